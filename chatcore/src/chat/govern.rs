@@ -1,0 +1,161 @@
+//! Changes of what somebody may do: decided on fresh facts, committed where these still hold, else decided again.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::Chat;
+use crate::{
+    error::{Error, Result},
+    model::{Event, EventKind, NewEvent, Session, SessionId, Standing, UserId},
+    notify::Hint,
+    permission::{Action, Denial, Facts, SessionState},
+    store::{Change, Committed, Freshness, Head, ParticipantRecord, StoreError, Write},
+};
+
+/// What is known of a session when something is decided.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) head: Head,
+    session: Option<Session>,
+    pub(super) actor: Option<ParticipantRecord>,
+    pub(super) target: Option<ParticipantRecord>,
+    has_target: bool,
+}
+
+fn standing(record: Option<&ParticipantRecord>) -> Standing {
+    record.map_or(Standing::Stranger, |record| record.standing)
+}
+
+impl Known {
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            session: self.session.as_ref().map(SessionState::from),
+            actor: Some(standing(self.actor.as_ref())),
+            target: self.has_target.then(|| standing(self.target.as_ref())),
+        }
+    }
+
+    /// The session; a decision that allowed something has seen it.
+    pub(super) fn session(&self) -> Result<&Session> {
+        self.session.as_ref().ok_or(Error::Denied(Denial::Hidden))
+    }
+
+    pub(super) fn into_session(self) -> Result<Session> {
+        self.session.ok_or(Error::Denied(Denial::Hidden))
+    }
+}
+
+/// What an allowed action does.
+pub(super) struct Plan {
+    pub(super) events: Vec<EventKind>,
+    pub(super) writes: Vec<Write>,
+}
+
+/// One waits for the other where two changes of one session would only make each other stale. Correctness does not
+/// depend on it: across processes the log decides.
+pub(super) struct Gates(Vec<Mutex<()>>);
+
+impl Gates {
+    pub(super) fn new() -> Self {
+        Self((0..256).map(|_| Mutex::new(())).collect())
+    }
+
+    async fn pass(&self, id: SessionId) -> Option<MutexGuard<'_, ()>> {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let gate = self.0.get(usize::try_from(hasher.finish() % 256).ok()?)?;
+        Some(gate.lock().await)
+    }
+}
+
+impl Chat {
+    pub(super) async fn known(
+        &self,
+        id: SessionId,
+        actor: &UserId,
+        target: Option<&UserId>,
+        freshness: Freshness,
+    ) -> Result<Known> {
+        let users: Vec<UserId> = std::iter::once(actor).chain(target).cloned().collect();
+        let facts = self.inner.store.facts(id, &users, freshness).await?;
+        let mut records = facts.participants.into_iter();
+        let (actor, target_record) = (records.next().flatten(), records.next().flatten());
+        Ok(Known {
+            head: facts.head,
+            session: facts.session,
+            actor,
+            target: target_record,
+            has_target: target.is_some(),
+        })
+    }
+
+    /// Facts on which an action is allowed. What cached facts deny is decided again on fresh ones.
+    pub(super) async fn allowed(
+        &self,
+        id: SessionId,
+        actor: &UserId,
+        action: Action,
+        freshness: Freshness,
+    ) -> Result<Known> {
+        let known = self.known(id, actor, None, freshness).await?;
+        match (self.inner.permissions.decide(&known.facts(), action), freshness) {
+            (Ok(()), _) => Ok(known),
+            (Err(denial), Freshness::Fresh) => Err(denial.into()),
+            (Err(_), Freshness::Cached) => {
+                let known = self.known(id, actor, None, Freshness::Fresh).await?;
+                self.inner.permissions.decide(&known.facts(), action)?;
+                Ok(known)
+            }
+        }
+    }
+
+    /// Decides an action and does what `plan` makes of it. A plan without events changes nothing and commits nothing.
+    pub(super) async fn govern<P>(
+        &self,
+        id: SessionId,
+        actor: &UserId,
+        target: Option<&UserId>,
+        action: Action,
+        plan: P,
+    ) -> Result<Option<Committed>>
+    where
+        P: Fn(&Known, DateTime<Utc>) -> Result<Plan>,
+    {
+        let _gate = self.inner.gates.pass(id).await;
+        for _ in 0..self.inner.limits.commit_attempts {
+            let known = self.known(id, actor, target, Freshness::Fresh).await?;
+            self.inner.permissions.decide(&known.facts(), action)?;
+            let now = self.inner.clock.now().max(known.head.at);
+            let Plan { events, writes } = plan(&known, now)?;
+            if events.is_empty() {
+                return Ok(None);
+            }
+            let events =
+                events.into_iter().map(|kind| NewEvent { actor: actor.clone(), created_at: now, kind }).collect();
+            let change = Change { session_id: id, decided_at: known.head.seq, events, writes, claim: None };
+            match self.inner.store.commit(change).await {
+                Ok(committed) => {
+                    self.tell(id, &committed.events).await;
+                    return Ok(Some(committed));
+                }
+                Err(StoreError::Stale) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tracing::warn!(session = %id, "a change stayed stale");
+        Err(Error::Unavailable)
+    }
+
+    /// Tells readers what was committed.
+    pub(super) async fn tell(&self, session_id: SessionId, events: &[Arc<Event>]) {
+        if let Some(last) = events.last() {
+            let hint = Hint::Committed { session_id, head: last.seq, events: events.to_vec() };
+            self.inner.notifier.publish(hint).await;
+        }
+    }
+}

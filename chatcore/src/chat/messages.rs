@@ -1,0 +1,96 @@
+//! Use cases that read messages and events.
+
+use std::sync::Arc;
+
+use super::{
+    Chat,
+    view::{self, EventView},
+};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    model::{Message, MessageId, MessagePage, MessageWindow, Seq, SessionId},
+    permission::{Action, Denial},
+    store::{Freshness, Head},
+};
+
+/// A part of a session's log.
+#[derive(Debug, Clone)]
+pub struct EventPage {
+    /// The events, in order.
+    pub events: Vec<Arc<EventView>>,
+    /// The log's end: with the last event at this position there are no more.
+    pub head: Seq,
+}
+
+impl Chat {
+    /// A page of a session's messages, oldest first.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Error::Invalid`] for a page outside of
+    /// the limits.
+    pub async fn messages(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        window: MessageWindow,
+        limit: Option<u64>,
+    ) -> Result<MessagePage> {
+        let limits = &self.inner.limits;
+        let limit = match window {
+            MessageWindow::Skip(skip) => limits.slice(crate::model::Page { skip, limit })?.limit,
+            MessageWindow::Newest | MessageWindow::Before(_) | MessageWindow::After(_) => limits.page_limit(limit)?,
+        };
+        self.enter(principal).await?;
+        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+        self.page_of_messages(id, known.head, window, limit).await
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// [`MessageNotFound`](Error::MessageNotFound) when there is none, or the caller may not know its session;
+    /// [`Denied`](Error::Denied) when they may know of it but not view it.
+    pub async fn message(&self, principal: &Principal, id: MessageId) -> Result<Message> {
+        self.enter(principal).await?;
+        let hidden = |error| match error {
+            Error::Denied(Denial::Hidden) => Error::MessageNotFound,
+            other => other,
+        };
+        let allowed = self.allowed(id.session_id, &principal.user_id, Action::View, Freshness::Fresh).await;
+        let known = allowed.map_err(hidden)?;
+        if id.seq == 0 || id.seq > known.head.seq {
+            return Err(Error::MessageNotFound);
+        }
+        let rows = self.rows(id.session_id, id.seq, id.seq).await?;
+        let event = rows.first().ok_or(Error::MessageNotFound)?;
+        let sender = self.inner.profiles.one(&event.actor).await?;
+        view::message(event, sender).ok_or(Error::MessageNotFound)
+    }
+
+    /// A session's events after a position, oldest first.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session, [`Resync`](Error::Resync) when the position
+    /// lies outside of the kept log, [`Error::Invalid`] for a page outside of the limits.
+    pub async fn events(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        after: Seq,
+        limit: Option<u64>,
+    ) -> Result<EventPage> {
+        let limit = self.inner.limits.page_limit(limit)?;
+        self.enter(principal).await?;
+        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+        within(after, known.head)?;
+        let to = known.head.seq.min(after + limit);
+        let events = if to > after { self.rows(id, after + 1, to).await? } else { Vec::new() };
+        Ok(EventPage { events: view::views(&self.inner.profiles, events).await?, head: known.head.seq })
+    }
+}
+
+/// Refuses a position to go on from that the log does not have.
+pub(super) fn within(after: Seq, head: Head) -> Result<()> {
+    if after > head.seq { Err(Error::Resync { oldest: 0, head: head.seq }) } else { Ok(()) }
+}

@@ -1,0 +1,146 @@
+//! The service: every use case is a method of [`Chat`].
+
+mod govern;
+mod messages;
+mod participants;
+mod profiles;
+mod read;
+mod send;
+mod sessions;
+mod subscribe;
+mod tail;
+mod typing;
+mod validate;
+mod view;
+
+use std::{fmt, sync::Arc};
+
+pub use messages::EventPage;
+pub use participants::AddParticipant;
+pub use send::SendMessage;
+pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
+pub use subscribe::{Delivery, Subscription};
+pub use view::EventView;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    limits::Limits,
+    notify::{InProcessNotifier, Notifier},
+    permission::PermissionTable,
+    store::{ChatStore, MemoryStore},
+};
+use govern::Gates;
+use profiles::Profiles;
+use tail::Tails;
+
+/// The chat: one handle for everything, cheap to clone, the same for every frontend.
+///
+/// Every method takes the calling [`Principal`](crate::Principal) first, decides by the permission engine, and fails with
+/// the one [`Error`](crate::Error). Dropping a method's future leaves the use case done or not done, never half done.
+#[derive(Clone)]
+pub struct Chat {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn ChatStore>,
+    notifier: Arc<dyn Notifier>,
+    clock: Arc<dyn Clock>,
+    permissions: PermissionTable,
+    limits: Limits,
+    profiles: Profiles,
+    gates: Gates,
+    tails: Tails,
+}
+
+impl fmt::Debug for Chat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chat").field("limits", &self.inner.limits).finish_non_exhaustive()
+    }
+}
+
+impl Chat {
+    /// A chat on a store, with everything else as it is by default.
+    pub fn new(store: impl ChatStore) -> Self {
+        Self::builder(store).build()
+    }
+
+    /// A chat that forgets everything at the end of the process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::new(MemoryStore::new())
+    }
+
+    /// A chat on a store, to be adjusted.
+    pub fn builder(store: impl ChatStore) -> ChatBuilder {
+        ChatBuilder {
+            store: Arc::new(store),
+            notifier: Arc::new(InProcessNotifier::new()),
+            clock: Arc::new(SystemClock),
+            permissions: PermissionTable::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// What this chat allows.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+}
+
+/// Adjusts a [`Chat`] before it is made.
+pub struct ChatBuilder {
+    store: Arc<dyn ChatStore>,
+    notifier: Arc<dyn Notifier>,
+    clock: Arc<dyn Clock>,
+    permissions: PermissionTable,
+    limits: Limits,
+}
+
+impl fmt::Debug for ChatBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatBuilder").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl ChatBuilder {
+    /// Carries hints by this, so that several processes on one store hear of each other at once. Default: within the
+    /// process, others being looked at every [`Limits::poll_interval`].
+    #[must_use]
+    pub fn notifier(mut self, notifier: impl Notifier) -> Self {
+        self.notifier = Arc::new(notifier);
+        self
+    }
+
+    /// Takes time and ids from this.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Decides by this table.
+    #[must_use]
+    pub fn permissions(mut self, permissions: PermissionTable) -> Self {
+        self.permissions = permissions;
+        self
+    }
+
+    /// Allows this much.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The chat.
+    #[must_use]
+    pub fn build(self) -> Chat {
+        let Self { store, notifier, clock, permissions, limits } = self;
+        let profiles = Profiles::new(Arc::clone(&store));
+        let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
+        let gates = Gates::new();
+        Chat { inner: Arc::new(Inner { store, notifier, clock, permissions, limits, profiles, gates, tails }) }
+    }
+}

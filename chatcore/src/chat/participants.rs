@@ -1,0 +1,227 @@
+//! Use cases about participants.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Chat,
+    govern::{Known, Plan},
+    profiles,
+};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    model::{
+        EventKind, Page, Participant, ParticipantId, ParticipantRole, Profile, Session, SessionId, Standing, UserId,
+    },
+    permission::Action,
+    store::{Freshness, ParticipantRecord, Write},
+};
+
+/// Whom to bring into a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddParticipant {
+    /// Whom: somebody who was seen before.
+    pub user_id: UserId,
+    /// As what; a member where not given.
+    pub role: Option<ParticipantRole>,
+}
+
+impl Chat {
+    /// Comes into a public session: as a member, or, coming back, as what one was if that was less.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the session is not public, is full, or the caller is in it already.
+    pub async fn join(&self, principal: &Principal, id: SessionId) -> Result<Participant> {
+        self.enter(principal).await?;
+        let user = &principal.user_id;
+        self.govern(id, user, None, Action::Join, |known, now| {
+            let role = match known.actor.as_ref().map(|record| record.standing) {
+                Some(Standing::Former(last)) => last.min(ParticipantRole::Member),
+                Some(Standing::Active(_) | Standing::Stranger) | None => ParticipantRole::Member,
+            };
+            let record = self.seat(known.actor.as_ref(), id, user, role, now);
+            let joined = EventKind::ParticipantJoined { participant_id: record.id, role };
+            admit(known, joined, record)
+        })
+        .await?;
+        self.participant(id, user).await
+    }
+
+    /// Goes.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller is not in the session, or is its owner.
+    pub async fn leave(&self, principal: &Principal, id: SessionId) -> Result<()> {
+        self.enter(principal).await?;
+        self.govern(id, &principal.user_id, None, Action::Leave, |known, _| {
+            dismiss(known, known.actor.as_ref(), EventKind::ParticipantLeft)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Brings somebody in.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not, the session is private or full, the role is owner, or the
+    /// person is in already; [`UserNotFound`](Error::UserNotFound) when nobody of that id was ever seen.
+    pub async fn add_participant(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        add: AddParticipant,
+    ) -> Result<Participant> {
+        self.enter(principal).await?;
+        let AddParticipant { user_id, role } = add;
+        let role = role.unwrap_or(ParticipantRole::Member);
+        let action = Action::Invite { role };
+        // The decision comes first, so that only those who may invite learn who is known.
+        let known = self.known(id, &principal.user_id, Some(&user_id), Freshness::Fresh).await?;
+        self.inner.permissions.decide(&known.facts(), action)?;
+        if !self.inner.profiles.knows(&user_id).await? {
+            return Err(Error::UserNotFound);
+        }
+        self.govern(id, &principal.user_id, Some(&user_id), action, |known, now| {
+            let record = self.seat(known.target.as_ref(), id, &user_id, role, now);
+            let added = EventKind::ParticipantAdded { user_id: user_id.clone(), participant_id: record.id, role };
+            admit(known, added, record)
+        })
+        .await?;
+        self.participant(id, &user_id).await
+    }
+
+    /// Changes somebody's role.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not, the person is not in the session or its owner, or would
+    /// become owner.
+    pub async fn change_role(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        user_id: &UserId,
+        role: ParticipantRole,
+    ) -> Result<Participant> {
+        self.enter(principal).await?;
+        self.govern(id, &principal.user_id, Some(user_id), Action::ChangeRole { role }, |known, _| {
+            let target = known.target.clone().ok_or(Error::Internal)?;
+            match target.standing {
+                Standing::Active(previous) if previous != role => {
+                    let changed = EventKind::ParticipantRoleChanged { user_id: user_id.clone(), previous, role };
+                    let record = ParticipantRecord { standing: Standing::Active(role), ..target };
+                    Ok(Plan { events: vec![changed], writes: vec![Write::Participant(record)] })
+                }
+                Standing::Active(_) | Standing::Former(_) | Standing::Stranger => {
+                    Ok(Plan { events: Vec::new(), writes: Vec::new() })
+                }
+            }
+        })
+        .await?;
+        self.participant(id, user_id).await
+    }
+
+    /// Takes somebody out. They may join a public session again: removal is not a ban.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not, or the person is not in the session or its owner.
+    pub async fn remove_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
+        self.enter(principal).await?;
+        self.govern(id, &principal.user_id, Some(user_id), Action::Remove, |known, _| {
+            let removed = EventKind::ParticipantRemoved { user_id: user_id.clone() };
+            dismiss(known, known.target.as_ref(), removed)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// The active participants in the order in which they came. E-mail addresses are shown where `with_email` asks for
+    /// them: to owners and admins all, to others their own.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Error::Invalid`] for a page outside of
+    /// the limits.
+    pub async fn participants(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        page: Page,
+        with_email: bool,
+    ) -> Result<Vec<Participant>> {
+        let slice = self.inner.limits.slice(page)?;
+        self.enter(principal).await?;
+        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+        let manages = match known.actor.as_ref().and_then(|record| record.standing.role()) {
+            Some(ParticipantRole::Owner | ParticipantRole::Admin) => true,
+            Some(ParticipantRole::Member | ParticipantRole::Viewer) | None => false,
+        };
+        let records = self.inner.store.participants(id, slice).await?;
+        self.show(records, |user| with_email && (manages || *user == principal.user_id)).await
+    }
+
+    /// A participant as they are now, for the answer to a change just made.
+    async fn participant(&self, id: SessionId, user: &UserId) -> Result<Participant> {
+        let facts = self.inner.store.facts(id, std::slice::from_ref(user), Freshness::Fresh).await?;
+        let record = facts.participants.into_iter().next().flatten().ok_or(Error::Internal)?;
+        Ok(shown(record, self.inner.profiles.one(user).await?, false))
+    }
+
+    pub(super) async fn show(
+        &self,
+        records: Vec<ParticipantRecord>,
+        with_email: impl Fn(&UserId) -> bool,
+    ) -> Result<Vec<Participant>> {
+        let profiles = self.inner.profiles.find(records.iter().map(|record| &record.user_id).collect()).await?;
+        let show = |record: ParticipantRecord| {
+            let (profile, email) = (profiles::of(&profiles, &record.user_id), with_email(&record.user_id));
+            shown(record, profile, email)
+        };
+        Ok(records.into_iter().map(show).collect())
+    }
+
+    /// A new stay of a user.
+    fn seat(
+        &self,
+        before: Option<&ParticipantRecord>,
+        session_id: SessionId,
+        user_id: &UserId,
+        role: ParticipantRole,
+        now: DateTime<Utc>,
+    ) -> ParticipantRecord {
+        ParticipantRecord {
+            id: ParticipantId(self.inner.clock.new_id()),
+            session_id,
+            user_id: user_id.clone(),
+            standing: Standing::Active(role),
+            joined_at: now,
+            created_at: before.map_or(now, |record| record.created_at),
+        }
+    }
+}
+
+/// Gives somebody a seat.
+fn admit(known: &Known, event: EventKind, record: ParticipantRecord) -> Result<Plan> {
+    let session = known.session()?;
+    let session = Session { participant_count: session.participant_count.saturating_add(1), ..session.clone() };
+    Ok(Plan { events: vec![event], writes: vec![Write::Session(session), Write::Participant(record)] })
+}
+
+/// Takes somebody's seat.
+fn dismiss(known: &Known, record: Option<&ParticipantRecord>, event: EventKind) -> Result<Plan> {
+    let record = record.ok_or(Error::Internal)?.clone();
+    let role = record.standing.role().ok_or(Error::Internal)?;
+    let record = ParticipantRecord { standing: Standing::Former(role), ..record };
+    let session = known.session()?;
+    let session = Session { participant_count: session.participant_count.saturating_sub(1), ..session.clone() };
+    Ok(Plan { events: vec![event], writes: vec![Write::Session(session), Write::Participant(record)] })
+}
+
+pub(super) fn shown(record: ParticipantRecord, profile: Profile, with_email: bool) -> Participant {
+    let ParticipantRecord { id, session_id, user_id: _, standing, joined_at, created_at } = record;
+    let email = profile.email.clone().filter(|_| with_email);
+    let (role, is_active) = match standing {
+        Standing::Active(role) => (role, true),
+        Standing::Former(role) => (role, false),
+        Standing::Stranger => (ParticipantRole::Viewer, false),
+    };
+    Participant { id, session_id, profile: Profile { email, ..profile }, role, is_active, joined_at, created_at }
+}

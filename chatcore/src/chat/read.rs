@@ -1,0 +1,149 @@
+//! Finding messages in a log by number, place or time.
+//!
+//! Every row of a log carries how many messages there are up to it, and that number, like the position and the time,
+//! never falls along the log. So a message is found by its number with a few reads of single rows, and a page is one or
+//! two ranges, at any depth.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{Chat, view};
+use crate::{
+    error::{Error, Result},
+    model::{Bound, Event, Message, MessagePage, MessageWindow, Seq, SessionId},
+    store::{Head, LogRange, StoreError},
+};
+
+/// Rows that are read at once, and within which a search goes over to reading all of them.
+const CHUNK: u64 = 128;
+
+impl Chat {
+    /// Part of a log; at most a few hundred rows.
+    pub(super) async fn rows(&self, session_id: SessionId, from: Seq, to: Seq) -> Result<Vec<Arc<Event>>> {
+        let found = self.inner.store.log(&[LogRange { session_id, from, to }]).await?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
+    async fn row(&self, session_id: SessionId, seq: Seq) -> Result<Arc<Event>> {
+        let rows = self.rows(session_id, seq, seq).await?;
+        let missing = || StoreError::Corrupt(format!("no event at {session_id}/{seq}"));
+        Ok(rows.into_iter().next().ok_or_else(missing)?)
+    }
+
+    /// A page of messages; nothing beyond `head` is looked at.
+    pub(super) async fn page_of_messages(
+        &self,
+        id: SessionId,
+        head: Head,
+        window: MessageWindow,
+        limit: u64,
+    ) -> Result<MessagePage> {
+        // The page as message numbers: `first..=last`, empty when `last < first`.
+        let (first, last) = match window {
+            MessageWindow::Skip(skip) => (skip.saturating_add(1), skip.saturating_add(limit).min(head.number)),
+            MessageWindow::Newest => (head.number.saturating_sub(limit) + 1, head.number),
+            MessageWindow::Before(bound) => {
+                let before = self.messages_before(id, head, bound).await?;
+                (before.saturating_sub(limit) + 1, before)
+            }
+            MessageWindow::After(bound) => {
+                let upto = self.messages_upto(id, head, bound).await?;
+                (upto.saturating_add(1), upto.saturating_add(limit).min(head.number))
+            }
+        };
+        let events = if first <= last { self.messages_between(id, head, first, last).await? } else { Vec::new() };
+        let profiles = self.inner.profiles.find(events.iter().map(|event| &event.actor).collect()).await?;
+        let shown = |event: &Arc<Event>| view::message(event, super::profiles::of(&profiles, &event.actor));
+        let messages: Vec<Message> = events.iter().filter_map(shown).collect();
+        Ok(MessagePage {
+            previous: messages.first().filter(|message| message.number > 1).map(|message| message.seq),
+            next: messages.last().filter(|message| message.number < head.number).map(|message| message.seq),
+            messages,
+            total: head.number,
+        })
+    }
+
+    /// How many messages stand before a place.
+    async fn messages_before(&self, id: SessionId, head: Head, bound: Bound) -> Result<u64> {
+        match bound {
+            Bound::Seq(0 | 1) => Ok(0),
+            Bound::Seq(seq) if seq > head.seq => Ok(head.number),
+            Bound::Seq(seq) => Ok(self.row(id, seq - 1).await?.number),
+            Bound::Time(time) => self.number_where(id, head, |event| event.created_at >= time).await,
+        }
+    }
+
+    /// How many messages stand up to a place, with it.
+    async fn messages_upto(&self, id: SessionId, head: Head, bound: Bound) -> Result<u64> {
+        match bound {
+            Bound::Seq(0) => Ok(0),
+            Bound::Seq(seq) if seq >= head.seq => Ok(head.number),
+            Bound::Seq(seq) => Ok(self.row(id, seq).await?.number),
+            Bound::Time(time) => self.number_where(id, head, |event| event.created_at > time).await,
+        }
+    }
+
+    /// How many messages stand before the first event that is past a place.
+    async fn number_where(&self, id: SessionId, head: Head, past: impl Fn(&Event) -> bool) -> Result<u64> {
+        let seq = self.first_where(id, 1, head.seq + 1, past).await?;
+        if seq <= 1 { Ok(0) } else { Ok(self.row(id, seq - 1).await?.number) }
+    }
+
+    /// The first position in `low..high` at which the test holds, which must hold from there on; else `high`.
+    async fn first_where(
+        &self,
+        id: SessionId,
+        mut low: Seq,
+        mut high: Seq,
+        holds: impl Fn(&Event) -> bool,
+    ) -> Result<Seq> {
+        while high - low > CHUNK {
+            let middle = low + (high - low) / 2;
+            if holds(&*self.row(id, middle).await?) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        if low == high {
+            return Ok(high);
+        }
+        let rows = self.rows(id, low, high - 1).await?;
+        Ok(rows.iter().find(|event| holds(event)).map_or(high, |event| event.seq))
+    }
+
+    /// The messages numbered `first..=last`, which must exist.
+    async fn messages_between(&self, id: SessionId, head: Head, first: u64, last: u64) -> Result<Vec<Arc<Event>>> {
+        // Message n cannot stand before position n, and after it the rest of the messages must find room.
+        let latest = |number: u64| head.seq - (head.number - number);
+        let mut found = VecDeque::new();
+        let keep = |found: &mut VecDeque<Arc<Event>>, rows: Vec<Arc<Event>>| {
+            found.extend(
+                rows.into_iter().filter(|event| event.kind.is_message() && (first..=last).contains(&event.number)),
+            );
+        };
+        let start = if latest(first) - first <= CHUNK {
+            first
+        } else {
+            // Most logs have their joins at the start, so the latest possible place is the likeliest.
+            let rows = self.rows(id, latest(first), latest(last)).await?;
+            let complete = rows.first().is_some_and(|event| event.kind.is_message() && event.number == first);
+            if complete {
+                keep(&mut found, rows);
+                return Ok(found.into());
+            }
+            self.first_where(id, first, latest(first) + 1, |event| event.number >= first).await?
+        };
+        let mut from = start;
+        let end = latest(last);
+        while from <= end && found.back().is_none_or(|event| event.number < last) {
+            let to = end.min(from + (last - first) + CHUNK);
+            let rows = self.rows(id, from, to).await?;
+            if rows.is_empty() {
+                return Err(Error::from(StoreError::Corrupt(format!("no events at {id}/{from}..={to}"))));
+            }
+            keep(&mut found, rows);
+            from = to + 1;
+        }
+        Ok(found.into())
+    }
+}

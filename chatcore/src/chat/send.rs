@@ -1,0 +1,106 @@
+//! Sending: the hot path. With cached facts it reads nothing and writes one row.
+
+use sha2::{Digest, Sha256};
+
+use super::{Chat, validate::Faults, view};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    model::{ClientId, Content, EventKind, Message, MessageBody, MessageType, NewEvent, SessionId, SpeakerRole},
+    permission::Action,
+    store::{Change, ClientIdClaim, Conflicting, Freshness, LogRange, StoreError},
+};
+
+/// What to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendMessage {
+    /// What.
+    pub body: MessageBody,
+    /// The sender's own name for it, unique per user and session. A retry with the same one and the same body gives the
+    /// first result again; without one, a retry is a second message.
+    pub client_id: Option<ClientId>,
+}
+
+impl SendMessage {
+    /// A text by a person.
+    pub fn text(text: impl Into<String>) -> Self {
+        let content = Content::Text(text.into());
+        Self {
+            body: MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content },
+            client_id: None,
+        }
+    }
+
+    /// The same with a client id.
+    #[must_use]
+    pub fn with_client_id(mut self, client_id: ClientId) -> Self {
+        self.client_id = Some(client_id);
+        self
+    }
+}
+
+/// Tells whether two uses of a client id mean the same message.
+fn fingerprint(body: &MessageBody) -> Result<String> {
+    let bytes = serde_json::to_vec(body).map_err(|_| Error::Internal)?;
+    Ok(Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}
+
+impl Chat {
+    /// Says something. When this returns, the message is as durable as the store, and readers are being told.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
+    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
+    pub async fn send(&self, principal: &Principal, id: SessionId, message: SendMessage) -> Result<Message> {
+        let SendMessage { body, client_id } = message;
+        let mut faults = Faults::default();
+        faults.message(&body, &self.inner.limits);
+        faults.finish()?;
+        self.enter(principal).await?;
+
+        let user = &principal.user_id;
+        let fingerprint = client_id.as_ref().map(|_| fingerprint(&body)).transpose()?;
+        let claim = client_id.clone().zip(fingerprint).map(|(client_id, fingerprint)| ClientIdClaim {
+            user_id: user.clone(),
+            client_id,
+            fingerprint,
+        });
+        let mut freshness = Freshness::Cached;
+        for _ in 0..self.inner.limits.commit_attempts {
+            let known = self.allowed(id, user, Action::Send, freshness).await?;
+            let kind = EventKind::MessageSent { body: body.clone(), client_id: client_id.clone() };
+            let change = Change {
+                session_id: id,
+                decided_at: known.head.seq,
+                events: vec![NewEvent { actor: user.clone(), created_at: self.inner.clock.now(), kind }],
+                writes: Vec::new(),
+                claim: claim.clone(),
+            };
+            match self.inner.store.commit(change).await {
+                Ok(committed) => {
+                    self.tell(id, &committed.events).await;
+                    let event = committed.events.first().ok_or(Error::Internal)?;
+                    return view::message(event, self.inner.profiles.one(user).await?).ok_or(Error::Internal);
+                }
+                Err(StoreError::Stale) => freshness = Freshness::Fresh,
+                Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } }) => {
+                    let same = claim.as_ref().is_some_and(|claim| claim.fingerprint == fingerprint);
+                    return if same { self.sent_before(principal, id, seq).await } else { Err(Error::ClientIdReused) };
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tracing::warn!(session = %id, "a message stayed stale");
+        Err(Error::Unavailable)
+    }
+
+    /// The first result of a send that was tried again.
+    async fn sent_before(&self, principal: &Principal, session_id: SessionId, seq: u64) -> Result<Message> {
+        // The retry is authorised afresh: a cached permission is good for a commit, which notices when it no longer
+        // holds, and not for showing what is there.
+        self.allowed(session_id, &principal.user_id, Action::Send, Freshness::Fresh).await?;
+        let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
+        let event = found.iter().flatten().next().ok_or(Error::Internal)?;
+        view::message(event, self.inner.profiles.one(&principal.user_id).await?).ok_or(Error::Internal)
+    }
+}

@@ -1,0 +1,230 @@
+//! Use cases about sessions.
+
+use super::{
+    Chat,
+    govern::{Known, Plan},
+    profiles,
+    validate::Faults,
+};
+use crate::{
+    error::Result,
+    identity::Principal,
+    model::{
+        EventKind, MessageWindow, NewEvent, Page, ParticipantId, ParticipantRole, Session, SessionChanges,
+        SessionDetails, SessionId, SessionSummary, SessionType, Standing,
+    },
+    permission::Action,
+    store::{Change, Freshness, Head, ParticipantRecord, Slice, Write},
+};
+
+/// What a session is made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateSession {
+    /// What it is called: 1 to [`title_chars`](crate::Limits::title_chars) characters.
+    pub title: String,
+    /// What it is about: at most [`description_chars`](crate::Limits::description_chars) characters.
+    pub description: Option<String>,
+    /// Who may come in; `PRIVATE` where not given.
+    pub session_type: SessionType,
+    /// How many may be in it, the owner included; [`default_participants`](crate::Limits::default_participants) where
+    /// not given.
+    pub max_participants: Option<u32>,
+}
+
+impl CreateSession {
+    /// A private session with this title and everything else by default.
+    pub fn titled(title: impl Into<String>) -> Self {
+        Self { title: title.into(), description: None, session_type: SessionType::Private, max_participants: None }
+    }
+
+    /// The same, of this type.
+    #[must_use]
+    pub fn of_type(mut self, session_type: SessionType) -> Self {
+        self.session_type = session_type;
+        self
+    }
+}
+
+/// New settings; what is not named stays.
+pub type UpdateSession = SessionChanges;
+
+/// A page of the public list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublicSessionPage {
+    /// The page, newest first.
+    pub sessions: Vec<SessionSummary>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+impl Chat {
+    /// Makes a session, whose owner and first participant the caller becomes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for settings outside of the limits.
+    pub async fn create_session(&self, principal: &Principal, new: CreateSession) -> Result<SessionDetails> {
+        let CreateSession { title, description, session_type, max_participants } = new;
+        let limits = &self.inner.limits;
+        let cap = max_participants.unwrap_or(limits.default_participants);
+        let settings = SessionChanges {
+            title: Some(title.clone()),
+            description: Some(description.clone()),
+            session_type: Some(session_type),
+            max_participants: Some(cap),
+        };
+        let mut faults = Faults::default();
+        faults.settings(&settings, limits);
+        faults.finish()?;
+        self.enter(principal).await?;
+
+        let now = self.inner.clock.now();
+        let id = SessionId(self.inner.clock.new_id());
+        let owner = ParticipantRecord {
+            id: ParticipantId(self.inner.clock.new_id()),
+            session_id: id,
+            user_id: principal.user_id.clone(),
+            standing: Standing::Active(ParticipantRole::Owner),
+            joined_at: now,
+            created_at: now,
+        };
+        let session = Session {
+            id,
+            title,
+            description,
+            session_type,
+            max_participants: cap,
+            participant_count: 1,
+            owner: principal.user_id.clone(),
+            is_active: true,
+            created_at: now,
+            updated_at: now,
+        };
+        let created = EventKind::SessionCreated { session: session.clone(), participant_id: owner.id };
+        let change = Change {
+            session_id: id,
+            decided_at: 0,
+            events: vec![NewEvent { actor: principal.user_id.clone(), created_at: now, kind: created }],
+            writes: vec![Write::Session(session.clone()), Write::Participant(owner.clone())],
+            claim: None,
+        };
+        let committed = self.inner.store.commit(change).await?;
+        self.tell(id, &committed.events).await;
+
+        let profile = self.inner.profiles.one(&principal.user_id).await?;
+        Ok(SessionDetails {
+            summary: SessionSummary { session, owner: profile.clone(), message_count: 0 },
+            participants: vec![super::participants::shown(owner, profile, false)],
+            messages: Vec::new(),
+            seq: committed.events.last().map_or(0, |event| event.seq),
+        })
+    }
+
+    /// The sessions in which the caller is, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for a page outside of the limits.
+    pub async fn sessions(&self, principal: &Principal, page: Page) -> Result<Vec<SessionSummary>> {
+        let slice = self.inner.limits.slice(page)?;
+        self.enter(principal).await?;
+        let sessions = self.inner.store.sessions_of(&principal.user_id, slice).await?;
+        self.summaries(sessions).await
+    }
+
+    /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for a page outside of the limits.
+    pub async fn public_sessions(&self, principal: &Principal, page: Page) -> Result<PublicSessionPage> {
+        let slice = self.inner.limits.slice(page)?;
+        self.enter(principal).await?;
+        let public = self.inner.store.public_sessions(&principal.user_id, slice).await?;
+        Ok(PublicSessionPage { sessions: self.summaries(public.sessions).await?, total: public.total })
+    }
+
+    /// A session with its first participants and newest messages, a page of each.
+    ///
+    /// # Errors
+    /// [`Denied`](crate::Error::Denied) when the caller may not view it.
+    pub async fn session(&self, principal: &Principal, id: SessionId) -> Result<SessionDetails> {
+        self.enter(principal).await?;
+        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+        self.details(known).await
+    }
+
+    /// Changes the settings that are named.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for settings outside of the limits; [`Denied`](crate::Error::Denied) when the caller may not, when
+    /// the cap would be below the head count, or when it would become private with others in it.
+    pub async fn update_session(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        changes: UpdateSession,
+    ) -> Result<SessionDetails> {
+        let mut faults = Faults::default();
+        faults.settings(&changes, &self.inner.limits);
+        faults.finish()?;
+        self.enter(principal).await?;
+        let action = Action::Update { session_type: changes.session_type, max_participants: changes.max_participants };
+        self.govern(id, &principal.user_id, None, action, |known, now| {
+            let mut session = known.session()?.clone();
+            let changes = news(&changes, &session);
+            if changes.is_empty() {
+                return Ok(Plan { events: Vec::new(), writes: Vec::new() });
+            }
+            changes.apply(&mut session);
+            session.updated_at = now;
+            Ok(Plan { events: vec![EventKind::SessionUpdated { changes }], writes: vec![Write::Session(session)] })
+        })
+        .await?;
+        self.session(principal, id).await
+    }
+
+    /// Deletes a session. Its log stays in the store, and nobody sees it again.
+    ///
+    /// # Errors
+    /// [`Denied`](crate::Error::Denied) when the caller may not.
+    pub async fn delete_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
+        self.enter(principal).await?;
+        self.govern(id, &principal.user_id, None, Action::Delete, |known, now| {
+            let session = Session { is_active: false, updated_at: now, ..known.session()?.clone() };
+            Ok(Plan { events: vec![EventKind::SessionDeleted], writes: vec![Write::Session(session)] })
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn summaries(&self, sessions: Vec<(Session, Head)>) -> Result<Vec<SessionSummary>> {
+        let owners = self.inner.profiles.find(sessions.iter().map(|(session, _)| &session.owner).collect()).await?;
+        let summary = |(session, head): (Session, Head)| {
+            let owner = profiles::of(&owners, &session.owner);
+            SessionSummary { session, owner, message_count: head.number }
+        };
+        Ok(sessions.into_iter().map(summary).collect())
+    }
+
+    async fn details(&self, known: Known) -> Result<SessionDetails> {
+        let head = known.head;
+        let session = known.into_session()?;
+        let limit = u64::from(self.inner.limits.page_default);
+        let first = Slice { skip: 0, limit };
+        let participants = self.inner.store.participants(session.id, first).await?;
+        let participants = self.show(participants, |_| false).await?;
+        let messages = self.page_of_messages(session.id, head, MessageWindow::Newest, limit).await?.messages;
+        let owner = self.inner.profiles.one(&session.owner).await?;
+        let summary = SessionSummary { session, owner, message_count: head.number };
+        Ok(SessionDetails { summary, participants, messages, seq: head.seq })
+    }
+}
+
+/// The part of the changes that would change something.
+fn news(changes: &SessionChanges, session: &Session) -> SessionChanges {
+    let SessionChanges { title, description, session_type, max_participants } = changes.clone();
+    SessionChanges {
+        title: title.filter(|title| *title != session.title),
+        description: description.filter(|description| *description != session.description),
+        session_type: session_type.filter(|session_type| *session_type != session.session_type),
+        max_participants: max_participants.filter(|cap| *cap != session.max_participants),
+    }
+}

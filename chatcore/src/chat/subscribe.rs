@@ -1,0 +1,218 @@
+//! The one way out: a stream of a session's events that replays and goes on live.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
+use tokio::{
+    sync::{broadcast, watch},
+    time::Instant,
+};
+
+use super::{Chat, messages::within, tail::Tail, view::EventView};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    model::{EventKind, Seq, SessionId, Signal, Standing, UserId},
+    permission::{Action, Facts, PermissionTable},
+    store::Freshness,
+};
+
+/// What a stream brings.
+#[derive(Debug, Clone)]
+pub enum Delivery {
+    /// The next event of the log.
+    Event(Arc<EventView>),
+    /// A signal, not in the log.
+    Signal(Signal),
+}
+
+/// A session's events after a position, in order, without gap or double, and signals as they come.
+///
+/// It ends after the event that takes the reader's right to read away, or with the one error that ended it:
+/// [`TokenExpired`](Error::TokenExpired), or [`Unavailable`](Error::Unavailable) when the store is away; going on is
+/// then a new subscription after the last event. A reader who takes their time costs no memory: they are served from
+/// the log.
+pub struct Subscription {
+    after: Seq,
+    stream: BoxStream<'static, Result<Delivery>>,
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("after", &self.after).finish_non_exhaustive()
+    }
+}
+
+impl Subscription {
+    /// The position after which the stream begins.
+    #[must_use]
+    pub const fn after(&self) -> Seq {
+        self.after
+    }
+
+    /// The next event; signals are left out.
+    pub async fn next_event(&mut self) -> Option<Result<Arc<EventView>>> {
+        loop {
+            match self.next().await? {
+                Ok(Delivery::Event(event)) => return Some(Ok(event)),
+                Ok(Delivery::Signal(_)) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Result<Delivery>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.poll_next_unpin(context)
+    }
+}
+
+impl Chat {
+    /// A session's events after a position, and on live; `None` for from now on.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Resync`](Error::Resync) when the position
+    /// lies outside of the kept log.
+    pub async fn subscribe(&self, principal: &Principal, id: SessionId, after: Option<Seq>) -> Result<Subscription> {
+        self.enter(principal).await?;
+        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+        let after = after.unwrap_or(known.head.seq);
+        within(after, known.head)?;
+        let tail = self.inner.tails.tail(id, known.head.seq).await?;
+        let left =
+            |end: chrono::DateTime<chrono::Utc>| (end - self.inner.clock.now()).to_std().unwrap_or(Duration::ZERO);
+        let reader = Reader {
+            user: principal.user_id.clone(),
+            position: after,
+            decided_at: known.head.seq,
+            facts: known.facts(),
+            permissions: self.inner.permissions.clone(),
+            deadline: principal.expires_at.map(|end| Instant::now() + left(end)),
+            heads: tail.watch(),
+            signals: tail.signals(),
+            tail,
+            ready: VecDeque::new(),
+            ended: false,
+        };
+        let stream = stream::unfold(reader, |mut reader| async move {
+            let delivery = reader.next().await?;
+            Some((delivery, reader))
+        });
+        Ok(Subscription { after, stream: stream.boxed() })
+    }
+}
+
+struct Reader {
+    user: UserId,
+    position: Seq,
+    /// The position at which `facts` held. What a replay brings from before it is history and ends nothing.
+    decided_at: Seq,
+    facts: Facts,
+    permissions: PermissionTable,
+    deadline: Option<Instant>,
+    tail: Arc<Tail>,
+    heads: watch::Receiver<Seq>,
+    signals: broadcast::Receiver<Signal>,
+    ready: VecDeque<Arc<EventView>>,
+    ended: bool,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Result<Delivery>> {
+        loop {
+            if self.ended {
+                return None;
+            }
+            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return self.end(Error::TokenExpired);
+            }
+            if let Some(view) = self.ready.pop_front() {
+                self.position = view.event.seq;
+                self.ended = !self.may_go_on_after(&view);
+                return Some(Ok(Delivery::Event(view)));
+            }
+            // Marked as seen before the look, so that news that come during it wake the wait below.
+            self.heads.borrow_and_update();
+            match self.tail.after(self.position).await {
+                Err(error) => return self.end(error),
+                Ok(views) if !views.is_empty() => self.ready.extend(views),
+                Ok(_) => match self.wait().await {
+                    Some(Signal::Typing { user_id, .. }) if user_id == self.user => {}
+                    Some(signal) if *self.heads.borrow() == self.position => return Some(Ok(Delivery::Signal(signal))),
+                    // Before a signal come the events that stand before it: one may end this stream.
+                    Some(_) | None => {}
+                },
+            }
+        }
+    }
+
+    fn end(&mut self, error: Error) -> Option<Result<Delivery>> {
+        self.ended = true;
+        Some(Err(error))
+    }
+
+    /// Waits for news, a signal, or the end of the token.
+    async fn wait(&mut self) -> Option<Signal> {
+        let deadline = async {
+            match self.deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.heads.changed() => None,
+            signal = self.signals.recv() => signal.ok(),
+            () = deadline => None,
+        }
+    }
+
+    /// Follows what an event changes for this reader.
+    fn may_go_on_after(&mut self, view: &EventView) -> bool {
+        let event = &view.event;
+        if event.seq <= self.decided_at || !event.kind.is_governance() {
+            return true;
+        }
+        let own = |user: &UserId| *user == self.user;
+        let (session, actor) = (&mut self.facts.session, &mut self.facts.actor);
+        let gone = |actor: &mut Option<Standing>| {
+            if let Some(role) = actor.and_then(Standing::role) {
+                *actor = Some(Standing::Former(role));
+            }
+        };
+        match &event.kind {
+            EventKind::SessionUpdated { changes } => {
+                if let (Some(session), Some(session_type)) = (session, changes.session_type) {
+                    session.session_type = session_type;
+                }
+            }
+            EventKind::SessionDeleted => {
+                if let Some(session) = session {
+                    session.is_active = false;
+                }
+            }
+            EventKind::ParticipantLeft if own(&event.actor) => gone(actor),
+            EventKind::ParticipantRemoved { user_id } if own(user_id) => gone(actor),
+            EventKind::ParticipantRoleChanged { user_id, role, .. } if own(user_id) => {
+                *actor = Some(Standing::Active(*role));
+            }
+            EventKind::SessionCreated { .. }
+            | EventKind::ParticipantJoined { .. }
+            | EventKind::ParticipantAdded { .. }
+            | EventKind::ParticipantLeft
+            | EventKind::ParticipantRemoved { .. }
+            | EventKind::ParticipantRoleChanged { .. }
+            | EventKind::MessageSent { .. } => {}
+        }
+        self.permissions.decide(&self.facts, Action::View).is_ok()
+    }
+}

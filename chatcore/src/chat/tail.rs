@@ -1,0 +1,291 @@
+//! The end of a session's log, shared by all its readers in this process.
+//!
+//! Hints and the poller both only say that there is more; what is shown is always the log without a gap.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use tokio::{
+    sync::{broadcast, watch},
+    task::AbortHandle,
+};
+
+use super::{
+    profiles::Profiles,
+    view::{self, EventView},
+};
+use crate::{
+    error::Result,
+    limits::Limits,
+    model::{Event, Seq, SessionId, Signal},
+    notify::{Hint, Notifier},
+    store::{ChatStore, LogRange},
+};
+
+/// Rows that are read at once.
+const CHUNK: u64 = 256;
+
+/// Signals that wait for a reader; one who is further behind misses some.
+const SIGNALS: usize = 64;
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The tails of all sessions that have readers.
+#[derive(Clone)]
+pub(super) struct Tails(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn ChatStore>,
+    notifier: Arc<dyn Notifier>,
+    profiles: Profiles,
+    poll_interval: Duration,
+    kept: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    tails: HashMap<SessionId, Weak<Tail>>,
+    polling: bool,
+}
+
+/// The last events of one session.
+pub(super) struct Tail {
+    session_id: SessionId,
+    shared: Arc<Shared>,
+    ring: Mutex<Ring>,
+    /// One grows the ring at a time.
+    growing: tokio::sync::Mutex<()>,
+    head: watch::Sender<Seq>,
+    signals: broadcast::Sender<Signal>,
+    listener: Mutex<Option<AbortHandle>>,
+}
+
+struct Ring {
+    // INVARIANT: contiguous, and ends at `head`.
+    events: VecDeque<Arc<EventView>>,
+    head: Seq,
+}
+
+impl Tails {
+    pub(super) fn new(
+        store: Arc<dyn ChatStore>,
+        notifier: Arc<dyn Notifier>,
+        profiles: Profiles,
+        limits: &Limits,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            notifier,
+            profiles,
+            poll_interval: limits.poll_interval,
+            kept: limits.tail_events.max(1),
+            open: Mutex::default(),
+        }))
+    }
+
+    /// The session's tail, which goes at least up to `head`.
+    pub(super) async fn tail(&self, session_id: SessionId, head: Seq) -> Result<Arc<Tail>> {
+        let (tail, new) = self.get(session_id, head);
+        if new {
+            // Listening begins before the look at the log, so that nothing falls between.
+            let hints = self.0.notifier.listen(session_id).await;
+            let listener = tokio::spawn(listen(Arc::downgrade(&tail), hints));
+            *locked(&tail.listener) = Some(listener.abort_handle());
+        }
+        if *tail.head.borrow() < head || new {
+            tail.catch_up().await?;
+        }
+        Ok(tail)
+    }
+
+    fn get(&self, session_id: SessionId, head: Seq) -> (Arc<Tail>, bool) {
+        let mut open = locked(&self.0.open);
+        if let Some(tail) = open.tails.get(&session_id).and_then(Weak::upgrade) {
+            return (tail, false);
+        }
+        let tail = Arc::new(Tail {
+            session_id,
+            shared: Arc::clone(&self.0),
+            ring: Mutex::new(Ring { events: VecDeque::new(), head }),
+            growing: tokio::sync::Mutex::default(),
+            head: watch::Sender::new(head),
+            signals: broadcast::Sender::new(SIGNALS),
+            listener: Mutex::default(),
+        });
+        open.tails.insert(session_id, Arc::downgrade(&tail));
+        if !open.polling {
+            open.polling = true;
+            tokio::spawn(poll(Arc::downgrade(&self.0)));
+        }
+        (tail, true)
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        if let Some(listener) = locked(&self.listener).take() {
+            listener.abort();
+        }
+        let mut open = locked(&self.shared.open);
+        // A new tail may have taken the place already.
+        if open.tails.get(&self.session_id).is_some_and(|tail| tail.strong_count() == 0) {
+            open.tails.remove(&self.session_id);
+        }
+    }
+}
+
+impl Tail {
+    pub(super) fn watch(&self) -> watch::Receiver<Seq> {
+        self.head.subscribe()
+    }
+
+    pub(super) fn signals(&self) -> broadcast::Receiver<Signal> {
+        self.signals.subscribe()
+    }
+
+    /// The next events after a position, at least one where there are any: from memory, or, for who is further behind
+    /// than that, from the log.
+    pub(super) async fn after(&self, position: Seq) -> Result<Vec<Arc<EventView>>> {
+        let head = {
+            let ring = locked(&self.ring);
+            if position >= ring.head {
+                return Ok(Vec::new());
+            }
+            let missing = usize::try_from(ring.head - position).unwrap_or(usize::MAX);
+            if let Some(skip) = ring.events.len().checked_sub(missing) {
+                return Ok(ring.events.iter().skip(skip).take(64).cloned().collect());
+            }
+            ring.head
+        };
+        let to = head.min(position + 64);
+        let range = LogRange { session_id: self.session_id, from: position + 1, to };
+        let rows = self.shared.store.log(&[range]).await?.into_iter().next().unwrap_or_default();
+        view::views(&self.shared.profiles, rows).await
+    }
+
+    /// Reads what the log has beyond the ring.
+    async fn catch_up(&self) -> Result<()> {
+        loop {
+            let _growing = self.growing.lock().await;
+            let from = *self.head.borrow() + 1;
+            let range = LogRange { session_id: self.session_id, from, to: from + CHUNK - 1 };
+            let rows = self.shared.store.log(&[range]).await?.into_iter().next().unwrap_or_default();
+            let complete = (rows.len() as u64) < CHUNK;
+            self.grow(rows).await?;
+            if complete {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes events in where they go on from the ring; `false` where there is a gap before them.
+    async fn take_in(&self, events: &[Arc<Event>]) -> Result<bool> {
+        let _growing = self.growing.lock().await;
+        let head = *self.head.borrow();
+        let news: Vec<_> = events.iter().filter(|event| event.seq > head).cloned().collect();
+        match news.first() {
+            None => Ok(true),
+            Some(first) if first.seq > head + 1 => Ok(false),
+            Some(_) => {
+                self.grow(news).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Appends events, which must go on from the ring; the caller holds `growing`.
+    async fn grow(&self, events: Vec<Arc<Event>>) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let views = view::views(&self.shared.profiles, events).await?;
+        let head = {
+            let mut ring = locked(&self.ring);
+            for view in views {
+                if view.event.seq == ring.head + 1 {
+                    ring.head += 1;
+                    ring.events.push_back(view);
+                }
+            }
+            while ring.events.len() > self.shared.kept {
+                ring.events.pop_front();
+            }
+            ring.head
+        };
+        self.head.send_replace(head);
+        Ok(())
+    }
+
+    async fn heed(&self, hint: Hint) {
+        let done = match hint {
+            Hint::Signal(signal) => {
+                // An error means that nobody listens at the moment.
+                let _ = self.signals.send(signal);
+                Ok(true)
+            }
+            Hint::Committed { session_id: _, head, events } => match self.take_in(&events).await {
+                Ok(true) if head <= *self.head.borrow() => Ok(true),
+                Ok(_) => self.catch_up().await.map(|()| true),
+                Err(error) => Err(error),
+            },
+        };
+        if let Err(error) = done {
+            tracing::warn!(session = %self.session_id, %error, "could not follow a log; the poller tries again");
+        }
+    }
+}
+
+async fn listen(tail: Weak<Tail>, mut hints: futures_util::stream::BoxStream<'static, Hint>) {
+    loop {
+        while let Some(hint) = hints.next().await {
+            let Some(tail) = tail.upgrade() else { return };
+            tail.heed(hint).await;
+        }
+        // The notifier lost its connection: ask again, at the pace of the poller which stands in meanwhile.
+        let Some((shared, id)) = tail.upgrade().map(|tail| (Arc::clone(&tail.shared), tail.session_id)) else {
+            return;
+        };
+        tokio::time::sleep(shared.poll_interval).await;
+        hints = shared.notifier.listen(id).await;
+    }
+}
+
+/// Looks at all open tails' logs in one query, from time to time, until there are none.
+async fn poll(shared: Weak<Shared>) {
+    loop {
+        let Some(interval) = shared.upgrade().map(|shared| shared.poll_interval) else { return };
+        tokio::time::sleep(interval).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let tails: Vec<Arc<Tail>> = {
+            let mut open = locked(&shared.open);
+            let tails: Vec<_> = open.tails.values().filter_map(Weak::upgrade).collect();
+            open.polling = !tails.is_empty();
+            if tails.is_empty() {
+                return;
+            }
+            tails
+        };
+        let range = |tail: &Arc<Tail>| {
+            let from = *tail.head.borrow() + 1;
+            LogRange { session_id: tail.session_id, from, to: from + CHUNK - 1 }
+        };
+        let ranges: Vec<LogRange> = tails.iter().map(range).collect();
+        match shared.store.log(&ranges).await {
+            Ok(found) => {
+                for (tail, rows) in tails.iter().zip(found) {
+                    if let Err(error) = tail.take_in(&rows).await {
+                        tracing::warn!(session = %tail.session_id, %error, "could not follow a log");
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "could not look for news; trying again"),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Signals that callers give.
+
+use super::Chat;
+use crate::{
+    error::Result,
+    identity::Principal,
+    model::{SessionId, Signal},
+    notify::Hint,
+    permission::Action,
+    store::Freshness,
+};
+
+impl Chat {
+    /// Tells who listens at the moment that the caller started or stopped typing. Nothing is kept.
+    ///
+    /// # Errors
+    /// [`Denied`](crate::Error::Denied) when the caller may not send.
+    pub async fn typing(&self, principal: &Principal, session_id: SessionId, is_typing: bool) -> Result<()> {
+        self.enter(principal).await?;
+        // Fresh, because nothing is committed that would notice an old permission.
+        self.allowed(session_id, &principal.user_id, Action::Send, Freshness::Fresh).await?;
+        let user_id = principal.user_id.clone();
+        self.inner.notifier.publish(Hint::Signal(Signal::Typing { session_id, user_id, is_typing })).await;
+        Ok(())
+    }
+}

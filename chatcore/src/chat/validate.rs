@@ -1,0 +1,138 @@
+//! Checks of what callers give, by the limits.
+
+use crate::{
+    error::{Code, Error, FieldError, Result},
+    limits::Limits,
+    model::{Content, MessageBody, MessageType, Page, SessionChanges, SessionType},
+    store::Slice,
+};
+
+/// Collects what is wrong, so that a caller learns of everything at once.
+#[derive(Default)]
+pub(super) struct Faults(Vec<FieldError>);
+
+impl Faults {
+    fn add(&mut self, field: &str, code: Code, message: String) {
+        self.0.push(FieldError::new(field, code, message));
+    }
+
+    pub(super) fn finish(self) -> Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+    }
+
+    fn text(&mut self, field: &str, text: &str, max: usize, many_lines: bool) {
+        if text.chars().take(max + 1).count() > max {
+            self.add(field, Code::ValidationLengthExceeded, format!("at most {max} characters"));
+        }
+        let allowed = |c: char| many_lines && matches!(c, '\n' | '\r' | '\t');
+        if text.chars().any(|c| c.is_control() && !allowed(c)) {
+            self.add(field, Code::ValidationInvalidValue, "control characters are not allowed".to_owned());
+        }
+    }
+
+    fn title(&mut self, title: &str, limits: &Limits) {
+        if title.trim().is_empty() {
+            self.add("title", Code::ValidationRequiredField, "at least 1 character that is not a space".to_owned());
+        }
+        self.text("title", title, limits.title_chars, false);
+    }
+
+    fn session_type(&mut self, session_type: SessionType) {
+        if session_type == SessionType::Direct {
+            let message = "DIRECT sessions cannot be made yet; use PRIVATE, PUBLIC or INVITE_ONLY";
+            self.add("session_type", Code::ValidationInvalidValue, message.to_owned());
+        }
+    }
+
+    fn cap(&mut self, cap: u32, limits: &Limits) {
+        if cap == 0 || cap > limits.max_participants {
+            let message = format!("1 to {}", limits.max_participants);
+            self.add("max_participants", Code::ValidationInvalidValue, message);
+        }
+    }
+
+    /// The settings that are named.
+    pub(super) fn settings(&mut self, settings: &SessionChanges, limits: &Limits) {
+        let SessionChanges { title, description, session_type, max_participants } = settings;
+        if let Some(title) = title {
+            self.title(title, limits);
+        }
+        if let Some(Some(description)) = description {
+            self.text("description", description, limits.description_chars, true);
+        }
+        if let Some(session_type) = session_type {
+            self.session_type(*session_type);
+        }
+        if let Some(cap) = max_participants {
+            self.cap(*cap, limits);
+        }
+    }
+
+    pub(super) fn message(&mut self, body: &MessageBody, limits: &Limits) {
+        let MessageBody { role: _, message_type, content } = body;
+        match message_type {
+            MessageType::Text | MessageType::Image | MessageType::File => {}
+            MessageType::System => {
+                let message = "only the server sends system messages; use text, image or file";
+                self.add("message_type", Code::ValidationInvalidValue, message.to_owned());
+            }
+        }
+        let max = limits.message_chars;
+        let too_long = |text: &str, max: usize| text.chars().take(max + 1).count() > max;
+        match content {
+            Content::Text(text) => {
+                if text.is_empty() {
+                    self.add("content", Code::ValidationRequiredField, "at least 1 character".to_owned());
+                }
+                if too_long(text, max) {
+                    self.add("content", Code::MessageTooLong, format!("at most {max} characters"));
+                }
+                if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+                    let message = "control characters other than line breaks and tabs are not allowed";
+                    self.add("content", Code::ValidationInvalidValue, message.to_owned());
+                }
+            }
+            Content::Encrypted(content) => {
+                if content.encrypted_data.is_empty() {
+                    let message = "at least 1 character".to_owned();
+                    self.add("content.encrypted_data", Code::ValidationRequiredField, message);
+                }
+                if too_long(&content.encrypted_data, 2 * max) {
+                    let message = format!("at most {} characters", 2 * max);
+                    self.add("content.encrypted_data", Code::MessageTooLong, message);
+                }
+                if content.iv.is_empty() || too_long(&content.iv, 256) {
+                    self.add("content.iv", Code::ValidationInvalidValue, "1 to 256 characters".to_owned());
+                }
+            }
+        }
+    }
+}
+
+impl Limits {
+    /// A page as the store wants it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is empty, too large or too deep.
+    pub(super) fn slice(&self, page: Page) -> Result<Slice> {
+        let limit = self.page_limit(page.limit)?;
+        if page.skip > self.skip_max {
+            let message = format!("0 to {}", self.skip_max);
+            return Err(Error::invalid("skip", Code::ValidationInvalidValue, message));
+        }
+        Ok(Slice { skip: page.skip, limit })
+    }
+
+    /// How many entries a page has.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it would be empty or too large.
+    pub(super) fn page_limit(&self, limit: Option<u64>) -> Result<u64> {
+        let (default, max) = (u64::from(self.page_default), u64::from(self.page_max));
+        match limit {
+            None => Ok(default),
+            Some(limit) if (1..=max).contains(&limit) => Ok(limit),
+            Some(_) => Err(Error::invalid("limit", Code::ValidationInvalidValue, format!("1 to {max}"))),
+        }
+    }
+}

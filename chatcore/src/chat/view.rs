@@ -1,0 +1,75 @@
+//! Events as readers see them: with the names of whom they are about.
+
+use std::{
+    any::Any,
+    sync::{Arc, OnceLock},
+};
+
+use super::profiles::{self, Profiles};
+use crate::{
+    error::Result,
+    model::{Event, EventKind, Message, MessageId, Profile, UserId},
+};
+
+/// An event with the profiles of the people in it. One is shared by all readers of a process and depends on none of
+/// them, so a frontend can encode it once for all its connections.
+#[derive(Debug)]
+pub struct EventView {
+    /// The event.
+    pub event: Arc<Event>,
+    /// Who did it.
+    pub actor: Profile,
+    /// Whom it is about, where that is not the actor.
+    pub subject: Option<Profile>,
+    encoded: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl EventView {
+    /// What `encode` makes of this event, kept with it: worked out once however many connections ask. One process has one
+    /// encoding to keep; should a second kind of encoding ask, it is worked out each time.
+    pub fn encoded<T: Clone + Send + Sync + 'static>(&self, encode: impl Fn(&Self) -> T) -> T {
+        let kept = self.encoded.get_or_init(|| Box::new(encode(self)));
+        kept.downcast_ref::<T>().cloned().unwrap_or_else(|| encode(self))
+    }
+
+    /// The message, where the event is one.
+    #[must_use]
+    pub fn message(&self) -> Option<Message> {
+        message(&self.event, self.actor.clone())
+    }
+}
+
+/// Events with names. E-mail addresses stay out: what is broadcast must suit every reader.
+pub(super) async fn views(profiles: &Profiles, events: Vec<Arc<Event>>) -> Result<Vec<Arc<EventView>>> {
+    let users = events.iter().flat_map(|event| std::iter::once(&event.actor).chain(event.subject()));
+    let found = profiles.find(users.collect()).await?;
+    let public = |user: &UserId| Profile { email: None, ..profiles::of(&found, user) };
+    let view = |event: Arc<Event>| {
+        let (actor, subject) = (public(&event.actor), event.subject().map(public));
+        Arc::new(EventView { event, actor, subject, encoded: OnceLock::new() })
+    };
+    Ok(events.into_iter().map(view).collect())
+}
+
+/// The message that an event is, if it is one.
+pub(super) fn message(event: &Event, sender: Profile) -> Option<Message> {
+    match &event.kind {
+        EventKind::MessageSent { body, client_id: _ } => Some(Message {
+            id: MessageId { session_id: event.session_id, seq: event.seq },
+            session_id: event.session_id,
+            seq: event.seq,
+            number: event.number,
+            sender: Profile { email: None, ..sender },
+            body: body.clone(),
+            created_at: event.created_at,
+        }),
+        EventKind::SessionCreated { .. }
+        | EventKind::SessionUpdated { .. }
+        | EventKind::SessionDeleted
+        | EventKind::ParticipantJoined { .. }
+        | EventKind::ParticipantAdded { .. }
+        | EventKind::ParticipantLeft
+        | EventKind::ParticipantRemoved { .. }
+        | EventKind::ParticipantRoleChanged { .. } => None,
+    }
+}

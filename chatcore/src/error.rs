@@ -1,0 +1,292 @@
+//! Everything that can go wrong, with stable codes, and the one table that says how each code travels.
+
+use crate::{
+    model::{InvalidId, Seq},
+    permission::Denial,
+    store::StoreError,
+};
+
+/// A result with the error of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a use case failed. Its text says what to do; it never holds causes, paths or queries.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No token where one is needed.
+    #[error("authentication required: send `Authorization: Bearer <token>`")]
+    AuthRequired,
+    /// A token that is not acceptable.
+    #[error("the token is not valid; get a new one")]
+    TokenInvalid,
+    /// A token that was acceptable and no longer is.
+    #[error("the token has expired; get a new one")]
+    TokenExpired,
+    /// Input that cannot be parsed.
+    #[error("the request cannot be parsed")]
+    Malformed(Vec<FieldError>),
+    /// Input that is well-formed and not acceptable.
+    #[error("the request is not acceptable")]
+    Invalid(Vec<FieldError>),
+    /// The permission engine said no.
+    #[error("{0}")]
+    Denied(#[from] Denial),
+    /// No user of that id was ever seen.
+    #[error("there is no such user")]
+    UserNotFound,
+    /// No such message in a session that the caller may read.
+    #[error("there is no such message")]
+    MessageNotFound,
+    /// The client id was used before, for something else.
+    #[error("this client id was used for a different message; use a new one for each message")]
+    ClientIdReused,
+    /// The position to go on from lies outside of the kept log.
+    #[error("that position is outside of the kept log; fetch the session anew and go on from its seq")]
+    Resync {
+        /// The earliest position to go on after.
+        oldest: Seq,
+        /// The last position.
+        head: Seq,
+    },
+    /// A limit was passed that is not one of a single field.
+    #[error("{what} is over its limit of {limit}")]
+    LimitExceeded {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there may be.
+        limit: u64,
+    },
+    /// Too many requests.
+    #[error("too many requests; try again in {retry_after} s")]
+    RateLimited {
+        /// Seconds to wait.
+        retry_after: u64,
+    },
+    /// Too many connections at once.
+    #[error("too many connections; close one first")]
+    TooManyConnections,
+    /// Not now: too busy, or the store is away. Nothing was changed.
+    #[error("the service is busy; nothing was changed, try again")]
+    Unavailable,
+    /// It is not known whether the change was made.
+    #[error("it is not known whether the change was made; look before trying again")]
+    OutcomeUnknown,
+    /// A fault of ours. Nothing was changed.
+    #[error("internal error; nothing was changed")]
+    Internal,
+}
+
+/// A field with what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field's path in the request; empty for the request as a whole.
+    pub field: String,
+    /// Which kind of wrong.
+    pub code: Code,
+    /// What would be right.
+    pub message: String,
+}
+
+impl FieldError {
+    /// Makes one.
+    pub fn new(field: impl Into<String>, code: Code, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code, message: message.into() }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $close:expr, $title:literal;)*) => {
+        /// A stable name of an error. The table behind it is the only place that says how an error travels: as an
+        /// HTTP status (RFC 9110), as the close code of a WebSocket where it ends one (RFC 6455; 4000 to 4999 are
+        /// ours), and under its name in error frames, problem documents and GraphQL's `extensions.code`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Code { $($(#[$doc])* #[doc = concat!("`", $code, "`: ", $title, ".")] $name,)* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The name on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code),* }
+            }
+
+            /// The HTTP status.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status),* }
+            }
+
+            /// The code with which a WebSocket is closed where the error ends it.
+            #[must_use]
+            pub const fn close(self) -> u16 {
+                match self { $(Self::$name => $close),* }
+            }
+
+            /// A short title, the same for every occurrence.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title),* }
+            }
+        }
+    };
+}
+
+codes! {
+    AuthRequired = "AUTH_REQUIRED", 401, 4401, "Authentication required";
+    AuthTokenInvalid = "AUTH_TOKEN_INVALID", 401, 4401, "Token not valid";
+    AuthTokenExpired = "AUTH_TOKEN_EXPIRED", 401, 4401, "Token expired";
+    OriginNotAllowed = "ORIGIN_NOT_ALLOWED", 403, 4403, "Origin not allowed";
+    ValidationInvalidFormat = "VALIDATION_INVALID_FORMAT", 400, 4400, "Cannot be parsed";
+    ValidationRequiredField = "VALIDATION_REQUIRED_FIELD", 422, 4400, "Required field missing";
+    ValidationLengthExceeded = "VALIDATION_LENGTH_EXCEEDED", 422, 4400, "Length limit passed";
+    ValidationInvalidValue = "VALIDATION_INVALID_VALUE", 422, 4400, "Value not acceptable";
+    ResourceNotFound = "RESOURCE_NOT_FOUND", 404, 4404, "Not found";
+    ResourceAccessDenied = "RESOURCE_ACCESS_DENIED", 403, 4403, "Not allowed";
+    ResourceLimitExceeded = "RESOURCE_LIMIT_EXCEEDED", 422, 4400, "Limit passed";
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", 405, 4400, "Method not allowed";
+    NotAcceptable = "NOT_ACCEPTABLE", 406, 4400, "Not acceptable";
+    PayloadTooLarge = "PAYLOAD_TOO_LARGE", 413, 1009, "Payload too large";
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", 415, 1003, "Unsupported media type";
+    UpgradeRequired = "UPGRADE_REQUIRED", 426, 4400, "WebSocket upgrade required";
+    SessionNotFound = "SESSION_NOT_FOUND", 404, 4404, "Session not found";
+    SessionAccessDenied = "SESSION_ACCESS_DENIED", 403, 4403, "Not a participant";
+    SessionOwnerRequired = "SESSION_OWNER_REQUIRED", 403, 4403, "Owner required";
+    SessionOwnerProtected = "SESSION_OWNER_PROTECTED", 403, 4403, "Owner protected";
+    SessionOwnerCannotLeave = "SESSION_OWNER_CANNOT_LEAVE", 409, 4409, "Owner cannot leave";
+    SessionFull = "SESSION_FULL", 409, 4409, "Session full";
+    SessionPrivate = "SESSION_PRIVATE", 409, 4409, "Session is private";
+    SessionNotEmpty = "SESSION_NOT_EMPTY", 409, 4409, "Others are in the session";
+    SessionCapTooLow = "SESSION_CAP_TOO_LOW", 409, 4409, "Cap below head count";
+    ParticipantNotFound = "PARTICIPANT_NOT_FOUND", 404, 4404, "Participant not found";
+    ParticipantAlreadyExists = "PARTICIPANT_ALREADY_EXISTS", 409, 4409, "Already a participant";
+    UserNotFound = "USER_NOT_FOUND", 404, 4404, "User not found";
+    MessageNotFound = "MESSAGE_NOT_FOUND", 404, 4404, "Message not found";
+    MessageTooLong = "MESSAGE_TOO_LONG", 422, 4400, "Message too long";
+    ClientIdReused = "CLIENT_ID_REUSED", 409, 4409, "Client id used for a different message";
+    Resync = "RESYNC", 410, 4410, "Position outside of the kept log";
+    RateLimitExceeded = "RATE_LIMIT_EXCEEDED", 429, 4429, "Too many requests";
+    ConnectionLimitExceeded = "CONNECTION_LIMIT_EXCEEDED", 429, 4429, "Too many connections";
+    ServiceUnavailable = "SERVICE_UNAVAILABLE", 503, 1013, "Service unavailable";
+    OutcomeUnknown = "OUTCOME_UNKNOWN", 503, 1011, "Outcome unknown";
+    InternalError = "INTERNAL_ERROR", 500, 1011, "Internal error";
+}
+
+impl Error {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::AuthRequired => Code::AuthRequired,
+            Self::TokenInvalid => Code::AuthTokenInvalid,
+            Self::TokenExpired => Code::AuthTokenExpired,
+            Self::Malformed(_) => Code::ValidationInvalidFormat,
+            Self::Invalid(fields) => fields.first().map_or(Code::ValidationInvalidValue, |field| field.code),
+            Self::Denied(denial) => denial.code(),
+            Self::UserNotFound => Code::UserNotFound,
+            Self::MessageNotFound => Code::MessageNotFound,
+            Self::ClientIdReused => Code::ClientIdReused,
+            Self::Resync { .. } => Code::Resync,
+            Self::LimitExceeded { .. } => Code::ResourceLimitExceeded,
+            Self::RateLimited { .. } => Code::RateLimitExceeded,
+            Self::TooManyConnections => Code::ConnectionLimitExceeded,
+            Self::Unavailable => Code::ServiceUnavailable,
+            Self::OutcomeUnknown => Code::OutcomeUnknown,
+            Self::Internal => Code::InternalError,
+        }
+    }
+
+    /// Seconds after which it makes sense to try again, where that may help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::TooManyConnections | Self::Unavailable | Self::OutcomeUnknown => Some(1),
+            Self::AuthRequired
+            | Self::TokenInvalid
+            | Self::TokenExpired
+            | Self::Malformed(_)
+            | Self::Invalid(_)
+            | Self::Denied(_)
+            | Self::UserNotFound
+            | Self::MessageNotFound
+            | Self::ClientIdReused
+            | Self::Resync { .. }
+            | Self::LimitExceeded { .. }
+            | Self::Internal => None,
+        }
+    }
+
+    /// The offending fields, for the errors that have some.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldError] {
+        match self {
+            Self::Malformed(fields) | Self::Invalid(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// An unacceptable field.
+    pub fn invalid(field: impl Into<String>, code: Code, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, code, message)])
+    }
+
+    /// A field that cannot be parsed.
+    pub fn malformed(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Malformed(vec![FieldError::new(field, Code::ValidationInvalidFormat, message)])
+    }
+}
+
+impl Denial {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Hidden => Code::SessionNotFound,
+            Self::NotParticipant => Code::SessionAccessDenied,
+            Self::RoleInsufficient => Code::ResourceAccessDenied,
+            Self::OwnerRequired => Code::SessionOwnerRequired,
+            Self::OwnerProtected => Code::SessionOwnerProtected,
+            Self::OwnerCannotLeave => Code::SessionOwnerCannotLeave,
+            Self::AlreadyParticipant => Code::ParticipantAlreadyExists,
+            Self::TargetNotParticipant => Code::ParticipantNotFound,
+            Self::PrivateSession => Code::SessionPrivate,
+            Self::OthersPresent => Code::SessionNotEmpty,
+            Self::Full => Code::SessionFull,
+            Self::CapBelowCount => Code::SessionCapTooLow,
+        }
+    }
+}
+
+impl From<InvalidId> for Error {
+    fn from(invalid: InvalidId) -> Self {
+        Self::malformed("", invalid.to_string())
+    }
+}
+
+impl From<StoreError> for Error {
+    /// Logs the cause and keeps it: what is inside of a store is nobody's business outside.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Stale | StoreError::Conflict { .. } => Self::Unavailable,
+            StoreError::Unavailable(cause) => {
+                tracing::warn!(cause, "store unavailable");
+                Self::Unavailable
+            }
+            StoreError::OutcomeUnknown => {
+                tracing::error!("outcome of a commit unknown");
+                Self::OutcomeUnknown
+            }
+            StoreError::Corrupt(cause) => {
+                tracing::error!(cause, "store corrupt");
+                Self::Internal
+            }
+            StoreError::Backend(source) => {
+                tracing::error!(cause = %source, "store failed");
+                Self::Internal
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Who is calling.
+
+mod jwt;
+mod principal;
+
+use async_trait::async_trait;
+
+pub use jwt::{Claims, JwtAuthenticator, JwtIssuer, MIN_SECRET_BYTES, WeakSecret};
+pub use principal::{Principal, SystemRole};
+
+use crate::error::Result;
+
+/// Turns what a client shows into who it is.
+///
+/// # Contract
+/// The same token gives the same user id every time. A token that is not acceptable gives
+/// [`TokenInvalid`](crate::Error::TokenInvalid), or [`TokenExpired`](crate::Error::TokenExpired) where it was
+/// acceptable once; which of its parts is wrong is not told. [`Unavailable`](crate::Error::Unavailable) is for when it
+/// could not be found out. Dropping the future has no effect.
+#[async_trait]
+pub trait Authenticator: Send + Sync + 'static {
+    /// Who shows this token.
+    async fn authenticate(&self, token: &str) -> Result<Principal>;
+}

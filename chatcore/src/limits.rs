@@ -1,0 +1,51 @@
+//! Every limit of the core, with its default, in one place.
+
+use std::time::Duration;
+
+/// What a chat allows. Lengths are in characters, not bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest title; the shortest has 1.
+    pub title_chars: usize,
+    /// Longest description; the shortest has 0.
+    pub description_chars: usize,
+    /// Longest text of a message; the shortest has 1. An encrypted one may have twice as many, for its encoding.
+    pub message_chars: usize,
+    /// Most participants that a session may be made for.
+    pub max_participants: u32,
+    /// Participants of a session whose maker named no number.
+    pub default_participants: u32,
+    /// Entries of a page when none were asked for.
+    pub page_default: u32,
+    /// Most entries of a page.
+    pub page_max: u32,
+    /// Deepest `skip`.
+    pub skip_max: u64,
+    /// Longest name, handle, e-mail address or picture address that is taken over from a token; longer ones are cut.
+    pub profile_chars: usize,
+    /// How often a change is decided again when somebody else was faster, before the caller is told to try again.
+    pub commit_attempts: u32,
+    /// How often sessions that have readers are looked at when no hint came.
+    pub poll_interval: Duration,
+    /// Events that a session with readers keeps in memory, for readers who are a little behind.
+    pub tail_events: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            title_chars: 100,
+            description_chars: 500,
+            message_chars: 8_000,
+            max_participants: 10_000,
+            default_participants: 100,
+            page_default: 50,
+            page_max: 100,
+            skip_max: 1_000_000_000_000,
+            profile_chars: 256,
+            commit_attempts: 32,
+            poll_interval: Duration::from_millis(500),
+            tail_events: 256,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A message: what someone said.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{MessageId, Profile, Seq, SessionId};
+
+/// Who speaks: a person, an assistant, or the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpeakerRole {
+    /// A person.
+    #[default]
+    User,
+    /// An assistant whose words the sender relays.
+    Assistant,
+    /// Instructions to an assistant.
+    System,
+}
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageType {
+    /// Text.
+    #[default]
+    Text,
+    /// A picture.
+    Image,
+    /// A file.
+    File,
+    /// Said by the server; clients cannot send it.
+    System,
+}
+
+/// What a message says: readable text, or ciphertext that the server passes on without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Content {
+    /// Text, stored as sent and never rendered by the server: clients escape.
+    Text(String),
+    /// Ciphertext.
+    Encrypted(EncryptedContent),
+}
+
+/// Ciphertext with what its reader needs besides the key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncryptedContent {
+    /// The ciphertext, in the clients' own encoding.
+    pub encrypted_data: String,
+    /// The initialisation vector, in the clients' own encoding.
+    pub iv: String,
+    /// Which version of the session's key was used.
+    pub key_version: u32,
+}
+
+/// The part of a message that its sender decides.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MessageBody {
+    /// Who speaks.
+    pub role: SpeakerRole,
+    /// What it is.
+    pub message_type: MessageType,
+    /// What it says.
+    pub content: Content,
+}
+
+/// A message as it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Its address.
+    pub id: MessageId,
+    /// The session.
+    pub session_id: SessionId,
+    /// Its position in the session's log.
+    pub seq: Seq,
+    /// How many messages the session had with it: 1 for the first.
+    pub number: u64,
+    /// Who sent it.
+    pub sender: Profile,
+    /// What was said.
+    pub body: MessageBody,
+    /// When it was accepted; never before the session's previous event.
+    pub created_at: DateTime<Utc>,
+}

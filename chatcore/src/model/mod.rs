@@ -1,0 +1,19 @@
+//! Plain data: what a chat consists of. Imports nothing else of this crate.
+
+mod event;
+mod id;
+mod message;
+mod page;
+mod participant;
+mod profile;
+mod session;
+mod signal;
+
+pub use event::{Event, EventKind, NewEvent, Seq, SessionChanges};
+pub use id::{ClientId, InvalidId, MessageId, ParticipantId, SessionId, UserId};
+pub use message::{Content, EncryptedContent, Message, MessageBody, MessageType, SpeakerRole};
+pub use page::{Bound, MessagePage, MessageWindow, Page};
+pub use participant::{Participant, ParticipantRole, Standing};
+pub use profile::Profile;
+pub use session::{Session, SessionDetails, SessionSummary, SessionType};
+pub use signal::Signal;

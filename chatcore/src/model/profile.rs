@@ -1,0 +1,33 @@
+//! How a user is shown.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::UserId;
+
+/// What is known of a user besides the id. Rows carry ids only and profiles are looked up when something is
+/// read, so a rename shows everywhere at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Who it is.
+    pub user_id: UserId,
+    /// A short handle; the user id where the host gave none.
+    pub username: String,
+    /// The name to show; the handle where the host gave none.
+    pub name: String,
+    /// The e-mail address, shown only to owners, admins and the person.
+    pub email: Option<String>,
+    /// An address of a picture.
+    pub picture: Option<String>,
+    /// As of when the claims hold, in microseconds at most: older claims never replace newer ones.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Profile {
+    /// The profile of a user of whom nothing but the id is known.
+    #[must_use]
+    pub fn unknown(user_id: UserId) -> Self {
+        let name = user_id.as_str().to_owned();
+        Self { user_id, username: name.clone(), name, email: None, picture: None, updated_at: DateTime::UNIX_EPOCH }
+    }
+}

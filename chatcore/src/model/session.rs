@@ -1,0 +1,93 @@
+//! A session: a conversation with its settings.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Message, Participant, Profile, SessionId, UserId};
+
+/// Who may come into a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SessionType {
+    /// Only the owner is in it.
+    Private,
+    /// Anyone may join; it is in the public list.
+    Public,
+    /// Only who was invited is in it; others cannot know that it exists.
+    InviteOnly,
+    /// Exactly two people, both members. Reserved: cannot be created yet.
+    Direct,
+}
+
+impl SessionType {
+    /// Every type.
+    pub const ALL: [Self; 4] = [Self::Private, Self::Public, Self::InviteOnly, Self::Direct];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "PRIVATE",
+            Self::Public => "PUBLIC",
+            Self::InviteOnly => "INVITE_ONLY",
+            Self::Direct => "DIRECT",
+        }
+    }
+}
+
+impl fmt::Display for SessionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A session as it is stored: what decides and what is shown, without what is counted from the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// What it is called.
+    pub title: String,
+    /// What it is about.
+    pub description: Option<String>,
+    /// Who may come in.
+    pub session_type: SessionType,
+    /// How many active participants it may have, the owner included.
+    pub max_participants: u32,
+    /// How many active participants it has, the owner included.
+    pub participant_count: u32,
+    /// Who owns it.
+    pub owner: UserId,
+    /// `false` once it was deleted.
+    pub is_active: bool,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When its settings last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A session as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSummary {
+    /// The session.
+    pub session: Session,
+    /// The owner's profile.
+    pub owner: Profile,
+    /// How many messages were ever sent to it.
+    pub message_count: u64,
+}
+
+/// A session with what a client shows first: the newest messages and the first participants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionDetails {
+    /// The session with its counts.
+    pub summary: SessionSummary,
+    /// The first active participants in the order in which they came, at most a page.
+    pub participants: Vec<Participant>,
+    /// The newest messages, oldest of them first, at most a page.
+    pub messages: Vec<Message>,
+    /// The position of the log at which all of this held: subscribe after it and nothing is missed.
+    pub seq: super::Seq,
+}

@@ -1,0 +1,164 @@
+//! The decision.
+
+use super::{Action, Facts, PermissionTable, SessionState, table};
+use crate::model::{ParticipantRole, SessionType, Standing};
+
+/// What [`decide`] answers.
+pub type Decision = Result<(), Denial>;
+
+/// Why not. Each says by itself whether the caller may know that the session exists: all but [`Denial::Hidden`] do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Denial {
+    /// There is no such session, or the caller may not know of it.
+    #[error("there is no such session")]
+    Hidden,
+    /// The caller is not in the session, which they may know of.
+    #[error("you are not a participant of this session; join it first")]
+    NotParticipant,
+    /// The caller's role does not allow it.
+    #[error("your role in this session does not allow this")]
+    RoleInsufficient,
+    /// Only the owner may.
+    #[error("only the owner of this session may do this")]
+    OwnerRequired,
+    /// It would make a second owner, or alter or remove the owner.
+    #[error("nobody can be made owner, and the owner can neither be changed nor removed")]
+    OwnerProtected,
+    /// The owner wants to leave.
+    #[error("the owner cannot leave the session; delete it instead")]
+    OwnerCannotLeave,
+    /// The person is in the session already.
+    #[error("already a participant of this session")]
+    AlreadyParticipant,
+    /// The person acted upon is not in the session.
+    #[error("that user is not a participant of this session")]
+    TargetNotParticipant,
+    /// The session is private, so only its owner may be in it.
+    #[error("the session is private: only its owner may be in it; change its type first")]
+    PrivateSession,
+    /// The session was to be made private while others are in it.
+    #[error("others are in the session; remove them before making it private")]
+    OthersPresent,
+    /// There is no seat left.
+    #[error("the session is full")]
+    Full,
+    /// The cap would be below the head count.
+    #[error("more people are in the session than the new max_participants allows")]
+    CapBelowCount,
+}
+
+/// Decides by the default table whether an action is allowed. Pure, total and without allocation.
+///
+/// # Errors
+/// The [`Denial`] that says why not.
+#[inline]
+pub fn decide(facts: &Facts, action: Action) -> Decision {
+    decide_with(&table::DEFAULT, facts, action)
+}
+
+pub(super) fn decide_with(table: &PermissionTable, facts: &Facts, action: Action) -> Decision {
+    let Some(session) = facts.session.filter(|session| session.is_active) else {
+        return Err(Denial::Hidden);
+    };
+    let Some(actor) = facts.actor else { return Err(Denial::Hidden) };
+    match actor {
+        Standing::Active(role) => decide_participant(table, &session, facts.target, role, action),
+        Standing::Stranger | Standing::Former(_) => decide_outsider(&session, action),
+    }
+}
+
+/// Who is not in the session can do one thing: join a public one. Of the others they cannot know.
+fn decide_outsider(session: &SessionState, action: Action) -> Decision {
+    match session.session_type {
+        SessionType::Private | SessionType::InviteOnly | SessionType::Direct => Err(Denial::Hidden),
+        SessionType::Public => match action {
+            Action::Join => seat_left(session),
+            Action::View
+            | Action::Send
+            | Action::Update { .. }
+            | Action::Delete
+            | Action::Invite { .. }
+            | Action::Remove
+            | Action::ChangeRole { .. }
+            | Action::Leave => Err(Denial::NotParticipant),
+        },
+    }
+}
+
+fn decide_participant(
+    table: &PermissionTable,
+    session: &SessionState,
+    target: Option<Standing>,
+    role: ParticipantRole,
+    action: Action,
+) -> Decision {
+    // INVARIANT: only the owner is in a private session. Should the data ever say otherwise, the others see nothing.
+    if session.session_type == SessionType::Private && role != ParticipantRole::Owner {
+        return Err(Denial::Hidden);
+    }
+    if !table.allows(role, action.kind()) {
+        return Err(match action {
+            Action::Delete => Denial::OwnerRequired,
+            Action::Leave if role == ParticipantRole::Owner => Denial::OwnerCannotLeave,
+            Action::Join => Denial::AlreadyParticipant,
+            Action::View
+            | Action::Send
+            | Action::Update { .. }
+            | Action::Invite { .. }
+            | Action::Remove
+            | Action::ChangeRole { .. }
+            | Action::Leave => Denial::RoleInsufficient,
+        });
+    }
+    match action {
+        Action::View | Action::Send | Action::Delete => Ok(()),
+        Action::Leave if role == ParticipantRole::Owner => Err(Denial::OwnerCannotLeave),
+        Action::Leave => Ok(()),
+        Action::Join => Err(Denial::AlreadyParticipant),
+        Action::Update { session_type, max_participants } => decide_update(session, session_type, max_participants),
+        Action::Invite { role } => decide_invite(session, target, role),
+        Action::Remove => protect_owner(target),
+        Action::ChangeRole { role: ParticipantRole::Owner } => Err(Denial::OwnerProtected),
+        Action::ChangeRole { role: ParticipantRole::Admin | ParticipantRole::Member | ParticipantRole::Viewer } => {
+            protect_owner(target)
+        }
+    }
+}
+
+fn decide_update(session: &SessionState, session_type: Option<SessionType>, cap: Option<u32>) -> Decision {
+    if session_type == Some(SessionType::Private) && session.participant_count > 1 {
+        return Err(Denial::OthersPresent);
+    }
+    if cap.is_some_and(|cap| cap < session.participant_count) {
+        return Err(Denial::CapBelowCount);
+    }
+    Ok(())
+}
+
+fn decide_invite(session: &SessionState, target: Option<Standing>, role: ParticipantRole) -> Decision {
+    if role == ParticipantRole::Owner {
+        return Err(Denial::OwnerProtected);
+    }
+    match target {
+        None => return Err(Denial::TargetNotParticipant),
+        Some(Standing::Active(_)) => return Err(Denial::AlreadyParticipant),
+        Some(Standing::Stranger | Standing::Former(_)) => {}
+    }
+    if session.session_type == SessionType::Private {
+        return Err(Denial::PrivateSession);
+    }
+    seat_left(session)
+}
+
+/// Whoever removes or changes somebody needs somebody who is there and is not the owner.
+fn protect_owner(target: Option<Standing>) -> Decision {
+    match target {
+        Some(Standing::Active(ParticipantRole::Owner)) => Err(Denial::OwnerProtected),
+        Some(Standing::Active(ParticipantRole::Admin | ParticipantRole::Member | ParticipantRole::Viewer)) => Ok(()),
+        Some(Standing::Former(_) | Standing::Stranger) | None => Err(Denial::TargetNotParticipant),
+    }
+}
+
+fn seat_left(session: &SessionState) -> Decision {
+    if session.participant_count < session.max_participants { Ok(()) } else { Err(Denial::Full) }
+}

@@ -1,0 +1,87 @@
+//! The trait behind which everything durable lives, and the in-memory implementation.
+
+mod change;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+mod memory;
+mod query;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use change::{Change, ClientIdClaim, Committed, ParticipantRecord, Write};
+pub use error::{Conflicting, StoreError};
+pub use memory::MemoryStore;
+pub use query::{Freshness, Head, LogRange, PublicSessions, SessionFacts, Slice};
+
+use crate::model::{Event, Profile, Session, SessionId, UserId};
+
+/// Where sessions live.
+///
+/// # Contract
+/// **The log is the lock.** A session's log holds its events at positions 1, 2, 3… without a hole. [`commit`]
+/// appends and writes in one transaction or not at all, whatever else happens at the same time in this process or
+/// in another one. Two changes of one session can only succeed one after the other.
+///
+/// **Durability.** When `commit` returns `Ok`, the change survives the end of the process, unless the store says in
+/// its documentation that it keeps nothing. When it returns an error other than [`StoreError::OutcomeUnknown`],
+/// nothing was changed.
+///
+/// **Cancellation.** A caller may drop the future of any method at any time. A dropped `commit` has then happened
+/// as a whole or not at all.
+///
+/// **Reads** return what was committed when they were called, or later; each answers from one consistent state
+/// of a session. They hold no locks that writers wait for.
+///
+/// [`conformance`](crate::store) (feature `conformance`) is a test suite of all of this.
+///
+/// [`commit`]: Self::commit
+#[async_trait]
+pub trait ChatStore: Send + Sync + 'static {
+    /// Appends a change's events at the next positions of its session's log and applies its writes.
+    ///
+    /// The store numbers the events: `seq` goes on from the log's end, `number` grows by one with every event for
+    /// which [`crate::model::EventKind::is_message`] holds, and `created_at` is raised to the previous event's where
+    /// it is lower. Changes of one session that one task commits one after the other keep their order.
+    ///
+    /// # Errors
+    /// - [`StoreError::Stale`] when a governance event stands in the log after `decided_at`. Other events do
+    ///   not make a change stale.
+    /// - [`StoreError::Conflict`] when a precondition does not hold. Staleness is looked for first.
+    /// - [`StoreError::Unavailable`] when it could not be tried, for instance because too much is waiting.
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError>;
+
+    /// What a decision about a session needs: the session, its log's end, and the records of the named users, in the
+    /// order in which they were named. `None` where there are none; an unknown session has head 0.
+    ///
+    /// All of it held at once, when the log ended at the returned head. With [`Freshness::Cached`] that may be a while
+    /// ago; with [`Freshness::Fresh`] it includes everything committed before the call, by any process.
+    async fn facts(
+        &self,
+        session_id: SessionId,
+        users: &[UserId],
+        freshness: Freshness,
+    ) -> Result<SessionFacts, StoreError>;
+
+    /// Parts of logs, one answer for each range in the same order, each ascending and without a hole. A range beyond
+    /// the end gives what there is of it. Costs what it returns, at any depth.
+    async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError>;
+
+    /// The active participants of a session by [`ParticipantRecord::id`], so in the order in which they came.
+    async fn participants(&self, session_id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError>;
+
+    /// The sessions that are not deleted and in which the user is active, newest first, with their logs' ends.
+    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError>;
+
+    /// The sessions that the user could join: public, not deleted, not full, and without the user. Newest first,
+    /// with their logs' ends, and how many there are in all.
+    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError>;
+
+    /// The profiles of the named users, in the same order; `None` for whom none was put.
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError>;
+
+    /// Keeps a profile, unless the one that is kept has the same or a newer [`Profile::updated_at`]. Safe to repeat.
+    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError>;
+}
