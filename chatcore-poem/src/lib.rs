@@ -1,1 +1,147 @@
+//! REST and WebSocket frontend of [`chatcore`] for [poem](https://docs.rs/poem).
+//!
+//! ```no_run
+//! # async fn example(chat: chatcore::Chat, authenticator: chatcore::JwtAuthenticator) -> std::io::Result<()> {
+//! use chatcore_poem::{ChatFrontend, ServeOptions, serve};
+//!
+//! let frontend = ChatFrontend::new(chat, authenticator);
+//! let app = frontend.mount(poem::Route::new());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
+//! serve(listener, app, ServeOptions::default(), std::future::pending()).await
+//! # }
+//! ```
+//!
+//! It adds these paths, and nothing else, to an app of yours:
+//!
+//! | path | what |
+//! |---|---|
+//! | `/api/v1/chat/…` and `/api/chat/…` | the REST operations, the same below both |
+//! | `/ws` | the WebSocket |
+//! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
+//!
+//! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
+//! [`frames`].
 
+mod extract;
+mod options;
+mod problem;
+mod reply;
+mod rest;
+mod routes;
+mod serve;
+mod state;
+mod wire;
+mod ws;
+
+pub mod frames {
+    #![doc = include_str!("ws/frames.md")]
+}
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use chatcore::{Authenticator, Chat};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::make_sync, get};
+use poem_openapi::OpenApiService;
+
+pub use options::{Options, Origins};
+pub use problem::{Problems, ProblemsEndpoint};
+pub use serve::{ServeOptions, serve};
+
+use routes::Routes;
+use state::State;
+use ws::{Sockets, WsEndpoint};
+
+/// The bases below which the REST operations answer.
+const BASES: [&str; 2] = ["/api/v1/chat", "/api/chat"];
+
+/// REST and WebSocket over one chat.
+pub struct ChatFrontend {
+    state: Arc<State>,
+    document: serde_json::Value,
+    docs: String,
+    routes: Arc<Routes>,
+}
+
+impl fmt::Debug for ChatFrontend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatFrontend").field("options", &self.state.options).finish_non_exhaustive()
+    }
+}
+
+impl ChatFrontend {
+    /// A frontend with everything by default.
+    pub fn new(chat: Chat, authenticator: impl Authenticator) -> Self {
+        Self::with_options(chat, authenticator, Options::default())
+    }
+
+    /// A frontend.
+    pub fn with_options(chat: Chat, authenticator: impl Authenticator, options: Options) -> Self {
+        let service = service(&chat);
+        let document = serde_json::from_str(&service.spec()).unwrap_or_default();
+        let routes = Arc::new(Routes::new(&document, &BASES, &["/ws", "/openapi.json", "/docs"]));
+        let docs = service.swagger_ui_html();
+        let state = State { chat, authenticator: Arc::new(authenticator), options, sockets: Sockets::default() };
+        Self { state: Arc::new(state), document, docs, routes }
+    }
+
+    /// Adds the frontend's paths to an app.
+    #[must_use]
+    pub fn mount(&self, app: Route) -> Route {
+        let api = Arc::new(service(&self.state.chat).into_endpoint());
+        let document = self.openapi().to_string();
+        let mut app = app
+            .at("/ws", self.wrap(get(WsEndpoint)))
+            .at("/openapi.json", self.wrap(get(fixed("application/json", document.into()))))
+            .at("/docs", self.wrap(get(fixed("text/html; charset=utf-8", self.docs.clone().into()))));
+        for base in BASES {
+            app = app.nest(base, self.wrap(Arc::clone(&api)));
+        }
+        app
+    }
+
+    /// The OpenAPI document.
+    #[must_use]
+    pub const fn openapi(&self) -> &serde_json::Value {
+        &self.document
+    }
+
+    /// The middleware behind which these paths are; an app that wants the same errors everywhere puts all of itself
+    /// behind it.
+    #[must_use]
+    pub fn problems(&self) -> Problems {
+        Problems { routes: Arc::clone(&self.routes) }
+    }
+
+    /// Ends all WebSockets with close code 1001 and waits until they are closed, for at most a few seconds. New ones
+    /// are refused from then on.
+    pub async fn close_sockets(&self) {
+        self.state.sockets.close().await;
+    }
+
+    /// How many WebSockets are open.
+    #[must_use]
+    pub fn open_sockets(&self) -> usize {
+        self.state.sockets.open()
+    }
+
+    fn wrap<E: Endpoint + 'static>(&self, endpoint: E) -> impl Endpoint + 'static {
+        endpoint.data(Arc::clone(&self.state)).with(self.problems())
+    }
+}
+
+type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages), ()>;
+
+fn service(chat: &Chat) -> Service {
+    let description = "Real-time, multi-user chat. Every error is a problem document (RFC 9457) with a stable `code`. \
+        The same operations answer below both servers. Live events come over the WebSocket at `/ws`.";
+    let [v1, plain] = BASES;
+    OpenApiService::new(rest::all(chat), "chatcore", env!("CARGO_PKG_VERSION"))
+        .description(description)
+        .server(v1)
+        .server(plain)
+}
+
+fn fixed(content_type: &'static str, body: Bytes) -> impl Endpoint + 'static {
+    make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
+}

@@ -65,6 +65,14 @@ pub enum Error {
     /// Too many connections at once.
     #[error("too many connections; close one first")]
     TooManyConnections,
+    /// A frontend refused before any use case was reached: a wrong method, media type, size, origin.
+    #[error("{detail}")]
+    Refused {
+        /// The stable code.
+        code: Code,
+        /// What to do.
+        detail: &'static str,
+    },
     /// Not now: too busy, or the store is away. Nothing was changed.
     #[error("the service is busy; nothing was changed, try again")]
     Unavailable,
@@ -192,6 +200,7 @@ impl Error {
             Self::LimitExceeded { .. } => Code::ResourceLimitExceeded,
             Self::RateLimited { .. } => Code::RateLimitExceeded,
             Self::TooManyConnections => Code::ConnectionLimitExceeded,
+            Self::Refused { code, .. } => *code,
             Self::Unavailable => Code::ServiceUnavailable,
             Self::OutcomeUnknown => Code::OutcomeUnknown,
             Self::Internal => Code::InternalError,
@@ -215,6 +224,7 @@ impl Error {
             | Self::ClientIdReused
             | Self::Resync { .. }
             | Self::LimitExceeded { .. }
+            | Self::Refused { .. }
             | Self::Internal => None,
         }
     }

@@ -20,7 +20,7 @@ pub use participants::AddParticipant;
 pub use send::SendMessage;
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use subscribe::{Delivery, Subscription};
-pub use view::EventView;
+pub use view::{EventView, SignalView};
 
 use crate::{
     clock::{Clock, SystemClock},

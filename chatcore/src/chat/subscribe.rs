@@ -15,11 +15,16 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Chat, messages::within, tail::Tail, view::EventView};
+use super::{
+    Chat,
+    messages::within,
+    tail::Tail,
+    view::{EventView, SignalView},
+};
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{EventKind, Seq, SessionId, Signal, Standing, UserId},
+    model::{EventKind, Seq, SessionId, Standing, UserId},
     permission::{Action, Facts, PermissionTable},
     store::Freshness,
 };
@@ -30,7 +35,7 @@ pub enum Delivery {
     /// The next event of the log.
     Event(Arc<EventView>),
     /// A signal, not in the log.
-    Signal(Signal),
+    Signal(Arc<SignalView>),
 }
 
 /// A session's events after a position, in order, without gap or double, and signals as they come.
@@ -102,13 +107,14 @@ impl Chat {
             signals: tail.signals(),
             tail,
             ready: VecDeque::new(),
+            held: None,
             ended: false,
         };
         let stream = stream::unfold(reader, |mut reader| async move {
             let delivery = reader.next().await?;
             Some((delivery, reader))
         });
-        Ok(Subscription { after, stream: stream.boxed() })
+        Ok(Subscription { after, stream: stream.fuse().boxed() })
     }
 }
 
@@ -122,8 +128,10 @@ struct Reader {
     deadline: Option<Instant>,
     tail: Arc<Tail>,
     heads: watch::Receiver<Seq>,
-    signals: broadcast::Receiver<Signal>,
+    signals: broadcast::Receiver<Arc<SignalView>>,
     ready: VecDeque<Arc<EventView>>,
+    /// A signal that came before the events that stand before it had been told.
+    held: Option<Arc<SignalView>>,
     ended: bool,
 }
 
@@ -146,12 +154,20 @@ impl Reader {
             match self.tail.after(self.position).await {
                 Err(error) => return self.end(error),
                 Ok(views) if !views.is_empty() => self.ready.extend(views),
-                Ok(_) => match self.wait().await {
-                    Some(Signal::Typing { user_id, .. }) if user_id == self.user => {}
-                    Some(signal) if *self.heads.borrow() == self.position => return Some(Ok(Delivery::Signal(signal))),
-                    // Before a signal come the events that stand before it: one may end this stream.
-                    Some(_) | None => {}
-                },
+                Ok(_) => {
+                    let signal = match self.held.take() {
+                        Some(signal) => Some(signal),
+                        None => self.wait().await,
+                    };
+                    match signal {
+                        Some(signal) if signal.actor.user_id == self.user => {}
+                        Some(signal) if *self.heads.borrow() == self.position => {
+                            return Some(Ok(Delivery::Signal(signal)));
+                        }
+                        // Before a signal come the events that stand before it: one may end this stream.
+                        signal => self.held = signal,
+                    }
+                }
             }
         }
     }
@@ -162,7 +178,7 @@ impl Reader {
     }
 
     /// Waits for news, a signal, or the end of the token.
-    async fn wait(&mut self) -> Option<Signal> {
+    async fn wait(&mut self) -> Option<Arc<SignalView>> {
         let deadline = async {
             match self.deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,

@@ -10,20 +10,20 @@ use std::{
 
 use futures_util::StreamExt;
 use tokio::{
-    sync::{broadcast, watch},
+    sync::{OnceCell, broadcast, watch},
     task::AbortHandle,
 };
 
 use super::{
     profiles::Profiles,
-    view::{self, EventView},
+    view::{self, EventView, SignalView},
 };
 use crate::{
     error::Result,
     limits::Limits,
-    model::{Event, Seq, SessionId, Signal},
+    model::{Event, Seq, SessionId},
     notify::{Hint, Notifier},
-    store::{ChatStore, LogRange},
+    store::{ChatStore, LogRange, StoreError},
 };
 
 /// Rows that are read at once.
@@ -63,8 +63,8 @@ pub(super) struct Tail {
     /// One grows the ring at a time.
     growing: tokio::sync::Mutex<()>,
     head: watch::Sender<Seq>,
-    signals: broadcast::Sender<Signal>,
-    listener: Mutex<Option<AbortHandle>>,
+    signals: broadcast::Sender<Arc<SignalView>>,
+    listener: OnceCell<AbortHandle>,
 }
 
 struct Ring {
@@ -92,23 +92,26 @@ impl Tails {
 
     /// The session's tail, which goes at least up to `head`.
     pub(super) async fn tail(&self, session_id: SessionId, head: Seq) -> Result<Arc<Tail>> {
-        let (tail, new) = self.get(session_id, head);
-        if new {
-            // Listening begins before the look at the log, so that nothing falls between.
+        let tail = self.get(session_id, head);
+        let mut new = false;
+        // Listening begins before the look at the log, so that nothing falls between. Should the first reader give up
+        // meanwhile, the next one does it.
+        let listening = async || {
             let hints = self.0.notifier.listen(session_id).await;
-            let listener = tokio::spawn(listen(Arc::downgrade(&tail), hints));
-            *locked(&tail.listener) = Some(listener.abort_handle());
-        }
+            new = true;
+            tokio::spawn(listen(Arc::downgrade(&tail), hints)).abort_handle()
+        };
+        tail.listener.get_or_init(listening).await;
         if *tail.head.borrow() < head || new {
             tail.catch_up().await?;
         }
         Ok(tail)
     }
 
-    fn get(&self, session_id: SessionId, head: Seq) -> (Arc<Tail>, bool) {
+    fn get(&self, session_id: SessionId, head: Seq) -> Arc<Tail> {
         let mut open = locked(&self.0.open);
         if let Some(tail) = open.tails.get(&session_id).and_then(Weak::upgrade) {
-            return (tail, false);
+            return tail;
         }
         let tail = Arc::new(Tail {
             session_id,
@@ -117,20 +120,20 @@ impl Tails {
             growing: tokio::sync::Mutex::default(),
             head: watch::Sender::new(head),
             signals: broadcast::Sender::new(SIGNALS),
-            listener: Mutex::default(),
+            listener: OnceCell::new(),
         });
         open.tails.insert(session_id, Arc::downgrade(&tail));
         if !open.polling {
             open.polling = true;
             tokio::spawn(poll(Arc::downgrade(&self.0)));
         }
-        (tail, true)
+        tail
     }
 }
 
 impl Drop for Tail {
     fn drop(&mut self) {
-        if let Some(listener) = locked(&self.listener).take() {
+        if let Some(listener) = self.listener.get() {
             listener.abort();
         }
         let mut open = locked(&self.shared.open);
@@ -146,7 +149,7 @@ impl Tail {
         self.head.subscribe()
     }
 
-    pub(super) fn signals(&self) -> broadcast::Receiver<Signal> {
+    pub(super) fn signals(&self) -> broadcast::Receiver<Arc<SignalView>> {
         self.signals.subscribe()
     }
 
@@ -167,6 +170,9 @@ impl Tail {
         let to = head.min(position + 64);
         let range = LogRange { session_id: self.session_id, from: position + 1, to };
         let rows = self.shared.store.log(&[range]).await?.into_iter().next().unwrap_or_default();
+        if rows.is_empty() {
+            return Err(StoreError::Corrupt(format!("no events at {}/{}..={to}", self.session_id, position + 1)).into());
+        }
         view::views(&self.shared.profiles, rows).await
     }
 
@@ -189,7 +195,8 @@ impl Tail {
     async fn take_in(&self, events: &[Arc<Event>]) -> Result<bool> {
         let _growing = self.growing.lock().await;
         let head = *self.head.borrow();
-        let news: Vec<_> = events.iter().filter(|event| event.seq > head).cloned().collect();
+        let is_news = |event: &&Arc<Event>| event.session_id == self.session_id && event.seq > head;
+        let news: Vec<_> = events.iter().filter(is_news).cloned().collect();
         match news.first() {
             None => Ok(true),
             Some(first) if first.seq > head + 1 => Ok(false),
@@ -224,12 +231,16 @@ impl Tail {
     }
 
     async fn heed(&self, hint: Hint) {
+        // A notifier that mixes sessions up must not show one to the readers of another.
+        if hint.session_id() != self.session_id {
+            return;
+        }
         let done = match hint {
-            Hint::Signal(signal) => {
+            Hint::Signal(signal) => view::signal_view(&self.shared.profiles, signal).await.map(|view| {
                 // An error means that nobody listens at the moment.
-                let _ = self.signals.send(signal);
-                Ok(true)
-            }
+                let _ = self.signals.send(Arc::new(view));
+                true
+            }),
             Hint::Committed { session_id: _, head, events } => match self.take_in(&events).await {
                 Ok(true) if head <= *self.head.borrow() => Ok(true),
                 Ok(_) => self.catch_up().await.map(|()| true),
@@ -280,7 +291,12 @@ async fn poll(shared: Weak<Shared>) {
         match shared.store.log(&ranges).await {
             Ok(found) => {
                 for (tail, rows) in tails.iter().zip(found) {
-                    if let Err(error) = tail.take_in(&rows).await {
+                    let taken = match tail.take_in(&rows).await {
+                        // There may be more: what is late already must not wait for the next round.
+                        Ok(_) if rows.len() as u64 == CHUNK => tail.catch_up().await,
+                        taken => taken.map(|_| ()),
+                    };
+                    if let Err(error) = taken {
                         tracing::warn!(session = %tail.session_id, %error, "could not follow a log");
                     }
                 }

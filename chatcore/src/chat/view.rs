@@ -8,7 +8,7 @@ use std::{
 use super::profiles::{self, Profiles};
 use crate::{
     error::Result,
-    model::{Event, EventKind, Message, MessageId, Profile, UserId},
+    model::{Event, EventKind, Message, MessageId, Profile, Signal, UserId},
 };
 
 /// An event with the profiles of the people in it. One is shared by all readers of a process and depends on none of
@@ -37,6 +37,24 @@ impl EventView {
     pub fn message(&self) -> Option<Message> {
         message(&self.event, self.actor.clone())
     }
+}
+
+/// A signal with the profile of whom it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignalView {
+    /// The signal.
+    pub signal: Signal,
+    /// Who gave it.
+    pub actor: Profile,
+}
+
+/// A signal with its name.
+pub(super) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<SignalView> {
+    let user = match &signal {
+        Signal::Typing { user_id, .. } => user_id,
+    };
+    let actor = Profile { email: None, ..profiles.one(user).await? };
+    Ok(SignalView { signal, actor })
 }
 
 /// Events with names. E-mail addresses stay out: what is broadcast must suit every reader.

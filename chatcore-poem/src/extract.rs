@@ -1,0 +1,293 @@
+//! What operations take: the caller, ids, places, and JSON bodies.
+
+use std::{borrow::Cow, str::FromStr, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use chatcore::{
+    Code, Error, FieldError, Principal,
+    model::{Bound, SessionId, UserId},
+};
+use futures_util::StreamExt;
+use poem::{Request, RequestBody, http::header};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry},
+    types::{ParseError, ParseFromParameter, ParseResult, Type},
+};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::timeout;
+
+use crate::{problem::ApiError, state::State};
+
+/// How much of a body that is too large is read away beside the answer, and for how long: a client that still sends
+/// when the connection ends would see a reset in place of the answer.
+const DRAIN: (usize, Duration) = (16 << 20, Duration::from_secs(5));
+
+/// The caller, by bearer token.
+pub(crate) struct Caller(pub(crate) Principal);
+
+impl<'a> ApiExtractor<'a> for Caller {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        let scheme = MetaSecurityScheme {
+            ty: "http",
+            description: Some("A JSON Web Token (RFC 7519) as bearer token (RFC 6750)."),
+            name: None,
+            key_in: None,
+            scheme: Some("bearer"),
+            bearer_format: Some("JWT"),
+            flows: None,
+            openid_connect_url: None,
+        };
+        registry.create_security_scheme("bearer", scheme);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec!["bearer"]
+    }
+
+    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        let principal = State::of(request).map_err(ApiError)?.principal(request).await.map_err(ApiError)?;
+        Ok(Self(principal))
+    }
+}
+
+macro_rules! text_param {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $schema:expr) => {
+        $(#[$doc])*
+        pub(crate) struct $name(pub(crate) $inner);
+
+        impl Type for $name {
+            const IS_REQUIRED: bool = true;
+
+            type RawValueType = Self;
+            type RawElementValueType = Self;
+
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn schema_ref() -> MetaSchemaRef {
+                MetaSchemaRef::Inline(Box::new($schema))
+            }
+
+            fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+                Some(self)
+            }
+
+            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
+                Box::new(std::iter::once(self))
+            }
+        }
+
+        impl ParseFromParameter for $name {
+            fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+                Self::parse(text).map_err(ParseError::custom)
+            }
+        }
+    };
+}
+
+text_param!(
+    /// A session's id in a path.
+    SessionParam(SessionId),
+    MetaSchema::new_with_format("string", "uuid")
+);
+text_param!(
+    /// A user's id in a path.
+    UserParam(UserId),
+    MetaSchema { min_length: Some(1), max_length: Some(UserId::MAX_CHARS), ..MetaSchema::new("string") }
+);
+text_param!(
+    /// A place in a log in a query: a position, or a time (RFC 3339).
+    PlaceParam(Bound),
+    MetaSchema::new("string")
+);
+
+impl SessionParam {
+    fn parse(text: &str) -> Result<Self, String> {
+        SessionId::from_str(text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl UserParam {
+    fn parse(text: &str) -> Result<Self, String> {
+        UserId::from_str(text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl PlaceParam {
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(seq) = text.parse() {
+            return Ok(Self(Bound::Seq(seq)));
+        }
+        let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| "a position or an RFC 3339 time".to_owned());
+        time.map(|time| Self(Bound::Time(time.to_utc())))
+    }
+}
+
+/// A JSON body.
+pub(crate) struct StrictJson<T>(pub(crate) T);
+
+/// Nothing, or an empty JSON object.
+pub(crate) struct NoBody;
+
+fn request_meta<T: Type>(required: bool) -> Option<MetaRequest> {
+    let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+    Some(MetaRequest { description: None, content, required })
+}
+
+impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for StrictJson<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        request_meta::<T>(true)
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        check_type(request).map_err(ApiError)?;
+        let bytes = read(request, body).await.map_err(ApiError)?;
+        Ok(Self(parse(&bytes).map_err(ApiError)?))
+    }
+}
+
+/// An object without fields.
+#[derive(serde::Deserialize, poem_openapi::Object)]
+#[serde(deny_unknown_fields)]
+#[oai(rename = "Empty")]
+struct Empty {}
+
+impl<'a> ApiExtractor<'a> for NoBody {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Empty::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        request_meta::<Empty>(false)
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let bytes = read(request, body).await.map_err(ApiError)?;
+        if !bytes.is_empty() {
+            check_type(request).map_err(ApiError)?;
+            let Empty {} = parse(&bytes).map_err(ApiError)?;
+        }
+        Ok(Self)
+    }
+}
+
+fn check_type(request: &Request) -> Result<(), Error> {
+    let is_json = |value: &str| {
+        let mut parts = value.split(';').map(str::trim);
+        let charset_fits = |part: &str| match part.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            Some(_) | None => true,
+        };
+        parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) && parts.all(charset_fits)
+    };
+    let mut values = request.headers().get_all(header::CONTENT_TYPE).iter();
+    match (values.next().map(|value| value.to_str().is_ok_and(is_json)), values.next()) {
+        (Some(true), None) => Ok(()),
+        _ => Err(Error::Refused { code: Code::UnsupportedMediaType, detail: "send Content-Type: application/json" }),
+    }
+}
+
+/// Reads a body, counting; whether its length was announced makes no difference.
+async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error> {
+    let options = &State::of(request)?.options;
+    let limit = options.body_bytes;
+    let too_large = || Error::Refused { code: Code::PayloadTooLarge, detail: "the body is too large" };
+    let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    let mut stream = Box::pin(body.take().map_err(|_| Error::Internal)?.into_bytes_stream());
+    let mut bytes = BytesMut::new();
+    let reading = async {
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|_| Error::malformed("", "the body ended early"))?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(())
+    };
+    let slow = || Error::malformed("", "the body took too long");
+    let result = timeout(options.body_time, reading).await.unwrap_or_else(|_| Err(slow()));
+    // Who announced `Expect: 100-continue` has not begun to send and needs no draining.
+    let waits = bytes.is_empty() && request.headers().contains_key(header::EXPECT);
+    if result.as_ref().is_err_and(|error| error.code() == Code::PayloadTooLarge) && !waits {
+        let (mut left, time) = DRAIN;
+        tokio::spawn(timeout(time, async move {
+            while let Some(Ok(chunk)) = stream.next().await {
+                left = left.saturating_sub(chunk.len());
+                if left == 0 {
+                    break;
+                }
+            }
+        }));
+    }
+    result.map(|()| bytes.freeze())
+}
+
+/// Parses JSON: what is no JSON cannot be parsed, what is JSON of another shape is not acceptable.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let outcome = serde_path_to_error::deserialize(&mut deserializer);
+    // A wrong shape may come before a fault in the syntax further on.
+    let syntax = serde_json::from_slice::<IgnoredAny>(bytes);
+    match (outcome, syntax) {
+        (Ok(value), Ok(_)) => Ok(value),
+        (_, Err(error)) => Err(Error::malformed("", format!("not JSON: {error}"))),
+        (Err(error), Ok(_)) if error.inner().is_data() => Err(Error::Invalid(vec![field_error(&error)])),
+        (Err(error), Ok(_)) => Err(Error::malformed("", format!("not JSON: {}", error.inner()))),
+    }
+}
+
+/// Which field was wrong, and in which way.
+fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldError {
+    let path = error.path().to_string();
+    let text = error.inner().to_string();
+    // The place in the text is of no use for somebody who let a library write it.
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    let named = |prefix: &str| {
+        let name = text.strip_prefix(prefix)?.split('`').next()?;
+        Some(if path == "." || path.ends_with(name) { name.to_owned() } else { format!("{path}.{name}") })
+    };
+    if let Some(field) = named("missing field `") {
+        return FieldError::new(field, Code::ValidationRequiredField, "required");
+    }
+    if let Some(field) = named("unknown field `") {
+        return FieldError::new(field, Code::ValidationInvalidValue, "there is no such field");
+    }
+    let field = if path == "." { String::new() } else { path };
+    let message: String = text.chars().take(200).collect();
+    FieldError::new(field, Code::ValidationInvalidValue, message)
+}

@@ -1,0 +1,60 @@
+//! Every limit of this frontend, with its default, in one place.
+
+use std::time::Duration;
+
+/// Which web pages may open a WebSocket. Programs that are not browsers send no `Origin` and are not concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Origins {
+    /// Pages that came from the host they connect to.
+    #[default]
+    SameHost,
+    /// These, each as `scheme://host[:port]`.
+    Listed(Vec<String>),
+    /// All. Any page that a user visits can then act with a token that it can get hold of.
+    Any,
+}
+
+/// What this frontend allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Largest body of a request, in bytes.
+    pub body_bytes: usize,
+    /// How long the body of a request may take.
+    pub body_time: Duration,
+    /// Which pages may open a WebSocket.
+    pub origins: Origins,
+    /// Largest message that a WebSocket takes, in bytes.
+    pub frame_bytes: usize,
+    /// WebSockets open at once, in all.
+    pub sockets: usize,
+    /// WebSockets open at once, per user.
+    pub sockets_per_user: usize,
+    /// Sessions that a WebSocket may be subscribed to at once.
+    pub sessions_per_socket: usize,
+    /// How long a WebSocket may take to say who it is.
+    pub authentication_time: Duration,
+    /// How often a WebSocket is pinged.
+    pub ping_interval: Duration,
+    /// How long it may take to answer.
+    pub pong_time: Duration,
+    /// How long a WebSocket may refuse to take what is written to it.
+    pub write_time: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 * 1024,
+            body_time: Duration::from_secs(10),
+            origins: Origins::default(),
+            frame_bytes: 64 * 1024,
+            sockets: 10_000,
+            sockets_per_user: 5,
+            sessions_per_socket: 100,
+            authentication_time: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(25),
+            pong_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! From here on nothing leaves as an error but problem documents (RFC 9457).
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use chatcore::{Code, Error};
+use futures_util::FutureExt;
+use poem::{
+    Endpoint, IntoResponse, Middleware, Request, Response,
+    error::{
+        MethodNotAllowedError, NotFoundError, ParseQueryError, ReadBodyError, ResponseError, SizedLimitError,
+        WebSocketError,
+    },
+    http::{HeaderValue, Method, StatusCode, header},
+};
+use poem_openapi::error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError};
+
+use crate::{routes::Routes, wire::Problem};
+
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The one error that travels through poem.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ApiError(pub(crate) Error);
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn as_response(&self) -> Response {
+        respond(&self.0, String::new())
+    }
+}
+
+fn respond(error: &Error, request_id: String) -> Response {
+    let problem = Problem::new(error, request_id);
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let mut response = Response::builder().status(status).content_type(PROBLEM_JSON).body(body);
+    let headers = response.headers_mut();
+    match error.code() {
+        Code::AuthRequired => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Code::AuthTokenInvalid | Code::AuthTokenExpired => {
+            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        Code::UpgradeRequired => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        _ => {}
+    }
+    if let Some(seconds) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// What poem itself rejects, as ours.
+fn translate(error: &poem::Error) -> Error {
+    if let Some(ApiError(error)) = error.downcast_ref::<ApiError>() {
+        return error.clone();
+    }
+    if error.is::<NotFoundError>() {
+        return Error::Refused { code: Code::ResourceNotFound, detail: "there is nothing at this path; see /docs" };
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return Error::Refused { code: Code::MethodNotAllowed, detail: "use one of the methods that Allow names" };
+    }
+    if let Some(param) = error.downcast_ref::<ParseParamError>() {
+        return Error::malformed(param.name, "cannot be parsed; see /docs for its type");
+    }
+    // poem-openapi calls path parameters by their places.
+    if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
+        return Error::malformed("path", "an id in the path is not valid: session ids are UUIDs");
+    }
+    if error.is::<ParseQueryError>() {
+        return Error::malformed("query", "cannot be parsed");
+    }
+    if error.is::<ContentTypeError>() {
+        return Error::Refused { code: Code::UnsupportedMediaType, detail: "send Content-Type: application/json" };
+    }
+    if error.is::<AuthorizationError>() {
+        return Error::AuthRequired;
+    }
+    if error.is::<WebSocketError>() {
+        return Error::Refused { code: Code::UpgradeRequired, detail: "open a WebSocket here (RFC 6455, version 13)" };
+    }
+    let too_large = matches!(error.downcast_ref::<ReadBodyError>(), Some(ReadBodyError::PayloadTooLarge))
+        || matches!(error.downcast_ref::<SizedLimitError>(), Some(SizedLimitError::PayloadTooLarge));
+    if too_large {
+        return Error::Refused { code: Code::PayloadTooLarge, detail: "the body is too large" };
+    }
+    of_status(error.status(), error)
+}
+
+/// What only tells a status.
+fn of_status(status: StatusCode, cause: &dyn std::fmt::Display) -> Error {
+    match status {
+        StatusCode::BAD_REQUEST => Error::Malformed(Vec::new()),
+        StatusCode::UNAUTHORIZED => Error::AuthRequired,
+        StatusCode::FORBIDDEN => Error::Refused { code: Code::ResourceAccessDenied, detail: "not allowed" },
+        StatusCode::NOT_FOUND => Error::Refused { code: Code::ResourceNotFound, detail: "there is nothing here" },
+        StatusCode::METHOD_NOT_ALLOWED => Error::Refused { code: Code::MethodNotAllowed, detail: "use another method" },
+        StatusCode::PAYLOAD_TOO_LARGE => Error::Refused { code: Code::PayloadTooLarge, detail: "too large" },
+        StatusCode::SERVICE_UNAVAILABLE => Error::Unavailable,
+        _ => {
+            tracing::error!(%status, %cause, "unexpected error");
+            Error::Internal
+        }
+    }
+}
+
+/// The id under which a request is logged and answered.
+#[derive(Clone)]
+struct RequestId(String);
+
+impl RequestId {
+    /// The client's own, where it is short and plain; else a new one.
+    fn of(request: &Request) -> Self {
+        if let Some(outer) = request.data::<Self>() {
+            return outer.clone();
+        }
+        let plain = |id: &&str| {
+            (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
+        };
+        let given = request.header("x-request-id").filter(plain);
+        Self(given.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned))
+    }
+}
+
+/// Middleware that turns every error into a problem document, adds `Allow` and `X-Request-Id`, answers `OPTIONS`, and
+/// logs requests without their queries, where tokens may be.
+#[derive(Clone)]
+pub struct Problems {
+    pub(crate) routes: Arc<Routes>,
+}
+
+impl std::fmt::Debug for Problems {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Problems").finish_non_exhaustive()
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for Problems {
+    type Output = ProblemsEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        ProblemsEndpoint { inner, routes: Arc::clone(&self.routes) }
+    }
+}
+
+/// An endpoint behind [`Problems`].
+pub struct ProblemsEndpoint<E> {
+    inner: E,
+    routes: Arc<Routes>,
+}
+
+impl<E> std::fmt::Debug for ProblemsEndpoint<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProblemsEndpoint").finish_non_exhaustive()
+    }
+}
+
+impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let began = Instant::now();
+        let id = RequestId::of(&request);
+        request.extensions_mut().insert(id.clone());
+        let method = request.method().clone();
+        let path = request.original_uri().path().to_owned();
+        let RequestId(id) = id;
+
+        let mut response = match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
+            Ok(Ok(output)) => output.into_response(),
+            Ok(Err(error)) if error.is::<MethodNotAllowedError>() => {
+                let allow = self.routes.allow(&path);
+                let mut response = if method == Method::OPTIONS && allow.is_some() {
+                    Response::builder().status(StatusCode::NO_CONTENT).finish()
+                } else {
+                    respond(&translate(&error), id.clone())
+                };
+                if let Some(allow) = allow {
+                    response.headers_mut().insert(header::ALLOW, allow);
+                }
+                response
+            }
+            Ok(Err(error)) => respond(&translate(&error), id.clone()),
+            Err(_) => respond(&Error::Internal, id.clone()),
+        };
+        let status = response.status();
+        let is_error = status.is_client_error() || status.is_server_error();
+        if is_error && response.content_type() != Some(PROBLEM_JSON) {
+            response = respond(&of_status(status, &"an answer without a problem"), id.clone());
+        }
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert("x-request-id", id);
+        }
+        let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::debug!(request_id = id, %method, path, status = status.as_u16(), elapsed_us, "request");
+        Ok(response)
+    }
+}

@@ -1,0 +1,225 @@
+//! Answers of operations, each with the statuses that it declares in the OpenAPI document.
+
+use std::{collections::BTreeMap, marker::PhantomData};
+
+use chatcore::Error;
+use poem::{
+    IntoResponse, Response,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+};
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::Type,
+};
+use serde::Serialize;
+
+use crate::{
+    problem::{ApiError, PROBLEM_JSON},
+    wire::Problem,
+};
+
+/// What an operation answers: a success, or a problem that it declares.
+pub(crate) type Answer<S, P> = std::result::Result<S, Fail<P>>;
+
+/// The statuses with which an operation can fail: a group, or a tuple of groups.
+pub(crate) trait Failures: Send + Sync + 'static {
+    fn collect(into: &mut BTreeMap<u16, &'static str>);
+}
+
+macro_rules! failures {
+    ($($(#[$doc:meta])* $name:ident = $($status:literal $text:literal),+;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        impl Failures for $name {
+            fn collect(into: &mut BTreeMap<u16, &'static str>) {
+                $(into.entry($status).or_insert($text);)+
+            }
+        }
+    )*};
+}
+
+failures! {
+    /// Every operation.
+    Always = 401 "No token, or not a valid one", 500 "An internal error", 503 "Busy: try again";
+    /// Operations with parameters.
+    Params = 400 "A parameter cannot be parsed", 422 "A parameter is not acceptable";
+    /// Operations with a body.
+    Body = 400 "The request cannot be parsed", 413 "The body is too large", 415 "The body is not application/json",
+        422 "The request is not acceptable";
+    /// Operations on a session.
+    OfSession = 400 "An id cannot be parsed", 403 "Not allowed", 404 "No such thing, or the caller may not know of it";
+    /// Operations that the state of things can forbid.
+    Conflict = 409 "Not possible as things are";
+}
+
+macro_rules! tuples {
+    ($(($($group:ident),*))*) => {$(
+        impl<$($group: Failures),*> Failures for ($($group,)*) {
+            fn collect(_into: &mut BTreeMap<u16, &'static str>) {
+                $($group::collect(_into);)*
+            }
+        }
+    )*};
+}
+
+tuples! { () (A) (A, B) (A, B, C) }
+
+/// An error of an operation that declares `P`.
+pub(crate) struct Fail<P>(Error, PhantomData<fn() -> P>);
+
+impl<P, E: Into<Error>> From<E> for Fail<P> {
+    fn from(error: E) -> Self {
+        Self(error.into(), PhantomData)
+    }
+}
+
+fn declared<P: Failures>() -> BTreeMap<u16, &'static str> {
+    let mut all = BTreeMap::new();
+    Always::collect(&mut all);
+    P::collect(&mut all);
+    all
+}
+
+impl<P: Failures> From<Fail<P>> for poem::Error {
+    fn from(Fail(error, _): Fail<P>) -> Self {
+        let status = error.code().status();
+        if !declared::<P>().contains_key(&status) {
+            tracing::error!(status, code = error.code().as_str(), "the operation does not declare this status");
+        }
+        ApiError(error).into()
+    }
+}
+
+fn header<T: Type>(name: &str, description: &str) -> MetaHeader {
+    MetaHeader {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        required: false,
+        deprecated: false,
+        schema: T::schema_ref(),
+    }
+}
+
+impl<P: Failures> ApiResponse for Fail<P> {
+    fn meta() -> MetaResponses {
+        let response = |(status, description)| MetaResponse {
+            description,
+            status: Some(status),
+            status_range: None,
+            content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Problem::schema_ref() }],
+            headers: match status {
+                401 => vec![header::<String>("WWW-Authenticate", "What to authenticate with")],
+                503 => vec![header::<u32>("Retry-After", "Seconds to wait")],
+                _ => Vec::new(),
+            },
+        };
+        MetaResponses { responses: declared::<P>().into_iter().map(response).collect() }
+    }
+
+    fn register(registry: &mut Registry) {
+        Problem::register(registry);
+    }
+}
+
+/// A success with a JSON body.
+pub(crate) struct Reply<T, const STATUS: u16 = 200> {
+    body: T,
+    headers: HeaderMap,
+}
+
+impl<T, const STATUS: u16> Reply<T, STATUS> {
+    pub(crate) fn new(body: impl Into<T>) -> Self {
+        Self { body: body.into(), headers: HeaderMap::new() }
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+}
+
+impl<T: Serialize + Send, const STATUS: u16> IntoResponse for Reply<T, STATUS> {
+    fn into_response(self) -> Response {
+        let Ok(body) = serde_json::to_string(&self.body) else {
+            return ApiError(Error::Internal).into_response_now();
+        };
+        let status = StatusCode::from_u16(STATUS).unwrap_or(StatusCode::OK);
+        let mut response = Response::builder().status(status).content_type("application/json").body(body);
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+impl ApiError {
+    fn into_response_now(self) -> Response {
+        poem::Error::from(self).into_response()
+    }
+}
+
+impl<T: Type + Serialize, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
+    fn meta() -> MetaResponses {
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "Success",
+                status: Some(STATUS),
+                status_range: None,
+                content: vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }],
+                headers: Vec::new(),
+            }],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+/// A success of a page, with `Link` (RFC 8288) to its neighbours.
+pub(crate) struct Paged<T>(pub(crate) Reply<T>);
+
+impl<T: Serialize + Send> IntoResponse for Paged<T> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl<T: Type + Serialize> ApiResponse for Paged<T> {
+    fn meta() -> MetaResponses {
+        let mut meta = Reply::<T>::meta();
+        for response in &mut meta.responses {
+            response.headers.push(header::<String>("Link", "rel=prev and rel=next, where there is more"));
+        }
+        meta
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+/// A success without a body.
+pub(crate) struct Done;
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        Response::builder().status(StatusCode::NO_CONTENT).finish()
+    }
+}
+
+impl ApiResponse for Done {
+    fn meta() -> MetaResponses {
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "Done",
+                status: Some(204),
+                status_range: None,
+                content: Vec::new(),
+                headers: Vec::new(),
+            }],
+        }
+    }
+
+    fn register(_: &mut Registry) {}
+}

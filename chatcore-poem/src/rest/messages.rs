@@ -1,0 +1,92 @@
+//! Operations about messages.
+
+use chatcore::{
+    Code, Error, Result,
+    model::{MessagePage, MessageWindow},
+};
+use poem::http::{HeaderValue, header};
+use poem_openapi::{
+    OpenApi,
+    param::{Header, Path, Query},
+};
+
+use super::{Api, Group, natural, participants::unacceptable};
+use crate::{
+    extract::{Caller, PlaceParam, SessionParam, StrictJson},
+    reply::{Answer, Body, Conflict, OfSession, Paged, Params, Reply},
+    wire::{MessageRequest, MessageResponse},
+};
+
+pub(crate) struct Messages(pub(super) Api);
+
+#[OpenApi(tag = "Group::Messages")]
+impl Messages {
+    /// Send a message
+    ///
+    /// For everybody in the session but viewers. A retry with the same client id and body gives the first result again.
+    #[oai(path = "/sessions/:session_id/messages", method = "post", operation_id = "sendMessage")]
+    async fn send(
+        &self,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        /// The client id, where the body has none.
+        #[oai(name = "Idempotency-Key")]
+        idempotency_key: Header<Option<String>>,
+        body: StrictJson<MessageRequest>,
+    ) -> Answer<Reply<MessageResponse, 201>, (OfSession, Body, Conflict)> {
+        let message = body.0.translate(idempotency_key.0).map_err(|error| unacceptable("client_id", &error))?;
+        Ok(Reply::new(self.0.chat.send(&caller.0, session_id.0.0, message).await?))
+    }
+
+    /// List a session's messages
+    ///
+    /// Oldest first. One of `skip`, `before` and `after` says where to begin: `skip` counts from the oldest, `before`
+    /// gives the last ones before a place, `after` the first ones after it. A place is a position (`seq`) or an
+    /// RFC 3339 time. The header `Link` tells the neighbours.
+    #[oai(path = "/sessions/:session_id/messages", method = "get", operation_id = "listMessages")]
+    async fn list(
+        &self,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        /// How many to leave out; 0 where not given.
+        skip: Query<Option<i64>>,
+        /// How many at the most: 1 to 100; 50 where not given.
+        limit: Query<Option<i64>>,
+        /// The place before which to end.
+        before: Query<Option<PlaceParam>>,
+        /// The place after which to begin.
+        after: Query<Option<PlaceParam>>,
+    ) -> Answer<Paged<Vec<MessageResponse>>, (OfSession, Params)> {
+        let limit = natural("limit", limit.0)?;
+        let window = window(natural("skip", skip.0)?, before.0, after.0)?;
+        let page = self.0.chat.messages(&caller.0, session_id.0.0, window, limit).await?;
+        let link = link(&page, limit);
+        let messages: Vec<MessageResponse> = page.messages.into_iter().map(Into::into).collect();
+        let reply = Reply::new(messages);
+        Ok(Paged(match link.map(HeaderValue::try_from) {
+            Some(Ok(link)) => reply.header(header::LINK, link),
+            Some(Err(_)) | None => reply,
+        }))
+    }
+}
+
+fn window(skip: Option<u64>, before: Option<PlaceParam>, after: Option<PlaceParam>) -> Result<MessageWindow> {
+    match (skip, before, after) {
+        (skip, None, None) => Ok(MessageWindow::Skip(skip.unwrap_or(0))),
+        (None, Some(PlaceParam(place)), None) => Ok(MessageWindow::Before(place)),
+        (None, None, Some(PlaceParam(place))) => Ok(MessageWindow::After(place)),
+        _ => {
+            let message = "give only one of skip, before and after";
+            Err(Error::invalid("skip", Code::ValidationInvalidValue, message))
+        }
+    }
+}
+
+/// The neighbours of a page, relative to it.
+fn link(page: &MessagePage, limit: Option<u64>) -> Option<String> {
+    let limit = limit.map_or_else(String::new, |limit| format!("&limit={limit}"));
+    let previous = page.previous.map(|seq| format!("<?before={seq}{limit}>; rel=\"prev\""));
+    let next = page.next.map(|seq| format!("<?after={seq}{limit}>; rel=\"next\""));
+    let links: Vec<String> = previous.into_iter().chain(next).collect();
+    (!links.is_empty()).then(|| links.join(", "))
+}

@@ -1,0 +1,122 @@
+//! Operations about sessions.
+
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
+
+use super::{Api, Group, page};
+use crate::{
+    extract::{Caller, NoBody, SessionParam, StrictJson},
+    reply::{Answer, Body, Conflict, Done, OfSession, Params, Reply},
+    wire::{
+        CreateSessionRequest, JoinResponse, MessageOnly, PublicSessionsResponse, SessionResponse,
+        SessionSummaryResponse, UpdateSessionRequest,
+    },
+};
+
+pub(crate) struct Sessions(pub(super) Api);
+
+#[OpenApi(tag = "Group::Sessions")]
+impl Sessions {
+    /// Make a session
+    ///
+    /// The caller becomes its owner and first participant.
+    #[oai(path = "/sessions", method = "post", operation_id = "createSession")]
+    async fn create(
+        &self,
+        caller: Caller,
+        body: StrictJson<CreateSessionRequest>,
+    ) -> Answer<Reply<SessionResponse, 201>, Body> {
+        Ok(Reply::new(self.0.chat.create_session(&caller.0, body.0.into()).await?))
+    }
+
+    /// List the caller's sessions
+    ///
+    /// The sessions in which the caller is, newest first.
+    #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
+    async fn list(
+        &self,
+        caller: Caller,
+        /// How many to leave out; 0 where not given.
+        skip: Query<Option<i64>>,
+        /// How many at the most: 1 to 100; 50 where not given.
+        limit: Query<Option<i64>>,
+    ) -> Answer<Reply<Vec<SessionSummaryResponse>>, Params> {
+        let sessions = self.0.chat.sessions(&caller.0, page(skip.0, limit.0)?).await?;
+        let sessions: Vec<SessionSummaryResponse> = sessions.into_iter().map(Into::into).collect();
+        Ok(Reply::new(sessions))
+    }
+
+    /// List the sessions that can be joined
+    ///
+    /// Public ones with a seat left in which the caller is not, newest first.
+    #[oai(path = "/sessions/public", method = "get", operation_id = "listPublicSessions")]
+    async fn public(
+        &self,
+        caller: Caller,
+        /// How many to leave out; 0 where not given.
+        skip: Query<Option<i64>>,
+        /// How many at the most: 1 to 100; 50 where not given.
+        limit: Query<Option<i64>>,
+    ) -> Answer<Reply<PublicSessionsResponse>, Params> {
+        Ok(Reply::new(self.0.chat.public_sessions(&caller.0, page(skip.0, limit.0)?).await?))
+    }
+
+    /// Show a session
+    ///
+    /// With its first 50 participants and its newest 50 messages.
+    #[oai(path = "/sessions/:session_id", method = "get", operation_id = "getSession")]
+    async fn show(&self, caller: Caller, session_id: Path<SessionParam>) -> Answer<Reply<SessionResponse>, OfSession> {
+        Ok(Reply::new(self.0.chat.session(&caller.0, session_id.0.0).await?))
+    }
+
+    /// Change a session's settings
+    ///
+    /// For owners and admins. What is left out stays.
+    #[oai(path = "/sessions/:session_id", method = "put", operation_id = "updateSession")]
+    async fn update(
+        &self,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        body: StrictJson<UpdateSessionRequest>,
+    ) -> Answer<Reply<SessionResponse>, (OfSession, Body, Conflict)> {
+        Ok(Reply::new(self.0.chat.update_session(&caller.0, session_id.0.0, body.0.into()).await?))
+    }
+
+    /// Delete a session
+    ///
+    /// For its owner.
+    #[oai(path = "/sessions/:session_id", method = "delete", operation_id = "deleteSession")]
+    async fn delete(&self, caller: Caller, session_id: Path<SessionParam>) -> Answer<Done, OfSession> {
+        self.0.chat.delete_session(&caller.0, session_id.0.0).await?;
+        Ok(Done)
+    }
+
+    /// Join a public session
+    #[oai(path = "/sessions/:session_id/join", method = "post", operation_id = "joinSession")]
+    async fn join(
+        &self,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        _body: NoBody,
+    ) -> Answer<Reply<JoinResponse>, (OfSession, Body, Conflict)> {
+        let participant = self.0.chat.join(&caller.0, session_id.0.0).await?;
+        let message = "Successfully joined the chat session".to_owned();
+        Ok(Reply::new(JoinResponse { message, participant_id: participant.id.to_string() }))
+    }
+
+    /// Leave a session
+    ///
+    /// The owner cannot.
+    #[oai(path = "/sessions/:session_id/leave", method = "post", operation_id = "leaveSession")]
+    async fn leave(
+        &self,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        _body: NoBody,
+    ) -> Answer<Reply<MessageOnly>, (OfSession, Body, Conflict)> {
+        self.0.chat.leave(&caller.0, session_id.0.0).await?;
+        Ok(Reply::new(MessageOnly { message: "Successfully left the chat session".to_owned() }))
+    }
+}

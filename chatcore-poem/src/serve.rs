@@ -1,0 +1,129 @@
+//! A server for poem endpoints that survives slow and many clients, and ends gracefully.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use poem::{
+    Endpoint, IntoResponse, Request,
+    http::uri::Scheme,
+    web::{LocalAddr, RemoteAddr},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// What [`serve`] allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeOptions {
+    /// Connections open at once; further ones wait to be accepted.
+    pub connections: usize,
+    /// How long a client may take for the head of a request, and how long a connection may be idle.
+    pub header_time: Duration,
+    /// How long requests may go on after the end was asked for.
+    pub grace: Duration,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self { connections: 20_000, header_time: Duration::from_secs(30), grace: Duration::from_secs(5) }
+    }
+}
+
+/// The longest pause after a failed accept.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Serves HTTP/1.1 with WebSockets until `stop` is done, then lets what runs go on for the time of grace.
+///
+/// poem's own server knows no time limit for the head of a request and tries a failed accept again without a pause.
+///
+/// # Errors
+/// None at the moment: a failed accept is logged and tried again.
+pub async fn serve<E>(
+    listener: TcpListener,
+    endpoint: E,
+    options: ServeOptions,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    E: Endpoint + 'static,
+{
+    let endpoint = Arc::new(endpoint);
+    let slots = Arc::new(Semaphore::new(options.connections));
+    let (stopping, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let mut pause = Duration::from_millis(10);
+    tokio::pin!(stop);
+    loop {
+        let accept = async {
+            let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((slot, listener.accept().await?))
+        };
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = accept => accepted,
+        };
+        match accepted {
+            Ok((slot, (stream, peer))) => {
+                pause = Duration::from_millis(10);
+                let connection = connection(stream, peer, Arc::clone(&endpoint), options.clone(), stopping.clone());
+                tasks.spawn(async move {
+                    connection.await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::error!(%error, "could not accept a connection");
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+    drop(listener);
+    tasks.close();
+    stopping.cancel();
+    if timeout(options.grace, tasks.wait()).await.is_err() {
+        tracing::warn!(open = tasks.len(), "connections were cut at the end");
+    }
+    Ok(())
+}
+
+async fn connection<E: Endpoint + 'static>(
+    stream: TcpStream,
+    peer: std::net::SocketAddr,
+    endpoint: Arc<E>,
+    options: ServeOptions,
+    stopping: CancellationToken,
+) {
+    // Frames are small and awaited; a failure to set this costs latency only.
+    let _ = stream.set_nodelay(true);
+    let local = stream.local_addr().map(|address| LocalAddr(address.into())).unwrap_or_default();
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let endpoint = Arc::clone(&endpoint);
+        let request: Request = (request, local.clone(), RemoteAddr(peer.into()), Scheme::HTTP).into();
+        async move {
+            let response = match endpoint.call(request).await {
+                Ok(output) => output.into_response(),
+                Err(error) => error.into_response(),
+            };
+            Ok::<_, Infallible>(hyper::Response::from(response))
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(options.header_time).max_buf_size(64 << 10).max_headers(100);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = &mut connection => result,
+        () = stopping.cancelled() => {
+            // Idle ones end at once, others after their answer.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended");
+    }
+}

@@ -1,0 +1,76 @@
+//! Problem documents (RFC 9457).
+
+use chatcore::{Error, FieldError};
+use chrono::{DateTime, Utc};
+use poem_openapi::Object;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// What went wrong, as RFC 9457 has it, with a stable `code`.
+#[derive(Debug, Clone, Serialize, Object)]
+
+pub(crate) struct Problem {
+    /// A URI reference that names the kind of problem.
+    #[serde(rename = "type")]
+    #[oai(rename = "type")]
+    pub(crate) kind: String,
+    /// A short text, the same for every problem of this kind.
+    pub(crate) title: String,
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What happened and what to do.
+    pub(crate) detail: String,
+    /// The stable name of the error.
+    pub(crate) code: String,
+    /// More of it: `fields` for the offending ones, `oldest` and `head` for `RESYNC`.
+    pub(crate) details: Value,
+    /// The request's id, also in `X-Request-Id`.
+    pub(crate) request_id: String,
+    /// When it happened.
+    pub(crate) timestamp: DateTime<Utc>,
+}
+
+/// A field with what is wrong with it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct WireFieldError<'a> {
+    field: &'a str,
+    code: &'static str,
+    message: &'a str,
+}
+
+impl<'a> From<&'a FieldError> for WireFieldError<'a> {
+    fn from(error: &'a FieldError) -> Self {
+        let FieldError { field, code, message } = error;
+        Self { field, code: code.as_str(), message }
+    }
+}
+
+impl Problem {
+    pub(crate) fn new(error: &Error, request_id: String) -> Self {
+        let code = error.code();
+        Self {
+            kind: format!("urn:chatcore:error:{}", code.as_str()),
+            title: code.title().to_owned(),
+            status: code.status(),
+            detail: error.to_string(),
+            code: code.as_str().to_owned(),
+            details: details(error),
+            request_id,
+            timestamp: Utc::now(),
+        }
+    }
+}
+
+/// The machine-readable part of an error, the same in problem documents and error frames.
+pub(crate) fn details(error: &Error) -> Value {
+    let mut details = Map::new();
+    if !error.fields().is_empty() {
+        let fields: Vec<_> = error.fields().iter().map(WireFieldError::from).collect();
+        details.insert("fields".to_owned(), json!(fields));
+    }
+    if let Error::Resync { oldest, head } = error {
+        details.insert("oldest".to_owned(), json!(oldest));
+        details.insert("head".to_owned(), json!(head));
+    }
+    Value::Object(details)
+}

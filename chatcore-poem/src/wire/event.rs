@@ -1,0 +1,130 @@
+//! Events, signals and answers as WebSocket frames.
+
+use chatcore::{
+    Error,
+    chat::{EventView, SignalView},
+    model::{EventKind, Profile, Signal},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{MessageResponse, WireRole, WireSessionType, error::details};
+
+/// A frame from the server.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outgoing {
+    event: &'static str,
+    /// The id of the client's frame that this answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
+    /// The position in the session's log, for events of the log and for answers that tell one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    data: Value,
+}
+
+impl Outgoing {
+    pub(crate) fn ack(id: Option<Value>, seq: Option<u64>, data: Value) -> Self {
+        Self { event: "ack", id, seq, data }
+    }
+
+    pub(crate) fn error(id: Option<Value>, error: &Error) -> Self {
+        let data = json!({ "code": error.code().as_str(), "message": error.to_string(), "details": details(error) });
+        Self { event: "error", id, seq: None, data }
+    }
+
+    pub(crate) fn encode(&self) -> String {
+        // Maps with text keys, numbers and texts: there is nothing in it that could fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+fn person(profile: &Profile) -> Value {
+    let Profile { user_id, username, name, email: _, picture, updated_at: _ } = profile;
+    json!({ "id": user_id.as_str(), "username": username, "display_name": name, "avatar_url": picture })
+}
+
+/// The frame of an event: the same for every reader.
+pub(crate) fn event_frame(view: &EventView) -> String {
+    let event = &view.event;
+    let session_id = event.session_id.to_string();
+    let subject = view.subject.as_ref().unwrap_or(&view.actor);
+    let (name, mut data) = match &event.kind {
+        EventKind::SessionCreated { session, participant_id } => (
+            "session_created",
+            json!({
+                "title": session.title,
+                "description": session.description,
+                "session_type": WireSessionType::from(session.session_type),
+                "max_participants": session.max_participants,
+                "user": person(subject),
+                "participant_id": participant_id.to_string(),
+            }),
+        ),
+        EventKind::SessionUpdated { changes } => {
+            let mut changed = serde_json::Map::new();
+            if let Some(title) = &changes.title {
+                changed.insert("title".to_owned(), json!(title));
+            }
+            if let Some(description) = &changes.description {
+                changed.insert("description".to_owned(), json!(description));
+            }
+            if let Some(session_type) = changes.session_type {
+                changed.insert("session_type".to_owned(), json!(WireSessionType::from(session_type)));
+            }
+            if let Some(cap) = changes.max_participants {
+                changed.insert("max_participants".to_owned(), json!(cap));
+            }
+            ("session_updated", json!({ "changes": changed, "updated_by": view.actor.user_id }))
+        }
+        EventKind::SessionDeleted => ("session_deleted", json!({ "deleted_by": view.actor.user_id })),
+        EventKind::ParticipantJoined { participant_id, role }
+        | EventKind::ParticipantAdded { participant_id, role, .. } => {
+            let added_by = view.subject.as_ref().map(|_| &view.actor.user_id);
+            (
+                "user_joined",
+                json!({
+                    "user": person(subject),
+                    "participant_id": participant_id.to_string(),
+                    "role": WireRole::from(*role),
+                    "added_by": added_by,
+                }),
+            )
+        }
+        EventKind::ParticipantLeft => ("user_left", json!({ "user_id": subject.user_id })),
+        EventKind::ParticipantRemoved { user_id } => {
+            ("participant_removed", json!({ "user_id": user_id, "removed_by": view.actor.user_id }))
+        }
+        EventKind::ParticipantRoleChanged { user_id, previous, role } => (
+            "participant_role_changed",
+            json!({
+                "user_id": user_id,
+                "role": WireRole::from(*role),
+                "previous_role": WireRole::from(*previous),
+                "changed_by": view.actor.user_id,
+            }),
+        ),
+        EventKind::MessageSent { body: _, client_id } => {
+            let message = view.message().map(MessageResponse::from);
+            ("message_received", json!({ "message": message, "client_id": client_id }))
+        }
+    };
+    if let Value::Object(fields) = &mut data {
+        fields.insert("session_id".to_owned(), json!(session_id));
+        fields.insert("created_at".to_owned(), json!(event.created_at));
+    }
+    Outgoing { event: name, id: None, seq: Some(event.seq), data }.encode()
+}
+
+/// The frame of a signal.
+pub(crate) fn signal_frame(view: &SignalView) -> String {
+    match &view.signal {
+        Signal::Typing { session_id, user_id, is_typing } => {
+            let username = &view.actor.username;
+            let data = json!({
+                "session_id": session_id, "user_id": user_id, "username": username, "is_typing": is_typing,
+            });
+            Outgoing { event: "typing_indicator", id: None, seq: None, data }.encode()
+        }
+    }
+}

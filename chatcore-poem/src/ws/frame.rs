@@ -1,0 +1,147 @@
+//! Frames from clients.
+
+use chatcore::{Code, Error, Result, chat::SendMessage, model::SessionId};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use crate::{extract::parse, wire::MessageRequest};
+
+/// A frame with the id under which it is answered.
+pub(super) struct Incoming {
+    pub(super) id: Option<Value>,
+    pub(super) command: Result<Command>,
+}
+
+/// What a client wants.
+pub(super) enum Command {
+    Authenticate { token: String },
+    Join { session_id: SessionId, after: Option<u64> },
+    Leave { session_id: SessionId },
+    Send { session_id: SessionId, message: SendMessage },
+    Typing { session_id: SessionId, is_typing: bool },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    event: String,
+    #[serde(default)]
+    data: Option<Map<String, Value>>,
+    #[serde(default)]
+    id: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Authenticate {
+    token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Join {
+    session_id: String,
+    after: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Session {
+    session_id: String,
+}
+
+/// The longest id of a frame, in characters.
+const ID_CHARS: usize = 128;
+
+impl Incoming {
+    pub(super) fn read(text: &str) -> Self {
+        match parse::<Envelope>(text.as_bytes()) {
+            Ok(Envelope { event, data, id }) => match checked_id(id) {
+                Ok(id) => Self { id, command: command(&event, data.unwrap_or_default()) },
+                Err(error) => Self { id: None, command: Err(error) },
+            },
+            Err(error) => Self { id: id_of(text), command: Err(error) },
+        }
+    }
+
+    pub(super) fn refused(error: Error) -> Self {
+        Self { id: None, command: Err(error) }
+    }
+}
+
+fn checked_id(id: Option<Value>) -> Result<Option<Value>> {
+    match id {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => Ok(Some(Value::Number(number))),
+        Some(Value::String(text)) if text.chars().take(ID_CHARS + 1).count() <= ID_CHARS => {
+            Ok(Some(Value::String(text)))
+        }
+        Some(Value::String(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+            let message = format!("a number, or a string of at most {ID_CHARS} characters");
+            Err(Error::invalid("id", Code::ValidationInvalidValue, message))
+        }
+    }
+}
+
+/// The id of a frame that has something else wrong with it.
+fn id_of(text: &str) -> Option<Value> {
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else { return None };
+    checked_id(fields.remove("id")).ok().flatten()
+}
+
+fn command(event: &str, data: Map<String, Value>) -> Result<Command> {
+    match event {
+        "authenticate" => {
+            let Authenticate { token } = shaped(data)?;
+            Ok(Command::Authenticate { token })
+        }
+        "join_session" => {
+            let Join { session_id, after } = shaped(data)?;
+            Ok(Command::Join { session_id: session(&session_id)?, after })
+        }
+        "leave_session" => Ok(Command::Leave { session_id: only_session(data)? }),
+        "send_message" => send(data),
+        "typing_start" => Ok(Command::Typing { session_id: only_session(data)?, is_typing: true }),
+        "typing_stop" => Ok(Command::Typing { session_id: only_session(data)?, is_typing: false }),
+        _ => {
+            let known = "authenticate, join_session, leave_session, send_message, typing_start, typing_stop";
+            Err(Error::invalid("event", Code::ValidationInvalidValue, format!("one of {known}")))
+        }
+    }
+}
+
+fn send(mut data: Map<String, Value>) -> Result<Command> {
+    let id = data.remove("session_id");
+    let fields = id.map(|id| Map::from_iter([("session_id".to_owned(), id)])).unwrap_or_default();
+    let session_id = only_session(fields)?;
+    // Replies are not there yet; clients that name none are welcome.
+    if data.get("reply_to").is_some_and(Value::is_null) {
+        data.remove("reply_to");
+    }
+    let request: MessageRequest = shaped(data)?;
+    let unacceptable = |error| crate::rest::unacceptable("client_id", &error);
+    Ok(Command::Send { session_id, message: request.translate(None).map_err(unacceptable)? })
+}
+
+/// Data of one shape. Taken through text once more, so that an error names the field as everywhere else.
+fn shaped<T: DeserializeOwned>(data: Map<String, Value>) -> Result<T> {
+    let bytes = serde_json::to_vec(&data).map_err(|_| Error::Internal)?;
+    parse(&bytes).map_err(|error| match error {
+        Error::Invalid(mut fields) => {
+            for field in &mut fields {
+                field.field.insert_str(0, "data.");
+            }
+            Error::Invalid(fields)
+        }
+        other => other,
+    })
+}
+
+fn only_session(data: Map<String, Value>) -> Result<SessionId> {
+    let Session { session_id } = shaped(data)?;
+    session(&session_id)
+}
+
+fn session(text: &str) -> Result<SessionId> {
+    text.parse().map_err(|_| Error::malformed("data.session_id", "a session's id is a UUID"))
+}

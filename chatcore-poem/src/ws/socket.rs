@@ -1,0 +1,395 @@
+//! An open socket: one half reads frames and does what they say, the other writes answers and events.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use chatcore::{
+    Error, Principal, Result,
+    chat::{Delivery, EventView, Subscription},
+    model::SessionId,
+};
+use futures_util::{
+    FutureExt, SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use poem::Upgraded;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+    time::{Instant, interval_at, sleep_until, timeout},
+};
+use tokio_stream::StreamMap;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        self, Message, Utf8Bytes,
+        error::{CapacityError, ProtocolError},
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
+
+use super::{
+    UserSlot,
+    frame::{Command, Incoming},
+    open::Opening,
+};
+use crate::{
+    Options,
+    state::State,
+    wire::{MessageResponse, Outgoing, event_frame, signal_frame},
+};
+
+type Stream = WebSocketStream<Upgraded>;
+
+/// Answers that wait to be written; with more, the socket is not read until it has taken some.
+const WAITING: usize = 32;
+
+/// Frames that are written before they are sent on.
+const BURST: usize = 64;
+
+/// Why a socket ends; `None` where the other side is gone or has closed.
+type End = Option<(u16, &'static str)>;
+
+/// What the reading half wants of the writing half. In one queue, so that an answer stands before the events that it
+/// announces.
+enum Order {
+    Write(Outgoing),
+    Subscribe { id: Option<Value>, session_id: SessionId, subscription: Subscription },
+    Unsubscribe { id: Option<Value>, session_id: SessionId },
+}
+
+pub(super) async fn run(stream: Stream, state: Arc<State>, opening: Opening) {
+    let (mut sink, mut source) = stream.split();
+    let stopping = state.sockets.stopping.clone();
+    let end = tokio::select! {
+        () = stopping.cancelled() => Some((1001, "the server ends")),
+        end = talk(&state, &mut sink, &mut source, opening) => end,
+    };
+    close(sink, source, end).await;
+}
+
+async fn talk(
+    state: &State,
+    sink: &mut SplitSink<Stream, Message>,
+    source: &mut SplitStream<Stream>,
+    opening: Opening,
+) -> End {
+    let Opening { who, session } = opening;
+    let (principal, _slot) = match who {
+        Some(who) => who,
+        None => match authenticate(state, sink, source).await {
+            Ok(who) => who,
+            Err(end) => return end,
+        },
+    };
+    let (orders, queue) = mpsc::channel(WAITING);
+    if let Some((session_id, after)) = session {
+        match state.chat.subscribe(&principal, session_id, after).await {
+            Ok(subscription) => {
+                let order = Order::Subscribe { id: None, session_id, subscription };
+                // The queue is empty, and its reader is still here.
+                let _ = orders.try_send(order);
+            }
+            Err(error) => {
+                let _ = sink.send(text(Outgoing::error(None, &error).encode())).await;
+                return close_for(&error);
+            }
+        }
+    }
+    let heard = AtomicBool::new(true);
+    let writer = Writer { options: &state.options, principal: &principal, heard: &heard, sink };
+    tokio::select! {
+        end = read(state, &principal, source, orders, &heard) => end,
+        end = writer.write(queue) => end,
+    }
+}
+
+fn close_for(error: &Error) -> End {
+    Some((error.code().close(), error.code().title()))
+}
+
+fn text(frame: impl Into<Utf8Bytes>) -> Message {
+    Message::Text(frame.into())
+}
+
+/// Waits for the first message, which says who it is.
+async fn authenticate(
+    state: &State,
+    sink: &mut SplitSink<Stream, Message>,
+    source: &mut SplitStream<Stream>,
+) -> Result<(Principal, UserSlot), End> {
+    let late = Some((Error::AuthRequired.code().close(), "no token in time"));
+    let first = async {
+        loop {
+            match source.next().await {
+                Some(Ok(Message::Text(frame))) => return Ok(Incoming::read(&frame)),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Binary(_) | Message::Frame(_))) => return Ok(Incoming::refused(Error::AuthRequired)),
+                Some(Ok(Message::Close(_))) | None => return Err(None),
+                Some(Err(error)) => return Err(close_code(&error)),
+            }
+        }
+    };
+    let Incoming { id, command } = timeout(state.options.authentication_time, first).await.map_err(|_| late)??;
+    let admitted = match command {
+        Ok(Command::Authenticate { token }) => admit(state, &token).await,
+        Ok(Command::Join { .. } | Command::Leave { .. } | Command::Send { .. } | Command::Typing { .. }) => {
+            Err(Error::AuthRequired)
+        }
+        Err(error) => Err(error),
+    };
+    let (answer, result) = match admitted {
+        Ok((principal, slot)) => {
+            let data = json!({ "user_id": principal.user_id });
+            (Outgoing::ack(id, None, data), Ok((principal, slot)))
+        }
+        Err(error) => (Outgoing::error(id, &error), Err(close_for(&error))),
+    };
+    let written = timeout(state.options.write_time, sink.send(text(answer.encode()))).await;
+    if matches!(written, Ok(Ok(()))) { result } else { Err(None) }
+}
+
+async fn admit(state: &State, token: &str) -> Result<(Principal, UserSlot)> {
+    let principal = state.authenticator.authenticate(token).await?;
+    let slot = state.sockets.take_for(&principal.user_id, state.options.sockets_per_user)?;
+    state.chat.me(&principal).await?;
+    Ok((principal, slot))
+}
+
+/// Reads frames until the socket ends.
+async fn read(
+    state: &State,
+    principal: &Principal,
+    source: &mut SplitStream<Stream>,
+    orders: mpsc::Sender<Order>,
+    heard: &AtomicBool,
+) -> End {
+    loop {
+        let incoming = match source.next().await {
+            Some(Ok(Message::Text(frame))) => Incoming::read(&frame),
+            Some(Ok(Message::Binary(_))) => {
+                Incoming::refused(Error::malformed("", "send JSON in text messages, not in binary ones"))
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                heard.store(true, Ordering::Relaxed);
+                continue;
+            }
+            // Polled once more, the library answers it and ends.
+            Some(Ok(Message::Close(_))) => continue,
+            Some(Err(error)) => return close_code(&error),
+            None => return None,
+        };
+        heard.store(true, Ordering::Relaxed);
+        let Incoming { id, command } = incoming;
+        let order = match command {
+            Ok(command) => perform(state, principal, id.clone(), command).await,
+            Err(error) => Err(error),
+        };
+        let order = match order {
+            Err(Error::TokenExpired) => return close_for(&Error::TokenExpired),
+            Err(error) => Order::Write(Outgoing::error(id, &error)),
+            Ok(order) => order,
+        };
+        if orders.send(order).await.is_err() {
+            return None;
+        }
+    }
+}
+
+async fn perform(state: &State, principal: &Principal, id: Option<Value>, command: Command) -> Result<Order> {
+    match command {
+        Command::Authenticate { .. } => {
+            Err(Error::malformed("event", "this socket is authenticated already; open another one"))
+        }
+        Command::Join { session_id, after } => {
+            let subscription = state.chat.subscribe(principal, session_id, after).await?;
+            Ok(Order::Subscribe { id, session_id, subscription })
+        }
+        Command::Leave { session_id } => Ok(Order::Unsubscribe { id, session_id }),
+        Command::Send { session_id, message } => {
+            let message = state.chat.send(principal, session_id, message).await?;
+            let seq = message.seq;
+            let data = json!({ "message": MessageResponse::from(message) });
+            Ok(Order::Write(Outgoing::ack(id, Some(seq), data)))
+        }
+        Command::Typing { session_id, is_typing } => {
+            state.chat.typing(principal, session_id, is_typing).await?;
+            Ok(Order::Write(Outgoing::ack(id, None, json!({ "session_id": session_id }))))
+        }
+    }
+}
+
+struct Writer<'a> {
+    options: &'a Options,
+    principal: &'a Principal,
+    heard: &'a AtomicBool,
+    sink: &'a mut SplitSink<Stream, Message>,
+}
+
+impl Writer<'_> {
+    async fn write(self, queue: mpsc::Receiver<Order>) -> End {
+        match self.follow_all(queue).await {
+            Ok(end) | Err(end) => end,
+        }
+    }
+
+    /// Writes answers and events until the socket ends.
+    async fn follow_all(mut self, mut queue: mpsc::Receiver<Order>) -> Result<End, End> {
+        let mut sessions: StreamMap<SessionId, Subscription> = StreamMap::new();
+        let every = self.options.ping_interval;
+        let mut pings = interval_at(Instant::now() + every, every);
+        let mut pong_due = None;
+        let expiry = self.principal.expires_at.map(|end| {
+            let left = end - chrono::Utc::now();
+            Instant::now() + left.to_std().unwrap_or(Duration::ZERO)
+        });
+        loop {
+            tokio::select! {
+                order = queue.recv() => match order {
+                    Some(order) => self.follow(order, &mut sessions).await?,
+                    None => return Ok(None),
+                },
+                Some((_, delivery)) = sessions.next() => self.deliver(delivery, &mut sessions).await?,
+                _ = pings.tick() => {
+                    self.heard.store(false, Ordering::Relaxed);
+                    self.send(Message::Ping(tungstenite::Bytes::new())).await?;
+                    pong_due = Some(Instant::now() + self.options.pong_time);
+                }
+                () = at(pong_due) => {
+                    if !self.heard.load(Ordering::Relaxed) {
+                        return Ok(Some((4408, "no answer to a ping")));
+                    }
+                    pong_due = None;
+                }
+                () = at(expiry) => return Ok(close_for(&Error::TokenExpired)),
+            }
+        }
+    }
+
+    async fn follow(&mut self, order: Order, sessions: &mut StreamMap<SessionId, Subscription>) -> Result<(), End> {
+        match order {
+            Order::Write(frame) => self.send(text(frame.encode())).await,
+            Order::Subscribe { id, session_id, subscription } => {
+                let limit = self.options.sessions_per_socket;
+                if sessions.len() >= limit && !sessions.contains_key(&session_id) {
+                    let what = "the number of sessions of this socket";
+                    let error = Error::LimitExceeded { what, limit: limit as u64 };
+                    return self.send(text(Outgoing::error(id, &error).encode())).await;
+                }
+                let after = subscription.after();
+                sessions.insert(session_id, subscription);
+                let data = json!({ "session_id": session_id, "seq": after });
+                self.send(text(Outgoing::ack(id, Some(after), data).encode())).await
+            }
+            Order::Unsubscribe { id, session_id } => {
+                sessions.remove(&session_id);
+                self.send(text(Outgoing::ack(id, None, json!({ "session_id": session_id })).encode())).await
+            }
+        }
+    }
+
+    /// Writes what a session has, and what is ready besides, before sending it on.
+    async fn deliver(
+        &mut self,
+        first: Result<Delivery>,
+        sessions: &mut StreamMap<SessionId, Subscription>,
+    ) -> Result<(), End> {
+        let mut burst = 1;
+        let mut next = Some(first);
+        while let Some(delivery) = next {
+            let frame = match delivery {
+                Ok(delivery) => frame_of(&delivery),
+                Err(Error::TokenExpired) => return Err(close_for(&Error::TokenExpired)),
+                // Where a stream ended for another reason, the client joins again after the last event it saw.
+                Err(error) => text(Outgoing::error(None, &error).encode()),
+            };
+            self.in_time(|sink| sink.feed(frame)).await?;
+            burst += 1;
+            next = if burst > BURST {
+                None
+            } else {
+                sessions.next().now_or_never().flatten().map(|(_, delivery)| delivery)
+            };
+        }
+        self.in_time(SinkExt::flush).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        self.in_time(|sink| sink.send(message)).await
+    }
+
+    /// Writes, for as long as the other side may take to take it.
+    async fn in_time<'s, W, F>(&'s mut self, write: W) -> Result<(), End>
+    where
+        W: FnOnce(&'s mut SplitSink<Stream, Message>) -> F,
+        F: Future<Output = Result<(), tungstenite::Error>>,
+    {
+        match timeout(self.options.write_time, write(self.sink)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(None),
+            Err(_) => Err(Some((4408, "what was written was not taken"))),
+        }
+    }
+}
+
+/// An event is encoded once for all sockets of the process.
+fn frame_of(delivery: &Delivery) -> Message {
+    match delivery {
+        Delivery::Event(view) => text(view.encoded(|view: &EventView| Utf8Bytes::from(event_frame(view)))),
+        Delivery::Signal(view) => text(signal_frame(view)),
+    }
+}
+
+/// Done at a time, or never.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The code with which a faulty frame ends the socket (RFC 6455, section 7.4.1).
+fn close_code(error: &tungstenite::Error) -> End {
+    match error {
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => Some((1009, "message too large")),
+        tungstenite::Error::Utf8(_) => Some((1007, "not UTF-8")),
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        tungstenite::Error::Protocol(_) => Some((1002, "illegal frame")),
+        _ => None,
+    }
+}
+
+/// How long the other side may take to take the close frame, and to end.
+const LAST_WORD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
+
+/// How much is still read at the end. Unread input makes the kernel reset the connection, which can eat the close frame.
+const READ_AWAY: usize = 16 << 20;
+
+async fn close(sink: SplitSink<Stream, Message>, source: SplitStream<Stream>, end: End) {
+    let Some((code, reason)) = end else { return };
+    let Ok(mut stream) = sink.reunite(source) else { return };
+    let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
+    let (to_take, to_end) = LAST_WORD;
+    let _ = timeout(to_take, stream.send(Message::Close(Some(frame)))).await;
+    let io = stream.get_mut();
+    let _ = timeout(to_end, async {
+        io.shutdown().await?;
+        let (mut away, mut left) = ([0_u8; 4096], READ_AWAY);
+        loop {
+            match io.read(&mut away).await? {
+                0 => return std::io::Result::Ok(()),
+                read => left = left.saturating_sub(read),
+            }
+            if left == 0 {
+                return Ok(());
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,184 @@
+//! What decisions are taken from.
+
+use std::collections::BTreeMap;
+
+use super::kit::{Room, Store, assert_stale, change, head_of, new_session_id, tricky_texts, user, users};
+use crate::{
+    model::{EventKind, ParticipantRole, SessionType, Standing, UserId},
+    store::{Freshness, Head, ParticipantRecord, SessionFacts, Write},
+};
+
+const BOTH: [Freshness; 2] = [Freshness::Cached, Freshness::Fresh];
+
+pub(super) async fn an_unknown_session_has_head_zero_and_nobody(store: Store) {
+    let room = Room::public(&store).await;
+    let nobody = |count| SessionFacts { head: Head::default(), session: None, participants: vec![None; count] };
+    for freshness in BOTH {
+        let id = new_session_id();
+        let asked = [room.owner.clone(), user("stranger"), room.owner.clone()];
+        assert_eq!(store.facts(id, &asked, freshness).await.expect("facts"), nobody(3));
+        assert_eq!(store.facts(id, &[], freshness).await.expect("facts"), nobody(0));
+        assert!(store.participants(id, super::kit::ALL).await.expect("participants").is_empty());
+    }
+}
+
+pub(super) async fn users_are_answered_in_the_order_asked_for(store: Store) {
+    let room = Room::public(&store).await;
+    let [ana, bob, eve] = users(["ana", "bob", "eve"]);
+    room.join(&bob).await;
+    room.join(&ana).await;
+    let asked = [&eve, &ana, &room.owner, &ana, &bob, &eve, &ana].map(Clone::clone);
+    for freshness in BOTH {
+        // What is cached was asked for before in another order.
+        for asked in [&asked[..], &asked[3..4], &asked[1..3], &asked[..], &[]] {
+            let facts = store.facts(room.id, asked, freshness).await.expect("facts");
+            assert_eq!(facts.participants.len(), asked.len());
+            for (user, found) in asked.iter().zip(&facts.participants) {
+                let found = found.as_ref().map(|record| &record.user_id);
+                // What is cached may be from before they came.
+                let is_early = freshness == Freshness::Cached && facts.head != room.head().await;
+                let expected = Some(user).filter(|user| **user != eve);
+                assert!(found == expected || (is_early && found.is_none()), "asked for {asked:?}, got {facts:?}");
+            }
+        }
+    }
+}
+
+pub(super) async fn fresh_facts_include_everything_committed(store: Store) {
+    let room = Room::public(&store).await;
+    let ana = user("ana");
+    // Whatever was kept for cached facts must not be what fresh ones are taken from.
+    for n in 1..=10 {
+        store.facts(room.id, &[ana.clone()], Freshness::Cached).await.expect("cached facts");
+        let said = room.say(&room.owner, format!("{n}")).await;
+        assert_eq!(room.head().await, head_of(&[said]));
+        store.facts(room.id, &[ana.clone()], Freshness::Cached).await.expect("cached facts");
+        let changed = room.retitle(&format!("Title {n}")).await;
+        let facts = room.facts(&[]).await;
+        assert_eq!(facts.head, head_of(&[changed]));
+        assert_eq!(facts.session.expect("a session").title, format!("Title {n}"));
+        store.facts(room.id, &[ana.clone()], Freshness::Cached).await.expect("cached facts");
+        room.join(&ana).await;
+        assert_eq!(room.record(&ana).await.map(|r| r.standing), Some(Standing::Active(ParticipantRole::Member)));
+        store.facts(room.id, &[ana.clone()], Freshness::Cached).await.expect("cached facts");
+        let left = room.leave(&ana).await;
+        let facts = room.facts(&[ana.clone(), room.owner.clone()]).await;
+        assert_eq!(facts.head, head_of(&[left]));
+        assert_eq!(facts.session.expect("a session").participant_count, 1);
+        let standings: Vec<_> = facts.participants.into_iter().flatten().map(|record| record.standing).collect();
+        assert_eq!(standings, [Standing::Former(ParticipantRole::Member), Standing::Active(ParticipantRole::Owner)]);
+    }
+}
+
+pub(super) async fn facts_remember_who_was_in_it(store: Store) {
+    let room = Room::open(&store, SessionType::InviteOnly, 10).await;
+    let [ana, bob] = users(["ana", "bob"]);
+    room.join(&ana).await;
+    room.join(&bob).await;
+    let record = room.record(&ana).await.expect("ana is in it");
+    for role in ParticipantRole::ALL {
+        let former = ParticipantRecord { standing: Standing::Former(role), ..record.clone() };
+        room.put(&ana, vec![EventKind::ParticipantLeft], vec![Write::Participant(former.clone())]).await;
+        assert_eq!(room.record(&ana).await, Some(former));
+    }
+    room.delete().await;
+    assert!(!room.session().await.is_active);
+    assert!(room.record(&ana).await.is_some() && room.record(&bob).await.is_some(), "deleting keeps the records");
+}
+
+/// Users of a session and what facts said of them, by the positions at which the log ended.
+struct Past(BTreeMap<u64, SessionFacts>);
+
+impl Past {
+    async fn note(&mut self, room: &Room, asked: &[UserId]) {
+        let facts = room.facts(asked).await;
+        self.0.insert(facts.head.seq, facts);
+    }
+}
+
+pub(super) async fn cached_facts_held_at_their_head(store: Store) {
+    let room = Room::public(&store).await;
+    let asked = users(["ana", "bob"]);
+    let mut past =
+        Past(BTreeMap::from([(0, SessionFacts { head: Head::default(), session: None, participants: vec![None; 2] })]));
+    past.note(&room, &asked).await;
+    for n in 0..12 {
+        match n % 4 {
+            0 => {
+                room.join(&asked[0]).await;
+            }
+            1 => {
+                room.put(&room.owner, vec![EventKind::ParticipantLeft, super::kit::text("two at once")], vec![]).await;
+            }
+            2 => {
+                room.leave(&asked[0]).await;
+            }
+            _ => {
+                room.say(&room.owner, "a message").await;
+            }
+        }
+        past.note(&room, &asked).await;
+        for _ in 0..2 {
+            let cached = store.facts(room.id, &asked, Freshness::Cached).await.expect("cached facts");
+            let then = past.0.get(&cached.head.seq);
+            assert_eq!(Some(&cached), then, "the log never ended there with these facts");
+            // A part of what was asked for before must not bring another position together with older records.
+            let part = store.facts(room.id, &asked[1..], Freshness::Cached).await.expect("cached facts");
+            let then = past.0.get(&part.head.seq).expect("the log ended there once");
+            assert_eq!((part.session, &part.participants[..]), (then.session.clone(), &then.participants[1..]));
+        }
+    }
+}
+
+pub(super) async fn a_change_decided_on_outdated_cached_facts_is_stale(store: Store) {
+    let room = Room::public(&store).await;
+    let ana = user("ana");
+    let asked = [ana.clone()];
+    for n in 0..5 {
+        room.join(&ana).await;
+        let old = store.facts(room.id, &asked, Freshness::Cached).await.expect("cached facts");
+        room.say(&ana, format!("{n}")).await;
+        room.remove(&ana).await;
+        room.say(&room.owner, format!("{n}")).await;
+        assert_stale(store.commit(room.message(old.head.seq, &ana, "decided before")).await);
+        // What is cached now knows of the removal, or its position makes the commit notice.
+        for _ in 0..3 {
+            let cached = store.facts(room.id, &asked, Freshness::Cached).await.expect("cached facts");
+            let is_in = cached.participants[0].as_ref().is_some_and(|record| record.standing.role().is_some());
+            let outcome = store.commit(room.message(cached.head.seq, &room.owner, "a message")).await;
+            if is_in {
+                assert_stale(outcome);
+            }
+        }
+        // Also for a change of governance.
+        let changed = change(room.id, old.head.seq, &room.owner, vec![EventKind::ParticipantLeft], vec![]);
+        assert_stale(store.commit(changed).await);
+    }
+}
+
+pub(super) async fn user_ids_are_told_apart_by_every_character(store: Store) {
+    let room = Room::open(&store, SessionType::Public, 1000).await;
+    let all: Vec<UserId> = tricky_texts().iter().map(user).collect();
+    let (inside, outside): (Vec<_>, Vec<_>) = all.iter().enumerate().partition(|(place, _)| place % 2 == 0);
+    for (_, user) in &inside {
+        assert!(room.join(user).await);
+    }
+    for freshness in BOTH {
+        let facts = store.facts(room.id, &all, freshness).await.expect("facts");
+        if freshness == Freshness::Fresh || facts.head == room.head().await {
+            for (place, (user, found)) in all.iter().zip(&facts.participants).enumerate() {
+                let expected = Some(user).filter(|_| place % 2 == 0);
+                assert_eq!(found.as_ref().map(|record| &record.user_id), expected, "{user:?}");
+            }
+        }
+    }
+    let owner = [&room.owner];
+    let expected: Vec<&UserId> = owner.into_iter().chain(inside.iter().map(|(_, user)| *user)).collect();
+    assert!(room.participants().await.iter().eq(expected));
+    for (_, user) in inside {
+        assert_eq!(store.sessions_of(user, super::kit::ALL).await.expect("sessions").len(), 1, "{user:?}");
+    }
+    for (_, user) in outside {
+        assert_eq!(store.sessions_of(user, super::kit::ALL).await.expect("sessions").len(), 0, "{user:?}");
+    }
+}

@@ -1,0 +1,514 @@
+//! What the cases are built from: users, sessions, and changes made the way in which the service makes them.
+
+use std::{collections::BTreeSet, future::Future, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::task::JoinHandle;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    model::{
+        ClientId, Content, Event, EventKind, MessageBody, MessageType, NewEvent, ParticipantId, ParticipantRole,
+        Session, SessionChanges, SessionId, SessionType, SpeakerRole, Standing, UserId,
+    },
+    store::{
+        Change, ChatStore, ClientIdClaim, Committed, Conflicting, Freshness, Head, LogRange, ParticipantRecord,
+        PublicSessions, SessionFacts, Slice, StoreError, Write,
+    },
+};
+
+pub(super) type Store = Arc<dyn ChatStore>;
+
+/// How often a change is decided again. Each time somebody else got on, and no case has as many of those.
+const ATTEMPTS: usize = 1000;
+
+/// Everything that a case ever lists.
+pub(super) const ALL: Slice = Slice { skip: 0, limit: 1000 };
+
+/// A time by its distance to a fixed one, which is itself no whole second.
+pub(super) fn at(micros: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_750_000_000) + TimeDelta::microseconds(654_321 + micros)
+}
+
+pub(super) fn now() -> DateTime<Utc> {
+    SystemClock.now()
+}
+
+pub(super) fn user(name: impl AsRef<str>) -> UserId {
+    UserId::new(name).expect("a valid user id")
+}
+
+pub(super) fn users<const N: usize>(names: [&str; N]) -> [UserId; N] {
+    names.map(user)
+}
+
+pub(super) fn new_session_id() -> SessionId {
+    SessionId(SystemClock.new_id())
+}
+
+pub(super) fn text(text: impl Into<String>) -> EventKind {
+    content(Content::Text(text.into()))
+}
+
+pub(super) fn content(content: Content) -> EventKind {
+    let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
+    EventKind::MessageSent { body, client_id: None }
+}
+
+/// The text of a message; empty for anything else.
+pub(super) fn text_of(event: &Event) -> &str {
+    match &event.kind {
+        EventKind::MessageSent { body, client_id: _ } => match &body.content {
+            Content::Text(text) => text,
+            Content::Encrypted(_) => "",
+        },
+        EventKind::SessionCreated { .. }
+        | EventKind::SessionUpdated { .. }
+        | EventKind::SessionDeleted
+        | EventKind::ParticipantJoined { .. }
+        | EventKind::ParticipantAdded { .. }
+        | EventKind::ParticipantLeft
+        | EventKind::ParticipantRemoved { .. }
+        | EventKind::ParticipantRoleChanged { .. } => "",
+    }
+}
+
+pub(super) fn claim(user_id: &UserId, client_id: &str, fingerprint: &str) -> ClientIdClaim {
+    let client_id = ClientId::new(client_id).expect("a valid client id");
+    ClientIdClaim { user_id: user_id.clone(), client_id, fingerprint: fingerprint.to_owned() }
+}
+
+/// A new stay.
+pub(super) fn stay(session_id: SessionId, user_id: &UserId, role: ParticipantRole) -> ParticipantRecord {
+    let now = now();
+    ParticipantRecord {
+        id: ParticipantId(SystemClock.new_id()),
+        session_id,
+        user_id: user_id.clone(),
+        standing: Standing::Active(role),
+        joined_at: now,
+        created_at: now,
+    }
+}
+
+pub(super) fn session(owner: &UserId, session_type: SessionType, max_participants: u32) -> Session {
+    let now = now();
+    Session {
+        id: new_session_id(),
+        title: "A session".to_owned(),
+        description: None,
+        session_type,
+        max_participants,
+        participant_count: 1,
+        owner: owner.clone(),
+        is_active: true,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A change by one person at one time, that claims nothing.
+pub(super) fn change(
+    session_id: SessionId,
+    decided_at: u64,
+    actor: &UserId,
+    kinds: Vec<EventKind>,
+    writes: Vec<Write>,
+) -> Change {
+    let created_at = now();
+    let event = |kind| NewEvent { actor: actor.clone(), created_at, kind };
+    Change { session_id, decided_at, events: kinds.into_iter().map(event).collect(), writes, claim: None }
+}
+
+/// The change that makes a session.
+pub(super) fn creation(session: &Session) -> Change {
+    let owner = stay(session.id, &session.owner, ParticipantRole::Owner);
+    let created = EventKind::SessionCreated { session: session.clone(), participant_id: owner.id };
+    let writes = vec![Write::Session(session.clone()), Write::Participant(owner)];
+    change(session.id, 0, &session.owner, vec![created], writes)
+}
+
+#[track_caller]
+pub(super) fn assert_stale(outcome: Result<Committed, StoreError>) {
+    assert!(matches!(outcome, Err(StoreError::Stale)), "the change must be stale, and gave {outcome:?}");
+}
+
+/// Where and for what a client id was used, as a commit that conflicts tells it.
+#[track_caller]
+pub(super) fn conflict(outcome: Result<Committed, StoreError>) -> (u64, String) {
+    match outcome {
+        Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } }) => (seq, fingerprint),
+        other => panic!("the client id must be in use, and the commit gave {other:?}"),
+    }
+}
+
+/// Looks whether a log is what a log must be, from its first event on.
+#[track_caller]
+pub(super) fn assert_dense(session_id: SessionId, log: &[Arc<Event>]) {
+    let (mut number, mut time) = (0, DateTime::UNIX_EPOCH);
+    for (event, seq) in log.iter().zip(1..) {
+        number += u64::from(event.kind.is_message());
+        assert_eq!((event.session_id, event.seq, event.number), (session_id, seq, number), "{event:?}");
+        assert!(event.created_at >= time, "position {seq} is older than the one before");
+        time = event.created_at;
+    }
+}
+
+pub(super) fn head_of(log: &[Arc<Event>]) -> Head {
+    let head = |event: &Arc<Event>| Head { seq: event.seq, number: event.number, at: event.created_at };
+    log.last().map_or_else(Head::default, head)
+}
+
+/// Runs something at the same time as the case. It ends with the case, also where that fails.
+pub(super) fn go<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> Running<T> {
+    Running(tokio::spawn(task))
+}
+
+/// What runs at the same time.
+pub(super) struct Running<T>(JoinHandle<T>);
+
+impl<T> Running<T> {
+    pub(super) fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    pub(super) async fn result(mut self) -> T {
+        (&mut self.0).await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => panic!("a task of the case was cancelled: {error}"),
+        })
+    }
+}
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Numbers without a pattern, the same in every run.
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    /// A number below `end`, which is not 0.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        // Knuth's constants for a linear congruential generator; its low bits have short periods.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    pub(super) fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[usize::try_from(self.below(items.len() as u64)).expect("an index")]
+    }
+}
+
+/// Everything that can be read of a session.
+#[derive(Debug, PartialEq)]
+pub(super) struct Picture {
+    facts: SessionFacts,
+    log: Vec<Arc<Event>>,
+    participants: Vec<ParticipantRecord>,
+    sessions: Vec<Vec<(Session, Head)>>,
+    public: Vec<PublicSessions>,
+}
+
+/// What a plan makes of facts: events by whom, and writes; `None` where there is nothing to do.
+pub(super) type Plan = Option<(UserId, Vec<EventKind>, Vec<Write>)>;
+
+/// A session that is changed the way in which the service does it: decided on facts, again where they no longer hold.
+#[derive(Clone)]
+pub(super) struct Room {
+    pub(super) store: Store,
+    pub(super) id: SessionId,
+    pub(super) owner: UserId,
+}
+
+impl Room {
+    /// A new session, with an owner who is in no other one of the case.
+    pub(super) async fn open(store: &Store, session_type: SessionType, max_participants: u32) -> Self {
+        let id = new_session_id();
+        Self::of(store, Session { id, ..session(&user(format!("owner of {id}")), session_type, max_participants) })
+            .await
+    }
+
+    pub(super) async fn public(store: &Store) -> Self {
+        Self::open(store, SessionType::Public, 100).await
+    }
+
+    pub(super) async fn of(store: &Store, session: Session) -> Self {
+        store.commit(creation(&session)).await.expect("a session is made");
+        Self { store: Arc::clone(store), id: session.id, owner: session.owner }
+    }
+
+    pub(super) async fn facts(&self, users: &[UserId]) -> SessionFacts {
+        self.store.facts(self.id, users, Freshness::Fresh).await.expect("fresh facts")
+    }
+
+    pub(super) async fn session(&self) -> Session {
+        self.facts(&[]).await.session.expect("the session was made")
+    }
+
+    pub(super) async fn record(&self, user: &UserId) -> Option<ParticipantRecord> {
+        self.facts(std::slice::from_ref(user)).await.participants.remove(0)
+    }
+
+    pub(super) async fn head(&self) -> Head {
+        self.facts(&[]).await.head
+    }
+
+    /// The log from `from` to `to`.
+    pub(super) async fn range(&self, from: u64, to: u64) -> Vec<Arc<Event>> {
+        let range = LogRange { session_id: self.id, from, to };
+        let mut found = self.store.log(&[range]).await.expect("a part of the log");
+        assert_eq!(found.len(), 1, "one range has one answer");
+        found.remove(0)
+    }
+
+    /// The log, of which each case makes less than this.
+    pub(super) async fn log(&self) -> Vec<Arc<Event>> {
+        self.range(1, 2000).await
+    }
+
+    pub(super) async fn participants(&self) -> Vec<UserId> {
+        let found = self.store.participants(self.id, ALL).await.expect("participants");
+        found.into_iter().map(|record| record.user_id).collect()
+    }
+
+    pub(super) async fn picture(&self, users: &[UserId]) -> Picture {
+        let (mut sessions, mut public) = (Vec::new(), Vec::new());
+        for user in users {
+            sessions.push(self.store.sessions_of(user, ALL).await.expect("sessions of a user"));
+            public.push(self.store.public_sessions(user, ALL).await.expect("public sessions"));
+        }
+        let participants = self.store.participants(self.id, ALL).await.expect("participants");
+        Picture { facts: self.facts(users).await, log: self.log().await, participants, sessions, public }
+    }
+
+    /// A message decided at `decided_at`.
+    pub(super) fn message(&self, decided_at: u64, who: &UserId, said: &str) -> Change {
+        change(self.id, decided_at, who, vec![text(said)], Vec::new())
+    }
+
+    /// Commits what `plan` makes of fresh facts.
+    pub(super) async fn govern(
+        &self,
+        users: &[UserId],
+        plan: impl Fn(&SessionFacts) -> Plan,
+    ) -> Option<Vec<Arc<Event>>> {
+        for _ in 0..ATTEMPTS {
+            let facts = self.facts(users).await;
+            let (actor, kinds, writes) = plan(&facts)?;
+            match self.store.commit(change(self.id, facts.head.seq, &actor, kinds, writes)).await {
+                Ok(committed) => return Some(committed.events),
+                Err(StoreError::Stale) => {}
+                Err(error) => panic!("a change failed: {error:?}"),
+            }
+        }
+        panic!("a change decided on fresh facts was stale {ATTEMPTS} times");
+    }
+
+    pub(super) async fn put(&self, actor: &UserId, kinds: Vec<EventKind>, writes: Vec<Write>) -> Vec<Arc<Event>> {
+        self.govern(&[], |_| Some((actor.clone(), kinds.clone(), writes.clone()))).await.expect("there was a plan")
+    }
+
+    pub(super) async fn say(&self, who: &UserId, said: impl Into<String>) -> Arc<Event> {
+        self.put(who, vec![text(said)], Vec::new()).await.remove(0)
+    }
+
+    /// Whether there was a seat.
+    pub(super) async fn join(&self, who: &UserId) -> bool {
+        let new = stay(self.id, who, ParticipantRole::Member);
+        let plan = |facts: &SessionFacts| {
+            let session = facts.session.clone()?;
+            if session.participant_count >= session.max_participants {
+                return None;
+            }
+            let before = facts.participants.first().cloned().flatten();
+            let record = ParticipantRecord {
+                created_at: before.map_or(new.created_at, |record| record.created_at),
+                ..new.clone()
+            };
+            let session = Session { participant_count: session.participant_count + 1, ..session };
+            let joined = EventKind::ParticipantJoined { participant_id: record.id, role: ParticipantRole::Member };
+            Some((who.clone(), vec![joined], vec![Write::Session(session), Write::Participant(record)]))
+        };
+        self.govern(std::slice::from_ref(who), plan).await.is_some()
+    }
+
+    pub(super) async fn leave(&self, who: &UserId) -> Arc<Event> {
+        self.dismiss(who, who, EventKind::ParticipantLeft).await
+    }
+
+    pub(super) async fn remove(&self, who: &UserId) -> Arc<Event> {
+        self.dismiss(&self.owner, who, EventKind::ParticipantRemoved { user_id: who.clone() }).await
+    }
+
+    async fn dismiss(&self, actor: &UserId, who: &UserId, kind: EventKind) -> Arc<Event> {
+        let plan = |facts: &SessionFacts| {
+            let session = facts.session.clone()?;
+            let record = facts.participants.first().cloned().flatten()?;
+            let record = ParticipantRecord { standing: Standing::Former(record.standing.role()?), ..record };
+            let session = Session { participant_count: session.participant_count - 1, ..session };
+            Some((actor.clone(), vec![kind.clone()], vec![Write::Session(session), Write::Participant(record)]))
+        };
+        self.govern(std::slice::from_ref(who), plan).await.expect("they were in it").remove(0)
+    }
+
+    pub(super) async fn update(&self, changes: SessionChanges) -> Arc<Event> {
+        let plan = |facts: &SessionFacts| {
+            let mut session = facts.session.clone()?;
+            changes.apply(&mut session);
+            session.updated_at = now();
+            let kind = EventKind::SessionUpdated { changes: changes.clone() };
+            Some((self.owner.clone(), vec![kind], vec![Write::Session(session)]))
+        };
+        self.govern(&[], plan).await.expect("there is a session").remove(0)
+    }
+
+    pub(super) async fn retitle(&self, title: &str) -> Arc<Event> {
+        self.update(SessionChanges { title: Some(title.to_owned()), ..SessionChanges::default() }).await
+    }
+
+    pub(super) async fn delete(&self) {
+        let plan = |facts: &SessionFacts| {
+            let session = Session { is_active: false, ..facts.session.clone()? };
+            Some((self.owner.clone(), vec![EventKind::SessionDeleted], vec![Write::Session(session)]))
+        };
+        self.govern(&[], plan).await.expect("there is a session");
+    }
+}
+
+/// Every kind of event at least once, with everything optional both there and not there. `made` is the session that
+/// creations tell of.
+pub(super) fn every_kind(made: &Session) -> Vec<EventKind> {
+    let (id, somebody) = (ParticipantId(SystemClock.new_id()), user("somebody"));
+    let changes = SessionChanges {
+        title: Some("Title".into()),
+        description: Some(Some("Description".into())),
+        session_type: Some(SessionType::Direct),
+        max_participants: Some(u32::MAX),
+    };
+    let message = |role, message_type, client_id| {
+        let content = Content::Text("Text".into());
+        EventKind::MessageSent { body: MessageBody { role, message_type, content }, client_id }
+    };
+    let mut kinds = vec![
+        EventKind::SessionCreated { session: made.clone(), participant_id: id },
+        EventKind::SessionUpdated { changes: changes.clone() },
+        EventKind::SessionUpdated { changes: SessionChanges::default() },
+        // Taken away is not the same as not changed.
+        EventKind::SessionUpdated { changes: SessionChanges { description: Some(None), ..SessionChanges::default() } },
+        EventKind::ParticipantLeft,
+        EventKind::ParticipantRemoved { user_id: somebody.clone() },
+        EventKind::SessionDeleted,
+        message(SpeakerRole::User, MessageType::Text, ClientId::new("client id").ok()),
+        message(SpeakerRole::Assistant, MessageType::Image, None),
+        message(SpeakerRole::System, MessageType::File, None),
+        message(SpeakerRole::User, MessageType::System, None),
+    ];
+    for session_type in SessionType::ALL {
+        let described = Session { session_type, description: Some("Description".into()), ..made.clone() };
+        kinds.push(EventKind::SessionCreated { session: described, participant_id: id });
+        let changes = SessionChanges { session_type: Some(session_type), ..SessionChanges::default() };
+        kinds.push(EventKind::SessionUpdated { changes });
+    }
+    for role in ParticipantRole::ALL {
+        kinds.push(EventKind::ParticipantJoined { participant_id: id, role });
+        kinds.push(EventKind::ParticipantAdded { user_id: somebody.clone(), participant_id: id, role });
+        for previous in ParticipantRole::ALL {
+            kinds.push(EventKind::ParticipantRoleChanged { user_id: somebody.clone(), previous, role });
+        }
+    }
+    // A new kind does not compile until it has a place here, and fails until it is in the list above.
+    let place = |kind: &EventKind| match kind {
+        EventKind::SessionCreated { .. } => 0,
+        EventKind::SessionUpdated { .. } => 1,
+        EventKind::SessionDeleted => 2,
+        EventKind::ParticipantJoined { .. } => 3,
+        EventKind::ParticipantAdded { .. } => 4,
+        EventKind::ParticipantLeft => 5,
+        EventKind::ParticipantRemoved { .. } => 6,
+        EventKind::ParticipantRoleChanged { .. } => 7,
+        EventKind::MessageSent { .. } => 8,
+    };
+    let places: BTreeSet<i32> = kinds.iter().map(place).collect();
+    assert_eq!(places, (0..9).collect(), "some kind is missing from the suite");
+    kinds
+}
+
+/// Texts that are easily changed on their way, without control characters so that they are ids as well.
+pub(super) fn tricky_texts() -> Vec<String> {
+    let texts = [
+        " ",
+        "  both ends  ",
+        "\u{a0}\u{2003}",
+        "a",
+        "A",
+        "a ",
+        "ä",
+        "a\u{308}",
+        "ß",
+        "SS",
+        "İ",
+        "1",
+        "01",
+        "1.0",
+        "-0",
+        "1e999",
+        "null",
+        "NULL",
+        "NONE",
+        "none",
+        "true",
+        "undefined",
+        "2024-01-01T00:00:00Z",
+        "d'2024-01-01T00:00:00Z'",
+        "1h30m",
+        "session:1",
+        "session:⟨1⟩",
+        "event:['a', 1]",
+        "018f2f5e-7c1a-7000-8000-000000000000",
+        "u'018f'",
+        "$value",
+        "{}",
+        "[]",
+        "{\"encrypted_data\":\"x\",\"iv\":\"y\",\"key_version\":1}",
+        "\"double\"",
+        "'single'",
+        "`back`",
+        "⟨angle⟩",
+        "\\",
+        "\\\\",
+        "\\n",
+        "\\u0041",
+        "\\'",
+        "'; REMOVE TABLE event; --",
+        "/* comment */",
+        "-- comment",
+        "# comment",
+        "<b>&amp;</b>",
+        "%41+%20",
+        "a/b",
+        "a:b",
+        "a|b",
+        "a,b",
+        "../..",
+        "日本語",
+        "עברית",
+        "العربية",
+        "\u{202e}turned\u{202c}",
+        "👩\u{200d}👩\u{200d}👧",
+        "👩👩👧",
+        "🏳\u{fe0f}",
+        "\u{feff}mark",
+        "mark",
+        "\u{fffd}",
+        "\u{e000}",
+        "\u{10ffff}",
+        "e\u{301}\u{327}",
+        "e\u{327}\u{301}",
+        "\u{1f600}",
+    ];
+    let long = ["x".repeat(127) + "y", "x".repeat(127) + "z", "😀".repeat(128)];
+    texts.into_iter().map(str::to_owned).chain(long).collect()
+}

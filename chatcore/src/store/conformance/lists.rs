@@ -1,0 +1,261 @@
+//! Participants of a session, sessions of a user, sessions that can be joined.
+
+use super::kit::{ALL, Room, Store, new_session_id, session, user, users};
+use crate::{
+    model::{EventKind, ParticipantRole, Session, SessionChanges, SessionId, SessionType, Standing, UserId},
+    store::{Head, ParticipantRecord, PublicSessions, Slice, Write},
+};
+
+/// Slices of lists of some ten entries, each with the part of the list that it is.
+fn slices<T: Clone>(all: &[T]) -> Vec<(Slice, Vec<T>)> {
+    let mut slices = Vec::new();
+    for skip in [0, 1, 3, all.len() as u64 - 1, all.len() as u64, 1000, u64::MAX] {
+        for limit in [0, 1, 4, all.len() as u64, 1000, u64::MAX] {
+            let entries = all.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX));
+            let part = entries.take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect();
+            slices.push((Slice { skip, limit }, part));
+        }
+    }
+    slices
+}
+
+async fn sessions_of(store: &Store, user: &UserId) -> Vec<SessionId> {
+    let found = store.sessions_of(user, ALL).await.expect("sessions of a user");
+    found.iter().map(|(session, _)| session.id).collect()
+}
+
+async fn public(store: &Store, user: &UserId) -> Vec<SessionId> {
+    let found = store.public_sessions(user, ALL).await.expect("public sessions");
+    assert_eq!(found.total, found.sessions.len() as u64, "there are fewer than a page");
+    found.sessions.iter().map(|(session, _)| session.id).collect()
+}
+
+/// A session with what a list tells of it.
+async fn listed(room: &Room) -> (Session, Head) {
+    let facts = room.facts(&[]).await;
+    (facts.session.expect("it was made"), facts.head)
+}
+
+pub(super) async fn participants_come_in_the_order_of_their_stays(store: Store) {
+    let room = Room::public(&store).await;
+    // Not the order of their names.
+    let names = ["mia", "ana", "zoe", "bob", "Zed", "42", "eve"];
+    for user in users(names) {
+        room.join(&user).await;
+        Room::public(&store).await.join(&user).await;
+    }
+    let expected: Vec<UserId> = std::iter::once(room.owner.clone()).chain(users(names)).collect();
+    assert_eq!(room.participants().await, expected);
+    // A new role is no new stay.
+    let record = room.record(&expected[3]).await.expect("they are in it");
+    let (previous, role) = (ParticipantRole::Member, ParticipantRole::Admin);
+    let admin = ParticipantRecord { standing: Standing::Active(role), ..record };
+    let kind = EventKind::ParticipantRoleChanged { user_id: expected[3].clone(), previous, role };
+    room.put(&room.owner, vec![kind], vec![Write::Participant(admin.clone())]).await;
+    let found = store.participants(room.id, ALL).await.expect("participants");
+    assert_eq!(found.iter().map(|record| record.user_id.clone()).collect::<Vec<_>>(), expected);
+    assert_eq!(found[3], admin);
+    let facts = room.facts(&expected).await.participants;
+    assert_eq!(found.into_iter().map(Some).collect::<Vec<_>>(), facts, "a list tells what facts tell");
+}
+
+pub(super) async fn only_who_is_in_it_is_a_participant(store: Store) {
+    let room = Room::public(&store).await;
+    let [ana, bob, eve] = users(["ana", "bob", "eve"]);
+    for user in [&ana, &bob, &eve] {
+        room.join(user).await;
+    }
+    room.leave(&ana).await;
+    assert_eq!(room.participants().await, [room.owner.clone(), bob.clone(), eve.clone()]);
+    room.remove(&eve).await;
+    assert_eq!(room.participants().await, [room.owner.clone(), bob.clone()]);
+    assert!(store.participants(new_session_id(), ALL).await.expect("nobody").is_empty());
+    room.delete().await;
+    assert_eq!(room.participants().await, [room.owner.clone(), bob], "deleting a session makes nobody leave");
+}
+
+pub(super) async fn who_comes_back_takes_a_new_place(store: Store) {
+    let room = Room::public(&store).await;
+    let [ana, bob, eve] = users(["ana", "bob", "eve"]);
+    for user in [&ana, &bob, &eve] {
+        room.join(user).await;
+    }
+    let first = room.record(&ana).await.expect("ana is in it");
+    room.leave(&ana).await;
+    room.join(&ana).await;
+    let second = room.record(&ana).await.expect("ana is in it again");
+    assert!(second.id > first.id && second.created_at == first.created_at);
+    assert_eq!(room.participants().await, [room.owner.clone(), bob.clone(), eve.clone(), ana.clone()]);
+    // A new stay may also begin without the end of the one before having been written.
+    room.join(&bob).await;
+    assert_eq!(room.participants().await, [room.owner.clone(), eve, ana, bob]);
+}
+
+pub(super) async fn participants_are_paged(store: Store) {
+    let room = Room::public(&store).await;
+    for n in 0..12 {
+        room.join(&user(format!("user {n}"))).await;
+    }
+    for n in [1, 4, 5] {
+        room.leave(&user(format!("user {n}"))).await;
+    }
+    let all = store.participants(room.id, ALL).await.expect("participants");
+    assert_eq!(all.len(), 10);
+    for (slice, part) in slices(&all) {
+        assert_eq!(store.participants(room.id, slice).await.expect("a page"), part, "{slice:?}");
+    }
+}
+
+pub(super) async fn the_sessions_of_a_user_come_newest_first(store: Store) {
+    let [ana, bob] = users(["ana", "bob"]);
+    let mut rooms = Vec::new();
+    for session_type in SessionType::ALL.into_iter().chain(SessionType::ALL) {
+        rooms.push(Room::open(&store, session_type, 10).await);
+    }
+    // What counts is when a session was made, not when the user came nor when something was said.
+    for room in [3, 0, 6, 2, 7].map(|n: usize| &rooms[n]) {
+        room.join(&ana).await;
+    }
+    rooms[3].join(&bob).await;
+    rooms[0].say(&ana, "a message").await;
+    rooms[2].retitle("Changed").await;
+    let mut expected = Vec::new();
+    for room in [7, 6, 3, 2, 0].map(|n: usize| &rooms[n]) {
+        expected.push(listed(room).await);
+    }
+    assert_eq!(store.sessions_of(&ana, ALL).await.expect("sessions"), expected);
+    assert_eq!(sessions_of(&store, &bob).await, [rooms[3].id]);
+    assert_eq!(sessions_of(&store, &user("nobody")).await, []);
+    assert_eq!(store.sessions_of(&rooms[2].owner, ALL).await.expect("sessions"), [listed(&rooms[2]).await]);
+}
+
+pub(super) async fn left_and_deleted_sessions_are_not_listed(store: Store) {
+    let ana = user("ana");
+    let mut rooms = Vec::new();
+    for _ in 0..5 {
+        let room = Room::public(&store).await;
+        room.join(&ana).await;
+        rooms.push(room);
+    }
+    rooms[0].leave(&ana).await;
+    rooms[2].remove(&ana).await;
+    rooms[3].delete().await;
+    assert_eq!(sessions_of(&store, &ana).await, [rooms[4].id, rooms[1].id]);
+    assert_eq!(sessions_of(&store, &rooms[3].owner).await, []);
+    rooms[0].join(&ana).await;
+    assert_eq!(sessions_of(&store, &ana).await, [rooms[4].id, rooms[1].id, rooms[0].id]);
+    rooms[0].leave(&ana).await;
+    rooms[0].delete().await;
+    assert_eq!(sessions_of(&store, &ana).await, [rooms[4].id, rooms[1].id]);
+}
+
+pub(super) async fn the_sessions_of_a_user_are_paged(store: Store) {
+    let ana = user("ana");
+    for n in 0..13 {
+        let room = Room::public(&store).await;
+        room.join(&ana).await;
+        match n {
+            3 | 7 => room.delete().await,
+            8 => {
+                room.leave(&ana).await;
+            }
+            _ => {}
+        }
+    }
+    let all = store.sessions_of(&ana, ALL).await.expect("sessions");
+    assert_eq!(all.len(), 10);
+    for (slice, part) in slices(&all) {
+        assert_eq!(store.sessions_of(&ana, slice).await.expect("a page"), part, "{slice:?}");
+    }
+}
+
+pub(super) async fn public_sessions_are_those_that_can_be_joined(store: Store) {
+    let [ana, bob] = users(["ana", "bob"]);
+    let open = Room::public(&store).await;
+    let joined = Room::public(&store).await;
+    joined.join(&ana).await;
+    let full = Room::open(&store, SessionType::Public, 2).await;
+    full.join(&bob).await;
+    let deleted = Room::public(&store).await;
+    deleted.delete().await;
+    for session_type in SessionType::ALL.into_iter().filter(|session_type| *session_type != SessionType::Public) {
+        Room::open(&store, session_type, 10).await;
+    }
+    let left = Room::public(&store).await;
+    left.join(&ana).await;
+    left.leave(&ana).await;
+    let last = Room::open(&store, SessionType::Public, 2).await;
+    last.say(&last.owner, "a message").await;
+
+    let mut expected = Vec::new();
+    for room in [&last, &left, &open] {
+        expected.push(listed(room).await);
+    }
+    let found = store.public_sessions(&ana, ALL).await.expect("public sessions");
+    assert_eq!(found, PublicSessions { sessions: expected, total: 3 });
+    assert_eq!(public(&store, &bob).await, [last.id, left.id, joined.id, open.id]);
+    assert_eq!(public(&store, &open.owner).await, [last.id, left.id, joined.id]);
+}
+
+pub(super) async fn public_sessions_come_and_go_with_their_settings(store: Store) {
+    let [ana, bob, eve] = users(["ana", "bob", "eve"]);
+    let other = Room::public(&store).await.id;
+    let room = Room::open(&store, SessionType::Private, 3).await;
+    let change_type = async |session_type| {
+        room.update(SessionChanges { session_type: Some(session_type), ..SessionChanges::default() }).await;
+    };
+    let cap = async |cap| {
+        room.update(SessionChanges { max_participants: Some(cap), ..SessionChanges::default() }).await;
+    };
+    assert_eq!(public(&store, &ana).await, [other]);
+    for session_type in SessionType::ALL {
+        change_type(SessionType::Public).await;
+        assert_eq!(public(&store, &ana).await, [room.id, other]);
+        change_type(session_type).await;
+        let expected = if session_type == SessionType::Public { vec![room.id, other] } else { vec![other] };
+        assert_eq!(public(&store, &ana).await, expected, "{session_type}");
+    }
+    change_type(SessionType::Public).await;
+    room.join(&bob).await;
+    assert_eq!((public(&store, &ana).await, public(&store, &bob).await), (vec![room.id, other], vec![other]));
+    room.join(&eve).await;
+    assert_eq!(public(&store, &ana).await, [other], "it is full");
+    cap(4).await;
+    assert_eq!(public(&store, &ana).await, [room.id, other], "there is a seat again");
+    cap(3).await;
+    assert_eq!(public(&store, &ana).await, [other], "there is none again");
+    room.remove(&bob).await;
+    for user in [&ana, &bob] {
+        assert_eq!(public(&store, user).await, [room.id, other]);
+    }
+    room.retitle("Changed").await;
+    let found = store.public_sessions(&ana, ALL).await.expect("public sessions").sessions;
+    assert_eq!(found[0], listed(&room).await);
+    room.delete().await;
+    assert_eq!(public(&store, &ana).await, [other]);
+}
+
+pub(super) async fn public_sessions_are_paged_and_counted(store: Store) {
+    let ana = user("ana");
+    let none = PublicSessions { sessions: vec![], total: 0 };
+    assert_eq!(store.public_sessions(&ana, ALL).await.expect("public sessions"), none, "the store must be empty");
+    for n in 0..14 {
+        let room = Room::of(&store, session(&user(format!("{n}")), SessionType::Public, 2)).await;
+        match n {
+            2 => room.delete().await,
+            5 | 6 => {
+                room.join(&user("bob")).await;
+            }
+            9 => {
+                room.join(&ana).await;
+            }
+            _ => {}
+        }
+    }
+    let all = store.public_sessions(&ana, ALL).await.expect("public sessions").sessions;
+    assert_eq!(all.len(), 10);
+    for (slice, sessions) in slices(&all) {
+        let page = store.public_sessions(&ana, slice).await.expect("a page");
+        assert_eq!(page, PublicSessions { sessions, total: 10 }, "{slice:?}");
+    }
+}

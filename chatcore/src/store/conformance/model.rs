@@ -1,0 +1,333 @@
+//! A random history, read from the store and from a model of it that is too simple to be wrong.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+
+use super::kit::{Dice, Store, at, new_session_id, session, stay, text, user};
+use crate::{
+    model::{
+        ClientId, Event, EventKind, NewEvent, ParticipantRole, Profile, Seq, Session, SessionChanges, SessionId,
+        SessionType, Standing, UserId,
+    },
+    store::{
+        Change, ClientIdClaim, Conflicting, Freshness, Head, LogRange, ParticipantRecord, PublicSessions, SessionFacts,
+        Slice, StoreError, Write,
+    },
+};
+
+const STEPS: u64 = 500;
+const SESSIONS: u64 = 8;
+const USERS: u64 = 6;
+
+/// What was committed, in plain maps.
+#[derive(Default)]
+struct Model {
+    sessions: BTreeMap<SessionId, Session>,
+    log: BTreeMap<(SessionId, Seq), Event>,
+    records: BTreeMap<(SessionId, UserId), ParticipantRecord>,
+    claims: BTreeMap<(SessionId, UserId, ClientId), (Seq, String)>,
+    profiles: BTreeMap<UserId, Profile>,
+    /// The session and its records at every position at which its log ended.
+    past: BTreeMap<(SessionId, Seq), (Session, Vec<ParticipantRecord>)>,
+}
+
+/// How a commit ends.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Committed(Vec<Event>),
+    Stale,
+    Used(Seq, String),
+}
+
+impl Model {
+    fn events(&self, id: SessionId) -> impl DoubleEndedIterator<Item = &Event> {
+        self.log.range((id, 0)..=(id, Seq::MAX)).map(|(_, event)| event)
+    }
+
+    fn head(&self, id: SessionId) -> Head {
+        let head = |event: &Event| Head { seq: event.seq, number: event.number, at: event.created_at };
+        self.events(id).next_back().map_or_else(Head::default, head)
+    }
+
+    fn records(&self, id: SessionId) -> Vec<ParticipantRecord> {
+        self.records.values().filter(|record| record.session_id == id).cloned().collect()
+    }
+
+    fn is_in(&self, id: SessionId, user: &UserId) -> bool {
+        let record = self.records.get(&(id, user.clone()));
+        record.is_some_and(|record| matches!(record.standing, Standing::Active(_)))
+    }
+
+    fn commit(&mut self, change: Change) -> Outcome {
+        let Change { session_id: id, decided_at, events, writes, claim } = change;
+        if self.events(id).any(|event| event.seq > decided_at && event.kind.is_governance()) {
+            return Outcome::Stale;
+        }
+        let first = self.head(id).seq + 1;
+        if let Some(ClientIdClaim { user_id, client_id, fingerprint }) = claim {
+            let key = (id, user_id, client_id);
+            if let Some((seq, fingerprint)) = self.claims.get(&key) {
+                return Outcome::Used(*seq, fingerprint.clone());
+            }
+            self.claims.insert(key, (first, fingerprint));
+        }
+        for NewEvent { actor, created_at, kind } in events {
+            let Head { seq, number, at } = self.head(id);
+            let number = if kind.is_message() { number + 1 } else { number };
+            let event = Event { session_id: id, seq: seq + 1, number, created_at: created_at.max(at), actor, kind };
+            self.log.insert((id, seq + 1), event);
+        }
+        for write in writes {
+            match write {
+                Write::Session(session) => {
+                    self.sessions.insert(id, session);
+                }
+                Write::Participant(record) => {
+                    self.records.insert((id, record.user_id.clone()), record);
+                }
+            }
+        }
+        self.past.insert((id, self.head(id).seq), (self.sessions[&id].clone(), self.records(id)));
+        Outcome::Committed(self.events(id).filter(|event| event.seq >= first).cloned().collect())
+    }
+
+    fn put_profile(&mut self, profile: Profile) {
+        if self.profiles.get(&profile.user_id).is_none_or(|kept| kept.updated_at < profile.updated_at) {
+            self.profiles.insert(profile.user_id.clone(), profile);
+        }
+    }
+
+    fn facts(&self, id: SessionId, users: &[UserId]) -> SessionFacts {
+        let record = |user: &UserId| self.records.get(&(id, user.clone())).cloned();
+        let participants = users.iter().map(record).collect();
+        SessionFacts { head: self.head(id), session: self.sessions.get(&id).cloned(), participants }
+    }
+
+    /// The facts when the log ended there; `None` where it never did.
+    fn facts_at(&self, id: SessionId, seq: Seq, users: &[UserId]) -> Option<SessionFacts> {
+        if seq == 0 {
+            let participants = vec![None; users.len()];
+            return Some(SessionFacts { head: Head::default(), session: None, participants });
+        }
+        let event = self.log.get(&(id, seq))?;
+        let (session, records) = self.past.get(&(id, seq))?;
+        let record = |user: &UserId| records.iter().find(|record| record.user_id == *user).cloned();
+        let participants = users.iter().map(record).collect();
+        let head = Head { seq, number: event.number, at: event.created_at };
+        Some(SessionFacts { head, session: Some(session.clone()), participants })
+    }
+
+    fn range(&self, range: &LogRange) -> Vec<Event> {
+        let wanted = |event: &&Event| event.seq >= range.from && event.seq <= range.to;
+        self.events(range.session_id).filter(wanted).cloned().collect()
+    }
+
+    fn participants(&self, id: SessionId, slice: Slice) -> Vec<ParticipantRecord> {
+        let mut found = self.records(id);
+        found.retain(|record| self.is_in(id, &record.user_id));
+        found.sort_by_key(|record| record.id);
+        page(&found, slice)
+    }
+
+    fn newest_first(&self, wanted: impl Fn(&Session) -> bool) -> Vec<(Session, Head)> {
+        let sessions = self.sessions.values().rev().filter(|session| session.is_active && wanted(session));
+        sessions.map(|session| (session.clone(), self.head(session.id))).collect()
+    }
+
+    fn sessions_of(&self, user: &UserId, slice: Slice) -> Vec<(Session, Head)> {
+        page(&self.newest_first(|session| self.is_in(session.id, user)), slice)
+    }
+
+    fn public_sessions(&self, user: &UserId, slice: Slice) -> PublicSessions {
+        let all = self.newest_first(|session| {
+            session.session_type == SessionType::Public
+                && session.participant_count < session.max_participants
+                && !self.is_in(session.id, user)
+        });
+        PublicSessions { total: all.len() as u64, sessions: page(&all, slice) }
+    }
+}
+
+fn page<T: Clone>(all: &[T], Slice { skip, limit }: Slice) -> Vec<T> {
+    let (from, to) = (skip.min(all.len() as u64), skip.saturating_add(limit).min(all.len() as u64));
+    let place = |place| usize::try_from(place).expect("a place in a list");
+    all[place(from)..place(to)].to_vec()
+}
+
+/// What happens at random, and to whom.
+struct History {
+    dice: Dice,
+    ids: Vec<SessionId>,
+    users: Vec<UserId>,
+}
+
+impl History {
+    fn id(&mut self) -> SessionId {
+        *self.dice.one_of(&self.ids)
+    }
+
+    fn user(&mut self) -> UserId {
+        self.dice.one_of(&self.users).clone()
+    }
+
+    fn some_users(&mut self) -> Vec<UserId> {
+        (0..self.dice.below(5)).map(|_| self.user()).collect()
+    }
+
+    fn slice(&mut self) -> Slice {
+        Slice { skip: self.dice.below(4), limit: self.dice.below(8) }
+    }
+
+    /// Mostly a little later each time, and sometimes earlier: clocks differ.
+    fn time(&mut self, step: u64) -> DateTime<Utc> {
+        let micros = 1000 * step + self.dice.below(5000);
+        at(i64::try_from(micros).expect("a small number"))
+    }
+
+    /// A change as some process might make it, on facts that may be old.
+    fn change(&mut self, model: &Model, step: u64) -> Change {
+        let (id, actor) = (self.id(), self.user());
+        let head = model.head(id).seq;
+        let decided_at = if self.dice.below(3) == 0 { head.saturating_sub(self.dice.below(6)) } else { head };
+        let (mut kinds, writes) = match model.sessions.get(&id) {
+            None => self.creation(id, &actor),
+            Some(_) if self.dice.below(20) == 0 => self.creation(id, &actor),
+            Some(_) if self.dice.below(2) == 0 => (vec![text(format!("message {step}"))], vec![]),
+            Some(session) => self.governance(model, session, &actor),
+        };
+        if self.dice.below(6) == 0 {
+            kinds.push(text(format!("one more {step}")));
+        }
+        let claim = (self.dice.below(3) == 0).then(|| ClientIdClaim {
+            user_id: actor.clone(),
+            client_id: ClientId::new(format!("{}", self.dice.below(5))).expect("a client id"),
+            fingerprint: format!("{step}"),
+        });
+        let event = |kind| NewEvent { actor: actor.clone(), created_at: self.time(step), kind };
+        Change { session_id: id, decided_at, events: kinds.into_iter().map(event).collect(), writes, claim }
+    }
+
+    fn creation(&mut self, id: SessionId, owner: &UserId) -> (Vec<EventKind>, Vec<Write>) {
+        let session_type = *self.dice.one_of(&[SessionType::Public, SessionType::Public, SessionType::InviteOnly]);
+        let session = Session { id, ..session(owner, session_type, 2 + u32::from(self.dice.below(2) == 0)) };
+        let record = stay(id, owner, ParticipantRole::Owner);
+        let created = EventKind::SessionCreated { session: session.clone(), participant_id: record.id };
+        (vec![created], vec![Write::Session(session), Write::Participant(record)])
+    }
+
+    fn governance(&mut self, model: &Model, session: &Session, actor: &UserId) -> (Vec<EventKind>, Vec<Write>) {
+        let user_id = self.user();
+        let record = model.records.get(&(session.id, user_id.clone()));
+        let counted = |count| Write::Session(Session { participant_count: count, ..session.clone() });
+        match record.map(|record| (record, record.standing)) {
+            _ if self.dice.below(30) == 0 => {
+                let deleted = Session { is_active: false, ..session.clone() };
+                (vec![EventKind::SessionDeleted], vec![Write::Session(deleted)])
+            }
+            _ if self.dice.below(4) == 0 => {
+                let session_type = Some(*self.dice.one_of(&SessionType::ALL)).filter(|_| self.dice.below(2) == 0);
+                let description =
+                    (self.dice.below(2) == 0).then(|| Some("x".to_owned()).filter(|_| self.dice.below(2) == 0));
+                let max_participants = Some(u32::try_from(2 + self.dice.below(4)).expect("a small number"));
+                let changes = SessionChanges { title: None, description, session_type, max_participants };
+                let mut session = session.clone();
+                changes.apply(&mut session);
+                (vec![EventKind::SessionUpdated { changes }], vec![Write::Session(session)])
+            }
+            Some((record, Standing::Active(previous))) if self.dice.below(3) == 0 => {
+                let role = *self.dice.one_of(&ParticipantRole::ALL);
+                let record = ParticipantRecord { standing: Standing::Active(role), ..record.clone() };
+                (vec![EventKind::ParticipantRoleChanged { user_id, previous, role }], vec![Write::Participant(record)])
+            }
+            Some((record, Standing::Active(role))) => {
+                let record = ParticipantRecord { standing: Standing::Former(role), ..record.clone() };
+                let writes = vec![Write::Participant(record), counted(session.participant_count - 1)];
+                (vec![EventKind::ParticipantRemoved { user_id }], writes)
+            }
+            Some((_, Standing::Former(_) | Standing::Stranger)) | None => {
+                let new = stay(session.id, &user_id, ParticipantRole::Member);
+                let created_at = record.map_or(new.created_at, |record| record.created_at);
+                let record = ParticipantRecord { created_at, ..new };
+                let (participant_id, role) = (record.id, ParticipantRole::Member);
+                let kind = if user_id == *actor {
+                    EventKind::ParticipantJoined { participant_id, role }
+                } else {
+                    EventKind::ParticipantAdded { user_id, participant_id, role }
+                };
+                (vec![kind], vec![counted(session.participant_count + 1), Write::Participant(record)])
+            }
+        }
+    }
+
+    fn profile(&mut self) -> Profile {
+        let (user_id, micros) = (self.user(), self.dice.below(20));
+        let updated_at = at(i64::try_from(micros).expect("a small number"));
+        Profile { name: format!("{}", self.dice.below(1000)), updated_at, ..Profile::unknown(user_id) }
+    }
+
+    /// Reads something of everything.
+    async fn compare(&mut self, store: &Store, model: &Model, step: u64) {
+        let (id, asked) = (self.id(), self.some_users());
+        let fresh = store.facts(id, &asked, Freshness::Fresh).await.expect("fresh facts");
+        assert_eq!(fresh, model.facts(id, &asked), "after step {step}");
+        let cached = store.facts(id, &asked, Freshness::Cached).await.expect("cached facts");
+        assert_eq!(Some(&cached), model.facts_at(id, cached.head.seq, &asked).as_ref(), "after step {step}");
+
+        let mut range = || {
+            let session_id = self.id();
+            let from = self.dice.below(model.head(session_id).seq + 3);
+            LogRange { session_id, from, to: (from + self.dice.below(12)).saturating_sub(1) }
+        };
+        let ranges = [range(), range(), range()];
+        let found = store.log(&ranges).await.expect("parts of logs");
+        let found: Vec<Vec<Event>> =
+            found.iter().map(|part| part.iter().map(|event| (**event).clone()).collect()).collect();
+        assert_eq!(found, ranges.each_ref().map(|range| model.range(range)), "after step {step}: {ranges:?}");
+
+        let (id, user, slice) = (self.id(), self.user(), self.slice());
+        let found = store.participants(id, slice).await.expect("participants");
+        assert_eq!(found, model.participants(id, slice), "after step {step}: {slice:?}");
+        let found = store.sessions_of(&user, slice).await.expect("sessions of a user");
+        assert_eq!(found, model.sessions_of(&user, slice), "after step {step}: {slice:?}");
+        let found = store.public_sessions(&user, slice).await.expect("public sessions");
+        assert_eq!(found, model.public_sessions(&user, slice), "after step {step}: {slice:?}");
+        let found = store.profiles(&asked).await.expect("profiles");
+        let expected: Vec<_> = asked.iter().map(|user| model.profiles.get(user).cloned()).collect();
+        assert_eq!(found, expected, "after step {step}");
+    }
+}
+
+pub(super) async fn a_random_history_reads_as_a_naive_model_does(store: Store) {
+    let ids: BTreeSet<SessionId> = (0..SESSIONS).map(|_| new_session_id()).collect();
+    let users = (0..USERS).map(|n| user(format!("user {n}"))).collect();
+    let mut history = History { dice: Dice(20), ids: ids.into_iter().collect(), users };
+    let mut model = Model::default();
+    for step in 0..STEPS {
+        let change = history.change(&model, step);
+        let outcome = match store.commit(change.clone()).await {
+            Ok(committed) => Outcome::Committed(committed.events.into_iter().map(Arc::unwrap_or_clone).collect()),
+            Err(StoreError::Stale) => Outcome::Stale,
+            Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } }) => {
+                Outcome::Used(seq, fingerprint)
+            }
+            Err(
+                error @ (StoreError::OutcomeUnknown
+                | StoreError::Unavailable(_)
+                | StoreError::Corrupt(_)
+                | StoreError::Backend(_)),
+            ) => panic!("step {step} failed with {error:?}: {change:?}"),
+        };
+        assert_eq!(outcome, model.commit(change.clone()), "step {step}: {change:?}");
+        if history.dice.below(4) == 0 {
+            let profile = history.profile();
+            store.put_profile(profile.clone()).await.expect("kept");
+            model.put_profile(profile);
+        }
+        history.compare(&store, &model, step).await;
+    }
+    assert!(model.sessions.len() > 5 && model.log.len() > 200, "the history must be worth the name");
+}

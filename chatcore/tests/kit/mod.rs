@@ -1,0 +1,172 @@
+//! What several tests need.
+
+#![allow(dead_code, reason = "no test needs all of it")]
+
+use std::{
+    future::Future,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chatcore::{
+    Chat, ChatStore, Clock, Error, MemoryStore, Principal, StoreError,
+    chat::{CreateSession, EventView, SendMessage, Subscription},
+    model::{Content, Event, Message, Profile, Seq, Session, SessionDetails, SessionId, SessionType, UserId},
+    permission::Denial,
+    store::{Change, Committed, Freshness, Head, LogRange, ParticipantRecord, PublicSessions, SessionFacts, Slice},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+pub(crate) fn user_id(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+pub(crate) fn user(name: &str) -> Principal {
+    Principal::new(user_id(name))
+}
+
+pub(crate) fn id_of(details: &SessionDetails) -> SessionId {
+    details.summary.session.id
+}
+
+/// A session that the user makes.
+pub(crate) async fn session(chat: &Chat, owner: &Principal, session_type: SessionType) -> SessionId {
+    id_of(&chat.create_session(owner, CreateSession::titled("A session").of_type(session_type)).await.unwrap())
+}
+
+/// A public session of the first with the others in it.
+pub(crate) async fn room(chat: &Chat, owner: &Principal, others: &[&Principal]) -> SessionId {
+    let id = session(chat, owner, SessionType::Public).await;
+    for other in others {
+        chat.join(other, id).await.unwrap();
+    }
+    id
+}
+
+pub(crate) async fn say(chat: &Chat, who: &Principal, id: SessionId, text: &str) -> Message {
+    chat.send(who, id, SendMessage::text(text)).await.unwrap()
+}
+
+pub(crate) fn text_of(message: &Message) -> &str {
+    match &message.body.content {
+        Content::Text(text) => text,
+        Content::Encrypted(_) => panic!("encrypted"),
+    }
+}
+
+#[track_caller]
+pub(crate) fn assert_denied<T: std::fmt::Debug>(result: Result<T, Error>, denial: Denial) {
+    assert_eq!(result.unwrap_err(), Error::Denied(denial));
+}
+
+/// Gives up on what would otherwise hang for ever. Says nothing about how fast something is.
+pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("nothing came in a minute")
+}
+
+/// The next event, which must come.
+pub(crate) async fn next(events: &mut Subscription) -> Arc<EventView> {
+    in_time(events.next_event()).await.expect("the stream ended").expect("the stream failed")
+}
+
+/// The next so many events.
+pub(crate) async fn take(events: &mut Subscription, count: usize) -> Vec<Arc<EventView>> {
+    let mut taken = Vec::with_capacity(count);
+    for _ in 0..count {
+        taken.push(next(events).await);
+    }
+    taken
+}
+
+pub(crate) fn seqs(events: &[Arc<EventView>]) -> Vec<Seq> {
+    events.iter().map(|view| view.event.seq).collect()
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Clone)]
+pub(crate) struct StoppedClock(Arc<Mutex<DateTime<Utc>>>);
+
+impl StoppedClock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())))
+    }
+
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for StoppedClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap()
+    }
+
+    fn new_id(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+/// The in-memory store, which can be made to fail, and counts how often logs are read.
+#[derive(Clone, Default)]
+pub(crate) struct Breakable {
+    store: MemoryStore,
+    /// Every read fails.
+    pub(crate) reads_fail: Arc<AtomicBool>,
+    /// Reads begin to fail with the next commit, which itself succeeds.
+    pub(crate) reads_fail_after_commit: Arc<AtomicBool>,
+    pub(crate) log_reads: Arc<AtomicU64>,
+}
+
+impl Breakable {
+    fn read(&self) -> Result<&MemoryStore, StoreError> {
+        if self.reads_fail.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("as the test wants it".to_owned()));
+        }
+        Ok(&self.store)
+    }
+}
+
+#[async_trait]
+impl ChatStore for Breakable {
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        let committed = self.store.commit(change).await?;
+        if self.reads_fail_after_commit.load(Ordering::SeqCst) {
+            self.reads_fail.store(true, Ordering::SeqCst);
+        }
+        Ok(committed)
+    }
+
+    async fn facts(&self, id: SessionId, users: &[UserId], freshness: Freshness) -> Result<SessionFacts, StoreError> {
+        self.read()?.facts(id, users, freshness).await
+    }
+
+    async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
+        self.log_reads.fetch_add(1, Ordering::SeqCst);
+        self.read()?.log(ranges).await
+    }
+
+    async fn participants(&self, id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
+        self.read()?.participants(id, slice).await
+    }
+
+    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+        self.read()?.sessions_of(user, slice).await
+    }
+
+    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+        self.read()?.public_sessions(user, slice).await
+    }
+
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+        self.read()?.profiles(users).await
+    }
+
+    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+        self.store.put_profile(profile).await
+    }
+}

@@ -1,0 +1,458 @@
+//! The permission engine, compared with a plain retelling of the rules on every combination there is, and pinned by a
+//! golden file.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+
+use std::{fmt::Write as _, path::Path};
+
+use chatcore::{
+    model::{ParticipantRole, SessionType, Standing},
+    permission::{Action, ActionKind, Denial, Facts, PermissionTable, SessionState, decide},
+};
+use proptest::prelude::*;
+
+/// The rules as a person would tell them, one sentence after the other.
+fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
+    let (Some(session), Some(actor)) = (facts.session, facts.actor) else { return Err(Denial::Hidden) };
+    let is_owner = actor == Standing::Active(ParticipantRole::Owner);
+    let is_admin = actor == Standing::Active(ParticipantRole::Admin);
+    let is_member = actor == Standing::Active(ParticipantRole::Member);
+    let is_viewer = actor == Standing::Active(ParticipantRole::Viewer);
+    let is_outside = !is_owner && !is_admin && !is_member && !is_viewer;
+    let is_full = session.participant_count >= session.max_participants;
+
+    // A deleted session is gone for everybody.
+    if !session.is_active {
+        return Err(Denial::Hidden);
+    }
+    // Who is outside knows of public sessions only, and can only join.
+    if is_outside && session.session_type != SessionType::Public {
+        return Err(Denial::Hidden);
+    }
+    if is_outside && action != Action::Join {
+        return Err(Denial::NotParticipant);
+    }
+    if is_outside && is_full {
+        return Err(Denial::Full);
+    }
+    if is_outside {
+        return Ok(());
+    }
+    // A private session is its owner's alone.
+    if session.session_type == SessionType::Private && !is_owner {
+        return Err(Denial::Hidden);
+    }
+    // All participants read. All but viewers write.
+    if action == Action::View {
+        return Ok(());
+    }
+    if action == Action::Send {
+        return if is_viewer { Err(Denial::RoleInsufficient) } else { Ok(()) };
+    }
+    // Nobody joins twice. All but the owner may leave. Only the owner deletes.
+    if action == Action::Join {
+        return Err(Denial::AlreadyParticipant);
+    }
+    if action == Action::Leave {
+        return if is_owner { Err(Denial::OwnerCannotLeave) } else { Ok(()) };
+    }
+    if action == Action::Delete {
+        return if is_owner { Ok(()) } else { Err(Denial::OwnerRequired) };
+    }
+    // The rest is management, which is for owner and admins.
+    if is_member || is_viewer {
+        return Err(Denial::RoleInsufficient);
+    }
+    if let Action::Update { session_type, max_participants } = action {
+        if session_type == Some(SessionType::Private) && session.participant_count > 1 {
+            return Err(Denial::OthersPresent);
+        }
+        if let Some(cap) = max_participants
+            && cap < session.participant_count
+        {
+            return Err(Denial::CapBelowCount);
+        }
+        return Ok(());
+    }
+    // Nobody becomes an owner, however it is tried.
+    let owner = ParticipantRole::Owner;
+    if action == (Action::Invite { role: owner }) || action == (Action::ChangeRole { role: owner }) {
+        return Err(Denial::OwnerProtected);
+    }
+    // Inviting is for who is not in yet, and needs a place to invite into.
+    if let Action::Invite { .. } = action {
+        let Some(target) = facts.target else { return Err(Denial::TargetNotParticipant) };
+        if target.role().is_some() {
+            return Err(Denial::AlreadyParticipant);
+        }
+        if session.session_type == SessionType::Private {
+            return Err(Denial::PrivateSession);
+        }
+        return if is_full { Err(Denial::Full) } else { Ok(()) };
+    }
+    // Removing and changing is for who is in, and never touches the owner.
+    let Some(Standing::Active(target)) = facts.target else { return Err(Denial::TargetNotParticipant) };
+    if target == owner { Err(Denial::OwnerProtected) } else { Ok(()) }
+}
+
+/// How somebody can stand to a session. Lists by way of a match, so that a new standing has to be thought of.
+fn standings() -> Vec<Standing> {
+    let example = Standing::Stranger;
+    match example {
+        Standing::Stranger | Standing::Former(_) | Standing::Active(_) => {}
+    }
+    let former = ParticipantRole::ALL.map(Standing::Former);
+    let active = ParticipantRole::ALL.map(Standing::Active);
+    [Standing::Stranger].into_iter().chain(former).chain(active).collect()
+}
+
+fn known_or_not() -> Vec<Option<Standing>> {
+    std::iter::once(None).chain(standings().into_iter().map(Some)).collect()
+}
+
+/// Every action with every particular; caps are below, at and above the head count.
+fn actions(count: u32) -> Vec<Action> {
+    let particulars = |kind: ActionKind| -> Vec<Action> {
+        match kind {
+            ActionKind::View => vec![Action::View],
+            ActionKind::Send => vec![Action::Send],
+            ActionKind::Update => {
+                let types = std::iter::once(None).chain(SessionType::ALL.map(Some));
+                let caps = [None, Some(0), Some(count - 1), Some(count), Some(count + 1), Some(u32::MAX)];
+                types
+                    .flat_map(|session_type| {
+                        caps.map(|max_participants| Action::Update { session_type, max_participants })
+                    })
+                    .collect()
+            }
+            ActionKind::Delete => vec![Action::Delete],
+            ActionKind::Invite => ParticipantRole::ALL.map(|role| Action::Invite { role }).to_vec(),
+            ActionKind::Remove => vec![Action::Remove],
+            ActionKind::ChangeRole => ParticipantRole::ALL.map(|role| Action::ChangeRole { role }).to_vec(),
+            ActionKind::Leave => vec![Action::Leave],
+            ActionKind::Join => vec![Action::Join],
+        }
+    };
+    ActionKind::ALL.into_iter().flat_map(particulars).collect()
+}
+
+fn states() -> Vec<SessionState> {
+    let mut states = Vec::new();
+    for session_type in SessionType::ALL {
+        for is_active in [true, false] {
+            for participant_count in [1, 2, 5] {
+                // One seat too few, full, one seat left, many left.
+                let caps = [participant_count - 1, participant_count, participant_count + 1, 1_000];
+                states.extend(caps.map(|max_participants| SessionState {
+                    session_type,
+                    is_active,
+                    participant_count,
+                    max_participants,
+                }));
+            }
+        }
+    }
+    states
+}
+
+#[test]
+fn the_engine_decides_every_combination_as_the_rules_are_told() {
+    let mut compared = 0_u32;
+    for state in states() {
+        for actor in known_or_not() {
+            for target in known_or_not() {
+                for action in actions(state.participant_count) {
+                    let facts = Facts { session: Some(state), actor, target };
+                    assert_eq!(decide(&facts, action), told(&facts, action), "{action:?} with {facts:?}");
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(compared, 4 * 2 * 12 * 10 * 10 * 44, "some combinations are missing");
+}
+
+#[test]
+fn the_default_table_decides_as_decide_does() {
+    let table = PermissionTable::default();
+    for state in states() {
+        for actor in known_or_not() {
+            for action in actions(state.participant_count) {
+                let facts = Facts { session: Some(state), actor, target: Some(Standing::Stranger) };
+                assert_eq!(table.decide(&facts, action), decide(&facts, action));
+            }
+        }
+    }
+}
+
+#[test]
+fn missing_facts_deny() {
+    for action in actions(3) {
+        assert_eq!(decide(&Facts::default(), action), Err(Denial::Hidden), "{action:?} with nothing known");
+        for actor in known_or_not() {
+            for target in known_or_not() {
+                let facts = Facts { session: None, actor, target };
+                assert_eq!(decide(&facts, action), Err(Denial::Hidden), "{action:?} without a session");
+            }
+        }
+        for state in states() {
+            let facts = Facts { session: Some(state), actor: None, target: Some(Standing::Stranger) };
+            assert_eq!(decide(&facts, action), Err(Denial::Hidden), "{action:?} by nobody knows whom");
+            let needs_target = match action.kind() {
+                ActionKind::Invite | ActionKind::Remove | ActionKind::ChangeRole => true,
+                ActionKind::View
+                | ActionKind::Send
+                | ActionKind::Update
+                | ActionKind::Delete
+                | ActionKind::Leave
+                | ActionKind::Join => false,
+            };
+            for actor in standings() {
+                let facts = Facts { session: Some(state), actor: Some(actor), target: None };
+                assert!(!needs_target || decide(&facts, action).is_err(), "{action:?} upon nobody by {actor:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_target_is_matters_only_to_what_is_done_to_them() {
+    for state in states() {
+        for actor in standings() {
+            for action in [Action::View, Action::Send, Action::Delete, Action::Leave, Action::Join] {
+                let with = |target| decide(&Facts { session: Some(state), actor: Some(actor), target }, action);
+                assert!(known_or_not().into_iter().all(|target| with(target) == with(None)), "{action:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hidden_session_is_hidden_whatever_is_tried() {
+    for state in states() {
+        for actor in [Standing::Stranger].into_iter().chain(ParticipantRole::ALL.map(Standing::Former)) {
+            let facts = Facts { session: Some(state), actor: Some(actor), target: Some(Standing::Stranger) };
+            for action in actions(state.participant_count) {
+                if state.session_type != SessionType::Public || !state.is_active {
+                    assert_eq!(decide(&facts, action), Err(Denial::Hidden), "{action:?} with {facts:?}");
+                }
+            }
+        }
+    }
+}
+
+fn tables() -> impl Strategy<Value = PermissionTable> {
+    let cells = ParticipantRole::ALL.len() * ActionKind::ALL.len();
+    proptest::collection::vec(any::<bool>(), cells).prop_map(|cells| {
+        let mut cells = cells.into_iter();
+        let mut table = PermissionTable::default();
+        for role in ParticipantRole::ALL {
+            for kind in ActionKind::ALL {
+                table = table.with(role, kind, cells.next().unwrap());
+            }
+        }
+        table
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_table_touches_the_owner_or_opens_a_session(table in tables()) {
+        for state in states() {
+            for actor in standings() {
+                for target in known_or_not() {
+                    for action in actions(state.participant_count) {
+                        let facts = Facts { session: Some(state), actor: Some(actor), target };
+                        if table.decide(&facts, action).is_err() {
+                            continue;
+                        }
+                        let owner = ParticipantRole::Owner;
+                        let upon_owner = target == Some(Standing::Active(owner));
+                        let (makes_owner, touches_owner) = match action {
+                            Action::Invite { role } => (role == owner, upon_owner),
+                            Action::ChangeRole { role } => (role == owner, upon_owner),
+                            Action::Remove => (false, upon_owner),
+                            Action::Leave => (false, actor == Standing::Active(owner)),
+                            Action::View | Action::Send | Action::Update { .. } | Action::Delete | Action::Join => {
+                                (false, false)
+                            }
+                        };
+                        prop_assert!(!makes_owner, "{action:?} made a second owner: {facts:?}");
+                        prop_assert!(!touches_owner, "{action:?} touched the owner: {facts:?}");
+                        prop_assert!(state.is_active, "{action:?} in a deleted session");
+                        let joins = action == Action::Join;
+                        let outside = actor.role().is_none();
+                        prop_assert!(joins == outside, "{action:?} by {actor:?}");
+                        prop_assert!(!outside || state.session_type == SessionType::Public);
+                        let enters = joins || action.kind() == ActionKind::Invite;
+                        prop_assert!(!enters || state.participant_count < state.max_participants);
+                        let private = state.session_type == SessionType::Private;
+                        prop_assert!(!private || (actor == Standing::Active(owner) && !enters));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cell_that_is_taken_away_is_denied(
+        role in proptest::sample::select(ParticipantRole::ALL.to_vec()),
+        kind in proptest::sample::select(ActionKind::ALL.to_vec()),
+    ) {
+        let table = PermissionTable::default().with(role, kind, false);
+        prop_assert!(!table.allows(role, kind));
+        for state in states() {
+            for target in known_or_not() {
+                let facts = Facts { session: Some(state), actor: Some(Standing::Active(role)), target };
+                for action in actions(state.participant_count).into_iter().filter(|action| action.kind() == kind) {
+                    prop_assert!(table.decide(&facts, action).is_err());
+                }
+            }
+        }
+    }
+}
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/matrix.txt");
+
+fn standing_name(standing: Standing) -> String {
+    match standing {
+        Standing::Stranger => "stranger".to_owned(),
+        Standing::Former(role) => format!("former {role}"),
+        Standing::Active(role) => role.to_string(),
+    }
+}
+
+fn action_name(action: Action) -> String {
+    let title = action.kind().title();
+    match action {
+        Action::Update { session_type: Some(session_type), .. } => format!("{title} to {session_type}"),
+        Action::Update { max_participants: Some(cap), .. } => format!("{title} to a cap of {cap}"),
+        Action::Invite { role } | Action::ChangeRole { role } => format!("{title}: {role}"),
+        Action::View
+        | Action::Send
+        | Action::Update { .. }
+        | Action::Delete
+        | Action::Remove
+        | Action::Leave
+        | Action::Join => title.to_owned(),
+    }
+}
+
+/// Every cell: who, in which kind of session, does what, to whom. Sessions have two in them and one seat left, unless
+/// the row says otherwise.
+fn matrix(table: &PermissionTable) -> String {
+    let active = ParticipantRole::ALL.map(Standing::Active);
+    // Which role somebody had before changes nothing, as the comparison of all combinations shows.
+    let former = Standing::Former(ParticipantRole::Member);
+    let actors: Vec<Standing> = active.into_iter().chain([Standing::Stranger, former]).collect();
+    let targets: Vec<Option<Standing>> = std::iter::once(None).chain(actors.iter().copied().map(Some)).collect();
+    let mut text = String::new();
+    for session_type in SessionType::ALL {
+        let open = SessionState { session_type, is_active: true, participant_count: 2, max_participants: 3 };
+        let _ = writeln!(text, "# {session_type}, two in it, one seat left");
+        let mut header = format!("{:<36} {:<16}", "action", "target");
+        for actor in &actors {
+            let _ = write!(header, " {:<20}", standing_name(*actor));
+        }
+        let _ = writeln!(text, "{}", header.trim_end());
+        let mut row = |name: &str, state: SessionState, target: Option<Standing>, action: Action| {
+            let mut line = format!("{name:<36} {:<16}", target.map_or_else(|| "-".to_owned(), standing_name));
+            for actor in &actors {
+                let facts = Facts { session: Some(state), actor: Some(*actor), target };
+                let cell =
+                    table.decide(&facts, action).map_or_else(|denial| format!("{denial:?}"), |()| "allow".into());
+                let _ = write!(line, " {cell:<20}");
+            }
+            let _ = writeln!(text, "{}", line.trim_end());
+        };
+        let update = |session_type, max_participants| Action::Update { session_type, max_participants };
+        let updates = std::iter::once(update(None, None))
+            .chain(SessionType::ALL.map(|session_type| update(Some(session_type), None)))
+            .chain([1, 2].map(|cap| update(None, Some(cap))));
+        for kind in ActionKind::ALL {
+            let nobody = &targets[..1];
+            let (actions, targets): (Vec<Action>, &[Option<Standing>]) = match kind {
+                ActionKind::View => (vec![Action::View], nobody),
+                ActionKind::Send => (vec![Action::Send], nobody),
+                ActionKind::Update => (updates.clone().collect(), nobody),
+                ActionKind::Delete => (vec![Action::Delete], nobody),
+                ActionKind::Leave => (vec![Action::Leave], nobody),
+                ActionKind::Join => (vec![Action::Join], nobody),
+                ActionKind::Invite => (ParticipantRole::ALL.map(|role| Action::Invite { role }).to_vec(), &targets),
+                ActionKind::Remove => (vec![Action::Remove], &targets),
+                ActionKind::ChangeRole => {
+                    (ParticipantRole::ALL.map(|role| Action::ChangeRole { role }).to_vec(), &targets)
+                }
+            };
+            for action in actions {
+                for target in targets {
+                    row(&action_name(action), open, *target, action);
+                }
+            }
+        }
+        let alone = SessionState { participant_count: 1, ..open };
+        let full = SessionState { max_participants: 2, ..open };
+        let deleted = SessionState { is_active: false, ..open };
+        let member = ParticipantRole::Member;
+        row("alone: Update session to PRIVATE", alone, None, update(Some(SessionType::Private), None));
+        row("full: Invite users: MEMBER", full, Some(Standing::Stranger), Action::Invite { role: member });
+        row("full: Join session", full, None, Action::Join);
+        row("deleted: View messages", deleted, None, Action::View);
+        row("deleted: Join session", deleted, None, Action::Join);
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_matrix_is_the_one_in_the_golden_file() {
+    let matrix = matrix(&PermissionTable::default());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(Path::new(GOLDEN).parent().unwrap()).unwrap();
+        std::fs::write(GOLDEN, &matrix).unwrap();
+    }
+    let golden = std::fs::read_to_string(GOLDEN).unwrap_or_default().replace("\r\n", "\n");
+    let changed: Vec<String> = matrix
+        .lines()
+        .zip(golden.lines().chain(std::iter::repeat("")))
+        .filter(|(now, before)| now != before)
+        .map(|(now, before)| format!("-{before}\n+{now}"))
+        .collect();
+    assert!(
+        matrix == golden,
+        "somebody may now do something else than {GOLDEN} says. If that is wanted, run the tests with \
+         UPDATE_GOLDEN=1 and commit the file.\n{}",
+        changed.join("\n")
+    );
+}
+
+#[test]
+fn the_documented_matrix_is_the_default_table() {
+    let document = include_str!("../src/permission/matrix.md").replace("\r\n", "\n");
+    let table: String = document.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+    assert_eq!(table, PermissionTable::default().to_markdown(), "bring src/permission/matrix.md up to date");
+}
+
+#[test]
+fn every_denial_has_its_own_text_and_hides_itself_only_when_hidden() {
+    let denials = [
+        Denial::Hidden,
+        Denial::NotParticipant,
+        Denial::RoleInsufficient,
+        Denial::OwnerRequired,
+        Denial::OwnerProtected,
+        Denial::OwnerCannotLeave,
+        Denial::AlreadyParticipant,
+        Denial::TargetNotParticipant,
+        Denial::PrivateSession,
+        Denial::OthersPresent,
+        Denial::Full,
+        Denial::CapBelowCount,
+    ];
+    let texts: std::collections::BTreeSet<String> = denials.iter().map(ToString::to_string).collect();
+    let codes: std::collections::BTreeSet<&str> = denials.iter().map(|denial| denial.code().as_str()).collect();
+    assert_eq!((texts.len(), codes.len()), (denials.len(), denials.len()));
+    assert_eq!((Denial::Hidden.code().as_str(), Denial::Hidden.code().status()), ("SESSION_NOT_FOUND", 404));
+}
