@@ -14,7 +14,8 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry},
     types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{problem::ApiError, state::State};
@@ -261,13 +262,15 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error>
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let outcome = serde_path_to_error::deserialize(&mut deserializer);
-    // A wrong shape may come before a fault in the syntax further on.
-    let syntax = serde_json::from_slice::<IgnoredAny>(bytes);
-    match (outcome, syntax) {
-        (Ok(value), Ok(_)) => Ok(value),
-        (_, Err(error)) => Err(Error::malformed("", format!("not JSON: {error}"))),
-        (Err(error), Ok(_)) if error.inner().is_data() => Err(Error::Invalid(vec![field_error(&error)])),
-        (Err(error), Ok(_)) => Err(Error::malformed("", format!("not JSON: {}", error.inner()))),
+    let malformed = |error: serde_json::Error| Error::malformed("", format!("not JSON: {error}"));
+    match outcome {
+        Ok(value) => deserializer.end().map_err(malformed).map(|()| value),
+        // A wrong shape may come before a fault in the syntax further on, and some wrong shapes, like null for the name
+        // of a variant, are reported as faults in the syntax.
+        Err(error) => match serde_json::from_slice::<Value>(bytes) {
+            Ok(_) => Err(Error::Invalid(vec![field_error(&error)])),
+            Err(error) => Err(malformed(error)),
+        },
     }
 }
 
@@ -288,6 +291,7 @@ fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldEr
         return FieldError::new(field, Code::ValidationInvalidValue, "there is no such field");
     }
     let field = if path == "." { String::new() } else { path };
+    let text = if text == "expected value" { "a value of another type is needed" } else { text };
     let message: String = text.chars().take(200).collect();
     FieldError::new(field, Code::ValidationInvalidValue, message)
 }

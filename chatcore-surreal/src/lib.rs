@@ -1,1 +1,40 @@
+//! The [`chatcore`] store on SurrealDB: in memory, or in a folder on disk.
+//!
+//! ```
+//! use chatcore_surreal::{ConnectError, SurrealStore};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), ConnectError> {
+//! // Or `surrealkv:///var/lib/chat` for a folder.
+//! let store = SurrealStore::connect("mem://").await?;
+//! // … give `Arc::new(store)` to `chatcore::Chat`, and in the end:
+//! store.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it works
+//! A session's log is the table `log`, keyed by session and position; inserting at a position that is taken fails, so
+//! the database itself keeps two processes from numbering two events alike. What arrives while a commit is under
+//! way goes into the next one, so the cost of a durable commit is shared by all who wait for it. Queries run on
+//! threads of the store's own, with deep stacks, whatever runtime the program uses.
+//!
+//! SurrealDB is under the Business Source License 1.1: free to use in production, except to offer it as a database
+//! service.
 
+mod cache;
+mod commit;
+mod connect;
+mod engine;
+mod failure;
+mod keys;
+mod lists;
+mod profiles;
+mod read;
+mod rows;
+mod schema;
+mod snapshot;
+mod store;
+
+pub use connect::{ConnectError, SurrealOptions};
+pub use store::SurrealStore;

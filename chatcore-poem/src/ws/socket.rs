@@ -256,7 +256,8 @@ impl Writer<'_> {
                     None => return Ok(None),
                 },
                 Some((_, delivery)) = sessions.next() => self.deliver(delivery, &mut sessions).await?,
-                _ = pings.tick() => {
+                // A ping that is still unanswered is not asked again: that would put its end off.
+                _ = pings.tick(), if pong_due.is_none() => {
                     self.heard.store(false, Ordering::Relaxed);
                     self.send(Message::Ping(tungstenite::Bytes::new())).await?;
                     pong_due = Some(Instant::now() + self.options.pong_time);

@@ -50,6 +50,14 @@ impl Known {
     }
 }
 
+/// What was read for the answer to a change. Should that have failed, the error must not say that nothing was changed.
+pub(super) fn answer<T>(done: Option<&Committed>, read: Result<T>) -> Result<T> {
+    match done {
+        Some(_) => read.map_err(|_| Error::OutcomeUnknown),
+        None => read,
+    }
+}
+
 /// What an allowed action does.
 pub(super) struct Plan {
     pub(super) events: Vec<EventKind>,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Chat,
-    govern::{Known, Plan},
+    govern::{Known, Plan, answer},
     profiles,
 };
 use crate::{
@@ -34,7 +34,7 @@ impl Chat {
     pub async fn join(&self, principal: &Principal, id: SessionId) -> Result<Participant> {
         self.enter(principal).await?;
         let user = &principal.user_id;
-        self.govern(id, user, None, Action::Join, |known, now| {
+        let join = self.govern(id, user, None, Action::Join, |known, now| {
             let role = match known.actor.as_ref().map(|record| record.standing) {
                 Some(Standing::Former(last)) => last.min(ParticipantRole::Member),
                 Some(Standing::Active(_) | Standing::Stranger) | None => ParticipantRole::Member,
@@ -42,9 +42,9 @@ impl Chat {
             let record = self.seat(known.actor.as_ref(), id, user, role, now);
             let joined = EventKind::ParticipantJoined { participant_id: record.id, role };
             admit(known, joined, record)
-        })
-        .await?;
-        self.participant(id, user).await
+        });
+        let done = join.await?;
+        answer(done.as_ref(), self.participant(id, user).await)
     }
 
     /// Goes.
@@ -81,13 +81,13 @@ impl Chat {
         if !self.inner.profiles.knows(&user_id).await? {
             return Err(Error::UserNotFound);
         }
-        self.govern(id, &principal.user_id, Some(&user_id), action, |known, now| {
+        let add = self.govern(id, &principal.user_id, Some(&user_id), action, |known, now| {
             let record = self.seat(known.target.as_ref(), id, &user_id, role, now);
             let added = EventKind::ParticipantAdded { user_id: user_id.clone(), participant_id: record.id, role };
             admit(known, added, record)
-        })
-        .await?;
-        self.participant(id, &user_id).await
+        });
+        let done = add.await?;
+        answer(done.as_ref(), self.participant(id, &user_id).await)
     }
 
     /// Changes somebody's role.
@@ -103,7 +103,7 @@ impl Chat {
         role: ParticipantRole,
     ) -> Result<Participant> {
         self.enter(principal).await?;
-        self.govern(id, &principal.user_id, Some(user_id), Action::ChangeRole { role }, |known, _| {
+        let change = self.govern(id, &principal.user_id, Some(user_id), Action::ChangeRole { role }, |known, _| {
             let target = known.target.clone().ok_or(Error::Internal)?;
             match target.standing {
                 Standing::Active(previous) if previous != role => {
@@ -115,9 +115,9 @@ impl Chat {
                     Ok(Plan { events: Vec::new(), writes: Vec::new() })
                 }
             }
-        })
-        .await?;
-        self.participant(id, user_id).await
+        });
+        let done = change.await?;
+        answer(done.as_ref(), self.participant(id, user_id).await)
     }
 
     /// Takes somebody out. They may join a public session again: removal is not a ban.

@@ -23,7 +23,7 @@ const FRESH_FOR: Duration = Duration::from_secs(5);
 pub(super) struct Profiles {
     store: Arc<dyn ChatStore>,
     recent: Cache<UserId, Profile>,
-    /// The claims that were put last, so that a caller costs a write once and not at every call.
+    /// The newest claims of each caller, so that a caller costs a write once and not at every call.
     put: Cache<UserId, Profile>,
 }
 
@@ -35,9 +35,16 @@ impl Profiles {
 
     /// Keeps what the claims say, where that is news.
     async fn see(&self, profile: Profile) -> Result<()> {
-        let same = |known: &Profile| Profile { updated_at: profile.updated_at, ..known.clone() } == profile;
-        if self.put.get(&profile.user_id).is_some_and(|known| same(&known)) {
-            return Ok(());
+        if let Some(known) = self.put.get(&profile.user_id) {
+            if known.updated_at >= profile.updated_at {
+                return Ok(());
+            }
+            let same = Profile { updated_at: profile.updated_at, ..known } == profile;
+            if same {
+                // Newer claims that say the same need no write, and are the ones that older claims must not replace.
+                self.put.insert(profile.user_id.clone(), profile);
+                return Ok(());
+            }
         }
         self.store.put_profile(profile.clone()).await?;
         self.recent.invalidate(&profile.user_id);
@@ -81,6 +88,11 @@ impl Profiles {
     pub(super) async fn knows(&self, user: &UserId) -> Result<bool> {
         Ok(self.store.profiles(std::slice::from_ref(user)).await?.iter().any(Option::is_some))
     }
+}
+
+/// A profile as everybody may see it.
+pub(super) fn public(profile: Profile) -> Profile {
+    Profile { email: None, ..profile }
 }
 
 /// Takes a profile out of what [`Profiles::find`] gave.

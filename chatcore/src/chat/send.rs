@@ -65,6 +65,8 @@ impl Chat {
             client_id,
             fingerprint,
         });
+        // Before the commit, because an error after it would say that nothing was changed.
+        let sender = self.inner.profiles.one(user).await?;
         let mut freshness = Freshness::Cached;
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.allowed(id, user, Action::Send, freshness).await?;
@@ -80,7 +82,7 @@ impl Chat {
                 Ok(committed) => {
                     self.tell(id, &committed.events).await;
                     let event = committed.events.first().ok_or(Error::Internal)?;
-                    return view::message(event, self.inner.profiles.one(user).await?).ok_or(Error::Internal);
+                    return view::message(event, sender).ok_or(Error::Internal);
                 }
                 Err(StoreError::Stale) => freshness = Freshness::Fresh,
                 Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } }) => {

@@ -2,7 +2,7 @@
 
 use super::{
     Chat,
-    govern::{Known, Plan},
+    govern::{Known, Plan, answer},
     profiles,
     validate::Faults,
 };
@@ -107,10 +107,10 @@ impl Chat {
             writes: vec![Write::Session(session.clone()), Write::Participant(owner.clone())],
             claim: None,
         };
+        // Before the commit, because an error after it would say that nothing was changed.
+        let profile = profiles::public(self.inner.profiles.one(&principal.user_id).await?);
         let committed = self.inner.store.commit(change).await?;
         self.tell(id, &committed.events).await;
-
-        let profile = self.inner.profiles.one(&principal.user_id).await?;
         Ok(SessionDetails {
             summary: SessionSummary { session, owner: profile.clone(), message_count: 0 },
             participants: vec![super::participants::shown(owner, profile, false)],
@@ -167,7 +167,7 @@ impl Chat {
         faults.finish()?;
         self.enter(principal).await?;
         let action = Action::Update { session_type: changes.session_type, max_participants: changes.max_participants };
-        self.govern(id, &principal.user_id, None, action, |known, now| {
+        let update = self.govern(id, &principal.user_id, None, action, |known, now| {
             let mut session = known.session()?.clone();
             let changes = news(&changes, &session);
             if changes.is_empty() {
@@ -176,9 +176,9 @@ impl Chat {
             changes.apply(&mut session);
             session.updated_at = now;
             Ok(Plan { events: vec![EventKind::SessionUpdated { changes }], writes: vec![Write::Session(session)] })
-        })
-        .await?;
-        self.session(principal, id).await
+        });
+        let done = update.await?;
+        answer(done.as_ref(), self.session(principal, id).await)
     }
 
     /// Deletes a session. Its log stays in the store, and nobody sees it again.
@@ -198,7 +198,7 @@ impl Chat {
     async fn summaries(&self, sessions: Vec<(Session, Head)>) -> Result<Vec<SessionSummary>> {
         let owners = self.inner.profiles.find(sessions.iter().map(|(session, _)| &session.owner).collect()).await?;
         let summary = |(session, head): (Session, Head)| {
-            let owner = profiles::of(&owners, &session.owner);
+            let owner = profiles::public(profiles::of(&owners, &session.owner));
             SessionSummary { session, owner, message_count: head.number }
         };
         Ok(sessions.into_iter().map(summary).collect())
@@ -212,7 +212,7 @@ impl Chat {
         let participants = self.inner.store.participants(session.id, first).await?;
         let participants = self.show(participants, |_| false).await?;
         let messages = self.page_of_messages(session.id, head, MessageWindow::Newest, limit).await?.messages;
-        let owner = self.inner.profiles.one(&session.owner).await?;
+        let owner = profiles::public(self.inner.profiles.one(&session.owner).await?);
         let summary = SessionSummary { session, owner, message_count: head.number };
         Ok(SessionDetails { summary, participants, messages, seq: head.seq })
     }

@@ -53,7 +53,7 @@ pub(super) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<S
     let user = match &signal {
         Signal::Typing { user_id, .. } => user_id,
     };
-    let actor = Profile { email: None, ..profiles.one(user).await? };
+    let actor = profiles::public(profiles.one(user).await?);
     Ok(SignalView { signal, actor })
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<S
 pub(super) async fn views(profiles: &Profiles, events: Vec<Arc<Event>>) -> Result<Vec<Arc<EventView>>> {
     let users = events.iter().flat_map(|event| std::iter::once(&event.actor).chain(event.subject()));
     let found = profiles.find(users.collect()).await?;
-    let public = |user: &UserId| Profile { email: None, ..profiles::of(&found, user) };
+    let public = |user: &UserId| profiles::public(profiles::of(&found, user));
     let view = |event: Arc<Event>| {
         let (actor, subject) = (public(&event.actor), event.subject().map(public));
         Arc::new(EventView { event, actor, subject, encoded: OnceLock::new() })
@@ -77,7 +77,7 @@ pub(super) fn message(event: &Event, sender: Profile) -> Option<Message> {
             session_id: event.session_id,
             seq: event.seq,
             number: event.number,
-            sender: Profile { email: None, ..sender },
+            sender: profiles::public(sender),
             body: body.clone(),
             created_at: event.created_at,
         }),

@@ -5,7 +5,7 @@ mod principal;
 
 use async_trait::async_trait;
 
-pub use jwt::{Claims, JwtAuthenticator, JwtIssuer, MIN_SECRET_BYTES, WeakSecret};
+pub use jwt::{Audience, Claims, JwtAuthenticator, JwtIssuer, MIN_SECRET_BYTES, WeakSecret};
 pub use principal::{Principal, SystemRole};
 
 use crate::error::Result;

@@ -66,7 +66,7 @@ pub(crate) fn assert_denied<T: std::fmt::Debug>(result: Result<T, Error>, denial
 
 /// Gives up on what would otherwise hang for ever. Says nothing about how fast something is.
 pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), future).await.expect("nothing came in a minute")
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("nothing came in half a minute")
 }
 
 /// The next event, which must come.

@@ -1,6 +1,9 @@
 //! Client ids: each can be used once by a user in a session.
 
-use super::kit::{Room, Store, assert_stale, claim, conflict, content, tricky_texts, user, users};
+use super::{
+    kit::{Room, Store, assert_stale, claim, conflict, content, user, users},
+    samples::tricky_texts,
+};
 use crate::{
     model::{Content, EncryptedContent, UserId},
     store::{Change, ClientIdClaim},

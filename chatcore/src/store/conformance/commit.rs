@@ -1,7 +1,12 @@
 //! What a commit does, and what it refuses.
 
-use super::kit::{Room, Store, assert_dense, assert_stale, at, change, claim, conflict, creation, every_kind, head_of};
-use super::kit::{session, stay, text, text_of, user, users};
+use super::{
+    kit::{
+        Room, Store, assert_dense, assert_stale, at, change, claim, conflict, creation, head_of, session, stay, text,
+        text_of, user, users,
+    },
+    samples::every_kind,
+};
 use crate::{
     model::{EventKind, NewEvent, ParticipantRole, Session, SessionChanges, SessionType, Standing},
     store::{Change, ParticipantRecord, Write},

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::kit::{Room, Store, assert_stale, change, head_of, new_session_id, tricky_texts, user, users};
+use super::{
+    kit::{ALL, Room, Store, assert_stale, change, head_of, new_session_id, text, user, users},
+    samples::tricky_texts,
+};
 use crate::{
     model::{EventKind, ParticipantRole, SessionType, Standing, UserId},
     store::{Freshness, Head, ParticipantRecord, SessionFacts, Write},
@@ -18,7 +21,7 @@ pub(super) async fn an_unknown_session_has_head_zero_and_nobody(store: Store) {
         let asked = [room.owner.clone(), user("stranger"), room.owner.clone()];
         assert_eq!(store.facts(id, &asked, freshness).await.expect("facts"), nobody(3));
         assert_eq!(store.facts(id, &[], freshness).await.expect("facts"), nobody(0));
-        assert!(store.participants(id, super::kit::ALL).await.expect("participants").is_empty());
+        assert!(store.participants(id, ALL).await.expect("participants").is_empty());
     }
 }
 
@@ -47,20 +50,21 @@ pub(super) async fn users_are_answered_in_the_order_asked_for(store: Store) {
 pub(super) async fn fresh_facts_include_everything_committed(store: Store) {
     let room = Room::public(&store).await;
     let ana = user("ana");
+    let asked = std::slice::from_ref(&ana);
     // Whatever was kept for cached facts must not be what fresh ones are taken from.
     for n in 1..=10 {
-        store.facts(room.id, &[ana.clone()], Freshness::Cached).await.expect("cached facts");
+        store.facts(room.id, asked, Freshness::Cached).await.expect("cached facts");
         let said = room.say(&room.owner, format!("{n}")).await;
         assert_eq!(room.head().await, head_of(&[said]));
-        store.facts(room.id, &[ana.clone()], Freshness::Cached).await.expect("cached facts");
+        store.facts(room.id, asked, Freshness::Cached).await.expect("cached facts");
         let changed = room.retitle(&format!("Title {n}")).await;
         let facts = room.facts(&[]).await;
         assert_eq!(facts.head, head_of(&[changed]));
         assert_eq!(facts.session.expect("a session").title, format!("Title {n}"));
-        store.facts(room.id, &[ana.clone()], Freshness::Cached).await.expect("cached facts");
+        store.facts(room.id, asked, Freshness::Cached).await.expect("cached facts");
         room.join(&ana).await;
         assert_eq!(room.record(&ana).await.map(|r| r.standing), Some(Standing::Active(ParticipantRole::Member)));
-        store.facts(room.id, &[ana.clone()], Freshness::Cached).await.expect("cached facts");
+        store.facts(room.id, asked, Freshness::Cached).await.expect("cached facts");
         let left = room.leave(&ana).await;
         let facts = room.facts(&[ana.clone(), room.owner.clone()]).await;
         assert_eq!(facts.head, head_of(&[left]));
@@ -108,7 +112,7 @@ pub(super) async fn cached_facts_held_at_their_head(store: Store) {
                 room.join(&asked[0]).await;
             }
             1 => {
-                room.put(&room.owner, vec![EventKind::ParticipantLeft, super::kit::text("two at once")], vec![]).await;
+                room.put(&room.owner, vec![EventKind::ParticipantLeft, text("two at once")], vec![]).await;
             }
             2 => {
                 room.leave(&asked[0]).await;
@@ -157,28 +161,27 @@ pub(super) async fn a_change_decided_on_outdated_cached_facts_is_stale(store: St
 }
 
 pub(super) async fn user_ids_are_told_apart_by_every_character(store: Store) {
-    let room = Room::open(&store, SessionType::Public, 1000).await;
     let all: Vec<UserId> = tricky_texts().iter().map(user).collect();
-    let (inside, outside): (Vec<_>, Vec<_>) = all.iter().enumerate().partition(|(place, _)| place % 2 == 0);
-    for (_, user) in &inside {
-        assert!(room.join(user).await);
-    }
-    for freshness in BOTH {
-        let facts = store.facts(room.id, &all, freshness).await.expect("facts");
-        if freshness == Freshness::Fresh || facts.head == room.head().await {
-            for (place, (user, found)) in all.iter().zip(&facts.participants).enumerate() {
-                let expected = Some(user).filter(|_| place % 2 == 0);
-                assert_eq!(found.as_ref().map(|record| &record.user_id), expected, "{user:?}");
-            }
+    // Any two of them differ in one bit of their places, so some session has one of them and not the other.
+    let mut rooms = Vec::new();
+    for bit in 0..all.len().ilog2() + 1 {
+        let room = Room::open(&store, SessionType::Public, 1000).await;
+        let is_in = |place: usize| place >> bit & 1 == 1;
+        let inside: Vec<_> = all.iter().enumerate().filter(|(place, _)| is_in(*place)).map(|(_, user)| user).collect();
+        for user in &inside {
+            assert!(room.join(user).await);
         }
+        let facts = room.facts(&all).await;
+        for (place, (user, found)) in all.iter().zip(&facts.participants).enumerate() {
+            let expected = Some(user).filter(|_| is_in(place));
+            assert_eq!(found.as_ref().map(|record| &record.user_id), expected, "{user:?}");
+        }
+        assert!(room.participants().await.iter().eq(std::iter::once(&room.owner).chain(inside)));
+        rooms.push((room.id, bit));
     }
-    let owner = [&room.owner];
-    let expected: Vec<&UserId> = owner.into_iter().chain(inside.iter().map(|(_, user)| *user)).collect();
-    assert!(room.participants().await.iter().eq(expected));
-    for (_, user) in inside {
-        assert_eq!(store.sessions_of(user, super::kit::ALL).await.expect("sessions").len(), 1, "{user:?}");
-    }
-    for (_, user) in outside {
-        assert_eq!(store.sessions_of(user, super::kit::ALL).await.expect("sessions").len(), 0, "{user:?}");
+    for (place, user) in all.iter().enumerate() {
+        let expected = rooms.iter().rev().filter(|(_, bit)| place >> bit & 1 == 1).map(|(id, _)| *id);
+        let found = store.sessions_of(user, ALL).await.expect("sessions of a user");
+        assert!(found.iter().map(|(session, _)| session.id).eq(expected), "{user:?}");
     }
 }

@@ -34,6 +34,7 @@ mod log;
 mod model;
 mod profiles;
 mod races;
+mod samples;
 mod values;
 
 use std::{fmt, sync::Arc, time::Duration};

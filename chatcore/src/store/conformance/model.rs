@@ -192,10 +192,14 @@ impl History {
     fn change(&mut self, model: &Model, step: u64) -> Change {
         let (id, actor) = (self.id(), self.user());
         let head = model.head(id).seq;
-        let decided_at = if self.dice.below(3) == 0 { head.saturating_sub(self.dice.below(6)) } else { head };
+        let mut decided_at = if self.dice.below(3) == 0 { head.saturating_sub(self.dice.below(6)) } else { head };
         let (mut kinds, writes) = match model.sessions.get(&id) {
             None => self.creation(id, &actor),
-            Some(_) if self.dice.below(20) == 0 => self.creation(id, &actor),
+            Some(_) if self.dice.below(20) == 0 => {
+                // Somebody who had not seen that it was there.
+                decided_at = 0;
+                self.creation(id, &actor)
+            }
             Some(_) if self.dice.below(2) == 0 => (vec![text(format!("message {step}"))], vec![]),
             Some(session) => self.governance(model, session, &actor),
         };
@@ -213,7 +217,11 @@ impl History {
 
     fn creation(&mut self, id: SessionId, owner: &UserId) -> (Vec<EventKind>, Vec<Write>) {
         let session_type = *self.dice.one_of(&[SessionType::Public, SessionType::Public, SessionType::InviteOnly]);
-        let session = Session { id, ..session(owner, session_type, 2 + u32::from(self.dice.below(2) == 0)) };
+        // The newest session is the one of the last id, whichever was committed last.
+        let place = self.ids.iter().position(|known| *known == id).expect("one of the ids");
+        let created_at = at(i64::try_from(place).expect("a small number"));
+        let cap = 2 + u32::from(self.dice.below(2) == 0);
+        let session = Session { id, created_at, ..session(owner, session_type, cap) };
         let record = stay(id, owner, ParticipantRole::Owner);
         let created = EventKind::SessionCreated { session: session.clone(), participant_id: record.id };
         (vec![created], vec![Write::Session(session), Write::Participant(record)])
@@ -223,21 +231,17 @@ impl History {
         let user_id = self.user();
         let record = model.records.get(&(session.id, user_id.clone()));
         let counted = |count| Write::Session(Session { participant_count: count, ..session.clone() });
+        if self.dice.below(30) == 0 {
+            let deleted = Session { is_active: false, ..session.clone() };
+            return (vec![EventKind::SessionDeleted], vec![Write::Session(deleted)]);
+        }
+        if self.dice.below(4) == 0 {
+            let changes = self.changes();
+            let mut session = session.clone();
+            changes.apply(&mut session);
+            return (vec![EventKind::SessionUpdated { changes }], vec![Write::Session(session)]);
+        }
         match record.map(|record| (record, record.standing)) {
-            _ if self.dice.below(30) == 0 => {
-                let deleted = Session { is_active: false, ..session.clone() };
-                (vec![EventKind::SessionDeleted], vec![Write::Session(deleted)])
-            }
-            _ if self.dice.below(4) == 0 => {
-                let session_type = Some(*self.dice.one_of(&SessionType::ALL)).filter(|_| self.dice.below(2) == 0);
-                let description =
-                    (self.dice.below(2) == 0).then(|| Some("x".to_owned()).filter(|_| self.dice.below(2) == 0));
-                let max_participants = Some(u32::try_from(2 + self.dice.below(4)).expect("a small number"));
-                let changes = SessionChanges { title: None, description, session_type, max_participants };
-                let mut session = session.clone();
-                changes.apply(&mut session);
-                (vec![EventKind::SessionUpdated { changes }], vec![Write::Session(session)])
-            }
             Some((record, Standing::Active(previous))) if self.dice.below(3) == 0 => {
                 let role = *self.dice.one_of(&ParticipantRole::ALL);
                 let record = ParticipantRecord { standing: Standing::Active(role), ..record.clone() };
@@ -261,6 +265,15 @@ impl History {
                 (vec![kind], vec![counted(session.participant_count + 1), Write::Participant(record)])
             }
         }
+    }
+
+    fn changes(&mut self) -> SessionChanges {
+        let mut maybe = || self.dice.below(2) == 0;
+        let description = maybe().then(|| maybe().then(|| "x".to_owned()));
+        let has_type = maybe();
+        let session_type = has_type.then(|| *self.dice.one_of(&SessionType::ALL));
+        let max_participants = Some(2 + u32::from(self.dice.below(2) == 0));
+        SessionChanges { title: None, description, session_type, max_participants }
     }
 
     fn profile(&mut self) -> Profile {

@@ -1,6 +1,9 @@
 //! Profiles: kept by user, the newest of them.
 
-use super::kit::{Store, at, tricky_texts, user, users};
+use super::{
+    kit::{Store, at, user, users},
+    samples::tricky_texts,
+};
 use crate::model::{Profile, UserId};
 
 fn profile(user_id: &UserId, name: &str, micros: i64) -> Profile {

@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
-use super::kit::{
-    ALL, Room, Store, at, change, content, creation, every_kind, session, stay, text, tricky_texts, user,
+use super::{
+    kit::{ALL, Room, Store, at, change, content, creation, session, stay, text, user},
+    samples::{every_kind, tricky_texts},
 };
 use crate::{
     model::{

@@ -1,0 +1,277 @@
+//! Commits what is waiting together.
+//!
+//! One task takes everything that has arrived, up to a bound, and writes it in one transaction; what arrives meanwhile
+//! is the next batch. There is no timer: who is alone never waits. Since the task works on changes and not on
+//! callers, a caller that goes away leaves its change wholly done or wholly not.
+
+pub(crate) mod plan;
+mod write;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use chatcore::{
+    StoreError,
+    model::SessionId,
+    store::{Change, Committed, LogRange, Write},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use self::plan::{Claims, Plan, Verdict};
+use crate::{
+    cache::Cache,
+    engine::Engine,
+    failure::Failure,
+    read,
+    rows::Known,
+    snapshot::{self, Ask, Snapshot},
+};
+
+/// How often a batch is tried before its sessions go apart.
+const TOGETHER: usize = 3;
+/// How often the changes of one session are tried. Each time another process was faster.
+const APART: usize = 40;
+/// How often, and after what pauses, it is looked for what became of a commit.
+const LOOKS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A change that waits.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) change: Change,
+    pub(crate) reply: oneshot::Sender<Result<Committed, StoreError>>,
+}
+
+impl Job {
+    fn end(self, outcome: Result<Committed, StoreError>) {
+        // It fails where the caller went away.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+/// The task that commits.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) max_batch: usize,
+}
+
+/// What became of a batch.
+enum Attempt {
+    /// Everybody was told.
+    Settled,
+    /// Others were faster each time.
+    Lost(Vec<Job>),
+    /// The database refused it, and holds nothing of it.
+    Failed(Vec<Job>, surrealdb::Error),
+}
+
+impl Committer {
+    /// Commits until nobody can send any more.
+    pub(crate) async fn run(self, mut queue: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::new();
+        while queue.recv_many(&mut jobs, self.max_batch).await > 0 {
+            // Whoever went away before it began does not want it any more.
+            jobs.retain(|job| !job.reply.is_closed());
+            self.batch(std::mem::take(&mut jobs)).await;
+        }
+    }
+
+    /// Commits these, whatever it takes, and tells everybody.
+    async fn batch(&self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let (Attempt::Lost(jobs) | Attempt::Failed(jobs, _)) = self.attempt(jobs, TOGETHER).await else { return };
+        // One session that others write to all the time, or one change that the database refuses, is not to stop
+        // the others.
+        let mut sessions = BTreeMap::<SessionId, Vec<Job>>::new();
+        for job in jobs {
+            sessions.entry(job.change.session_id).or_default().push(job);
+        }
+        for jobs in sessions.into_values() {
+            match self.attempt(jobs, APART).await {
+                Attempt::Settled => {}
+                Attempt::Lost(jobs) => jobs.into_iter().for_each(|job| job.end(Err(Failure::Lost.into()))),
+                Attempt::Failed(jobs, _) => self.one_by_one(jobs).await,
+            }
+        }
+    }
+
+    async fn one_by_one(&self, jobs: Vec<Job>) {
+        for job in jobs {
+            match self.attempt(vec![job], APART).await {
+                Attempt::Settled => {}
+                Attempt::Lost(jobs) => jobs.into_iter().for_each(|job| job.end(Err(Failure::Lost.into()))),
+                Attempt::Failed(jobs, error) => {
+                    tracing::error!(%error, "the database refused a change");
+                    jobs.into_iter().for_each(|job| job.end(Err(Failure::Failed(error.clone()).into())));
+                }
+            }
+        }
+    }
+
+    /// Tries so often to commit these in one transaction.
+    async fn attempt(&self, jobs: Vec<Job>, rounds: usize) -> Attempt {
+        let (mut known, mut claims) = match self.start(&jobs).await {
+            Ok(known) => (known, Claims::new()),
+            Err(error) => return refuse(jobs, &error),
+        };
+        for _ in 0..rounds {
+            let plan = plan::plan(jobs.iter().map(|job| &job.change), &known, &claims);
+            let statement = match write::statement(&plan, jobs.iter().map(|job| &job.change)) {
+                Ok(Some(statement)) => statement,
+                Ok(None) => return settle(jobs, plan),
+                Err(error) => return refuse(jobs, &error),
+            };
+            match self.engine.write(statement.text, statement.binds).await {
+                Ok(()) => return self.done(jobs, plan, &known),
+                Err(Failure::Lost) => {}
+                Err(Failure::Closed) => return refuse(jobs, &Failure::Closed.into()),
+                Err(Failure::Failed(error)) => match self.fate(&plan).await {
+                    Fate::Done => return self.done(jobs, plan, &known),
+                    Fate::Taken => {}
+                    Fate::NotDone => return Attempt::Failed(jobs, error),
+                    Fate::Unknown => return self.unknown(jobs, plan, &error),
+                },
+                Err(Failure::Unclear(error)) => match self.fate(&plan).await {
+                    Fate::Done => return self.done(jobs, plan, &known),
+                    Fate::Taken => {}
+                    // It may still be under way.
+                    Fate::NotDone | Fate::Unknown => return self.unknown(jobs, plan, &error),
+                },
+            }
+            match self.look(&jobs).await {
+                Ok(found) => (known, claims) = (found.known, found.claims),
+                Err(error) => return refuse(jobs, &error),
+            }
+        }
+        Attempt::Lost(jobs)
+    }
+
+    /// The ends of the logs, from memory where they are there.
+    async fn start(&self, jobs: &[Job]) -> Result<HashMap<SessionId, Known>, StoreError> {
+        let mut known = HashMap::new();
+        let mut sessions = Vec::new();
+        for id in ids(jobs) {
+            match self.cache.known(id) {
+                Some(end) => drop(known.insert(id, end)),
+                None => sessions.push(id),
+            }
+        }
+        if !sessions.is_empty() {
+            let found = snapshot::read(&self.engine, &self.cache, &Ask { sessions, ..Ask::default() }).await?;
+            known.extend(found.known);
+        }
+        Ok(known)
+    }
+
+    /// What somebody else did: the ends of the logs as they are now, and which of the client ids are in use.
+    async fn look(&self, jobs: &[Job]) -> Result<Snapshot, StoreError> {
+        let claim = |job: &Job| Some(plan::claim_key(job.change.session_id, job.change.claim.as_ref()?));
+        let claims = jobs.iter().filter_map(claim).collect();
+        let ask = Ask { sessions: ids(jobs), claims, ..Ask::default() };
+        snapshot::read(&self.engine, &self.cache, &ask).await
+    }
+
+    fn done(&self, jobs: Vec<Job>, plan: Plan, known: &HashMap<SessionId, Known>) -> Attempt {
+        let mut writes = HashMap::<SessionId, Vec<&Write>>::new();
+        for (job, verdict) in jobs.iter().zip(&plan.verdicts) {
+            match verdict {
+                Verdict::Accepted(_) => writes.entry(job.change.session_id).or_default().extend(&job.change.writes),
+                Verdict::Refused(_) => {}
+            }
+        }
+        for (id, end) in &plan.ends {
+            let start = known.get(id).copied().unwrap_or_default();
+            self.cache.committed(*id, start, *end, writes.remove(id).unwrap_or_default());
+        }
+        settle(jobs, plan)
+    }
+
+    /// What became of a batch whose commit failed.
+    async fn fate(&self, plan: &Plan) -> Fate {
+        let Some(event) = plan.first_event() else { return Fate::NotDone };
+        let place = LogRange { session_id: event.session_id, from: event.seq, to: event.seq };
+        for look in 0..LOOKS {
+            tokio::time::sleep(PAUSE * look).await;
+            match read::log(&self.engine, &[place]).await.map(|mut found| found.pop().and_then(|mut part| part.pop())) {
+                Ok(None) => return Fate::NotDone,
+                Ok(Some(found)) if found != *event => return Fate::Taken,
+                Ok(Some(_)) if self.engine.visible_is_durable() => return Fate::Done,
+                // It can be read, and whether it has reached the disk is just what failed.
+                Ok(Some(_)) => return Fate::Unknown,
+                Err(error) => tracing::warn!(%error, "looking for what became of a commit"),
+            }
+        }
+        Fate::Unknown
+    }
+
+    fn unknown(&self, jobs: Vec<Job>, plan: Plan, error: &surrealdb::Error) -> Attempt {
+        tracing::error!(%error, "it is not known whether a batch was committed");
+        for id in plan.ends.keys() {
+            self.cache.forget(*id);
+        }
+        for (job, verdict) in jobs.into_iter().zip(plan.verdicts) {
+            job.end(Err(match verdict {
+                Verdict::Accepted(_) => StoreError::OutcomeUnknown,
+                // The position of the other use may be one that is not there.
+                Verdict::Refused(StoreError::Conflict { .. }) => {
+                    StoreError::Unavailable("it is not known whether the client id is in use".to_owned())
+                }
+                Verdict::Refused(error) => error,
+            }));
+        }
+        Attempt::Settled
+    }
+}
+
+/// What became of a batch whose commit failed.
+enum Fate {
+    /// It happened.
+    Done,
+    /// It did not happen and cannot any more: its places are taken.
+    Taken,
+    /// It has not happened.
+    NotDone,
+    /// It may have happened.
+    Unknown,
+}
+
+/// The sessions of these changes, each once.
+fn ids(jobs: &[Job]) -> Vec<SessionId> {
+    let ids: BTreeSet<SessionId> = jobs.iter().map(|job| job.change.session_id).collect();
+    ids.into_iter().collect()
+}
+
+fn settle(jobs: Vec<Job>, plan: Plan) -> Attempt {
+    for (job, verdict) in jobs.into_iter().zip(plan.verdicts) {
+        job.end(match verdict {
+            Verdict::Accepted(committed) => Ok(committed),
+            Verdict::Refused(error) => Err(error),
+        });
+    }
+    Attempt::Settled
+}
+
+/// Tells everybody that nothing was done.
+fn refuse(jobs: Vec<Job>, error: &StoreError) -> Attempt {
+    for job in jobs {
+        job.end(Err(match error {
+            StoreError::Stale => StoreError::Stale,
+            StoreError::Conflict { which } => StoreError::Conflict { which: which.clone() },
+            StoreError::OutcomeUnknown => StoreError::OutcomeUnknown,
+            StoreError::Unavailable(why) => StoreError::Unavailable(why.clone()),
+            StoreError::Corrupt(what) => StoreError::Corrupt(what.clone()),
+            StoreError::Backend(source) => StoreError::Backend(source.to_string().into()),
+        }));
+    }
+    Attempt::Settled
+}
+
+#[cfg(test)]
+mod tests;

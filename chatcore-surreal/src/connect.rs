@@ -1,0 +1,234 @@
+//! Which database: the connection string, the options, and what can be wrong with them.
+
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// How a store is opened. The default is good for a server with thousands of users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurrealOptions {
+    /// The namespace within the database.
+    pub namespace: String,
+    /// The database within the namespace.
+    pub database: String,
+    /// How many changes may wait to be committed before further ones are refused as unavailable.
+    pub max_queue: usize,
+    /// How many changes are committed together at the most.
+    pub max_batch: usize,
+    /// Of how many sessions the end of the log and the record are kept in memory.
+    pub cached_sessions: u64,
+    /// How many participants' records are kept in memory, over all sessions.
+    pub cached_participants: u64,
+    /// The threads that run queries, at least one.
+    pub threads: usize,
+    /// How long to wait for a folder that is in use, for instance because the store that was just dropped is still being
+    /// closed.
+    pub lock_patience: Duration,
+}
+
+impl Default for SurrealOptions {
+    fn default() -> Self {
+        Self {
+            namespace: "chatcore".to_owned(),
+            database: "chatcore".to_owned(),
+            max_queue: 4096,
+            max_batch: 512,
+            cached_sessions: 10_000,
+            cached_participants: 100_000,
+            threads: 2,
+            lock_patience: Duration::from_millis(2_500),
+        }
+    }
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The connection string names an engine that there is not.
+    #[error("`{scheme}` is no known kind of database: use `mem://` or `surrealkv://path`")]
+    UnknownScheme {
+        /// What stands before `://`; the rest may hold a password.
+        scheme: String,
+    },
+    /// The connection string names a known engine, and what follows is not right.
+    #[error("the connection string is not valid: {0}")]
+    InvalidUrl(String),
+    /// The folder is not there and cannot be made, or cannot be written to.
+    #[error("the folder {} cannot be written to", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The folder is in use, most likely by another process.
+    #[error("the database in {} is in use by another process", .path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The database was written by a later version of this crate.
+    #[error("the database has schema version {found}, and this program knows none beyond {known}")]
+    NewerSchema {
+        /// The version that was found.
+        found: i64,
+        /// The latest one that is known.
+        known: i64,
+    },
+    /// The threads could not be started.
+    #[error("the threads of the store could not be started")]
+    Threads(#[source] io::Error),
+    /// The database failed.
+    #[error("the database failed")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<surrealdb::Error> for ConnectError {
+    fn from(error: surrealdb::Error) -> Self {
+        Self::Backend(Box::new(error))
+    }
+}
+
+/// A database that can be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// In this process, and gone with it.
+    Memory,
+    /// In a folder.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The engine's own words for it.
+        url: String,
+    },
+}
+
+const FOLDER: &str = "surrealkv";
+/// Every commit reaches the disk before it returns. It is the engine's default as well; here it is a promise.
+const DURABLE: &str = "sync=every";
+
+impl Target {
+    /// Reads a connection string.
+    ///
+    /// The engine ignores what it does not know, and a mistyped `sync` would silently be another durability than asked
+    /// for: so nothing passes that is not understood here.
+    pub(crate) fn parse(url: &str) -> Result<Self, ConnectError> {
+        let invalid = |why: &str| Err(ConnectError::InvalidUrl(why.to_owned()));
+        let Some((scheme, rest)) = url.split_once("://") else {
+            let scheme = url.split(':').next().unwrap_or_default().chars().take(32).collect();
+            return Err(ConnectError::UnknownScheme { scheme });
+        };
+        let (path, parameters) = rest.split_once('?').map_or((rest, None), |(path, rest)| (path, Some(rest)));
+        match scheme {
+            "mem" if rest.is_empty() => Ok(Self::Memory),
+            "mem" => invalid("nothing may follow `mem://`"),
+            FOLDER if path.is_empty() => invalid("`surrealkv://` needs the path of a folder"),
+            FOLDER => {
+                let parameters: Vec<&str> =
+                    parameters.unwrap_or_default().split('&').filter(|p| !p.is_empty()).collect();
+                if let Some(unknown) = parameters.iter().find(|parameter| !is_known(parameter)) {
+                    return invalid(&format!(
+                        "`{unknown}` is no known parameter: there is `sync=every|never|200ms|1s`"
+                    ));
+                }
+                if parameters.len() > 1 {
+                    return invalid("`sync` is given more than once");
+                }
+                let sync = parameters.first().copied().unwrap_or(DURABLE);
+                Ok(Self::Folder { path: PathBuf::from(path), url: format!("{FOLDER}://{path}?{sync}") })
+            }
+            _ => Err(ConnectError::UnknownScheme { scheme: scheme.chars().take(32).collect() }),
+        }
+    }
+
+    /// What the engine opens.
+    pub(crate) fn url(&self) -> &str {
+        match self {
+            Self::Memory => "mem://",
+            Self::Folder { path: _, url } => url,
+        }
+    }
+
+    /// Whether a row that can be read has also been made durable. On disk a commit can be read shortly before it is.
+    pub(crate) fn visible_is_durable(&self) -> bool {
+        match self {
+            Self::Memory => true,
+            Self::Folder { .. } => false,
+        }
+    }
+
+    /// Makes the folder, and looks whether it can be written to: the engine's own complaint does not say.
+    pub(crate) fn prepare(&self) -> Result<(), ConnectError> {
+        match self {
+            Self::Memory => Ok(()),
+            Self::Folder { path, url: _ } => {
+                writable(path).map_err(|source| ConnectError::Folder { path: path.clone(), source })
+            }
+        }
+    }
+
+    /// The error of opening it.
+    pub(crate) fn refused(&self, error: surrealdb::Error) -> ConnectError {
+        match self {
+            Self::Folder { path, url: _ } if is_locked(&error) => ConnectError::Locked { path: path.clone() },
+            Self::Folder { .. } | Self::Memory => error.into(),
+        }
+    }
+}
+
+/// Whether somebody has the folder open. The engine has no typed error for it.
+pub(crate) fn is_locked(error: &surrealdb::Error) -> bool {
+    error.message().contains("already locked")
+}
+
+fn is_known(parameter: &str) -> bool {
+    let Some(("sync", value)) = parameter.split_once('=') else { return false };
+    let is_interval = |unit| value.strip_suffix(unit).is_some_and(|number| number.parse::<u32>().is_ok_and(|n| n > 0));
+    value == "every" || value == "never" || is_interval("ms") || is_interval("s")
+}
+
+fn writable(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let probe = folder.join(format!(".writable-{}", uuid::Uuid::now_v7()));
+    OpenOptions::new().write(true).create_new(true).open(&probe)?;
+    fs::remove_file(probe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> String {
+        Target::parse(text).expect("a valid connection string").url().to_owned()
+    }
+
+    #[test]
+    fn every_commit_is_durable_unless_asked_otherwise() {
+        assert_eq!(url("mem://"), "mem://");
+        assert_eq!(url("surrealkv:///var/lib/chat"), "surrealkv:///var/lib/chat?sync=every");
+        assert_eq!(url("surrealkv://data/chat?"), "surrealkv://data/chat?sync=every");
+        assert_eq!(url("surrealkv://data?sync=every"), "surrealkv://data?sync=every");
+        assert_eq!(url("surrealkv://data?sync=200ms"), "surrealkv://data?sync=200ms");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for bad in ["surrealkv://", "surrealkv://?sync=every", "mem://x", "surrealkv://d?sync=foo", "surrealkv://d?x=1"]
+        {
+            assert!(matches!(Target::parse(bad), Err(ConnectError::InvalidUrl(_))), "{bad}");
+        }
+        for bad in ["surrealkv://d?sync=never&sync=every", "surrealkv://d?sync=0s", "surrealkv://d?sync=s"] {
+            assert!(matches!(Target::parse(bad), Err(ConnectError::InvalidUrl(_))), "{bad}");
+        }
+        for (bad, expected) in [("ws://user:pw@host", "ws"), ("", ""), ("memory", "memory"), ("MEM://", "MEM")] {
+            match Target::parse(bad) {
+                Err(ConnectError::UnknownScheme { scheme }) => assert_eq!(scheme, expected),
+                other => panic!("{bad} gave {other:?}"),
+            }
+        }
+    }
+}

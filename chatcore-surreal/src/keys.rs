@@ -1,0 +1,160 @@
+//! Record ids. They are made of typed values only, never of formatted text: no user's input can become another key.
+
+use std::ops::Bound;
+
+use chatcore::{
+    StoreError,
+    model::{ClientId, ParticipantId, Seq, SessionId, UserId},
+};
+use surrealdb::types::{Array, Number, Range, RecordId, RecordIdKey, RecordIdKeyRange, Value};
+use uuid::Uuid;
+
+fn uuid(id: Uuid) -> Value {
+    Value::Uuid(id.into())
+}
+
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+/// The database counts in signed numbers. No log gets there: at a million events a second it takes 290,000 years.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn unsigned(number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|_| StoreError::Corrupt(format!("{number} counts something")))
+}
+
+/// So that a scan, which only goes forwards, comes to the newest session first.
+fn inverted(SessionId(id): SessionId) -> Value {
+    uuid(Uuid::from_u128(!id.as_u128()))
+}
+
+fn id<const N: usize>(table: &'static str, parts: [Value; N]) -> RecordId {
+    RecordId::new(table, RecordIdKey::Array(Array::from(Vec::from(parts))))
+}
+
+fn range(table: &'static str, start: Vec<Value>, end: Vec<Value>) -> RecordId {
+    let key = |parts| Bound::Included(RecordIdKey::Array(Array::from(parts)));
+    RecordId::new(table, RecordIdKeyRange { start: key(start), end: key(end) })
+}
+
+/// Every key that begins with this.
+fn below(table: &'static str, first: Value) -> RecordId {
+    range(table, vec![first.clone()], vec![first, Value::Range(Box::new(Range::unbounded()))])
+}
+
+pub(crate) fn log(SessionId(session): SessionId, seq: Seq) -> RecordId {
+    id("log", [uuid(session), Value::Number(Number::Int(signed(seq)))])
+}
+
+/// A part of a log, both ends included.
+pub(crate) fn log_range(SessionId(session): SessionId, from: Seq, to: Seq) -> RecordId {
+    let key = |seq| vec![uuid(session), Value::Number(Number::Int(signed(seq)))];
+    range("log", key(from), key(to))
+}
+
+pub(crate) fn checkpoint(SessionId(session): SessionId) -> RecordId {
+    RecordId::new("checkpoint", RecordIdKey::Uuid(session.into()))
+}
+
+pub(crate) fn session(SessionId(session): SessionId) -> RecordId {
+    RecordId::new("session", RecordIdKey::Uuid(session.into()))
+}
+
+pub(crate) fn client(SessionId(session): SessionId, user: &UserId, client: &ClientId) -> RecordId {
+    id("client", [uuid(session), text(user.as_str()), text(client.as_str())])
+}
+
+pub(crate) fn participant(SessionId(session): SessionId, user: &UserId) -> RecordId {
+    id("participant", [uuid(session), text(user.as_str())])
+}
+
+pub(crate) fn seat(SessionId(session): SessionId, ParticipantId(stay): ParticipantId) -> RecordId {
+    id("seat", [uuid(session), uuid(stay)])
+}
+
+pub(crate) fn seats(SessionId(session): SessionId) -> RecordId {
+    below("seat", uuid(session))
+}
+
+pub(crate) fn membership(user: &UserId, session: SessionId) -> RecordId {
+    id("membership", [text(user.as_str()), inverted(session)])
+}
+
+pub(crate) fn memberships(user: &UserId) -> RecordId {
+    below("membership", text(user.as_str()))
+}
+
+pub(crate) fn listing(session: SessionId) -> RecordId {
+    id("listing", [inverted(session)])
+}
+
+/// Every listing.
+pub(crate) fn listings() -> RecordId {
+    range("listing", vec![uuid(Uuid::nil())], vec![uuid(Uuid::max())])
+}
+
+pub(crate) fn profile(user: &UserId) -> RecordId {
+    RecordId::new("profile", RecordIdKey::String(user.as_str().to_owned()))
+}
+
+fn corrupt(id: &RecordId) -> StoreError {
+    StoreError::Corrupt(format!("a key of the table {} has another shape", id.table.as_str()))
+}
+
+/// The session and the position of a row of a log.
+pub(crate) fn as_log(id: &RecordId) -> Result<(SessionId, Seq), StoreError> {
+    match parts(id) {
+        [Value::Uuid(session), Value::Number(Number::Int(seq))] => {
+            Ok((SessionId(session.into_inner()), unsigned(*seq)?))
+        }
+        _ => Err(corrupt(id)),
+    }
+}
+
+/// The session that is the key.
+pub(crate) fn as_session(id: &RecordId) -> Result<SessionId, StoreError> {
+    match &id.key {
+        RecordIdKey::Uuid(session) => Ok(SessionId(session.into_inner())),
+        _ => Err(corrupt(id)),
+    }
+}
+
+/// The session and the user of a participant.
+pub(crate) fn as_participant(id: &RecordId) -> Result<(SessionId, UserId), StoreError> {
+    match parts(id) {
+        [Value::Uuid(session), Value::String(user)] => {
+            Ok((SessionId(session.into_inner()), UserId::new(user).map_err(|_| corrupt(id))?))
+        }
+        _ => Err(corrupt(id)),
+    }
+}
+
+/// The session, the user and the client id of a claim.
+pub(crate) fn as_client(id: &RecordId) -> Result<(SessionId, UserId, ClientId), StoreError> {
+    match parts(id) {
+        [Value::Uuid(session), Value::String(user), Value::String(client)] => Ok((
+            SessionId(session.into_inner()),
+            UserId::new(user).map_err(|_| corrupt(id))?,
+            ClientId::new(client).map_err(|_| corrupt(id))?,
+        )),
+        _ => Err(corrupt(id)),
+    }
+}
+
+/// The user that is the key.
+pub(crate) fn as_user(id: &RecordId) -> Result<UserId, StoreError> {
+    match &id.key {
+        RecordIdKey::String(user) => UserId::new(user).map_err(|_| corrupt(id)),
+        _ => Err(corrupt(id)),
+    }
+}
+
+fn parts(id: &RecordId) -> &[Value] {
+    match &id.key {
+        RecordIdKey::Array(parts) => parts.as_slice(),
+        _ => &[],
+    }
+}

@@ -1,0 +1,115 @@
+//! Lists: the participants of a session, the sessions of a user, the sessions that can be joined.
+//!
+//! A plain `LIMIT` on a range of keys reads the whole range. Behind `array::first([$range])` it stops when it has
+//! enough; a test looks at the plan, since that is the planner's doing.
+
+use chatcore::{
+    StoreError,
+    model::{Session, SessionId, SessionType, UserId},
+    store::{Head, ParticipantRecord, PublicSessions, Slice},
+};
+use surrealdb::types::{RecordId, SurrealValue, Variables};
+
+use crate::{
+    cache::Cache,
+    engine::Engine,
+    keys::{self, signed, unsigned},
+    rows::ParticipantRow,
+    snapshot::{self, Ask},
+};
+
+pub(crate) const SEATS: &str = "SELECT VALUE participant.* FROM array::first([$seats]) LIMIT $limit START $skip";
+
+pub(crate) const MEMBERSHIPS: &str = "SELECT VALUE session FROM array::first([$memberships]) \
+    WHERE session.is_active LIMIT $limit START $skip";
+
+/// The total is what is listed less what the user is in of it.
+const LISTINGS: &str = "{\
+    LET $own = (SELECT VALUE session FROM $memberships \
+        WHERE session.is_active AND session.session_type = $public \
+        AND session.participant_count < session.max_participants);\
+    RETURN {\
+        page: (SELECT VALUE session FROM array::first([$listings]) \
+            WHERE session NOT IN $own LIMIT $limit START $skip),\
+        own: array::len($own),\
+        listed: (SELECT count() FROM listing GROUP ALL) } }";
+
+#[derive(Debug, SurrealValue)]
+struct Listed {
+    page: Vec<RecordId>,
+    own: i64,
+    listed: Vec<Count>,
+}
+
+#[derive(Debug, SurrealValue)]
+struct Count {
+    count: i64,
+}
+
+fn binds(slice: Slice, range: (&'static str, RecordId)) -> Variables {
+    let mut binds = Variables::new();
+    binds.insert("skip", signed(slice.skip));
+    binds.insert("limit", signed(slice.limit));
+    binds.insert(range.0, range.1);
+    binds
+}
+
+pub(crate) async fn participants(
+    engine: &Engine,
+    id: SessionId,
+    slice: Slice,
+) -> Result<Vec<ParticipantRecord>, StoreError> {
+    let rows: Vec<ParticipantRow> = engine.rows(SEATS, binds(slice, ("seats", keys::seats(id)))).await?;
+    rows.into_iter().map(ParticipantRow::record).collect()
+}
+
+pub(crate) async fn sessions_of(
+    engine: &Engine,
+    cache: &Cache,
+    user: &UserId,
+    slice: Slice,
+) -> Result<Vec<(Session, Head)>, StoreError> {
+    // A deleted session keeps its members, of whom there may be any number: it is left out when read.
+    let ids = engine.rows(MEMBERSHIPS, binds(slice, ("memberships", keys::memberships(user)))).await?;
+    let mut sessions = whole(engine, cache, ids).await?;
+    sessions.retain(|(session, _)| session.is_active);
+    Ok(sessions)
+}
+
+pub(crate) async fn public_sessions(
+    engine: &Engine,
+    cache: &Cache,
+    user: &UserId,
+    slice: Slice,
+) -> Result<PublicSessions, StoreError> {
+    let mut binds = binds(slice, ("memberships", keys::memberships(user)));
+    binds.insert("listings", keys::listings());
+    binds.insert("public", SessionType::Public.as_str().to_owned());
+    let Listed { page, own, listed } = engine.value(LISTINGS, binds).await?;
+    let total = unsigned(listed.first().map_or(0, |listed| listed.count) - own)?;
+    let mut sessions = whole(engine, cache, page).await?;
+    sessions.retain(|(session, _)| can_be_joined(session));
+    Ok(PublicSessions { sessions, total })
+}
+
+/// Whether a session is in the public list.
+pub(crate) fn can_be_joined(session: &Session) -> bool {
+    session.session_type == SessionType::Public
+        && session.is_active
+        && session.participant_count < session.max_participants
+}
+
+/// The sessions with the ends of their logs, each as both were at one time, in the order of the ids.
+async fn whole(engine: &Engine, cache: &Cache, ids: Vec<RecordId>) -> Result<Vec<(Session, Head)>, StoreError> {
+    let sessions: Vec<SessionId> = ids.iter().map(keys::as_session).collect::<Result<_, _>>()?;
+    if sessions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ask = Ask { sessions, records: true, ..Ask::default() };
+    let mut found = snapshot::read(engine, cache, &ask).await?;
+    let with_head = |id: &SessionId| {
+        let head = found.known.get(id).copied().unwrap_or_default().head;
+        found.records.remove(id).map(|session| (session, head))
+    };
+    Ok(ask.sessions.iter().filter_map(with_head).collect())
+}

@@ -1,0 +1,88 @@
+//! Facts and logs.
+
+use std::sync::Arc;
+
+use chatcore::{
+    StoreError,
+    model::{Event, SessionId, UserId},
+    store::{Freshness, LogRange, SessionFacts},
+};
+use surrealdb::types::RecordId;
+
+use crate::{
+    cache::Cache,
+    engine::{Engine, bind},
+    keys,
+    rows::LogRow,
+    snapshot::{self, Ask},
+};
+
+const RANGE: &str = "SELECT * FROM $range";
+const RANGES: &str = "RETURN $ranges.map(|$range| (SELECT * FROM $range))";
+const FIRSTS: &str = "SELECT VALUE id FROM $ids";
+
+/// From how many ranges on it is worthwhile to ask first which of them hold anything. Who polls many sessions
+/// finds news in few.
+const MANY: usize = 8;
+
+pub(crate) async fn facts(
+    engine: &Engine,
+    cache: &Cache,
+    id: SessionId,
+    users: &[UserId],
+    freshness: Freshness,
+) -> Result<SessionFacts, StoreError> {
+    match freshness {
+        Freshness::Cached => {
+            if let Some(facts) = cache.facts(id, users) {
+                return Ok(facts);
+            }
+        }
+        Freshness::Fresh => {}
+    }
+    let mut people: Vec<_> = users.iter().map(|user| (id, user.clone())).collect();
+    people.sort_unstable();
+    people.dedup();
+    let mut found =
+        snapshot::read(engine, cache, &Ask { sessions: vec![id], records: true, people, claims: Vec::new() }).await?;
+    let of = |user: &UserId| found.people.get(&(id, user.clone())).cloned().flatten();
+    let participants = users.iter().map(of).collect();
+    let head = found.known.get(&id).copied().unwrap_or_default().head;
+    Ok(SessionFacts { head, session: found.records.remove(&id), participants })
+}
+
+pub(crate) async fn log(engine: &Engine, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
+    let mut answers = vec![Vec::new(); ranges.len()];
+    // The places of the ranges that can hold something; no position is 0 or beyond what the database counts.
+    let wanted = |range: &LogRange| range.from <= range.to && range.to > 0 && i64::try_from(range.from).is_ok();
+    let mut places: Vec<usize> = (0..).zip(ranges).filter(|(_, range)| wanted(range)).map(|(place, _)| place).collect();
+    if places.len() > MANY {
+        places = filled(engine, ranges, places).await?;
+    }
+    let asked = places.iter().filter_map(|place| ranges.get(*place)).map(key);
+    let found: Vec<Vec<LogRow>> = match asked.collect::<Vec<_>>().as_slice() {
+        [] => Vec::new(),
+        [one] => vec![engine.rows(RANGE, bind("range", one.clone())).await?],
+        many => engine.value(RANGES, bind("ranges", many.to_vec())).await?,
+    };
+    for (place, rows) in places.into_iter().zip(found) {
+        if let Some(answer) = answers.get_mut(place) {
+            *answer = rows.into_iter().map(LogRow::event).collect::<Result<_, _>>()?;
+        }
+    }
+    Ok(answers)
+}
+
+fn key(range: &LogRange) -> RecordId {
+    let LogRange { session_id, from, to } = *range;
+    keys::log_range(session_id, from.max(1), to)
+}
+
+/// The places of those that hold something. Logs are dense: a range holds something where its first row is.
+async fn filled(engine: &Engine, ranges: &[LogRange], places: Vec<usize>) -> Result<Vec<usize>, StoreError> {
+    let first = |place: &usize| ranges.get(*place).map(|range| (range.session_id, range.from.max(1)));
+    let ids: Vec<_> = places.iter().filter_map(first).map(|(id, seq)| keys::log(id, seq)).collect();
+    let found: Vec<RecordId> = engine.rows(FIRSTS, bind("ids", ids)).await?;
+    let found: std::collections::HashSet<_> = found.iter().map(keys::as_log).collect::<Result<_, _>>()?;
+    Ok(places.into_iter().filter(|place| first(place).is_some_and(|row| found.contains(&row))).collect())
+}

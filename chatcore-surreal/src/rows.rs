@@ -1,0 +1,263 @@
+//! The shapes of the tables, and how they become the model's and back.
+
+use std::sync::Arc;
+
+use chatcore::{
+    StoreError,
+    model::{
+        Event, EventKind, ParticipantId, ParticipantRole, Profile, Session, SessionId, SessionType, Standing, UserId,
+    },
+    store::{ClientIdClaim, Head, ParticipantRecord},
+};
+use chrono::{DateTime, Utc};
+use surrealdb::types::{RecordId, SurrealValue};
+use uuid::Uuid;
+
+use crate::keys::{self, signed, unsigned};
+
+/// A value that this crate did not write.
+fn corrupt(what: &str) -> StoreError {
+    StoreError::Corrupt(format!("{what} cannot be read"))
+}
+
+#[derive(Debug, SurrealValue)]
+pub(crate) struct LogRow {
+    id: RecordId,
+    number: i64,
+    at: DateTime<Utc>,
+    actor: String,
+    governance: bool,
+    data: String,
+}
+
+impl LogRow {
+    pub(crate) fn of(event: &Event) -> Result<Self, serde_json::Error> {
+        let Event { session_id, seq, number, created_at, actor, kind } = event;
+        Ok(Self {
+            id: keys::log(*session_id, *seq),
+            number: signed(*number),
+            at: *created_at,
+            actor: actor.as_str().to_owned(),
+            governance: kind.is_governance(),
+            data: serde_json::to_string(kind)?,
+        })
+    }
+
+    pub(crate) fn event(self) -> Result<Arc<Event>, StoreError> {
+        let Self { id, number, at, actor, governance: _, data } = self;
+        let (session_id, seq) = keys::as_log(&id)?;
+        let actor = UserId::new(actor).map_err(|_| corrupt("the actor of an event"))?;
+        let kind: EventKind = serde_json::from_str(&data).map_err(|_| corrupt("the data of an event"))?;
+        Ok(Arc::new(Event { session_id, seq, number: unsigned(number)?, created_at: at, actor, kind }))
+    }
+}
+
+/// A row of a log without what happened.
+#[derive(Debug, SurrealValue)]
+pub(crate) struct TailRow {
+    id: RecordId,
+    number: i64,
+    at: DateTime<Utc>,
+    governance: bool,
+}
+
+impl TailRow {
+    /// The end of the log at this row, and whether the row is a governance event.
+    pub(crate) fn end(&self) -> Result<(Head, bool), StoreError> {
+        let (_, seq) = keys::as_log(&self.id)?;
+        Ok((Head { seq, number: unsigned(self.number)?, at: self.at }, self.governance))
+    }
+}
+
+/// What is known of the end of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Known {
+    pub(crate) head: Head,
+    /// The position of the last governance event; 0 where there is none.
+    pub(crate) governance: u64,
+}
+
+#[derive(Debug, SurrealValue)]
+pub(crate) struct CheckpointRow {
+    id: RecordId,
+    seq: i64,
+    number: i64,
+    at: DateTime<Utc>,
+    governance: i64,
+}
+
+impl CheckpointRow {
+    pub(crate) fn of(session: SessionId, known: &Known) -> Self {
+        let Known { head: Head { seq, number, at }, governance } = *known;
+        let id = keys::checkpoint(session);
+        Self { id, seq: signed(seq), number: signed(number), at, governance: signed(governance) }
+    }
+
+    pub(crate) fn known(self) -> Result<(SessionId, Known), StoreError> {
+        let Self { id, seq, number, at, governance } = self;
+        let head = Head { seq: unsigned(seq)?, number: unsigned(number)?, at };
+        Ok((keys::as_session(&id)?, Known { head, governance: unsigned(governance)? }))
+    }
+}
+
+#[derive(Debug, SurrealValue)]
+pub(crate) struct ClientRow {
+    pub(crate) id: RecordId,
+    pub(crate) seq: i64,
+    pub(crate) fingerprint: String,
+}
+
+impl ClientRow {
+    pub(crate) fn of(session: SessionId, claim: &ClientIdClaim, seq: u64) -> Self {
+        let ClientIdClaim { user_id, client_id, fingerprint } = claim;
+        let id = keys::client(session, user_id, client_id);
+        Self { id, seq: signed(seq), fingerprint: fingerprint.clone() }
+    }
+}
+
+#[derive(Debug, SurrealValue)]
+pub(crate) struct SessionRow {
+    id: RecordId,
+    title: String,
+    description: Option<String>,
+    session_type: String,
+    max_participants: u32,
+    participant_count: u32,
+    owner: String,
+    is_active: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl SessionRow {
+    pub(crate) fn of(session: Session) -> Self {
+        let Session {
+            id,
+            title,
+            description,
+            session_type,
+            max_participants,
+            participant_count,
+            owner,
+            is_active,
+            created_at,
+            updated_at,
+        } = session;
+        Self {
+            id: keys::session(id),
+            title,
+            description,
+            session_type: session_type.as_str().to_owned(),
+            max_participants,
+            participant_count,
+            owner: owner.as_str().to_owned(),
+            is_active,
+            created_at,
+            updated_at,
+        }
+    }
+
+    pub(crate) fn session(self) -> Result<Session, StoreError> {
+        let Self {
+            id,
+            title,
+            description,
+            session_type,
+            max_participants,
+            participant_count,
+            owner,
+            is_active,
+            created_at,
+            updated_at,
+        } = self;
+        let known = SessionType::ALL.into_iter().find(|known| known.as_str() == session_type);
+        Ok(Session {
+            id: keys::as_session(&id)?,
+            title,
+            description,
+            session_type: known.ok_or_else(|| corrupt("the type of a session"))?,
+            max_participants,
+            participant_count,
+            owner: UserId::new(owner).map_err(|_| corrupt("the owner of a session"))?,
+            is_active,
+            created_at,
+            updated_at,
+        })
+    }
+}
+
+#[derive(Debug, SurrealValue)]
+pub(crate) struct ParticipantRow {
+    id: RecordId,
+    stay: Uuid,
+    is_active: bool,
+    role: String,
+    joined_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+    seat: Option<RecordId>,
+}
+
+impl ParticipantRow {
+    /// `None` for somebody who never was a participant: that is no record.
+    pub(crate) fn of(record: &ParticipantRecord) -> Option<Self> {
+        let ParticipantRecord { id, session_id, user_id, standing, joined_at, created_at } = record;
+        let (is_active, role) = match standing {
+            Standing::Active(role) => (true, role),
+            Standing::Former(role) => (false, role),
+            Standing::Stranger => return None,
+        };
+        Some(Self {
+            id: keys::participant(*session_id, user_id),
+            stay: id.0,
+            is_active,
+            role: role.as_str().to_owned(),
+            joined_at: *joined_at,
+            created_at: *created_at,
+            seat: is_active.then(|| keys::seat(*session_id, *id)),
+        })
+    }
+
+    pub(crate) fn record(self) -> Result<ParticipantRecord, StoreError> {
+        let Self { id, stay, is_active, role, joined_at, created_at, seat: _ } = self;
+        let (session_id, user_id) = keys::as_participant(&id)?;
+        let known = ParticipantRole::ALL.into_iter().find(|known| known.as_str() == role);
+        let role = known.ok_or_else(|| corrupt("the role of a participant"))?;
+        let standing = if is_active { Standing::Active(role) } else { Standing::Former(role) };
+        Ok(ParticipantRecord { id: ParticipantId(stay), session_id, user_id, standing, joined_at, created_at })
+    }
+}
+
+#[derive(Debug, SurrealValue)]
+pub(crate) struct SeatRow {
+    pub(crate) id: RecordId,
+    pub(crate) participant: RecordId,
+}
+
+/// A row of a list of sessions.
+#[derive(Debug, SurrealValue)]
+pub(crate) struct LinkRow {
+    pub(crate) id: RecordId,
+    pub(crate) session: RecordId,
+}
+
+#[derive(Debug, SurrealValue)]
+pub(crate) struct ProfileRow {
+    id: RecordId,
+    username: String,
+    name: String,
+    email: Option<String>,
+    picture: Option<String>,
+    updated_at: DateTime<Utc>,
+}
+
+impl ProfileRow {
+    pub(crate) fn of(profile: Profile) -> Self {
+        let Profile { user_id, username, name, email, picture, updated_at } = profile;
+        Self { id: keys::profile(&user_id), username, name, email, picture, updated_at }
+    }
+
+    pub(crate) fn profile(self) -> Result<Profile, StoreError> {
+        let Self { id, username, name, email, picture, updated_at } = self;
+        Ok(Profile { user_id: keys::as_user(&id)?, username, name, email, picture, updated_at })
+    }
+}

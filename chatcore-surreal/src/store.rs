@@ -1,0 +1,158 @@
+//! The store.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chatcore::{
+    StoreError,
+    model::{Event, Profile, Session, SessionId, UserId},
+    store::{
+        Change, ChatStore, Committed, Freshness, Head, LogRange, ParticipantRecord, PublicSessions, SessionFacts, Slice,
+    },
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use crate::{
+    cache::Cache,
+    commit::{Committer, Job, plan},
+    connect::{ConnectError, SurrealOptions, Target},
+    engine::Engine,
+    lists, profiles, read,
+};
+
+/// A [`ChatStore`] on SurrealDB.
+///
+/// `mem://` keeps nothing beyond the store. `surrealkv://path` keeps everything in a folder that one process at a time can
+/// open; unless the connection string says another `sync`, what was committed has reached the disk.
+///
+/// Dropping it closes it in the background; [`close`](Self::close) waits for that. A process that ends without either
+/// loses nothing.
+#[derive(Debug)]
+pub struct SurrealStore {
+    pub(crate) engine: Arc<Engine>,
+    cache: Arc<Cache>,
+    options: SurrealOptions,
+    committer: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    queue: mpsc::Sender<Job>,
+    task: JoinHandle<()>,
+}
+
+impl SurrealStore {
+    /// Opens the database that a connection string names, with default options.
+    ///
+    /// - `mem://`: in memory.
+    /// - `surrealkv://path`: in a folder, which is made where it is missing. A relative path starts at the working
+    ///   directory: `surrealkv:///var/lib/chat` is absolute. `?sync=every` is the default; `?sync=200ms` writes to the disk
+    ///   that often, `?sync=never` leaves it to the operating system, and both can lose what was acknowledged.
+    ///
+    /// # Errors
+    /// [`ConnectError`] says what is wrong with the string, the folder or the database. A folder that is in use is waited
+    /// for, up to [`SurrealOptions::lock_patience`].
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::connect_with(url, SurrealOptions::default()).await
+    }
+
+    /// Opens the database that a connection string names.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, options: SurrealOptions) -> Result<Self, ConnectError> {
+        let engine = Engine::open(Target::parse(url)?, &options).await?;
+        Ok(Self::on(engine, options))
+    }
+
+    /// Another store on the same database, that knows nothing of this one: what another process would be.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self::on(Arc::clone(&self.engine), self.options.clone())
+    }
+
+    fn on(engine: Arc<Engine>, options: SurrealOptions) -> Self {
+        let cache = Arc::new(Cache::new(options.cached_sessions, options.cached_participants));
+        let (queue, jobs) = mpsc::channel(options.max_queue.max(1));
+        let committer =
+            Committer { engine: Arc::clone(&engine), cache: Arc::clone(&cache), max_batch: options.max_batch.max(1) };
+        let task = engine.spawn(committer.run(jobs));
+        Self { engine, cache, options, committer: Mutex::new(Some(Running { queue, task })) }
+    }
+
+    /// Commits what is waiting and closes the database; a folder can be opened again afterwards. Further calls are
+    /// refused as unavailable. Waits at most about ten seconds for what is under way.
+    pub async fn close(&self) {
+        let running = self.committer().take();
+        if let Some(Running { queue, task }) = running {
+            drop(queue);
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the committer broke");
+            }
+        }
+        self.engine.close().await;
+    }
+
+    fn committer(&self) -> MutexGuard<'_, Option<Running>> {
+        // Nothing panics while it is held.
+        self.committer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enqueue(&self, job: Job) -> Result<(), StoreError> {
+        let committer = self.committer();
+        let closed = || StoreError::Unavailable("the store is closed".to_owned());
+        let sent = committer.as_ref().ok_or_else(closed)?.queue.try_send(job);
+        sent.map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Unavailable("too many changes are waiting".to_owned()),
+            mpsc::error::TrySendError::Closed(_) => closed(),
+        })
+    }
+}
+
+#[async_trait]
+impl ChatStore for SurrealStore {
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        plan::check(&change).map_err(|malformed| StoreError::Backend(Box::new(malformed)))?;
+        let (reply, outcome) = oneshot::channel();
+        self.enqueue(Job { change, reply })?;
+        // Without an answer the committer broke, and nobody knows where.
+        outcome.await.unwrap_or(Err(StoreError::OutcomeUnknown))
+    }
+
+    async fn facts(
+        &self,
+        session_id: SessionId,
+        users: &[UserId],
+        freshness: Freshness,
+    ) -> Result<SessionFacts, StoreError> {
+        read::facts(&self.engine, &self.cache, session_id, users, freshness).await
+    }
+
+    async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
+        read::log(&self.engine, ranges).await
+    }
+
+    async fn participants(&self, session_id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
+        lists::participants(&self.engine, session_id, slice).await
+    }
+
+    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+        lists::sessions_of(&self.engine, &self.cache, user, slice).await
+    }
+
+    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+        lists::public_sessions(&self.engine, &self.cache, user, slice).await
+    }
+
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+        profiles::find(&self.engine, users).await
+    }
+
+    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+        profiles::put(&self.engine, profile).await
+    }
+}

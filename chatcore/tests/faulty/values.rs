@@ -1,0 +1,63 @@
+//! Stores that keep something else than what was put.
+
+use super::*;
+
+impl Faulty {
+    /// Changes what is put.
+    pub(super) fn bend(&self, change: &mut Change) {
+        match self.fault {
+            Fault::ReversesChanges => change.events.reverse(),
+            Fault::ForgetsTheLastWrite if change.writes.len() > 1 => {
+                change.writes.pop();
+            }
+            _ => {}
+        }
+        for write in &mut change.writes {
+            if let Write::Session(session) = write {
+                match self.fault {
+                    Fault::MergesRecords => {
+                        let kept = self.notes().sessions.get(&session.id).and_then(|kept| kept.description.clone());
+                        session.description = session.description.take().or(kept);
+                    }
+                    Fault::KeepsSignedNumbers => {
+                        session.max_participants = session.max_participants.min(i32::MAX.unsigned_abs());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for event in &mut change.events {
+            match &mut event.kind {
+                EventKind::MessageSent { body, client_id } => {
+                    if self.has(Fault::ForgetsTheSendersName) {
+                        *client_id = None;
+                    }
+                    match &mut body.content {
+                        Content::Text(text) if self.has(Fault::TrimsTexts) => *text = text.trim().to_owned(),
+                        Content::Text(text) if self.has(Fault::TakesTextForCiphertext) => {
+                            if let Ok(sealed) = serde_json::from_str::<EncryptedContent>(text) {
+                                body.content = Content::Encrypted(sealed);
+                            }
+                        }
+                        Content::Text(_) => {}
+                        Content::Encrypted(sealed) if self.has(Fault::TakesCiphertextForText) => {
+                            body.content = Content::Text(sealed.encrypted_data.clone());
+                        }
+                        Content::Encrypted(_) => {}
+                    }
+                }
+                EventKind::SessionUpdated { changes } if self.has(Fault::ForgetsWhatWasTakenAway) => {
+                    changes.description = changes.description.take().filter(Option::is_some);
+                }
+                EventKind::SessionCreated { .. }
+                | EventKind::SessionUpdated { .. }
+                | EventKind::SessionDeleted
+                | EventKind::ParticipantJoined { .. }
+                | EventKind::ParticipantAdded { .. }
+                | EventKind::ParticipantLeft
+                | EventKind::ParticipantRemoved { .. }
+                | EventKind::ParticipantRoleChanged { .. } => {}
+            }
+        }
+    }
+}

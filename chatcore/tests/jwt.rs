@@ -1,0 +1,450 @@
+//! Tokens: what is accepted, and everything that is not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chatcore::{
+    Authenticator, Error, JwtAuthenticator, JwtIssuer, Principal, Result,
+    identity::{Audience, Claims, MIN_SECRET_BYTES, SystemRole, WeakSecret},
+};
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+
+const SECRET: &[u8] = b"the secret of these tests, 32 bytes or more";
+const OLD_SECRET: &[u8] = b"the secret that was there before this one";
+const OTHER_SECRET: &[u8] = b"a secret that nobody here has ever heard of";
+
+fn authenticator() -> JwtAuthenticator {
+    JwtAuthenticator::hs256(SECRET).unwrap()
+}
+
+fn in_seconds(seconds: i64) -> i64 {
+    Utc::now().timestamp() + seconds
+}
+
+/// A token with exactly this header and these claims, signed whatever the header says.
+fn signed(header: &Value, claims: &Value, secret: &[u8], algorithm: Algorithm) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", part(header), part(claims));
+    let signature =
+        jsonwebtoken::crypto::sign(message.as_bytes(), &EncodingKey::from_secret(secret), algorithm).unwrap();
+    format!("{message}.{signature}")
+}
+
+fn header() -> Value {
+    json!({ "alg": "HS256", "typ": "JWT" })
+}
+
+fn claims() -> Value {
+    json!({ "sub": "alice", "exp": in_seconds(600) })
+}
+
+/// A value with some of its members replaced, or, by null, taken away.
+fn with(mut value: Value, changes: Value) -> Value {
+    for (name, change) in changes.as_object().unwrap() {
+        match change {
+            Value::Null => value.as_object_mut().unwrap().remove(name),
+            change => value.as_object_mut().unwrap().insert(name.clone(), change.clone()),
+        };
+    }
+    value
+}
+
+fn token(header_changes: Value, claim_changes: Value) -> String {
+    signed(&with(header(), header_changes), &with(claims(), claim_changes), SECRET, Algorithm::HS256)
+}
+
+async fn shown(authenticator: &JwtAuthenticator, token: &str) -> Result<Principal> {
+    authenticator.authenticate(token).await
+}
+
+async fn user_of(authenticator: &JwtAuthenticator, token: &str) -> Option<String> {
+    shown(authenticator, token).await.ok().map(|principal| principal.user_id.to_string())
+}
+
+#[track_caller]
+fn assert_invalid(result: &Result<Principal>, what: &str) {
+    assert_eq!(result.as_ref().unwrap_err(), &Error::TokenInvalid, "{what}");
+}
+
+// ---- What is accepted
+
+#[tokio::test]
+async fn a_token_of_the_issuer_is_accepted() {
+    let issuer = JwtIssuer::hs256(SECRET).unwrap();
+    let claims = Claims {
+        sub: "alice".to_owned(),
+        name: Some("Alice Liddell".to_owned()),
+        preferred_username: Some("alice".to_owned()),
+        email: Some("alice@example.com".to_owned()),
+        picture: Some("https://example.com/alice.png".to_owned()),
+        sid: Some("a login".to_owned()),
+        ..Claims::default()
+    };
+    let before = in_seconds(0);
+    let token = issuer.issue(claims, Duration::from_secs(60)).unwrap();
+    let after = in_seconds(0);
+    let Principal { user_id, username, name, email, picture, system_role, login_id, issued_at, expires_at } =
+        shown(&authenticator(), &token).await.unwrap();
+    assert_eq!(
+        (user_id.as_str(), username.as_deref(), name.as_deref()),
+        ("alice", Some("alice"), Some("Alice Liddell"))
+    );
+    assert_eq!(email.as_deref(), Some("alice@example.com"));
+    assert_eq!(picture.as_deref(), Some("https://example.com/alice.png"));
+    assert_eq!((system_role, login_id.as_deref()), (SystemRole::User, Some("a login")));
+    assert!((before..=after).contains(&issued_at.timestamp()));
+    assert_eq!(expires_at.unwrap().timestamp(), issued_at.timestamp() + 60);
+}
+
+#[tokio::test]
+async fn a_subject_and_an_end_are_enough() {
+    let exp = in_seconds(600);
+    let principal = shown(&authenticator(), &token(json!({}), json!({ "exp": exp }))).await.unwrap();
+    let expected = Principal {
+        issued_at: DateTime::UNIX_EPOCH,
+        expires_at: DateTime::from_timestamp(exp, 0),
+        ..Principal::new(principal.user_id.clone())
+    };
+    assert_eq!(principal, expected, "claims of unknown age are as old as can be");
+}
+
+#[tokio::test]
+async fn claims_that_are_not_known_do_no_harm_and_raise_nobody() {
+    let extra = json!({ "role": "ADMIN", "system_role": "admin", "admin": true, "scope": ["*"], "jti": "1" });
+    let principal = shown(&authenticator(), &token(json!({}), extra)).await.unwrap();
+    assert_eq!(principal.system_role, SystemRole::User);
+}
+
+#[tokio::test]
+async fn subjects_are_taken_as_they_are() {
+    for sub in ["1", "auth0|0123", "üser@example.com", &"ü".repeat(128)] {
+        let token = token(json!({}), json!({ "sub": sub }));
+        assert_eq!(user_of(&authenticator(), &token).await.as_deref(), Some(sub));
+    }
+}
+
+// ---- Signatures
+
+#[tokio::test]
+async fn an_unsigned_token_is_refused() {
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    for alg in ["none", "None", "NONE", "nOnE", ""] {
+        let message = format!("{}.{}", part(json!({ "alg": alg, "typ": "JWT" })), part(claims()));
+        let properly_signed = signed(&json!({ "alg": alg }), &claims(), SECRET, Algorithm::HS256);
+        for token in [format!("{message}."), message.clone(), format!("{message}.AAAA"), properly_signed] {
+            assert_invalid(&shown(&authenticator(), &token).await, &token);
+        }
+    }
+    let good = token(json!({}), json!({}));
+    let (message, _) = good.rsplit_once('.').unwrap();
+    for token in [format!("{message}."), message.to_owned()] {
+        assert_invalid(&shown(&authenticator(), &token).await, "without its signature");
+    }
+}
+
+#[tokio::test]
+async fn only_one_algorithm_is_accepted() {
+    for (alg, algorithm) in [("HS384", Algorithm::HS384), ("HS512", Algorithm::HS512)] {
+        let token = signed(&with(header(), json!({ "alg": alg })), &claims(), SECRET, algorithm);
+        assert_invalid(&shown(&authenticator(), &token).await, alg);
+        // Signed by one algorithm, and said to be by another.
+        let token = signed(&header(), &claims(), SECRET, algorithm);
+        assert_invalid(&shown(&authenticator(), &token).await, alg);
+    }
+    for alg in ["HS384", "HS512", "RS256", "ES256", "PS256", "EdDSA", "hs256", "HS1"] {
+        let token = signed(&with(header(), json!({ "alg": alg })), &claims(), SECRET, Algorithm::HS256);
+        assert_invalid(&shown(&authenticator(), &token).await, alg);
+    }
+    assert_invalid(&shown(&authenticator(), &token(json!({ "alg": null }), json!({}))).await, "no algorithm");
+}
+
+#[tokio::test]
+async fn a_wrong_signature_is_refused() {
+    let token = signed(&header(), &claims(), OTHER_SECRET, Algorithm::HS256);
+    assert_invalid(&shown(&authenticator(), &token).await, "another secret");
+    for secret in [&SECRET[1..], &SECRET[..32]] {
+        let token = signed(&header(), &claims(), secret, Algorithm::HS256);
+        assert_invalid(&shown(&authenticator(), &token).await, "a part of the secret");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_touched_is_refused() {
+    let good = token(json!({}), json!({}));
+    assert!(shown(&authenticator(), &good).await.is_ok());
+    for at in 0..good.len() {
+        let mut touched = good.clone().into_bytes();
+        touched[at] = if touched[at] == b'A' { b'B' } else { b'A' };
+        let touched = String::from_utf8(touched).unwrap();
+        assert_invalid(&shown(&authenticator(), &touched).await, &format!("touched at {at}"));
+    }
+    let other = token(json!({}), json!({ "sub": "mallory" }));
+    let (message, _) = other.rsplit_once('.').unwrap();
+    let (_, signature) = good.rsplit_once('.').unwrap();
+    assert_invalid(&shown(&authenticator(), &format!("{message}.{signature}")).await, "another's signature");
+}
+
+#[tokio::test]
+async fn garbage_is_refused() {
+    let good = token(json!({}), json!({}));
+    let mut garbage =
+        ["", " ", ".", "..", "...", "a.b.c", "Bearer", "ü.ü.ü", "\0", "{}", "null"].map(str::to_owned).to_vec();
+    garbage.extend([
+        format!("{good}."),
+        format!(".{good}"),
+        format!("{good}.{good}"),
+        format!("Bearer {good}"),
+        format!(" {good}"),
+        format!("{good}\n"),
+        format!("{good}="),
+        good.replace('.', ""),
+        good.to_uppercase(),
+    ]);
+    for claims in [json!(null), json!([]), json!("alice"), json!(1), json!({})] {
+        garbage.push(signed(&header(), &claims, SECRET, Algorithm::HS256));
+    }
+    for header in [json!(null), json!([]), json!("HS256"), json!({})] {
+        garbage.push(signed(&header, &claims(), SECRET, Algorithm::HS256));
+    }
+    for token in garbage {
+        assert_invalid(&shown(&authenticator(), &token).await, &token);
+    }
+}
+
+#[tokio::test]
+async fn a_giant_token_is_refused_however_well_it_is_signed() {
+    let long = token(json!({}), json!({ "padding": "x".repeat(5_000) }));
+    assert!(long.len() <= 8 * 1024 && shown(&authenticator(), &long).await.is_ok());
+    for padding in [6_200, 1_000_000] {
+        let giant = token(json!({}), json!({ "padding": "x".repeat(padding) }));
+        assert_invalid(&shown(&authenticator(), &giant).await, "giant");
+    }
+    assert_invalid(&shown(&authenticator(), &"a.".repeat(5_000_000)).await, "giant garbage");
+}
+
+// ---- Time
+
+#[tokio::test]
+async fn an_expired_token_is_told_apart() {
+    for ago in [60, 3_600, 10_000_000] {
+        let token = token(json!({}), json!({ "exp": in_seconds(-ago) }));
+        assert_eq!(shown(&authenticator(), &token).await.unwrap_err(), Error::TokenExpired);
+    }
+    // Only by whoever could have had it: a wrong signature says nothing about time.
+    let expired = with(claims(), json!({ "exp": in_seconds(-60) }));
+    let token = signed(&header(), &expired, OTHER_SECRET, Algorithm::HS256);
+    assert_invalid(&shown(&authenticator(), &token).await, "expired and wrong");
+}
+
+#[tokio::test]
+async fn the_end_is_required_and_must_be_a_time() {
+    for exp in [json!(null), json!("soon"), json!("4102444800"), json!(true), json!([1]), json!({}), json!(-1)] {
+        let token = token(json!({}), json!({ "exp": exp }));
+        assert_invalid(&shown(&authenticator(), &token).await, &exp.to_string());
+    }
+    for exp in [json!(i64::MAX), json!(u64::MAX), json!(1e300), json!(10_000_000_000_000_000_i64)] {
+        let token = token(json!({}), json!({ "exp": exp }));
+        assert_invalid(&shown(&authenticator(), &token).await, "an end beyond all times");
+    }
+    let literally_null = signed(&header(), &json!({ "sub": "alice", "exp": null }), SECRET, Algorithm::HS256);
+    assert_invalid(&shown(&authenticator(), &literally_null).await, "null");
+}
+
+#[tokio::test]
+async fn a_token_is_not_accepted_before_its_time() {
+    for nbf in [json!(in_seconds(600)), json!(i64::MAX), json!("now")] {
+        let token = token(json!({}), json!({ "nbf": nbf }));
+        assert_invalid(&shown(&authenticator(), &token).await, &nbf.to_string());
+    }
+    let token = token(json!({}), json!({ "nbf": in_seconds(-600) }));
+    assert!(shown(&authenticator(), &token).await.is_ok());
+}
+
+// ---- Subjects
+
+#[tokio::test]
+async fn the_subject_is_required_and_must_be_a_user_id() {
+    let long = "x".repeat(129);
+    for sub in [json!(null), json!(""), json!(long), json!("a\nb"), json!("nul\u{0}"), json!(1), json!(["alice"])] {
+        let token = token(json!({}), json!({ "sub": sub }));
+        assert_invalid(&shown(&authenticator(), &token).await, &sub.to_string());
+    }
+}
+
+// ---- For whom, by whom
+
+#[tokio::test]
+async fn the_issuer_must_be_ours_where_one_is_wanted() {
+    let strict = authenticator().issuer("https://id.example.com");
+    let good = token(json!({}), json!({ "iss": "https://id.example.com" }));
+    assert!(shown(&strict, &good).await.is_ok());
+    assert!(shown(&authenticator(), &good).await.is_ok(), "where none is wanted, any is as good");
+    for iss in [json!(null), json!(""), json!("https://id.example.com/"), json!("https://evil.example"), json!(7)] {
+        let token = token(json!({}), json!({ "iss": iss }));
+        assert_invalid(&shown(&strict, &token).await, &iss.to_string());
+    }
+}
+
+#[tokio::test]
+async fn the_audience_must_name_us_where_one_is_wanted() {
+    let strict = authenticator().audience("chat");
+    for aud in [json!("chat"), json!(["chat"]), json!(["other", "chat"])] {
+        assert!(shown(&strict, &token(json!({}), json!({ "aud": aud }))).await.is_ok(), "{aud}");
+    }
+    for aud in [json!(null), json!(""), json!("Chat"), json!("chats"), json!(["other"]), json!([]), json!(7)] {
+        let token = token(json!({}), json!({ "aud": aud }));
+        assert_invalid(&shown(&strict, &token).await, &aud.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_token_made_for_another_service_is_refused() {
+    for aud in [json!("other"), json!(["other"]), json!(["other", "another"]), json!(7)] {
+        let token = token(json!({}), json!({ "aud": aud }));
+        assert_invalid(&shown(&authenticator(), &token).await, &aud.to_string());
+    }
+}
+
+#[tokio::test]
+async fn the_issuer_can_name_itself_and_an_audience() {
+    let issuer = JwtIssuer::hs256(SECRET).unwrap();
+    let strict = authenticator().issuer("us").audience("chat");
+    for aud in [Audience::One("chat".to_owned()), Audience::Several(vec!["x".to_owned(), "chat".to_owned()])] {
+        let claims =
+            Claims { sub: "alice".to_owned(), iss: Some("us".to_owned()), aud: Some(aud), ..Claims::default() };
+        let token = issuer.issue(claims, Duration::from_secs(60)).unwrap();
+        assert!(shown(&strict, &token).await.is_ok());
+    }
+}
+
+// ---- Headers
+
+#[tokio::test]
+async fn keys_that_a_header_names_are_refused() {
+    let jwk = json!({ "kty": "oct", "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(OTHER_SECRET) });
+    for (name, value) in [
+        ("jku", json!("https://evil.example/jwks.json")),
+        ("x5u", json!("https://evil.example/cert.pem")),
+        ("x5c", json!(["MIIB"])),
+        ("jwk", jwk),
+        ("crit", json!(["exp"])),
+        ("crit", json!([])),
+        ("crit", json!(["b64"])),
+    ] {
+        let header = with(header(), json!({ name: value }));
+        // Signed rightly, or by the key that the header brings along.
+        for secret in [SECRET, OTHER_SECRET] {
+            let token = signed(&header, &claims(), secret, Algorithm::HS256);
+            assert_invalid(&shown(&authenticator(), &token).await, name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn tokens_for_other_purposes_are_refused() {
+    for typ in ["refresh+jwt", "rt+jwt", "refresh", "dpop+jwt", "logout+jwt", "JWT2", ""] {
+        let token = token(json!({ "typ": typ }), json!({}));
+        assert_invalid(&shown(&authenticator(), &token).await, typ);
+    }
+    for typ in [json!("JWT"), json!("jwt"), json!("at+jwt"), json!("AT+JWT"), json!(null)] {
+        assert!(shown(&authenticator(), &token(json!({ "typ": typ }), json!({}))).await.is_ok(), "{typ}");
+    }
+}
+
+// ---- Keys
+
+#[tokio::test]
+async fn an_unknown_key_id_is_refused() {
+    let named = authenticator().and_secret(Some("2"), OTHER_SECRET).unwrap();
+    for kid in ["1", "", "3", "../../secret", "2 "] {
+        let token = token(json!({ "kid": kid }), json!({}));
+        assert_invalid(&shown(&authenticator(), &token).await, kid);
+        assert_invalid(&shown(&named, &token).await, kid);
+    }
+}
+
+#[tokio::test]
+async fn old_and_new_secret_are_accepted_during_a_rotation() {
+    let old = signed(&header(), &with(claims(), json!({ "sub": "old" })), OLD_SECRET, Algorithm::HS256);
+    let new = signed(&header(), &with(claims(), json!({ "sub": "new" })), SECRET, Algorithm::HS256);
+    let both = authenticator().and_secret(None, OLD_SECRET).unwrap();
+    assert_eq!(user_of(&both, &old).await.as_deref(), Some("old"));
+    assert_eq!(user_of(&both, &new).await.as_deref(), Some("new"));
+    assert_eq!(user_of(&authenticator(), &old).await, None, "after the overlap");
+    let other = signed(&header(), &claims(), OTHER_SECRET, Algorithm::HS256);
+    assert_invalid(&shown(&both, &other).await, "neither");
+    let expired = with(claims(), json!({ "exp": in_seconds(-60) }));
+    for secret in [SECRET, OLD_SECRET] {
+        let expired = signed(&header(), &expired, secret, Algorithm::HS256);
+        assert_eq!(shown(&both, &expired).await.unwrap_err(), Error::TokenExpired);
+    }
+}
+
+#[tokio::test]
+async fn a_key_with_an_id_is_for_the_tokens_that_name_it() {
+    let both = authenticator().and_secret(Some("2"), OLD_SECRET).unwrap();
+    let by =
+        |kid: Value, secret: &[u8]| signed(&with(header(), json!({ "kid": kid })), &claims(), secret, Algorithm::HS256);
+    assert!(shown(&both, &by(json!(null), SECRET)).await.is_ok());
+    assert!(shown(&both, &by(json!("2"), OLD_SECRET)).await.is_ok());
+    assert_invalid(&shown(&both, &by(json!("2"), SECRET)).await, "the other key's id");
+    assert_invalid(&shown(&both, &by(json!(null), OLD_SECRET)).await, "without its id");
+    // Two keys may share an id while one gives way to the other.
+    let three = both.and_secret(Some("2"), OTHER_SECRET).unwrap();
+    for secret in [OLD_SECRET, OTHER_SECRET] {
+        assert!(shown(&three, &by(json!("2"), secret)).await.is_ok());
+    }
+}
+
+#[test]
+fn a_weak_secret_is_refused() {
+    for length in [0, 1, MIN_SECRET_BYTES - 1] {
+        let weak = vec![b'x'; length];
+        assert_eq!(JwtAuthenticator::hs256(&weak).unwrap_err(), WeakSecret(length));
+        assert_eq!(JwtIssuer::hs256(&weak).unwrap_err(), WeakSecret(length));
+        assert_eq!(authenticator().and_secret(None, &weak).unwrap_err(), WeakSecret(length));
+        assert_eq!(authenticator().and_secret(Some("2"), &weak).unwrap_err(), WeakSecret(length));
+    }
+    assert_eq!(MIN_SECRET_BYTES, 32);
+    assert!(JwtAuthenticator::hs256(&[b'x'; 32]).is_ok() && JwtIssuer::hs256(&[b'x'; 32]).is_ok());
+}
+
+#[test]
+fn no_key_shows_in_a_log() {
+    let authenticator = authenticator().and_secret(Some("kid"), OLD_SECRET).unwrap();
+    let shown = format!("{authenticator:?} {authenticator:#?} {:?}", JwtIssuer::hs256(SECRET).unwrap());
+    for secret in [SECRET, OLD_SECRET] {
+        assert!(!shown.contains(std::str::from_utf8(secret).unwrap()));
+        let bytes = format!("{:?}", &secret[..8]);
+        assert!(!shown.contains(bytes.trim_matches(['[', ']'])), "{shown}");
+    }
+    assert!(shown.starts_with("JwtAuthenticator"));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_token_is_not_told() {
+    let texts: std::collections::BTreeSet<String> = [
+        token(json!({ "kid": "1" }), json!({})),
+        token(json!({}), json!({ "aud": "other" })),
+        token(json!({}), json!({ "sub": "" })),
+        signed(&header(), &claims(), OTHER_SECRET, Algorithm::HS256),
+        "garbage".to_owned(),
+    ]
+    .iter()
+    .map(|token| {
+        let runtime = futures_util::FutureExt::now_or_never(authenticator().authenticate(token));
+        runtime.unwrap().unwrap_err().to_string()
+    })
+    .collect();
+    assert_eq!(texts.len(), 1, "{texts:?}");
+}

@@ -1,0 +1,283 @@
+//! Notifiers that do not keep their word.
+
+use super::*;
+
+/// What becomes of each hint on its way.
+type Bend = Box<dyn Fn(usize, Hint) -> Vec<Hint> + Send + Sync>;
+
+/// Carries hints, and bends them.
+struct Bent {
+    notifier: InProcessNotifier,
+    bend: Bend,
+    published: AtomicUsize,
+}
+
+impl Bent {
+    fn new(bend: impl Fn(usize, Hint) -> Vec<Hint> + Send + Sync + 'static) -> Self {
+        Self { notifier: InProcessNotifier::new(), bend: Box::new(bend), published: AtomicUsize::new(0) }
+    }
+}
+
+#[async_trait]
+impl Notifier for Bent {
+    async fn publish(&self, hint: Hint) {
+        for hint in (self.bend)(self.published.fetch_add(1, Ordering::SeqCst), hint) {
+            self.notifier.publish(hint).await;
+        }
+    }
+
+    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
+        self.notifier.listen(session_id).await
+    }
+}
+
+/// Whatever the notifier does, readers get the log: those who were there before, came in between, or are slow.
+async fn readers_get_the_log_over(notifier: impl Notifier) {
+    let limits = Limits { tail_events: 8, poll_interval: Duration::from_millis(100), ..Limits::default() };
+    let chat = Chat::builder(MemoryStore::new()).limits(limits).notifier(notifier).build();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let mut early = chat.subscribe(&alice, id, Some(0)).await.unwrap();
+    let mut early_seqs = Vec::new();
+    for n in 0..30_u64 {
+        say(&chat, &alice, id, &n.to_string()).await;
+        if n % 3 == 0 {
+            early_seqs.push(next(&mut early).await.event.seq);
+        }
+        if n % 7 == 0 {
+            let role = if n % 2 == 0 { ParticipantRole::Admin } else { ParticipantRole::Member };
+            chat.change_role(&alice, id, &bob.user_id, role).await.unwrap();
+        }
+    }
+    let mut late = chat.subscribe(&bob, id, Some(5)).await.unwrap();
+    join_all((0..30).map(|n| {
+        let (chat, who) = (chat.clone(), if n % 2 == 0 { alice.clone() } else { bob.clone() });
+        async move { say(&chat, &who, id, &n.to_string()).await }
+    }))
+    .await;
+    chat.delete_session(&alice, id).await.unwrap();
+
+    let last = 2 + 30 + 5 + 30 + 1;
+    while let Some(event) = in_time(early.next_event()).await {
+        let event = event.unwrap();
+        assert_eq!(event.event.session_id, id);
+        early_seqs.push(event.event.seq);
+    }
+    assert_eq!(early_seqs, (1..=last).collect::<Vec<_>>());
+    assert_eq!(rest(&mut late).await.len() as u64, last - 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notifier_that_keeps_its_word_is_enough() {
+    readers_get_the_log_over(InProcessNotifier::new()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_notifier_costs_latency_only() {
+    readers_get_the_log_over(Bent::new(|_, _| Vec::new())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notifier_that_loses_hints_costs_latency_only() {
+    readers_get_the_log_over(Bent::new(|n, hint| if n % 3 == 1 { Vec::new() } else { vec![hint] })).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notifier_that_doubles_hints_doubles_nothing() {
+    readers_get_the_log_over(Bent::new(|_, hint| vec![hint.clone(), hint.clone(), hint])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notifier_that_reorders_hints_reorders_nothing() {
+    let held: Mutex<Vec<Hint>> = Mutex::default();
+    readers_get_the_log_over(Bent::new(move |n, hint| {
+        let mut held = held.lock().unwrap();
+        held.push(hint);
+        // Keeps up to five back, and lets the newest go first.
+        if n % 5 == 4 { held.drain(..).rev().collect() } else { Vec::new() }
+    }))
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notifier_that_repeats_old_hints_repeats_nothing() {
+    let all: Mutex<Vec<Hint>> = Mutex::default();
+    readers_get_the_log_over(Bent::new(move |_, hint| {
+        let mut all = all.lock().unwrap();
+        all.push(hint);
+        all.iter().rev().cloned().collect()
+    }))
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notifier_that_carries_no_events_is_enough() {
+    readers_get_the_log_over(Bent::new(|_, hint| match hint {
+        Hint::Committed { session_id, head, events: _ } => {
+            vec![Hint::Committed { session_id, head, events: Vec::new() }]
+        }
+        signal @ Hint::Signal(_) => vec![signal],
+    }))
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notifier_that_is_wrong_about_the_head_is_not_believed() {
+    for wrong in [0, 1, Seq::MAX] {
+        readers_get_the_log_over(Bent::new(move |_, hint| match hint {
+            Hint::Committed { session_id, head: _, events } => {
+                vec![Hint::Committed { session_id, head: wrong, events }]
+            }
+            signal @ Hint::Signal(_) => vec![signal],
+        }))
+        .await;
+    }
+}
+
+/// Its streams end after each hint.
+struct BreaksOff(InProcessNotifier);
+
+#[async_trait]
+impl Notifier for BreaksOff {
+    async fn publish(&self, hint: Hint) {
+        self.0.publish(hint).await;
+    }
+
+    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
+        self.0.listen(session_id).await.take(1).boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notifier_whose_streams_end_is_asked_again() {
+    readers_get_the_log_over(BreaksOff(InProcessNotifier::new())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_a_hint_with_a_gap_are_not_believed() {
+    // The newest event only, of everything that was committed since the last hint: there is a gap before it.
+    readers_get_the_log_over(Bent::new(|n, hint| if n % 4 == 3 { vec![hint] } else { Vec::new() })).await;
+
+    // A gap inside.
+    let all = Mutex::<Vec<_>>::default();
+    readers_get_the_log_over(Bent::new(move |n, hint| match hint {
+        Hint::Committed { session_id, head, events } => {
+            let mut all = all.lock().unwrap();
+            all.extend(events);
+            if n % 6 != 5 {
+                return Vec::new();
+            }
+            let holed = all.drain(..).enumerate().filter(|(n, _)| n % 3 != 1).map(|(_, event)| event).collect();
+            vec![Hint::Committed { session_id, head, events: holed }]
+        }
+        signal @ Hint::Signal(_) => vec![signal],
+    }))
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_a_hint_from_another_session_are_not_believed() {
+    let other = SessionId(uuid::Uuid::from_u128(1));
+    readers_get_the_log_over(Bent::new(move |_, hint| match hint {
+        Hint::Committed { session_id, head, events } => {
+            let foreign = |event: &Arc<Event>| Arc::new(Event { session_id: other, ..Event::clone(event) });
+            vec![Hint::Committed { session_id, head, events: events.iter().map(foreign).collect() }]
+        }
+        signal @ Hint::Signal(_) => vec![signal],
+    }))
+    .await;
+}
+
+/// Gives everybody the hints of every session.
+struct TellsEverybody(tokio::sync::broadcast::Sender<Hint>);
+
+#[async_trait]
+impl Notifier for TellsEverybody {
+    async fn publish(&self, hint: Hint) {
+        let _ = self.0.send(hint);
+    }
+
+    async fn listen(&self, _: SessionId) -> BoxStream<'static, Hint> {
+        let hints = stream::unfold(self.0.subscribe(), |mut hints| async move {
+            let hint = hints.recv().await.ok()?;
+            Some((hint, hints))
+        });
+        hints.boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hints_of_another_session_never_show_its_events_or_signals() {
+    let chat =
+        Chat::builder(MemoryStore::new()).notifier(TellsEverybody(tokio::sync::broadcast::Sender::new(64))).build();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let (here, there) = (room(&chat, &alice, &[]).await, room(&chat, &bob, &[]).await);
+    let mut events = chat.subscribe(&alice, here, None).await.unwrap();
+    say(&chat, &bob, there, "a secret").await;
+    chat.typing(&bob, there, true).await.unwrap();
+    assert_silent(&mut events).await;
+    say(&chat, &alice, here, "hello").await;
+    let event = next(&mut events).await;
+    assert_eq!((event.event.session_id, event.event.seq), (here, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_hints_a_poll_brings_everything_there_is() {
+    let limits = Limits { poll_interval: Duration::from_secs(60), ..Limits::default() };
+    let chat = Chat::builder(MemoryStore::new()).limits(limits).notifier(Bent::new(|_, _| Vec::new())).build();
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    let mut events = chat.subscribe(&alice, id, None).await.unwrap();
+    for n in 0..1_000 {
+        say(&chat, &alice, id, &n.to_string()).await;
+    }
+    // Virtual time: how many polls it takes.
+    let began = tokio::time::Instant::now();
+    for _ in 0..1_000 {
+        events.next_event().await.unwrap().unwrap();
+    }
+    assert_eq!(began.elapsed().as_secs() / 60, 1);
+}
+
+/// Takes its time to listen.
+#[derive(Clone, Default)]
+struct SlowToListen {
+    notifier: InProcessNotifier,
+    slow: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Notifier for SlowToListen {
+    async fn publish(&self, hint: Hint) {
+        self.notifier.publish(hint).await;
+    }
+
+    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
+        if self.slow.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.notifier.listen(session_id).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_subscribing_leaves_nobody_deaf() {
+    let notifier = SlowToListen::default();
+    let chat = Chat::builder(MemoryStore::new()).notifier(notifier.clone()).build();
+    let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
+    let id = room(&chat, &alice, &[&bob, &carol]).await;
+
+    notifier.slow.store(true, Ordering::SeqCst);
+    let mut gives_up = Box::pin(chat.subscribe(&carol, id, None));
+    assert!(futures_util::poll!(gives_up.as_mut()).is_pending());
+    notifier.slow.store(false, Ordering::SeqCst);
+    let waiting = tokio::spawn({
+        let (chat, bob) = (chat.clone(), bob.clone());
+        async move { chat.subscribe(&bob, id, None).await }
+    });
+    tokio::task::yield_now().await;
+    drop(gives_up);
+    let mut events = in_time(waiting).await.unwrap().unwrap();
+    chat.typing(&alice, id, true).await.unwrap();
+    assert!(matches!(delivery(&mut events).await, Delivery::Signal(_)));
+}

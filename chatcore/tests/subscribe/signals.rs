@@ -1,0 +1,89 @@
+//! Signals among events.
+
+use super::*;
+
+fn typing(id: SessionId, who: &Principal, is_typing: bool) -> Signal {
+    Signal::Typing { session_id: id, user_id: who.user_id.clone(), is_typing }
+}
+
+#[tokio::test(start_paused = true)]
+async fn typing_reaches_the_others_and_not_who_types() {
+    let (chat, alice, bob, carol) = (Chat::in_memory(), user("alice"), user("bob"), user("carol"));
+    let (id, elsewhere) = (room(&chat, &alice, &[&bob]).await, room(&chat, &carol, &[&alice]).await);
+    let mut hers = chat.subscribe(&alice, id, None).await.unwrap();
+    let mut his = chat.subscribe(&bob, id, None).await.unwrap();
+    let mut other = chat.subscribe(&carol, elsewhere, None).await.unwrap();
+    chat.typing(&alice, id, true).await.unwrap();
+    chat.typing(&alice, id, false).await.unwrap();
+    for is_typing in [true, false] {
+        let delivery = delivery(&mut his).await;
+        assert!(matches!(&delivery, Delivery::Signal(signal) if signal.signal == typing(id, &alice, is_typing)));
+    }
+    for silent in [&mut hers, &mut his, &mut other] {
+        assert_silent(silent).await;
+    }
+    let late = chat.subscribe(&bob, id, Some(0)).await;
+    assert_eq!(seqs(&take(&mut late.unwrap(), 2).await), [1, 2], "a signal is not in the log");
+}
+
+#[tokio::test]
+async fn typing_needs_the_right_to_send() {
+    let (chat, alice, bob, carol) = (Chat::in_memory(), user("alice"), user("bob"), user("carol"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    chat.change_role(&alice, id, &bob.user_id, ParticipantRole::Viewer).await.unwrap();
+    assert_denied(chat.typing(&bob, id, true).await, Denial::RoleInsufficient);
+    assert_denied(chat.typing(&carol, id, true).await, Denial::NotParticipant);
+    chat.delete_session(&alice, id).await.unwrap();
+    assert_denied(chat.typing(&alice, id, true).await, Denial::Hidden);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_right_after_a_message_comes_after_it_and_is_not_lost() {
+    let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    for _ in 0..50 {
+        let mut events = chat.subscribe(&bob, id, None).await.unwrap();
+        say(&chat, &alice, id, "one").await;
+        chat.typing(&alice, id, true).await.unwrap();
+        assert!(matches!(delivery(&mut events).await, Delivery::Event(_)));
+        assert!(matches!(delivery(&mut events).await, Delivery::Signal(_)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn signals_go_on_in_order_among_a_stream_of_messages() {
+    let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let mut events = chat.subscribe(&bob, id, None).await.unwrap();
+    for _ in 0..20 {
+        chat.typing(&alice, id, true).await.unwrap();
+        say(&chat, &alice, id, "a message").await;
+        chat.typing(&alice, id, false).await.unwrap();
+    }
+    let (mut messages, mut signals) = (Vec::new(), Vec::new());
+    while messages.len() + signals.len() < 60 {
+        match delivery(&mut events).await {
+            Delivery::Event(view) => messages.push(view.event.seq),
+            Delivery::Signal(view) => {
+                let Signal::Typing { is_typing, .. } = view.signal;
+                signals.push(is_typing);
+            }
+        }
+    }
+    assert_eq!(messages, (3..23).collect::<Vec<_>>());
+    assert_eq!(signals, [true, false].repeat(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_removed_hear_no_typing() {
+    let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    for _ in 0..20 {
+        let mut events = chat.subscribe(&bob, id, None).await.unwrap();
+        chat.remove_participant(&alice, id, &bob.user_id).await.unwrap();
+        chat.typing(&alice, id, true).await.unwrap();
+        assert!(matches!(delivery(&mut events).await, Delivery::Event(_)));
+        assert!(in_time(events.next()).await.is_none());
+        chat.join(&bob, id).await.unwrap();
+    }
+}

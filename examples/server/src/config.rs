@@ -1,0 +1,163 @@
+//! Settings: from flags, then the environment, then a file, then defaults.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use figment::{
+    Figment,
+    providers::{Format, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+
+/// What stops the server, in words for whoever started it.
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
+/// A complete chat server: REST, WebSocket, an embedded database.
+///
+/// Without a command it serves. Then try http://127.0.0.1:8000/docs, and `chat-server token --user alice` for a token.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve until Ctrl-C or SIGTERM (the default)
+    Serve,
+    /// Print an access token and nothing else; works while the server runs
+    Token(TokenArgs),
+}
+
+/// Whose token.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// The user's id: 1 to 128 characters
+    #[arg(long)]
+    pub(crate) user: String,
+    /// The name to show
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// A short handle to show; the user's id where not given
+    #[arg(long)]
+    pub(crate) username: Option<String>,
+    /// The e-mail address
+    #[arg(long)]
+    pub(crate) email: Option<String>,
+    /// How long the token is good for, like 30m, 24h or 7days
+    #[arg(long, default_value = "24h", value_parser = humantime::parse_duration)]
+    pub(crate) lifetime: Duration,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// The settings as they are given; what is not given here comes from the file, or is the default.
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct Settings {
+    /// A TOML file with the same settings, `_` for `-`; chat-server.toml is read if it is there
+    #[arg(long, global = true, env = "CHAT_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:8000]
+    #[arg(long, global = true, env = "CHAT_LISTEN", value_name = "ADDRESS:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<SocketAddr>,
+    /// The folder for the database and the signing secret [default: ./data]
+    #[arg(long, global = true, env = "CHAT_DATA", value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<PathBuf>,
+    /// The database: mem:// or surrealkv://FOLDER [default: surrealkv in the data folder]
+    #[arg(long, global = true, env = "CHAT_DATABASE", value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
+    /// A file with the signing secret, 32 bytes or more [default: `secret` in the data folder, made at first use]
+    #[arg(long, global = true, env = "CHAT_SECRET_FILE", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_file: Option<PathBuf>,
+    /// A page that may open WebSockets, as scheme://host[:port]; `*` for all; repeat for several [default: pages from
+    /// the server's own host]
+    #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed_origins: Vec<String>,
+    /// Largest body of a request, in bytes [default: 65536]
+    #[arg(long, global = true, env = "CHAT_BODY_BYTES", value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_bytes: Option<usize>,
+    /// Longest text of a message, in characters [default: 8000]
+    #[arg(long, global = true, env = "CHAT_MESSAGE_CHARS", value_name = "CHARACTERS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_chars: Option<usize>,
+    /// WebSockets open at once per user [default: 5]
+    #[arg(long, global = true, env = "CHAT_SOCKETS_PER_USER", value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sockets_per_user: Option<usize>,
+    /// What to log, like info, debug or chatcore=debug [default: info]
+    #[arg(long, global = true, env = "CHAT_LOG", value_name = "FILTER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
+    /// How log lines on stderr look [default: text]
+    #[arg(long, global = true, env = "CHAT_LOG_FORMAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_format: Option<LogFormat>,
+}
+
+/// The settings as they hold.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data: PathBuf,
+    pub(crate) database: Option<String>,
+    pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) body_bytes: usize,
+    pub(crate) message_chars: usize,
+    pub(crate) sockets_per_user: usize,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let (options, limits) = (chatcore_poem::Options::default(), chatcore::Limits::default());
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            data: PathBuf::from("data"),
+            database: None,
+            secret_file: None,
+            allowed_origins: Vec::new(),
+            body_bytes: options.body_bytes,
+            message_chars: limits.message_chars,
+            sockets_per_user: options.sockets_per_user,
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+impl Settings {
+    /// Puts the sources together.
+    pub(crate) fn load(self) -> Result<Config, Failure> {
+        let mut sources = Figment::from(Serialized::defaults(Config::default()));
+        sources = match &self.config {
+            Some(file) if !file.is_file() => {
+                return Err(format!("there is no configuration file at {}", file.display()).into());
+            }
+            Some(file) => sources.merge(Toml::file_exact(file)),
+            None => sources.merge(Toml::file_exact("chat-server.toml")),
+        };
+        let config = sources.merge(Serialized::defaults(self)).extract();
+        config.map_err(|error| format!("the settings are not valid: {error}").into())
+    }
+}

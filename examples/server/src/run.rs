@@ -1,0 +1,117 @@
+//! Serving.
+
+use std::{future::Future, io::Write as _, time::Duration};
+
+use chatcore::{Chat, JwtAuthenticator, Limits};
+use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions, serve};
+use chatcore_surreal::SurrealStore;
+use poem::{EndpointExt as _, Route};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    config::{Config, Failure, LogFormat},
+    secret,
+};
+
+/// Serves until it is told to stop.
+pub(crate) fn run(config: &Config) -> Result<(), Failure> {
+    log(config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(start(config));
+    // Nothing that is still open may hold the end up.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+fn log(config: &Config) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("--log is not valid: {error}"))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+    Ok(())
+}
+
+async fn start(config: &Config) -> Result<(), Failure> {
+    let authenticator = JwtAuthenticator::hs256(&secret::load(config)?)?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}; choose another place with --listen", config.listen))?;
+    let database = config
+        .database
+        .clone()
+        .unwrap_or_else(|| format!("surrealkv://{}?sync=every", config.data.join("db").display()));
+    tracing::info!(database, "opening the database");
+    let store = SurrealStore::connect(&database).await?;
+
+    let limits = Limits { message_chars: config.message_chars, ..Limits::default() };
+    let chat = Chat::builder(store.clone()).limits(limits).build();
+    let frontend = ChatFrontend::with_options(chat, authenticator, options(config));
+    let app = frontend.mount(Route::new()).with(frontend.problems());
+
+    let stopping = stop_on_signal()?;
+    // The one line on stdout, for people and for programs that start this one.
+    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    let sockets = async {
+        stopping.cancelled().await;
+        frontend.close_sockets().await;
+    };
+    let (served, ()) =
+        tokio::join!(serve(listener, app, ServeOptions::default(), stopping.clone().cancelled_owned()), sockets);
+    served?;
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn options(config: &Config) -> Options {
+    let origins = match config.allowed_origins.as_slice() {
+        [] => Origins::SameHost,
+        listed if listed.iter().any(|origin| origin == "*") => Origins::Any,
+        listed => Origins::Listed(listed.to_vec()),
+    };
+    Options {
+        origins,
+        body_bytes: config.body_bytes,
+        frame_bytes: config.body_bytes,
+        sockets_per_user: config.sockets_per_user,
+        ..Options::default()
+    }
+}
+
+/// Cancelled when Ctrl-C or SIGTERM comes.
+fn stop_on_signal() -> Result<CancellationToken, Failure> {
+    let stopping = CancellationToken::new();
+    let told = signal()?;
+    let token = stopping.clone();
+    tokio::spawn(async move {
+        told.await;
+        tracing::info!("stopping");
+        token.cancel();
+    });
+    Ok(stopping)
+}
+
+#[cfg(unix)]
+fn signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

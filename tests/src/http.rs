@@ -1,0 +1,127 @@
+//! A REST client.
+
+use reqwest::{Method, header::HeaderMap};
+use serde_json::Value;
+
+/// A caller of the REST operations.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    address: String,
+    token: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; `null` where it is empty or no JSON.
+    pub body: Value,
+}
+
+impl Reply {
+    /// The body, of an answer that must have this status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{:#}", self.body);
+        self.body
+    }
+
+    /// Checks that it is a whole problem document with this status and code.
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> Value {
+        let Self { status: got, headers, body } = self;
+        assert_eq!((got, body["code"].as_str()), (status, Some(code)), "{body:#}");
+        assert_eq!(headers["content-type"], "application/problem+json");
+        assert_eq!(body["status"], status);
+        assert_eq!(headers["x-request-id"].to_str().unwrap(), body["request_id"]);
+        for field in ["type", "title", "detail", "timestamp"] {
+            assert!(body[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {body:#}");
+        }
+        assert!(body["details"].is_object(), "{body:#}");
+        if got == 401 {
+            assert!(headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
+        }
+        if got == 405 {
+            assert!(!headers["allow"].is_empty());
+        }
+        if got == 429 || got == 503 {
+            assert!(headers.contains_key("retry-after"));
+        }
+        body
+    }
+}
+
+impl Client {
+    /// A client of the server at this address.
+    pub fn new(address: &str, token: Option<String>) -> Self {
+        // Pools would hold connections across a server's end.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap();
+        Self { http, address: address.to_owned(), token }
+    }
+
+    /// The same client with another token.
+    pub fn with_token(&self, token: impl Into<String>) -> Self {
+        Self { token: Some(token.into()), ..self.clone() }
+    }
+
+    /// A request to a path below `/api/v1/chat`, or to a whole path where it begins with `//`.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let path = path
+            .strip_prefix('/')
+            .filter(|path| path.starts_with('/'))
+            .map_or_else(|| format!("/api/v1/chat{path}"), str::to_owned);
+        let request = self.http.request(method, format!("http://{}{path}", self.address));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap();
+        Reply { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// POST of a body.
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        self.send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// PUT of a body.
+    pub async fn put(&self, path: &str, body: Value) -> Reply {
+        self.send(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// Makes a session and gives its id.
+    pub async fn session(&self, session_type: &str) -> String {
+        let body = serde_json::json!({ "title": "A room", "session_type": session_type });
+        id(&self.post("/sessions", body).await.expect(201))
+    }
+
+    /// Says something and gives the message.
+    pub async fn say(&self, session: &str, text: &str) -> Value {
+        let path = format!("/sessions/{session}/messages");
+        self.post(&path, serde_json::json!({ "content": text })).await.expect(201)
+    }
+}
+
+fn id(body: &Value) -> String {
+    body["id"].as_str().unwrap().to_owned()
+}

@@ -1,0 +1,121 @@
+//! A server in this process.
+
+use std::time::Duration;
+
+use chatcore::{Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, identity::Claims};
+use chatcore_poem::{ChatFrontend, Options, ServeOptions, serve};
+struct SurrealStore;
+impl SurrealStore {
+    async fn connect(_: &str) -> Result<MemoryStore, std::convert::Infallible> {
+        Ok(MemoryStore::new())
+    }
+} // TEMP
+use poem::{EndpointExt as _, Route};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Client, Socket};
+
+/// What the servers of these tests sign with.
+pub const SECRET: &[u8] = b"a secret for tests, long enough for HS256";
+
+/// Where a server keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// In the in-memory store.
+    Memory,
+    /// In SurrealDB in memory.
+    SurrealMemory,
+    /// In SurrealDB on disk, in a folder that goes with the server.
+    SurrealDisk,
+}
+
+/// A running server; it stops when dropped.
+pub struct Server {
+    /// `127.0.0.1:port`.
+    pub address: String,
+    /// The chat that it serves.
+    pub chat: Chat,
+    stopping: CancellationToken,
+    task: Option<JoinHandle<()>>,
+    _folder: Option<TempDir>,
+}
+
+impl Server {
+    /// One with everything by default.
+    pub async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, Limits::default(), Options::default()).await
+    }
+
+    /// One with these limits.
+    pub async fn start_with(backend: Backend, limits: Limits, options: Options) -> Self {
+        let (builder, folder) = match backend {
+            Backend::Memory => (Chat::builder(MemoryStore::new()), None),
+            Backend::SurrealMemory => (Chat::builder(SurrealStore::connect("mem://").await.unwrap()), None),
+            Backend::SurrealDisk => {
+                let folder = tempfile::tempdir().unwrap();
+                let url = format!("surrealkv://{}?sync=every", folder.path().join("db").display());
+                (Chat::builder(SurrealStore::connect(&url).await.unwrap()), Some(folder))
+            }
+        };
+        let chat = builder.limits(limits).build();
+        let frontend = ChatFrontend::with_options(chat.clone(), JwtAuthenticator::hs256(SECRET).unwrap(), options);
+        let app = frontend.mount(Route::new()).with(frontend.problems());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let stopping = CancellationToken::new();
+        let (stop, told) = (stopping.clone(), stopping.clone());
+        let task = tokio::spawn(async move {
+            let sockets = async {
+                told.cancelled().await;
+                frontend.close_sockets().await;
+            };
+            let options = ServeOptions { grace: Duration::from_secs(1), ..ServeOptions::default() };
+            let (served, ()) = tokio::join!(serve(listener, app, options, stop.cancelled_owned()), sockets);
+            served.unwrap();
+        });
+        Self { address, chat, stopping, task: Some(task), _folder: folder }
+    }
+
+    /// A client of this server for a user, who is thereby known to it.
+    pub async fn client(&self, user: &str) -> Client {
+        let client = Client::new(&self.address, Some(token(user)));
+        client.get("/sessions").await.expect(200);
+        client
+    }
+
+    /// A client without a token.
+    pub fn stranger(&self) -> Client {
+        Client::new(&self.address, None)
+    }
+
+    /// A socket of a user, authenticated by header.
+    pub async fn socket(&self, user: &str) -> Socket {
+        Socket::open(&self.address, "", Some(&token(user))).await
+    }
+
+    /// Stops it and waits for its end.
+    pub async fn stop(&mut self) {
+        self.stopping.cancel();
+        if let Some(task) = self.task.take() {
+            task.await.unwrap();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
+/// A token for a user, good for an hour.
+pub fn token(user: &str) -> String {
+    token_with(Claims { sub: user.to_owned(), name: Some(format!("Name of {user}")), ..Claims::default() }, 3600)
+}
+
+/// A token with these claims, good for so many seconds.
+pub fn token_with(claims: Claims, seconds: u64) -> String {
+    JwtIssuer::hs256(SECRET).unwrap().issue(claims, Duration::from_secs(seconds)).unwrap()
+}

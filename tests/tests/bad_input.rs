@@ -1,0 +1,283 @@
+//! What is wrong gets a typed problem, and changes nothing.
+#![allow(missing_docs, reason = "tests")]
+
+use std::time::Duration;
+
+use chatcore::{JwtIssuer, identity::Claims};
+use chatcore_tests::{Backend, SECRET, Server, on_every_store, token_with};
+use futures_util::stream;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// A session that never was.
+const NOWHERE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+on_every_store! {
+    async fn sessions_say_no(server) {
+        let (a, b) = (server.client("a").await, server.client("b").await);
+        let join = |id: &str| format!("/sessions/{id}/join");
+        let public = a.session("PUBLIC").await;
+        b.post(&join(&public), json!({})).await.expect(200);
+        b.post(&join(&public), json!({})).await.problem(409, "PARTICIPANT_ALREADY_EXISTS");
+
+        let full = a.post("/sessions", json!({ "title": "x", "session_type": "PUBLIC", "max_participants": 1 })).await;
+        let full = full.expect(201)["id"].as_str().unwrap().to_owned();
+        b.post(&join(&full), json!({})).await.problem(409, "SESSION_FULL");
+        a.post(&format!("/sessions/{full}/invite"), json!({ "user_id": "b" })).await.problem(409, "SESSION_FULL");
+
+        let private = a.session("PRIVATE").await;
+        b.post(&join(&private), json!({})).await.problem(404, "SESSION_NOT_FOUND");
+        let invite = |id: &str| format!("/sessions/{id}/invite");
+        a.post(&invite(&private), json!({ "user_id": "b" })).await.problem(409, "SESSION_PRIVATE");
+        a.post(&invite(&public), json!({ "user_id": "nobody" })).await.problem(404, "USER_NOT_FOUND");
+        a.post(&invite(&public), json!({ "user_id": "b" })).await.problem(409, "PARTICIPANT_ALREADY_EXISTS");
+        a.post(&invite(&public), json!({ "user_id": "b", "role": "OWNER" })).await.problem(403, "SESSION_OWNER_PROTECTED");
+
+        let path = format!("/sessions/{public}");
+        a.put(&format!("{path}/participants/b/role"), json!({ "role": "ADMIN" })).await.expect(200);
+        b.put(&format!("{path}/participants/a/role"), json!({ "role": "MEMBER" })).await.problem(403, "SESSION_OWNER_PROTECTED");
+        b.put(&format!("{path}/participants/b/role"), json!({ "role": "OWNER" })).await.problem(403, "SESSION_OWNER_PROTECTED");
+        b.delete(&format!("{path}/participants/a")).await.problem(403, "SESSION_OWNER_PROTECTED");
+        b.delete(&path).await.problem(403, "SESSION_OWNER_REQUIRED");
+        a.post(&format!("{path}/leave"), json!({})).await.problem(409, "SESSION_OWNER_CANNOT_LEAVE");
+        a.delete(&format!("{path}/participants/nobody")).await.problem(404, "PARTICIPANT_NOT_FOUND");
+        a.put(&path, json!({ "session_type": "PRIVATE" })).await.problem(409, "SESSION_NOT_EMPTY");
+        a.put(&path, json!({ "max_participants": 1 })).await.problem(409, "SESSION_CAP_TOO_LOW");
+
+        b.post(&format!("{path}/leave"), json!({})).await.expect(200);
+        b.post(&format!("{path}/messages"), json!({ "content": "x" })).await.problem(403, "SESSION_ACCESS_DENIED");
+        b.get(&path).await.problem(403, "SESSION_ACCESS_DENIED");
+        a.delete(&path).await.expect(204);
+        b.post(&join(&public), json!({})).await.problem(404, "SESSION_NOT_FOUND");
+        a.post(&format!("{path}/messages"), json!({ "content": "x" })).await.problem(404, "SESSION_NOT_FOUND");
+    }
+
+    async fn a_hidden_session_is_like_one_that_never_was(server) {
+        let (a, b) = (server.client("a").await, server.client("b").await);
+        let hidden = [a.session("PRIVATE").await, a.session("INVITE_ONLY").await, {
+            let id = a.session("PUBLIC").await;
+            a.delete(&format!("/sessions/{id}")).await.expect(204);
+            id
+        }];
+        let ways: [(Method, &str, Value); 11] = [
+            (Method::GET, "", Value::Null),
+            (Method::PUT, "", json!({ "title": "x" })),
+            (Method::DELETE, "", Value::Null),
+            (Method::POST, "/join", json!({})),
+            (Method::POST, "/leave", json!({})),
+            (Method::POST, "/invite", json!({ "user_id": "nobody" })),
+            (Method::POST, "/participants", json!({ "user_id": "a" })),
+            (Method::PUT, "/participants/a/role", json!({ "role": "MEMBER" })),
+            (Method::GET, "/participants", Value::Null),
+            (Method::POST, "/messages", json!({ "content": "x" })),
+            (Method::GET, "/messages?after=5", Value::Null),
+        ];
+        for (method, path, body) in ways {
+            let ask = async |id: &str| {
+                let mut request = b.request(method.clone(), &format!("/sessions/{id}{path}"));
+                if !body.is_null() {
+                    request = request.json(&body);
+                }
+                let mut problem = b.send(request).await.problem(404, "SESSION_NOT_FOUND");
+                let fields = problem.as_object_mut().unwrap();
+                fields.remove("request_id");
+                fields.remove("timestamp");
+                problem
+            };
+            let never = ask(NOWHERE).await;
+            for id in &hidden {
+                assert_eq!(ask(id).await, never, "{method} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_are_not_acceptable() {
+    let server = Server::start(Backend::Memory).await;
+    let stranger = server.stranger();
+    stranger.get("/sessions").await.problem(401, "AUTH_REQUIRED");
+    let basic = stranger.request(Method::GET, "/sessions").header("authorization", "Basic YTpi");
+    stranger.send(basic).await.problem(401, "AUTH_REQUIRED");
+    let twice = server.client("a").await.request(Method::GET, "/sessions").header("authorization", "Bearer x");
+    stranger.send(twice).await.problem(401, "AUTH_TOKEN_INVALID");
+
+    let claims = || Claims { sub: "a".into(), ..Claims::default() };
+    let other = JwtIssuer::hs256(b"another secret, also long enough for it").unwrap();
+    let other = other.issue(claims(), Duration::from_secs(60)).unwrap();
+    // {"alg":"none"} with the claims of a good token.
+    let good = token_with(claims(), 60);
+    let payload = good.split('.').nth(1).unwrap();
+    let none = format!("eyJhbGciOiJub25lIn0.{payload}.");
+    for bad in [other.as_str(), none.as_str(), "x", "a.b.c", &good[..good.len() - 2]] {
+        stranger.with_token(bad).get("/sessions").await.problem(401, "AUTH_TOKEN_INVALID");
+    }
+    let expired = Claims { exp: 1, ..claims() };
+    let expired = JwtIssuer::hs256(SECRET).unwrap().sign(&expired).unwrap();
+    stranger.with_token(expired).get("/sessions").await.problem(401, "AUTH_TOKEN_EXPIRED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_are_not_acceptable() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let raw = async |method: Method, path: &str, content_type: Option<&str>, body: &str| {
+        let mut request = a.request(method, path).body(body.to_owned());
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        a.send(request).await
+    };
+    let json_type = Some("application/json");
+    for malformed in ["", "{", "{\"title\":", "{\"title\": 5, oops", "[1,]", "\u{feff}{}", "{} {}", "nul"] {
+        raw(Method::POST, "/sessions", json_type, malformed).await.problem(400, "VALIDATION_INVALID_FORMAT");
+    }
+    for content_type in [None, Some("text/plain"), Some("application/xml"), Some("application/json; charset=latin1")] {
+        raw(Method::POST, "/sessions", content_type, "{}").await.problem(415, "UNSUPPORTED_MEDIA_TYPE");
+    }
+    let fields = |problem: &Value| -> Vec<String> {
+        let fields = problem["details"]["fields"].as_array().unwrap();
+        fields.iter().map(|field| field["field"].as_str().unwrap().to_owned()).collect()
+    };
+    let long = "x".repeat(101);
+    let cases: [(Value, &str, &str); 17] = [
+        (json!({}), "title", "VALIDATION_REQUIRED_FIELD"),
+        (json!([]), "", "VALIDATION_INVALID_VALUE"),
+        (json!("x"), "", "VALIDATION_INVALID_VALUE"),
+        (json!({ "title": null }), "title", "VALIDATION_INVALID_VALUE"),
+        (json!({ "title": 5 }), "title", "VALIDATION_INVALID_VALUE"),
+        (json!({ "title": "" }), "title", "VALIDATION_REQUIRED_FIELD"),
+        (json!({ "title": "  " }), "title", "VALIDATION_REQUIRED_FIELD"),
+        (json!({ "title": long }), "title", "VALIDATION_LENGTH_EXCEEDED"),
+        (json!({ "title": "a\nb" }), "title", "VALIDATION_INVALID_VALUE"),
+        (json!({ "title": "x", "owner": "b" }), "owner", "VALIDATION_INVALID_VALUE"),
+        (json!({ "title": "x", "description": "x".repeat(501) }), "description", "VALIDATION_LENGTH_EXCEEDED"),
+        (json!({ "title": "x", "session_type": "SECRET" }), "session_type", "VALIDATION_INVALID_VALUE"),
+        (json!({ "title": "x", "session_type": "public" }), "session_type", "VALIDATION_INVALID_VALUE"),
+        (json!({ "title": "x", "session_type": "DIRECT" }), "session_type", "VALIDATION_INVALID_VALUE"),
+        (json!({ "title": "x", "max_participants": 0 }), "max_participants", "VALIDATION_INVALID_VALUE"),
+        (json!({ "title": "x", "max_participants": -1 }), "max_participants", "VALIDATION_INVALID_VALUE"),
+        (
+            json!({ "title": "x", "max_participants": 10_000_000_000_u64 }),
+            "max_participants",
+            "VALIDATION_INVALID_VALUE",
+        ),
+    ];
+    for (body, field, code) in cases {
+        let problem = a.post("/sessions", body.clone()).await.problem(422, code);
+        assert_eq!(fields(&problem), [field], "{body}");
+    }
+    assert_eq!(a.get("/sessions").await.expect(200), json!([]));
+
+    let id = a.session("PRIVATE").await;
+    let path = format!("/sessions/{id}");
+    for body in [json!({ "title": null }), json!({ "session_type": null }), json!({ "max_participants": null })] {
+        a.put(&path, body).await.problem(422, "VALIDATION_INVALID_VALUE");
+    }
+    for body in [json!({ "role": "OVERLORD" }), json!({ "role": 1 }), json!({ "role": null })] {
+        a.put(&format!("{path}/participants/a/role"), body).await.problem(422, "VALIDATION_INVALID_VALUE");
+    }
+    a.put(&format!("{path}/participants/a/role"), json!({})).await.problem(422, "VALIDATION_REQUIRED_FIELD");
+    for user in [json!(""), json!(5), json!("x".repeat(129)), json!("a\u{0}b")] {
+        a.post(&format!("{path}/invite"), json!({ "user_id": user })).await.problem(422, "VALIDATION_INVALID_VALUE");
+    }
+    a.post(&format!("{path}/join"), json!({ "role": "OWNER" })).await.problem(422, "VALIDATION_INVALID_VALUE");
+
+    let send = async |body: Value| a.post(&format!("{path}/messages"), body).await;
+    send(json!({})).await.problem(422, "VALIDATION_REQUIRED_FIELD");
+    send(json!({ "content": "" })).await.problem(422, "VALIDATION_REQUIRED_FIELD");
+    send(json!({ "content": "x".repeat(8_001) })).await.problem(422, "MESSAGE_TOO_LONG");
+    send(json!({ "content": "ä".repeat(8_000) })).await.expect(201);
+    send(json!({ "content": "a\u{7}" })).await.problem(422, "VALIDATION_INVALID_VALUE");
+    for body in [
+        json!({ "content": null }),
+        json!({ "content": ["x"] }),
+        json!({ "content": { "encrypted_data": "x" } }),
+        json!({ "content": "x", "role": "root" }),
+        json!({ "content": "x", "message_type": "system" }),
+        json!({ "content": "x", "user_id": "b" }),
+        json!({ "content": "x", "client_id": "" }),
+        json!({ "content": "x", "client_id": "x".repeat(129) }),
+    ] {
+        let problem = send(body.clone()).await;
+        assert_eq!(problem.status, 422, "{body} {:?}", problem.body);
+    }
+    assert_eq!(a.get(&path).await.expect(200)["message_count"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_that_are_not_acceptable() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let id = a.session("PRIVATE").await;
+    for list in
+        ["/sessions", "/sessions/public", &format!("/sessions/{id}/messages"), &format!("/sessions/{id}/participants")]
+    {
+        for (query, status) in [
+            ("limit=0", 422),
+            ("limit=-1", 422),
+            ("limit=101", 422),
+            ("limit=1000000000", 422),
+            ("skip=-1", 422),
+            ("limit=abc", 400),
+            ("limit=", 400),
+            ("limit=1.5", 400),
+            ("limit=99999999999999999999", 400),
+            ("skip=x", 400),
+        ] {
+            let code = if status == 400 { "VALIDATION_INVALID_FORMAT" } else { "VALIDATION_INVALID_VALUE" };
+            let problem = a.get(&format!("{list}?{query}")).await.problem(status, code);
+            let field = query.split('=').next().unwrap();
+            assert_eq!(problem["details"]["fields"][0]["field"], field);
+        }
+    }
+    let messages = format!("/sessions/{id}/messages");
+    a.get(&format!("{messages}?before=yesterday")).await.problem(400, "VALIDATION_INVALID_FORMAT");
+    a.get(&format!("{messages}?before=-1")).await.problem(400, "VALIDATION_INVALID_FORMAT");
+    a.get(&format!("{messages}?before=5&after=1")).await.problem(422, "VALIDATION_INVALID_VALUE");
+    for bad in ["1", "x", "%00", "%ff", "..%2f", &"a".repeat(5000), &id.replace('-', "")] {
+        let reply = a.get(&format!("/sessions/{bad}")).await;
+        reply.problem(400, "VALIDATION_INVALID_FORMAT");
+    }
+    a.delete(&format!("/sessions/{id}/participants/{}", "x".repeat(129)))
+        .await
+        .problem(400, "VALIDATION_INVALID_FORMAT");
+    a.get(&format!("/sessions/{NOWHERE}")).await.problem(404, "SESSION_NOT_FOUND");
+    a.get("/nowhere").await.problem(404, "RESOURCE_NOT_FOUND");
+    a.get("//nowhere").await.problem(404, "RESOURCE_NOT_FOUND");
+    let reply = a.send(a.request(Method::PATCH, &format!("/sessions/{id}"))).await;
+    assert_eq!(reply.headers["allow"], "DELETE, GET, HEAD, OPTIONS, PUT");
+    reply.problem(405, "METHOD_NOT_ALLOWED");
+    let reply = a.send(a.request(Method::POST, "/sessions/public")).await;
+    assert_eq!(reply.headers["allow"], "GET, HEAD, OPTIONS");
+    reply.problem(405, "METHOD_NOT_ALLOWED");
+    let options = a.send(a.request(Method::OPTIONS, "/sessions")).await;
+    assert_eq!((options.status, options.headers["allow"].to_str().unwrap()), (204, "GET, HEAD, OPTIONS, POST"));
+    a.get("//ws").await.problem(426, "UPGRADE_REQUIRED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_10_mb_is_refused_whether_or_not_its_length_is_announced() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let id = a.session("PUBLIC").await;
+    for path in ["/sessions".to_owned(), format!("/sessions/{id}/messages"), format!("/sessions/{id}/join")] {
+        let request = || a.request(Method::POST, &path).header("content-type", "application/json");
+        a.send(request().body(vec![b'x'; 10_000_000])).await.problem(413, "PAYLOAD_TOO_LARGE");
+        let chunks = stream::iter((0..10_000).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 1_000])));
+        a.send(request().body(reqwest::Body::wrap_stream(chunks))).await.problem(413, "PAYLOAD_TOO_LARGE");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_id_is_taken_over_where_it_is_plain() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let ask = async |id: &str| {
+        let reply = a.send(a.request(Method::GET, "/nowhere").header("x-request-id", id)).await;
+        reply.problem(404, "RESOURCE_NOT_FOUND")["request_id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(ask("abc-1.2_3:4").await, "abc-1.2_3:4");
+    assert_ne!(ask("<script>").await, "<script>");
+    assert_ne!(ask(&"x".repeat(129)).await, "x".repeat(129));
+}

@@ -1,0 +1,198 @@
+//! Every cell of the permission matrix, through REST, and through the WebSocket where a frame expresses it: the answer is
+//! the engine's, and what is denied changes nothing.
+#![allow(missing_docs, reason = "tests")]
+
+use chatcore::{
+    model::{ParticipantRole, SessionType, Standing},
+    permission::{Action, Denial, Facts, SessionState, decide},
+};
+use chatcore_tests::{Client, Reply, Server, Socket, on_every_store};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// A session with one of each: the users are called by what they are.
+struct Room<'a> {
+    server: &'a Server,
+    id: String,
+    session_type: SessionType,
+}
+
+const CAP: u32 = 20;
+
+fn standing(user: &str) -> Standing {
+    match user {
+        "owner" => Standing::Active(ParticipantRole::Owner),
+        "admin" | "admin2" => Standing::Active(ParticipantRole::Admin),
+        "member" | "member2" => Standing::Active(ParticipantRole::Member),
+        "viewer" | "viewer2" => Standing::Active(ParticipantRole::Viewer),
+        "former" => Standing::Former(ParticipantRole::Member),
+        "stranger" => Standing::Stranger,
+        other => panic!("{other}"),
+    }
+}
+
+/// Who is in it besides the owner.
+fn others(session_type: SessionType) -> &'static [&'static str] {
+    match session_type {
+        SessionType::Public | SessionType::InviteOnly => &["admin", "admin2", "member", "member2", "viewer", "viewer2"],
+        SessionType::Private | SessionType::Direct => &[],
+    }
+}
+
+impl<'a> Room<'a> {
+    async fn make(server: &'a Server, session_type: SessionType) -> Self {
+        let owner = server.client("owner").await;
+        let body = json!({ "title": "x", "session_type": "INVITE_ONLY", "max_participants": CAP });
+        let id = owner.post("/sessions", body).await.expect(201)["id"].as_str().unwrap().to_owned();
+        let path = format!("/sessions/{id}");
+        for user in others(session_type) {
+            let Standing::Active(role) = standing(user) else { unreachable!() };
+            let body = json!({ "user_id": user, "role": role });
+            owner.post(&format!("{path}/invite"), body).await.expect(201);
+        }
+        owner.post(&format!("{path}/invite"), json!({ "user_id": "former" })).await.expect(201);
+        owner.delete(&format!("{path}/participants/former")).await.expect(200);
+        owner.put(&path, json!({ "session_type": session_type })).await.expect(200);
+        Self { server, id, session_type }
+    }
+
+    fn facts(&self, actor: &str, target: Option<&str>) -> Facts {
+        let participant_count = 1 + u32::try_from(others(self.session_type).len()).unwrap();
+        let session_type = self.session_type;
+        let session = SessionState { session_type, is_active: true, participant_count, max_participants: CAP };
+        Facts { session: Some(session), actor: Some(standing(actor)), target: target.map(standing) }
+    }
+
+    async fn snapshot(&self) -> Value {
+        self.server.client("owner").await.get(&format!("/sessions/{}", self.id)).await.expect(200)
+    }
+
+    /// The same over REST.
+    async fn act(&self, client: &Client, action: Action, target: Option<&str>) -> Reply {
+        let target = target.unwrap_or_default();
+        let (method, path, body) = match action {
+            Action::View => (Method::GET, String::new(), Value::Null),
+            Action::Send => (Method::POST, "/messages".into(), json!({ "content": "x" })),
+            Action::Update { session_type, max_participants } => {
+                let mut body = json!({ "title": "changed" });
+                if let Some(session_type) = session_type {
+                    body["session_type"] = json!(session_type);
+                }
+                if let Some(cap) = max_participants {
+                    body["max_participants"] = json!(cap);
+                }
+                (Method::PUT, String::new(), body)
+            }
+            Action::Delete => (Method::DELETE, String::new(), Value::Null),
+            Action::Invite { role } => (Method::POST, "/invite".into(), json!({ "user_id": target, "role": role })),
+            Action::Remove => (Method::DELETE, format!("/participants/{target}"), Value::Null),
+            Action::ChangeRole { role } => {
+                (Method::PUT, format!("/participants/{target}/role"), json!({ "role": role }))
+            }
+            Action::Leave => (Method::POST, "/leave".into(), json!({})),
+            Action::Join => (Method::POST, "/join".into(), json!({})),
+        };
+        let mut request = client.request(method, &format!("/sessions/{}{path}", self.id));
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        client.send(request).await
+    }
+}
+
+/// What can be done to whom.
+fn cells() -> Vec<(Action, Option<&'static str>)> {
+    let targets = ["owner", "admin2", "member2", "viewer2", "former", "stranger"];
+    let mut cells = vec![
+        (Action::View, None),
+        (Action::Send, None),
+        (Action::Update { session_type: None, max_participants: None }, None),
+        (Action::Update { session_type: Some(SessionType::Private), max_participants: None }, None),
+        (Action::Update { session_type: None, max_participants: Some(1) }, None),
+        (Action::Leave, None),
+        (Action::Join, None),
+        (Action::Delete, None),
+    ];
+    for target in targets {
+        cells.push((Action::Remove, Some(target)));
+        for role in ParticipantRole::ALL {
+            cells.push((Action::Invite { role }, Some(target)));
+            cells.push((Action::ChangeRole { role }, Some(target)));
+        }
+    }
+    cells
+}
+
+const ACTORS: [&str; 6] = ["owner", "admin", "member", "viewer", "former", "stranger"];
+
+fn in_room(session_type: SessionType, user: &str) -> bool {
+    matches!(user, "owner" | "former" | "stranger") || others(session_type).contains(&user)
+}
+
+on_every_store! {
+    async fn every_cell_through_rest(server) {
+        for user in ["owner", "admin", "admin2", "member", "member2", "viewer", "viewer2", "former", "stranger"] {
+            server.client(user).await;
+        }
+        let (mut allowed, mut denied) = (0, 0);
+        for session_type in [SessionType::Public, SessionType::InviteOnly, SessionType::Private] {
+            let mut room = Room::make(&server, session_type).await;
+            let mut before = room.snapshot().await;
+            for actor in ACTORS.into_iter().filter(|user| in_room(session_type, user)) {
+                let client = server.client(actor).await;
+                for (action, target) in cells() {
+                    if target.is_some_and(|target| !in_room(session_type, target)) {
+                        continue;
+                    }
+                    let reply = room.act(&client, action, target).await;
+                    let cell = format!("{session_type} {actor} {action:?} {target:?}");
+                    match decide(&room.facts(actor, target), action) {
+                        Ok(()) => {
+                            assert!(reply.status < 300, "{cell}: {:?}", reply.body);
+                            allowed += 1;
+                            if !matches!(action, Action::View | Action::Send) {
+                                room = Room::make(&server, session_type).await;
+                            }
+                            before = room.snapshot().await;
+                        }
+                        Err(denial) => {
+                            let code = denial.code();
+                            assert_eq!(reply.body["code"], code.as_str(), "{cell}");
+                            assert_eq!(reply.status, code.status(), "{cell}");
+                            assert_eq!(room.snapshot().await, before, "{cell}");
+                            denied += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(allowed > 80 && denied > 500, "{allowed} {denied}");
+    }
+
+    async fn every_cell_through_the_websocket(server) {
+        for user in ["owner", "admin", "admin2", "member", "member2", "viewer", "viewer2", "former", "stranger"] {
+            server.client(user).await;
+        }
+        for session_type in [SessionType::Public, SessionType::InviteOnly, SessionType::Private] {
+            let room = Room::make(&server, session_type).await;
+            for actor in ACTORS.into_iter().filter(|user| in_room(session_type, user)) {
+                let mut socket = server.socket(actor).await;
+                let facts = room.facts(actor, None);
+                let id = &room.id;
+                check(&mut socket, decide(&facts, Action::View), "join_session", json!({ "session_id": id })).await;
+                let send = decide(&facts, Action::Send);
+                check(&mut socket, send, "send_message", json!({ "session_id": id, "content": "x" })).await;
+                check(&mut socket, send, "typing_start", json!({ "session_id": id })).await;
+                check(&mut socket, send, "typing_stop", json!({ "session_id": id })).await;
+            }
+        }
+    }
+}
+
+async fn check(socket: &mut Socket, decision: Result<(), Denial>, event: &str, data: Value) {
+    let answer = socket.ask(event, data).await;
+    match decision {
+        Ok(()) => assert_eq!(answer["event"], "ack", "{answer}"),
+        Err(denial) => assert_eq!(answer["data"]["code"], denial.code().as_str(), "{answer}"),
+    }
+}

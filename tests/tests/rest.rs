@@ -1,0 +1,186 @@
+//! The REST operations, over real HTTP: the documented flow, shapes and statuses.
+#![allow(missing_docs, reason = "tests")]
+
+use chatcore_tests::on_every_store;
+use serde_json::{Value, json};
+
+/// The fields of an object.
+fn keys(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+on_every_store! {
+    async fn the_documented_flow(server) {
+        let (a, b) = (server.client("a").await, server.client("b").await);
+        let made = a
+            .post("/sessions", json!({
+                "title": "General Discussion",
+                "description": "Open chat for everyone",
+                "session_type": "PUBLIC",
+                "max_participants": 50,
+            }))
+            .await
+            .expect(201);
+        assert_eq!(
+            keys(&made),
+            [
+                "created_at", "description", "id", "is_active", "max_participants", "message_count", "messages",
+                "owner_username", "participant_count", "participants", "seq", "session_type", "title", "updated_at",
+                "user_id",
+            ]
+        );
+        assert_eq!(made["title"], "General Discussion");
+        assert_eq!(made["description"], "Open chat for everyone");
+        assert_eq!(made["session_type"], "PUBLIC");
+        assert_eq!(made["max_participants"], 50);
+        assert_eq!((&made["user_id"], &made["owner_username"]), (&json!("a"), &json!("a")));
+        assert_eq!((&made["is_active"], &made["participant_count"]), (&json!(true), &json!(1)));
+        assert_eq!(made["messages"], json!([]));
+        assert_eq!(
+            keys(&made["participants"][0]),
+            [
+                "created_at", "id", "is_active", "is_owner", "joined_at", "name", "role", "session_id", "user_id",
+                "username",
+            ]
+        );
+        assert_eq!(made["participants"][0]["role"], "OWNER");
+        let id = made["id"].as_str().unwrap();
+
+        let public = b.get("/sessions/public?skip=0&limit=100").await.expect(200);
+        assert_eq!(public["total"], 1);
+        assert_eq!(public["sessions"][0]["id"], id);
+
+        let joined = b.post(&format!("/sessions/{id}/join"), json!({})).await.expect(200);
+        assert_eq!(joined["message"], "Successfully joined the chat session");
+        let participants = a.get(&format!("/sessions/{id}/participants")).await.expect(200);
+        assert_eq!(participants[1]["id"], joined["participant_id"]);
+        assert_eq!(participants[1]["role"], "MEMBER");
+        assert_eq!(participants[1]["name"], "Name of b");
+
+        let sent = b
+            .post(&format!("/sessions/{id}/messages"), json!({ "role": "user", "content": "Hi everyone! Just joined." }))
+            .await
+            .expect(201);
+        assert_eq!(
+            keys(&sent),
+            [
+                "content", "created_at", "id", "message_type", "name", "number", "role", "seq", "session_id",
+                "user_id", "username",
+            ]
+        );
+        assert_eq!((&sent["content"], &sent["role"]), (&json!("Hi everyone! Just joined."), &json!("user")));
+        assert_eq!((&sent["user_id"], &sent["username"]), (&json!("b"), &json!("b")));
+
+        let promoted = a.put(&format!("/sessions/{id}/participants/b/role"), json!({ "role": "ADMIN" })).await.expect(200);
+        assert_eq!(promoted["role"], "ADMIN");
+
+        let messages = a.get(&format!("/sessions/{id}/messages?skip=0&limit=100")).await.expect(200);
+        assert_eq!(messages, json!([sent]));
+        let shown = a.get(&format!("/sessions/{id}")).await.expect(200);
+        assert_eq!(shown["messages"], messages);
+        assert_eq!((&shown["message_count"], &shown["participant_count"]), (&json!(1), &json!(2)));
+        let listed = b.get("/sessions").await.expect(200);
+        assert_eq!((&listed[0]["id"], &listed[0]["message_count"]), (&json!(id), &json!(1)));
+        // Who is in it is not offered to join.
+        assert_eq!(b.get("/sessions/public").await.expect(200)["total"], 0);
+
+        // The same API answers below the other base.
+        assert_eq!(a.get(&format!("//api/chat/sessions/{id}/messages")).await.expect(200), messages);
+    }
+
+    async fn managing_a_session(server) {
+        let (a, b, c) = (server.client("a").await, server.client("b").await, server.client("c").await);
+        let id = a.session("INVITE_ONLY").await;
+        let path = format!("/sessions/{id}");
+
+        let added = a.post(&format!("{path}/participants"), json!({ "user_id": "b" })).await.expect(201);
+        assert_eq!((&added["role"], &added["is_owner"], &added["is_active"]), (&json!("MEMBER"), &json!(false), &json!(true)));
+        a.post(&format!("{path}/invite"), json!({ "user_id": "c", "role": "VIEWER" })).await.expect(201);
+        c.post(&format!("{path}/messages"), json!({ "content": "x" })).await.problem(403, "RESOURCE_ACCESS_DENIED");
+
+        let updated = a
+            .put(&path, json!({ "title": "Updated", "description": "New", "max_participants": 15 }))
+            .await
+            .expect(200);
+        assert_eq!((&updated["title"], &updated["max_participants"]), (&json!("Updated"), &json!(15)));
+        assert_eq!(updated["session_type"], "INVITE_ONLY");
+        // What is not named stays; null takes a description away.
+        let updated = a.put(&path, json!({ "description": null })).await.expect(200);
+        assert_eq!((&updated["title"], &updated["description"]), (&json!("Updated"), &Value::Null));
+
+        let left = c.post(&format!("{path}/leave"), json!({})).await.expect(200);
+        assert_eq!(left["message"], "Successfully left the chat session");
+        c.get(&path).await.problem(404, "SESSION_NOT_FOUND");
+        let removed = a.delete(&format!("{path}/participants/b")).await.expect(200);
+        assert_eq!(removed["message"], "Participant removed successfully");
+        assert_eq!(a.get(&format!("{path}/participants")).await.expect(200).as_array().unwrap().len(), 1);
+        assert_eq!(b.get("/sessions").await.expect(200), json!([]));
+
+        let gone = a.delete(&path).await;
+        assert_eq!((gone.status, gone.body), (204, Value::Null));
+        a.get(&path).await.problem(404, "SESSION_NOT_FOUND");
+        assert_eq!(a.get("/sessions").await.expect(200), json!([]));
+    }
+
+    async fn pages_of_messages(server) {
+        let a = server.client("a").await;
+        let id = a.session("PRIVATE").await;
+        for n in 1..=7 {
+            a.say(&id, &format!("m{n}")).await;
+        }
+        let page = async |query: &str| {
+            let reply = a.get(&format!("/sessions/{id}/messages?{query}")).await;
+            let link = reply.headers.get("link").map(|link| link.to_str().unwrap().to_owned()).unwrap_or_default();
+            let texts: Vec<String> =
+                reply.expect(200).as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap().to_owned()).collect();
+            (texts.join(" "), link)
+        };
+        assert_eq!(page("skip=1&limit=2").await.0, "m2 m3");
+        let (texts, link) = page("limit=3").await;
+        assert_eq!((texts.as_str(), link.as_str()), ("m1 m2 m3", "<?after=4&limit=3>; rel=\"next\""));
+        let (texts, link) = page("after=4&limit=3").await;
+        assert_eq!(texts, "m4 m5 m6");
+        assert_eq!(link, "<?before=5&limit=3>; rel=\"prev\", <?after=7&limit=3>; rel=\"next\"");
+        let (texts, link) = page("before=5&limit=3").await;
+        assert_eq!((texts.as_str(), link.as_str()), ("m1 m2 m3", "<?after=4&limit=3>; rel=\"next\""));
+        assert_eq!(page("after=8").await, (String::new(), String::new()));
+        assert_eq!(page("skip=100").await.0, "");
+        // The newest: before a time that is still to come.
+        assert_eq!(page("before=2999-01-01T00:00:00Z&limit=2").await.0, "m6 m7");
+        assert_eq!(page("after=2000-01-01T00:00:00Z&limit=2").await.0, "m1 m2");
+    }
+
+    async fn a_retried_send_is_one_message(server) {
+        let a = server.client("a").await;
+        let id = a.session("PRIVATE").await;
+        let path = format!("/sessions/{id}/messages");
+        let body = json!({ "content": "once", "client_id": "k1" });
+        let first = a.post(&path, body.clone()).await.expect(201);
+        assert_eq!(a.post(&path, body).await.expect(201), first);
+        let by_header = a.request(reqwest::Method::POST, &path).header("Idempotency-Key", "k1").json(&json!({ "content": "once" }));
+        assert_eq!(a.send(by_header).await.expect(201), first);
+        a.post(&path, json!({ "content": "other", "client_id": "k1" })).await.problem(409, "CLIENT_ID_REUSED");
+        assert_eq!(a.get(&path).await.expect(200), json!([first]));
+        // Encrypted content passes through as it is.
+        let content = json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 });
+        let sent = a.post(&path, json!({ "content": content, "message_type": "file" })).await.expect(201);
+        assert_eq!((&sent["content"], &sent["message_type"]), (&content, &json!("file")));
+    }
+
+    async fn emails_are_for_those_who_may_see_them(server) {
+        use chatcore::identity::Claims;
+        let mail = |user: &str| {
+            let claims = Claims { sub: user.into(), email: Some(format!("{user}@example.org")), ..Claims::default() };
+            server.stranger().with_token(chatcore_tests::token_with(claims, 60))
+        };
+        let (a, b) = (mail("a"), mail("b"));
+        let id = a.session("PUBLIC").await;
+        b.post(&format!("/sessions/{id}/join"), json!({})).await.expect(200);
+        let path = format!("/sessions/{id}/participants");
+        let emails = |list: Value| -> Vec<Value> { list.as_array().unwrap().iter().map(|p| p["email"].clone()).collect() };
+        let asked = format!("{path}?include_email=true");
+        assert_eq!(emails(a.get(&path).await.expect(200)), [Value::Null, Value::Null]);
+        assert_eq!(emails(a.get(&asked).await.expect(200)), [json!("a@example.org"), json!("b@example.org")]);
+        assert_eq!(emails(b.get(&asked).await.expect(200)), [Value::Null, json!("b@example.org")]);
+    }
+}
