@@ -1,7 +1,10 @@
 //! The open database: its threads, its statements, and its end.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -40,6 +43,7 @@ pub(crate) struct Engine {
     handle: Handle,
     target: Target,
     open: Mutex<Option<Open>>,
+    shared: AtomicBool,
     #[cfg(test)]
     pub(crate) faults: Mutex<std::collections::VecDeque<Fault>>,
 }
@@ -80,6 +84,7 @@ impl Engine {
             handle: handle.clone(),
             target: target.clone(),
             open: Mutex::new(Some(Open { database: None, runtime: Some(runtime) })),
+            shared: AtomicBool::new(false),
             #[cfg(test)]
             faults: Mutex::default(),
         };
@@ -94,6 +99,16 @@ impl Engine {
     /// Whether a row that can be read has also been made durable.
     pub(crate) fn visible_is_durable(&self) -> bool {
         self.target.visible_is_durable()
+    }
+
+    /// Whether others write to the same database. The engines that there are belong to one process.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// From now on others do.
+    pub(crate) fn share(&self) {
+        self.shared.store(true, Ordering::Relaxed);
     }
 
     /// Runs something on the engine's threads.

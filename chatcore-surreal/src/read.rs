@@ -63,7 +63,7 @@ pub(crate) async fn log(engine: &Engine, ranges: &[LogRange]) -> Result<Vec<Vec<
     let found: Vec<Vec<LogRow>> = match asked.collect::<Vec<_>>().as_slice() {
         [] => Vec::new(),
         [one] => vec![engine.rows(RANGE, bind("range", one.clone())).await?],
-        many => engine.value(RANGES, bind("ranges", many.to_vec())).await?,
+        many => engine.rows(RANGES, bind("ranges", many.to_vec())).await?,
     };
     for (place, rows) in places.into_iter().zip(found) {
         if let Some(answer) = answers.get_mut(place) {

@@ -72,6 +72,7 @@ impl SurrealStore {
     #[doc(hidden)]
     #[must_use]
     pub fn beside(&self) -> Self {
+        self.engine.share();
         Self::on(Arc::clone(&self.engine), self.options.clone())
     }
 
@@ -118,7 +119,7 @@ impl ChatStore for SurrealStore {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         plan::check(&change).map_err(|malformed| StoreError::Backend(Box::new(malformed)))?;
         let (reply, outcome) = oneshot::channel();
-        self.enqueue(Job { change, reply })?;
+        self.enqueue(Job::new(change, reply))?;
         // Without an answer the committer broke, and nobody knows where.
         outcome.await.unwrap_or(Err(StoreError::OutcomeUnknown))
     }
@@ -156,3 +157,6 @@ impl ChatStore for SurrealStore {
         profiles::put(&self.engine, profile).await
     }
 }
+
+#[cfg(test)]
+mod tests;

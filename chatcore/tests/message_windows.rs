@@ -190,6 +190,15 @@ proptest! {
 }
 
 #[test]
+fn every_place_of_a_long_log_is_found() {
+    let stretch = |is_message, length| std::iter::repeat_n(Step { is_message, seconds: 1 }, length);
+    let mixed = (0..150).map(|n| Step { is_message: n % 3 == 0, seconds: n % 2 });
+    let steps: Vec<Step> = stretch(false, 170).chain(stretch(true, 60)).chain(mixed).chain(stretch(true, 20)).collect();
+    let everywhere: Vec<usize> = (0..steps.len() + 2).collect();
+    check(&steps, &everywhere, &[1, 7]);
+}
+
+#[test]
 fn the_default_page_has_fifty() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {

@@ -4,12 +4,7 @@ use std::time::Duration;
 
 use chatcore::{Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, identity::Claims};
 use chatcore_poem::{ChatFrontend, Options, ServeOptions, serve};
-struct SurrealStore;
-impl SurrealStore {
-    async fn connect(_: &str) -> Result<MemoryStore, std::convert::Infallible> {
-        Ok(MemoryStore::new())
-    }
-} // TEMP
+use chatcore_surreal::SurrealStore;
 use poem::{EndpointExt as _, Route};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};

@@ -1,1 +1,122 @@
+use chatcore::{
+    model::{ParticipantId, ParticipantRole, SessionType, Standing},
+    store::Head,
+};
+use chrono::DateTime;
+use uuid::Uuid;
 
+use super::*;
+
+fn ana() -> UserId {
+    UserId::new("ana").expect("a user id")
+}
+
+const ID: SessionId = SessionId(Uuid::nil());
+
+fn known(seq: u64, governance: u64) -> Known {
+    Known { head: Head { seq, number: 0, at: DateTime::UNIX_EPOCH }, governance }
+}
+
+fn session(title: &str) -> Session {
+    Session {
+        id: ID,
+        title: title.to_owned(),
+        description: None,
+        session_type: SessionType::Public,
+        max_participants: 2,
+        participant_count: 1,
+        owner: ana(),
+        is_active: true,
+        created_at: DateTime::UNIX_EPOCH,
+        updated_at: DateTime::UNIX_EPOCH,
+    }
+}
+
+fn record(role: ParticipantRole) -> ParticipantRecord {
+    let (joined_at, created_at) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
+    let (id, standing) = (ParticipantId(Uuid::nil()), Standing::Active(role));
+    ParticipantRecord { id, session_id: ID, user_id: ana(), standing, joined_at, created_at }
+}
+
+fn people(role: ParticipantRole) -> People {
+    People::from([((ID, ana()), Some(record(role)))])
+}
+
+/// What is kept: the position, the title and ana's role.
+fn facts(cache: &Cache) -> Option<(u64, String, Option<ParticipantRole>)> {
+    let facts = cache.facts(ID, &[ana()])?;
+    let role = facts.participants[0].as_ref().and_then(|record| record.standing.role());
+    Some((facts.head.seq, facts.session.expect("a session").title, role))
+}
+
+fn learned(seq: u64, governance: u64) -> Cache {
+    let cache = Cache::new(100, 100);
+    cache.learn(ID, known(seq, governance), Some(&Some(session("a"))), &people(ParticipantRole::Member));
+    cache
+}
+
+#[test]
+fn what_was_read_is_kept_as_of_its_head() {
+    let cache = learned(5, 3);
+    assert_eq!(facts(&cache), Some((5, "a".into(), Some(ParticipantRole::Member))));
+    assert!(cache.facts(ID, &[UserId::new("bob").expect("a user id")]).is_none());
+    assert!(cache.facts(SessionId(Uuid::max()), &[]).is_none());
+}
+
+#[test]
+fn own_messages_move_the_head_and_keep_the_facts() {
+    let cache = learned(5, 3);
+    cache.committed(ID, known(5, 3), known(9, 3), Vec::new());
+    assert_eq!(facts(&cache), Some((9, "a".into(), Some(ParticipantRole::Member))));
+}
+
+#[test]
+fn own_governance_updates_what_it_wrote_and_keeps_the_rest() {
+    let cache = learned(5, 3);
+    let write = Write::Session(session("b"));
+    cache.committed(ID, known(5, 3), known(6, 6), vec![&write]);
+    assert_eq!(facts(&cache), Some((6, "b".into(), Some(ParticipantRole::Member))));
+    let write = Write::Participant(record(ParticipantRole::Admin));
+    cache.committed(ID, known(6, 6), known(7, 7), vec![&write]);
+    assert_eq!(facts(&cache), Some((7, "b".into(), Some(ParticipantRole::Admin))));
+}
+
+#[test]
+fn governance_of_others_drops_the_facts() {
+    let cache = learned(5, 3);
+    cache.learn(ID, known(8, 7), None, &People::new());
+    assert_eq!(facts(&cache), None);
+    assert_eq!(cache.known(ID), Some(known(8, 7)));
+    // Messages of others do not.
+    let cache = learned(5, 3);
+    cache.learn(ID, known(8, 3), None, &People::new());
+    assert_eq!(facts(&cache), Some((8, "a".into(), Some(ParticipantRole::Member))));
+}
+
+#[test]
+fn a_slow_read_does_not_bring_old_facts_back() {
+    let cache = learned(5, 3);
+    let (promoted, renamed) = (Write::Participant(record(ParticipantRole::Admin)), Write::Session(session("b")));
+    cache.committed(ID, known(5, 3), known(6, 6), vec![&promoted, &renamed]);
+    cache.learn(ID, known(5, 3), Some(&Some(session("a"))), &people(ParticipantRole::Member));
+    assert_eq!(facts(&cache), Some((6, "b".into(), Some(ParticipantRole::Admin))));
+    // Nor does a read that has seen more than the commit that is reported after it.
+    cache.learn(ID, known(8, 8), Some(&Some(session("c"))), &people(ParticipantRole::Viewer));
+    cache.committed(ID, known(6, 6), known(7, 7), vec![&promoted, &renamed]);
+    assert_eq!(facts(&cache), Some((8, "c".into(), Some(ParticipantRole::Viewer))));
+}
+
+#[test]
+fn an_entry_made_from_an_older_read_is_not_taken_for_what_a_commit_built_on() {
+    let cache = learned(5, 3);
+    // Planned from 7, after a governance event of somebody else at 6.
+    cache.committed(ID, known(7, 6), known(8, 6), Vec::new());
+    assert_eq!(facts(&cache), None);
+}
+
+#[test]
+fn what_is_forgotten_is_not_known() {
+    let cache = learned(5, 3);
+    cache.forget(ID);
+    assert_eq!((cache.known(ID), facts(&cache)), (None, None));
+}

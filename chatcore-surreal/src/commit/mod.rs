@@ -10,7 +10,7 @@ mod write;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chatcore::{
@@ -32,8 +32,14 @@ use crate::{
 
 /// How often a batch is tried before its sessions go apart.
 const TOGETHER: usize = 3;
-/// How often the changes of one session are tried. Each time another process was faster.
-const APART: usize = 40;
+/// How often the changes of one session are tried before those of others have their turn, and how many turns they get.
+/// Each time another process was faster.
+const APART: usize = 5;
+const TURNS: usize = 20;
+/// After how many batches without a rest others get the chance to write to the same sessions, and for how many times the
+/// duration of a batch. Who has lost must read before it writes, and would lose for ever to one who never rests.
+const BREATH: u32 = 64;
+const REST: u32 = 8;
 /// How often, and after what pauses, it is looked for what became of a commit.
 const LOOKS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -41,11 +47,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A change that waits.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) change: Change,
-    pub(crate) reply: oneshot::Sender<Result<Committed, StoreError>>,
+    change: Change,
+    reply: oneshot::Sender<Result<Committed, StoreError>>,
+    /// How many turns it had in which others were faster.
+    turns: usize,
 }
 
 impl Job {
+    pub(crate) fn new(change: Change, reply: oneshot::Sender<Result<Committed, StoreError>>) -> Self {
+        Self { change, reply, turns: 0 }
+    }
+
     fn end(self, outcome: Result<Committed, StoreError>) {
         // It fails where the caller went away.
         let _ = self.reply.send(outcome);
@@ -73,46 +85,67 @@ enum Attempt {
 impl Committer {
     /// Commits until nobody can send any more.
     pub(crate) async fn run(self, mut queue: mpsc::Receiver<Job>) {
-        let mut jobs = Vec::new();
-        while queue.recv_many(&mut jobs, self.max_batch).await > 0 {
-            // Whoever went away before it began does not want it any more.
-            jobs.retain(|job| !job.reply.is_closed());
-            self.batch(std::mem::take(&mut jobs)).await;
+        let (mut lost, mut lasted, mut batches) = (Vec::new(), Duration::ZERO, 0);
+        loop {
+            let mut jobs = Vec::new();
+            let begun = Instant::now();
+            if !lost.is_empty() {
+                // Who lost does not wait for somebody else to come.
+                jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(self.max_batch));
+            } else if queue.recv_many(&mut jobs, self.max_batch).await == 0 {
+                return;
+            }
+            batches = if begun.elapsed() > lasted { 0 } else { batches + 1 };
+            if batches == BREATH && self.engine.is_shared() {
+                tokio::time::sleep(lasted * REST).await;
+                batches = 0;
+            }
+            let begun = Instant::now();
+            lost = self.batch(lost, jobs).await;
+            lasted = begun.elapsed();
         }
     }
 
-    /// Commits these, whatever it takes, and tells everybody.
-    async fn batch(&self, jobs: Vec<Job>) {
-        if jobs.is_empty() {
-            return;
-        }
-        let (Attempt::Lost(jobs) | Attempt::Failed(jobs, _)) = self.attempt(jobs, TOGETHER).await else { return };
+    /// Commits these and tells everybody, but for those who lost to other processes and get another turn.
+    async fn batch(&self, lost: Vec<Job>, jobs: Vec<Job>) -> Vec<Job> {
         // One session that others write to all the time, or one change that the database refuses, is not to stop
-        // the others.
+        // the others: it goes apart.
+        let hot: BTreeSet<SessionId> = ids(&lost).into_iter().collect();
+        // Whoever went away before it began does not want it any more.
+        let wanted = lost.into_iter().chain(jobs).filter(|job| !job.reply.is_closed());
+        let (mut apart, together): (Vec<Job>, Vec<Job>) = wanted.partition(|job| hot.contains(&job.change.session_id));
+        match self.attempt(together, TOGETHER).await {
+            Attempt::Settled => {}
+            Attempt::Lost(jobs) | Attempt::Failed(jobs, _) => apart.extend(jobs),
+        }
         let mut sessions = BTreeMap::<SessionId, Vec<Job>>::new();
-        for job in jobs {
+        for job in apart {
             sessions.entry(job.change.session_id).or_default().push(job);
         }
+        let mut lost = Vec::new();
         for jobs in sessions.into_values() {
             match self.attempt(jobs, APART).await {
                 Attempt::Settled => {}
-                Attempt::Lost(jobs) => jobs.into_iter().for_each(|job| job.end(Err(Failure::Lost.into()))),
-                Attempt::Failed(jobs, _) => self.one_by_one(jobs).await,
+                Attempt::Lost(jobs) => lost.extend(jobs.into_iter().filter_map(another_turn)),
+                Attempt::Failed(jobs, _) => lost.extend(self.one_by_one(jobs).await),
             }
         }
+        lost
     }
 
-    async fn one_by_one(&self, jobs: Vec<Job>) {
+    async fn one_by_one(&self, jobs: Vec<Job>) -> Vec<Job> {
+        let mut lost = Vec::new();
         for job in jobs {
             match self.attempt(vec![job], APART).await {
                 Attempt::Settled => {}
-                Attempt::Lost(jobs) => jobs.into_iter().for_each(|job| job.end(Err(Failure::Lost.into()))),
+                Attempt::Lost(jobs) => lost.extend(jobs.into_iter().filter_map(another_turn)),
                 Attempt::Failed(jobs, error) => {
                     tracing::error!(%error, "the database refused a change");
                     jobs.into_iter().for_each(|job| job.end(Err(Failure::Failed(error.clone()).into())));
                 }
             }
         }
+        lost
     }
 
     /// Tries so often to commit these in one transaction.
@@ -242,6 +275,16 @@ enum Fate {
     Unknown,
 }
 
+/// The change again, unless it had its turns.
+fn another_turn(mut job: Job) -> Option<Job> {
+    job.turns += 1;
+    if job.turns < TURNS {
+        return Some(job);
+    }
+    job.end(Err(Failure::Lost.into()));
+    None
+}
+
 /// The sessions of these changes, each once.
 fn ids(jobs: &[Job]) -> Vec<SessionId> {
     let ids: BTreeSet<SessionId> = jobs.iter().map(|job| job.change.session_id).collect();
@@ -272,6 +315,3 @@ fn refuse(jobs: Vec<Job>, error: &StoreError) -> Attempt {
     }
     Attempt::Settled
 }
-
-#[cfg(test)]
-mod tests;

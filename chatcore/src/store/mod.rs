@@ -85,3 +85,44 @@ pub trait ChatStore: Send + Sync + 'static {
     /// Keeps a profile, unless the one that is kept has the same or a newer [`Profile::updated_at`]. Safe to repeat.
     async fn put_profile(&self, profile: Profile) -> Result<(), StoreError>;
 }
+
+/// A shared store is a store, so that whoever made it can keep a handle, for instance to close it.
+#[async_trait]
+impl<S: ChatStore + ?Sized> ChatStore for Arc<S> {
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        (**self).commit(change).await
+    }
+
+    async fn facts(
+        &self,
+        session_id: SessionId,
+        users: &[UserId],
+        freshness: Freshness,
+    ) -> Result<SessionFacts, StoreError> {
+        (**self).facts(session_id, users, freshness).await
+    }
+
+    async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
+        (**self).log(ranges).await
+    }
+
+    async fn participants(&self, session_id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
+        (**self).participants(session_id, slice).await
+    }
+
+    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+        (**self).sessions_of(user, slice).await
+    }
+
+    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+        (**self).public_sessions(user, slice).await
+    }
+
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+        (**self).profiles(users).await
+    }
+
+    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+        (**self).put_profile(profile).await
+    }
+}

@@ -23,6 +23,24 @@ async fn a_slow_reader_gets_everything_although_little_is_kept() {
 }
 
 #[tokio::test]
+async fn what_was_told_is_kept_no_longer_than_it_has_to_be() {
+    let limits = Limits { tail_events: 4, ..Limits::default() };
+    let chat = Chat::builder(MemoryStore::new()).limits(limits).build();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    // This one never reads, which must cost nothing.
+    let _asleep = chat.subscribe(&bob, id, None).await.unwrap();
+    let mut events = chat.subscribe(&alice, id, None).await.unwrap();
+    let mut told = Vec::new();
+    for n in 0..20 {
+        say(&chat, &alice, id, &n.to_string()).await;
+        told.push(Arc::downgrade(&next(&mut events).await));
+    }
+    let kept: Vec<bool> = told.iter().map(|view| view.strong_count() > 0).collect();
+    assert_eq!(kept, [vec![false; 16], vec![true; 4]].concat());
+}
+
+#[tokio::test]
 async fn a_reader_far_behind_is_ended_at_their_removal_and_not_later() {
     let limits = Limits { tail_events: 4, ..Limits::default() };
     let chat = Chat::builder(MemoryStore::new()).limits(limits).build();

@@ -1,6 +1,10 @@
 //! Settings: from flags, then the environment, then a file, then defaults.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use figment::{
@@ -8,6 +12,9 @@ use figment::{
     providers::{Format, Serialized, Toml},
 };
 use serde::{Deserialize, Serialize};
+
+/// The file that is read where none is named.
+const DEFAULT_FILE: &str = "chat-server.toml";
 
 /// What stops the server, in words for whoever started it.
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -155,7 +162,8 @@ impl Settings {
                 return Err(format!("there is no configuration file at {}", file.display()).into());
             }
             Some(file) => sources.merge(Toml::file_exact(file)),
-            None => sources.merge(Toml::file_exact("chat-server.toml")),
+            None if Path::new(DEFAULT_FILE).is_file() => sources.merge(Toml::file_exact(DEFAULT_FILE)),
+            None => sources,
         };
         let config = sources.merge(Serialized::defaults(self)).extract();
         config.map_err(|error| format!("the settings are not valid: {error}").into())

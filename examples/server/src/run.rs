@@ -1,6 +1,6 @@
 //! Serving.
 
-use std::{future::Future, io::Write as _, time::Duration};
+use std::{future::Future, io::Write as _, sync::Arc, time::Duration};
 
 use chatcore::{Chat, JwtAuthenticator, Limits};
 use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions, serve};
@@ -45,10 +45,10 @@ async fn start(config: &Config) -> Result<(), Failure> {
         .clone()
         .unwrap_or_else(|| format!("surrealkv://{}?sync=every", config.data.join("db").display()));
     tracing::info!(database, "opening the database");
-    let store = SurrealStore::connect(&database).await?;
+    let store = Arc::new(SurrealStore::connect(&database).await?);
 
     let limits = Limits { message_chars: config.message_chars, ..Limits::default() };
-    let chat = Chat::builder(store.clone()).limits(limits).build();
+    let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
     let frontend = ChatFrontend::with_options(chat, authenticator, options(config));
     let app = frontend.mount(Route::new()).with(frontend.problems());
 

@@ -1,0 +1,232 @@
+use std::sync::Arc;
+
+use chatcore::{
+    model::{Content, EventKind, MessageBody, MessageType, NewEvent, SpeakerRole},
+    store::Conflicting,
+};
+use chrono::Utc;
+use surrealdb::types::{RecordId, Value, Variables};
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    engine::{Fault, bind},
+    keys,
+};
+
+/// A message; the log does not ask for a session's record.
+fn message(id: SessionId, said: &str) -> Change {
+    let content = Content::Text(said.to_owned());
+    let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
+    let kind = EventKind::MessageSent { body, client_id: None };
+    let event = NewEvent { actor: UserId::new("ana").expect("a user id"), created_at: Utc::now(), kind };
+    Change { session_id: id, decided_at: 0, events: vec![event], writes: Vec::new(), claim: None }
+}
+
+fn new_id() -> SessionId {
+    SessionId(Uuid::now_v7())
+}
+
+async fn in_memory() -> SurrealStore {
+    SurrealStore::connect("mem://").await.expect("a database in memory")
+}
+
+async fn positions(store: &SurrealStore, session_id: SessionId) -> Vec<u64> {
+    let range = LogRange { session_id, from: 1, to: 10_000 };
+    store.log(&[range]).await.expect("a log").remove(0).iter().map(|event| event.seq).collect()
+}
+
+fn fail(store: &SurrealStore, faults: &[Fault]) {
+    store.engine.faults.lock().expect("the faults").extend(faults);
+}
+
+#[tokio::test]
+async fn the_end_of_a_log_is_found_far_beyond_its_checkpoint() {
+    let store = in_memory().await;
+    let id = new_id();
+    for _ in 0..13 {
+        let part = Change { events: vec![message(id, "a message").events.remove(0); 100], ..message(id, "") };
+        store.commit(part).await.expect("messages");
+    }
+    store.engine.write("DELETE $id", bind("id", keys::checkpoint(id))).await.expect("the checkpoint is lost");
+    let other = store.beside();
+    let facts = other.facts(id, &[], Freshness::Fresh).await.expect("facts");
+    assert_eq!((facts.head.seq, facts.head.number), (1300, 1300));
+    let third = store.beside();
+    assert_eq!(third.commit(message(id, "the next")).await.expect("a message").events[0].seq, 1301);
+    assert_eq!(positions(&store, id).await, (1..=1301).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_never_far_behind() {
+    let store = in_memory().await;
+    let id = new_id();
+    for n in 1..=600_u64 {
+        store.commit(message(id, "a message")).await.expect("a message");
+        if n % 50 == 0 {
+            let seqs: Vec<i64> = store
+                .engine
+                .rows("SELECT VALUE seq FROM $id", bind("id", keys::checkpoint(id)))
+                .await
+                .expect("a checkpoint");
+            assert!(seqs[0].unsigned_abs() + 256 > n, "at {n} it stands at {seqs:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("surrealkv://{}", folder.path().display());
+    let store = SurrealStore::connect(&url).await.expect("a database on disk");
+    let id = bind("id", RecordId::new("schema_version", "current"));
+    store.engine.write("UPDATE $id SET version = 99", id).await.expect("another version");
+    store.close().await;
+    match SurrealStore::connect(&url).await {
+        Err(ConnectError::NewerSchema { found: 99, known: 1 }) => {}
+        other => panic!("a newer schema gave {other:?}"),
+    }
+}
+
+/// The plan of a statement, as text.
+async fn explained(store: &SurrealStore, text: &'static str, binds: Variables) -> String {
+    let plan: Value = store.engine.value(text, binds).await.expect("a plan");
+    format!("{plan:?}")
+}
+
+#[tokio::test]
+async fn pages_of_lists_stop_when_they_have_enough() {
+    let store = in_memory().await;
+    let ana = UserId::new("ana").expect("a user id");
+    for text in [lists::SEATS, lists::MEMBERSHIPS] {
+        let mut binds = Variables::new();
+        binds.insert("seats", keys::seats(new_id()));
+        binds.insert("memberships", keys::memberships(&ana));
+        binds.insert("skip", 3_i64);
+        binds.insert("limit", 10_i64);
+        let text: &'static str = Box::leak(format!("EXPLAIN {text}").into_boxed_str());
+        let plan = explained(&store, text, binds).await;
+        assert!(plan.contains("DynamicScan"), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_after_it_happened_is_found() {
+    let store = in_memory().await;
+    let id = new_id();
+    fail(&store, &[Fault::AfterDone]);
+    assert_eq!(store.commit(message(id, "one")).await.expect("it happened").events[0].seq, 1);
+    store.commit(message(id, "two")).await.expect("a message");
+    assert_eq!(positions(&store, id).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn what_is_visible_on_disk_may_not_be_durable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("surrealkv://{}", folder.path().display());
+    let store = SurrealStore::connect(&url).await.expect("a database on disk");
+    let id = new_id();
+    fail(&store, &[Fault::AfterDone]);
+    let outcome = store.commit(message(id, "one")).await;
+    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
+    store.commit(message(id, "two")).await.expect("a message");
+    assert_eq!(positions(&store, id).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_commit_that_did_not_happen_is_tried_again_alone() {
+    let store = in_memory().await;
+    let id = new_id();
+    fail(&store, &[Fault::NotDone, Fault::NotDone]);
+    assert_eq!(store.commit(message(id, "one")).await.expect("the third time").events[0].seq, 1);
+    fail(&store, &[Fault::NotDone, Fault::NotDone, Fault::NotDone]);
+    let outcome = store.commit(message(id, "two")).await;
+    assert!(matches!(outcome, Err(StoreError::Backend(_))), "{outcome:?}");
+    store.commit(message(id, "three")).await.expect("a message");
+    assert_eq!(positions(&store, id).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn an_unclear_outcome_is_said_and_nothing_builds_on_it() {
+    let store = in_memory().await;
+    let id = new_id();
+    store.commit(message(id, "one")).await.expect("a message");
+    fail(&store, &[Fault::Unclear]);
+    let outcome = store.commit(message(id, "two")).await;
+    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
+    assert_eq!(store.commit(message(id, "three")).await.expect("a message").events[0].seq, 2);
+    assert_eq!(positions(&store, id).await, [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_never_be_committed_is_refused_alone() {
+    let store = Arc::new(in_memory().await);
+    let id = new_id();
+    let empty = Change { events: Vec::new(), ..message(id, "") };
+    let outcome = store.commit(empty).await;
+    assert!(matches!(outcome, Err(StoreError::Backend(_))), "{outcome:?}");
+    assert_eq!(positions(&store, id).await, Vec::<u64>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_of_two_uses_of_a_client_id_in_one_batch_conflicts() {
+    let store = Arc::new(in_memory().await);
+    let id = new_id();
+    let claim = |n: usize| {
+        let (user_id, client_id) = (UserId::new("ana"), chatcore::model::ClientId::new("once"));
+        let (user_id, client_id) = (user_id.expect("a user id"), client_id.expect("a client id"));
+        Some(chatcore::store::ClientIdClaim { user_id, client_id, fingerprint: n.to_string() })
+    };
+    let sends: Vec<_> = (0..30)
+        .map(|n| {
+            let (store, change) = (Arc::clone(&store), Change { claim: claim(n), ..message(id, &n.to_string()) });
+            tokio::spawn(async move { (n, store.commit(change).await) })
+        })
+        .collect();
+    let (mut won, mut lost) = (Vec::new(), Vec::new());
+    for send in sends {
+        match send.await.expect("a send") {
+            (n, Ok(committed)) => won.push((committed.events[0].seq, n.to_string())),
+            (_, Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } })) => {
+                lost.push((seq, fingerprint));
+            }
+            (_, Err(error)) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!((won.len(), lost.len()), (1, 29));
+    assert!(lost.iter().all(|found| *found == won[0]));
+}
+
+/// Not a check: how much goes through in this build.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints figures"]
+async fn figures() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for url in ["mem://".to_owned(), format!("surrealkv://{}", folder.path().display())] {
+        let store = Arc::new(SurrealStore::connect(&url).await.expect("a database"));
+        for senders in [1_usize, 16, 64] {
+            let (id, each) = (new_id(), 1280 / senders.max(4));
+            let begun = std::time::Instant::now();
+            let running: Vec<_> = (0..senders)
+                .map(|_| {
+                    let store = Arc::clone(&store);
+                    tokio::spawn(async move {
+                        for _ in 0..each {
+                            store.commit(message(id, "a message")).await.expect("a message");
+                        }
+                    })
+                })
+                .collect();
+            for sender in running {
+                sender.await.expect("a sender");
+            }
+            let sent = senders * each;
+            println!("{url} {senders} senders: {:.0}/s", sent as f64 / begun.elapsed().as_secs_f64());
+        }
+        let (id, begun) = (new_id(), std::time::Instant::now());
+        for _ in 0..100 {
+            store.facts(id, &[], Freshness::Fresh).await.expect("facts");
+        }
+        println!("{url} fresh facts: {:?}", begun.elapsed() / 100);
+    }
+}

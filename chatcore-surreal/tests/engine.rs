@@ -1,0 +1,235 @@
+//! What the database underneath brings with it: folders, locks, restarts, threads.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test reports by panicking")]
+
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod kit;
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chatcore::{
+    StoreError,
+    model::SessionId,
+    store::{ChatStore, Freshness, Slice},
+};
+use chatcore_surreal::{ConnectError, SurrealOptions, SurrealStore};
+use kit::{assert_dense, creation, log, message, session, user};
+
+const ALL: Slice = Slice { skip: 0, limit: 100 };
+
+fn url(folder: &Path) -> String {
+    format!("surrealkv://{}/not/there/yet", folder.display())
+}
+
+async fn open(folder: &Path) -> SurrealStore {
+    SurrealStore::connect(&url(folder)).await.expect("a database on disk")
+}
+
+async fn say(store: &SurrealStore, id: SessionId, count: usize) {
+    for n in 0..count {
+        store.commit(message(id, u64::MAX, &user("owner"), &n.to_string())).await.expect("a message");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_opened_again_holds_everything_and_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let session = session(10);
+    let mut expected = 0;
+    for round in 0..4 {
+        let store = open(folder.path()).await;
+        if round == 0 {
+            store.commit(creation(&session)).await.expect("a session");
+            expected += 1;
+        }
+        let facts = store.facts(session.id, &[user("owner")], Freshness::Cached).await.expect("facts");
+        assert_eq!((facts.head.seq, facts.session.as_ref()), (expected, Some(&session)));
+        assert!(facts.participants[0].is_some());
+        // Also past the places at which the end of the log is written down.
+        say(&store, session.id, 150).await;
+        expected += 150;
+        assert_dense(&log(&store, session.id).await);
+        assert_eq!(log(&store, session.id).await.len() as u64, expected);
+        let listed = store.sessions_of(&user("owner"), ALL).await.expect("sessions");
+        assert_eq!(listed[0].1.seq, expected);
+        if round % 2 == 0 {
+            store.close().await;
+        } else {
+            // In the background: the next one waits for it.
+            drop(store);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_in_use_is_refused_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = open(folder.path()).await;
+    let options = SurrealOptions { lock_patience: Duration::from_millis(200), ..SurrealOptions::default() };
+    let begun = Instant::now();
+    match SurrealStore::connect_with(&url(folder.path()), options.clone()).await {
+        Err(ConnectError::Locked { path }) => assert!(path.ends_with("not/there/yet")),
+        other => panic!("the folder is in use, and opening it gave {other:?}"),
+    }
+    assert!(begun.elapsed() >= options.lock_patience);
+    // Whoever gives up in between leaves nothing locked.
+    for millis in [0, 1, 5, 50] {
+        let url = url(folder.path());
+        let opening = SurrealStore::connect_with(&url, options.clone());
+        assert!(tokio::time::timeout(Duration::from_millis(millis), opening).await.is_err());
+    }
+    first.close().await;
+    open(folder.path()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opening_that_is_given_up_leaves_nothing_locked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for millis in [0, 1, 2, 5, 10, 20, 40, 80] {
+        let url = url(folder.path());
+        let opening = SurrealStore::connect(&url);
+        drop(tokio::time::timeout(Duration::from_millis(millis), opening).await);
+    }
+    open(folder.path()).await;
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_to_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("file"), "").expect("a file");
+    let url = format!("surrealkv://{}/file/below", folder.path().display());
+    assert!(matches!(SurrealStore::connect(&url).await, Err(ConnectError::Folder { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_store_refuses() {
+    let store = Arc::new(SurrealStore::connect("mem://").await.expect("a database in memory"));
+    let session = session(10);
+    store.commit(creation(&session)).await.expect("a session");
+    let senders: Vec<_> = (0..50)
+        .map(|n| {
+            let (store, change) = (Arc::clone(&store), message(session.id, 1, &user("owner"), &n.to_string()));
+            tokio::spawn(async move { store.commit(change).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    store.close().await;
+    for sender in senders {
+        let outcome = sender.await.expect("a sender");
+        assert!(matches!(outcome, Ok(_) | Err(StoreError::Unavailable(_))), "{outcome:?}");
+    }
+    let refused = store.commit(message(session.id, 1, &user("owner"), "late")).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    let refused = store.facts(session.id, &[], Freshness::Fresh).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_at_once_are_refused_and_change_nothing() {
+    let options = SurrealOptions { max_queue: 4, max_batch: 2, ..SurrealOptions::default() };
+    let store = Arc::new(SurrealStore::connect_with("mem://", options).await.expect("a database in memory"));
+    let session = session(10);
+    store.commit(creation(&session)).await.expect("a session");
+    let senders: Vec<_> = (0..200)
+        .map(|n| {
+            let (store, change) = (Arc::clone(&store), message(session.id, 1, &user("owner"), &n.to_string()));
+            tokio::spawn(async move { store.commit(change).await })
+        })
+        .collect();
+    let (mut kept, mut refused) = (0, 0);
+    for sender in senders {
+        match sender.await.expect("a sender") {
+            Ok(_) => kept += 1,
+            Err(StoreError::Unavailable(_)) => refused += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert!(kept > 0 && refused > 0, "{kept} kept, {refused} refused");
+    let log = log(&*store, session.id).await;
+    assert_dense(&log);
+    assert_eq!(log.len(), 1 + kept);
+}
+
+/// The database recurses deeply in a debug build; a program's own threads need not know.
+#[test]
+fn a_program_with_the_usual_stacks_can_use_it() {
+    const USUAL: usize = 2 << 20;
+    let program = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(USUAL).enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let folder = tempfile::tempdir().expect("a folder");
+            for url in ["mem://".to_owned(), url(folder.path())] {
+                let store = Arc::new(SurrealStore::connect(&url).await.expect("a database"));
+                let own = Arc::clone(&store);
+                let task = async move {
+                    let session = session(10);
+                    own.commit(creation(&session)).await.expect("a session");
+                    say(&own, session.id, 5).await;
+                    assert_eq!(log(&*own, session.id).await.len(), 6);
+                    own.facts(session.id, &[user("owner")], Freshness::Fresh).await.expect("facts");
+                    own.public_sessions(&user("ana"), ALL).await.expect("sessions");
+                };
+                tokio::spawn(task).await.expect("a task");
+                store.close().await;
+            }
+        });
+    };
+    let program = std::thread::Builder::new().stack_size(USUAL).spawn(program).expect("a thread");
+    program.join().expect("the program ends well");
+}
+
+const CHILD: &str = "CHATCORE_TEST_FOLDER";
+
+/// Not a test of its own: the program that the next one kills.
+#[tokio::test(flavor = "multi_thread")]
+async fn say_until_killed() {
+    let Ok(folder) = std::env::var(CHILD) else { return };
+    let store = open(Path::new(&folder)).await;
+    let session = session(10);
+    store.commit(creation(&session)).await.expect("a session");
+    println!("session {}", session.id);
+    for n in 0.. {
+        let committed = store.commit(message(session.id, 1, &user("owner"), &n.to_string())).await.expect("a message");
+        println!("acknowledged {}", committed.events[0].seq);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_a_kill() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "say_until_killed", "--nocapture"])
+        .env(CHILD, folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let output = BufReader::new(child.stdout.take().expect("its output"));
+    let (mut id, mut acknowledged) = (None, 0);
+    for line in output.lines() {
+        let line = line.expect("a line");
+        // The test harness writes before it on the same line.
+        if let Some((_, rest)) = line.split_once("session ") {
+            id = Some(rest.parse::<SessionId>().expect("a session id"));
+        } else if let Some((_, rest)) = line.split_once("acknowledged ") {
+            acknowledged = rest.parse::<u64>().expect("a position");
+        }
+        if acknowledged >= 300 {
+            break;
+        }
+    }
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ended");
+    let (id, store) = (id.expect("it made a session"), open(folder.path()).await);
+    let kept = log(&store, id).await;
+    assert_dense(&kept);
+    assert!(kept.len() as u64 >= acknowledged, "{acknowledged} were acknowledged, {} are there", kept.len());
+    say(&store, id, 3).await;
+    assert_eq!(log(&store, id).await.len(), kept.len() + 3);
+}

@@ -1,0 +1,341 @@
+//! The server as a process of its own, on a database on disk: started, used, stopped, killed, started again.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use chatcore_tests::{Client, Socket};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long a start may take on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn command(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    // A folder without a chat-server.toml, and none of the machine's settings.
+    command.current_dir(data).env_clear();
+    if let Some(stack) = std::env::var_os("RUST_MIN_STACK") {
+        command.env("RUST_MIN_STACK", stack);
+    }
+    command
+}
+
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    fn start_with(data: &Path, flags: &[&str]) -> Self {
+        let mut child = command(data)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = BufReader::new(stdout).read_line(&mut line);
+            let _ = tell.send(line);
+        });
+        let line = told.recv_timeout(PATIENCE).expect("the server did not start");
+        let address = line.trim().strip_prefix("listening on http://").expect("no address").to_owned();
+        Self { child, address }
+    }
+
+    fn client(&self, data: &Path, user: &str) -> Client {
+        Client::new(&self.address, Some(token(data, user)))
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Stops it as an operator would, and gives its exit status.
+    fn stop(mut self, signal: Signal) -> i32 {
+        self.signal(signal);
+        let status = wait(&mut self.child, Duration::from_secs(10)).expect("it did not stop within 10 seconds");
+        status.code().expect("it was killed")
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn wait(child: &mut Child, time: Duration) -> Option<std::process::ExitStatus> {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    None
+}
+
+fn run(data: &Path, args: &[&str]) -> Output {
+    command(data).args(args).output().unwrap()
+}
+
+fn token(data: &Path, user: &str) -> String {
+    let output = run(data, &["token", "--user", user, "--name", &format!("Name of {user}")]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let token = text.strip_suffix('\n').unwrap();
+    assert_eq!(token.split('.').count(), 3, "only a token on stdout: {text}");
+    assert!(!token.contains(char::is_whitespace));
+    token.to_owned()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_there_after_a_restart() {
+    let folder = folder();
+    let data = folder.path();
+    // The secret is made by whoever comes first: here by the token, before the server ran.
+    let early = token(data, "a");
+    let secret = data.join("data/secret");
+    assert_eq!(std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let server = Server::start(data);
+    let (a, b) = (server.client(data, "a").with_token(early), server.client(data, "b"));
+    let made = a
+        .post("/sessions", json!({ "title": "General", "session_type": "PUBLIC", "max_participants": 50 }))
+        .await
+        .expect(201);
+    let path = format!("/sessions/{}", made["id"].as_str().unwrap());
+    b.post(&format!("{path}/join"), json!({})).await.expect(200);
+    let message = b.post(&format!("{path}/messages"), json!({ "content": "Hi!", "client_id": "k" })).await.expect(201);
+    a.put(&format!("{path}/participants/b/role"), json!({ "role": "ADMIN" })).await.expect(200);
+    let before = a.get(&path).await.expect(200);
+    assert_eq!(before["seq"], 4);
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+
+    let server = Server::start(data);
+    // The same tokens are good: the secret stayed.
+    let (a, b) = (server.client(data, "a"), server.client(data, "b"));
+    assert_eq!(a.get(&path).await.expect(200), before);
+    let again = b.post(&format!("{path}/messages"), json!({ "content": "Hi!", "client_id": "k" })).await.expect(201);
+    assert_eq!(again, message);
+    let next = b.post(&format!("{path}/messages"), json!({ "content": "more" })).await.expect(201);
+    assert_eq!((&next["seq"], &next["number"]), (&json!(5), &json!(2)));
+    let mut socket = Socket::open(&server.address, "", Some(&token(data, "a"))).await;
+    socket.join(made["id"].as_str().unwrap(), Some(2)).await;
+    for (event, seq) in [("message_received", 3), ("participant_role_changed", 4), ("message_received", 5)] {
+        assert_eq!(socket.expect(event).await["seq"], seq);
+    }
+    assert_eq!(server.stop(Signal::SIGINT), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_kill_9() {
+    let folder = folder();
+    let data = folder.path();
+    let mut server = Server::start(data);
+    let a = server.client(data, "a");
+    let path = format!("/sessions/{}", a.session("PUBLIC").await);
+    let mut acknowledged: Vec<Value> = Vec::new();
+    for round in 0..3 {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let sender = tokio::spawn({
+            let (a, path) = (server.client(data, "a"), path.clone());
+            async move {
+                for n in 0.. {
+                    let body = json!({ "content": format!("{round}/{n}") });
+                    let request = a.request("POST".parse().unwrap(), &format!("{path}/messages")).json(&body);
+                    // Cut off by the end of the server, in the middle of anything.
+                    let Ok(response) = request.send().await else { return };
+                    let Ok(text) = response.text().await else { return };
+                    tell.send(serde_json::from_str::<Value>(&text).unwrap()).unwrap();
+                }
+            }
+        });
+        for _ in 0..20 {
+            acknowledged.push(told.recv().await.unwrap());
+        }
+        server.kill();
+        sender.await.unwrap();
+        while let Some(message) = told.recv().await {
+            acknowledged.push(message);
+        }
+        server = Server::start(data);
+        let a = server.client(data, "a");
+        let mut kept: Vec<Value> = Vec::new();
+        loop {
+            let page = a.get(&format!("{path}/messages?limit=100&skip={}", kept.len())).await.expect(200);
+            let page = page.as_array().unwrap().clone();
+            if page.is_empty() {
+                break;
+            }
+            kept.extend(page);
+        }
+        for (n, message) in kept.iter().enumerate() {
+            assert_eq!((&message["number"], &message["seq"]), (&json!(n + 1), &json!(n + 2)));
+        }
+        for message in &acknowledged {
+            assert_eq!(kept.iter().filter(|kept| *kept == message).count(), 1, "{message}");
+        }
+    }
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_sockets_and_streams_do_not_hold_the_end_up() {
+    let folder = folder();
+    let data = folder.path();
+    let server = Server::start_with(data, &["--database", "mem://"]);
+    let a = server.client(data, "a");
+    let id = a.session("PUBLIC").await;
+    let mut socket = Socket::open(&server.address, "", Some(&token(data, "a"))).await;
+    socket.join(&id, None).await;
+    let mut silent = std::net::TcpStream::connect(&server.address).unwrap();
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    assert_eq!(socket.closed().await, 1001);
+    assert_eq!(silent.read(&mut [0]).unwrap_or(0), 0);
+}
+
+#[test]
+fn what_cannot_be_started_says_why() {
+    let folder = folder();
+    let data = folder.path();
+    let fails = |args: &[&str], why: &str| {
+        let output = run(data, args);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && stderr.contains(why), "{args:?}: {stderr}");
+    };
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    fails(&["--listen", &address], "choose another place with --listen");
+    fails(&["--listen", "here"], "--listen");
+    fails(&["--config", "nowhere.toml"], "there is no configuration file at nowhere.toml");
+    fails(&["--listen", "127.0.0.1:0", "--database", "oracle://x"], "oracle");
+    fails(&["--no-such-flag"], "--no-such-flag");
+    fails(&["token"], "--user");
+    fails(&["token", "--user", ""], "user id");
+    std::fs::write(data.join("short"), "too short").unwrap();
+    std::fs::set_permissions(data.join("short"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    fails(&["token", "--user", "a", "--secret-file", "short"], "at least 32");
+    std::fs::write(data.join("open"), "x".repeat(40)).unwrap();
+    std::fs::set_permissions(data.join("open"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    fails(&["token", "--user", "a", "--secret-file", "open"], "chmod 600");
+    std::fs::write(data.join("chat-server.toml"), "listem = \"127.0.0.1:0\"\n").unwrap();
+    fails(&[], "listem");
+}
+
+#[test]
+fn a_second_server_on_the_same_data_says_so() {
+    let folder = folder();
+    let first = Server::start(folder.path());
+    let output = run(folder.path(), &["--listen", "127.0.0.1:0"]);
+    assert!(!output.status.success());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("another process"), "{stderr}");
+    assert_eq!(first.stop(Signal::SIGTERM), 0);
+}
+
+#[test]
+fn settings_come_from_flags_then_the_environment_then_the_file() {
+    let folder = folder();
+    let data = folder.path();
+    std::fs::write(data.join("chat-server.toml"), "data = \"from-file\"\n").unwrap();
+    token(data, "a");
+    assert!(data.join("from-file/secret").exists());
+    let with = |flags: &[&str]| {
+        let output = command(data).env("CHAT_DATA", "from-env").args(["token", "--user", "a"]).args(flags).output();
+        assert!(output.unwrap().status.success());
+    };
+    with(&[]);
+    assert!(data.join("from-env/secret").exists());
+    with(&["--data", "from-flag"]);
+    assert!(data.join("from-flag/secret").exists());
+}
+
+#[test]
+fn help_is_complete() {
+    let folder = folder();
+    let output = run(folder.path(), &["--help"]);
+    let help = String::from_utf8(output.stdout).unwrap();
+    for word in [
+        "--listen",
+        "--data",
+        "--database",
+        "--secret-file",
+        "--allowed-origins",
+        "--body-bytes",
+        "--message-chars",
+        "--sockets-per-user",
+        "--log",
+        "--log-format",
+        "--config",
+        "CHAT_LISTEN",
+        "127.0.0.1:8000",
+        "token",
+        "serve",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+/// The commands of the README, as they are pasted; only the address and the way to the program are others.
+#[test]
+fn the_readme_flow_works_as_pasted() {
+    if Command::new("curl").arg("--version").output().is_err()
+        || Command::new("sh").arg("-c").arg(":").output().is_err()
+    {
+        eprintln!("SKIPPED: the README's flow needs sh and curl, which are not here");
+        return;
+    }
+    let readme = include_str!("../../../README.md");
+    let (_, flow) = readme.split_once("<!-- flow -->").unwrap();
+    let (flow, _) = flow.split_once("<!-- /flow -->").unwrap();
+    let flow = flow.trim().trim_start_matches("```sh").trim_end_matches("```");
+    assert!(flow.contains("cargo run -q -p chat-server --") && flow.contains("127.0.0.1:8000"));
+
+    let folder = folder();
+    let server = Server::start(folder.path());
+    let script = flow
+        .replace("cargo run -q -p chat-server --", env!("CARGO_BIN_EXE_chat-server"))
+        .replace("127.0.0.1:8000", &server.address);
+    let output = Command::new("sh").args(["-euc", &script]).current_dir(folder.path()).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answers: Vec<Value> =
+        serde_json::Deserializer::from_str(&stdout).into_iter().collect::<Result<_, _>>().unwrap();
+    let [joined, sent, promoted, shown] = answers.as_slice() else { panic!("{stdout}") };
+    assert_eq!(joined["message"], "Successfully joined the chat session");
+    assert_eq!(sent["content"], "Hi everyone! Just joined.");
+    assert_eq!(promoted["role"], "ADMIN");
+    assert_eq!((&shown["message_count"], &shown["participant_count"]), (&json!(1), &json!(2)));
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+}
