@@ -23,16 +23,24 @@ pub(crate) const SEATS: &str = "SELECT VALUE participant.* FROM array::first([$s
 pub(crate) const MEMBERSHIPS: &str = "SELECT VALUE session FROM array::first([$memberships]) \
     WHERE session.is_active LIMIT $limit START $skip";
 
+macro_rules! joinable {
+    () => {
+        "SELECT VALUE session FROM array::first([$listings]) WHERE session NOT IN $own LIMIT $limit START $skip"
+    };
+}
+
+#[cfg(test)]
+pub(crate) const JOINABLE: &str = joinable!();
+
 /// The total is what is listed less what the user is in of it.
-const LISTINGS: &str = "{\
-    LET $own = (SELECT VALUE session FROM $memberships \
-        WHERE session.is_active AND session.session_type = $public \
-        AND session.participant_count < session.max_participants);\
-    RETURN {\
-        page: (SELECT VALUE session FROM array::first([$listings]) \
-            WHERE session NOT IN $own LIMIT $limit START $skip),\
-        own: array::len($own),\
-        listed: (SELECT count() FROM listing GROUP ALL) } }";
+const LISTINGS: &str = concat!(
+    "{ LET $own = (SELECT VALUE session FROM $memberships ",
+    "WHERE session.is_active AND session.session_type = $public ",
+    "AND session.participant_count < session.max_participants);",
+    "RETURN { page: (",
+    joinable!(),
+    "), own: array::len($own), listed: (SELECT count() FROM listing GROUP ALL) } }"
+);
 
 #[derive(Debug, SurrealValue)]
 struct Listed {

@@ -1,5 +1,7 @@
 //! The store keeps the contract, on every engine.
 
+#![allow(clippy::expect_used, reason = "a test reports by panicking")]
+
 use std::sync::Arc;
 
 use chatcore::store::ChatStore;

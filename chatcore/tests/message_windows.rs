@@ -193,7 +193,9 @@ proptest! {
 fn every_place_of_a_long_log_is_found() {
     let stretch = |is_message, length| std::iter::repeat_n(Step { is_message, seconds: 1 }, length);
     let mixed = (0..150).map(|n| Step { is_message: n % 3 == 0, seconds: n % 2 });
-    let steps: Vec<Step> = stretch(false, 170).chain(stretch(true, 60)).chain(mixed).chain(stretch(true, 20)).collect();
+    // Also pages whose messages are further apart than what is read at once.
+    let apart = stretch(true, 5).chain(stretch(false, 130)).chain(stretch(true, 30));
+    let steps: Vec<Step> = stretch(false, 170).chain(apart).chain(mixed).chain(stretch(true, 20)).collect();
     let everywhere: Vec<usize> = (0..steps.len() + 2).collect();
     check(&steps, &everywhere, &[1, 7]);
 }

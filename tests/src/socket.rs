@@ -93,13 +93,10 @@ impl Socket {
     }
 
     /// The next event, which must have this name.
-    #[track_caller]
-    pub fn expect<'a>(&'a mut self, event: &'a str) -> impl Future<Output = Value> + 'a {
-        async move {
-            let frame = self.event().await;
-            assert_eq!(frame["event"], event, "{frame}");
-            frame
-        }
+    pub async fn expect(&mut self, event: &str) -> Value {
+        let frame = self.event().await;
+        assert_eq!(frame["event"], event, "{frame}");
+        frame
     }
 
     async fn frame(&mut self) -> Value {

@@ -80,6 +80,7 @@ pub(crate) struct UpdateSessionRequest {
     title: Option<String>,
     /// The new description, at most 500 characters; `null` takes it away.
     #[serde(default)]
+    #[oai(nullable)]
     description: MaybeUndefined<String>,
     /// The new type.
     #[serde(default, deserialize_with = "present")]
@@ -107,6 +108,7 @@ impl From<UpdateSessionRequest> for UpdateSession {
 pub(crate) struct SessionSummaryResponse {
     id: String,
     title: String,
+    #[oai(nullable)]
     description: Option<String>,
     session_type: WireSessionType,
     max_participants: u32,
@@ -174,6 +176,7 @@ impl From<PublicSessionPage> for PublicSessionsResponse {
 pub(crate) struct SessionResponse {
     id: String,
     title: String,
+    #[oai(nullable)]
     description: Option<String>,
     session_type: WireSessionType,
     max_participants: u32,

@@ -9,7 +9,10 @@ mod write;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -20,7 +23,10 @@ use chatcore::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use self::plan::{Claims, Plan, Verdict};
+use self::{
+    plan::{Claims, Plan, Verdict},
+    write::Statement,
+};
 use crate::{
     cache::Cache,
     engine::Engine,
@@ -32,14 +38,15 @@ use crate::{
 
 /// How often a batch is tried before its sessions go apart.
 const TOGETHER: usize = 3;
-/// How often the changes of one session are tried before those of others have their turn, and how many turns they get.
-/// Each time another process was faster.
+/// How often the changes of one session are tried before those of others have their turn, and for how long they get
+/// turns. Each time another process was faster.
 const APART: usize = 5;
-const TURNS: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(5);
 /// After how many batches without a rest others get the chance to write to the same sessions, and for how many times the
-/// duration of a batch. Who has lost must read before it writes, and would lose for ever to one who never rests.
+/// duration of a write. Who has lost must read before it writes, and would lose for ever to one who never rests.
 const BREATH: u32 = 64;
 const REST: u32 = 8;
+const LONGEST_REST: Duration = Duration::from_millis(100);
 /// How often, and after what pauses, it is looked for what became of a commit.
 const LOOKS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -49,13 +56,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Job {
     change: Change,
     reply: oneshot::Sender<Result<Committed, StoreError>>,
-    /// How many turns it had in which others were faster.
-    turns: usize,
+    /// Since when others have been faster.
+    lost: Option<Instant>,
 }
 
 impl Job {
     pub(crate) fn new(change: Change, reply: oneshot::Sender<Result<Committed, StoreError>>) -> Self {
-        Self { change, reply, turns: 0 }
+        Self { change, reply, lost: None }
     }
 
     fn end(self, outcome: Result<Committed, StoreError>) {
@@ -67,9 +74,11 @@ impl Job {
 /// The task that commits.
 #[derive(Debug)]
 pub(crate) struct Committer {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) cache: Arc<Cache>,
-    pub(crate) max_batch: usize,
+    engine: Arc<Engine>,
+    cache: Arc<Cache>,
+    max_batch: usize,
+    /// How long the slowest write since the last rest took, in microseconds.
+    slowest: AtomicU64,
 }
 
 /// What became of a batch.
@@ -83,9 +92,13 @@ enum Attempt {
 }
 
 impl Committer {
+    pub(crate) fn new(engine: Arc<Engine>, cache: Arc<Cache>, max_batch: usize) -> Self {
+        Self { engine, cache, max_batch, slowest: AtomicU64::new(0) }
+    }
+
     /// Commits until nobody can send any more.
     pub(crate) async fn run(self, mut queue: mpsc::Receiver<Job>) {
-        let (mut lost, mut lasted, mut batches) = (Vec::new(), Duration::ZERO, 0);
+        let (mut lost, mut batches) = (Vec::new(), 0);
         loop {
             let mut jobs = Vec::new();
             let begun = Instant::now();
@@ -95,15 +108,29 @@ impl Committer {
             } else if queue.recv_many(&mut jobs, self.max_batch).await == 0 {
                 return;
             }
-            batches = if begun.elapsed() > lasted { 0 } else { batches + 1 };
-            if batches == BREATH && self.engine.is_shared() {
-                tokio::time::sleep(lasted * REST).await;
+            batches = if begun.elapsed() > self.rest() { 0 } else { batches + 1 };
+            if batches >= BREATH {
+                if self.engine.is_shared() {
+                    tokio::time::sleep(self.rest()).await;
+                }
+                self.slowest.store(0, Ordering::Relaxed);
                 batches = 0;
             }
-            let begun = Instant::now();
             lost = self.batch(lost, jobs).await;
-            lasted = begun.elapsed();
         }
+    }
+
+    /// How long a rest must be for others to get on.
+    fn rest(&self) -> Duration {
+        (Duration::from_micros(self.slowest.load(Ordering::Relaxed)) * REST).min(LONGEST_REST)
+    }
+
+    async fn write(&self, statement: Statement) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let outcome = self.engine.write(statement.text, statement.binds).await;
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.slowest.fetch_max(micros, Ordering::Relaxed);
+        outcome
     }
 
     /// Commits these and tells everybody, but for those who lost to other processes and get another turn.
@@ -161,7 +188,7 @@ impl Committer {
                 Ok(None) => return settle(jobs, plan),
                 Err(error) => return refuse(jobs, &error),
             };
-            match self.engine.write(statement.text, statement.binds).await {
+            match self.write(statement).await {
                 Ok(()) => return self.done(jobs, plan, &known),
                 Err(Failure::Lost) => {}
                 Err(Failure::Closed) => return refuse(jobs, &Failure::Closed.into()),
@@ -275,10 +302,9 @@ enum Fate {
     Unknown,
 }
 
-/// The change again, unless it had its turns.
+/// The change again, unless it has waited for long.
 fn another_turn(mut job: Job) -> Option<Job> {
-    job.turns += 1;
-    if job.turns < TURNS {
+    if job.lost.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
         return Some(job);
     }
     job.end(Err(Failure::Lost.into()));

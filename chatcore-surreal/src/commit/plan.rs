@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use chatcore::{
     StoreError,
-    model::{Event, Seq, SessionId},
+    model::{Event, Seq, SessionId, Standing},
     store::{Change, ClientIdClaim, Committed, Conflicting, Head, Write},
 };
 
@@ -135,7 +135,6 @@ pub(crate) enum Malformed {
 
 /// Looks for what the service never asks for. What gets past here cannot harm the rest of its batch.
 pub(crate) fn check(change: &Change) -> Result<(), Malformed> {
-    use chatcore::model::Standing;
     if change.events.is_empty() {
         return Err(Malformed::NoEvent);
     }

@@ -98,10 +98,12 @@ async fn explained(store: &SurrealStore, text: &'static str, binds: Variables) -
 async fn pages_of_lists_stop_when_they_have_enough() {
     let store = in_memory().await;
     let ana = UserId::new("ana").expect("a user id");
-    for text in [lists::SEATS, lists::MEMBERSHIPS] {
+    for text in [lists::SEATS, lists::MEMBERSHIPS, lists::JOINABLE] {
         let mut binds = Variables::new();
         binds.insert("seats", keys::seats(new_id()));
         binds.insert("memberships", keys::memberships(&ana));
+        binds.insert("listings", keys::listings());
+        binds.insert("own", vec![keys::session(new_id())]);
         binds.insert("skip", 3_i64);
         binds.insert("limit", 10_i64);
         let text: &'static str = Box::leak(format!("EXPLAIN {text}").into_boxed_str());

@@ -109,7 +109,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_SOCKETS_PER_USER", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sockets_per_user: Option<usize>,
-    /// What to log, like info, debug or chatcore=debug [default: info]
+    /// What to log, like debug or chatcore=debug [default: info,surrealdb=warn,surrealkv=error]
     #[arg(long, global = true, env = "CHAT_LOG", value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<String>,
@@ -147,7 +147,8 @@ impl Default for Config {
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
             sockets_per_user: options.sockets_per_user,
-            log: "info".to_owned(),
+            // The database tells much about itself that is of no use to who runs a chat.
+            log: "info,surrealdb=warn,surrealkv=error".to_owned(),
             log_format: LogFormat::Text,
         }
     }

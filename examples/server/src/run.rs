@@ -1,6 +1,11 @@
 //! Serving.
 
-use std::{future::Future, io::Write as _, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io::{IsTerminal as _, Write as _},
+    sync::Arc,
+    time::Duration,
+};
 
 use chatcore::{Chat, JwtAuthenticator, Limits};
 use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions, serve};
@@ -27,7 +32,10 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
 
 fn log(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("--log is not valid: {error}"))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),
