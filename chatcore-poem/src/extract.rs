@@ -1,6 +1,6 @@
 //! What operations take: the caller, ids, places, and JSON bodies.
 
-use std::{borrow::Cow, str::FromStr, time::Duration};
+use std::{borrow::Cow, str::FromStr};
 
 use bytes::{Bytes, BytesMut};
 use chatcore::{
@@ -19,10 +19,6 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{problem::ApiError, state::State};
-
-/// How much of a body that is too large is read away beside the answer, and for how long: a client that still sends
-/// when the connection ends would see a reset in place of the answer.
-const DRAIN: (usize, Duration) = (16 << 20, Duration::from_secs(5));
 
 /// The caller, by bearer token.
 pub(crate) struct Caller(pub(crate) Principal);
@@ -242,19 +238,6 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error>
     };
     let slow = || Error::malformed("", "the body took too long");
     let result = timeout(options.body_time, reading).await.unwrap_or_else(|_| Err(slow()));
-    // Who announced `Expect: 100-continue` has not begun to send and needs no draining.
-    let waits = bytes.is_empty() && request.headers().contains_key(header::EXPECT);
-    if result.as_ref().is_err_and(|error| error.code() == Code::PayloadTooLarge) && !waits {
-        let (mut left, time) = DRAIN;
-        tokio::spawn(timeout(time, async move {
-            while let Some(Ok(chunk)) = stream.next().await {
-                left = left.saturating_sub(chunk.len());
-                if left == 0 {
-                    break;
-                }
-            }
-        }));
-    }
     result.map(|()| bytes.freeze())
 }
 
@@ -263,11 +246,16 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let outcome = serde_path_to_error::deserialize(&mut deserializer);
     let malformed = |error: serde_json::Error| Error::malformed("", format!("not JSON: {error}"));
+    let is_array = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let no_object = || Error::invalid("", Code::ValidationInvalidValue, "an object is needed");
     match outcome {
+        // The parser would take an array's elements for an object's fields.
+        Ok(_) if is_array => Err(no_object()),
         Ok(value) => deserializer.end().map_err(malformed).map(|()| value),
         // A wrong shape may come before a fault in the syntax further on, and some wrong shapes, like null for the name
         // of a variant, are reported as faults in the syntax.
         Err(error) => match serde_json::from_slice::<Value>(bytes) {
+            Ok(Value::Array(_)) => Err(no_object()),
             Ok(_) => Err(Error::Invalid(vec![field_error(&error)])),
             Err(error) => Err(malformed(error)),
         },

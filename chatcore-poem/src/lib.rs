@@ -2,13 +2,15 @@
 //!
 //! ```no_run
 //! # async fn example(chat: chatcore::Chat, authenticator: chatcore::JwtAuthenticator) -> std::io::Result<()> {
-//! use chatcore_poem::{ChatFrontend, ServeOptions, serve};
+//! use chatcore_poem::{ChatFrontend, ServeOptions};
 //!
 //! let frontend = ChatFrontend::new(chat, authenticator);
-//! let app = frontend.mount(poem::Route::new());
+//! let app = frontend.mount(poem::Route::new().at("/hello", poem::get(hello)));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
-//! serve(listener, app, ServeOptions::default(), std::future::pending()).await
+//! frontend.serve(listener, app, ServeOptions::default(), std::future::pending()).await
 //! # }
+//! # #[poem::handler]
+//! # fn hello() -> &'static str { "hello" }
 //! ```
 //!
 //! It adds these paths, and nothing else, to an app of yours:
@@ -22,6 +24,7 @@
 //! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
 //! [`frames`].
 
+mod drain;
 mod extract;
 mod options;
 mod problem;
@@ -43,6 +46,8 @@ use bytes::Bytes;
 use chatcore::{Authenticator, Chat};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::make_sync, get};
 use poem_openapi::OpenApiService;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 pub use options::{Options, Origins};
 pub use problem::{Problems, ProblemsEndpoint};
@@ -117,6 +122,30 @@ impl ChatFrontend {
     /// are refused from then on.
     pub async fn close_sockets(&self) {
         self.state.sockets.close().await;
+    }
+
+    /// Serves an app in which this frontend is mounted until `stop` is done; then ends the WebSockets and lets requests that
+    /// run go on for the time of grace.
+    ///
+    /// # Errors
+    /// None at the moment: a failed accept is logged and tried again.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        app: impl Endpoint + 'static,
+        options: ServeOptions,
+        stop: impl Future<Output = ()>,
+    ) -> std::io::Result<()> {
+        let stopping = CancellationToken::new();
+        let stop = async {
+            stop.await;
+            stopping.cancel();
+        };
+        let sockets = async {
+            stopping.cancelled().await;
+            self.close_sockets().await;
+        };
+        tokio::join!(serve(listener, app, options, stop), sockets).0
     }
 
     /// How many WebSockets are open.

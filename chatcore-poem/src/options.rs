@@ -27,6 +27,8 @@ pub struct Options {
     pub frame_bytes: usize,
     /// WebSockets open at once, in all.
     pub sockets: usize,
+    /// WebSockets open at once whose users have not said who they are.
+    pub unknown_sockets: usize,
     /// WebSockets open at once, per user.
     pub sockets_per_user: usize,
     /// Sessions that a WebSocket may be subscribed to at once.
@@ -49,6 +51,7 @@ impl Default for Options {
             origins: Origins::default(),
             frame_bytes: 64 * 1024,
             sockets: 10_000,
+            unknown_sockets: 1_000,
             sockets_per_user: 5,
             sessions_per_socket: 100,
             authentication_time: Duration::from_secs(10),

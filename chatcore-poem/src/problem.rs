@@ -14,7 +14,9 @@ use poem::{
 };
 use poem_openapi::error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError};
 
-use crate::{routes::Routes, wire::Problem};
+use tracing::Instrument as _;
+
+use crate::{drain, routes::Routes, wire::Problem};
 
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -182,7 +184,10 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         let path = request.original_uri().path().to_owned();
         let RequestId(id) = id;
 
-        let mut response = match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
+        drain::watch(&mut request);
+        let span = tracing::info_span!("request", request_id = id);
+        let called = self.inner.call(request).instrument(span.clone());
+        let mut response = match AssertUnwindSafe(called).catch_unwind().await {
             Ok(Ok(output)) => output.into_response(),
             Ok(Err(error)) if error.is::<MethodNotAllowedError>() => {
                 let allow = self.routes.allow(&path);
@@ -208,7 +213,12 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
             response.headers_mut().insert("x-request-id", id);
         }
         let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        tracing::debug!(request_id = id, %method, path, status = status.as_u16(), elapsed_us, "request");
+        let status = status.as_u16();
+        if status >= 500 {
+            tracing::warn!(parent: &span, %method, path, status, elapsed_us, "request failed");
+        } else {
+            tracing::debug!(parent: &span, %method, path, status, elapsed_us, "request");
+        }
         Ok(response)
     }
 }

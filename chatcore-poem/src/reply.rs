@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, marker::PhantomData};
 use chatcore::Error;
 use poem::{
     IntoResponse, Response,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::LINK},
 };
 use poem_openapi::{
     ApiResponse,
@@ -134,7 +134,7 @@ impl<T, const STATUS: u16> Reply<T, STATUS> {
         Self { body: body.into(), headers: HeaderMap::new() }
     }
 
-    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self
     }
@@ -177,7 +177,18 @@ impl<T: Type + Serialize, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
 }
 
 /// A success of a page, with `Link` (RFC 8288) to its neighbours.
-pub(crate) struct Paged<T>(pub(crate) Reply<T>);
+pub(crate) struct Paged<T>(Reply<T>);
+
+impl<T> Paged<T> {
+    /// A page with the value of its `Link`.
+    pub(crate) fn linked(body: T, link: Option<String>) -> Self {
+        let reply = Reply::new(body);
+        Self(match link.map(HeaderValue::try_from) {
+            Some(Ok(link)) => reply.header(LINK, link),
+            Some(Err(_)) | None => reply,
+        })
+    }
+}
 
 impl<T: Serialize + Send> IntoResponse for Paged<T> {
     fn into_response(self) -> Response {

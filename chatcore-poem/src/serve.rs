@@ -14,6 +14,7 @@ use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What [`serve`] allows.
@@ -23,13 +24,20 @@ pub struct ServeOptions {
     pub connections: usize,
     /// How long a client may take for the head of a request, and how long a connection may be idle.
     pub header_time: Duration,
+    /// How long a client may refuse to take what is written to it.
+    pub write_time: Duration,
     /// How long requests may go on after the end was asked for.
     pub grace: Duration,
 }
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        Self { connections: 20_000, header_time: Duration::from_secs(30), grace: Duration::from_secs(5) }
+        Self {
+            connections: 20_000,
+            header_time: Duration::from_secs(30),
+            write_time: Duration::from_secs(30),
+            grace: Duration::from_secs(3),
+        }
     }
 }
 
@@ -53,7 +61,7 @@ where
 {
     let endpoint = Arc::new(endpoint);
     let slots = Arc::new(Semaphore::new(options.connections));
-    let (stopping, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let (stopping, cut, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
     let mut pause = Duration::from_millis(10);
     tokio::pin!(stop);
     loop {
@@ -69,8 +77,12 @@ where
             Ok((slot, (stream, peer))) => {
                 pause = Duration::from_millis(10);
                 let connection = connection(stream, peer, Arc::clone(&endpoint), options.clone(), stopping.clone());
+                let cut = cut.clone();
                 tasks.spawn(async move {
-                    connection.await;
+                    tokio::select! {
+                        () = connection => {}
+                        () = cut.cancelled() => {}
+                    }
                     drop(slot);
                 });
             }
@@ -85,7 +97,9 @@ where
     tasks.close();
     stopping.cancel();
     if timeout(options.grace, tasks.wait()).await.is_err() {
-        tracing::warn!(open = tasks.len(), "connections were cut at the end");
+        tracing::warn!(open = tasks.len(), "connections are cut at the end");
+        cut.cancel();
+        tasks.wait().await;
     }
     Ok(())
 }
@@ -113,7 +127,9 @@ async fn connection<E: Endpoint + 'static>(
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(options.header_time).max_buf_size(64 << 10).max_headers(100);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(options.write_time));
+    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {
         result = &mut connection => result,

@@ -29,6 +29,8 @@ pub struct Limits {
     pub poll_interval: Duration,
     /// Events that a session with readers keeps in memory, for readers who are a little behind.
     pub tail_events: usize,
+    /// Roughly how many bytes they may take; the last event is kept in any case.
+    pub tail_bytes: usize,
 }
 
 impl Default for Limits {
@@ -46,6 +48,7 @@ impl Default for Limits {
             commit_attempts: 32,
             poll_interval: Duration::from_millis(500),
             tail_events: 256,
+            tail_bytes: 1024 * 1024,
         }
     }
 }

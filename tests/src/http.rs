@@ -1,7 +1,12 @@
 //! A REST client.
 
+use std::sync::Arc;
+
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::Document;
 
 /// A caller of the REST operations.
 #[derive(Clone)]
@@ -9,6 +14,8 @@ pub struct Client {
     http: reqwest::Client,
     address: String,
     token: Option<String>,
+    /// The server's document, by which each of its answers is checked.
+    document: Arc<OnceCell<Document>>,
 }
 
 /// What came back.
@@ -60,7 +67,7 @@ impl Client {
     pub fn new(address: &str, token: Option<String>) -> Self {
         // Pools would hold connections across a server's end.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap();
-        Self { http, address: address.to_owned(), token }
+        Self { http, address: address.to_owned(), token, document: Arc::default() }
     }
 
     /// The same client with another token.
@@ -83,10 +90,15 @@ impl Client {
 
     /// Sends a request.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
-        let response = request.send().await.unwrap();
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = self.http.execute(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();
-        Reply { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let document = self.document.get_or_init(|| Document::of(&self.address)).await;
+        document.check(method.as_str(), &path, status, &body);
+        Reply { status, headers, body }
     }
 
     /// GET.

@@ -31,10 +31,12 @@ macro_rules! on_every_store {
     )*};
 }
 
+mod document;
 mod http;
 mod server;
 mod socket;
 
+pub use document::Document;
 pub use http::{Client, Reply};
 pub use server::{Backend, SECRET, Server, token, token_with};
 pub use socket::Socket;

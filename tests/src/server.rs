@@ -1,9 +1,9 @@
 //! A server in this process.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chatcore::{Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, identity::Claims};
-use chatcore_poem::{ChatFrontend, Options, ServeOptions, serve};
+use chatcore_poem::{ChatFrontend, Options, ServeOptions};
 use chatcore_surreal::SurrealStore;
 use poem::{EndpointExt as _, Route};
 use tempfile::TempDir;
@@ -32,6 +32,7 @@ pub struct Server {
     pub address: String,
     /// The chat that it serves.
     pub chat: Chat,
+    frontend: Arc<ChatFrontend>,
     stopping: CancellationToken,
     task: Option<JoinHandle<()>>,
     _folder: Option<TempDir>,
@@ -55,22 +56,18 @@ impl Server {
             }
         };
         let chat = builder.limits(limits).build();
-        let frontend = ChatFrontend::with_options(chat.clone(), JwtAuthenticator::hs256(SECRET).unwrap(), options);
+        let authenticator = JwtAuthenticator::hs256(SECRET).unwrap();
+        let frontend = Arc::new(ChatFrontend::with_options(chat.clone(), authenticator, options));
         let app = frontend.mount(Route::new()).with(frontend.problems());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let stopping = CancellationToken::new();
-        let (stop, told) = (stopping.clone(), stopping.clone());
+        let (stop, serving) = (stopping.clone(), Arc::clone(&frontend));
         let task = tokio::spawn(async move {
-            let sockets = async {
-                told.cancelled().await;
-                frontend.close_sockets().await;
-            };
             let options = ServeOptions { grace: Duration::from_secs(1), ..ServeOptions::default() };
-            let (served, ()) = tokio::join!(serve(listener, app, options, stop.cancelled_owned()), sockets);
-            served.unwrap();
+            serving.serve(listener, app, options, stop.cancelled_owned()).await.unwrap();
         });
-        Self { address, chat, stopping, task: Some(task), _folder: folder }
+        Self { address, chat, frontend, stopping, task: Some(task), _folder: folder }
     }
 
     /// A client of this server for a user, who is thereby known to it.
@@ -88,6 +85,11 @@ impl Server {
     /// A socket of a user, authenticated by header.
     pub async fn socket(&self, user: &str) -> Socket {
         Socket::open(&self.address, "", Some(&token(user))).await
+    }
+
+    /// How many WebSockets it has open.
+    pub fn open_sockets(&self) -> usize {
+        self.frontend.open_sockets()
     }
 
     /// Stops it and waits for its end.

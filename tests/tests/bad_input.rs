@@ -206,6 +206,44 @@ async fn bodies_that_are_not_acceptable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_array_is_no_object() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let id = a.session("PUBLIC").await;
+    for (path, body) in [
+        ("/sessions".to_owned(), json!(["x", null, "PUBLIC", 5])),
+        (format!("/sessions/{id}/messages"), json!(["user", "text", "x", null])),
+        (format!("/sessions/{id}/invite"), json!(["a", "MEMBER"])),
+        (format!("/sessions/{id}/join"), json!([])),
+    ] {
+        a.post(&path, body).await.problem(422, "VALIDATION_INVALID_VALUE");
+    }
+    let role = format!("/sessions/{id}/participants/a/role");
+    a.put(&role, json!(["VIEWER"])).await.problem(422, "VALIDATION_INVALID_VALUE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idempotency_key_that_cannot_be_used_is_refused() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let path = format!("/sessions/{}/messages", a.session("PRIVATE").await);
+    let send = |keys: &[&[u8]], body: Value| {
+        let mut request = a.request(Method::POST, &path).json(&body);
+        for key in keys {
+            request = request.header("Idempotency-Key", reqwest::header::HeaderValue::from_bytes(key).unwrap());
+        }
+        a.send(request)
+    };
+    let body = || json!({ "content": "x" });
+    send(&[b"k\xe4"], body()).await.problem(400, "VALIDATION_INVALID_FORMAT");
+    send(&[b"one", b"two"], body()).await.problem(400, "VALIDATION_INVALID_FORMAT");
+    send(&[b""], body()).await.problem(422, "VALIDATION_INVALID_VALUE");
+    send(&[b"one"], json!({ "content": "x", "client_id": "two" })).await.problem(422, "VALIDATION_INVALID_VALUE");
+    assert_eq!(a.get(&path).await.expect(200), json!([]));
+    send(&[b"one"], json!({ "content": "x", "client_id": "one" })).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn parameters_that_are_not_acceptable() {
     let server = Server::start(Backend::Memory).await;
     let a = server.client("a").await;

@@ -4,13 +4,13 @@ use chatcore::{
     Code, Error, Result,
     model::{MessagePage, MessageWindow},
 };
-use poem::http::{HeaderValue, header};
+use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Header, Path, Query},
 };
 
-use super::{Api, Group, natural, participants::unacceptable};
+use super::{Api, Group, natural};
 use crate::{
     extract::{Caller, PlaceParam, SessionParam, StrictJson},
     reply::{Answer, Body, Conflict, OfSession, Paged, Params, Reply},
@@ -27,14 +27,15 @@ impl Messages {
     #[oai(path = "/sessions/:session_id/messages", method = "post", operation_id = "sendMessage")]
     async fn send(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         /// The client id, where the body has none.
         #[oai(name = "Idempotency-Key")]
-        idempotency_key: Header<Option<String>>,
+        _idempotency_key: Header<Option<String>>,
         body: StrictJson<MessageRequest>,
     ) -> Answer<Reply<MessageResponse, 201>, (OfSession, Body, Conflict)> {
-        let message = body.0.translate(idempotency_key.0).map_err(|error| unacceptable("client_id", &error))?;
+        let message = body.0.translate(idempotency_key(request)?)?;
         Ok(Reply::new(self.0.chat.send(&caller.0, session_id.0.0, message).await?))
     }
 
@@ -62,11 +63,18 @@ impl Messages {
         let page = self.0.chat.messages(&caller.0, session_id.0.0, window, limit).await?;
         let link = link(&page, limit);
         let messages: Vec<MessageResponse> = page.messages.into_iter().map(Into::into).collect();
-        let reply = Reply::new(messages);
-        Ok(Paged(match link.map(HeaderValue::try_from) {
-            Some(Ok(link)) => reply.header(header::LINK, link),
-            Some(Err(_)) | None => reply,
-        }))
+        Ok(Paged::linked(messages, link))
+    }
+}
+
+/// The one header of that name. It is read here and not by the extractor, to which a header that is no text, or the second
+/// of two, is as good as none: a retry would become a second message.
+fn idempotency_key(request: &Request) -> Result<Option<String>> {
+    let mut values = request.headers().get_all("Idempotency-Key").iter();
+    match (values.next().map(|value| value.to_str()), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(key)), None) => Ok(Some(key.to_owned())),
+        (Some(_), _) => Err(Error::malformed("Idempotency-Key", "one header of visible ASCII characters")),
     }
 }
 

@@ -7,9 +7,10 @@ mod sessions;
 use chatcore::{Chat, Code, Error, Result, model::Page};
 use poem_openapi::Tags;
 
+use crate::reply::Paged;
+
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
-pub(crate) use participants::unacceptable;
 pub(crate) use sessions::Sessions;
 
 #[derive(Tags)]
@@ -37,6 +38,15 @@ pub(crate) fn all(chat: &Chat) -> (Sessions, Participants, Messages) {
 fn natural(name: &str, value: Option<i64>) -> Result<Option<u64>> {
     let negative = |_| Error::invalid(name, Code::ValidationInvalidValue, "must not be negative");
     value.map(u64::try_from).transpose().map_err(negative)
+}
+
+/// A list that was asked for as a page, with a link to the next one where there may be one.
+fn listed<T>(items: Vec<impl Into<T>>, page: Page, chat: &Chat) -> Paged<Vec<T>> {
+    let limit = page.limit.unwrap_or(u64::from(chat.limits().page_default));
+    let count = items.len() as u64;
+    let items: Vec<T> = items.into_iter().map(Into::into).collect();
+    let link = format!("<?skip={}&limit={limit}>; rel=\"next\"", page.skip.saturating_add(count));
+    Paged::linked(items, (count == limit).then_some(link))
 }
 
 fn page(skip: Option<i64>, limit: Option<i64>) -> Result<Page> {

@@ -6,10 +6,10 @@ use poem_openapi::{
     param::{Path, Query},
 };
 
-use super::{Api, Group, page};
+use super::{Api, Group, listed, page};
 use crate::{
     extract::{Caller, SessionParam, StrictJson, UserParam},
-    reply::{Answer, Body, Conflict, OfSession, Params, Reply},
+    reply::{Answer, Body, Conflict, OfSession, Paged, Params, Reply},
     wire::{AddParticipantRequest, MessageOnly, ParticipantResponse, RoleRequest},
 };
 
@@ -31,11 +31,10 @@ impl Participants {
         limit: Query<Option<i64>>,
         /// Whether to show e-mail addresses: to owners and admins all, to others their own.
         include_email: Query<Option<bool>>,
-    ) -> Answer<Reply<Vec<ParticipantResponse>>, (OfSession, Params)> {
+    ) -> Answer<Paged<Vec<ParticipantResponse>>, (OfSession, Params)> {
         let (page, with_email) = (page(skip.0, limit.0)?, include_email.0.unwrap_or(false));
         let found = self.0.chat.participants(&caller.0, session_id.0.0, page, with_email).await?;
-        let found: Vec<ParticipantResponse> = found.into_iter().map(Into::into).collect();
-        Ok(Reply::new(found))
+        Ok(listed(found, page, &self.0.chat))
     }
 
     /// Bring somebody into a session
@@ -107,6 +106,6 @@ impl Participants {
 }
 
 /// An id in a body that is text, as it must be, and no id.
-pub(crate) fn unacceptable(field: &str, error: &chatcore::model::InvalidId) -> Error {
+fn unacceptable(field: &str, error: &chatcore::model::InvalidId) -> Error {
     Error::invalid(field, chatcore::Code::ValidationInvalidValue, error.expected)
 }

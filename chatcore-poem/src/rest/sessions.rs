@@ -5,10 +5,10 @@ use poem_openapi::{
     param::{Path, Query},
 };
 
-use super::{Api, Group, page};
+use super::{Api, Group, listed, page};
 use crate::{
     extract::{Caller, NoBody, SessionParam, StrictJson},
-    reply::{Answer, Body, Conflict, Done, OfSession, Params, Reply},
+    reply::{Answer, Body, Conflict, Done, OfSession, Paged, Params, Reply},
     wire::{
         CreateSessionRequest, JoinResponse, MessageOnly, PublicSessionsResponse, SessionResponse,
         SessionSummaryResponse, UpdateSessionRequest,
@@ -42,10 +42,9 @@ impl Sessions {
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
-    ) -> Answer<Reply<Vec<SessionSummaryResponse>>, Params> {
-        let sessions = self.0.chat.sessions(&caller.0, page(skip.0, limit.0)?).await?;
-        let sessions: Vec<SessionSummaryResponse> = sessions.into_iter().map(Into::into).collect();
-        Ok(Reply::new(sessions))
+    ) -> Answer<Paged<Vec<SessionSummaryResponse>>, Params> {
+        let page = page(skip.0, limit.0)?;
+        Ok(listed(self.0.chat.sessions(&caller.0, page).await?, page, &self.0.chat))
     }
 
     /// List the sessions that can be joined

@@ -3,7 +3,7 @@
 use chatcore::{
     Error,
     chat::{EventView, SignalView},
-    model::{EventKind, Profile, Signal},
+    model::{EventKind, Profile, SessionId, Signal},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -31,6 +31,15 @@ impl Outgoing {
     pub(crate) fn error(id: Option<Value>, error: &Error) -> Self {
         let data = json!({ "code": error.code().as_str(), "message": error.to_string(), "details": details(error) });
         Self { event: "error", id, seq: None, data }
+    }
+
+    /// A subscription ended for another reason than that the right to read did.
+    pub(crate) fn ended(session_id: SessionId, error: &Error) -> Self {
+        let mut frame = Self::error(None, error);
+        if let Value::Object(data) = &mut frame.data {
+            data.insert("session_id".to_owned(), json!(session_id));
+        }
+        frame
     }
 
     pub(crate) fn encode(&self) -> String {

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use chatcore::{
+    Code, Error, Result,
     chat::SendMessage,
-    model::{ClientId, Content, EncryptedContent, InvalidId, Message, MessageBody, MessageType, Profile, SpeakerRole},
+    model::{ClientId, Content, EncryptedContent, Message, MessageBody, MessageType, Profile, SpeakerRole},
 };
 use chrono::{DateTime, Utc};
 use poem_openapi::{
@@ -107,7 +108,7 @@ pub(crate) enum ContentBody {
 }
 
 impl<'de> Deserialize<'de> for ContentBody {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         // Read by hand, so that an error says what is wrong instead of that no variant matched.
         match Value::deserialize(deserializer)? {
             Value::String(text) => Ok(Self::Text(text)),
@@ -179,13 +180,15 @@ pub(crate) struct MessageRequest {
     content: ContentBody,
     /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and
     /// session. The header `Idempotency-Key` means the same.
-    #[serde(default, deserialize_with = "super::present")]
     client_id: Option<String>,
 }
 
 impl MessageRequest {
     /// The message, taking the client id from the header where the body has none.
-    pub(crate) fn translate(self, key: Option<String>) -> Result<SendMessage, InvalidId> {
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the client id is none, or the header's is another one.
+    pub(crate) fn translate(self, key: Option<String>) -> Result<SendMessage> {
         let Self { role, message_type, content, client_id } = self;
         let content = match content {
             ContentBody::Text(text) => Content::Text(text),
@@ -193,9 +196,14 @@ impl MessageRequest {
                 Content::Encrypted(EncryptedContent { encrypted_data, iv, key_version })
             }
         };
-        let role = role.map_or(SpeakerRole::User, Into::into);
-        let message_type = message_type.map_or(MessageType::Text, Into::into);
-        let client_id = client_id.or(key).map(ClientId::new).transpose()?;
+        let role = role.map(SpeakerRole::from).unwrap_or_default();
+        let message_type = message_type.map(MessageType::from).unwrap_or_default();
+        let unacceptable = |message: &str| Error::invalid("client_id", Code::ValidationInvalidValue, message);
+        if key.is_some() && client_id.is_some() && key != client_id {
+            return Err(unacceptable("the header Idempotency-Key names another one"));
+        }
+        let client_id =
+            client_id.or(key).map(ClientId::new).transpose().map_err(|error| unacceptable(error.expected))?;
         Ok(SendMessage { body: MessageBody { role, message_type, content }, client_id })
     }
 }

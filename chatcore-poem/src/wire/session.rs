@@ -65,7 +65,7 @@ pub(crate) struct CreateSessionRequest {
 impl From<CreateSessionRequest> for CreateSession {
     fn from(request: CreateSessionRequest) -> Self {
         let CreateSessionRequest { title, description, session_type, max_participants } = request;
-        let session_type = session_type.unwrap_or(WireSessionType::Private).into();
+        let session_type = session_type.map(SessionType::from).unwrap_or_default();
         Self { title, description, session_type, max_participants }
     }
 }

@@ -119,8 +119,7 @@ fn send(mut data: Map<String, Value>) -> Result<Command> {
         data.remove("reply_to");
     }
     let request: MessageRequest = shaped(data)?;
-    let unacceptable = |error| crate::rest::unacceptable("client_id", &error);
-    Ok(Command::Send { session_id, message: request.translate(None).map_err(unacceptable)? })
+    Ok(Command::Send { session_id, message: request.translate(None)? })
 }
 
 /// Data of one shape. Taken through text once more, so that an error names the field as everywhere else.

@@ -20,12 +20,13 @@ use tokio_util::{
 pub(crate) use open::WsEndpoint;
 
 /// How long the sockets may take to close at the end.
-const CLOSING_TIME: Duration = Duration::from_secs(5);
+const CLOSING_TIME: Duration = Duration::from_secs(4);
 
 /// The open sockets: counted, and told when the server ends.
 #[derive(Clone, Default)]
 pub(crate) struct Sockets {
     tracker: TaskTracker,
+    unknown: TaskTracker,
     stopping: CancellationToken,
     per_user: Arc<Mutex<HashMap<UserId, usize>>>,
 }
@@ -51,6 +52,12 @@ impl Sockets {
         // Taken before it is counted, so that of many at once none slips past the limit.
         let token = self.tracker.token();
         if self.tracker.len() > limit { Err(Error::TooManyConnections) } else { Ok(token) }
+    }
+
+    /// Room for one more socket of somebody who has not said who they are.
+    fn take_unknown(&self, limit: usize) -> Result<TaskTrackerToken> {
+        let token = self.unknown.token();
+        if self.unknown.len() > limit { Err(Error::TooManyConnections) } else { Ok(token) }
     }
 
     /// Room for one more socket of this user.

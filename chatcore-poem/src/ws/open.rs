@@ -19,6 +19,8 @@ use tokio_tungstenite::{
     },
 };
 
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
 use super::{UserSlot, socket};
 use crate::{
     Options, Origins,
@@ -38,6 +40,8 @@ pub(super) struct Opening {
     pub(super) who: Option<(Principal, UserSlot)>,
     /// The session to subscribe to at once, and from where on.
     pub(super) session: Option<(SessionId, Option<Seq>)>,
+    /// The place among those who have not said who they are.
+    pub(super) unknown: Option<TaskTrackerToken>,
 }
 
 impl Endpoint for WsEndpoint {
@@ -45,13 +49,16 @@ impl Endpoint for WsEndpoint {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let state = Arc::clone(State::of(&request).map_err(ApiError)?);
-        let (opening, accept) = check(&state, &request).await.map_err(ApiError)?;
+        let (mut opening, accept) = check(&state, &request).await.map_err(ApiError)?;
         let token = state.sockets.take(state.options.sockets).map_err(ApiError)?;
+        if opening.who.is_none() {
+            opening.unknown = Some(state.sockets.take_unknown(state.options.unknown_sockets).map_err(ApiError)?);
+        }
         let upgrade = request.take_upgrade().map_err(|_| ApiError(not_a_handshake()))?;
         tokio::spawn(async move {
             // Done once the answer below has been written.
             if let Ok(Ok(io)) = timeout(UPGRADE_TIME, upgrade).await {
-                let config = config(&state.options);
+                let config = config(&state.options, state.chat.limits().message_chars);
                 let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
                 socket::run(stream, state, opening).await;
             }
@@ -66,13 +73,14 @@ impl Endpoint for WsEndpoint {
     }
 }
 
-fn config(options: &Options) -> WebSocketConfig {
+fn config(options: &Options, message_chars: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .max_message_size(Some(options.frame_bytes))
         .max_frame_size(Some(options.frame_bytes))
         .read_buffer_size(4 << 10)
         .write_buffer_size(4 << 10)
-        .max_write_buffer_size(1 << 20)
+        // Room for the longest message in its longest encoding, and then some.
+        .max_write_buffer_size((1 << 20) + 64 * message_chars)
 }
 
 fn not_a_handshake() -> Error {
@@ -111,7 +119,7 @@ async fn check(state: &State, request: &Request) -> Result<(Opening, String)> {
         }
         None => None,
     };
-    Ok((Opening { who, session: session_id.map(|id| (id, after)) }, accept))
+    Ok((Opening { who, session: session_id.map(|id| (id, after)), unknown: None }, accept))
 }
 
 /// The answer to the client's key, where the request is a handshake.

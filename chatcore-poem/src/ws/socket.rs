@@ -64,6 +64,15 @@ enum Order {
     Unsubscribe { id: Option<Value>, session_id: SessionId },
 }
 
+/// What the reading half tells the writing half, which sends the pings.
+#[derive(Default)]
+struct Life {
+    /// Something came since the last ping.
+    heard: AtomicBool,
+    /// A command is being carried out.
+    busy: AtomicBool,
+}
+
 pub(super) async fn run(stream: Stream, state: Arc<State>, opening: Opening) {
     let (mut sink, mut source) = stream.split();
     let stopping = state.sockets.stopping.clone();
@@ -80,7 +89,7 @@ async fn talk(
     source: &mut SplitStream<Stream>,
     opening: Opening,
 ) -> End {
-    let Opening { who, session } = opening;
+    let Opening { who, session, unknown } = opening;
     let (principal, _slot) = match who {
         Some(who) => who,
         None => match authenticate(state, sink, source).await {
@@ -88,6 +97,7 @@ async fn talk(
             Err(end) => return end,
         },
     };
+    drop(unknown);
     let (orders, queue) = mpsc::channel(WAITING);
     if let Some((session_id, after)) = session {
         match state.chat.subscribe(&principal, session_id, after).await {
@@ -102,10 +112,10 @@ async fn talk(
             }
         }
     }
-    let heard = AtomicBool::new(true);
-    let writer = Writer { options: &state.options, principal: &principal, heard: &heard, sink };
+    let life = Life::default();
+    let writer = Writer { options: &state.options, principal: &principal, life: &life, sink };
     tokio::select! {
-        end = read(state, &principal, source, orders, &heard) => end,
+        end = read(state, &principal, source, orders, &life) => end,
         end = writer.write(queue) => end,
     }
 }
@@ -131,7 +141,9 @@ async fn authenticate(
                 Some(Ok(Message::Text(frame))) => return Ok(Incoming::read(&frame)),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Binary(_) | Message::Frame(_))) => return Ok(Incoming::refused(Error::AuthRequired)),
-                Some(Ok(Message::Close(_))) | None => return Err(None),
+                // Polled once more, the library answers it and ends.
+                Some(Ok(Message::Close(_))) => {}
+                None => return Err(None),
                 Some(Err(error)) => return Err(close_code(&error)),
             }
         }
@@ -168,7 +180,7 @@ async fn read(
     principal: &Principal,
     source: &mut SplitStream<Stream>,
     orders: mpsc::Sender<Order>,
-    heard: &AtomicBool,
+    Life { heard, busy }: &Life,
 ) -> End {
     loop {
         let incoming = match source.next().await {
@@ -185,12 +197,15 @@ async fn read(
             Some(Err(error)) => return close_code(&error),
             None => return None,
         };
-        heard.store(true, Ordering::Relaxed);
         let Incoming { id, command } = incoming;
+        // While a command is carried out nothing is read, and so no pong heard: that is not the other side's fault.
+        busy.store(true, Ordering::Relaxed);
         let order = match command {
             Ok(command) => perform(state, principal, id.clone(), command).await,
             Err(error) => Err(error),
         };
+        heard.store(true, Ordering::Relaxed);
+        busy.store(false, Ordering::Relaxed);
         let order = match order {
             Err(Error::TokenExpired) => return close_for(&Error::TokenExpired),
             Err(error) => Order::Write(Outgoing::error(id, &error)),
@@ -228,7 +243,7 @@ async fn perform(state: &State, principal: &Principal, id: Option<Value>, comman
 struct Writer<'a> {
     options: &'a Options,
     principal: &'a Principal,
-    heard: &'a AtomicBool,
+    life: &'a Life,
     sink: &'a mut SplitSink<Stream, Message>,
 }
 
@@ -255,18 +270,22 @@ impl Writer<'_> {
                     Some(order) => self.follow(order, &mut sessions).await?,
                     None => return Ok(None),
                 },
-                Some((_, delivery)) = sessions.next() => self.deliver(delivery, &mut sessions).await?,
+                Some(first) = sessions.next() => self.deliver(first, &mut sessions).await?,
                 // A ping that is still unanswered is not asked again: that would put its end off.
                 _ = pings.tick(), if pong_due.is_none() => {
-                    self.heard.store(false, Ordering::Relaxed);
+                    self.life.heard.store(false, Ordering::Relaxed);
                     self.send(Message::Ping(tungstenite::Bytes::new())).await?;
                     pong_due = Some(Instant::now() + self.options.pong_time);
                 }
                 () = at(pong_due) => {
-                    if !self.heard.load(Ordering::Relaxed) {
+                    let Life { heard, busy } = self.life;
+                    pong_due = if heard.load(Ordering::Relaxed) {
+                        None
+                    } else if busy.load(Ordering::Relaxed) {
+                        Some(Instant::now() + self.options.pong_time)
+                    } else {
                         return Ok(Some((4408, "no answer to a ping")));
-                    }
-                    pong_due = None;
+                    };
                 }
                 () = at(expiry) => return Ok(close_for(&Error::TokenExpired)),
             }
@@ -298,25 +317,21 @@ impl Writer<'_> {
     /// Writes what a session has, and what is ready besides, before sending it on.
     async fn deliver(
         &mut self,
-        first: Result<Delivery>,
+        first: (SessionId, Result<Delivery>),
         sessions: &mut StreamMap<SessionId, Subscription>,
     ) -> Result<(), End> {
         let mut burst = 1;
         let mut next = Some(first);
-        while let Some(delivery) = next {
+        while let Some((session_id, delivery)) = next {
             let frame = match delivery {
                 Ok(delivery) => frame_of(&delivery),
                 Err(Error::TokenExpired) => return Err(close_for(&Error::TokenExpired)),
                 // Where a stream ended for another reason, the client joins again after the last event it saw.
-                Err(error) => text(Outgoing::error(None, &error).encode()),
+                Err(error) => text(Outgoing::ended(session_id, &error).encode()),
             };
             self.in_time(|sink| sink.feed(frame)).await?;
             burst += 1;
-            next = if burst > BURST {
-                None
-            } else {
-                sessions.next().now_or_never().flatten().map(|(_, delivery)| delivery)
-            };
+            next = if burst > BURST { None } else { sessions.next().now_or_never().flatten() };
         }
         self.in_time(SinkExt::flush).await
     }

@@ -149,12 +149,15 @@ impl Chat {
     ) -> Result<Vec<Participant>> {
         let slice = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
+        self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+        let records = self.inner.store.participants(id, slice).await?;
+        // Decided again, because the list is newer than the first decision: who was removed meanwhile must not learn of
+        // those who came after that.
         let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
         let manages = match known.actor.as_ref().and_then(|record| record.standing.role()) {
             Some(ParticipantRole::Owner | ParticipantRole::Admin) => true,
             Some(ParticipantRole::Member | ParticipantRole::Viewer) | None => false,
         };
-        let records = self.inner.store.participants(id, slice).await?;
         self.show(records, |user| with_email && (manages || *user == principal.user_id)).await
     }
 

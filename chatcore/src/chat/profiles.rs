@@ -16,7 +16,10 @@ use crate::{
 const KEPT: u64 = 20_000;
 
 /// How long another process' rename may stay unseen.
-const FRESH_FOR: Duration = Duration::from_secs(5);
+pub(super) const FRESH_FOR: Duration = Duration::from_secs(5);
+
+/// After how long claims that say nothing new are put all the same: another process may have put others meanwhile.
+const PUT_AGAIN: Duration = Duration::from_secs(600);
 
 /// Looks profiles up, keeping those of late.
 #[derive(Clone)]
@@ -30,7 +33,8 @@ pub(super) struct Profiles {
 impl Profiles {
     pub(super) fn new(store: Arc<dyn ChatStore>) -> Self {
         let recent = Cache::builder().max_capacity(KEPT).time_to_live(FRESH_FOR).build();
-        Self { store, recent, put: Cache::new(KEPT) }
+        let put = Cache::builder().max_capacity(KEPT).time_to_live(PUT_AGAIN).build();
+        Self { store, recent, put }
     }
 
     /// Keeps what the claims say, where that is news.

@@ -141,8 +141,14 @@ impl Chat {
             if rows.is_empty() {
                 return Err(Error::from(StoreError::Corrupt(format!("no events at {id}/{from}..={to}"))));
             }
+            let before = found.len();
             keep(&mut found, rows);
             from = to + 1;
+            // Where people came and went for long and nobody spoke, the next message is looked for, not walked to.
+            if found.len() == before && from <= end {
+                let wanted = found.back().map_or(first, |event| event.number + 1);
+                from = self.first_where(id, from, end + 1, |event| event.number >= wanted).await?;
+            }
         }
         Ok(found.into())
     }

@@ -7,7 +7,7 @@ use super::{
     validate::Faults,
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     identity::Principal,
     model::{
         EventKind, MessageWindow, NewEvent, Page, ParticipantId, ParticipantRole, Session, SessionChanges,
@@ -61,7 +61,7 @@ impl Chat {
     /// Makes a session, whose owner and first participant the caller becomes.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for settings outside of the limits.
+    /// [`Error::Invalid`] for settings outside of the limits.
     pub async fn create_session(&self, principal: &Principal, new: CreateSession) -> Result<SessionDetails> {
         let CreateSession { title, description, session_type, max_participants } = new;
         let limits = &self.inner.limits;
@@ -122,7 +122,7 @@ impl Chat {
     /// The sessions in which the caller is, newest first.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a page outside of the limits.
+    /// [`Error::Invalid`] for a page outside of the limits.
     pub async fn sessions(&self, principal: &Principal, page: Page) -> Result<Vec<SessionSummary>> {
         let slice = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
@@ -133,7 +133,7 @@ impl Chat {
     /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a page outside of the limits.
+    /// [`Error::Invalid`] for a page outside of the limits.
     pub async fn public_sessions(&self, principal: &Principal, page: Page) -> Result<PublicSessionPage> {
         let slice = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
@@ -144,17 +144,27 @@ impl Chat {
     /// A session with its first participants and newest messages, a page of each.
     ///
     /// # Errors
-    /// [`Denied`](crate::Error::Denied) when the caller may not view it.
+    /// [`Denied`](Error::Denied) when the caller may not view it.
     pub async fn session(&self, principal: &Principal, id: SessionId) -> Result<SessionDetails> {
         self.enter(principal).await?;
-        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
-        self.details(known).await
+        let first = Slice { skip: 0, limit: u64::from(self.inner.limits.page_default) };
+        let mut known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+        for _ in 0..self.inner.limits.commit_attempts {
+            let participants = self.inner.store.participants(id, first).await?;
+            let again = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+            // As many events that are no messages before the list was read as after: nobody came or went.
+            if others(again.head) == others(known.head) {
+                return self.details(known, participants).await;
+            }
+            known = again;
+        }
+        Err(Error::Unavailable)
     }
 
     /// Changes the settings that are named.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for settings outside of the limits; [`Denied`](crate::Error::Denied) when the caller may not, when
+    /// [`Error::Invalid`] for settings outside of the limits; [`Denied`](Error::Denied) when the caller may not, when
     /// the cap would be below the head count, or when it would become private with others in it.
     pub async fn update_session(
         &self,
@@ -184,7 +194,7 @@ impl Chat {
     /// Deletes a session. Its log stays in the store, and nobody sees it again.
     ///
     /// # Errors
-    /// [`Denied`](crate::Error::Denied) when the caller may not.
+    /// [`Denied`](Error::Denied) when the caller may not.
     pub async fn delete_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
         self.enter(principal).await?;
         self.govern(id, &principal.user_id, None, Action::Delete, |known, now| {
@@ -204,18 +214,21 @@ impl Chat {
         Ok(sessions.into_iter().map(summary).collect())
     }
 
-    async fn details(&self, known: Known) -> Result<SessionDetails> {
+    async fn details(&self, known: Known, participants: Vec<ParticipantRecord>) -> Result<SessionDetails> {
         let head = known.head;
         let session = known.into_session()?;
         let limit = u64::from(self.inner.limits.page_default);
-        let first = Slice { skip: 0, limit };
-        let participants = self.inner.store.participants(session.id, first).await?;
         let participants = self.show(participants, |_| false).await?;
         let messages = self.page_of_messages(session.id, head, MessageWindow::Newest, limit).await?.messages;
         let owner = profiles::public(self.inner.profiles.one(&session.owner).await?);
         let summary = SessionSummary { session, owner, message_count: head.number };
         Ok(SessionDetails { summary, participants, messages, seq: head.seq })
     }
+}
+
+/// How many events of a log are no messages.
+const fn others(head: Head) -> u64 {
+    head.seq.saturating_sub(head.number)
 }
 
 /// The part of the changes that would change something.

@@ -46,6 +46,7 @@ struct Shared {
     profiles: Profiles,
     poll_interval: Duration,
     kept: usize,
+    kept_bytes: usize,
     open: Mutex<Open>,
 }
 
@@ -70,6 +71,7 @@ pub(super) struct Tail {
 struct Ring {
     // INVARIANT: contiguous, and ends at `head`.
     events: VecDeque<Arc<EventView>>,
+    bytes: usize,
     head: Seq,
 }
 
@@ -86,6 +88,7 @@ impl Tails {
             profiles,
             poll_interval: limits.poll_interval,
             kept: limits.tail_events.max(1),
+            kept_bytes: limits.tail_bytes,
             open: Mutex::default(),
         }))
     }
@@ -116,7 +119,7 @@ impl Tails {
         let tail = Arc::new(Tail {
             session_id,
             shared: Arc::clone(&self.0),
-            ring: Mutex::new(Ring { events: VecDeque::new(), head }),
+            ring: Mutex::new(Ring { events: VecDeque::new(), bytes: 0, head }),
             growing: tokio::sync::Mutex::default(),
             head: watch::Sender::new(head),
             signals: broadcast::Sender::new(SIGNALS),
@@ -162,7 +165,9 @@ impl Tail {
                 return Ok(Vec::new());
             }
             let missing = usize::try_from(ring.head - position).unwrap_or(usize::MAX);
-            if let Some(skip) = ring.events.len().checked_sub(missing) {
+            let kept = ring.events.len().checked_sub(missing);
+            // Names in it may have changed since; what the log gives has them anew.
+            if let Some(skip) = kept.filter(|skip| ring.events.get(*skip).is_some_and(|view| view.is_fresh())) {
                 return Ok(ring.events.iter().skip(skip).take(64).cloned().collect());
             }
             ring.head
@@ -218,11 +223,14 @@ impl Tail {
             for view in views {
                 if view.event.seq == ring.head + 1 {
                     ring.head += 1;
+                    ring.bytes += view.weight();
                     ring.events.push_back(view);
                 }
             }
-            while ring.events.len() > self.shared.kept {
-                ring.events.pop_front();
+            while ring.events.len() > self.shared.kept || (ring.bytes > self.shared.kept_bytes && ring.events.len() > 1)
+            {
+                let Some(oldest) = ring.events.pop_front() else { break };
+                ring.bytes -= oldest.weight();
             }
             ring.head
         };

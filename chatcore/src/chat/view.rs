@@ -3,12 +3,13 @@
 use std::{
     any::Any,
     sync::{Arc, OnceLock},
+    time::Instant,
 };
 
 use super::profiles::{self, Profiles};
 use crate::{
     error::Result,
-    model::{Event, EventKind, Message, MessageId, Profile, Signal, UserId},
+    model::{Content, Event, EventKind, Message, MessageId, Profile, Signal, UserId},
 };
 
 /// An event with the profiles of the people in it. One is shared by all readers of a process and depends on none of
@@ -21,6 +22,7 @@ pub struct EventView {
     pub actor: Profile,
     /// Whom it is about, where that is not the actor.
     pub subject: Option<Profile>,
+    made: Instant,
     encoded: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -30,6 +32,30 @@ impl EventView {
     pub fn encoded<T: Clone + Send + Sync + 'static>(&self, encode: impl Fn(&Self) -> T) -> T {
         let kept = self.encoded.get_or_init(|| Box::new(encode(self)));
         kept.downcast_ref::<T>().cloned().unwrap_or_else(|| encode(self))
+    }
+
+    /// Whether the names in it are as fresh as any that are looked up.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.made.elapsed() < profiles::FRESH_FOR
+    }
+
+    /// Roughly how many bytes it takes, with its encoding.
+    pub(super) fn weight(&self) -> usize {
+        let content = match &self.event.kind {
+            EventKind::MessageSent { body, client_id: _ } => match &body.content {
+                Content::Text(text) => text.len(),
+                Content::Encrypted(content) => content.encrypted_data.len() + content.iv.len(),
+            },
+            EventKind::SessionCreated { .. }
+            | EventKind::SessionUpdated { .. }
+            | EventKind::SessionDeleted
+            | EventKind::ParticipantJoined { .. }
+            | EventKind::ParticipantAdded { .. }
+            | EventKind::ParticipantLeft
+            | EventKind::ParticipantRemoved { .. }
+            | EventKind::ParticipantRoleChanged { .. } => 512,
+        };
+        1024 + 2 * content
     }
 
     /// The message, where the event is one.
@@ -64,7 +90,7 @@ pub(super) async fn views(profiles: &Profiles, events: Vec<Arc<Event>>) -> Resul
     let public = |user: &UserId| profiles::public(profiles::of(&found, user));
     let view = |event: Arc<Event>| {
         let (actor, subject) = (public(&event.actor), event.subject().map(public));
-        Arc::new(EventView { event, actor, subject, encoded: OnceLock::new() })
+        Arc::new(EventView { event, actor, subject, made: Instant::now(), encoded: OnceLock::new() })
     };
     Ok(events.into_iter().map(view).collect())
 }

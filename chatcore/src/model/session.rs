@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::{Message, Participant, Profile, SessionId, UserId};
 
 /// Who may come into a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SessionType {
     /// Only the owner is in it.
+    #[default]
     Private,
     /// Anyone may join; it is in the public list.
     Public,

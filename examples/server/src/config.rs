@@ -23,7 +23,12 @@ pub(crate) type Failure = Box<dyn std::error::Error>;
 ///
 /// Without a command it serves. Then try http://127.0.0.1:8000/docs, and `chat-server token --user alice` for a token.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(
+    version,
+    about,
+    after_help = "CHAT_SECRET in the environment gives the signing secret itself, 32 bytes or more; \
+    there is no flag for it, since every process sees those."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) settings: Settings,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chatcore::{Chat, JwtAuthenticator, Limits};
-use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions, serve};
+use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions};
 use chatcore_surreal::SurrealStore;
 use poem::{EndpointExt as _, Route};
 use tokio::net::TcpListener;
@@ -19,6 +19,9 @@ use crate::{
     config::{Config, Failure, LogFormat},
     secret,
 };
+
+/// How long the database may take to close.
+const CLOSING_TIME: Duration = Duration::from_secs(3);
 
 /// Serves until it is told to stop.
 pub(crate) fn run(config: &Config) -> Result<(), Failure> {
@@ -64,14 +67,11 @@ async fn start(config: &Config) -> Result<(), Failure> {
     // The one line on stdout, for people and for programs that start this one.
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let sockets = async {
-        stopping.cancelled().await;
-        frontend.close_sockets().await;
-    };
-    let (served, ()) =
-        tokio::join!(serve(listener, app, ServeOptions::default(), stopping.clone().cancelled_owned()), sockets);
-    served?;
-    store.close().await;
+    frontend.serve(listener, app, ServeOptions::default(), stopping.cancelled_owned()).await?;
+    // What was acknowledged is on disk already, so a database that is slow to close holds nothing up.
+    if tokio::time::timeout(CLOSING_TIME, store.close()).await.is_err() {
+        tracing::warn!("the database was not closed in time; the next start takes care of it");
+    }
     tracing::info!("stopped");
     Ok(())
 }

@@ -25,10 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     // A folder without a chat-server.toml, and none of the machine's settings.
+    // Nor the tests' stack size: the server needs none.
     command.current_dir(data).env_clear();
-    if let Some(stack) = std::env::var_os("RUST_MIN_STACK") {
-        command.env("RUST_MIN_STACK", stack);
-    }
     command
 }
 

@@ -1,0 +1,89 @@
+//! The server against clients that are slow on purpose.
+#![allow(missing_docs, reason = "tests")]
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use chatcore::{Chat, JwtAuthenticator};
+use chatcore_poem::{ChatFrontend, Options, ServeOptions};
+use chatcore_tests::{SECRET, token};
+use poem::{Route, endpoint::make_sync, get};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+struct Served {
+    address: String,
+    stopping: CancellationToken,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+async fn serve(options: ServeOptions) -> Served {
+    let body_time = Duration::from_millis(200);
+    let options_of_frontend = Options { body_time, ..Options::default() };
+    let authenticator = JwtAuthenticator::hs256(SECRET).unwrap();
+    let frontend = ChatFrontend::with_options(Chat::in_memory(), authenticator, options_of_frontend);
+    let large = Bytes::from(vec![b'x'; 64 << 20]);
+    let app = frontend.mount(Route::new().at("/large", get(make_sync(move |_| large.clone()))));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let stopping = CancellationToken::new();
+    let stop = stopping.clone().cancelled_owned();
+    let task = tokio::spawn(async move { frontend.serve(listener, app, options, stop).await });
+    Served { address, stopping, task }
+}
+
+/// Everything that comes until the connection ends.
+fn rest(mut stream: TcpStream) -> String {
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut text = Vec::new();
+    // A reset is an end as well.
+    let _ = stream.read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_or_a_body_that_does_not_come_ends_the_wait() {
+    let header_time = Duration::from_millis(200);
+    let served = serve(ServeOptions { header_time, ..ServeOptions::default() }).await;
+    let silent = TcpStream::connect(&served.address).unwrap();
+    let mut half = TcpStream::connect(&served.address).unwrap();
+    half.write_all(b"GET /docs HTTP/1.1\r\nHost: x\r\n").unwrap();
+    let mut body = TcpStream::connect(&served.address).unwrap();
+    let head = format!(
+        "POST /api/v1/chat/sessions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: 20\r\n\r\n{{\"title\":",
+        token("a")
+    );
+    body.write_all(head.as_bytes()).unwrap();
+    let ends = tokio::task::spawn_blocking(|| (rest(silent), rest(half), rest(body))).await.unwrap();
+    assert_eq!((ends.0.as_str(), ends.1.as_str()), ("", ""));
+    assert!(ends.2.starts_with("HTTP/1.1 400") && ends.2.contains("VALIDATION_INVALID_FORMAT"), "{}", ends.2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_no_answer_gives_its_place_back() {
+    let write_time = Duration::from_millis(300);
+    let served = serve(ServeOptions { write_time, connections: 1, ..ServeOptions::default() }).await;
+    let mut deaf = TcpStream::connect(&served.address).unwrap();
+    deaf.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    // There is one place only: this is answered once the other has lost it.
+    let answer = reqwest::get(format!("http://{}/openapi.json", served.address)).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    drop(deaf);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_end_in_time_is_cut() {
+    let served = serve(ServeOptions { grace: Duration::from_millis(200), ..ServeOptions::default() }).await;
+    let mut deaf = TcpStream::connect(&served.address).unwrap();
+    deaf.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    deaf.read_exact(&mut [0; 12]).unwrap();
+    served.stopping.cancel();
+    served.task.await.unwrap().unwrap();
+    let text = tokio::task::spawn_blocking(|| rest(deaf)).await.unwrap();
+    assert!(text.len() < 64 << 20, "the whole answer came");
+}
