@@ -232,10 +232,7 @@ impl Error {
     /// The offending fields, for the errors that have some.
     #[must_use]
     pub fn fields(&self) -> &[FieldError] {
-        match self {
-            Self::Malformed(fields) | Self::Invalid(fields) => fields,
-            _ => &[],
-        }
+        if let Self::Malformed(fields) | Self::Invalid(fields) = self { fields } else { &[] }
     }
 
     /// An unacceptable field.

@@ -46,6 +46,8 @@ pub mod notify;
 pub mod permission;
 pub mod store;
 
+/// For implementors of the traits of this crate.
+pub use async_trait::async_trait;
 pub use chat::{Chat, ChatBuilder};
 pub use clock::{Clock, SystemClock};
 pub use error::{Code, Error, FieldError, Result};

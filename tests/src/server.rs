@@ -55,7 +55,15 @@ impl Server {
                 (Chat::builder(SurrealStore::connect(&url).await.unwrap()), Some(folder))
             }
         };
-        let chat = builder.limits(limits).build();
+        Self::serve(builder.limits(limits).build(), options, folder).await
+    }
+
+    /// One over a chat of the test's own.
+    pub async fn over(chat: Chat) -> Self {
+        Self::serve(chat, Options::default(), None).await
+    }
+
+    async fn serve(chat: Chat, options: Options, folder: Option<TempDir>) -> Self {
         let authenticator = JwtAuthenticator::hs256(SECRET).unwrap();
         let frontend = Arc::new(ChatFrontend::with_options(chat.clone(), authenticator, options));
         let app = frontend.mount(Route::new()).with(frontend.problems());

@@ -176,7 +176,7 @@ pub(crate) struct MessageRequest {
     role: Option<WireSpeaker>,
     /// What it is; `text` where not given.
     message_type: Option<WireMessageType>,
-    /// What: text of 1 to 8,000 characters, or ciphertext.
+    /// What: text of 1 to 8,000 characters by default, or ciphertext.
     content: ContentBody,
     /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and
     /// session. The header `Idempotency-Key` means the same.

@@ -58,7 +58,7 @@ pub(crate) struct CreateSessionRequest {
     description: Option<String>,
     /// Who may come in; `PRIVATE` where not given.
     session_type: Option<WireSessionType>,
-    /// How many may be in it, the owner included: 1 to 10,000; 100 where not given.
+    /// How many may be in it, the owner included: 1 to 10,000 by default; 100 where not given.
     max_participants: Option<u32>,
 }
 

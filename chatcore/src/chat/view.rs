@@ -41,19 +41,13 @@ impl EventView {
 
     /// Roughly how many bytes it takes, with its encoding.
     pub(super) fn weight(&self) -> usize {
-        let content = match &self.event.kind {
-            EventKind::MessageSent { body, client_id: _ } => match &body.content {
+        let content = if let EventKind::MessageSent { body, client_id: _ } = &self.event.kind {
+            match &body.content {
                 Content::Text(text) => text.len(),
                 Content::Encrypted(content) => content.encrypted_data.len() + content.iv.len(),
-            },
-            EventKind::SessionCreated { .. }
-            | EventKind::SessionUpdated { .. }
-            | EventKind::SessionDeleted
-            | EventKind::ParticipantJoined { .. }
-            | EventKind::ParticipantAdded { .. }
-            | EventKind::ParticipantLeft
-            | EventKind::ParticipantRemoved { .. }
-            | EventKind::ParticipantRoleChanged { .. } => 512,
+            }
+        } else {
+            0
         };
         1024 + 2 * content
     }

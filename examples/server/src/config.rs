@@ -97,7 +97,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_SECRET_FILE", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_file: Option<PathBuf>,
-    /// A page that may open WebSockets, as scheme://host[:port]; `*` for all; repeat for several [default: pages from
+    /// A page that may open WebSockets, as scheme://host or scheme://host:port; `*` for all; repeat for several [default: pages from
     /// the server's own host]
     #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -1,0 +1,131 @@
+//! A store that cannot be reached: a typed error that says to try again, nothing changed, and all is well afterwards.
+#![allow(missing_docs, reason = "tests")]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use chatcore::{
+    Chat, ChatStore, MemoryStore, StoreError, async_trait,
+    model::{Event, Profile, Session, SessionId, UserId},
+    store::{Change, Committed, Freshness, Head, LogRange, ParticipantRecord, PublicSessions, SessionFacts, Slice},
+};
+use chatcore_tests::{Server, Socket, token};
+use serde_json::json;
+
+/// For ever.
+const ALWAYS: u32 = u32::MAX;
+
+/// Answers so many calls that touch sessions, and then none.
+struct Away {
+    store: MemoryStore,
+    left: AtomicU32,
+}
+
+impl Away {
+    fn call(&self) -> Result<&MemoryStore, StoreError> {
+        let count = |left: u32| if left == ALWAYS { Some(ALWAYS) } else { left.checked_sub(1) };
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) {
+            Ok(_) => Ok(&self.store),
+            Err(_) => Err(StoreError::Unavailable("away, for the test".to_owned())),
+        }
+    }
+}
+
+#[async_trait]
+impl ChatStore for Away {
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        self.call()?.commit(change).await
+    }
+
+    async fn facts(&self, id: SessionId, users: &[UserId], fresh: Freshness) -> Result<SessionFacts, StoreError> {
+        self.call()?.facts(id, users, fresh).await
+    }
+
+    async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
+        self.call()?.log(ranges).await
+    }
+
+    async fn participants(&self, id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
+        self.call()?.participants(id, slice).await
+    }
+
+    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+        self.call()?.sessions_of(user, slice).await
+    }
+
+    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+        self.call()?.public_sessions(user, slice).await
+    }
+
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+        self.store.profiles(users).await
+    }
+
+    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+        self.store.put_profile(profile).await
+    }
+}
+
+async fn server() -> (Server, Arc<Away>) {
+    let store = Arc::new(Away { store: MemoryStore::new(), left: AtomicU32::new(ALWAYS) });
+    (Server::over(Chat::new(Arc::clone(&store))).await, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_says_to_try_again_and_changes_nothing() {
+    let (server, store) = server().await;
+    let a = server.client("a").await;
+    let path = format!("/sessions/{}", a.session("PUBLIC").await);
+    let mut socket = server.socket("a").await;
+    let before = a.get(&path).await.expect(200);
+
+    store.left.store(0, Ordering::SeqCst);
+    let away = |reply: chatcore_tests::Reply| {
+        let problem = reply.problem(503, "SERVICE_UNAVAILABLE");
+        assert!(!problem.to_string().contains("for the test"), "the cause got out: {problem}");
+    };
+    away(a.get(&path).await);
+    away(a.get("/sessions").await);
+    away(a.get("/sessions/public").await);
+    away(a.get(&format!("{path}/participants")).await);
+    away(a.get(&format!("{path}/messages")).await);
+    away(a.post("/sessions", json!({ "title": "x" })).await);
+    away(a.post(&format!("{path}/messages"), json!({ "content": "x" })).await);
+    away(a.put(&path, json!({ "title": "x" })).await);
+    away(a.delete(&path).await);
+    let id = &before["id"];
+    for (event, data) in [
+        ("join_session", json!({ "session_id": id })),
+        ("send_message", json!({ "session_id": id, "content": "x" })),
+        ("typing_start", json!({ "session_id": id })),
+    ] {
+        assert_eq!(socket.ask(event, data).await["data"]["code"], "SERVICE_UNAVAILABLE");
+    }
+
+    store.left.store(ALWAYS, Ordering::SeqCst);
+    assert_eq!(a.get(&path).await.expect(200), before);
+    socket.join(id.as_str().unwrap(), None).await;
+    a.say(id.as_str().unwrap(), "back").await;
+    socket.expect("message_received").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_the_store_ends_says_which_one_it_was() {
+    let (server, store) = server().await;
+    let a = server.client("a").await;
+    let id = a.session("PUBLIC").await;
+    a.say(&id, "x").await;
+    let mut socket = Socket::open(&server.address, "", Some(&token("a"))).await;
+    // The facts and the first look at the log are answered, the replay is not.
+    store.left.store(2, Ordering::SeqCst);
+    socket.join(&id, Some(0)).await;
+    let ended = socket.expect("error").await;
+    assert_eq!((&ended["data"]["code"], &ended["data"]["session_id"]), (&json!("SERVICE_UNAVAILABLE"), &json!(id)));
+    // It can be begun again where it ended.
+    store.left.store(ALWAYS, Ordering::SeqCst);
+    socket.join(&id, Some(0)).await;
+    socket.expect("session_created").await;
+    socket.expect("message_received").await;
+}
