@@ -260,9 +260,9 @@ impl Writer<'_> {
         let every = self.options.ping_interval;
         let mut pings = interval_at(Instant::now() + every, every);
         let mut pong_due = None;
-        let expiry = self.principal.expires_at.map(|end| {
+        let expiry = self.principal.expires_at.and_then(|end| {
             let left = end - chrono::Utc::now();
-            Instant::now() + left.to_std().unwrap_or(Duration::ZERO)
+            Instant::now().checked_add(left.to_std().unwrap_or(Duration::ZERO))
         });
         loop {
             tokio::select! {

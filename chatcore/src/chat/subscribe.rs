@@ -102,7 +102,8 @@ impl Chat {
             decided_at: known.head.seq,
             facts: known.facts(),
             permissions: self.inner.permissions.clone(),
-            deadline: principal.expires_at.map(|end| Instant::now() + left(end)),
+            // An end beyond what the clock can count is none.
+            deadline: principal.expires_at.and_then(|end| Instant::now().checked_add(left(end))),
             heads: tail.watch(),
             signals: tail.signals(),
             tail,
