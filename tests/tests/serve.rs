@@ -22,7 +22,7 @@ struct Served {
 }
 
 async fn serve(options: ServeOptions) -> Served {
-    let body_time = Duration::from_millis(200);
+    let body_time = Duration::from_secs(1);
     let options_of_frontend = Options { body_time, ..Options::default() };
     let authenticator = JwtAuthenticator::hs256(SECRET).unwrap();
     let frontend = ChatFrontend::with_options(Chat::in_memory(), authenticator, options_of_frontend);
@@ -47,7 +47,7 @@ fn rest(mut stream: TcpStream) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_or_a_body_that_does_not_come_ends_the_wait() {
-    let header_time = Duration::from_millis(200);
+    let header_time = Duration::from_secs(1);
     let served = serve(ServeOptions { header_time, ..ServeOptions::default() }).await;
     let silent = TcpStream::connect(&served.address).unwrap();
     let mut half = TcpStream::connect(&served.address).unwrap();
