@@ -22,7 +22,9 @@ pub struct SurrealOptions {
     pub cached_sessions: u64,
     /// How many participants' records are kept in memory, over all sessions.
     pub cached_participants: u64,
-    /// The threads that run queries, at least one.
+    /// The threads that run queries, at least one. On disk there should be one: a range that is read while surrealkv
+    /// 0.21 writes down a flush or a compaction takes the same two locks in the other order, and with two threads both can
+    /// wait for ever.
     pub threads: usize,
     /// How long to wait for a folder that is in use, for instance because the store that was just dropped is still being
     /// closed.
@@ -38,7 +40,7 @@ impl Default for SurrealOptions {
             max_batch: 512,
             cached_sessions: 10_000,
             cached_participants: 100_000,
-            threads: 2,
+            threads: 1,
             lock_patience: Duration::from_millis(2_500),
         }
     }

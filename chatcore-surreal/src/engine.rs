@@ -19,6 +19,7 @@ use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::oneshot,
     task::JoinHandle,
+    time::timeout,
 };
 
 use crate::{
@@ -29,6 +30,8 @@ use crate::{
 
 /// The database parses and plans recursively: a debug build needs more than the usual two megabytes.
 const STACK: usize = 16 << 20;
+/// How long a statement may take before its caller is told that no answer came.
+const ANSWERING: Duration = Duration::from_secs(30);
 /// How long a close waits for what is under way.
 const CLOSING: Duration = Duration::from_secs(10);
 
@@ -155,10 +158,11 @@ impl Engine {
             return Err(Failure::Closed);
         };
         let query = async move { database.query(text).bind(binds).await?.check() };
-        match self.handle.spawn(query).await {
-            Ok(result) => result.map_err(Failure::from),
+        match timeout(ANSWERING, self.handle.spawn(query)).await {
+            Ok(Ok(result)) => result.map_err(Failure::from),
+            Err(_) => Err(Failure::Silent),
             // It panicked, or the runtime went away under it.
-            Err(error) => Err(Failure::Unclear(Error::internal(error.to_string()))),
+            Ok(Err(error)) => Err(Failure::Unclear(Error::internal(error.to_string()))),
         }
     }
 

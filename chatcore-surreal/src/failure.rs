@@ -10,6 +10,8 @@ pub(crate) enum Failure {
     Lost,
     /// The store was closed before. Nothing was tried.
     Closed,
+    /// No answer came in time; it may still happen.
+    Silent,
     /// It broke off at a point at which it may have happened.
     Unclear(Error),
     /// It was refused, or failed. Nothing should have changed.
@@ -42,6 +44,7 @@ impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Lost => Self::Unavailable("others were faster each time".to_owned()),
+            Failure::Silent => Self::Unavailable("the database did not answer in time".to_owned()),
             Failure::Closed => Self::Unavailable("the store is closed".to_owned()),
             Failure::Unclear(error) | Failure::Failed(error) => Self::Backend(Box::new(error)),
         }

@@ -52,7 +52,7 @@ pub(crate) async fn put(engine: &Engine, profile: Profile) -> Result<(), StoreEr
                 tracing::error!(%error, "it is not known whether a profile was kept");
                 return Err(StoreError::OutcomeUnknown);
             }
-            Err(failure @ (Failure::Closed | Failure::Failed(_))) => return Err(failure.into()),
+            Err(failure @ (Failure::Silent | Failure::Closed | Failure::Failed(_))) => return Err(failure.into()),
         }
     }
     Err(Failure::Lost.into())

@@ -28,7 +28,7 @@ pub(crate) async fn update(database: &Surreal<Any>) -> Result<(), ConnectError> 
                 Failure::Lost if attempt < ATTEMPTS => attempt += 1,
                 Failure::Lost => return Err(Error::internal("the schema is being changed".to_owned()).into()),
                 Failure::Unclear(error) | Failure::Failed(error) => return Err(error.into()),
-                Failure::Closed => return Err(Error::internal("closed".to_owned()).into()),
+                Failure::Silent | Failure::Closed => return Err(Error::internal("closed".to_owned()).into()),
             },
             Ok(()) => return Ok(()),
         }

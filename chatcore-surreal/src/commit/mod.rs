@@ -198,6 +198,7 @@ impl Committer {
                     Fate::NotDone => return Attempt::Failed(jobs, error),
                     Fate::Unknown => return self.unknown(jobs, plan, &error),
                 },
+                Err(Failure::Silent) => return self.unknown(jobs, plan, &"no answer came in time"),
                 Err(Failure::Unclear(error)) => match self.fate(&plan).await {
                     Fate::Done => return self.done(jobs, plan, &known),
                     Fate::Taken => {}
@@ -271,7 +272,7 @@ impl Committer {
         Fate::Unknown
     }
 
-    fn unknown(&self, jobs: Vec<Job>, plan: Plan, error: &surrealdb::Error) -> Attempt {
+    fn unknown(&self, jobs: Vec<Job>, plan: Plan, error: &dyn std::fmt::Display) -> Attempt {
         tracing::error!(%error, "it is not known whether a batch was committed");
         for id in plan.ends.keys() {
             self.cache.forget(*id);
