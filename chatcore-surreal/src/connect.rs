@@ -1,11 +1,29 @@
 //! Which database: the connection string, the options, and what can be wrong with them.
 
 use std::{
+    fmt,
     fs::{self, OpenOptions},
     io,
     path::{Path, PathBuf},
     time::Duration,
 };
+
+/// A user of the database within a database server: one who may write and define tables there, so with the role `EDITOR`.
+/// Nobody with more rights is needed to run.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user's name.
+    pub username: String,
+    /// The user's password.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { username, password: _ } = self;
+        f.debug_struct("Credentials").field("username", username).finish_non_exhaustive()
+    }
+}
 
 /// How a store is opened. The default is good for a server with thousands of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +32,8 @@ pub struct SurrealOptions {
     pub namespace: String,
     /// The database within the namespace.
     pub database: String,
+    /// Who to sign in as, at a server; a database in this process knows no users.
+    pub credentials: Option<Credentials>,
     /// How many changes may wait to be committed before further ones are refused as unavailable.
     pub max_queue: usize,
     /// How many changes are committed together at the most.
@@ -36,6 +56,7 @@ impl Default for SurrealOptions {
         Self {
             namespace: "chatcore".to_owned(),
             database: "chatcore".to_owned(),
+            credentials: None,
             max_queue: 4096,
             max_batch: 512,
             cached_sessions: 10_000,
@@ -51,7 +72,7 @@ impl Default for SurrealOptions {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The connection string names an engine that there is not.
-    #[error("`{scheme}` is no known kind of database: use `mem://` or `surrealkv://path`")]
+    #[error("`{scheme}` is no known kind of database: use `mem://`, `surrealkv://path` or `ws://host:port`")]
     UnknownScheme {
         /// What stands before `://`; the rest may hold a password.
         scheme: String,
@@ -72,6 +93,22 @@ pub enum ConnectError {
     Locked {
         /// The folder.
         path: PathBuf,
+    },
+    /// The server cannot be reached.
+    #[error("the database at {address} cannot be reached")]
+    Unreachable {
+        /// Where it should be.
+        address: String,
+        /// What happened.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server does not let this user in.
+    #[error("the database at {address} refuses the user name or the password")]
+    SignIn {
+        /// The server.
+        address: String,
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The database was written by a later version of this crate.
     #[error("the database has schema version {found}, and this program knows none beyond {known}")]
@@ -107,9 +144,15 @@ pub(crate) enum Target {
         /// The engine's own words for it.
         url: String,
     },
+    /// A server.
+    Server {
+        /// `ws://host:port`.
+        address: String,
+    },
 }
 
 const FOLDER: &str = "surrealkv";
+const SERVER: &str = "ws";
 /// Every commit reaches the disk before it returns. It is the engine's default as well; here it is a promise.
 const DURABLE: &str = "sync=every";
 
@@ -143,6 +186,13 @@ impl Target {
                 let sync = parameters.first().copied().unwrap_or(DURABLE);
                 Ok(Self::Folder { path: PathBuf::from(path), url: format!("{FOLDER}://{path}?{sync}") })
             }
+            SERVER if path.contains('@') => invalid("a name and a password do not belong here, but into the options"),
+            SERVER if parameters.is_some() => invalid("nothing may follow `ws://host:port`"),
+            SERVER => match path.strip_suffix('/').unwrap_or(path) {
+                "" => invalid("`ws://` needs the host and the port of a server"),
+                host if host.contains('/') => invalid("nothing may follow `ws://host:port`"),
+                host => Ok(Self::Server { address: format!("{SERVER}://{host}") }),
+            },
             _ => Err(ConnectError::UnknownScheme { scheme: scheme.chars().take(32).collect() }),
         }
     }
@@ -152,13 +202,23 @@ impl Target {
         match self {
             Self::Memory => "mem://",
             Self::Folder { path: _, url } => url,
+            Self::Server { address } => address,
+        }
+    }
+
+    /// Where the server is, if it is one.
+    pub(crate) fn address(&self) -> Option<&str> {
+        match self {
+            Self::Memory | Self::Folder { .. } => None,
+            Self::Server { address } => Some(address),
         }
     }
 
     /// Whether a row that can be read has also been made durable. On disk a commit can be read shortly before it is.
     pub(crate) fn visible_is_durable(&self) -> bool {
         match self {
-            Self::Memory => true,
+            // What a server lets others see it has in its log, and keeps when it is killed.
+            Self::Memory | Self::Server { .. } => true,
             Self::Folder { .. } => false,
         }
     }
@@ -166,7 +226,7 @@ impl Target {
     /// Makes the folder, and looks whether it can be written to: the engine's own complaint does not say.
     pub(crate) fn prepare(&self) -> Result<(), ConnectError> {
         match self {
-            Self::Memory => Ok(()),
+            Self::Memory | Self::Server { .. } => Ok(()),
             Self::Folder { path, url: _ } => {
                 writable(path).map_err(|source| ConnectError::Folder { path: path.clone(), source })
             }
@@ -178,6 +238,7 @@ impl Target {
         match self {
             Self::Folder { path, url: _ } if is_locked(&error) => ConnectError::Locked { path: path.clone() },
             Self::Folder { .. } | Self::Memory => error.into(),
+            Self::Server { address } => ConnectError::Unreachable { address: address.clone(), source: Box::new(error) },
         }
     }
 }
@@ -218,7 +279,28 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_named_by_host_and_port() {
+        assert_eq!(url("ws://localhost:8000"), "ws://localhost:8000");
+        assert_eq!(url("ws://[::1]:8000/"), "ws://[::1]:8000");
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let credentials = Credentials { username: "ana".to_owned(), password: "very secret".to_owned() };
+        let options = SurrealOptions { credentials: Some(credentials), ..SurrealOptions::default() };
+        let shown = format!("{options:?}");
+        assert!(shown.contains("ana") && !shown.contains("secret"), "{shown}");
+        match Target::parse("ws://ana:very-secret@host:1") {
+            Err(error) => assert!(!format!("{error} {error:?}").contains("secret")),
+            Ok(target) => panic!("{target:?}"),
+        }
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
+        for bad in ["ws://", "ws:///", "ws://u:p@host:1", "ws://host:1/ns", "ws://host:1?x"] {
+            assert!(matches!(Target::parse(bad), Err(ConnectError::InvalidUrl(_))), "{bad}");
+        }
         for bad in ["surrealkv://", "surrealkv://?sync=every", "mem://x", "surrealkv://d?sync=foo", "surrealkv://d?x=1"]
         {
             assert!(matches!(Target::parse(bad), Err(ConnectError::InvalidUrl(_))), "{bad}");
@@ -226,7 +308,7 @@ mod tests {
         for bad in ["surrealkv://d?sync=never&sync=every", "surrealkv://d?sync=0s", "surrealkv://d?sync=s"] {
             assert!(matches!(Target::parse(bad), Err(ConnectError::InvalidUrl(_))), "{bad}");
         }
-        for (bad, expected) in [("ws://user:pw@host", "ws"), ("", ""), ("memory", "memory"), ("MEM://", "MEM")] {
+        for (bad, expected) in [("wss://user:pw@host", "wss"), ("", ""), ("memory", "memory"), ("MEM://", "MEM")] {
             match Target::parse(bad) {
                 Err(ConnectError::UnknownScheme { scheme }) => assert_eq!(scheme, expected),
                 other => panic!("{bad} gave {other:?}"),

@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -11,31 +11,30 @@ use std::{
 
 use chatcore::StoreError;
 use surrealdb::{
-    IndexedResults, Surreal,
-    engine::any::{self, Any},
+    IndexedResults,
     types::{Error, SurrealValue, Variables},
 };
 use tokio::{
-    runtime::{Builder, Handle, Runtime},
-    sync::oneshot,
+    runtime::{Handle, Runtime},
+    sync::{oneshot, watch},
     task::JoinHandle,
     time::timeout,
 };
 
 use crate::{
-    connect::{ConnectError, SurrealOptions, Target, is_locked},
+    connect::{ConnectError, SurrealOptions, Target},
     failure::Failure,
-    schema,
+    link::{self, Database, Link},
 };
 
-/// The database parses and plans recursively: a debug build needs more than the usual two megabytes.
-const STACK: usize = 16 << 20;
 /// How long a statement may take before its caller is told that no answer came.
 const ANSWERING: Duration = Duration::from_secs(30);
+/// How often a server is asked whether it is still there, and how long it may take to say so.
+const WATCH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+/// The pauses between attempts to reach a server again: each twice the one before.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long a close waits for what is under way.
 const CLOSING: Duration = Duration::from_secs(10);
-
-type Database = Arc<Surreal<Any>>;
 
 /// A database on a runtime of its own.
 ///
@@ -43,19 +42,36 @@ type Database = Arc<Surreal<Any>>;
 /// that goes away does not stop a statement halfway.
 #[derive(Debug)]
 pub(crate) struct Engine {
+    me: Weak<Self>,
     handle: Handle,
     target: Target,
+    options: SurrealOptions,
     open: Mutex<Option<Open>>,
     shared: AtomicBool,
+    epoch: Arc<AtomicU64>,
+    reach: watch::Sender<Reach>,
     #[cfg(test)]
     pub(crate) faults: Mutex<std::collections::VecDeque<Fault>>,
+    #[cfg(test)]
+    pub(crate) pretend_remote: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Open {
     // Dropped before the runtime, which must still run the engine's own shutdown.
-    database: Option<Database>,
+    link: Option<Link>,
     runtime: Option<Runtime>,
+}
+
+/// Whether the database can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// It can.
+    There,
+    /// Not now.
+    Away,
+    /// The store was closed.
+    Closed,
 }
 
 /// What goes wrong with the next write, in tests.
@@ -68,35 +84,55 @@ pub(crate) enum Fault {
     NotDone,
     /// It is not done, and nobody can tell.
     Unclear,
+    /// It is done, and the connection breaks before that is said.
+    BrokenAfterDone,
+    /// It is not done, and the connection breaks.
+    Broken,
 }
 
 impl Engine {
     /// Opens a database and brings its schema up to date.
     pub(crate) async fn open(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
         target.prepare()?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(options.threads.max(1))
-            .thread_name("chat-store")
-            .thread_stack_size(STACK)
-            .enable_all()
-            .build()
-            .map_err(ConnectError::Threads)?;
+        let runtime = link::runtime("chat-store", options.threads)?;
         let handle = runtime.handle().clone();
         // Made before the first await: whoever drops this future must not drop a bare runtime, which panics there.
-        let engine = Self {
+        let engine = Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             handle: handle.clone(),
-            target: target.clone(),
-            open: Mutex::new(Some(Open { database: None, runtime: Some(runtime) })),
-            shared: AtomicBool::new(false),
+            shared: AtomicBool::new(target.address().is_some()),
+            target,
+            options: options.clone(),
+            open: Mutex::new(Some(Open { link: None, runtime: Some(runtime) })),
+            epoch: Arc::default(),
+            reach: watch::Sender::new(Reach::Away),
             #[cfg(test)]
             faults: Mutex::default(),
+            #[cfg(test)]
+            pretend_remote: AtomicBool::new(false),
+        });
+        engine.reach_it().await?;
+        Ok(engine)
+    }
+
+    /// Makes a link and puts it in its place.
+    async fn reach_it(&self) -> Result<(), ConnectError> {
+        let epoch = self.epoch() + 1;
+        let link = Link::make(&self.target, &self.options, &self.handle, epoch).await?;
+        let mut open = self.opened();
+        let Some(open) = open.as_mut() else {
+            link.cut();
+            return Ok(());
         };
-        let opening = handle.spawn(connect(target, options.clone()));
-        let database = opening.await.map_err(|error| ConnectError::Backend(Box::new(error)))??;
-        if let Some(open) = engine.opened().as_mut() {
-            open.database = Some(Arc::new(database));
+        let database = Arc::downgrade(&link.database);
+        self.epoch.store(epoch, Ordering::Release);
+        open.link = Some(link);
+        self.reach.send_replace(Reach::There);
+        if let Some(address) = self.target.address() {
+            tracing::info!(address, "connected to the database");
+            self.handle.spawn(watch(self.me.clone(), database, epoch));
         }
-        Ok(Arc::new(engine))
+        Ok(())
     }
 
     /// Whether a row that can be read has also been made durable.
@@ -104,7 +140,16 @@ impl Engine {
         self.target.visible_is_durable()
     }
 
-    /// Whether others write to the same database. The engines that there are belong to one process.
+    /// Whether a write that broke off can be tried again: the engines in this process do not break off, they fail.
+    pub(crate) fn is_remote(&self) -> bool {
+        #[cfg(test)]
+        if self.pretend_remote.load(Ordering::Relaxed) {
+            return true;
+        }
+        self.target.address().is_some()
+    }
+
+    /// Whether others write to the same database.
     pub(crate) fn is_shared(&self) -> bool {
         self.shared.load(Ordering::Relaxed)
     }
@@ -114,9 +159,25 @@ impl Engine {
         self.shared.store(true, Ordering::Relaxed);
     }
 
+    /// Counts how often the database was reached. What was remembered before is not relied on.
+    pub(crate) fn epochs(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.epoch)
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
     /// Runs something on the engine's threads.
     pub(crate) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.handle.spawn(task)
+    }
+
+    /// Waits until the database can be asked; `false` when it cannot be by then.
+    pub(crate) async fn reachable(&self, patience: Duration) -> bool {
+        let mut reach = self.reach.subscribe();
+        let there = timeout(patience, reach.wait_for(|reach| *reach != Reach::Away)).await;
+        matches!(there, Ok(Ok(reach)) if *reach == Reach::There)
     }
 
     /// The rows that a single statement gives.
@@ -124,7 +185,7 @@ impl Engine {
     where
         T: SurrealValue + Send + 'static,
     {
-        self.run(text, binds).await?.take(0).map_err(unreadable)
+        self.run(text, binds, None).await?.take(0).map_err(unreadable)
     }
 
     /// The one value that a single statement gives.
@@ -132,37 +193,69 @@ impl Engine {
     where
         T: SurrealValue + Send + 'static,
     {
-        let found: Option<T> = self.run(text, binds).await?.take(0).map_err(unreadable)?;
+        let found: Option<T> = self.run(text, binds, None).await?.take(0).map_err(unreadable)?;
         found.ok_or_else(|| StoreError::Corrupt("a statement gave nothing".to_owned()))
     }
 
-    /// Executes a single statement: it happens as a whole or not at all.
-    pub(crate) async fn write(&self, text: &'static str, binds: Variables) -> Result<(), Failure> {
+    /// Executes a single statement: it happens as a whole or not at all. Where an epoch is named, only in that one.
+    pub(crate) async fn write(&self, text: &'static str, binds: Variables, epoch: Option<u64>) -> Result<(), Failure> {
         #[cfg(test)]
         let fault = self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         #[cfg(test)]
+        let injected = || Error::internal("injected".to_owned());
+        #[cfg(test)]
         match fault {
             Some(Fault::AfterDone) => {
-                self.run(text, binds).await?;
-                return Err(Failure::Failed(Error::internal("injected".to_owned())));
+                self.run(text, binds, epoch).await?;
+                return Err(Failure::Failed(injected()));
             }
-            Some(Fault::NotDone) => return Err(Failure::Failed(Error::internal("injected".to_owned()))),
-            Some(Fault::Unclear) => return Err(Failure::Unclear(Error::internal("injected".to_owned()))),
+            Some(Fault::BrokenAfterDone) => {
+                self.run(text, binds, epoch).await?;
+                return Err(Failure::Broken(injected()));
+            }
+            Some(Fault::NotDone) => return Err(Failure::Failed(injected())),
+            Some(Fault::Unclear) => return Err(Failure::Unclear(injected())),
+            Some(Fault::Broken) => return Err(Failure::Broken(injected())),
             None => {}
         }
-        self.run(text, binds).await.map(drop)
+        self.run(text, binds, epoch).await.map(drop)
     }
 
-    async fn run(&self, text: &'static str, binds: Variables) -> Result<IndexedResults, Failure> {
-        let Some(database) = self.opened().as_ref().and_then(|open| open.database.clone()) else {
-            return Err(Failure::Closed);
+    async fn run(&self, text: &'static str, binds: Variables, epoch: Option<u64>) -> Result<IndexedResults, Failure> {
+        let (database, current) = match self.opened().as_ref() {
+            None => return Err(Failure::Closed),
+            Some(Open { link: None, .. }) => return Err(Failure::Away),
+            Some(Open { link: Some(link), .. }) => (Arc::clone(&link.database), link.epoch),
         };
+        if epoch.is_some_and(|epoch| epoch != current) {
+            return Err(Failure::Away);
+        }
         let query = async move { database.query(text).bind(binds).await?.check() };
-        match timeout(ANSWERING, self.handle.spawn(query)).await {
-            Ok(Ok(result)) => result.map_err(Failure::from),
-            Err(_) => Err(Failure::Silent),
+        let failure = match timeout(ANSWERING, self.handle.spawn(query)).await {
+            Ok(Ok(Ok(result))) => return Ok(result),
+            Ok(Ok(Err(error))) => Failure::of(error, self.is_remote()),
+            Err(_) => Failure::Silent,
             // It panicked, or the runtime went away under it.
-            Ok(Err(error)) => Err(Failure::Unclear(Error::internal(error.to_string()))),
+            Ok(Err(error)) => Failure::Unclear(Error::internal(error.to_string())),
+        };
+        match &failure {
+            Failure::Broken(_) | Failure::Silent | Failure::Away => self.lose(current, &failure),
+            Failure::Lost | Failure::Closed | Failure::Unclear(_) | Failure::Failed(_) => {}
+        }
+        Err(failure)
+    }
+
+    /// Gives up a link that no longer works, and begins to look for another one. A database in this process has none that
+    /// could break.
+    fn lose(&self, epoch: u64, why: &Failure) {
+        let Some(address) = self.target.address() else { return };
+        let mut open = self.opened();
+        let Some(open) = open.as_mut() else { return };
+        if let Some(link) = open.link.take_if(|link| link.epoch == epoch) {
+            tracing::warn!(address, ?why, "the connection to the database broke");
+            link.cut();
+            self.reach.send_replace(Reach::Away);
+            self.handle.spawn(look_for(self.me.clone(), self.reach.subscribe()));
         }
     }
 
@@ -175,18 +268,22 @@ impl Engine {
     }
 
     fn begin_close(&self) -> Option<oneshot::Receiver<()>> {
-        let Open { database, runtime } = self.opened().take()?;
-        drop(database);
+        let Open { link, runtime } = self.opened().take()?;
+        self.reach.send_replace(Reach::Closed);
         let runtime = runtime?;
         let (done, closed) = oneshot::channel();
         // The engine gives up the folder in a task on the runtime: ending the runtime under it would keep the folder
         // locked for as long as this process lives. And a runtime must not be ended in async code.
         let closing = thread::Builder::new().name("chat-store-close".to_owned()).spawn(move || {
+            let connection = link.and_then(Link::leave);
             let until = Instant::now() + CLOSING;
             while runtime.metrics().num_alive_tasks() > 0 && Instant::now() < until {
                 thread::sleep(Duration::from_millis(1));
             }
             runtime.shutdown_background();
+            if let Some(connection) = connection {
+                connection.shutdown_background();
+            }
             let _ = done.send(());
         });
         if let Err(error) = closing {
@@ -207,20 +304,46 @@ impl Drop for Engine {
     }
 }
 
-async fn connect(target: Target, options: SurrealOptions) -> Result<Surreal<Any>, ConnectError> {
-    let until = Instant::now() + options.lock_patience;
-    let database = loop {
-        match any::connect(target.url()).await {
-            Ok(database) => break database,
-            Err(error) if is_locked(&error) && Instant::now() < until => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Err(error) => return Err(target.refused(error)),
+/// Asks a server from time to time whether it is there. The client does not notice a connection on which nothing comes any
+/// more, and lets statements wait for ever.
+async fn watch(engine: Weak<Engine>, database: Weak<Database>, epoch: u64) {
+    let (every, patience) = WATCH;
+    let Some(mut reach) = engine.upgrade().map(|engine| engine.reach.subscribe()) else { return };
+    loop {
+        let changed = timeout(every, reach.changed()).await;
+        let Some((engine, database)) = engine.upgrade().zip(database.upgrade()) else { return };
+        if engine.epoch() != epoch || matches!(changed, Ok(_) if *reach.borrow() != Reach::There) {
+            return;
         }
-    };
-    database.use_ns(&options.namespace).use_db(&options.database).await?;
-    schema::update(&database).await?;
-    Ok(database)
+        let failure = match timeout(patience, database.health()).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => Failure::Broken(error),
+            Err(_) => Failure::Silent,
+        };
+        engine.lose(epoch, &failure);
+        return;
+    }
+}
+
+/// Tries to reach the database until it is there, or the store is closed.
+async fn look_for(engine: Weak<Engine>, mut reach: watch::Receiver<Reach>) {
+    let (mut pause, longest) = PAUSES;
+    loop {
+        // Not all processes at the same moment: between half of the pause and all of it.
+        let share = f64::from(u8::try_from(uuid::Uuid::now_v7().as_u128() % 128).unwrap_or_default()) / 255.0;
+        let waiting =
+            timeout(pause.mul_f64(1.0 - share), reach.wait_for(|reach| *reach == Reach::Closed)).await.is_err();
+        let Some(engine) = engine.upgrade().filter(|_| waiting) else { return };
+        let reached = tokio::select! {
+            reached = engine.reach_it() => reached,
+            _ = reach.wait_for(|reach| *reach == Reach::Closed) => return,
+        };
+        match reached {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the database is still away"),
+        }
+        pause = (pause * 2).min(longest);
+    }
 }
 
 fn unreadable(error: Error) -> StoreError {

@@ -1,4 +1,4 @@
-//! The [`chatcore`] store on SurrealDB: in memory, or in a folder on disk.
+//! The [`chatcore`] store on SurrealDB: in memory, in a folder on disk, or on a server.
 //!
 //! ```
 //! use chatcore_surreal::{ConnectError, SurrealStore};
@@ -28,6 +28,7 @@ mod connect;
 mod engine;
 mod failure;
 mod keys;
+mod link;
 mod lists;
 mod profiles;
 mod read;
@@ -36,5 +37,5 @@ mod schema;
 mod snapshot;
 mod store;
 
-pub use connect::{ConnectError, SurrealOptions};
+pub use connect::{ConnectError, Credentials, SurrealOptions};
 pub use store::SurrealStore;

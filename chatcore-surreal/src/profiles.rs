@@ -45,14 +45,19 @@ pub(crate) async fn put(engine: &Engine, profile: Profile) -> Result<(), StoreEr
     binds.insert("id", keys::profile(&profile.user_id));
     binds.insert("row", ProfileRow::of(profile));
     for _ in 0..ATTEMPTS {
-        match engine.write(PUT, binds.clone()).await {
+        match engine.write(PUT, binds.clone(), None).await {
             Ok(()) => return Ok(()),
             Err(Failure::Lost) => tokio::task::yield_now().await,
             Err(Failure::Unclear(error)) => {
                 tracing::error!(%error, "it is not known whether a profile was kept");
                 return Err(StoreError::OutcomeUnknown);
             }
-            Err(failure @ (Failure::Silent | Failure::Closed | Failure::Failed(_))) => return Err(failure.into()),
+            // Where it broke off it may have been kept, which is what the caller's next use case asks for in any case.
+            Err(
+                failure @ (Failure::Silent | Failure::Away | Failure::Broken(_) | Failure::Closed | Failure::Failed(_)),
+            ) => {
+                return Err(failure.into());
+            }
         }
     }
     Err(Failure::Lost.into())

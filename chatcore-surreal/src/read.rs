@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chatcore::{
     StoreError,
-    model::{Event, SessionId, UserId},
+    model::{Event, Seq, SessionId, UserId},
     store::{Freshness, LogRange, SessionFacts},
 };
 use surrealdb::types::RecordId;
@@ -13,13 +13,14 @@ use crate::{
     cache::Cache,
     engine::{Engine, bind},
     keys,
-    rows::LogRow,
+    rows::{BatchRow, LogRow},
     snapshot::{self, Ask},
 };
 
 const RANGE: &str = "SELECT * FROM $range";
 const RANGES: &str = "RETURN $ranges.map(|$range| (SELECT * FROM $range))";
 const FIRSTS: &str = "SELECT VALUE id FROM $ids";
+const BATCH: &str = "SELECT batch FROM $ids";
 
 /// From how many ranges on it is worthwhile to ask first which of them hold anything. Who polls many sessions
 /// finds news in few.
@@ -76,6 +77,19 @@ pub(crate) async fn log(engine: &Engine, ranges: &[LogRange]) -> Result<Vec<Vec<
 fn key(range: &LogRange) -> RecordId {
     let LogRange { session_id, from, to } = *range;
     keys::log_range(session_id, from.max(1), to)
+}
+
+/// Which batch wrote an event; the inner `None` for one from before batches were noted.
+pub(crate) async fn batch(engine: &Engine, id: SessionId, seq: Seq) -> Result<Option<Option<i64>>, StoreError> {
+    let found: Vec<BatchRow> = engine.rows(BATCH, bind("ids", vec![keys::log(id, seq)])).await?;
+    Ok(found.into_iter().next().map(|BatchRow { batch }| batch))
+}
+
+/// Whether all of these positions are taken.
+pub(crate) async fn are_there(engine: &Engine, places: &[(SessionId, Seq)]) -> Result<bool, StoreError> {
+    let ids: Vec<_> = places.iter().map(|(id, seq)| keys::log(*id, *seq)).collect();
+    let found: Vec<RecordId> = engine.rows(FIRSTS, bind("ids", ids)).await?;
+    Ok(found.len() == places.len())
 }
 
 /// The places of those that hold something. Logs are dense: a range holds something where its first row is.

@@ -28,10 +28,11 @@ pub(crate) struct LogRow {
     actor: String,
     governance: bool,
     data: String,
+    batch: Option<i64>,
 }
 
 impl LogRow {
-    pub(crate) fn of(event: &Event) -> Result<Self, serde_json::Error> {
+    pub(crate) fn of(event: &Event, batch: i64) -> Result<Self, serde_json::Error> {
         let Event { session_id, seq, number, created_at, actor, kind } = event;
         Ok(Self {
             id: keys::log(*session_id, *seq),
@@ -40,16 +41,23 @@ impl LogRow {
             actor: actor.as_str().to_owned(),
             governance: kind.is_governance(),
             data: serde_json::to_string(kind)?,
+            batch: Some(batch),
         })
     }
 
     pub(crate) fn event(self) -> Result<Arc<Event>, StoreError> {
-        let Self { id, number, at, actor, governance: _, data } = self;
+        let Self { id, number, at, actor, governance: _, data, batch: _ } = self;
         let (session_id, seq) = keys::as_log(&id)?;
         let actor = UserId::new(actor).map_err(|_| corrupt("the actor of an event"))?;
         let kind: EventKind = serde_json::from_str(&data).map_err(|_| corrupt("the data of an event"))?;
         Ok(Arc::new(Event { session_id, seq, number: unsigned(number)?, created_at: at, actor, kind }))
     }
+}
+
+/// Who wrote a row of a log.
+#[derive(Debug, SurrealValue)]
+pub(crate) struct BatchRow {
+    pub(crate) batch: Option<i64>,
 }
 
 /// A row of a log without what happened.

@@ -9,7 +9,7 @@ use surrealdb::{
 use crate::{connect::ConnectError, failure::Failure};
 
 /// What leads from each version to the next; the first leads to version 1. Files are never changed once released.
-const FILES: [&str; 1] = [include_str!("../schema/0001_chat.surql")];
+const FILES: [&str; 2] = [include_str!("../schema/0001_chat.surql"), include_str!("../schema/0002_batch.surql")];
 
 /// How often to try again when another process is at the same thing.
 const ATTEMPTS: usize = 10;
@@ -24,11 +24,9 @@ pub(crate) async fn update(database: &Surreal<Any>) -> Result<(), ConnectError> 
     loop {
         match try_update(database).await {
             Err(Refused::Newer { found, known }) => return Err(ConnectError::NewerSchema { found, known }),
-            Err(Refused::Failed(error)) => match Failure::from(error) {
+            Err(Refused::Failed(error)) => match Failure::of(error.clone(), false) {
                 Failure::Lost if attempt < ATTEMPTS => attempt += 1,
-                Failure::Lost => return Err(Error::internal("the schema is being changed".to_owned()).into()),
-                Failure::Unclear(error) | Failure::Failed(error) => return Err(error.into()),
-                Failure::Silent | Failure::Closed => return Err(Error::internal("closed".to_owned()).into()),
+                _ => return Err(error.into()),
             },
             Ok(()) => return Ok(()),
         }

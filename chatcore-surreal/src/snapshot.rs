@@ -66,6 +66,7 @@ struct Rows {
 
 /// Reads what is wanted, and keeps it in the cache.
 pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Snapshot, StoreError> {
+    let epoch = engine.epoch();
     let mut known = starts(engine, cache, &ask.sessions).await?;
     let mut length = TAIL;
     for _ in 0..ROUNDS {
@@ -81,7 +82,10 @@ pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Sn
         // The rest of what was read held at the ends of the logs, so only the last round counts.
         if !is_full {
             let snapshot = decode(ask, known, rows)?;
-            keep(cache, ask, &snapshot);
+            // Where the database was reached anew meanwhile, this may be from before.
+            if engine.epoch() == epoch {
+                keep(cache, ask, &snapshot);
+            }
             return Ok(snapshot);
         }
         length = (length * 4).min(LONGEST_TAIL);

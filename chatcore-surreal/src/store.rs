@@ -26,7 +26,8 @@ use crate::{
 /// A [`ChatStore`] on SurrealDB.
 ///
 /// `mem://` keeps nothing beyond the store. `surrealkv://path` keeps everything in a folder that one process at a time can
-/// open; unless the connection string says another `sync`, what was committed has reached the disk.
+/// open; unless the connection string says another `sync`, what was committed has reached the disk. `ws://host:port` is a
+/// SurrealDB server, which several processes can use at once.
 ///
 /// Dropping it closes it in the background; [`close`](Self::close) waits for that. A process that ends without either
 /// loses nothing.
@@ -51,6 +52,11 @@ impl SurrealStore {
     /// - `surrealkv://path`: in a folder, which is made where it is missing. A relative path starts at the working
     ///   directory: `surrealkv:///var/lib/chat` is absolute. `?sync=every` is the default; `?sync=200ms` writes to the disk
     ///   that often, `?sync=never` leaves it to the operating system, and both can lose what was acknowledged.
+    /// - `ws://host:port`: a SurrealDB server, of the version of this crate's client, with the namespace, the database and
+    ///   the user that [`SurrealOptions`] names. A connection that breaks is made again, with pauses of up to five seconds;
+    ///   meanwhile everything is refused as unavailable. A commit that broke off is written again at its own place
+    ///   in the log, where it cannot be twice; only when the server stays away for long is its outcome unknown. The
+    ///   connection is not encrypted: keep it within a private network.
     ///
     /// # Errors
     /// [`ConnectError`] says what is wrong with the string, the folder or the database. A folder that is in use is waited
@@ -77,7 +83,7 @@ impl SurrealStore {
     }
 
     fn on(engine: Arc<Engine>, options: SurrealOptions) -> Self {
-        let cache = Arc::new(Cache::new(options.cached_sessions, options.cached_participants));
+        let cache = Arc::new(Cache::new(options.cached_sessions, options.cached_participants, engine.epochs()));
         let (queue, jobs) = mpsc::channel(options.max_queue.max(1));
         let committer = Committer::new(Arc::clone(&engine), Arc::clone(&cache), options.max_batch.max(1));
         let task = engine.spawn(committer.run(jobs));

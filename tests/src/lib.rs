@@ -33,10 +33,13 @@ macro_rules! on_every_store {
 
 mod document;
 mod http;
+pub mod races;
 mod server;
 mod socket;
+mod surreal;
 
 pub use document::Document;
 pub use http::{Client, Reply};
 pub use server::{Backend, SECRET, Server, token, token_with};
 pub use socket::Socket;
+pub use surreal::Surreal;

@@ -19,7 +19,7 @@ use std::{
 use chatcore::{
     StoreError,
     model::SessionId,
-    store::{Change, Committed, LogRange, Write},
+    store::{Change, Committed, Write},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -50,6 +50,8 @@ const LONGEST_REST: Duration = Duration::from_millis(100);
 /// How often, and after what pauses, it is looked for what became of a commit.
 const LOOKS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a commit that broke off waits for the server to come back, before its outcome is unknown.
+const INSISTING: Duration = Duration::from_secs(8);
 
 /// A change that waits.
 #[derive(Debug)]
@@ -125,9 +127,9 @@ impl Committer {
         (Duration::from_micros(self.slowest.load(Ordering::Relaxed)) * REST).min(LONGEST_REST)
     }
 
-    async fn write(&self, statement: Statement) -> Result<(), Failure> {
+    async fn write(&self, statement: Statement, epoch: Option<u64>) -> Result<(), Failure> {
         let begun = Instant::now();
-        let outcome = self.engine.write(statement.text, statement.binds).await;
+        let outcome = self.engine.write(statement.text, statement.binds, epoch).await;
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.slowest.fetch_max(micros, Ordering::Relaxed);
         outcome
@@ -177,41 +179,82 @@ impl Committer {
 
     /// Tries so often to commit these in one transaction.
     async fn attempt(&self, jobs: Vec<Job>, rounds: usize) -> Attempt {
+        let (batch, mut epoch) = (new_batch(), self.engine.epoch());
         let (mut known, mut claims) = match self.start(&jobs).await {
             Ok(known) => (known, Claims::new()),
             Err(error) => return refuse(jobs, &error),
         };
         for _ in 0..rounds {
             let plan = plan::plan(jobs.iter().map(|job| &job.change), &known, &claims);
-            let statement = match write::statement(&plan, jobs.iter().map(|job| &job.change)) {
+            let statement = match write::statement(&plan, jobs.iter().map(|job| &job.change), batch) {
                 Ok(Some(statement)) => statement,
                 Ok(None) => return settle(jobs, plan),
                 Err(error) => return refuse(jobs, &error),
             };
-            match self.write(statement).await {
-                Ok(()) => return self.done(jobs, plan, &known),
-                Err(Failure::Lost) => {}
-                Err(Failure::Closed) => return refuse(jobs, &Failure::Closed.into()),
-                Err(Failure::Failed(error)) => match self.fate(&plan).await {
-                    Fate::Done => return self.done(jobs, plan, &known),
-                    Fate::Taken => {}
+            let fate = match self.write(statement, Some(epoch)).await {
+                Ok(()) => Fate::Done,
+                Err(Failure::Lost) => Fate::Taken,
+                Err(not_tried @ (Failure::Closed | Failure::Away)) => return refuse(jobs, &not_tried.into()),
+                Err(Failure::Failed(error)) => match self.fate(&plan, batch).await {
                     Fate::NotDone => return Attempt::Failed(jobs, error),
-                    Fate::Unknown => return self.unknown(jobs, plan, &error),
+                    fate => fate,
                 },
-                Err(Failure::Silent) => return self.unknown(jobs, plan, &"no answer came in time"),
-                Err(Failure::Unclear(error)) => match self.fate(&plan).await {
-                    Fate::Done => return self.done(jobs, plan, &known),
-                    Fate::Taken => {}
+                Err(broken @ (Failure::Broken(_) | Failure::Silent)) if self.engine.is_remote() => {
+                    tracing::warn!(?broken, "a commit broke off; looking for what became of it");
+                    self.insist(&plan, &jobs, batch, epoch).await
+                }
+                Err(Failure::Silent) => Fate::Unknown("no answer came in time".to_owned()),
+                Err(Failure::Unclear(error) | Failure::Broken(error)) => match self.fate(&plan, batch).await {
                     // It may still be under way.
-                    Fate::NotDone | Fate::Unknown => return self.unknown(jobs, plan, &error),
+                    Fate::NotDone => Fate::Unknown(error.to_string()),
+                    fate => fate,
                 },
+            };
+            match fate {
+                Fate::Done => return self.done(jobs, plan, &known),
+                Fate::Taken => {}
+                Fate::NotDone => return self.unknown(jobs, plan, "it broke off"),
+                Fate::Unknown(why) => return self.unknown(jobs, plan, &why),
             }
+            epoch = self.engine.epoch();
             match self.look(&jobs).await {
                 Ok(found) => (known, claims) = (found.known, found.claims),
                 Err(error) => return refuse(jobs, &error),
             }
         }
         Attempt::Lost(jobs)
+    }
+
+    /// Writes a batch again that may have been written, as soon as the server is there again. Its places are named, so it
+    /// cannot be there twice: the later one of the two fails, and then its rows are found.
+    async fn insist(&self, plan: &Plan, jobs: &[Job], batch: i64, epoch: u64) -> Fate {
+        let until = Instant::now() + INSISTING;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.engine.reachable(left).await {
+                return Fate::Unknown("the database stayed away".to_owned());
+            }
+            let now = self.engine.epoch();
+            // A server that came back as an older copy of itself has no place for this batch: it would stand behind a hole.
+            match if now == epoch { Ok(true) } else { read::are_there(&self.engine, &plan.before()).await } {
+                Ok(true) => {}
+                Ok(false) => return Fate::Unknown("the database has lost a part of its logs".to_owned()),
+                Err(_) => continue,
+            }
+            let Ok(Some(statement)) = write::statement(plan, jobs.iter().map(|job| &job.change), batch) else {
+                return Fate::Unknown("it could not be said again".to_owned());
+            };
+            match self.write(statement, Some(now)).await {
+                Ok(()) => return Fate::Done,
+                Err(Failure::Closed) => return Fate::Unknown("the store was closed".to_owned()),
+                Err(Failure::Away | Failure::Broken(_) | Failure::Silent) => {}
+                Err(Failure::Lost | Failure::Failed(_) | Failure::Unclear(_)) => match self.fate(plan, batch).await {
+                    // The two are in each other's way.
+                    Fate::NotDone | Fate::Unknown(_) => tokio::time::sleep(PAUSE).await,
+                    fate => return fate,
+                },
+            }
+        }
     }
 
     /// The ends of the logs, from memory where they are there.
@@ -254,26 +297,25 @@ impl Committer {
         settle(jobs, plan)
     }
 
-    /// What became of a batch whose commit failed.
-    async fn fate(&self, plan: &Plan) -> Fate {
+    /// What became of a batch whose commit failed: where its first row is, all of it is.
+    async fn fate(&self, plan: &Plan, batch: i64) -> Fate {
         let Some(event) = plan.first_event() else { return Fate::NotDone };
-        let place = LogRange { session_id: event.session_id, from: event.seq, to: event.seq };
         for look in 0..LOOKS {
             tokio::time::sleep(PAUSE * look).await;
-            match read::log(&self.engine, &[place]).await.map(|mut found| found.pop().and_then(|mut part| part.pop())) {
+            match read::batch(&self.engine, event.session_id, event.seq).await {
                 Ok(None) => return Fate::NotDone,
-                Ok(Some(found)) if found != *event => return Fate::Taken,
+                Ok(Some(found)) if found != Some(batch) => return Fate::Taken,
                 Ok(Some(_)) if self.engine.visible_is_durable() => return Fate::Done,
                 // It can be read, and whether it has reached the disk is just what failed.
-                Ok(Some(_)) => return Fate::Unknown,
+                Ok(Some(_)) => return Fate::Unknown("the disk failed".to_owned()),
                 Err(error) => tracing::warn!(%error, "looking for what became of a commit"),
             }
         }
-        Fate::Unknown
+        Fate::Unknown("the database could not be asked".to_owned())
     }
 
-    fn unknown(&self, jobs: Vec<Job>, plan: Plan, error: &dyn std::fmt::Display) -> Attempt {
-        tracing::error!(%error, "it is not known whether a batch was committed");
+    fn unknown(&self, jobs: Vec<Job>, plan: Plan, why: &str) -> Attempt {
+        tracing::error!(why, "it is not known whether a batch was committed");
         for id in plan.ends.keys() {
             self.cache.forget(*id);
         }
@@ -299,8 +341,14 @@ enum Fate {
     Taken,
     /// It has not happened.
     NotDone,
-    /// It may have happened.
-    Unknown,
+    /// It may have happened, and cannot be found out.
+    Unknown(String),
+}
+
+/// Names a batch, so that its rows can be told from those of others.
+fn new_batch() -> i64 {
+    // The low 62 bits are the random ones.
+    i64::try_from(uuid::Uuid::now_v7().as_u128() & (u128::MAX >> 66)).unwrap_or_default()
 }
 
 /// The change again, unless it has waited for long.

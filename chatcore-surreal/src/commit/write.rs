@@ -46,13 +46,14 @@ struct Rows {
     people: Vec<RecordId>,
 }
 
-/// The statement for a plan; `None` where nothing is written.
+/// The statement for a plan; `None` where nothing is written. Its rows tell which batch wrote them.
 ///
 /// # Errors
 /// [`StoreError::Backend`] when an event cannot be put into words.
 pub(crate) fn statement<'a>(
     plan: &Plan,
     changes: impl Iterator<Item = &'a Change>,
+    batch: i64,
 ) -> Result<Option<Statement>, StoreError> {
     let mut rows = Rows::default();
     let mut sessions = BTreeMap::<SessionId, &Session>::new();
@@ -60,7 +61,7 @@ pub(crate) fn statement<'a>(
     for (verdict, change) in plan.verdicts.iter().zip(changes) {
         let Verdict::Accepted(committed) = verdict else { continue };
         for event in &committed.events {
-            let row = LogRow::of(event).map_err(|error| StoreError::Backend(Box::new(error)))?;
+            let row = LogRow::of(event, batch).map_err(|error| StoreError::Backend(Box::new(error)))?;
             rows.new.push(row.into_value());
         }
         if let (Some(claim), Some(first)) = (&change.claim, committed.events.first()) {

@@ -48,7 +48,7 @@ async fn the_end_of_a_log_is_found_far_beyond_its_checkpoint() {
         let part = Change { events: vec![message(id, "a message").events.remove(0); 100], ..message(id, "") };
         store.commit(part).await.expect("messages");
     }
-    store.engine.write("DELETE $id", bind("id", keys::checkpoint(id))).await.expect("the checkpoint is lost");
+    store.engine.write("DELETE $id", bind("id", keys::checkpoint(id)), None).await.expect("the checkpoint is lost");
     let other = store.beside();
     let facts = other.facts(id, &[], Freshness::Fresh).await.expect("facts");
     assert_eq!((facts.head.seq, facts.head.number), (1300, 1300));
@@ -80,10 +80,10 @@ async fn a_newer_schema_is_refused() {
     let url = format!("surrealkv://{}", folder.path().display());
     let store = SurrealStore::connect(&url).await.expect("a database on disk");
     let id = bind("id", RecordId::new("schema_version", "current"));
-    store.engine.write("UPDATE $id SET version = 99", id).await.expect("another version");
+    store.engine.write("UPDATE $id SET version = 99", id, None).await.expect("another version");
     store.close().await;
     match SurrealStore::connect(&url).await {
-        Err(ConnectError::NewerSchema { found: 99, known: 1 }) => {}
+        Err(ConnectError::NewerSchema { found: 99, known: 2 }) => {}
         other => panic!("a newer schema gave {other:?}"),
     }
 }
@@ -146,6 +146,49 @@ async fn a_commit_that_did_not_happen_is_tried_again_alone() {
     assert!(matches!(outcome, Err(StoreError::Backend(_))), "{outcome:?}");
     store.commit(message(id, "three")).await.expect("a message");
     assert_eq!(positions(&store, id).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_commit_that_broke_off_at_a_server_is_written_again_at_its_own_place() {
+    let store = in_memory().await;
+    store.engine.pretend_remote.store(true, std::sync::atomic::Ordering::Relaxed);
+    let id = new_id();
+    store.commit(message(id, "zero")).await.expect("a message");
+    let cases: [&[Fault]; 5] = [
+        &[Fault::BrokenAfterDone],
+        &[Fault::Broken],
+        &[Fault::Broken, Fault::Broken, Fault::BrokenAfterDone],
+        &[Fault::Broken, Fault::AfterDone],
+        &[Fault::Broken, Fault::NotDone],
+    ];
+    for (faults, seq) in cases.into_iter().zip(2..) {
+        fail(&store, faults);
+        let committed = store.commit(message(id, &format!("{faults:?}"))).await.expect("a message");
+        assert_eq!(committed.events[0].seq, seq, "{faults:?}");
+    }
+    assert_eq!(positions(&store, id).await, [1, 2, 3, 4, 5, 6]);
+}
+
+/// An event that is alike in everything is somebody else's all the same.
+#[tokio::test]
+async fn the_rows_of_another_process_are_not_taken_for_ones_own() {
+    let store = in_memory().await;
+    let other = store.beside();
+    let id = new_id();
+    store.commit(message(id, "zero")).await.expect("a message");
+    other.commit(message(id, "one")).await.expect("a message");
+    // This one still takes the second place for free, and says the very same.
+    let same = Change { events: vec![the_event(&other, id, 2).await], ..message(id, "") };
+    fail(&store, &[Fault::NotDone]);
+    let committed = store.commit(same).await.expect("a message");
+    assert_eq!(committed.events[0].seq, 3);
+    assert_eq!(positions(&store, id).await, [1, 2, 3]);
+}
+
+async fn the_event(store: &SurrealStore, session_id: SessionId, seq: u64) -> chatcore::model::NewEvent {
+    let found = store.log(&[LogRange { session_id, from: seq, to: seq }]).await.expect("a log");
+    let event = found[0][0].as_ref().clone();
+    chatcore::model::NewEvent { actor: event.actor, created_at: event.created_at, kind: event.kind }
 }
 
 #[tokio::test]

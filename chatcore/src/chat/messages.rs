@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Chat,
+    read::resync,
     view::{self, EventView},
 };
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     identity::Principal,
     model::{Message, MessageId, MessagePage, MessageWindow, Seq, SessionId},
     permission::{Action, Denial},
-    store::{Freshness, Head},
+    store::Freshness,
 };
 
 /// A part of a session's log.
@@ -83,14 +84,13 @@ impl Chat {
         let limit = self.inner.limits.page_limit(limit)?;
         self.enter(principal).await?;
         let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
-        within(after, known.head)?;
-        let to = known.head.seq.min(after + limit);
+        let head = known.head.seq;
+        let to = head.min(after.saturating_add(limit));
         let events = if to > after { self.rows(id, after + 1, to).await? } else { Vec::new() };
-        Ok(EventPage { events: view::views(&self.inner.profiles, events).await?, head: known.head.seq })
+        // A log that was trimmed begins later.
+        if after > head || events.first().map_or(after < head, |event| event.seq != after + 1) {
+            return Err(resync(&*self.inner.store, id, head).await);
+        }
+        Ok(EventPage { events: view::views(&self.inner.profiles, events).await?, head })
     }
-}
-
-/// Refuses a position to go on from that the log does not have.
-pub(super) fn within(after: Seq, head: Head) -> Result<()> {
-    if after > head.seq { Err(Error::Resync { oldest: 0, head: head.seq }) } else { Ok(()) }
 }

@@ -10,11 +10,28 @@ use super::{Chat, view};
 use crate::{
     error::{Error, Result},
     model::{Bound, Event, Message, MessagePage, MessageWindow, Seq, SessionId},
-    store::{Head, LogRange, StoreError},
+    store::{ChatStore, Head, LogRange, StoreError},
 };
 
 /// Rows that are read at once, and within which a search goes over to reading all of them.
 const CHUNK: u64 = 128;
+
+/// The error for a position to go on from that the kept log does not have. Where the log begins is searched for: it is
+/// dense from there to its head.
+pub(super) async fn resync(store: &dyn ChatStore, session_id: SessionId, head: Seq) -> Error {
+    let (mut low, mut high) = (1, head.max(1));
+    // Most logs are whole.
+    let mut middle = low;
+    while low < high {
+        match store.log(&[LogRange { session_id, from: middle, to: middle }]).await {
+            Ok(found) if found.iter().all(Vec::is_empty) => low = middle + 1,
+            Ok(_) => high = middle,
+            Err(error) => return error.into(),
+        }
+        middle = low + (high - low) / 2;
+    }
+    Error::Resync { oldest: low - 1, head }
+}
 
 impl Chat {
     /// Part of a log; at most a few hundred rows.

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     Chat,
-    messages::within,
+    read::resync,
     tail::Tail,
     view::{EventView, SignalView},
 };
@@ -91,9 +91,13 @@ impl Chat {
     pub async fn subscribe(&self, principal: &Principal, id: SessionId, after: Option<Seq>) -> Result<Subscription> {
         self.enter(principal).await?;
         let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
-        let after = after.unwrap_or(known.head.seq);
-        within(after, known.head)?;
-        let tail = self.inner.tails.tail(id, known.head.seq).await?;
+        let head = known.head.seq;
+        let after = after.unwrap_or(head);
+        if after > head {
+            return Err(resync(&*self.inner.store, id, head).await);
+        }
+        let tail = self.inner.tails.tail(id, head).await?;
+        tail.goes_on_from(after).await?;
         let left =
             |end: chrono::DateTime<chrono::Utc>| (end - self.inner.clock.now()).to_std().unwrap_or(Duration::ZERO);
         let reader = Reader {

@@ -16,6 +16,7 @@ use tokio::{
 
 use super::{
     profiles::Profiles,
+    read::resync,
     view::{self, EventView, SignalView},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     limits::Limits,
     model::{Event, Seq, SessionId},
     notify::{Hint, Notifier},
-    store::{ChatStore, LogRange, StoreError},
+    store::{ChatStore, LogRange},
 };
 
 /// Rows that are read at once.
@@ -175,10 +176,27 @@ impl Tail {
         let to = head.min(position + 64);
         let range = LogRange { session_id: self.session_id, from: position + 1, to };
         let rows = self.shared.store.log(&[range]).await?.into_iter().next().unwrap_or_default();
-        if rows.is_empty() {
-            return Err(StoreError::Corrupt(format!("no events at {}/{}..={to}", self.session_id, position + 1)).into());
+        // Trimmed meanwhile.
+        if rows.first().is_none_or(|event| event.seq != position + 1) {
+            return Err(resync(&*self.shared.store, self.session_id, head).await);
         }
         view::views(&self.shared.profiles, rows).await
+    }
+
+    /// Refuses a position after which the kept log does not go on.
+    pub(super) async fn goes_on_from(&self, position: Seq) -> Result<()> {
+        let head = {
+            let ring = locked(&self.ring);
+            if ring.events.len() as Seq >= ring.head.saturating_sub(position) {
+                return Ok(());
+            }
+            ring.head
+        };
+        let range = LogRange { session_id: self.session_id, from: position + 1, to: position + 1 };
+        if self.shared.store.log(&[range]).await?.iter().all(Vec::is_empty) {
+            return Err(resync(&*self.shared.store, self.session_id, head).await);
+        }
+        Ok(())
     }
 
     /// Reads what the log has beyond the ring.

@@ -111,7 +111,7 @@ impl Clock for StoppedClock {
     }
 }
 
-/// The in-memory store, which can be made to fail, and counts how often logs are read.
+/// The in-memory store, which can be made to fail or to forget, and counts how often logs are read.
 #[derive(Clone, Default)]
 pub(crate) struct Breakable {
     store: MemoryStore,
@@ -120,6 +120,8 @@ pub(crate) struct Breakable {
     /// Reads begin to fail with the next commit, which itself succeeds.
     pub(crate) reads_fail_after_commit: Arc<AtomicBool>,
     pub(crate) log_reads: Arc<AtomicU64>,
+    /// Up to here logs were trimmed.
+    pub(crate) trimmed: Arc<AtomicU64>,
 }
 
 impl Breakable {
@@ -147,7 +149,10 @@ impl ChatStore for Breakable {
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
         self.log_reads.fetch_add(1, Ordering::SeqCst);
-        self.read()?.log(ranges).await
+        let mut found = self.read()?.log(ranges).await?;
+        let trimmed = self.trimmed.load(Ordering::SeqCst);
+        found.iter_mut().for_each(|part| part.retain(|event| event.seq > trimmed));
+        Ok(found)
     }
 
     async fn participants(&self, id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {

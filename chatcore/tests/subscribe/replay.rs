@@ -54,6 +54,46 @@ async fn a_position_beyond_the_head_asks_for_a_resync() {
 }
 
 #[tokio::test]
+async fn a_position_before_the_kept_log_asks_for_a_resync() {
+    let store = Breakable::default();
+    let limits = Limits { tail_events: 4, ..Limits::default() };
+    let chat = Chat::builder(store.clone()).limits(limits).build();
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    for n in 0..300 {
+        say(&chat, &alice, id, &n.to_string()).await;
+    }
+    let mut slow = chat.subscribe(&alice, id, Some(0)).await.unwrap();
+    assert_eq!(next(&mut slow).await.event.seq, 1);
+    for trimmed in [1, 2, 150, 299, 300] {
+        store.trimmed.store(trimmed, Ordering::SeqCst);
+        let expected = Error::Resync { oldest: trimmed, head: 301 };
+        for after in [0, trimmed - 1] {
+            assert_eq!(chat.subscribe(&alice, id, Some(after)).await.unwrap_err(), expected);
+            assert_eq!(chat.events(&alice, id, after, None).await.unwrap_err(), expected);
+        }
+        assert_eq!(chat.subscribe(&alice, id, Some(400)).await.unwrap_err(), expected);
+        // What the error names is good to go on from.
+        let mut events = chat.subscribe(&alice, id, Some(trimmed)).await.unwrap();
+        assert_eq!(next(&mut events).await.event.seq, trimmed + 1);
+        assert_eq!(chat.events(&alice, id, trimmed, None).await.unwrap().events[0].event.seq, trimmed + 1);
+        assert!(chat.events(&alice, id, 301, None).await.unwrap().events.is_empty());
+    }
+    // A reader who was so slow that the log was trimmed under them is told so, too, and nothing is left out silently.
+    let mut seen = 1;
+    loop {
+        match in_time(slow.next_event()).await.unwrap() {
+            Ok(view) => {
+                seen += 1;
+                assert_eq!(view.event.seq, seen);
+            }
+            Err(error) => break assert_eq!(error, Error::Resync { oldest: 300, head: 301 }),
+        }
+    }
+    assert!(seen < 300, "the rest was gone");
+}
+
+#[tokio::test]
 async fn only_who_may_view_can_subscribe() {
     let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
     let public = session(&chat, &alice, SessionType::Public).await;

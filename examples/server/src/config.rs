@@ -26,8 +26,8 @@ pub(crate) type Failure = Box<dyn std::error::Error>;
 #[command(
     version,
     about,
-    after_help = "CHAT_SECRET in the environment gives the signing secret itself, 32 bytes or more; \
-    there is no flag for it, since every process sees those."
+    after_help = "CHAT_SECRET in the environment gives the signing secret itself, 32 bytes or more, and \
+    CHAT_DATABASE_PASSWORD the password of --database-user; there are no flags for them, since every process sees those."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -89,10 +89,22 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_DATA", value_name = "FOLDER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
-    /// The database: mem:// or surrealkv://FOLDER [default: surrealkv in the data folder]
+    /// The database: mem://, surrealkv://FOLDER, or ws://HOST:PORT for a SurrealDB server [default: surrealkv in the data folder]
     #[arg(long, global = true, env = "CHAT_DATABASE", value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     database: Option<String>,
+    /// The namespace within the database [default: chatcore]
+    #[arg(long, global = true, env = "CHAT_DATABASE_NAMESPACE", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_namespace: Option<String>,
+    /// The database within the namespace [default: chatcore]
+    #[arg(long, global = true, env = "CHAT_DATABASE_NAME", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_name: Option<String>,
+    /// The user to sign in as at a SurrealDB server, one of that database with the role EDITOR
+    #[arg(long, global = true, env = "CHAT_DATABASE_USER", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_user: Option<String>,
     /// A file with the signing secret, 32 bytes or more [default: `secret` in the data folder, made at first use]
     #[arg(long, global = true, env = "CHAT_SECRET_FILE", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,6 +143,9 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) data: PathBuf,
     pub(crate) database: Option<String>,
+    pub(crate) database_namespace: Option<String>,
+    pub(crate) database_name: Option<String>,
+    pub(crate) database_user: Option<String>,
     pub(crate) secret_file: Option<PathBuf>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
@@ -147,6 +162,9 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             data: PathBuf::from("data"),
             database: None,
+            database_namespace: None,
+            database_name: None,
+            database_user: None,
             secret_file: None,
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,

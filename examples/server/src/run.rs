@@ -9,7 +9,7 @@ use std::{
 
 use chatcore::{Chat, JwtAuthenticator, Limits};
 use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions};
-use chatcore_surreal::SurrealStore;
+use chatcore_surreal::{ConnectError, Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
         .clone()
         .unwrap_or_else(|| format!("surrealkv://{}?sync=every", config.data.join("db").display()));
     tracing::info!(database, "opening the database");
-    let store = Arc::new(SurrealStore::connect(&database).await?);
+    let store = Arc::new(SurrealStore::connect_with(&database, database_options(config)?).await.map_err(spelled_out)?);
 
     let limits = Limits { message_chars: config.message_chars, ..Limits::default() };
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
@@ -74,6 +74,36 @@ async fn start(config: &Config) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The environment variable with the password of the database's user.
+const PASSWORD: &str = "CHAT_DATABASE_PASSWORD";
+
+fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
+    let mut options = SurrealOptions::default();
+    if let Some(namespace) = &config.database_namespace {
+        options.namespace.clone_from(namespace);
+    }
+    if let Some(name) = &config.database_name {
+        options.database.clone_from(name);
+    }
+    if let Some(username) = config.database_user.clone() {
+        let password =
+            std::env::var(PASSWORD).map_err(|_| format!("--database-user needs {PASSWORD} in the environment"))?;
+        options.credentials = Some(Credentials { username, password });
+    }
+    Ok(options)
+}
+
+/// The error with what caused it, in one line.
+fn spelled_out(error: ConnectError) -> Failure {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text.into()
 }
 
 fn options(config: &Config) -> Options {

@@ -1,0 +1,124 @@
+//! The way to the database: within this process, or over a connection that can break.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use surrealdb::{
+    Surreal,
+    engine::any::{self, Any},
+    opt::auth,
+};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    time::timeout,
+};
+
+use crate::{
+    connect::{ConnectError, Credentials, SurrealOptions, Target, is_locked},
+    schema,
+};
+
+/// The database parses and plans recursively: a debug build needs more than the usual two megabytes.
+const STACK: usize = 16 << 20;
+/// How long a connection to a server may take to be made.
+const CONNECTING: Duration = Duration::from_secs(10);
+
+/// The client of a database.
+pub(crate) type Database = Surreal<Any>;
+
+/// A database that was reached.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) database: Arc<Database>,
+    /// Counts the links of an engine. What is remembered from one is not relied on in the next: a server that comes back
+    /// may be one that was restored from a copy.
+    pub(crate) epoch: u64,
+    /// The client's own tasks reconnect for ever, and send what waited once they are connected. Ending their runtime is what
+    /// ends them. `None` where there are none.
+    connection: Option<Runtime>,
+}
+
+impl Link {
+    /// Reaches the database, and brings its schema up to date.
+    pub(crate) async fn make(
+        target: &Target,
+        options: &SurrealOptions,
+        handle: &Handle,
+        epoch: u64,
+    ) -> Result<Self, ConnectError> {
+        let (target, options) = (target.clone(), options.clone());
+        let Some(address) = target.address().map(str::to_owned) else {
+            let opened = handle.spawn(open(target, options)).await;
+            let database = opened.map_err(|error| ConnectError::Backend(Box::new(error)))??;
+            return Ok(Self { database, epoch, connection: None });
+        };
+        // Made into a link before the first await: a bare runtime must not be dropped there.
+        let runtime = runtime("chat-store-link", 1)?;
+        let opening = runtime.spawn(timeout(CONNECTING, open(target, options)));
+        let connection = Connection(Some(runtime));
+        let database = match opening.await {
+            Ok(Ok(opened)) => opened?,
+            Ok(Err(_)) => return Err(ConnectError::Unreachable { address, source: "no answer in time".into() }),
+            Err(error) => return Err(ConnectError::Backend(Box::new(error))),
+        };
+        Ok(Self { database, epoch, connection: connection.take() })
+    }
+
+    /// Lets go of the database; what is left is to be ended once it has taken note.
+    pub(crate) fn leave(self) -> Option<Runtime> {
+        self.connection
+    }
+
+    /// Ends the connection. What is under way on it fails.
+    pub(crate) fn cut(self) {
+        drop(Connection(self.connection));
+    }
+}
+
+/// A connection's runtime, which ends with it.
+struct Connection(Option<Runtime>);
+
+impl Connection {
+    fn take(mut self) -> Option<Runtime> {
+        self.0.take()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+pub(crate) fn runtime(name: &str, threads: usize) -> Result<Runtime, ConnectError> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads.max(1)).thread_name(name).thread_stack_size(STACK).enable_all();
+    builder.build().map_err(ConnectError::Threads)
+}
+
+async fn open(target: Target, options: SurrealOptions) -> Result<Arc<Database>, ConnectError> {
+    let until = Instant::now() + options.lock_patience;
+    let database = loop {
+        match any::connect(target.url()).await {
+            Ok(database) => break database,
+            Err(error) if is_locked(&error) && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(target.refused(error)),
+        }
+    };
+    let SurrealOptions { namespace, database: name, credentials, .. } = options;
+    if let (Some(address), Some(Credentials { username, password })) = (target.address(), credentials) {
+        let user = auth::Database { namespace: namespace.clone(), database: name.clone(), username, password };
+        let refused =
+            |error| ConnectError::SignIn { address: address.to_owned(), source: Box::<surrealdb::Error>::new(error) };
+        database.signin(user).await.map_err(refused)?;
+    }
+    database.use_ns(namespace).use_db(name).await?;
+    schema::update(&database).await?;
+    Ok(Arc::new(database))
+}

@@ -1,0 +1,102 @@
+//! Two servers, each a process of its own, on one database server.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use chatcore_surreal::{Credentials, SurrealOptions};
+use chatcore_tests::{
+    Client, SECRET, Socket, Surreal,
+    races::{Process, Race, Remote, rounds},
+    token,
+};
+
+/// How long a start may take on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(folder: &Path, database: &str, options: &SurrealOptions) -> Self {
+        let Credentials { username, password } = options.credentials.clone().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_chat-server"))
+            .current_dir(folder)
+            .env_clear()
+            .env("CHAT_SECRET", std::str::from_utf8(SECRET).unwrap())
+            .env("CHAT_DATABASE_PASSWORD", password)
+            .args(["--listen", "127.0.0.1:0", "--database", database, "--database-user", &username])
+            .args(["--database-namespace", &options.namespace, "--database-name", &options.database])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = BufReader::new(stdout).read_line(&mut line);
+            let _ = tell.send(line);
+        });
+        let line = told.recv_timeout(PATIENCE).expect("the server did not start");
+        let address = line.trim().strip_prefix("listening on http://").expect("no address").to_owned();
+        Self { child, address }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The database server's program is built beside this one's.
+async fn surreal(storage: &str) -> Surreal {
+    let program = Path::new(env!("CARGO_BIN_EXE_chat-server")).with_file_name("surreal");
+    Surreal::start(program, storage).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_on_one_database_race() {
+    let (database, folder) = (surreal("memory").await, tempfile::tempdir().unwrap());
+    let options = database.database().await;
+    let servers = [(); 2].map(|()| Server::start(folder.path(), &database.url(), &options));
+    let processes = servers.iter().map(|server| Arc::new(Remote::of_tests(&server.address)) as Arc<dyn Process>);
+    let looks = Arc::new(database.store(&options).await);
+    Race::new(processes.collect(), looks).run(rounds(6)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_server_writes_the_readers_of_the_other_see() {
+    let (database, folder) = (surreal("memory").await, tempfile::tempdir().unwrap());
+    let options = database.database().await;
+    let servers = [(); 2].map(|()| Server::start(folder.path(), &database.url(), &options));
+    let a = Client::new(&servers[0].address, Some(token("a")));
+    let b = Client::new(&servers[1].address, Some(token("b")));
+    let session = a.session("PUBLIC").await;
+    b.post(&format!("/sessions/{session}/join"), serde_json::Value::Null).await.expect(200);
+    let mut socket = Socket::open(&servers[1].address, "", Some(&token("b"))).await;
+    assert_eq!(socket.join(&session, None).await["seq"], 2);
+    // Nothing tells the second server: it looks.
+    for n in 0..20 {
+        a.say(&session, &n.to_string()).await;
+    }
+    for n in 0..20 {
+        let frame = socket.expect("message_received").await;
+        assert_eq!((&frame["seq"], &frame["data"]["content"]), (&(n + 3).into(), &n.to_string().into()));
+    }
+    // What takes the right to read away arrives as well, and is the last.
+    a.delete(&format!("/sessions/{session}/participants/b")).await.expect(200);
+    socket.expect("participant_removed").await;
+    a.say(&session, "not for b").await;
+    assert!(b.get(&format!("/sessions/{session}")).await.status == 403);
+}
