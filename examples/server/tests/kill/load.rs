@@ -13,18 +13,18 @@ const SENDERS: usize = 6;
 const WALKERS: usize = 2;
 
 /// Who takes part. Each is a client of the server that runs now.
-pub struct People {
-    pub owner: Client,
-    pub senders: Vec<Client>,
+pub(crate) struct People {
+    pub(crate) owner: Client,
+    pub(crate) senders: Vec<Client>,
     /// Who come and go, by name.
-    pub walkers: Vec<(String, Client)>,
+    pub(crate) walkers: Vec<(String, Client)>,
     /// Who is removed again and again.
-    pub victim: Client,
+    pub(crate) victim: Client,
     tokens: Vec<String>,
 }
 
 impl People {
-    pub fn of(data: &Path, address: &str) -> Self {
+    pub(crate) fn of(data: &Path, address: &str) -> Self {
         let names = (0..SENDERS).map(|n| format!("s{n}")).chain((0..WALKERS).map(|n| format!("w{n}")));
         let names = ["owner".to_owned(), "victim".to_owned()].into_iter().chain(names);
         Self::with(names.map(|name| token(data, &name)).collect(), address)
@@ -38,12 +38,12 @@ impl People {
         Self { owner, senders, walkers, victim, tokens }
     }
 
-    pub fn move_to(&mut self, address: &str) {
+    pub(crate) fn move_to(&mut self, address: &str) {
         *self = Self::with(std::mem::take(&mut self.tokens), address);
     }
 
     /// The senders join a room, and stay.
-    pub async fn settle_in(&self, room: &str) {
+    pub(crate) async fn settle_in(&self, room: &str) {
         for sender in &self.senders {
             sender.post(&format!("{room}/join"), json!({})).await.expect(200);
         }
@@ -52,17 +52,17 @@ impl People {
 
 /// A message that somebody sent.
 #[derive(Debug, Clone)]
-pub struct Said {
-    pub room: usize,
-    pub sender: usize,
-    pub content: String,
-    pub client_id: Option<String>,
+pub(crate) struct Said {
+    pub(crate) room: usize,
+    pub(crate) sender: usize,
+    pub(crate) content: String,
+    pub(crate) client_id: Option<String>,
     /// None where the server was gone before it answered.
-    pub answer: Option<Value>,
+    pub(crate) answer: Option<Value>,
 }
 
 impl Said {
-    pub fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         match &self.client_id {
             Some(client_id) => json!({ "content": self.content, "client_id": client_id }),
             None => json!({ "content": self.content }),
@@ -72,7 +72,7 @@ impl Said {
 
 /// What else somebody did to a room.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Deed {
+pub(crate) enum Deed {
     Join(String),
     Leave(String),
     Remove(String),
@@ -80,10 +80,10 @@ pub enum Deed {
 }
 
 #[derive(Debug)]
-pub struct Done {
-    pub room: usize,
-    pub deed: Deed,
-    pub is_acknowledged: bool,
+pub(crate) struct Done {
+    pub(crate) room: usize,
+    pub(crate) deed: Deed,
+    pub(crate) is_acknowledged: bool,
 }
 
 /// Counts what was acknowledged.
@@ -101,14 +101,14 @@ impl Tally {
 }
 
 /// Everybody at work.
-pub struct Load {
+pub(crate) struct Load {
     senders: Vec<JoinHandle<Vec<Said>>>,
     others: Vec<JoinHandle<Vec<Done>>>,
     tally: Arc<Tally>,
 }
 
 impl Load {
-    pub async fn start(round: u64, people: &People, rooms: &[Room], random: &mut StdRng) -> Self {
+    pub(crate) async fn start(round: u64, people: &People, rooms: &[Room], random: &mut StdRng) -> Self {
         let tally = Arc::<Tally>::default();
         let paths: Arc<[String]> = rooms.iter().map(|room| room.path.clone()).collect();
         let mut one = |client: &Client| Actor {
@@ -132,7 +132,7 @@ impl Load {
     }
 
     /// Waits for the moment: after so much was acknowledged, or after some time, whatever that was enough for.
-    pub async fn until(&self, random: &mut StdRng) {
+    pub(crate) async fn until(&self, random: &mut StdRng) {
         if random.random_bool(0.3) {
             return tokio::time::sleep(Duration::from_millis(random.random_range(0..400))).await;
         }
@@ -147,7 +147,7 @@ impl Load {
     }
 
     /// What everybody knows, once they have noticed that the server is gone.
-    pub async fn end(self) -> (Vec<Said>, Vec<Done>) {
+    pub(crate) async fn end(self) -> (Vec<Said>, Vec<Done>) {
         let (mut said, mut done) = (Vec::new(), Vec::new());
         for task in self.senders {
             said.extend(task.await.unwrap());

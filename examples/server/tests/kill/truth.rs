@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chatcore_tests::Socket;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,7 +17,7 @@ struct Story {
     head: u64,
     number: u64,
     title: String,
-    at: String,
+    at: Option<DateTime<Utc>>,
     /// Who is in, with their role and the name of their stay.
     people: BTreeMap<String, (String, String)>,
     /// Where each message is.
@@ -25,8 +26,8 @@ struct Story {
 }
 
 /// A room as it should be.
-pub struct Room {
-    pub path: String,
+pub(crate) struct Room {
+    pub(crate) path: String,
     id: String,
     token: String,
     story: Story,
@@ -38,7 +39,7 @@ pub struct Room {
 }
 
 impl Room {
-    pub async fn made_by(owner: &Client) -> Self {
+    pub(crate) async fn made_by(owner: &Client) -> Self {
         let id = owner.session("PUBLIC").await;
         let path = format!("/sessions/{id}");
         let token = owner.token().unwrap().to_owned();
@@ -55,22 +56,22 @@ impl Room {
         room
     }
 
-    pub fn is_in(&self, user: &str) -> bool {
+    pub(crate) fn is_in(&self, user: &str) -> bool {
         self.story.people.contains_key(user)
     }
 
     /// The message with this content, if it was new when the log was last read.
-    pub fn fresh(&self, content: &str) -> Option<&Value> {
+    pub(crate) fn fresh(&self, content: &str) -> Option<&Value> {
         self.fresh.get(content)
     }
 
     /// From now on this message must be at this place, and nowhere else.
-    pub fn expect(&mut self, content: &str, seq: u64) {
+    pub(crate) fn expect(&mut self, content: &str, seq: u64) {
         self.expected.insert(content.to_owned(), seq);
     }
 
     /// Reads what is new in the log, event by event.
-    pub async fn catch_up(&mut self, owner: &Client) {
+    pub(crate) async fn catch_up(&mut self, owner: &Client) {
         self.fresh.clear();
         let mut story = std::mem::take(&mut self.story);
         self.read(owner, &mut story).await;
@@ -101,7 +102,7 @@ impl Room {
     }
 
     /// Reads the log again from its beginning: it still tells the same.
-    pub async fn is_the_same_from_its_beginning(&mut self, owner: &Client) {
+    pub(crate) async fn is_the_same_from_its_beginning(&mut self, owner: &Client) {
         let fresh = std::mem::take(&mut self.fresh);
         let mut story = Story::default();
         self.read(owner, &mut story).await;
@@ -110,7 +111,7 @@ impl Room {
     }
 
     /// What is kept beside the log says the same as the log.
-    pub async fn agrees_with_its_records(&self, people: &People) {
+    pub(crate) async fn agrees_with_its_records(&self, people: &People) {
         let story = &self.story;
         let shown = people.owner.get(&self.path).await.expect(200);
         assert_eq!(
@@ -135,7 +136,7 @@ impl Room {
     }
 
     /// Every acknowledged message is there as it was acknowledged. That none is there twice is seen when reading.
-    pub fn holds<'a>(&mut self, said: impl Iterator<Item = &'a Said>, place: &str) {
+    pub(crate) fn holds<'a>(&mut self, said: impl Iterator<Item = &'a Said>, place: &str) {
         for said in said {
             let Some(answer) = &said.answer else { continue };
             assert_eq!(self.fresh.get(&said.content), Some(answer), "{place}: an acknowledged message");
@@ -143,7 +144,7 @@ impl Room {
     }
 
     /// Everything that was acknowledged was done, and nothing was done that nobody did.
-    pub fn counts<'a>(&mut self, done: impl Iterator<Item = &'a Done>, place: &str) {
+    pub(crate) fn counts<'a>(&mut self, done: impl Iterator<Item = &'a Done>, place: &str) {
         let mut possible = self.known.clone();
         for Done { room: _, deed, is_acknowledged } in done {
             *possible.entry(deed.clone()).or_default() += 1;
@@ -164,8 +165,8 @@ impl Story {
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{frame}")).to_owned();
         self.head += 1;
         assert_eq!(frame["seq"], self.head, "{frame}");
-        let at = text(&data["created_at"]);
-        assert!(at >= self.at, "{} after {}", at, self.at);
+        let at = Some(text(&data["created_at"]).parse().unwrap());
+        assert!(at >= self.at, "{at:?} after {:?}", self.at);
         self.at = at;
         match event {
             "session_created" => {

@@ -17,10 +17,10 @@ use nix::{
 use tempfile::TempDir;
 
 /// How long a start may take on a slow machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program, in a folder without a chat-server.toml, and with none of the machine's settings.
-pub fn command(data: &Path) -> Command {
+pub(crate) fn command(data: &Path) -> Command {
     prepared(Command::new(env!("CARGO_BIN_EXE_chat-server")), data)
 }
 
@@ -30,24 +30,35 @@ fn prepared(mut command: Command, data: &Path) -> Command {
     command
 }
 
+/// The program under another one, that ends by becoming it.
+pub(crate) fn command_by(by: &[String], data: &Path) -> Command {
+    let mut command = Command::new(&by[0]);
+    command.args(&by[1..]).arg(env!("CARGO_BIN_EXE_chat-server"));
+    let mut command = prepared(command, data);
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command
+}
+
 /// A running server; it is killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub address: String,
+    pub(crate) address: String,
     log: PathBuf,
 }
 
 impl Server {
-    pub fn start(data: &Path) -> Self {
+    pub(crate) fn start(data: &Path) -> Self {
         Self::start_with(data, &[])
     }
 
-    pub fn start_with(data: &Path, flags: &[&str]) -> Self {
+    pub(crate) fn start_with(data: &Path, flags: &[&str]) -> Self {
         Self::start_by(command(data), data, flags)
     }
 
     /// Starts it by a command of the test's own, that ends by becoming the server.
-    pub fn start_by(mut command: Command, data: &Path, flags: &[&str]) -> Self {
+    pub(crate) fn start_by(mut command: Command, data: &Path, flags: &[&str]) -> Self {
         let log = data.join("log");
         let mut child = command
             .args(["--listen", "127.0.0.1:0"])
@@ -65,47 +76,48 @@ impl Server {
         });
         // Whoever is dropped from here on takes the process along.
         let mut server = Self { child, address: String::new(), log };
-        let line = told.recv_timeout(PATIENCE).expect("the server did not start");
+        let line = told.recv_timeout(PATIENCE);
+        let line = line.unwrap_or_else(|_| panic!("the server did not start: {}", server.log()));
         let address = line.trim().strip_prefix("listening on http://");
         server.address = address.unwrap_or_else(|| panic!("no address: {}", server.log())).to_owned();
         server
     }
 
-    pub fn client(&self, data: &Path, user: &str) -> Client {
+    pub(crate) fn client(&self, data: &Path, user: &str) -> Client {
         Client::new(&self.address, Some(token(data, user)))
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// What it has said on stderr.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
     /// Stops it as an operator would, and gives its exit status.
-    pub fn stop(mut self, signal: Signal) -> i32 {
+    pub(crate) fn stop(mut self, signal: Signal) -> i32 {
         self.signal(signal);
         let status = wait(&mut self.child, Duration::from_secs(10)).expect("it did not stop within 10 seconds");
         status.code().expect("it was killed")
     }
 
     /// The status with which it ends by itself.
-    pub fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         wait(&mut self.child, PATIENCE).expect("it did not end")
     }
 
     /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -130,15 +142,15 @@ fn wait(child: &mut Child, time: Duration) -> Option<ExitStatus> {
 }
 
 /// The lines on stderr that tell of an error.
-pub fn errors(log: &str) -> Vec<&str> {
+pub(crate) fn errors(log: &str) -> Vec<&str> {
     log.lines().filter(|line| line.contains(" ERROR ") || line.contains("panicked")).collect()
 }
 
-pub fn run(data: &Path, args: &[&str]) -> Output {
+pub(crate) fn run(data: &Path, args: &[&str]) -> Output {
     command(data).args(args).output().unwrap()
 }
 
-pub fn token(data: &Path, user: &str) -> String {
+pub(crate) fn token(data: &Path, user: &str) -> String {
     let output = run(data, &["token", "--user", user, "--name", &format!("Name of {user}")]);
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -148,6 +160,6 @@ pub fn token(data: &Path, user: &str) -> String {
     token.to_owned()
 }
 
-pub fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
