@@ -164,7 +164,7 @@ impl Room {
     }
 
     /// A clean next start with everything, which stays there when that one is killed.
-    async fn is_whole_from_now_on(mut self) {
+    async fn starts_whole_again(mut self) {
         for burst in 0..2 {
             let server = self.disk.start();
             self.is_whole(&server).await;
@@ -192,7 +192,7 @@ async fn a_full_disk_ends_the_server_and_takes_nothing_that_was_acknowledged() {
         let message = room.disk.refuses_to_start();
         assert!(message.contains("No space left") || message.contains("is its disk full?"), "{message}");
         room.disk.make_room();
-        room.is_whole_from_now_on().await;
+        room.starts_whole_again().await;
     }
 }
 
@@ -215,7 +215,7 @@ async fn room_that_comes_back_in_between_brings_nothing_back_that_was_refused() 
     }
     let mut server = server;
     assert_eq!(server.ended().code(), Some(1));
-    room.is_whole_from_now_on().await;
+    room.starts_whole_again().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -227,7 +227,7 @@ async fn a_disk_that_fails_ends_the_server_and_takes_nothing_that_was_acknowledg
     let message = room.disk.refuses_to_start();
     assert!(message.contains("cannot be written to") && message.contains("Read-only"), "{message}");
     room.disk.repair();
-    room.is_whole_from_now_on().await;
+    room.starts_whole_again().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,7 +239,7 @@ async fn a_folder_that_is_read_only_is_refused_with_a_reason() {
     let message = room.disk.refuses_to_start();
     assert!(message.contains("cannot be written to") && message.contains("Read-only"), "{message}");
     room.disk.read_only(false);
-    room.is_whole_from_now_on().await;
+    room.starts_whole_again().await;
 
     let Some(empty) = Disk::mount(Kind::Small) else { return };
     // Here the secret is to be made in the folder as well.
