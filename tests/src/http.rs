@@ -75,6 +75,16 @@ impl Client {
         Self { token: Some(token.into()), ..self.clone() }
     }
 
+    /// `127.0.0.1:port` of its server.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The token that it sends.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// A request to a path below `/api/v1/chat`, or to a whole path where it begins with `//`.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let path = path

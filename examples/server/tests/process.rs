@@ -2,120 +2,15 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::{
-    io::{BufRead as _, BufReader, Read as _},
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod kit;
 
-use chatcore_tests::{Client, Socket};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use std::{io::Read as _, os::unix::fs::PermissionsExt, process::Command};
+
+use chatcore_tests::Socket;
+use kit::{Server, command, folder, run, token};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// How long a start may take on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn command(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
-    // A folder without a chat-server.toml, and none of the machine's settings.
-    // Nor the tests' stack size: the server needs none.
-    command.current_dir(data).env_clear();
-    command
-}
-
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(data: &Path) -> Self {
-        Self::start_with(data, &[])
-    }
-
-    fn start_with(data: &Path, flags: &[&str]) -> Self {
-        let mut child = command(data)
-            .args(["--listen", "127.0.0.1:0"])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let stdout = child.stdout.take().unwrap();
-        let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            let _ = BufReader::new(stdout).read_line(&mut line);
-            let _ = tell.send(line);
-        });
-        let line = told.recv_timeout(PATIENCE).expect("the server did not start");
-        let address = line.trim().strip_prefix("listening on http://").expect("no address").to_owned();
-        Self { child, address }
-    }
-
-    fn client(&self, data: &Path, user: &str) -> Client {
-        Client::new(&self.address, Some(token(data, user)))
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
-    }
-
-    /// Stops it as an operator would, and gives its exit status.
-    fn stop(mut self, signal: Signal) -> i32 {
-        self.signal(signal);
-        let status = wait(&mut self.child, Duration::from_secs(10)).expect("it did not stop within 10 seconds");
-        status.code().expect("it was killed")
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn wait(child: &mut Child, time: Duration) -> Option<std::process::ExitStatus> {
-    let end = Instant::now() + time;
-    while Instant::now() < end {
-        if let Some(status) = child.try_wait().unwrap() {
-            return Some(status);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    None
-}
-
-fn run(data: &Path, args: &[&str]) -> Output {
-    command(data).args(args).output().unwrap()
-}
-
-fn token(data: &Path, user: &str) -> String {
-    let output = run(data, &["token", "--user", user, "--name", &format!("Name of {user}")]);
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let token = text.strip_suffix('\n').unwrap();
-    assert_eq!(token.split('.').count(), 3, "only a token on stdout: {text}");
-    assert!(!token.contains(char::is_whitespace));
-    token.to_owned()
-}
-
-fn folder() -> TempDir {
-    tempfile::tempdir().unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_there_after_a_restart() {
@@ -154,58 +49,6 @@ async fn everything_is_there_after_a_restart() {
         assert_eq!(socket.expect(event).await["seq"], seq);
     }
     assert_eq!(server.stop(Signal::SIGINT), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_survives_kill_9() {
-    let folder = folder();
-    let data = folder.path();
-    let mut server = Server::start(data);
-    let a = server.client(data, "a");
-    let path = format!("/sessions/{}", a.session("PUBLIC").await);
-    let mut acknowledged: Vec<Value> = Vec::new();
-    for round in 0..3 {
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-        let sender = tokio::spawn({
-            let (a, path) = (server.client(data, "a"), path.clone());
-            async move {
-                for n in 0.. {
-                    let body = json!({ "content": format!("{round}/{n}") });
-                    let request = a.request("POST".parse().unwrap(), &format!("{path}/messages")).json(&body);
-                    // Cut off by the end of the server, in the middle of anything.
-                    let Ok(response) = request.send().await else { return };
-                    let Ok(text) = response.text().await else { return };
-                    tell.send(serde_json::from_str::<Value>(&text).unwrap()).unwrap();
-                }
-            }
-        });
-        for _ in 0..20 {
-            acknowledged.push(told.recv().await.unwrap());
-        }
-        server.kill();
-        sender.await.unwrap();
-        while let Some(message) = told.recv().await {
-            acknowledged.push(message);
-        }
-        server = Server::start(data);
-        let a = server.client(data, "a");
-        let mut kept: Vec<Value> = Vec::new();
-        loop {
-            let page = a.get(&format!("{path}/messages?limit=100&skip={}", kept.len())).await.expect(200);
-            let page = page.as_array().unwrap().clone();
-            if page.is_empty() {
-                break;
-            }
-            kept.extend(page);
-        }
-        for (n, message) in kept.iter().enumerate() {
-            assert_eq!((&message["number"], &message["seq"]), (&json!(n + 1), &json!(n + 2)));
-        }
-        for message in &acknowledged {
-            assert_eq!(kept.iter().filter(|kept| *kept == message).count(), 1, "{message}");
-        }
-    }
-    assert_eq!(server.stop(Signal::SIGTERM), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,15 +94,27 @@ fn what_cannot_be_started_says_why() {
     fails(&[], "listem");
 }
 
-#[test]
-fn a_second_server_on_the_same_data_says_so() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_the_same_data_says_so() {
     let folder = folder();
-    let first = Server::start(folder.path());
-    let output = run(folder.path(), &["--listen", "127.0.0.1:0"]);
+    let data = folder.path();
+    let first = Server::start(data);
+    let a = first.client(data, "a");
+    let id = a.session("PUBLIC").await;
+    let before = a.say(&id, "before").await;
+    let output = run(data, &["--listen", "127.0.0.1:0"]);
     assert!(!output.status.success());
+    assert!(output.stdout.is_empty(), "it said that it listens: {output:?}");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("another process"), "{stderr}");
+    // The first one has taken no harm: it reads and writes, and what it wrote is there after its end.
+    let after = a.say(&id, "after").await;
+    let path = format!("/sessions/{id}/messages");
+    assert_eq!(a.get(&path).await.expect(200), json!([before, after]));
     assert_eq!(first.stop(Signal::SIGTERM), 0);
+    let again = Server::start(data);
+    assert_eq!(again.client(data, "a").get(&path).await.expect(200), json!([before, after]));
+    assert_eq!(again.stop(Signal::SIGTERM), 0);
 }
 
 #[test]
