@@ -110,6 +110,12 @@ pub enum ConnectError {
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What the last process left unfinished could not be put in order, for instance because the disk is full.
+    #[error("the database in {} was not closed, and cannot be put in order; is its disk full?", .path.display())]
+    Unsettled {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The database was written by a later version of this crate.
     #[error("the database has schema version {found}, and this program knows none beyond {known}")]
     NewerSchema {
@@ -233,6 +239,28 @@ impl Target {
         }
     }
 
+    /// Whether it is in a folder, written by this process.
+    pub(crate) fn is_folder(&self) -> bool {
+        match self {
+            Self::Folder { .. } => true,
+            Self::Memory | Self::Server { .. } => false,
+        }
+    }
+
+    /// Whether the last process to open it ended without closing it, or still has it open.
+    pub(crate) fn was_left_open(&self) -> Result<bool, ConnectError> {
+        let Self::Folder { path, url: _ } = self else { return Ok(false) };
+        holds_anything(&path.join("wal")).map_err(|source| ConnectError::Folder { path: path.clone(), source })
+    }
+
+    /// The error of not having been able to put it in order.
+    pub(crate) fn unsettled(&self) -> ConnectError {
+        match self {
+            Self::Folder { path, url: _ } => ConnectError::Unsettled { path: path.clone() },
+            Self::Memory | Self::Server { .. } => ConnectError::InvalidUrl("it has nothing to put in order".to_owned()),
+        }
+    }
+
     /// The error of opening it.
     pub(crate) fn refused(&self, error: surrealdb::Error) -> ConnectError {
         match self {
@@ -252,6 +280,20 @@ fn is_known(parameter: &str) -> bool {
     let Some(("sync", value)) = parameter.split_once('=') else { return false };
     let is_interval = |unit| value.strip_suffix(unit).is_some_and(|number| number.parse::<u32>().is_ok_and(|n| n > 0));
     value == "every" || value == "never" || is_interval("ms") || is_interval("s")
+}
+
+/// Whether a file in a folder holds anything.
+fn holds_anything(folder: &Path) -> io::Result<bool> {
+    let files = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        files => files?,
+    };
+    for file in files {
+        if file?.metadata()?.len() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn writable(folder: &Path) -> io::Result<()> {

@@ -35,11 +35,18 @@ const WATCH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long a close waits for what is under way.
 const CLOSING: Duration = Duration::from_secs(10);
+/// How long it may take to put in order what was not closed: all that the last process had not moved to its place yet.
+const SETTLING: Duration = Duration::from_secs(600);
 
 /// A database on a runtime of its own.
 ///
 /// Queries run on the task that polls them, so each is a task of that runtime: its threads have deep stacks, and a caller
 /// that goes away does not stop a statement halfway.
+///
+/// INVARIANT: nothing is written to a folder after a write that the disk did not take. surrealkv 0.21 keeps what it could not
+/// write, and writes it before what comes next, or a part of it: the former brings back what was refused, the latter makes
+/// the next start drop everything from there on, whatever was acknowledged. So the database must be opened again, by which what
+/// is there is taken up to the last whole record.
 #[derive(Debug)]
 pub(crate) struct Engine {
     me: Weak<Self>,
@@ -50,6 +57,7 @@ pub(crate) struct Engine {
     shared: AtomicBool,
     epoch: Arc<AtomicU64>,
     reach: watch::Sender<Reach>,
+    broken: watch::Sender<bool>,
     #[cfg(test)]
     pub(crate) faults: Mutex<std::collections::VecDeque<Fault>>,
     #[cfg(test)]
@@ -85,15 +93,31 @@ pub(crate) enum Fault {
     /// It is not done, and nobody can tell.
     Unclear,
     /// It is done, and the connection breaks before that is said.
-    BrokenAfterDone,
+    CutAfterDone,
     /// It is not done, and the connection breaks.
-    Broken,
+    Cut,
+    /// The disk did not take it.
+    Broke,
 }
 
 impl Engine {
     /// Opens a database and brings its schema up to date.
     pub(crate) async fn open(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
         target.prepare()?;
+        if target.was_left_open()? {
+            // surrealkv 0.21 goes on writing at the end of the log that it finds. Where that ends in the middle of a record,
+            // what is written behind it is lost at the next start; and where it leaves the record out, it goes on writing into
+            // the file that it has replaced. Closing moves everything to its place, and what is opened then begins a log.
+            tracing::info!("the database was not closed the last time; putting it in order");
+            Self::open_once(target.clone(), options).await?.close_within(SETTLING).await;
+            if target.was_left_open()? {
+                return Err(target.unsettled());
+            }
+        }
+        Self::open_once(target, options).await
+    }
+
+    async fn open_once(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
         let runtime = link::runtime("chat-store", options.threads)?;
         let handle = runtime.handle().clone();
         // Made before the first await: whoever drops this future must not drop a bare runtime, which panics there.
@@ -106,6 +130,7 @@ impl Engine {
             open: Mutex::new(Some(Open { link: None, runtime: Some(runtime) })),
             epoch: Arc::default(),
             reach: watch::Sender::new(Reach::Away),
+            broken: watch::Sender::new(false),
             #[cfg(test)]
             faults: Mutex::default(),
             #[cfg(test)]
@@ -159,6 +184,11 @@ impl Engine {
         self.shared.store(true, Ordering::Relaxed);
     }
 
+    /// Tells, now and later, whether it could not write.
+    pub(crate) fn broken(&self) -> watch::Receiver<bool> {
+        self.broken.subscribe()
+    }
+
     /// Counts how often the database was reached. What was remembered before is not relied on.
     pub(crate) fn epochs(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.epoch)
@@ -209,16 +239,32 @@ impl Engine {
                 self.run(text, binds, epoch).await?;
                 return Err(Failure::Failed(injected()));
             }
-            Some(Fault::BrokenAfterDone) => {
+            Some(Fault::CutAfterDone) => {
                 self.run(text, binds, epoch).await?;
-                return Err(Failure::Broken(injected()));
+                return Err(Failure::Cut(injected()));
             }
             Some(Fault::NotDone) => return Err(Failure::Failed(injected())),
             Some(Fault::Unclear) => return Err(Failure::Unclear(injected())),
-            Some(Fault::Broken) => return Err(Failure::Broken(injected())),
+            Some(Fault::Cut) => return Err(Failure::Cut(injected())),
+            Some(Fault::Broke) => {
+                self.broken.send_replace(true);
+                return Err(Failure::Broke(injected()));
+            }
             None => {}
         }
-        self.run(text, binds, epoch).await.map(drop)
+        if *self.broken.borrow() {
+            return Err(Failure::Unwritable);
+        }
+        match self.run(text, binds, epoch).await {
+            Err(Failure::Broke(error)) if self.target.is_folder() => {
+                tracing::error!(%error, "the database could not write; until it is opened again, every change is refused");
+                self.broken.send_replace(true);
+                Err(Failure::Broke(error))
+            }
+            // Others have no log of their own that could be half written.
+            Err(Failure::Broke(error)) => Err(Failure::Failed(error)),
+            outcome => outcome.map(drop),
+        }
     }
 
     async fn run(&self, text: &'static str, binds: Variables, epoch: Option<u64>) -> Result<IndexedResults, Failure> {
@@ -239,8 +285,13 @@ impl Engine {
             Ok(Err(error)) => Failure::Unclear(Error::internal(error.to_string())),
         };
         match &failure {
-            Failure::Broken(_) | Failure::Silent | Failure::Away => self.lose(current, &failure),
-            Failure::Lost | Failure::Closed | Failure::Unclear(_) | Failure::Failed(_) => {}
+            Failure::Cut(_) | Failure::Silent | Failure::Away => self.lose(current, &failure),
+            Failure::Lost
+            | Failure::Closed
+            | Failure::Unwritable
+            | Failure::Unclear(_)
+            | Failure::Failed(_)
+            | Failure::Broke(_) => {}
         }
         Err(failure)
     }
@@ -261,13 +312,17 @@ impl Engine {
 
     /// Ends it once what is under way is done. Whoever comes later is refused.
     pub(crate) async fn close(&self) {
-        if let Some(closed) = self.begin_close() {
+        self.close_within(CLOSING).await;
+    }
+
+    async fn close_within(&self, time: Duration) {
+        if let Some(closed) = self.begin_close(time) {
             // It fails when the closing thread could not be started: then there is nothing to wait for.
             let _ = closed.await;
         }
     }
 
-    fn begin_close(&self) -> Option<oneshot::Receiver<()>> {
+    fn begin_close(&self, time: Duration) -> Option<oneshot::Receiver<()>> {
         let Open { link, runtime } = self.opened().take()?;
         self.reach.send_replace(Reach::Closed);
         let runtime = runtime?;
@@ -276,7 +331,7 @@ impl Engine {
         // locked for as long as this process lives. And a runtime must not be ended in async code.
         let closing = thread::Builder::new().name("chat-store-close".to_owned()).spawn(move || {
             let connection = link.and_then(Link::leave);
-            let until = Instant::now() + CLOSING;
+            let until = Instant::now() + time;
             while runtime.metrics().num_alive_tasks() > 0 && Instant::now() < until {
                 thread::sleep(Duration::from_millis(1));
             }
@@ -300,7 +355,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        drop(self.begin_close());
+        drop(self.begin_close(CLOSING));
     }
 }
 
@@ -317,7 +372,7 @@ async fn watch(engine: Weak<Engine>, database: Weak<Database>, epoch: u64) {
         }
         let failure = match timeout(patience, database.health()).await {
             Ok(Ok(())) => continue,
-            Ok(Err(error)) => Failure::Broken(error),
+            Ok(Err(error)) => Failure::Cut(error),
             Err(_) => Failure::Silent,
         };
         engine.lose(epoch, &failure);

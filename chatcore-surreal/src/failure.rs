@@ -15,12 +15,20 @@ pub(crate) enum Failure {
     /// No answer came in time; it may still happen.
     Silent,
     /// The connection broke; it may have happened, or still happen.
-    Broken(Error),
+    Cut(Error),
     /// It broke off at a point at which it may have happened.
     Unclear(Error),
     /// It was refused, or failed. Nothing should have changed.
     Failed(Error),
+    /// The engine could not write. It may have happened; see [`Engine`](crate::engine::Engine) for why nothing can be
+    /// written after it.
+    Broke(Error),
+    /// That was before. Nothing was tried.
+    Unwritable,
 }
+
+/// With what the storage of an embedded engine fails, other than by a conflict.
+const BREAKING: [&str; 2] = ["There was a problem with a transaction", "There was a problem with the datastore"];
 
 impl Failure {
     /// What an error means, from a database in this process or from a server.
@@ -29,7 +37,7 @@ impl Failure {
             ErrorDetails::AlreadyExists(_) | ErrorDetails::Query(Some(QueryError::TransactionConflict)) => {
                 return Self::Lost;
             }
-            ErrorDetails::Connection(_) => return Self::Broken(error),
+            ErrorDetails::Connection(_) => return Self::Cut(error),
             // The sign-in does not hold any more; who connects again signs in again.
             ErrorDetails::NotAllowed(Some(NotAllowedError::Auth(_))) if is_remote => return Self::Away,
             _ => {}
@@ -38,9 +46,11 @@ impl Failure {
         let text = error.message();
         if text.contains("commit outcome is unknown") {
             // A server that cannot tell can be asked again; a disk that failed cannot.
-            if is_remote { Self::Broken(error) } else { Self::Unclear(error) }
+            if is_remote { Self::Cut(error) } else { Self::Unclear(error) }
         } else if text.contains("can be retried") || text.contains("Transaction retry required") {
             Self::Lost
+        } else if !is_remote && BREAKING.iter().any(|breaking| text.contains(breaking)) {
+            Self::Broke(error)
         } else {
             Self::Failed(error)
         }
@@ -55,8 +65,11 @@ impl From<Failure> for StoreError {
             Failure::Silent => Self::Unavailable("the database did not answer in time".to_owned()),
             Failure::Closed => Self::Unavailable("the store is closed".to_owned()),
             Failure::Away => Self::Unavailable("the database cannot be reached at present".to_owned()),
-            Failure::Broken(error) => Self::Unavailable(format!("the connection to the database broke: {error}")),
-            Failure::Unclear(error) | Failure::Failed(error) => Self::Backend(Box::new(error)),
+            Failure::Cut(error) => Self::Unavailable(format!("the connection to the database broke: {error}")),
+            Failure::Unwritable => {
+                Self::Unavailable("the database could not write, and must be opened again".to_owned())
+            }
+            Failure::Unclear(error) | Failure::Failed(error) | Failure::Broke(error) => Self::Backend(Box::new(error)),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use surrealdb::{
     Surreal,
     engine::any::{self, Any},
-    opt::auth,
+    opt::{Config, auth},
 };
 use tokio::{
     runtime::{Builder, Handle, Runtime},
@@ -24,6 +24,10 @@ use crate::{
 const STACK: usize = 16 << 20;
 /// How long a connection to a server may take to be made.
 const CONNECTING: Duration = Duration::from_secs(10);
+
+/// How often the engine writes, on its own account, that this process is alive; three seconds by default. A database in this
+/// process has no other process to tell, and each such write can be the one that breaks it, without anybody being told.
+const ALONE: Duration = Duration::from_secs(24 * 3600);
 
 /// The client of a database.
 pub(crate) type Database = Surreal<Any>;
@@ -103,7 +107,11 @@ pub(crate) fn runtime(name: &str, threads: usize) -> Result<Runtime, ConnectErro
 async fn open(target: Target, options: SurrealOptions) -> Result<Arc<Database>, ConnectError> {
     let until = Instant::now() + options.lock_patience;
     let database = loop {
-        match any::connect(target.url()).await {
+        let config = Config::new()
+            .node_membership_refresh_interval(ALONE)
+            .node_membership_check_interval(ALONE)
+            .node_membership_cleanup_interval(ALONE);
+        match any::connect((target.url(), config)).await {
             Ok(database) => break database,
             Err(error) if is_locked(&error) && Instant::now() < until => {
                 tokio::time::sleep(Duration::from_millis(20)).await;

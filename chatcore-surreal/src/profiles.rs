@@ -48,13 +48,18 @@ pub(crate) async fn put(engine: &Engine, profile: Profile) -> Result<(), StoreEr
         match engine.write(PUT, binds.clone(), None).await {
             Ok(()) => return Ok(()),
             Err(Failure::Lost) => tokio::task::yield_now().await,
-            Err(Failure::Unclear(error)) => {
+            Err(Failure::Unclear(error) | Failure::Broke(error)) => {
                 tracing::error!(%error, "it is not known whether a profile was kept");
                 return Err(StoreError::OutcomeUnknown);
             }
             // Where it broke off it may have been kept, which is what the caller's next use case asks for in any case.
             Err(
-                failure @ (Failure::Silent | Failure::Away | Failure::Broken(_) | Failure::Closed | Failure::Failed(_)),
+                failure @ (Failure::Silent
+                | Failure::Away
+                | Failure::Cut(_)
+                | Failure::Closed
+                | Failure::Unwritable
+                | Failure::Failed(_)),
             ) => {
                 return Err(failure.into());
             }

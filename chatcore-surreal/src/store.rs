@@ -103,6 +103,19 @@ impl SurrealStore {
         self.engine.close().await;
     }
 
+    /// Ends once the database could not write, because its disk is full or failed. From then on every commit is refused as
+    /// unavailable, until the folder is opened anew: by another store after this one was closed, or by another process. What
+    /// was committed is kept.
+    pub fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut broken = self.engine.broken();
+        async move {
+            if broken.wait_for(|is_broken| *is_broken).await.is_err() {
+                // The store is gone, and did not break.
+                std::future::pending().await
+            }
+        }
+    }
+
     fn committer(&self) -> MutexGuard<'_, Option<Running>> {
         // Nothing panics while it is held.
         self.committer.lock().unwrap_or_else(PoisonError::into_inner)

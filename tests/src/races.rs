@@ -127,8 +127,8 @@ impl Process for Remote {
             Act::Say(text, client_id) => {
                 client.post(&format!("{path}/messages"), json!({ "content": text, "client_id": client_id })).await
             }
-            Act::Join => client.post(&format!("{path}/join"), Value::Null).await,
-            Act::Leave => client.post(&format!("{path}/leave"), Value::Null).await,
+            Act::Join => client.post(&format!("{path}/join"), json!({})).await,
+            Act::Leave => client.post(&format!("{path}/leave"), json!({})).await,
             Act::Add(name) => client.post(&format!("{path}/participants"), json!({ "user_id": name })).await,
             Act::Remove(name) => client.delete(&format!("{path}/participants/{name}")).await,
             Act::Demote(name) => {

@@ -194,17 +194,21 @@ impl Committer {
             let fate = match self.write(statement, Some(epoch)).await {
                 Ok(()) => Fate::Done,
                 Err(Failure::Lost) => Fate::Taken,
-                Err(not_tried @ (Failure::Closed | Failure::Away)) => return refuse(jobs, &not_tried.into()),
+                Err(not_tried @ (Failure::Closed | Failure::Away | Failure::Unwritable)) => {
+                    return refuse(jobs, &not_tried.into());
+                }
                 Err(Failure::Failed(error)) => match self.fate(&plan, batch).await {
                     Fate::NotDone => return Attempt::Failed(jobs, error),
                     fate => fate,
                 },
-                Err(broken @ (Failure::Broken(_) | Failure::Silent)) if self.engine.is_remote() => {
+                Err(broken @ (Failure::Cut(_) | Failure::Silent)) if self.engine.is_remote() => {
                     tracing::warn!(?broken, "a commit broke off; looking for what became of it");
                     self.insist(&plan, &jobs, batch, epoch).await
                 }
                 Err(Failure::Silent) => Fate::Unknown("no answer came in time".to_owned()),
-                Err(Failure::Unclear(error) | Failure::Broken(error)) => match self.fate(&plan, batch).await {
+                // What can be read now is not what the next start finds.
+                Err(Failure::Broke(error)) => Fate::Unknown(error.to_string()),
+                Err(Failure::Unclear(error) | Failure::Cut(error)) => match self.fate(&plan, batch).await {
                     // It may still be under way.
                     Fate::NotDone => Fate::Unknown(error.to_string()),
                     fate => fate,
@@ -246,8 +250,9 @@ impl Committer {
             };
             match self.write(statement, Some(now)).await {
                 Ok(()) => return Fate::Done,
-                Err(Failure::Closed) => return Fate::Unknown("the store was closed".to_owned()),
-                Err(Failure::Away | Failure::Broken(_) | Failure::Silent) => {}
+                Err(Failure::Closed | Failure::Unwritable) => return Fate::Unknown("the store was closed".to_owned()),
+                Err(Failure::Broke(error)) => return Fate::Unknown(error.to_string()),
+                Err(Failure::Away | Failure::Cut(_) | Failure::Silent) => {}
                 Err(Failure::Lost | Failure::Failed(_) | Failure::Unclear(_)) => match self.fate(plan, batch).await {
                     // The two are in each other's way.
                     Fate::NotDone | Fate::Unknown(_) => tokio::time::sleep(PAUSE).await,

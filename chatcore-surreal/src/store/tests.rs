@@ -155,11 +155,11 @@ async fn a_commit_that_broke_off_at_a_server_is_written_again_at_its_own_place()
     let id = new_id();
     store.commit(message(id, "zero")).await.expect("a message");
     let cases: [&[Fault]; 5] = [
-        &[Fault::BrokenAfterDone],
-        &[Fault::Broken],
-        &[Fault::Broken, Fault::Broken, Fault::BrokenAfterDone],
-        &[Fault::Broken, Fault::AfterDone],
-        &[Fault::Broken, Fault::NotDone],
+        &[Fault::CutAfterDone],
+        &[Fault::Cut],
+        &[Fault::Cut, Fault::Cut, Fault::CutAfterDone],
+        &[Fault::Cut, Fault::AfterDone],
+        &[Fault::Cut, Fault::NotDone],
     ];
     for (faults, seq) in cases.into_iter().zip(2..) {
         fail(&store, faults);
@@ -189,6 +189,23 @@ async fn the_event(store: &SurrealStore, session_id: SessionId, seq: u64) -> cha
     let found = store.log(&[LogRange { session_id, from: seq, to: seq }]).await.expect("a log");
     let event = found[0][0].as_ref().clone();
     chatcore::model::NewEvent { actor: event.actor, created_at: event.created_at, kind: event.kind }
+}
+
+#[tokio::test]
+async fn nothing_is_written_after_a_write_that_the_disk_did_not_take() {
+    let store = in_memory().await;
+    let id = new_id();
+    store.commit(message(id, "one")).await.expect("a message");
+    let broken = store.broken();
+    fail(&store, &[Fault::Broke]);
+    let outcome = store.commit(message(id, "two")).await;
+    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
+    broken.await;
+    for _ in 0..3 {
+        let outcome = store.commit(message(id, "three")).await;
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    }
+    assert_eq!(positions(&store, id).await, [1]);
 }
 
 #[tokio::test]

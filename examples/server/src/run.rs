@@ -9,7 +9,7 @@ use std::{
 
 use chatcore::{Chat, JwtAuthenticator, Limits};
 use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions};
-use chatcore_surreal::{ConnectError, Credentials, SurrealOptions, SurrealStore};
+use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
         .clone()
         .unwrap_or_else(|| format!("surrealkv://{}?sync=every", config.data.join("db").display()));
     tracing::info!(database, "opening the database");
-    let store = Arc::new(SurrealStore::connect_with(&database, database_options(config)?).await.map_err(spelled_out)?);
+    let store = Arc::new(SurrealStore::connect_with(&database, database_options(config)?).await?);
 
     let limits = Limits { message_chars: config.message_chars, ..Limits::default() };
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
@@ -64,6 +64,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let app = frontend.mount(Route::new()).with(frontend.problems());
 
     let stopping = stop_on_signal()?;
+    let broken = stop_when_broken(&store, &stopping);
     // The one line on stdout, for people and for programs that start this one.
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -71,6 +72,13 @@ async fn start(config: &Config) -> Result<(), Failure> {
     // What was acknowledged is on disk already, so a database that is slow to close holds nothing up.
     if tokio::time::timeout(CLOSING_TIME, store.close()).await.is_err() {
         tracing::warn!("the database was not closed in time; the next start takes care of it");
+    }
+    if broken.is_cancelled() {
+        return Err(
+            "the database could not write, so the server has stopped; what was acknowledged is kept. See to its \
+            disk, and start the server again"
+                .into(),
+        );
     }
     tracing::info!("stopped");
     Ok(())
@@ -95,17 +103,6 @@ fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
     Ok(options)
 }
 
-/// The error with what caused it, in one line.
-fn spelled_out(error: ConnectError) -> Failure {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text.into()
-}
-
 fn options(config: &Config) -> Options {
     let origins = match config.allowed_origins.as_slice() {
         [] => Origins::SameHost,
@@ -119,6 +116,18 @@ fn options(config: &Config) -> Options {
         sockets_per_user: config.sockets_per_user,
         ..Options::default()
     }
+}
+
+/// Stops when the database can write no more; the token says whether that was so. Only a start puts it in order.
+fn stop_when_broken(store: &SurrealStore, stopping: &CancellationToken) -> CancellationToken {
+    let (breaking, broken) = (store.broken(), CancellationToken::new());
+    let (told, stopping) = (broken.clone(), stopping.clone());
+    tokio::spawn(async move {
+        breaking.await;
+        told.cancel();
+        stopping.cancel();
+    });
+    broken
 }
 
 /// Cancelled when Ctrl-C or SIGTERM comes.

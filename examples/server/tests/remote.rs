@@ -83,7 +83,7 @@ async fn what_one_server_writes_the_readers_of_the_other_see() {
     let a = Client::new(&servers[0].address, Some(token("a")));
     let b = Client::new(&servers[1].address, Some(token("b")));
     let session = a.session("PUBLIC").await;
-    b.post(&format!("/sessions/{session}/join"), serde_json::Value::Null).await.expect(200);
+    b.post(&format!("/sessions/{session}/join"), serde_json::json!({})).await.expect(200);
     let mut socket = Socket::open(&servers[1].address, "", Some(&token("b"))).await;
     assert_eq!(socket.join(&session, None).await["seq"], 2);
     // Nothing tells the second server: it looks.
@@ -92,7 +92,7 @@ async fn what_one_server_writes_the_readers_of_the_other_see() {
     }
     for n in 0..20 {
         let frame = socket.expect("message_received").await;
-        assert_eq!((&frame["seq"], &frame["data"]["content"]), (&(n + 3).into(), &n.to_string().into()));
+        assert_eq!((&frame["seq"], &frame["data"]["message"]["content"]), (&(n + 3).into(), &n.to_string().into()));
     }
     // What takes the right to read away arrives as well, and is the last.
     a.delete(&format!("/sessions/{session}/participants/b")).await.expect(200);

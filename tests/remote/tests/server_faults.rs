@@ -96,7 +96,8 @@ async fn say(
         if outcome.is_ok() {
             let _ = tell.send(());
         } else {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            // As a client does that was told to try again later.
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
         sent.push(Sent { name, outcome });
     }
@@ -212,7 +213,8 @@ async fn a_silent_server_is_given_up_and_found_again() {
     let id = session(&chat).await;
     let process = Pid::from_raw(i32::try_from(server.pid()).unwrap());
     kill(process, Signal::SIGSTOP).unwrap();
-    let sending = chat.send(&ana(), id, named("a text", "in the silence"));
+    let who = ana();
+    let sending = chat.send(&who, id, named("a text", "in the silence"));
     let outcome = timeout(PATIENCE, sending).await.expect("it never says").unwrap_err();
     assert_eq!(outcome.code(), Code::OutcomeUnknown, "{outcome}");
     let refused = timeout(PATIENCE, chat.session(&ana(), id)).await.expect("it never says").unwrap_err();
