@@ -38,7 +38,9 @@ mod wire;
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use async_nats::{Client, Request, Subject, Subscriber, ToServerAddrs, connection::State, message::OutboundMessage};
+use async_nats::{
+    Client, Request, Subject, Subscriber, ToServerAddrs, connection::State, message::OutboundMessage, rustls,
+};
 pub use async_nats::{ConnectError, ConnectOptions};
 use async_trait::async_trait;
 use chatcore::{InProcessNotifier, Notifier, model::SessionId, notify::Hint};
@@ -102,12 +104,17 @@ impl NatsNotifier {
     /// [`retry_on_initial_connect`](ConnectOptions::retry_on_initial_connect) it returns at once, and a program can
     /// start before its NATS server does.
     ///
+    /// For TLS, the program's default provider of cryptography is the one of aws-lc from here on, unless it has one.
+    ///
     /// Two options are always set by this: a process does not hear its own messages, and the number of them that may
     /// wait for a listener.
     ///
     /// # Errors
     /// As [`connect`](Self::connect), and when the options do not fit each other.
     pub async fn connect_with(servers: impl ToServerAddrs, options: ConnectOptions) -> Result<Self, ConnectError> {
+        // The client panics at `tls://` where a program's libraries bring several providers of cryptography and nobody chose
+        // one. This changes nothing where somebody did.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = options.no_echo().subscription_capacity(WAITING).connect(servers).await?;
         Ok(Self {
             client,
