@@ -1,0 +1,164 @@
+//! What a hint looks like on its way: one JSON object per message.
+
+use std::{borrow::Cow, sync::Arc};
+
+use chatcore::{
+    model::{Event, EventKind, Seq, SessionId, Signal, UserId},
+    notify::Hint,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::Error as _};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WireHint<'a> {
+    Committed {
+        session_id: SessionId,
+        head: Seq,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        events: Vec<WireEvent<'a>>,
+    },
+    Signal(Cow<'a, Signal>),
+}
+
+/// An event of the hint's session.
+#[derive(Serialize, Deserialize)]
+struct WireEvent<'a> {
+    seq: Seq,
+    number: u64,
+    created_at: DateTime<Utc>,
+    actor: Cow<'a, UserId>,
+    kind: Cow<'a, EventKind>,
+}
+
+/// Writes a hint down, without its events if it were longer than `most` bytes with them.
+pub(crate) fn encode(hint: &Hint, most: usize) -> Result<Vec<u8>, serde_json::Error> {
+    match hint {
+        Hint::Signal(signal) => serde_json::to_vec(&WireHint::Signal(Cow::Borrowed(signal))),
+        Hint::Committed { session_id, head, events } => {
+            let committed = |events| WireHint::Committed { session_id: *session_id, head: *head, events };
+            let whole = serde_json::to_vec(&committed(events.iter().map(|event| wire_event(event)).collect()))?;
+            if whole.len() <= most { Ok(whole) } else { serde_json::to_vec(&committed(Vec::new())) }
+        }
+    }
+}
+
+/// Reads a hint that came on a session's subject.
+///
+/// # Errors
+/// When it is no hint, or one of another session.
+pub(crate) fn decode(session_id: SessionId, payload: &[u8]) -> Result<Hint, serde_json::Error> {
+    let hint = match serde_json::from_slice(payload)? {
+        WireHint::Signal(signal) => Hint::Signal(signal.into_owned()),
+        WireHint::Committed { session_id, head, events } => {
+            let events = events.into_iter().map(|event| Arc::new(model_event(session_id, event))).collect();
+            Hint::Committed { session_id, head, events }
+        }
+    };
+    if hint.session_id() == session_id { Ok(hint) } else { Err(serde_json::Error::custom("a hint of another session")) }
+}
+
+fn wire_event(event: &Event) -> WireEvent<'_> {
+    // A hint's events are of its session, whose id stands once in the hint.
+    let Event { session_id: _, seq, number, created_at, actor, kind } = event;
+    WireEvent {
+        seq: *seq,
+        number: *number,
+        created_at: *created_at,
+        actor: Cow::Borrowed(actor),
+        kind: Cow::Borrowed(kind),
+    }
+}
+
+fn model_event(session_id: SessionId, event: WireEvent<'_>) -> Event {
+    let WireEvent { seq, number, created_at, actor, kind } = event;
+    Event { session_id, seq, number, created_at, actor: actor.into_owned(), kind: kind.into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
+
+    use chatcore::model::{ClientId, Content, MessageBody, MessageType, ParticipantRole, SessionChanges, SpeakerRole};
+
+    use super::*;
+
+    fn here() -> SessionId {
+        "01890000-0000-7000-8000-000000000001".parse().unwrap()
+    }
+
+    fn there() -> SessionId {
+        "01890000-0000-7000-8000-000000000002".parse().unwrap()
+    }
+
+    fn committed(kinds: Vec<EventKind>) -> Hint {
+        let event = |(n, kind)| {
+            let created_at = "2026-01-01T00:00:00.123456789Z".parse().unwrap();
+            Arc::new(Event {
+                session_id: here(),
+                seq: n,
+                number: n / 2,
+                created_at,
+                actor: UserId::new("zoë").unwrap(),
+                kind,
+            })
+        };
+        let events: Vec<_> = (1..).zip(kinds).map(event).collect();
+        Hint::Committed { session_id: here(), head: events.len() as Seq, events }
+    }
+
+    fn message(text: &str) -> EventKind {
+        let content = Content::Text(text.to_owned());
+        let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
+        EventKind::MessageSent { body, client_id: Some(ClientId::new("mine").unwrap()) }
+    }
+
+    fn typing(session_id: SessionId) -> Hint {
+        Hint::Signal(Signal::Typing { session_id, user_id: UserId::new("u").unwrap(), is_typing: true })
+    }
+
+    #[test]
+    fn what_is_told_is_what_is_heard() {
+        let user_id = UserId::new("u").unwrap();
+        let kinds = vec![
+            message("\"quoted\" \u{1F600}\n"),
+            EventKind::SessionUpdated {
+                changes: SessionChanges { description: Some(None), ..SessionChanges::default() },
+            },
+            EventKind::ParticipantRoleChanged {
+                user_id,
+                previous: ParticipantRole::Member,
+                role: ParticipantRole::Admin,
+            },
+            EventKind::ParticipantLeft,
+            EventKind::SessionDeleted,
+        ];
+        for hint in [committed(kinds), committed(Vec::new()), typing(here())] {
+            assert_eq!(decode(here(), &encode(&hint, usize::MAX).unwrap()).unwrap(), hint);
+        }
+    }
+
+    #[test]
+    fn events_are_left_out_where_they_do_not_fit() {
+        let hint = committed(vec![message("long enough")]);
+        let whole = encode(&hint, usize::MAX).unwrap().len();
+        assert_eq!(decode(here(), &encode(&hint, whole).unwrap()).unwrap(), hint);
+        let cut = encode(&hint, whole - 1).unwrap();
+        assert!(cut.len() < whole);
+        let without = Hint::Committed { session_id: here(), head: 1, events: Vec::new() };
+        assert_eq!(decode(here(), &cut).unwrap(), without);
+    }
+
+    #[test]
+    fn what_is_no_hint_of_the_session_is_not_taken_for_one() {
+        let foreign = [committed(vec![message("a")]), typing(here())];
+        for hint in foreign {
+            decode(there(), &encode(&hint, usize::MAX).unwrap()).unwrap_err();
+        }
+        let deep = "[".repeat(100_000);
+        for garbage in ["", "\u{0}", "null", "{}", "[]", "{\"committed\":{}}", "{\"signal\":{\"signal\":\"?\"}}", &deep]
+        {
+            decode(here(), garbage.as_bytes()).unwrap_err();
+        }
+    }
+}
