@@ -43,7 +43,8 @@ impl Hint {
 /// # Contract
 /// Hints are best effort. They may be lost, doubled, late and out of order: that costs latency and never correctness,
 /// because the log is the truth and is looked at from time to time in any case. Signals are carried as far as
-/// the notifier reaches.
+/// the notifier reaches. Events within a hint are believed where they go on without a gap, so a notifier carries only
+/// what was committed, and lets only processes of the chat publish.
 ///
 /// Publishing must not wait for readers, and its failure is the notifier's own business: it logs it and goes on.
 /// A stream gives the hints of one session that are published after it was made; it may end, and is then asked
