@@ -159,6 +159,13 @@ impl ChatFrontend {
     }
 }
 
+/// The WebSocket frame of an event; public for its bench.
+#[doc(hidden)]
+#[must_use]
+pub fn encode_event(view: &chatcore::chat::EventView) -> String {
+    wire::event_frame(view)
+}
+
 type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages), ()>;
 
 fn service(chat: &Chat) -> Service {

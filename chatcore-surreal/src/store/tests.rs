@@ -258,37 +258,3 @@ async fn the_second_of_two_uses_of_a_client_id_in_one_batch_conflicts() {
     assert_eq!((won.len(), lost.len()), (1, 29));
     assert!(lost.iter().all(|found| *found == won[0]));
 }
-
-/// Not a check: how much goes through in this build.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "prints figures"]
-async fn figures() {
-    let folder = tempfile::tempdir().expect("a folder");
-    for url in ["mem://".to_owned(), format!("surrealkv://{}", folder.path().display())] {
-        let store = Arc::new(SurrealStore::connect(&url).await.expect("a database"));
-        for senders in [1_usize, 16, 64] {
-            let (id, each) = (new_id(), 1280 / senders.max(4));
-            let begun = std::time::Instant::now();
-            let running: Vec<_> = (0..senders)
-                .map(|_| {
-                    let store = Arc::clone(&store);
-                    tokio::spawn(async move {
-                        for _ in 0..each {
-                            store.commit(message(id, "a message")).await.expect("a message");
-                        }
-                    })
-                })
-                .collect();
-            for sender in running {
-                sender.await.expect("a sender");
-            }
-            let sent = senders * each;
-            println!("{url} {senders} senders: {:.0}/s", sent as f64 / begun.elapsed().as_secs_f64());
-        }
-        let (id, begun) = (new_id(), std::time::Instant::now());
-        for _ in 0..100 {
-            store.facts(id, &[], Freshness::Fresh).await.expect("facts");
-        }
-        println!("{url} fresh facts: {:?}", begun.elapsed() / 100);
-    }
-}
