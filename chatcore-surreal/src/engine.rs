@@ -367,7 +367,7 @@ async fn watch(engine: Weak<Engine>, database: Weak<Database>, epoch: u64) {
     loop {
         let changed = timeout(every, reach.changed()).await;
         let Some((engine, database)) = engine.upgrade().zip(database.upgrade()) else { return };
-        if engine.epoch() != epoch || matches!(changed, Ok(_) if *reach.borrow() != Reach::There) {
+        if engine.epoch() != epoch || (changed.is_ok() && *reach.borrow() != Reach::There) {
             return;
         }
         let failure = match timeout(patience, database.health()).await {

@@ -19,7 +19,7 @@ use chatcore::{
     },
     store::{ChatStore, LogRange},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{Client, token};
 
