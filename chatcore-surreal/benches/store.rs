@@ -6,7 +6,7 @@
 
 mod kit;
 
-use std::{cell::LazyCell, env, hint::black_box, time::Duration};
+use std::{cell::LazyCell, env, time::Duration};
 
 use chatcore::model::{Bound, MessageWindow};
 use chatcore_surreal::SurrealOptions;

@@ -40,14 +40,12 @@ fn job(mut words: impl Iterator<Item = String>) -> Option<Job> {
         _ => return None,
     };
     let mut folder = None;
-    let mut given = 0;
-    for word in words {
+    for (given, word) in words.enumerate() {
         match (word.parse::<NonZeroU64>(), numbers.get_mut(given)) {
             (Ok(number), Some(place)) => *place = number.get(),
             (Err(_), _) if folder.is_none() && !word.starts_with('-') => folder = Some(PathBuf::from(word)),
             (Ok(_) | Err(_), _) => return None,
         }
-        given += 1;
     }
     let place = folder.map_or(Place::Disk, Place::Folder);
     match numbers.as_slice() {

@@ -88,6 +88,39 @@ async fn a_newer_schema_is_refused() {
     }
 }
 
+#[test]
+fn a_database_of_the_first_schema_is_brought_up_to_date() {
+    const OLD: &str = "DEFINE TABLE schema_version SCHEMAFULL; DEFINE FIELD version ON schema_version TYPE int; \
+        CREATE schema_version:current SET version = 1; \
+        CREATE $id SET number = 1, at = time::now(), actor = 'ana', governance = false, data = $data";
+    const DATA: &str = r#"{"kind":"message_sent","role":"user","message_type":"text","content":"of old"}"#;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("surrealkv://{}", folder.path().display());
+    let id = new_id();
+    // As the first version wrote it, on threads as deep as the database needs.
+    let runtime = crate::link::runtime("old", 1).expect("a runtime");
+    let writing = url.clone();
+    let written = runtime.spawn(async move {
+        let old = surrealdb::engine::any::connect(&writing).await?;
+        old.use_ns("chatcore").use_db("chatcore").await?;
+        old.query(include_str!("../../schema/0001_chat.surql")).await?.check()?;
+        old.query(OLD).bind(("id", keys::log(id, 1))).bind(("data", DATA)).await?.check().map(drop)
+    });
+    runtime.block_on(written).expect("a task").expect("a row");
+    while runtime.metrics().num_alive_tasks() > 0 {
+        std::thread::yield_now();
+    }
+    runtime.block_on(async {
+        let store = SurrealStore::connect(&url).await.expect("a database on disk");
+        assert_eq!(store.commit(message(id, "of now")).await.expect("a message").events[0].seq, 2);
+        assert_eq!(positions(&store, id).await, [1, 2]);
+        // Its rows are somebody else's, whoever asks.
+        assert_eq!(crate::read::batch(&store.engine, id, 1).await.expect("a row"), Some(None));
+        store.close().await;
+    });
+}
+
 /// The plan of a statement, as text.
 async fn explained(store: &SurrealStore, text: &'static str, binds: Variables) -> String {
     let plan: Value = store.engine.value(text, binds).await.expect("a plan");
