@@ -3,7 +3,7 @@
 //! Hints and the poller both only say that there is more; what is shown is always the log without a gap.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use tokio::{
     sync::{OnceCell, broadcast, watch},
     task::AbortHandle,
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -32,6 +33,14 @@ const CHUNK: u64 = 256;
 
 /// Signals that wait for a reader; one who is further behind misses some.
 const SIGNALS: usize = 64;
+
+/// Events of hints that came before those they follow: what is committed together is told by many, in any order. Waiting
+/// a moment for the others costs less than reading the log.
+type Early = BTreeMap<Seq, Arc<Event>>;
+
+/// How many of them are kept, and for how long.
+const EARLY: usize = 64;
+const PATIENCE: Duration = Duration::from_millis(5);
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -256,7 +265,7 @@ impl Tail {
         Ok(())
     }
 
-    async fn heed(&self, hint: Hint) {
+    async fn heed(&self, hint: Hint, early: &mut Early) {
         // A notifier that mixes sessions up must not show one to the readers of another.
         if hint.session_id() != self.session_id {
             return;
@@ -265,32 +274,66 @@ impl Tail {
             Hint::Signal(signal) => view::signal_view(&self.shared.profiles, signal).await.map(|view| {
                 // An error means that nobody listens at the moment.
                 let _ = self.signals.send(Arc::new(view));
-                true
             }),
-            Hint::Committed { session_id: _, head, events } => match self.take_in(&events).await {
-                Ok(true) if head <= *self.head.borrow() => Ok(true),
-                Ok(_) => self.catch_up().await.map(|()| true),
-                Err(error) => Err(error),
-            },
+            Hint::Committed { session_id: _, head, events } => self.follow(head, events, early).await,
         };
         if let Err(error) = done {
             tracing::warn!(session = %self.session_id, %error, "could not follow a log; the poller tries again");
         }
     }
+
+    /// Takes in what a hint brings, and keeps what came too early.
+    async fn follow(&self, head: Seq, events: Vec<Arc<Event>>, early: &mut Early) -> Result<()> {
+        let told = events.last().map_or(0, |event| event.seq);
+        early.extend(events.into_iter().map(|event| (event.seq, event)));
+        let known = *self.head.borrow();
+        let dense = early.range(known + 1..).zip(known + 1..).take_while(|((seq, _), next)| *seq == next);
+        let dense: Vec<_> = dense.map(|((_, event), _)| Arc::clone(event)).collect();
+        self.take_in(&dense).await?;
+        let known = *self.head.borrow();
+        early.retain(|seq, _| *seq > known);
+        // Waiting is of use only for what other hints will bring.
+        if (told < head && known < head) || early.len() > EARLY {
+            early.clear();
+            self.catch_up().await?;
+        }
+        Ok(())
+    }
 }
 
 async fn listen(tail: Weak<Tail>, mut hints: futures_util::stream::BoxStream<'static, Hint>) {
+    let mut early = Early::new();
+    let mut due = None;
     loop {
-        while let Some(hint) = hints.next().await {
-            let Some(tail) = tail.upgrade() else { return };
-            tail.heed(hint).await;
-        }
-        // The notifier lost its connection: ask again, at the pace of the poller which stands in meanwhile.
-        let Some((shared, id)) = tail.upgrade().map(|tail| (Arc::clone(&tail.shared), tail.session_id)) else {
-            return;
+        let hint = match due {
+            Some(due) => timeout_at(due, hints.next()).await.ok(),
+            None => Some(hints.next().await),
         };
-        tokio::time::sleep(shared.poll_interval).await;
-        hints = shared.notifier.listen(id).await;
+        let Some(tail_now) = tail.upgrade() else { return };
+        let before = *tail_now.head.borrow();
+        match hint {
+            Some(Some(hint)) => tail_now.heed(hint, &mut early).await,
+            // What is missing does not come by itself.
+            None => {
+                early.clear();
+                if let Err(error) = tail_now.catch_up().await {
+                    tracing::warn!(session = %tail_now.session_id, %error, "could not follow a log");
+                }
+            }
+            // The notifier lost its connection: ask again, at the pace of the poller which stands in meanwhile.
+            Some(None) => {
+                let (shared, id) = (Arc::clone(&tail_now.shared), tail_now.session_id);
+                drop(tail_now);
+                early.clear();
+                due = None;
+                tokio::time::sleep(shared.poll_interval).await;
+                hints = shared.notifier.listen(id).await;
+                continue;
+            }
+        }
+        let went_on = *tail_now.head.borrow() > before;
+        due =
+            if early.is_empty() { None } else { due.filter(|_| !went_on).or_else(|| Some(Instant::now() + PATIENCE)) };
     }
 }
 

@@ -109,6 +109,34 @@ async fn a_notifier_that_reorders_hints_reorders_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hints_out_of_order_cost_no_look_at_the_log() {
+    let held: Mutex<Vec<Hint>> = Mutex::default();
+    let reversed = Bent::new(move |_, hint| {
+        let mut held = held.lock().unwrap();
+        held.push(hint);
+        if held.len() == 4 { held.drain(..).rev().collect() } else { Vec::new() }
+    });
+    let store = Breakable::default();
+    let limits = Limits { poll_interval: Duration::from_secs(3_600), ..Limits::default() };
+    let chat = Chat::builder(store.clone()).limits(limits).notifier(reversed).build();
+    let alice = user("alice");
+    // Its creation is the first of four hints.
+    let id = room(&chat, &alice, &[]).await;
+    for text in ["one", "two", "three"] {
+        say(&chat, &alice, id, text).await;
+    }
+    let mut events = chat.subscribe(&alice, id, None).await.unwrap();
+    let reads = store.log_reads.load(Ordering::SeqCst);
+    for round in 0..5_u64 {
+        for n in 0..4_u64 {
+            say(&chat, &alice, id, &n.to_string()).await;
+        }
+        assert_eq!(seqs(&take(&mut events, 4).await), (5 + 4 * round..9 + 4 * round).collect::<Vec<_>>());
+    }
+    assert_eq!(store.log_reads.load(Ordering::SeqCst), reads);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_notifier_that_repeats_old_hints_repeats_nothing() {
     let all: Mutex<Vec<Hint>> = Mutex::default();
     readers_get_the_log_over(Bent::new(move |_, hint| {
