@@ -1,6 +1,7 @@
 //! The open database: its threads, its statements, and its end.
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -15,6 +16,7 @@ use surrealdb::{
     types::{Error, SurrealValue, Variables},
 };
 use tokio::{
+    net::TcpStream,
     runtime::{Handle, Runtime},
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -31,6 +33,8 @@ use crate::{
 const ANSWERING: Duration = Duration::from_secs(30);
 /// How often a server is asked whether it is still there, and how long it may take to say so.
 const WATCH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+/// Within what time a server that is there and has time answers.
+const PROMPT: Duration = Duration::from_millis(500);
 /// The pauses between attempts to reach a server again: each twice the one before.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long a close waits for what is under way.
@@ -268,18 +272,25 @@ impl Engine {
     }
 
     async fn run(&self, text: &'static str, binds: Variables, epoch: Option<u64>) -> Result<IndexedResults, Failure> {
-        let (database, current) = match self.opened().as_ref() {
+        let (database, current, mut alive) = match self.opened().as_ref() {
             None => return Err(Failure::Closed),
             Some(Open { link: None, .. }) => return Err(Failure::Away),
-            Some(Open { link: Some(link), .. }) => (Arc::clone(&link.database), link.epoch),
+            Some(Open { link: Some(link), .. }) => (Arc::clone(&link.database), link.epoch, link.alive()),
         };
         if epoch.is_some_and(|epoch| epoch != current) {
             return Err(Failure::Away);
         }
-        let query = async move { database.query(text).bind(binds).await?.check() };
+        let is_remote = self.is_remote();
+        let query = async move {
+            let asked = async { database.query(text).bind(binds).await?.check() };
+            tokio::select! {
+                answer = asked => answer.map_err(|error| Failure::of(error, is_remote)),
+                _ = alive.changed() => Err(Failure::Cut(Error::internal("the connection was given up".to_owned()))),
+            }
+        };
         let failure = match timeout(ANSWERING, self.handle.spawn(query)).await {
             Ok(Ok(Ok(result))) => return Ok(result),
-            Ok(Ok(Err(error))) => Failure::of(error, self.is_remote()),
+            Ok(Ok(Err(failure))) => failure,
             Err(_) => Failure::Silent,
             // It panicked, or the runtime went away under it.
             Ok(Err(error)) => Failure::Unclear(Error::internal(error.to_string())),
@@ -294,6 +305,12 @@ impl Engine {
             | Failure::Broke(_) => {}
         }
         Err(failure)
+    }
+
+    /// Whether somebody accepts connections where the server should be.
+    async fn is_listened_to(&self) -> bool {
+        let Some((_, place)) = self.target.address().and_then(|address| address.split_once("://")) else { return true };
+        matches!(timeout(PROMPT, TcpStream::connect(place)).await, Ok(Ok(_)))
     }
 
     /// Gives up a link that no longer works, and begins to look for another one. A database in this process has none that
@@ -330,15 +347,13 @@ impl Engine {
         // The engine gives up the folder in a task on the runtime: ending the runtime under it would keep the folder
         // locked for as long as this process lives. And a runtime must not be ended in async code.
         let closing = thread::Builder::new().name("chat-store-close".to_owned()).spawn(move || {
-            let connection = link.and_then(Link::leave);
+            let rest = link.map(Link::leave);
             let until = Instant::now() + time;
             while runtime.metrics().num_alive_tasks() > 0 && Instant::now() < until {
                 thread::sleep(Duration::from_millis(1));
             }
             runtime.shutdown_background();
-            if let Some(connection) = connection {
-                connection.shutdown_background();
-            }
+            drop(rest);
             let _ = done.send(());
         });
         if let Err(error) = closing {
@@ -370,10 +385,17 @@ async fn watch(engine: Weak<Engine>, database: Weak<Database>, epoch: u64) {
         if engine.epoch() != epoch || (changed.is_ok() && *reach.borrow() != Reach::There) {
             return;
         }
-        let failure = match timeout(patience, database.health()).await {
-            Ok(Ok(())) => continue,
-            Ok(Err(error)) => Failure::Cut(error),
-            Err(_) => Failure::Silent,
+        let mut health = pin!(database.health().into_future());
+        let answer = match timeout(PROMPT, &mut health).await {
+            Ok(answer) => Some(answer),
+            // It may be busy. Where nobody listens any more, that need not be waited for.
+            Err(_) if engine.is_listened_to().await => timeout(patience, health).await.ok(),
+            Err(_) => None,
+        };
+        let failure = match answer {
+            Some(Ok(())) => continue,
+            Some(Err(error)) => Failure::Cut(error),
+            None => Failure::Silent,
         };
         engine.lose(epoch, &failure);
         return;

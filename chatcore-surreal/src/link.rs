@@ -12,6 +12,7 @@ use surrealdb::{
 };
 use tokio::{
     runtime::{Builder, Handle, Runtime},
+    sync::watch,
     time::timeout,
 };
 
@@ -42,6 +43,15 @@ pub(crate) struct Link {
     /// The client's own tasks reconnect for ever, and send what waited once they are connected. Ending their runtime is what
     /// ends them. `None` where there are none.
     connection: Option<Runtime>,
+    /// Goes with the link. Whoever waits for an answer on it waits in vain then, and would not notice.
+    alive: watch::Sender<()>,
+}
+
+/// What is left of a link that was let go of, until what is under way on it has ended.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    _connection: Connection,
+    _alive: watch::Sender<()>,
 }
 
 impl Link {
@@ -56,7 +66,7 @@ impl Link {
         let Some(address) = target.address().map(str::to_owned) else {
             let opened = handle.spawn(open(target, options)).await;
             let database = opened.map_err(|error| ConnectError::Backend(Box::new(error)))??;
-            return Ok(Self { database, epoch, connection: None });
+            return Ok(Self { database, epoch, connection: None, alive: watch::Sender::new(()) });
         };
         // Made into a link before the first await: a bare runtime must not be dropped there.
         let runtime = runtime("chat-store-link", 1)?;
@@ -67,12 +77,17 @@ impl Link {
             Ok(Err(_)) => return Err(ConnectError::Unreachable { address, source: "no answer in time".into() }),
             Err(error) => return Err(ConnectError::Backend(Box::new(error))),
         };
-        Ok(Self { database, epoch, connection: connection.take() })
+        Ok(Self { database, epoch, connection: connection.take(), alive: watch::Sender::new(()) })
     }
 
-    /// Lets go of the database; what is left is to be ended once it has taken note.
-    pub(crate) fn leave(self) -> Option<Runtime> {
-        self.connection
+    /// Ends, with an error, when the link is given up.
+    pub(crate) fn alive(&self) -> watch::Receiver<()> {
+        self.alive.subscribe()
+    }
+
+    /// Lets go of the database; what is left is to be dropped once that has taken note.
+    pub(crate) fn leave(self) -> Rest {
+        Rest { _connection: Connection(self.connection), _alive: self.alive }
     }
 
     /// Ends the connection. What is under way on it fails.
@@ -82,6 +97,7 @@ impl Link {
 }
 
 /// A connection's runtime, which ends with it.
+#[derive(Debug)]
 struct Connection(Option<Runtime>);
 
 impl Connection {
