@@ -138,16 +138,15 @@ impl Chat {
                 rows.into_iter().filter(|event| event.kind.is_message() && (first..=last).contains(&event.number)),
             );
         };
+        // Most logs have their joins at the start, so the latest possible place is the likeliest.
+        let rows = self.rows(id, latest(first), latest(last)).await?;
+        if rows.first().is_some_and(|event| event.kind.is_message() && event.number == first) {
+            keep(&mut found, rows);
+            return Ok(found.into());
+        }
         let start = if latest(first) - first <= CHUNK {
             first
         } else {
-            // Most logs have their joins at the start, so the latest possible place is the likeliest.
-            let rows = self.rows(id, latest(first), latest(last)).await?;
-            let complete = rows.first().is_some_and(|event| event.kind.is_message() && event.number == first);
-            if complete {
-                keep(&mut found, rows);
-                return Ok(found.into());
-            }
             self.first_where(id, first, latest(first) + 1, |event| event.number >= first).await?
         };
         let mut from = start;
