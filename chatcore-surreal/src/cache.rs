@@ -5,10 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use chatcore::{
@@ -26,9 +23,6 @@ pub(crate) type People = HashMap<(SessionId, UserId), Option<ParticipantRecord>>
 pub(crate) struct Cache {
     sessions: moka::sync::Cache<SessionId, Arc<Mutex<Entry>>>,
     people: moka::sync::Cache<(SessionId, UserId), Arc<Person>>,
-    /// Counts how often the database was reached, and what is kept is from then.
-    epochs: Arc<AtomicU64>,
-    seen: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -48,34 +42,18 @@ struct Person {
 }
 
 impl Cache {
-    pub(crate) fn new(sessions: u64, participants: u64, epochs: Arc<AtomicU64>) -> Self {
-        Self {
-            sessions: moka::sync::Cache::new(sessions),
-            people: moka::sync::Cache::new(participants),
-            seen: AtomicU64::new(epochs.load(Ordering::Acquire)),
-            epochs,
-        }
-    }
-
-    /// Forgets everything where the database had to be reached anew: it may have been restored from a copy.
-    pub(crate) fn refresh(&self) {
-        let epoch = self.epochs.load(Ordering::Acquire);
-        if self.seen.swap(epoch, Ordering::AcqRel) != epoch {
-            self.sessions.invalidate_all();
-            self.people.invalidate_all();
-        }
+    pub(crate) fn new(sessions: u64, participants: u64) -> Self {
+        Self { sessions: moka::sync::Cache::new(sessions), people: moka::sync::Cache::new(participants) }
     }
 
     /// Where the log ended when it was last looked at, if that is known.
     pub(crate) fn known(&self, id: SessionId) -> Option<Known> {
-        self.refresh();
         let entry = self.sessions.get(&id)?;
         locked(&entry).known
     }
 
     /// The facts as of the kept head; `None` where something is not known.
     pub(crate) fn facts(&self, id: SessionId, users: &[UserId]) -> Option<SessionFacts> {
-        self.refresh();
         let entry = self.sessions.get(&id)?;
         let entry = locked(&entry);
         let known = entry.known?;

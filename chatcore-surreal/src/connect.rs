@@ -272,7 +272,7 @@ impl Target {
 }
 
 /// Whether somebody has the folder open. The engine has no typed error for it.
-pub(crate) fn is_locked(error: &surrealdb::Error) -> bool {
+fn is_locked(error: &surrealdb::Error) -> bool {
     error.message().contains("already locked")
 }
 
@@ -289,8 +289,12 @@ fn holds_anything(folder: &Path) -> io::Result<bool> {
         files => files?,
     };
     for file in files {
-        if file?.metadata()?.len() > 0 {
-            return Ok(true);
+        match file?.metadata() {
+            // Whoever closes it takes it away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(found) if found.len() > 0 => return Ok(true),
+            Ok(_) => {}
         }
     }
     Ok(false)

@@ -59,9 +59,11 @@ pub(crate) struct Engine {
     options: SurrealOptions,
     open: Mutex<Option<Open>>,
     shared: AtomicBool,
-    epoch: Arc<AtomicU64>,
+    /// Counts the links.
+    links: AtomicU64,
     reach: watch::Sender<Reach>,
-    broken: watch::Sender<bool>,
+    broken: Arc<watch::Sender<bool>>,
+    writing: Arc<tokio::sync::Mutex<()>>,
     #[cfg(test)]
     pub(crate) faults: Mutex<std::collections::VecDeque<Fault>>,
     #[cfg(test)]
@@ -108,6 +110,19 @@ impl Engine {
     /// Opens a database and brings its schema up to date.
     pub(crate) async fn open(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
         target.prepare()?;
+        let until = Instant::now() + options.lock_patience;
+        loop {
+            // From the start each time: whoever has it open now may leave it as it is.
+            match Self::open_in_order(&target, options).await {
+                Err(ConnectError::Locked { .. } | ConnectError::Unsettled { .. }) if Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn open_in_order(target: &Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
         if target.was_left_open()? {
             // surrealkv 0.21 goes on writing at the end of the log that it finds. Where that ends in the middle of a record,
             // what is written behind it is lost at the next start; and where it leaves the record out, it goes on writing into
@@ -118,7 +133,7 @@ impl Engine {
                 return Err(target.unsettled());
             }
         }
-        Self::open_once(target, options).await
+        Self::open_once(target.clone(), options).await
     }
 
     async fn open_once(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
@@ -132,9 +147,10 @@ impl Engine {
             target,
             options: options.clone(),
             open: Mutex::new(Some(Open { link: None, runtime: Some(runtime) })),
-            epoch: Arc::default(),
+            links: AtomicU64::new(0),
             reach: watch::Sender::new(Reach::Away),
-            broken: watch::Sender::new(false),
+            broken: Arc::new(watch::Sender::new(false)),
+            writing: Arc::default(),
             #[cfg(test)]
             faults: Mutex::default(),
             #[cfg(test)]
@@ -146,20 +162,19 @@ impl Engine {
 
     /// Makes a link and puts it in its place.
     async fn reach_it(&self) -> Result<(), ConnectError> {
-        let epoch = self.epoch() + 1;
-        let link = Link::make(&self.target, &self.options, &self.handle, epoch).await?;
+        let number = self.links.fetch_add(1, Ordering::Relaxed);
+        let link = Link::make(&self.target, &self.options, &self.handle, number).await?;
         let mut open = self.opened();
         let Some(open) = open.as_mut() else {
             link.cut();
             return Ok(());
         };
         let database = Arc::downgrade(&link.database);
-        self.epoch.store(epoch, Ordering::Release);
         open.link = Some(link);
         self.reach.send_replace(Reach::There);
         if let Some(address) = self.target.address() {
             tracing::info!(address, "connected to the database");
-            self.handle.spawn(watch(self.me.clone(), database, epoch));
+            self.handle.spawn(watch(self.me.clone(), database, number));
         }
         Ok(())
     }
@@ -193,15 +208,6 @@ impl Engine {
         self.broken.subscribe()
     }
 
-    /// Counts how often the database was reached. What was remembered before is not relied on.
-    pub(crate) fn epochs(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.epoch)
-    }
-
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
-    }
-
     /// Runs something on the engine's threads.
     pub(crate) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.handle.spawn(task)
@@ -219,7 +225,7 @@ impl Engine {
     where
         T: SurrealValue + Send + 'static,
     {
-        self.run(text, binds, None).await?.take(0).map_err(unreadable)
+        self.run(text, binds, false).await?.take(0).map_err(unreadable)
     }
 
     /// The one value that a single statement gives.
@@ -227,12 +233,12 @@ impl Engine {
     where
         T: SurrealValue + Send + 'static,
     {
-        let found: Option<T> = self.run(text, binds, None).await?.take(0).map_err(unreadable)?;
+        let found: Option<T> = self.run(text, binds, false).await?.take(0).map_err(unreadable)?;
         found.ok_or_else(|| StoreError::Corrupt("a statement gave nothing".to_owned()))
     }
 
-    /// Executes a single statement: it happens as a whole or not at all. Where an epoch is named, only in that one.
-    pub(crate) async fn write(&self, text: &'static str, binds: Variables, epoch: Option<u64>) -> Result<(), Failure> {
+    /// Executes a single statement that writes: it happens as a whole or not at all.
+    pub(crate) async fn write(&self, text: &'static str, binds: Variables) -> Result<(), Failure> {
         #[cfg(test)]
         let fault = self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         #[cfg(test)]
@@ -240,11 +246,11 @@ impl Engine {
         #[cfg(test)]
         match fault {
             Some(Fault::AfterDone) => {
-                self.run(text, binds, epoch).await?;
+                self.run(text, binds, true).await?;
                 return Err(Failure::Failed(injected()));
             }
             Some(Fault::CutAfterDone) => {
-                self.run(text, binds, epoch).await?;
+                self.run(text, binds, true).await?;
                 return Err(Failure::Cut(injected()));
             }
             Some(Fault::NotDone) => return Err(Failure::Failed(injected())),
@@ -256,37 +262,36 @@ impl Engine {
             }
             None => {}
         }
-        if *self.broken.borrow() {
-            return Err(Failure::Unwritable);
-        }
-        match self.run(text, binds, epoch).await {
-            Err(Failure::Broke(error)) if self.target.is_folder() => {
-                tracing::error!(%error, "the database could not write; until it is opened again, every change is refused");
-                self.broken.send_replace(true);
-                Err(Failure::Broke(error))
-            }
-            // Others have no log of their own that could be half written.
-            Err(Failure::Broke(error)) => Err(Failure::Failed(error)),
-            outcome => outcome.map(drop),
-        }
+        self.run(text, binds, true).await.map(drop)
     }
 
-    async fn run(&self, text: &'static str, binds: Variables, epoch: Option<u64>) -> Result<IndexedResults, Failure> {
-        let (database, current, mut alive) = match self.opened().as_ref() {
+    async fn run(&self, text: &'static str, binds: Variables, writes: bool) -> Result<IndexedResults, Failure> {
+        let (database, number, mut alive) = match self.opened().as_ref() {
             None => return Err(Failure::Closed),
             Some(Open { link: None, .. }) => return Err(Failure::Away),
-            Some(Open { link: Some(link), .. }) => (Arc::clone(&link.database), link.epoch, link.alive()),
+            Some(Open { link: Some(link), .. }) => (Arc::clone(&link.database), link.number, link.alive()),
         };
-        if epoch.is_some_and(|epoch| epoch != current) {
-            return Err(Failure::Away);
-        }
-        let is_remote = self.is_remote();
+        let (target, writing, broken) = (self.target.clone(), Arc::clone(&self.writing), Arc::clone(&self.broken));
         let query = async move {
-            let asked = async { database.query(text).bind(binds).await?.check() };
-            tokio::select! {
-                answer = asked => answer.map_err(|error| Failure::of(error, is_remote)),
-                _ = alive.changed() => Err(Failure::Cut(Error::internal("the connection was given up".to_owned()))),
+            // One after the other, so that whoever comes after a write that failed knows. And here, so that it is also
+            // known of a write whose caller has gone.
+            let _turn = if writes && target.is_folder() { Some(writing.lock_owned().await) } else { None };
+            if writes && *broken.borrow() {
+                return Err(Failure::Unwritable);
             }
+            let asked = async { database.query(text).bind(binds).await?.check() };
+            let answer = tokio::select! {
+                answer = asked => answer.map_err(|error| Failure::of(error, target.address().is_some())),
+                _ = alive.changed() => Err(Failure::Cut(Error::internal("the connection was given up".to_owned()))),
+            };
+            if writes
+                && let Err(Failure::Broke(error)) = &answer
+                && target.is_folder()
+            {
+                tracing::error!(%error, "the database could not write; until it is opened again, every change is refused");
+                broken.send_replace(true);
+            }
+            answer
         };
         let failure = match timeout(ANSWERING, self.handle.spawn(query)).await {
             Ok(Ok(Ok(result))) => return Ok(result),
@@ -296,8 +301,9 @@ impl Engine {
             Ok(Err(error)) => Failure::Unclear(Error::internal(error.to_string())),
         };
         match &failure {
-            Failure::Cut(_) | Failure::Silent | Failure::Away => self.lose(current, &failure),
+            Failure::Cut(_) | Failure::Silent | Failure::Away => self.lose(number, &failure),
             Failure::Lost
+            | Failure::Behind
             | Failure::Closed
             | Failure::Unwritable
             | Failure::Unclear(_)
@@ -315,11 +321,11 @@ impl Engine {
 
     /// Gives up a link that no longer works, and begins to look for another one. A database in this process has none that
     /// could break.
-    fn lose(&self, epoch: u64, why: &Failure) {
+    fn lose(&self, number: u64, why: &Failure) {
         let Some(address) = self.target.address() else { return };
         let mut open = self.opened();
         let Some(open) = open.as_mut() else { return };
-        if let Some(link) = open.link.take_if(|link| link.epoch == epoch) {
+        if let Some(link) = open.link.take_if(|link| link.number == number) {
             tracing::warn!(address, ?why, "the connection to the database broke");
             link.cut();
             self.reach.send_replace(Reach::Away);
@@ -342,13 +348,15 @@ impl Engine {
     fn begin_close(&self, time: Duration) -> Option<oneshot::Receiver<()>> {
         let Open { link, runtime } = self.opened().take()?;
         self.reach.send_replace(Reach::Closed);
-        let runtime = runtime?;
+        let runtime = Arc::new(Mutex::new(Some(runtime?)));
         let (done, closed) = oneshot::channel();
+        let taken = Arc::clone(&runtime);
         // The engine gives up the folder in a task on the runtime: ending the runtime under it would keep the folder
         // locked for as long as this process lives. And a runtime must not be ended in async code.
         let closing = thread::Builder::new().name("chat-store-close".to_owned()).spawn(move || {
             let rest = link.map(Link::leave);
             let until = Instant::now() + time;
+            let Some(runtime) = taken.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
             while runtime.metrics().num_alive_tasks() > 0 && Instant::now() < until {
                 thread::sleep(Duration::from_millis(1));
             }
@@ -358,6 +366,9 @@ impl Engine {
         });
         if let Err(error) = closing {
             tracing::error!(%error, "the store could not be closed in order");
+            if let Some(runtime) = runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                runtime.shutdown_background();
+            }
         }
         Some(closed)
     }
@@ -376,13 +387,13 @@ impl Drop for Engine {
 
 /// Asks a server from time to time whether it is there. The client does not notice a connection on which nothing comes any
 /// more, and lets statements wait for ever.
-async fn watch(engine: Weak<Engine>, database: Weak<Database>, epoch: u64) {
+async fn watch(engine: Weak<Engine>, database: Weak<Database>, number: u64) {
     let (every, patience) = WATCH;
     let Some(mut reach) = engine.upgrade().map(|engine| engine.reach.subscribe()) else { return };
     loop {
         let changed = timeout(every, reach.changed()).await;
         let Some((engine, database)) = engine.upgrade().zip(database.upgrade()) else { return };
-        if engine.epoch() != epoch || (changed.is_ok() && *reach.borrow() != Reach::There) {
+        if changed.is_ok() && *reach.borrow() != Reach::There {
             return;
         }
         let mut health = pin!(database.health().into_future());
@@ -397,7 +408,7 @@ async fn watch(engine: Weak<Engine>, database: Weak<Database>, epoch: u64) {
             Some(Err(error)) => Failure::Cut(error),
             None => Failure::Silent,
         };
-        engine.lose(epoch, &failure);
+        engine.lose(number, &failure);
         return;
     }
 }

@@ -8,6 +8,8 @@ use surrealdb::types::{Error, ErrorDetails, NotAllowedError, QueryError};
 pub(crate) enum Failure {
     /// Somebody else wrote one of the records first. Nothing was changed.
     Lost,
+    /// The logs do not end where they did: the database was replaced by an older copy of itself. Nothing was changed.
+    Behind,
     /// The store was closed before. Nothing was tried.
     Closed,
     /// The database cannot be reached at present. Nothing was tried.
@@ -27,6 +29,9 @@ pub(crate) enum Failure {
     Unwritable,
 }
 
+/// What a write throws that finds logs that do not end where they should.
+pub(crate) const BEHIND: &str = "chatcore: behind";
+
 /// With what the storage of an embedded engine fails, other than by a conflict.
 const BREAKING: [&str; 2] = ["There was a problem with a transaction", "There was a problem with the datastore"];
 
@@ -38,6 +43,7 @@ impl Failure {
                 return Self::Lost;
             }
             ErrorDetails::Connection(_) => return Self::Cut(error),
+            ErrorDetails::Thrown if error.message().contains(BEHIND) => return Self::Behind,
             // The sign-in does not hold any more; who connects again signs in again.
             ErrorDetails::NotAllowed(Some(NotAllowedError::Auth(_))) if is_remote => return Self::Away,
             _ => {}
@@ -49,7 +55,7 @@ impl Failure {
             if is_remote { Self::Cut(error) } else { Self::Unclear(error) }
         } else if text.contains("can be retried") || text.contains("Transaction retry required") {
             Self::Lost
-        } else if !is_remote && BREAKING.iter().any(|breaking| text.contains(breaking)) {
+        } else if BREAKING.iter().any(|breaking| text.contains(breaking)) {
             Self::Broke(error)
         } else {
             Self::Failed(error)
@@ -63,6 +69,7 @@ impl From<Failure> for StoreError {
         match failure {
             Failure::Lost => Self::Unavailable("others were faster each time".to_owned()),
             Failure::Silent => Self::Unavailable("the database did not answer in time".to_owned()),
+            Failure::Behind => Self::Stale,
             Failure::Closed => Self::Unavailable("the store is closed".to_owned()),
             Failure::Away => Self::Unavailable("the database cannot be reached at present".to_owned()),
             Failure::Cut(error) => Self::Unavailable(format!("the connection to the database broke: {error}")),

@@ -1,9 +1,6 @@
 //! The way to the database: within this process, or over a connection that can break.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use surrealdb::{
     Surreal,
@@ -17,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    connect::{ConnectError, Credentials, SurrealOptions, Target, is_locked},
+    connect::{ConnectError, Credentials, SurrealOptions, Target},
     schema,
 };
 
@@ -37,9 +34,8 @@ pub(crate) type Database = Surreal<Any>;
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) database: Arc<Database>,
-    /// Counts the links of an engine. What is remembered from one is not relied on in the next: a server that comes back
-    /// may be one that was restored from a copy.
-    pub(crate) epoch: u64,
+    /// Which of the engine's links this is.
+    pub(crate) number: u64,
     /// The client's own tasks reconnect for ever, and send what waited once they are connected. Ending their runtime is what
     /// ends them. `None` where there are none.
     connection: Option<Runtime>,
@@ -60,13 +56,13 @@ impl Link {
         target: &Target,
         options: &SurrealOptions,
         handle: &Handle,
-        epoch: u64,
+        number: u64,
     ) -> Result<Self, ConnectError> {
         let (target, options) = (target.clone(), options.clone());
         let Some(address) = target.address().map(str::to_owned) else {
             let opened = handle.spawn(open(target, options)).await;
             let database = opened.map_err(|error| ConnectError::Backend(Box::new(error)))??;
-            return Ok(Self { database, epoch, connection: None, alive: watch::Sender::new(()) });
+            return Ok(Self { database, number, connection: None, alive: watch::Sender::new(()) });
         };
         // Made into a link before the first await: a bare runtime must not be dropped there.
         let runtime = runtime("chat-store-link", 1)?;
@@ -77,7 +73,7 @@ impl Link {
             Ok(Err(_)) => return Err(ConnectError::Unreachable { address, source: "no answer in time".into() }),
             Err(error) => return Err(ConnectError::Backend(Box::new(error))),
         };
-        Ok(Self { database, epoch, connection: connection.take(), alive: watch::Sender::new(()) })
+        Ok(Self { database, number, connection: connection.take(), alive: watch::Sender::new(()) })
     }
 
     /// Ends, with an error, when the link is given up.
@@ -121,20 +117,11 @@ pub(crate) fn runtime(name: &str, threads: usize) -> Result<Runtime, ConnectErro
 }
 
 async fn open(target: Target, options: SurrealOptions) -> Result<Arc<Database>, ConnectError> {
-    let until = Instant::now() + options.lock_patience;
-    let database = loop {
-        let config = Config::new()
-            .node_membership_refresh_interval(ALONE)
-            .node_membership_check_interval(ALONE)
-            .node_membership_cleanup_interval(ALONE);
-        match any::connect((target.url(), config)).await {
-            Ok(database) => break database,
-            Err(error) if is_locked(&error) && Instant::now() < until => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Err(error) => return Err(target.refused(error)),
-        }
-    };
+    let config = Config::new()
+        .node_membership_refresh_interval(ALONE)
+        .node_membership_check_interval(ALONE)
+        .node_membership_cleanup_interval(ALONE);
+    let database = any::connect((target.url(), config)).await.map_err(|error| target.refused(error))?;
     let SurrealOptions { namespace, database: name, credentials, .. } = options;
     if let (Some(address), Some(Credentials { username, password })) = (target.address(), credentials) {
         let user = auth::Database { namespace: namespace.clone(), database: name.clone(), username, password };

@@ -45,7 +45,7 @@ pub(crate) async fn put(engine: &Engine, profile: Profile) -> Result<(), StoreEr
     binds.insert("id", keys::profile(&profile.user_id));
     binds.insert("row", ProfileRow::of(profile));
     for _ in 0..ATTEMPTS {
-        match engine.write(PUT, binds.clone(), None).await {
+        match engine.write(PUT, binds.clone()).await {
             Ok(()) => return Ok(()),
             Err(Failure::Lost) => tokio::task::yield_now().await,
             Err(Failure::Unclear(error) | Failure::Broke(error)) => {
@@ -57,6 +57,7 @@ pub(crate) async fn put(engine: &Engine, profile: Profile) -> Result<(), StoreEr
                 failure @ (Failure::Silent
                 | Failure::Away
                 | Failure::Cut(_)
+                | Failure::Behind
                 | Failure::Closed
                 | Failure::Unwritable
                 | Failure::Failed(_)),

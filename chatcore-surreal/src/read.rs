@@ -85,13 +85,6 @@ pub(crate) async fn batch(engine: &Engine, id: SessionId, seq: Seq) -> Result<Op
     Ok(found.into_iter().next().map(|BatchRow { batch }| batch))
 }
 
-/// Whether all of these positions are taken.
-pub(crate) async fn are_there(engine: &Engine, places: &[(SessionId, Seq)]) -> Result<bool, StoreError> {
-    let ids: Vec<_> = places.iter().map(|(id, seq)| keys::log(*id, *seq)).collect();
-    let found: Vec<RecordId> = engine.rows(FIRSTS, bind("ids", ids)).await?;
-    Ok(found.len() == places.len())
-}
-
 /// The places of those that hold something. Logs are dense: a range holds something where its first row is.
 async fn filled(engine: &Engine, ranges: &[LogRange], places: Vec<usize>) -> Result<Vec<usize>, StoreError> {
     let first = |place: &usize| ranges.get(*place).map(|range| (range.session_id, range.from.max(1)));

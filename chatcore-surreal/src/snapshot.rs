@@ -66,26 +66,35 @@ struct Rows {
 
 /// Reads what is wanted, and keeps it in the cache.
 pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Snapshot, StoreError> {
-    let epoch = engine.epoch();
     let mut known = starts(engine, cache, &ask.sessions).await?;
     let mut length = TAIL;
+    // A server can be replaced by an older copy of itself: so what is remembered of a log is looked at again there.
+    let overlap = Seq::from(engine.is_remote());
     for _ in 0..ROUNDS {
-        let rows: Rows = engine.value(SNAPSHOT, binds(ask, &known, length)).await?;
-        let mut is_full = false;
+        let rows: Rows = engine.value(SNAPSHOT, binds(ask, &known, length, overlap)).await?;
+        let (mut is_full, mut is_behind) = (false, false);
         for (id, tail) in ask.sessions.iter().zip(&rows.tails) {
             let end = known.entry(*id).or_default();
-            is_full |= tail.len() as Seq == length;
+            let mut tail = tail.iter();
+            is_full |= tail.len() as Seq >= length;
+            if overlap.min(end.head.seq) > 0 && !is_there(end, tail.next())? {
+                cache.forget(*id);
+                is_behind = true;
+                continue;
+            }
             for row in tail {
                 follow(end, row)?;
             }
         }
+        if is_behind {
+            tracing::error!("the database was replaced by an older copy of itself; going on from what it holds");
+            known = starts(engine, cache, &ask.sessions).await?;
+            continue;
+        }
         // The rest of what was read held at the ends of the logs, so only the last round counts.
         if !is_full {
             let snapshot = decode(ask, known, rows)?;
-            // Where the database was reached anew meanwhile, this may be from before.
-            if engine.epoch() == epoch {
-                keep(cache, ask, &snapshot);
-            }
+            keep(cache, ask, &snapshot);
             return Ok(snapshot);
         }
         length = (length * 4).min(LONGEST_TAIL);
@@ -117,10 +126,10 @@ async fn starts(
     Ok(known)
 }
 
-fn binds(ask: &Ask, known: &HashMap<SessionId, Known>, length: Seq) -> Variables {
+fn binds(ask: &Ask, known: &HashMap<SessionId, Known>, length: Seq, overlap: Seq) -> Variables {
     let tail = |id: &SessionId| {
         let head = known.get(id).map_or(0, |end| end.head.seq);
-        keys::log_range(*id, head + 1, head + length)
+        keys::log_range(*id, head + 1 - overlap.min(head), head + length)
     };
     let records: &[SessionId] = if ask.records { &ask.sessions } else { &[] };
     let mut binds = Variables::new();
@@ -132,6 +141,11 @@ fn binds(ask: &Ask, known: &HashMap<SessionId, Known>, length: Seq) -> Variables
     );
     binds.insert("tails", ask.sessions.iter().map(tail).collect::<Vec<_>>());
     binds
+}
+
+/// Whether a row is the one at which a log was remembered to end.
+fn is_there(end: &Known, row: Option<&TailRow>) -> Result<bool, StoreError> {
+    row.map_or(Ok(false), |row| Ok(row.end()?.0 == end.head))
 }
 
 /// Goes one row on.

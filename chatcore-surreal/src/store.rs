@@ -83,7 +83,7 @@ impl SurrealStore {
     }
 
     fn on(engine: Arc<Engine>, options: SurrealOptions) -> Self {
-        let cache = Arc::new(Cache::new(options.cached_sessions, options.cached_participants, engine.epochs()));
+        let cache = Arc::new(Cache::new(options.cached_sessions, options.cached_participants));
         let (queue, jobs) = mpsc::channel(options.max_queue.max(1));
         let committer = Committer::new(Arc::clone(&engine), Arc::clone(&cache), options.max_batch.max(1));
         let task = engine.spawn(committer.run(jobs));

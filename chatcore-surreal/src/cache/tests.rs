@@ -50,7 +50,7 @@ fn facts(cache: &Cache) -> Option<(u64, String, Option<ParticipantRole>)> {
 }
 
 fn learned(seq: u64, governance: u64) -> Cache {
-    let cache = Cache::new(100, 100, Arc::default());
+    let cache = Cache::new(100, 100);
     cache.learn(ID, known(seq, governance), Some(&Some(session("a"))), &people(ParticipantRole::Member));
     cache
 }

@@ -21,7 +21,10 @@ use chatcore::{
     model::SessionId,
     store::{Change, Committed, Write},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use self::{
     plan::{Claims, Plan, Verdict},
@@ -127,9 +130,9 @@ impl Committer {
         (Duration::from_micros(self.slowest.load(Ordering::Relaxed)) * REST).min(LONGEST_REST)
     }
 
-    async fn write(&self, statement: Statement, epoch: Option<u64>) -> Result<(), Failure> {
+    async fn write(&self, statement: Statement) -> Result<(), Failure> {
         let begun = Instant::now();
-        let outcome = self.engine.write(statement.text, statement.binds, epoch).await;
+        let outcome = self.engine.write(statement.text, statement.binds).await;
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.slowest.fetch_max(micros, Ordering::Relaxed);
         outcome
@@ -179,31 +182,32 @@ impl Committer {
 
     /// Tries so often to commit these in one transaction.
     async fn attempt(&self, jobs: Vec<Job>, rounds: usize) -> Attempt {
-        let (batch, mut epoch) = (new_batch(), self.engine.epoch());
+        let batch = new_batch();
         let (mut known, mut claims) = match self.start(&jobs).await {
             Ok(known) => (known, Claims::new()),
             Err(error) => return refuse(jobs, &error),
         };
         for _ in 0..rounds {
             let plan = plan::plan(jobs.iter().map(|job| &job.change), &known, &claims);
-            let statement = match write::statement(&plan, jobs.iter().map(|job| &job.change), batch) {
+            let statement = match self.statement(&plan, &jobs, batch, &known) {
                 Ok(Some(statement)) => statement,
                 Ok(None) => return settle(jobs, plan),
                 Err(error) => return refuse(jobs, &error),
             };
-            let fate = match self.write(statement, Some(epoch)).await {
+            let fate = match self.write(statement).await {
                 Ok(()) => Fate::Done,
                 Err(Failure::Lost) => Fate::Taken,
                 Err(not_tried @ (Failure::Closed | Failure::Away | Failure::Unwritable)) => {
                     return refuse(jobs, &not_tried.into());
                 }
+                Err(Failure::Behind) => return self.behind(jobs, &plan),
                 Err(Failure::Failed(error)) => match self.fate(&plan, batch).await {
                     Fate::NotDone => return Attempt::Failed(jobs, error),
                     fate => fate,
                 },
                 Err(broken @ (Failure::Cut(_) | Failure::Silent)) if self.engine.is_remote() => {
                     tracing::warn!(?broken, "a commit broke off; looking for what became of it");
-                    self.insist(&plan, &jobs, batch, epoch).await
+                    self.insist(&plan, &jobs, batch, &known).await
                 }
                 Err(Failure::Silent) => Fate::Unknown("no answer came in time".to_owned()),
                 // What can be read now is not what the next start finds.
@@ -220,7 +224,6 @@ impl Committer {
                 Fate::NotDone => return self.unknown(jobs, plan, "it broke off"),
                 Fate::Unknown(why) => return self.unknown(jobs, plan, &why),
             }
-            epoch = self.engine.epoch();
             match self.look(&jobs).await {
                 Ok(found) => (known, claims) = (found.known, found.claims),
                 Err(error) => return refuse(jobs, &error),
@@ -229,37 +232,58 @@ impl Committer {
         Attempt::Lost(jobs)
     }
 
+    fn statement(
+        &self,
+        plan: &Plan,
+        jobs: &[Job],
+        batch: i64,
+        known: &HashMap<SessionId, Known>,
+    ) -> Result<Option<Statement>, StoreError> {
+        let guard = self.engine.is_remote().then_some(known);
+        write::statement(plan, jobs.iter().map(|job| &job.change), batch, guard)
+    }
+
     /// Writes a batch again that may have been written, as soon as the server is there again. Its places are named, so it
     /// cannot be there twice: the later one of the two fails, and then its rows are found.
-    async fn insist(&self, plan: &Plan, jobs: &[Job], batch: i64, epoch: u64) -> Fate {
+    async fn insist(&self, plan: &Plan, jobs: &[Job], batch: i64, known: &HashMap<SessionId, Known>) -> Fate {
         let until = Instant::now() + INSISTING;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || !self.engine.reachable(left).await {
                 return Fate::Unknown("the database stayed away".to_owned());
             }
-            let now = self.engine.epoch();
-            // A server that came back as an older copy of itself has no place for this batch: it would stand behind a hole.
-            match if now == epoch { Ok(true) } else { read::are_there(&self.engine, &plan.before()).await } {
-                Ok(true) => {}
-                Ok(false) => return Fate::Unknown("the database has lost a part of its logs".to_owned()),
-                Err(_) => continue,
-            }
-            let Ok(Some(statement)) = write::statement(plan, jobs.iter().map(|job| &job.change), batch) else {
+            let Ok(Some(statement)) = self.statement(plan, jobs, batch, known) else {
                 return Fate::Unknown("it could not be said again".to_owned());
             };
-            match self.write(statement, Some(now)).await {
-                Ok(()) => return Fate::Done,
-                Err(Failure::Closed | Failure::Unwritable) => return Fate::Unknown("the store was closed".to_owned()),
-                Err(Failure::Broke(error)) => return Fate::Unknown(error.to_string()),
-                Err(Failure::Away | Failure::Cut(_) | Failure::Silent) => {}
-                Err(Failure::Lost | Failure::Failed(_) | Failure::Unclear(_)) => match self.fate(plan, batch).await {
-                    // The two are in each other's way.
-                    Fate::NotDone | Fate::Unknown(_) => tokio::time::sleep(PAUSE).await,
-                    fate => return fate,
-                },
+            match timeout(left, self.write(statement)).await {
+                Ok(Ok(())) => return Fate::Done,
+                Ok(Err(Failure::Closed | Failure::Unwritable)) => {
+                    return Fate::Unknown("the store was closed".to_owned());
+                }
+                Ok(Err(Failure::Behind)) => {
+                    return Fate::Unknown("the database has lost a part of its logs".to_owned());
+                }
+                Ok(Err(Failure::Broke(error))) => return Fate::Unknown(error.to_string()),
+                Ok(Err(Failure::Lost | Failure::Failed(_) | Failure::Unclear(_))) => {
+                    match self.fate(plan, batch).await {
+                        // The two are in each other's way.
+                        Fate::NotDone | Fate::Unknown(_) => {}
+                        fate => return fate,
+                    }
+                }
+                Ok(Err(Failure::Away | Failure::Cut(_) | Failure::Silent)) | Err(_) => {}
             }
+            tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Nothing was written, since a log does not end where it is remembered to: all who decided on that decide again.
+    fn behind(&self, jobs: Vec<Job>, plan: &Plan) -> Attempt {
+        tracing::error!("the database was replaced by an older copy of itself; going on from what it holds");
+        for id in plan.ends.keys() {
+            self.cache.forget(*id);
+        }
+        refuse(jobs, &StoreError::Stale)
     }
 
     /// The ends of the logs, from memory where they are there.

@@ -47,20 +47,6 @@ impl Plan {
     }
 }
 
-impl Plan {
-    /// The positions before those that are written.
-    pub(crate) fn before(&self) -> Vec<(SessionId, Seq)> {
-        let mut firsts = HashMap::<SessionId, Seq>::new();
-        for verdict in &self.verdicts {
-            let Verdict::Accepted(committed) = verdict else { continue };
-            for event in &committed.events {
-                firsts.entry(event.session_id).or_insert(event.seq);
-            }
-        }
-        firsts.into_iter().filter(|(_, seq)| *seq > 1).map(|(id, seq)| (id, seq - 1)).collect()
-    }
-}
-
 /// Decides on each change as if those before it had been committed.
 pub(crate) fn plan<'a>(
     changes: impl Iterator<Item = &'a Change>,

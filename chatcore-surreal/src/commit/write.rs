@@ -5,28 +5,47 @@ use std::collections::{BTreeMap, HashMap};
 use chatcore::{
     StoreError,
     model::{Session, SessionId, UserId},
-    store::{Change, ParticipantRecord, Write},
+    store::{Change, Head, ParticipantRecord, Write},
 };
 use surrealdb::types::{RecordId, SurrealValue, Value, Variables};
 
 use super::plan::{Plan, Verdict};
 use crate::{
     keys, lists,
-    rows::{CheckpointRow, ClientRow, LinkRow, LogRow, ParticipantRow, SeatRow, SessionRow},
+    rows::{CheckpointRow, ClientRow, Known, LinkRow, LogRow, ParticipantRow, SeatRow, SessionRow},
 };
+
+macro_rules! guard {
+    () => {
+        "IF (SELECT VALUE [number, at] FROM $last) != $ends { THROW 'chatcore: behind' };"
+    };
+}
+
+macro_rules! change {
+    () => {
+        "LET $left = (SELECT VALUE seat FROM $people WHERE seat != NONE);\
+        INSERT $rows RETURN NONE;\
+        DELETE $left RETURN NONE;\
+        DELETE $gone RETURN NONE;\
+        FOR $row IN $put { UPSERT $row.id CONTENT $row RETURN NONE };\
+        RETURN NONE }"
+    };
+}
 
 /// Messages only: the shape that counts.
 const INSERT: &str = "INSERT $rows RETURN NONE";
 
+/// The same on a server, which somebody may replace by an older copy of itself at any time: what is remembered of a log
+/// must be there, or this would stand behind a hole.
+const GUARDED_INSERT: &str = concat!("{", guard!(), "INSERT $rows RETURN NONE; RETURN NONE }");
+
 /// A block is one transaction. What was a participant's seat before is found in it: nobody else can have changed that,
 /// since whoever changes a session takes a place in its log, and then the `INSERT` fails.
-const CHANGE: &str = "{\
-    LET $left = (SELECT VALUE seat FROM $people WHERE seat != NONE);\
-    INSERT $rows RETURN NONE;\
-    DELETE $left RETURN NONE;\
-    DELETE $gone RETURN NONE;\
-    FOR $row IN $put { UPSERT $row.id CONTENT $row RETURN NONE };\
-    RETURN NONE }";
+const CHANGE: &str = concat!("{", change!());
+const GUARDED_CHANGE: &str = concat!("{", guard!(), change!());
+
+/// Ends of logs, as they are remembered.
+pub(crate) type Guard<'a> = Option<&'a HashMap<SessionId, Known>>;
 
 /// A batch as a statement with its values.
 #[derive(Debug)]
@@ -44,6 +63,8 @@ struct Rows {
     gone: Vec<RecordId>,
     /// Whose seat may change.
     people: Vec<RecordId>,
+    /// What must stand at the ends of the logs, where that is to be looked at.
+    guard: Option<(Vec<RecordId>, Vec<Value>)>,
 }
 
 /// The statement for a plan; `None` where nothing is written. Its rows tell which batch wrote them.
@@ -54,8 +75,9 @@ pub(crate) fn statement<'a>(
     plan: &Plan,
     changes: impl Iterator<Item = &'a Change>,
     batch: i64,
+    guard: Guard<'_>,
 ) -> Result<Option<Statement>, StoreError> {
-    let mut rows = Rows::default();
+    let mut rows = Rows { guard: guard.map(|known| ends(plan, known)), ..Rows::default() };
     let mut sessions = BTreeMap::<SessionId, &Session>::new();
     let mut people = HashMap::<(SessionId, &UserId), &ParticipantRecord>::new();
     for (verdict, change) in plan.verdicts.iter().zip(changes) {
@@ -90,6 +112,15 @@ pub(crate) fn statement<'a>(
     Ok(Some(rows.statement()))
 }
 
+/// The last rows of the logs that are written, and what must be in them.
+fn ends(plan: &Plan, known: &HashMap<SessionId, Known>) -> (Vec<RecordId>, Vec<Value>) {
+    let heads = plan.ends.keys().filter_map(|id| Some((id, known.get(id)?.head))).filter(|(_, head)| head.seq > 0);
+    let row = |(id, head): (&SessionId, Head)| {
+        (keys::log(*id, head.seq), vec![keys::signed(head.number).into_value(), head.at.into_value()].into_value())
+    };
+    heads.map(row).unzip()
+}
+
 impl Rows {
     fn session(&mut self, session: &Session) {
         let listing = keys::listing(session.id);
@@ -118,15 +149,23 @@ impl Rows {
     }
 
     fn statement(self) -> Statement {
-        let Self { new, put, gone, people } = self;
+        let Self { new, put, gone, people, guard } = self;
         let mut binds = Variables::new();
         binds.insert("rows", new);
+        let (insert, change) = match guard {
+            None => (INSERT, CHANGE),
+            Some((last, ends)) => {
+                binds.insert("last", last);
+                binds.insert("ends", ends);
+                (GUARDED_INSERT, GUARDED_CHANGE)
+            }
+        };
         if put.is_empty() && gone.is_empty() {
-            return Statement { text: INSERT, binds };
+            return Statement { text: insert, binds };
         }
         binds.insert("put", put);
         binds.insert("gone", gone);
         binds.insert("people", people);
-        Statement { text: CHANGE, binds }
+        Statement { text: change, binds }
     }
 }

@@ -48,7 +48,7 @@ async fn the_end_of_a_log_is_found_far_beyond_its_checkpoint() {
         let part = Change { events: vec![message(id, "a message").events.remove(0); 100], ..message(id, "") };
         store.commit(part).await.expect("messages");
     }
-    store.engine.write("DELETE $id", bind("id", keys::checkpoint(id)), None).await.expect("the checkpoint is lost");
+    store.engine.write("DELETE $id", bind("id", keys::checkpoint(id))).await.expect("the checkpoint is lost");
     let other = store.beside();
     let facts = other.facts(id, &[], Freshness::Fresh).await.expect("facts");
     assert_eq!((facts.head.seq, facts.head.number), (1300, 1300));
@@ -80,7 +80,7 @@ async fn a_newer_schema_is_refused() {
     let url = format!("surrealkv://{}", folder.path().display());
     let store = SurrealStore::connect(&url).await.expect("a database on disk");
     let id = bind("id", RecordId::new("schema_version", "current"));
-    store.engine.write("UPDATE $id SET version = 99", id, None).await.expect("another version");
+    store.engine.write("UPDATE $id SET version = 99", id).await.expect("another version");
     store.close().await;
     match SurrealStore::connect(&url).await {
         Err(ConnectError::NewerSchema { found: 99, known: 2 }) => {}
@@ -200,6 +200,30 @@ async fn a_commit_that_broke_off_at_a_server_is_written_again_at_its_own_place()
         assert_eq!(committed.events[0].seq, seq, "{faults:?}");
     }
     assert_eq!(positions(&store, id).await, [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn an_older_copy_of_the_database_is_gone_on_with_where_it_ends() {
+    let store = in_memory().await;
+    store.engine.pretend_remote.store(true, std::sync::atomic::Ordering::Relaxed);
+    for reads_first in [false, true] {
+        let id = new_id();
+        for n in 0..5 {
+            store.commit(message(id, &n.to_string())).await.expect("a message");
+        }
+        let lost: Vec<_> = (3..=5).map(|seq| keys::log(id, seq)).collect();
+        store.engine.write("DELETE $ids", bind("ids", lost)).await.expect("they are lost");
+        if reads_first {
+            let facts = store.facts(id, &[], Freshness::Fresh).await.expect("facts");
+            assert_eq!((facts.head.seq, facts.head.number), (2, 2));
+        } else {
+            let outcome = store.commit(message(id, "behind a hole")).await;
+            assert!(matches!(outcome, Err(StoreError::Stale)), "{outcome:?}");
+        }
+        let committed = store.commit(message(id, "anew")).await.expect("a message");
+        assert_eq!((committed.events[0].seq, committed.events[0].number), (3, 3));
+        assert_eq!(positions(&store, id).await, [1, 2, 3]);
+    }
 }
 
 /// An event that is alike in everything is somebody else's all the same.
