@@ -223,7 +223,8 @@ impl Target {
     /// Whether a row that can be read has also been made durable. On disk a commit can be read shortly before it is.
     pub(crate) fn visible_is_durable(&self) -> bool {
         match self {
-            // What a server lets others see it has in its log, and keeps when it is killed.
+            // What a server lets others see it has in its log, and keeps when it is killed. Where its disk failed, it
+            // says so, and then nobody asks.
             Self::Memory | Self::Server { .. } => true,
             Self::Folder { .. } => false,
         }

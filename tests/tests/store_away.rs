@@ -118,8 +118,8 @@ async fn a_subscription_that_the_store_ends_says_which_one_it_was() {
     let id = a.session("PUBLIC").await;
     a.say(&id, "x").await;
     let mut socket = Socket::open(&server.address, "", Some(&token("a"))).await;
-    // The facts and the first look at the log are answered, the replay is not.
-    store.left.store(2, Ordering::SeqCst);
+    // The facts, the first look at the log, and whether it goes on from there are answered, the replay is not.
+    store.left.store(3, Ordering::SeqCst);
     socket.join(&id, Some(0)).await;
     let ended = socket.expect("error").await;
     assert_eq!((&ended["data"]["code"], &ended["data"]["session_id"]), (&json!("SERVICE_UNAVAILABLE"), &json!(id)));
