@@ -26,6 +26,13 @@ const SNAPSHOT: &str = "RETURN {\
     clients: (SELECT * FROM $clients),\
     tails: $tails.map(|$tail| (SELECT id, number, at, governance FROM $tail)) }";
 
+/// The same of one session, without client ids: what every read begins with.
+const ONE: &str = "RETURN {\
+    sessions: (SELECT * FROM $sessions),\
+    people: (SELECT * FROM $people),\
+    clients: [],\
+    tails: [(SELECT id, number, at, governance FROM $tail)] }";
+
 /// How many positions beyond the known end of a log are looked at first, and at the most. A checkpoint is never
 /// further behind than the former.
 pub(crate) const TAIL: Seq = 256;
@@ -71,7 +78,8 @@ pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Sn
     // A server can be replaced by an older copy of itself: so what is remembered of a log is looked at again there.
     let overlap = Seq::from(engine.is_remote());
     for _ in 0..ROUNDS {
-        let rows: Rows = engine.value(SNAPSHOT, binds(ask, &known, length, overlap)).await?;
+        let text = if ask.sessions.len() == 1 && ask.claims.is_empty() { ONE } else { SNAPSHOT };
+        let rows: Rows = engine.value(text, binds(ask, &known, length, overlap)).await?;
         let (mut is_full, mut is_behind) = (false, false);
         for (id, tail) in ask.sessions.iter().zip(&rows.tails) {
             let end = known.entry(*id).or_default();
@@ -139,7 +147,10 @@ fn binds(ask: &Ask, known: &HashMap<SessionId, Known>, length: Seq, overlap: Seq
         "clients",
         ask.claims.iter().map(|(id, user, client)| keys::client(*id, user, client)).collect::<Vec<_>>(),
     );
-    binds.insert("tails", ask.sessions.iter().map(tail).collect::<Vec<_>>());
+    match ask.sessions.as_slice() {
+        [one] if ask.claims.is_empty() => binds.insert("tail", tail(one)),
+        all => binds.insert("tails", all.iter().map(tail).collect::<Vec<_>>()),
+    };
     binds
 }
 

@@ -20,6 +20,10 @@ use chatcore_surreal::{SurrealOptions, SurrealStore};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, task::JoinSet};
 
+/// The one of the example server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A hundred bytes, as in all figures.
 pub(crate) const TEXT: &str =
     "A message of a hundred bytes: that is as long as what people say to one another in a chat, or so...!";

@@ -54,6 +54,9 @@ impl Chat {
         window: MessageWindow,
         limit: u64,
     ) -> Result<MessagePage> {
+        if let Some(events) = self.page_beside(id, head, window, limit).await? {
+            return self.page(head, events).await;
+        }
         // The page as message numbers: `first..=last`, empty when `last < first`.
         let (first, last) = match window {
             MessageWindow::Skip(skip) => (skip.saturating_add(1), skip.saturating_add(limit).min(head.number)),
@@ -68,6 +71,38 @@ impl Chat {
             }
         };
         let events = if first <= last { self.messages_between(id, head, first, last).await? } else { Vec::new() };
+        self.page(head, events).await
+    }
+
+    /// The page next to a position, found with one read where nothing but messages stands there.
+    async fn page_beside(
+        &self,
+        id: SessionId,
+        head: Head,
+        window: MessageWindow,
+        limit: u64,
+    ) -> Result<Option<Vec<Arc<Event>>>> {
+        let (mut rows, wanted) = match window {
+            MessageWindow::Before(Bound::Seq(seq)) if seq > 1 => {
+                let last = head.seq.min(seq - 1);
+                let rows = self.rows(id, last.saturating_sub(limit.saturating_sub(1)).max(1), last).await?;
+                let before = rows.last().map_or(0, |event| event.number);
+                (rows, before.min(limit))
+            }
+            MessageWindow::After(Bound::Seq(seq)) if 0 < seq && seq < head.seq => {
+                let rows = self.rows(id, seq, head.seq.min(seq.saturating_add(limit))).await?;
+                let upto = rows.first().map_or(0, |event| event.number);
+                (rows.into_iter().skip(1).collect(), (head.number - upto).min(limit))
+            }
+            MessageWindow::Before(_) | MessageWindow::After(_) | MessageWindow::Skip(_) | MessageWindow::Newest => {
+                return Ok(None);
+            }
+        };
+        rows.retain(|event| event.kind.is_message());
+        Ok((rows.len() as u64 == wanted).then_some(rows))
+    }
+
+    async fn page(&self, head: Head, events: Vec<Arc<Event>>) -> Result<MessagePage> {
         let profiles = self.inner.profiles.find(events.iter().map(|event| &event.actor).collect()).await?;
         let shown = |event: &Arc<Event>| view::message(event, super::profiles::of(&profiles, &event.actor));
         let messages: Vec<Message> = events.iter().filter_map(shown).collect();
