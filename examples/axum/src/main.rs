@@ -1,0 +1,2 @@
+//! The GraphQL schema in an axum app.
+fn main() {}

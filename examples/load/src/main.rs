@@ -1,0 +1,2 @@
+//! Puts load on a chat server.
+fn main() {}
