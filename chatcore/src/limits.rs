@@ -27,6 +27,11 @@ pub struct Limits {
     pub commit_attempts: u32,
     /// How often sessions that have readers are looked at when no hint came.
     pub poll_interval: Duration,
+    /// Sessions that one stream of all of a user's sessions may have.
+    pub stream_sessions: usize,
+    /// How often such a stream looks for sessions that its user came into through another process. Within the process it is
+    /// told at once.
+    pub membership_interval: Duration,
     /// Events that a session with readers keeps in memory, for readers who are a little behind.
     pub tail_events: usize,
     /// Roughly how many bytes they may take; the last event is kept in any case.
@@ -47,6 +52,8 @@ impl Default for Limits {
             profile_chars: 256,
             commit_attempts: 32,
             poll_interval: Duration::from_millis(500),
+            stream_sessions: 1_000,
+            membership_interval: Duration::from_secs(5),
             tail_events: 256,
             tail_bytes: 1024 * 1024,
         }
