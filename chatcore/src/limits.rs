@@ -19,6 +19,8 @@ pub struct Limits {
     pub page_default: u32,
     /// Most entries of a page.
     pub page_max: u32,
+    /// Most entries of what is asked about many sessions at once.
+    pub batch_max: usize,
     /// Deepest `skip`.
     pub skip_max: u64,
     /// Longest name, handle, e-mail address or picture address that is taken over from a token; longer ones are cut.
@@ -48,6 +50,7 @@ impl Default for Limits {
             default_participants: 100,
             page_default: 50,
             page_max: 100,
+            batch_max: 100,
             skip_max: 1_000_000_000_000,
             profile_chars: 256,
             commit_attempts: 32,

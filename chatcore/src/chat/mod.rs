@@ -1,5 +1,6 @@
 //! The service: every use case is a method of [`Chat`].
 
+mod batch;
 mod govern;
 mod inbox;
 mod messages;
@@ -17,6 +18,7 @@ mod view;
 
 use std::{fmt, sync::Arc};
 
+pub use batch::{MessagesOf, ParticipantsOf};
 pub use messages::EventPage;
 pub use participants::AddParticipant;
 pub use send::SendMessage;
