@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A page of a session's messages, as [`Chat::messages`] gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessagesOf {
     /// Whose.
     pub session_id: SessionId,
@@ -21,7 +21,7 @@ pub struct MessagesOf {
 }
 
 /// A page of a session's participants, as [`Chat::participants`] gives it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ParticipantsOf {
     /// Whose.
     pub session_id: SessionId,
