@@ -9,7 +9,7 @@ use async_graphql::{
     Name, Positioned,
     parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet},
 };
-use chatcore::{Error, Result};
+use chatcore::{Code, Error, Result};
 
 use crate::SchemaOptions;
 
@@ -93,13 +93,22 @@ fn exceeded(what: &'static str, count: usize, limit: usize) -> Result<()> {
 /// Checks a parsed document, each of its operations.
 pub(crate) fn check(document: &ExecutableDocument, options: &SchemaOptions) -> Result<()> {
     let mut counter = Counter { fragments: &document.fragments, known: HashMap::new() };
+    // Those that nothing spreads, too: the engine looks at each.
+    for name in document.fragments.keys() {
+        counter.fragment(name.as_str())?;
+    }
     for (_, operation) in document.operations.iter() {
-        let Count { fields, aliases, roots, depth, lists } = counter.count(&operation.node.selection_set)?;
+        let Count { fields, aliases, roots, depth, lists, introspects } =
+            counter.count(&operation.node.selection_set)?;
         exceeded("the number of fields", fields, options.fields)?;
         exceeded("the number of aliases", aliases, options.aliases)?;
         exceeded("the number of root fields", roots, options.root_fields)?;
         exceeded("the depth", depth, options.depth)?;
         exceeded("the depth of introspection", lists, INTROSPECTION_LISTS)?;
+        if introspects && !options.introspection {
+            let detail = "this schema does not tell of itself here; its text is published with the software";
+            return Err(Error::Refused { code: Code::ResourceAccessDenied, detail });
+        }
     }
     Ok(())
 }
@@ -113,6 +122,7 @@ struct Count {
     roots: usize,
     depth: usize,
     lists: usize,
+    introspects: bool,
 }
 
 struct Counter<'d> {
@@ -128,16 +138,15 @@ impl<'d> Counter<'d> {
             let part = match &selection.node {
                 Selection::Field(field) => {
                     let inner = self.count(&field.node.selection_set)?;
-                    let is_list = matches!(
-                        field.node.name.node.as_str(),
-                        "fields" | "inputFields" | "interfaces" | "possibleTypes"
-                    );
+                    let name = field.node.name.node.as_str();
+                    let is_list = matches!(name, "fields" | "inputFields" | "interfaces" | "possibleTypes");
                     Count {
                         fields: inner.fields.saturating_add(1),
                         aliases: inner.aliases.saturating_add(field.node.alias.is_some().into()),
                         roots: 1,
                         depth: inner.depth + 1,
                         lists: inner.lists + usize::from(is_list),
+                        introspects: inner.introspects || matches!(name, "__schema" | "__type"),
                     }
                 }
                 Selection::InlineFragment(fragment) => self.count(&fragment.node.selection_set)?,
@@ -149,6 +158,7 @@ impl<'d> Counter<'d> {
                 roots: sum.roots.saturating_add(part.roots),
                 depth: sum.depth.max(part.depth),
                 lists: sum.lists.max(part.lists),
+                introspects: sum.introspects || part.introspects,
             };
         }
         Ok(sum)
