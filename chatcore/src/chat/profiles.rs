@@ -1,6 +1,10 @@
 //! Profiles: made on first sight, looked up when something is shown.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use moka::sync::Cache;
 
@@ -60,10 +64,7 @@ impl Profiles {
     pub(super) async fn find(&self, users: Vec<&UserId>) -> Result<HashMap<UserId, Profile>> {
         let mut found = HashMap::new();
         let mut missing = Vec::new();
-        for user in users {
-            if found.contains_key(user) || missing.contains(user) {
-                continue;
-            }
+        for user in HashSet::<&UserId>::from_iter(users) {
             match self.recent.get(user) {
                 Some(profile) => {
                     found.insert(user.clone(), profile);
@@ -84,6 +85,9 @@ impl Profiles {
     }
 
     pub(super) async fn one(&self, user: &UserId) -> Result<Profile> {
+        if let Some(profile) = self.recent.get(user) {
+            return Ok(profile);
+        }
         let mut found = self.find(vec![user]).await?;
         Ok(found.remove(user).unwrap_or_else(|| Profile::unknown(user.clone())))
     }

@@ -17,7 +17,10 @@ use chatcore::{
     chat::{CreateSession, EventView, SendMessage, Subscription},
     model::{Content, Event, Message, Profile, Seq, Session, SessionDetails, SessionId, SessionType, UserId},
     permission::Denial,
-    store::{Change, Committed, Freshness, Head, LogRange, ParticipantRecord, PublicSessions, SessionFacts, Slice},
+    store::{
+        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
+        SessionFacts, Slice,
+    },
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -143,8 +146,8 @@ impl ChatStore for Breakable {
         Ok(committed)
     }
 
-    async fn facts(&self, id: SessionId, users: &[UserId], freshness: Freshness) -> Result<SessionFacts, StoreError> {
-        self.read()?.facts(id, users, freshness).await
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        self.read()?.facts(queries, freshness).await
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
@@ -155,8 +158,8 @@ impl ChatStore for Breakable {
         Ok(found)
     }
 
-    async fn participants(&self, id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
-        self.read()?.participants(id, slice).await
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+        self.read()?.participants(queries).await
     }
 
     async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
