@@ -62,7 +62,9 @@ pub(crate) struct List {
 impl List {
     pub(crate) fn of(query: &ParticipantsQuery) -> Self {
         let ParticipantsQuery { session_id, slice: Slice { skip, limit } } = *query;
-        Self { seats: keys::seats(session_id), skip: signed(skip), limit: signed(limit) }
+        // Within a closure the database takes no larger numbers. No session has as many participants.
+        let most = |number: u64| signed(number.min(u32::MAX.into()));
+        Self { seats: keys::seats(session_id), skip: most(skip), limit: most(limit) }
     }
 }
 
