@@ -63,18 +63,22 @@ impl Profiles {
     /// The profiles of these users; of whom nothing is known, the id stands for the name.
     pub(super) async fn find(&self, users: Vec<&UserId>) -> Result<HashMap<UserId, Profile>> {
         let mut found = HashMap::new();
-        let mut missing = Vec::new();
-        for user in HashSet::<&UserId>::from_iter(users) {
+        let mut missing = HashSet::new();
+        for user in users {
+            if found.contains_key(user) || missing.contains(user) {
+                continue;
+            }
             match self.recent.get(user) {
                 Some(profile) => {
                     found.insert(user.clone(), profile);
                 }
-                None => missing.push(user.clone()),
+                None => drop(missing.insert(user.clone())),
             }
         }
         if missing.is_empty() {
             return Ok(found);
         }
+        let missing = Vec::from_iter(missing);
         let stored = self.store.profiles(&missing).await?;
         for (user, profile) in missing.into_iter().zip(stored) {
             let profile = profile.unwrap_or_else(|| Profile::unknown(user.clone()));
