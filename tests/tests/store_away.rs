@@ -8,8 +8,11 @@ use std::sync::{
 
 use chatcore::{
     Chat, ChatStore, MemoryStore, StoreError, async_trait,
-    model::{Event, Profile, Session, SessionId, UserId},
-    store::{Change, Committed, Freshness, Head, LogRange, ParticipantRecord, PublicSessions, SessionFacts, Slice},
+    model::{Event, Profile, Session, UserId},
+    store::{
+        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
+        SessionFacts, Slice,
+    },
 };
 use chatcore_tests::{Server, Socket, token};
 use serde_json::json;
@@ -39,16 +42,16 @@ impl ChatStore for Away {
         self.call()?.commit(change).await
     }
 
-    async fn facts(&self, id: SessionId, users: &[UserId], fresh: Freshness) -> Result<SessionFacts, StoreError> {
-        self.call()?.facts(id, users, fresh).await
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        self.call()?.facts(queries, freshness).await
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
         self.call()?.log(ranges).await
     }
 
-    async fn participants(&self, id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
-        self.call()?.participants(id, slice).await
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+        self.call()?.participants(queries).await
     }
 
     async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
