@@ -14,7 +14,7 @@ use chatcore::{
         SessionFacts, Slice,
     },
 };
-use chatcore_tests::{Server, Socket, token};
+use chatcore_tests::{Events, Server, Socket, token};
 use serde_json::json;
 
 /// For ever.
@@ -131,4 +131,20 @@ async fn a_subscription_that_the_store_ends_says_which_one_it_was() {
     socket.join(&id, Some(0)).await;
     socket.expect("session_created").await;
     socket.expect("message_received").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_stream_that_the_store_ends_says_so_and_can_be_begun_again() {
+    let (server, store) = server().await;
+    let a = server.client("a").await;
+    let id = a.session("PUBLIC").await;
+    store.left.store(3, Ordering::SeqCst);
+    let mut stream = Events::open(a.stream_of(&id, "?after=0")).await.unwrap();
+    assert_eq!(stream.expect("error").await["data"]["code"], "SERVICE_UNAVAILABLE");
+    stream.ended().await;
+    let path = format!("/sessions/{id}/events?wait=60");
+    a.get(&path).await.problem(503, "SERVICE_UNAVAILABLE");
+    store.left.store(ALWAYS, Ordering::SeqCst);
+    let mut stream = Events::open(a.stream_of(&id, "?after=0")).await.unwrap();
+    stream.expect("session_created").await;
 }
