@@ -8,7 +8,6 @@ use chatcore::{Code, Error};
 use futures_util::{FutureExt, stream::BoxStream};
 use mime::Mime;
 use serde_json::Value as Json;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Caller, WireOptions,
@@ -147,7 +146,7 @@ impl HttpHead {
     }
 
     /// Answers the request: with `url_query` (what follows the `?`), or with `body` where it [has one](Self::has_body), of
-    /// which the size was limited while it was read. Events end when `stop` is cancelled.
+    /// which the size was limited while it was read. Events end when `stop` is done.
     pub async fn answer<E: Executor>(
         self,
         executor: &E,
@@ -155,7 +154,7 @@ impl HttpHead {
         body: &[u8],
         caller: Caller,
         options: &WireOptions,
-        stop: CancellationToken,
+        stop: impl Future<Output = ()> + Send + 'static,
     ) -> HttpReply {
         let media = self.media();
         let many = match self.parameters(url_query, body, options) {
@@ -207,7 +206,7 @@ impl HttpHead {
         parameters: Parameters,
         caller: Caller,
         options: &WireOptions,
-        stop: CancellationToken,
+        stop: impl Future<Output = ()> + Send + 'static,
     ) -> HttpReply {
         let media = self.media();
         let operation = parameters.parse(caller.data());
@@ -376,6 +375,7 @@ impl HttpReply {
             Code::AuthTokenInvalid | Code::AuthTokenExpired => {
                 reply.with("WWW-Authenticate", "Bearer error=\"invalid_token\"")
             }
+            Code::UpgradeRequired => reply.with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13"),
             _ => reply,
         };
         match error.retry_after() {

@@ -20,4 +20,6 @@ pub use caller::Caller;
 pub use http::{ALLOW, HttpBody, HttpHead, HttpReply};
 pub use options::WireOptions;
 pub use page::graphiql;
-pub use socket::{Close, Frame, PROTOCOL, serve_socket};
+#[cfg(feature = "poem")]
+pub(crate) use socket::converse;
+pub use socket::{Close, Frame, PROTOCOL, serve_socket, token_of};

@@ -2,21 +2,15 @@
 
 use std::time::Duration;
 
-/// What the transports allow.
+/// What the transports allow. The sizes of bodies and of messages are limited by whoever reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireOptions {
-    /// Largest body of a request, in bytes.
-    pub body_bytes: usize,
-    /// How long the body of a request may take.
-    pub body_time: Duration,
     /// Requests that one body may hold, as a JSON array. With 1, arrays are refused.
     pub batch: usize,
     /// Whether `GET` with `Accept: text/html` gives the GraphiQL page, which loads its code from unpkg.com.
     pub graphiql: bool,
     /// How often an event stream says that it is still there.
     pub heartbeat: Duration,
-    /// Largest message that a WebSocket takes, in bytes.
-    pub message_bytes: usize,
     /// How long a WebSocket may take to say who it is.
     pub init_time: Duration,
     /// Operations that a WebSocket may have open at once.
@@ -32,12 +26,9 @@ pub struct WireOptions {
 impl Default for WireOptions {
     fn default() -> Self {
         Self {
-            body_bytes: 64 * 1024,
-            body_time: Duration::from_secs(10),
             batch: 1,
             graphiql: true,
             heartbeat: Duration::from_secs(15),
-            message_bytes: 64 * 1024,
             init_time: Duration::from_secs(10),
             operations_per_socket: 100,
             ping_interval: Duration::from_secs(25),

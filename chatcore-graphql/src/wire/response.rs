@@ -17,7 +17,14 @@ pub(crate) fn coded(message: impl Into<String>, code: Code) -> ServerError {
 
 /// What went wrong before there was anything to execute.
 pub(crate) fn error_of(error: &Error) -> ServerError {
-    coded(error.to_string(), error.code())
+    let mut coded = coded(error.to_string(), error.code());
+    let details = Value::from_json(error.details())
+        .ok()
+        .filter(|details| !matches!(details, Value::Object(map) if map.is_empty()));
+    if let Some(details) = details {
+        coded.extensions.get_or_insert_default().set("details", details);
+    }
+    coded
 }
 
 /// Whether nothing was executed: then a response has no `data` at all.

@@ -24,7 +24,6 @@ use tokio::{
     sync::mpsc,
     time::{Instant, interval_at, sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Caller, WireOptions,
@@ -102,14 +101,37 @@ type End = Option<Close>;
 ///
 /// `authenticate` gets the payload of `connection_init` and says who it is. If it refuses, the socket is closed with 4403 and
 /// the stable code of the error as reason. The socket is closed with 4403 and `AUTH_TOKEN_EXPIRED` when the token of the
-/// [`Caller`] ends, and with 1001 when `stop` is cancelled.
+/// [`Caller`] ends, and with 1001 when `stop` is done.
 pub async fn serve_socket<E, S, A, F>(
     executor: &E,
     socket: S,
     authenticate: A,
     options: &WireOptions,
-    stop: &CancellationToken,
+    stop: impl Future<Output = ()>,
 ) -> Option<Close>
+where
+    E: Executor,
+    S: Stream<Item = Result<Frame, Option<Close>>> + Sink<Frame> + Unpin,
+    A: FnOnce(Option<Map<String, Json>>) -> F,
+    F: Future<Output = Result<Caller, Error>>,
+{
+    let mut socket = socket;
+    let end = converse(executor, &mut socket, authenticate, options, stop).await;
+    if let Some(close) = &end {
+        // Who does not take it has not long to do so.
+        let _ = timeout(LAST_WORD, socket.send(Frame::Close(Some(close.clone())))).await;
+    }
+    end
+}
+
+/// As [`serve_socket`], without the close frame.
+pub(crate) async fn converse<E, S, A, F>(
+    executor: &E,
+    socket: S,
+    authenticate: A,
+    options: &WireOptions,
+    stop: impl Future<Output = ()>,
+) -> End
 where
     E: Executor,
     S: Stream<Item = Result<Frame, Option<Close>>> + Sink<Frame> + Unpin,
@@ -118,16 +140,10 @@ where
 {
     let (sink, mut source) = socket.split();
     let mut out = Out { sink, write_time: options.write_time };
-    let end = tokio::select! {
-        () = stop.cancelled() => Some(Close::new(1001, "the server ends")),
+    tokio::select! {
+        () = stop => Some(Close::new(1001, "the server ends")),
         end = talk(executor, &mut out, &mut source, authenticate, options) => end,
-    };
-    match &end {
-        Some(close) => drop(timeout(LAST_WORD, out.sink.send(Frame::Close(Some(close.clone())))).await),
-        // Polled once more, the library answers the other side's close frame.
-        None => drop(timeout(LAST_WORD, source.next()).await),
     }
-    end
 }
 
 async fn talk<E, S, A, F>(
@@ -157,6 +173,22 @@ where
         end = read(source, orders, &life) => end,
         end = writer.write(queue) => end,
     }
+}
+
+/// The token in the payload of `connection_init`: `{"Authorization": "Bearer <token>"}`, with the key in any case, or
+/// `{"token": "<token>"}`.
+#[must_use]
+pub fn token_of(payload: Option<&Map<String, Json>>) -> Option<&str> {
+    let payload = payload?;
+    let authorization = payload.iter().find(|(key, _)| key.eq_ignore_ascii_case("authorization"));
+    let token = match authorization {
+        Some((_, value)) => {
+            let (scheme, token) = value.as_str()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(token)?
+        }
+        None => payload.get("token")?.as_str()?,
+    };
+    Some(token.trim()).filter(|token| !token.is_empty())
 }
 
 /// Waits for the message that says who it is.
@@ -224,7 +256,12 @@ where
         Some(Ok(Frame::Text(text))) => Incoming::read(&text).map(Some).map_err(bad),
         Some(Ok(Frame::Binary)) => Err(bad("send JSON in text messages, not in binary ones".to_owned())),
         Some(Ok(Frame::Ping | Frame::Pong)) => Ok(None),
-        Some(Ok(Frame::Close(_))) | None => Err(None),
+        Some(Ok(Frame::Close(_))) => {
+            // Polled once more, the library answers it.
+            let _ = timeout(LAST_WORD, source.next()).await;
+            Err(None)
+        }
+        None => Err(None),
         Some(Err(end)) => Err(end),
     }
 }

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use futures_util::{
     FutureExt, StreamExt,
+    future::BoxFuture,
     stream::{self, BoxStream},
 };
 use tokio::time::{Instant, Interval, interval_at};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Caller, WireOptions,
@@ -22,23 +22,23 @@ struct Events {
     execution: Execution,
     heartbeat: Interval,
     expiry: Option<Instant>,
-    stop: CancellationToken,
+    stop: BoxFuture<'static, ()>,
     /// Ends with the stream.
     _caller: Caller,
 }
 
-/// The events of an operation. The stream ends without `complete` when `stop` is cancelled or the token ends: then the
+/// The events of an operation. The stream ends without `complete` when `stop` is done or the token ends: then the
 /// client may connect again, and shows its new token.
 pub(crate) fn events(
     execution: Execution,
     caller: Caller,
     options: &WireOptions,
-    stop: CancellationToken,
+    stop: impl Future<Output = ()> + Send + 'static,
 ) -> BoxStream<'static, Bytes> {
     let every = options.heartbeat;
     let heartbeat = interval_at(Instant::now() + every, every);
     let expiry = caller.left().and_then(in_time);
-    let events = Events { execution, heartbeat, expiry, stop, _caller: caller };
+    let events = Events { execution, heartbeat, expiry, stop: stop.boxed(), _caller: caller };
     stream::unfold(events, |mut events| async { events.next().await.map(|text| (Bytes::from(text), events)) }).boxed()
 }
 
@@ -46,20 +46,17 @@ impl Events {
     async fn next(&mut self) -> Option<String> {
         let first = tokio::select! {
             biased;
-            () = self.stop.cancelled() => return None,
+            () = &mut self.stop => return None,
             () = at(self.expiry) => return None,
             step = self.execution.next() => step?,
             _ = self.heartbeat.tick() => return Some(":\n\n".to_owned()),
         };
         let mut text = String::new();
-        let mut next = Some(first);
-        for _ in 0..BURST {
-            let Some(step) = next else { break };
+        let (mut burst, mut next) = (1, Some(first));
+        while let Some(step) = next {
             write(&mut text, &step);
-            next = self.execution.next().now_or_never().flatten();
-        }
-        if let Some(step) = next {
-            write(&mut text, &step);
+            burst += 1;
+            next = if burst > BURST { None } else { self.execution.next().now_or_never().flatten() };
         }
         self.heartbeat.reset();
         Some(text)
