@@ -20,12 +20,21 @@
 //! `code` in its `extensions`, the same as on the other transports, and the `details` that these give.
 
 mod error;
+#[cfg(feature = "poem")]
+mod glue;
 mod guard;
 mod options;
 mod schema;
+mod wire;
 
 pub use async_graphql;
 
 pub use error::{field_error, request_error};
+#[cfg(feature = "poem")]
+pub use glue::GraphqlFrontend;
 pub use options::{Meter, SchemaOptions};
 pub use schema::{Caller, ChatSchema, schema};
+pub use wire::{
+    ALLOW, Caller as WireCaller, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql,
+    serve_socket, token_of,
+};
