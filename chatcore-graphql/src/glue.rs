@@ -35,7 +35,6 @@ pub struct GraphqlFrontend<E> {
 struct State<E> {
     executor: E,
     authenticator: Box<dyn Authenticator>,
-    data: Box<dyn Fn(&Principal) -> Data + Send + Sync>,
     options: WireOptions,
     sockets: Sockets,
 }
@@ -47,21 +46,16 @@ impl<E> fmt::Debug for GraphqlFrontend<E> {
 }
 
 impl<E: Executor> GraphqlFrontend<E> {
-    /// A frontend over this schema. `data` makes what the schema finds in its context: it is called once for each operation.
+    /// A frontend over this schema, as a rule a [`ChatSchema`](crate::ChatSchema); it finds the [`Caller`](crate::Caller) in the
+    /// data of each request.
     ///
     /// The frontend shares the registry of sockets, and with it their limits in number, size and time, with the server's other
     /// frontends; those in `options` that are there too are overridden by them.
-    pub fn new(
-        executor: E,
-        authenticator: impl Authenticator,
-        data: impl Fn(&Principal) -> Data + Send + Sync + 'static,
-        sockets: Sockets,
-        options: WireOptions,
-    ) -> Self {
+    pub fn new(executor: E, authenticator: impl Authenticator, sockets: Sockets, options: WireOptions) -> Self {
         let Options { authentication_time, ping_interval, pong_time, write_time, .. } = *sockets.options();
         let options = WireOptions { init_time: authentication_time, ping_interval, pong_time, write_time, ..options };
-        let (authenticator, data) = (Box::new(authenticator), Box::new(data));
-        Self { state: Arc::new(State { executor, authenticator, data, options, sockets }) }
+        let authenticator = Box::new(authenticator);
+        Self { state: Arc::new(State { executor, authenticator, options, sockets }) }
     }
 
     /// Adds the endpoint to an app.
@@ -131,8 +125,8 @@ impl<E: Executor> State<E> {
             async move { sockets.stopping().await }
         };
         let caller = {
-            let (state, principal) = (Arc::clone(self), principal.clone());
-            Caller::new(move || (state.data)(&principal))
+            let principal = principal.clone();
+            Caller::new(move || data(&principal))
         };
         let caller = caller.expires_at(principal.expires_at);
         let url_query = request.uri().query();
@@ -204,13 +198,20 @@ impl<E: Executor> State<E> {
     async fn admit(self: &Arc<Self>, token: &str) -> Result<Caller> {
         let principal = self.authenticator.authenticate(token).await?;
         let place = self.sockets.take_for(&principal.user_id)?;
-        let (state, expires_at) = (Arc::clone(self), principal.expires_at);
+        let expires_at = principal.expires_at;
         let caller = Caller::new(move || {
             let _ = &place;
-            (state.data)(&principal)
+            data(&principal)
         });
         Ok(caller.expires_at(expires_at))
     }
+}
+
+/// What an operation finds in its context.
+fn data(principal: &Principal) -> Data {
+    let mut data = Data::default();
+    data.insert(crate::Caller(principal.clone()));
+    data
 }
 
 fn response(HttpReply { status, headers, body }: HttpReply) -> Response {
