@@ -65,10 +65,12 @@ async fn the_end_of_a_log_is_found_far_beyond_its_checkpoint() {
 async fn the_end_of_a_log_is_found_once_however_often_it_is_asked_for() {
     let store = in_memory().await;
     let id = new_id();
-    store.commit(message(id, "one")).await.expect("a message");
-    // Who knows nothing of it yet follows the log from its start.
+    for said in ["one", "two"] {
+        store.commit(message(id, said)).await.expect("a message");
+    }
+    // Who knows nothing of it yet follows the log from its checkpoint.
     let found = store.beside().facts(&[asked(id), asked(new_id()), asked(id)], Freshness::Fresh).await.expect("facts");
-    assert_eq!(found.iter().map(|facts| facts.head.seq).collect::<Vec<_>>(), [1, 0, 1]);
+    assert_eq!(found.iter().map(|facts| facts.head.seq).collect::<Vec<_>>(), [2, 0, 2]);
 }
 
 #[tokio::test]
