@@ -1,4 +1,11 @@
 //! graphql-sse, distinct connections mode. Time is the tests' own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests report by panicking"
+)]
 
 mod toy;
 

@@ -1,4 +1,11 @@
 //! GraphQL over HTTP, case by case.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests report by panicking"
+)]
 
 mod toy;
 

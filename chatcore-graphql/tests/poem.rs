@@ -1,4 +1,11 @@
 //! The endpoint for poem, over the network.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests report by panicking"
+)]
 #![cfg(feature = "poem")]
 
 mod toy;

@@ -1,4 +1,11 @@
 //! graphql-transport-ws, rule by rule. Time is the tests' own: what never comes ends the socket, and fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests report by panicking"
+)]
 
 mod toy;
 
