@@ -48,8 +48,7 @@ fn log(config: &Config) -> Result<(), Failure> {
 }
 
 async fn start(config: &Config) -> Result<(), Failure> {
-    let secret = secret::load(config)?;
-    let (authenticator, graphql_authenticator) = (JwtAuthenticator::hs256(&secret)?, JwtAuthenticator::hs256(&secret)?);
+    let authenticator = Arc::new(JwtAuthenticator::hs256(&secret::load(config)?)?);
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another place with --listen", config.listen))?;
