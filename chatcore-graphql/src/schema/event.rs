@@ -32,6 +32,7 @@ macro_rules! events {
             $($field: $type,)*
         }
 
+        $(#[$doc])*
         #[Object]
         impl $name {
             /// The session.

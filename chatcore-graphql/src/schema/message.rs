@@ -58,6 +58,7 @@ pub(super) struct Message {
     pub(super) loads: Arc<Loads>,
 }
 
+/// What somebody said.
 #[Object]
 impl Message {
     /// The id.

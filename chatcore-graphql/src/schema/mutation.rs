@@ -194,6 +194,7 @@ impl Arrival {
 /// The session that the caller is in now.
 struct JoinSessionPayload(Arrival);
 
+/// The session that the caller is in now.
 #[Object]
 impl JoinSessionPayload {
     /// The session.
@@ -210,6 +211,7 @@ impl JoinSessionPayload {
 /// Who was brought in.
 struct AddParticipantPayload(Arrival);
 
+/// Who was brought in.
 #[Object]
 impl AddParticipantPayload {
     /// The session.
@@ -267,6 +269,7 @@ impl SendMessageInput {
 /// What may be changed.
 pub(crate) struct Mutation;
 
+/// What may be changed.
 #[Object]
 impl Mutation {
     /// Make a session, whose owner and first participant the caller becomes.

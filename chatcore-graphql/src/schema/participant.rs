@@ -23,6 +23,7 @@ pub(super) enum ParticipantRole {
 #[derive(Debug, Clone)]
 pub(super) struct Participant(pub(super) model::Participant);
 
+/// A user's membership of a session.
 #[Object]
 impl Participant {
     /// Names this one stay: who comes back gets a new one.

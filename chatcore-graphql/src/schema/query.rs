@@ -34,6 +34,7 @@ pub(super) enum Node {
 /// What may be asked.
 pub(crate) struct Query;
 
+/// What may be asked.
 #[Object]
 impl Query {
     /// A session or a message by its id.

@@ -14,6 +14,7 @@ pub(super) struct Long(pub(super) u64);
 /// The largest whole number that every client can tell from its neighbours (RFC 8259, section 6).
 const LARGEST: u64 = (1 << 53) - 1;
 
+/// A whole number from 0 to 2^53 - 1, as a JSON number.
 #[Scalar]
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -33,6 +34,7 @@ impl ScalarType for Long {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DateTime(pub(super) chrono::DateTime<Utc>);
 
+/// A time (RFC 3339), in UTC.
 #[Scalar]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -53,6 +53,7 @@ impl Session {
     }
 }
 
+/// A conversation.
 #[Object]
 impl Session {
     /// The id.

@@ -25,6 +25,7 @@ struct PositionInput {
 /// What may be followed.
 pub(crate) struct Subscription;
 
+/// What may be followed.
 #[async_graphql::Subscription]
 impl Subscription {
     /// A session's events after a position and on live, and its signals. First comes `Subscribed`. A client that comes back goes

@@ -7,6 +7,7 @@ use chatcore::model::Profile;
 #[derive(Debug, Clone)]
 pub(super) struct User(pub(super) Profile);
 
+/// A user, as they are shown now.
 #[Object]
 impl User {
     /// The id that the tokens of this user name.
