@@ -103,24 +103,15 @@ events! {
             named.into_iter().filter_map(|(changed, setting)| changed.then_some(setting)).collect()
         }
 
-        /// The new title, where that changed.
-        async fn title(&self) -> Option<&str> {
-            self.changes.title.as_deref()
-        }
-
-        /// The new description, where that changed and there is one.
-        async fn description(&self) -> Option<&str> {
-            self.changes.description.as_ref()?.as_deref()
-        }
-
-        /// Who may come in now, where that changed.
-        async fn session_type(&self) -> Option<SessionType> {
-            self.changes.session_type.map(Into::into)
-        }
-
-        /// How many may be in it now, where that changed.
-        async fn max_participants(&self) -> Option<u32> {
-            self.changes.max_participants
+        /// What they are now.
+        async fn changes(&self) -> Changes {
+            let SessionChanges { title, description, session_type, max_participants } = self.changes.clone();
+            Changes {
+                title,
+                description: description.flatten(),
+                session_type: session_type.map(Into::into),
+                max_participants,
+            }
         }
     }
 
@@ -199,6 +190,20 @@ events! {
             self.client_id.as_ref().map(model::ClientId::as_str)
         }
     }
+}
+
+/// New settings of a session; null for those that did not change, and for a description that was taken away.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(name = "SessionChanges")]
+pub(super) struct Changes {
+    /// What it is called.
+    title: Option<String>,
+    /// What it is about.
+    description: Option<String>,
+    /// Who may come in.
+    session_type: Option<SessionType>,
+    /// How many may be in it.
+    max_participants: Option<u32>,
 }
 
 /// A setting of a session.
@@ -290,7 +295,7 @@ pub(super) struct SubscriptionEnded {
     /// Why: a stable code, as in the `extensions` of an error.
     code: String,
     /// Why, in words.
-    message: String,
+    detail: String,
 }
 
 /// What a subscription brings: an event, a signal, or something about the subscription itself.
@@ -345,7 +350,7 @@ impl Delivery {
             AllDelivery::Ended { session_id, error } => Ok(SubscriptionEnded {
                 session_id: ID(session_id.to_string()),
                 code: error.code().as_str().to_owned(),
-                message: error.to_string(),
+                detail: error.to_string(),
             }
             .into()),
         }
