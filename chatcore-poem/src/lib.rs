@@ -24,6 +24,7 @@
 //! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
 //! [`frames`].
 
+mod document;
 mod drain;
 mod extract;
 mod options;
@@ -83,7 +84,7 @@ impl ChatFrontend {
     /// A frontend.
     pub fn with_options(chat: Chat, authenticator: impl Authenticator, options: Options) -> Self {
         let service = service(&chat);
-        let document = serde_json::from_str(&service.spec()).unwrap_or_default();
+        let document = document::simplify(serde_json::from_str(&service.spec()).unwrap_or_default());
         let routes = Arc::new(Routes::new(&document, &BASES, &["/ws", "/openapi.json", "/docs"]));
         let docs = service.swagger_ui_html();
         let state = State { chat, authenticator: Arc::new(authenticator), options, sockets: Sockets::default() };
