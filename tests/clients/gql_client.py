@@ -32,11 +32,11 @@ async def raised(kind, awaitable):
 
 
 async def follow(schema, session_id, after, until, meanwhile):
-    """Follows from a position; once it stands at `until`, does something and yields what comes of it, to the end."""
+    """Follows from a position; once it stands at `until`, does something and goes on. Gives the events, and what ended it."""
     url = SERVER.replace("http", "ws") + "/graphql"
     protocols = [WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL]
     transport = WebsocketsTransport(url, init_payload=headers("bob"), subprotocols=protocols)
-    seen = []
+    seen, lost = [], None
     try:
         async with Client(transport=transport, schema=schema) as session:
             query = SESSION_EVENTS
@@ -46,10 +46,10 @@ async def follow(schema, session_id, after, until, meanwhile):
                 if seen[-1].get("seq", after) == until:
                     until = None
                     meanwhile(transport)
-    except TransportError:
-        pass
+    except TransportError as error:
+        lost = error
     equal(seen[0], {"__typename": "Subscribed", "sessionId": session_id, "after": after})
-    return seen[1:]
+    return seen[1:], lost
 
 
 async def flow():
@@ -77,12 +77,14 @@ async def flow():
     def cut(transport):
         transport.adapter.websocket.transport.abort()
 
-    first = await follow(schema, room, 0, 2, cut)
+    first, lost = await follow(schema, room, 0, 2, cut)
+    assert lost, "the cut was not noticed"
     rest("alice", "POST", f"/sessions/{room}/messages", {"content": "while you were away"})
-    rest_of = await follow(schema, room, 2, 3, lambda _: rest("alice", "DELETE", f"/sessions/{room}"))
-    equal([event["seq"] for event in first + rest_of], [1, 2, 3, 4])
-    equal(rest_of[0]["message"], {"content": "while you were away"})
-    equal(rest_of[-1]["__typename"], "SessionDeleted")
+    second, lost = await follow(schema, room, 2, 3, lambda _: rest("alice", "DELETE", f"/sessions/{room}"))
+    equal(lost, None)
+    equal([event["seq"] for event in first + second], [1, 2, 3, 4])
+    equal(second[0]["message"], {"content": "while you were away"})
+    equal(second[-1]["__typename"], "SessionDeleted")
     return "took the schema by introspection, checked queries by it, mutated, followed a session, resumed after a cut"
 
 

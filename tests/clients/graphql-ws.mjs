@@ -32,6 +32,8 @@ await client("graphql-ws", async () => {
         (errors) => /NOT_FOUND/.test(errors[0].extensions.code),
     );
     await bob.dispose();
+    const nobody = as(line.address, { token: "none" }, { retryAttempts: 0 });
+    await assert.rejects(one(nobody, "{ me { id } }"), (close) => close.code === 4403);
 
     // The variables are read at each connection, so the client resumes where it was.
     const id = await room();
