@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, str::FromStr};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chatcore::{
     Code, Error, FieldError, Principal,
     model::{Bound, SessionId, UserId},
 };
-use futures_util::StreamExt;
+use chatcore_http::read_body;
 use poem::{Request, RequestBody, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -16,7 +16,6 @@ use poem_openapi::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::timeout;
 
 use crate::{problem::ApiError, state::State};
 
@@ -215,30 +214,8 @@ fn check_type(request: &Request) -> Result<(), Error> {
     }
 }
 
-/// Reads a body, counting; whether its length was announced makes no difference.
 async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error> {
-    let options = &State::of(request)?.options;
-    let limit = options.body_bytes;
-    let too_large = || Error::Refused { code: Code::PayloadTooLarge, detail: "the body is too large" };
-    let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    let mut stream = Box::pin(body.take().map_err(|_| Error::Internal)?.into_bytes_stream());
-    let mut bytes = BytesMut::new();
-    let reading = async {
-        if announced.is_some_and(|length| length > limit) {
-            return Err(too_large());
-        }
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|_| Error::malformed("", "the body ended early"))?;
-            if bytes.len() + chunk.len() > limit {
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(())
-    };
-    let slow = || Error::malformed("", "the body took too long");
-    let result = timeout(options.body_time, reading).await.unwrap_or_else(|_| Err(slow()));
-    result.map(|()| bytes.freeze())
+    read_body(request, body, State::of(request)?.sockets.options()).await
 }
 
 /// Parses JSON: what is no JSON cannot be parsed, what is JSON of another shape is not acceptable.

@@ -25,14 +25,11 @@
 //! [`frames`].
 
 mod document;
-mod drain;
 mod extract;
-mod options;
 mod problem;
 mod reply;
 mod rest;
 mod routes;
-mod serve;
 mod state;
 mod wire;
 mod ws;
@@ -50,13 +47,12 @@ use poem_openapi::OpenApiService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use options::{Options, Origins};
+pub use chatcore_http::{Options, Origins, ServeOptions, Sockets, serve};
 pub use problem::{Problems, ProblemsEndpoint};
-pub use serve::{ServeOptions, serve};
 
 use routes::Routes;
 use state::State;
-use ws::{Sockets, WsEndpoint};
+use ws::WsEndpoint;
 
 /// The bases below which the REST operations answer.
 const BASES: [&str; 2] = ["/api/v1/chat", "/api/chat"];
@@ -71,7 +67,7 @@ pub struct ChatFrontend {
 
 impl fmt::Debug for ChatFrontend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChatFrontend").field("options", &self.state.options).finish_non_exhaustive()
+        f.debug_struct("ChatFrontend").field("sockets", &self.state.sockets).finish_non_exhaustive()
     }
 }
 
@@ -83,11 +79,16 @@ impl ChatFrontend {
 
     /// A frontend.
     pub fn with_options(chat: Chat, authenticator: impl Authenticator, options: Options) -> Self {
+        Self::with_sockets(chat, authenticator, Sockets::new(options))
+    }
+
+    /// A frontend that shares its WebSockets' registry, and with it the options, with another frontend.
+    pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
         let service = service(&chat);
         let document = document::simplify(serde_json::from_str(&service.spec()).unwrap_or_default());
         let routes = Arc::new(Routes::new(&document, &BASES, &["/ws", "/openapi.json", "/docs"]));
         let docs = service.swagger_ui_html();
-        let state = State { chat, authenticator: Arc::new(authenticator), options, sockets: Sockets::default() };
+        let state = State { chat, authenticator: Arc::new(authenticator), sockets };
         Self { state: Arc::new(state), document, docs, routes }
     }
 
@@ -147,6 +148,12 @@ impl ChatFrontend {
             self.close_sockets().await;
         };
         tokio::join!(serve(listener, app, options, stop), sockets).0
+    }
+
+    /// The registry of the WebSockets, for another frontend of the same server to share.
+    #[must_use]
+    pub fn sockets(&self) -> &Sockets {
+        &self.state.sockets
     }
 
     /// How many WebSockets are open.

@@ -8,7 +8,7 @@ use chatcore::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{MessageResponse, WireRole, WireSessionType, error::details};
+use super::{MessageResponse, WireRole, WireSessionType};
 
 /// A frame from the server.
 #[derive(Debug, Serialize)]
@@ -29,7 +29,7 @@ impl Outgoing {
     }
 
     pub(crate) fn error(id: Option<Value>, error: &Error) -> Self {
-        let data = json!({ "code": error.code().as_str(), "message": error.to_string(), "details": details(error) });
+        let data = json!({ "code": error.code().as_str(), "message": error.to_string(), "details": error.details() });
         Self { event: "error", id, seq: None, data }
     }
 

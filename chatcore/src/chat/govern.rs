@@ -164,6 +164,7 @@ impl Chat {
         if let Some(last) = events.last() {
             let hint = Hint::Committed { session_id, head: last.seq, events: events.to_vec() };
             self.inner.notifier.publish(hint).await;
+            self.inner.inboxes.ring(events);
         }
     }
 }

@@ -141,7 +141,7 @@ impl Chat {
     }
 
     /// The first position in `low..high` at which the test holds, which must hold from there on; else `high`.
-    async fn first_where(
+    pub(super) async fn first_where(
         &self,
         id: SessionId,
         mut low: Seq,
