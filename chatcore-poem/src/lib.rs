@@ -85,11 +85,11 @@ impl ChatFrontend {
     /// A frontend that shares its WebSockets' registry, and with it the options, with another frontend.
     pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
         let service = service(&chat);
-        let document = document::simplify(serde_json::from_str(&service.spec()).unwrap_or_default());
+        let document = serde_json::from_str(&service.spec()).unwrap_or_default();
         let routes = Arc::new(Routes::new(&document, &BASES, &["/ws", "/openapi.json", "/docs"]));
         let docs = service.swagger_ui_html();
         let state = State { chat, authenticator: Arc::new(authenticator), sockets };
-        Self { state: Arc::new(state), document, docs, routes }
+        Self { state: Arc::new(state), document: document::simplify(document), docs, routes }
     }
 
     /// Adds the frontend's paths to an app.
