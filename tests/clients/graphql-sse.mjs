@@ -28,8 +28,26 @@ await client("graphql-sse", async () => {
     line.mend();
     mended();
     assert.equal((await follower.until(3)).message.content, "while you were away");
+
+    // A stream ends with the token; this client comes back and asks for the headers again.
+    const lifetimes = ["2s", "1h"];
+    const renewed = new Follower();
+    const renewer = createClient({
+        url,
+        headers: () => ({ Authorization: `Bearer ${token("bob", lifetimes.shift())}` }),
+        retry: async () => {},
+    });
+    renewer.subscribe(
+        { query: SESSION_EVENTS, variables: { sessionId: id, get after() { return renewed.last; } } },
+        renewed,
+    );
+    await renewed.when(() => renewed.seen.length === 5);
+    assert.deepEqual(lifetimes, []);
+
     await rest("alice", "DELETE", `/sessions/${id}/participants/bob`);
-    assert.equal((await follower.until(4)).__typename, "ParticipantRemoved");
-    await follower.end();
-    return "queried, followed a session, resumed after a cut, ended with its removal";
+    for (const one of [follower, renewed]) {
+        assert.equal((await one.until(4)).__typename, "ParticipantRemoved");
+        await one.end();
+    }
+    return "queried, followed a session, resumed after a cut and after its token had expired, ended with its removal";
 });
