@@ -49,11 +49,11 @@ pub struct Options {
     pub origins: Origins,
     /// Largest message that a WebSocket takes, in bytes.
     pub frame_bytes: usize,
-    /// WebSockets open at once, in all.
+    /// WebSockets and event streams open at once, in all; a request that waits for news counts as a stream.
     pub sockets: usize,
     /// WebSockets open at once whose users have not said who they are.
     pub unknown_sockets: usize,
-    /// WebSockets open at once, per user.
+    /// WebSockets and event streams open at once, per user.
     pub sockets_per_user: usize,
     /// Sessions that a WebSocket may be subscribed to at once.
     pub sessions_per_socket: usize,
@@ -65,6 +65,10 @@ pub struct Options {
     pub pong_time: Duration,
     /// How long a WebSocket may refuse to take what is written to it.
     pub write_time: Duration,
+    /// How often an event stream that has nothing to say shows that it is there.
+    pub heartbeat: Duration,
+    /// How long a request may wait for news; in whole seconds.
+    pub longest_wait: Duration,
 }
 
 impl Default for Options {
@@ -82,6 +86,8 @@ impl Default for Options {
             ping_interval: Duration::from_secs(25),
             pong_time: Duration::from_secs(10),
             write_time: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(15),
+            longest_wait: Duration::from_secs(60),
         }
     }
 }

@@ -22,7 +22,7 @@
 //! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
 //!
 //! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
-//! [`frames`].
+//! [`frames`], following a session over plain HTTP in [`events`].
 
 mod document;
 mod extract;
@@ -33,6 +33,10 @@ mod routes;
 mod state;
 mod wire;
 mod ws;
+
+pub mod events {
+    #![doc = include_str!("rest/events.md")]
+}
 
 pub mod frames {
     #![doc = include_str!("ws/frames.md")]
@@ -84,7 +88,7 @@ impl ChatFrontend {
 
     /// A frontend that shares its WebSockets' registry, and with it the options, with another frontend.
     pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
-        let service = service(&chat);
+        let service = service(&chat, &sockets);
         let document = serde_json::from_str(&service.spec()).unwrap_or_default();
         let routes = Arc::new(Routes::new(&document, &BASES, &["/ws", "/openapi.json", "/docs"]));
         let docs = service.swagger_ui_html();
@@ -95,7 +99,7 @@ impl ChatFrontend {
     /// Adds the frontend's paths to an app.
     #[must_use]
     pub fn mount(&self, app: Route) -> Route {
-        let api = Arc::new(service(&self.state.chat).into_endpoint());
+        let api = Arc::new(service(&self.state.chat, &self.state.sockets).into_endpoint());
         let document = self.openapi().to_string();
         let mut app = app
             .at("/ws", self.wrap(get(WsEndpoint)))
@@ -120,8 +124,8 @@ impl ChatFrontend {
         Problems { routes: Arc::clone(&self.routes) }
     }
 
-    /// Ends all WebSockets with close code 1001 and waits until they are closed, for at most a few seconds. New ones
-    /// are refused from then on.
+    /// Ends all WebSockets with close code 1001, and all event streams, and waits until they are closed, for at most a few
+    /// seconds. New ones are refused from then on.
     pub async fn close_sockets(&self) {
         self.state.sockets.close().await;
     }
@@ -150,13 +154,13 @@ impl ChatFrontend {
         tokio::join!(serve(listener, app, options, stop), sockets).0
     }
 
-    /// The registry of the WebSockets, for another frontend of the same server to share.
+    /// The registry of the WebSockets and event streams, for another frontend of the same server to share.
     #[must_use]
     pub fn sockets(&self) -> &Sockets {
         &self.state.sockets
     }
 
-    /// How many WebSockets are open.
+    /// How many WebSockets and event streams are open.
     #[must_use]
     pub fn open_sockets(&self) -> usize {
         self.state.sockets.open()
@@ -171,16 +175,17 @@ impl ChatFrontend {
 #[doc(hidden)]
 #[must_use]
 pub fn encode_event(view: &chatcore::chat::EventView) -> String {
-    wire::event_frame(view)
+    wire::event_frame(view).encode()
 }
 
-type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages), ()>;
+type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages, rest::Events), ()>;
 
-fn service(chat: &Chat) -> Service {
+fn service(chat: &Chat, sockets: &Sockets) -> Service {
     let description = "Real-time, multi-user chat. Every error is a problem document (RFC 9457) with a stable `code`. \
-        The same operations answer below both servers. Live events come over the WebSocket at `/ws`.";
+        The same operations answer below both servers. Live events come over the WebSocket at `/ws`, or below each \
+        session's `/events`.";
     let [v1, plain] = BASES;
-    OpenApiService::new(rest::all(chat), "chatcore", env!("CARGO_PKG_VERSION"))
+    OpenApiService::new(rest::all(chat, sockets), "chatcore", env!("CARGO_PKG_VERSION"))
         .description(description)
         .server(v1)
         .server(plain)

@@ -10,7 +10,7 @@ use std::{
 
 use chatcore::{
     Error, Principal, Result,
-    chat::{Delivery, EventView, Subscription},
+    chat::{Delivery, Subscription},
     model::SessionId,
 };
 use chatcore_http::{
@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     state::State,
-    wire::{MessageResponse, Outgoing, event_frame, signal_frame},
+    wire::{MessageResponse, Outgoing, encoded, signal_frame},
 };
 
 /// Answers that wait to be written; with more, the socket is not read until it has taken some.
@@ -346,11 +346,10 @@ impl Writer<'_> {
     }
 }
 
-/// An event is encoded once for all sockets of the process.
 fn frame_of(delivery: &Delivery) -> Message {
     match delivery {
-        Delivery::Event(view) => text(view.encoded(|view: &EventView| Utf8Bytes::from(event_frame(view)))),
-        Delivery::Signal(view) => text(signal_frame(view)),
+        Delivery::Event(view) => text(encoded(view)),
+        Delivery::Signal(view) => text(signal_frame(view).encode()),
     }
 }
 

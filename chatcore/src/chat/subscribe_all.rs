@@ -78,7 +78,7 @@ impl Stream for AllSubscription {
 const OPENED_AT_ONCE: usize = 16;
 
 /// Rows that are read at once when a join is looked for.
-const CHUNK: u64 = 128;
+const CHUNK: u64 = 512;
 
 impl Chat {
     /// All of the caller's sessions in one stream. Those named in `after` go on from there, the others from now.
@@ -174,19 +174,18 @@ impl Chat {
             | EventKind::ParticipantRoleChanged { .. }
             | EventKind::MessageSent { .. } => false,
         };
-        // Most come at the end: who is told at once finds it there.
-        let head = known.head.seq;
-        let mut from = head.saturating_sub(CHUNK - 1).max(1);
-        let mut rows = self.rows(id, from, head).await?;
-        if rows.first().is_none_or(|event| event.created_at >= joined_at) && from > 1 {
-            from = self.first_where(id, 1, from, |event| event.created_at >= joined_at).await?;
-            rows = self.rows(id, from, head.min(from + CHUNK - 1)).await?;
-        }
-        while let Some(last) = rows.last().map(|event| event.seq) {
+        // It stands near the end: one is told at once, or looks within seconds.
+        let mut to = known.head.seq;
+        while to > 0 {
+            let from = to.saturating_sub(CHUNK - 1).max(1);
+            let rows = self.rows(id, from, to).await?;
             if let Some(event) = rows.iter().find(|event| came(&event.kind)) {
                 return Ok(Some(event.seq));
             }
-            rows = if last < head { self.rows(id, last + 1, head.min(last + CHUNK)).await? } else { Vec::new() };
+            if rows.first().is_none_or(|event| event.created_at < joined_at) {
+                break;
+            }
+            to = from - 1;
         }
         Ok(None)
     }
