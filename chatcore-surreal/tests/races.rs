@@ -61,7 +61,7 @@ async fn sends_of_several_processes_are_numbered_densely() {
                 let log = log(&**store, session.id).await;
                 assert_dense(&log);
                 assert_eq!(log.len(), 1 + 6 * 25);
-                let facts = facts(&*store, session.id, &[], Freshness::Fresh).await;
+                let facts = facts(store, session.id, &[], Freshness::Fresh).await;
                 assert_eq!(facts.head.seq, 151);
             }
         }
@@ -134,7 +134,7 @@ async fn the_last_seat_is_given_once() {
             }
             assert_eq!(seated, 2);
             for store in &stores {
-                let facts = facts(&*store, session.id, &[], Freshness::Fresh).await;
+                let facts = facts(store, session.id, &[], Freshness::Fresh).await;
                 assert_eq!(facts.session.expect("a session").participant_count, 3);
                 let all = ParticipantsQuery { session_id: session.id, slice: ALL };
                 assert_eq!(store.participants(&[all]).await.expect("participants")[0].len(), 3);

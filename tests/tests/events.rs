@@ -353,6 +353,10 @@ async fn streams_and_waits_are_counted_with_the_sockets() {
     socket.cut();
     drop(other);
     until(&server, 0).await;
+    // Whether there is a stream can be asked without having it.
+    let head = a.request(Method::HEAD, &path).header("Accept", "text/event-stream");
+    assert_eq!(head.send().await.unwrap().status(), 200);
+    until(&server, 0).await;
     for _ in 0..3 {
         stream(&a, &id, "?after=0").await.expect("session_created").await;
         until(&server, 0).await;

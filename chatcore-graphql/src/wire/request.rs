@@ -1,10 +1,10 @@
 //! Requests, from what carries them to what the schema takes.
 
 use async_graphql::{
-    Data, Request, ServerError, Value, Variables,
+    Data, Pos, Request, ServerError, Value, Variables,
     parser::{
         self, parse_query,
-        types::{DocumentOperations, ExecutableDocument, OperationType},
+        types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, VariableDefinition},
     },
 };
 use chatcore::Code;
@@ -88,7 +88,12 @@ impl Parameters {
             return Err(vec![too_nested()]);
         }
         let document = parse_query(&query).map_err(|error| vec![not_parsed(error)])?;
-        let kind = selected(&document, operation_name.as_deref());
+        let operation = selected(&document, operation_name.as_deref());
+        let missing = operation.map(|operation| missing(operation, &variables)).unwrap_or_default();
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let kind = operation.map(|operation| operation.ty);
         let mut request = Request::new(query).variables(variables);
         request.operation_name = operation_name;
         if let Value::Object(extensions) = extensions {
@@ -145,15 +150,31 @@ fn not_parsed(error: parser::Error) -> ServerError {
     error
 }
 
-/// The type of the operation that would be executed (`GetOperation()`).
-fn selected(document: &ExecutableDocument, name: Option<&str>) -> Option<OperationType> {
+/// The operation that would be executed (`GetOperation()`).
+fn selected<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
     let operation = match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => operation,
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name)?,
         (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => operations.values().next()?,
         (DocumentOperations::Single(_), Some(_)) | (DocumentOperations::Multiple(_), None) => return None,
     };
-    Some(operation.node.ty)
+    Some(&operation.node)
+}
+
+/// The variables that must be given and are not (`CoerceVariableValues()`): async-graphql only notices where one is used,
+/// when the rest of the operation has been executed already.
+fn missing(operation: &OperationDefinition, variables: &Variables) -> Vec<ServerError> {
+    let definitions = operation.variable_definitions.iter().map(|definition| (definition.pos, &definition.node));
+    let missing = definitions.filter(|(_, definition)| {
+        let given = variables.get(&definition.name.node);
+        let needed = !definition.var_type.node.nullable && definition.default_value.is_none();
+        needed && given.is_none_or(|value| *value == Value::Null)
+    });
+    let error = |(at, definition): (Pos, &VariableDefinition)| {
+        let message = format!("the variable `${}` of type `{}` is missing", definition.name, definition.var_type);
+        ServerError { locations: vec![at], ..coded(message, Code::ValidationRequiredField) }
+    };
+    missing.map(error).collect()
 }
 
 /// Whether brackets stand in one another deeper than [`NESTING`]. Those in strings and comments do not count.

@@ -62,6 +62,18 @@ async fn the_end_of_a_log_is_found_far_beyond_its_checkpoint() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_log_is_found_once_however_often_it_is_asked_for() {
+    let store = in_memory().await;
+    let id = new_id();
+    for said in ["one", "two"] {
+        store.commit(message(id, said)).await.expect("a message");
+    }
+    // Who knows nothing of it yet follows the log from its checkpoint.
+    let found = store.beside().facts(&[asked(id), asked(new_id()), asked(id)], Freshness::Fresh).await.expect("facts");
+    assert_eq!(found.iter().map(|facts| facts.head.seq).collect::<Vec<_>>(), [2, 0, 2]);
+}
+
+#[tokio::test]
 async fn a_checkpoint_is_never_far_behind() {
     let store = in_memory().await;
     let id = new_id();
