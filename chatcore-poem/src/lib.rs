@@ -24,6 +24,7 @@
 //! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
 //! [`frames`], following a session over plain HTTP in [`events`].
 
+mod document;
 mod extract;
 mod problem;
 mod reply;
@@ -92,7 +93,7 @@ impl ChatFrontend {
         let routes = Arc::new(Routes::new(&document, &BASES, &["/ws", "/openapi.json", "/docs"]));
         let docs = service.swagger_ui_html();
         let state = State { chat, authenticator: Arc::new(authenticator), sockets };
-        Self { state: Arc::new(state), document, docs, routes }
+        Self { state: Arc::new(state), document: document::simplify(document), docs, routes }
     }
 
     /// Adds the frontend's paths to an app.
