@@ -19,25 +19,59 @@ pub fn request_error(error: &Error) -> ServerError {
 }
 
 fn describe(error: &Error, extensions: &mut ErrorExtensionValues) {
-    extensions.set("code", error.code().as_str());
-    extensions.set("details", Value::from_json(error.details()).unwrap_or_default());
+    code(extensions, error.code(), error.details());
     if let Some(seconds) = error.retry_after() {
         extensions.set("retryAfter", seconds);
     }
 }
 
-/// Makes an answer of the engine what the specification wants: it leaves fields that failed out of the data, where they must
-/// be null, and its own errors, which are about what was asked, have no codes.
-pub(crate) fn complete(response: &mut Response) {
-    for error in &mut response.errors {
+fn code(extensions: &mut ErrorExtensionValues, code: Code, details: serde_json::Value) {
+    extensions.set("code", code.as_str());
+    extensions.set("details", Value::from_json(details).unwrap_or_default());
+}
+
+/// An error of a frontend's own.
+pub(crate) fn coded(message: impl Into<String>, is: Code) -> ServerError {
+    let mut extensions = ErrorExtensionValues::default();
+    code(&mut extensions, is, serde_json::Map::new().into());
+    ServerError { extensions: Some(extensions), ..ServerError::new(message, None) }
+}
+
+/// Puts nulls where fields failed: the engine leaves them out of the data, where the specification wants them. It is for what is
+/// executed once; the source of a subscription that cannot be made has no data at all.
+pub(crate) fn put_nulls(response: &mut Response) {
+    for error in &response.errors {
         put_null(&mut response.data, &error.path);
-        let extensions = error.extensions.get_or_insert_default();
-        if extensions.get("code").is_none() {
-            let too_much = matches!(error.message.as_str(), "Query is too complex." | "Query is nested too deep.");
-            let code = if too_much { Code::ResourceLimitExceeded } else { Code::ValidationInvalidValue };
-            extensions.set("code", code.as_str());
-            extensions.set("details", Value::Object(Default::default()));
+    }
+}
+
+/// Gives a code to the errors that have none: those that async-graphql itself makes.
+pub(crate) fn give_codes(errors: &mut [ServerError]) {
+    for error in errors {
+        if error.extensions.as_ref().is_none_or(|extensions| extensions.get("code").is_none()) {
+            let is = code_of(error);
+            code(error.extensions.get_or_insert_default(), is, serde_json::Map::new().into());
         }
+    }
+}
+
+/// Limits and values are only told apart by their texts.
+fn code_of(error: &ServerError) -> Code {
+    const LIMITS: [&str; 4] = [
+        "The recursion depth of the query cannot be greater than",
+        "The number of directives on the field",
+        "Query is too complex.",
+        "Query is nested too deep.",
+    ];
+    const VALUES: [&str; 2] = ["Failed to parse ", "Expected input type "];
+    let begins = |texts: &[&str]| texts.iter().any(|text| error.message.starts_with(text));
+    if begins(&LIMITS) {
+        Code::ResourceLimitExceeded
+    } else if error.path.is_empty() || begins(&VALUES) {
+        Code::ValidationInvalidValue
+    } else {
+        // A resolver's error that nobody gave a code to.
+        Code::InternalError
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use async_graphql::{Data, Executor};
+use async_graphql::Executor;
 use chatcore::{Authenticator, Error, Principal, Result};
 use chatcore_http::{
     Handshake, Options, Socket, Sockets, bearer, close, close_code, read_away, read_body,
@@ -20,7 +20,7 @@ use poem::{
 };
 
 use crate::wire::{
-    ALLOW, Caller, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, converse, graphiql, token_of,
+    ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, converse, graphiql, token_of,
 };
 
 /// Where the endpoint is.
@@ -124,11 +124,7 @@ impl<E: Executor> State<E> {
             let sockets = self.sockets.clone();
             async move { sockets.stopping().await }
         };
-        let caller = {
-            let principal = principal.clone();
-            Caller::new(move || data(&principal))
-        };
-        let caller = caller.expires_at(principal.expires_at);
+        let caller = Admitted::from(principal.clone());
         let url_query = request.uri().query();
         let reply = head.answer(&self.executor, url_query, &body, caller, &self.options, stop).await;
         let HttpReply { status, headers, body } = reply;
@@ -195,23 +191,11 @@ impl<E: Executor> State<E> {
     }
 
     /// Somebody with a place among the sockets.
-    async fn admit(self: &Arc<Self>, token: &str) -> Result<Caller> {
+    async fn admit(self: &Arc<Self>, token: &str) -> Result<Admitted> {
         let principal = self.authenticator.authenticate(token).await?;
         let place = self.sockets.take_for(&principal.user_id)?;
-        let expires_at = principal.expires_at;
-        let caller = Caller::new(move || {
-            let _ = &place;
-            data(&principal)
-        });
-        Ok(caller.expires_at(expires_at))
+        Ok(Admitted::from(principal).keeping(place))
     }
-}
-
-/// What an operation finds in its context.
-fn data(principal: &Principal) -> Data {
-    let mut data = Data::default();
-    data.insert(crate::Caller(principal.clone()));
-    data
 }
 
 fn response(HttpReply { status, headers, body }: HttpReply) -> Response {

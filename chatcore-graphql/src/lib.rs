@@ -35,6 +35,6 @@ pub use glue::GraphqlFrontend;
 pub use options::{Meter, SchemaOptions};
 pub use schema::{Caller, ChatSchema, schema};
 pub use wire::{
-    ALLOW, Caller as Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql,
-    serve_socket, token_of,
+    ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql, serve_socket,
+    token_of,
 };

@@ -12,7 +12,6 @@ mod toy;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use async_graphql::Data;
 use async_trait::async_trait;
 use chatcore::{Authenticator, Error, Principal, identity::SystemRole, model::UserId};
 use chatcore_graphql::{GraphqlFrontend, WireOptions};
@@ -25,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tokio_util::sync::CancellationToken;
-use toy::{Operation, Seen, toy};
+use toy::{Seen, toy};
 use tungstenite::{Message, client::IntoClientRequest};
 
 /// Takes `user-<name>`, and `brief-<name>` for two seconds.
@@ -65,12 +64,7 @@ impl Server {
     async fn start(options: Options) -> Self {
         let sockets = Sockets::new(options);
         let seen = Arc::new(Seen::default());
-        let data = |principal: &Principal| {
-            let mut data = Data::default();
-            data.insert(Operation(principal.user_id.as_str().len()));
-            data
-        };
-        let frontend = GraphqlFrontend::new(toy(&seen), Toys, data, sockets.clone(), WireOptions::default());
+        let frontend = GraphqlFrontend::new(toy(&seen), Toys, sockets.clone(), WireOptions::default());
         let app = frontend.mount(Route::new());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -14,7 +14,10 @@ mod user;
 
 use std::{fmt, sync::Arc};
 
-use async_graphql::{Context, Data, Executor, Request, Response, SDLExportOptions, Schema, ServerError};
+use async_graphql::{
+    Context, Data, Executor, Name, Request, Response, SDLExportOptions, Schema, ServerError, Value,
+    parser::types::OperationType,
+};
 use chatcore::{Chat, Code, Error, Principal};
 use futures_util::{
     StreamExt as _,
@@ -72,35 +75,43 @@ impl ChatSchema {
         self.inner.sdl_with_options(options.prefer_single_line_descriptions())
     }
 
-    /// Parses the document, within its limits; the engine does not parse it again.
-    fn admit(&self, request: &mut Request) -> Result<(), ServerError> {
-        guard::check_text(&request.query, self.options.tokens).map_err(|refused| error::request_error(&refused))?;
+    /// Parses the document, within its limits; the engine does not parse it again. Gives what kind of operation is asked for.
+    fn admit(&self, request: &mut Request) -> Result<Option<OperationType>, ServerError> {
+        let refuse = |refused: Error| error::request_error(&refused);
+        guard::check_text(&request.query, self.options.tokens).map_err(refuse)?;
+        let name = request.operation_name.clone();
         let document = request.parsed_query().map_err(|cause| {
-            let malformed =
-                Error::Refused { code: Code::ValidationInvalidFormat, detail: "the query cannot be parsed" };
-            ServerError { message: cause.message, locations: cause.locations, ..error::request_error(&malformed) }
+            let malformed = error::coded(cause.message, Code::ValidationInvalidFormat);
+            ServerError { locations: cause.locations, ..malformed }
         })?;
-        guard::check(document, &self.options).map_err(|refused| error::request_error(&refused))
+        guard::check(document, &self.options).map_err(refuse)?;
+        let mut operations = document.operations.iter();
+        let asked = operations.find(|(found, _)| name.is_none() || found.map(Name::as_str) == name.as_deref());
+        Ok(asked.map(|(_, operation)| operation.node.ty))
     }
 }
 
 impl Executor for ChatSchema {
     async fn execute(&self, mut request: Request) -> Response {
         let mut response = match self.admit(&mut request) {
-            Ok(()) => self.inner.execute(request).await,
+            Ok(_) => self.inner.execute(request).await,
             Err(error) => Response::from_errors(vec![error]),
         };
-        error::complete(&mut response);
+        error::give_codes(&mut response.errors);
+        error::put_nulls(&mut response);
         response
     }
 
     fn execute_stream(&self, mut request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        let responses = match self.admit(&mut request) {
-            Ok(()) => self.inner.execute_stream_with_session_data(request, session_data.unwrap_or_default()),
-            Err(error) => stream::iter([Response::from_errors(vec![error])]).boxed(),
+        let (kind, responses) = match self.admit(&mut request) {
+            Ok(kind) => (kind, self.inner.execute_stream_with_session_data(request, session_data.unwrap_or_default())),
+            Err(error) => (None, stream::iter([Response::from_errors(vec![error])]).boxed()),
         };
-        let complete = |mut response| {
-            error::complete(&mut response);
+        let complete = move |mut response: Response| {
+            error::give_codes(&mut response.errors);
+            if kind != Some(OperationType::Subscription) || response.data != Value::Null {
+                error::put_nulls(&mut response);
+            }
             response
         };
         responses.map(complete).boxed()

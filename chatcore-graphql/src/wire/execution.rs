@@ -7,17 +7,14 @@ use std::{
 };
 
 use async_graphql::{Executor, Response, ServerError, Value, parser::types::OperationType};
-use chatcore::Error;
+use chatcore::{Code, Error};
 use futures_util::{
     Stream, StreamExt,
     stream::{BoxStream, CatchUnwind},
 };
 
-use super::{
-    request::Operation,
-    response::{error_of, give_codes, is_request_error},
-};
-
+use super::{request::Operation, response::is_request_error};
+use crate::error::{give_codes, request_error};
 /// What an operation tells. After `Failed` or `Complete` it tells nothing more.
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -27,6 +24,19 @@ pub(crate) enum Step {
     Failed(Vec<ServerError>),
     /// There are no more results.
     Complete,
+}
+
+impl Step {
+    /// Whether it says that the caller's token has ended: that ends the connection, and not an operation.
+    pub(crate) fn token_expired(&self) -> bool {
+        let errors = match self {
+            Self::Next(response) => response.errors.as_slice(),
+            Self::Failed(errors) => errors.as_slice(),
+            Self::Complete => &[],
+        };
+        let expired = async_graphql::Value::from(Code::AuthTokenExpired.as_str());
+        errors.iter().any(|error| error.extensions.as_ref().and_then(|given| given.get("code")) == Some(&expired))
+    }
 }
 
 /// An operation under way. Ends it when dropped.
@@ -88,7 +98,7 @@ struct Panicked;
 
 impl Panicked {
     fn step(self) -> Step {
-        Step::Failed(vec![error_of(&Error::Internal)])
+        Step::Failed(vec![request_error(&Error::Internal)])
     }
 }
 

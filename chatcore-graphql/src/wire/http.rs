@@ -10,13 +10,13 @@ use mime::Mime;
 use serde_json::Value as Json;
 
 use super::{
-    Caller, WireOptions,
+    Admitted, WireOptions,
     execution::Execution,
     request::{Operation, Parameters},
-    response::{Body, coded, error_of, give_codes, is_request_error, json},
+    response::{Body, is_request_error, json},
     sse::events,
 };
-
+use crate::error::{coded, give_codes, request_error};
 /// The type of a response whose status tells of the request, not only of HTTP.
 const GRAPHQL: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
@@ -152,7 +152,7 @@ impl HttpHead {
         executor: &E,
         url_query: Option<&str>,
         body: &[u8],
-        caller: Caller,
+        caller: Admitted,
         options: &WireOptions,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> HttpReply {
@@ -204,7 +204,7 @@ impl HttpHead {
         self,
         executor: &E,
         parameters: Parameters,
-        caller: Caller,
+        caller: Admitted,
         options: &WireOptions,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> HttpReply {
@@ -253,7 +253,7 @@ enum Many {
 /// Executes what has one result. A panic is a fault of ours, not the end of the connection.
 async fn execute<E: Executor>(executor: &E, request: Request) -> Response {
     let response = AssertUnwindSafe(executor.execute(request)).catch_unwind().await;
-    let mut response = response.unwrap_or_else(|_| Response::from_errors(vec![error_of(&Error::Internal)]));
+    let mut response = response.unwrap_or_else(|_| Response::from_errors(vec![request_error(&Error::Internal)]));
     give_codes(&mut response.errors);
     response
 }
@@ -369,7 +369,7 @@ impl HttpReply {
     }
 
     fn error(error: &Error, media: Media) -> Self {
-        let reply = Self::errors(error.code().status(), &[error_of(error)], media);
+        let reply = Self::errors(error.code().status(), &[request_error(error)], media);
         let reply = match error.code() {
             Code::AuthRequired => reply.with("WWW-Authenticate", "Bearer"),
             Code::AuthTokenInvalid | Code::AuthTokenExpired => {

@@ -2,9 +2,9 @@
 //! mode (the same, with `Accept: text/event-stream`), and graphql-transport-ws ([`serve_socket`]).
 //!
 //! They know no web framework and no token. Who serves them reads bodies within limits, finds out who calls, and hands
-//! over a [`Caller`].
+//! over an [`Admitted`].
 
-mod caller;
+mod admitted;
 mod clock;
 mod execution;
 mod http;
@@ -16,7 +16,7 @@ mod response;
 mod socket;
 mod sse;
 
-pub use caller::Caller;
+pub use admitted::Admitted;
 pub use http::{ALLOW, HttpBody, HttpHead, HttpReply};
 pub use options::WireOptions;
 pub use page::graphiql;

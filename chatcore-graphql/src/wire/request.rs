@@ -1,5 +1,6 @@
 //! Requests, from what carries them to what the schema takes.
 
+use crate::error::coded;
 use async_graphql::{
     Data, Pos, Request, ServerError, Value, Variables,
     parser::{
@@ -9,8 +10,6 @@ use async_graphql::{
 };
 use chatcore::Code;
 use serde_json::{Map, Value as Json};
-
-use super::response::coded;
 
 /// How deep brackets may stand in one another. The parser recurses without a limit of its own, and its stack has an end.
 const NESTING: usize = 200;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::{Code, Error};
+use chatcore::Error;
 use futures_util::{
     FutureExt, Sink, SinkExt, Stream, StreamExt,
     future::OptionFuture,
@@ -26,13 +26,13 @@ use tokio::{
 };
 
 use super::{
-    Caller, WireOptions,
+    Admitted, WireOptions,
     clock::{at, in_time},
     execution::{Execution, Step},
     message::{self, Incoming},
     request::Parameters,
-    response::error_of,
 };
+use crate::error::request_error;
 
 /// The name of the protocol, for `Sec-WebSocket-Protocol`.
 pub const PROTOCOL: &str = "graphql-transport-ws";
@@ -101,7 +101,7 @@ type End = Option<Close>;
 ///
 /// `authenticate` gets the payload of `connection_init` and says who it is. If it refuses, the socket is closed with 4403 and
 /// the stable code of the error as reason. The socket is closed with 4403 and `AUTH_TOKEN_EXPIRED` when the token of the
-/// [`Caller`] ends, and with 1001 when `stop` is done.
+/// [`Admitted`] ends, and with 1001 when `stop` is done.
 pub async fn serve_socket<E, S, A, F>(
     executor: &E,
     socket: S,
@@ -113,7 +113,7 @@ where
     E: Executor,
     S: Stream<Item = Result<Frame, Option<Close>>> + Sink<Frame> + Unpin,
     A: FnOnce(Option<Map<String, Json>>) -> F,
-    F: Future<Output = Result<Caller, Error>>,
+    F: Future<Output = Result<Admitted, Error>>,
 {
     let mut socket = socket;
     let end = converse(executor, &mut socket, authenticate, options, stop).await;
@@ -136,7 +136,7 @@ where
     E: Executor,
     S: Stream<Item = Result<Frame, Option<Close>>> + Sink<Frame> + Unpin,
     A: FnOnce(Option<Map<String, Json>>) -> F,
-    F: Future<Output = Result<Caller, Error>>,
+    F: Future<Output = Result<Admitted, Error>>,
 {
     let (sink, mut source) = socket.split();
     let mut out = Out { sink, write_time: options.write_time };
@@ -157,7 +157,7 @@ where
     E: Executor,
     S: Stream<Item = Result<Frame, Option<Close>>> + Sink<Frame> + Unpin,
     A: FnOnce(Option<Map<String, Json>>) -> F,
-    F: Future<Output = Result<Caller, Error>>,
+    F: Future<Output = Result<Admitted, Error>>,
 {
     let caller = match open(out, source, authenticate, options.init_time).await {
         Ok(caller) => caller,
@@ -169,7 +169,8 @@ where
     let operations = Operations { running: SelectAll::new(), open: HashMap::new() };
     let writer = Writer { executor, options, caller: &caller, life: &life, out, operations };
     tokio::select! {
-        () = at(expiry) => Some(Close::new(4403, Code::AuthTokenExpired.as_str())),
+        biased;
+        () = at(expiry) => expired(),
         end = read(source, orders, &life) => end,
         end = writer.write(queue) => end,
     }
@@ -197,11 +198,11 @@ async fn open<S, A, F>(
     source: &mut SplitStream<S>,
     authenticate: A,
     time: Duration,
-) -> Result<Caller, End>
+) -> Result<Admitted, End>
 where
     S: Stream<Item = Result<Frame, Option<Close>>> + Sink<Frame> + Unpin,
     A: FnOnce(Option<Map<String, Json>>) -> F,
-    F: Future<Output = Result<Caller, Error>>,
+    F: Future<Output = Result<Admitted, Error>>,
 {
     let mut authenticate = Some(authenticate);
     let mut asked = pin!(OptionFuture::<F>::from(None));
@@ -236,6 +237,10 @@ where
             Some(Incoming::Complete { .. }) => {}
         }
     }
+}
+
+fn expired() -> End {
+    refused(&Error::TokenExpired)
 }
 
 fn refused(error: &Error) -> End {
@@ -359,7 +364,7 @@ struct Operations {
 struct Writer<'a, E, S> {
     executor: &'a E,
     options: &'a WireOptions,
-    caller: &'a Caller,
+    caller: &'a Admitted,
     life: &'a Life,
     out: &'a mut Out<S>,
     operations: Operations,
@@ -426,7 +431,7 @@ impl<E: Executor, S: Sink<Frame> + Unpin> Writer<'_, E, S> {
             Entry::Occupied(entry) => Err(Some(exists(entry.key()))),
             Entry::Vacant(entry) if len >= limit => {
                 let what = "the number of operations open on this socket";
-                let error = error_of(&Error::LimitExceeded { what, limit: limit as u64 });
+                let error = request_error(&Error::LimitExceeded { what, limit: limit as u64 });
                 let text = message::error(entry.key(), &[error]);
                 self.out.send(Frame::Text(text)).await
             }
@@ -449,6 +454,10 @@ impl<E: Executor, S: Sink<Frame> + Unpin> Writer<'_, E, S> {
         let mut burst = 1;
         let mut next = Some(first);
         while let Some((id, step)) = next {
+            // The chat may notice before this socket's own clock does.
+            if step.token_expired() {
+                return Err(expired());
+            }
             let text = match step {
                 Step::Next(response) => message::next(&id, &response),
                 Step::Failed(errors) => {

@@ -9,7 +9,7 @@ use futures_util::{
 use tokio::time::{Instant, Interval, interval_at};
 
 use super::{
-    Caller, WireOptions,
+    Admitted, WireOptions,
     clock::{at, in_time},
     execution::{Execution, Step},
     response::{Body, json},
@@ -22,28 +22,32 @@ struct Events {
     execution: Execution,
     heartbeat: Interval,
     expiry: Option<Instant>,
+    expired: bool,
     stop: BoxFuture<'static, ()>,
     /// Ends with the stream.
-    _caller: Caller,
+    _caller: Admitted,
 }
 
 /// The events of an operation. The stream ends without `complete` when `stop` is done or the token ends: then the
 /// client may connect again, and shows its new token.
 pub(crate) fn events(
     execution: Execution,
-    caller: Caller,
+    caller: Admitted,
     options: &WireOptions,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> BoxStream<'static, Bytes> {
     let every = options.heartbeat;
     let heartbeat = interval_at(Instant::now() + every, every);
     let expiry = caller.left().and_then(in_time);
-    let events = Events { execution, heartbeat, expiry, stop: stop.boxed(), _caller: caller };
+    let events = Events { execution, heartbeat, expiry, expired: false, stop: stop.boxed(), _caller: caller };
     stream::unfold(events, |mut events| async { events.next().await.map(|text| (Bytes::from(text), events)) }).boxed()
 }
 
 impl Events {
     async fn next(&mut self) -> Option<String> {
+        if self.expired {
+            return None;
+        }
         let first = tokio::select! {
             biased;
             () = &mut self.stop => return None,
@@ -54,6 +58,11 @@ impl Events {
         let mut text = String::new();
         let (mut burst, mut next) = (1, Some(first));
         while let Some(step) = next {
+            // The chat may notice before this stream's own clock does.
+            if step.token_expired() {
+                self.expired = true;
+                return (!text.is_empty()).then_some(text);
+            }
             write(&mut text, &step);
             burst += 1;
             next = if burst > BURST { None } else { self.execution.next().now_or_never().flatten() };

@@ -12,7 +12,7 @@ use std::{
 
 use async_graphql::{Data, EmptySubscription, Object, Schema, Subscription};
 use chatcore::{Code, Error};
-use chatcore_graphql::{Caller, Close, Frame, WireOptions, serve_socket};
+use chatcore_graphql::{Admitted, Caller, Close, Frame, WireOptions, serve_socket};
 use chrono::{DateTime, Utc};
 use futures_util::{Sink, SinkExt, Stream, StreamExt, stream};
 use serde_json::{Map, Value, json};
@@ -30,7 +30,7 @@ pub struct Seen {
     pub bumps: AtomicUsize,
     /// Sources of subscriptions that are there.
     pub sources: AtomicUsize,
-    /// Each [`Caller`]'s operations.
+    /// Each [`Admitted`]'s operations.
     pub operations: AtomicUsize,
     /// Lets `slow` go on.
     pub gate: Notify,
@@ -74,7 +74,8 @@ impl Query {
         "boom".parse().unwrap()
     }
     async fn operation(&self, context: &async_graphql::Context<'_>) -> async_graphql::Result<usize> {
-        Ok(context.data::<Operation>()?.0)
+        let named = |caller: &Caller| caller.0.user_id.as_str().len();
+        Ok(context.data_opt::<Operation>().map(|operation| operation.0).or(context.data_opt().map(named)).unwrap_or(0))
     }
     async fn slow(&self, context: &async_graphql::Context<'_>) -> async_graphql::Result<i32> {
         context.data::<Arc<Seen>>()?.gate.notified().await;
@@ -181,14 +182,14 @@ pub fn toy(seen: &Arc<Seen>) -> Toy {
 pub type Silent = Schema<Query, Mutation, EmptySubscription>;
 
 /// Somebody, whose operations are numbered.
-pub fn caller(seen: &Arc<Seen>, expires_at: Option<DateTime<Utc>>) -> Caller {
+pub fn caller(seen: &Arc<Seen>, expires_at: Option<DateTime<Utc>>) -> Admitted {
     let seen = Arc::clone(seen);
     let data = move || {
         let mut data = Data::default();
         data.insert(Operation(seen.operations.fetch_add(1, Ordering::SeqCst) + 1));
         data
     };
-    Caller::new(data).expires_at(expires_at)
+    Admitted::new(data).expires_at(expires_at)
 }
 
 /// The server's end of a socket.
@@ -239,7 +240,7 @@ pub struct Client {
 }
 
 /// How the toy finds out who it is: `{"refuse": true}`, `{"wait": true}`, `{"expires": <seconds>}`.
-async fn authenticate(payload: Option<Map<String, Value>>, seen: Arc<Seen>) -> Result<Caller, Error> {
+async fn authenticate(payload: Option<Map<String, Value>>, seen: Arc<Seen>) -> Result<Admitted, Error> {
     let payload = payload.unwrap_or_default();
     if payload.contains_key("refuse") {
         return Err(Error::TokenInvalid);

@@ -1,29 +1,37 @@
 //! Who calls, as the transports see it.
 
-use std::fmt;
+use std::{any::Any, fmt};
 
 use async_graphql::Data;
+use chatcore::Principal;
 use chrono::{DateTime, Utc};
 
-/// Somebody whose token was accepted.
-///
-/// It lives as long as their connection, so what the closure owns (a place among the open sockets, say) is given back with it.
-pub struct Caller {
+use crate::Caller;
+
+/// Somebody whose token was accepted: `Admitted::from(principal)` for the schema of this crate.
+pub struct Admitted {
     data: Box<dyn Fn() -> Data + Send + Sync>,
     pub(crate) expires_at: Option<DateTime<Utc>>,
+    _kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
-impl Caller {
+impl Admitted {
     /// Somebody for whom `data` makes the data of each operation: what the schema finds in its context. It is called once for
     /// each operation, and each time must give what belongs to that operation alone (data loaders, say) anew.
     pub fn new(data: impl Fn() -> Data + Send + Sync + 'static) -> Self {
-        Self { data: Box::new(data), expires_at: None }
+        Self { data: Box::new(data), expires_at: None, _kept: None }
     }
 
     /// Says when their token ends: then their sockets and event streams end too.
     #[must_use]
     pub fn expires_at(self, expires_at: Option<DateTime<Utc>>) -> Self {
         Self { expires_at, ..self }
+    }
+
+    /// Keeps something for as long as their connection lasts: a place among the open sockets, say.
+    #[must_use]
+    pub fn keeping(self, kept: impl Any + Send + Sync) -> Self {
+        Self { _kept: Some(Box::new(kept)), ..self }
     }
 
     pub(crate) fn data(&self) -> Data {
@@ -36,8 +44,20 @@ impl Caller {
     }
 }
 
-impl fmt::Debug for Caller {
+impl From<Principal> for Admitted {
+    fn from(principal: Principal) -> Self {
+        let expires_at = principal.expires_at;
+        let data = move || {
+            let mut data = Data::default();
+            data.insert(Caller(principal.clone()));
+            data
+        };
+        Self::new(data).expires_at(expires_at)
+    }
+}
+
+impl fmt::Debug for Admitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caller").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("Admitted").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
