@@ -14,7 +14,7 @@ use chatcore::{Code, Error, Result};
 use crate::SchemaOptions;
 
 /// Deepest nesting of brackets. The parser goes down by recursion.
-const NESTING: usize = 64;
+pub(crate) const NESTING: usize = 64;
 
 /// Deepest nesting of lists within introspection, each of which multiplies the answer.
 const INTROSPECTION_LISTS: usize = 3;
@@ -176,5 +176,50 @@ impl<'d> Counter<'d> {
         let count = self.count(&fragment.node.selection_set)?;
         self.known.insert(name, Some(count));
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_fine(text: &str) -> bool {
+        check_text(text, usize::MAX).is_ok()
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_are_none() {
+        let many = "[".repeat(NESTING + 1);
+        assert!(!is_fine(&many));
+        assert!(is_fine(&"[".repeat(NESTING)));
+        assert!(is_fine(&"[]".repeat(NESTING + 1)));
+        for text in [
+            format!("{{a(x:\"{many}\")}}"),
+            format!("{{a(x:\"\\\"{many}\")}}"),
+            format!("{{a(x:\"\\\\\")}} #{many}"),
+            format!("{{a(x:\"\"\"{many} \" \"\" \\\"\"\" {many}\"\"\")}}"),
+            format!("{{a #{many}\n}}"),
+        ] {
+            assert!(is_fine(&text), "{text}");
+        }
+        for text in
+            [format!("\"\\\\\"{many}"), format!("\"\"{many}"), format!("\"\"\"\"\"\"{many}"), format!("#\n{many}")]
+        {
+            assert!(!is_fine(&text), "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_counted_as_the_specification_does() {
+        for (text, tokens) in [
+            ("", 0),
+            ("{ a }", 3),
+            ("query Q($a: Int! = -1.5e+3) { a(b: $a) }", 20),
+            ("{a,b ,,\u{feff}c}#d e f", 5),
+            (r#"{a(b:"c d \" e",f:"""g "h" \""" i""")}"#, 11),
+        ] {
+            assert!(check_text(text, tokens).is_ok(), "{text}");
+            assert!(tokens == 0 || check_text(text, tokens - 1).is_err(), "{text}");
+        }
     }
 }

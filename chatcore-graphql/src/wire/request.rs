@@ -1,6 +1,9 @@
 //! Requests, from what carries them to what the schema takes.
 
-use crate::error::coded;
+use crate::{
+    error::{coded, request_error},
+    guard,
+};
 use async_graphql::{
     Data, Pos, Request, ServerError, Value, Variables,
     parser::{
@@ -10,9 +13,6 @@ use async_graphql::{
 };
 use chatcore::Code;
 use serde_json::{Map, Value as Json};
-
-/// How deep brackets may stand in one another. The parser recurses without a limit of its own, and its stack has an end.
-const NESTING: usize = 200;
 
 /// The parameters of a request (GraphQL over HTTP, "Request Parameters"), each of the right type.
 #[derive(Debug)]
@@ -83,9 +83,8 @@ impl Parameters {
     /// The errors of the request, where it cannot be parsed.
     pub(crate) fn parse(self, data: Data) -> Result<Operation, Vec<ServerError>> {
         let Self { query, operation_name, variables, extensions } = self;
-        if too_deep(&query) {
-            return Err(vec![too_nested()]);
-        }
+        // The schema looks at all of its limits, but the parser is here, and recurses without one.
+        guard::check_text(&query, usize::MAX).map_err(|error| vec![request_error(&error)])?;
         let document = parse_query(&query).map_err(|error| vec![not_parsed(error)])?;
         let operation = selected(&document, operation_name.as_deref());
         let missing = operation.map(|operation| missing(operation, &variables)).unwrap_or_default();
@@ -125,10 +124,6 @@ pub(crate) fn kind_of(json: &Json) -> &'static str {
         Json::Array(_) => "an array",
         Json::Object(_) => "an object",
     }
-}
-
-fn too_nested() -> ServerError {
-    coded(format!("the document is nested deeper than {NESTING} brackets"), Code::ResourceLimitExceeded)
 }
 
 fn not_parsed(error: parser::Error) -> ServerError {
@@ -176,77 +171,10 @@ fn missing(operation: &OperationDefinition, variables: &Variables) -> Vec<Server
     missing.map(error).collect()
 }
 
-/// Whether brackets stand in one another deeper than [`NESTING`]. Those in strings and comments do not count.
-fn too_deep(document: &str) -> bool {
-    let (mut depth, mut rest) = (0_usize, document);
-    while let Some(at) = rest.find(['{', '}', '[', ']', '(', ')', '"', '#']) {
-        let (_, found) = rest.split_at(at);
-        let skip = match found.as_bytes().first() {
-            Some(b'{' | b'[' | b'(') => {
-                depth += 1;
-                1
-            }
-            Some(b'"') => string_len(found),
-            Some(b'#') => found.find(['\n', '\r']).unwrap_or(found.len()),
-            _ => {
-                depth = depth.saturating_sub(1);
-                1
-            }
-        };
-        if depth > NESTING {
-            return true;
-        }
-        rest = found.get(skip..).unwrap_or_default();
-    }
-    false
-}
-
-/// How long the string is that this begins with.
-fn string_len(text: &str) -> usize {
-    let block = text.starts_with("\"\"\"");
-    let (quote, escape) = if block { ("\"\"\"", "\\\"\"\"") } else { ("\"", "\\") };
-    let mut at = quote.len();
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        if rest.starts_with(escape) {
-            // What is escaped: the three quotes, or one character of any length.
-            at += escape.len();
-            if !block {
-                at += rest.get(escape.len()..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-            }
-        } else if rest.starts_with(quote) {
-            return at + quote.len();
-        } else {
-            at += rest.chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    text.len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn brackets_in_strings_and_comments_are_none() {
-        let many = "[".repeat(NESTING + 1);
-        assert!(too_deep(&many));
-        assert!(!too_deep(&"[".repeat(NESTING)));
-        assert!(!too_deep(&"[]".repeat(NESTING + 1)));
-        for text in [
-            format!("{{a(x:\"{many}\")}}"),
-            format!("{{a(x:\"\\\"{many}\")}}"),
-            format!("{{a(x:\"\\\\\")}} #{many}"),
-            format!("{{a(x:\"\"\"{many} \" \"\" \\\"\"\" {many}\"\"\")}}"),
-            format!("{{a #{many}\n}}"),
-        ] {
-            assert!(!too_deep(&text), "{text}");
-        }
-        for text in
-            [format!("\"\\\\\"{many}"), format!("\"\"{many}"), format!("\"\"\"\"\"\"{many}"), format!("#\n{many}")]
-        {
-            assert!(too_deep(&text), "{text}");
-        }
-    }
+    use crate::guard::NESTING;
 
     #[test]
     fn documents_at_the_limit_are_parsed() {
