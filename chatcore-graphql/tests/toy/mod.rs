@@ -318,12 +318,16 @@ impl Client {
 
     /// The next frame that is no ping; pings are answered.
     pub async fn next(&mut self) -> Got {
-        loop {
-            match self.raw().await {
-                Got::Ping => self.frame(Frame::Pong).await,
-                got => return got,
+        let next = async {
+            loop {
+                match self.raw().await {
+                    Got::Ping => self.frame(Frame::Pong).await,
+                    got => return got,
+                }
             }
-        }
+        };
+        // In the time of the tests: what has not come by then never will.
+        tokio::time::timeout(std::time::Duration::from_secs(300), next).await.expect("nothing comes")
     }
 
     pub async fn message(&mut self) -> Value {
