@@ -1,2 +1,127 @@
-//! The GraphQL schema in an axum app.
-fn main() {}
+//! The GraphQL schema in an axum app, without poem: queries and mutations, subscriptions over a WebSocket or as server-sent
+//! events, and GraphiQL.
+//!
+//! `cargo run -p axum-graphql`, then open <http://127.0.0.1:8000/graphql> and put `{"Authorization": "Bearer alice"}` under
+//! Headers. For the example every name is its own token; a program of yours implements `Authenticator`, or takes the
+//! `JwtAuthenticator`.
+
+use std::{future::pending, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{
+        FromRequestParts as _, Request, State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, WebSocket},
+    },
+    http::{HeaderMap, HeaderName, header},
+    response::{Html, IntoResponse, Response},
+    routing::any,
+};
+use chatcore::{Authenticator, Chat, Error, Principal, Result, async_trait, model::UserId};
+use chatcore_graphql::{
+    Admitted, ChatSchema, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, SchemaOptions, WireOptions, graphiql,
+    schema, serve_socket, token_of,
+};
+use futures_util::{SinkExt as _, StreamExt as _, future};
+
+/// Largest body of a request, and largest message of a WebSocket, in bytes.
+const LARGEST: usize = 64 * 1024;
+
+struct App {
+    schema: ChatSchema,
+    authenticator: Names,
+    options: WireOptions,
+}
+
+/// Takes everybody for who they say they are.
+struct Names;
+
+#[async_trait]
+impl Authenticator for Names {
+    async fn authenticate(&self, token: &str) -> Result<Principal> {
+        Ok(Principal::new(UserId::new(token).map_err(|_| Error::TokenInvalid)?))
+    }
+}
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let schema = schema(Chat::in_memory(), SchemaOptions::default());
+    let app = Arc::new(App { schema, authenticator: Names, options: WireOptions::default() });
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8000".to_owned());
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    println!("listening on http://{}/graphql", listener.local_addr()?);
+    axum::serve(listener, Router::new().route("/graphql", any(graphql)).with_state(app)).await
+}
+
+async fn graphql(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
+        return upgrade.max_message_size(LARGEST).protocols([PROTOCOL]).on_upgrade(|socket| talk(app, socket));
+    }
+    let value = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let (content_type, accept) = (value(header::CONTENT_TYPE), value(header::ACCEPT));
+    let head = match HttpHead::read(parts.method.as_str(), content_type, accept, &app.options) {
+        Ok(head) => head,
+        Err(reply) => return response(reply),
+    };
+    if head.wants_page() {
+        return Html(graphiql("/graphql")).into_response();
+    }
+    let caller = match app.caller(&parts.headers).await {
+        Ok(principal) => Admitted::from(principal),
+        Err(error) => return response(head.refuse(&error)),
+    };
+    let Ok(body) = to_bytes(body, LARGEST).await else {
+        return response(head.refuse(&Error::malformed("", "the body is too large, or ended early")));
+    };
+    response(head.answer(&app.schema, parts.uri.query(), &body, caller, &app.options, pending()).await)
+}
+
+impl App {
+    async fn caller(&self, headers: &HeaderMap) -> Result<Principal> {
+        let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Error::AuthRequired)?;
+        self.authenticator.authenticate(token).await
+    }
+}
+
+/// GraphQL over a WebSocket: axum's messages as frames, and back.
+async fn talk(app: Arc<App>, socket: WebSocket) {
+    let frames = socket.map(|message| match message {
+        Ok(Message::Text(text)) => Ok(Frame::Text(text.as_str().to_owned())),
+        Ok(Message::Binary(_)) => Ok(Frame::Binary),
+        Ok(Message::Ping(_)) => Ok(Frame::Ping),
+        Ok(Message::Pong(_)) => Ok(Frame::Pong),
+        Ok(Message::Close(_)) => Ok(Frame::Close(None)),
+        Err(_) => Err(None),
+    });
+    let frames = frames.with(|frame| {
+        future::ok::<_, axum::Error>(match frame {
+            Frame::Text(text) => Message::Text(text.into()),
+            Frame::Binary => Message::Binary(Default::default()),
+            Frame::Ping => Message::Ping(Default::default()),
+            Frame::Pong => Message::Pong(Default::default()),
+            Frame::Close(close) => Message::Close(
+                close.map(|Close { code, reason }| CloseFrame { code, reason: reason.into_owned().into() }),
+            ),
+        })
+    });
+    let authenticate = async |payload: Option<serde_json::Map<_, _>>| {
+        let token = token_of(payload.as_ref()).ok_or(Error::AuthRequired)?;
+        app.authenticator.authenticate(token).await.map(Admitted::from)
+    };
+    serve_socket(&app.schema, frames, authenticate, &app.options, pending()).await;
+}
+
+fn response(HttpReply { status, headers, body }: HttpReply) -> Response {
+    let mut builder = Response::builder().status(status);
+    for (name, value) in headers {
+        builder = builder.header(name, value);
+    }
+    let body = match body {
+        HttpBody::Full(text) => Body::from(text),
+        HttpBody::Events(events) => Body::from_stream(events.map(Ok::<_, std::convert::Infallible>)),
+    };
+    builder.body(body).unwrap_or_default()
+}
