@@ -1,21 +1,24 @@
 //! Batched loading: what the fields of one answer ask for at the same time is read together.
 //!
 //! The loads hang on the answer of one use of the chat, and live as long as it. So what they keep is never older than the
-//! answer, in a subscription too.
+//! answer, in a subscription too. A batch is closed when all fields of the answer that could ask have asked, and not after
+//! a time: that would split it on a busy machine, and be waited for on an idle one.
 
 use std::{
     collections::HashMap,
     fmt,
     hash::Hash,
-    sync::{Arc, OnceLock},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use chatcore::{
     Chat, Error, Principal, Result,
     chat::{MessagesOf, ParticipantsOf},
     model::{MessagePage, Participant, SessionDetails, SessionId, SessionSummary},
 };
+use futures_util::{FutureExt as _, future::BoxFuture};
+use tokio::sync::watch;
 
 /// Reads for one caller.
 pub(super) struct Reads {
@@ -23,14 +26,14 @@ pub(super) struct Reads {
     pub(super) principal: Principal,
 }
 
-/// What one answer has read and is reading. Most answers need nothing more, so the loader is made at first use.
+/// What one answer has read and is reading.
 pub(super) struct Loads {
     reads: Arc<Reads>,
-    loader: OnceLock<DataLoader<Batches, HashMapCache>>,
+    sessions: Batches<SessionId, SessionSummary>,
+    details: Batches<SessionId, SessionDetails>,
+    messages: Batches<MessagesOf, MessagePage>,
+    participants: Batches<ParticipantsOf, Vec<Participant>>,
 }
-
-/// Reads in batches.
-struct Batches(Arc<Reads>);
 
 impl fmt::Debug for Loads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,91 +41,116 @@ impl fmt::Debug for Loads {
     }
 }
 
-/// A session as lists have it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Summary(SessionId);
-
-/// A session with its contents.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Details(SessionId);
-
 impl Loads {
-    pub(super) const fn new(reads: Arc<Reads>) -> Self {
-        Self { reads, loader: OnceLock::new() }
-    }
-
-    fn loader(&self) -> &DataLoader<Batches, HashMapCache> {
-        self.loader.get_or_init(|| {
-            let most = self.reads.chat.limits().batch_max;
-            let batches = Batches(Arc::clone(&self.reads));
-            DataLoader::with_cache(batches, tokio::spawn, HashMapCache::default()).max_batch_size(most)
-        })
-    }
-
-    async fn one<K, V>(&self, key: K) -> Result<V>
-    where
-        K: Send + Sync + Hash + Eq + Clone + 'static,
-        V: Send + Sync + Clone + 'static,
-        Batches: Loader<K, Value = Result<V>, Error = Error>,
-    {
-        self.loader().load_one(key).await?.unwrap_or(Err(Error::Internal))
+    pub(super) fn new(reads: Arc<Reads>) -> Self {
+        Self {
+            reads,
+            sessions: Batches::default(),
+            details: Batches::default(),
+            messages: Batches::default(),
+            participants: Batches::default(),
+        }
     }
 
     pub(super) async fn session(&self, id: SessionId) -> Result<SessionSummary> {
-        self.one(Summary(id)).await
+        let read: Read<_, _> =
+            |reads, ids| async move { reads.chat.sessions_by_id(&reads.principal, &ids).await }.boxed();
+        self.sessions.load(&self.reads, id, read).await
     }
 
     pub(super) async fn details(&self, id: SessionId) -> Result<SessionDetails> {
-        self.one(Details(id)).await
+        let read: Read<_, _> =
+            |reads, ids| async move { reads.chat.details_by_id(&reads.principal, &ids).await }.boxed();
+        self.details.load(&self.reads, id, read).await
     }
 
     pub(super) async fn messages(&self, asked: MessagesOf) -> Result<MessagePage> {
-        self.one(asked).await
+        let read: Read<_, _> =
+            |reads, asked| async move { reads.chat.messages_of(&reads.principal, &asked).await }.boxed();
+        self.messages.load(&self.reads, asked, read).await
     }
 
     pub(super) async fn participants(&self, asked: ParticipantsOf) -> Result<Vec<Participant>> {
-        self.one(asked).await
+        let read: Read<_, _> =
+            |reads, asked| async move { reads.chat.participants_of(&reads.principal, &asked).await }.boxed();
+        self.participants.load(&self.reads, asked, read).await
     }
 }
 
-fn found<K: Copy + Eq + Hash, V>(keys: &[K], values: Vec<Result<V>>) -> HashMap<K, Result<V>> {
-    keys.iter().copied().zip(values).collect()
+/// Reads many: an error for all, or a result for each.
+type Read<K, V> = fn(Arc<Reads>, Vec<K>) -> BoxFuture<'static, Result<Vec<Result<V>>>>;
+
+/// What a batch found, for all who asked; `None` until it did.
+type Found<K, V> = Option<Arc<Result<HashMap<K, Result<V>>>>>;
+
+/// What is asked for of one kind.
+struct Batches<K, V>(Mutex<State<K, V>>);
+
+struct State<K, V> {
+    /// What the batch that is still open will read.
+    open: Vec<K>,
+    /// The batch in which a key is, or was.
+    batches: HashMap<K, watch::Receiver<Found<K, V>>>,
 }
 
-impl Loader<Summary> for Batches {
-    type Value = Result<SessionSummary>;
-    type Error = Error;
-
-    async fn load(&self, keys: &[Summary]) -> Result<HashMap<Summary, Self::Value>> {
-        let ids: Vec<SessionId> = keys.iter().map(|Summary(id)| *id).collect();
-        Ok(found(keys, self.0.chat.sessions_by_id(&self.0.principal, &ids).await?))
+impl<K, V> Default for Batches<K, V> {
+    fn default() -> Self {
+        Self(Mutex::new(State { open: Vec::new(), batches: HashMap::new() }))
     }
 }
 
-impl Loader<Details> for Batches {
-    type Value = Result<SessionDetails>;
-    type Error = Error;
+impl<K: Copy + Eq + Hash, V: Clone> Batches<K, V> {
+    fn state(&self) -> MutexGuard<'_, State<K, V>> {
+        // Nothing panics while it is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-    async fn load(&self, keys: &[Details]) -> Result<HashMap<Details, Self::Value>> {
-        let ids: Vec<SessionId> = keys.iter().map(|Details(id)| *id).collect();
-        Ok(found(keys, self.0.chat.details_by_id(&self.0.principal, &ids).await?))
+    async fn load(&self, reads: &Arc<Reads>, key: K, read: Read<K, V>) -> Result<V> {
+        let (mut batch, first) = self.batch_of(key);
+        if let Some(first) = first {
+            // Goes on when the task has done all that it can do at the moment, which is to ask.
+            tokio::task::yield_now().await;
+            let keys = mem::take(&mut self.state().open);
+            first.send_replace(Some(Arc::new(read_all(reads, keys, read).await)));
+        }
+        // All who wait are parts of one answer, and dropped together.
+        let found = batch.wait_for(Option::is_some).await.map_err(|_| Error::Internal)?.clone();
+        match found.as_deref() {
+            Some(Ok(found)) => found.get(&key).cloned().unwrap_or(Err(Error::Internal)),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(Error::Internal),
+        }
+    }
+
+    /// The batch of a key, and, for who is the first in it, what to tell the others by.
+    fn batch_of(&self, key: K) -> (watch::Receiver<Found<K, V>>, Option<watch::Sender<Found<K, V>>>) {
+        let mut state = self.state();
+        if let Some(batch) = state.batches.get(&key) {
+            return (batch.clone(), None);
+        }
+        let open = state.open.first().and_then(|first| state.batches.get(first)).cloned();
+        let (batch, first) = match open {
+            Some(batch) => (batch, None),
+            None => {
+                let (sender, batch) = watch::channel(None);
+                (batch, Some(sender))
+            }
+        };
+        state.open.push(key);
+        state.batches.insert(key, batch.clone());
+        (batch, first)
     }
 }
 
-impl Loader<MessagesOf> for Batches {
-    type Value = Result<MessagePage>;
-    type Error = Error;
-
-    async fn load(&self, keys: &[MessagesOf]) -> Result<HashMap<MessagesOf, Self::Value>> {
-        Ok(found(keys, self.0.chat.messages_of(&self.0.principal, keys).await?))
+async fn read_all<K: Copy + Eq + Hash, V>(
+    reads: &Arc<Reads>,
+    keys: Vec<K>,
+    read: Read<K, V>,
+) -> Result<HashMap<K, Result<V>>> {
+    let mut found = HashMap::with_capacity(keys.len());
+    for keys in keys.chunks(reads.chat.limits().batch_max.max(1)) {
+        let values = read(Arc::clone(reads), keys.to_vec()).await?;
+        found.extend(keys.iter().copied().zip(values));
     }
-}
-
-impl Loader<ParticipantsOf> for Batches {
-    type Value = Result<Vec<Participant>>;
-    type Error = Error;
-
-    async fn load(&self, keys: &[ParticipantsOf]) -> Result<HashMap<ParticipantsOf, Self::Value>> {
-        Ok(found(keys, self.0.chat.participants_of(&self.0.principal, keys).await?))
-    }
+    Ok(found)
 }

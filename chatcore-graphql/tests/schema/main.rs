@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod batches;
 mod limits;
 mod streams;
 

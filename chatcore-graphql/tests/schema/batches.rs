@@ -1,0 +1,106 @@
+//! How often the store is asked.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use chatcore::{
+    ChatStore, MemoryStore, StoreError, async_trait,
+    model::{Event, Profile, UserId},
+    store::{
+        Change, Committed, FactsQuery, Freshness, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
+        SessionFacts, Slice,
+    },
+};
+
+use super::*;
+
+/// The in-memory store, which counts its reads.
+#[derive(Clone, Default)]
+struct Counting(Arc<(MemoryStore, AtomicUsize)>);
+
+impl Counting {
+    fn store(&self) -> &MemoryStore {
+        self.0.1.fetch_add(1, Ordering::SeqCst);
+        &self.0.0
+    }
+}
+
+#[async_trait]
+impl ChatStore for Counting {
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        self.store().commit(change).await
+    }
+
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        self.store().facts(queries, freshness).await
+    }
+
+    async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
+        self.store().log(ranges).await
+    }
+
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+        self.store().participants(queries).await
+    }
+
+    async fn sessions_of(
+        &self,
+        user: &UserId,
+        slice: Slice,
+    ) -> Result<Vec<(chatcore::model::Session, chatcore::store::Head)>, StoreError> {
+        self.store().sessions_of(user, slice).await
+    }
+
+    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+        self.store().public_sessions(user, slice).await
+    }
+
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+        self.store().profiles(users).await
+    }
+
+    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+        self.store().put_profile(profile).await
+    }
+}
+
+#[tokio::test]
+async fn a_list_with_its_contents_asks_the_store_as_often_for_fifty_as_for_two() {
+    as_often_for_fifty_as_for_two().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_does_on_several_threads() {
+    tokio::spawn(as_often_for_fifty_as_for_two()).await.unwrap();
+}
+
+async fn as_often_for_fifty_as_for_two() {
+    let store = Counting::default();
+    let schema = schema(Chat::new(store.clone()), SchemaOptions::default());
+    let alice = user("alice");
+    let mut ids = Vec::new();
+    for n in 0..50 {
+        let id = make(&schema, &alice, "PUBLIC").await;
+        join(&schema, &user(&format!("user {n}")), &id).await;
+        say(&schema, &alice, &id, "hello").await;
+        ids.push(id);
+    }
+    let lists = "query($n: Int) { sessions(first: $n) { nodes { title seq owner { name }
+        participants(first: 5) { nodes { user { name } } } messages(last: 1) { nodes { content session { title } } } } } }";
+    let nodes = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Session { title
+        messages(first: 3) { nodes { sender { name } session { participants(first: 2) { nodes { role } } } } } } } }";
+    let reads = async |query: &str, n: usize| {
+        let before = store.0.1.load(Ordering::SeqCst);
+        let answer = data(&schema, &alice, query, json!({ "n": n, "ids": ids[..n] })).await;
+        assert!(answer.to_string().matches("A room").count() >= n, "{answer:#}");
+        store.0.1.load(Ordering::SeqCst) - before
+    };
+    for query in [lists, nodes] {
+        // The first one finds the names, which are kept for a while.
+        reads(query, 50).await;
+        let (two, fifty) = (reads(query, 2).await, reads(query, 50).await);
+        assert!(two > 1 && fifty <= two, "{two} reads for two, {fifty} for fifty: {query}");
+    }
+}
