@@ -33,6 +33,7 @@ macro_rules! on_every_store {
 
 mod document;
 mod http;
+pub mod parity;
 pub mod races;
 mod server;
 mod socket;

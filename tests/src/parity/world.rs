@@ -1,0 +1,102 @@
+//! A server with a look behind it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use chatcore::{Chat, Clock, MemoryStore, SystemClock, store::ChatStore};
+use chatcore_surreal::SurrealStore;
+use chrono::{DateTime, Duration, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    core::Core,
+    coverage::{self, Coverage},
+    graphql::GraphQl,
+    rest::{Rest, has_events},
+    transport::Transport,
+    websocket::WebSocket,
+};
+use crate::{Backend, Server, token};
+
+/// Never tells the same time twice, so that a time says of which event it is.
+#[derive(Debug, Default)]
+struct Ticking(Mutex<DateTime<Utc>>);
+
+impl Clock for Ticking {
+    fn now(&self) -> DateTime<Utc> {
+        let mut last = self.0.lock().unwrap();
+        *last = SystemClock.now().max(*last + Duration::microseconds(1));
+        *last
+    }
+
+    fn new_id(&self) -> Uuid {
+        SystemClock.new_id()
+    }
+}
+
+/// A server, its store, and what was used of it.
+pub struct World {
+    /// The server.
+    pub server: Server,
+    /// What it keeps everything in.
+    pub store: Arc<dyn ChatStore>,
+    /// What was used.
+    pub coverage: Arc<Coverage>,
+    /// Its OpenAPI document.
+    pub document: Arc<Value>,
+    /// Whether it has GraphQL.
+    pub graphql: bool,
+}
+
+impl World {
+    /// Starts one.
+    pub async fn start(backend: Backend, coverage: &Arc<Coverage>) -> Self {
+        let store: Arc<dyn ChatStore> = match backend {
+            Backend::Memory => Arc::new(MemoryStore::new()),
+            Backend::SurrealMemory => Arc::new(SurrealStore::connect("mem://").await.unwrap()),
+            Backend::SurrealDisk => unimplemented!("the disk changes nothing here"),
+        };
+        let chat = Chat::builder(Arc::clone(&store)).clock(Ticking::default()).build();
+        let server = Server::over(chat).await;
+        let document = reqwest::get(format!("http://{}/openapi.json", server.address)).await.unwrap();
+        let document = Arc::new(serde_json::from_str(&document.text().await.unwrap()).unwrap());
+        let coverage = Arc::clone(coverage);
+        let graphql = GraphQl::new(&server.address, Arc::clone(&coverage)).is_served().await;
+        Self { server, store, coverage, document, graphql }
+    }
+
+    /// A driver for each transport, the yardstick first.
+    #[must_use]
+    pub fn transports(&self) -> Vec<Box<dyn Transport>> {
+        let (address, coverage) = (&self.server.address, || Arc::clone(&self.coverage));
+        let mut transports: Vec<Box<dyn Transport>> = vec![
+            Box::new(Core::new(self.server.chat.clone())),
+            Box::new(Rest::new(address, Arc::clone(&self.document), coverage())),
+            Box::new(WebSocket::new(address, coverage())),
+        ];
+        if self.graphql {
+            transports.push(Box::new(GraphQl::new(address, coverage())));
+        }
+        transports
+    }
+
+    /// Whether it has events over REST.
+    #[must_use]
+    pub fn rest_events(&self) -> bool {
+        has_events(&self.document)
+    }
+
+    /// Everything that there is to cover.
+    pub async fn there_is(&self) -> BTreeSet<String> {
+        let mut there_is = coverage::operations(&self.document);
+        there_is.extend(coverage::frames());
+        if self.graphql {
+            let graphql = GraphQl::new(&self.server.address, Arc::clone(&self.coverage));
+            there_is.extend(graphql.there_is(&token("a")).await);
+        }
+        there_is
+    }
+}
