@@ -181,6 +181,40 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Whether it uses a client id that stands for a message already.
+    #[must_use]
+    pub fn says_again(&self) -> bool {
+        matches!(self, Self::Send(input) if input["client_id"] == KEPT.0)
+    }
+
+    /// Whether it adds to a log where it is allowed.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        match self {
+            Self::Create(_)
+            | Self::Update(_)
+            | Self::Delete
+            | Self::Join
+            | Self::Leave
+            | Self::Add(_)
+            | Self::ChangeRole { .. }
+            | Self::Remove(_)
+            | Self::Send(_) => true,
+            Self::Me
+            | Self::Session
+            | Self::Sessions { .. }
+            | Self::PublicSessions { .. }
+            | Self::Participants { .. }
+            | Self::Messages { .. }
+            | Self::Message(_)
+            | Self::Events { .. }
+            | Self::Typing(_)
+            | Self::Subscribe { .. } => false,
+        }
+    }
+}
+
 /// How much of a refusal must be the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
@@ -222,32 +256,39 @@ pub fn stages() -> Vec<Stage> {
         .collect()
 }
 
-/// What is tried on a stage: all that differs there, by everybody for whom it can differ.
+/// What is tried on a stage: all that differs there, by everybody for whom it can differ; of each use case the plainest
+/// attempt and every `step`th of the others, counted from an offset.
 #[must_use]
-pub fn attempts(stage: Stage) -> Vec<Attempt> {
+pub fn attempts(stage: Stage, step: usize, offset: usize) -> Vec<Attempt> {
     let mut attempts = Vec::new();
-    let mut all = |actors: &[Actor], actions: &[(Level, Action)]| {
-        for &actor in actors {
-            let attempt = |(level, action): &(Level, Action)| Attempt { actor, action: action.clone(), level: *level };
-            attempts.extend(actions.iter().map(attempt));
+    let mut all = |actors: &[Actor], families: &[Vec<(Level, Action)>]| {
+        for (turn, &actor) in actors.iter().enumerate() {
+            for family in families {
+                let chosen = family.iter().enumerate().filter(|(n, _)| *n == 0 || (n + offset + turn) % step == 0);
+                attempts.extend(chosen.map(|(_, (level, action))| Attempt {
+                    actor,
+                    action: action.clone(),
+                    level: *level,
+                }));
+            }
         }
     };
     match stage.state {
         State::Fresh | State::Full => {
-            all(&Actor::USERS, &families().concat());
-            all(&Actor::UNKNOWN, &first_of_each());
+            all(&Actor::USERS, &families());
+            all(&Actor::UNKNOWN, &[first_of_each()]);
             if stage == (Stage { session_type: SessionType::Public, state: State::Fresh }) {
-                all(&Actor::USERS, &creations());
-                all(&Actor::UNKNOWN, &creations()[..1]);
+                all(&Actor::USERS, &[creations()]);
+                all(&Actor::UNKNOWN, &[creations()]);
             }
         }
         State::Deleted | State::Never => {
-            all(&Actor::USERS, &first_of_each());
-            all(&Actor::UNKNOWN, &first_of_each());
+            all(&Actor::USERS, &[first_of_each()]);
+            all(&Actor::UNKNOWN, &[first_of_each()]);
         }
         State::Malformed => {
             let coded = |(_, action)| (Level::Code, action);
-            all(&Actor::USERS[..1], &first_of_each().into_iter().map(coded).collect::<Vec<_>>());
+            all(&Actor::USERS[..1], &[first_of_each().into_iter().map(coded).collect()]);
         }
     }
     attempts
@@ -418,7 +459,7 @@ fn role_changes() -> Vec<(Level, Action)> {
     [exact(changes.into_iter().map(change)), refused(bad.map(|input| change(("peer", input))))].concat()
 }
 
-/// The client id with which everybody who could say something did so when the room was made, and what they said.
+/// A client id that stands for a message already where it is used, and what that message says.
 pub const KEPT: (&str, &str) = ("kept", "first words");
 
 fn sends() -> Vec<(Level, Action)> {

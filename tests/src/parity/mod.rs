@@ -14,6 +14,7 @@ mod graphql;
 mod model;
 mod normal;
 mod rest;
+mod resume;
 mod room;
 mod run;
 mod transport;
@@ -29,6 +30,7 @@ pub use coverage::Coverage;
 pub use graphql::{GraphQl, GraphQlSocket, delivery};
 pub use model::Model;
 pub use rest::{EventStream, has_events};
+pub use resume::{follow_all_sessions, resume_everywhere};
 pub use run::{Record, Report, run_lists, run_table};
 pub use world::World;
 

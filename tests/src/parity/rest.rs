@@ -274,10 +274,12 @@ impl EventStream {
     /// The next event as the WebSocket has it, or the end.
     pub async fn frame(&mut self) -> Option<Value> {
         let Event { event, data, id, .. } = timeout(PATIENCE, self.0.next()).await.expect("nothing came")?;
-        let data: Value = serde_json::from_str(&data).unwrap();
-        // A signal has no id of its own; the stream keeps the last one that was given.
-        let seq = if event == "typing_indicator" { Value::Null } else { json!(id.parse::<u64>().unwrap()) };
-        Some(json!({ "event": event, "seq": seq, "data": data }))
+        let frame: Value = serde_json::from_str(&data).unwrap();
+        assert_eq!(frame["event"], event, "{frame}");
+        if let Some(seq) = frame["seq"].as_u64() {
+            assert_eq!(id, seq.to_string(), "{frame}");
+        }
+        Some(frame)
     }
 }
 

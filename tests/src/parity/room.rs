@@ -3,16 +3,20 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chatcore::{
-    Chat, JwtAuthenticator, JwtIssuer, Principal,
+    Chat, Clock, Error, JwtAuthenticator, JwtIssuer, Principal,
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
-    model::{ClientId, Event, MessageId, ParticipantRole, SessionId, SessionType, UserId},
-    store::{ChatStore, Freshness, LogRange},
+    model::{
+        ClientId, Event, EventKind, MessageId, NewEvent, ParticipantRole, Session, SessionId, SessionType, UserId,
+    },
+    store::{Change, ChatStore, Freshness, LogRange, ParticipantRecord, Write},
 };
+use serde::{Deserialize, Serialize};
 
 use super::{
     action::{Actor, GHOST, KEPT, PEOPLE, Stage, State},
-    model::{Model, users},
+    model::{Model, stay, users},
+    world::World,
 };
 use crate::server::{SECRET, token_with};
 
@@ -68,6 +72,12 @@ impl Cast {
         &self.principals[name]
     }
 
+    /// A user's token.
+    #[must_use]
+    pub fn token_of(&self, name: &str) -> &str {
+        &self.tokens[name]
+    }
+
     /// An actor's token, where they have one.
     #[must_use]
     pub fn token(&self, actor: Actor) -> Option<&str> {
@@ -93,16 +103,97 @@ pub struct Room {
     pub model: Model,
 }
 
+/// The session of a stage, made once through the chat, to be copied.
+#[derive(Debug)]
+pub struct Template {
+    /// Who did what, and the records at the end of it.
+    text: String,
+    prefix: String,
+    session: String,
+    stays: Vec<String>,
+    times: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Contents {
+    events: Vec<(UserId, EventKind)>,
+    session: Session,
+    people: Vec<ParticipantRecord>,
+}
+
+impl Template {
+    /// Makes the session of a stage.
+    pub async fn make(chat: &Chat, store: &dyn ChatStore, stage: Stage) -> Self {
+        let cast = Cast::new(chat, format!("template.{:?}.{}.", stage.state, stage.session_type)).await;
+        let id = build(chat, &cast, stage).await;
+        let facts = store.facts(id, &cast.users(), Freshness::Fresh).await.unwrap();
+        let range = LogRange { session_id: id, from: 1, to: facts.head.seq };
+        let log: Vec<_> = store.log(&[range]).await.unwrap().into_iter().flatten().collect();
+        let events = log.iter().map(|event| (event.actor.clone(), event.kind.clone())).collect();
+        let people = facts.participants.into_iter().flatten().collect();
+        let contents = Contents { events, session: facts.session.unwrap(), people };
+        Self {
+            text: serde_json::to_string(&contents).unwrap(),
+            prefix: cast.prefix,
+            session: id.to_string(),
+            stays: log.iter().filter_map(|event| stay(event)).collect(),
+            times: log.iter().map(|event| text(&event.created_at)).collect(),
+        }
+    }
+
+    /// Makes the same session with ids and times of its own, in one change.
+    async fn copy(&self, store: &dyn ChatStore, clock: &dyn Clock, cast: &Cast) -> SessionId {
+        let id = SessionId(clock.new_id());
+        let mut copy = self.text.replace(&self.prefix, &cast.prefix).replace(&self.session, &id.to_string());
+        for stay in &self.stays {
+            copy = copy.replace(stay, &clock.new_id().to_string());
+        }
+        let times: Vec<_> = self.times.iter().map(|_| clock.now()).collect();
+        for (old, new) in self.times.iter().zip(&times) {
+            copy = copy.replace(old, &text(new));
+        }
+        let Contents { events, session, people } = serde_json::from_str(&copy).unwrap();
+        let at = |((actor, kind), created_at)| NewEvent { actor, created_at, kind };
+        let change = Change {
+            session_id: id,
+            decided_at: 0,
+            events: events.into_iter().zip(times).map(at).collect(),
+            writes: std::iter::once(Write::Session(session))
+                .chain(people.into_iter().map(Write::Participant))
+                .collect(),
+            claim: None,
+        };
+        store.commit(change).await.unwrap();
+        id
+    }
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap()
+}
+
 impl Room {
     /// Makes the session of a stage, always with the same log.
-    pub async fn make(chat: &Chat, store: &dyn ChatStore, cast: &Cast, stage: Stage) -> Self {
+    pub async fn make(world: &World, cast: &Cast, stage: Stage) -> Self {
         let never: SessionId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let store = &*world.store;
         let session = match stage.state {
-            State::Fresh | State::Full | State::Deleted => build(chat, cast, stage).await,
+            State::Fresh | State::Full | State::Deleted => {
+                world.template(stage).await.copy(store, &world.clock, cast).await
+            }
             State::Never | State::Malformed => never,
         };
         let room = Self::read(store, cast, session).await;
         if stage.state == State::Malformed { Self { id: "1".to_owned(), ..room } } else { room }
+    }
+
+    /// The same room after somebody said the words for which the client id stands, with that id, if they may.
+    pub async fn with_words(&self, world: &World, cast: &Cast, name: &str) -> Self {
+        let (client_id, words) = KEPT;
+        let message = SendMessage::text(words).with_client_id(ClientId::new(client_id).unwrap());
+        let said = world.server.chat.send(cast.principal(name), self.session, message).await;
+        assert!(matches!(said, Ok(_) | Err(Error::Denied(_))), "{said:?}");
+        self.again(&*world.store, cast).await
     }
 
     /// A session as it is now.
@@ -157,9 +248,8 @@ async fn build(chat: &Chat, cast: &Cast, Stage { session_type, state }: Stage) -
         let add = AddParticipant { user_id: UserId::new(cast.user(name)).unwrap(), role: Some(role) };
         chat.add_participant(owner, id, add).await.unwrap();
     }
-    let (client_id, words) = KEPT;
     for name in ["owner", "admin", "member", "removed"] {
-        let message = SendMessage::text(words).with_client_id(ClientId::new(client_id).unwrap());
+        let message = SendMessage::text("earlier words").with_client_id(ClientId::new("earlier").unwrap());
         chat.send(cast.principal(name), id, message).await.unwrap();
     }
     chat.leave(cast.principal("left"), id).await.unwrap();

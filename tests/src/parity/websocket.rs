@@ -150,29 +150,28 @@ impl Transport for WebSocket {
     }
 
     async fn since(&mut self, cast: &Cast, reader: Actor, session: &str, span: (u64, u64)) -> Option<Vec<Value>> {
-        let (from, to) = span;
         let mut events = Vec::new();
         match &mut self.following {
             Some((socket, followed)) if followed == session => {
-                read(socket, &self.coverage, &self.name, to, &mut events).await;
+                read(socket, &self.coverage, &self.name, span, &mut events).await;
             }
             _ => {
                 let mut socket = Socket::open(&self.address, "", cast.token(reader)).await;
-                socket.join(session, Some(from)).await;
-                read(&mut socket, &self.coverage, &self.name, to, &mut events).await;
+                socket.join(session, Some(span.0)).await;
+                read(&mut socket, &self.coverage, &self.name, span, &mut events).await;
             }
         }
         Some(events)
     }
 }
 
-/// Reads events up to a position; signals count for nothing here.
-async fn read(socket: &mut Socket, coverage: &Coverage, name: &str, to: u64, events: &mut Vec<Value>) {
+/// Reads the events after one position up to another; signals count for nothing here.
+async fn read(socket: &mut Socket, coverage: &Coverage, name: &str, (from, to): (u64, u64), events: &mut Vec<Value>) {
     loop {
         let frame = socket.event().await;
         saw(coverage, name, &frame);
         let seq = frame["seq"].as_u64();
-        if let Some(seq) = seq {
+        if let Some(seq) = seq.filter(|seq| *seq > from) {
             events.push(wire::frame(&frame));
             if seq >= to {
                 return;

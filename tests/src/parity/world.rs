@@ -3,32 +3,37 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use chatcore::{Chat, Clock, MemoryStore, SystemClock, store::ChatStore};
+use chatcore_poem::Options;
 use chatcore_surreal::SurrealStore;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
+    action::Stage,
     core::Core,
     coverage::{self, Coverage},
     graphql::GraphQl,
     rest::{Rest, has_events},
+    room::Template,
     transport::Transport,
     websocket::WebSocket,
 };
 use crate::{Backend, Server, token};
 
 /// Never tells the same time twice, so that a time says of which event it is.
-#[derive(Debug, Default)]
-struct Ticking(Mutex<DateTime<Utc>>);
+#[derive(Debug, Clone, Default)]
+pub struct Ticking(Arc<Mutex<DateTime<Utc>>>);
 
 impl Clock for Ticking {
     fn now(&self) -> DateTime<Utc> {
         let mut last = self.0.lock().unwrap();
-        *last = SystemClock.now().max(*last + Duration::microseconds(1));
+        *last = SystemClock.now().max(*last + TimeDelta::microseconds(1));
         *last
     }
 
@@ -43,12 +48,15 @@ pub struct World {
     pub server: Server,
     /// What it keeps everything in.
     pub store: Arc<dyn ChatStore>,
+    /// Its clock.
+    pub clock: Ticking,
     /// What was used.
     pub coverage: Arc<Coverage>,
     /// Its OpenAPI document.
     pub document: Arc<Value>,
     /// Whether it has GraphQL.
     pub graphql: bool,
+    templates: [OnceCell<Template>; 16],
 }
 
 impl World {
@@ -59,13 +67,22 @@ impl World {
             Backend::SurrealMemory => Arc::new(SurrealStore::connect("mem://").await.unwrap()),
             Backend::SurrealDisk => unimplemented!("the disk changes nothing here"),
         };
-        let chat = Chat::builder(Arc::clone(&store)).clock(Ticking::default()).build();
-        let server = Server::over(chat).await;
+        let clock = Ticking::default();
+        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).build();
+        // Who follows a session reads nothing while others act, and somebody reads it on many connections.
+        let options = Options { ping_interval: Duration::from_secs(3600), sockets_per_user: 100, ..Options::default() };
+        let server = Server::over_with(chat, options).await;
         let document = reqwest::get(format!("http://{}/openapi.json", server.address)).await.unwrap();
         let document = Arc::new(serde_json::from_str(&document.text().await.unwrap()).unwrap());
         let coverage = Arc::clone(coverage);
         let graphql = GraphQl::new(&server.address, Arc::clone(&coverage)).is_served().await;
-        Self { server, store, coverage, document, graphql }
+        Self { server, store, clock, coverage, document, graphql, templates: Default::default() }
+    }
+
+    /// The session of a stage, to be copied.
+    pub async fn template(&self, stage: Stage) -> &Template {
+        let kept = &self.templates[stage.session_type as usize * 4 + stage.state as usize];
+        kept.get_or_init(|| Template::make(&self.server.chat, &*self.store, stage)).await
     }
 
     /// A driver for each transport, the yardstick first.
