@@ -51,23 +51,18 @@ fn session_fields() -> String {
 
 /// What is asked of an event. Fields that two kinds have with different types go by different names.
 fn event_fields() -> String {
-    let kinds = [
-        ("SessionCreated", "title description sessionType maxParticipants participantId".to_owned()),
-        (
-            "SessionUpdated",
-            "changed newTitle: title newDescription: description newType: sessionType newCap: maxParticipants"
-                .to_owned(),
-        ),
-        ("SessionDeleted", String::new()),
-        ("ParticipantJoined", "participantId role".to_owned()),
-        ("ParticipantAdded", format!("user {USER} participantId role")),
-        ("ParticipantLeft", String::new()),
-        ("ParticipantRemoved", format!("user {USER}")),
-        ("ParticipantRoleChanged", format!("user {USER} previousRole role")),
-        ("MessageSent", format!("message {} clientId", message_fields())),
-    ];
-    let kinds = kinds.map(|(kind, rest)| format!("... on {kind} {{ sessionId seq createdAt actor {USER} {rest} }}"));
-    format!("__typename {}", kinds.join(" "))
+    format!(
+        "__typename ... on SessionEvent {{ sessionId seq createdAt actor {USER} }} \
+         ... on SessionCreated {{ title description sessionType maxParticipants participantId }} \
+         ... on SessionUpdated {{ changed newTitle: title newDescription: description newType: sessionType \
+         newCap: maxParticipants }} \
+         ... on ParticipantJoined {{ participantId role }} \
+         ... on ParticipantAdded {{ user {USER} participantId role }} \
+         ... on ParticipantRemoved {{ user {USER} }} \
+         ... on ParticipantRoleChanged {{ user {USER} previousRole role }} \
+         ... on MessageSent {{ message {} clientId }}",
+        message_fields()
+    )
 }
 
 /// What is asked of a delivery.

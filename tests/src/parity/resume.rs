@@ -174,7 +174,9 @@ pub async fn follow_all_sessions(backend: Backend, coverage: &Arc<Coverage>) {
     let arguments = [("after", "[PositionInput!]", after)];
     let coverage = (Arc::clone(coverage), "all sessions");
     let mut stream =
-        GraphQlSocket::open(address, Some(cast.token_of("peer")), "allSessionEvents", &arguments, coverage).await.unwrap();
+        GraphQlSocket::open(address, Some(cast.token_of("peer")), "allSessionEvents", &arguments, coverage)
+            .await
+            .unwrap();
 
     let mut begun: BTreeMap<String, u64> = BTreeMap::new();
     let mut seen: BTreeMap<String, Vec<Value>> = BTreeMap::new();

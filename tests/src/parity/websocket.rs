@@ -150,31 +150,34 @@ impl Transport for WebSocket {
     }
 
     async fn since(&mut self, cast: &Cast, reader: Actor, session: &str, span: (u64, u64)) -> Option<Vec<Value>> {
-        let mut events = Vec::new();
-        match &mut self.following {
-            Some((socket, followed)) if followed == session => {
-                read(socket, &self.coverage, &self.name, span, &mut events).await;
-            }
+        let used = (&*self.coverage, self.name.as_str());
+        Some(match &mut self.following {
+            Some((socket, followed)) if followed == session => read(socket, session, span, used).await,
             _ => {
                 let mut socket = Socket::open(&self.address, "", cast.token(reader)).await;
                 socket.join(session, Some(span.0)).await;
-                read(&mut socket, &self.coverage, &self.name, span, &mut events).await;
+                read(&mut socket, session, span, used).await
             }
-        }
-        Some(events)
+        })
     }
 }
 
-/// Reads the events after one position up to another; signals count for nothing here.
-async fn read(socket: &mut Socket, coverage: &Coverage, name: &str, (from, to): (u64, u64), events: &mut Vec<Value>) {
+/// Reads a session's events after one position up to another. Signals count for nothing here, nor does what is left of a
+/// session that was followed before.
+async fn read(
+    socket: &mut Socket,
+    session: &str,
+    (from, to): (u64, u64),
+    (coverage, name): (&Coverage, &str),
+) -> Vec<Value> {
+    let mut events = Vec::new();
     loop {
         let frame = socket.event().await;
         saw(coverage, name, &frame);
-        let seq = frame["seq"].as_u64();
-        if let Some(seq) = seq.filter(|seq| *seq > from) {
+        if let Some(seq) = frame["seq"].as_u64().filter(|seq| *seq > from && frame["data"]["session_id"] == session) {
             events.push(wire::frame(&frame));
             if seq >= to {
-                return;
+                return events;
             }
         }
     }
