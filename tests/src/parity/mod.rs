@@ -31,7 +31,7 @@ pub use graphql::{GraphQl, GraphQlSocket, delivery};
 pub use model::Model;
 pub use rest::{EventStream, has_events};
 pub use resume::{follow_all_sessions, resume_everywhere};
-pub use run::{Record, Report, run_lists, run_table};
+pub use run::{Problem, Record, Report, run_lists, run_table};
 pub use world::World;
 
 /// How long anything that must come may take, on a slow machine.

@@ -214,6 +214,13 @@ impl Room {
         Self { id: self.id.clone(), session: self.session, log, model }
     }
 
+    /// Whether its log has more by now.
+    pub async fn has_news(&self, store: &dyn ChatStore) -> bool {
+        let next = self.log.len() as u64 + 1;
+        let range = LogRange { session_id: self.session, from: next, to: next };
+        store.log(&[range]).await.unwrap().iter().any(|rows| !rows.is_empty())
+    }
+
     /// The end of its log.
     #[must_use]
     pub fn head(&self) -> u64 {
