@@ -1,1 +1,40 @@
-//! GraphQL frontend of [`chatcore`].
+//! GraphQL frontend of [`chatcore`]: queries, mutations and subscriptions for any host.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use async_graphql::{Executor, Request};
+//! use chatcore::{Chat, Principal, model::UserId};
+//! use chatcore_graphql::{Caller, SchemaOptions, schema};
+//!
+//! let schema = schema(Chat::in_memory(), SchemaOptions::default());
+//! let alice = Principal::new(UserId::new("alice")?);
+//! let request = Request::new(r#"mutation { createSession(input: {title: "Lobby"}) { session { id } } }"#);
+//! let response = schema.execute(request.data(Caller(alice))).await;
+//! assert!(response.is_ok());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Who calls is the [`Caller`] in the request's data; without one every field answers `AUTH_REQUIRED`. Every error has a stable
+//! `code` in its `extensions`, the same as on the other transports, and the `details` that these give.
+
+mod error;
+#[cfg(feature = "poem")]
+mod glue;
+mod guard;
+mod options;
+mod schema;
+mod wire;
+
+pub use async_graphql;
+
+pub use error::{field_error, request_error};
+#[cfg(feature = "poem")]
+pub use glue::GraphqlFrontend;
+pub use options::{Meter, SchemaOptions};
+pub use schema::{Caller, ChatSchema, schema};
+pub use wire::{
+    ALLOW, Caller as Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql,
+    serve_socket, token_of,
+};

@@ -1,14 +1,14 @@
 //! What operations take: the caller, ids, places, and JSON bodies.
 
-use std::{borrow::Cow, str::FromStr};
+use std::{borrow::Cow, collections::HashMap, str::FromStr};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chatcore::{
     Code, Error, FieldError, Principal,
     model::{Bound, SessionId, UserId},
 };
-use futures_util::StreamExt;
-use poem::{Request, RequestBody, http::header};
+use chatcore_http::{bearer, read_body};
+use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry},
@@ -16,7 +16,6 @@ use poem_openapi::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::timeout;
 
 use crate::{problem::ApiError, state::State};
 
@@ -50,6 +49,90 @@ impl<'a> ApiExtractor<'a> for Caller {
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let principal = State::of(request).map_err(ApiError)?.principal(request).await.map_err(ApiError)?;
         Ok(Self(principal))
+    }
+}
+
+/// In which form a session's events are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A page, as JSON.
+    Page,
+    /// Server-sent events.
+    Stream,
+}
+
+impl Form {
+    const ALL: [Self; 2] = [Self::Page, Self::Stream];
+
+    /// The ranges of media types (RFC 9110, section 12.5.1) in which it lies, the exact one first.
+    const fn ranges(self) -> [&'static str; 3] {
+        match self {
+            Self::Page => ["application/json", "application/*", "*/*"],
+            Self::Stream => ["text/event-stream", "text/*", "*/*"],
+        }
+    }
+
+    /// The one that the client likes best, or names first; JSON where it does not say. The ranges come best first.
+    fn of(Accept(ranges): &Accept) -> Option<Self> {
+        if ranges.is_empty() {
+            return Some(Self::Page);
+        }
+        let quality = |text: &str| text.parse::<f32>().ok();
+        let ranges: Vec<(&str, bool)> = ranges
+            .iter()
+            .map(|range| {
+                let refused = range.get_param("q").and_then(|q| quality(q.as_str())).is_some_and(|q| q <= 0.0);
+                (range.essence_str(), refused)
+            })
+            .collect();
+        let wanted = |form: &Self, wanted: &str| {
+            let [exact, ..] = form.ranges();
+            form.ranges().contains(&wanted) && !ranges.contains(&(exact, true))
+        };
+        let mut liked = ranges.iter().filter(|(_, refused)| !refused);
+        liked.find_map(|(range, _)| Self::ALL.into_iter().find(|form| wanted(form, range)))
+    }
+}
+
+/// A [`Caller`] of an operation that can be a stream. For a stream the token may stand in the query, since the browsers'
+/// `EventSource` cannot send headers.
+pub(crate) struct Listener {
+    pub(crate) principal: Principal,
+    pub(crate) form: Form,
+}
+
+impl<'a> ApiExtractor<'a> for Listener {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Caller::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        Caller::security_schemes()
+    }
+
+    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        let form = Form::of(&Accept::from_request_without_body(request).await?);
+        Ok(Self::of(request, form).await.map_err(ApiError)?)
+    }
+}
+
+impl Listener {
+    async fn of(request: &Request, form: Option<Form>) -> Result<Self, Error> {
+        let query: HashMap<String, String> =
+            request.params().map_err(|_| Error::malformed("query", "cannot be parsed"))?;
+        let token = match bearer(request)? {
+            None if form == Some(Form::Stream) => query.get("token").map(String::as_str),
+            token => token,
+        };
+        let principal = State::of(request)?.authenticator.authenticate(token.ok_or(Error::AuthRequired)?).await?;
+        let detail = "accept application/json or text/event-stream";
+        let form = form.ok_or(Error::Refused { code: Code::NotAcceptable, detail })?;
+        Ok(Self { principal, form })
     }
 }
 
@@ -215,30 +298,8 @@ fn check_type(request: &Request) -> Result<(), Error> {
     }
 }
 
-/// Reads a body, counting; whether its length was announced makes no difference.
 async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error> {
-    let options = &State::of(request)?.options;
-    let limit = options.body_bytes;
-    let too_large = || Error::Refused { code: Code::PayloadTooLarge, detail: "the body is too large" };
-    let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    let mut stream = Box::pin(body.take().map_err(|_| Error::Internal)?.into_bytes_stream());
-    let mut bytes = BytesMut::new();
-    let reading = async {
-        if announced.is_some_and(|length| length > limit) {
-            return Err(too_large());
-        }
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|_| Error::malformed("", "the body ended early"))?;
-            if bytes.len() + chunk.len() > limit {
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(())
-    };
-    let slow = || Error::malformed("", "the body took too long");
-    let result = timeout(options.body_time, reading).await.unwrap_or_else(|_| Err(slow()));
-    result.map(|()| bytes.freeze())
+    read_body(request, body, State::of(request)?.sockets.options()).await
 }
 
 /// Parses JSON: what is no JSON cannot be parsed, what is JSON of another shape is not acceptable.

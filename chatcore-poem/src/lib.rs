@@ -22,19 +22,20 @@
 //! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
 //!
 //! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
-//! [`frames`].
+//! [`frames`], following a session over plain HTTP in [`events`].
 
-mod drain;
 mod extract;
-mod options;
 mod problem;
 mod reply;
 mod rest;
 mod routes;
-mod serve;
 mod state;
 mod wire;
 mod ws;
+
+pub mod events {
+    #![doc = include_str!("rest/events.md")]
+}
 
 pub mod frames {
     #![doc = include_str!("ws/frames.md")]
@@ -49,13 +50,12 @@ use poem_openapi::OpenApiService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use options::{Options, Origins};
+pub use chatcore_http::{Options, Origins, ServeOptions, Sockets, serve};
 pub use problem::{Problems, ProblemsEndpoint};
-pub use serve::{ServeOptions, serve};
 
 use routes::Routes;
 use state::State;
-use ws::{Sockets, WsEndpoint};
+use ws::WsEndpoint;
 
 /// The bases below which the REST operations answer.
 const BASES: [&str; 2] = ["/api/v1/chat", "/api/chat"];
@@ -70,7 +70,7 @@ pub struct ChatFrontend {
 
 impl fmt::Debug for ChatFrontend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChatFrontend").field("options", &self.state.options).finish_non_exhaustive()
+        f.debug_struct("ChatFrontend").field("sockets", &self.state.sockets).finish_non_exhaustive()
     }
 }
 
@@ -82,18 +82,23 @@ impl ChatFrontend {
 
     /// A frontend.
     pub fn with_options(chat: Chat, authenticator: impl Authenticator, options: Options) -> Self {
-        let service = service(&chat);
+        Self::with_sockets(chat, authenticator, Sockets::new(options))
+    }
+
+    /// A frontend that shares its WebSockets' registry, and with it the options, with another frontend.
+    pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
+        let service = service(&chat, &sockets);
         let document = serde_json::from_str(&service.spec()).unwrap_or_default();
         let routes = Arc::new(Routes::new(&document, &BASES, &["/ws", "/openapi.json", "/docs"]));
         let docs = service.swagger_ui_html();
-        let state = State { chat, authenticator: Arc::new(authenticator), options, sockets: Sockets::default() };
+        let state = State { chat, authenticator: Arc::new(authenticator), sockets };
         Self { state: Arc::new(state), document, docs, routes }
     }
 
     /// Adds the frontend's paths to an app.
     #[must_use]
     pub fn mount(&self, app: Route) -> Route {
-        let api = Arc::new(service(&self.state.chat).into_endpoint());
+        let api = Arc::new(service(&self.state.chat, &self.state.sockets).into_endpoint());
         let document = self.openapi().to_string();
         let mut app = app
             .at("/ws", self.wrap(get(WsEndpoint)))
@@ -118,8 +123,8 @@ impl ChatFrontend {
         Problems { routes: Arc::clone(&self.routes) }
     }
 
-    /// Ends all WebSockets with close code 1001 and waits until they are closed, for at most a few seconds. New ones
-    /// are refused from then on.
+    /// Ends all WebSockets with close code 1001, and all event streams, and waits until they are closed, for at most a few
+    /// seconds. New ones are refused from then on.
     pub async fn close_sockets(&self) {
         self.state.sockets.close().await;
     }
@@ -148,7 +153,13 @@ impl ChatFrontend {
         tokio::join!(serve(listener, app, options, stop), sockets).0
     }
 
-    /// How many WebSockets are open.
+    /// The registry of the WebSockets and event streams, for another frontend of the same server to share.
+    #[must_use]
+    pub fn sockets(&self) -> &Sockets {
+        &self.state.sockets
+    }
+
+    /// How many WebSockets and event streams are open.
     #[must_use]
     pub fn open_sockets(&self) -> usize {
         self.state.sockets.open()
@@ -163,16 +174,17 @@ impl ChatFrontend {
 #[doc(hidden)]
 #[must_use]
 pub fn encode_event(view: &chatcore::chat::EventView) -> String {
-    wire::event_frame(view)
+    wire::event_frame(view).encode()
 }
 
-type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages), ()>;
+type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages, rest::Events), ()>;
 
-fn service(chat: &Chat) -> Service {
+fn service(chat: &Chat, sockets: &Sockets) -> Service {
     let description = "Real-time, multi-user chat. Every error is a problem document (RFC 9457) with a stable `code`. \
-        The same operations answer below both servers. Live events come over the WebSocket at `/ws`.";
+        The same operations answer below both servers. Live events come over the WebSocket at `/ws`, or below each \
+        session's `/events`.";
     let [v1, plain] = BASES;
-    OpenApiService::new(rest::all(chat), "chatcore", env!("CARGO_PKG_VERSION"))
+    OpenApiService::new(rest::all(chat, sockets), "chatcore", env!("CARGO_PKG_VERSION"))
         .description(description)
         .server(v1)
         .server(plain)

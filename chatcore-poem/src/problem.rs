@@ -3,6 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use chatcore::{Code, Error};
+use chatcore_http::read_away;
 use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
@@ -16,7 +17,7 @@ use poem_openapi::error::{AuthorizationError, ContentTypeError, ParseParamError,
 
 use tracing::Instrument as _;
 
-use crate::{drain, routes::Routes, wire::Problem};
+use crate::{routes::Routes, wire::Problem};
 
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -122,6 +123,13 @@ fn of_status(status: StatusCode, cause: &dyn std::fmt::Display) -> Error {
     }
 }
 
+/// Whether an answer is a problem document, or an error that another API tells in JSON of its own.
+fn is_json(response: &Response) -> bool {
+    let kind = response.content_type().and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    let kinds = [PROBLEM_JSON, "application/json", "application/graphql-response+json"];
+    kinds.iter().any(|json| kind.eq_ignore_ascii_case(json))
+}
+
 /// The id under which a request is logged and answered.
 #[derive(Clone)]
 struct RequestId(String);
@@ -140,7 +148,7 @@ impl RequestId {
     }
 }
 
-/// Middleware that turns every error into a problem document, adds `Allow` and `X-Request-Id`, answers `OPTIONS`, and
+/// Middleware that turns every error into a problem document, but for those that are JSON of another kind already; adds `Allow` and `X-Request-Id`, answers `OPTIONS`, and
 /// logs requests without their queries, where tokens may be.
 #[derive(Clone)]
 pub struct Problems {
@@ -184,7 +192,7 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         let path = request.original_uri().path().to_owned();
         let RequestId(id) = id;
 
-        drain::watch(&mut request);
+        read_away(&mut request);
         let span = tracing::info_span!("request", request_id = id);
         let called = self.inner.call(request).instrument(span.clone());
         let mut response = match AssertUnwindSafe(called).catch_unwind().await {
@@ -206,7 +214,7 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         };
         let status = response.status();
         let is_error = status.is_client_error() || status.is_server_error();
-        if is_error && response.content_type() != Some(PROBLEM_JSON) {
+        if is_error && !is_json(&response) {
             response = respond(&of_status(status, &"an answer without a problem"), id.clone());
         }
         if let Ok(id) = HeaderValue::from_str(&id) {

@@ -5,18 +5,22 @@ use std::{collections::BTreeMap, marker::PhantomData};
 use chatcore::Error;
 use poem::{
     IntoResponse, Response,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::LINK},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, LINK, VARY},
+    },
+    web::sse::SSE,
 };
 use poem_openapi::{
     ApiResponse,
-    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
 use serde::Serialize;
 
 use crate::{
     problem::{ApiError, PROBLEM_JSON},
-    wire::Problem,
+    wire::{EventsResponse, Problem},
 };
 
 /// What an operation answers: a success, or a problem that it declares.
@@ -50,6 +54,9 @@ failures! {
         422 "The request is not acceptable";
     /// Operations on a session.
     OfSession = 400 "An id cannot be parsed", 403 "Not allowed", 404 "No such thing, or the caller may not know of it";
+    /// Operations that can be followed.
+    Streams = 406 "Neither JSON nor an event stream is asked for", 410 "The position is outside of the kept log",
+        429 "Too many streams";
     /// Operations that the state of things can forbid.
     Conflict = 409 "Not possible as things are";
 }
@@ -111,7 +118,7 @@ impl<P: Failures> ApiResponse for Fail<P> {
             content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Problem::schema_ref() }],
             headers: match status {
                 401 => vec![header::<String>("WWW-Authenticate", "What to authenticate with")],
-                503 => vec![header::<u32>("Retry-After", "Seconds to wait")],
+                429 | 503 => vec![header::<u32>("Retry-After", "Seconds to wait")],
                 _ => Vec::new(),
             },
         };
@@ -207,6 +214,52 @@ impl<T: Type + Serialize> ApiResponse for Paged<T> {
 
     fn register(registry: &mut Registry) {
         T::register(registry);
+    }
+}
+
+/// A page of events, or a stream of them.
+pub(crate) enum Events {
+    Page { body: String, link: String },
+    Stream(SSE),
+}
+
+impl IntoResponse for Events {
+    fn into_response(self) -> Response {
+        let mut response = match self {
+            Self::Page { body, link } => {
+                Response::builder().content_type("application/json").header(LINK, link).body(body)
+            }
+            Self::Stream(stream) => stream.into_response(),
+        };
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(VARY, HeaderValue::from_static("Accept"));
+        response
+    }
+}
+
+impl ApiResponse for Events {
+    fn meta() -> MetaResponses {
+        let frames = MetaSchema {
+            description: Some("Server-sent events, whose data is an Event each."),
+            ..MetaSchema::new_with_format("string", "event-stream")
+        };
+        let page = MetaMediaType { content_type: "application/json", schema: EventsResponse::schema_ref() };
+        let stream =
+            MetaMediaType { content_type: "text/event-stream", schema: MetaSchemaRef::Inline(Box::new(frames)) };
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "Success",
+                status: Some(200),
+                status_range: None,
+                content: vec![page, stream],
+                headers: vec![header::<String>("Link", "Where to go on after a page: rel=next")],
+            }],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        EventsResponse::register(registry);
     }
 }
 

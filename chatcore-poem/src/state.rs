@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use chatcore::{Authenticator, Chat, Error, Principal, Result};
-use poem::{Request, http::header};
-
-use crate::{Options, ws::Sockets};
+use chatcore_http::{Sockets, bearer};
+use poem::Request;
 
 pub(crate) struct State {
     pub(crate) chat: Chat,
     pub(crate) authenticator: Arc<dyn Authenticator>,
-    pub(crate) options: Options,
     pub(crate) sockets: Sockets,
 }
 
@@ -25,23 +23,4 @@ impl State {
         let token = bearer(request)?.ok_or(Error::AuthRequired)?;
         self.authenticator.authenticate(token).await
     }
-}
-
-/// The token in the `Authorization` header; `None` without such a header.
-pub(crate) fn bearer(request: &Request) -> Result<Option<&str>> {
-    let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Ok(None),
-        (Some(value), None) => value,
-        // Two of them could mean one thing to a proxy and another to us.
-        (Some(_), Some(_)) => return Err(Error::TokenInvalid),
-    };
-    let token = value
-        .to_str()
-        .ok()
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
-        .filter(|token| !token.is_empty());
-    token.map(Some).ok_or(Error::AuthRequired)
 }

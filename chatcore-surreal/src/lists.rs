@@ -6,19 +6,28 @@
 use chatcore::{
     StoreError,
     model::{Session, SessionId, SessionType, UserId},
-    store::{Head, ParticipantRecord, PublicSessions, Slice},
+    store::{Head, ParticipantRecord, ParticipantsQuery, PublicSessions, Slice},
 };
 use surrealdb::types::{RecordId, SurrealValue, Variables};
 
 use crate::{
     cache::Cache,
-    engine::Engine,
+    engine::{Engine, bind},
     keys::{self, signed, unsigned},
     rows::ParticipantRow,
     snapshot::{self, Ask},
 };
 
-pub(crate) const SEATS: &str = "SELECT VALUE participant.* FROM array::first([$seats]) LIMIT $limit START $skip";
+macro_rules! seats {
+    () => {
+        "SELECT VALUE participant.* FROM array::first([$list.seats]) LIMIT $list.limit START $list.skip"
+    };
+}
+
+pub(crate) const SEATS: &str = seats!();
+
+/// The same of many sessions.
+const MANY_SEATS: &str = concat!("RETURN $lists.map(|$list| (", seats!(), "))");
 
 pub(crate) const MEMBERSHIPS: &str = "SELECT VALUE session FROM array::first([$memberships]) \
     WHERE session.is_active LIMIT $limit START $skip";
@@ -42,6 +51,23 @@ const LISTINGS: &str = concat!(
     "), own: array::len($own), listed: (SELECT count() FROM listing GROUP ALL) } }"
 );
 
+/// A part of the list of a session's participants.
+#[derive(Debug, SurrealValue)]
+pub(crate) struct List {
+    seats: RecordId,
+    skip: i64,
+    limit: i64,
+}
+
+impl List {
+    pub(crate) fn of(query: &ParticipantsQuery) -> Self {
+        let ParticipantsQuery { session_id, slice: Slice { skip, limit } } = *query;
+        // Within a closure the database takes no larger numbers. No session has as many participants.
+        let most = |number: u64| signed(number.min(u32::MAX.into()));
+        Self { seats: keys::seats(session_id), skip: most(skip), limit: most(limit) }
+    }
+}
+
 #[derive(Debug, SurrealValue)]
 struct Listed {
     page: Vec<RecordId>,
@@ -64,11 +90,14 @@ fn binds(slice: Slice, range: (&'static str, RecordId)) -> Variables {
 
 pub(crate) async fn participants(
     engine: &Engine,
-    id: SessionId,
-    slice: Slice,
-) -> Result<Vec<ParticipantRecord>, StoreError> {
-    let rows: Vec<ParticipantRow> = engine.rows(SEATS, binds(slice, ("seats", keys::seats(id)))).await?;
-    rows.into_iter().map(ParticipantRow::record).collect()
+    queries: &[ParticipantsQuery],
+) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+    let found: Vec<Vec<ParticipantRow>> = match queries {
+        [] => Vec::new(),
+        [one] => vec![engine.rows(SEATS, bind("list", List::of(one))).await?],
+        many => engine.rows(MANY_SEATS, bind("lists", many.iter().map(List::of).collect::<Vec<_>>())).await?,
+    };
+    found.into_iter().map(|rows| rows.into_iter().map(ParticipantRow::record).collect()).collect()
 }
 
 pub(crate) async fn sessions_of(

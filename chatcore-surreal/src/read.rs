@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chatcore::{
     StoreError,
     model::{Event, Seq, SessionId, UserId},
-    store::{Freshness, LogRange, SessionFacts},
+    store::{FactsQuery, Freshness, LogRange, SessionFacts},
 };
 use surrealdb::types::RecordId;
 
@@ -29,27 +29,44 @@ const MANY: usize = 8;
 pub(crate) async fn facts(
     engine: &Engine,
     cache: &Cache,
-    id: SessionId,
-    users: &[UserId],
+    queries: &[FactsQuery<'_>],
     freshness: Freshness,
-) -> Result<SessionFacts, StoreError> {
+) -> Result<Vec<SessionFacts>, StoreError> {
     match freshness {
         Freshness::Cached => {
-            if let Some(facts) = cache.facts(id, users) {
+            if let Some(facts) = cached(cache, queries) {
                 return Ok(facts);
             }
         }
         Freshness::Fresh => {}
     }
-    let mut people: Vec<_> = users.iter().map(|user| (id, user.clone())).collect();
+    if queries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sessions: Vec<SessionId> = queries.iter().map(|query| query.session_id).collect();
+    let key = |id: SessionId| move |user: &UserId| (id, user.clone());
+    let mut people: Vec<_> = queries.iter().flat_map(|query| query.users.iter().map(key(query.session_id))).collect();
+    sessions.sort_unstable();
+    sessions.dedup();
     people.sort_unstable();
     people.dedup();
-    let mut found =
-        snapshot::read(engine, cache, &Ask { sessions: vec![id], records: true, people, claims: Vec::new() }).await?;
-    let of = |user: &UserId| found.people.get(&(id, user.clone())).cloned().flatten();
-    let participants = users.iter().map(of).collect();
-    let head = found.known.get(&id).copied().unwrap_or_default().head;
-    Ok(SessionFacts { head, session: found.records.remove(&id), participants })
+    let ask = Ask { sessions, records: true, people, claims: Vec::new() };
+    let found = snapshot::read(engine, cache, &ask).await?;
+    let facts = |FactsQuery { session_id, users }: &FactsQuery<'_>| SessionFacts {
+        head: found.known.get(session_id).copied().unwrap_or_default().head,
+        session: found.records.get(session_id).cloned(),
+        participants: users.iter().map(key(*session_id)).map(|key| found.people.get(&key).cloned().flatten()).collect(),
+    };
+    Ok(queries.iter().map(facts).collect())
+}
+
+/// The facts from memory, where all of them are there. What is read because one is missing is as good for the others.
+fn cached(cache: &Cache, queries: &[FactsQuery<'_>]) -> Option<Vec<SessionFacts>> {
+    let mut found = Vec::with_capacity(queries.len());
+    for FactsQuery { session_id, users } in queries {
+        found.push(cache.facts(*session_id, users)?);
+    }
+    Some(found)
 }
 
 pub(crate) async fn log(engine: &Engine, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {

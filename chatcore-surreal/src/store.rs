@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use chatcore::{
     StoreError,
-    model::{Event, Profile, Session, SessionId, UserId},
+    model::{Event, Profile, Session, UserId},
     store::{
-        Change, ChatStore, Committed, Freshness, Head, LogRange, ParticipantRecord, PublicSessions, SessionFacts, Slice,
+        Change, ChatStore, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery,
+        PublicSessions, SessionFacts, Slice,
     },
 };
 use tokio::{
@@ -142,21 +143,16 @@ impl ChatStore for SurrealStore {
         outcome.await.unwrap_or(Err(StoreError::OutcomeUnknown))
     }
 
-    async fn facts(
-        &self,
-        session_id: SessionId,
-        users: &[UserId],
-        freshness: Freshness,
-    ) -> Result<SessionFacts, StoreError> {
-        read::facts(&self.engine, &self.cache, session_id, users, freshness).await
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        read::facts(&self.engine, &self.cache, queries, freshness).await
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
         read::log(&self.engine, ranges).await
     }
 
-    async fn participants(&self, session_id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
-        lists::participants(&self.engine, session_id, slice).await
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+        lists::participants(&self.engine, queries).await
     }
 
     async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {

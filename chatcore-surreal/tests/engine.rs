@@ -16,10 +16,10 @@ use std::{
 use chatcore::{
     StoreError,
     model::SessionId,
-    store::{ChatStore, Freshness, Slice},
+    store::{ChatStore, FactsQuery, Freshness, Slice},
 };
 use chatcore_surreal::{ConnectError, SurrealOptions, SurrealStore};
-use kit::{assert_dense, creation, log, message, session, user};
+use kit::{assert_dense, creation, facts, log, message, session, user};
 
 const ALL: Slice = Slice { skip: 0, limit: 100 };
 
@@ -48,7 +48,7 @@ async fn a_store_that_is_opened_again_holds_everything_and_goes_on() {
             store.commit(creation(&session)).await.expect("a session");
             expected += 1;
         }
-        let facts = store.facts(session.id, &[user("owner")], Freshness::Cached).await.expect("facts");
+        let facts = facts(&store, session.id, &[user("owner")], Freshness::Cached).await;
         assert_eq!((facts.head.seq, facts.session.as_ref()), (expected, Some(&session)));
         assert!(facts.participants[0].is_some());
         // Also past the places at which the end of the log is written down.
@@ -126,7 +126,7 @@ async fn a_closed_store_refuses() {
     }
     let refused = store.commit(message(session.id, 1, &user("owner"), "late")).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    let refused = store.facts(session.id, &[], Freshness::Fresh).await;
+    let refused = store.facts(&[FactsQuery { session_id: session.id, users: &[] }], Freshness::Fresh).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     store.close().await;
 }
@@ -173,7 +173,7 @@ fn a_program_with_the_usual_stacks_can_use_it() {
                     own.commit(creation(&session)).await.expect("a session");
                     say(&own, session.id, 5).await;
                     assert_eq!(log(&*own, session.id).await.len(), 6);
-                    own.facts(session.id, &[user("owner")], Freshness::Fresh).await.expect("facts");
+                    facts(&*own, session.id, &[user("owner")], Freshness::Fresh).await;
                     own.public_sessions(&user("ana"), ALL).await.expect("sessions");
                 };
                 tokio::spawn(task).await.expect("a task");

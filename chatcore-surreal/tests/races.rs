@@ -10,10 +10,10 @@ use std::sync::Arc;
 use chatcore::{
     StoreError,
     model::{EventKind, SessionId, UserId},
-    store::{ChatStore, Conflicting, Freshness, Slice},
+    store::{ChatStore, Conflicting, Freshness, ParticipantsQuery, Slice},
 };
 use chatcore_surreal::SurrealStore;
-use kit::{assert_dense, claiming, creation, govern, joining, log, message, removing, session, user};
+use kit::{assert_dense, claiming, creation, facts, govern, joining, log, message, removing, session, user};
 use tempfile::TempDir;
 
 const ALL: Slice = Slice { skip: 0, limit: 100 };
@@ -61,7 +61,7 @@ async fn sends_of_several_processes_are_numbered_densely() {
                 let log = log(&**store, session.id).await;
                 assert_dense(&log);
                 assert_eq!(log.len(), 1 + 6 * 25);
-                let facts = store.facts(session.id, &[], Freshness::Fresh).await.expect("facts");
+                let facts = facts(store, session.id, &[], Freshness::Fresh).await;
                 assert_eq!(facts.head.seq, 151);
             }
         }
@@ -72,7 +72,7 @@ async fn sends_of_several_processes_are_numbered_densely() {
 async fn say_until_removed(store: Arc<SurrealStore>, id: SessionId, who: UserId) -> usize {
     let (mut freshness, mut sent) = (Freshness::Cached, 0);
     loop {
-        let facts = store.facts(id, std::slice::from_ref(&who), freshness).await.expect("facts");
+        let facts = facts(&*store, id, std::slice::from_ref(&who), freshness).await;
         let is_in = facts.participants[0].as_ref().is_some_and(|record| record.standing.role().is_some());
         freshness = match (is_in, freshness) {
             (false, Freshness::Fresh) => return sent,
@@ -134,9 +134,10 @@ async fn the_last_seat_is_given_once() {
             }
             assert_eq!(seated, 2);
             for store in &stores {
-                let facts = store.facts(session.id, &[], Freshness::Fresh).await.expect("facts");
+                let facts = facts(store, session.id, &[], Freshness::Fresh).await;
                 assert_eq!(facts.session.expect("a session").participant_count, 3);
-                assert_eq!(store.participants(session.id, ALL).await.expect("participants").len(), 3);
+                let all = ParticipantsQuery { session_id: session.id, slice: ALL };
+                assert_eq!(store.participants(&[all]).await.expect("participants")[0].len(), 3);
                 assert_dense(&log(&**store, session.id).await);
             }
             let listed = stores[0].public_sessions(&user("stranger"), ALL).await.expect("sessions");
@@ -193,17 +194,17 @@ async fn cached_facts_notice_what_another_process_did() {
         stores[0].commit(creation(&session)).await.expect("a session");
         govern(&*stores[0], session.id, &ana, joining).await.expect("a seat");
         for _ in 0..5 {
-            let before = stores[0].facts(session.id, asked, Freshness::Cached).await.expect("facts");
+            let before = facts(&*stores[0], session.id, asked, Freshness::Cached).await;
             govern(&*stores[1], session.id, &ana, removing).await.expect("ana was in it");
             // Nobody told this one: its facts are as old as their head, and a change that is decided on them is stale.
-            let cached = stores[0].facts(session.id, asked, Freshness::Cached).await.expect("facts");
+            let cached = facts(&*stores[0], session.id, asked, Freshness::Cached).await;
             assert_eq!(cached, before);
             let outcome = stores[0].commit(message(session.id, cached.head.seq, &ana, "no")).await;
             assert!(matches!(outcome, Err(StoreError::Stale)), "{outcome:?}");
-            let cached = stores[0].facts(session.id, asked, Freshness::Cached).await.expect("facts");
+            let cached = facts(&*stores[0], session.id, asked, Freshness::Cached).await;
             assert!(cached.participants[0].as_ref().is_some_and(|record| record.standing.role().is_none()));
             govern(&*stores[1], session.id, &ana, joining).await.expect("a seat");
-            stores[0].facts(session.id, asked, Freshness::Fresh).await.expect("facts");
+            facts(&*stores[0], session.id, asked, Freshness::Fresh).await;
         }
         let log = log(&*stores[0], session.id).await;
         assert_eq!(log.iter().filter(|event| matches!(event.kind, EventKind::MessageSent { .. })).count(), 0);

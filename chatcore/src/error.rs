@@ -1,5 +1,7 @@
 //! Everything that can go wrong, with stable codes, and the one table that says how each code travels.
 
+use serde_json::{Map, Value, json};
+
 use crate::{
     model::{InvalidId, Seq},
     permission::Denial,
@@ -233,6 +235,25 @@ impl Error {
     #[must_use]
     pub fn fields(&self) -> &[FieldError] {
         if let Self::Malformed(fields) | Self::Invalid(fields) = self { fields } else { &[] }
+    }
+
+    /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for the errors that have some; `oldest`
+    /// and `head` for [`Resync`](Self::Resync); else an empty object. It is the same on every transport.
+    #[must_use]
+    pub fn details(&self) -> Value {
+        let mut details = Map::new();
+        let field = |error: &FieldError| {
+            let FieldError { field, code, message } = error;
+            json!({ "field": field, "code": code.as_str(), "message": message })
+        };
+        if !self.fields().is_empty() {
+            details.insert("fields".to_owned(), self.fields().iter().map(field).collect());
+        }
+        if let Self::Resync { oldest, head } = self {
+            details.insert("oldest".to_owned(), json!(oldest));
+            details.insert("head".to_owned(), json!(head));
+        }
+        Value::Object(details)
     }
 
     /// An unacceptable field.

@@ -19,6 +19,8 @@ pub struct Limits {
     pub page_default: u32,
     /// Most entries of a page.
     pub page_max: u32,
+    /// Most entries of what is asked about many sessions at once.
+    pub batch_max: usize,
     /// Deepest `skip`.
     pub skip_max: u64,
     /// Longest name, handle, e-mail address or picture address that is taken over from a token; longer ones are cut.
@@ -27,6 +29,11 @@ pub struct Limits {
     pub commit_attempts: u32,
     /// How often sessions that have readers are looked at when no hint came.
     pub poll_interval: Duration,
+    /// Sessions that one stream of all of a user's sessions may have.
+    pub stream_sessions: usize,
+    /// How often such a stream looks for sessions that its user came into through another process. Within the process it is
+    /// told at once.
+    pub membership_interval: Duration,
     /// Events that a session with readers keeps in memory, for readers who are a little behind.
     pub tail_events: usize,
     /// Roughly how many bytes they may take; the last event is kept in any case.
@@ -43,10 +50,13 @@ impl Default for Limits {
             default_participants: 100,
             page_default: 50,
             page_max: 100,
+            batch_max: 100,
             skip_max: 1_000_000_000_000,
             profile_chars: 256,
             commit_attempts: 32,
             poll_interval: Duration::from_millis(500),
+            stream_sessions: 1_000,
+            membership_interval: Duration::from_secs(5),
             tail_events: 256,
             tail_bytes: 1024 * 1024,
         }

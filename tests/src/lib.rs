@@ -32,6 +32,7 @@ macro_rules! on_every_store {
 }
 
 mod document;
+mod events;
 mod http;
 pub mod parity;
 pub mod races;
@@ -40,6 +41,7 @@ mod socket;
 mod surreal;
 
 pub use document::Document;
+pub use events::Events;
 pub use http::{Client, Reply};
 pub use server::{Backend, SECRET, Server, token, token_with};
 pub use socket::Socket;

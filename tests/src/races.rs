@@ -17,7 +17,7 @@ use chatcore::{
         ClientId, Content, Event, EventKind, MessageBody, MessageType, ParticipantRole, SessionId, SessionType,
         SpeakerRole, UserId,
     },
-    store::{ChatStore, LogRange},
+    store::{ChatStore, FactsQuery, Freshness, LogRange},
 };
 use serde_json::json;
 
@@ -273,7 +273,8 @@ impl Race {
         let log = self.log(session).await;
         check(&log);
         assert_eq!(log.len(), 4);
-        let facts = self.store.facts(session, &[], chatcore::store::Freshness::Fresh).await.unwrap();
+        let asked = FactsQuery { session_id: session, users: &[] };
+        let facts = self.store.facts(&[asked], Freshness::Fresh).await.unwrap().remove(0);
         assert_eq!(facts.session.unwrap().participant_count, 4);
     }
 

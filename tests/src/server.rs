@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use chatcore::{Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, identity::Claims};
-use chatcore_poem::{ChatFrontend, Options, ServeOptions};
+use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
+use chatcore_poem::{ChatFrontend, Options, ServeOptions, Sockets};
 use chatcore_surreal::SurrealStore;
 use poem::{EndpointExt as _, Route};
 use tempfile::TempDir;
@@ -69,9 +70,16 @@ impl Server {
     }
 
     async fn serve(chat: Chat, options: Options, folder: Option<TempDir>) -> Self {
-        let authenticator = JwtAuthenticator::hs256(SECRET).unwrap();
-        let frontend = Arc::new(ChatFrontend::with_options(chat.clone(), authenticator, options));
-        let app = frontend.mount(Route::new()).with(frontend.problems());
+        let authenticator = Arc::new(JwtAuthenticator::hs256(SECRET).unwrap());
+        let sockets = Sockets::new(options);
+        let frontend = Arc::new(ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone()));
+        let graphql = GraphqlFrontend::new(
+            schema(chat.clone(), SchemaOptions::default()),
+            authenticator,
+            sockets,
+            WireOptions::default(),
+        );
+        let app = graphql.mount(frontend.mount(Route::new())).with(frontend.problems());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let stopping = CancellationToken::new();

@@ -3,7 +3,10 @@
 
 use std::{fs, path::Path};
 
-use chatcore::permission::PermissionTable;
+use chatcore::{Chat, JwtAuthenticator, permission::PermissionTable};
+use chatcore_graphql::SchemaOptions;
+use chatcore_poem::ChatFrontend;
+use chatcore_tests::SECRET;
 
 fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
@@ -26,4 +29,27 @@ fn the_documented_matrix_is_the_table() {
     for document in ["docs/permissions.md", "chatcore/src/permission/matrix.md"] {
         assert!(file(document).contains(&table), "{document} differs from the table:\n{table}");
     }
+}
+
+/// Compares a published document with what the code makes of it; with `UPDATE_DOCUMENTS=1` in the environment, writes it.
+fn pinned(path: &str, made: &str) {
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path), made).unwrap();
+    }
+    let published = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap_or_default();
+    assert!(
+        published == made,
+        "{path} is not what the code makes of it. If the change is meant: UPDATE_DOCUMENTS=1 cargo test --workspace --test documents"
+    );
+}
+
+#[test]
+fn the_published_graphql_schema_is_the_one_that_is_served() {
+    pinned("docs/schema.graphql", &chatcore_graphql::schema(Chat::in_memory(), SchemaOptions::default()).sdl());
+}
+
+#[test]
+fn the_published_openapi_document_is_the_one_that_is_served() {
+    let frontend = ChatFrontend::new(Chat::in_memory(), JwtAuthenticator::hs256(SECRET).unwrap());
+    pinned("docs/openapi.json", &(serde_json::to_string_pretty(frontend.openapi()).unwrap() + "\n"));
 }

@@ -6,7 +6,7 @@ use chatcore::{
     model::{ParticipantRole, SessionType, Standing},
     permission::{Action, Denial, Facts, SessionState, decide},
 };
-use chatcore_tests::{Client, Reply, Server, Socket, on_every_store};
+use chatcore_tests::{Client, Events, Reply, Server, Socket, on_every_store};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -184,6 +184,33 @@ on_every_store! {
                 check(&mut socket, send, "send_message", json!({ "session_id": id, "content": "x" })).await;
                 check(&mut socket, send, "typing_start", json!({ "session_id": id })).await;
                 check(&mut socket, send, "typing_stop", json!({ "session_id": id })).await;
+            }
+        }
+    }
+}
+
+on_every_store! {
+    async fn reading_events_in_every_way(server) {
+        for user in ["owner", "admin", "admin2", "member", "member2", "viewer", "viewer2", "former", "stranger"] {
+            server.client(user).await;
+        }
+        for session_type in [SessionType::Public, SessionType::InviteOnly, SessionType::Private] {
+            let room = Room::make(&server, session_type).await;
+            for actor in ACTORS.into_iter().filter(|user| in_room(session_type, user)) {
+                let client = server.client(actor).await;
+                let path = format!("/sessions/{}/events", room.id);
+                match decide(&room.facts(actor, None), Action::View) {
+                    Ok(()) => {
+                        client.get(&path).await.expect(200);
+                        Events::open(client.stream_of(&room.id, "")).await.unwrap();
+                    }
+                    Err(denial) => {
+                        let code = denial.code();
+                        client.get(&path).await.problem(code.status(), code.as_str());
+                        client.get(&format!("{path}?wait=60")).await.problem(code.status(), code.as_str());
+                        client.send(client.stream_of(&room.id, "")).await.problem(code.status(), code.as_str());
+                    }
+                }
             }
         }
     }

@@ -4,11 +4,16 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use chatcore::{Chat, JwtAuthenticator};
+use chatcore::{
+    Chat, JwtAuthenticator, Principal,
+    chat::{CreateSession, SendMessage},
+    model::UserId,
+};
 use chatcore_poem::{ChatFrontend, Options, ServeOptions};
 use chatcore_tests::{SECRET, token};
 use poem::{Route, endpoint::make_sync, get};
@@ -17,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 struct Served {
     address: String,
+    chat: Chat,
+    frontend: Arc<ChatFrontend>,
     stopping: CancellationToken,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
 }
@@ -25,15 +32,17 @@ async fn serve(options: ServeOptions) -> Served {
     let body_time = Duration::from_secs(1);
     let options_of_frontend = Options { body_time, ..Options::default() };
     let authenticator = JwtAuthenticator::hs256(SECRET).unwrap();
-    let frontend = ChatFrontend::with_options(Chat::in_memory(), authenticator, options_of_frontend);
+    let chat = Chat::in_memory();
+    let frontend = Arc::new(ChatFrontend::with_options(chat.clone(), authenticator, options_of_frontend));
     let large = Bytes::from(vec![b'x'; 64 << 20]);
     let app = frontend.mount(Route::new().at("/large", get(make_sync(move |_| large.clone()))));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let stopping = CancellationToken::new();
     let stop = stopping.clone().cancelled_owned();
-    let task = tokio::spawn(async move { frontend.serve(listener, app, options, stop).await });
-    Served { address, stopping, task }
+    let serving = Arc::clone(&frontend);
+    let task = tokio::spawn(async move { serving.serve(listener, app, options, stop).await });
+    Served { address, chat, frontend, stopping, task }
 }
 
 /// Everything that comes until the connection ends.
@@ -73,6 +82,31 @@ async fn a_client_that_takes_no_answer_gives_its_place_back() {
     // There is one place only: this is answered once the other has lost it.
     let answer = reqwest::get(format!("http://{}/openapi.json", served.address)).await.unwrap();
     assert_eq!(answer.status(), 200);
+    drop(deaf);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_nothing_of_its_stream_is_cut_and_nobody_else_notices() {
+    let write_time = Duration::from_millis(300);
+    let served = serve(ServeOptions { write_time, ..ServeOptions::default() }).await;
+    let a = Principal::new(UserId::new("a").unwrap());
+    let room = served.chat.create_session(&a, CreateSession::titled("x")).await.unwrap();
+    let id = room.summary.session.id;
+    let mut lively = served.chat.subscribe(&a, id, None).await.unwrap();
+    let mut deaf = TcpStream::connect(&served.address).unwrap();
+    let head = format!(
+        "GET /api/chat/sessions/{id}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Accept: text/event-stream\r\n\r\n",
+        token("a")
+    );
+    deaf.write_all(head.as_bytes()).unwrap();
+    deaf.read_exact(&mut [0; 12]).unwrap();
+    assert_eq!(served.frontend.open_sockets(), 1);
+    // More than the buffers of both ends of a connection hold.
+    while served.frontend.open_sockets() == 1 {
+        let sent = served.chat.send(&a, id, SendMessage::text("ä".repeat(8_000))).await.unwrap();
+        assert_eq!(lively.next_event().await.unwrap().unwrap().event.seq, sent.seq);
+    }
     drop(deaf);
 }
 

@@ -8,10 +8,13 @@ use std::sync::{
 
 use chatcore::{
     Chat, ChatStore, MemoryStore, StoreError, async_trait,
-    model::{Event, Profile, Session, SessionId, UserId},
-    store::{Change, Committed, Freshness, Head, LogRange, ParticipantRecord, PublicSessions, SessionFacts, Slice},
+    model::{Event, Profile, Session, UserId},
+    store::{
+        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
+        SessionFacts, Slice,
+    },
 };
-use chatcore_tests::{Server, Socket, token};
+use chatcore_tests::{Events, Server, Socket, token};
 use serde_json::json;
 
 /// For ever.
@@ -39,16 +42,16 @@ impl ChatStore for Away {
         self.call()?.commit(change).await
     }
 
-    async fn facts(&self, id: SessionId, users: &[UserId], fresh: Freshness) -> Result<SessionFacts, StoreError> {
-        self.call()?.facts(id, users, fresh).await
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        self.call()?.facts(queries, freshness).await
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
         self.call()?.log(ranges).await
     }
 
-    async fn participants(&self, id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
-        self.call()?.participants(id, slice).await
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+        self.call()?.participants(queries).await
     }
 
     async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
@@ -128,4 +131,20 @@ async fn a_subscription_that_the_store_ends_says_which_one_it_was() {
     socket.join(&id, Some(0)).await;
     socket.expect("session_created").await;
     socket.expect("message_received").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_stream_that_the_store_ends_says_so_and_can_be_begun_again() {
+    let (server, store) = server().await;
+    let a = server.client("a").await;
+    let id = a.session("PUBLIC").await;
+    store.left.store(3, Ordering::SeqCst);
+    let mut stream = Events::open(a.stream_of(&id, "?after=0")).await.unwrap();
+    assert_eq!(stream.expect("error").await["data"]["code"], "SERVICE_UNAVAILABLE");
+    stream.ended().await;
+    let path = format!("/sessions/{id}/events?wait=60");
+    a.get(&path).await.problem(503, "SERVICE_UNAVAILABLE");
+    store.left.store(ALWAYS, Ordering::SeqCst);
+    let mut stream = Events::open(a.stream_of(&id, "?after=0")).await.unwrap();
+    stream.expect("session_created").await;
 }

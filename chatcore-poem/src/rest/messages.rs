@@ -10,7 +10,7 @@ use poem_openapi::{
     param::{Header, Path, Query},
 };
 
-use super::{Api, Group, natural};
+use super::{Api, Group, natural, one_header};
 use crate::{
     extract::{Caller, PlaceParam, SessionParam, StrictJson},
     reply::{Answer, Body, Conflict, OfSession, Paged, Params, Reply},
@@ -35,7 +35,9 @@ impl Messages {
         _idempotency_key: Header<Option<String>>,
         body: StrictJson<MessageRequest>,
     ) -> Answer<Reply<MessageResponse, 201>, (OfSession, Body, Conflict)> {
-        let message = body.0.translate(idempotency_key(request)?)?;
+        // Read here and not by the extractor: a retry whose key is passed over would become a second message.
+        let key = one_header(request, "Idempotency-Key")?.map(str::to_owned);
+        let message = body.0.translate(key)?;
         Ok(Reply::new(self.0.chat.send(&caller.0, session_id.0.0, message).await?))
     }
 
@@ -64,17 +66,6 @@ impl Messages {
         let link = link(&page, limit);
         let messages: Vec<MessageResponse> = page.messages.into_iter().map(Into::into).collect();
         Ok(Paged::linked(messages, link))
-    }
-}
-
-/// The one header of that name. It is read here and not by the extractor, to which a header that is no text, or the second
-/// of two, is as good as none: a retry would become a second message.
-fn idempotency_key(request: &Request) -> Result<Option<String>> {
-    let mut values = request.headers().get_all("Idempotency-Key").iter();
-    match (values.next().map(|value| value.to_str()), values.next()) {
-        (None, _) => Ok(None),
-        (Some(Ok(key)), None) => Ok(Some(key.to_owned())),
-        (Some(_), _) => Err(Error::malformed("Idempotency-Key", "one header of visible ASCII characters")),
     }
 }
 

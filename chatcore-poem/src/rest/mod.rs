@@ -1,14 +1,19 @@
 //! The REST operations.
 
+mod event_stream;
+mod events;
 mod messages;
 mod participants;
 mod sessions;
 
 use chatcore::{Chat, Code, Error, Result, model::Page};
+use chatcore_http::Sockets;
+use poem::Request;
 use poem_openapi::Tags;
 
 use crate::reply::Paged;
 
+pub(crate) use events::Events;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use sessions::Sessions;
@@ -21,23 +26,37 @@ enum Group {
     Participants,
     /// What is said in them.
     Messages,
+    /// What happens in them.
+    Events,
 }
 
 /// The operations, over one chat.
 #[derive(Clone)]
 struct Api {
     chat: Chat,
+    sockets: Sockets,
 }
 
-pub(crate) fn all(chat: &Chat) -> (Sessions, Participants, Messages) {
-    let api = || Api { chat: chat.clone() };
-    (Sessions(api()), Participants(api()), Messages(api()))
+pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Participants, Messages, Events) {
+    let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
+    (Sessions(api()), Participants(api()), Messages(api()), Events(api()))
 }
 
 /// A number in a query that must not be negative.
 fn natural(name: &str, value: Option<i64>) -> Result<Option<u64>> {
     let negative = |_| Error::invalid(name, Code::ValidationInvalidValue, "must not be negative");
     value.map(u64::try_from).transpose().map_err(negative)
+}
+
+/// The value of a header that may be there once. To an extractor, one that is no text, or the second of two, is as good as
+/// none.
+fn one_header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>> {
+    let mut values = request.headers().get_all(name).iter();
+    match (values.next().map(|value| value.to_str()), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(value)), None) => Ok(Some(value)),
+        (Some(_), _) => Err(Error::malformed(name, "one header of visible ASCII characters")),
+    }
 }
 
 /// A list that was asked for as a page, with a link to the next one where there may be one.

@@ -1,10 +1,10 @@
 //! Problem documents (RFC 9457).
 
-use chatcore::{Error, FieldError};
+use chatcore::Error;
 use chrono::{DateTime, Utc};
 use poem_openapi::Object;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 /// What went wrong, as RFC 9457 has it, with a stable `code`.
 #[derive(Debug, Clone, Serialize, Object)]
@@ -30,21 +30,6 @@ pub(crate) struct Problem {
     pub(crate) timestamp: DateTime<Utc>,
 }
 
-/// A field with what is wrong with it.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct WireFieldError<'a> {
-    field: &'a str,
-    code: &'static str,
-    message: &'a str,
-}
-
-impl<'a> From<&'a FieldError> for WireFieldError<'a> {
-    fn from(error: &'a FieldError) -> Self {
-        let FieldError { field, code, message } = error;
-        Self { field, code: code.as_str(), message }
-    }
-}
-
 impl Problem {
     pub(crate) fn new(error: &Error, request_id: String) -> Self {
         let code = error.code();
@@ -54,23 +39,9 @@ impl Problem {
             status: code.status(),
             detail: error.to_string(),
             code: code.as_str().to_owned(),
-            details: details(error),
+            details: error.details(),
             request_id,
             timestamp: Utc::now(),
         }
     }
-}
-
-/// The machine-readable part of an error, the same in problem documents and error frames.
-pub(crate) fn details(error: &Error) -> Value {
-    let mut details = Map::new();
-    if !error.fields().is_empty() {
-        let fields: Vec<_> = error.fields().iter().map(WireFieldError::from).collect();
-        details.insert("fields".to_owned(), json!(fields));
-    }
-    if let Error::Resync { oldest, head } = error {
-        details.insert("oldest".to_owned(), json!(oldest));
-        details.insert("head".to_owned(), json!(head));
-    }
-    Value::Object(details)
 }

@@ -1,14 +1,16 @@
-//! Events, signals and answers as WebSocket frames.
+//! Events, signals and answers as frames, which are the same in WebSockets, event streams and pages of events.
 
 use chatcore::{
     Error,
-    chat::{EventView, SignalView},
+    chat::{EventPage, EventView, SignalView},
     model::{EventKind, Profile, SessionId, Signal},
 };
+use chatcore_http::tungstenite::Utf8Bytes;
+use poem_openapi::Object;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{MessageResponse, WireRole, WireSessionType, error::details};
+use super::{MessageResponse, WireRole, WireSessionType};
 
 /// A frame from the server.
 #[derive(Debug, Serialize)]
@@ -29,7 +31,7 @@ impl Outgoing {
     }
 
     pub(crate) fn error(id: Option<Value>, error: &Error) -> Self {
-        let data = json!({ "code": error.code().as_str(), "message": error.to_string(), "details": details(error) });
+        let data = json!({ "code": error.code().as_str(), "message": error.to_string(), "details": error.details() });
         Self { event: "error", id, seq: None, data }
     }
 
@@ -40,6 +42,10 @@ impl Outgoing {
             data.insert("session_id".to_owned(), json!(session_id));
         }
         frame
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.event
     }
 
     pub(crate) fn encode(&self) -> String {
@@ -53,23 +59,39 @@ fn person(profile: &Profile) -> Value {
     json!({ "id": user_id.as_str(), "username": username, "display_name": name, "avatar_url": picture })
 }
 
+/// What an event is called.
+pub(crate) const fn event_name(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::SessionCreated { .. } => "session_created",
+        EventKind::SessionUpdated { .. } => "session_updated",
+        EventKind::SessionDeleted => "session_deleted",
+        EventKind::ParticipantJoined { .. } | EventKind::ParticipantAdded { .. } => "user_joined",
+        EventKind::ParticipantLeft => "user_left",
+        EventKind::ParticipantRemoved { .. } => "participant_removed",
+        EventKind::ParticipantRoleChanged { .. } => "participant_role_changed",
+        EventKind::MessageSent { .. } => "message_received",
+    }
+}
+
+/// The frame of an event as text. It is encoded once for all readers of the process, whichever way they read.
+pub(crate) fn encoded(view: &EventView) -> Utf8Bytes {
+    view.encoded(|view| Utf8Bytes::from(event_frame(view).encode()))
+}
+
 /// The frame of an event: the same for every reader.
-pub(crate) fn event_frame(view: &EventView) -> String {
+pub(crate) fn event_frame(view: &EventView) -> Outgoing {
     let event = &view.event;
     let session_id = event.session_id.to_string();
     let subject = view.subject.as_ref().unwrap_or(&view.actor);
-    let (name, mut data) = match &event.kind {
-        EventKind::SessionCreated { session, participant_id } => (
-            "session_created",
-            json!({
-                "title": session.title,
-                "description": session.description,
-                "session_type": WireSessionType::from(session.session_type),
-                "max_participants": session.max_participants,
-                "user": person(subject),
-                "participant_id": participant_id.to_string(),
-            }),
-        ),
+    let mut data = match &event.kind {
+        EventKind::SessionCreated { session, participant_id } => json!({
+            "title": session.title,
+            "description": session.description,
+            "session_type": WireSessionType::from(session.session_type),
+            "max_participants": session.max_participants,
+            "user": person(subject),
+            "participant_id": participant_id.to_string(),
+        }),
         EventKind::SessionUpdated { changes } => {
             let mut changed = serde_json::Map::new();
             if let Some(title) = &changes.title {
@@ -84,56 +106,79 @@ pub(crate) fn event_frame(view: &EventView) -> String {
             if let Some(cap) = changes.max_participants {
                 changed.insert("max_participants".to_owned(), json!(cap));
             }
-            ("session_updated", json!({ "changes": changed, "updated_by": view.actor.user_id }))
+            json!({ "changes": changed, "updated_by": view.actor.user_id })
         }
-        EventKind::SessionDeleted => ("session_deleted", json!({ "deleted_by": view.actor.user_id })),
+        EventKind::SessionDeleted => json!({ "deleted_by": view.actor.user_id }),
         EventKind::ParticipantJoined { participant_id, role }
         | EventKind::ParticipantAdded { participant_id, role, .. } => {
             let added_by = view.subject.as_ref().map(|_| &view.actor.user_id);
-            (
-                "user_joined",
-                json!({
-                    "user": person(subject),
-                    "participant_id": participant_id.to_string(),
-                    "role": WireRole::from(*role),
-                    "added_by": added_by,
-                }),
-            )
-        }
-        EventKind::ParticipantLeft => ("user_left", json!({ "user_id": subject.user_id })),
-        EventKind::ParticipantRemoved { user_id } => {
-            ("participant_removed", json!({ "user_id": user_id, "removed_by": view.actor.user_id }))
-        }
-        EventKind::ParticipantRoleChanged { user_id, previous, role } => (
-            "participant_role_changed",
             json!({
-                "user_id": user_id,
+                "user": person(subject),
+                "participant_id": participant_id.to_string(),
                 "role": WireRole::from(*role),
-                "previous_role": WireRole::from(*previous),
-                "changed_by": view.actor.user_id,
-            }),
-        ),
+                "added_by": added_by,
+            })
+        }
+        EventKind::ParticipantLeft => json!({ "user_id": subject.user_id }),
+        EventKind::ParticipantRemoved { user_id } => {
+            json!({ "user_id": user_id, "removed_by": view.actor.user_id })
+        }
+        EventKind::ParticipantRoleChanged { user_id, previous, role } => json!({
+            "user_id": user_id,
+            "role": WireRole::from(*role),
+            "previous_role": WireRole::from(*previous),
+            "changed_by": view.actor.user_id,
+        }),
         EventKind::MessageSent { body: _, client_id } => {
             let message = view.message().map(MessageResponse::from);
-            ("message_received", json!({ "message": message, "client_id": client_id }))
+            json!({ "message": message, "client_id": client_id })
         }
     };
     if let Value::Object(fields) = &mut data {
         fields.insert("session_id".to_owned(), json!(session_id));
         fields.insert("created_at".to_owned(), json!(event.created_at));
     }
-    Outgoing { event: name, id: None, seq: Some(event.seq), data }.encode()
+    Outgoing { event: event_name(&event.kind), id: None, seq: Some(event.seq), data }
 }
 
 /// The frame of a signal.
-pub(crate) fn signal_frame(view: &SignalView) -> String {
+pub(crate) fn signal_frame(view: &SignalView) -> Outgoing {
     match &view.signal {
         Signal::Typing { session_id, user_id, is_typing } => {
             let username = &view.actor.username;
             let data = json!({
                 "session_id": session_id, "user_id": user_id, "username": username, "is_typing": is_typing,
             });
-            Outgoing { event: "typing_indicator", id: None, seq: None, data }.encode()
+            Outgoing { event: "typing_indicator", id: None, seq: None, data }
         }
     }
+}
+
+/// Part of a session's log, oldest first.
+#[derive(Debug, Object)]
+#[oai(rename = "EventPage")]
+pub(crate) struct EventsResponse {
+    /// The events.
+    events: Vec<EventFrame>,
+    /// The position of the log's last event.
+    head: u64,
+}
+
+/// An event, as the WebSocket sends it.
+#[derive(Debug, Object)]
+#[oai(rename = "Event")]
+struct EventFrame {
+    /// What it is; see the WebSocket's frames.
+    event: String,
+    /// Its position in the session's log.
+    seq: u64,
+    /// Its content.
+    data: Value,
+}
+
+/// An [`EventsResponse`] as JSON, of events that are encoded already.
+pub(crate) fn event_page(page: &EventPage) -> String {
+    let events: Vec<Utf8Bytes> = page.events.iter().map(|view| encoded(view)).collect();
+    let events: Vec<&str> = events.iter().map(Utf8Bytes::as_str).collect();
+    format!("{{\"events\":[{}],\"head\":{}}}", events.join(","), page.head)
 }

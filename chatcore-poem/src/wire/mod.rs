@@ -7,7 +7,7 @@ mod participant;
 mod session;
 
 pub(crate) use error::Problem;
-pub(crate) use event::{Outgoing, event_frame, signal_frame};
+pub(crate) use event::{EventsResponse, Outgoing, encoded, event_frame, event_name, event_page, signal_frame};
 pub(crate) use message::{MessageRequest, MessageResponse};
 pub(crate) use participant::{
     AddParticipantRequest, JoinResponse, MessageOnly, ParticipantResponse, RoleRequest, WireRole,

@@ -99,6 +99,7 @@ pub(crate) struct ParticipantResponse {
 
 impl From<Participant> for ParticipantResponse {
     fn from(participant: Participant) -> Self {
+        let is_owner = participant.is_owner();
         let Participant { id, session_id, profile, role, is_active, joined_at, created_at } = participant;
         let Profile { user_id, username, name, email, picture: _, updated_at: _ } = profile;
         Self {
@@ -109,7 +110,7 @@ impl From<Participant> for ParticipantResponse {
             name,
             email,
             role: role.into(),
-            is_owner: role == ParticipantRole::Owner,
+            is_owner,
             is_active,
             joined_at,
             created_at,

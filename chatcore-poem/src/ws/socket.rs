@@ -10,42 +10,32 @@ use std::{
 
 use chatcore::{
     Error, Principal, Result,
-    chat::{Delivery, EventView, Subscription},
+    chat::{Delivery, Subscription},
     model::SessionId,
+};
+use chatcore_http::{
+    Options, Socket, UserPlace, close, close_code,
+    tungstenite::{self, Message, Utf8Bytes},
 };
 use futures_util::{
     FutureExt, SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use poem::Upgraded;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     sync::mpsc,
     time::{Instant, interval_at, sleep_until, timeout},
 };
 use tokio_stream::StreamMap;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        self, Message, Utf8Bytes,
-        error::{CapacityError, ProtocolError},
-        protocol::{CloseFrame, frame::coding::CloseCode},
-    },
-};
 
 use super::{
-    UserSlot,
     frame::{Command, Incoming},
     open::Opening,
 };
 use crate::{
-    Options,
     state::State,
-    wire::{MessageResponse, Outgoing, event_frame, signal_frame},
+    wire::{MessageResponse, Outgoing, encoded, signal_frame},
 };
-
-type Stream = WebSocketStream<Upgraded>;
 
 /// Answers that wait to be written; with more, the socket is not read until it has taken some.
 const WAITING: usize = 32;
@@ -73,20 +63,21 @@ struct Life {
     busy: AtomicBool,
 }
 
-pub(super) async fn run(stream: Stream, state: Arc<State>, opening: Opening) {
+pub(super) async fn run(stream: Socket, state: Arc<State>, opening: Opening) {
     let (mut sink, mut source) = stream.split();
-    let stopping = state.sockets.stopping.clone();
     let end = tokio::select! {
-        () = stopping.cancelled() => Some((1001, "the server ends")),
+        () = state.sockets.stopping() => Some((1001, "the server ends")),
         end = talk(&state, &mut sink, &mut source, opening) => end,
     };
-    close(sink, source, end).await;
+    if let Some((code, reason)) = end {
+        close(sink, source, code, reason).await;
+    }
 }
 
 async fn talk(
     state: &State,
-    sink: &mut SplitSink<Stream, Message>,
-    source: &mut SplitStream<Stream>,
+    sink: &mut SplitSink<Socket, Message>,
+    source: &mut SplitStream<Socket>,
     opening: Opening,
 ) -> End {
     let Opening { who, session, unknown } = opening;
@@ -113,7 +104,7 @@ async fn talk(
         }
     }
     let life = Life::default();
-    let writer = Writer { options: &state.options, principal: &principal, life: &life, sink };
+    let writer = Writer { options: state.sockets.options(), principal: &principal, life: &life, sink };
     tokio::select! {
         end = read(state, &principal, source, orders, &life) => end,
         end = writer.write(queue) => end,
@@ -131,9 +122,9 @@ fn text(frame: impl Into<Utf8Bytes>) -> Message {
 /// Waits for the first message, which says who it is.
 async fn authenticate(
     state: &State,
-    sink: &mut SplitSink<Stream, Message>,
-    source: &mut SplitStream<Stream>,
-) -> Result<(Principal, UserSlot), End> {
+    sink: &mut SplitSink<Socket, Message>,
+    source: &mut SplitStream<Socket>,
+) -> Result<(Principal, UserPlace), End> {
     let late = Some((Error::AuthRequired.code().close(), "no token in time"));
     let first = async {
         loop {
@@ -148,7 +139,8 @@ async fn authenticate(
             }
         }
     };
-    let Incoming { id, command } = timeout(state.options.authentication_time, first).await.map_err(|_| late)??;
+    let Incoming { id, command } =
+        timeout(state.sockets.options().authentication_time, first).await.map_err(|_| late)??;
     let admitted = match command {
         Ok(Command::Authenticate { token }) => admit(state, &token).await,
         Ok(Command::Join { .. } | Command::Leave { .. } | Command::Send { .. } | Command::Typing { .. }) => {
@@ -163,13 +155,13 @@ async fn authenticate(
         }
         Err(error) => (Outgoing::error(id, &error), Err(close_for(&error))),
     };
-    let written = timeout(state.options.write_time, sink.send(text(answer.encode()))).await;
+    let written = timeout(state.sockets.options().write_time, sink.send(text(answer.encode()))).await;
     if matches!(written, Ok(Ok(()))) { result } else { Err(None) }
 }
 
-async fn admit(state: &State, token: &str) -> Result<(Principal, UserSlot)> {
+async fn admit(state: &State, token: &str) -> Result<(Principal, UserPlace)> {
     let principal = state.authenticator.authenticate(token).await?;
-    let slot = state.sockets.take_for(&principal.user_id, state.options.sockets_per_user)?;
+    let slot = state.sockets.take_for(&principal.user_id)?;
     state.chat.me(&principal).await?;
     Ok((principal, slot))
 }
@@ -178,7 +170,7 @@ async fn admit(state: &State, token: &str) -> Result<(Principal, UserSlot)> {
 async fn read(
     state: &State,
     principal: &Principal,
-    source: &mut SplitStream<Stream>,
+    source: &mut SplitStream<Socket>,
     orders: mpsc::Sender<Order>,
     Life { heard, busy }: &Life,
 ) -> End {
@@ -244,7 +236,7 @@ struct Writer<'a> {
     options: &'a Options,
     principal: &'a Principal,
     life: &'a Life,
-    sink: &'a mut SplitSink<Stream, Message>,
+    sink: &'a mut SplitSink<Socket, Message>,
 }
 
 impl Writer<'_> {
@@ -343,7 +335,7 @@ impl Writer<'_> {
     /// Writes, for as long as the other side may take to take it.
     async fn in_time<'s, W, F>(&'s mut self, write: W) -> Result<(), End>
     where
-        W: FnOnce(&'s mut SplitSink<Stream, Message>) -> F,
+        W: FnOnce(&'s mut SplitSink<Socket, Message>) -> F,
         F: Future<Output = Result<(), tungstenite::Error>>,
     {
         match timeout(self.options.write_time, write(self.sink)).await {
@@ -354,11 +346,10 @@ impl Writer<'_> {
     }
 }
 
-/// An event is encoded once for all sockets of the process.
 fn frame_of(delivery: &Delivery) -> Message {
     match delivery {
-        Delivery::Event(view) => text(view.encoded(|view: &EventView| Utf8Bytes::from(event_frame(view)))),
-        Delivery::Signal(view) => text(signal_frame(view)),
+        Delivery::Event(view) => text(encoded(view)),
+        Delivery::Signal(view) => text(signal_frame(view).encode()),
     }
 }
 
@@ -368,44 +359,4 @@ async fn at(time: Option<Instant>) {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
     }
-}
-
-/// The code with which a faulty frame ends the socket (RFC 6455, section 7.4.1).
-fn close_code(error: &tungstenite::Error) -> End {
-    match error {
-        tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => Some((1009, "message too large")),
-        tungstenite::Error::Utf8(_) => Some((1007, "not UTF-8")),
-        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        tungstenite::Error::Protocol(_) => Some((1002, "illegal frame")),
-        _ => None,
-    }
-}
-
-/// How long the other side may take to take the close frame, and to end.
-const LAST_WORD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
-
-/// How much is still read at the end. Unread input makes the kernel reset the connection, which can eat the close frame.
-const READ_AWAY: usize = 16 << 20;
-
-async fn close(sink: SplitSink<Stream, Message>, source: SplitStream<Stream>, end: End) {
-    let Some((code, reason)) = end else { return };
-    let Ok(mut stream) = sink.reunite(source) else { return };
-    let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
-    let (to_take, to_end) = LAST_WORD;
-    let _ = timeout(to_take, stream.send(Message::Close(Some(frame)))).await;
-    let io = stream.get_mut();
-    let _ = timeout(to_end, async {
-        io.shutdown().await?;
-        let (mut away, mut left) = ([0_u8; 4096], READ_AWAY);
-        loop {
-            match io.read(&mut away).await? {
-                0 => return std::io::Result::Ok(()),
-                read => left = left.saturating_sub(read),
-            }
-            if left == 0 {
-                return Ok(());
-            }
-        }
-    })
-    .await;
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use chatcore::{
-    model::{Content, EventKind, MessageBody, MessageType, NewEvent, SpeakerRole},
+    model::{Content, EventKind, MessageBody, MessageType, NewEvent, SessionId, SpeakerRole},
     store::Conflicting,
 };
 use chrono::Utc;
@@ -31,6 +31,10 @@ async fn in_memory() -> SurrealStore {
     SurrealStore::connect("mem://").await.expect("a database in memory")
 }
 
+fn asked(session_id: SessionId) -> FactsQuery<'static> {
+    FactsQuery { session_id, users: &[] }
+}
+
 async fn positions(store: &SurrealStore, session_id: SessionId) -> Vec<u64> {
     let range = LogRange { session_id, from: 1, to: 10_000 };
     store.log(&[range]).await.expect("a log").remove(0).iter().map(|event| event.seq).collect()
@@ -50,11 +54,23 @@ async fn the_end_of_a_log_is_found_far_beyond_its_checkpoint() {
     }
     store.engine.write("DELETE $id", bind("id", keys::checkpoint(id))).await.expect("the checkpoint is lost");
     let other = store.beside();
-    let facts = other.facts(id, &[], Freshness::Fresh).await.expect("facts");
+    let facts = other.facts(&[asked(id)], Freshness::Fresh).await.expect("facts").remove(0);
     assert_eq!((facts.head.seq, facts.head.number), (1300, 1300));
     let third = store.beside();
     assert_eq!(third.commit(message(id, "the next")).await.expect("a message").events[0].seq, 1301);
     assert_eq!(positions(&store, id).await, (1..=1301).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_end_of_a_log_is_found_once_however_often_it_is_asked_for() {
+    let store = in_memory().await;
+    let id = new_id();
+    for said in ["one", "two"] {
+        store.commit(message(id, said)).await.expect("a message");
+    }
+    // Who knows nothing of it yet follows the log from its checkpoint.
+    let found = store.beside().facts(&[asked(id), asked(new_id()), asked(id)], Freshness::Fresh).await.expect("facts");
+    assert_eq!(found.iter().map(|facts| facts.head.seq).collect::<Vec<_>>(), [2, 0, 2]);
 }
 
 #[tokio::test]
@@ -133,7 +149,8 @@ async fn pages_of_lists_stop_when_they_have_enough() {
     let ana = UserId::new("ana").expect("a user id");
     for text in [lists::SEATS, lists::MEMBERSHIPS, lists::JOINABLE] {
         let mut binds = Variables::new();
-        binds.insert("seats", keys::seats(new_id()));
+        let slice = Slice { skip: 3, limit: 10 };
+        binds.insert("list", lists::List::of(&ParticipantsQuery { session_id: new_id(), slice }));
         binds.insert("memberships", keys::memberships(&ana));
         binds.insert("listings", keys::listings());
         binds.insert("own", vec![keys::session(new_id())]);
@@ -214,7 +231,7 @@ async fn an_older_copy_of_the_database_is_gone_on_with_where_it_ends() {
         let lost: Vec<_> = (3..=5).map(|seq| keys::log(id, seq)).collect();
         store.engine.write("DELETE $ids", bind("ids", lost)).await.expect("they are lost");
         if reads_first {
-            let facts = store.facts(id, &[], Freshness::Fresh).await.expect("facts");
+            let facts = store.facts(&[asked(id)], Freshness::Fresh).await.expect("facts").remove(0);
             assert_eq!((facts.head.seq, facts.head.number), (2, 2));
         } else {
             let outcome = store.commit(message(id, "behind a hole")).await;

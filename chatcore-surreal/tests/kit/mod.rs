@@ -8,7 +8,10 @@ use chatcore::{
         ClientId, Content, Event, EventKind, MessageBody, MessageType, NewEvent, ParticipantId, ParticipantRole,
         Session, SessionId, SessionType, SpeakerRole, Standing, UserId,
     },
-    store::{Change, ChatStore, ClientIdClaim, Committed, Freshness, LogRange, ParticipantRecord, SessionFacts, Write},
+    store::{
+        Change, ChatStore, ClientIdClaim, Committed, FactsQuery, Freshness, LogRange, ParticipantRecord, SessionFacts,
+        Write,
+    },
 };
 use chrono::{DateTime, SubsecRound, Utc};
 use uuid::Uuid;
@@ -104,6 +107,17 @@ pub(crate) fn removing(facts: &SessionFacts, who: &UserId) -> Option<Change> {
     Some(change(counted.id, facts.head.seq, &owner, kind, vec![Write::Session(counted), Write::Participant(record)]))
 }
 
+/// The facts of one session.
+pub(crate) async fn facts(
+    store: &dyn ChatStore,
+    id: SessionId,
+    users: &[UserId],
+    freshness: Freshness,
+) -> SessionFacts {
+    let found = store.facts(&[FactsQuery { session_id: id, users }], freshness).await;
+    found.expect("facts").remove(0)
+}
+
 /// Decides on fresh facts until it is committed or there is nothing to decide.
 pub(crate) async fn govern(
     store: &dyn ChatStore,
@@ -112,7 +126,7 @@ pub(crate) async fn govern(
     plan: impl Fn(&SessionFacts, &UserId) -> Option<Change>,
 ) -> Option<Committed> {
     loop {
-        let facts = store.facts(id, std::slice::from_ref(who), Freshness::Fresh).await.expect("facts");
+        let facts = facts(store, id, std::slice::from_ref(who), Freshness::Fresh).await;
         match store.commit(plan(&facts, who)?).await {
             Ok(committed) => return Some(committed),
             Err(StoreError::Stale) => {}

@@ -2,6 +2,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
+    slice,
     sync::Arc,
 };
 
@@ -14,7 +15,7 @@ use crate::{
     model::{Event, EventKind, NewEvent, Session, SessionId, Standing, UserId},
     notify::Hint,
     permission::{Action, Denial, Facts, SessionState},
-    store::{Change, Committed, Freshness, Head, ParticipantRecord, StoreError, Write},
+    store::{Change, Committed, FactsQuery, Freshness, Head, ParticipantRecord, SessionFacts, StoreError, Write},
 };
 
 /// What is known of a session when something is decided.
@@ -32,6 +33,13 @@ fn standing(record: Option<&ParticipantRecord>) -> Standing {
 }
 
 impl Known {
+    fn of(facts: SessionFacts, has_target: bool) -> Self {
+        let SessionFacts { head, session, participants } = facts;
+        let mut records = participants.into_iter();
+        let (actor, target) = (records.next().flatten(), records.next().flatten());
+        Self { head, session, actor, target, has_target }
+    }
+
     pub(super) fn facts(&self) -> Facts {
         Facts {
             session: self.session.as_ref().map(SessionState::from),
@@ -44,10 +52,15 @@ impl Known {
     pub(super) fn session(&self) -> Result<&Session> {
         self.session.as_ref().ok_or(Error::Denied(Denial::Hidden))
     }
+}
 
-    pub(super) fn into_session(self) -> Result<Session> {
-        self.session.ok_or(Error::Denied(Denial::Hidden))
-    }
+/// A session that somebody may view.
+#[derive(Debug)]
+pub(super) struct Viewable {
+    pub(super) head: Head,
+    pub(super) session: Session,
+    /// How they stand to it.
+    pub(super) reader: Option<ParticipantRecord>,
 }
 
 /// What was read for the answer to a change. Should that have failed, the error must not say that nothing was changed.
@@ -89,17 +102,34 @@ impl Chat {
         target: Option<&UserId>,
         freshness: Freshness,
     ) -> Result<Known> {
-        let users: Vec<UserId> = std::iter::once(actor).chain(target).cloned().collect();
-        let facts = self.inner.store.facts(id, &users, freshness).await?;
-        let mut records = facts.participants.into_iter();
-        let (actor, target_record) = (records.next().flatten(), records.next().flatten());
-        Ok(Known {
-            head: facts.head,
-            session: facts.session,
-            actor,
-            target: target_record,
-            has_target: target.is_some(),
-        })
+        let both;
+        let users = match target {
+            None => slice::from_ref(actor),
+            Some(target) => {
+                both = [actor.clone(), target.clone()];
+                &both[..]
+            }
+        };
+        let facts = self.inner.store.facts(&[FactsQuery { session_id: id, users }], freshness).await?;
+        let facts = facts.into_iter().next().ok_or(Error::Internal)?;
+        Ok(Known::of(facts, target.is_some()))
+    }
+
+    /// Sessions as they are now, each where somebody may view it.
+    pub(super) async fn viewable(
+        &self,
+        user: &UserId,
+        ids: impl Iterator<Item = SessionId>,
+    ) -> Result<Vec<Result<Viewable>>> {
+        let users = slice::from_ref(user);
+        let queries: Vec<_> = ids.map(|session_id| FactsQuery { session_id, users }).collect();
+        let view = |facts| {
+            let known = Known::of(facts, false);
+            self.inner.permissions.decide(&known.facts(), Action::View)?;
+            let Known { head, session, actor, target: _, has_target: _ } = known;
+            Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
+        };
+        Ok(self.inner.store.facts(&queries, Freshness::Fresh).await?.into_iter().map(view).collect())
     }
 
     /// Facts on which an action is allowed. What cached facts deny is decided again on fresh ones.
@@ -164,6 +194,7 @@ impl Chat {
         if let Some(last) = events.last() {
             let hint = Hint::Committed { session_id, head: last.seq, events: events.to_vec() };
             self.inner.notifier.publish(hint).await;
+            self.inner.inboxes.ring(events);
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Chat,
+    Chat, MessagesOf,
+    batch::only,
     read::resync,
     view::{self, EventView},
 };
@@ -37,14 +38,8 @@ impl Chat {
         window: MessageWindow,
         limit: Option<u64>,
     ) -> Result<MessagePage> {
-        let limits = &self.inner.limits;
-        let limit = match window {
-            MessageWindow::Skip(skip) => limits.slice(crate::model::Page { skip, limit })?.limit,
-            MessageWindow::Newest | MessageWindow::Before(_) | MessageWindow::After(_) => limits.page_limit(limit)?,
-        };
-        self.enter(principal).await?;
-        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
-        self.page_of_messages(id, known.head, window, limit).await
+        let asked = MessagesOf { session_id: id, window, limit };
+        only(self.each_messages(principal, &[asked]).await?)
     }
 
     /// One message.

@@ -1,6 +1,8 @@
 //! The service: every use case is a method of [`Chat`].
 
+mod batch;
 mod govern;
+mod inbox;
 mod messages;
 mod participants;
 mod profiles;
@@ -8,6 +10,7 @@ mod read;
 mod send;
 mod sessions;
 mod subscribe;
+mod subscribe_all;
 mod tail;
 mod typing;
 mod validate;
@@ -15,11 +18,13 @@ mod view;
 
 use std::{fmt, sync::Arc};
 
+pub use batch::{MessagesOf, ParticipantsOf};
 pub use messages::EventPage;
 pub use participants::AddParticipant;
 pub use send::SendMessage;
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use subscribe::{Delivery, Subscription};
+pub use subscribe_all::{AllDelivery, AllSubscription, Position};
 pub use view::{EventView, SignalView};
 
 use crate::{
@@ -30,6 +35,7 @@ use crate::{
     store::{ChatStore, MemoryStore},
 };
 use govern::Gates;
+use inbox::Inboxes;
 use profiles::Profiles;
 use tail::Tails;
 
@@ -51,6 +57,7 @@ struct Inner {
     profiles: Profiles,
     gates: Gates,
     tails: Tails,
+    inboxes: Inboxes,
 }
 
 impl fmt::Debug for Chat {
@@ -140,7 +147,7 @@ impl ChatBuilder {
         let Self { store, notifier, clock, permissions, limits } = self;
         let profiles = Profiles::new(Arc::clone(&store));
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
-        let gates = Gates::new();
-        Chat { inner: Arc::new(Inner { store, notifier, clock, permissions, limits, profiles, gates, tails }) }
+        let (gates, inboxes) = (Gates::new(), Inboxes::default());
+        Chat { inner: Arc::new(Inner { store, notifier, clock, permissions, limits, profiles, gates, tails, inboxes }) }
     }
 }

@@ -1,9 +1,12 @@
 //! Use cases about participants.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{
-    Chat,
+    Chat, ParticipantsOf,
+    batch::only,
     govern::{Known, Plan, answer},
     profiles,
 };
@@ -147,38 +150,14 @@ impl Chat {
         page: Page,
         with_email: bool,
     ) -> Result<Vec<Participant>> {
-        let slice = self.inner.limits.slice(page)?;
-        self.enter(principal).await?;
-        self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
-        let records = self.inner.store.participants(id, slice).await?;
-        // Decided again, because the list is newer than the first decision: who was removed meanwhile must not learn of
-        // those who came after that.
-        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
-        let manages = match known.actor.as_ref().and_then(|record| record.standing.role()) {
-            Some(ParticipantRole::Owner | ParticipantRole::Admin) => true,
-            Some(ParticipantRole::Member | ParticipantRole::Viewer) | None => false,
-        };
-        self.show(records, |user| with_email && (manages || *user == principal.user_id)).await
+        let asked = ParticipantsOf { session_id: id, page, with_email };
+        only(self.each_participants(principal, &[asked]).await?)
     }
 
     /// A participant as they are now, for the answer to a change just made.
     async fn participant(&self, id: SessionId, user: &UserId) -> Result<Participant> {
-        let facts = self.inner.store.facts(id, std::slice::from_ref(user), Freshness::Fresh).await?;
-        let record = facts.participants.into_iter().next().flatten().ok_or(Error::Internal)?;
-        Ok(shown(record, self.inner.profiles.one(user).await?, false))
-    }
-
-    pub(super) async fn show(
-        &self,
-        records: Vec<ParticipantRecord>,
-        with_email: impl Fn(&UserId) -> bool,
-    ) -> Result<Vec<Participant>> {
-        let profiles = self.inner.profiles.find(records.iter().map(|record| &record.user_id).collect()).await?;
-        let show = |record: ParticipantRecord| {
-            let (profile, email) = (profiles::of(&profiles, &record.user_id), with_email(&record.user_id));
-            shown(record, profile, email)
-        };
-        Ok(records.into_iter().map(show).collect())
+        let known = self.known(id, user, None, Freshness::Fresh).await?;
+        Ok(shown(known.actor.ok_or(Error::Internal)?, self.inner.profiles.one(user).await?, false))
     }
 
     /// A new stay of a user.
@@ -216,6 +195,19 @@ fn dismiss(known: &Known, record: Option<&ParticipantRecord>, event: EventKind) 
     let session = known.session()?;
     let session = Session { participant_count: session.participant_count.saturating_sub(1), ..session.clone() };
     Ok(Plan { events: vec![event], writes: vec![Write::Session(session), Write::Participant(record)] })
+}
+
+/// Participants with their profiles.
+pub(super) fn show(
+    records: Vec<ParticipantRecord>,
+    profiles: &HashMap<UserId, Profile>,
+    with_email: impl Fn(&UserId) -> bool,
+) -> Vec<Participant> {
+    let show = |record: ParticipantRecord| {
+        let (profile, email) = (profiles::of(profiles, &record.user_id), with_email(&record.user_id));
+        shown(record, profile, email)
+    };
+    records.into_iter().map(show).collect()
 }
 
 pub(super) fn shown(record: ParticipantRecord, profile: Profile, with_email: bool) -> Participant {

@@ -1,6 +1,10 @@
 //! Profiles: made on first sight, looked up when something is shown.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use moka::sync::Cache;
 
@@ -59,7 +63,7 @@ impl Profiles {
     /// The profiles of these users; of whom nothing is known, the id stands for the name.
     pub(super) async fn find(&self, users: Vec<&UserId>) -> Result<HashMap<UserId, Profile>> {
         let mut found = HashMap::new();
-        let mut missing = Vec::new();
+        let mut missing = HashSet::new();
         for user in users {
             if found.contains_key(user) || missing.contains(user) {
                 continue;
@@ -68,12 +72,13 @@ impl Profiles {
                 Some(profile) => {
                     found.insert(user.clone(), profile);
                 }
-                None => missing.push(user.clone()),
+                None => drop(missing.insert(user.clone())),
             }
         }
         if missing.is_empty() {
             return Ok(found);
         }
+        let missing = Vec::from_iter(missing);
         let stored = self.store.profiles(&missing).await?;
         for (user, profile) in missing.into_iter().zip(stored) {
             let profile = profile.unwrap_or_else(|| Profile::unknown(user.clone()));
@@ -84,6 +89,9 @@ impl Profiles {
     }
 
     pub(super) async fn one(&self, user: &UserId) -> Result<Profile> {
+        if let Some(profile) = self.recent.get(user) {
+            return Ok(profile);
+        }
         let mut found = self.find(vec![user]).await?;
         Ok(found.remove(user).unwrap_or_else(|| Profile::unknown(user.clone())))
     }

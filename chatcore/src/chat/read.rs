@@ -4,12 +4,20 @@
 //! never falls along the log. So a message is found by its number with a few reads of single rows, and a page is one or
 //! two ranges, at any depth.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+};
 
-use super::{Chat, view};
+use futures_util::FutureExt;
+
+use super::{Chat, govern::Viewable, profiles, view};
 use crate::{
     error::{Error, Result},
-    model::{Bound, Event, Message, MessagePage, MessageWindow, Seq, SessionId},
+    model::{Bound, Event, Message, MessagePage, MessageWindow, Profile, Seq, SessionId, UserId},
     store::{ChatStore, Head, LogRange, StoreError},
 };
 
@@ -33,6 +41,22 @@ pub(super) async fn resync(store: &dyn ChatStore, session_id: SessionId, head: S
     Error::Resync { oldest: low - 1, head }
 }
 
+/// A page of messages that is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    session_id: SessionId,
+    /// Nothing beyond it is looked at.
+    pub(super) head: Head,
+    window: MessageWindow,
+    limit: u64,
+}
+
+impl Wanted {
+    pub(super) const fn of(viewed: &Viewable, window: MessageWindow, limit: u64) -> Self {
+        Self { session_id: viewed.session.id, head: viewed.head, window, limit }
+    }
+}
+
 impl Chat {
     /// Part of a log; at most a few hundred rows.
     pub(super) async fn rows(&self, session_id: SessionId, from: Seq, to: Seq) -> Result<Vec<Arc<Event>>> {
@@ -40,117 +64,170 @@ impl Chat {
         Ok(found.into_iter().next().unwrap_or_default())
     }
 
-    async fn row(&self, session_id: SessionId, seq: Seq) -> Result<Arc<Event>> {
-        let rows = self.rows(session_id, seq, seq).await?;
-        let missing = || StoreError::Corrupt(format!("no event at {session_id}/{seq}"));
+    /// The messages of pages. The searches go on side by side: what each of them has to read next is one call of the store
+    /// for all, so many pages take as many calls as the one that takes the most.
+    pub(super) async fn pages_of_events(&self, wanted: Vec<Wanted>) -> Result<Vec<Result<Vec<Arc<Event>>>>> {
+        let searches: Vec<_> = wanted.into_iter().map(Search::new).collect();
+        let mut pages: Vec<_> = searches.iter().map(|search| Box::pin(search.page())).collect();
+        let mut found: Vec<Option<Result<_>>> = pages.iter().map(|_| None).collect();
+        loop {
+            for (page, found) in pages.iter_mut().zip(&mut found).filter(|(_, found)| found.is_none()) {
+                // It waits for nothing but the rows that it has asked for.
+                *found = page.now_or_never();
+            }
+            let (asking, ranges): (Vec<_>, Vec<_>) =
+                searches.iter().filter_map(|search| Some((search, search.asks()?))).unzip();
+            if ranges.is_empty() {
+                return Ok(found.into_iter().map(|found| found.unwrap_or(Err(Error::Internal))).collect());
+            }
+            for (search, rows) in asking.into_iter().zip(self.inner.store.log(&ranges).await?) {
+                search.answer(rows);
+            }
+        }
+    }
+}
+
+/// Messages as a page.
+pub(super) fn page(head: Head, events: &[Arc<Event>], profiles: &HashMap<UserId, Profile>) -> MessagePage {
+    let shown = |event: &Arc<Event>| view::message(event, profiles::of(profiles, &event.actor));
+    let messages: Vec<Message> = events.iter().filter_map(shown).collect();
+    MessagePage {
+        previous: messages.first().filter(|message| message.number > 1).map(|message| message.seq),
+        next: messages.last().filter(|message| message.number < head.number).map(|message| message.seq),
+        messages,
+        total: head.number,
+    }
+}
+
+/// A page being searched for.
+struct Search {
+    wanted: Wanted,
+    reading: Mutex<Reading>,
+}
+
+/// What a search has to do with the store.
+enum Reading {
+    Nothing,
+    Asks(LogRange),
+    Has(Vec<Arc<Event>>),
+}
+
+impl Search {
+    const fn new(wanted: Wanted) -> Self {
+        Self { wanted, reading: Mutex::new(Reading::Nothing) }
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        // Nothing panics while it is held.
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be read for it.
+    fn asks(&self) -> Option<LogRange> {
+        match mem::replace(&mut *self.reading(), Reading::Nothing) {
+            Reading::Asks(range) => Some(range),
+            Reading::Nothing | Reading::Has(_) => None,
+        }
+    }
+
+    fn answer(&self, rows: Vec<Arc<Event>>) {
+        *self.reading() = Reading::Has(rows);
+    }
+
+    /// Part of the log. Nobody is woken: who drives the searches polls again once the rows are there.
+    async fn rows(&self, from: Seq, to: Seq) -> Vec<Arc<Event>> {
+        *self.reading() = Reading::Asks(LogRange { session_id: self.wanted.session_id, from, to });
+        poll_fn(|_| match &mut *self.reading() {
+            Reading::Has(rows) => Poll::Ready(mem::take(rows)),
+            Reading::Nothing | Reading::Asks(_) => Poll::Pending,
+        })
+        .await
+    }
+
+    async fn row(&self, seq: Seq) -> Result<Arc<Event>> {
+        let rows = self.rows(seq, seq).await;
+        let missing = || StoreError::Corrupt(format!("no event at {}/{seq}", self.wanted.session_id));
         Ok(rows.into_iter().next().ok_or_else(missing)?)
     }
 
-    /// A page of messages; nothing beyond `head` is looked at.
-    pub(super) async fn page_of_messages(
-        &self,
-        id: SessionId,
-        head: Head,
-        window: MessageWindow,
-        limit: u64,
-    ) -> Result<MessagePage> {
-        if let Some(events) = self.page_beside(id, head, window, limit).await? {
-            return self.page(head, events).await;
+    /// The messages of a page.
+    async fn page(&self) -> Result<Vec<Arc<Event>>> {
+        let Wanted { session_id: _, head, window, limit } = self.wanted;
+        if let Some(events) = self.page_beside().await {
+            return Ok(events);
         }
         // The page as message numbers: `first..=last`, empty when `last < first`.
         let (first, last) = match window {
             MessageWindow::Skip(skip) => (skip.saturating_add(1), skip.saturating_add(limit).min(head.number)),
             MessageWindow::Newest => (head.number.saturating_sub(limit) + 1, head.number),
             MessageWindow::Before(bound) => {
-                let before = self.messages_before(id, head, bound).await?;
+                let before = self.messages_before(bound).await?;
                 (before.saturating_sub(limit) + 1, before)
             }
             MessageWindow::After(bound) => {
-                let upto = self.messages_upto(id, head, bound).await?;
+                let upto = self.messages_upto(bound).await?;
                 (upto.saturating_add(1), upto.saturating_add(limit).min(head.number))
             }
         };
-        let events = if first <= last { self.messages_between(id, head, first, last).await? } else { Vec::new() };
-        self.page(head, events).await
+        if first <= last { self.messages_between(first, last).await } else { Ok(Vec::new()) }
     }
 
     /// The page next to a position, found with one read where nothing but messages stands there.
-    async fn page_beside(
-        &self,
-        id: SessionId,
-        head: Head,
-        window: MessageWindow,
-        limit: u64,
-    ) -> Result<Option<Vec<Arc<Event>>>> {
+    async fn page_beside(&self) -> Option<Vec<Arc<Event>>> {
+        let Wanted { session_id: _, head, window, limit } = self.wanted;
         let (mut rows, wanted) = match window {
             MessageWindow::Before(Bound::Seq(seq)) if seq > 1 => {
                 let last = head.seq.min(seq - 1);
-                let rows = self.rows(id, last.saturating_sub(limit.saturating_sub(1)).max(1), last).await?;
+                let rows = self.rows(last.saturating_sub(limit.saturating_sub(1)).max(1), last).await;
                 let before = rows.last().map_or(0, |event| event.number);
                 (rows, before.min(limit))
             }
             MessageWindow::After(Bound::Seq(seq)) if 0 < seq && seq < head.seq => {
-                let rows = self.rows(id, seq, head.seq.min(seq.saturating_add(limit))).await?;
+                let rows = self.rows(seq, head.seq.min(seq.saturating_add(limit))).await;
                 let upto = rows.first().map_or(0, |event| event.number);
                 (rows.into_iter().skip(1).collect(), (head.number - upto).min(limit))
             }
             MessageWindow::Before(_) | MessageWindow::After(_) | MessageWindow::Skip(_) | MessageWindow::Newest => {
-                return Ok(None);
+                return None;
             }
         };
         rows.retain(|event| event.kind.is_message());
-        Ok((rows.len() as u64 == wanted).then_some(rows))
-    }
-
-    async fn page(&self, head: Head, events: Vec<Arc<Event>>) -> Result<MessagePage> {
-        let profiles = self.inner.profiles.find(events.iter().map(|event| &event.actor).collect()).await?;
-        let shown = |event: &Arc<Event>| view::message(event, super::profiles::of(&profiles, &event.actor));
-        let messages: Vec<Message> = events.iter().filter_map(shown).collect();
-        Ok(MessagePage {
-            previous: messages.first().filter(|message| message.number > 1).map(|message| message.seq),
-            next: messages.last().filter(|message| message.number < head.number).map(|message| message.seq),
-            messages,
-            total: head.number,
-        })
+        (rows.len() as u64 == wanted).then_some(rows)
     }
 
     /// How many messages stand before a place.
-    async fn messages_before(&self, id: SessionId, head: Head, bound: Bound) -> Result<u64> {
+    async fn messages_before(&self, bound: Bound) -> Result<u64> {
+        let head = self.wanted.head;
         match bound {
             Bound::Seq(0 | 1) => Ok(0),
             Bound::Seq(seq) if seq > head.seq => Ok(head.number),
-            Bound::Seq(seq) => Ok(self.row(id, seq - 1).await?.number),
-            Bound::Time(time) => self.number_where(id, head, |event| event.created_at >= time).await,
+            Bound::Seq(seq) => Ok(self.row(seq - 1).await?.number),
+            Bound::Time(time) => self.number_where(|event| event.created_at >= time).await,
         }
     }
 
     /// How many messages stand up to a place, with it.
-    async fn messages_upto(&self, id: SessionId, head: Head, bound: Bound) -> Result<u64> {
+    async fn messages_upto(&self, bound: Bound) -> Result<u64> {
+        let head = self.wanted.head;
         match bound {
             Bound::Seq(0) => Ok(0),
             Bound::Seq(seq) if seq >= head.seq => Ok(head.number),
-            Bound::Seq(seq) => Ok(self.row(id, seq).await?.number),
-            Bound::Time(time) => self.number_where(id, head, |event| event.created_at > time).await,
+            Bound::Seq(seq) => Ok(self.row(seq).await?.number),
+            Bound::Time(time) => self.number_where(|event| event.created_at > time).await,
         }
     }
 
     /// How many messages stand before the first event that is past a place.
-    async fn number_where(&self, id: SessionId, head: Head, past: impl Fn(&Event) -> bool) -> Result<u64> {
-        let seq = self.first_where(id, 1, head.seq + 1, past).await?;
-        if seq <= 1 { Ok(0) } else { Ok(self.row(id, seq - 1).await?.number) }
+    async fn number_where(&self, past: impl Fn(&Event) -> bool) -> Result<u64> {
+        let seq = self.first_where(1, self.wanted.head.seq + 1, past).await?;
+        if seq <= 1 { Ok(0) } else { Ok(self.row(seq - 1).await?.number) }
     }
 
     /// The first position in `low..high` at which the test holds, which must hold from there on; else `high`.
-    async fn first_where(
-        &self,
-        id: SessionId,
-        mut low: Seq,
-        mut high: Seq,
-        holds: impl Fn(&Event) -> bool,
-    ) -> Result<Seq> {
+    async fn first_where(&self, mut low: Seq, mut high: Seq, holds: impl Fn(&Event) -> bool) -> Result<Seq> {
         while high - low > CHUNK {
             let middle = low + (high - low) / 2;
-            if holds(&*self.row(id, middle).await?) {
+            if holds(&*self.row(middle).await?) {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -159,12 +236,13 @@ impl Chat {
         if low == high {
             return Ok(high);
         }
-        let rows = self.rows(id, low, high - 1).await?;
+        let rows = self.rows(low, high - 1).await;
         Ok(rows.iter().find(|event| holds(event)).map_or(high, |event| event.seq))
     }
 
     /// The messages numbered `first..=last`, which must exist.
-    async fn messages_between(&self, id: SessionId, head: Head, first: u64, last: u64) -> Result<Vec<Arc<Event>>> {
+    async fn messages_between(&self, first: u64, last: u64) -> Result<Vec<Arc<Event>>> {
+        let Wanted { session_id: id, head, window: _, limit: _ } = self.wanted;
         // Message n cannot stand before position n, and after it the rest of the messages must find room.
         let latest = |number: u64| head.seq - (head.number - number);
         let mut found = VecDeque::new();
@@ -174,7 +252,7 @@ impl Chat {
             );
         };
         // Most logs have their joins at the start, so the latest possible place is the likeliest.
-        let rows = self.rows(id, latest(first), latest(last)).await?;
+        let rows = self.rows(latest(first), latest(last)).await;
         if rows.first().is_some_and(|event| event.kind.is_message() && event.number == first) {
             keep(&mut found, rows);
             return Ok(found.into());
@@ -182,13 +260,13 @@ impl Chat {
         let start = if latest(first) - first <= CHUNK {
             first
         } else {
-            self.first_where(id, first, latest(first) + 1, |event| event.number >= first).await?
+            self.first_where(first, latest(first) + 1, |event| event.number >= first).await?
         };
         let mut from = start;
         let end = latest(last);
         while from <= end && found.back().is_none_or(|event| event.number < last) {
             let to = end.min(from + (last - first) + CHUNK);
-            let rows = self.rows(id, from, to).await?;
+            let rows = self.rows(from, to).await;
             if rows.is_empty() {
                 return Err(Error::from(StoreError::Corrupt(format!("no events at {id}/{from}..={to}"))));
             }
@@ -198,7 +276,7 @@ impl Chat {
             // Where people came and went for long and nobody spoke, the next message is looked for, not walked to.
             if found.len() == before && from <= end {
                 let wanted = found.back().map_or(first, |event| event.number + 1);
-                from = self.first_where(id, from, end + 1, |event| event.number >= wanted).await?;
+                from = self.first_where(from, end + 1, |event| event.number >= wanted).await?;
             }
         }
         Ok(found.into())

@@ -1,20 +1,23 @@
 //! Use cases about sessions.
 
+use std::collections::HashMap;
+
 use super::{
     Chat,
-    govern::{Known, Plan, answer},
+    batch::only,
+    govern::{Plan, answer},
     profiles,
     validate::Faults,
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     identity::Principal,
     model::{
-        EventKind, MessageWindow, NewEvent, Page, ParticipantId, ParticipantRole, Session, SessionChanges,
-        SessionDetails, SessionId, SessionSummary, SessionType, Standing,
+        EventKind, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session, SessionChanges, SessionDetails,
+        SessionId, SessionSummary, SessionType, Standing, UserId,
     },
     permission::Action,
-    store::{Change, Freshness, Head, ParticipantRecord, Slice, Write},
+    store::{Change, Head, ParticipantRecord, Write},
 };
 
 /// What a session is made with.
@@ -61,7 +64,7 @@ impl Chat {
     /// Makes a session, whose owner and first participant the caller becomes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for settings outside of the limits.
+    /// [`Error::Invalid`](crate::Error::Invalid) for settings outside of the limits.
     pub async fn create_session(&self, principal: &Principal, new: CreateSession) -> Result<SessionDetails> {
         let CreateSession { title, description, session_type, max_participants } = new;
         let limits = &self.inner.limits;
@@ -122,7 +125,7 @@ impl Chat {
     /// The sessions in which the caller is, newest first.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a page outside of the limits.
+    /// [`Error::Invalid`](crate::Error::Invalid) for a page outside of the limits.
     pub async fn sessions(&self, principal: &Principal, page: Page) -> Result<Vec<SessionSummary>> {
         let slice = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
@@ -133,7 +136,7 @@ impl Chat {
     /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a page outside of the limits.
+    /// [`Error::Invalid`](crate::Error::Invalid) for a page outside of the limits.
     pub async fn public_sessions(&self, principal: &Principal, page: Page) -> Result<PublicSessionPage> {
         let slice = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
@@ -144,27 +147,15 @@ impl Chat {
     /// A session with its first participants and newest messages, a page of each.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not view it.
+    /// [`Denied`](crate::Error::Denied) when the caller may not view it.
     pub async fn session(&self, principal: &Principal, id: SessionId) -> Result<SessionDetails> {
-        self.enter(principal).await?;
-        let first = Slice { skip: 0, limit: u64::from(self.inner.limits.page_default) };
-        let mut known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
-        for _ in 0..self.inner.limits.commit_attempts {
-            let participants = self.inner.store.participants(id, first).await?;
-            let again = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
-            // As many events that are no messages before the list was read as after: nobody came or went.
-            if others(again.head) == others(known.head) {
-                return self.details(known, participants).await;
-            }
-            known = again;
-        }
-        Err(Error::Unavailable)
+        only(self.each_details(principal, &[id]).await?)
     }
 
     /// Changes the settings that are named.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for settings outside of the limits; [`Denied`](Error::Denied) when the caller may not, when
+    /// [`Error::Invalid`](crate::Error::Invalid) for settings outside of the limits; [`Denied`](crate::Error::Denied) when the caller may not, when
     /// the cap would be below the head count, or when it would become private with others in it.
     pub async fn update_session(
         &self,
@@ -194,7 +185,7 @@ impl Chat {
     /// Deletes a session. Its log stays in the store, and nobody sees it again.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not.
+    /// [`Denied`](crate::Error::Denied) when the caller may not.
     pub async fn delete_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
         self.enter(principal).await?;
         self.govern(id, &principal.user_id, None, Action::Delete, |known, now| {
@@ -207,28 +198,14 @@ impl Chat {
 
     async fn summaries(&self, sessions: Vec<(Session, Head)>) -> Result<Vec<SessionSummary>> {
         let owners = self.inner.profiles.find(sessions.iter().map(|(session, _)| &session.owner).collect()).await?;
-        let summary = |(session, head): (Session, Head)| {
-            let owner = profiles::public(profiles::of(&owners, &session.owner));
-            SessionSummary { session, owner, message_count: head.number }
-        };
-        Ok(sessions.into_iter().map(summary).collect())
-    }
-
-    async fn details(&self, known: Known, participants: Vec<ParticipantRecord>) -> Result<SessionDetails> {
-        let head = known.head;
-        let session = known.into_session()?;
-        let limit = u64::from(self.inner.limits.page_default);
-        let participants = self.show(participants, |_| false).await?;
-        let messages = self.page_of_messages(session.id, head, MessageWindow::Newest, limit).await?.messages;
-        let owner = profiles::public(self.inner.profiles.one(&session.owner).await?);
-        let summary = SessionSummary { session, owner, message_count: head.number };
-        Ok(SessionDetails { summary, participants, messages, seq: head.seq })
+        Ok(sessions.into_iter().map(|(session, head)| summary(session, head, &owners)).collect())
     }
 }
 
-/// How many events of a log are no messages.
-const fn others(head: Head) -> u64 {
-    head.seq.saturating_sub(head.number)
+/// A session as a list shows it.
+pub(super) fn summary(session: Session, head: Head, profiles: &HashMap<UserId, Profile>) -> SessionSummary {
+    let owner = profiles::public(profiles::of(profiles, &session.owner));
+    SessionSummary { session, owner, message_count: head.number }
 }
 
 /// The part of the changes that would change something.

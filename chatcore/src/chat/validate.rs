@@ -3,7 +3,7 @@
 use crate::{
     error::{Code, Error, FieldError, Result},
     limits::Limits,
-    model::{Content, MessageBody, MessageType, Page, SessionChanges, SessionType},
+    model::{Content, MessageBody, MessageType, MessageWindow, Page, SessionChanges, SessionType},
     store::Slice,
 };
 
@@ -121,6 +121,17 @@ impl Limits {
             return Err(Error::invalid("skip", Code::ValidationInvalidValue, message));
         }
         Ok(Slice { skip: page.skip, limit })
+    }
+
+    /// How many messages a page has.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it would be empty, too large or too deep.
+    pub(super) fn window(&self, window: MessageWindow, limit: Option<u64>) -> Result<u64> {
+        match window {
+            MessageWindow::Skip(skip) => Ok(self.slice(Page { skip, limit })?.limit),
+            MessageWindow::Newest | MessageWindow::Before(_) | MessageWindow::After(_) => self.page_limit(limit),
+        }
     }
 
     /// How many entries a page has.

@@ -3,6 +3,8 @@
 mod jwt;
 mod principal;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 pub use jwt::{Audience, Claims, JwtAuthenticator, JwtIssuer, MIN_SECRET_BYTES, WeakSecret};
@@ -21,4 +23,11 @@ use crate::error::Result;
 pub trait Authenticator: Send + Sync + 'static {
     /// Who shows this token.
     async fn authenticate(&self, token: &str) -> Result<Principal>;
+}
+
+#[async_trait]
+impl<A: Authenticator + ?Sized> Authenticator for Arc<A> {
+    async fn authenticate(&self, token: &str) -> Result<Principal> {
+        (**self).authenticate(token).await
+    }
 }

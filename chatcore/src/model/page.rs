@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{Message, Seq};
 
 /// A part of a list that is counted from its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Page {
     /// How many to leave out at the start.
     pub skip: u64,
@@ -19,7 +19,7 @@ impl Page {
 }
 
 /// A place in a log: a position, or a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bound {
     /// A position.
     Seq(Seq),
@@ -28,7 +28,7 @@ pub enum Bound {
 }
 
 /// Which messages are wanted. A page ascends whichever way it was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MessageWindow {
     /// From the oldest on, leaving out this many.
     Skip(u64),

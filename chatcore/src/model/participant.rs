@@ -84,3 +84,11 @@ pub struct Participant {
     /// When they came the first time.
     pub created_at: DateTime<Utc>,
 }
+
+impl Participant {
+    /// Whether this is the session's owner.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.role == ParticipantRole::Owner
+    }
+}

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Message, Participant, Profile, SessionId, UserId};
+use super::{Message, MessagePage, Participant, Profile, SessionId, UserId};
 
 /// Who may come into a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -91,4 +91,18 @@ pub struct SessionDetails {
     pub messages: Vec<Message>,
     /// The position of the log at which all of this held: subscribe after it and nothing is missed.
     pub seq: super::Seq,
+}
+
+impl SessionDetails {
+    /// Its messages as the page that they are.
+    #[must_use]
+    pub fn newest(&self) -> MessagePage {
+        let first = self.messages.first();
+        MessagePage {
+            messages: self.messages.clone(),
+            previous: first.filter(|message| message.number > 1).map(|message| message.seq),
+            next: None,
+            total: self.summary.message_count,
+        }
+    }
 }

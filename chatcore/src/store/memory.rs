@@ -10,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Change, ChatStore, Committed, Conflicting, Freshness, Head, LogRange, ParticipantRecord, PublicSessions,
-    SessionFacts, Slice, StoreError, Write,
+    Change, ChatStore, Committed, Conflicting, FactsQuery, Freshness, Head, LogRange, ParticipantRecord,
+    ParticipantsQuery, PublicSessions, SessionFacts, Slice, StoreError, Write,
 };
 use crate::model::{ClientId, Event, ParticipantId, Profile, Seq, Session, SessionId, SessionType, Standing, UserId};
 
@@ -166,16 +166,17 @@ impl ChatStore for MemoryStore {
         Ok(committed)
     }
 
-    async fn facts(&self, id: SessionId, users: &[UserId], _: Freshness) -> Result<SessionFacts, StoreError> {
+    async fn facts(&self, queries: &[FactsQuery<'_>], _: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
         let state = self.state();
-        let Some(stored) = state.sessions.get(&id) else {
-            return Ok(SessionFacts { head: Head::default(), session: None, participants: vec![None; users.len()] });
+        let facts = |FactsQuery { session_id, users }: &FactsQuery<'_>| match state.sessions.get(session_id) {
+            None => SessionFacts { head: Head::default(), session: None, participants: vec![None; users.len()] },
+            Some(stored) => SessionFacts {
+                head: stored.head(),
+                session: stored.record.clone(),
+                participants: users.iter().map(|user| stored.participants.get(user).cloned()).collect(),
+            },
         };
-        Ok(SessionFacts {
-            head: stored.head(),
-            session: stored.record.clone(),
-            participants: users.iter().map(|user| stored.participants.get(user).cloned()).collect(),
-        })
+        Ok(queries.iter().map(facts).collect())
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
@@ -189,10 +190,13 @@ impl ChatStore for MemoryStore {
         Ok(ranges.iter().map(part).collect())
     }
 
-    async fn participants(&self, id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
         let state = self.state();
-        let Some(stored) = state.sessions.get(&id) else { return Ok(Vec::new()) };
-        Ok(cut(stored.seats.values().filter_map(|user| stored.participants.get(user).cloned()), slice))
+        let list = |ParticipantsQuery { session_id, slice }: &ParticipantsQuery| {
+            let Some(stored) = state.sessions.get(session_id) else { return Vec::new() };
+            cut(stored.seats.values().filter_map(|user| stored.participants.get(user).cloned()), *slice)
+        };
+        Ok(queries.iter().map(list).collect())
     }
 
     async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {

@@ -14,9 +14,9 @@ use async_trait::async_trait;
 pub use change::{Change, ClientIdClaim, Committed, ParticipantRecord, Write};
 pub use error::{Conflicting, StoreError};
 pub use memory::MemoryStore;
-pub use query::{Freshness, Head, LogRange, PublicSessions, SessionFacts, Slice};
+pub use query::{FactsQuery, Freshness, Head, LogRange, ParticipantsQuery, PublicSessions, SessionFacts, Slice};
 
-use crate::model::{Event, Profile, Session, SessionId, UserId};
+use crate::model::{Event, Profile, Session, UserId};
 
 /// Where sessions live.
 ///
@@ -33,7 +33,9 @@ use crate::model::{Event, Profile, Session, SessionId, UserId};
 /// as a whole or not at all.
 ///
 /// **Reads** return what was committed when they were called, or later; each answers from one consistent state
-/// of a session. They hold no locks that writers wait for.
+/// of a session. They hold no locks that writers wait for. A read that takes several queries gives one answer for each, in
+/// the same order, whether or not a session stands there more than once; the states of two sessions need not be from the
+/// same time. It asks whatever is behind the store a number of times that does not grow with the number of queries.
 ///
 /// [`conformance`](crate::store) (feature `conformance`) is a test suite of all of this.
 ///
@@ -53,24 +55,19 @@ pub trait ChatStore: Send + Sync + 'static {
     /// - [`StoreError::Unavailable`] when it could not be tried, for instance because too much is waiting.
     async fn commit(&self, change: Change) -> Result<Committed, StoreError>;
 
-    /// What a decision about a session needs: the session, its log's end, and the records of the named users, in the
+    /// What decisions about sessions need, of each: the session, its log's end, and the records of the named users, in the
     /// order in which they were named. `None` where there are none; an unknown session has head 0.
     ///
-    /// All of it held at once, when the log ended at the returned head. With [`Freshness::Cached`] that may be a while
-    /// ago; with [`Freshness::Fresh`] it includes everything committed before the call, by any process.
-    async fn facts(
-        &self,
-        session_id: SessionId,
-        users: &[UserId],
-        freshness: Freshness,
-    ) -> Result<SessionFacts, StoreError>;
+    /// All that is said of a session held at once, when its log ended at the returned head. With [`Freshness::Cached`]
+    /// that may be a while ago; with [`Freshness::Fresh`] it includes everything committed before the call, by any process.
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError>;
 
-    /// Parts of logs, one answer for each range in the same order, each ascending and without a hole. A range beyond
-    /// the end gives what there is of it. Costs what it returns, at any depth.
+    /// Parts of logs, each ascending and without a hole. A range beyond the end gives what there is of it. Costs what it
+    /// returns, at any depth.
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError>;
 
-    /// The active participants of a session by [`ParticipantRecord::id`], so in the order in which they came.
-    async fn participants(&self, session_id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError>;
+    /// The active participants of sessions, each list by [`ParticipantRecord::id`], so in the order in which they came.
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError>;
 
     /// The sessions that are not deleted and in which the user is active, newest first, with their logs' ends.
     async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError>;
@@ -93,21 +90,16 @@ impl<S: ChatStore + ?Sized> ChatStore for Arc<S> {
         (**self).commit(change).await
     }
 
-    async fn facts(
-        &self,
-        session_id: SessionId,
-        users: &[UserId],
-        freshness: Freshness,
-    ) -> Result<SessionFacts, StoreError> {
-        (**self).facts(session_id, users, freshness).await
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        (**self).facts(queries, freshness).await
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
         (**self).log(ranges).await
     }
 
-    async fn participants(&self, session_id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
-        (**self).participants(session_id, slice).await
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+        (**self).participants(queries).await
     }
 
     async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {

@@ -3,7 +3,16 @@
 use chrono::{DateTime, Utc};
 
 use super::ParticipantRecord;
-use crate::model::{Seq, Session, SessionId};
+use crate::model::{Seq, Session, SessionId, UserId};
+
+/// Of which session facts are wanted, and about whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FactsQuery<'a> {
+    /// The session.
+    pub session_id: SessionId,
+    /// The users; somebody may stand there more than once.
+    pub users: &'a [UserId],
+}
 
 /// How recent facts must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +52,15 @@ pub struct Slice {
     pub skip: u64,
     /// How many at the most.
     pub limit: u64,
+}
+
+/// A part of the list of a session's participants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParticipantsQuery {
+    /// The session.
+    pub session_id: SessionId,
+    /// Which part.
+    pub slice: Slice,
 }
 
 /// A part of a log.

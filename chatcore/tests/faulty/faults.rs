@@ -73,6 +73,8 @@ faults! {
     ReadsListsInTwoSteps: readers_see_whole_changes_only,
     AnswersEachUserOnce: users_are_answered_in_the_order_asked_for,
     SortsUsers: users_are_answered_in_the_order_asked_for,
+    SortsFactsQueries: facts_of_many_sessions_are_answered_one_by_one_in_their_order,
+    AnswersTheFirstQueryOfASession: facts_of_many_sessions_are_answered_one_by_one_in_their_order,
     TrimsUserIds: user_ids_are_told_apart_by_every_character,
     FoldsUserIds: user_ids_are_told_apart_by_every_character,
     ForgetsWhoWasInIt: facts_remember_who_was_in_it,
@@ -86,6 +88,8 @@ faults! {
         participants_are_paged,
     KeepsPlacesForWhoComesBack: who_comes_back_takes_a_new_place,
     SortsParticipantsByName: participants_come_in_the_order_of_their_stays,
+    SortsParticipantsQueries: participants_of_many_sessions_are_answered_one_by_one_in_their_order,
+    ListsTheFirstPartOfASession: participants_of_many_sessions_are_answered_one_by_one_in_their_order,
     IgnoresSkipOfParticipants: participants_are_paged,
     ListsDeletedSessions: left_and_deleted_sessions_are_not_listed
         the_sessions_of_a_user_are_paged,

@@ -16,7 +16,7 @@ impl Faulty {
         id: SessionId,
         mut slice: Slice,
     ) -> Result<Vec<ParticipantRecord>, StoreError> {
-        let mut all = self.inner.participants(id, ALL).await?;
+        let mut all = self.inner.participants(&[ParticipantsQuery { session_id: id, slice: ALL }]).await?.remove(0);
         let notes = self.notes();
         match self.fault {
             Fault::ListsWhoLeft => {
@@ -50,7 +50,7 @@ impl Faulty {
             Fault::ReadsListsInTwoSteps => {
                 pause().await;
                 for (session, head) in &mut all {
-                    *head = self.inner.facts(session.id, &[], Freshness::Fresh).await?.head;
+                    *head = self.kept_facts(session.id, &[], Freshness::Fresh).await?.head;
                 }
             }
             Fault::ListsWithoutHeads => all.iter_mut().for_each(|(_, head)| *head = Head::default()),
@@ -108,7 +108,7 @@ impl Faulty {
         let sessions: Vec<Session> = self.notes().sessions.values().rev().cloned().collect();
         let mut found = Vec::new();
         for session in sessions.into_iter().filter(|session| wanted(session)) {
-            let head = self.inner.facts(session.id, &[], Freshness::Fresh).await?.head;
+            let head = self.kept_facts(session.id, &[], Freshness::Fresh).await?.head;
             found.push((session, head));
         }
         Ok(found)

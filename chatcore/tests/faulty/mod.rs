@@ -19,8 +19,8 @@ use chatcore::{
         UserId,
     },
     store::{
-        Change, ChatStore, Committed, Conflicting, Freshness, Head, LogRange, MemoryStore, ParticipantRecord,
-        PublicSessions, SessionFacts, Slice, StoreError, Write,
+        Change, ChatStore, Committed, Conflicting, FactsQuery, Freshness, Head, LogRange, MemoryStore,
+        ParticipantRecord, ParticipantsQuery, PublicSessions, SessionFacts, Slice, StoreError, Write,
     },
 };
 use chrono::{DateTime, SubsecRound, Utc};
@@ -210,7 +210,7 @@ impl Faulty {
             Fault::AcknowledgesWithoutKeeping if self.notes().commits % 8 == 7 => {
                 let scratch = MemoryStore::new();
                 let session_id = change.session_id;
-                let Head { seq, number, at } = self.inner.facts(session_id, &[], Freshness::Fresh).await?.head;
+                let Head { seq, number, at } = self.kept_facts(session_id, &[], Freshness::Fresh).await?.head;
                 let raised = |event: &Arc<Event>| {
                     let (seq, number) = (event.seq + seq, event.number + number);
                     Arc::new(Event { seq, number, created_at: event.created_at.max(at), ..(**event).clone() })
@@ -283,6 +283,77 @@ impl Faulty {
     }
 }
 
+impl Faulty {
+    /// The facts of one session, without a fault.
+    async fn kept_facts(
+        &self,
+        session_id: SessionId,
+        users: &[UserId],
+        freshness: Freshness,
+    ) -> Result<SessionFacts, StoreError> {
+        Ok(self.inner.facts(&[FactsQuery { session_id, users }], freshness).await?.remove(0))
+    }
+
+    /// The facts of one session.
+    async fn facts_of(
+        &self,
+        id: SessionId,
+        users: &[UserId],
+        freshness: Freshness,
+    ) -> Result<SessionFacts, StoreError> {
+        let mut asked = users.to_vec();
+        match self.fault {
+            Fault::AnswersEachUserOnce => {
+                asked.sort();
+                asked.dedup();
+                asked.sort_by_key(|user| users.iter().position(|first| first == user));
+            }
+            Fault::SortsUsers => asked.sort(),
+            Fault::TrimsUserIds => asked.iter_mut().for_each(|user| *user = alike(user, |id| id.trim().to_owned())),
+            Fault::FoldsUserIds => asked.iter_mut().for_each(|user| *user = alike(user, str::to_lowercase)),
+            _ => {}
+        }
+        let mut facts = self.kept_facts(id, &asked, freshness).await?;
+        let key = (id, asked.clone());
+        match self.fault {
+            Fault::IsAheadOfTheLog => facts.head.seq += 1,
+            Fault::CachesFactsUnderANewHead if freshness == Freshness::Cached => {
+                let kept = self.notes().facts.entry(key).or_insert_with(|| facts.clone()).clone();
+                facts = SessionFacts { head: facts.head, ..kept };
+            }
+            Fault::MissesMessagesInFreshFacts => {
+                facts = self.notes().facts.entry(key).or_insert(facts).clone();
+            }
+            Fault::ForgetsWhoWasInIt => {
+                for record in &mut facts.participants {
+                    *record = record.take().filter(|record| record.standing.role().is_some());
+                }
+            }
+            Fault::ReadsFactsInTwoSteps => {
+                pause().await;
+                facts.participants = self.kept_facts(id, &asked, freshness).await?.participants;
+            }
+            Fault::WritesWhenStale => {
+                for write in &self.notes().refused {
+                    match write {
+                        Write::Session(session) if session.id == id => facts.session = Some(session.clone()),
+                        Write::Session(_) => {}
+                        Write::Participant(record) => {
+                            for (user, found) in asked.iter().zip(&mut facts.participants) {
+                                if *user == record.user_id && record.session_id == id {
+                                    *found = Some(record.clone());
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(SessionFacts { head: self.head(id, facts.head), ..facts })
+    }
+}
+
 fn conflict(seq: u64, fingerprint: String) -> StoreError {
     StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } }
 }
@@ -325,57 +396,20 @@ impl ChatStore for Faulty {
         }
     }
 
-    async fn facts(&self, id: SessionId, users: &[UserId], freshness: Freshness) -> Result<SessionFacts, StoreError> {
-        let mut asked = users.to_vec();
-        match self.fault {
-            Fault::AnswersEachUserOnce => {
-                asked.sort();
-                asked.dedup();
-                asked.sort_by_key(|user| users.iter().position(|first| first == user));
-            }
-            Fault::SortsUsers => asked.sort(),
-            Fault::TrimsUserIds => asked.iter_mut().for_each(|user| *user = alike(user, |id| id.trim().to_owned())),
-            Fault::FoldsUserIds => asked.iter_mut().for_each(|user| *user = alike(user, str::to_lowercase)),
-            _ => {}
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        let mut asked = queries.to_vec();
+        if self.has(Fault::SortsFactsQueries) {
+            asked.sort_by_key(|query| query.session_id);
         }
-        let mut facts = self.inner.facts(id, &asked, freshness).await?;
-        let key = (id, asked.clone());
-        match self.fault {
-            Fault::IsAheadOfTheLog => facts.head.seq += 1,
-            Fault::CachesFactsUnderANewHead if freshness == Freshness::Cached => {
-                let kept = self.notes().facts.entry(key).or_insert_with(|| facts.clone()).clone();
-                facts = SessionFacts { head: facts.head, ..kept };
-            }
-            Fault::MissesMessagesInFreshFacts => {
-                facts = self.notes().facts.entry(key).or_insert(facts).clone();
-            }
-            Fault::ForgetsWhoWasInIt => {
-                for record in &mut facts.participants {
-                    *record = record.take().filter(|record| record.standing.role().is_some());
-                }
-            }
-            Fault::ReadsFactsInTwoSteps => {
-                pause().await;
-                facts.participants = self.inner.facts(id, &asked, freshness).await?.participants;
-            }
-            Fault::WritesWhenStale => {
-                for write in &self.notes().refused {
-                    match write {
-                        Write::Session(session) if session.id == id => facts.session = Some(session.clone()),
-                        Write::Session(_) => {}
-                        Write::Participant(record) => {
-                            for (user, found) in asked.iter().zip(&mut facts.participants) {
-                                if *user == record.user_id && record.session_id == id {
-                                    *found = Some(record.clone());
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-            _ => {}
+        let mut answers = Vec::new();
+        for FactsQuery { session_id, users } in &asked {
+            let users = match asked.iter().find(|first| first.session_id == *session_id) {
+                Some(first) if self.has(Fault::AnswersTheFirstQueryOfASession) => first.users,
+                Some(_) | None => users,
+            };
+            answers.push(self.facts_of(*session_id, users, freshness).await?);
         }
-        Ok(SessionFacts { head: self.head(id, facts.head), ..facts })
+        Ok(answers)
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
@@ -408,8 +442,20 @@ impl ChatStore for Faulty {
         Ok(parts)
     }
 
-    async fn participants(&self, id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
-        self.listed_participants(id, slice).await
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+        let mut asked = queries.to_vec();
+        if self.has(Fault::SortsParticipantsQueries) {
+            asked.sort_by_key(|query| query.session_id);
+        }
+        let mut answers = Vec::new();
+        for ParticipantsQuery { session_id, slice } in &asked {
+            let slice = match asked.iter().find(|first| first.session_id == *session_id) {
+                Some(first) if self.has(Fault::ListsTheFirstPartOfASession) => first.slice,
+                Some(_) | None => *slice,
+            };
+            answers.push(self.listed_participants(*session_id, slice).await?);
+        }
+        Ok(answers)
     }
 
     async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {

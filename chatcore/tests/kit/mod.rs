@@ -17,9 +17,13 @@ use chatcore::{
     chat::{CreateSession, EventView, SendMessage, Subscription},
     model::{Content, Event, Message, Profile, Seq, Session, SessionDetails, SessionId, SessionType, UserId},
     permission::Denial,
-    store::{Change, Committed, Freshness, Head, LogRange, ParticipantRecord, PublicSessions, SessionFacts, Slice},
+    store::{
+        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
+        SessionFacts, Slice,
+    },
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 pub(crate) fn user_id(name: &str) -> UserId {
@@ -111,7 +115,7 @@ impl Clock for StoppedClock {
     }
 }
 
-/// The in-memory store, which can be made to fail or to forget, and counts how often logs are read.
+/// The in-memory store, which can be made to fail or to forget, and counts how often it is read.
 #[derive(Clone, Default)]
 pub(crate) struct Breakable {
     store: MemoryStore,
@@ -119,13 +123,23 @@ pub(crate) struct Breakable {
     pub(crate) reads_fail: Arc<AtomicBool>,
     /// Reads begin to fail with the next commit, which itself succeeds.
     pub(crate) reads_fail_after_commit: Arc<AtomicBool>,
+    /// Reads of any kind.
+    pub(crate) reads: Arc<AtomicU64>,
     pub(crate) log_reads: Arc<AtomicU64>,
+    /// What happens before the next lists of participants are read, one thing each time.
+    pub(crate) before_lists: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
     /// Up to here logs were trimmed.
     pub(crate) trimmed: Arc<AtomicU64>,
 }
 
 impl Breakable {
+    /// The same data without what is to go wrong.
+    pub(crate) fn intact(&self) -> MemoryStore {
+        self.store.clone()
+    }
+
     fn read(&self) -> Result<&MemoryStore, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         if self.reads_fail.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("as the test wants it".to_owned()));
         }
@@ -143,8 +157,8 @@ impl ChatStore for Breakable {
         Ok(committed)
     }
 
-    async fn facts(&self, id: SessionId, users: &[UserId], freshness: Freshness) -> Result<SessionFacts, StoreError> {
-        self.read()?.facts(id, users, freshness).await
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        self.read()?.facts(queries, freshness).await
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
@@ -155,8 +169,12 @@ impl ChatStore for Breakable {
         Ok(found)
     }
 
-    async fn participants(&self, id: SessionId, slice: Slice) -> Result<Vec<ParticipantRecord>, StoreError> {
-        self.read()?.participants(id, slice).await
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+        let happens = self.before_lists.lock().unwrap().pop();
+        if let Some(happens) = happens {
+            happens.await;
+        }
+        self.read()?.participants(queries).await
     }
 
     async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {

@@ -8,6 +8,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod batches;
 mod errors;
 mod joining;
 #[path = "../kit/mod.rs"]

@@ -8,6 +8,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod all;
 mod endings;
 #[path = "../kit/mod.rs"]
 mod kit;

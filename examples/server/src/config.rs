@@ -19,9 +19,9 @@ const DEFAULT_FILE: &str = "chat-server.toml";
 /// What stops the server, in words for whoever started it.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
-/// A complete chat server: REST, WebSocket, an embedded database.
+/// A complete chat server: REST, WebSocket, GraphQL, an embedded database.
 ///
-/// Without a command it serves. Then try http://127.0.0.1:8000/docs, and `chat-server token --user alice` for a token.
+/// Without a command it serves. Then try http://127.0.0.1:8000/docs and http://127.0.0.1:8000/graphql, and `chat-server token --user alice` for a token.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -126,6 +126,14 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_SOCKETS_PER_USER", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sockets_per_user: Option<usize>,
+    /// Whether GET /graphql shows browsers the GraphiQL page, true or false [default: true]
+    #[arg(long, global = true, env = "CHAT_GRAPHIQL", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    graphiql: Option<bool>,
+    /// Whether the GraphQL schema may be asked about itself, true or false [default: true]
+    #[arg(long, global = true, env = "CHAT_INTROSPECTION", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection: Option<bool>,
     /// What to log, like debug or chatcore=debug [default: info,surrealdb=warn,surrealkv=error]
     #[arg(long, global = true, env = "CHAT_LOG", value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,6 +159,8 @@ pub(crate) struct Config {
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
     pub(crate) sockets_per_user: usize,
+    pub(crate) graphiql: bool,
+    pub(crate) introspection: bool,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
 }
@@ -170,6 +180,8 @@ impl Default for Config {
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
             sockets_per_user: options.sockets_per_user,
+            graphiql: true,
+            introspection: true,
             // The database tells much about itself that is of no use to who runs a chat.
             log: "info,surrealdb=warn,surrealkv=error".to_owned(),
             log_format: LogFormat::Text,

@@ -8,7 +8,8 @@ use std::{
 };
 
 use chatcore::{Chat, JwtAuthenticator, Limits};
-use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions};
+use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
+use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions, Sockets};
 use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
 use tokio::net::TcpListener;
@@ -47,7 +48,7 @@ fn log(config: &Config) -> Result<(), Failure> {
 }
 
 async fn start(config: &Config) -> Result<(), Failure> {
-    let authenticator = JwtAuthenticator::hs256(&secret::load(config)?)?;
+    let authenticator = Arc::new(JwtAuthenticator::hs256(&secret::load(config)?)?);
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another place with --listen", config.listen))?;
@@ -60,8 +61,13 @@ async fn start(config: &Config) -> Result<(), Failure> {
 
     let limits = Limits { message_chars: config.message_chars, ..Limits::default() };
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
-    let frontend = ChatFrontend::with_options(chat, authenticator, options(config));
-    let app = frontend.mount(Route::new()).with(frontend.problems());
+    // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
+    let sockets = Sockets::new(options(config));
+    let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
+    let schema = schema(chat, SchemaOptions { introspection: config.introspection, ..SchemaOptions::default() });
+    let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
+    let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
+    let app = graphql.mount(frontend.mount(Route::new())).with(frontend.problems());
 
     let stopping = stop_on_signal()?;
     let broken = stop_when_broken(&store, &stopping);

@@ -20,7 +20,7 @@ use chatcore::{
     Chat, Code, Principal,
     chat::{CreateSession, SendMessage},
     model::{ClientId, Event, EventKind, SessionId, UserId},
-    store::{ChatStore, Freshness, LogRange},
+    store::{ChatStore, FactsQuery, Freshness, LogRange},
 };
 use chatcore_surreal::{ConnectError, Credentials, SurrealOptions, SurrealStore};
 use chatcore_tests::{Surreal, races};
@@ -285,10 +285,10 @@ async fn a_closed_store_looks_for_its_server_no_more() {
     let mut server = Surreal::start(SURREAL, "memory").await;
     let store = server.store(&server.database().await).await;
     server.kill();
-    let id = SessionId(uuid::Uuid::now_v7());
-    assert!(store.facts(id, &[], Freshness::Fresh).await.is_err());
+    let asked = [FactsQuery { session_id: SessionId(uuid::Uuid::now_v7()), users: &[] }];
+    assert!(store.facts(&asked, Freshness::Fresh).await.is_err());
     timeout(Duration::from_secs(30), store.close()).await.expect("it closes at once");
-    assert!(store.facts(id, &[], Freshness::Fresh).await.is_err());
+    assert!(store.facts(&asked, Freshness::Fresh).await.is_err());
 }
 
 /// A connection in the middle, that can be cut at the worst moment.

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    kit::{ALL, Room, Store, assert_stale, change, head_of, new_session_id, text, user, users},
+    kit::{
+        ALL, Room, Store, assert_stale, change, facts_of, head_of, new_session_id, participants_of, text, user, users,
+    },
     samples::tricky_texts,
 };
 use crate::{
     model::{EventKind, ParticipantRole, SessionType, Standing, UserId},
-    store::{Freshness, Head, ParticipantRecord, SessionFacts, Write},
+    store::{FactsQuery, Freshness, Head, ParticipantRecord, SessionFacts, Write},
 };
 
 const BOTH: [Freshness; 2] = [Freshness::Cached, Freshness::Fresh];
@@ -19,9 +21,9 @@ pub(super) async fn an_unknown_session_has_head_zero_and_nobody(store: Store) {
     for freshness in BOTH {
         let id = new_session_id();
         let asked = [room.owner.clone(), user("stranger"), room.owner.clone()];
-        assert_eq!(store.facts(id, &asked, freshness).await.expect("facts"), nobody(3));
-        assert_eq!(store.facts(id, &[], freshness).await.expect("facts"), nobody(0));
-        assert!(store.participants(id, ALL).await.expect("participants").is_empty());
+        assert_eq!(facts_of(&store, id, &asked, freshness).await, nobody(3));
+        assert_eq!(facts_of(&store, id, &[], freshness).await, nobody(0));
+        assert!(participants_of(&store, id, ALL).await.is_empty());
     }
 }
 
@@ -34,7 +36,7 @@ pub(super) async fn users_are_answered_in_the_order_asked_for(store: Store) {
     for freshness in BOTH {
         // What is cached was asked for before in another order.
         for asked in [&asked[..], &asked[3..4], &asked[1..3], &asked[..], &[]] {
-            let facts = store.facts(room.id, asked, freshness).await.expect("facts");
+            let facts = facts_of(&store, room.id, asked, freshness).await;
             assert_eq!(facts.participants.len(), asked.len());
             for (user, found) in asked.iter().zip(&facts.participants) {
                 let found = found.as_ref().map(|record| &record.user_id);
@@ -47,24 +49,66 @@ pub(super) async fn users_are_answered_in_the_order_asked_for(store: Store) {
     }
 }
 
+pub(super) async fn facts_of_many_sessions_are_answered_one_by_one_in_their_order(store: Store) {
+    let [ana, bob] = users(["ana", "bob"]);
+    let (first, second) = (Room::public(&store).await, Room::public(&store).await);
+    first.join(&ana).await;
+    second.join(&bob).await;
+    second.join(&ana).await;
+    second.leave(&ana).await;
+    let unknown = new_session_id();
+    let (one, both, turned, owner) =
+        ([ana.clone()], [ana.clone(), bob.clone()], [bob.clone(), ana.clone()], [second.owner.clone()]);
+    // Against the order of their ids, some more than once and each time about others.
+    let queries = [
+        (second.id, &both[..]),
+        (first.id, &one[..]),
+        (unknown, &both[..]),
+        (second.id, &turned[..]),
+        (second.id, &[]),
+        (first.id, &owner[..]),
+        (unknown, &one[..]),
+        (first.id, &one[..]),
+    ]
+    .map(|(session_id, users)| FactsQuery { session_id, users });
+    for freshness in BOTH {
+        for part in [&queries[..], &queries[3..], &queries[1..3], &[]] {
+            let found = store.facts(part, freshness).await.expect("facts");
+            assert_eq!(found.len(), part.len());
+            for (query, found) in part.iter().zip(&found) {
+                let expected = facts_of(&store, query.session_id, query.users, Freshness::Fresh).await;
+                // What is cached may be older; it is of the same session and users all the same.
+                let is_older = freshness == Freshness::Cached && found.head.seq < expected.head.seq;
+                let mut records = found.participants.iter().zip(query.users);
+                let of_them = records.all(|(record, user)| {
+                    record
+                        .as_ref()
+                        .is_none_or(|record| record.user_id == *user && record.session_id == query.session_id)
+                });
+                assert!(*found == expected || (is_older && of_them), "{query:?} gave {found:?}, not {expected:?}");
+            }
+        }
+    }
+}
+
 pub(super) async fn fresh_facts_include_everything_committed(store: Store) {
     let room = Room::public(&store).await;
     let ana = user("ana");
     let asked = std::slice::from_ref(&ana);
     // Whatever was kept for cached facts must not be what fresh ones are taken from.
     for n in 1..=10 {
-        store.facts(room.id, asked, Freshness::Cached).await.expect("cached facts");
+        facts_of(&store, room.id, asked, Freshness::Cached).await;
         let said = room.say(&room.owner, format!("{n}")).await;
         assert_eq!(room.head().await, head_of(&[said]));
-        store.facts(room.id, asked, Freshness::Cached).await.expect("cached facts");
+        facts_of(&store, room.id, asked, Freshness::Cached).await;
         let changed = room.retitle(&format!("Title {n}")).await;
         let facts = room.facts(&[]).await;
         assert_eq!(facts.head, head_of(&[changed]));
         assert_eq!(facts.session.expect("a session").title, format!("Title {n}"));
-        store.facts(room.id, asked, Freshness::Cached).await.expect("cached facts");
+        facts_of(&store, room.id, asked, Freshness::Cached).await;
         room.join(&ana).await;
         assert_eq!(room.record(&ana).await.map(|r| r.standing), Some(Standing::Active(ParticipantRole::Member)));
-        store.facts(room.id, asked, Freshness::Cached).await.expect("cached facts");
+        facts_of(&store, room.id, asked, Freshness::Cached).await;
         let left = room.leave(&ana).await;
         let facts = room.facts(&[ana.clone(), room.owner.clone()]).await;
         assert_eq!(facts.head, head_of(&[left]));
@@ -123,11 +167,11 @@ pub(super) async fn cached_facts_held_at_their_head(store: Store) {
         }
         past.note(&room, &asked).await;
         for _ in 0..2 {
-            let cached = store.facts(room.id, &asked, Freshness::Cached).await.expect("cached facts");
+            let cached = facts_of(&store, room.id, &asked, Freshness::Cached).await;
             let then = past.0.get(&cached.head.seq);
             assert_eq!(Some(&cached), then, "the log never ended there with these facts");
             // A part of what was asked for before must not bring another position together with older records.
-            let part = store.facts(room.id, &asked[1..], Freshness::Cached).await.expect("cached facts");
+            let part = facts_of(&store, room.id, &asked[1..], Freshness::Cached).await;
             let then = past.0.get(&part.head.seq).expect("the log ended there once");
             assert_eq!((part.session, &part.participants[..]), (then.session.clone(), &then.participants[1..]));
         }
@@ -140,14 +184,14 @@ pub(super) async fn a_change_decided_on_outdated_cached_facts_is_stale(store: St
     let asked = [ana.clone()];
     for n in 0..5 {
         room.join(&ana).await;
-        let old = store.facts(room.id, &asked, Freshness::Cached).await.expect("cached facts");
+        let old = facts_of(&store, room.id, &asked, Freshness::Cached).await;
         room.say(&ana, format!("{n}")).await;
         room.remove(&ana).await;
         room.say(&room.owner, format!("{n}")).await;
         assert_stale(store.commit(room.message(old.head.seq, &ana, "decided before")).await);
         // What is cached now knows of the removal, or its position makes the commit notice.
         for _ in 0..3 {
-            let cached = store.facts(room.id, &asked, Freshness::Cached).await.expect("cached facts");
+            let cached = facts_of(&store, room.id, &asked, Freshness::Cached).await;
             let is_in = cached.participants[0].as_ref().is_some_and(|record| record.standing.role().is_some());
             let outcome = store.commit(room.message(cached.head.seq, &room.owner, "a message")).await;
             if is_in {

@@ -13,8 +13,8 @@ use crate::{
         Session, SessionChanges, SessionId, SessionType, SpeakerRole, Standing, UserId,
     },
     store::{
-        Change, ChatStore, ClientIdClaim, Committed, Conflicting, Freshness, Head, LogRange, ParticipantRecord,
-        PublicSessions, SessionFacts, Slice, StoreError, Write,
+        Change, ChatStore, ClientIdClaim, Committed, Conflicting, FactsQuery, Freshness, Head, LogRange,
+        ParticipantRecord, ParticipantsQuery, PublicSessions, SessionFacts, Slice, StoreError, Write,
     },
 };
 
@@ -25,6 +25,19 @@ const ATTEMPTS: usize = 1000;
 
 /// Everything that a case ever lists.
 pub(super) const ALL: Slice = Slice { skip: 0, limit: 1000 };
+
+pub(super) async fn facts_of(store: &Store, id: SessionId, users: &[UserId], freshness: Freshness) -> SessionFacts {
+    let mut found = store.facts(&[FactsQuery { session_id: id, users }], freshness).await.expect("facts");
+    assert_eq!(found.len(), 1, "one query has one answer");
+    found.remove(0)
+}
+
+pub(super) async fn participants_of(store: &Store, id: SessionId, slice: Slice) -> Vec<ParticipantRecord> {
+    let query = ParticipantsQuery { session_id: id, slice };
+    let mut found = store.participants(&[query]).await.expect("participants");
+    assert_eq!(found.len(), 1, "one query has one answer");
+    found.remove(0)
+}
 
 /// A time by its distance to a fixed one, which is itself no whole second.
 pub(super) fn at(micros: i64) -> DateTime<Utc> {
@@ -246,7 +259,7 @@ impl Room {
     }
 
     pub(super) async fn facts(&self, users: &[UserId]) -> SessionFacts {
-        self.store.facts(self.id, users, Freshness::Fresh).await.expect("fresh facts")
+        facts_of(&self.store, self.id, users, Freshness::Fresh).await
     }
 
     pub(super) async fn session(&self) -> Session {
@@ -275,7 +288,7 @@ impl Room {
     }
 
     pub(super) async fn participants(&self) -> Vec<UserId> {
-        let found = self.store.participants(self.id, ALL).await.expect("participants");
+        let found = participants_of(&self.store, self.id, ALL).await;
         found.into_iter().map(|record| record.user_id).collect()
     }
 
@@ -285,7 +298,7 @@ impl Room {
             sessions.push(self.store.sessions_of(user, ALL).await.expect("sessions of a user"));
             public.push(self.store.public_sessions(user, ALL).await.expect("public sessions"));
         }
-        let participants = self.store.participants(self.id, ALL).await.expect("participants");
+        let participants = participants_of(&self.store, self.id, ALL).await;
         Picture { facts: self.facts(users).await, log: self.log().await, participants, sessions, public }
     }
 

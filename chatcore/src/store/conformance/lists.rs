@@ -1,9 +1,9 @@
 //! Participants of a session, sessions of a user, sessions that can be joined.
 
-use super::kit::{ALL, Room, Store, new_session_id, session, user, users};
+use super::kit::{ALL, Room, Store, new_session_id, participants_of, session, user, users};
 use crate::{
     model::{EventKind, ParticipantRole, Session, SessionChanges, SessionId, SessionType, Standing, UserId},
-    store::{Head, ParticipantRecord, PublicSessions, Slice, Write},
+    store::{Head, ParticipantRecord, ParticipantsQuery, PublicSessions, Slice, Write},
 };
 
 /// Slices of lists of some ten entries, each with the part of the list that it is.
@@ -52,7 +52,7 @@ pub(super) async fn participants_come_in_the_order_of_their_stays(store: Store) 
     let admin = ParticipantRecord { standing: Standing::Active(role), ..record };
     let kind = EventKind::ParticipantRoleChanged { user_id: expected[3].clone(), previous, role };
     room.put(&room.owner, vec![kind], vec![Write::Participant(admin.clone())]).await;
-    let found = store.participants(room.id, ALL).await.expect("participants");
+    let found = participants_of(&store, room.id, ALL).await;
     assert_eq!(found.iter().map(|record| record.user_id.clone()).collect::<Vec<_>>(), expected);
     assert_eq!(found[3], admin);
     let facts = room.facts(&expected).await.participants;
@@ -69,7 +69,7 @@ pub(super) async fn only_who_is_in_it_is_a_participant(store: Store) {
     assert_eq!(room.participants().await, [room.owner.clone(), bob.clone(), eve.clone()]);
     room.remove(&eve).await;
     assert_eq!(room.participants().await, [room.owner.clone(), bob.clone()]);
-    assert!(store.participants(new_session_id(), ALL).await.expect("nobody").is_empty());
+    assert!(participants_of(&store, new_session_id(), ALL).await.is_empty());
     room.delete().await;
     assert_eq!(room.participants().await, [room.owner.clone(), bob], "deleting a session makes nobody leave");
 }
@@ -99,10 +99,32 @@ pub(super) async fn participants_are_paged(store: Store) {
     for n in [1, 4, 5] {
         room.leave(&user(format!("user {n}"))).await;
     }
-    let all = store.participants(room.id, ALL).await.expect("participants");
+    let all = participants_of(&store, room.id, ALL).await;
     assert_eq!(all.len(), 10);
     for (slice, part) in slices(&all) {
-        assert_eq!(store.participants(room.id, slice).await.expect("a page"), part, "{slice:?}");
+        assert_eq!(participants_of(&store, room.id, slice).await, part, "{slice:?}");
+    }
+}
+
+pub(super) async fn participants_of_many_sessions_are_answered_one_by_one_in_their_order(store: Store) {
+    let (first, second, unknown) = (Room::public(&store).await, Room::public(&store).await, new_session_id());
+    for n in 0..4 {
+        first.join(&user(format!("user {n}"))).await;
+        second.join(&user(format!("user {}", 3 - n))).await;
+    }
+    second.leave(&user("user 2")).await;
+    // Against the order of their ids, each session with several parts.
+    let mut queries = Vec::new();
+    for (skip, limit) in [(1, 2), (0, 100), (0, 0), (3, u64::MAX), (1, 2), (100, 1)] {
+        let slice = Slice { skip, limit };
+        queries.extend([second.id, unknown, first.id].map(|session_id| ParticipantsQuery { session_id, slice }));
+    }
+    for part in [&queries[..], &queries[5..7], &[]] {
+        let found = store.participants(part).await.expect("participants");
+        assert_eq!(found.len(), part.len());
+        for (query, found) in part.iter().zip(found) {
+            assert_eq!(found, participants_of(&store, query.session_id, query.slice).await, "{query:?}");
+        }
     }
 }
 

@@ -134,6 +134,7 @@ macro_rules! __store_conformance {
             claims::client_ids_are_told_apart_by_every_character
             facts::an_unknown_session_has_head_zero_and_nobody
             facts::users_are_answered_in_the_order_asked_for
+            facts::facts_of_many_sessions_are_answered_one_by_one_in_their_order
             facts::fresh_facts_include_everything_committed
             facts::facts_remember_who_was_in_it
             facts::cached_facts_held_at_their_head
@@ -146,6 +147,7 @@ macro_rules! __store_conformance {
             lists::only_who_is_in_it_is_a_participant
             lists::who_comes_back_takes_a_new_place
             lists::participants_are_paged
+            lists::participants_of_many_sessions_are_answered_one_by_one_in_their_order
             lists::the_sessions_of_a_user_come_newest_first
             lists::left_and_deleted_sessions_are_not_listed
             lists::the_sessions_of_a_user_are_paged

@@ -14,8 +14,8 @@ use crate::{
         SessionType, Standing, UserId,
     },
     store::{
-        Change, ClientIdClaim, Conflicting, Freshness, Head, LogRange, ParticipantRecord, PublicSessions, SessionFacts,
-        Slice, StoreError, Write,
+        Change, ClientIdClaim, Conflicting, FactsQuery, Freshness, Head, LogRange, ParticipantRecord,
+        ParticipantsQuery, PublicSessions, SessionFacts, Slice, StoreError, Write,
     },
 };
 
@@ -284,11 +284,16 @@ impl History {
 
     /// Reads something of everything.
     async fn compare(&mut self, store: &Store, model: &Model, step: u64) {
-        let (id, asked) = (self.id(), self.some_users());
-        let fresh = store.facts(id, &asked, Freshness::Fresh).await.expect("fresh facts");
-        assert_eq!(fresh, model.facts(id, &asked), "after step {step}");
-        let cached = store.facts(id, &asked, Freshness::Cached).await.expect("cached facts");
-        assert_eq!(Some(&cached), model.facts_at(id, cached.head.seq, &asked).as_ref(), "after step {step}");
+        let asked: Vec<_> = (0..=self.dice.below(3)).map(|_| (self.id(), self.some_users())).collect();
+        let queries: Vec<_> = asked.iter().map(|(id, users)| FactsQuery { session_id: *id, users }).collect();
+        let fresh = store.facts(&queries, Freshness::Fresh).await.expect("fresh facts");
+        let expected: Vec<_> = asked.iter().map(|(id, users)| model.facts(*id, users)).collect();
+        assert_eq!(fresh, expected, "after step {step}");
+        let cached = store.facts(&queries, Freshness::Cached).await.expect("cached facts");
+        assert_eq!(cached.len(), asked.len(), "after step {step}");
+        for ((id, users), cached) in asked.iter().zip(&cached) {
+            assert_eq!(Some(cached), model.facts_at(*id, cached.head.seq, users).as_ref(), "after step {step}");
+        }
 
         let mut range = || {
             let session_id = self.id();
@@ -301,9 +306,12 @@ impl History {
             found.iter().map(|part| part.iter().map(|event| (**event).clone()).collect()).collect();
         assert_eq!(found, ranges.each_ref().map(|range| model.range(range)), "after step {step}: {ranges:?}");
 
-        let (id, user, slice) = (self.id(), self.user(), self.slice());
-        let found = store.participants(id, slice).await.expect("participants");
-        assert_eq!(found, model.participants(id, slice), "after step {step}: {slice:?}");
+        let mut list = || ParticipantsQuery { session_id: self.id(), slice: self.slice() };
+        let lists = [list(), list(), list()];
+        let found = store.participants(&lists).await.expect("participants");
+        let expected = lists.map(|list| model.participants(list.session_id, list.slice));
+        assert_eq!(found, expected, "after step {step}: {lists:?}");
+        let (user, slice, asked) = (self.user(), self.slice(), self.some_users());
         let found = store.sessions_of(&user, slice).await.expect("sessions of a user");
         assert_eq!(found, model.sessions_of(&user, slice), "after step {step}: {slice:?}");
         let found = store.public_sessions(&user, slice).await.expect("public sessions");

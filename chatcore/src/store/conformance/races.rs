@@ -13,8 +13,8 @@ use std::{
 use tokio::{sync::Barrier, task::yield_now};
 
 use super::kit::{
-    ALL, Dice, Room, Running, Store, assert_dense, assert_stale, change, claim, conflict, creation, go, head_of,
-    session, stay, text, text_of, user, users,
+    ALL, Dice, Room, Running, Store, assert_dense, assert_stale, change, claim, conflict, creation, facts_of, go,
+    head_of, session, stay, text, text_of, user, users,
 };
 use crate::{
     model::{Event, EventKind, ParticipantRole, Session, SessionType, Standing, UserId},
@@ -65,7 +65,7 @@ async fn say_until_removed(room: Room, who: UserId) {
     let mut freshness = Freshness::Cached;
     for n in 0..300 {
         yield_now().await;
-        let facts = room.store.facts(room.id, std::slice::from_ref(&who), freshness).await.expect("facts");
+        let facts = facts_of(&room.store, room.id, std::slice::from_ref(&who), freshness).await;
         let is_in = facts.participants[0].as_ref().is_some_and(|record| record.standing.role().is_some());
         match (is_in, freshness) {
             (true, _) => {}
@@ -248,7 +248,7 @@ pub(super) async fn readers_see_whole_changes_only(store: Store) {
                 assert_eq!(log[usize::try_from(seen).expect("a position") - 1].number, facts.head.number);
                 assert!(room.participants().await.len() >= count as usize);
 
-                let cached = room.store.facts(room.id, &newcomers, Freshness::Cached).await.expect("cached facts");
+                let cached = facts_of(&room.store, room.id, &newcomers, Freshness::Cached).await;
                 if let Some(session) = cached.session {
                     assert_whole(session.participant_count, cached.head);
                     let found = cached.participants.iter().flatten().count();

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    kit::{ALL, Room, Store, at, change, content, creation, session, stay, text, user},
+    kit::{ALL, Room, Store, at, change, content, creation, participants_of, session, stay, text, user},
     samples::{every_kind, tricky_texts},
 };
 use crate::{
@@ -114,7 +114,7 @@ pub(super) async fn times_keep_their_microseconds(store: Store) {
         let facts = room.facts(std::slice::from_ref(&owner)).await;
         assert_eq!((facts.head.at, facts.session.as_ref()), (updated_at, Some(&session)));
         assert_eq!(facts.participants, [Some(record.clone())]);
-        assert_eq!(store.participants(session.id, ALL).await.expect("participants"), [record]);
+        assert_eq!(participants_of(&store, session.id, ALL).await, [record]);
         assert_eq!(store.sessions_of(&owner, ALL).await.expect("sessions"), [(session, facts.head)]);
         let profile = Profile { updated_at, ..Profile::unknown(owner.clone()) };
         store.put_profile(profile.clone()).await.expect("kept");

@@ -1,6 +1,11 @@
-//! Every limit of this frontend, with its default, in one place.
+//! Every limit of the frontends, with its default, in one place.
 
 use std::time::Duration;
+
+use poem::{
+    Request,
+    http::{Uri, header},
+};
 
 /// Which web pages may open a WebSocket. Programs that are not browsers send no `Origin` and are not concerned.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,7 +19,26 @@ pub enum Origins {
     Any,
 }
 
-/// What this frontend allows.
+impl Origins {
+    /// Whether the page that a request comes from is one of them. Browsers name a page's origin (RFC 6454) and cannot be
+    /// made to lie about it.
+    #[must_use]
+    pub fn allow(&self, request: &Request) -> bool {
+        let Some(origin) = request.headers().get(header::ORIGIN) else { return true };
+        let Ok(origin) = origin.to_str() else { return false };
+        match self {
+            Self::Any => true,
+            Self::Listed(listed) => listed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)),
+            Self::SameHost => {
+                let page = origin.parse::<Uri>().ok().and_then(|origin| origin.authority().cloned());
+                let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+                page.zip(host).is_some_and(|(page, host)| page.as_str().eq_ignore_ascii_case(host))
+            }
+        }
+    }
+}
+
+/// What the frontends of a server allow. Those that share one [`Sockets`](crate::Sockets) share these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Largest body of a request, in bytes.
@@ -25,11 +49,11 @@ pub struct Options {
     pub origins: Origins,
     /// Largest message that a WebSocket takes, in bytes.
     pub frame_bytes: usize,
-    /// WebSockets open at once, in all.
+    /// WebSockets and event streams open at once, in all; a request that waits for news counts as a stream.
     pub sockets: usize,
     /// WebSockets open at once whose users have not said who they are.
     pub unknown_sockets: usize,
-    /// WebSockets open at once, per user.
+    /// WebSockets and event streams open at once, per user.
     pub sockets_per_user: usize,
     /// Sessions that a WebSocket may be subscribed to at once.
     pub sessions_per_socket: usize,
@@ -41,6 +65,10 @@ pub struct Options {
     pub pong_time: Duration,
     /// How long a WebSocket may refuse to take what is written to it.
     pub write_time: Duration,
+    /// How often an event stream that has nothing to say shows that it is there.
+    pub heartbeat: Duration,
+    /// How long a request may wait for news; in whole seconds.
+    pub longest_wait: Duration,
 }
 
 impl Default for Options {
@@ -58,6 +86,8 @@ impl Default for Options {
             ping_interval: Duration::from_secs(25),
             pong_time: Duration::from_secs(10),
             write_time: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(15),
+            longest_wait: Duration::from_secs(60),
         }
     }
 }

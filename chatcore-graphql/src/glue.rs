@@ -1,0 +1,274 @@
+//! The endpoint for poem.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use async_graphql::{Data, Executor};
+use chatcore::{Authenticator, Error, Principal, Result};
+use chatcore_http::{
+    Handshake, Options, Socket, Sockets, bearer, close, close_code, read_away, read_body,
+    tungstenite::{self, Message},
+};
+use futures_util::{Sink, SinkExt, Stream, StreamExt, stream::BoxStream};
+use poem::{
+    Body, Endpoint, Request, Response, Route,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+};
+
+use crate::wire::{
+    ALLOW, Caller, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, converse, graphiql, token_of,
+};
+
+/// Where the endpoint is.
+const PATH: &str = "/graphql";
+
+/// GraphQL over one schema, for [poem](https://docs.rs/poem): HTTP, graphql-transport-ws, graphql-sse and the GraphiQL page,
+/// all at `/graphql`.
+pub struct GraphqlFrontend<E> {
+    state: Arc<State<E>>,
+}
+
+struct State<E> {
+    executor: E,
+    authenticator: Box<dyn Authenticator>,
+    options: WireOptions,
+    sockets: Sockets,
+}
+
+impl<E> fmt::Debug for GraphqlFrontend<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GraphqlFrontend").field("sockets", &self.state.sockets).finish_non_exhaustive()
+    }
+}
+
+impl<E: Executor> GraphqlFrontend<E> {
+    /// A frontend over this schema, as a rule a [`ChatSchema`](crate::ChatSchema); it finds the [`Caller`](crate::Caller) in the
+    /// data of each request.
+    ///
+    /// The frontend shares the registry of sockets, and with it their limits in number, size and time, with the server's other
+    /// frontends; those in `options` that are there too are overridden by them.
+    pub fn new(executor: E, authenticator: impl Authenticator, sockets: Sockets, options: WireOptions) -> Self {
+        let Options { authentication_time, ping_interval, pong_time, write_time, .. } = *sockets.options();
+        let options = WireOptions { init_time: authentication_time, ping_interval, pong_time, write_time, ..options };
+        let authenticator = Box::new(authenticator);
+        Self { state: Arc::new(State { executor, authenticator, options, sockets }) }
+    }
+
+    /// Adds the endpoint to an app.
+    #[must_use]
+    pub fn mount(&self, app: Route) -> Route {
+        app.at(PATH, GraphqlEndpoint { state: Arc::clone(&self.state) })
+    }
+}
+
+struct GraphqlEndpoint<E> {
+    state: Arc<State<E>>,
+}
+
+impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        read_away(&mut request);
+        let accept = joined(&request, &header::ACCEPT);
+        let answered = if opens_socket(&request) {
+            self.state.open(&request).await.map_err(|error| HttpReply::of_error(&error, accept.as_deref()))
+        } else {
+            self.state.answer(request, accept.as_deref()).await
+        };
+        Ok(answered.unwrap_or_else(response))
+    }
+}
+
+/// What wants a WebSocket, whether or not it is a handshake in order.
+fn opens_socket(request: &Request) -> bool {
+    let upgrade = joined(request, &header::UPGRADE).unwrap_or_default();
+    upgrade.split(',').any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+}
+
+/// A header that is a list, on however many lines.
+fn joined(request: &Request, name: &HeaderName) -> Option<String> {
+    let lines: Vec<_> = request.headers().get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+    (!lines.is_empty()).then(|| lines.join(","))
+}
+
+impl<E: Executor> State<E> {
+    /// Answers what is no WebSocket.
+    async fn answer(self: &Arc<Self>, mut request: Request, accept: Option<&str>) -> Result<Response, HttpReply> {
+        if request.method() == Method::OPTIONS {
+            return Ok(Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, ALLOW).finish());
+        }
+        let content_type = joined(&request, &header::CONTENT_TYPE);
+        let head = HttpHead::read(request.method().as_str(), content_type.as_deref(), accept, &self.options)?;
+        if head.wants_page() {
+            let page = Response::builder().content_type("text/html; charset=utf-8").header(header::VARY, "Accept");
+            return Ok(page.body(graphiql(request.original_uri().path())));
+        }
+        let authenticated = async {
+            let token = bearer(&request)?.ok_or(Error::AuthRequired)?;
+            self.authenticator.authenticate(token).await
+        };
+        let principal = authenticated.await.map_err(|error| head.refuse(&error))?;
+        let body = if head.has_body() {
+            let mut body = poem::RequestBody::new(request.take_body());
+            let read = read_body(&request, &mut body, self.sockets.options()).await;
+            read.map_err(|error| head.refuse(&error))?
+        } else {
+            bytes::Bytes::new()
+        };
+        let stop = {
+            let sockets = self.sockets.clone();
+            async move { sockets.stopping().await }
+        };
+        let caller = {
+            let principal = principal.clone();
+            Caller::new(move || data(&principal))
+        };
+        let caller = caller.expires_at(principal.expires_at);
+        let url_query = request.uri().query();
+        let reply = head.answer(&self.executor, url_query, &body, caller, &self.options, stop).await;
+        let HttpReply { status, headers, body } = reply;
+        let body = match body {
+            HttpBody::Full(text) => HttpBody::Full(text),
+            HttpBody::Events(events) => {
+                let events = self.counted(&principal, events);
+                HttpBody::Events(events.map_err(|error| HttpReply::of_error(&error, accept))?)
+            }
+        };
+        Ok(response(HttpReply { status, headers, body }))
+    }
+
+    /// Event streams count among the sockets. Nothing has happened yet: their operations begin when they are read.
+    fn counted(
+        &self,
+        principal: &Principal,
+        events: BoxStream<'static, bytes::Bytes>,
+    ) -> Result<BoxStream<'static, bytes::Bytes>> {
+        let places = (self.sockets.take()?, self.sockets.take_for(&principal.user_id)?);
+        Ok(events
+            .inspect(move |_| {
+                let _ = &places;
+            })
+            .boxed())
+    }
+
+    /// Opens a WebSocket. A token in the head is looked at before that, where there is still a status to answer with.
+    async fn open(self: &Arc<Self>, request: &Request) -> Result<Response> {
+        let handshake = Handshake::of(request, self.sockets.options(), Some(PROTOCOL))?;
+        let in_url = |query: &str| {
+            let mut parameters = form_urlencoded::parse(query.as_bytes());
+            parameters.find(|(name, _)| name == "token").map(|(_, token)| token.into_owned())
+        };
+        let token = match bearer(request)? {
+            Some(token) => Some(token.to_owned()),
+            None => request.uri().query().and_then(in_url),
+        };
+        let known = match token {
+            Some(token) => Some(self.admit(&token).await?),
+            None => None,
+        };
+        let unknown = if known.is_none() { Some(self.sockets.take_unknown()?) } else { None };
+        let state = Arc::clone(self);
+        // An answer is as long as the schema lets it be; it is written before the next one is begun.
+        let longest = usize::MAX / 2;
+        handshake.open(request, &self.sockets, longest, move |socket| async move {
+            let state = &state;
+            let admit = |payload: Option<serde_json::Map<_, _>>| async move {
+                let _unknown = unknown;
+                match known {
+                    Some(caller) => Ok(caller),
+                    None => state.admit(token_of(payload.as_ref()).ok_or(Error::AuthRequired)?).await,
+                }
+            };
+            let mut frames = Frames(socket);
+            let stop = state.sockets.stopping();
+            let end = converse(&state.executor, &mut frames, admit, &state.options, stop).await;
+            if let Some(Close { code, reason }) = end {
+                let (sink, source) = frames.0.split();
+                close(sink, source, code, &reason).await;
+            }
+        })
+    }
+
+    /// Somebody with a place among the sockets.
+    async fn admit(self: &Arc<Self>, token: &str) -> Result<Caller> {
+        let principal = self.authenticator.authenticate(token).await?;
+        let place = self.sockets.take_for(&principal.user_id)?;
+        let expires_at = principal.expires_at;
+        let caller = Caller::new(move || {
+            let _ = &place;
+            data(&principal)
+        });
+        Ok(caller.expires_at(expires_at))
+    }
+}
+
+/// What an operation finds in its context.
+fn data(principal: &Principal) -> Data {
+    let mut data = Data::default();
+    data.insert(crate::Caller(principal.clone()));
+    data
+}
+
+fn response(HttpReply { status, headers, body }: HttpReply) -> Response {
+    let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap_or_default()).finish();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response.set_body(match body {
+        HttpBody::Full(text) => Body::from(text),
+        HttpBody::Events(events) => Body::from_bytes_stream(events.map(Ok::<_, io::Error>)),
+    });
+    response
+}
+
+/// A socket whose messages are [`Frame`]s.
+struct Frames(Socket);
+
+impl Stream for Frames {
+    type Item = Result<Frame, Option<Close>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let close = |(code, reason)| Close::new(code, reason);
+        Poll::Ready(ready!(self.0.poll_next_unpin(context)).map(|message| match message {
+            Ok(Message::Text(text)) => Ok(Frame::Text(text.as_str().to_owned())),
+            Ok(Message::Binary(_)) => Ok(Frame::Binary),
+            Ok(Message::Ping(_) | Message::Frame(_)) => Ok(Frame::Ping),
+            Ok(Message::Pong(_)) => Ok(Frame::Pong),
+            Ok(Message::Close(_)) => Ok(Frame::Close(None)),
+            Err(error) => Err(close_code(&error).map(close)),
+        }))
+    }
+}
+
+impl Sink<Frame> for Frames {
+    type Error = tungstenite::Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready_unpin(context)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), Self::Error> {
+        self.0.start_send_unpin(match frame {
+            Frame::Text(text) => Message::text(text),
+            Frame::Binary => Message::binary(tungstenite::Bytes::new()),
+            Frame::Ping => Message::Ping(tungstenite::Bytes::new()),
+            Frame::Pong => Message::Pong(tungstenite::Bytes::new()),
+            Frame::Close(_) => Message::Close(None),
+        })
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_flush_unpin(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_close_unpin(context)
+    }
+}

@@ -1,0 +1,362 @@
+//! Events and signals.
+
+use std::sync::Arc;
+
+use async_graphql::{Enum, ID, Interface, Object, SimpleObject, Union};
+use chatcore::{
+    chat::{AllDelivery, Delivery as Delivered, EventView, Position, SignalView},
+    model::{self, EventKind, ParticipantId, SessionChanges, Signal},
+};
+
+use super::{
+    load::Loads,
+    message::Message,
+    participant::ParticipantRole,
+    scalar::{DateTime, Long},
+    session::SessionType,
+    user::User,
+};
+
+/// Whom an event is about.
+fn subject(view: &EventView) -> User {
+    User(view.subject.as_ref().unwrap_or(&view.actor).clone())
+}
+
+/// The objects of events: what all have, and what each has besides.
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* } => { $($fields:tt)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub(super) struct $name {
+            view: Arc<EventView>,
+            $($field: $type,)*
+        }
+
+        $(#[$doc])*
+        #[Object]
+        impl $name {
+            /// The session.
+            async fn session_id(&self) -> ID {
+                ID(self.view.event.session_id.to_string())
+            }
+
+            /// The position in the session's log: 1, 2, 3… without a gap.
+            async fn seq(&self) -> Long {
+                Long(self.view.event.seq)
+            }
+
+            /// When it happened.
+            async fn created_at(&self) -> DateTime {
+                DateTime(self.view.event.created_at)
+            }
+
+            /// Who did it.
+            async fn actor(&self) -> User {
+                User(self.view.actor.clone())
+            }
+
+            $($fields)*
+        }
+    )*};
+}
+
+events! {
+    /// The session was made; the actor is its owner and first participant.
+    SessionCreated { session: model::Session, participant_id: ParticipantId } => {
+        /// What it was called.
+        async fn title(&self) -> &str {
+            &self.session.title
+        }
+
+        /// What it was about.
+        async fn description(&self) -> Option<&str> {
+            self.session.description.as_deref()
+        }
+
+        /// Who might come in.
+        async fn session_type(&self) -> SessionType {
+            self.session.session_type.into()
+        }
+
+        /// How many might be in it.
+        async fn max_participants(&self) -> u32 {
+            self.session.max_participants
+        }
+
+        /// The owner's stay.
+        async fn participant_id(&self) -> ID {
+            ID(self.participant_id.to_string())
+        }
+    }
+
+    /// Settings changed.
+    SessionUpdated { changes: SessionChanges } => {
+        /// Which settings.
+        async fn changed(&self) -> Vec<SessionSetting> {
+            let SessionChanges { title, description, session_type, max_participants } = &self.changes;
+            let named = [
+                (title.is_some(), SessionSetting::Title),
+                (description.is_some(), SessionSetting::Description),
+                (session_type.is_some(), SessionSetting::SessionType),
+                (max_participants.is_some(), SessionSetting::MaxParticipants),
+            ];
+            named.into_iter().filter_map(|(changed, setting)| changed.then_some(setting)).collect()
+        }
+
+        /// The new title, where that changed.
+        async fn title(&self) -> Option<&str> {
+            self.changes.title.as_deref()
+        }
+
+        /// The new description, where that changed and there is one.
+        async fn description(&self) -> Option<&str> {
+            self.changes.description.as_ref()?.as_deref()
+        }
+
+        /// Who may come in now, where that changed.
+        async fn session_type(&self) -> Option<SessionType> {
+            self.changes.session_type.map(Into::into)
+        }
+
+        /// How many may be in it now, where that changed.
+        async fn max_participants(&self) -> Option<u32> {
+            self.changes.max_participants
+        }
+    }
+
+    /// The session was deleted; nothing follows.
+    SessionDeleted {} => {}
+
+    /// The actor came by themselves.
+    ParticipantJoined { participant_id: ParticipantId, role: model::ParticipantRole } => {
+        /// Their stay.
+        async fn participant_id(&self) -> ID {
+            ID(self.participant_id.to_string())
+        }
+
+        /// As what.
+        async fn role(&self) -> ParticipantRole {
+            self.role.into()
+        }
+    }
+
+    /// The actor brought somebody in.
+    ParticipantAdded { participant_id: ParticipantId, role: model::ParticipantRole } => {
+        /// Whom.
+        async fn user(&self) -> User {
+            subject(&self.view)
+        }
+
+        /// Their stay.
+        async fn participant_id(&self) -> ID {
+            ID(self.participant_id.to_string())
+        }
+
+        /// As what.
+        async fn role(&self) -> ParticipantRole {
+            self.role.into()
+        }
+    }
+
+    /// The actor went.
+    ParticipantLeft {} => {}
+
+    /// The actor took somebody out.
+    ParticipantRemoved {} => {
+        /// Whom.
+        async fn user(&self) -> User {
+            subject(&self.view)
+        }
+    }
+
+    /// The actor gave somebody another role.
+    ParticipantRoleChanged { previous: model::ParticipantRole, role: model::ParticipantRole } => {
+        /// Whom.
+        async fn user(&self) -> User {
+            subject(&self.view)
+        }
+
+        /// What they were.
+        async fn previous_role(&self) -> ParticipantRole {
+            self.previous.into()
+        }
+
+        /// What they are now.
+        async fn role(&self) -> ParticipantRole {
+            self.role.into()
+        }
+    }
+
+    /// The actor said something.
+    MessageSent { message: Message, client_id: Option<model::ClientId> } => {
+        /// What.
+        async fn message(&self) -> &Message {
+            &self.message
+        }
+
+        /// The sender's own name for it.
+        async fn client_id(&self) -> Option<&str> {
+            self.client_id.as_ref().map(model::ClientId::as_str)
+        }
+    }
+}
+
+/// A setting of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(super) enum SessionSetting {
+    /// `title`.
+    Title,
+    /// `description`.
+    Description,
+    /// `sessionType`.
+    SessionType,
+    /// `maxParticipants`.
+    MaxParticipants,
+}
+
+/// One durable change of a session.
+#[derive(Debug, Clone, Interface)]
+#[graphql(
+    field(name = "session_id", ty = "ID", desc = "The session."),
+    field(name = "seq", ty = "Long", desc = "The position in the session's log: 1, 2, 3… without a gap."),
+    field(name = "created_at", ty = "DateTime", desc = "When it happened."),
+    field(name = "actor", ty = "User", desc = "Who did it.")
+)]
+pub(super) enum SessionEvent {
+    Created(SessionCreated),
+    Updated(SessionUpdated),
+    Deleted(SessionDeleted),
+    Joined(ParticipantJoined),
+    Added(ParticipantAdded),
+    Left(ParticipantLeft),
+    Removed(ParticipantRemoved),
+    RoleChanged(ParticipantRoleChanged),
+    Sent(MessageSent),
+}
+
+impl SessionEvent {
+    pub(super) fn new(view: Arc<EventView>, loads: impl FnOnce() -> Arc<Loads>) -> async_graphql::Result<Self> {
+        let kind = view.event.kind.clone();
+        Ok(match kind {
+            EventKind::SessionCreated { session, participant_id } => {
+                SessionCreated { view, session, participant_id }.into()
+            }
+            EventKind::SessionUpdated { changes } => SessionUpdated { view, changes }.into(),
+            EventKind::SessionDeleted => SessionDeleted { view }.into(),
+            EventKind::ParticipantJoined { participant_id, role } => {
+                ParticipantJoined { view, participant_id, role }.into()
+            }
+            EventKind::ParticipantAdded { user_id: _, participant_id, role } => {
+                ParticipantAdded { view, participant_id, role }.into()
+            }
+            EventKind::ParticipantLeft => ParticipantLeft { view }.into(),
+            EventKind::ParticipantRemoved { user_id: _ } => ParticipantRemoved { view }.into(),
+            EventKind::ParticipantRoleChanged { user_id: _, previous, role } => {
+                ParticipantRoleChanged { view, previous, role }.into()
+            }
+            EventKind::MessageSent { body: _, client_id } => {
+                let message = view.message().ok_or_else(|| crate::field_error(&chatcore::Error::Internal))?;
+                MessageSent { view, message: Message { message, loads: loads() }, client_id }.into()
+            }
+        })
+    }
+}
+
+/// From now on come the events of a session that stand after a position.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct Subscribed {
+    /// The session.
+    session_id: ID,
+    /// The position: the first event that follows is the one after it.
+    after: Long,
+}
+
+/// Somebody started or stopped typing. It is not in the log.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct Typing {
+    /// The session.
+    session_id: ID,
+    /// Who.
+    user: User,
+    /// Whether they type.
+    is_typing: bool,
+}
+
+/// One session cannot be followed; the others go on.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct SubscriptionEnded {
+    /// The session.
+    session_id: ID,
+    /// Why: a stable code, as in the `extensions` of an error.
+    code: String,
+    /// Why, in words.
+    message: String,
+}
+
+/// What a subscription brings: an event, a signal, or something about the subscription itself.
+#[derive(Debug, Clone, Union)]
+pub(super) enum Delivery {
+    Subscribed(Subscribed),
+    Ended(SubscriptionEnded),
+    Typing(Typing),
+    Created(SessionCreated),
+    Updated(SessionUpdated),
+    Deleted(SessionDeleted),
+    Joined(ParticipantJoined),
+    Added(ParticipantAdded),
+    Left(ParticipantLeft),
+    Removed(ParticipantRemoved),
+    RoleChanged(ParticipantRoleChanged),
+    Sent(MessageSent),
+}
+
+impl From<SessionEvent> for Delivery {
+    fn from(event: SessionEvent) -> Self {
+        match event {
+            SessionEvent::Created(event) => event.into(),
+            SessionEvent::Updated(event) => event.into(),
+            SessionEvent::Deleted(event) => event.into(),
+            SessionEvent::Joined(event) => event.into(),
+            SessionEvent::Added(event) => event.into(),
+            SessionEvent::Left(event) => event.into(),
+            SessionEvent::Removed(event) => event.into(),
+            SessionEvent::RoleChanged(event) => event.into(),
+            SessionEvent::Sent(event) => event.into(),
+        }
+    }
+}
+
+impl Delivery {
+    pub(super) fn subscribed(Position { session_id, seq }: Position) -> Self {
+        Subscribed { session_id: ID(session_id.to_string()), after: Long(seq) }.into()
+    }
+
+    pub(super) fn delivered(delivery: Delivered, loads: impl FnOnce() -> Arc<Loads>) -> async_graphql::Result<Self> {
+        match delivery {
+            Delivered::Event(view) => Ok(SessionEvent::new(view, loads)?.into()),
+            Delivered::Signal(view) => Ok(signal(&view)),
+        }
+    }
+
+    pub(super) fn of_all(delivery: AllDelivery, loads: impl FnOnce() -> Arc<Loads>) -> async_graphql::Result<Self> {
+        match delivery {
+            AllDelivery::Subscribed(position) => Ok(Self::subscribed(position)),
+            AllDelivery::Delivered(delivery) => Self::delivered(delivery, loads),
+            AllDelivery::Ended { session_id, error } => Ok(SubscriptionEnded {
+                session_id: ID(session_id.to_string()),
+                code: error.code().as_str().to_owned(),
+                message: error.to_string(),
+            }
+            .into()),
+        }
+    }
+}
+
+fn signal(view: &SignalView) -> Delivery {
+    match &view.signal {
+        Signal::Typing { session_id, user_id: _, is_typing } => {
+            Typing { session_id: ID(session_id.to_string()), user: User(view.actor.clone()), is_typing: *is_typing }
+                .into()
+        }
+    }
+}

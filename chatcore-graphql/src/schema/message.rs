@@ -1,0 +1,129 @@
+//! Messages.
+
+use std::sync::Arc;
+
+use async_graphql::{Enum, ID, InputObject, Object, SimpleObject};
+use chatcore::model::{self, Content};
+
+use super::{
+    Fallible as _,
+    load::Loads,
+    scalar::{DateTime, Long},
+    session::Session,
+    user::User,
+};
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "model::SpeakerRole")]
+pub(super) enum SpeakerRole {
+    /// A person.
+    User,
+    /// An assistant whose words the sender relays.
+    Assistant,
+    /// Instructions to an assistant.
+    System,
+}
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "model::MessageType")]
+pub(super) enum MessageType {
+    /// Text.
+    Text,
+    /// A picture.
+    Image,
+    /// A file.
+    File,
+    /// Said by the server; clients cannot send it.
+    System,
+}
+
+/// Content that only its readers can read. The server passes it on as it is.
+#[derive(Debug, Clone, SimpleObject, InputObject)]
+#[graphql(input_name = "EncryptedContentInput")]
+pub(super) struct EncryptedContent {
+    /// The ciphertext.
+    pub(super) encrypted_data: String,
+    /// The initialisation vector.
+    pub(super) iv: String,
+    /// The version of the key.
+    pub(super) key_version: u32,
+}
+
+/// A message, with what its session can be loaded by.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) message: model::Message,
+    pub(super) loads: Arc<Loads>,
+}
+
+/// What somebody said.
+#[Object]
+impl Message {
+    /// The id.
+    pub(super) async fn id(&self) -> ID {
+        ID(self.message.id.to_string())
+    }
+
+    /// The session.
+    async fn session_id(&self) -> ID {
+        ID(self.message.session_id.to_string())
+    }
+
+    /// The session, as a list shows it.
+    async fn session(&self) -> async_graphql::Result<Option<Session>> {
+        let summary = self.loads.session(self.message.session_id).await.or_field_error()?;
+        Ok(Some(Session::listed(summary, Arc::clone(&self.loads))))
+    }
+
+    /// Its position in the session's log.
+    async fn seq(&self) -> Long {
+        Long(self.message.seq)
+    }
+
+    /// How many messages the session had with it.
+    async fn number(&self) -> Long {
+        Long(self.message.number)
+    }
+
+    /// Who sent it.
+    async fn sender(&self) -> User {
+        User(self.message.sender.clone())
+    }
+
+    /// Who speaks in it.
+    async fn role(&self) -> SpeakerRole {
+        self.message.body.role.into()
+    }
+
+    /// What it is.
+    async fn message_type(&self) -> MessageType {
+        self.message.body.message_type.into()
+    }
+
+    /// The text, as it was sent; null where it is encrypted.
+    async fn content(&self) -> Option<&str> {
+        match &self.message.body.content {
+            Content::Text(text) => Some(text),
+            Content::Encrypted(_) => None,
+        }
+    }
+
+    /// The ciphertext, where it is encrypted.
+    async fn encrypted_content(&self) -> Option<EncryptedContent> {
+        match &self.message.body.content {
+            Content::Text(_) => None,
+            Content::Encrypted(model::EncryptedContent { encrypted_data, iv, key_version }) => Some(EncryptedContent {
+                encrypted_data: encrypted_data.clone(),
+                iv: iv.clone(),
+                key_version: *key_version,
+            }),
+        }
+    }
+
+    /// When it was sent.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.message.created_at)
+    }
+}

@@ -1,0 +1,393 @@
+//! Mutations: one input and one payload each.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
+use chatcore::{
+    Code, Error,
+    chat::{self, SendMessage},
+    model::{self, ClientId, Content, MessageBody},
+};
+
+use super::{
+    Fallible as _, Use,
+    message::{EncryptedContent, Message, MessageType, SpeakerRole},
+    participant::{Participant, ParticipantRole},
+    scalar::{named_user, session_id, user_id},
+    session::{Session, SessionType},
+};
+
+/// What a session is made with.
+#[derive(InputObject)]
+struct CreateSessionInput {
+    /// What it is called: 1 to 100 characters by default.
+    title: String,
+    /// What it is about: at most 500 characters by default.
+    description: Option<String>,
+    /// Who may come in; `PRIVATE` where not given.
+    session_type: Option<SessionType>,
+    /// How many may be in it, the owner included; 100 where not given.
+    max_participants: Option<u32>,
+}
+
+/// New settings of a session; what is not named stays.
+#[derive(InputObject)]
+struct UpdateSessionInput {
+    /// The session.
+    session_id: ID,
+    /// What it is called: 1 to 100 characters by default.
+    title: MaybeUndefined<String>,
+    /// What it is about: at most 500 characters by default; null takes it away.
+    description: MaybeUndefined<String>,
+    /// Who may come in.
+    session_type: MaybeUndefined<SessionType>,
+    /// How many may be in it; not fewer than are.
+    max_participants: MaybeUndefined<u32>,
+}
+
+/// A session to delete.
+#[derive(InputObject)]
+struct DeleteSessionInput {
+    /// The session.
+    session_id: ID,
+}
+
+/// A session to join.
+#[derive(InputObject)]
+struct JoinSessionInput {
+    /// The session.
+    session_id: ID,
+}
+
+/// A session to leave.
+#[derive(InputObject)]
+struct LeaveSessionInput {
+    /// The session.
+    session_id: ID,
+}
+
+/// Whom to bring into a session.
+#[derive(InputObject)]
+struct AddParticipantInput {
+    /// The session.
+    session_id: ID,
+    /// Somebody who was seen before.
+    user_id: ID,
+    /// As what; `MEMBER` where not given.
+    role: Option<ParticipantRole>,
+}
+
+/// Somebody's new role.
+#[derive(InputObject)]
+struct ChangeRoleInput {
+    /// The session.
+    session_id: ID,
+    /// Who.
+    user_id: ID,
+    /// What they are to be.
+    role: ParticipantRole,
+}
+
+/// Whom to take out of a session.
+#[derive(InputObject)]
+struct RemoveParticipantInput {
+    /// The session.
+    session_id: ID,
+    /// Who.
+    user_id: ID,
+}
+
+/// What to say: `content` or `encryptedContent`.
+#[derive(InputObject)]
+struct SendMessageInput {
+    /// The session.
+    session_id: ID,
+    /// Text of 1 to 8,000 characters by default.
+    content: Option<String>,
+    /// Ciphertext.
+    encrypted_content: Option<EncryptedContent>,
+    /// Who speaks; `USER` where not given.
+    role: Option<SpeakerRole>,
+    /// What it is; `TEXT` where not given.
+    message_type: Option<MessageType>,
+    /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and session.
+    client_id: Option<String>,
+}
+
+/// What one is doing at the moment.
+#[derive(InputObject)]
+struct SetTypingInput {
+    /// The session.
+    session_id: ID,
+    /// Whether one types.
+    is_typing: bool,
+}
+
+macro_rules! payloads {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* })*) => {$(
+        $(#[$doc])*
+        #[derive(SimpleObject)]
+        struct $name { $($(#[$field_doc])* $field: $type),* }
+    )*};
+}
+
+payloads! {
+    /// The session that was made.
+    CreateSessionPayload {
+        /// The session.
+        session: Session
+    }
+    /// The session as it is now.
+    UpdateSessionPayload {
+        /// The session.
+        session: Session
+    }
+    /// The session that is no more.
+    DeleteSessionPayload {
+        /// Its id.
+        session_id: ID
+    }
+    /// The session that was left.
+    LeaveSessionPayload {
+        /// Its id.
+        session_id: ID
+    }
+    /// Who has another role now.
+    ChangeRolePayload {
+        /// The participant.
+        participant: Participant
+    }
+    /// Who is out.
+    RemoveParticipantPayload {
+        /// The session.
+        session_id: ID,
+        /// The user.
+        user_id: ID
+    }
+    /// The message that was sent, now or by the first of several tries.
+    SendMessagePayload {
+        /// The message.
+        message: Message
+    }
+    /// What was told.
+    SetTypingPayload {
+        /// The session.
+        session_id: ID,
+        /// Whether one types.
+        is_typing: bool
+    }
+}
+
+/// Who came into a session.
+struct Arrival {
+    participant: model::Participant,
+    loads: Arc<super::load::Loads>,
+}
+
+impl Arrival {
+    async fn session(&self) -> Result<Option<Session>> {
+        let details = self.loads.details(self.participant.session_id).await.or_field_error()?;
+        Ok(Some(Session::whole(details, Arc::clone(&self.loads))))
+    }
+}
+
+/// The session that the caller is in now.
+struct JoinSessionPayload(Arrival);
+
+/// The session that the caller is in now.
+#[Object]
+impl JoinSessionPayload {
+    /// The session.
+    async fn session(&self) -> Result<Option<Session>> {
+        self.0.session().await
+    }
+
+    /// The caller as its participant.
+    async fn participant(&self) -> Participant {
+        Participant(self.0.participant.clone())
+    }
+}
+
+/// Who was brought in.
+struct AddParticipantPayload(Arrival);
+
+/// Who was brought in.
+#[Object]
+impl AddParticipantPayload {
+    /// The session.
+    async fn session(&self) -> Result<Option<Session>> {
+        self.0.session().await
+    }
+
+    /// The participant.
+    async fn participant(&self) -> Participant {
+        Participant(self.0.participant.clone())
+    }
+}
+
+/// A setting that may be left out but, where it is there, must have a value.
+fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Result<Option<T>> {
+    match value {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
+        MaybeUndefined::Null => Err(Error::invalid(
+            field,
+            Code::ValidationInvalidValue,
+            "a value is needed; leave it out to keep the old one",
+        )),
+    }
+}
+
+impl SendMessageInput {
+    fn translate(self) -> chatcore::Result<SendMessage> {
+        let Self { session_id: _, content, encrypted_content, role, message_type, client_id } = self;
+        let content = match (content, encrypted_content) {
+            (Some(text), None) => Content::Text(text),
+            (None, Some(EncryptedContent { encrypted_data, iv, key_version })) => {
+                Content::Encrypted(model::EncryptedContent { encrypted_data, iv, key_version })
+            }
+            (None, None) => {
+                return Err(Error::invalid("content", Code::ValidationRequiredField, "needed, or encryptedContent"));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "content",
+                    Code::ValidationInvalidValue,
+                    "give content or encryptedContent",
+                ));
+            }
+        };
+        let role = role.map(model::SpeakerRole::from).unwrap_or_default();
+        let message_type = message_type.map(model::MessageType::from).unwrap_or_default();
+        let unacceptable =
+            |error: model::InvalidId| Error::invalid("client_id", Code::ValidationInvalidValue, error.expected);
+        let client_id = client_id.map(ClientId::new).transpose().map_err(unacceptable)?;
+        Ok(SendMessage { body: MessageBody { role, message_type, content }, client_id })
+    }
+}
+
+/// What may be changed.
+pub(crate) struct Mutation;
+
+/// What may be changed.
+#[Object]
+impl Mutation {
+    /// Make a session, whose owner and first participant the caller becomes.
+    async fn create_session(
+        &self,
+        context: &Context<'_>,
+        input: CreateSessionInput,
+    ) -> Result<Option<CreateSessionPayload>> {
+        let call = Use::of(context).await?;
+        let CreateSessionInput { title, description, session_type, max_participants } = input;
+        let session_type = session_type.map(model::SessionType::from).unwrap_or_default();
+        let new = chat::CreateSession { title, description, session_type, max_participants };
+        let details = call.chat.create_session(call.principal, new).await.or_field_error()?;
+        Ok(Some(CreateSessionPayload { session: Session::whole(details, call.loads()) }))
+    }
+
+    /// Change a session's settings. For owners and admins.
+    async fn update_session(
+        &self,
+        context: &Context<'_>,
+        input: UpdateSessionInput,
+    ) -> Result<Option<UpdateSessionPayload>> {
+        let call = Use::of(context).await?;
+        let UpdateSessionInput { session_id: id, title, description, session_type, max_participants } = input;
+        let id = session_id(&id).or_field_error()?;
+        let changes = chat::UpdateSession {
+            title: present("title", title).or_field_error()?,
+            description: description.as_opt_ref().map(|description| description.cloned()),
+            session_type: present("session_type", session_type).or_field_error()?.map(Into::into),
+            max_participants: present("max_participants", max_participants).or_field_error()?,
+        };
+        let details = call.chat.update_session(call.principal, id, changes).await.or_field_error()?;
+        Ok(Some(UpdateSessionPayload { session: Session::whole(details, call.loads()) }))
+    }
+
+    /// Delete a session. For its owner.
+    async fn delete_session(
+        &self,
+        context: &Context<'_>,
+        input: DeleteSessionInput,
+    ) -> Result<Option<DeleteSessionPayload>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        call.chat.delete_session(call.principal, id).await.or_field_error()?;
+        Ok(Some(DeleteSessionPayload { session_id: input.session_id }))
+    }
+
+    /// Join a public session.
+    async fn join_session(&self, context: &Context<'_>, input: JoinSessionInput) -> Result<Option<JoinSessionPayload>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        let participant = call.chat.join(call.principal, id).await.or_field_error()?;
+        Ok(Some(JoinSessionPayload(Arrival { participant, loads: call.loads() })))
+    }
+
+    /// Leave a session. The owner cannot.
+    async fn leave_session(
+        &self,
+        context: &Context<'_>,
+        input: LeaveSessionInput,
+    ) -> Result<Option<LeaveSessionPayload>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        call.chat.leave(call.principal, id).await.or_field_error()?;
+        Ok(Some(LeaveSessionPayload { session_id: input.session_id }))
+    }
+
+    /// Bring somebody into a session. For owners and admins.
+    async fn add_participant(
+        &self,
+        context: &Context<'_>,
+        input: AddParticipantInput,
+    ) -> Result<Option<AddParticipantPayload>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        let user_id = named_user(&input.user_id).or_field_error()?;
+        let add = chat::AddParticipant { user_id, role: input.role.map(Into::into) };
+        let participant = call.chat.add_participant(call.principal, id, add).await.or_field_error()?;
+        Ok(Some(AddParticipantPayload(Arrival { participant, loads: call.loads() })))
+    }
+
+    /// Change a participant's role. For owners and admins; nobody becomes owner, and the owner's role stays.
+    async fn change_role(&self, context: &Context<'_>, input: ChangeRoleInput) -> Result<Option<ChangeRolePayload>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        let user = user_id(&input.user_id).or_field_error()?;
+        let role = input.role.into();
+        let participant = call.chat.change_role(call.principal, id, &user, role).await.or_field_error()?;
+        Ok(Some(ChangeRolePayload { participant: Participant(participant) }))
+    }
+
+    /// Take a participant out of a session. For owners and admins; the owner cannot be taken out.
+    async fn remove_participant(
+        &self,
+        context: &Context<'_>,
+        input: RemoveParticipantInput,
+    ) -> Result<Option<RemoveParticipantPayload>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        let user = user_id(&input.user_id).or_field_error()?;
+        call.chat.remove_participant(call.principal, id, &user).await.or_field_error()?;
+        Ok(Some(RemoveParticipantPayload { session_id: input.session_id, user_id: input.user_id }))
+    }
+
+    /// Send a message. For everybody in the session but viewers. A retry with the same client id and content gives the first
+    /// result again.
+    async fn send_message(&self, context: &Context<'_>, input: SendMessageInput) -> Result<Option<SendMessagePayload>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        let message = call.chat.send(call.principal, id, input.translate().or_field_error()?).await.or_field_error()?;
+        Ok(Some(SendMessagePayload { message: Message { message, loads: call.loads() } }))
+    }
+
+    /// Tell who listens at the moment that one types, or no longer does. For those who may send.
+    async fn set_typing(&self, context: &Context<'_>, input: SetTypingInput) -> Result<Option<SetTypingPayload>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        call.chat.typing(call.principal, id, input.is_typing).await.or_field_error()?;
+        Ok(Some(SetTypingPayload { session_id: input.session_id, is_typing: input.is_typing }))
+    }
+}

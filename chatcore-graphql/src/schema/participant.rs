@@ -1,0 +1,68 @@
+//! Participants.
+
+use async_graphql::{Enum, ID, Object};
+use chatcore::model;
+
+use super::{scalar::DateTime, user::User};
+
+/// What a participant may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "model::ParticipantRole")]
+pub(super) enum ParticipantRole {
+    /// Made the session; everything is up to them.
+    Owner,
+    /// Manages it.
+    Admin,
+    /// Reads and writes.
+    Member,
+    /// Reads.
+    Viewer,
+}
+
+/// A user's membership of a session.
+#[derive(Debug, Clone)]
+pub(super) struct Participant(pub(super) model::Participant);
+
+/// A user's membership of a session.
+#[Object]
+impl Participant {
+    /// Names this one stay: who comes back gets a new one.
+    async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// The session.
+    async fn session_id(&self) -> ID {
+        ID(self.0.session_id.to_string())
+    }
+
+    /// The user.
+    async fn user(&self) -> User {
+        User(self.0.profile.clone())
+    }
+
+    /// What they may do.
+    async fn role(&self) -> ParticipantRole {
+        self.0.role.into()
+    }
+
+    /// Whether they are the owner.
+    async fn is_owner(&self) -> bool {
+        self.0.is_owner()
+    }
+
+    /// Whether they are in the session now.
+    async fn is_active(&self) -> bool {
+        self.0.is_active
+    }
+
+    /// When this stay began.
+    async fn joined_at(&self) -> DateTime {
+        DateTime(self.0.joined_at)
+    }
+
+    /// When they first came.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+}

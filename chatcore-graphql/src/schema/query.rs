@@ -1,0 +1,214 @@
+//! Queries.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Interface, Object, Result};
+use chatcore::{
+    Error,
+    chat::{MessagesOf, ParticipantsOf},
+    model::{MessageId, SessionId},
+};
+
+use super::{
+    Fallible as _, Use,
+    connection::{
+        self, EventConnection, MessageArguments, MessageConnection, ParticipantConnection, PublicSessionConnection,
+        SessionConnection, listed,
+    },
+    event::SessionEvent,
+    load::Loads,
+    message::Message,
+    scalar::{Long, natural, session_id},
+    session::Session,
+    user::User,
+};
+
+/// What can be asked for again by its id.
+#[derive(Debug, Clone, Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "The id, the same on every transport."))]
+pub(super) enum Node {
+    Session(Session),
+    Message(Message),
+}
+
+/// What may be asked.
+pub(crate) struct Query;
+
+/// What may be asked.
+#[Object]
+impl Query {
+    /// A session or a message by its id.
+    async fn node(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The id of a session or of a message.")] id: ID,
+    ) -> Result<Option<Node>> {
+        let call = Use::of(context).await?;
+        node(&call, &id, &call.loads()).await.map(Some)
+    }
+
+    /// Sessions and messages by their ids, in that order; null, with an error, for those that there are not.
+    #[graphql(complexity = "ids.len().saturating_mul(child_complexity).saturating_add(1)")]
+    async fn nodes(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Ids of sessions and of messages.")] ids: Vec<ID>,
+    ) -> Result<Option<Vec<Option<Node>>>> {
+        let call = Use::of(context).await?;
+        let most = call.chat.limits().batch_max;
+        if ids.len() > most {
+            let error = Error::LimitExceeded { what: "the number of ids", limit: most as u64 };
+            return Err(crate::field_error(&error));
+        }
+        let loads = call.loads();
+        let found = futures_util::future::join_all(ids.iter().map(|id| node(&call, id, &loads))).await;
+        let shown =
+            found.into_iter().map(|found| found.map_err(|error| context.add_error(in_list(context, error))).ok());
+        Ok(Some(shown.collect()))
+    }
+
+    /// The caller.
+    async fn me(&self, context: &Context<'_>) -> Result<Option<User>> {
+        let call = Use::of(context).await?;
+        Ok(Some(User(call.chat.me(call.principal).await.or_field_error()?)))
+    }
+
+    /// A session.
+    async fn session(&self, context: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Session>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&id).or_field_error()?;
+        let details = call.chat.session(call.principal, id).await.or_field_error()?;
+        Ok(Some(Session::whole(details, call.loads())))
+    }
+
+    /// The sessions that the caller is in, newest first. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn sessions(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which to begin.")] after: Option<String>,
+    ) -> Result<Option<SessionConnection>> {
+        let call = Use::of(context).await?;
+        let page = connection::page(first, after.as_deref()).or_field_error()?;
+        let found = call.chat.sessions(call.principal, page).await.or_field_error()?;
+        let (more, loads) = (connection::full(call.chat, page, found.len()), call.loads());
+        let nodes = found.into_iter().map(|summary| Session::listed(summary, Arc::clone(&loads))).collect();
+        Ok(Some(connection::offsets(nodes, page, async_graphql::connection::EmptyFields, more)))
+    }
+
+    /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first, at most 100 at
+    /// a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn public_sessions(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which to begin.")] after: Option<String>,
+    ) -> Result<Option<PublicSessionConnection>> {
+        let call = Use::of(context).await?;
+        let page = connection::page(first, after.as_deref()).or_field_error()?;
+        let found = call.chat.public_sessions(call.principal, page).await.or_field_error()?;
+        let more = page.skip.saturating_add(found.sessions.len() as u64) < found.total;
+        let loads = call.loads();
+        let nodes = found.sessions.into_iter().map(|summary| Session::listed(summary, Arc::clone(&loads))).collect();
+        Ok(Some(connection::offsets(nodes, page, connection::total(found.total), more)))
+    }
+
+    /// Who is in a session, in the order in which they came. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn participants(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which to begin.")] after: Option<String>,
+        #[graphql(desc = "Whether to show e-mail addresses: to owners and admins all, to others their own.")]
+        include_email: Option<bool>,
+    ) -> Result<Option<ParticipantConnection>> {
+        let call = Use::of(context).await?;
+        let session_id = session_id(&session).or_field_error()?;
+        let page = connection::page(first, after.as_deref()).or_field_error()?;
+        let asked = ParticipantsOf { session_id, page, with_email: include_email.unwrap_or(false) };
+        let found =
+            call.chat.participants(call.principal, session_id, page, asked.with_email).await.or_field_error()?;
+        let full = connection::full(call.chat, page, found.len());
+        Ok(Some(connection::participants(found, asked, full)))
+    }
+
+    /// What is said in a session, oldest first. `last` gives the newest ones, `before` and `after` take a cursor, a
+    /// position or an RFC 3339 time, `skip` counts from the oldest. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, last, child_complexity)")]
+    #[allow(clippy::too_many_arguments, reason = "a field has the arguments that it has")]
+    async fn messages(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
+        #[graphql(desc = "How many at the most, from the oldest or after a place.")] first: Option<i32>,
+        #[graphql(desc = "The place after which to begin.")] after: Option<String>,
+        #[graphql(desc = "How many at the most, up to the newest or before a place.")] last: Option<i32>,
+        #[graphql(desc = "The place before which to end.")] before: Option<String>,
+        #[graphql(desc = "How many to leave out.")] skip: Option<Long>,
+    ) -> Result<Option<MessageConnection>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&session).or_field_error()?;
+        let arguments = MessageArguments { first, after, last, before, skip };
+        let MessagesOf { session_id, window, limit } = arguments.read(id).or_field_error()?;
+        let page = call.chat.messages(call.principal, session_id, window, limit).await.or_field_error()?;
+        let loads = call.loads();
+        Ok(Some(connection::messages(page, |message| Message { message, loads: Arc::clone(&loads) })))
+    }
+
+    /// A message.
+    async fn message(&self, context: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Message>> {
+        let call = Use::of(context).await?;
+        let id =
+            id.parse().map_err(|_| crate::field_error(&Error::malformed("id", "an id as the server gave it out")))?;
+        let message = call.chat.message(call.principal, id).await.or_field_error()?;
+        Ok(Some(Message { message, loads: call.loads() }))
+    }
+
+    /// A session's events, oldest first; the cursor of an event is its `seq`. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The position after which to begin; 0 where not given.")] after: Option<String>,
+    ) -> Result<Option<EventConnection>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&session).or_field_error()?;
+        let after = match after.map(|after| after.parse::<u64>()) {
+            None => 0,
+            Some(Ok(after)) => after,
+            Some(Err(_)) => {
+                return Err(crate::field_error(&Error::malformed("after", "a position in the session's log")));
+            }
+        };
+        let limit = natural("limit", first).or_field_error()?;
+        let page = call.chat.events(call.principal, id, after, limit).await.or_field_error()?;
+        let loads = call.loads();
+        let event = |view| SessionEvent::new(view, || Arc::clone(&loads));
+        connection::events(page, after, event).map(Some)
+    }
+}
+
+/// An id says itself what it is of.
+async fn node(call: &Use<'_>, id: &ID, loads: &Arc<Loads>) -> Result<Node> {
+    if let Ok(id) = id.parse::<SessionId>() {
+        let details = loads.details(id).await.or_field_error()?;
+        return Ok(Session::whole(details, Arc::clone(loads)).into());
+    }
+    let id: MessageId =
+        id.parse().map_err(|_| crate::field_error(&Error::malformed("id", "the id of a session or of a message")))?;
+    let message = call.chat.message(call.principal, id).await.or_field_error()?;
+    Ok(Message { message, loads: Arc::clone(loads) }.into())
+}
+
+/// An error beside a list that is there all the same.
+fn in_list(context: &Context<'_>, error: async_graphql::Error) -> async_graphql::ServerError {
+    let path = context.path_node.as_ref().map(|node| node.to_string_vec()).unwrap_or_default();
+    let path = path.into_iter().map(async_graphql::PathSegment::Field).collect();
+    error.into_server_error(context.item.pos).with_path(path)
+}

@@ -1,0 +1,71 @@
+//! Scalars.
+
+use async_graphql::{ID, InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
+use chatcore::{
+    Code, Error, Result,
+    model::{SessionId, UserId},
+};
+use chrono::{SecondsFormat, Utc};
+
+/// A whole number from 0 to 2^53 - 1, as a JSON number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Long(pub(super) u64);
+
+/// The largest whole number that every client can tell from its neighbours (RFC 8259, section 6).
+const LARGEST: u64 = (1 << 53) - 1;
+
+/// A whole number from 0 to 2^53 - 1, as a JSON number.
+#[Scalar]
+impl ScalarType for Long {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let number = match &value {
+            Value::Number(number) => number.as_u64().filter(|number| *number <= LARGEST),
+            _ => None,
+        };
+        number.map(Self).ok_or_else(|| InputValueError::custom("a whole number from 0 to 2^53 - 1"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Number(Number::from(self.0))
+    }
+}
+
+/// A time (RFC 3339), in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DateTime(pub(super) chrono::DateTime<Utc>);
+
+/// A time (RFC 3339), in UTC.
+#[Scalar]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        let time = chrono::DateTime::parse_from_rfc3339(text).map_err(InputValueError::custom)?;
+        Ok(Self(time.to_utc()))
+    }
+
+    fn to_value(&self) -> Value {
+        // As the other transports write it.
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+/// A session's id, which is written like an address: one that cannot be parsed is malformed.
+pub(super) fn session_id(id: &ID) -> Result<SessionId> {
+    id.parse().map_err(|_| Error::malformed("session_id", "a session's id is a UUID"))
+}
+
+/// A user's id where it is an address.
+pub(super) fn user_id(id: &ID) -> Result<UserId> {
+    UserId::new(id.as_str()).map_err(|error| Error::malformed("user_id", error.expected))
+}
+
+/// A user's id where it is content.
+pub(super) fn named_user(id: &ID) -> Result<UserId> {
+    UserId::new(id.as_str()).map_err(|error| Error::invalid("user_id", Code::ValidationInvalidValue, error.expected))
+}
+
+/// A number that must not be negative.
+pub(super) fn natural(name: &str, value: Option<i32>) -> Result<Option<u64>> {
+    let negative = |_| Error::invalid(name, Code::ValidationInvalidValue, "must not be negative");
+    value.map(u64::try_from).transpose().map_err(negative)
+}

@@ -1,0 +1,171 @@
+//! Sessions.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object, Result};
+use chatcore::{
+    Chat,
+    chat::ParticipantsOf,
+    model::{self, MessageWindow, Page, SessionDetails, SessionSummary},
+};
+
+use super::{
+    Fallible as _,
+    connection::{self, MessageArguments, MessageConnection, ParticipantConnection, listed},
+    load::Loads,
+    message::Message,
+    scalar::{DateTime, Long},
+    user::User,
+};
+
+/// Who may come into a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "model::SessionType")]
+pub(super) enum SessionType {
+    /// Nobody but the owner.
+    Private,
+    /// Everybody.
+    Public,
+    /// Who is brought in.
+    InviteOnly,
+    /// Exactly two people.
+    Direct,
+}
+
+/// A conversation, with what its contents can be loaded by.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    summary: SessionSummary,
+    /// What was read together with it.
+    details: Option<Arc<SessionDetails>>,
+    loads: Arc<Loads>,
+}
+
+impl Session {
+    /// As a list shows it.
+    pub(super) const fn listed(summary: SessionSummary, loads: Arc<Loads>) -> Self {
+        Self { summary, details: None, loads }
+    }
+
+    /// With its contents.
+    pub(super) fn whole(details: SessionDetails, loads: Arc<Loads>) -> Self {
+        Self { summary: details.summary.clone(), details: Some(Arc::new(details)), loads }
+    }
+}
+
+/// A conversation.
+#[Object]
+impl Session {
+    /// The id.
+    pub(super) async fn id(&self) -> ID {
+        ID(self.summary.session.id.to_string())
+    }
+
+    /// What it is called.
+    async fn title(&self) -> &str {
+        &self.summary.session.title
+    }
+
+    /// What it is about.
+    async fn description(&self) -> Option<&str> {
+        self.summary.session.description.as_deref()
+    }
+
+    /// Who may come in.
+    async fn session_type(&self) -> SessionType {
+        self.summary.session.session_type.into()
+    }
+
+    /// How many may be in it.
+    async fn max_participants(&self) -> u32 {
+        self.summary.session.max_participants
+    }
+
+    /// How many are in it.
+    async fn participant_count(&self) -> u32 {
+        self.summary.session.participant_count
+    }
+
+    /// Who made it.
+    async fn owner(&self) -> User {
+        User(self.summary.owner.clone())
+    }
+
+    /// False for one that was deleted.
+    async fn is_active(&self) -> bool {
+        self.summary.session.is_active
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.summary.session.created_at)
+    }
+
+    /// When its settings last changed.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.summary.session.updated_at)
+    }
+
+    /// How many messages it holds.
+    async fn message_count(&self) -> Long {
+        Long(self.summary.message_count)
+    }
+
+    /// The position in its log up to which this is what it holds: `sessionEvents` after it has all that comes. The first 50
+    /// participants (`participants`) and the newest 50 messages (`messages(last: 50)`) belong to it where the session was asked
+    /// for by its id.
+    async fn seq(&self) -> Result<Option<Long>> {
+        let seq = match &self.details {
+            Some(details) => details.seq,
+            None => self.loads.details(self.summary.session.id).await.or_field_error()?.seq,
+        };
+        Ok(Some(Long(seq)))
+    }
+
+    /// Who is in it, in the order in which they came. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn participants(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which to begin.")] after: Option<String>,
+        #[graphql(desc = "Whether to show e-mail addresses: to owners and admins all, to others their own.")]
+        include_email: Option<bool>,
+    ) -> Result<Option<ParticipantConnection>> {
+        let chat = context.data::<Chat>()?;
+        let page = connection::page(first, after.as_deref()).or_field_error()?;
+        let asked =
+            ParticipantsOf { session_id: self.summary.session.id, page, with_email: include_email.unwrap_or(false) };
+        let found = match &self.details {
+            Some(details) if page == Page::FIRST && !asked.with_email => details.participants.clone(),
+            Some(_) | None => self.loads.participants(asked).await.or_field_error()?,
+        };
+        let full = connection::full(chat, page, found.len());
+        Ok(Some(connection::participants(found, asked, full)))
+    }
+
+    /// What is said in it, oldest first. `last` gives the newest ones, `before` and `after` take a cursor, a position or an
+    /// RFC 3339 time, `skip` counts from the oldest. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, last, child_complexity)")]
+    async fn messages(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many at the most, from the oldest or after a place.")] first: Option<i32>,
+        #[graphql(desc = "The place after which to begin.")] after: Option<String>,
+        #[graphql(desc = "How many at the most, up to the newest or before a place.")] last: Option<i32>,
+        #[graphql(desc = "The place before which to end.")] before: Option<String>,
+        #[graphql(desc = "How many to leave out.")] skip: Option<Long>,
+    ) -> Result<Option<MessageConnection>> {
+        let chat = context.data::<Chat>()?;
+        let asked = MessageArguments { first, after, last, before, skip };
+        let asked = asked.read(self.summary.session.id).or_field_error()?;
+        let newest =
+            asked.window == MessageWindow::Newest && asked.limit == Some(u64::from(chat.limits().page_default));
+        let page = match &self.details {
+            Some(details) if newest => details.newest(),
+            Some(_) | None => self.loads.messages(asked).await.or_field_error()?,
+        };
+        let message = |message| Message { message, loads: Arc::clone(&self.loads) };
+        Ok(Some(connection::messages(page, message)))
+    }
+}

@@ -1,0 +1,72 @@
+//! Subscriptions.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, Result};
+use chatcore::chat;
+use futures_util::{Stream, StreamExt as _, stream};
+
+use super::{
+    Fallible as _, Use,
+    event::Delivery,
+    load::{Loads, Reads},
+    scalar::{Long, session_id},
+};
+
+/// A position in the log of a session.
+#[derive(InputObject)]
+struct PositionInput {
+    /// The session.
+    session_id: ID,
+    /// The position after which to go on.
+    seq: Long,
+}
+
+/// What may be followed.
+pub(crate) struct Subscription;
+
+/// What may be followed.
+#[async_graphql::Subscription]
+impl Subscription {
+    /// A session's events after a position and on live, and its signals. First comes `Subscribed`. A client that comes back goes
+    /// on after the last `seq` that it saw. It completes with the event that takes the right to read away.
+    async fn session_events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
+        #[graphql(desc = "The position after which to begin; now, where not given.")] after: Option<Long>,
+    ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&session).or_field_error()?;
+        let after = after.map(|Long(seq)| seq);
+        let events = call.chat.subscribe(call.principal, id, after).await.or_field_error()?;
+        let start = chat::Position { session_id: id, seq: events.after() };
+        let loads = loads(call.reads());
+        let first = stream::iter([Ok(Delivery::subscribed(start))]);
+        Ok(first.chain(events.map(move |delivery| Delivery::delivered(delivery.or_field_error()?, &loads))))
+    }
+
+    /// The events and signals of all of the caller's sessions. First comes a `Subscribed` for each of them; for one that the
+    /// caller comes into later it comes then, before the event that brought them in.
+    async fn all_session_events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Positions after which to begin; sessions that are not named begin now.")] after: Option<
+            Vec<PositionInput>,
+        >,
+    ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
+        let call = Use::of(context).await?;
+        let position = |PositionInput { session_id: id, seq: Long(seq) }: PositionInput| {
+            session_id(&id).map(|session_id| chat::Position { session_id, seq })
+        };
+        let after: chatcore::Result<Vec<_>> = after.unwrap_or_default().into_iter().map(position).collect();
+        let all = call.chat.subscribe_all(call.principal, &after.or_field_error()?).await.or_field_error()?;
+        let loads = loads(call.reads());
+        Ok(all.map(move |delivery| Delivery::of_all(delivery.or_field_error()?, &loads)))
+    }
+}
+
+/// Makes loads for one event: what they keep is as old as that.
+fn loads(reads: Arc<Reads>) -> impl Fn() -> Arc<Loads> {
+    move || Arc::new(Loads::new(Arc::clone(&reads)))
+}

@@ -1,0 +1,25 @@
+//! The transports, for whatever carries them: GraphQL over HTTP ([`HttpHead`]), graphql-sse in its distinct connections
+//! mode (the same, with `Accept: text/event-stream`), and graphql-transport-ws ([`serve_socket`]).
+//!
+//! They know no web framework and no token. Who serves them reads bodies within limits, finds out who calls, and hands
+//! over a [`Caller`].
+
+mod caller;
+mod clock;
+mod execution;
+mod http;
+mod message;
+mod options;
+mod page;
+mod request;
+mod response;
+mod socket;
+mod sse;
+
+pub use caller::Caller;
+pub use http::{ALLOW, HttpBody, HttpHead, HttpReply};
+pub use options::WireOptions;
+pub use page::graphiql;
+#[cfg(feature = "poem")]
+pub(crate) use socket::converse;
+pub use socket::{Close, Frame, PROTOCOL, serve_socket, token_of};

@@ -1,0 +1,83 @@
+//! Server-sent events, as graphql-sse has them in its distinct connections mode: one operation to each stream.
+
+use bytes::Bytes;
+use futures_util::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use tokio::time::{Instant, Interval, interval_at};
+
+use super::{
+    Caller, WireOptions,
+    clock::{at, in_time},
+    execution::{Execution, Step},
+    response::{Body, json},
+};
+
+/// Results that are written together where they are there together.
+const BURST: usize = 64;
+
+struct Events {
+    execution: Execution,
+    heartbeat: Interval,
+    expiry: Option<Instant>,
+    stop: BoxFuture<'static, ()>,
+    /// Ends with the stream.
+    _caller: Caller,
+}
+
+/// The events of an operation. The stream ends without `complete` when `stop` is done or the token ends: then the
+/// client may connect again, and shows its new token.
+pub(crate) fn events(
+    execution: Execution,
+    caller: Caller,
+    options: &WireOptions,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> BoxStream<'static, Bytes> {
+    let every = options.heartbeat;
+    let heartbeat = interval_at(Instant::now() + every, every);
+    let expiry = caller.left().and_then(in_time);
+    let events = Events { execution, heartbeat, expiry, stop: stop.boxed(), _caller: caller };
+    stream::unfold(events, |mut events| async { events.next().await.map(|text| (Bytes::from(text), events)) }).boxed()
+}
+
+impl Events {
+    async fn next(&mut self) -> Option<String> {
+        let first = tokio::select! {
+            biased;
+            () = &mut self.stop => return None,
+            () = at(self.expiry) => return None,
+            step = self.execution.next() => step?,
+            _ = self.heartbeat.tick() => return Some(":\n\n".to_owned()),
+        };
+        let mut text = String::new();
+        let (mut burst, mut next) = (1, Some(first));
+        while let Some(step) = next {
+            write(&mut text, &step);
+            burst += 1;
+            next = if burst > BURST { None } else { self.execution.next().now_or_never().flatten() };
+        }
+        self.heartbeat.reset();
+        Some(text)
+    }
+}
+
+fn write(text: &mut String, step: &Step) {
+    // JSON as serde_json writes it holds no line break.
+    let mut next = |body: String| {
+        text.push_str("event: next\ndata: ");
+        text.push_str(&body);
+        text.push_str("\n\n");
+    };
+    match step {
+        Step::Next(response) => next(json(&Body::executed(response))),
+        Step::Failed(errors) => next(json(&Body::refused(errors))),
+        Step::Complete => {}
+    }
+    match step {
+        Step::Next(_) => {}
+        // A browser tells nobody of an event without data.
+        Step::Failed(_) | Step::Complete => text.push_str("event: complete\ndata:\n\n"),
+    }
+}

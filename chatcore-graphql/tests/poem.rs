@@ -1,0 +1,383 @@
+//! The endpoint for poem, over the network.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests report by panicking"
+)]
+#![cfg(feature = "poem")]
+
+mod toy;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use async_graphql::Data;
+use async_trait::async_trait;
+use chatcore::{Authenticator, Error, Principal, identity::SystemRole, model::UserId};
+use chatcore_graphql::{GraphqlFrontend, WireOptions};
+use chatcore_http::{Options, ServeOptions, Sockets, serve, tungstenite};
+use chrono::{DateTime, Utc};
+use futures_util::{SinkExt, StreamExt};
+use poem::Route;
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_util::sync::CancellationToken;
+use toy::{Operation, Seen, toy};
+use tungstenite::{Message, client::IntoClientRequest};
+
+/// Takes `user-<name>`, and `brief-<name>` for two seconds.
+struct Toys;
+
+#[async_trait]
+impl Authenticator for Toys {
+    async fn authenticate(&self, token: &str) -> chatcore::Result<Principal> {
+        let (kind, name) = token.split_once('-').ok_or(Error::TokenInvalid)?;
+        let expires_at = match kind {
+            "user" => None,
+            "brief" => Some(Utc::now() + chrono::Duration::seconds(2)),
+            _ => return Err(Error::TokenExpired),
+        };
+        Ok(Principal {
+            user_id: UserId::new(name).map_err(|_| Error::TokenInvalid)?,
+            username: None,
+            name: None,
+            email: None,
+            picture: None,
+            system_role: SystemRole::User,
+            login_id: None,
+            issued_at: DateTime::UNIX_EPOCH,
+            expires_at,
+        })
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    sockets: Sockets,
+    stop: CancellationToken,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    async fn start(options: Options) -> Self {
+        let sockets = Sockets::new(options);
+        let seen = Arc::new(Seen::default());
+        let data = |principal: &Principal| {
+            let mut data = Data::default();
+            data.insert(Operation(principal.user_id.as_str().len()));
+            data
+        };
+        let frontend = GraphqlFrontend::new(toy(&seen), Toys, data, sockets.clone(), WireOptions::default());
+        let app = frontend.mount(Route::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(serve(listener, app, ServeOptions::default(), stop.clone().cancelled_owned()));
+        Self { address, sockets, stop, task }
+    }
+
+    async fn plain() -> Self {
+        Self::start(Options::default()).await
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/graphql", self.address)
+    }
+
+    fn ask(&self, method: Method) -> reqwest::RequestBuilder {
+        reqwest::Client::new().request(method, self.url()).bearer_auth("user-ann")
+    }
+
+    fn get(&self, method: Method, query: &str) -> reqwest::RequestBuilder {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish();
+        reqwest::Client::new().request(method, format!("{}?{query}", self.url())).bearer_auth("user-ann")
+    }
+
+    async fn query(&self, query: &str, accept: &str) -> Response {
+        let request = self.ask(Method::POST).header("Accept", accept).json(&json!({ "query": query }));
+        request.send().await.unwrap()
+    }
+
+    async fn open(&self, url_query: &str, headers: &[(&'static str, &str)]) -> Result<Client, tungstenite::Error> {
+        let mut request = format!("ws://{}/graphql{url_query}", self.address).into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        Ok(Client(connect_async(request).await?.0))
+    }
+
+    async fn admitted(&self, token: &str) -> Client {
+        let mut client = self.open("", &[PROTOCOL]).await.unwrap();
+        client.send(json!({ "type": "connection_init", "payload": { "token": token } })).await;
+        assert_eq!(client.message().await, json!({ "type": "connection_ack" }));
+        client
+    }
+}
+
+const PROTOCOL: (&str, &str) = ("Sec-WebSocket-Protocol", "graphql-transport-ws");
+
+struct Client(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
+
+impl Client {
+    async fn send(&mut self, message: Value) {
+        self.0.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    async fn subscribe(&mut self, query: &str) {
+        self.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": query } })).await;
+    }
+
+    async fn raw(&mut self) -> Option<Message> {
+        timeout(Duration::from_secs(20), self.0.next()).await.unwrap().map(Result::unwrap)
+    }
+
+    async fn message(&mut self) -> Value {
+        match self.raw().await {
+            Some(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn closed(&mut self) -> (u16, String) {
+        match self.raw().await {
+            Some(Message::Close(Some(frame))) => (frame.code.into(), frame.reason.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn codes(response: Response) -> Vec<Value> {
+    let body: Value = response.json().await.unwrap();
+    body["errors"].as_array().unwrap().iter().map(|error| error["extensions"]["code"].clone()).collect()
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn queries_by_post_and_get() {
+    let server = Server::plain().await;
+    let response = server.query("{ hello operation }", "*/*").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(header(&response, "content-type"), Some("application/graphql-response+json; charset=utf-8"));
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body, json!({ "data": { "hello": "world", "operation": 3 } }));
+    let request = server.get(Method::GET, "{ echo(text: \"a b\") }");
+    let body: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(body, json!({ "data": { "echo": "a b" } }));
+    let request = server.get(Method::HEAD, "{ hello }");
+    let response = request.send().await.unwrap();
+    assert_eq!((response.status(), response.text().await.unwrap()), (StatusCode::OK, String::new()));
+    let response = server.get(Method::GET, "mutation { bump }").send().await.unwrap();
+    assert_eq!((response.status(), header(&response, "allow")), (StatusCode::METHOD_NOT_ALLOWED, Some("POST")));
+}
+
+#[tokio::test]
+async fn methods() {
+    let server = Server::plain().await;
+    let allow = Some("GET, HEAD, POST, OPTIONS");
+    let response = server.ask(Method::OPTIONS).send().await.unwrap();
+    assert_eq!((response.status(), header(&response, "allow")), (StatusCode::NO_CONTENT, allow));
+    let response = server.ask(Method::DELETE).send().await.unwrap();
+    assert_eq!((response.status(), header(&response, "allow")), (StatusCode::METHOD_NOT_ALLOWED, allow));
+    assert_eq!(codes(response).await, ["METHOD_NOT_ALLOWED"]);
+}
+
+#[tokio::test]
+async fn a_token_is_needed() {
+    let server = Server::plain().await;
+    for (token, code, challenge) in [
+        (None, "AUTH_REQUIRED", "Bearer"),
+        (Some("Basic x"), "AUTH_REQUIRED", "Bearer"),
+        (Some("Bearer nobody"), "AUTH_TOKEN_INVALID", "Bearer error=\"invalid_token\""),
+        (Some("Bearer old-ann"), "AUTH_TOKEN_EXPIRED", "Bearer error=\"invalid_token\""),
+    ] {
+        for accept in ["application/json", "application/graphql-response+json", "text/event-stream"] {
+            let mut request = reqwest::Client::new().post(server.url()).header("Accept", accept);
+            if let Some(token) = token {
+                request = request.header("Authorization", token);
+            }
+            let response = request.json(&json!({ "query": "{ hello }" })).send().await.unwrap();
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(header(&response, "www-authenticate"), Some(challenge));
+            assert_eq!(codes(response).await, [code]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_counted() {
+    let server = Server::start(Options { body_bytes: 1_000, ..Options::default() }).await;
+    let body = |len: usize| {
+        let text = json!({ "query": "{ hello }" }).to_string();
+        format!("{text}{}", " ".repeat(len - text.len()))
+    };
+    let send =
+        |body: reqwest::Body| server.ask(Method::POST).header("Content-Type", "application/json").body(body).send();
+    assert_eq!(send(body(1_000).into()).await.unwrap().status(), StatusCode::OK);
+    let in_pieces =
+        |text: String| reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(text)]));
+    assert_eq!(send(in_pieces(body(1_000))).await.unwrap().status(), StatusCode::OK);
+    for body in [body(1_001).into(), in_pieces(body(1_001)), body(1_000_000).into()] {
+        let response = send(body).await.unwrap();
+        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(codes(response).await, ["PAYLOAD_TOO_LARGE"]);
+    }
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_page_without_a_token() {
+    let server = Server::plain().await;
+    let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let response = reqwest::Client::new().get(server.url()).header("Accept", accept).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(header(&response, "content-type"), Some("text/html; charset=utf-8"));
+    let page = response.text().await.unwrap();
+    assert!(page.contains("createUrl('/graphql')") && page.contains("createUrl('/graphql', true)"));
+}
+
+#[tokio::test]
+async fn events_stream() {
+    let server = Server::start(Options { sockets_per_user: 1, ..Options::default() }).await;
+    let mut response = server.query("subscription { quiet }", "text/event-stream").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(header(&response, "content-type"), Some("text/event-stream; charset=utf-8"));
+    let chunk = response.chunk().await.unwrap().unwrap();
+    assert_eq!(chunk, "event: next\ndata: {\"data\":{\"quiet\":1}}\n\n");
+    // It counts as a socket.
+    let second = server.query("subscription { quiet }", "text/event-stream").await;
+    assert_eq!((second.status(), header(&second, "retry-after")), (StatusCode::TOO_MANY_REQUESTS, Some("1")));
+    assert_eq!(codes(second).await, ["CONNECTION_LIMIT_EXCEEDED"]);
+    assert_eq!(server.sockets.open(), 1);
+    // It ends with the server, and gives its place back.
+    server.sockets.close().await;
+    assert_eq!(response.chunk().await.unwrap(), None);
+    assert_eq!(server.sockets.open(), 0);
+    let third = server.query("subscription { quiet }", "text/event-stream").await;
+    assert_eq!(third.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn tokens_of_a_socket() {
+    let server = Server::plain().await;
+    let authorization = ("Authorization", "Bearer user-ann");
+    let empty = json!({ "type": "connection_init" });
+    let with = |payload: Value| json!({ "type": "connection_init", "payload": payload });
+    for (url_query, headers, init) in [
+        ("", vec![PROTOCOL, authorization], empty.clone()),
+        ("?token=user-ann", vec![PROTOCOL], empty.clone()),
+        ("?token=user-ann", vec![PROTOCOL], with(json!({ "token": "nobody" }))),
+        ("", vec![PROTOCOL], with(json!({ "token": "user-ann" }))),
+        (
+            "",
+            vec![("Sec-WebSocket-Protocol", "other, graphql-transport-ws")],
+            with(json!({ "AuthorizatioN": "Bearer user-ann" })),
+        ),
+    ] {
+        let mut client = server.open(url_query, &headers).await.unwrap();
+        client.send(init).await;
+        assert_eq!(client.message().await, json!({ "type": "connection_ack" }));
+        client.subscribe("{ operation }").await;
+        let message = client.message().await;
+        assert_eq!(message, json!({ "id": "1", "type": "next", "payload": { "data": { "operation": 3 } } }));
+        assert_eq!(client.message().await, json!({ "id": "1", "type": "complete" }));
+    }
+    for (init, reason) in [
+        (empty, "AUTH_REQUIRED"),
+        (with(json!({ "token": "nobody" })), "AUTH_TOKEN_INVALID"),
+        (with(json!({ "Authorization": "Bearer old-ann" })), "AUTH_TOKEN_EXPIRED"),
+    ] {
+        let mut client = server.open("", &[PROTOCOL]).await.unwrap();
+        client.send(init).await;
+        assert_eq!(client.closed().await, (4403, reason.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_before_the_upgrade() {
+    let server = Server::plain().await;
+    for (url_query, headers, status, code) in [
+        ("", vec![], 426, "UPGRADE_REQUIRED"),
+        ("", vec![("Sec-WebSocket-Protocol", "graphql-ws")], 426, "UPGRADE_REQUIRED"),
+        ("", vec![PROTOCOL, ("Origin", "https://elsewhere.example")], 403, "ORIGIN_NOT_ALLOWED"),
+        ("?token=nobody", vec![PROTOCOL], 401, "AUTH_TOKEN_INVALID"),
+        ("?token=user-ann", vec![PROTOCOL, ("Authorization", "Bearer old-ann")], 401, "AUTH_TOKEN_EXPIRED"),
+    ] {
+        let Err(tungstenite::Error::Http(response)) = server.open(url_query, &headers).await else {
+            panic!("{headers:?} was let in")
+        };
+        let body: Value = serde_json::from_slice(response.body().as_deref().unwrap()).unwrap();
+        assert_eq!((response.status().as_u16(), &body["errors"][0]["extensions"]["code"]), (status, &json!(code)));
+    }
+    assert_eq!(server.sockets.open(), 0);
+}
+
+#[tokio::test]
+async fn sockets_are_counted() {
+    let options = Options { sockets_per_user: 1, unknown_sockets: 1, ..Options::default() };
+    let server = Server::start(options).await;
+    let mut first = server.admitted("user-ann").await;
+    // Who has said who they are leaves room for others who have not.
+    let mut second = server.open("", &[PROTOCOL]).await.unwrap();
+    assert!(
+        matches!(server.open("", &[PROTOCOL]).await, Err(tungstenite::Error::Http(response)) if response.status() == 429)
+    );
+    second.send(json!({ "type": "connection_init", "payload": { "token": "user-ann" } })).await;
+    assert_eq!(second.closed().await, (4403, "CONNECTION_LIMIT_EXCEEDED".to_owned()));
+    assert!(matches!(
+        server.open("?token=user-ann", &[PROTOCOL]).await,
+        Err(tungstenite::Error::Http(response)) if response.status() == 429
+    ));
+    let _bob = server.admitted("user-bob").await;
+    // What ends gives its place back.
+    first.0.close(None).await.unwrap();
+    assert!(matches!(first.raw().await, Some(Message::Close(_)) | None));
+    let again = async {
+        while server.open("?token=user-ann", &[PROTOCOL]).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_its_token() {
+    let server = Server::plain().await;
+    let mut client = server.admitted("brief-ann").await;
+    client.subscribe("subscription { quiet }").await;
+    assert_eq!(client.message().await["type"], "next");
+    assert_eq!(client.closed().await, (4403, "AUTH_TOKEN_EXPIRED".to_owned()));
+}
+
+#[tokio::test]
+async fn frames_that_are_none() {
+    let server = Server::start(Options { frame_bytes: 1_000, ..Options::default() }).await;
+    let mut client = server.admitted("user-ann").await;
+    client.0.send(Message::text("x".repeat(1_001))).await.unwrap();
+    assert_eq!(client.closed().await, (1009, "message too large".to_owned()));
+    let mut client = server.admitted("user-bob").await;
+    client.0.send(Message::binary(vec![1])).await.unwrap();
+    assert_eq!(client.closed().await.0, 4400);
+}
+
+#[tokio::test]
+async fn sockets_end_with_the_server() {
+    let server = Server::plain().await;
+    let mut client = server.admitted("user-ann").await;
+    client.subscribe("subscription { quiet }").await;
+    assert_eq!(client.message().await["type"], "next");
+    let Server { sockets, stop, task, .. } = server;
+    let ended = tokio::spawn(async move {
+        sockets.close().await;
+        sockets.open()
+    });
+    assert_eq!(client.closed().await, (1001, "the server ends".to_owned()));
+    drop(client);
+    assert_eq!(ended.await.unwrap(), 0);
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}

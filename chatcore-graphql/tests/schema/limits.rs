@@ -1,0 +1,147 @@
+//! What an operation may ask for, and what it costs.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use chatcore::{Error, async_trait};
+use chatcore_graphql::Meter;
+
+use super::*;
+
+async fn refusal(schema: &ChatSchema, query: &str) -> String {
+    let answer = ask(schema, &user("alice"), query, json!({})).await;
+    assert_eq!(answer["data"], Value::Null, "{} {answer:#}", query.get(..80).unwrap_or(query));
+    codes(&answer).join(" ")
+}
+
+const OVER: &str = "RESOURCE_LIMIT_EXCEEDED";
+
+#[tokio::test]
+async fn what_asks_for_too_much_is_refused_before_it_is_carried_out() {
+    let (chat, schema) = graph();
+    make(&schema, &user("alice"), "PRIVATE").await;
+    let aliases = |count: usize, field: &str| -> String { (0..count).map(|n| format!("a{n}: {field} ")).collect() };
+    let deep = |field: &str, depth: usize| format!("{{ {}{}{} }}", field.repeat(depth), "id", " }".repeat(depth));
+    let make = "createSession(input: {title: \"x\"}) { session { id } }";
+
+    assert_eq!(refusal(&schema, &deep("me { ", 100)).await, OVER);
+    assert_eq!(refusal(&schema, &deep("me { ", 20_000)).await, OVER);
+    assert_eq!(refusal(&schema, &format!("{{ {} }}", aliases(5_000, "me { id }"))).await, OVER);
+    assert_eq!(refusal(&schema, &format!("{{ me {{ {} }} }}", aliases(101, "id"))).await, OVER);
+    assert_eq!(refusal(&schema, &format!("mutation {{ {} }}", aliases(51, make))).await, OVER);
+    assert_eq!(refusal(&schema, &format!("mutation {{ {} }}", format!("{make} ").repeat(51))).await, OVER);
+    let spread = format!("mutation {{ {} }} fragment f on Mutation {{ {} }}", "...f ".repeat(20), aliases(3, make));
+    assert_eq!(refusal(&schema, &spread).await, OVER);
+    let commented = format!("{{ me {{ id }} }} # {}", "x ".repeat(100_000));
+    data(&schema, &user("alice"), &commented, json!({})).await;
+    assert_eq!(refusal(&schema, &format!("{{ me {{ {} }} }}", "id ".repeat(5_000))).await, OVER);
+    // Sizes of lists are counted, those in variables, too.
+    let lists = "query($n: Int) { sessions(first: $n) { nodes { messages(last: 100) { nodes { id content seq } } } } }";
+    let answer = ask(&schema, &user("alice"), lists, json!({ "n": 100 })).await;
+    assert_eq!((codes(&answer), &answer["data"]), (vec![OVER], &Value::Null));
+    assert_eq!(codes(&ask(&schema, &user("alice"), lists, json!({ "n": 5 })).await), Vec::<&str>::new());
+    // Each fragment spreads the next one twice: forty lines, and a million million fields.
+    let bomb: String = (0..40).map(|n| format!("fragment f{n} on User {{ ...f{} ...f{} }} ", n + 1, n + 1)).collect();
+    let bomb = format!("{{ me {{ ...f0 }} }} {bomb} fragment f40 on User {{ id }}");
+    assert_eq!(refusal(&schema, &bomb).await, OVER);
+    let circle = "{ me { ...a } } fragment a on User { ...b } fragment b on User { ...a }";
+    assert_eq!(refusal(&schema, circle).await, "VALIDATION_INVALID_FORMAT");
+    let unused = "{ me { id } } fragment a on User { ...a }";
+    assert_ne!(refusal(&schema, unused).await, "");
+    let circular =
+        "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }";
+    assert_eq!(refusal(&schema, circular).await, OVER);
+    assert_eq!(chat.sessions(&user("alice"), chatcore::model::Page::FIRST).await.unwrap().len(), 1, "nothing was made");
+}
+
+#[tokio::test]
+async fn what_is_no_query_is_told_so() {
+    let (_, schema) = graph();
+    for (query, code) in [
+        ("", "VALIDATION_INVALID_FORMAT"),
+        ("{", "VALIDATION_INVALID_FORMAT"),
+        ("{ me { id } ", "VALIDATION_INVALID_FORMAT"),
+        ("{ me(\"", "VALIDATION_INVALID_FORMAT"),
+        ("\u{0}", "VALIDATION_INVALID_FORMAT"),
+        ("{ me }", "VALIDATION_INVALID_VALUE"),
+        ("{ nothing }", "VALIDATION_INVALID_VALUE"),
+        ("{ session(id: 1.5) { id } }", "VALIDATION_INVALID_VALUE"),
+        ("{ session { id } }", "VALIDATION_INVALID_VALUE"),
+        ("mutation { createSession(input: {title: 3}) { session { id } } }", "VALIDATION_INVALID_VALUE"),
+        (
+            "mutation { createSession(input: {title: \"x\", unknown: 3}) { session { id } } }",
+            "VALIDATION_INVALID_VALUE",
+        ),
+        (
+            "mutation { createSession(input: {title: \"x\", sessionType: SECRET}) { session { id } } }",
+            "VALIDATION_INVALID_VALUE",
+        ),
+        ("query A { me { id } } query B { me { id } }", "VALIDATION_INVALID_VALUE"),
+        ("query($n: Int!) { sessions(first: $n) { nodes { id } } }", "VALIDATION_INVALID_VALUE"),
+        ("{ session(id: \"x\") { id } }", "VALIDATION_INVALID_FORMAT"),
+    ] {
+        let answer = ask(&schema, &user("alice"), query, json!({})).await;
+        let codes = codes(&answer);
+        assert!(!codes.is_empty() && codes.iter().all(|found| *found == code), "{query}: {answer:#}");
+    }
+}
+
+#[tokio::test]
+async fn introspection_and_suggestions_can_be_switched_off() {
+    let asked = "{ __schema { queryType { name } } __type(name: \"Session\") { name } }";
+    let (_, on) = graph();
+    assert_eq!(data(&on, &user("alice"), asked, json!({})).await["__schema"]["queryType"]["name"], "Query");
+    let misspelt = "{ sessionz { nodes { id } } }";
+    assert!(ask(&on, &user("alice"), misspelt, json!({})).await.to_string().contains("Did you mean"));
+
+    let options = SchemaOptions { introspection: false, suggestions: false, ..SchemaOptions::default() };
+    let off = schema(Chat::in_memory(), options);
+    let answer = ask(&off, &user("alice"), asked, json!({})).await;
+    assert_eq!((codes(&answer), &answer["data"]), (vec!["RESOURCE_ACCESS_DENIED"], &Value::Null));
+    let typename = data(&off, &user("alice"), "{ __typename me { __typename } }", json!({})).await;
+    assert_eq!(typename, json!({ "__typename": "Query", "me": { "__typename": "User" } }), "clients cannot do without");
+    assert!(!ask(&off, &user("alice"), misspelt, json!({})).await.to_string().contains("Did you mean"));
+}
+
+#[tokio::test]
+async fn what_introspection_tools_ask_is_within_the_limits() {
+    let (_, schema) = graph();
+    let query = include_str!("introspection.graphql");
+    let found = data(&schema, &user("alice"), query, json!({})).await;
+    assert!(found["__schema"]["types"].as_array().unwrap().len() > 30);
+}
+
+/// Refuses after so many.
+struct Only(usize, AtomicUsize);
+
+#[async_trait]
+impl Meter for Only {
+    async fn admit(&self, principal: &Principal, field: &str) -> chatcore::Result<()> {
+        assert_eq!((principal.user_id.as_str(), field), ("alice", "createSession"));
+        let before = self.1.fetch_add(1, Ordering::SeqCst);
+        if before < self.0 { Ok(()) } else { Err(Error::RateLimited { retry_after: 3 }) }
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_aliases_are_a_thousand_uses() {
+    let (chat, meter) = (Chat::in_memory(), Arc::new(Only(10, AtomicUsize::new(0))));
+    let unlimited = SchemaOptions {
+        aliases: 10_000,
+        root_fields: 10_000,
+        fields: 100_000,
+        tokens: 100_000,
+        meter: Some(Arc::clone(&meter) as Arc<dyn Meter>),
+        ..SchemaOptions::default()
+    };
+    let schema = schema(chat.clone(), unlimited);
+    let fields: String =
+        (0..1_000).map(|n| format!("a{n}: createSession(input: {{title: \"x\"}}) {{ session {{ id }} }} ")).collect();
+    let answer = ask(&schema, &user("alice"), &format!("mutation {{ {fields} }}"), json!({})).await;
+    assert_eq!(meter.1.load(Ordering::SeqCst), 1_000);
+    assert_eq!(codes(&answer), vec!["RATE_LIMIT_EXCEEDED"; 990]);
+    assert_eq!(answer["errors"][0]["extensions"]["retryAfter"], 3);
+    assert_eq!(chat.sessions(&user("alice"), chatcore::model::Page::FIRST).await.unwrap().len(), 10);
+}

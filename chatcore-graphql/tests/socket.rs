@@ -1,0 +1,552 @@
+//! graphql-transport-ws, rule by rule. Time is the tests' own: what never comes ends the socket, and fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests report by panicking"
+)]
+
+mod toy;
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use chatcore_graphql::{Close, Frame, WireOptions, token_of};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use toy::{Client, Got};
+
+fn subscribe(id: Value, payload: Value) -> Value {
+    json!({ "id": id, "type": "subscribe", "payload": payload })
+}
+
+fn next(id: &str, data: Value) -> Value {
+    json!({ "id": id, "type": "next", "payload": { "data": data } })
+}
+
+fn complete(id: &str) -> Value {
+    json!({ "id": id, "type": "complete" })
+}
+
+/// The codes of an `error` message for this id.
+fn codes(message: &Value, id: &str) -> Vec<Value> {
+    assert_eq!((&message["id"], &message["type"]), (&json!(id), &json!("error")), "{message}");
+    let errors = message["payload"].as_array().unwrap();
+    errors.iter().map(|error| error["extensions"]["code"].clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_init_the_socket_ends_in_time() {
+    let mut client = Client::plain();
+    let began = Instant::now();
+    // What else comes does not put the end off.
+    client.send(json!({ "type": "ping" })).await;
+    assert_eq!(client.message().await, json!({ "type": "pong" }));
+    sleep(Duration::from_secs(9)).await;
+    client.send(json!({ "type": "pong" })).await;
+    client.frame(Frame::Ping).await;
+    client.complete("1").await;
+    assert_eq!(client.closed().await, (4408, "Connection initialisation timeout".to_owned()));
+    assert_eq!(began.elapsed().as_secs(), 10);
+    let close = client.server.await.unwrap();
+    assert_eq!(close, Some(Close::new(4408, "Connection initialisation timeout")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_one_init() {
+    for payload in [json!({}), json!({ "wait": true })] {
+        let mut client = Client::plain();
+        client.send(json!({ "type": "connection_init", "payload": payload.clone() })).await;
+        if payload == json!({}) {
+            assert_eq!(client.message().await, json!({ "type": "connection_ack" }));
+        }
+        client.send(json!({ "type": "connection_init" })).await;
+        assert_eq!(client.closed().await, (4429, "Too many initialisation requests".to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_executed_before_the_ack() {
+    for init in [false, true] {
+        let mut client = Client::plain();
+        if init {
+            client.send(json!({ "type": "connection_init", "payload": { "wait": true } })).await;
+        }
+        client.subscribe("1", "mutation { bump }").await;
+        assert_eq!(client.closed().await, (4401, "Unauthorized".to_owned()));
+        assert_eq!(client.seen.bumps.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_init_ends_the_socket() {
+    let mut client = Client::plain();
+    client.send(json!({ "type": "connection_init", "payload": { "refuse": true } })).await;
+    assert_eq!(client.closed().await, (4403, "AUTH_TOKEN_INVALID".to_owned()));
+
+    // So does one that is not answered.
+    let mut client = Client::plain();
+    let began = Instant::now();
+    client.send(json!({ "type": "connection_init", "payload": { "wait": true } })).await;
+    assert_eq!(client.closed().await, (4403, "SERVICE_UNAVAILABLE".to_owned()));
+    assert_eq!(began.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_are_answered_at_any_time() {
+    let payload = json!({ "at": [1, null, "ü"] });
+    let (ping, pong) = (json!({ "type": "ping", "payload": payload }), json!({ "type": "pong", "payload": payload }));
+    let mut client = Client::plain();
+    client.send(ping.clone()).await;
+    assert_eq!(client.message().await, pong);
+    // While it is found out who it is, too.
+    client.send(json!({ "type": "connection_init", "payload": { "wait": true } })).await;
+    client.send(ping.clone()).await;
+    assert_eq!(client.message().await, pong);
+    client.seen.gate.notify_one();
+    assert_eq!(client.message().await, json!({ "type": "connection_ack" }));
+    client.send(ping).await;
+    assert_eq!(client.message().await, pong);
+    client.send(json!({ "type": "ping", "payload": null })).await;
+    assert_eq!(client.message().await, json!({ "type": "pong" }));
+    client.send(json!({ "type": "pong", "payload": { "a": 1 } })).await;
+    client.send(json!({ "type": "pong" })).await;
+    assert_eq!(client.settled().await, Vec::<Value>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_message_ends_the_socket_and_says_what() {
+    let query = json!({ "query": "{ hello }" });
+    let long = "é".repeat(200);
+    let cases = [
+        ("NONSENSE".to_owned(), "JSON"),
+        ("{\"type\":\"ping\"".to_owned(), "JSON"),
+        ("[]".to_owned(), "an array"),
+        ("null".to_owned(), "null"),
+        (json!({}).to_string(), "`type` is missing"),
+        (json!({ "type": 1 }).to_string(), "`type` is a string, this is a number"),
+        (json!({ "type": "start" }).to_string(), "there is no type `start`"),
+        (json!({ "type": long }).to_string(), "there is no type `é"),
+        (json!({ "type": "connection_ack" }).to_string(), "for the server to send"),
+        (json!({ "type": "next", "id": "1", "payload": {} }).to_string(), "for the server to send"),
+        (json!({ "type": "error", "id": "1", "payload": [] }).to_string(), "for the server to send"),
+        (json!({ "type": "connection_init", "payload": [] }).to_string(), "`payload` is an object, this is an array"),
+        (json!({ "type": "ping", "payload": "x" }).to_string(), "`payload` is an object, this is a string"),
+        (json!({ "type": "pong", "payload": 1 }).to_string(), "`payload` is an object, this is a number"),
+        (json!({ "type": "complete" }).to_string(), "`id` is missing"),
+        (json!({ "type": "complete", "id": 7 }).to_string(), "`id` is a string, this is a number"),
+        (json!({ "type": "subscribe", "payload": query }).to_string(), "`id` is missing"),
+        (subscribe(json!(1), query.clone()).to_string(), "`id` is a string, this is a number"),
+        (subscribe(json!(""), query.clone()).to_string(), "`id` is empty"),
+        (subscribe(json!("x".repeat(257)), query.clone()).to_string(), "`id` is longer than 256 bytes"),
+        (json!({ "id": "1", "type": "subscribe" }).to_string(), "`payload` is missing"),
+        (subscribe(json!("1"), json!("{ hello }")).to_string(), "this is a string"),
+        (subscribe(json!("1"), json!({})).to_string(), "`query` is missing"),
+        (subscribe(json!("1"), json!({ "query": 1 })).to_string(), "`query` is a string, this is a number"),
+        (
+            subscribe(json!("1"), json!({ "query": "{ hello }", "operationName": {} })).to_string(),
+            "`operationName` is a string, this is an object",
+        ),
+        (
+            subscribe(json!("1"), json!({ "query": "{ hello }", "variables": [] })).to_string(),
+            "`variables` is an object, this is an array",
+        ),
+        (
+            subscribe(json!("1"), json!({ "query": "{ hello }", "extensions": "" })).to_string(),
+            "`extensions` is an object, this is a string",
+        ),
+    ];
+    for (text, reason) in cases {
+        for init in [false, true] {
+            let mut client = if init { Client::admitted(WireOptions::default(), 64).await } else { Client::plain() };
+            client.text(text.clone()).await;
+            let (code, given) = client.closed().await;
+            assert_eq!(code, 4400, "{text}");
+            assert!(given.contains(reason), "{text}: {given}");
+        }
+    }
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    client.frame(Frame::Binary).await;
+    let (code, reason) = client.closed().await;
+    assert_eq!((code, reason.contains("binary")), (4400, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_known_of_a_message_is_ignored() {
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    let payload = json!({
+        "query": "{ hello }", "operationName": null, "variables": null, "extensions": null, "more": [1],
+    });
+    client.send(json!({ "id": "1", "type": "subscribe", "payload": payload, "more": true })).await;
+    assert_eq!(client.message().await, next("1", json!({ "hello": "world" })));
+    assert_eq!(client.message().await, complete("1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_of_every_kind_are_executed() {
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    let payload = json!({
+        "query": "query a { hello } query b($x: String!) { echo(text: $x) }",
+        "operationName": "b", "variables": { "x": "\u{2028}\"" },
+    });
+    client.send(subscribe(json!("q"), payload)).await;
+    assert_eq!(client.message().await, next("q", json!({ "echo": "\u{2028}\"" })));
+    assert_eq!(client.message().await, complete("q"));
+    client.subscribe("m", "mutation { bump }").await;
+    assert_eq!(client.message().await, next("m", json!({ "bump": 1 })));
+    assert_eq!(client.message().await, complete("m"));
+    client.subscribe("s", "subscription { count(to: 3) }").await;
+    for number in 1..=3 {
+        assert_eq!(client.message().await, next("s", json!({ "count": number })));
+    }
+    assert_eq!(client.message().await, complete("s"));
+    assert_eq!(client.settled().await, Vec::<Value>::new());
+    assert_eq!(client.seen.sources.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_are_made_for_each_operation() {
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    for number in 1..=3 {
+        client.subscribe("1", "{ operation }").await;
+        assert_eq!(client.message().await, next("1", json!({ "operation": number })));
+        assert_eq!(client.message().await, complete("1"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_with_errors_are_results() {
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    client.subscribe("1", "{ hello full }").await;
+    let message = client.message().await;
+    assert_eq!(
+        (&message["type"], &message["payload"]["data"]),
+        (&json!("next"), &json!({ "hello": "world", "full": null }))
+    );
+    assert_eq!(message["payload"]["errors"][0]["extensions"]["code"], "SESSION_FULL");
+    assert_eq!(client.message().await, complete("1"));
+    client.subscribe("2", "{ needed }").await;
+    let message = client.message().await;
+    assert_eq!(message["type"], "next");
+    assert_eq!(message["payload"].get("data"), Some(&Value::Null));
+    assert_eq!(message["payload"]["errors"][0]["extensions"]["code"], "INTERNAL_ERROR");
+    assert_eq!(client.message().await, complete("2"));
+    for field in ["stumbles", "stumblesSlowly"] {
+        client.subscribe("3", &format!("subscription {{ {field} }}")).await;
+        let message = client.message().await;
+        assert_eq!((&message["type"], &message["payload"]["data"]), (&json!("next"), &Value::Null), "{message}");
+        assert_eq!(message["payload"]["errors"][0]["extensions"]["code"], "SESSION_FULL");
+        assert_eq!(client.message().await, next("3", json!({ field: 2 })));
+        assert_eq!(client.message().await, complete("3"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_executed_is_an_error_and_nothing_more() {
+    let deep = format!("{}hello{}", "{nested".repeat(6), "}".repeat(6));
+    let deep = deep.replace("nestedhello", "nested{hello}");
+    let cases = [
+        ("{", "VALIDATION_INVALID_FORMAT"),
+        ("", "VALIDATION_INVALID_FORMAT"),
+        ("{ nothing }", "VALIDATION_INVALID_VALUE"),
+        ("query($x: Int!) { number(value: $x) }", "VALIDATION_REQUIRED_FIELD"),
+        ("{ number(value: \"x\") }", "VALIDATION_INVALID_VALUE"),
+        ("query a { hello } query b { hello }", "VALIDATION_INVALID_VALUE"),
+        (&deep, "RESOURCE_LIMIT_EXCEEDED"),
+        (&format!("{{ {} }}", (0..30).map(|n| format!("a{n}: hello ")).collect::<String>()), "RESOURCE_LIMIT_EXCEEDED"),
+        ("{ hello @skip(if:false) @skip(if:false) @skip(if:false) }", "RESOURCE_LIMIT_EXCEEDED"),
+        (&"{".repeat(10_000), "RESOURCE_LIMIT_EXCEEDED"),
+        (&format!("{{ a(x: {}) }}", "[".repeat(60_000)), "RESOURCE_LIMIT_EXCEEDED"),
+        (&format!("{}hello{}", "{nested".repeat(100), "}".repeat(100)), "RESOURCE_LIMIT_EXCEEDED"),
+        ("subscription { sourceless }", "SESSION_FULL"),
+        ("subscription { nothing }", "VALIDATION_INVALID_VALUE"),
+        ("{ boom }", "INTERNAL_ERROR"),
+    ];
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    for (query, code) in cases {
+        // The id is free again each time.
+        client.subscribe("1", query).await;
+        let message = client.message().await;
+        assert!(codes(&message, "1").contains(&json!(code)), "{query:.100}: {message}");
+        assert_eq!(client.settled().await, Vec::<Value>::new(), "{query:.100}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resolver_that_panics_ends_its_operation_only() {
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    client.subscribe("1", "subscription { quiet }").await;
+    assert_eq!(client.message().await, next("1", json!({ "quiet": 1 })));
+    client.subscribe("2", "subscription { breaks }").await;
+    assert_eq!(client.message().await, next("2", json!({ "breaks": 1 })));
+    assert_eq!(codes(&client.message().await, "2"), ["INTERNAL_ERROR"]);
+    assert_eq!(client.settled().await, Vec::<Value>::new());
+    assert_eq!(client.seen.sources.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_has_one_operation() {
+    for query in ["subscription { quiet }", "{ slow }"] {
+        let mut client = Client::admitted(WireOptions::default(), 64).await;
+        client.subscribe("one", query).await;
+        if query != "{ slow }" {
+            assert_eq!(client.message().await, next("one", json!({ "quiet": 1 })));
+        }
+        client.subscribe("one", "{ hello }").await;
+        assert_eq!(client.closed().await, (4409, "Subscriber for one already exists".to_owned()));
+        assert_eq!(client.seen.sources.load(Ordering::SeqCst), 0);
+    }
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    let id = "ä".repeat(128);
+    client.subscribe(&id, "{ slow }").await;
+    client.subscribe(&id, "{ slow }").await;
+    let (code, reason) = client.closed().await;
+    assert_eq!(code, 4409);
+    assert!(reason.starts_with("Subscriber for ää") && reason.ends_with("ä… already exists"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_client_ends_an_operation_and_its_id_is_free() {
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    for query in ["subscription { quiet }", "subscription { flood }", "{ slow }"] {
+        client.subscribe("1", query).await;
+        client.subscribe("2", "{ hello }").await;
+        client.complete("1").await;
+        client.complete("1").await;
+        client.complete("never there").await;
+        client.subscribe("1", "{ hello }").await;
+        let mut messages = client.settled().await;
+        while !messages.contains(&complete("1")) {
+            messages.extend(client.settled().await);
+        }
+        // Of the second "1", and then nothing.
+        let of_first = |message: &Value| message["id"] == "1";
+        let last: Vec<_> = messages.iter().filter(|message| of_first(message)).rev().take(2).collect();
+        assert_eq!(last, [&complete("1"), &next("1", json!({ "hello": "world" }))], "{query}");
+        assert_eq!(messages.iter().filter(|message| **message == complete("1")).count(), 1);
+        assert_eq!(client.settled().await.iter().filter(|message| of_first(message)).count(), 0);
+        assert_eq!(client.seen.sources.load(Ordering::SeqCst), 0, "{query}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_do_not_wait_for_one_another() {
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    client.subscribe("slow", "{ slow }").await;
+    client.subscribe("fast", "{ hello }").await;
+    assert_eq!(client.message().await, next("fast", json!({ "hello": "world" })));
+    assert_eq!(client.message().await, complete("fast"));
+    client.seen.gate.notify_one();
+    assert_eq!(client.message().await, next("slow", json!({ "slow": 1 })));
+    assert_eq!(client.message().await, complete("slow"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_keeps_nobody_waiting() {
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    client.subscribe("flood", "subscription { flood }").await;
+    client.subscribe("1", "{ hello }").await;
+    let mut others = Vec::new();
+    for _ in 0..100_000 {
+        let message = client.message().await;
+        if message["id"] == "1" {
+            others.push(message);
+        }
+        if others.len() == 2 {
+            break;
+        }
+    }
+    assert_eq!(others, [next("1", json!({ "hello": "world" })), complete("1")]);
+    // And the reading half is heard.
+    client.complete("flood").await;
+    client.settled().await;
+    assert_eq!(client.settled().await, Vec::<Value>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_operation_more_than_may_be_open_is_refused_alone() {
+    let options = WireOptions { operations_per_socket: 2, ..WireOptions::default() };
+    let mut client = Client::admitted(options, 64).await;
+    for id in ["1", "2"] {
+        client.subscribe(id, "subscription { quiet }").await;
+        assert_eq!(client.message().await, next(id, json!({ "quiet": 1 })));
+    }
+    client.subscribe("3", "mutation { bump }").await;
+    assert_eq!(codes(&client.message().await, "3"), ["RESOURCE_LIMIT_EXCEEDED"]);
+    assert_eq!(client.seen.bumps.load(Ordering::SeqCst), 0);
+    client.complete("1").await;
+    client.subscribe("3", "mutation { bump }").await;
+    assert_eq!(client.message().await, next("3", json!({ "bump": 1 })));
+    assert_eq!(client.message().await, complete("3"));
+    // What has ended leaves room.
+    client.subscribe("4", "subscription { quiet }").await;
+    assert_eq!(client.message().await, next("4", json!({ "quiet": 1 })));
+    // One that is there already is still another matter.
+    client.subscribe("2", "{ hello }").await;
+    assert_eq!(client.closed().await.0, 4409);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_operations_at_once_are_all_answered() {
+    let mut client = Client::admitted(WireOptions::default(), 8).await;
+    let out = client.out.clone();
+    tokio::spawn(async move {
+        for number in 0..2_000 {
+            let message = subscribe(json!(number.to_string()), json!({ "query": "{ hello }" }));
+            out.send(Ok(Frame::Text(message.to_string()))).await.unwrap();
+        }
+    });
+    let (mut completed, mut refused) = (0, 0);
+    while completed + refused < 2_000 {
+        let message = client.message().await;
+        match message["type"].as_str() {
+            Some("complete") => completed += 1,
+            Some("error") => refused += 1,
+            _ => {}
+        }
+    }
+    assert!(completed >= 100, "{completed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_answers_pings_stays_and_who_does_not_goes() {
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    let began = Instant::now();
+    for number in 1..=4 {
+        assert_eq!(client.raw().await, Got::Ping);
+        assert_eq!(began.elapsed().as_secs(), 25 * number);
+        // Anything that is said will do.
+        match number {
+            1 => client.frame(Frame::Pong).await,
+            2 => client.send(json!({ "type": "pong" })).await,
+            3 => client.frame(Frame::Ping).await,
+            _ => client.complete("nothing").await,
+        }
+    }
+    assert_eq!(client.raw().await, Got::Ping);
+    assert_eq!(client.raw().await, Got::Closed(4408, "no answer to a ping".to_owned()));
+    assert_eq!(began.elapsed().as_secs(), 135);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_socket_ends_with_the_token() {
+    for query in ["{ slow }", "subscription { quiet }", "subscription { flood }"] {
+        let mut client = Client::open(WireOptions::default(), 64);
+        client.send(json!({ "type": "connection_init", "payload": { "expires": 60 } })).await;
+        assert_eq!(client.message().await, json!({ "type": "connection_ack" }));
+        client.subscribe("1", query).await;
+        let began = Instant::now();
+        if query == "subscription { flood }" {
+            // Who takes nothing is not put off either, but for the last word.
+            let close = (&mut client.server).await.unwrap();
+            assert_eq!(close.map(|close| close.code), Some(4408), "it was not taken in time");
+            continue;
+        }
+        let end = loop {
+            match client.next().await {
+                Got::Message(_) => {}
+                end => break end,
+            }
+        };
+        assert_eq!(end, Got::Closed(4403, "AUTH_TOKEN_EXPIRED".to_owned()));
+        let elapsed = began.elapsed();
+        assert!((59..=60).contains(&elapsed.as_secs()), "{elapsed:?}");
+        assert_eq!(client.seen.sources.load(Ordering::SeqCst), 0);
+    }
+    // One that has expired already gets to nothing.
+    let mut client = Client::plain();
+    client.send(json!({ "type": "connection_init", "payload": { "expires": 0 } })).await;
+    assert_eq!(client.message().await, json!({ "type": "connection_ack" }));
+    assert_eq!(client.closed().await, (4403, "AUTH_TOKEN_EXPIRED".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_socket_ends_with_the_server() {
+    for admitted in [false, true] {
+        let mut client = if admitted { Client::admitted(WireOptions::default(), 64).await } else { Client::plain() };
+        client.stop.cancel();
+        assert_eq!(client.closed().await, (1001, "the server ends".to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_is_closed_in_time() {
+    let client = Client::admitted(WireOptions::default(), 4).await;
+    let began = Instant::now();
+    client.subscribe("1", "subscription { flood }").await;
+    let seen = Arc::clone(&client.seen);
+    let close = client.server.await.unwrap();
+    assert_eq!(close, Some(Close::new(4408, "what was written was not taken")));
+    assert_eq!(began.elapsed().as_secs(), 11, "ten to write, one for the last word");
+    assert_eq!(seen.sources.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_taken_is_not_read_for() {
+    let client = Client::admitted(WireOptions::default(), 4).await;
+    let mut sent = 0;
+    let flood = async {
+        loop {
+            client.send(json!({ "type": "ping" })).await;
+            sent += 1;
+        }
+    };
+    tokio::select! {
+        () = flood => {}
+        () = sleep(Duration::from_secs(5)) => {}
+    }
+    assert!((8..64).contains(&sent), "{sent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_socket_ends_when_the_client_ends() {
+    let client = Client::admitted(WireOptions::default(), 64).await;
+    client.subscribe("1", "subscription { quiet }").await;
+    let seen = Arc::clone(&client.seen);
+    client.frame(Frame::Close(Some(Close::new(1000, "")))).await;
+    assert_eq!(client.server.await.unwrap(), None);
+    assert_eq!(seen.sources.load(Ordering::SeqCst), 0);
+
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    client.out = tokio::sync::mpsc::channel(1).0;
+    assert_eq!(client.server.await.unwrap(), None);
+
+    // What broke the protocol below is told as the library says.
+    let mut client = Client::admitted(WireOptions::default(), 64).await;
+    client.out.send(Err(Some(Close::new(1009, "message too large")))).await.unwrap();
+    assert_eq!(client.closed().await, (1009, "message too large".to_owned()));
+}
+
+#[test]
+fn tokens_in_payloads() {
+    let of = |payload: Value| token_of(payload.as_object()).map(str::to_owned);
+    for payload in [
+        json!({ "Authorization": "Bearer abc" }),
+        json!({ "authorization": "bearer abc", "token": "other" }),
+        json!({ "AUTHORIZATION": "BEARER  abc " }),
+        json!({ "token": "abc" }),
+    ] {
+        assert_eq!(of(payload.clone()).as_deref(), Some("abc"), "{payload}");
+    }
+    for payload in [
+        json!(null),
+        json!({}),
+        json!({ "Authorization": "abc" }),
+        json!({ "Authorization": "Basic abc" }),
+        json!({ "Authorization": "Bearer " }),
+        json!({ "Authorization": 1, "token": "abc" }),
+        json!({ "token": "" }),
+        json!({ "token": ["abc"] }),
+    ] {
+        assert_eq!(of(payload.clone()), None, "{payload}");
+    }
+}
+
+#[test]
+fn reasons_fit() {
+    assert_eq!(Close::new(4400, "ä".repeat(100)).reason.len(), 122);
+    assert_eq!(Close::new(4400, "a".repeat(123)).reason.len(), 123);
+}

@@ -1,0 +1,38 @@
+//! Bodies of requests.
+
+use bytes::{Bytes, BytesMut};
+use chatcore::{Code, Error, Result};
+use futures_util::StreamExt as _;
+use poem::{Request, RequestBody, http::header};
+use tokio::time::timeout;
+
+use crate::Options;
+
+/// Reads a body, counting, within [`Options::body_bytes`] and [`Options::body_time`]; whether its length was announced
+/// makes no difference.
+///
+/// # Errors
+/// [`Refused`](Error::Refused) when it is too large, [`Malformed`](Error::Malformed) when it ends early or takes too long.
+pub async fn read_body(request: &Request, body: &mut RequestBody, options: &Options) -> Result<Bytes> {
+    let limit = options.body_bytes;
+    let too_large = || Error::Refused { code: Code::PayloadTooLarge, detail: "the body is too large" };
+    let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    let mut stream = Box::pin(body.take().map_err(|_| Error::Internal)?.into_bytes_stream());
+    let mut bytes = BytesMut::new();
+    let reading = async {
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|_| Error::malformed("", "the body ended early"))?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(())
+    };
+    let slow = || Error::malformed("", "the body took too long");
+    let result = timeout(options.body_time, reading).await.unwrap_or_else(|_| Err(slow()));
+    result.map(|()| bytes.freeze())
+}

@@ -1,0 +1,30 @@
+//! What the [poem](https://docs.rs/poem) frontends of [`chatcore`] share, for whoever writes another one. Users of a
+//! frontend need nothing of it but [`Options`] and [`Sockets`], which the frontends re-export.
+//!
+//! | for | what |
+//! |---|---|
+//! | limits | [`Options`], in one place with their defaults |
+//! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
+//! | WebSockets | [`Handshake`], then the open [`Socket`], then [`close`] |
+//! | requests | [`bearer`], [`read_body`], [`read_away`] |
+//! | a server | [`serve`] |
+
+mod bearer;
+mod body;
+mod close;
+mod drain;
+mod options;
+mod serve;
+mod sockets;
+mod upgrade;
+
+pub use bearer::bearer;
+pub use body::read_body;
+pub use close::{close, close_code};
+pub use drain::read_away;
+pub use options::{Options, Origins};
+pub use serve::{ServeOptions, serve};
+pub use sockets::{Place, Sockets, UserPlace};
+/// The WebSocket library: its messages and errors are what a [`Socket`] takes and gives.
+pub use tokio_tungstenite::tungstenite;
+pub use upgrade::{Handshake, Socket};

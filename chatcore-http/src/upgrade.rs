@@ -1,0 +1,123 @@
+//! Opening a WebSocket: what is checked before the upgrade, and the handshake (RFC 6455, section 4.2).
+
+use std::time::Duration;
+
+use chatcore::{Code, Error, Result};
+use poem::{
+    Request, Response, Upgraded,
+    http::{HeaderName, StatusCode, header},
+};
+use tokio::time::timeout;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::derive_accept_key,
+        protocol::{Role, WebSocketConfig},
+    },
+};
+
+use crate::{Options, Sockets};
+
+/// How long the client may take to take the answer to its upgrade.
+const UPGRADE_TIME: Duration = Duration::from_secs(10);
+
+/// An open WebSocket.
+pub type Socket = WebSocketStream<Upgraded>;
+
+/// A request to open a WebSocket. The upgrade is made here and not by poem's extractor, which reports what ended a socket
+/// as text only, and sets sizes per socket that are meant for few of them.
+#[derive(Debug)]
+pub struct Handshake {
+    accept: String,
+    protocol: Option<&'static str>,
+}
+
+impl Handshake {
+    /// Checks that a request is a handshake, from a page that may open WebSockets. Where a subprotocol is named, the
+    /// client must offer it; where none is, what the client offers is ignored.
+    ///
+    /// # Errors
+    /// [`Refused`](Error::Refused): `UPGRADE_REQUIRED` or `ORIGIN_NOT_ALLOWED`.
+    pub fn of(request: &Request, options: &Options, protocol: Option<&'static str>) -> Result<Self> {
+        let required = |detail| Error::Refused { code: Code::UpgradeRequired, detail };
+        let accept = accept(request).ok_or_else(|| required("open a WebSocket here (RFC 6455, version 13)"))?;
+        if !options.origins.allow(request) {
+            return Err(Error::Refused {
+                code: Code::OriginNotAllowed,
+                detail: "this origin may not open a WebSocket",
+            });
+        }
+        // Names of subprotocols are compared as they are, unlike those of upgrades.
+        let offers = |wanted| items(request, header::SEC_WEBSOCKET_PROTOCOL).any(|offered| offered == wanted);
+        if protocol.is_some_and(|protocol| !offers(protocol)) {
+            return Err(required("offer the subprotocol of this WebSocket in Sec-WebSocket-Protocol"));
+        }
+        Ok(Self { accept, protocol })
+    }
+
+    /// Takes a place and answers the request; once the answer has been written, `run` gets the socket. The place is given
+    /// back when `run` is done.
+    ///
+    /// `longest` is the longest message that will be written, in bytes.
+    ///
+    /// # Errors
+    /// As [`Sockets::take`]; [`Refused`](Error::Refused) for a connection that cannot be upgraded.
+    pub fn open<F>(
+        self,
+        request: &Request,
+        sockets: &Sockets,
+        longest: usize,
+        run: impl FnOnce(Socket) -> F + Send + 'static,
+    ) -> Result<Response>
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let Self { accept, protocol } = self;
+        let place = sockets.take()?;
+        let refused = Error::Refused { code: Code::UpgradeRequired, detail: "this connection cannot be upgraded" };
+        let upgrade = request.take_upgrade().map_err(|_| refused)?;
+        let config = config(sockets.options(), longest);
+        tokio::spawn(async move {
+            if let Ok(Ok(io)) = timeout(UPGRADE_TIME, upgrade).await {
+                run(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await).await;
+            }
+            drop(place);
+        });
+        let mut response = Response::builder()
+            .status(StatusCode::SWITCHING_PROTOCOLS)
+            .header(header::CONNECTION, "upgrade")
+            .header(header::UPGRADE, "websocket")
+            .header(header::SEC_WEBSOCKET_ACCEPT, accept);
+        if let Some(protocol) = protocol {
+            response = response.header(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
+        Ok(response.finish())
+    }
+}
+
+fn config(options: &Options, longest: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(Some(options.frame_bytes))
+        .max_frame_size(Some(options.frame_bytes))
+        .read_buffer_size(4 << 10)
+        .write_buffer_size(4 << 10)
+        // Room for the longest message, and then some.
+        .max_write_buffer_size((1 << 20) + longest)
+}
+
+/// The items of a header that is a list, on however many lines.
+fn items(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
+    let lines = request.headers().get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',').map(str::trim))
+}
+
+/// The answer to the client's key, where the request is a handshake.
+fn accept(request: &Request) -> Option<String> {
+    let value = |name: HeaderName| request.headers().get(name)?.to_str().ok();
+    let names = |name, wanted| items(request, name).any(|item: &str| item.eq_ignore_ascii_case(wanted));
+    let key = value(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24)?;
+    let fits = names(header::UPGRADE, "websocket")
+        && names(header::CONNECTION, "upgrade")
+        && value(header::SEC_WEBSOCKET_VERSION) == Some("13");
+    fits.then(|| derive_accept_key(key.as_bytes()))
+}

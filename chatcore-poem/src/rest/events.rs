@@ -1,0 +1,140 @@
+//! A session's log: page by page, waiting for news, or as a stream.
+
+use std::time::Duration;
+
+use chatcore::{
+    Code, Error, Principal, Result,
+    chat::EventPage,
+    model::{Seq, SessionId},
+};
+use futures_util::FutureExt as _;
+use poem::Request;
+use poem_openapi::{
+    OpenApi,
+    param::{Header, Path, Query},
+};
+use tokio::time::sleep;
+
+use super::{Api, Group, event_stream, natural, one_header};
+use crate::{
+    extract::{Form, Listener, SessionParam},
+    reply::{Answer, Events as EventsReply, OfSession, Params, Streams},
+    wire,
+};
+
+pub(crate) struct Events(pub(super) Api);
+
+/// What of a log is asked for.
+struct Asked {
+    after: Seq,
+    limit: Option<u64>,
+    wait: Option<u64>,
+}
+
+#[OpenApi(tag = "Group::Events")]
+impl Events {
+    /// Follow a session's events
+    ///
+    /// As a page, oldest first; with `wait`, a page that has nothing waits for news. The header `Link` always tells where to
+    /// go on. With `Accept: text/event-stream` it is a stream of server-sent events that goes on live. Each event is the
+    /// same object as a frame of the WebSocket.
+    #[oai(path = "/sessions/:session_id/events", method = "get", operation_id = "listEvents")]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
+    async fn list(
+        &self,
+        request: &Request,
+        listener: Listener,
+        session_id: Path<SessionParam>,
+        /// The position after which to begin; where not given, a page begins with the first event, a stream now.
+        after: Query<Option<i64>>,
+        /// How many at the most in a page: 1 to 100; 50 where not given.
+        limit: Query<Option<i64>>,
+        /// How many seconds a page that has nothing may wait for news: 0 to 60; 0 where not given.
+        wait: Query<Option<i64>>,
+        /// Where to go on with a stream; it goes before `after`.
+        #[oai(name = "Last-Event-ID")]
+        _last_event_id: Header<Option<String>>,
+        /// The token of a stream whose client cannot send the header `Authorization`.
+        #[oai(name = "token")]
+        _token: Query<Option<String>>,
+    ) -> Answer<EventsReply, (OfSession, Params, Streams)> {
+        let Listener { principal, form } = listener;
+        let (id, after) = (session_id.0.0, natural("after", after.0)?);
+        let asked = Asked {
+            after: after.unwrap_or(0),
+            limit: natural("limit", limit.0)?,
+            wait: self.wait(natural("wait", wait.0)?)?,
+        };
+        match form {
+            Form::Page => Ok(self.page(&principal, id, asked).await?),
+            Form::Stream => {
+                let after = last_event_id(request)?.or(after);
+                let stream = event_stream::open(&self.0.chat, &self.0.sockets, &principal, id, after).await?;
+                Ok(EventsReply::Stream(stream))
+            }
+        }
+    }
+}
+
+impl Events {
+    fn wait(&self, wait: Option<u64>) -> Result<Option<u64>> {
+        let longest = self.0.sockets.options().longest_wait.as_secs();
+        if wait.is_some_and(|wait| wait > longest) {
+            let message = format!("at most {longest} seconds");
+            return Err(Error::invalid("wait", Code::ValidationInvalidValue, message));
+        }
+        Ok(wait)
+    }
+
+    async fn page(&self, principal: &Principal, id: SessionId, asked: Asked) -> Result<EventsReply> {
+        let Asked { after, limit, wait } = asked;
+        let mut page = self.0.chat.events(principal, id, after, limit).await?;
+        if page.events.is_empty()
+            && let Some(seconds @ 1..) = wait
+        {
+            let most = limit.unwrap_or(u64::from(self.0.chat.limits().page_default));
+            page = self.news(principal, id, after, most, Duration::from_secs(seconds)).await?;
+        }
+        let next = page.events.last().map_or(after, |view| view.event.seq);
+        let also = |name: &str, value: Option<u64>| value.map_or_else(String::new, |value| format!("&{name}={value}"));
+        let link = format!("<?after={next}{}{}>; rel=\"next\"", also("limit", limit), also("wait", wait));
+        Ok(EventsReply::Page { body: wire::event_page(&page), link })
+    }
+
+    /// The first events after the end of the log, as soon as there are some; none when the time is up or the server ends.
+    async fn news(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        after: Seq,
+        most: u64,
+        wait: Duration,
+    ) -> Result<EventPage> {
+        let mut subscription = self.0.chat.subscribe(principal, id, Some(after)).await?;
+        let _places = (self.0.sockets.take_for(&principal.user_id)?, self.0.sockets.take()?);
+        let first = tokio::select! {
+            first = subscription.next_event() => first.transpose()?,
+            () = sleep(wait) => None,
+            () = self.0.sockets.stopping() => None,
+        };
+        let mut events: Vec<_> = first.into_iter().collect();
+        // What came with it goes along; an error comes again with the next request.
+        while (1..most).contains(&(events.len() as u64))
+            && let Some(Some(Ok(event))) = subscription.next_event().now_or_never()
+        {
+            events.push(event);
+        }
+        let head = events.last().map_or(after, |view| view.event.seq);
+        Ok(EventPage { events, head })
+    }
+}
+
+/// Where a stream that broke off is to go on. It is read here and not by the extractor, to which a header that is no number is as
+/// good as none: what came meanwhile would be lost.
+fn last_event_id(request: &Request) -> Result<Option<Seq>> {
+    let no_position = |_| Error::malformed("Last-Event-ID", "a position in the session's log");
+    match one_header(request, "Last-Event-ID")? {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(no_position),
+    }
+}

@@ -1,0 +1,263 @@
+//! Use cases that read of many sessions at once, so that a list with its contents costs the store no more calls than one
+//! session. Those that read of one session are the same with one entry.
+
+use super::{
+    Chat,
+    govern::Viewable,
+    participants::show,
+    read::{Wanted, page},
+    sessions::summary,
+};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    model::{
+        MessagePage, MessageWindow, Page, Participant, ParticipantRole, SessionDetails, SessionId, SessionSummary,
+        UserId,
+    },
+    store::{Head, ParticipantRecord, ParticipantsQuery, Slice},
+};
+
+/// A page of a session's messages, as [`Chat::messages`] gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MessagesOf {
+    /// Whose.
+    pub session_id: SessionId,
+    /// Which.
+    pub window: MessageWindow,
+    /// How many at the most; `None` for the default.
+    pub limit: Option<u64>,
+}
+
+/// A page of a session's participants, as [`Chat::participants`] gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ParticipantsOf {
+    /// Whose.
+    pub session_id: SessionId,
+    /// Which.
+    pub page: Page,
+    /// Whether e-mail addresses are asked for.
+    pub with_email: bool,
+}
+
+/// A session whose participants are being read.
+enum Roll {
+    /// Not yet, or the list is not of the same time.
+    Open(Viewable),
+    /// Both held at the same time.
+    Called(Viewable, Vec<ParticipantRecord>),
+}
+
+impl Roll {
+    fn open(&self) -> Option<SessionId> {
+        match self {
+            Self::Open(viewed) => Some(viewed.session.id),
+            Self::Called(..) => None,
+        }
+    }
+}
+
+/// Goes on with the entries that have not failed, each with what was found for it: one thing for each of them, in order.
+fn go_on<T, F, U>(
+    entries: Vec<Result<T>>,
+    found: impl IntoIterator<Item = F>,
+    mut step: impl FnMut(T, F) -> Result<U>,
+) -> Vec<Result<U>> {
+    let mut found = found.into_iter();
+    let mut one = |entry| step(entry, found.next().ok_or(Error::Internal)?);
+    entries.into_iter().map(|entry| entry.and_then(&mut one)).collect()
+}
+
+/// What was found for the only entry.
+pub(super) fn only<T>(found: Vec<Result<T>>) -> Result<T> {
+    found.into_iter().next().ok_or(Error::Internal)?
+}
+
+/// How many events of a log are no messages.
+const fn others(head: Head) -> u64 {
+    head.seq.saturating_sub(head.number)
+}
+
+impl Chat {
+    /// Sessions, each as a list shows it, in the order of the ids. An id may stand there more than once.
+    ///
+    /// The outer error concerns all of it, an inner one its own entry only: [`Denied`](Error::Denied) when the caller may
+    /// not view the session.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`](Error::LimitExceeded) for more than [`batch_max`](crate::Limits::batch_max) ids.
+    pub async fn sessions_by_id(
+        &self,
+        principal: &Principal,
+        ids: &[SessionId],
+    ) -> Result<Vec<Result<SessionSummary>>> {
+        self.bounded(ids)?;
+        self.enter(principal).await?;
+        let viewed = self.viewable(&principal.user_id, ids.iter().copied()).await?;
+        let owners = viewed.iter().flatten().map(|viewed| &viewed.session.owner);
+        let profiles = self.inner.profiles.find(owners.collect()).await?;
+        let summary = |viewed: Viewable| summary(viewed.session, viewed.head, &profiles);
+        Ok(viewed.into_iter().map(|viewed| viewed.map(summary)).collect())
+    }
+
+    /// Sessions with their first participants and newest messages, each as [`session`](Self::session) gives it, in the
+    /// order of the ids. An id may stand there more than once.
+    ///
+    /// # Errors
+    /// As [`sessions_by_id`](Self::sessions_by_id).
+    pub async fn details_by_id(&self, principal: &Principal, ids: &[SessionId]) -> Result<Vec<Result<SessionDetails>>> {
+        self.bounded(ids)?;
+        self.each_details(principal, ids).await
+    }
+
+    /// Pages of messages, each as [`messages`](Self::messages) gives it, in the order asked for. A session may stand
+    /// there more than once.
+    ///
+    /// # Errors
+    /// As [`sessions_by_id`](Self::sessions_by_id); a page outside of the limits is an inner error.
+    pub async fn messages_of(&self, principal: &Principal, asked: &[MessagesOf]) -> Result<Vec<Result<MessagePage>>> {
+        self.bounded(asked)?;
+        self.each_messages(principal, asked).await
+    }
+
+    /// Pages of participants, each as [`participants`](Self::participants) gives it, in the order asked for. A session may
+    /// stand there more than once.
+    ///
+    /// # Errors
+    /// As [`sessions_by_id`](Self::sessions_by_id); a page outside of the limits is an inner error.
+    pub async fn participants_of(
+        &self,
+        principal: &Principal,
+        asked: &[ParticipantsOf],
+    ) -> Result<Vec<Result<Vec<Participant>>>> {
+        self.bounded(asked)?;
+        self.each_participants(principal, asked).await
+    }
+
+    fn bounded<T>(&self, asked: &[T]) -> Result<()> {
+        let max = self.inner.limits.batch_max;
+        if asked.len() > max {
+            return Err(Error::LimitExceeded { what: "the number of sessions asked for at once", limit: max as u64 });
+        }
+        Ok(())
+    }
+
+    pub(super) async fn each_details(
+        &self,
+        principal: &Principal,
+        ids: &[SessionId],
+    ) -> Result<Vec<Result<SessionDetails>>> {
+        self.enter(principal).await?;
+        let found = self.with_first_participants(&principal.user_id, ids).await?;
+        let limit = u64::from(self.inner.limits.page_default);
+        let newest = |(viewed, _): &(Viewable, _)| Wanted::of(viewed, MessageWindow::Newest, limit);
+        let events = self.pages_of_events(found.iter().flatten().map(newest).collect()).await?;
+        let found = go_on(found, events, |(viewed, records), events| Ok((viewed, records, events?)));
+        let users = found.iter().flatten().flat_map(|(viewed, records, events)| {
+            let participants = records.iter().map(|record| &record.user_id);
+            let senders = events.iter().map(|event| &event.actor);
+            participants.chain(senders).chain([&viewed.session.owner])
+        });
+        let profiles = self.inner.profiles.find(users.collect()).await?;
+        let details = |(viewed, records, events): (Viewable, _, Vec<_>)| {
+            let Viewable { head, session, reader: _ } = viewed;
+            SessionDetails {
+                summary: summary(session, head, &profiles),
+                participants: show(records, &profiles, |_| false),
+                messages: page(head, &events, &profiles).messages,
+                seq: head.seq,
+            }
+        };
+        Ok(found.into_iter().map(|found| found.map(details)).collect())
+    }
+
+    /// Sessions that somebody may view, each with the first of those who were in it then.
+    async fn with_first_participants(
+        &self,
+        user: &UserId,
+        ids: &[SessionId],
+    ) -> Result<Vec<Result<(Viewable, Vec<ParticipantRecord>)>>> {
+        let slice = Slice { skip: 0, limit: u64::from(self.inner.limits.page_default) };
+        let viewed = self.viewable(user, ids.iter().copied()).await?;
+        let mut rolls: Vec<_> = viewed.into_iter().map(|viewed| viewed.map(Roll::Open)).collect();
+        for _ in 0..self.inner.limits.commit_attempts {
+            let open: Vec<SessionId> = rolls.iter().flatten().filter_map(Roll::open).collect();
+            if open.is_empty() {
+                break;
+            }
+            let queries: Vec<_> = open.iter().map(|id| ParticipantsQuery { session_id: *id, slice }).collect();
+            let lists = self.inner.store.participants(&queries).await?;
+            let again = self.viewable(user, open.into_iter()).await?;
+            let mut read = lists.into_iter().zip(again);
+            let mut call = |roll| match roll {
+                Roll::Called(..) => Ok(roll),
+                Roll::Open(viewed) => {
+                    let (records, again) = read.next().ok_or(Error::Internal)?;
+                    let again = again?;
+                    // As many events that are no messages before the list was read as after: nobody came or went.
+                    let same = others(again.head) == others(viewed.head);
+                    Ok(if same { Roll::Called(viewed, records) } else { Roll::Open(again) })
+                }
+            };
+            rolls = rolls.into_iter().map(|roll| roll.and_then(&mut call)).collect();
+        }
+        let called = |roll| match roll {
+            Roll::Open(_) => Err(Error::Unavailable),
+            Roll::Called(viewed, records) => Ok((viewed, records)),
+        };
+        Ok(rolls.into_iter().map(|roll| roll.and_then(called)).collect())
+    }
+
+    pub(super) async fn each_messages(
+        &self,
+        principal: &Principal,
+        asked: &[MessagesOf],
+    ) -> Result<Vec<Result<MessagePage>>> {
+        self.enter(principal).await?;
+        let limited = |asked: &MessagesOf| Ok((*asked, self.inner.limits.window(asked.window, asked.limit)?));
+        let asked: Vec<_> = asked.iter().map(limited).collect();
+        let ids = asked.iter().flatten().map(|(asked, _)| asked.session_id);
+        let viewed = self.viewable(&principal.user_id, ids).await?;
+        let wanted = go_on(asked, viewed, |(asked, limit), viewed| Ok(Wanted::of(&viewed?, asked.window, limit)));
+        let events = self.pages_of_events(wanted.iter().flatten().copied().collect()).await?;
+        let found = go_on(wanted, events, |wanted, events| Ok((wanted.head, events?)));
+        let senders = found.iter().flatten().flat_map(|(_, events)| events).map(|event| &event.actor);
+        let profiles = self.inner.profiles.find(senders.collect()).await?;
+        let page = |(head, events): (_, Vec<_>)| page(head, &events, &profiles);
+        Ok(found.into_iter().map(|found| found.map(page)).collect())
+    }
+
+    pub(super) async fn each_participants(
+        &self,
+        principal: &Principal,
+        asked: &[ParticipantsOf],
+    ) -> Result<Vec<Result<Vec<Participant>>>> {
+        self.enter(principal).await?;
+        let user = &principal.user_id;
+        let query = |asked: &ParticipantsOf| {
+            let slice = self.inner.limits.slice(asked.page)?;
+            Ok((ParticipantsQuery { session_id: asked.session_id, slice }, asked.with_email))
+        };
+        let id = |(query, _): &(ParticipantsQuery, bool)| query.session_id;
+        let asked: Vec<_> = asked.iter().map(query).collect();
+        let viewed = self.viewable(user, asked.iter().flatten().map(id)).await?;
+        let asked = go_on(asked, viewed, |asked, viewed| viewed.map(|_| asked));
+        let queries: Vec<_> = asked.iter().flatten().map(|(query, _)| *query).collect();
+        let lists = self.inner.store.participants(&queries).await?;
+        // Decided again, because a list is newer than the first decision: who was removed meanwhile must not learn of
+        // those who came after that.
+        let again = self.viewable(user, asked.iter().flatten().map(id)).await?;
+        let found = go_on(asked, lists.into_iter().zip(again), |(_, with_email), (records, viewed)| {
+            let manages = match viewed?.reader.and_then(|record| record.standing.role()) {
+                Some(ParticipantRole::Owner | ParticipantRole::Admin) => true,
+                Some(ParticipantRole::Member | ParticipantRole::Viewer) | None => false,
+            };
+            Ok((records, with_email, manages))
+        });
+        let users = found.iter().flatten().flat_map(|(records, ..)| records).map(|record| &record.user_id);
+        let profiles = self.inner.profiles.find(users.collect()).await?;
+        let shown =
+            |(records, with_email, manages)| show(records, &profiles, |shown| with_email && (manages || shown == user));
+        Ok(found.into_iter().map(|found| found.map(shown)).collect())
+    }
+}
