@@ -351,7 +351,7 @@ fn fault(error: &Value) -> Fault {
     let extensions = &error["extensions"];
     let code = extensions["code"].as_str().map_or_else(|| format!("no code: {}", error["message"]), str::to_owned);
     let mut details = if extensions["details"].is_null() { json!({}) } else { extensions["details"].clone() };
-    for field in details["fields"].as_array_mut().into_iter().flatten() {
+    for field in details.get_mut("fields").and_then(Value::as_array_mut).into_iter().flatten() {
         let name = field["field"].as_str().unwrap_or_default();
         field["field"] = json!(snake(name.strip_prefix("input.").unwrap_or(name)));
     }

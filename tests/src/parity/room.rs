@@ -9,7 +9,7 @@ use chatcore::{
     model::{
         ClientId, Event, EventKind, MessageId, NewEvent, ParticipantRole, Session, SessionId, SessionType, UserId,
     },
-    store::{Change, ChatStore, Freshness, LogRange, ParticipantRecord, Write},
+    store::{Change, ChatStore, FactsQuery, Freshness, LogRange, ParticipantRecord, SessionFacts, Write},
 };
 use serde::{Deserialize, Serialize};
 
@@ -126,7 +126,7 @@ impl Template {
     pub async fn make(chat: &Chat, store: &dyn ChatStore, stage: Stage) -> Self {
         let cast = Cast::new(chat, format!("template.{:?}.{}.", stage.state, stage.session_type)).await;
         let id = build(chat, &cast, stage).await;
-        let facts = store.facts(id, &cast.users(), Freshness::Fresh).await.unwrap();
+        let facts = facts(store, id, &cast).await;
         let range = LogRange { session_id: id, from: 1, to: facts.head.seq };
         let log: Vec<_> = store.log(&[range]).await.unwrap().into_iter().flatten().collect();
         let events = log.iter().map(|event| (event.actor.clone(), event.kind.clone())).collect();
@@ -168,6 +168,11 @@ impl Template {
     }
 }
 
+async fn facts(store: &dyn ChatStore, session_id: SessionId, cast: &Cast) -> SessionFacts {
+    let query = FactsQuery { session_id, users: &cast.users() };
+    store.facts(&[query], Freshness::Fresh).await.unwrap().into_iter().next().unwrap()
+}
+
 fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap()
 }
@@ -203,7 +208,7 @@ impl Room {
 
     /// The same session as it is now.
     pub async fn again(&self, store: &dyn ChatStore, cast: &Cast) -> Self {
-        let facts = store.facts(self.session, &cast.users(), Freshness::Fresh).await.unwrap();
+        let facts = facts(store, self.session, cast).await;
         let mut log = self.log.clone();
         let (from, to) = (log.len() as u64 + 1, facts.head.seq);
         if from <= to {
