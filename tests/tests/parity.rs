@@ -29,13 +29,13 @@ async fn everything_agrees(backend: Backend, step: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_transport_agrees_in_memory() {
-    everything_agrees(Backend::Memory, 1).await;
+    everything_agrees(Backend::Memory, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_transport_agrees_on_surreal() {
     // What the store adds to a difference between transports is little, and a session takes long to make.
-    everything_agrees(Backend::SurrealMemory, 7).await;
+    everything_agrees(Backend::SurrealMemory, 12).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -91,12 +91,6 @@ impl GraphQl {
         Self { http, address: address.to_owned(), coverage, name: String::new() }
     }
 
-    /// Whether there is one. Until there is, the harness goes without.
-    pub async fn is_served(&self) -> bool {
-        let request = self.http.post(format!("http://{}/graphql", self.address));
-        request.json(&json!({ "query": "{ __typename }" })).send().await.unwrap().status() != 404
-    }
-
     /// All of the schema that must be covered.
     pub async fn there_is(&self, token: &str) -> Vec<String> {
         let fields = "{ fields { name } }";

@@ -29,7 +29,7 @@ pub use compare::difference;
 pub use coverage::Coverage;
 pub use graphql::{GraphQl, GraphQlSocket, delivery};
 pub use model::Model;
-pub use rest::{EventStream, has_events};
+pub use rest::EventStream;
 pub use resume::{follow_all_sessions, resume_everywhere};
 pub use run::{Problem, Record, Report, run_lists, run_table};
 pub use world::World;

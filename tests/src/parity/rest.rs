@@ -123,7 +123,6 @@ impl Rest {
                 })
             }
             Action::Events { after, limit } => {
-                self.has_events()?;
                 let path = format!("{path}/events?after={after}{}", limit_of(*limit));
                 let page = send(Method::GET, path, None).await;
                 page.map(|body| json!({ "events": wire::list(&body["events"], wire::frame), "head": body["head"] }))
@@ -170,16 +169,6 @@ impl Rest {
             }
         }
     }
-
-    fn has_events(&self) -> Option<()> {
-        has_events(&self.document).then_some(())
-    }
-}
-
-/// Whether a server offers events over REST.
-#[must_use]
-pub fn has_events(document: &Value) -> bool {
-    document["paths"].get("/sessions/{session_id}/events").is_some()
 }
 
 fn limit_of(limit: Option<i64>) -> String {
@@ -229,14 +218,12 @@ impl Transport for Rest {
     }
 
     async fn subscribe(&mut self, call: &Call<'_>, after: Option<u64>) -> Option<Result<Subscribed, Fault>> {
-        self.has_events()?;
         let client = self.by(call.token());
         let opened = EventStream::open(&client, call.session(), after, None).await;
         Some(opened.map(|stream| Subscribed { after: None, deliveries: Box::new(stream) }))
     }
 
     async fn since(&mut self, cast: &Cast, reader: Actor, session: &str, span: (u64, u64)) -> Option<Vec<Value>> {
-        self.has_events()?;
         let path = format!("/sessions/{session}/events?after={}&limit=100", span.0);
         match self.send(cast.token(reader), Method::GET, &path, None).await {
             Ok(reply) => Some(reply.body["events"].as_array().unwrap().iter().map(wire::frame).collect()),

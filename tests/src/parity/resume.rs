@@ -88,7 +88,7 @@ pub async fn resume_everywhere(backend: Backend) {
         }
         socket.cut();
 
-        if world.graphql {
+        {
             let arguments = [("sessionId", "ID!", json!(room.id)), ("after", "Long", json!(reader.last()))];
             let coverage = (Arc::default(), "resuming");
             let mut socket = GraphQlSocket::open(address, token, "sessionEvents", &arguments, coverage).await.unwrap();
@@ -100,7 +100,7 @@ pub async fn resume_everywhere(backend: Backend) {
             socket.cut();
         }
 
-        if world.rest_events() {
+        {
             let client = Client::new(address, token.map(str::to_owned));
             // The header goes before the parameter.
             let after = (round == 1).then_some(1);
@@ -153,12 +153,9 @@ async fn same_as_log(chat: &Chat, cast: &Cast, room: &Room, seen: &[Value]) {
 }
 
 /// GraphQL's one stream of all of a user's sessions: each is announced, brings its events without hole or double, and ends by
-/// itself. Nothing where there is no GraphQL.
+/// itself.
 pub async fn follow_all_sessions(backend: Backend, coverage: &Arc<Coverage>) {
     let world = World::start(backend, coverage).await;
-    if !world.graphql {
-        return;
-    }
     let (address, chat) = (&world.server.address, &world.server.chat);
     let cast = Cast::new(chat, "all.".to_owned()).await;
     let public = Stage { session_type: SessionType::Public, state: State::Fresh };

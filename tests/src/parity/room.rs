@@ -244,7 +244,7 @@ async fn build(chat: &Chat, cast: &Cast, Stage { session_type, state }: Stage) -
     let new = CreateSession {
         title: "A room".to_owned(),
         description: Some("About it".to_owned()),
-        session_type: SessionType::InviteOnly,
+        session_type: SessionType::Public,
         max_participants: Some(20),
     };
     let id = chat.create_session(owner, new).await.unwrap().summary.session.id;
@@ -253,18 +253,20 @@ async fn build(chat: &Chat, cast: &Cast, Stage { session_type, state }: Stage) -
         ("member", ParticipantRole::Member),
         ("peer", ParticipantRole::Member),
         ("viewer", ParticipantRole::Viewer),
-        ("left", ParticipantRole::Viewer),
         ("removed", ParticipantRole::Admin),
     ];
     for (name, role) in come {
         let add = AddParticipant { user_id: UserId::new(cast.user(name)).unwrap(), role: Some(role) };
         chat.add_participant(owner, id, add).await.unwrap();
     }
+    let left = cast.principal("left");
+    chat.join(left, id).await.unwrap();
+    chat.change_role(owner, id, &left.user_id, ParticipantRole::Viewer).await.unwrap();
     for name in ["owner", "admin", "member", "removed"] {
         let message = SendMessage::text("earlier words").with_client_id(ClientId::new("earlier").unwrap());
         chat.send(cast.principal(name), id, message).await.unwrap();
     }
-    chat.leave(cast.principal("left"), id).await.unwrap();
+    chat.leave(left, id).await.unwrap();
     let mut gone = vec!["removed"];
     if session_type == SessionType::Private {
         gone.extend(["admin", "member", "peer", "viewer"]);
@@ -272,7 +274,7 @@ async fn build(chat: &Chat, cast: &Cast, Stage { session_type, state }: Stage) -
     for name in &gone {
         chat.remove_participant(owner, id, &UserId::new(cast.user(name)).unwrap()).await.unwrap();
     }
-    let present = u32::try_from(1 + come.len() - 1 - gone.len()).unwrap();
+    let present = u32::try_from(1 + come.len() - gone.len()).unwrap();
     let max_participants = (state == State::Full).then_some(present);
     let changes = UpdateSession { session_type: Some(session_type), max_participants, ..UpdateSession::default() };
     chat.update_session(owner, id, changes).await.unwrap();

@@ -19,7 +19,7 @@ use super::{
     core::Core,
     coverage::{self, Coverage},
     graphql::GraphQl,
-    rest::{Rest, has_events},
+    rest::Rest,
     room::Template,
     transport::Transport,
     websocket::WebSocket,
@@ -54,8 +54,6 @@ pub struct World {
     pub coverage: Arc<Coverage>,
     /// Its OpenAPI document.
     pub document: Arc<Value>,
-    /// Whether it has GraphQL.
-    pub graphql: bool,
     templates: [OnceCell<Template>; 16],
 }
 
@@ -75,8 +73,7 @@ impl World {
         let document = reqwest::get(format!("http://{}/openapi.json", server.address)).await.unwrap();
         let document = Arc::new(serde_json::from_str(&document.text().await.unwrap()).unwrap());
         let coverage = Arc::clone(coverage);
-        let graphql = GraphQl::new(&server.address, Arc::clone(&coverage)).is_served().await;
-        Self { server, store, clock, coverage, document, graphql, templates: Default::default() }
+        Self { server, store, clock, coverage, document, templates: Default::default() }
     }
 
     /// The session of a stage, to be copied.
@@ -89,31 +86,20 @@ impl World {
     #[must_use]
     pub fn transports(&self) -> Vec<Box<dyn Transport>> {
         let (address, coverage) = (&self.server.address, || Arc::clone(&self.coverage));
-        let mut transports: Vec<Box<dyn Transport>> = vec![
+        vec![
             Box::new(Core::new(self.server.chat.clone())),
             Box::new(Rest::new(address, Arc::clone(&self.document), coverage())),
             Box::new(WebSocket::new(address, coverage())),
-        ];
-        if self.graphql {
-            transports.push(Box::new(GraphQl::new(address, coverage())));
-        }
-        transports
-    }
-
-    /// Whether it has events over REST.
-    #[must_use]
-    pub fn rest_events(&self) -> bool {
-        has_events(&self.document)
+            Box::new(GraphQl::new(address, coverage())),
+        ]
     }
 
     /// Everything that there is to cover.
     pub async fn there_is(&self) -> BTreeSet<String> {
         let mut there_is = coverage::operations(&self.document);
         there_is.extend(coverage::frames());
-        if self.graphql {
-            let graphql = GraphQl::new(&self.server.address, Arc::clone(&self.coverage));
-            there_is.extend(graphql.there_is(&token("a")).await);
-        }
+        let graphql = GraphQl::new(&self.server.address, Arc::clone(&self.coverage));
+        there_is.extend(graphql.there_is(&token("a")).await);
         there_is
     }
 }
