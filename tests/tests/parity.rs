@@ -22,8 +22,11 @@ async fn everything_agrees(backend: Backend, step: usize) {
     println!("{backend:?}: {} allowed, {} refused, {:?}", report.allowed, report.refused, start.elapsed());
     report.check();
     follow_all_sessions(backend, &coverage).await;
-    let world = World::start(backend, &coverage).await;
-    coverage.check(&world.there_is().await, &exceptions());
+    // What is tried on a database is too little to use everything.
+    if backend == Backend::Memory {
+        let world = World::start(backend, &coverage).await;
+        coverage.check(&world.there_is().await, &exceptions());
+    }
     assert!(report.allowed > 2_000 / step && report.refused > 10_000 / step, "{} {}", report.allowed, report.refused);
 }
 

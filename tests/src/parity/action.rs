@@ -264,7 +264,8 @@ pub fn attempts(stage: Stage, step: usize, offset: usize) -> Vec<Attempt> {
     let mut all = |actors: &[Actor], families: &[Vec<(Level, Action)>]| {
         for (turn, &actor) in actors.iter().enumerate() {
             for family in families {
-                let chosen = family.iter().enumerate().filter(|(n, _)| *n == 0 || (n + offset + turn) % step == 0);
+                let chosen =
+                    family.iter().enumerate().filter(|(n, _)| *n == 0 || (n + offset + turn).is_multiple_of(step));
                 attempts.extend(chosen.map(|(_, (level, action))| Attempt {
                     actor,
                     action: action.clone(),

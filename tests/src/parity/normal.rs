@@ -59,10 +59,10 @@ impl Normal {
         if let Some(known) = self.known.get(text) {
             return known.clone();
         }
-        if let Ok(MessageId { session_id, seq }) = text.parse() {
-            if let Some(name) = self.sessions.get(&session_id) {
-                return format!("message {name}/{seq}");
-            }
+        if let Ok(MessageId { session_id, seq }) = text.parse()
+            && let Some(name) = self.sessions.get(&session_id)
+        {
+            return format!("message {name}/{seq}");
         }
         let is_time = chrono::DateTime::parse_from_rfc3339(text).is_ok();
         if is_time || text.parse::<SessionId>().is_ok() {

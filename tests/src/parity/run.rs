@@ -317,10 +317,10 @@ fn compare(name: &str, level: Level, row: &[(&str, &Record)], report: &mut Repor
         if let Some(found) = difference(&told(first), &told(record)) {
             report.problems.push(differs("what it came to", found));
         }
-        if let (Some(first), Some(events)) = (&first.events, &record.events) {
-            if let Some(found) = difference(first, events) {
-                report.problems.push(differs("events", found));
-            }
+        if let (Some(first), Some(events)) = (&first.events, &record.events)
+            && let Some(found) = difference(first, events)
+        {
+            report.problems.push(differs("events", found));
         }
     }
 }
