@@ -34,6 +34,7 @@ macro_rules! on_every_store {
 mod document;
 mod events;
 mod http;
+pub mod parity;
 pub mod races;
 mod server;
 mod socket;

@@ -61,7 +61,12 @@ impl Server {
 
     /// One over a chat of the test's own.
     pub async fn over(chat: Chat) -> Self {
-        Self::serve(chat, Options::default(), None).await
+        Self::over_with(chat, Options::default()).await
+    }
+
+    /// The same with these options.
+    pub async fn over_with(chat: Chat, options: Options) -> Self {
+        Self::serve(chat, options, None).await
     }
 
     async fn serve(chat: Chat, options: Options, folder: Option<TempDir>) -> Self {

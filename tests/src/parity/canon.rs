@@ -1,0 +1,326 @@
+//! One shape for what the transports tell in several: what a use case gives, and what an event says.
+
+use chatcore::{
+    Error,
+    chat::{Delivery, EventView, SignalView},
+    model::{
+        Content, Event, EventKind, Message, MessageId, Participant, ParticipantRole, Profile, SessionChanges,
+        SessionDetails, SessionSummary, Signal,
+    },
+};
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Map, Value, json};
+
+/// A use case that was refused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// The stable code.
+    pub code: String,
+    /// What stands beside it.
+    pub details: Value,
+}
+
+/// What a use case came to.
+pub type Outcome = Result<Value, Fault>;
+
+/// Writes every time in the same way.
+#[must_use]
+pub fn tidy(value: Value) -> Value {
+    match value {
+        Value::String(text) => match DateTime::parse_from_rfc3339(&text) {
+            Ok(time) => Value::String(time.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true)),
+            Err(_) => Value::String(text),
+        },
+        Value::Array(items) => items.into_iter().map(tidy).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, tidy(value))).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+/// An error of the core, as the transports tell it.
+#[must_use]
+pub fn fault(error: &Error) -> Fault {
+    let mut details = Map::new();
+    if !error.fields().is_empty() {
+        let field = |field: &chatcore::FieldError| json!({ "field": field.field, "code": field.code.as_str(), "message": field.message });
+        details.insert("fields".to_owned(), error.fields().iter().map(field).collect());
+    }
+    if let Error::Resync { oldest, head } = error {
+        details.insert("oldest".to_owned(), json!(oldest));
+        details.insert("head".to_owned(), json!(head));
+    }
+    Fault { code: error.code().as_str().to_owned(), details: Value::Object(details) }
+}
+
+/// A user with names.
+#[must_use]
+pub fn person(profile: &Profile) -> Value {
+    let Profile { user_id, username, name, picture, email: _, updated_at: _ } = profile;
+    json!({ "id": user_id, "?username": username, "?name": name, "?picture": picture })
+}
+
+/// The caller.
+#[must_use]
+pub fn me(profile: &Profile) -> Value {
+    json!({ "person": person(profile), "email": profile.email })
+}
+
+fn content(content: &Content) -> Value {
+    serde_json::to_value(content).unwrap()
+}
+
+/// A message.
+#[must_use]
+pub fn message(message: &Message) -> Value {
+    let Message { id, session_id, seq, number, sender, body, created_at } = message;
+    json!({
+        "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
+        "role": body.role, "message_type": body.message_type, "content": content(&body.content),
+        "created_at": created_at,
+    })
+}
+
+/// The message that an event is, as far as the log alone tells.
+#[must_use]
+pub fn said(event: &Event) -> Value {
+    let EventKind::MessageSent { body, client_id: _ } = &event.kind else { panic!("{event:?}") };
+    let id = MessageId { session_id: event.session_id, seq: event.seq };
+    tidy(json!({
+        "id": id, "session_id": event.session_id, "seq": event.seq, "number": event.number,
+        "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
+        "content": content(&body.content), "created_at": event.created_at,
+    }))
+}
+
+/// A participant.
+#[must_use]
+pub fn participant(participant: &Participant) -> Value {
+    let Participant { id, session_id, profile, role, is_active, joined_at, created_at } = participant;
+    json!({
+        "id": id, "session_id": session_id, "person": person(profile), "email": profile.email, "role": role,
+        "is_owner": *role == ParticipantRole::Owner, "is_active": is_active,
+        "joined_at": joined_at, "created_at": created_at,
+    })
+}
+
+/// A session in a list.
+#[must_use]
+pub fn summary(summary: &SessionSummary) -> Value {
+    let SessionSummary { session, owner, message_count } = summary;
+    json!({
+        "id": session.id, "title": session.title, "description": session.description,
+        "session_type": session.session_type, "max_participants": session.max_participants, "owner": person(owner),
+        "?is_active": session.is_active, "created_at": session.created_at, "updated_at": session.updated_at,
+        "participant_count": session.participant_count, "message_count": message_count,
+    })
+}
+
+/// A session with what is in it.
+#[must_use]
+pub fn session(details: &SessionDetails) -> Value {
+    let SessionDetails { summary: head, participants, messages, seq } = details;
+    let mut value = summary(head);
+    value["participants"] = participants.iter().map(participant).collect();
+    value["messages"] = messages.iter().map(message).collect();
+    value["seq"] = json!(seq);
+    value
+}
+
+fn changes(changes: &SessionChanges) -> Value {
+    serde_json::to_value(changes).unwrap()
+}
+
+/// An event with names.
+#[must_use]
+pub fn event(view: &EventView) -> Value {
+    let mut value = bare_event(&view.event);
+    value["actor"] = person(&view.actor);
+    if let Some(subject) = &view.subject {
+        value["user"] = person(subject);
+    }
+    if let Some(said) = view.message() {
+        value["message"] = message(&said);
+    }
+    tidy(value)
+}
+
+/// An event, as far as the log alone tells.
+#[must_use]
+pub fn bare_event(event: &Event) -> Value {
+    let mut value = match &event.kind {
+        EventKind::SessionCreated { session, participant_id } => json!({
+            "kind": "SessionCreated", "title": session.title, "description": session.description,
+            "session_type": session.session_type, "max_participants": session.max_participants,
+            "participant_id": participant_id,
+        }),
+        EventKind::SessionUpdated { changes: new } => json!({ "kind": "SessionUpdated", "changes": changes(new) }),
+        EventKind::SessionDeleted => json!({ "kind": "SessionDeleted" }),
+        EventKind::ParticipantJoined { participant_id, role } => {
+            json!({ "kind": "ParticipantJoined", "participant_id": participant_id, "role": role })
+        }
+        EventKind::ParticipantAdded { user_id: _, participant_id, role } => {
+            json!({ "kind": "ParticipantAdded", "participant_id": participant_id, "role": role })
+        }
+        EventKind::ParticipantLeft => json!({ "kind": "ParticipantLeft" }),
+        EventKind::ParticipantRemoved { user_id: _ } => json!({ "kind": "ParticipantRemoved" }),
+        EventKind::ParticipantRoleChanged { user_id: _, previous, role } => {
+            json!({ "kind": "ParticipantRoleChanged", "previous_role": previous, "role": role })
+        }
+        EventKind::MessageSent { body: _, client_id } => {
+            json!({ "kind": "MessageSent", "message": said(event), "client_id": client_id })
+        }
+    };
+    value["session_id"] = json!(event.session_id);
+    value["seq"] = json!(event.seq);
+    value["at"] = json!(event.created_at);
+    value["actor"] = json!({ "id": event.actor });
+    if let Some(subject) = event.subject() {
+        value["user"] = json!({ "id": subject });
+    }
+    tidy(value)
+}
+
+/// A signal.
+#[must_use]
+pub fn signal(view: &SignalView) -> Value {
+    match &view.signal {
+        Signal::Typing { session_id, user_id: _, is_typing } => {
+            json!({ "kind": "Typing", "session_id": session_id, "user": person(&view.actor), "is_typing": is_typing })
+        }
+    }
+}
+
+/// What a subscription brings.
+#[must_use]
+pub fn delivery(delivery: &Delivery) -> Value {
+    match delivery {
+        Delivery::Event(view) => event(view),
+        Delivery::Signal(view) => signal(view),
+    }
+}
+
+/// What REST and the WebSocket share.
+pub mod wire {
+    use serde_json::{Value, json};
+
+    use super::tidy;
+
+    fn only(id: &Value) -> Value {
+        json!({ "id": id })
+    }
+
+    /// A message.
+    #[must_use]
+    pub fn message(body: &Value) -> Value {
+        let sender = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+        tidy(json!({
+            "id": body["id"], "session_id": body["session_id"], "seq": body["seq"], "number": body["number"],
+            "sender": sender, "role": body["role"], "message_type": body["message_type"], "content": body["content"],
+            "created_at": body["created_at"],
+        }))
+    }
+
+    /// A participant.
+    #[must_use]
+    pub fn participant(body: &Value) -> Value {
+        let person = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+        tidy(json!({
+            "id": body["id"], "session_id": body["session_id"], "person": person, "email": body["email"],
+            "role": body["role"], "is_owner": body["is_owner"], "is_active": body["is_active"],
+            "joined_at": body["joined_at"], "created_at": body["created_at"],
+        }))
+    }
+
+    /// A session in a list.
+    #[must_use]
+    pub fn summary(body: &Value) -> Value {
+        let mut value = json!({ "owner": { "id": body["user_id"], "?username": body["owner_username"] } });
+        for name in [
+            "id",
+            "title",
+            "description",
+            "session_type",
+            "max_participants",
+            "created_at",
+            "updated_at",
+            "participant_count",
+            "message_count",
+        ] {
+            value[name] = body[name].clone();
+        }
+        tidy(value)
+    }
+
+    /// A session with what is in it.
+    #[must_use]
+    pub fn session(body: &Value) -> Value {
+        let mut value = summary(body);
+        value["?is_active"] = body["is_active"].clone();
+        value["participants"] = list(&body["participants"], participant);
+        value["messages"] = list(&body["messages"], message);
+        value["seq"] = body["seq"].clone();
+        value
+    }
+
+    /// Each of a list.
+    #[must_use]
+    pub fn list(items: &Value, one: fn(&Value) -> Value) -> Value {
+        items.as_array().unwrap_or_else(|| panic!("no list: {items}")).iter().map(one).collect()
+    }
+
+    fn person(body: &Value) -> Value {
+        json!({
+            "id": body["id"], "?username": body["username"], "?name": body["display_name"],
+            "?picture": body["avatar_url"],
+        })
+    }
+
+    /// A frame about a session: an event, or a signal.
+    #[must_use]
+    pub fn frame(frame: &Value) -> Value {
+        let data = &frame["data"];
+        let mut value = match frame["event"].as_str().unwrap_or_default() {
+            "session_created" => json!({
+                "kind": "SessionCreated", "title": data["title"], "description": data["description"],
+                "session_type": data["session_type"], "max_participants": data["max_participants"],
+                "participant_id": data["participant_id"], "actor": person(&data["user"]),
+            }),
+            "session_updated" => json!({
+                "kind": "SessionUpdated", "changes": data["changes"], "actor": only(&data["updated_by"]),
+            }),
+            "session_deleted" => json!({ "kind": "SessionDeleted", "actor": only(&data["deleted_by"]) }),
+            "user_joined" if data["added_by"].is_null() => json!({
+                "kind": "ParticipantJoined", "participant_id": data["participant_id"], "role": data["role"],
+                "actor": person(&data["user"]),
+            }),
+            "user_joined" => json!({
+                "kind": "ParticipantAdded", "participant_id": data["participant_id"], "role": data["role"],
+                "user": person(&data["user"]), "actor": only(&data["added_by"]),
+            }),
+            "user_left" => json!({ "kind": "ParticipantLeft", "actor": only(&data["user_id"]) }),
+            "participant_removed" => json!({
+                "kind": "ParticipantRemoved", "user": only(&data["user_id"]), "actor": only(&data["removed_by"]),
+            }),
+            "participant_role_changed" => json!({
+                "kind": "ParticipantRoleChanged", "previous_role": data["previous_role"], "role": data["role"],
+                "user": only(&data["user_id"]), "actor": only(&data["changed_by"]),
+            }),
+            "message_received" => {
+                let message = message(&data["message"]);
+                let actor = message["sender"].clone();
+                json!({ "kind": "MessageSent", "message": message, "client_id": data["client_id"], "actor": actor })
+            }
+            "typing_indicator" => {
+                let user = json!({ "id": data["user_id"], "?username": data["username"] });
+                return json!({
+                    "kind": "Typing", "session_id": data["session_id"], "user": user, "is_typing": data["is_typing"],
+                });
+            }
+            other => panic!("a frame `{other}`: {frame}"),
+        };
+        value["session_id"] = data["session_id"].clone();
+        value["seq"] = frame["seq"].clone();
+        value["at"] = data["created_at"].clone();
+        tidy(value)
+    }
+}

@@ -1,0 +1,173 @@
+//! A session as a client keeps it: a fold over its events.
+
+use std::collections::BTreeMap;
+
+use chatcore::{
+    model::{Event, EventKind, Standing, UserId},
+    store::SessionFacts,
+};
+use serde_json::{Value, json};
+
+use super::canon;
+
+/// A session with its people and messages, as plain maps.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Model {
+    /// The position up to which it holds.
+    pub seq: u64,
+    session: BTreeMap<String, Value>,
+    people: BTreeMap<String, BTreeMap<String, Value>>,
+    messages: BTreeMap<u64, Value>,
+}
+
+impl Model {
+    /// What the store says.
+    pub fn of(facts: &SessionFacts, log: &[std::sync::Arc<Event>]) -> Self {
+        let mut session = BTreeMap::new();
+        if let Some(found) = &facts.session {
+            let Value::Object(fields) = canon::tidy(serde_json::to_value(found).unwrap()) else { unreachable!() };
+            session = fields.into_iter().filter(|(name, _)| name != "id").collect();
+        }
+        let mut people = BTreeMap::new();
+        for record in facts.participants.iter().flatten() {
+            let (role, is_active) = match record.standing {
+                Standing::Active(role) => (role, true),
+                Standing::Former(role) => (role, false),
+                Standing::Stranger => panic!("{record:?}"),
+            };
+            let person = json!({
+                "id": record.id, "role": role, "is_active": is_active,
+                "joined_at": record.joined_at, "created_at": record.created_at,
+            });
+            let Value::Object(fields) = canon::tidy(person) else { unreachable!() };
+            people.insert(record.user_id.to_string(), fields.into_iter().collect());
+        }
+        let is_message = |event: &&std::sync::Arc<Event>| event.kind.is_message();
+        let messages = log.iter().filter(is_message).map(|event| (event.seq, canon::said(event))).collect();
+        Self { seq: facts.head.seq, session, people, messages }
+    }
+
+    /// All of it as one value.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        let Self { seq, session, people, messages } = self;
+        let mut present: Vec<_> = people.iter().filter(|(_, person)| person["is_active"] == true).collect();
+        // Stays are named in the order in which they began.
+        present.sort_by_key(|(_, person)| person["id"].to_string());
+        let present: Vec<_> = present.into_iter().map(|(name, _)| name).collect();
+        json!({ "seq": seq, "session": session, "people": people, "messages": messages, "present": present })
+    }
+
+    /// Whether the session is there and not deleted.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.session.get("is_active") == Some(&Value::Bool(true))
+    }
+
+    /// Whether a user is in it.
+    #[must_use]
+    pub fn has(&self, user: &str) -> bool {
+        self.people.get(user).is_some_and(|person| person["is_active"] == true)
+    }
+
+    /// What an event makes of it.
+    ///
+    /// # Errors
+    /// Why the event cannot come here.
+    pub fn apply(&mut self, event: &Value) -> Result<(), String> {
+        let seq = event["seq"].as_u64().ok_or("an event without a position")?;
+        if seq != self.seq + 1 {
+            return Err(format!("event {seq} came after {}", self.seq));
+        }
+        self.seq = seq;
+        let at = &event["at"];
+        let (actor, user) = (id(&event["actor"]), id(&event["user"]));
+        match event["kind"].as_str().unwrap_or_default() {
+            "SessionCreated" => {
+                for name in ["title", "description", "session_type", "max_participants"] {
+                    self.session.insert(name.to_owned(), event[name].clone());
+                }
+                self.set(&[("owner", json!(actor)), ("is_active", json!(true)), ("participant_count", json!(0))]);
+                self.set(&[("created_at", at.clone()), ("updated_at", at.clone())]);
+                self.admit(&actor, &event["participant_id"], &json!("OWNER"), at);
+            }
+            "SessionUpdated" => {
+                let changes = event["changes"].as_object().ok_or("no changes")?;
+                self.session.extend(changes.clone());
+                self.set(&[("updated_at", at.clone())]);
+            }
+            "SessionDeleted" => self.set(&[("is_active", json!(false)), ("updated_at", at.clone())]),
+            "ParticipantJoined" => self.admit(&actor, &event["participant_id"], &event["role"], at),
+            "ParticipantAdded" => self.admit(&user, &event["participant_id"], &event["role"], at),
+            "ParticipantLeft" => self.dismiss(&actor)?,
+            "ParticipantRemoved" => self.dismiss(&user)?,
+            "ParticipantRoleChanged" => {
+                let person = self.people.get_mut(&user).ok_or("a role of nobody")?;
+                let before = person.insert("role".to_owned(), event["role"].clone());
+                if before.as_ref() != Some(&event["previous_role"]) {
+                    return Err(format!("{user} was {before:?} and not {}", event["previous_role"]));
+                }
+            }
+            "MessageSent" => {
+                self.messages.insert(seq, event["message"].clone());
+            }
+            other => return Err(format!("an event `{other}`")),
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, fields: &[(&str, Value)]) {
+        self.session.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    }
+
+    fn count(&mut self, by: i64) {
+        let count = self.session["participant_count"].as_i64().unwrap();
+        self.set(&[("participant_count", json!(count + by))]);
+    }
+
+    fn admit(&mut self, user: &str, stay: &Value, role: &Value, at: &Value) {
+        let before = self.people.get(user).map(|person| person["created_at"].clone());
+        let fields = [
+            ("id", stay.clone()),
+            ("role", role.clone()),
+            ("is_active", json!(true)),
+            ("joined_at", at.clone()),
+            ("created_at", before.unwrap_or_else(|| at.clone())),
+        ];
+        self.people.insert(user.to_owned(), fields.map(|(name, value)| (name.to_owned(), value)).into());
+        self.count(1);
+    }
+
+    fn dismiss(&mut self, user: &str) -> Result<(), String> {
+        let person = self.people.get_mut(user).ok_or("nobody went")?;
+        person.insert("is_active".to_owned(), json!(false));
+        self.count(-1);
+        Ok(())
+    }
+}
+
+fn id(person: &Value) -> String {
+    person["id"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The stays that an event begins.
+#[must_use]
+pub fn stay(event: &Event) -> Option<String> {
+    match &event.kind {
+        EventKind::SessionCreated { participant_id, .. }
+        | EventKind::ParticipantJoined { participant_id, .. }
+        | EventKind::ParticipantAdded { participant_id, .. } => Some(participant_id.to_string()),
+        EventKind::SessionUpdated { .. }
+        | EventKind::SessionDeleted
+        | EventKind::ParticipantLeft
+        | EventKind::ParticipantRemoved { .. }
+        | EventKind::ParticipantRoleChanged { .. }
+        | EventKind::MessageSent { .. } => None,
+    }
+}
+
+/// Users by their ids.
+#[must_use]
+pub fn users(names: impl IntoIterator<Item = String>) -> Vec<UserId> {
+    names.into_iter().map(|name| UserId::new(name).unwrap()).collect()
+}

@@ -1,0 +1,74 @@
+//! Taking out of values what differs from run to run: ids, times and the names of the users of one run.
+
+use std::{collections::HashMap, sync::Arc};
+
+use chatcore::model::{Event, MessageId, SessionId};
+use serde_json::{Map, Value};
+
+use super::{canon::tidy, model::stay};
+
+/// Knows what the ids and times of one run stand for: the place in a log that they come from.
+#[derive(Debug, Default)]
+pub struct Normal {
+    prefix: String,
+    sessions: HashMap<SessionId, String>,
+    known: HashMap<String, String>,
+    unknown: HashMap<String, String>,
+}
+
+impl Normal {
+    /// For users whose ids begin like this.
+    #[must_use]
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), ..Self::default() }
+    }
+
+    /// Makes a session known under a name, with its log.
+    pub fn add(&mut self, name: &str, session: SessionId, log: &[Arc<Event>]) {
+        self.sessions.insert(session, name.to_owned());
+        self.known.insert(session.to_string(), name.to_owned());
+        for event in log {
+            let seq = event.seq;
+            let time = tidy(serde_json::to_value(event.created_at).unwrap());
+            self.known.insert(time.as_str().unwrap().to_owned(), format!("time of {name}/{seq}"));
+            if let Some(stay) = stay(event) {
+                self.known.insert(stay, format!("stay since {name}/{seq}"));
+            }
+        }
+    }
+
+    /// The value, with every id and time said by where it comes from.
+    pub fn apply(&mut self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(items) => items.iter().map(|item| self.apply(item)).collect(),
+            Value::Object(fields) => {
+                let field = |(name, value): (&String, &Value)| (name.replace(&self.prefix, ""), value.clone());
+                let fields: Vec<_> = fields.iter().map(field).collect();
+                let mut applied = Map::new();
+                for (name, value) in fields {
+                    applied.insert(name, self.apply(&value));
+                }
+                Value::Object(applied)
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        if let Some(known) = self.known.get(text) {
+            return known.clone();
+        }
+        if let Ok(MessageId { session_id, seq }) = text.parse()
+            && let Some(name) = self.sessions.get(&session_id)
+        {
+            return format!("message {name}/{seq}");
+        }
+        let is_time = chrono::DateTime::parse_from_rfc3339(text).is_ok();
+        if is_time || text.parse::<SessionId>().is_ok() {
+            let next = format!("unknown {}", self.unknown.len());
+            return self.unknown.entry(text.to_owned()).or_insert(next).clone();
+        }
+        text.replace(&self.prefix, "")
+    }
+}

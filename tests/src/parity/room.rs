@@ -1,0 +1,285 @@
+//! The people and the session of one run, made anew for each attempt that changes something.
+
+use std::{collections::HashMap, sync::Arc};
+
+use chatcore::{
+    Chat, Clock, Error, JwtAuthenticator, JwtIssuer, Principal,
+    chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
+    identity::{Authenticator as _, Claims},
+    model::{
+        ClientId, Event, EventKind, MessageId, NewEvent, ParticipantRole, Session, SessionId, SessionType, UserId,
+    },
+    store::{Change, ChatStore, FactsQuery, Freshness, LogRange, ParticipantRecord, SessionFacts, Write},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    action::{Actor, GHOST, KEPT, PEOPLE, Stage, State},
+    model::{Model, stay, users},
+    world::World,
+};
+use crate::server::{SECRET, token_with};
+
+/// The users of one run, with ids of their own.
+#[derive(Debug)]
+pub struct Cast {
+    /// With what their ids begin.
+    pub prefix: String,
+    tokens: HashMap<&'static str, String>,
+    principals: HashMap<&'static str, Principal>,
+    expired: String,
+}
+
+impl Cast {
+    /// Makes them known to a chat.
+    pub async fn new(chat: &Chat, prefix: String) -> Self {
+        let authenticator = JwtAuthenticator::hs256(SECRET).unwrap();
+        let (mut tokens, mut principals) = (HashMap::new(), HashMap::new());
+        let claims = |name: &str| Claims {
+            sub: format!("{prefix}{name}"),
+            name: Some(format!("Name of {name}")),
+            preferred_username: Some(format!("the_{name}")),
+            email: Some(format!("{name}@chat.example")),
+            picture: Some(format!("https://chat.example/{name}.png")),
+            ..Claims::default()
+        };
+        for name in PEOPLE {
+            let token = token_with(claims(name), 3600);
+            let principal = authenticator.authenticate(&token).await.unwrap();
+            chat.me(&principal).await.unwrap();
+            tokens.insert(name, token);
+            principals.insert(name, principal);
+        }
+        let expired = JwtIssuer::hs256(SECRET).unwrap().sign(&Claims { exp: 1, ..claims("owner") }).unwrap();
+        Self { prefix, tokens, principals, expired }
+    }
+
+    /// A user's id.
+    #[must_use]
+    pub fn user(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Everybody's id.
+    #[must_use]
+    pub fn users(&self) -> Vec<UserId> {
+        users(PEOPLE.into_iter().chain([GHOST]).map(|name| self.user(name)))
+    }
+
+    /// A user as the core takes them.
+    #[must_use]
+    pub fn principal(&self, name: &str) -> &Principal {
+        &self.principals[name]
+    }
+
+    /// A user's token.
+    #[must_use]
+    pub fn token_of(&self, name: &str) -> &str {
+        &self.tokens[name]
+    }
+
+    /// An actor's token, where they have one.
+    #[must_use]
+    pub fn token(&self, actor: Actor) -> Option<&str> {
+        match (actor.name(), actor) {
+            (Some(name), _) => Some(&self.tokens[name]),
+            (None, Actor::Expired) => Some(&self.expired),
+            (None, Actor::Forged) => Some("forged.by.nobody"),
+            (None, _) => None,
+        }
+    }
+}
+
+/// A session, with what the store says of it.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// The id on the wire.
+    pub id: String,
+    /// The id; a made up one where there is none.
+    pub session: SessionId,
+    /// Its log.
+    pub log: Vec<Arc<Event>>,
+    /// The rest of it.
+    pub model: Model,
+}
+
+/// The session of a stage, made once through the chat, to be copied.
+#[derive(Debug)]
+pub struct Template {
+    /// Who did what, and the records at the end of it.
+    text: String,
+    prefix: String,
+    session: String,
+    stays: Vec<String>,
+    times: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Contents {
+    events: Vec<(UserId, EventKind)>,
+    session: Session,
+    people: Vec<ParticipantRecord>,
+}
+
+impl Template {
+    /// Makes the session of a stage.
+    pub async fn make(chat: &Chat, store: &dyn ChatStore, stage: Stage) -> Self {
+        let cast = Cast::new(chat, format!("template.{:?}.{}.", stage.state, stage.session_type)).await;
+        let id = build(chat, &cast, stage).await;
+        let facts = facts(store, id, &cast).await;
+        let range = LogRange { session_id: id, from: 1, to: facts.head.seq };
+        let log: Vec<_> = store.log(&[range]).await.unwrap().into_iter().flatten().collect();
+        let events = log.iter().map(|event| (event.actor.clone(), event.kind.clone())).collect();
+        let people = facts.participants.into_iter().flatten().collect();
+        let contents = Contents { events, session: facts.session.unwrap(), people };
+        Self {
+            text: serde_json::to_string(&contents).unwrap(),
+            prefix: cast.prefix,
+            session: id.to_string(),
+            stays: log.iter().filter_map(|event| stay(event)).collect(),
+            times: log.iter().map(|event| text(&event.created_at)).collect(),
+        }
+    }
+
+    /// Makes the same session with ids and times of its own, in one change.
+    async fn copy(&self, store: &dyn ChatStore, clock: &dyn Clock, cast: &Cast) -> SessionId {
+        let id = SessionId(clock.new_id());
+        let mut copy = self.text.replace(&self.prefix, &cast.prefix).replace(&self.session, &id.to_string());
+        for stay in &self.stays {
+            copy = copy.replace(stay, &clock.new_id().to_string());
+        }
+        let times: Vec<_> = self.times.iter().map(|_| clock.now()).collect();
+        for (old, new) in self.times.iter().zip(&times) {
+            copy = copy.replace(old, &text(new));
+        }
+        let Contents { events, session, people } = serde_json::from_str(&copy).unwrap();
+        let at = |((actor, kind), created_at)| NewEvent { actor, created_at, kind };
+        let change = Change {
+            session_id: id,
+            decided_at: 0,
+            events: events.into_iter().zip(times).map(at).collect(),
+            writes: std::iter::once(Write::Session(session))
+                .chain(people.into_iter().map(Write::Participant))
+                .collect(),
+            claim: None,
+        };
+        store.commit(change).await.unwrap();
+        id
+    }
+}
+
+async fn facts(store: &dyn ChatStore, session_id: SessionId, cast: &Cast) -> SessionFacts {
+    let query = FactsQuery { session_id, users: &cast.users() };
+    store.facts(&[query], Freshness::Fresh).await.unwrap().into_iter().next().unwrap()
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap()
+}
+
+impl Room {
+    /// Makes the session of a stage, always with the same log.
+    pub async fn make(world: &World, cast: &Cast, stage: Stage) -> Self {
+        let never: SessionId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let store = &*world.store;
+        let session = match stage.state {
+            State::Fresh | State::Full | State::Deleted => {
+                world.template(stage).await.copy(store, &world.clock, cast).await
+            }
+            State::Never | State::Malformed => never,
+        };
+        let room = Self::read(store, cast, session).await;
+        if stage.state == State::Malformed { Self { id: "1".to_owned(), ..room } } else { room }
+    }
+
+    /// The same room after somebody said the words for which the client id stands, with that id, if they may.
+    pub async fn with_words(&self, world: &World, cast: &Cast, name: &str) -> Self {
+        let (client_id, words) = KEPT;
+        let message = SendMessage::text(words).with_client_id(ClientId::new(client_id).unwrap());
+        let said = world.server.chat.send(cast.principal(name), self.session, message).await;
+        assert!(matches!(said, Ok(_) | Err(Error::Denied(_))), "{said:?}");
+        self.again(&*world.store, cast).await
+    }
+
+    /// A session as it is now.
+    pub async fn read(store: &dyn ChatStore, cast: &Cast, session: SessionId) -> Self {
+        Self { id: session.to_string(), session, log: Vec::new(), model: Model::default() }.again(store, cast).await
+    }
+
+    /// The same session as it is now.
+    pub async fn again(&self, store: &dyn ChatStore, cast: &Cast) -> Self {
+        let facts = facts(store, self.session, cast).await;
+        let mut log = self.log.clone();
+        let (from, to) = (log.len() as u64 + 1, facts.head.seq);
+        if from <= to {
+            let range = LogRange { session_id: self.session, from, to };
+            log.extend(store.log(&[range]).await.unwrap().into_iter().flatten());
+        }
+        let model = Model::of(&facts, &log);
+        Self { id: self.id.clone(), session: self.session, log, model }
+    }
+
+    /// Whether its log has more by now.
+    pub async fn has_news(&self, store: &dyn ChatStore) -> bool {
+        let next = self.log.len() as u64 + 1;
+        let range = LogRange { session_id: self.session, from: next, to: next };
+        store.log(&[range]).await.unwrap().iter().any(|rows| !rows.is_empty())
+    }
+
+    /// The end of its log.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.model.seq
+    }
+
+    /// The id of a message at a position.
+    #[must_use]
+    pub fn message(&self, seq: u64) -> String {
+        MessageId { session_id: self.session, seq }.to_string()
+    }
+}
+
+async fn build(chat: &Chat, cast: &Cast, Stage { session_type, state }: Stage) -> SessionId {
+    let owner = cast.principal("owner");
+    let new = CreateSession {
+        title: "A room".to_owned(),
+        description: Some("About it".to_owned()),
+        session_type: SessionType::Public,
+        max_participants: Some(20),
+    };
+    let id = chat.create_session(owner, new).await.unwrap().summary.session.id;
+    let come = [
+        ("admin", ParticipantRole::Admin),
+        ("member", ParticipantRole::Member),
+        ("peer", ParticipantRole::Member),
+        ("viewer", ParticipantRole::Viewer),
+        ("removed", ParticipantRole::Admin),
+    ];
+    for (name, role) in come {
+        let add = AddParticipant { user_id: UserId::new(cast.user(name)).unwrap(), role: Some(role) };
+        chat.add_participant(owner, id, add).await.unwrap();
+    }
+    let left = cast.principal("left");
+    chat.join(left, id).await.unwrap();
+    chat.change_role(owner, id, &left.user_id, ParticipantRole::Viewer).await.unwrap();
+    for name in ["owner", "admin", "member", "removed"] {
+        let message = SendMessage::text("earlier words").with_client_id(ClientId::new("earlier").unwrap());
+        chat.send(cast.principal(name), id, message).await.unwrap();
+    }
+    chat.leave(left, id).await.unwrap();
+    let mut gone = vec!["removed"];
+    if session_type == SessionType::Private {
+        gone.extend(["admin", "member", "peer", "viewer"]);
+    }
+    for name in &gone {
+        chat.remove_participant(owner, id, &UserId::new(cast.user(name)).unwrap()).await.unwrap();
+    }
+    let present = u32::try_from(1 + come.len() - gone.len()).unwrap();
+    let max_participants = (state == State::Full).then_some(present);
+    let changes = UpdateSession { session_type: Some(session_type), max_participants, ..UpdateSession::default() };
+    chat.update_session(owner, id, changes).await.unwrap();
+    if state == State::Deleted {
+        chat.delete_session(owner, id).await.unwrap();
+    }
+    id
+}

@@ -1,0 +1,386 @@
+//! Making the attempts and comparing what they came to.
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+
+use chatcore::{
+    chat::{CreateSession, SendMessage},
+    model::{SessionId, SessionType, UserId},
+};
+use futures_util::{FutureExt as _, future::join_all};
+use serde_json::{Value, json};
+
+use super::{
+    action::{Action, Actor, Attempt, Level, Stage, State, attempts, listings, stages},
+    canon::{self, Outcome},
+    compare::difference,
+    core::Core,
+    coverage::Coverage,
+    model::Model,
+    normal::Normal,
+    room::{Cast, Room},
+    transport::{Call, Subscribed, Transport},
+    world::World,
+};
+use crate::Backend;
+
+/// What an attempt came to, freed of ids and times.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Result or refusal.
+    pub verdict: Result<Value, (String, Value)>,
+    /// The session as the store has it, and its new events.
+    pub state: Value,
+    /// The new events as the transport tells them, where it does.
+    pub events: Option<Value>,
+}
+
+/// How a run went.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// How many attempts succeeded, over all transports.
+    pub allowed: usize,
+    /// How many were refused.
+    pub refused: usize,
+}
+
+impl Report {
+    /// Another's figures, too.
+    pub fn add(&mut self, other: Self) {
+        self.problems.extend(other.problems);
+        self.allowed += other.allowed;
+        self.refused += other.refused;
+    }
+
+    /// Fails where something is wrong. Of problems that look alike one is shown.
+    pub fn check(&self) {
+        let mut kinds: BTreeMap<(&str, &str), Vec<&Problem>> = BTreeMap::new();
+        for problem in &self.problems {
+            let action = problem.attempt.rsplit_once(": ").map_or("", |(_, action)| action);
+            let action = action.split([' ', '(']).next().unwrap_or_default();
+            let what = problem.what.split('`').next().unwrap_or_default();
+            kinds.entry((action, what)).or_default().push(problem);
+        }
+        let shown = kinds.values().take(40).map(|alike| {
+            let Problem { attempt, what } = alike[0];
+            format!("{attempt}: {what} ({} like it)\n", alike.len() - 1)
+        });
+        assert!(kinds.is_empty(), "{} problems:\n{}", self.problems.len(), shown.collect::<String>());
+    }
+}
+
+/// Something wrong.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// With which attempt.
+    pub attempt: String,
+    /// What.
+    pub what: String,
+}
+
+impl Problem {
+    fn new(attempt: &str, what: String) -> Self {
+        Self { attempt: attempt.to_owned(), what }
+    }
+}
+
+/// One transport on one stage.
+struct Bench {
+    world: Arc<World>,
+    stage: Stage,
+    transport: Box<dyn Transport>,
+    /// Acts where the transport cannot, so that it has something to tell.
+    core: Core,
+    cast: Cast,
+    room: Option<Room>,
+    problems: Vec<Problem>,
+    thorough: bool,
+}
+
+impl Bench {
+    async fn new(world: Arc<World>, stage: Stage, transport: Box<dyn Transport>, thorough: bool) -> Self {
+        let prefix = format!("{}.{:?}.{}.", transport.name(), stage.state, stage.session_type);
+        let cast = Cast::new(&world.server.chat, prefix).await;
+        let core = Core::new(world.server.chat.clone());
+        Self { world, stage, transport, core, cast, room: None, problems: Vec::new(), thorough }
+    }
+
+    /// A room as new; where nothing changed the last one is.
+    async fn room(&mut self) -> Room {
+        if let Some(room) = self.room.take() {
+            return room;
+        }
+        let room = Room::make(&self.world, &self.cast, self.stage).await;
+        if room.model.is_active() {
+            self.transport.follow(&self.cast, &room.id, room.head()).await;
+        }
+        room
+    }
+
+    async fn attempt(&mut self, name: &str, attempt: &Attempt) -> Option<Record> {
+        let mut room = self.room().await;
+        if let Some(name) = attempt.actor.name().filter(|_| attempt.action.says_again()) {
+            room = room.with_words(&self.world, &self.cast, name).await;
+        }
+        let call = Call { name, cast: &self.cast, room: &room, actor: attempt.actor, action: &attempt.action };
+        let outcome = match attempt.action {
+            Action::Subscribe { after } => match self.transport.subscribe(&call, after).await {
+                Some(Ok(subscribed)) => {
+                    let from = after.unwrap_or(room.head());
+                    Some(Ok(self.follow(&room, attempt.actor, subscribed, from).await))
+                }
+                Some(Err(fault)) => Some(Err(fault)),
+                None => None,
+            },
+            _ => match self.transport.perform(&call).await {
+                None if attempt.action.changes() => self.core.perform(&call).await,
+                outcome => outcome,
+            },
+        };
+        let Some(outcome) = outcome else {
+            self.room = Some(room);
+            return None;
+        };
+        let record = self.compare_with_log(name, attempt, &room, outcome).await;
+        Some(record)
+    }
+
+    /// Reads a subscription: what it replays, a signal, a message, and the event that ends it.
+    async fn follow(&self, room: &Room, reader: Actor, subscribed: Subscribed, from: u64) -> Value {
+        let Subscribed { after, mut deliveries } = subscribed;
+        let (chat, cast) = (&self.world.server.chat, &self.cast);
+        let owner = cast.principal("owner");
+        let mut told = Vec::new();
+        for _ in from..room.head() {
+            told.push(deliveries.next().await);
+        }
+        let typist = if reader == Actor::Owner { "member" } else { "owner" };
+        if room.model.has(&cast.user(typist)) {
+            for is_typing in [true, false] {
+                chat.typing(cast.principal(typist), room.session, is_typing).await.unwrap();
+                told.push(deliveries.next().await);
+            }
+        }
+        chat.send(owner, room.session, SendMessage::text("live")).await.unwrap();
+        told.push(deliveries.next().await);
+        match reader.name().unwrap() {
+            "owner" => chat.delete_session(owner, room.session).await.unwrap(),
+            name => {
+                let user = UserId::new(cast.user(name)).unwrap();
+                chat.remove_participant(owner, room.session, &user).await.unwrap();
+            }
+        }
+        told.push(deliveries.next().await);
+        deliveries.end().await;
+        match after {
+            Some(after) => json!({ "?after": after, "told": told }),
+            None => json!({ "told": told }),
+        }
+    }
+
+    /// Holds what the store has now against what it had before and what the transport tells of the time between.
+    async fn compare_with_log(&mut self, name: &str, attempt: &Attempt, before: &Room, outcome: Outcome) -> Record {
+        let store = &*self.world.store;
+        let made = match (&attempt.action, &outcome) {
+            (Action::Create(_), Ok(made)) => made["id"].as_str().and_then(|id| id.parse::<SessionId>().ok()),
+            _ => None,
+        };
+        let (old, now, reader) = match made {
+            Some(session) => {
+                let nothing = Room { model: Model::default(), log: Vec::new(), ..before.clone() };
+                (nothing, Room::read(store, &self.cast, session).await, attempt.actor)
+            }
+            // Nothing is written without an event. Where looking takes long, that is relied on.
+            None if !self.thorough && !before.has_news(store).await => (before.clone(), before.clone(), Actor::Owner),
+            None => (before.clone(), before.again(store, &self.cast).await, Actor::Owner),
+        };
+        let span = (old.head(), now.head());
+        let new: Vec<Value> = now.log[old.log.len()..].iter().map(|event| canon::bare_event(event)).collect();
+        let mut told = None;
+        if span.0 < span.1 {
+            told = self.transport.since(&self.cast, reader, &now.id, span).await;
+        }
+        let wire: &[Value] = told.as_deref().unwrap_or(&new);
+        self.fold(name, &old, &now, wire);
+
+        let mut normal = Normal::new(&self.cast.prefix);
+        normal.add("room", before.session, if made.is_some() { &before.log } else { &now.log });
+        if let Some(session) = made {
+            normal.add("new room", session, &now.log);
+        }
+        let verdict = match &outcome {
+            Ok(value) => Ok(normal.apply(value)),
+            Err(fault) => Err((fault.code.clone(), normal.apply(&fault.details))),
+        };
+        let state = normal.apply(&json!({ "now": now.model.value(), "new": new }));
+        let events = told.map(|told| normal.apply(&Value::Array(told)));
+        if made.is_some() || (span.0 == span.1 && !attempt.action.says_again()) {
+            self.room = Some(before.clone());
+        }
+        if span.0 < span.1 && verdict.is_err() {
+            let what = format!("{} refused it and changed something: `{state}`", self.transport.name());
+            self.problems.push(Problem::new(name, what));
+        }
+        Record { verdict, state, events }
+    }
+
+    /// The old state and the events since are the new state.
+    fn fold(&mut self, name: &str, old: &Room, now: &Room, events: &[Value]) {
+        let mut model = old.model.clone();
+        let wrong = events.iter().find_map(|event| model.apply(event).err());
+        if let Some(wrong) = wrong.or_else(|| difference(&model.value(), &now.model.value())) {
+            let transport = self.transport.name();
+            let what = format!("the events of {transport} do not make the new state (left): {wrong}");
+            self.problems.push(Problem::new(name, what));
+        }
+    }
+
+    /// Makes all attempts, one after the other.
+    async fn run(mut self, attempts: Arc<Vec<(String, Attempt)>>) -> (Vec<Option<Record>>, Vec<Problem>) {
+        let mut records = Vec::new();
+        for (name, attempt) in attempts.iter() {
+            match AssertUnwindSafe(self.attempt(name, attempt)).catch_unwind().await {
+                Ok(record) => records.push(record),
+                Err(panic) => {
+                    let said = panic.downcast_ref::<String>().cloned();
+                    let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                    let (transport, said) = (self.transport.name(), said.unwrap_or_default());
+                    self.problems.push(Problem::new(name, format!("{transport} stopped here: {said}")));
+                    break;
+                }
+            }
+        }
+        (records, self.problems)
+    }
+}
+
+/// Makes the attempts of the table on every stage: all of them, or, where that takes too long, every `step`th; which ones
+/// differs from actor to actor and stage to stage, so that together they still try everything.
+pub async fn run_table(backend: Backend, coverage: &Arc<Coverage>, step: usize) -> Report {
+    let world = Arc::new(World::start(backend, coverage).await);
+    let wanted = std::env::var("PARITY_ONLY").unwrap_or_default();
+    let runs = stages().into_iter().enumerate().map(|(offset, stage)| {
+        let world = Arc::clone(&world);
+        let chosen = attempts(stage, step, offset);
+        let named = chosen.into_iter().map(|attempt| (name(stage, &attempt), attempt));
+        let named: Vec<_> = named.filter(|(name, _)| name.contains(&wanted)).collect();
+        run_stage(world, stage, Arc::new(named), backend == Backend::Memory)
+    });
+    let mut report = Report::default();
+    for part in join_all(runs).await {
+        report.add(part);
+    }
+    report
+}
+
+fn name(stage: Stage, attempt: &Attempt) -> String {
+    let Stage { session_type, state } = stage;
+    let Attempt { actor, action, level: _ } = attempt;
+    let action: String = format!("{action:?}").chars().take(160).collect();
+    format!("{session_type} {state:?}, {actor:?}: {action}")
+}
+
+async fn run_stage(world: Arc<World>, stage: Stage, attempts: Arc<Vec<(String, Attempt)>>, thorough: bool) -> Report {
+    let names: Vec<_> = world.transports().iter().map(|transport| transport.name()).collect();
+    let benches = world.transports().into_iter().map(|transport| {
+        let (world, attempts) = (Arc::clone(&world), Arc::clone(&attempts));
+        tokio::spawn(async move { Bench::new(world, stage, transport, thorough).await.run(attempts).await })
+    });
+    let mut report = Report::default();
+    let mut columns = Vec::new();
+    for done in join_all(benches).await {
+        let (records, problems) = done.unwrap();
+        report.problems.extend(problems);
+        columns.push(records);
+    }
+    for (n, (name, attempt)) in attempts.iter().enumerate() {
+        let row = columns.iter().zip(&names).filter_map(|(records, name)| Some((*name, records.get(n)?.as_ref()?)));
+        compare(name, attempt.level, &row.collect::<Vec<_>>(), &mut report);
+    }
+    report
+}
+
+/// Compares what one attempt came to on each transport with the first of them.
+fn compare(name: &str, level: Level, row: &[(&str, &Record)], report: &mut Report) {
+    for (_, record) in row {
+        match record.verdict {
+            Ok(_) => report.allowed += 1,
+            Err(_) => report.refused += 1,
+        }
+    }
+    let Some(((yardstick, first), others)) = row.split_first() else { return };
+    let told = |record: &Record| json!({ "verdict": said(&record.verdict, level), "state": record.state });
+    for (other, record) in others {
+        let differs =
+            |what: &str, found: String| Problem::new(name, format!("{what} of {yardstick} | {other} differ {found}"));
+        if let Some(found) = difference(&told(first), &told(record)) {
+            report.problems.push(differs("what it came to", found));
+        }
+        if let (Some(first), Some(events)) = (&first.events, &record.events)
+            && let Some(found) = difference(first, events)
+        {
+            report.problems.push(differs("events", found));
+        }
+    }
+}
+
+fn said(verdict: &Result<Value, (String, Value)>, level: Level) -> Value {
+    match (verdict, level) {
+        (Ok(value), _) => json!({ "ok": value }),
+        (Err((code, details)), Level::Exact) => json!({ "error": code, "details": details }),
+        (Err((code, _)), Level::Code) => json!({ "error": code }),
+        (Err(_), Level::Refused) => json!("refused"),
+    }
+}
+
+/// Makes the attempts for which all sessions of a server count, each transport on a server of its own.
+pub async fn run_lists(backend: Backend, coverage: &Arc<Coverage>) -> Report {
+    let attempts = listings();
+    let count = World::start(Backend::Memory, coverage).await.transports().len();
+    let columns = join_all((0..count).map(|n| list(backend, coverage, n, &attempts))).await;
+    let mut report = Report::default();
+    for (n, attempt) in attempts.iter().enumerate() {
+        let row = columns.iter().filter_map(|(name, records)| Some((*name, records[n].as_ref()?)));
+        let name = format!("lists, {:?}: {:?}", attempt.actor, attempt.action);
+        compare(&name, attempt.level, &row.collect::<Vec<_>>(), &mut report);
+    }
+    report
+}
+
+async fn list(
+    backend: Backend,
+    coverage: &Arc<Coverage>,
+    transport: usize,
+    attempts: &[Attempt],
+) -> (&'static str, Vec<Option<Record>>) {
+    let world = World::start(backend, coverage).await;
+    let mut transport = world.transports().remove(transport);
+    let cast = Cast::new(&world.server.chat, format!("{}.", transport.name())).await;
+    let mut normal = Normal::new(&cast.prefix);
+    let mut rooms = Vec::new();
+    for session_type in [SessionType::Public, SessionType::InviteOnly, SessionType::Private] {
+        for state in [State::Fresh, State::Full, State::Fresh, State::Deleted] {
+            rooms.push(Room::make(&world, &cast, Stage { session_type, state }).await);
+        }
+    }
+    let stranger = cast.principal("stranger");
+    let own = CreateSession::titled("Of a stranger").of_type(SessionType::Public);
+    let own = world.server.chat.create_session(stranger, own).await.unwrap().summary.session.id;
+    rooms.push(Room::read(&*world.store, &cast, own).await);
+    for (n, room) in rooms.iter().enumerate() {
+        normal.add(&format!("room {n}"), room.session, &room.log);
+    }
+    let mut records = Vec::new();
+    for Attempt { actor, action, level: _ } in attempts {
+        let name = format!("lists, {actor:?}: {action:?}");
+        let call = Call { name: &name, cast: &cast, room: &rooms[0], actor: *actor, action };
+        let outcome = transport.perform(&call).await;
+        records.push(outcome.map(|outcome| {
+            let refused = |fault: canon::Fault| (fault.code, fault.details);
+            let verdict = outcome.map(|value| normal.apply(&value)).map_err(refused);
+            Record { verdict, state: Value::Null, events: None }
+        }));
+    }
+    (transport.name(), records)
+}

@@ -1,0 +1,122 @@
+//! What the harness wants of a transport.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{
+    action::{Action, Actor, Place, Which},
+    canon::{Fault, Outcome},
+    room::{Cast, Room},
+};
+
+/// One attempt, as a driver needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Its name, for messages.
+    pub name: &'a str,
+    /// The users.
+    pub cast: &'a Cast,
+    /// The session.
+    pub room: &'a Room,
+    /// Who acts.
+    pub actor: Actor,
+    /// What they do.
+    pub action: &'a Action,
+}
+
+impl Call<'_> {
+    /// The actor's token, where they have one.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.cast.token(self.actor)
+    }
+
+    /// The session's id.
+    #[must_use]
+    pub fn session(&self) -> &str {
+        &self.room.id
+    }
+
+    /// An input in which users go by their ids.
+    #[must_use]
+    pub fn input(&self, input: &Value) -> Value {
+        let mut input = input.clone();
+        if let Some(name) = input["user_id"].as_str().filter(|name| !name.is_empty() && name.len() < 100) {
+            input["user_id"] = json!(self.cast.user(name));
+        }
+        input
+    }
+
+    /// A place, as text.
+    #[must_use]
+    pub fn place(&self, place: Place) -> String {
+        match place {
+            Place::Seq(seq) => seq.to_string(),
+            Place::TimeOf(seq) => match self.room.log.get(seq - 1) {
+                Some(event) => event.created_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+                None => "2020-01-01T00:00:00Z".to_owned(),
+            },
+        }
+    }
+
+    /// A message's id.
+    #[must_use]
+    pub fn message(&self, which: Which) -> String {
+        match which {
+            Which::First => {
+                let first = self.room.log.iter().find(|event| event.kind.is_message());
+                self.room.message(first.map_or(2, |event| event.seq))
+            }
+            Which::NoMessage => self.room.message(1),
+            Which::Beyond => self.room.message(999),
+            Which::Malformed => "no id".to_owned(),
+        }
+    }
+}
+
+/// A subscription that was let in.
+pub struct Subscribed {
+    /// The position after which it begins, where the transport tells.
+    pub after: Option<u64>,
+    /// What it brings.
+    pub deliveries: Box<dyn Deliveries>,
+}
+
+/// What a subscription brings, in canonical form.
+#[async_trait]
+pub trait Deliveries: Send {
+    /// The next one, which must come.
+    async fn next(&mut self) -> Value;
+
+    /// Checks that nothing more comes.
+    async fn end(self: Box<Self>);
+}
+
+/// A way to the core.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// What it is called.
+    fn name(&self) -> &'static str;
+
+    /// Tries something other than a subscription; `None` where this transport cannot express it.
+    async fn perform(&mut self, call: &Call<'_>) -> Option<Outcome>;
+
+    /// Subscribes; `None` where this transport cannot.
+    async fn subscribe(&mut self, call: &Call<'_>, after: Option<u64>) -> Option<Result<Subscribed, Fault>>;
+
+    /// Follows a session as a reader for whom this transport keeps a connection open, from a position.
+    async fn follow(&mut self, _cast: &Cast, _session: &str, _after: u64) {}
+
+    /// What this transport tells a reader about the events after one position up to another, in canonical form; `None`
+    /// where it tells nothing, or no longer does.
+    async fn since(&mut self, cast: &Cast, reader: Actor, session: &str, span: (u64, u64)) -> Option<Vec<Value>>;
+}
+
+/// Field of an input, as a type of ours; `None` where it is of another.
+#[must_use]
+pub fn typed<T: serde::de::DeserializeOwned>(input: &Value, field: &str) -> Option<Option<T>> {
+    match input.get(field) {
+        None => Some(None),
+        Some(value) => serde_json::from_value(value.clone()).ok().map(Some),
+    }
+}

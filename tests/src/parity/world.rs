@@ -1,0 +1,105 @@
+//! A server with a look behind it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use chatcore::{Chat, Clock, MemoryStore, SystemClock, store::ChatStore};
+use chatcore_poem::Options;
+use chatcore_surreal::SurrealStore;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::{
+    action::Stage,
+    core::Core,
+    coverage::{self, Coverage},
+    graphql::GraphQl,
+    rest::Rest,
+    room::Template,
+    transport::Transport,
+    websocket::WebSocket,
+};
+use crate::{Backend, Server, token};
+
+/// Never tells the same time twice, so that a time says of which event it is.
+#[derive(Debug, Clone, Default)]
+pub struct Ticking(Arc<Mutex<DateTime<Utc>>>);
+
+impl Clock for Ticking {
+    fn now(&self) -> DateTime<Utc> {
+        let mut last = self.0.lock().unwrap();
+        *last = SystemClock.now().max(*last + TimeDelta::microseconds(1));
+        *last
+    }
+
+    fn new_id(&self) -> Uuid {
+        SystemClock.new_id()
+    }
+}
+
+/// A server, its store, and what was used of it.
+pub struct World {
+    /// The server.
+    pub server: Server,
+    /// What it keeps everything in.
+    pub store: Arc<dyn ChatStore>,
+    /// Its clock.
+    pub clock: Ticking,
+    /// What was used.
+    pub coverage: Arc<Coverage>,
+    /// Its OpenAPI document.
+    pub document: Arc<Value>,
+    templates: [OnceCell<Template>; 16],
+}
+
+impl World {
+    /// Starts one.
+    pub async fn start(backend: Backend, coverage: &Arc<Coverage>) -> Self {
+        let store: Arc<dyn ChatStore> = match backend {
+            Backend::Memory => Arc::new(MemoryStore::new()),
+            Backend::SurrealMemory => Arc::new(SurrealStore::connect("mem://").await.unwrap()),
+            Backend::SurrealDisk => unimplemented!("the disk changes nothing here"),
+        };
+        let clock = Ticking::default();
+        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).build();
+        // Who follows a session reads nothing while others act, and somebody reads it on many connections.
+        let options = Options { ping_interval: Duration::from_secs(3600), sockets_per_user: 100, ..Options::default() };
+        let server = Server::over_with(chat, options).await;
+        let document = reqwest::get(format!("http://{}/openapi.json", server.address)).await.unwrap();
+        let document = Arc::new(serde_json::from_str(&document.text().await.unwrap()).unwrap());
+        let coverage = Arc::clone(coverage);
+        Self { server, store, clock, coverage, document, templates: Default::default() }
+    }
+
+    /// The session of a stage, to be copied.
+    pub async fn template(&self, stage: Stage) -> &Template {
+        let kept = &self.templates[stage.session_type as usize * 4 + stage.state as usize];
+        kept.get_or_init(|| Template::make(&self.server.chat, &*self.store, stage)).await
+    }
+
+    /// A driver for each transport, the yardstick first.
+    #[must_use]
+    pub fn transports(&self) -> Vec<Box<dyn Transport>> {
+        let (address, coverage) = (&self.server.address, || Arc::clone(&self.coverage));
+        vec![
+            Box::new(Core::new(self.server.chat.clone())),
+            Box::new(Rest::new(address, Arc::clone(&self.document), coverage())),
+            Box::new(WebSocket::new(address, coverage())),
+            Box::new(GraphQl::new(address, coverage())),
+        ]
+    }
+
+    /// Everything that there is to cover.
+    pub async fn there_is(&self) -> BTreeSet<String> {
+        let mut there_is = coverage::operations(&self.document);
+        there_is.extend(coverage::frames());
+        let graphql = GraphQl::new(&self.server.address, Arc::clone(&self.coverage));
+        there_is.extend(graphql.there_is(&token("a")).await);
+        there_is
+    }
+}

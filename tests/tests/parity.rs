@@ -1,0 +1,52 @@
+//! The same answer everywhere: one table of attempts through every transport.
+#![allow(missing_docs, reason = "tests")]
+
+use std::{fs, path::Path, sync::Arc, time::Instant};
+
+use chatcore_tests::{
+    Backend,
+    parity::{Coverage, World, follow_all_sessions, resume_everywhere, run_lists, run_table},
+};
+
+/// What no attempt reaches, one to a line. It may only shrink.
+fn exceptions() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("parity-exceptions.txt")).unwrap()
+}
+
+async fn everything_agrees(backend: Backend, step: usize) {
+    let coverage = Arc::new(Coverage::default());
+    let start = Instant::now();
+    let mut report = run_table(backend, &coverage, step).await;
+    println!("{backend:?}: {} allowed, {} refused, {:?}", report.allowed, report.refused, start.elapsed());
+    report.add(run_lists(backend, &coverage).await);
+    println!("{backend:?}: {} allowed, {} refused, {:?}", report.allowed, report.refused, start.elapsed());
+    report.check();
+    follow_all_sessions(backend, &coverage).await;
+    // What is tried on a database is too little to use everything.
+    if backend == Backend::Memory {
+        let world = World::start(backend, &coverage).await;
+        coverage.check(&world.there_is().await, &exceptions());
+    }
+    assert!(report.allowed > 2_000 / step && report.refused > 10_000 / step, "{} {}", report.allowed, report.refused);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_transport_agrees_in_memory() {
+    everything_agrees(Backend::Memory, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_transport_agrees_on_surreal() {
+    // What the store adds to a difference between transports is little, and a session takes long to make.
+    everything_agrees(Backend::SurrealMemory, 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_goes_from_one_transport_to_another_in_memory() {
+    resume_everywhere(Backend::Memory).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_goes_from_one_transport_to_another_on_surreal() {
+    resume_everywhere(Backend::SurrealMemory).await;
+}
