@@ -83,6 +83,8 @@ type Read<K, V> = fn(Arc<Reads>, Vec<K>) -> BoxFuture<'static, Result<Vec<Result
 /// What a batch found, for all who asked; `None` until it did.
 type Found<K, V> = Option<Arc<Result<HashMap<K, Result<V>>>>>;
 
+type Batch<K, V> = watch::Receiver<Found<K, V>>;
+
 /// What is asked for of one kind.
 struct Batches<K, V>(Mutex<State<K, V>>);
 
@@ -90,7 +92,7 @@ struct State<K, V> {
     /// What the batch that is still open will read.
     open: Vec<K>,
     /// The batch in which a key is, or was.
-    batches: HashMap<K, watch::Receiver<Found<K, V>>>,
+    batches: HashMap<K, Batch<K, V>>,
 }
 
 impl<K, V> Default for Batches<K, V> {
@@ -123,7 +125,7 @@ impl<K: Copy + Eq + Hash, V: Clone> Batches<K, V> {
     }
 
     /// The batch of a key, and, for who is the first in it, what to tell the others by.
-    fn batch_of(&self, key: K) -> (watch::Receiver<Found<K, V>>, Option<watch::Sender<Found<K, V>>>) {
+    fn batch_of(&self, key: K) -> (Batch<K, V>, Option<watch::Sender<Found<K, V>>>) {
         let mut state = self.state();
         if let Some(batch) = state.batches.get(&key) {
             return (batch.clone(), None);
