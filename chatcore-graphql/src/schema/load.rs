@@ -85,6 +85,9 @@ type Found<K, V> = Option<Arc<Result<HashMap<K, Result<V>>>>>;
 
 type Batch<K, V> = watch::Receiver<Found<K, V>>;
 
+/// What the first in a batch tells the others by.
+type First<K, V> = watch::Sender<Found<K, V>>;
+
 /// What is asked for of one kind.
 struct Batches<K, V>(Mutex<State<K, V>>);
 
@@ -125,7 +128,7 @@ impl<K: Copy + Eq + Hash, V: Clone> Batches<K, V> {
     }
 
     /// The batch of a key, and, for who is the first in it, what to tell the others by.
-    fn batch_of(&self, key: K) -> (Batch<K, V>, Option<watch::Sender<Found<K, V>>>) {
+    fn batch_of(&self, key: K) -> (Batch<K, V>, Option<First<K, V>>) {
         let mut state = self.state();
         if let Some(batch) = state.batches.get(&key) {
             return (batch.clone(), None);

@@ -38,7 +38,8 @@ async fn what_asks_for_too_much_is_refused_before_it_is_carried_out() {
     data(&schema, &user("alice"), &commented, json!({})).await;
     assert_eq!(refusal(&schema, &format!("{{ me {{ {} }} }}", "id ".repeat(5_000))).await, OVER);
     // Sizes of lists are counted, those in variables, too.
-    let lists = "query($n: Int) { sessions(first: $n) { nodes { messages(last: 100) { nodes { id content seq } } } } }";
+    let lists =
+        "query($n: Int) { sessions(first: $n) { nodes { messages(last: 100) { nodes { id content seq number } } } } }";
     let answer = ask(&schema, &user("alice"), lists, json!({ "n": 100 })).await;
     assert_eq!((codes(&answer), &answer["data"]), (vec![OVER], &Value::Null));
     assert_eq!(codes(&ask(&schema, &user("alice"), lists, json!({ "n": 5 })).await), Vec::<&str>::new());
