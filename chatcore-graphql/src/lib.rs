@@ -16,6 +16,9 @@
 //! # }
 //! ```
 //!
+//! Over which protocols clients get at it is told in [`protocols`]. With the feature `poem`, `GraphqlFrontend` serves all of
+//! them at `/graphql`; without it, [`HttpHead`] and [`serve_socket`] are the same for any other server.
+//!
 //! Who calls is the [`Caller`] in the request's data; without one every field answers `AUTH_REQUIRED`. Every error has a stable
 //! `code` in its `extensions`, the same as on the other transports, and the `details` that these give.
 
@@ -26,6 +29,10 @@ mod guard;
 mod options;
 mod schema;
 mod wire;
+
+pub mod protocols {
+    #![doc = include_str!("wire/protocols.md")]
+}
 
 pub use async_graphql;
 

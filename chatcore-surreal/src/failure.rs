@@ -29,8 +29,13 @@ pub(crate) enum Failure {
     Unwritable,
 }
 
-/// What a write throws that finds logs that do not end where they should.
-pub(crate) const BEHIND: &str = "chatcore: behind";
+/// What a write throws that finds logs that do not end where they should; a macro, to stand within a statement.
+macro_rules! behind {
+    () => {
+        "chatcore: behind"
+    };
+}
+pub(crate) use behind;
 
 /// With what the storage of an embedded engine fails, other than by a conflict.
 const BREAKING: [&str; 2] = ["There was a problem with a transaction", "There was a problem with the datastore"];
@@ -43,7 +48,7 @@ impl Failure {
                 return Self::Lost;
             }
             ErrorDetails::Connection(_) => return Self::Cut(error),
-            ErrorDetails::Thrown if error.message().contains(BEHIND) => return Self::Behind,
+            ErrorDetails::Thrown if error.message().contains(behind!()) => return Self::Behind,
             // The sign-in does not hold any more; who connects again signs in again.
             ErrorDetails::NotAllowed(Some(NotAllowedError::Auth(_))) if is_remote => return Self::Away,
             _ => {}

@@ -11,13 +11,14 @@ use surrealdb::types::{RecordId, SurrealValue, Value, Variables};
 
 use super::plan::{Plan, Verdict};
 use crate::{
+    failure::behind,
     keys, lists,
     rows::{CheckpointRow, ClientRow, Known, LinkRow, LogRow, ParticipantRow, SeatRow, SessionRow},
 };
 
 macro_rules! guard {
     () => {
-        "IF (SELECT VALUE [number, at] FROM $last) != $ends { THROW 'chatcore: behind' };"
+        concat!("IF (SELECT VALUE [number, at] FROM $last) != $ends { THROW '", behind!(), "' };")
     };
 }
 

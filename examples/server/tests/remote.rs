@@ -2,13 +2,10 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::{
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod kit;
+
+use std::{path::Path, sync::Arc, time::Duration};
 
 use chatcore_surreal::{Credentials, SurrealOptions};
 use chatcore_tests::{
@@ -16,47 +13,17 @@ use chatcore_tests::{
     races::{Process, Race, Remote, rounds},
     token,
 };
+use kit::Server;
 
-/// How long a start may take on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(folder: &Path, database: &str, options: &SurrealOptions) -> Self {
-        let Credentials { username, password } = options.credentials.clone().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_chat-server"))
-            .current_dir(folder)
-            .env_clear()
-            .env("CHAT_SECRET", std::str::from_utf8(SECRET).unwrap())
-            .env("CHAT_DATABASE_PASSWORD", password)
-            .args(["--listen", "127.0.0.1:0", "--database", database, "--database-user", &username])
-            .args(["--database-namespace", &options.namespace, "--database-name", &options.database])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let stdout = child.stdout.take().unwrap();
-        let (tell, told) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            let _ = BufReader::new(stdout).read_line(&mut line);
-            let _ = tell.send(line);
-        });
-        let line = told.recv_timeout(PATIENCE).expect("the server did not start");
-        let address = line.trim().strip_prefix("listening on http://").expect("no address").to_owned();
-        Self { child, address }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A server on this database.
+fn start(folder: &Path, database: &str, options: &SurrealOptions) -> Server {
+    let Credentials { username, password } = options.credentials.clone().unwrap();
+    let mut command = kit::command(folder);
+    command.env("CHAT_SECRET", std::str::from_utf8(SECRET).unwrap()).env("CHAT_DATABASE_PASSWORD", password);
+    let (namespace, name) = (options.namespace.as_str(), options.database.as_str());
+    let of = ["--database", database, "--database-user", &username, "--database-namespace", namespace];
+    let flags: Vec<&str> = of.into_iter().chain(["--database-name", name]).collect();
+    Server::start_by(command, folder, &flags)
 }
 
 /// The database server's program is built beside this one's.
@@ -69,7 +36,7 @@ async fn surreal(storage: &str) -> Surreal {
 async fn two_servers_on_one_database_race() {
     let (database, folder) = (surreal("memory").await, tempfile::tempdir().unwrap());
     let options = database.database().await;
-    let servers = [(); 2].map(|()| Server::start(folder.path(), &database.url(), &options));
+    let servers = [(); 2].map(|()| start(folder.path(), &database.url(), &options));
     let processes = servers.iter().map(|server| Arc::new(Remote::of_tests(&server.address)) as Arc<dyn Process>);
     let looks = Arc::new(database.store(&options).await);
     Race::new(processes.collect(), looks).run(rounds(6)).await;
@@ -79,7 +46,7 @@ async fn two_servers_on_one_database_race() {
 async fn what_one_server_writes_the_readers_of_the_other_see() {
     let (database, folder) = (surreal("memory").await, tempfile::tempdir().unwrap());
     let options = database.database().await;
-    let servers = [(); 2].map(|()| Server::start(folder.path(), &database.url(), &options));
+    let servers = [(); 2].map(|()| start(folder.path(), &database.url(), &options));
     let a = Client::new(&servers[0].address, Some(token("a")));
     let b = Client::new(&servers[1].address, Some(token("b")));
     let session = a.session("PUBLIC").await;
