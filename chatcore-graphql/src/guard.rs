@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use async_graphql::{
     Name, Positioned,
-    parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet},
+    parser::types::{ExecutableDocument, FragmentDefinition, OperationType, Selection, SelectionSet},
 };
 use chatcore::{Code, Error, Result};
 
@@ -103,6 +103,10 @@ pub(crate) fn check(document: &ExecutableDocument, options: &SchemaOptions) -> R
         exceeded("the number of fields", fields, options.fields)?;
         exceeded("the number of aliases", aliases, options.aliases)?;
         exceeded("the number of root fields", roots, options.root_fields)?;
+        // The specification allows one. The engine follows them all, so that one operation would be many.
+        if operation.node.ty == OperationType::Subscription && roots != 1 {
+            return Err(Error::invalid("query", Code::ValidationInvalidValue, "a subscription has one root field"));
+        }
         exceeded("the depth", depth, options.depth)?;
         exceeded("the depth of introspection", lists, INTROSPECTION_LISTS)?;
         if introspects && !options.introspection {

@@ -33,6 +33,7 @@ macro_rules! on_every_store {
 
 mod document;
 mod events;
+pub mod graphql;
 mod http;
 pub mod parity;
 pub mod races;
@@ -42,6 +43,7 @@ mod surreal;
 
 pub use document::Document;
 pub use events::Events;
+pub use graphql::{Graphql, GraphqlEvents, GraphqlSocket};
 pub use http::{Client, Reply};
 pub use server::{Backend, SECRET, Server, token, token_with};
 pub use socket::Socket;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Client, Socket};
+use crate::{Client, Graphql, GraphqlSocket, Socket};
 
 /// What the servers of these tests sign with.
 pub const SECRET: &[u8] = b"a secret for tests, long enough for HS256";
@@ -108,7 +108,17 @@ impl Server {
         Socket::open(&self.address, "", Some(&token(user))).await
     }
 
-    /// How many WebSockets it has open.
+    /// A client of a user for GraphQL over HTTP.
+    pub fn graphql(&self, user: &str) -> Graphql {
+        Graphql::new(&self.address, Some(token(user)))
+    }
+
+    /// A socket of a user for GraphQL.
+    pub async fn graphql_socket(&self, user: &str) -> GraphqlSocket {
+        GraphqlSocket::admitted(&self.address, &token(user)).await
+    }
+
+    /// How many WebSockets and event streams it has open.
     pub fn open_sockets(&self) -> usize {
         self.frontend.open_sockets()
     }

@@ -7,9 +7,10 @@ mod kit;
 
 use std::{io::Read as _, os::unix::fs::PermissionsExt, process::Command};
 
-use chatcore_tests::Socket;
+use chatcore_tests::{Graphql, GraphqlSocket, Socket, graphql::PROTOCOL};
 use kit::{Server, command, folder, run, token};
 use nix::sys::signal::Signal;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,4 +192,50 @@ fn the_readme_flow_works_as_pasted() {
     assert_eq!(promoted["role"], "ADMIN");
     assert_eq!((&shown["message_count"], &shown["participant_count"]), (&json!(1), &json!(2)));
     assert_eq!(server.stop(Signal::SIGTERM), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_hold_no_tokens_and_no_messages() {
+    let folder = folder();
+    let data = folder.path();
+    // Everything but what the database says of itself.
+    let flags = ["--database", "mem://", "--log", "trace,surrealdb=warn,surrealkv=error"];
+    let server = Server::start_with(data, &flags);
+    let good = token(data, "a");
+    let bad = good.replacen('.', ".e30", 1);
+    let a = server.client(data, "a");
+    let id = a.session("PUBLIC").await;
+    let said = "a-text-for-nobody-else";
+    a.say(&id, said).await;
+    for token in [&good, &bad] {
+        a.with_token(token.as_str()).get("/sessions").await;
+        let rest = Socket::try_open(&server.address, &format!("?token={token}"), None, None).await;
+        if let Ok(mut socket) = rest {
+            socket.ask("send_message", json!({ "session_id": id, "content": said })).await;
+        }
+        let graphql = Graphql::new(&server.address, Some(token.clone()));
+        let send = "mutation($id: ID!, $text: String!) { sendMessage(input: { sessionId: $id, content: $text }) { message { id } } }";
+        graphql.ask(send, json!({ "id": id, "text": said })).await;
+        let parameters = [("query", "{ me { id } }"), ("token", token.as_str())];
+        graphql.send(graphql.in_url(Method::GET, &parameters)).await;
+        let _ = GraphqlSocket::open(&server.address, &format!("?token={token}"), &[PROTOCOL]).await;
+        let mut socket = GraphqlSocket::open(&server.address, "", &[PROTOCOL]).await.unwrap();
+        socket.init(json!({ "Authorization": format!("Bearer {token}") })).await;
+        socket.subscribe("1", send, json!({ "id": id, "text": said })).await;
+        if *token == good {
+            assert_eq!(socket.message().await["type"], "connection_ack");
+            socket.next("1").await;
+        } else {
+            assert_eq!(socket.closed().await.0, 4403);
+        }
+    }
+    let log = server.log();
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    assert!(log.contains("TRACE"), "it says too little for this to mean anything: {log}");
+    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    for secret in [signature(&good), signature(&bad), said.to_owned()] {
+        if let Some(line) = log.lines().find(|line| line.contains(&secret)) {
+            panic!("{line}");
+        }
+    }
 }
