@@ -52,8 +52,9 @@ impl<E: Executor> GraphqlFrontend<E> {
     /// The frontend shares the registry of sockets, and with it their limits in number, size and time, with the server's other
     /// frontends; those in `options` that are there too are overridden by them.
     pub fn new(executor: E, authenticator: impl Authenticator, sockets: Sockets, options: WireOptions) -> Self {
-        let Options { authentication_time, ping_interval, pong_time, write_time, .. } = *sockets.options();
-        let options = WireOptions { init_time: authentication_time, ping_interval, pong_time, write_time, ..options };
+        let Options { authentication_time, ping_interval, pong_time, write_time, heartbeat, .. } = *sockets.options();
+        let options =
+            WireOptions { init_time: authentication_time, ping_interval, pong_time, write_time, heartbeat, ..options };
         let authenticator = Box::new(authenticator);
         Self { state: Arc::new(State { executor, authenticator, options, sockets }) }
     }

@@ -3,11 +3,14 @@
 //! The engine expands fragments wherever they are spread, so a short document can make it work for ever: everything is counted
 //! here first, each fragment once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_graphql::{
     Name, Positioned,
-    parser::types::{ExecutableDocument, FragmentDefinition, OperationType, Selection, SelectionSet},
+    parser::types::{
+        DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType,
+        Selection, SelectionSet,
+    },
 };
 use chatcore::{Code, Error, Result};
 
@@ -156,6 +159,8 @@ impl<'d> Counter<'d> {
                 Selection::InlineFragment(fragment) => self.count(&fragment.node.selection_set)?,
                 Selection::FragmentSpread(spread) => self.fragment(spread.node.fragment_name.node.as_str())?,
             };
+            // One that selects nothing is work for the engine, too.
+            let part = Count { fields: part.fields.max(1), ..part };
             sum = Count {
                 fields: sum.fields.saturating_add(part.fields),
                 aliases: sum.aliases.saturating_add(part.aliases),
@@ -174,12 +179,137 @@ impl<'d> Counter<'d> {
             Some(None) => return Err(Error::malformed("query", "a fragment spreads itself")),
             None => {}
         }
-        // One that is not there is the validation's to name.
-        let Some(fragment) = self.fragments.get(name) else { return Ok(Count::default()) };
+        // The engine would first expand everything that leads to it.
+        let Some(fragment) = self.fragments.get(name) else {
+            return Err(Error::invalid(
+                "query",
+                Code::ValidationInvalidValue,
+                "a fragment is spread that is not there",
+            ));
+        };
         self.known.insert(name, None);
         let count = self.count(&fragment.node.selection_set)?;
         self.known.insert(name, Some(count));
         Ok(count)
+    }
+}
+
+/// Puts the fields of a mutation's or a subscription's root together as the specification does (section 6.3.2, "CollectFields"),
+/// where they stand in fragments or under one name: the engine would not find the source of a subscription in a fragment, and
+/// carries a mutation out as often as it is written. `None` where there is nothing to do.
+pub(crate) fn collect_roots(document: &ExecutableDocument) -> Result<Option<ExecutableDocument>> {
+    let is_fine = |operation: &Positioned<OperationDefinition>| {
+        operation.node.ty == OperationType::Query || is_collected(&operation.node.selection_set.node.items)
+    };
+    if document.operations.iter().all(|(_, operation)| is_fine(operation)) {
+        return Ok(None);
+    }
+    let mut document = document.clone();
+    let operations: Vec<_> = match &mut document.operations {
+        DocumentOperations::Single(operation) => vec![operation],
+        DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
+    };
+    for operation in operations {
+        if !is_fine(operation) {
+            let root = if operation.node.ty == OperationType::Mutation { "Mutation" } else { "Subscription" };
+            let items = &mut operation.node.selection_set.node.items;
+            let mut collected = Vec::new();
+            collect(std::mem::take(items), root, &document.fragments, &mut collected)?;
+            *items = collected;
+        }
+    }
+    // Validation finds fault with fragments that nothing spreads any more.
+    let mut spread = HashSet::new();
+    document.operations.iter().for_each(|(_, operation)| spreads(&operation.node.selection_set.node, &mut spread));
+    let mut reached = 0;
+    while reached < spread.len() {
+        reached = spread.len();
+        for name in spread.clone() {
+            if let Some(fragment) = document.fragments.get(&name) {
+                spreads(&fragment.node.selection_set.node, &mut spread);
+            }
+        }
+    }
+    document.fragments.retain(|name, _| spread.contains(name));
+    Ok(Some(document))
+}
+
+fn is_collected(items: &[Positioned<Selection>]) -> bool {
+    let mut names = HashSet::new();
+    items.iter().all(|item| match &item.node {
+        Selection::Field(field) => names.insert(&field.node.response_key().node),
+        Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
+    })
+}
+
+fn collect(
+    items: Vec<Positioned<Selection>>,
+    root: &str,
+    fragments: &HashMap<Name, Positioned<FragmentDefinition>>,
+    into: &mut Vec<Positioned<Selection>>,
+) -> Result<()> {
+    let refused = |message| Err(Error::invalid("query", Code::ValidationInvalidValue, message));
+    for item in items {
+        let (on, directives, inner) = match item.node {
+            Selection::Field(field) => {
+                let key = &field.node.response_key().node;
+                let same = into.iter_mut().find_map(|before| match &mut before.node {
+                    Selection::Field(before) if before.node.response_key().node == *key => Some(before),
+                    Selection::Field(_) | Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
+                });
+                match same {
+                    None => into.push(Positioned::new(Selection::Field(field), item.pos)),
+                    Some(same) => {
+                        let (same, field) = (&mut same.node, field.node);
+                        let arguments = |field: &Field| -> Vec<_> {
+                            field
+                                .arguments
+                                .iter()
+                                .map(|(name, value)| format!("{}:{}", name.node, value.node))
+                                .collect()
+                        };
+                        if same.name.node != field.name.node || arguments(same) != arguments(&field) {
+                            return refused("one name stands for different fields; give one of them an alias");
+                        }
+                        if !same.directives.is_empty() || !field.directives.is_empty() {
+                            return refused("a field with a directive is selected twice; give it an alias");
+                        }
+                        same.selection_set.node.items.extend(field.selection_set.node.items);
+                    }
+                }
+                continue;
+            }
+            Selection::InlineFragment(fragment) => {
+                let fragment = fragment.node;
+                (fragment.type_condition, fragment.directives, fragment.selection_set.node.items)
+            }
+            Selection::FragmentSpread(spread) => {
+                let Some(fragment) = fragments.get(&spread.node.fragment_name.node) else { continue };
+                let fragment = fragment.node.clone();
+                (Some(fragment.type_condition), spread.node.directives, fragment.selection_set.node.items)
+            }
+        };
+        if on.is_some_and(|on| on.node.on.node != root) {
+            return refused("a fragment of a root is on another type");
+        }
+        if !directives.is_empty() {
+            return refused("a directive on a fragment of a root is not supported; put it on the fields");
+        }
+        collect(inner, root, fragments, into)?;
+    }
+    Ok(())
+}
+
+/// The fragments that a selection spreads.
+fn spreads(set: &SelectionSet, names: &mut HashSet<Name>) {
+    for item in &set.items {
+        match &item.node {
+            Selection::Field(field) => spreads(&field.node.selection_set.node, names),
+            Selection::InlineFragment(fragment) => spreads(&fragment.node.selection_set.node, names),
+            Selection::FragmentSpread(spread) => {
+                names.insert(spread.node.fragment_name.node.clone());
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use chatcore::{Principal, Result, async_trait};
 pub struct SchemaOptions {
     /// Deepest nesting of fields, fragments expanded.
     pub depth: usize,
-    /// Most fields that may be answered, each list counted with the length asked for.
+    /// Most fields that may be answered, each list counted with the length asked for, and the content of a message as ten.
     pub complexity: usize,
     /// Most fields in the text, fragments expanded wherever they are spread.
     pub fields: usize,
@@ -78,13 +78,13 @@ impl fmt::Debug for SchemaOptions {
 /// Counts uses of the chat, as a rate limiter does.
 ///
 /// # Contract
-/// It is asked once for each field of `Query`, `Mutation` and `Subscription` that is about to be carried out: an operation
-/// with a thousand aliases is a thousand uses. What it refuses is not carried out; the other fields are.
+/// It is asked once for each field of `Query`, `Mutation` and `Subscription` that is about to be carried out, with the number
+/// of uses that it stands for: an operation with a thousand aliases is a thousand uses, `nodes` with a hundred ids is a hundred. What it refuses is not carried out; the other fields are.
 #[async_trait]
 pub trait Meter: Send + Sync + 'static {
     /// Lets a use happen, or says why not.
     ///
     /// # Errors
     /// Whatever the caller should be told, as a rule [`RateLimited`](chatcore::Error::RateLimited).
-    async fn admit(&self, principal: &Principal, field: &str) -> Result<()>;
+    async fn admit(&self, principal: &Principal, field: &str, uses: usize) -> Result<()>;
 }

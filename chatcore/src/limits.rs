@@ -31,6 +31,8 @@ pub struct Limits {
     pub poll_interval: Duration,
     /// Sessions that one stream of all of a user's sessions may have.
     pub stream_sessions: usize,
+    /// Such streams that a user may have at once in one process.
+    pub streams_per_user: usize,
     /// How often such a stream looks for sessions that its user came into through another process. Within the process it is
     /// told at once.
     pub membership_interval: Duration,
@@ -56,6 +58,7 @@ impl Default for Limits {
             commit_attempts: 32,
             poll_interval: Duration::from_millis(500),
             stream_sessions: 1_000,
+            streams_per_user: 10,
             membership_interval: Duration::from_secs(5),
             tail_events: 256,
             tail_bytes: 1024 * 1024,

@@ -83,7 +83,7 @@ events! {
             self.session.max_participants
         }
 
-        /// The owner's stay.
+        /// The id of the owner's membership.
         async fn participant_id(&self) -> ID {
             ID(self.participant_id.to_string())
         }
@@ -120,7 +120,7 @@ events! {
 
     /// The actor came by themselves.
     ParticipantJoined { participant_id: ParticipantId, role: model::ParticipantRole } => {
-        /// Their stay.
+        /// The id of their membership.
         async fn participant_id(&self) -> ID {
             ID(self.participant_id.to_string())
         }
@@ -138,7 +138,7 @@ events! {
             subject(&self.view)
         }
 
-        /// Their stay.
+        /// The id of their membership.
         async fn participant_id(&self) -> ID {
             ID(self.participant_id.to_string())
         }

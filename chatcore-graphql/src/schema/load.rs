@@ -15,7 +15,7 @@ use std::{
 use chatcore::{
     Chat, Error, Principal, Result,
     chat::{MessagesOf, ParticipantsOf},
-    model::{MessagePage, Participant, SessionDetails, SessionId, SessionSummary},
+    model::{Message, MessageId, MessagePage, Participant, SessionDetails, SessionId, SessionSummary},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::sync::watch;
@@ -33,6 +33,7 @@ pub(super) struct Loads {
     details: Batches<SessionId, SessionDetails>,
     messages: Batches<MessagesOf, MessagePage>,
     participants: Batches<ParticipantsOf, Vec<Participant>>,
+    each_message: Batches<MessageId, Message>,
 }
 
 impl fmt::Debug for Loads {
@@ -49,6 +50,7 @@ impl Loads {
             details: Batches::default(),
             messages: Batches::default(),
             participants: Batches::default(),
+            each_message: Batches::default(),
         }
     }
 
@@ -62,6 +64,12 @@ impl Loads {
         let read: Read<_, _> =
             |reads, ids| async move { reads.chat.details_by_id(&reads.principal, &ids).await }.boxed();
         self.details.load(&self.reads, id, read).await
+    }
+
+    pub(super) async fn message(&self, id: MessageId) -> Result<Message> {
+        let read: Read<_, _> =
+            |reads, ids| async move { reads.chat.messages_by_id(&reads.principal, &ids).await }.boxed();
+        self.each_message.load(&self.reads, id, read).await
     }
 
     pub(super) async fn messages(&self, asked: MessagesOf) -> Result<MessagePage> {

@@ -12,7 +12,7 @@ mod session;
 mod subscription;
 mod user;
 
-use std::{fmt, sync::Arc};
+use std::{any::TypeId, fmt, sync::Arc};
 
 use async_graphql::{
     Context, Data, Executor, Name, Request, Response, SDLExportOptions, Schema, ServerError, Value,
@@ -37,6 +37,7 @@ pub struct Caller(pub Principal);
 /// The schema over a chat. It executes requests with a [`Caller`] in their data, on whatever transport they came.
 #[derive(Clone)]
 pub struct ChatSchema {
+    chat: Chat,
     inner: Schema<Query, Mutation, Subscription>,
     options: Arc<SchemaOptions>,
 }
@@ -52,7 +53,7 @@ impl fmt::Debug for ChatSchema {
 pub fn schema(chat: Chat, options: SchemaOptions) -> ChatSchema {
     let options = Arc::new(options);
     let mut builder = Schema::build(Query, Mutation, Subscription)
-        .data(chat)
+        .data(chat.clone())
         .data(Arc::clone(&options))
         .register_output_type::<event::SessionEvent>()
         .limit_depth(options.depth)
@@ -64,7 +65,7 @@ pub fn schema(chat: Chat, options: SchemaOptions) -> ChatSchema {
     if !options.suggestions {
         builder = builder.disable_suggestions();
     }
-    ChatSchema { inner: builder.finish(), options }
+    ChatSchema { chat, inner: builder.finish(), options }
 }
 
 impl ChatSchema {
@@ -87,7 +88,18 @@ impl ChatSchema {
         guard::check(document, &self.options).map_err(refuse)?;
         let mut operations = document.operations.iter();
         let asked = operations.find(|(found, _)| name.is_none() || found.map(Name::as_str) == name.as_deref());
-        Ok(asked.map(|(_, operation)| operation.node.ty))
+        let kind = asked.map(|(_, operation)| operation.node.ty);
+        if let Some(collected) = guard::collect_roots(document).map_err(refuse)? {
+            request.set_parsed_query(collected);
+        }
+        if kind == Some(OperationType::Query)
+            && let Some(Caller(principal)) =
+                request.data.get(&TypeId::of::<Caller>()).and_then(|data| data.downcast_ref())
+        {
+            let reads = Reads { chat: self.chat.clone(), principal: principal.clone() };
+            request.data.insert(Arc::new(Loads::new(Arc::new(reads))));
+        }
+        Ok(kind)
     }
 }
 
@@ -122,17 +134,24 @@ impl Executor for ChatSchema {
 struct Use<'c> {
     chat: &'c Chat,
     principal: &'c Principal,
+    /// Those of the request, where all of it is one answer.
+    loads: Option<&'c Arc<Loads>>,
 }
 
 impl<'c> Use<'c> {
     /// Who calls, admitted by the meter.
     async fn of(context: &Context<'c>) -> async_graphql::Result<Self> {
+        Self::times(context, 1).await
+    }
+
+    /// Who calls, admitted by the meter for so many uses.
+    async fn times(context: &Context<'c>, uses: usize) -> async_graphql::Result<Self> {
         let refused = |error: Error| error::field_error(&error);
         let Some(Caller(principal)) = context.data_opt() else { return Err(refused(Error::AuthRequired)) };
         if let Some(meter) = &context.data::<Arc<SchemaOptions>>()?.meter {
-            meter.admit(principal, context.field().name()).await.map_err(refused)?;
+            meter.admit(principal, context.field().name(), uses).await.map_err(refused)?;
         }
-        Ok(Self { chat: context.data()?, principal })
+        Ok(Self { chat: context.data()?, principal, loads: context.data_opt() })
     }
 
     fn reads(&self) -> Arc<Reads> {
@@ -141,7 +160,7 @@ impl<'c> Use<'c> {
 
     /// Loads for what hangs on the answer.
     fn loads(&self) -> Arc<Loads> {
-        Arc::new(Loads::new(self.reads()))
+        self.loads.map_or_else(|| Arc::new(Loads::new(self.reads())), Arc::clone)
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Participant(pub(super) model::Participant);
 /// A user's membership of a session.
 #[Object]
 impl Participant {
-    /// Names this one stay: who comes back gets a new one.
+    /// Names this one membership: who comes back gets a new one.
     async fn id(&self) -> ID {
         ID(self.0.id.to_string())
     }
@@ -56,7 +56,7 @@ impl Participant {
         self.0.is_active
     }
 
-    /// When this stay began.
+    /// When this membership began.
     async fn joined_at(&self) -> DateTime {
         DateTime(self.0.joined_at)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Interface, Object, Result};
+use async_graphql::{Context, ID, Interface, Object, PathSegment, Result};
 use chatcore::{
     Error,
     chat::{MessagesOf, ParticipantsOf},
@@ -44,7 +44,7 @@ impl Query {
         #[graphql(desc = "The id of a session or of a message.")] id: ID,
     ) -> Result<Option<Node>> {
         let call = Use::of(context).await?;
-        node(&call, &id, &call.loads()).await.map(Some)
+        node(&id, &call.loads()).await.map(Some)
     }
 
     /// Sessions and messages by their ids, in that order; null, with an error, for those that there are not.
@@ -54,17 +54,22 @@ impl Query {
         context: &Context<'_>,
         #[graphql(desc = "Ids of sessions and of messages.")] ids: Vec<ID>,
     ) -> Result<Option<Vec<Option<Node>>>> {
-        let call = Use::of(context).await?;
+        let call = Use::times(context, ids.len().max(1)).await?;
         let most = call.chat.limits().batch_max;
         if ids.len() > most {
             let error = Error::LimitExceeded { what: "the number of ids", limit: most as u64 };
             return Err(crate::field_error(&error));
         }
         let loads = call.loads();
-        let found = futures_util::future::join_all(ids.iter().map(|id| node(&call, id, &loads))).await;
-        let shown =
-            found.into_iter().map(|found| found.map_err(|error| context.add_error(in_list(context, error))).ok());
-        Ok(Some(shown.collect()))
+        let found = futures_util::future::join_all(ids.iter().map(|id| node(id, &loads))).await;
+        let shown = |(index, found): (usize, Result<Node>)| match found {
+            Ok(node) => Some(node),
+            Err(error) => {
+                context.add_error(at_index(context, index, error));
+                None
+            }
+        };
+        Ok(Some(found.into_iter().enumerate().map(shown).collect()))
     }
 
     /// The caller.
@@ -77,8 +82,9 @@ impl Query {
     async fn session(&self, context: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Session>> {
         let call = Use::of(context).await?;
         let id = session_id(&id).or_field_error()?;
-        let details = call.chat.session(call.principal, id).await.or_field_error()?;
-        Ok(Some(Session::whole(details, call.loads())))
+        let loads = call.loads();
+        let details = loads.details(id).await.or_field_error()?;
+        Ok(Some(Session::whole(details, loads)))
     }
 
     /// The sessions that the caller is in, newest first. At most 100 at a time, 50 by default.
@@ -164,8 +170,9 @@ impl Query {
         let call = Use::of(context).await?;
         let id =
             id.parse().map_err(|_| crate::field_error(&Error::malformed("id", "an id as the server gave it out")))?;
-        let message = call.chat.message(call.principal, id).await.or_field_error()?;
-        Ok(Some(Message { message, loads: call.loads() }))
+        let loads = call.loads();
+        let message = loads.message(id).await.or_field_error()?;
+        Ok(Some(Message { message, loads }))
     }
 
     /// A session's events, oldest first; the cursor of an event is its `seq`. At most 100 at a time, 50 by default.
@@ -195,20 +202,20 @@ impl Query {
 }
 
 /// An id says itself what it is of.
-async fn node(call: &Use<'_>, id: &ID, loads: &Arc<Loads>) -> Result<Node> {
+async fn node(id: &ID, loads: &Arc<Loads>) -> Result<Node> {
     if let Ok(id) = id.parse::<SessionId>() {
-        let details = loads.details(id).await.or_field_error()?;
-        return Ok(Session::whole(details, Arc::clone(loads)).into());
+        let summary = loads.session(id).await.or_field_error()?;
+        return Ok(Session::listed(summary, Arc::clone(loads)).into());
     }
     let id: MessageId =
         id.parse().map_err(|_| crate::field_error(&Error::malformed("id", "the id of a session or of a message")))?;
-    let message = call.chat.message(call.principal, id).await.or_field_error()?;
+    let message = loads.message(id).await.or_field_error()?;
     Ok(Message { message, loads: Arc::clone(loads) }.into())
 }
 
-/// An error beside a list that is there all the same.
-fn in_list(context: &Context<'_>, error: async_graphql::Error) -> async_graphql::ServerError {
-    let path = context.path_node.as_ref().map(|node| node.to_string_vec()).unwrap_or_default();
-    let path = path.into_iter().map(async_graphql::PathSegment::Field).collect();
+/// An error of one entry of a list that is there all the same. The list is a root field's.
+fn at_index(context: &Context<'_>, index: usize, error: async_graphql::Error) -> async_graphql::ServerError {
+    let name = context.field().alias().unwrap_or_else(|| context.field().name());
+    let path = vec![PathSegment::Field(name.to_owned()), PathSegment::Index(index)];
     error.into_server_error(context.item.pos).with_path(path)
 }

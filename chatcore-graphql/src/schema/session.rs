@@ -114,12 +114,8 @@ impl Session {
     /// The position in its log up to which this is what it holds: `sessionEvents` after it has all that comes. The first 50
     /// participants (`participants`) and the newest 50 messages (`messages(last: 50)`) belong to it where the session was asked
     /// for by its id.
-    async fn seq(&self) -> Result<Option<Long>> {
-        let seq = match &self.details {
-            Some(details) => details.seq,
-            None => self.loads.details(self.summary.session.id).await.or_field_error()?.seq,
-        };
-        Ok(Some(Long(seq)))
+    async fn seq(&self) -> Long {
+        Long(self.summary.seq)
     }
 
     /// Who is in it, in the order in which they came. At most 100 at a time, 50 by default.

@@ -339,7 +339,12 @@ fn quality(text: &str) -> Option<u16> {
 
 impl HttpReply {
     fn new(status: u16, media: Media, body: String) -> Self {
-        let headers = vec![("Content-Type".to_owned(), media.content_type())];
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = vec![
+            ("Content-Type".to_owned(), media.content_type()),
+            header("Cache-Control", "no-store"),
+            header("Vary", "Accept"),
+        ];
         Self { status, headers, body: HttpBody::Full(body) }
     }
 

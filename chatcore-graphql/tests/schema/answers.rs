@@ -45,7 +45,7 @@ async fn everything_that_can_be_done_and_seen() {
     assert_eq!(answer["data"]["nodes"][0]["__typename"], "Session");
     assert_eq!(answer["data"]["nodes"][1]["content"], "hello");
     assert_eq!(answer["data"]["nodes"][2], Value::Null);
-    assert_eq!(codes(&answer), ["SESSION_NOT_FOUND"]);
+    assert_eq!((codes(&answer), &answer["errors"][0]["path"]), (vec!["SESSION_NOT_FOUND"], &json!(["nodes", 2])));
 
     let events =
         "query($id: ID!) { events(sessionId: $id, first: 4, after: \"1\") { head pageInfo { hasNextPage endCursor }

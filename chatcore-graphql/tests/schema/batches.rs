@@ -80,27 +80,34 @@ async fn as_often_for_fifty_as_for_two() {
     let store = Counting::default();
     let schema = schema(Chat::new(store.clone()), SchemaOptions::default());
     let alice = user("alice");
-    let mut ids = Vec::new();
+    let (mut ids, mut said) = (Vec::new(), Vec::new());
     for n in 0..50 {
         let id = make(&schema, &alice, "PUBLIC").await;
         join(&schema, &user(&format!("user {n}")), &id).await;
-        say(&schema, &alice, &id, "hello").await;
+        said.push(say(&schema, &alice, &id, "hello").await["id"].as_str().unwrap().to_owned());
         ids.push(id);
     }
     let lists = "query($n: Int) { sessions(first: $n) { nodes { title seq owner { name }
         participants(first: 5) { nodes { user { name } } } messages(last: 1) { nodes { content session { title } } } } } }";
     let nodes = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Session { title
         messages(first: 3) { nodes { sender { name } session { participants(first: 2) { nodes { role } } } } } } } }";
-    let reads = async |query: &str, n: usize| {
+    let reads = async |query: &str, ids: &[String], n: usize| {
         let before = store.0.1.load(Ordering::SeqCst);
         let answer = data(&schema, &alice, query, json!({ "n": n, "ids": ids[..n] })).await;
         assert!(answer.to_string().matches("A room").count() >= n, "{answer:#}");
         store.0.1.load(Ordering::SeqCst) - before
     };
-    for query in [lists, nodes] {
+    let roots: String = (0..50).map(|n| format!("s{n}: session(id: \"{}\") {{ title }} ", ids[n])).collect();
+    let roots = format!("{{ {roots} }}");
+    let messages = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { session { title } } } }";
+    let before = store.0.1.load(Ordering::SeqCst);
+    data(&schema, &alice, &roots, json!({})).await;
+    let reads_of_roots = store.0.1.load(Ordering::SeqCst) - before;
+    assert!(reads_of_roots < 10, "{reads_of_roots} reads for fifty sessions, each asked for by itself");
+    for (query, ids) in [(lists, &ids), (nodes, &ids), (messages, &said)] {
         // The first one finds the names, which are kept for a while.
-        reads(query, 50).await;
-        let (two, fifty) = (reads(query, 2).await, reads(query, 50).await);
+        reads(query, ids, 50).await;
+        let (two, fifty) = (reads(query, ids, 2).await, reads(query, ids, 50).await);
         assert!(two > 1 && fifty <= two, "{two} reads for two, {fifty} for fifty: {query}");
     }
 }

@@ -47,6 +47,9 @@ async fn what_asks_for_too_much_is_refused_before_it_is_carried_out() {
     let bomb: String = (0..40).map(|n| format!("fragment f{n} on User {{ ...f{} ...f{} }} ", n + 1, n + 1)).collect();
     let bomb = format!("{{ me {{ ...f0 }} }} {bomb} fragment f40 on User {{ id }}");
     assert_eq!(refusal(&schema, &bomb).await, OVER);
+    // The same before a fragment that is not there: validation would name it, but expands what leads to it first.
+    let bomb = bomb.replace("fragment f40 on User { id }", "");
+    assert_eq!(refusal(&schema, &bomb).await, "VALIDATION_INVALID_VALUE");
     let circle = "{ me { ...a } } fragment a on User { ...b } fragment b on User { ...a }";
     assert_eq!(refusal(&schema, circle).await, "VALIDATION_INVALID_FORMAT");
     let unused = "{ me { id } } fragment a on User { ...a }";
@@ -119,8 +122,8 @@ struct Only(usize, AtomicUsize);
 
 #[async_trait]
 impl Meter for Only {
-    async fn admit(&self, principal: &Principal, field: &str) -> chatcore::Result<()> {
-        assert_eq!((principal.user_id.as_str(), field), ("alice", "createSession"));
+    async fn admit(&self, principal: &Principal, field: &str, uses: usize) -> chatcore::Result<()> {
+        assert_eq!((principal.user_id.as_str(), field, uses), ("alice", "createSession", 1));
         let before = self.1.fetch_add(1, Ordering::SeqCst);
         if before < self.0 { Ok(()) } else { Err(Error::RateLimited { retry_after: 3 }) }
     }

@@ -11,6 +11,7 @@
 mod answers;
 mod batches;
 mod limits;
+mod roots;
 mod streams;
 
 use chatcore::{Chat, Principal, model::UserId};

@@ -124,7 +124,7 @@ pub(crate) struct SessionSummaryResponse {
 
 impl From<SessionSummary> for SessionSummaryResponse {
     fn from(summary: SessionSummary) -> Self {
-        let SessionSummary { session, owner, message_count } = summary;
+        let SessionSummary { session, owner, message_count, seq: _ } = summary;
         let Session {
             id,
             title,

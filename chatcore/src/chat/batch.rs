@@ -1,21 +1,26 @@
 //! Use cases that read of many sessions at once, so that a list with its contents costs the store no more calls than one
 //! session. Those that read of one session are the same with one entry.
 
+use std::sync::Arc;
+
 use super::{
     Chat,
     govern::Viewable,
     participants::show,
+    profiles,
     read::{Wanted, page},
     sessions::summary,
+    view,
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{
-        MessagePage, MessageWindow, Page, Participant, ParticipantRole, SessionDetails, SessionId, SessionSummary,
-        UserId,
+        Event, Message, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantRole, SessionDetails,
+        SessionId, SessionSummary, UserId,
     },
-    store::{Head, ParticipantRecord, ParticipantsQuery, Slice},
+    permission::Denial,
+    store::{Head, LogRange, ParticipantRecord, ParticipantsQuery, Slice},
 };
 
 /// A page of a session's messages, as [`Chat::messages`] gives it.
@@ -118,6 +123,15 @@ impl Chat {
     pub async fn messages_of(&self, principal: &Principal, asked: &[MessagesOf]) -> Result<Vec<Result<MessagePage>>> {
         self.bounded(asked)?;
         self.each_messages(principal, asked).await
+    }
+
+    /// Messages, each as [`message`](Self::message) gives it, in the order of the ids. An id may stand there more than once.
+    ///
+    /// # Errors
+    /// As [`sessions_by_id`](Self::sessions_by_id).
+    pub async fn messages_by_id(&self, principal: &Principal, ids: &[MessageId]) -> Result<Vec<Result<Message>>> {
+        self.bounded(ids)?;
+        self.each_message(principal, ids).await
     }
 
     /// Pages of participants, each as [`participants`](Self::participants) gives it, in the order asked for. A session may
@@ -225,6 +239,27 @@ impl Chat {
         let profiles = self.inner.profiles.find(senders.collect()).await?;
         let page = |(head, events): (_, Vec<_>)| page(head, &events, &profiles);
         Ok(found.into_iter().map(|found| found.map(page)).collect())
+    }
+
+    pub(super) async fn each_message(&self, principal: &Principal, ids: &[MessageId]) -> Result<Vec<Result<Message>>> {
+        self.enter(principal).await?;
+        let viewed = self.viewable(&principal.user_id, ids.iter().map(|id| id.session_id)).await?;
+        let there = |(id, viewed): (&MessageId, Result<Viewable>)| match viewed {
+            Err(Error::Denied(Denial::Hidden)) => Err(Error::MessageNotFound),
+            Err(error) => Err(error),
+            Ok(viewed) if id.seq == 0 || id.seq > viewed.head.seq => Err(Error::MessageNotFound),
+            Ok(_) => Ok(LogRange { session_id: id.session_id, from: id.seq, to: id.seq }),
+        };
+        let ranges: Vec<_> = ids.iter().zip(viewed).map(there).collect();
+        let asked: Vec<LogRange> = ranges.iter().flatten().copied().collect();
+        let rows = if asked.is_empty() { Vec::new() } else { self.inner.store.log(&asked).await? };
+        let events = go_on(ranges, rows, |_, rows| rows.into_iter().next().ok_or(Error::MessageNotFound));
+        let senders = events.iter().flatten().map(|event| &event.actor);
+        let profiles = self.inner.profiles.find(senders.collect()).await?;
+        let message = |event: Arc<Event>| {
+            view::message(&event, profiles::of(&profiles, &event.actor)).ok_or(Error::MessageNotFound)
+        };
+        Ok(events.into_iter().map(|event| event.and_then(message)).collect())
     }
 
     pub(super) async fn each_participants(

@@ -7,7 +7,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::model::{Event, EventKind, UserId};
+use crate::{
+    error::{Error, Result},
+    model::{Event, EventKind, UserId},
+};
 
 type Bells = Arc<Mutex<HashMap<UserId, Weak<watch::Sender<()>>>>>;
 
@@ -25,14 +28,19 @@ pub(super) struct Inbox {
 }
 
 impl Inboxes {
-    pub(super) fn open(&self, user: &UserId) -> Inbox {
+    /// One more for the user, of which there are only so many.
+    pub(super) fn open(&self, user: &UserId, limit: usize) -> Result<Inbox> {
         let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bell = bells.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
             let bell = Arc::new(watch::Sender::new(()));
             bells.insert(user.clone(), Arc::downgrade(&bell));
             bell
         });
-        Inbox { user: user.clone(), bells: Arc::clone(&self.0), news: bell.subscribe(), bell: Some(bell) }
+        // One for each that is open, and this one.
+        if Arc::strong_count(&bell) > limit {
+            return Err(Error::LimitExceeded { what: "the number of streams of all sessions", limit: limit as u64 });
+        }
+        Ok(Inbox { user: user.clone(), bells: Arc::clone(&self.0), news: bell.subscribe(), bell: Some(bell) })
     }
 
     /// Tells those whom the events brought into a session.

@@ -9,10 +9,10 @@ use super::{
     view::{self, EventView},
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     identity::Principal,
     model::{Message, MessageId, MessagePage, MessageWindow, Seq, SessionId},
-    permission::{Action, Denial},
+    permission::Action,
     store::Freshness,
 };
 
@@ -29,7 +29,7 @@ impl Chat {
     /// A page of a session's messages, oldest first.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Error::Invalid`] for a page outside of
+    /// [`Denied`](crate::Error::Denied) when the caller may not view the session; [`Invalid`](crate::Error::Invalid) for a page outside of
     /// the limits.
     pub async fn messages(
         &self,
@@ -45,30 +45,17 @@ impl Chat {
     /// One message.
     ///
     /// # Errors
-    /// [`MessageNotFound`](Error::MessageNotFound) when there is none, or the caller may not know its session;
-    /// [`Denied`](Error::Denied) when they may know of it but not view it.
+    /// [`MessageNotFound`](crate::Error::MessageNotFound) when there is none, or the caller may not know its session;
+    /// [`Denied`](crate::Error::Denied) when they may know of it but not view it.
     pub async fn message(&self, principal: &Principal, id: MessageId) -> Result<Message> {
-        self.enter(principal).await?;
-        let hidden = |error| match error {
-            Error::Denied(Denial::Hidden) => Error::MessageNotFound,
-            other => other,
-        };
-        let allowed = self.allowed(id.session_id, &principal.user_id, Action::View, Freshness::Fresh).await;
-        let known = allowed.map_err(hidden)?;
-        if id.seq == 0 || id.seq > known.head.seq {
-            return Err(Error::MessageNotFound);
-        }
-        let rows = self.rows(id.session_id, id.seq, id.seq).await?;
-        let event = rows.first().ok_or(Error::MessageNotFound)?;
-        let sender = self.inner.profiles.one(&event.actor).await?;
-        view::message(event, sender).ok_or(Error::MessageNotFound)
+        only(self.each_message(principal, &[id]).await?)
     }
 
     /// A session's events after a position, oldest first.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not view the session, [`Resync`](Error::Resync) when the position
-    /// lies outside of the kept log, [`Error::Invalid`] for a page outside of the limits.
+    /// [`Denied`](crate::Error::Denied) when the caller may not view the session, [`Resync`](crate::Error::Resync) when the position
+    /// lies outside of the kept log, [`Invalid`](crate::Error::Invalid) for a page outside of the limits.
     pub async fn events(
         &self,
         principal: &Principal,

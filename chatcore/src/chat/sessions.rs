@@ -114,11 +114,12 @@ impl Chat {
         let profile = profiles::public(self.inner.profiles.one(&principal.user_id).await?);
         let committed = self.inner.store.commit(change).await?;
         self.tell(id, &committed.events).await;
+        let seq = committed.events.last().map_or(0, |event| event.seq);
         Ok(SessionDetails {
-            summary: SessionSummary { session, owner: profile.clone(), message_count: 0 },
+            summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq },
             participants: vec![super::participants::shown(owner, profile, false)],
             messages: Vec::new(),
-            seq: committed.events.last().map_or(0, |event| event.seq),
+            seq,
         })
     }
 
@@ -205,7 +206,7 @@ impl Chat {
 /// A session as a list shows it.
 pub(super) fn summary(session: Session, head: Head, profiles: &HashMap<UserId, Profile>) -> SessionSummary {
     let owner = profiles::public(profiles::of(profiles, &session.owner));
-    SessionSummary { session, owner, message_count: head.number }
+    SessionSummary { session, owner, message_count: head.number, seq: head.seq }
 }
 
 /// The part of the changes that would change something.

@@ -88,7 +88,8 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::Invalid`] when a session is named twice; [`LimitExceeded`](Error::LimitExceeded) when there are more than
-    /// [`stream_sessions`](crate::Limits::stream_sessions) of them.
+    /// [`stream_sessions`](crate::Limits::stream_sessions) of them, or the caller has as many such streams already as
+    /// [`streams_per_user`](crate::Limits::streams_per_user) allows in one process.
     pub async fn subscribe_all(&self, principal: &Principal, after: &[Position]) -> Result<AllSubscription> {
         let mut named = HashMap::new();
         for position in after {
@@ -103,7 +104,7 @@ impl Chat {
         }
         self.enter(principal).await?;
         // Listening begins before the look, so that nothing falls between.
-        let inbox = self.inner.inboxes.open(&principal.user_id);
+        let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
         let mut wanted: Vec<(SessionId, Option<Seq>)> =
             after.iter().map(|position| (position.session_id, Some(position.seq))).collect();
         wanted.extend(
@@ -296,6 +297,8 @@ impl Feed {
     /// Begins to follow the sessions that the caller came into.
     async fn look_for_more(&mut self) -> Result<()> {
         let present = self.chat.present(&self.principal).await?;
+        // Who went and comes again is told so again.
+        self.given_up.retain(|id| present.contains(id));
         for id in present {
             if self.followed.contains(&id) || self.given_up.contains(&id) {
                 continue;

@@ -41,10 +41,10 @@ macro_rules! uuid_id {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                let invalid = InvalidId { kind: $kind, expected: "a UUID in its hyphenated form" };
-                // Only the canonical form is an address: the parser knows braces and URNs too, and two
+                let invalid = InvalidId { kind: $kind, expected: "a UUID in its hyphenated form, in small letters" };
+                // Only the canonical form is an address: the parser knows braces, URNs and capitals, too, and two
                 // spellings of one id would be two keys for a client's cache.
-                if text.len() != 36 {
+                if text.len() != 36 || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
                     return Err(invalid);
                 }
                 Uuid::try_parse(text).map(Self).map_err(|_| invalid)
@@ -221,6 +221,8 @@ mod tests {
         let id = SessionId(Uuid::from_u128(42));
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!(id.0.simple().to_string().parse::<SessionId>().is_err());
+        let capital = SessionId(Uuid::from_u128(0xabc)).to_string().to_uppercase();
+        assert!(capital.parse::<SessionId>().is_err());
         assert!("1".parse::<SessionId>().is_err());
     }
 }

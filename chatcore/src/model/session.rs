@@ -78,6 +78,8 @@ pub struct SessionSummary {
     pub owner: Profile,
     /// How many messages were ever sent to it.
     pub message_count: u64,
+    /// The last position of its log.
+    pub seq: super::Seq,
 }
 
 /// A session with what a client shows first: the newest messages and the first participants.

@@ -142,6 +142,22 @@ async fn there_are_only_so_many() {
     assert!(matches!(fresh, Error::LimitExceeded { limit: 2, .. }), "{fresh:?}");
     say(&chat, &alice, first, "goes on").await;
     assert_eq!(event(&mut all).await.0, first);
+    // Who goes and comes is told again.
+    chat.leave(&bob, first).await.unwrap();
+    assert!(matches!(event(&mut all).await.2, EventKind::ParticipantLeft));
+    chat.leave(&bob, third).await.unwrap();
+    let fourth = room(&chat, &alice, &[&bob]).await;
+    assert_eq!(announced(&mut all).await.session_id, fourth);
+    assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
+
+    let limits = Limits { streams_per_user: 2, ..Limits::default() };
+    let chat = Chat::builder(MemoryStore::new()).limits(limits).build();
+    let (one, two) = (chat.subscribe_all(&bob, &[]).await.unwrap(), chat.subscribe_all(&bob, &[]).await.unwrap());
+    let third = chat.subscribe_all(&bob, &[]).await.unwrap_err();
+    assert!(matches!(third, Error::LimitExceeded { limit: 2, .. }), "{third:?}");
+    drop(one);
+    let again = chat.subscribe_all(&bob, &[]).await.unwrap();
+    drop((two, again));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 //!
 //! `cargo run -p axum-graphql`, then open <http://127.0.0.1:8000/graphql> and put `{"Authorization": "Bearer alice"}` under
 //! Headers. For the example every name is its own token; a program of yours implements `Authenticator`, or takes the
-//! `JwtAuthenticator`.
+//! `JwtAuthenticator`. A server that faces the world also bounds how many sockets there are, looks at their `Origin`, and ends them
+//! when it ends (the `pending()` below is what to wait for).
 
 use std::{future::pending, sync::Arc};
 
@@ -14,11 +15,11 @@ use axum::{
         FromRequestParts as _, Request, State, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket},
     },
-    http::{HeaderMap, HeaderName, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::any,
 };
-use chatcore::{Authenticator, Chat, Error, Principal, Result, async_trait, model::UserId};
+use chatcore::{Authenticator, Chat, Code, Error, Principal, Result, async_trait, model::UserId};
 use chatcore_graphql::{
     Admitted, ChatSchema, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, SchemaOptions, WireOptions, graphiql,
     schema, serve_socket, token_of,
@@ -57,11 +58,20 @@ async fn main() -> std::io::Result<()> {
 async fn graphql(State(app): State<Arc<App>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
-        return upgrade.max_message_size(LARGEST).protocols([PROTOCOL]).on_upgrade(|socket| talk(app, socket));
+        let upgrade = upgrade.max_message_size(LARGEST).protocols([PROTOCOL]);
+        return match upgrade.selected_protocol() {
+            Some(_) => upgrade.on_upgrade(|socket| talk(app, socket)),
+            None => {
+                (StatusCode::BAD_REQUEST, "this endpoint speaks the subprotocol graphql-transport-ws").into_response()
+            }
+        };
     }
-    let value = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let (content_type, accept) = (value(header::CONTENT_TYPE), value(header::ACCEPT));
-    let head = match HttpHead::read(parts.method.as_str(), content_type, accept, &app.options) {
+    let joined = |name: HeaderName| {
+        let lines: Vec<_> = parts.headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+        (!lines.is_empty()).then(|| lines.join(","))
+    };
+    let (content_type, accept) = (joined(header::CONTENT_TYPE), joined(header::ACCEPT));
+    let head = match HttpHead::read(parts.method.as_str(), content_type.as_deref(), accept.as_deref(), &app.options) {
         Ok(head) => head,
         Err(reply) => return response(reply),
     };
@@ -73,7 +83,8 @@ async fn graphql(State(app): State<Arc<App>>, request: Request) -> Response {
         Err(error) => return response(head.refuse(&error)),
     };
     let Ok(body) = to_bytes(body, LARGEST).await else {
-        return response(head.refuse(&Error::malformed("", "the body is too large, or ended early")));
+        let (code, detail) = (Code::PayloadTooLarge, "the body is too large, or ended early");
+        return response(head.refuse(&Error::Refused { code, detail }));
     };
     response(head.answer(&app.schema, parts.uri.query(), &body, caller, &app.options, pending()).await)
 }

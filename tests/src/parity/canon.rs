@@ -106,7 +106,7 @@ pub fn participant(participant: &Participant) -> Value {
 /// A session in a list.
 #[must_use]
 pub fn summary(summary: &SessionSummary) -> Value {
-    let SessionSummary { session, owner, message_count } = summary;
+    let SessionSummary { session, owner, message_count, seq: _ } = summary;
     json!({
         "id": session.id, "title": session.title, "description": session.description,
         "session_type": session.session_type, "max_participants": session.max_participants, "owner": person(owner),
