@@ -84,15 +84,10 @@ impl Graphql {
     }
 
     /// The data of what must have no errors.
-    #[track_caller]
-    pub fn data(&self, query: &str, variables: Value) -> impl Future<Output = Value> {
-        let asked = self.clone();
-        let query = query.to_owned();
-        async move {
-            let Answer { status, body, .. } = asked.ask(&query, variables).await;
-            assert_eq!((status, &body["errors"]), (200, &Value::Null), "{query}: {body:#}");
-            body["data"].clone()
-        }
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        let Answer { status, body, .. } = self.ask(query, variables).await;
+        assert_eq!((status, &body["errors"]), (200, &Value::Null), "{query}: {body:#}");
+        body["data"].clone()
     }
 
     /// A request for an operation as an event stream.

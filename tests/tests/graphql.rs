@@ -215,10 +215,10 @@ async fn what_is_no_request_is_refused_and_not_executed() {
         text.replace("\"variables\":{", "\"variables\":{\"x\":1e999,").into(),
     ];
     for body in bodies {
-        let shown = String::from_utf8_lossy(&body[..body.len().min(100)]).into_owned();
+        // Shown where it fails.
+        eprintln!("{:.100}", String::from_utf8_lossy(&body));
         for accept in ["application/graphql-response+json", "application/json"] {
             let answer = client.send(raw(&client, json_type, body.clone()).header("accept", accept)).await;
-            eprintln!("{shown}: {}", answer.text);
             answer.refused(400, "VALIDATION_INVALID_FORMAT");
         }
         let answer = client.send(raw(&client, json_type, body).header("accept", "text/event-stream")).await;
@@ -400,6 +400,7 @@ async fn documents_that_cannot_be_executed() {
     let mut socket = server.graphql_socket("mallory").await;
     for (document, variables, code) in bad_documents() {
         let parameters = json!({ "query": document, "variables": variables });
+        // Shown where it fails.
         eprintln!("{document:.200} {variables:.100}");
         // What has events is not looked at where there can be none.
         let (status, told) = if document.starts_with("subscription") { (406, "NOT_ACCEPTABLE") } else { (400, code) };
@@ -535,7 +536,6 @@ async fn types_of_answers_and_methods() {
                 assert_eq!(answer.body, json!({ "data": { "me": { "id": "mallory" } } }));
             }
             None => {
-                eprintln!("{accept}");
                 answer.refused(406, "NOT_ACCEPTABLE");
                 let attack = json!({ "query": SEND, "variables": { "id": witness.id } });
                 client.send(client.post(&attack).header("accept", accept)).await.refused(406, "NOT_ACCEPTABLE");

@@ -36,6 +36,8 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
 
 fn log(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("--log is not valid: {error}"))?;
+    // It would write messages out, and with them the tokens in them.
+    let filter = filter.add_directive("tungstenite=warn".parse()?);
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
