@@ -330,6 +330,7 @@ impl World {
             let (event, summary) = (&view.event, &mut replayed.summary);
             assert_eq!(event.seq, replayed.seq + 1);
             replayed.seq = event.seq;
+            summary.seq = event.seq;
             replayed.messages.extend(view.message());
             summary.message_count = event.number;
             let came = |participant_id, profile: &Profile, role| Participant {

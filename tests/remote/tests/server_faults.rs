@@ -49,7 +49,9 @@ async fn session(chat: &Chat) -> SessionId {
 }
 
 async fn log(store: &dyn ChatStore, session_id: SessionId) -> Vec<Arc<Event>> {
-    store.log(&[LogRange { session_id, from: 1, to: 100_000 }]).await.unwrap().remove(0)
+    // A server that was just started may be slow enough to be taken for one that is away.
+    let mut found = again(async || Ok(store.log(&[LogRange { session_id, from: 1, to: 100_000 }]).await?)).await;
+    found.remove(0)
 }
 
 fn named(text: &str, client_id: &str) -> SendMessage {
