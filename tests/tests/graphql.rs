@@ -365,7 +365,9 @@ fn bad_documents() -> Vec<(String, Value, &'static str)> {
         (format!("{{...f0}}{}fragment f500 on Query{{me{{id}}}}", many(500, &chain)), LIMIT),
         (format!("{{me{{id}}}}{}fragment f500 on Query{{me{{id}}}}", many(500, &chain)), VALUE),
         (
-            format!("{session}{{messages(first:100){{nodes{{session{{messages(first:100){{nodes{{id}}}}}}}}}}}}}}"),
+            format!(
+                "{session}{{messages(first:100){{nodes{{session{{messages(first:100){{nodes{{id seq number}}}}}}}}}}}}}}"
+            ),
             LIMIT,
         ),
         ("{__schema{types{fields{type{fields{type{fields{type{fields{name}}}}}}}}}}".to_owned(), LIMIT),
