@@ -54,8 +54,7 @@ fn event_fields() -> String {
     format!(
         "__typename ... on SessionEvent {{ sessionId seq createdAt actor {USER} }} \
          ... on SessionCreated {{ title description sessionType maxParticipants participantId }} \
-         ... on SessionUpdated {{ changed newTitle: title newDescription: description newType: sessionType \
-         newCap: maxParticipants }} \
+         ... on SessionUpdated {{ changed changes {{ title description sessionType maxParticipants }} }} \
          ... on ParticipantJoined {{ participantId role }} \
          ... on ParticipantAdded {{ user {USER} participantId role }} \
          ... on ParticipantRemoved {{ user {USER} }} \
@@ -69,7 +68,7 @@ fn event_fields() -> String {
 #[must_use]
 pub fn delivery_fields() -> String {
     format!(
-        "{{ ... on Subscribed {{ sessionId after }} ... on SubscriptionEnded {{ sessionId code message }} \
+        "{{ ... on Subscribed {{ sessionId after }} ... on SubscriptionEnded {{ sessionId code detail }} \
          ... on Typing {{ sessionId user {USER} isTyping }} {} }}",
         event_fields()
     )
@@ -488,18 +487,18 @@ fn event(node: &Value) -> Value {
 
 fn changes(node: &Value) -> Value {
     let names = [
-        ("TITLE", "title", "newTitle"),
-        ("DESCRIPTION", "description", "newDescription"),
-        ("SESSION_TYPE", "session_type", "newType"),
-        ("MAX_PARTICIPANTS", "max_participants", "newCap"),
+        ("TITLE", "title", "title"),
+        ("DESCRIPTION", "description", "description"),
+        ("SESSION_TYPE", "session_type", "sessionType"),
+        ("MAX_PARTICIPANTS", "max_participants", "maxParticipants"),
     ];
     let changed = node["changed"].as_array().unwrap();
     let mut changes = Map::new();
     for (setting, name, field) in names {
         if changed.iter().any(|changed| changed == setting) {
-            changes.insert(name.to_owned(), node[field].clone());
+            changes.insert(name.to_owned(), node["changes"][field].clone());
         } else {
-            assert!(node[field].is_null(), "{setting} did not change: {node}");
+            assert!(node["changes"][field].is_null(), "{setting} did not change: {node}");
         }
     }
     Value::Object(changes)
