@@ -36,7 +36,7 @@ impl Actor {
     /// Those who are nobody.
     pub const UNKNOWN: [Self; 3] = [Self::Nobody, Self::Expired, Self::Forged];
 
-    /// The user's name among the [`PEOPLE`]; `None` for who is none.
+    /// The user's name among the `PEOPLE`; `None` for who is none.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         match self {
@@ -109,7 +109,7 @@ pub enum Which {
 }
 
 /// A use case with its input. Inputs are JSON as REST has it, so that one can be wrong in any way; users go by their names
-/// among the [`PEOPLE`].
+/// among the `PEOPLE`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Who am I?
