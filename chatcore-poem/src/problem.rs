@@ -46,26 +46,8 @@ fn respond(error: &Error, request_id: String) -> Response {
     let problem = Problem::new(error, request_id);
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::to_string(&problem).unwrap_or_default();
-    let mut response = Response::builder().status(status).content_type(PROBLEM_JSON).body(body);
-    let headers = response.headers_mut();
-    match error.code() {
-        Code::AuthRequired => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        Code::AuthTokenInvalid | Code::AuthTokenExpired => {
-            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        Code::UpgradeRequired => {
-            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        }
-        _ => {}
-    }
-    if let Some(seconds) = error.retry_after() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
+    let response = Response::builder().status(status).content_type(PROBLEM_JSON);
+    error.headers().into_iter().fold(response, |response, (name, value)| response.header(name, value)).body(body)
 }
 
 /// What poem itself rejects, as ours.

@@ -231,6 +231,24 @@ impl Error {
         }
     }
 
+    /// The headers that belong to its HTTP status (RFC 9110, sections 10.2.3 and 11.6.1; RFC 6455, section 4.2.2), by name: what to
+    /// authenticate with, what to upgrade to, when to try again.
+    #[must_use]
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let code = self.code();
+        let named: &[_] = if code == Code::AuthRequired {
+            &[("WWW-Authenticate", "Bearer")]
+        } else if code.status() == 401 {
+            &[("WWW-Authenticate", "Bearer error=\"invalid_token\"")]
+        } else if code == Code::UpgradeRequired {
+            &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
+        } else {
+            &[]
+        };
+        let again = self.retry_after().map(|seconds| ("Retry-After", seconds.to_string()));
+        named.iter().map(|(name, value)| (*name, (*value).to_owned())).chain(again).collect()
+    }
+
     /// The offending fields, for the errors that have some.
     #[must_use]
     pub fn fields(&self) -> &[FieldError] {

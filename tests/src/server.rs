@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chatcore::{Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, identity::Claims};
+use chatcore::{Chat, ChatStore, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, identity::Claims};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
 use chatcore_poem::{ChatFrontend, Options, ServeOptions, Sockets};
 use chatcore_surreal::SurrealStore;
@@ -27,6 +27,21 @@ pub enum Backend {
     SurrealDisk,
 }
 
+impl Backend {
+    /// A new store, with the folder that it is in and that goes when dropped.
+    pub async fn open(self) -> (Arc<dyn ChatStore>, Option<TempDir>) {
+        match self {
+            Self::Memory => (Arc::new(MemoryStore::new()), None),
+            Self::SurrealMemory => (Arc::new(SurrealStore::connect("mem://").await.unwrap()), None),
+            Self::SurrealDisk => {
+                let folder = tempfile::tempdir().unwrap();
+                let url = format!("surrealkv://{}?sync=every", folder.path().join("db").display());
+                (Arc::new(SurrealStore::connect(&url).await.unwrap()), Some(folder))
+            }
+        }
+    }
+}
+
 /// A running server; it stops when dropped.
 pub struct Server {
     /// `127.0.0.1:port`.
@@ -47,16 +62,8 @@ impl Server {
 
     /// One with these limits.
     pub async fn start_with(backend: Backend, limits: Limits, options: Options) -> Self {
-        let (builder, folder) = match backend {
-            Backend::Memory => (Chat::builder(MemoryStore::new()), None),
-            Backend::SurrealMemory => (Chat::builder(SurrealStore::connect("mem://").await.unwrap()), None),
-            Backend::SurrealDisk => {
-                let folder = tempfile::tempdir().unwrap();
-                let url = format!("surrealkv://{}?sync=every", folder.path().join("db").display());
-                (Chat::builder(SurrealStore::connect(&url).await.unwrap()), Some(folder))
-            }
-        };
-        Self::serve(builder.limits(limits).build(), options, folder).await
+        let (store, folder) = backend.open().await;
+        Self::serve(Chat::builder(store).limits(limits).build(), options, folder).await
     }
 
     /// One over a chat of the test's own.

@@ -17,6 +17,7 @@ use super::{
     sse::events,
 };
 use crate::error::{coded, give_codes, request_error};
+
 /// The type of a response whose status tells of the request, not only of HTTP.
 const GRAPHQL: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
@@ -375,18 +376,7 @@ impl HttpReply {
 
     fn error(error: &Error, media: Media) -> Self {
         let reply = Self::errors(error.code().status(), &[request_error(error)], media);
-        let reply = match error.code() {
-            Code::AuthRequired => reply.with("WWW-Authenticate", "Bearer"),
-            Code::AuthTokenInvalid | Code::AuthTokenExpired => {
-                reply.with("WWW-Authenticate", "Bearer error=\"invalid_token\"")
-            }
-            Code::UpgradeRequired => reply.with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13"),
-            _ => reply,
-        };
-        match error.retry_after() {
-            Some(seconds) => reply.with("Retry-After", &seconds.to_string()),
-            None => reply,
-        }
+        error.headers().iter().fold(reply, |reply, (name, value)| reply.with(name, value))
     }
 
     fn with(mut self, name: &str, value: &str) -> Self {

@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use chatcore::{Chat, Clock, MemoryStore, SystemClock, store::ChatStore};
+use chatcore::{Chat, Clock, SystemClock, store::ChatStore};
 use chatcore_poem::Options;
-use chatcore_surreal::SurrealStore;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -55,16 +55,13 @@ pub struct World {
     /// Its OpenAPI document.
     pub document: Arc<Value>,
     templates: [OnceCell<Template>; 16],
+    _folder: Option<TempDir>,
 }
 
 impl World {
     /// Starts one.
     pub async fn start(backend: Backend, coverage: &Arc<Coverage>) -> Self {
-        let store: Arc<dyn ChatStore> = match backend {
-            Backend::Memory => Arc::new(MemoryStore::new()),
-            Backend::SurrealMemory => Arc::new(SurrealStore::connect("mem://").await.unwrap()),
-            Backend::SurrealDisk => unimplemented!("the disk changes nothing here"),
-        };
+        let (store, folder) = backend.open().await;
         let clock = Ticking::default();
         let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).build();
         // Who follows a session reads nothing while others act, and somebody reads it on many connections.
@@ -73,7 +70,7 @@ impl World {
         let document = reqwest::get(format!("http://{}/openapi.json", server.address)).await.unwrap();
         let document = Arc::new(serde_json::from_str(&document.text().await.unwrap()).unwrap());
         let coverage = Arc::clone(coverage);
-        Self { server, store, clock, coverage, document, templates: Default::default() }
+        Self { server, store, clock, coverage, document, templates: Default::default(), _folder: folder }
     }
 
     /// The session of a stage, to be copied.
