@@ -2,6 +2,7 @@
 
 mod connection;
 mod event;
+mod inputs;
 mod load;
 mod message;
 mod mutation;
@@ -25,6 +26,7 @@ use futures_util::{
 };
 
 use crate::{SchemaOptions, error, guard};
+use inputs::Inputs;
 use load::{Loads, Reads};
 use mutation::Mutation;
 use query::Query;
@@ -39,6 +41,7 @@ pub struct Caller(pub Principal);
 pub struct ChatSchema {
     chat: Chat,
     inner: Schema<Query, Mutation, Subscription>,
+    inputs: Arc<Inputs>,
     options: Arc<SchemaOptions>,
 }
 
@@ -65,7 +68,9 @@ pub fn schema(chat: Chat, options: SchemaOptions) -> ChatSchema {
     if !options.suggestions {
         builder = builder.disable_suggestions();
     }
-    ChatSchema { chat, inner: builder.finish(), options }
+    let inner = builder.finish();
+    let inputs = Arc::new(Inputs::of(&inner.sdl()));
+    ChatSchema { chat, inner, inputs, options }
 }
 
 impl ChatSchema {
@@ -81,6 +86,8 @@ impl ChatSchema {
         let refuse = |refused: Error| error::request_error(&refused);
         guard::check_text(&request.query, self.options.tokens).map_err(refuse)?;
         let name = request.operation_name.clone();
+        // Aside, while the document is borrowed.
+        let variables = std::mem::take(&mut request.variables);
         let document = request.parsed_query().map_err(|cause| {
             let malformed = error::coded(cause.message, Code::ValidationInvalidFormat);
             ServerError { locations: cause.locations, ..malformed }
@@ -89,9 +96,13 @@ impl ChatSchema {
         let mut operations = document.operations.iter();
         let asked = operations.find(|(found, _)| name.is_none() || found.map(Name::as_str) == name.as_deref());
         let kind = asked.map(|(_, operation)| operation.node.ty);
+        if let Some((_, operation)) = asked {
+            self.inputs.check(document, &operation.node, &variables)?;
+        }
         if let Some(collected) = guard::collect_roots(document).map_err(refuse)? {
             request.set_parsed_query(collected);
         }
+        request.variables = variables;
         if kind == Some(OperationType::Query)
             && let Some(Caller(principal)) =
                 request.data.get(&TypeId::of::<Caller>()).and_then(|data| data.downcast_ref())

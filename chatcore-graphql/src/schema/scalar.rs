@@ -25,6 +25,10 @@ impl ScalarType for Long {
         number.map(Self).ok_or_else(|| InputValueError::custom("a whole number from 0 to 2^53 - 1"))
     }
 
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
+    }
+
     fn to_value(&self) -> Value {
         Value::Number(Number::from(self.0))
     }
@@ -41,6 +45,10 @@ impl ScalarType for DateTime {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
         let time = chrono::DateTime::parse_from_rfc3339(text).map_err(InputValueError::custom)?;
         Ok(Self(time.to_utc()))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Value {

@@ -10,6 +10,7 @@
 
 mod answers;
 mod batches;
+mod inputs;
 mod limits;
 mod roots;
 mod streams;

@@ -1,0 +1,154 @@
+//! Values that validation lets pass, and that no input object or 32-bit number can be made of. The engine notices them when it
+//! executes the field, and fails that field alone, after the mutations before it; the specification fails the request before
+//! anything is executed (sections 5.6.1, "Values of Correct Type", and 6.1.2, "Coercing Variable Values").
+
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+};
+
+use async_graphql::{
+    Name, ServerError, Value, Variables,
+    parser::{
+        parse_schema,
+        types::{
+            BaseType, ExecutableDocument, FieldDefinition, InputValueDefinition, OperationDefinition, OperationType,
+            Selection, SelectionSet, Type, TypeKind, TypeSystemDefinition,
+        },
+    },
+};
+use chatcore::Code;
+
+use crate::error::coded;
+
+/// The types of a schema.
+#[derive(Debug)]
+pub(super) struct Inputs(HashMap<Name, TypeKind>);
+
+impl Inputs {
+    /// Those that the schema definition language tells of.
+    pub(super) fn of(sdl: &str) -> Self {
+        let definitions = parse_schema(sdl).map(|document| document.definitions).unwrap_or_default();
+        let types = definitions.into_iter().filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(of) => Some((of.node.name.node, of.node.kind)),
+            TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
+        });
+        Self(types.collect())
+    }
+
+    /// Looks at the arguments of every field that the operation selects.
+    ///
+    /// # Errors
+    /// The first that cannot be what it must be.
+    pub(super) fn check(
+        &self,
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+    ) -> Result<(), ServerError> {
+        let root = match operation.ty {
+            OperationType::Query => "Query",
+            OperationType::Mutation => "Mutation",
+            OperationType::Subscription => "Subscription",
+        };
+        let mut look = Look { types: &self.0, document, operation, variables, seen: HashSet::new() };
+        look.at_fields(&operation.selection_set.node, root)
+    }
+}
+
+struct Look<'d> {
+    types: &'d HashMap<Name, TypeKind>,
+    document: &'d ExecutableDocument,
+    operation: &'d OperationDefinition,
+    variables: &'d Variables,
+    /// The fragments that were looked at.
+    seen: HashSet<&'d str>,
+}
+
+impl<'d> Look<'d> {
+    fn at_fields(&mut self, set: &'d SelectionSet, of: &str) -> Result<(), ServerError> {
+        for item in &set.items {
+            match &item.node {
+                Selection::Field(field) => {
+                    // What is not there is for validation to say.
+                    let Some(definition) = self.field(of, &field.node.name.node) else { continue };
+                    for (name, value) in &field.node.arguments {
+                        let argument = definition.arguments.iter().find(|it| it.node.name.node == name.node);
+                        let Some(argument) = argument else { continue };
+                        let variable = |name| Ok::<_, Infallible>(self.variable(&name));
+                        let Ok(given) = value.node.clone().into_const_with(variable);
+                        if let Some((path, expected)) = self.misfit(&given, &argument.node.ty.node, &name.node) {
+                            let text = format!("Invalid value for argument \"{path}\", expected type \"{expected}\"");
+                            let error = coded(text, Code::ValidationInvalidValue);
+                            return Err(ServerError { locations: vec![value.pos], ..error });
+                        }
+                    }
+                    self.at_fields(&field.node.selection_set.node, named(&definition.ty.node))?;
+                }
+                Selection::InlineFragment(fragment) => {
+                    let on = fragment.node.type_condition.as_ref().map_or(of, |on| on.node.on.node.as_str());
+                    self.at_fields(&fragment.node.selection_set.node, on)?;
+                }
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    if self.seen.insert(name)
+                        && let Some(fragment) = self.document.fragments.get(name)
+                    {
+                        let fragment = &fragment.node;
+                        self.at_fields(&fragment.selection_set.node, &fragment.type_condition.node.on.node)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn field(&self, of: &str, name: &Name) -> Option<&'d FieldDefinition> {
+        let fields = match self.types.get(of)? {
+            TypeKind::Object(object) => &object.fields,
+            TypeKind::Interface(interface) => &interface.fields,
+            TypeKind::Scalar | TypeKind::Union(_) | TypeKind::Enum(_) | TypeKind::InputObject(_) => return None,
+        };
+        fields.iter().map(|field| &field.node).find(|field| field.name.node == *name)
+    }
+
+    /// The name of the type that it is not, with the way to it.
+    fn misfit(&self, value: &Value, of: &Type, path: &str) -> Option<(String, Name)> {
+        match (value, &of.base) {
+            (Value::Null, _) => None,
+            (Value::List(items), BaseType::List(of)) => items.iter().find_map(|item| self.misfit(item, of, path)),
+            // One stands for a list of one.
+            (_, BaseType::List(of)) => self.misfit(value, of, path),
+            (_, BaseType::Named(name)) => match (self.types.get(name), value) {
+                (Some(TypeKind::InputObject(object)), Value::Object(values)) => {
+                    object.fields.iter().find_map(|field| {
+                        let InputValueDefinition { name, ty, .. } = &field.node;
+                        self.misfit(values.get(&name.node)?, &ty.node, &format!("{path}.{}", name.node))
+                    })
+                }
+                (Some(TypeKind::InputObject(_)), _) => Some((path.to_owned(), name.clone())),
+                (None, Value::Number(number)) if name == "Int" => {
+                    let fits = number.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
+                    (!fits).then(|| (path.to_owned(), name.clone()))
+                }
+                _ => None,
+            },
+        }
+    }
+
+    fn variable(&self, name: &Name) -> Value {
+        let default = || {
+            let definitions = self.operation.variable_definitions.iter();
+            let definition = definitions.map(|definition| &definition.node).find(|it| it.name.node == *name)?;
+            Some(&definition.default_value.as_ref()?.node)
+        };
+        self.variables.get(name).or_else(default).cloned().unwrap_or_default()
+    }
+}
+
+fn named(of: &Type) -> &Name {
+    match &of.base {
+        BaseType::Named(name) => name,
+        BaseType::List(of) => named(of),
+    }
+}
