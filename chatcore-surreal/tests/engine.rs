@@ -28,7 +28,9 @@ fn url(folder: &Path) -> String {
 }
 
 async fn open(folder: &Path) -> SurrealStore {
-    SurrealStore::connect(&url(folder)).await.expect("a database on disk")
+    // One that was dropped is closed in the background.
+    let options = SurrealOptions { lock_patience: Duration::from_secs(60), ..SurrealOptions::default() };
+    SurrealStore::connect_with(&url(folder), options).await.expect("a database on disk")
 }
 
 async fn say(store: &SurrealStore, id: SessionId, count: usize) {
@@ -79,6 +81,7 @@ async fn a_folder_that_is_in_use_is_refused_and_says_so() {
     }
     assert!(begun.elapsed() >= options.lock_patience);
     // Whoever gives up in between leaves nothing locked.
+    let options = SurrealOptions { lock_patience: Duration::from_secs(60), ..options };
     for millis in [0, 1, 5, 50] {
         let url = url(folder.path());
         let opening = SurrealStore::connect_with(&url, options.clone());

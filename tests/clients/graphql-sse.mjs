@@ -30,7 +30,7 @@ await client("graphql-sse", async () => {
     assert.equal((await follower.until(3)).message.content, "while you were away");
 
     // A stream ends with the token; this client comes back and asks for the headers again.
-    const lifetimes = ["2s", "1h"];
+    const lifetimes = ["8s", "1h"];
     const renewed = new Follower();
     const renewer = createClient({
         url,

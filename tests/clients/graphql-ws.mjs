@@ -54,7 +54,7 @@ await client("graphql-ws", async () => {
     assert.deepEqual(begins, [0, 2]);
 
     // A token that expires closes with 4403, which this client answers by asking for the parameters again.
-    const lifetimes = ["2s", "1h"];
+    const lifetimes = ["8s", "1h"];
     const codes = [];
     const renewed = new Follower();
     const renewer = as(line.address, () => ({ token: token("bob", lifetimes.shift()) }), {

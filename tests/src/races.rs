@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -52,6 +53,17 @@ pub trait Process: Send + Sync + 'static {
 
     /// Does something; a message gives its position, everything else 0, and what is refused the code of the error.
     async fn act(&self, user: &str, session: SessionId, act: Act) -> Result<u64, String>;
+}
+
+/// Does something, as often as the process says that it could not: others were faster for seconds, or a server was slow. Nothing
+/// was changed then.
+async fn act(process: &dyn Process, user: &str, session: SessionId, act: Act) -> Result<u64, String> {
+    loop {
+        match process.act(user, session, act.clone()).await {
+            Err(code) if code == "SERVICE_UNAVAILABLE" => tokio::time::sleep(Duration::from_millis(20)).await,
+            done => return done,
+        }
+    }
 }
 
 fn principal(user: &str) -> Principal {
@@ -214,7 +226,7 @@ impl Race {
     async fn sends_against(&self, round: usize, end: impl Fn(String) -> Act) {
         let (owner, ana) = (self.name("owner"), self.name("ana"));
         let session = self.process(round).create(&owner, SessionType::Public, 10).await;
-        self.process(round + 1).act(&ana, session, Act::Join).await.unwrap();
+        act(&*self.process(round + 1), &ana, session, Act::Join).await.unwrap();
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let senders: Vec<_> = (0..4)
             .map(|n| {
@@ -222,7 +234,7 @@ impl Race {
                 tokio::spawn(async move {
                     let mut sent = Vec::new();
                     loop {
-                        match process.act(&ana, session, Act::Say("still here".to_owned(), None)).await {
+                        match act(&*process, &ana, session, Act::Say("still here".to_owned(), None)).await {
                             Ok(seq) => sent.push(seq),
                             Err(code) => return (sent, code),
                         }
@@ -237,9 +249,9 @@ impl Race {
         for _ in 0..round % 7 {
             told.recv().await;
         }
-        let act = end(ana.clone());
-        let who = if matches!(act, Act::Leave) { &ana } else { &owner };
-        self.process(round / 2).act(who, session, act).await.unwrap();
+        let ending = end(ana.clone());
+        let who = if matches!(ending, Act::Leave) { &ana } else { &owner };
+        act(&*self.process(round / 2), who, session, ending).await.unwrap();
         let mut acknowledged = BTreeSet::new();
         for sender in senders {
             let (sent, code) = sender.await.unwrap();
@@ -259,7 +271,7 @@ impl Race {
         let joins: Vec<_> = (0..8)
             .map(|n| {
                 let (process, who) = (self.process(n), self.name("guest"));
-                tokio::spawn(async move { process.act(&who, session, Act::Join).await })
+                tokio::spawn(async move { act(&*process, &who, session, Act::Join).await })
             })
             .collect();
         let mut seated = 0;
@@ -286,12 +298,12 @@ impl Race {
         let mut joins: Vec<_> = (0..3)
             .map(|n| {
                 let (process, who) = (self.process(n), self.name("guest"));
-                tokio::spawn(async move { process.act(&who, session, Act::Join).await })
+                tokio::spawn(async move { act(&*process, &who, session, Act::Join).await })
             })
             .collect();
         let (process, by) = (self.process(round + 1), owner.clone());
-        joins.push(tokio::spawn(async move { process.act(&by, session, Act::Add(invited)).await }));
-        let closed = self.process(round / 2).act(&owner, session, Act::Open(session_type)).await;
+        joins.push(tokio::spawn(async move { act(&*process, &by, session, Act::Add(invited)).await }));
+        let closed = act(&*self.process(round / 2), &owner, session, Act::Open(session_type)).await;
         let mut came = 0;
         for join in joins {
             match join.await.unwrap() {
@@ -316,8 +328,8 @@ impl Race {
                 .map(|n| {
                     let (process, owner) = (self.process(n), owner.clone());
                     let text = if differ { format!("attempt {n}") } else { "the same".to_owned() };
-                    let act = Act::Say(text, Some(format!("once {differ}")));
-                    tokio::spawn(async move { process.act(&owner, session, act).await })
+                    let say = Act::Say(text, Some(format!("once {differ}")));
+                    tokio::spawn(async move { act(&*process, &owner, session, say).await })
                 })
                 .collect();
             let (mut places, mut refused) = (Vec::new(), 0);

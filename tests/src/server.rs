@@ -42,6 +42,13 @@ impl Backend {
     }
 }
 
+/// Options with which nobody is closed for having read or said nothing while a test takes its time.
+#[must_use]
+pub fn patient() -> Options {
+    let long = Duration::from_secs(3_600);
+    Options { ping_interval: long, authentication_time: long, ..Options::default() }
+}
+
 /// A running server; it stops when dropped.
 pub struct Server {
     /// `127.0.0.1:port`.
@@ -55,9 +62,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// One with everything by default.
+    /// One with everything by default, but patient.
     pub async fn start(backend: Backend) -> Self {
-        Self::start_with(backend, Limits::default(), Options::default()).await
+        Self::start_with(backend, Limits::default(), patient()).await
     }
 
     /// One with these limits.

@@ -299,7 +299,7 @@ async fn a_stream_says_where_it_begins_and_that_it_is_there() {
 async fn streams_and_waits_end_with_their_token() {
     let server = Server::start(Backend::Memory).await;
     let id = server.client("a").await.session("PRIVATE").await;
-    let short = server.stranger().with_token(token_with(Claims { sub: "a".into(), ..Claims::default() }, 4));
+    let short = server.stranger().with_token(token_with(Claims { sub: "a".into(), ..Claims::default() }, 12));
     let mut stream = stream(&short, &id, "").await;
     let reply = short.get(&format!("/sessions/{id}/events?after=1&wait=60")).await;
     reply.problem(401, "AUTH_TOKEN_EXPIRED");

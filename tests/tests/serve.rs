@@ -56,7 +56,7 @@ fn rest(mut stream: TcpStream) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_or_a_body_that_does_not_come_ends_the_wait() {
-    let header_time = Duration::from_secs(1);
+    let header_time = Duration::from_secs(5);
     let served = serve(ServeOptions { header_time, ..ServeOptions::default() }).await;
     let silent = TcpStream::connect(&served.address).unwrap();
     let mut half = TcpStream::connect(&served.address).unwrap();

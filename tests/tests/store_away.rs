@@ -1,13 +1,16 @@
 //! A store that cannot be reached: a typed error that says to try again, nothing changed, and all is well afterwards.
 #![allow(missing_docs, reason = "tests")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use chatcore::{
-    Chat, ChatStore, MemoryStore, StoreError, async_trait,
+    Chat, ChatStore, Limits, MemoryStore, StoreError, async_trait,
     model::{Event, Profile, Session, UserId},
     store::{
         Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
@@ -73,7 +76,9 @@ impl ChatStore for Away {
 
 async fn server() -> (Server, Arc<Away>) {
     let store = Arc::new(Away { store: MemoryStore::new(), left: AtomicU32::new(ALWAYS) });
-    (Server::over(Chat::new(Arc::clone(&store))).await, store)
+    // What asks the store from time to time would take the answers that are counted.
+    let limits = Limits { poll_interval: Duration::from_secs(3_600), ..Limits::default() };
+    (Server::over(Chat::builder(Arc::clone(&store)).limits(limits).build()).await, store)
 }
 
 #[tokio::test(flavor = "multi_thread")]

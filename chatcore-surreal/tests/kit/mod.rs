@@ -129,7 +129,8 @@ pub(crate) async fn govern(
         let facts = facts(store, id, std::slice::from_ref(who), Freshness::Fresh).await;
         match store.commit(plan(&facts, who)?).await {
             Ok(committed) => return Some(committed),
-            Err(StoreError::Stale) => {}
+            // Others may be faster for seconds.
+            Err(StoreError::Stale | StoreError::Unavailable(_)) => {}
             Err(error) => panic!("a change failed: {error:?}"),
         }
     }

@@ -44,7 +44,7 @@ use futures_util::future::BoxFuture;
 use super::ChatStore;
 
 /// How long a case may take; one that takes longer waits for something that never comes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// One promise of the contract, as a program that a store passes or not.
 #[derive(Clone, Copy)]

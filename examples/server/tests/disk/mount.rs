@@ -114,7 +114,8 @@ impl Disk {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(output.stdout.is_empty(), "it said that it listens: {stderr}");
-        stderr.lines().last().unwrap().to_owned()
+        let said = stderr.lines().rfind(|line| line.starts_with("chat-server:"));
+        said.unwrap_or_else(|| panic!("{stderr}")).to_owned()
     }
 
     /// Puts something in, until nothing more goes in.

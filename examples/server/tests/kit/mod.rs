@@ -103,7 +103,7 @@ impl Server {
     /// Stops it as an operator would, and gives its exit status.
     pub(crate) fn stop(mut self, signal: Signal) -> i32 {
         self.signal(signal);
-        let status = wait(&mut self.child, Duration::from_secs(10)).expect("it did not stop within 10 seconds");
+        let status = wait(&mut self.child, PATIENCE).expect("it did not stop");
         status.code().expect("it was killed")
     }
 
