@@ -8,10 +8,13 @@ use chatcore_tests::{
     parity::{Coverage, World, follow_all_sessions, resume_everywhere, run_lists, run_table},
 };
 
-/// What no attempt reaches, one to a line. It may only shrink.
+/// What no attempt reaches, one to a line.
 fn exceptions() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("parity-exceptions.txt")).unwrap()
 }
+
+/// How many exceptions there may be. To be lowered, never to be raised.
+const EXCEPTIONS: usize = 0;
 
 /// Drives every `step`th attempt, in turns over actors and stages; `PARITY_STEP=1` in the environment drives them all.
 async fn everything_agrees(backend: Backend, step: usize) {
@@ -27,20 +30,23 @@ async fn everything_agrees(backend: Backend, step: usize) {
     // What is tried on a database is too little to use everything.
     if backend == Backend::Memory {
         let world = World::start(backend, &coverage).await;
-        coverage.check(&world.there_is().await, &exceptions());
+        let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("parity-coverage.txt");
+        fs::write(&list, coverage.list()).unwrap();
+        println!("what covers what: {}", list.display());
+        coverage.check(&world.there_is(), &exceptions(), EXCEPTIONS);
     }
     assert!(report.allowed > 2_000 / step && report.refused > 10_000 / step, "{} {}", report.allowed, report.refused);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_transport_agrees_in_memory() {
-    everything_agrees(Backend::Memory, 2).await;
+    everything_agrees(Backend::Memory, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_transport_agrees_on_surreal() {
     // What the store adds to a difference between transports is little, and a session takes long to make.
-    everything_agrees(Backend::SurrealMemory, 12).await;
+    everything_agrees(Backend::SurrealMemory, 6).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

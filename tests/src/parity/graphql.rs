@@ -15,7 +15,7 @@ use super::{
     PATIENCE,
     action::{Action, Actor, Window},
     canon::{Fault, Outcome, tidy},
-    coverage::{self, Coverage},
+    coverage::Coverage,
     room::Cast,
     transport::{Call, Deliveries, Subscribed, Transport},
 };
@@ -47,6 +47,22 @@ fn session_fields() -> String {
         participant_fields(),
         message_fields()
     )
+}
+
+/// A connection, its nodes both with cursors and without.
+fn connection(beside: &str, node: &str) -> String {
+    let page_info = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }";
+    format!("{{ {beside} edges {{ cursor node {node} }} nodes {node} {page_info} }}")
+}
+
+/// The nodes of a connection, which must tell one thing in all its ways.
+fn nodes(page: &Value) -> Vec<Value> {
+    let (edges, nodes, info) =
+        (page["edges"].as_array().unwrap(), page["nodes"].as_array().unwrap(), &page["pageInfo"]);
+    assert!(edges.iter().map(|edge| &edge["node"]).eq(nodes), "{page}");
+    let cursor = |edge: Option<&Value>| edge.map_or(Value::Null, |edge| edge["cursor"].clone());
+    assert_eq!((&info["startCursor"], &info["endCursor"]), (&cursor(edges.first()), &cursor(edges.last())), "{page}");
+    nodes.clone()
 }
 
 /// What is asked of an event. Fields that two kinds have with different types go by different names.
@@ -90,24 +106,6 @@ impl GraphQl {
         Self { http, address: address.to_owned(), coverage, name: String::new() }
     }
 
-    /// All of the schema that must be covered.
-    pub async fn there_is(&self, token: &str) -> Vec<String> {
-        let fields = "{ fields { name } }";
-        let query = format!(
-            "{{ __schema {{ queryType {fields} mutationType {fields} subscriptionType {fields} }} \
-             __type(name: \"Delivery\") {{ possibleTypes {{ name }} }} }}"
-        );
-        let body = self.post(Some(token), &query, json!({})).await.unwrap();
-        let (schema, data) = (&body["__schema"], &body["__type"]["possibleTypes"]);
-        let owners = [("Query", &schema["queryType"]["fields"]), ("Mutation", &schema["mutationType"]["fields"])];
-        let more = [("Subscription", &schema["subscriptionType"]["fields"]), ("Delivery", data)];
-        let named = |(owner, list): (&str, &Value)| {
-            let names = list.as_array().unwrap_or_else(|| panic!("{body}")).iter();
-            names.map(|item| coverage::graphql(owner, item["name"].as_str().unwrap())).collect::<Vec<_>>()
-        };
-        owners.into_iter().chain(more).flat_map(named).collect()
-    }
-
     /// The data of an answer without errors.
     async fn post(&self, token: Option<&str>, query: &str, variables: Value) -> Result<Value, Fault> {
         let mut request = self.http.post(format!("http://{}/graphql", self.address));
@@ -119,7 +117,10 @@ impl GraphQl {
         let body: Value = response.json().await.unwrap();
         match body["errors"].as_array().and_then(|errors| errors.first()) {
             Some(error) => Err(fault(error)),
-            None => Ok(tidy(body["data"].clone())),
+            None => {
+                self.coverage.answered(query, &variables, &body["data"], &self.name);
+                Ok(tidy(body["data"].clone()))
+            }
         }
     }
 
@@ -134,9 +135,6 @@ impl GraphQl {
     ) -> Result<Value, Fault> {
         let (query, variables) = document(kind, field, arguments, selection);
         let data = self.post(token, &query, variables).await?;
-        let mut owner = kind.to_owned();
-        owner[..1].make_ascii_uppercase();
-        self.coverage.used(coverage::graphql(&owner, field), &self.name);
         Ok(data[field].clone())
     }
 
@@ -155,15 +153,19 @@ impl GraphQl {
         field: &str,
         arguments: &[(&str, &str, Value)],
         limit: Option<i64>,
-        selection: &str,
+        (beside, node): (&str, &str),
     ) -> Result<(Vec<Value>, Value), Fault> {
         let (mut found, mut after) = (Vec::new(), Value::Null);
         loop {
-            let mut arguments = arguments.to_vec();
+            let (mut arguments, is_first) = (arguments.to_vec(), after.is_null());
             arguments.extend([("first", "Int", json!(limit)), ("after", "String", after)]);
-            let selection = format!("{{ {selection} pageInfo {{ hasNextPage endCursor }} }}");
-            let page = self.query(call, field, &arguments, &selection).await?;
-            found.extend(page["nodes"].as_array().unwrap_or_else(|| panic!("{page}")).clone());
+            let fields = connection(beside, node);
+            let page = self.query(call, field, &arguments, &fields).await?;
+            if field == "participants" {
+                self.within_session(call, field, &arguments, &fields, &page).await;
+            }
+            assert_eq!(page["pageInfo"]["hasPreviousPage"], !is_first, "{page}");
+            found.extend(nodes(&page));
             if page["pageInfo"]["hasNextPage"] == false {
                 return Ok((found, page));
             }
@@ -174,12 +176,37 @@ impl GraphQl {
 
     /// What can also be found by its id alone.
     async fn as_node(&self, call: &Call<'_>, id: &str, kind: &str) {
-        let fields = "{ __typename id }";
-        let expected = json!({ "__typename": kind, "id": id });
+        let fields = "{ __typename id ... on Message { session { id } } }";
+        let mut expected = json!({ "__typename": kind, "id": id });
+        if kind == "Message" {
+            expected["session"] = json!({ "id": call.session() });
+        }
         let one = self.query(call, "node", &[("id", "ID!", json!(id))], fields).await;
         assert_eq!(one, Ok(expected.clone()));
         let many = self.query(call, "nodes", &[("ids", "[ID!]!", json!([id, id]))], fields).await;
         assert_eq!(many, Ok(json!([expected, expected])));
+    }
+
+    /// What a connection of a session gives must be the same where it is asked for within the session.
+    async fn within_session(
+        &self,
+        call: &Call<'_>,
+        field: &str,
+        arguments: &[(&str, &str, Value)],
+        selection: &str,
+        page: &Value,
+    ) {
+        let arguments = arguments.iter().filter(|(name, ..)| *name != "sessionId").cloned();
+        let arguments: Vec<_> = arguments.chain([("id", "ID!", json!(call.session()))]).collect();
+        let (declared, passed, variables) = given(&arguments);
+        let passed: Vec<_> = passed.into_iter().filter(|passed| !passed.starts_with("id:")).collect();
+        let query = format!(
+            "query{} {{ session(id: $id) {{ {field}{} {selection} }} }}",
+            brackets(&declared),
+            brackets(&passed)
+        );
+        let data = self.post(call.token(), &query, variables).await.unwrap();
+        assert_eq!(data["session"][field], *page, "{query}");
     }
 
     async fn act(&self, call: &Call<'_>) -> Option<Outcome> {
@@ -200,22 +227,21 @@ impl GraphQl {
                 found.map(|found| whole_session(&found))
             }
             Action::Sessions { limit } => {
-                let nodes = format!("nodes {{ {} }}", summary_fields());
-                let found = self.all(call, "sessions", &[], *limit, &nodes).await;
+                let node = format!("{{ {} }}", summary_fields());
+                let found = self.all(call, "sessions", &[], *limit, ("", &node)).await;
                 found.map(|(found, _)| found.iter().map(summary).collect())
             }
             Action::PublicSessions { limit } => {
-                let nodes = format!("totalCount nodes {{ {} }}", summary_fields());
-                let found = self.all(call, "publicSessions", &[], *limit, &nodes).await;
+                let node = format!("{{ {} }}", summary_fields());
+                let found = self.all(call, "publicSessions", &[], *limit, ("totalCount", &node)).await;
                 found.map(|(found, last)| {
                     let sessions: Value = found.iter().map(summary).collect();
                     json!({ "sessions": sessions, "total": last["totalCount"] })
                 })
             }
             Action::Participants { limit, email } => {
-                let nodes = format!("nodes {}", participant_fields());
                 let arguments = [session(), ("includeEmail", "Boolean", json!(email))];
-                let found = self.all(call, "participants", &arguments, *limit, &nodes).await;
+                let found = self.all(call, "participants", &arguments, *limit, ("", &participant_fields())).await;
                 found.map(|(found, _)| found.iter().map(participant).collect())
             }
             Action::Messages { window, limit } => self.messages(call, *window, *limit).await,
@@ -230,9 +256,12 @@ impl GraphQl {
             Action::Events { after, limit } => {
                 let after = json!(after.to_string());
                 let arguments = [session(), ("first", "Int", json!(limit)), ("after", "String", after)];
-                let fields = format!("{{ head nodes {{ {} }} }}", event_fields());
+                let fields = connection("head", &format!("{{ {} }}", event_fields()));
                 let page = self.query(call, "events", &arguments, &fields).await;
-                page.map(|page| json!({ "events": list(&page["nodes"], event), "head": page["head"] }))
+                page.map(|page| {
+                    let events: Value = nodes(&page).iter().map(event).collect();
+                    json!({ "events": events, "head": page["head"] })
+                })
             }
             Action::Create(input) => {
                 let fields = format!("{{ session {} }}", session_fields());
@@ -306,20 +335,14 @@ impl GraphQl {
         };
         let mut arguments = vec![("sessionId", "ID!", json!(call.session()))];
         arguments.extend(given.into_iter().map(|((name, kind), value)| (name, kind, value)));
-        let fields = format!(
-            "{{ edges {{ cursor node {} }} totalCount \
-             pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}",
-            message_fields()
-        );
+        let fields = connection("totalCount", &message_fields());
         let page = self.query(call, "messages", &arguments, &fields).await?;
-        let (edges, info) = (page["edges"].as_array().unwrap(), &page["pageInfo"]);
-        let cursor = |edge: Option<&Value>| edge.map_or(Value::Null, |edge| edge["cursor"].clone());
-        assert_eq!(info["startCursor"], cursor(edges.first()), "{page}");
-        assert_eq!(info["endCursor"], cursor(edges.last()), "{page}");
+        self.within_session(call, "messages", &arguments, &fields, &page).await;
+        let info = &page["pageInfo"];
         let place = |has: &str, cursor: &str| {
             (info[has] == true).then(|| info[cursor].as_str().unwrap().parse::<u64>().unwrap())
         };
-        let messages: Value = edges.iter().map(|edge| message(&edge["node"])).collect();
+        let messages: Value = nodes(&page).iter().map(message).collect();
         Ok(json!({
             "messages": messages, "previous": place("hasPreviousPage", "startCursor"),
             "next": place("hasNextPage", "endCursor"), "?total": page["totalCount"],
@@ -330,13 +353,21 @@ impl GraphQl {
 /// A document with one root field and its variables. Variables that are null are left out.
 #[must_use]
 pub fn document(kind: &str, field: &str, arguments: &[(&str, &str, Value)], selection: &str) -> (String, Value) {
+    let (declared, passed, variables) = given(arguments);
+    (format!("{kind}{} {{ {field}{} {selection} }}", brackets(&declared), brackets(&passed)), variables)
+}
+
+/// Arguments as variables: how they are declared, how they are passed, and their values.
+fn given(arguments: &[(&str, &str, Value)]) -> (Vec<String>, Vec<String>, Value) {
     let given: Vec<_> = arguments.iter().filter(|(_, _, value)| !value.is_null()).collect();
-    let declared: Vec<_> = given.iter().map(|(name, kind, _)| format!("${name}: {kind}")).collect();
-    let passed: Vec<_> = given.iter().map(|(name, _, _)| format!("{name}: ${name}")).collect();
-    let brackets = |list: Vec<String>| if list.is_empty() { String::new() } else { format!("({})", list.join(", ")) };
-    let (declared, passed) = (brackets(declared), brackets(passed));
+    let declared = given.iter().map(|(name, kind, _)| format!("${name}: {kind}")).collect();
+    let passed = given.iter().map(|(name, _, _)| format!("{name}: ${name}")).collect();
     let variables: Map<_, _> = given.iter().map(|(name, _, value)| ((*name).to_owned(), value.clone())).collect();
-    (format!("{kind}{declared} {{ {field}{passed} {selection} }}"), Value::Object(variables))
+    (declared, passed, Value::Object(variables))
+}
+
+fn brackets(list: &[String]) -> String {
+    if list.is_empty() { String::new() } else { format!("({})", list.join(", ")) }
 }
 
 /// An error's code and details. Names of fields come as GraphQL has them.
@@ -562,6 +593,8 @@ impl Transport for GraphQl {
 pub struct GraphQlSocket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     field: String,
+    query: String,
+    variables: Value,
     coverage: Arc<Coverage>,
     name: String,
 }
@@ -594,7 +627,9 @@ impl GraphQlSocket {
             Err(error) => panic!("{error}"),
         };
         let (coverage, name) = (coverage.0, coverage.1.to_owned());
-        let mut socket = Self { stream, field: field.to_owned(), coverage, name };
+        let (query, variables) = document("subscription", field, arguments, &delivery_fields());
+        let payload = json!({ "query": query, "variables": variables });
+        let mut socket = Self { stream, field: field.to_owned(), query, variables, coverage, name };
         socket.send(json!({ "type": "connection_init" })).await;
         match socket.message().await {
             Ok(ack) => assert_eq!(ack["type"], "connection_ack", "{ack}"),
@@ -604,8 +639,6 @@ impl GraphQlSocket {
             }
             Err(code) => panic!("closed with {code}"),
         }
-        let (query, variables) = document("subscription", field, arguments, &delivery_fields());
-        let payload = json!({ "query": query, "variables": variables });
         socket.send(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
         Ok(socket)
     }
@@ -642,11 +675,8 @@ impl GraphQlSocket {
                 if let Some(error) = payload["errors"].get(0) {
                     return Some(Err(fault(error)));
                 }
-                let delivery = payload["data"][&self.field].clone();
-                let kind = delivery["__typename"].as_str().unwrap_or_else(|| panic!("{message}"));
-                self.coverage.used(coverage::graphql("Delivery", kind), &self.name);
-                self.coverage.used(coverage::graphql("Subscription", &self.field), &self.name);
-                Some(Ok(delivery))
+                self.coverage.answered(&self.query, &self.variables, &payload["data"], &self.name);
+                Some(Ok(payload["data"][&self.field].clone()))
             }
             Some("error") => Some(Err(fault(&message["payload"][0]))),
             Some("complete") => None,

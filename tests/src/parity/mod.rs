@@ -10,6 +10,7 @@ mod canon;
 mod compare;
 mod core;
 mod coverage;
+mod fields;
 mod graphql;
 mod model;
 mod normal;
