@@ -107,7 +107,7 @@ impl<E: Executor> State<E> {
         let head = HttpHead::read(request.method().as_str(), content_type.as_deref(), accept, &self.options)?;
         if head.wants_page() {
             let page = Response::builder().content_type("text/html; charset=utf-8").header(header::VARY, "Accept");
-            return Ok(page.body(graphiql(request.original_uri().path())));
+            return Ok(page.body(graphiql()));
         }
         let authenticated = async {
             let token = bearer(&request)?.ok_or(Error::AuthRequired)?;

@@ -15,14 +15,14 @@ use axum::{
         FromRequestParts as _, Request, State, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket},
     },
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    http::{HeaderMap, HeaderName, Method, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::any,
 };
 use chatcore::{Authenticator, Chat, Code, Error, Principal, Result, async_trait, model::UserId};
 use chatcore_graphql::{
-    Admitted, ChatSchema, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, SchemaOptions, WireOptions, graphiql,
-    schema, serve_socket, token_of,
+    ALLOW, Admitted, ChatSchema, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, SchemaOptions, WireOptions,
+    graphiql, schema, serve_socket, token_of,
 };
 use futures_util::{SinkExt as _, StreamExt as _, future};
 
@@ -58,13 +58,16 @@ async fn main() -> std::io::Result<()> {
 async fn graphql(State(app): State<Arc<App>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
-        let upgrade = upgrade.max_message_size(LARGEST).protocols([PROTOCOL]);
+        let upgrade = upgrade.max_message_size(LARGEST).max_frame_size(LARGEST).protocols([PROTOCOL]);
         return match upgrade.selected_protocol() {
             Some(_) => upgrade.on_upgrade(|socket| talk(app, socket)),
             None => {
                 (StatusCode::BAD_REQUEST, "this endpoint speaks the subprotocol graphql-transport-ws").into_response()
             }
         };
+    }
+    if parts.method == Method::OPTIONS {
+        return (StatusCode::NO_CONTENT, [(header::ALLOW, ALLOW)]).into_response();
     }
     let joined = |name: HeaderName| {
         let lines: Vec<_> = parts.headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
@@ -76,7 +79,7 @@ async fn graphql(State(app): State<Arc<App>>, request: Request) -> Response {
         Err(reply) => return response(reply),
     };
     if head.wants_page() {
-        return Html(graphiql("/graphql")).into_response();
+        return Html(graphiql()).into_response();
     }
     let caller = match app.caller(&parts.headers).await {
         Ok(principal) => Admitted::from(principal),

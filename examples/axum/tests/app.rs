@@ -71,4 +71,10 @@ async fn it_answers_and_streams() {
     assert_eq!((status, refused["errors"][0]["extensions"]["code"].as_str()), (400, Some("VALIDATION_INVALID_VALUE")));
     let page = reqwest::Client::builder().no_proxy().build().unwrap().get(&url).header("accept", "text/html");
     assert!(page.send().await.unwrap().text().await.unwrap().contains("graphiql"));
+    let methods = reqwest::Client::builder().no_proxy().build().unwrap().request(reqwest::Method::OPTIONS, &url);
+    let methods = methods.send().await.unwrap();
+    assert_eq!(
+        (methods.status().as_u16(), &methods.headers()["allow"]),
+        (204, &"GET, HEAD, POST, OPTIONS".parse().unwrap())
+    );
 }
