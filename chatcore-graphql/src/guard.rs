@@ -95,7 +95,7 @@ fn exceeded(what: &'static str, count: usize, limit: usize) -> Result<()> {
 
 /// Checks a parsed document, each of its operations.
 pub(crate) fn check(document: &ExecutableDocument, options: &SchemaOptions) -> Result<()> {
-    let mut counter = Counter { fragments: &document.fragments, known: HashMap::new() };
+    let mut counter = Counter { fragments: &document.fragments, known: HashMap::new(), within: 0 };
     // Those that nothing spreads, too: the engine looks at each.
     for name in document.fragments.keys() {
         counter.fragment(name.as_str())?;
@@ -136,6 +136,8 @@ struct Counter<'d> {
     fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
     /// `None` while a fragment is being counted.
     known: HashMap<&'d str, Option<Count>>,
+    /// How many fragments are being counted, each within the one before.
+    within: usize,
 }
 
 impl<'d> Counter<'d> {
@@ -144,6 +146,12 @@ impl<'d> Counter<'d> {
         for selection in &set.node.items {
             let part = match &selection.node {
                 Selection::Field(field) => {
+                    // The engine looks at the value of each before it finds that they are too many.
+                    let mut names = HashSet::new();
+                    if !field.node.arguments.iter().all(|(name, _)| names.insert(&name.node)) {
+                        let message = "an argument is given twice";
+                        return Err(Error::invalid("query", Code::ValidationInvalidValue, message));
+                    }
                     let inner = self.count(&field.node.selection_set)?;
                     let name = field.node.name.node.as_str();
                     let is_list = matches!(name, "fields" | "inputFields" | "interfaces" | "possibleTypes");
@@ -188,7 +196,10 @@ impl<'d> Counter<'d> {
             ));
         };
         self.known.insert(name, None);
+        self.within += 1;
+        exceeded("the nesting of fragments", self.within, NESTING)?;
         let count = self.count(&fragment.node.selection_set)?;
+        self.within -= 1;
         self.known.insert(name, Some(count));
         Ok(count)
     }

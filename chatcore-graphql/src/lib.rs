@@ -19,8 +19,9 @@
 //! Over which protocols clients get at it is told in [`protocols`]. With the feature `poem`, `GraphqlFrontend` serves all of
 //! them at `/graphql`; without it, [`HttpHead`] and [`serve_socket`] are the same for any other server.
 //!
-//! Who calls is the [`Caller`] in the request's data; without one every field answers `AUTH_REQUIRED`. Every error has a stable
-//! `code` in its `extensions`, the same as on the other transports, and the `details` that these give.
+//! Who calls is the [`Caller`] in the request's data; without one every field answers `AUTH_REQUIRED`, but for what the schema
+//! tells of itself. Every error has a stable `code` in its `extensions`, the same as on the other transports, and the `details`
+//! that these give.
 
 mod error;
 #[cfg(feature = "poem")]

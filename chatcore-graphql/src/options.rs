@@ -7,9 +7,10 @@ use chatcore::{Principal, Result, async_trait};
 /// What one GraphQL operation may ask for, whatever transport brought it.
 #[derive(Clone)]
 pub struct SchemaOptions {
-    /// Deepest nesting of fields, fragments expanded.
+    /// Deepest nesting of fields, fragments expanded; more than 64 is never read.
     pub depth: usize,
-    /// Most fields that may be answered, each list counted with the length asked for, and the content of a message as ten.
+    /// Most fields that may be answered, each list counted with the length asked for (50 where none is), and the content of a
+    /// message as forty: what bounds the size of an answer.
     pub complexity: usize,
     /// Most fields in the text, fragments expanded wherever they are spread.
     pub fields: usize,
@@ -25,7 +26,7 @@ pub struct SchemaOptions {
     pub introspection: bool,
     /// Whether an error about an unknown field names fields that are spelt alike.
     pub suggestions: bool,
-    /// Asked before each use of the chat.
+    /// Asked before each use of the chat that a document asks for.
     pub meter: Option<Arc<dyn Meter>>,
 }
 
@@ -79,7 +80,10 @@ impl fmt::Debug for SchemaOptions {
 ///
 /// # Contract
 /// It is asked once for each field of `Query`, `Mutation` and `Subscription` that is about to be carried out, with the number
-/// of uses that it stands for: an operation with a thousand aliases is a thousand uses, `nodes` with a hundred ids is a hundred. What it refuses is not carried out; the other fields are.
+/// of uses that it stands for: an operation with a thousand aliases is a thousand uses, `nodes` with a hundred ids is a hundred,
+/// and so is `allSessionEvents` from a hundred positions. Lists within sessions are a use for each way in which they are asked for (`messages(last: 1)` of fifty
+/// sessions is one, with an alias for each of ten other lengths it is eleven). The events of a subscription are none. What it refuses is not carried out; the other
+/// fields are.
 #[async_trait]
 pub trait Meter: Send + Sync + 'static {
     /// Lets a use happen, or says why not.

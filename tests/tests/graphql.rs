@@ -16,7 +16,7 @@ use chatcore_poem::Options;
 use chatcore_tests::{
     Backend, Client, Graphql, GraphqlEvents, GraphqlSocket, SECRET, Server, Socket,
     graphql::{PROTOCOL, codes, subscribe},
-    on_every_store, token, token_with,
+    on_every_store, patient, token, token_with,
 };
 use futures_util::stream;
 use reqwest::{Method, RequestBuilder};
@@ -460,25 +460,29 @@ async fn values_that_are_not_acceptable_fail_their_field() {
         fails("sendMessage", SEND, json!({ "id": id, "text": text }), code).await;
     }
     let create = "mutation($x: CreateSessionInput!) { createSession(input: $x) { session { id } } }";
-    // What the engine only notices where it is used.
+    let cap = json!({ "x": { "title": "x", "maxParticipants": -1 } });
+    fails("createSession", create, cap, "VALIDATION_INVALID_VALUE").await;
+    // What cannot be what it must be fails the request.
+    let refused = async |query: &str, variables: Value| {
+        let answer = client.ask(query, variables).await;
+        assert_eq!((answer.status, &answer.body["data"]), (400, &Value::Null), "{:.300}", answer.text);
+        assert!(
+            codes(&answer.body["errors"]).iter().all(|code| *code == "VALIDATION_INVALID_VALUE"),
+            "{}",
+            answer.text
+        );
+        assert!(answer.text.len() < 1_000, "{:.1000}", answer.text);
+    };
     let long = "query($x: Long) { messages(sessionId: \"x\", skip: $x) { nodes { id } } }";
     for number in [json!(-1), json!(1.5), json!("1"), json!(9_007_199_254_740_992_u64), json!({}), json!([1])] {
-        fails("messages", long, json!({ "x": number }), "VALIDATION_INVALID_VALUE").await;
+        refused(long, json!({ "x": number })).await;
     }
     for bad in [json!({}), json!(["x"]), json!(true)] {
-        fails("sendMessage", SEND, json!({ "id": bad }), "VALIDATION_INVALID_VALUE").await;
+        refused(SEND, json!({ "id": bad })).await;
     }
-    for bad in [json!("x"), json!(vec![json!({}); 100])] {
-        fails("createSession", create, json!({ "x": bad }), "VALIDATION_INVALID_VALUE").await;
-    }
-    for caps in [-1, 4_294_967_296_i64] {
-        fails(
-            "createSession",
-            create,
-            json!({ "x": { "title": "x", "maxParticipants": caps } }),
-            "VALIDATION_INVALID_VALUE",
-        )
-        .await;
+    for bad in [json!("x"), json!(vec![json!({}); 100]), json!({ "title": "x", "maxParticipants": 4_294_967_296_i64 })]
+    {
+        refused(create, json!({ "x": bad })).await;
     }
     let session = "query($id: ID!) { session(id: $id) { id } }";
     let node = "query($id: ID!) { node(id: $id) { id } }";
@@ -679,7 +683,7 @@ async fn sockets_that_are_refused_before_the_upgrade() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_says_nothing_or_the_wrong_thing_first_is_sent_away() {
-    let options = Options { authentication_time: Duration::from_secs(2), ..Options::default() };
+    let options = Options { authentication_time: Duration::from_secs(10), ..patient() };
     let server = Server::start_with(Backend::Memory, Limits::default(), options).await;
     let mut witness = Witness::of(&server).await;
     let good = bearer(&token("mallory"));
@@ -994,7 +998,7 @@ async fn a_connection_that_is_cut_anywhere_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reads_nothing_is_closed_and_nobody_else_notices() {
-    let options = Options { write_time: Duration::from_millis(300), ..Options::default() };
+    let options = Options { write_time: Duration::from_millis(300), ..patient() };
     let server = Server::start_with(Backend::Memory, Limits::default(), options).await;
     let mut witness = Witness::of(&server).await;
     let id = witness.id.clone();
@@ -1043,7 +1047,7 @@ fn brief(seconds: u64) -> String {
 async fn what_is_open_ends_with_its_token_and_not_before() {
     let server = Server::start(Backend::Memory).await;
     let mut witness = Witness::of(&server).await;
-    let brief = brief(3);
+    let brief = brief(15);
     let mut socket = GraphqlSocket::admitted(&server.address, &brief).await;
     for n in 0..20 {
         socket.subscribe(&n.to_string(), EVENTS, json!({ "id": witness.id })).await;
@@ -1076,7 +1080,8 @@ async fn what_is_open_ends_with_its_token_and_not_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_open_ends_promptly_with_the_server() {
-    let mut server = Server::start(Backend::Memory).await;
+    let options = Options { write_time: Duration::from_secs(120), ..patient() };
+    let mut server = Server::start_with(Backend::Memory, Limits::default(), options).await;
     let witness = Witness::of(&server).await;
     let variables = json!({ "id": witness.id });
     let mut sockets = vec![witness.socket, server.graphql_socket("mallory").await];
@@ -1089,7 +1094,7 @@ async fn everything_open_ends_promptly_with_the_server() {
     let begun = Instant::now();
     server.stop().await;
     // Less than any limit of time by which it would end anyway.
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     for socket in &mut sockets {
         assert_eq!(socket.ended().await, (1001, "the server ends".to_owned()));
     }
@@ -1101,7 +1106,7 @@ async fn everything_open_ends_promptly_with_the_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_stream_gives_its_place_back_and_misses_nothing_when_slow() {
-    let options = Options { sockets_per_user: 1, ..Options::default() };
+    let options = Options { sockets_per_user: 1, ..patient() };
     let server = Server::start_with(Backend::Memory, Limits::default(), options).await;
     let mut witness = Witness::of(&server).await;
     let variables = json!({ "id": witness.id, "after": 2 });

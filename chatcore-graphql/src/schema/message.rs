@@ -103,7 +103,7 @@ impl Message {
     }
 
     /// The text, as it was sent; null where it is encrypted.
-    #[graphql(complexity = 10)]
+    #[graphql(complexity = 40)]
     async fn content(&self) -> Option<&str> {
         match &self.message.body.content {
             Content::Text(text) => Some(text),
@@ -112,7 +112,7 @@ impl Message {
     }
 
     /// The ciphertext, where it is encrypted.
-    #[graphql(complexity = "child_complexity + 10")]
+    #[graphql(complexity = "child_complexity + 40")]
     async fn encrypted_content(&self) -> Option<EncryptedContent> {
         match &self.message.body.content {
             Content::Text(_) => None,

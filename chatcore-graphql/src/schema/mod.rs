@@ -2,7 +2,6 @@
 
 mod connection;
 mod event;
-mod inputs;
 mod load;
 mod message;
 mod mutation;
@@ -11,6 +10,7 @@ mod query;
 mod scalar;
 mod session;
 mod subscription;
+mod types;
 mod user;
 
 use std::{any::TypeId, fmt, sync::Arc};
@@ -25,12 +25,12 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-use crate::{SchemaOptions, error, guard};
-use inputs::Inputs;
+use crate::{Meter, SchemaOptions, error, guard};
 use load::{Loads, Reads};
 use mutation::Mutation;
 use query::Query;
 use subscription::Subscription;
+use types::Types;
 
 /// Who calls, as data of a request.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub struct Caller(pub Principal);
 pub struct ChatSchema {
     chat: Chat,
     inner: Schema<Query, Mutation, Subscription>,
-    inputs: Arc<Inputs>,
+    types: Arc<Types>,
     options: Arc<SchemaOptions>,
 }
 
@@ -61,6 +61,7 @@ pub fn schema(chat: Chat, options: SchemaOptions) -> ChatSchema {
         .register_output_type::<event::SessionEvent>()
         .limit_depth(options.depth)
         .limit_complexity(options.complexity)
+        .limit_recursive_depth(guard::NESTING)
         .limit_directives(options.directives);
     if !options.introspection {
         builder = builder.disable_introspection();
@@ -69,8 +70,8 @@ pub fn schema(chat: Chat, options: SchemaOptions) -> ChatSchema {
         builder = builder.disable_suggestions();
     }
     let inner = builder.finish();
-    let inputs = Arc::new(Inputs::of(&inner.sdl()));
-    ChatSchema { chat, inner, inputs, options }
+    let types = Arc::new(Types::of(&inner.sdl()));
+    ChatSchema { chat, inner, types, options }
 }
 
 impl ChatSchema {
@@ -97,7 +98,7 @@ impl ChatSchema {
         let asked = operations.find(|(found, _)| name.is_none() || found.map(Name::as_str) == name.as_deref());
         let kind = asked.map(|(_, operation)| operation.node.ty);
         if let Some((_, operation)) = asked {
-            self.inputs.check(document, &operation.node, &variables)?;
+            self.types.check(document, &operation.node, &variables)?;
         }
         if let Some(collected) = guard::collect_roots(document).map_err(refuse)? {
             request.set_parsed_query(collected);
@@ -107,7 +108,8 @@ impl ChatSchema {
             && let Some(Caller(principal)) =
                 request.data.get(&TypeId::of::<Caller>()).and_then(|data| data.downcast_ref())
         {
-            let reads = Reads { chat: self.chat.clone(), principal: principal.clone() };
+            let meter = self.options.meter.clone();
+            let reads = Reads { chat: self.chat.clone(), principal: principal.clone(), meter };
             request.data.insert(Arc::new(Loads::new(Arc::new(reads))));
         }
         Ok(kind)
@@ -145,6 +147,7 @@ impl Executor for ChatSchema {
 struct Use<'c> {
     chat: &'c Chat,
     principal: &'c Principal,
+    meter: Option<&'c Arc<dyn Meter>>,
     /// Those of the request, where all of it is one answer.
     loads: Option<&'c Arc<Loads>>,
 }
@@ -159,14 +162,16 @@ impl<'c> Use<'c> {
     async fn times(context: &Context<'c>, uses: usize) -> async_graphql::Result<Self> {
         let refused = |error: Error| error::field_error(&error);
         let Some(Caller(principal)) = context.data_opt() else { return Err(refused(Error::AuthRequired)) };
-        if let Some(meter) = &context.data::<Arc<SchemaOptions>>()?.meter {
+        let meter = context.data::<Arc<SchemaOptions>>()?.meter.as_ref();
+        if let Some(meter) = meter {
             meter.admit(principal, context.field().name(), uses).await.map_err(refused)?;
         }
-        Ok(Self { chat: context.data()?, principal, loads: context.data_opt() })
+        Ok(Self { chat: context.data()?, principal, meter, loads: context.data_opt() })
     }
 
     fn reads(&self) -> Arc<Reads> {
-        Arc::new(Reads { chat: self.chat.clone(), principal: self.principal.clone() })
+        let meter = self.meter.cloned();
+        Arc::new(Reads { chat: self.chat.clone(), principal: self.principal.clone(), meter })
     }
 
     /// Loads for what hangs on the answer.

@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, ID, Object, Result};
 use chatcore::{
     Chat,
     chat::ParticipantsOf,
-    model::{self, MessageWindow, Page, SessionDetails, SessionSummary},
+    model::{self, MessageWindow, SessionDetails, SessionSummary},
 };
 
 use super::{
@@ -132,8 +132,11 @@ impl Session {
         let page = connection::page(first, after.as_deref()).or_field_error()?;
         let asked =
             ParticipantsOf { session_id: self.summary.session.id, page, with_email: include_email.unwrap_or(false) };
+        // As many as belong to it, whether they were counted or not.
+        let most = u64::from(chat.limits().page_default);
+        let first = page.skip == 0 && page.limit.is_none_or(|limit| limit == most);
         let found = match &self.details {
-            Some(details) if page == Page::FIRST && !asked.with_email => details.participants.clone(),
+            Some(details) if first && !asked.with_email => details.participants.clone(),
             Some(_) | None => self.loads.participants(asked).await.or_field_error()?,
         };
         let full = connection::full(chat, page, found.len());

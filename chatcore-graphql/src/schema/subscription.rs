@@ -55,7 +55,7 @@ impl Subscription {
             Vec<PositionInput>,
         >,
     ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
-        let call = Use::of(context).await?;
+        let call = Use::times(context, after.as_ref().map_or(1, |after| after.len().max(1))).await?;
         let position = |PositionInput { session_id: id, seq: Long(seq) }: PositionInput| {
             session_id(&id).map(|session_id| chat::Position { session_id, seq })
         };

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Interval, interval_at, sleep_until};
 
 /// The time after so long; `None` where that is further than can be counted.
 pub(crate) fn in_time(left: Duration) -> Option<Instant> {
     Instant::now().checked_add(left)
+}
+
+/// Again and again, the first time after one period. An interval is neither empty nor endless.
+pub(crate) fn every(period: Duration) -> Interval {
+    let period = period.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+    interval_at(Instant::now() + period, period)
 }
 
 /// Done at a time, or never.

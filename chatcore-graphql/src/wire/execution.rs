@@ -3,18 +3,22 @@
 use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use async_graphql::{Executor, Response, ServerError, Value, parser::types::OperationType};
 use chatcore::{Code, Error};
 use futures_util::{
-    Stream, StreamExt,
+    FutureExt, Stream, StreamExt,
     stream::{BoxStream, CatchUnwind},
 };
 
+use tokio::sync::Semaphore;
+
 use super::{request::Operation, response::is_request_error};
 use crate::error::{give_codes, request_error};
+
 /// What an operation tells. After `Failed` or `Complete` it tells nothing more.
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -53,7 +57,27 @@ impl Execution {
     /// Begins it; nothing happens before it is polled.
     pub(crate) fn start<E: Executor>(executor: &E, operation: Operation) -> Self {
         let subscription = operation.kind == Some(OperationType::Subscription);
-        let responses = AssertUnwindSafe(executor.execute_stream(operation.request, None)).catch_unwind();
+        Self::of(executor.execute_stream(operation.request, None), subscription)
+    }
+
+    /// As [`start`](Self::start), when there is a place for it, which it keeps to its end. A subscription needs none.
+    pub(crate) fn start_in_turn<E: Executor>(executor: &E, operation: Operation, places: Arc<Semaphore>) -> Self {
+        if operation.kind == Some(OperationType::Subscription) {
+            return Self::start(executor, operation);
+        }
+        let responses = executor.execute_stream(operation.request, None);
+        let in_turn = async move {
+            let place = places.acquire_owned().await;
+            responses.inspect(move |_| {
+                // Held until the stream is dropped.
+                let _ = &place;
+            })
+        };
+        Self::of(in_turn.flatten_stream().boxed(), false)
+    }
+
+    fn of(responses: BoxStream<'static, Response>, subscription: bool) -> Self {
+        let responses = AssertUnwindSafe(responses).catch_unwind();
         Self { responses: Some(responses), held: None, first: true, subscription }
     }
 

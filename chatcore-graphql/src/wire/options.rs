@@ -15,6 +15,8 @@ pub struct WireOptions {
     pub init_time: Duration,
     /// Operations that a WebSocket may have open at once.
     pub operations_per_socket: usize,
+    /// Queries and mutations of a WebSocket that are carried out at once; further ones wait for their turn.
+    pub queries_per_socket: usize,
     /// How often a WebSocket is pinged.
     pub ping_interval: Duration,
     /// How long it may take to answer.
@@ -31,6 +33,7 @@ impl Default for WireOptions {
             heartbeat: Duration::from_secs(15),
             init_time: Duration::from_secs(10),
             operations_per_socket: 100,
+            queries_per_socket: 8,
             ping_interval: Duration::from_secs(25),
             pong_time: Duration::from_secs(10),
             write_time: Duration::from_secs(10),

@@ -21,13 +21,13 @@ use futures_util::{
 };
 use serde_json::{Map, Value as Json};
 use tokio::{
-    sync::mpsc,
-    time::{Instant, interval_at, sleep, timeout},
+    sync::{Semaphore, mpsc},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
     Admitted, WireOptions,
-    clock::{at, in_time},
+    clock::{at, every, in_time},
     execution::{Execution, Step},
     message::{self, Incoming},
     request::Parameters,
@@ -166,7 +166,8 @@ where
     let expiry = caller.left().and_then(in_time);
     let (orders, queue) = mpsc::channel(WAITING);
     let life = Life::default();
-    let operations = Operations { running: SelectAll::new(), open: HashMap::new() };
+    let places = Arc::new(Semaphore::new(options.queries_per_socket.clamp(1, Semaphore::MAX_PERMITS)));
+    let operations = Operations { running: SelectAll::new(), open: HashMap::new(), places };
     let writer = Writer { executor, options, caller: &caller, life: &life, out, operations };
     tokio::select! {
         biased;
@@ -359,6 +360,8 @@ impl Stream for Named {
 struct Operations {
     running: SelectAll<Abortable<Named>>,
     open: HashMap<Arc<str>, AbortHandle>,
+    /// Places of queries and mutations: each holds its answer until that is written.
+    places: Arc<Semaphore>,
 }
 
 struct Writer<'a, E, S> {
@@ -379,8 +382,7 @@ impl<E: Executor, S: Sink<Frame> + Unpin> Writer<'_, E, S> {
 
     /// Runs operations and writes what they tell until the socket ends.
     async fn follow_all(mut self, mut queue: mpsc::Receiver<Order>) -> Result<End, End> {
-        let every = self.options.ping_interval;
-        let mut pings = interval_at(Instant::now() + every, every);
+        let mut pings = every(self.options.ping_interval);
         let mut pong_due = None;
         // Those that were ended stay until they are polled once more.
         let most = self.options.operations_per_socket.saturating_mul(2);
@@ -425,7 +427,7 @@ impl<E: Executor, S: Sink<Frame> + Unpin> Writer<'_, E, S> {
     }
 
     async fn subscribe(&mut self, id: Arc<str>, parameters: Parameters) -> Result<(), End> {
-        let Operations { running, open } = &mut self.operations;
+        let Operations { running, open, places } = &mut self.operations;
         let (limit, len) = (self.options.operations_per_socket, open.len());
         match open.entry(id) {
             Entry::Occupied(entry) => Err(Some(exists(entry.key()))),
@@ -437,7 +439,7 @@ impl<E: Executor, S: Sink<Frame> + Unpin> Writer<'_, E, S> {
             }
             Entry::Vacant(entry) => {
                 let execution = match parameters.parse(self.caller.data()) {
-                    Ok(operation) => Execution::start(self.executor, operation),
+                    Ok(operation) => Execution::start_in_turn(self.executor, operation, Arc::clone(places)),
                     Err(errors) => Execution::failed(errors),
                 };
                 let (handle, registration) = AbortHandle::new_pair();

@@ -6,11 +6,11 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use tokio::time::{Instant, Interval, interval_at};
+use tokio::time::{Instant, Interval};
 
 use super::{
     Admitted, WireOptions,
-    clock::{at, in_time},
+    clock::{at, every, in_time},
     execution::{Execution, Step},
     response::{Body, json},
 };
@@ -36,8 +36,7 @@ pub(crate) fn events(
     options: &WireOptions,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> BoxStream<'static, Bytes> {
-    let every = options.heartbeat;
-    let heartbeat = interval_at(Instant::now() + every, every);
+    let heartbeat = every(options.heartbeat);
     let expiry = caller.left().and_then(in_time);
     let events = Events { execution, heartbeat, expiry, expired: false, stop: stop.boxed(), _caller: caller };
     stream::unfold(events, |mut events| async { events.next().await.map(|text| (Bytes::from(text), events)) }).boxed()

@@ -99,6 +99,12 @@ async fn as_often_for_fifty_as_for_two() {
     };
     let roots: String = (0..50).map(|n| format!("s{n}: session(id: \"{}\") {{ title }} ", ids[n])).collect();
     let roots = format!("{{ {roots} }}");
+    // What belongs to a session that is asked for by its id is not read again, whether its length is named or not.
+    let with = |contents: &str| format!("{{ session(id: \"{}\") {{ title {contents} }} }}", ids[0]);
+    let bare = reads(&with(""), &ids, 1).await;
+    for contents in ["participants", "participants(first: 50)", "messages(last: 50)"] {
+        assert_eq!(reads(&with(&format!("{contents} {{ nodes {{ id }} }}")), &ids, 1).await, bare, "{contents}");
+    }
     let messages = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { session { title } } } }";
     let before = store.0.1.load(Ordering::SeqCst);
     data(&schema, &alice, &roots, json!({})).await;
@@ -107,7 +113,13 @@ async fn as_often_for_fifty_as_for_two() {
     for (query, ids) in [(lists, &ids), (nodes, &ids), (messages, &said)] {
         // The first one finds the names, which are kept for a while.
         reads(query, ids, 50).await;
-        let (two, fifty) = (reads(query, ids, 2).await, reads(query, ids, 50).await);
-        assert!(two > 1 && fifty <= two, "{two} reads for two, {fifty} for fifty: {query}");
+        for tries in 1.. {
+            let (two, fifty) = (reads(query, ids, 2).await, reads(query, ids, 50).await);
+            if two > 1 && fifty <= two {
+                break;
+            }
+            // A name may have to be found again in between.
+            assert!(tries < 5, "{two} reads for two, {fifty} for fifty: {query}");
+        }
     }
 }

@@ -117,6 +117,73 @@ async fn what_introspection_tools_ask_is_within_the_limits() {
     assert!(found["__schema"]["types"].as_array().unwrap().len() > 30);
 }
 
+#[tokio::test]
+async fn an_argument_that_is_given_twice_is_refused_before_it_is_looked_at() {
+    let (_, schema) = graph();
+    let ids = "ids: $x ".repeat(1_000);
+    let query = format!("query($x: [ID!]!) {{ nodes({ids}) {{ id }} }}");
+    let answer = ask(&schema, &user("alice"), &query, json!({ "x": vec!["0"; 20_000] })).await;
+    assert_eq!((codes(&answer), &answer["data"]), (vec!["VALIDATION_INVALID_VALUE"], &Value::Null));
+    // By what looks first: the engine would find it, too, after a million ids.
+    assert!(answer.to_string().contains("an argument is given twice"), "{answer}");
+}
+
+#[tokio::test]
+async fn fragments_within_fragments_go_only_so_deep() {
+    let (_, schema) = graph();
+    let chain = |length: usize| {
+        let links: String = (0..length).map(|n| format!("fragment f{n} on User {{ ...f{} }} ", n + 1)).collect();
+        format!("{{ me {{ ...f0 }} }} {links} fragment f{length} on User {{ id }}")
+    };
+    assert_eq!(refusal(&schema, &chain(400)).await, OVER);
+    data(&schema, &user("alice"), &chain(20), json!({})).await;
+}
+
+/// Lets everything happen, and remembers it.
+#[derive(Default)]
+struct Tally(std::sync::Mutex<Vec<(String, usize)>>);
+
+#[async_trait]
+impl Meter for Tally {
+    async fn admit(&self, _: &Principal, field: &str, uses: usize) -> chatcore::Result<()> {
+        self.0.lock().unwrap().push((field.to_owned(), uses));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn lists_within_sessions_are_uses_by_the_ways_in_which_they_are_asked_for() {
+    let meter = Arc::new(Tally::default());
+    let options = SchemaOptions { meter: Some(Arc::clone(&meter) as Arc<dyn Meter>), ..SchemaOptions::default() };
+    let (schema, alice) = (schema(Chat::in_memory(), options), user("alice"));
+    for _ in 0..3 {
+        make(&schema, &alice, "PRIVATE").await;
+    }
+    let uses = || {
+        let mut uses = std::mem::take(&mut *meter.0.lock().unwrap());
+        uses.sort();
+        uses
+    };
+    let expected =
+        |uses: &[(&str, usize)]| uses.iter().map(|(name, uses)| ((*name).to_owned(), *uses)).collect::<Vec<_>>();
+    uses();
+    let one = "{ sessions { nodes { messages(last: 1) { nodes { id } } participants { nodes { id } } } } }";
+    data(&schema, &alice, one, json!({})).await;
+    assert_eq!(uses(), expected(&[("messages", 1), ("participants", 1), ("sessions", 1)]));
+    let ways: String = (1..=20).map(|n| format!("a{n}: messages(last: {n}) {{ nodes {{ id }} }} ")).collect();
+    data(&schema, &alice, &format!("{{ sessions {{ nodes {{ {ways} }} }} }}"), json!({})).await;
+    assert_eq!(uses(), expected(&[("messages", 20), ("sessions", 1)]));
+    let positions: Vec<_> = (0..30).map(|n| json!({ "sessionId": uuid(n), "seq": 0 })).collect();
+    let all = "subscription($p: [PositionInput!]) { allSessionEvents(after: $p) { __typename } }";
+    next(&mut follow(&schema, &alice, all, json!({ "p": positions }))).await;
+    assert_eq!(uses(), expected(&[("allSessionEvents", 30)]));
+}
+
+/// Some session that is not there.
+fn uuid(n: usize) -> String {
+    format!("01890a5d-ac96-774b-bcce-{n:012x}")
+}
+
 /// Refuses after so many.
 struct Only(usize, AtomicUsize);
 

@@ -10,10 +10,10 @@
 
 mod answers;
 mod batches;
-mod inputs;
 mod limits;
 mod roots;
 mod streams;
+mod types;
 
 use chatcore::{Chat, Principal, model::UserId};
 use chatcore_graphql::{

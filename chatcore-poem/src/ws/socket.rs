@@ -249,7 +249,8 @@ impl Writer<'_> {
     /// Writes answers and events until the socket ends.
     async fn follow_all(mut self, mut queue: mpsc::Receiver<Order>) -> Result<End, End> {
         let mut sessions: StreamMap<SessionId, Subscription> = StreamMap::new();
-        let every = self.options.ping_interval;
+        // An interval is neither empty nor endless.
+        let every = self.options.ping_interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         let mut pings = interval_at(Instant::now() + every, every);
         let mut pong_due = None;
         let expiry = self.principal.expires_at.and_then(|end| {

@@ -115,7 +115,8 @@ impl Chat {
         }
         let left =
             |end: chrono::DateTime<chrono::Utc>| (end - self.inner.clock.now()).to_std().unwrap_or(Duration::ZERO);
-        let every = self.inner.limits.membership_interval;
+        // An interval is neither empty nor endless.
+        let every = self.inner.limits.membership_interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         let mut looks = interval_at(Instant::now() + every, every);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut feed = Feed {
@@ -128,6 +129,7 @@ impl Chat {
             streams: SelectAll::new(),
             followed: HashSet::new(),
             given_up: HashSet::new(),
+            refused: HashSet::new(),
             ready: VecDeque::new(),
             ended: false,
         };
@@ -208,6 +210,8 @@ struct Feed {
     followed: HashSet<SessionId>,
     /// Those that ended with an error: their place is the client's to say.
     given_up: HashSet<SessionId>,
+    /// Those that the caller is in and may not read: looked at again, and told of once.
+    refused: HashSet<SessionId>,
     ready: VecDeque<AllDelivery>,
     ended: bool,
 }
@@ -273,6 +277,7 @@ impl Feed {
                 let position = Position { session_id, seq: subscription.after() };
                 self.ready.push_back(AllDelivery::Subscribed(position));
                 self.followed.insert(session_id);
+                self.refused.remove(&session_id);
                 let parts = subscription.map(move |delivery| (session_id, Some(delivery)));
                 self.streams.push(parts.chain(stream::iter([(session_id, None)])).boxed());
                 Ok(())
@@ -284,7 +289,9 @@ impl Feed {
     /// Gives up on one session; an error that concerns all of them is given back.
     fn fail(&mut self, session_id: SessionId, error: Error) -> Result<()> {
         match error {
-            Error::Denied(_) => {}
+            Error::Denied(_) => {
+                self.refused.insert(session_id);
+            }
             Error::Resync { .. } | Error::LimitExceeded { .. } => {
                 self.given_up.insert(session_id);
             }
@@ -299,6 +306,7 @@ impl Feed {
         let present = self.chat.present(&self.principal).await?;
         // Who went and comes again is told so again.
         self.given_up.retain(|id| present.contains(id));
+        self.refused.retain(|id| present.contains(id));
         for id in present {
             if self.followed.contains(&id) || self.given_up.contains(&id) {
                 continue;
@@ -312,6 +320,7 @@ impl Feed {
             match subscription {
                 // Gone again meanwhile.
                 Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => {}
+                Err(Error::Denied(_)) if self.refused.contains(&id) => {}
                 subscription => self.begin(id, subscription)?,
             }
         }

@@ -174,6 +174,31 @@ async fn a_session_come_into_through_another_process_is_seen_by_looking() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_one_is_in_and_may_not_view_is_told_of_once() {
+    let table = PermissionTable::default().with(ParticipantRole::Viewer, ActionKind::View, false);
+    let chat = Chat::builder(MemoryStore::new()).permissions(table).build();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let other = room(&chat, &alice, &[&bob]).await;
+    chat.change_role(&alice, id, &bob.user_id, ParticipantRole::Viewer).await.unwrap();
+    let mut all = chat.subscribe_all(&bob, &[]).await.unwrap();
+    let (mut ended, mut begun) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        match part(&mut all).await {
+            AllDelivery::Ended { session_id, error: Error::Denied(_) } => ended.push(session_id),
+            AllDelivery::Subscribed(position) => begun.push(position.session_id),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((ended, begun), (vec![id], vec![other]));
+    // Many looks later there is nothing more to tell.
+    tokio::time::timeout(Duration::from_secs(600), all.next()).await.unwrap_err();
+    // It is looked at all the same.
+    chat.change_role(&alice, id, &bob.user_id, ParticipantRole::Member).await.unwrap();
+    assert_eq!(announced(&mut all).await.session_id, id);
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_ends_with_the_token() {
     let clock = StoppedClock::new();
     let chat = Chat::builder(MemoryStore::new()).clock(clock).build();

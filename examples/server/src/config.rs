@@ -122,7 +122,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_MESSAGE_CHARS", value_name = "CHARACTERS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     message_chars: Option<usize>,
-    /// WebSockets open at once per user [default: 5]
+    /// WebSockets, event streams and long polls open at once per user [default: 5]
     #[arg(long, global = true, env = "CHAT_SOCKETS_PER_USER", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sockets_per_user: Option<usize>,

@@ -66,7 +66,15 @@ async fn start(config: &Config) -> Result<(), Failure> {
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
     let sockets = Sockets::new(options(config));
     let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
-    let schema = schema(chat, SchemaOptions { introspection: config.introspection, ..SchemaOptions::default() });
+    let schema = schema(
+        chat,
+        SchemaOptions {
+            introspection: config.introspection,
+            // They tell of the schema, too.
+            suggestions: config.introspection,
+            ..SchemaOptions::default()
+        },
+    );
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
     let app = graphql.mount(frontend.mount(Route::new())).with(frontend.problems());

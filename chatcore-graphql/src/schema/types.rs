@@ -1,6 +1,10 @@
-//! Values that validation lets pass, and that no input object or 32-bit number can be made of. The engine notices them when it
+//! What the engine does not check of a document, and what takes the types of the schema to see.
+//!
+//! Values that its validation lets pass, and that no input object or 32-bit number can be made of: it notices them when it
 //! executes the field, and fails that field alone, after the mutations before it; the specification fails the request before
 //! anything is executed (sections 5.6.1, "Values of Correct Type", and 6.1.2, "Coercing Variable Values").
+//!
+//! And lists in what a subscription asks for: it would read them again for each event and each subscriber.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,9 +27,9 @@ use crate::error::coded;
 
 /// The types of a schema.
 #[derive(Debug)]
-pub(super) struct Inputs(HashMap<Name, TypeKind>);
+pub(super) struct Types(HashMap<Name, TypeKind>);
 
-impl Inputs {
+impl Types {
     /// Those that the schema definition language tells of.
     pub(super) fn of(sdl: &str) -> Self {
         let definitions = parse_schema(sdl).map(|document| document.definitions).unwrap_or_default();
@@ -36,10 +40,10 @@ impl Inputs {
         Self(types.collect())
     }
 
-    /// Looks at the arguments of every field that the operation selects.
+    /// Looks at every field that the operation selects, and at its arguments.
     ///
     /// # Errors
-    /// The first that cannot be what it must be.
+    /// The first argument that cannot be what it must be, or field that is not for subscriptions.
     pub(super) fn check(
         &self,
         document: &ExecutableDocument,
@@ -83,7 +87,13 @@ impl<'d> Look<'d> {
                             return Err(ServerError { locations: vec![value.pos], ..error });
                         }
                     }
-                    self.at_fields(&field.node.selection_set.node, named(&definition.ty.node))?;
+                    let gives = named(&definition.ty.node);
+                    if self.operation.ty == OperationType::Subscription && gives.ends_with("Connection") {
+                        let text = "a subscription brings events; ask for lists in a query";
+                        let error = coded(text, Code::ValidationInvalidValue);
+                        return Err(ServerError { locations: vec![item.pos], ..error });
+                    }
+                    self.at_fields(&field.node.selection_set.node, gives)?;
                 }
                 Selection::InlineFragment(fragment) => {
                     let on = fragment.node.type_condition.as_ref().map_or(of, |on| on.node.on.node.as_str());

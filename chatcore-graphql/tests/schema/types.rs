@@ -90,6 +90,13 @@ async fn values_are_looked_at_wherever_they_stand() {
         assert!(codes(&answer).iter().all(|code| *code == "VALIDATION_INVALID_VALUE"), "{answer}");
         assert!(!codes(&answer).is_empty() && answer["data"].is_null(), "{variables} {answer}");
     }
+    // Lists would be read again for each event.
+    let lists = format!(
+        "subscription {{ sessionEvents(sessionId: \"{id}\") {{ ... on MessageSent {{ message {{ ...M }} }} }} }}
+        fragment M on Message {{ session {{ title messages {{ nodes {{ id }} }} }} }}"
+    );
+    let answer = next(&mut follow(&schema, &alice, &lists, json!({}))).await;
+    assert_eq!((codes(&answer), &answer["data"]), (vec!["VALIDATION_INVALID_VALUE"], &Value::Null));
     // One position stands for a list of one.
     let one = "subscription ($p: [PositionInput!]) { allSessionEvents(after: $p) { __typename } }";
     let answer = next(&mut follow(&schema, &alice, one, json!({ "p": { "sessionId": id, "seq": 0 } }))).await;
