@@ -303,15 +303,18 @@ impl Feed {
 
     /// Begins to follow the sessions that the caller came into.
     async fn look_for_more(&mut self) -> Result<()> {
-        let present = self.chat.present(&self.principal).await?;
+        let sessions = self.chat.present(&self.principal).await?;
+        let present: HashSet<_> = sessions.iter().copied().collect();
         // Who went and comes again is told so again.
         self.given_up.retain(|id| present.contains(id));
         self.refused.retain(|id| present.contains(id));
-        for id in present {
+        for id in sessions {
             if self.followed.contains(&id) || self.given_up.contains(&id) {
                 continue;
             }
-            if self.followed.len() >= self.chat.inner.limits.stream_sessions {
+            // Those that the caller is out of are about to end: their last events take no place.
+            let followed = self.followed.iter().filter(|id| present.contains(id)).count();
+            if followed >= self.chat.inner.limits.stream_sessions {
                 self.fail(id, self.chat.too_many_sessions())?;
                 continue;
             }
