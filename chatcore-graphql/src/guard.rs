@@ -101,7 +101,7 @@ pub(crate) fn check(document: &ExecutableDocument, options: &SchemaOptions) -> R
         counter.fragment(name.as_str())?;
     }
     for (_, operation) in document.operations.iter() {
-        let Count { fields, aliases, roots, depth, lists, introspects } =
+        let Count { fields, aliases, roots, depth, lists, nested: _, introspects } =
             counter.count(&operation.node.selection_set)?;
         exceeded("the number of fields", fields, options.fields)?;
         exceeded("the number of aliases", aliases, options.aliases)?;
@@ -129,6 +129,8 @@ struct Count {
     roots: usize,
     depth: usize,
     lists: usize,
+    /// Fragments within fragments.
+    nested: usize,
     introspects: bool,
 }
 
@@ -161,6 +163,7 @@ impl<'d> Counter<'d> {
                         roots: 1,
                         depth: inner.depth + 1,
                         lists: inner.lists + usize::from(is_list),
+                        nested: inner.nested,
                         introspects: inner.introspects || matches!(name, "__schema" | "__type"),
                     }
                 }
@@ -175,6 +178,7 @@ impl<'d> Counter<'d> {
                 roots: sum.roots.saturating_add(part.roots),
                 depth: sum.depth.max(part.depth),
                 lists: sum.lists.max(part.lists),
+                nested: sum.nested.max(part.nested),
                 introspects: sum.introspects || part.introspects,
             };
         }
@@ -196,10 +200,13 @@ impl<'d> Counter<'d> {
             ));
         };
         self.known.insert(name, None);
+        // How far down it goes from here, and in all: those within may have been counted before.
         self.within += 1;
         exceeded("the nesting of fragments", self.within, NESTING)?;
-        let count = self.count(&fragment.node.selection_set)?;
+        let inner = self.count(&fragment.node.selection_set)?;
         self.within -= 1;
+        let count = Count { nested: inner.nested + 1, ..inner };
+        exceeded("the nesting of fragments", count.nested, NESTING)?;
         self.known.insert(name, Some(count));
         Ok(count)
     }

@@ -1,7 +1,7 @@
 //! What the database fails with, as far as it makes a difference.
 
 use chatcore::StoreError;
-use surrealdb::types::{Error, ErrorDetails, NotAllowedError, QueryError};
+use surrealdb::types::{Error, ErrorDetails, NotAllowedError, NotFoundError, QueryError};
 
 /// Why a statement was not executed, or may not have been.
 #[derive(Debug)]
@@ -51,6 +51,11 @@ impl Failure {
             ErrorDetails::Thrown if error.message().contains(behind!()) => return Self::Behind,
             // The sign-in does not hold any more; who connects again signs in again.
             ErrorDetails::NotAllowed(Some(NotAllowedError::Auth(_))) if is_remote => return Self::Away,
+            // The database was replaced by one without the schema, and the client has reached it by itself; who connects again
+            // brings the schema up to date.
+            ErrorDetails::NotFound(Some(
+                NotFoundError::Table { .. } | NotFoundError::Database { .. } | NotFoundError::Namespace { .. },
+            )) if is_remote => return Self::Away,
             _ => {}
         }
         // Not every engine types these.

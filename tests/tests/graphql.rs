@@ -363,7 +363,7 @@ fn bad_documents() -> Vec<(String, Value, &'static str)> {
         (format!("{{...f0}}{}fragment f30 on Query{{me{{id}}}}", many(30, &double)), LIMIT),
         (format!("{{me{{id}}}}{}fragment f30 on Query{{me{{id}}}}", many(30, &double)), VALUE),
         (format!("{{...f0}}{}fragment f500 on Query{{me{{id}}}}", many(500, &chain)), LIMIT),
-        (format!("{{me{{id}}}}{}fragment f500 on Query{{me{{id}}}}", many(500, &chain)), VALUE),
+        (format!("{{me{{id}}}}{}fragment f500 on Query{{me{{id}}}}", many(500, &chain)), LIMIT),
         (
             format!(
                 "{session}{{messages(first:100){{nodes{{session{{messages(first:100){{nodes{{id seq number}}}}}}}}}}}}}}"

@@ -1,8 +1,9 @@
 //! What the engine does not check of a document, and what takes the types of the schema to see.
 //!
-//! Values that its validation lets pass, and that no input object or 32-bit number can be made of: it notices them when it
-//! executes the field, and fails that field alone, after the mutations before it; the specification fails the request before
-//! anything is executed (sections 5.6.1, "Values of Correct Type", and 6.1.2, "Coercing Variable Values").
+//! Values that its validation lets pass, since a variable beside them is not given, or since it takes anything for an input
+//! object and any number for one of 32 bits: it notices them when it executes the field, and fails that field alone, after the
+//! mutations before it; the specification fails the request before anything is executed (sections 5.6.1, "Values of Correct
+//! Type", and 6.1.2, "Coercing Variable Values").
 //!
 //! And lists in what a subscription asks for: it would read them again for each event and each subscriber.
 
@@ -12,7 +13,7 @@ use std::{
 };
 
 use async_graphql::{
-    Name, ServerError, Value, Variables,
+    Name, ScalarType as _, ServerError, Value, Variables,
     parser::{
         parse_schema,
         types::{
@@ -23,6 +24,7 @@ use async_graphql::{
 };
 use chatcore::Code;
 
+use super::scalar::{DateTime, Long};
 use crate::error::coded;
 
 /// The types of a schema.
@@ -124,24 +126,48 @@ impl<'d> Look<'d> {
 
     /// The name of the type that it is not, with the way to it.
     fn misfit(&self, value: &Value, of: &Type, path: &str) -> Option<(String, Name)> {
+        let misfit = |name: &Name| Some((path.to_owned(), name.clone()));
         match (value, &of.base) {
-            (Value::Null, _) => None,
+            (Value::Null, _) => {
+                if of.nullable {
+                    None
+                } else {
+                    misfit(named(of))
+                }
+            }
             (Value::List(items), BaseType::List(of)) => items.iter().find_map(|item| self.misfit(item, of, path)),
             // One stands for a list of one.
             (_, BaseType::List(of)) => self.misfit(value, of, path),
             (_, BaseType::Named(name)) => match (self.types.get(name), value) {
                 (Some(TypeKind::InputObject(object)), Value::Object(values)) => {
+                    let known = |name: &Name| object.fields.iter().any(|field| field.node.name.node == *name);
+                    if !values.keys().all(known) {
+                        return misfit(name);
+                    }
                     object.fields.iter().find_map(|field| {
-                        let InputValueDefinition { name, ty, .. } = &field.node;
-                        self.misfit(values.get(&name.node)?, &ty.node, &format!("{path}.{}", name.node))
+                        let InputValueDefinition { name, ty, default_value, .. } = &field.node;
+                        match values.get(&name.node) {
+                            None if default_value.is_some() => None,
+                            given => {
+                                let path = format!("{path}.{}", name.node);
+                                self.misfit(given.unwrap_or(&Value::Null), &ty.node, &path)
+                            }
+                        }
                     })
                 }
-                (Some(TypeKind::InputObject(_)), _) => Some((path.to_owned(), name.clone())),
-                (None, Value::Number(number)) if name == "Int" => {
-                    let fits = number.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
-                    (!fits).then(|| (path.to_owned(), name.clone()))
+                (Some(TypeKind::Enum(of)), Value::Enum(given))
+                    if of.values.iter().any(|it| it.node.value.node == *given) =>
+                {
+                    None
                 }
-                _ => None,
+                // As JSON has it.
+                (Some(TypeKind::Enum(of)), Value::String(given))
+                    if of.values.iter().any(|it| it.node.value.node == *given) =>
+                {
+                    None
+                }
+                (Some(TypeKind::Scalar) | None, _) if is_scalar(name, value) => None,
+                _ => misfit(name),
             },
         }
     }
@@ -153,6 +179,18 @@ impl<'d> Look<'d> {
             Some(&definition.default_value.as_ref()?.node)
         };
         self.variables.get(name).or_else(default).cloned().unwrap_or_default()
+    }
+}
+
+/// Whether a value can be of a scalar type (section 3.5).
+fn is_scalar(name: &str, value: &Value) -> bool {
+    match (name, value) {
+        ("Int", Value::Number(number)) => number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        ("ID", Value::Number(number)) => number.is_i64() || number.is_u64(),
+        ("Float", Value::Number(_)) | ("ID" | "String", Value::String(_)) | ("Boolean", Value::Boolean(_)) => true,
+        ("Long", _) => Long::is_valid(value),
+        ("DateTime", _) => DateTime::is_valid(value),
+        _ => false,
     }
 }
 

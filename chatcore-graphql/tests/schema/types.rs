@@ -37,6 +37,31 @@ async fn nothing_is_carried_out_before_a_bad_value_is_noticed() {
     for (query, variables) in cases {
         refused(&schema, &alice, query, variables).await;
     }
+    // A variable beside it that is not given, and its type as good as any.
+    let beside = |argument: &str| {
+        format!(
+            "mutation ($i: ID!, $t: String, $m: MessageType, $c: String, $r: SpeakerRole, $e: EncryptedContentInput) {{
+            {first} b: sendMessage(input: {{sessionId: $i, content: $t, messageType: $m, clientId: $c, role: $r,
+            encryptedContent: $e {argument}}}) {{ message {{ id }} }} }}"
+        )
+    };
+    for (name, bad) in [
+        ("i", json!({})),
+        ("i", json!(["x"])),
+        ("i", json!(1.5)),
+        ("t", json!(5)),
+        ("m", json!("NOPE")),
+        ("m", json!(true)),
+        ("c", json!(false)),
+        ("e", json!({ "encryptedData": "x", "iv": "x" })),
+        ("e", json!({ "encryptedData": "x", "iv": null, "keyVersion": 1 })),
+        ("e", json!({ "encryptedData": "x", "iv": "x", "keyVersion": 1, "more": 1 })),
+    ] {
+        let mut variables = json!({ "i": id });
+        variables[name] = bad;
+        refused(&schema, &alice, &beside(""), variables).await;
+    }
+    refused(&schema, &alice, &beside(", more: 1"), json!({ "i": id })).await;
     // As literals, as defaults and as parts of an object.
     for (variable, value) in [
         ("", "5"),
@@ -48,6 +73,12 @@ async fn nothing_is_carried_out_before_a_bad_value_is_noticed() {
         refused(&schema, &alice, &query, json!({})).await;
     }
     assert_eq!(chat.sessions(&alice, chatcore::model::Page::FIRST).await.unwrap()[0].message_count, 0);
+    // And what is as it must be is carried out.
+    let good = json!({ "i": id, "t": "x", "m": "IMAGE", "c": "c", "r": "ASSISTANT" });
+    data(&schema, &alice, &beside(""), good).await;
+    data(&schema, &alice, &beside(""), json!({ "i": id, "e": { "encryptedData": "x", "iv": "x", "keyVersion": 1 } }))
+        .await;
+    assert_eq!(chat.sessions(&alice, chatcore::model::Page::FIRST).await.unwrap()[0].message_count, 4);
 }
 
 #[tokio::test]

@@ -49,17 +49,20 @@ fn session_fields() -> String {
     )
 }
 
-/// A connection, its nodes both with cursors and without.
-fn connection(beside: &str, node: &str) -> String {
+/// A connection, its nodes both without cursors and with, there perhaps with less.
+fn connection(beside: &str, node: &str, with_cursor: &str) -> String {
     let page_info = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }";
-    format!("{{ {beside} edges {{ cursor node {node} }} nodes {node} {page_info} }}")
+    format!("{{ {beside} edges {{ cursor node {with_cursor} }} nodes {node} {page_info} }}")
 }
 
 /// The nodes of a connection, which must tell one thing in all its ways.
 fn nodes(page: &Value) -> Vec<Value> {
     let (edges, nodes, info) =
         (page["edges"].as_array().unwrap(), page["nodes"].as_array().unwrap(), &page["pageInfo"]);
-    assert!(edges.iter().map(|edge| &edge["node"]).eq(nodes), "{page}");
+    assert_eq!(edges.len(), nodes.len(), "{page}");
+    for (edge, node) in edges.iter().zip(nodes) {
+        assert!(edge["node"].as_object().unwrap().iter().all(|(name, value)| node[name] == *value), "{page}");
+    }
     let cursor = |edge: Option<&Value>| edge.map_or(Value::Null, |edge| edge["cursor"].clone());
     assert_eq!((&info["startCursor"], &info["endCursor"]), (&cursor(edges.first()), &cursor(edges.last())), "{page}");
     nodes.clone()
@@ -159,7 +162,7 @@ impl GraphQl {
         loop {
             let (mut arguments, is_first) = (arguments.to_vec(), after.is_null());
             arguments.extend([("first", "Int", json!(limit)), ("after", "String", after)]);
-            let fields = connection(beside, node);
+            let fields = connection(beside, node, node);
             let page = self.query(call, field, &arguments, &fields).await?;
             if field == "participants" {
                 self.within_session(call, field, &arguments, &fields, &page).await;
@@ -256,7 +259,7 @@ impl GraphQl {
             Action::Events { after, limit } => {
                 let after = json!(after.to_string());
                 let arguments = [session(), ("first", "Int", json!(limit)), ("after", "String", after)];
-                let fields = connection("head", &format!("{{ {} }}", event_fields()));
+                let fields = connection("head", &format!("{{ {} }}", event_fields()), "{ __typename seq }");
                 let page = self.query(call, "events", &arguments, &fields).await;
                 page.map(|page| {
                     let events: Value = nodes(&page).iter().map(event).collect();
@@ -335,7 +338,7 @@ impl GraphQl {
         };
         let mut arguments = vec![("sessionId", "ID!", json!(call.session()))];
         arguments.extend(given.into_iter().map(|((name, kind), value)| (name, kind, value)));
-        let fields = connection("totalCount", &message_fields());
+        let fields = connection("totalCount", &message_fields(), &message_fields());
         let page = self.query(call, "messages", &arguments, &fields).await?;
         self.within_session(call, "messages", &arguments, &fields, &page).await;
         let info = &page["pageInfo"];
