@@ -130,7 +130,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_GRAPHIQL", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     graphiql: Option<bool>,
-    /// Whether the GraphQL schema may be asked about itself, true or false [default: true]
+    /// Whether the GraphQL schema may be asked about itself, and errors suggest names from it, true or false [default: true]
     #[arg(long, global = true, env = "CHAT_INTROSPECTION", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     introspection: Option<bool>,

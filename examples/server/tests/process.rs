@@ -53,6 +53,26 @@ async fn everything_is_there_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_graphql_schema_can_be_kept_to_oneself() {
+    let folder = folder();
+    let data = folder.path();
+    for (is_told, page) in [("true", 200), ("false", 406)] {
+        let flags = ["--database", "mem://", "--introspection", is_told, "--graphiql", is_told];
+        let server = Server::start_with(data, &flags);
+        let a = Graphql::new(&server.address, Some(token(data, "a")));
+        let told = a.ask("{ __schema { queryType { name } } }", json!({})).await;
+        let misspelt = a.ask("{ sessionz { nodes { id } } }", json!({})).await;
+        let is_told = is_told == "true";
+        assert_eq!(told.body["data"].is_object(), is_told, "{}", told.text);
+        assert_eq!(misspelt.text.contains("Did you mean"), is_told, "{}", misspelt.text);
+        let url = format!("http://{}/graphql", server.address);
+        let shown = reqwest::Client::new().get(url).header("accept", "text/html").send().await.unwrap();
+        assert_eq!(shown.status().as_u16(), page);
+        server.kill();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn open_sockets_and_streams_do_not_hold_the_end_up() {
     let folder = folder();
     let data = folder.path();
