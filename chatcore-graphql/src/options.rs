@@ -81,9 +81,9 @@ impl fmt::Debug for SchemaOptions {
 /// # Contract
 /// It is asked once for each field of `Query`, `Mutation` and `Subscription` that is about to be carried out, with the number
 /// of uses that it stands for: an operation with a thousand aliases is a thousand uses, `nodes` with a hundred ids is a hundred,
-/// and so is `allSessionEvents` from a hundred positions. Lists within sessions are a use for each way in which they are asked for (`messages(last: 1)` of fifty
-/// sessions is one, with an alias for each of ten other lengths it is eleven). The events of a subscription are none. What it refuses is not carried out; the other
-/// fields are.
+/// and so is `allSessionEvents` from a hundred positions. Lists within sessions are a use for each way in which they are asked
+/// for: `messages(last: 1)` of fifty sessions is one, and with ten aliases for other lengths it is eleven. The events of a
+/// subscription are none. What it refuses is not carried out; the other fields are.
 #[async_trait]
 pub trait Meter: Send + Sync + 'static {
     /// Lets a use happen, or says why not.

@@ -13,7 +13,6 @@ use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{BoxStream, CatchUnwind},
 };
-
 use tokio::sync::Semaphore;
 
 use super::{request::Operation, response::is_request_error};
