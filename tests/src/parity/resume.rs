@@ -12,15 +12,15 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::{
     action::{Actor, Stage, State},
-    canon::{self, wire},
+    canon::{self, tidy, wire},
     compare::difference,
     coverage::Coverage,
-    graphql::{GraphQlSocket, delivery},
+    graphql::{GraphQlSocket, delivery, delivery_fields, document},
     rest::EventStream,
     room::{Cast, Room},
     world::World,
 };
-use crate::{Backend, Client, Socket};
+use crate::{Backend, Client, Graphql, GraphqlEvents, Socket};
 
 /// How many events a reader takes on each transport before it is cut.
 const SHARE: usize = 40;
@@ -98,6 +98,19 @@ pub async fn resume_everywhere(backend: Backend) {
                 reader.see(delivery(&socket.delivery().await.unwrap().unwrap()));
             }
             socket.cut();
+        }
+
+        {
+            // The same over server-sent events.
+            let arguments = [("sessionId", "ID!", json!(room.id)), ("after", "Long", json!(reader.last()))];
+            let (query, variables) = document("subscription", "sessionEvents", &arguments, &delivery_fields());
+            let client = Graphql::new(address, token.map(str::to_owned));
+            let mut stream = GraphqlEvents::open(client.stream(&query, variables)).await.unwrap_or_else(|_| panic!());
+            let first = stream.next().await.unwrap();
+            assert_eq!(first["data"]["sessionEvents"]["after"], reader.last(), "{first}");
+            for _ in 0..SHARE {
+                reader.see(delivery(&tidy(stream.next().await.unwrap()["data"]["sessionEvents"].clone())));
+            }
         }
 
         {
