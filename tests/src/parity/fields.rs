@@ -72,11 +72,12 @@ pub fn used(query: &str, variables: &Value, data: &Value, saw: &mut impl FnMut(S
             OperationType::Mutation => "Mutation",
             OperationType::Subscription => "Subscription",
         };
-        Walk { variables, saw }.fields(&operation.node.selection_set.node, root, data);
+        Walk { document: &document, variables, saw }.fields(&operation.node.selection_set.node, root, data);
     }
 }
 
 struct Walk<'a, F> {
+    document: &'a ExecutableDocument,
     variables: &'a Value,
     saw: &'a mut F,
 }
@@ -120,7 +121,12 @@ impl<F: FnMut(String)> Walk<'_, F> {
                         self.fields(&fragment.node.selection_set.node, owner, data);
                     }
                 }
-                Selection::FragmentSpread(_) => unimplemented!("the harness spreads no fragments"),
+                Selection::FragmentSpread(spread) => {
+                    let fragment = &self.document.fragments[&spread.node.fragment_name.node].node;
+                    if is(owner, &fragment.type_condition.node.on.node) {
+                        self.fields(&fragment.selection_set.node, owner, data);
+                    }
+                }
             }
         }
     }
@@ -161,5 +167,24 @@ fn named(of: &Type) -> &Name {
     match &of.base {
         BaseType::Named(name) => name,
         BaseType::List(of) => named(of),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_came_with_a_value_was_used_wherever_it_is_asked_for() {
+        let query = "query($n: Int) { sessions(first: $n) { nodes { ...S } } me { email } } fragment S on Session { title description }";
+        let data = json!({ "sessions": { "nodes": [{ "title": "x", "description": null }] }, "me": { "email": null } });
+        let mut seen = BTreeSet::new();
+        used(query, &json!({ "n": 1 }), &data, &mut |what| _ = seen.insert(what));
+        let expected =
+            ["Query.me", "Query.sessions", "Query.sessions(first)", "Session.title", "SessionConnection.nodes"];
+        assert_eq!(seen, expected.map(|name| format!("GraphQL {name}")).into());
+        assert!(seen.is_subset(&there_is()));
     }
 }
