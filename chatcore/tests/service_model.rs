@@ -295,7 +295,7 @@ impl World {
             assert_shows(&shown, &model);
             let reader = &self.people[model.order[0]];
             let page = self.chat.events(reader, id, 0, Some(100)).await.unwrap();
-            assert_eq!(page.head, model.events);
+            assert_eq!(page.head.seq, model.events);
             let seqs: Vec<Seq> = page.events.iter().map(|view| view.event.seq).collect();
             assert_eq!(seqs, (1..=model.events.min(100)).collect::<Vec<_>>(), "positions are dense");
             let times: Vec<_> = page.events.iter().map(|view| view.event.created_at).collect();
@@ -329,7 +329,7 @@ impl World {
         for view in events {
             let (event, summary) = (&view.event, &mut replayed.summary);
             assert_eq!(event.seq, replayed.seq + 1);
-            replayed.seq = event.seq;
+            (replayed.seq, replayed.cursor) = (event.seq, event.cursor());
             summary.seq = event.seq;
             replayed.messages.extend(view.message());
             summary.message_count = event.number;

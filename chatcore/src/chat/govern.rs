@@ -1,13 +1,18 @@
 //! Changes of what somebody may do: decided on fresh facts, committed where these still hold, else decided again.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
+    collections::HashMap,
+    panic::AssertUnwindSafe,
     slice,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Mutex, MutexGuard};
+use futures_util::FutureExt as _;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedMutexGuard, Semaphore},
+};
 
 use super::Chat;
 use crate::{
@@ -77,21 +82,58 @@ pub(super) struct Plan {
     pub(super) writes: Vec<Write>,
 }
 
-/// One waits for the other where two changes of one session would only make each other stale. Correctness does not
-/// depend on it: across processes the log decides.
-pub(super) struct Gates(Vec<Mutex<()>>);
+/// Hints that a slow notifier may be busy with at once. Further ones are lost until it has taken some, and the poll stands in.
+const PUBLISHING: usize = 1024;
+
+/// One gate for each session that is being changed: two changes of one session would only make each other stale. Correctness
+/// does not depend on the gates: across processes the log decides.
+#[derive(Clone, Default)]
+pub(super) struct Gates(Arc<Mutex<HashMap<SessionId, Weak<Gate>>>>);
+
+type Gate = tokio::sync::Mutex<()>;
+
+/// A change on its way through a gate.
+struct Pass {
+    gates: Gates,
+    id: SessionId,
+    gate: Option<Arc<Gate>>,
+    guard: Option<OwnedMutexGuard<()>>,
+}
 
 impl Gates {
-    pub(super) fn new() -> Self {
-        Self((0..256).map(|_| Mutex::new(())).collect())
+    fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Weak<Gate>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn pass(&self, id: SessionId) -> Option<MutexGuard<'_, ()>> {
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        let gate = self.0.get(usize::try_from(hasher.finish() % 256).ok()?)?;
-        Some(gate.lock().await)
+    async fn pass(&self, id: SessionId) -> Pass {
+        let gate = {
+            let mut gates = self.open();
+            gates.get(&id).and_then(Weak::upgrade).unwrap_or_else(|| {
+                let gate = Arc::new(Gate::default());
+                gates.insert(id, Arc::downgrade(&gate));
+                gate
+            })
+        };
+        let mut pass = Pass { gates: self.clone(), id, gate: Some(Arc::clone(&gate)), guard: None };
+        pass.guard = Some(gate.lock_owned().await);
+        pass
     }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.guard = None;
+        let mut gates = self.gates.open();
+        self.gate = None;
+        if gates.get(&self.id).is_some_and(|gate| gate.strong_count() == 0) {
+            gates.remove(&self.id);
+        }
+    }
+}
+
+/// Room for hints that a slow notifier is busy with.
+pub(super) fn publishing() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(PUBLISHING))
 }
 
 impl Chat {
@@ -164,7 +206,7 @@ impl Chat {
     where
         P: Fn(&Known, DateTime<Utc>) -> Result<Plan>,
     {
-        let _gate = self.inner.gates.pass(id).await;
+        let gate = self.inner.gates.pass(id).await;
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.known(id, actor, target, Freshness::Fresh).await?;
             self.inner.permissions.decide(&known.facts(), action)?;
@@ -178,6 +220,8 @@ impl Chat {
             let change = Change { session_id: id, decided_at: known.head.seq, events, writes, claim: None };
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
+                    // The next change need not wait until readers are told.
+                    drop(gate);
                     self.tell(id, &committed.events).await;
                     return Ok(Some(committed));
                 }
@@ -192,9 +236,27 @@ impl Chat {
     /// Tells readers what was committed.
     pub(super) async fn tell(&self, session_id: SessionId, events: &[Arc<Event>]) {
         if let Some(last) = events.last() {
-            let hint = Hint::Committed { session_id, head: last.seq, events: events.to_vec() };
-            self.inner.notifier.publish(hint).await;
             self.inner.inboxes.ring(events);
+            self.publish(Hint::Committed { session_id, head: last.seq, events: events.to_vec() }).await;
+        }
+    }
+
+    /// Hands a hint to the notifier. What is committed is committed: a notifier that panics or hangs fails no use case.
+    pub(super) async fn publish(&self, hint: Hint) {
+        let notifier = Arc::clone(&self.inner.notifier);
+        let mut publishing = Box::pin(async move {
+            if AssertUnwindSafe(notifier.publish(hint)).catch_unwind().await.is_err() {
+                tracing::error!("the notifier panicked; a hint is lost");
+            }
+        });
+        // Most notifiers take a hint at once. The caller does not wait for the others.
+        if publishing.as_mut().now_or_never().is_some() {
+            return;
+        }
+        match (Handle::try_current(), Arc::clone(&self.inner.publishing).try_acquire_owned()) {
+            (Ok(runtime), Ok(permit)) => drop(runtime.spawn(publishing.map(|()| drop(permit)))),
+            (Ok(_), Err(_)) => tracing::warn!("the notifier is busy; a hint is lost"),
+            (Err(_), _) => publishing.await,
         }
     }
 }

@@ -1,80 +1,252 @@
-//! Waking the streams of all of a user's sessions when the user came into one.
+//! Tells the streams of all of a user's sessions into which sessions the user came.
+//!
+//! A commit of this process tells at once. Sessions that the user came into through another process are found by one search for all
+//! users of the process that have such a stream, from time to time.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{
+    sync::broadcast,
+    time::{Instant, sleep},
+};
 
+use super::task::Task;
 use crate::{
     error::{Error, Result},
-    model::{Event, EventKind, UserId},
+    model::{Event, EventKind, SessionId, UserId},
+    store::{ChatStore, Head, Slice, StoreError},
 };
 
-type Bells = Arc<Mutex<HashMap<UserId, Weak<watch::Sender<()>>>>>;
+/// Arrivals that wait for a stream; a stream that is further behind lists the user's sessions anew.
+const WAITING: usize = 256;
+
+/// Sessions that are listed with one call of the store.
+const PAGE: u64 = 500;
+
+/// The search takes at most one part in so many of the time.
+const SHARE: u32 = 20;
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All sessions that a user is in, newest first, with the ends of their logs.
+pub(super) async fn memberships(store: &dyn ChatStore, user: &UserId) -> Result<Vec<(SessionId, Head)>, StoreError> {
+    let mut all: Vec<(SessionId, Head)> = Vec::new();
+    loop {
+        let slice = Slice { skip: all.len() as u64, limit: PAGE };
+        let page = store.sessions_of(user, slice).await?;
+        let more = page.len() as u64 == PAGE;
+        all.extend(page.into_iter().map(|(session, head)| (session.id, head)));
+        if !more {
+            return Ok(all);
+        }
+    }
+}
 
 /// The users of this process who have such a stream.
-#[derive(Default)]
-pub(super) struct Inboxes(Bells);
+#[derive(Clone)]
+pub(super) struct Inboxes(Arc<Shared>);
 
-/// Told when its user may be in one more session.
-pub(super) struct Inbox {
+struct Shared {
+    store: Arc<dyn ChatStore>,
+    interval: Duration,
+    users: Mutex<HashMap<UserId, Weak<Bell>>>,
+    searcher: Mutex<Option<Task>>,
+}
+
+/// What all streams of one user share.
+struct Bell {
     user: UserId,
-    bells: Bells,
-    /// Shared by all of the user's streams; held for its end.
-    bell: Option<Arc<watch::Sender<()>>>,
-    news: watch::Receiver<()>,
+    arrivals: broadcast::Sender<SessionId>,
+    known: Mutex<Known>,
+}
+
+/// The sessions that the user's streams know of.
+#[derive(Default)]
+struct Known {
+    /// As the last search or the first stream found them.
+    found: Option<HashSet<SessionId>>,
+    /// Those that commits of this process told of since the last search began.
+    told: HashSet<SessionId>,
+    /// Those that streams said the user is out of since the last search began.
+    left: HashSet<SessionId>,
+}
+
+/// Tells a stream of arrivals.
+pub(super) struct Inbox {
+    shared: Arc<Shared>,
+    arrivals: broadcast::Receiver<SessionId>,
+    /// Held by all of the user's streams.
+    bell: Option<Arc<Bell>>,
+}
+
+/// News for a stream.
+pub(super) enum Arrival {
+    /// The user came into this session.
+    Into(SessionId),
+    /// The user came into sessions that are not named: there were too many.
+    Unknown,
 }
 
 impl Inboxes {
-    /// One more for the user, of which there are only so many.
-    pub(super) fn open(&self, user: &UserId, limit: usize) -> Result<Inbox> {
-        let mut bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bell = bells.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let bell = Arc::new(watch::Sender::new(()));
-            bells.insert(user.clone(), Arc::downgrade(&bell));
-            bell
-        });
-        // One for each that is open, and this one.
-        if Arc::strong_count(&bell) > limit {
-            return Err(Error::LimitExceeded { what: "the number of streams of all sessions", limit: limit as u64 });
-        }
-        Ok(Inbox { user: user.clone(), bells: Arc::clone(&self.0), news: bell.subscribe(), bell: Some(bell) })
+    pub(super) fn new(store: Arc<dyn ChatStore>, interval: Duration) -> Self {
+        // An interval is neither empty nor endless.
+        let interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        Self(Arc::new(Shared { store, interval, users: Mutex::default(), searcher: Mutex::default() }))
     }
 
-    /// Tells those whom the events brought into a session.
+    /// One more stream of the user, of which there are only so many.
+    pub(super) fn open(&self, user: &UserId, limit: usize) -> Result<Inbox> {
+        let inbox = {
+            let mut users = locked(&self.0.users);
+            let bell = users.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
+                let arrivals = broadcast::Sender::new(WAITING);
+                let bell = Arc::new(Bell { user: user.clone(), arrivals, known: Mutex::default() });
+                users.insert(user.clone(), Arc::downgrade(&bell));
+                bell
+            });
+            // Not the strong count: the search and commits hold a bell for a moment, too.
+            if bell.arrivals.receiver_count() >= limit {
+                return Err(Error::LimitExceeded {
+                    what: "the number of streams of all sessions",
+                    limit: limit as u64,
+                });
+            }
+            Inbox { shared: Arc::clone(&self.0), arrivals: bell.arrivals.subscribe(), bell: Some(bell) }
+        };
+        let mut searcher = locked(&self.0.searcher);
+        if !searcher.as_ref().is_some_and(Task::runs) {
+            let (shared, pause) = (Arc::downgrade(&self.0), self.0.interval);
+            *searcher = Some(Task::spawn("search for memberships", pause, move || search(Weak::clone(&shared))));
+        }
+        Ok(inbox)
+    }
+
+    /// Tells the streams of the users whom events brought into a session.
     pub(super) fn ring(&self, events: &[Arc<Event>]) {
-        let came: Vec<&UserId> = events.iter().filter_map(|event| came(event)).collect();
+        let came: Vec<(&UserId, SessionId)> =
+            events.iter().filter_map(|event| Some((came(event)?, event.session_id))).collect();
         if came.is_empty() {
             return;
         }
-        let bells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for bell in came.into_iter().filter_map(|user| bells.get(user)?.upgrade()) {
-            bell.send_replace(());
+        let users = locked(&self.0.users);
+        for (user, session_id) in came {
+            if let Some(bell) = users.get(user).and_then(Weak::upgrade) {
+                locked(&bell.known).told.insert(session_id);
+                // An error means that the last stream has just ended.
+                let _ = bell.arrivals.send(session_id);
+            }
         }
     }
 }
 
 impl Inbox {
-    /// Done when the user may be in one more session.
-    pub(super) async fn news(&mut self) {
-        // Its sender is held by this very inbox.
-        let _ = self.news.changed().await;
+    /// Waits for an arrival.
+    pub(super) async fn arrival(&mut self) -> Arrival {
+        match self.arrivals.recv().await {
+            Ok(session_id) => Arrival::Into(session_id),
+            Err(broadcast::error::RecvError::Lagged(_)) => Arrival::Unknown,
+            // Its sender is held by this very inbox.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+
+    /// Says which sessions a stream found, so that a search tells only of others.
+    pub(super) fn found(&self, sessions: impl Iterator<Item = SessionId>) {
+        if let Some(bell) = &self.bell {
+            locked(&bell.known).found.get_or_insert_with(|| sessions.collect());
+        }
+    }
+
+    /// Says that the user is out of a session, so that a search tells when the user is in it again.
+    pub(super) fn left(&self, session_id: SessionId) {
+        if let Some(bell) = &self.bell {
+            let mut known = locked(&bell.known);
+            known.told.remove(&session_id);
+            known.left.insert(session_id);
+            if let Some(found) = &mut known.found {
+                found.remove(&session_id);
+            }
+        }
     }
 }
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.bell.take());
-        if bells.get(&self.user).is_some_and(|bell| bell.strong_count() == 0) {
-            bells.remove(&self.user);
+        let mut users = locked(&self.shared.users);
+        if let Some(bell) = self.bell.take()
+            && Arc::strong_count(&bell) == 1
+        {
+            users.remove(&bell.user);
         }
     }
 }
 
-/// Whom an event brought in.
+impl Bell {
+    /// Looks for sessions that the user came into through other processes.
+    async fn search(&self, store: &dyn ChatStore) -> Result<(), StoreError> {
+        {
+            let mut known = locked(&self.known);
+            known.told.clear();
+            known.left.clear();
+        }
+        let present: HashSet<SessionId> =
+            memberships(store, &self.user).await?.into_iter().map(|(session_id, _)| session_id).collect();
+        let mut known = locked(&self.known);
+        let Known { found, told, left } = &mut *known;
+        if let Some(found) = found {
+            for session_id in present.iter().filter(|id| !found.contains(id) && !told.contains(id)) {
+                let _ = self.arrivals.send(*session_id);
+            }
+        }
+        *found = Some(present.union(told).filter(|id| !left.contains(id)).copied().collect());
+        Ok(())
+    }
+}
+
+/// Searches for all users that have streams, until there are none.
+async fn search(shared: Weak<Shared>) {
+    let Some(mut pause) = shared.upgrade().map(|shared| shared.interval) else { return };
+    loop {
+        sleep(pause).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let bells: Vec<Arc<Bell>> = {
+            let users = locked(&shared.users);
+            let bells: Vec<_> = users.values().filter_map(Weak::upgrade).collect();
+            if bells.is_empty() {
+                // The next stream starts another one: it cannot register before `users` is free again.
+                *locked(&shared.searcher) = None;
+                return;
+            }
+            bells
+        };
+        let begun = Instant::now();
+        for bell in bells {
+            if let Err(error) = bell.search(&*shared.store).await {
+                tracing::warn!(%error, "could not look for new sessions; trying again");
+            }
+            shared.forget(bell);
+        }
+        pause = shared.interval.max(begun.elapsed() * SHARE);
+    }
+}
+
+impl Shared {
+    /// Gives a bell back, which may be the last to hold it.
+    fn forget(&self, bell: Arc<Bell>) {
+        let mut users = locked(&self.users);
+        if Arc::strong_count(&bell) == 1 {
+            users.remove(&bell.user);
+        }
+    }
+}
+
+/// The user whom an event brought in.
 fn came(event: &Event) -> Option<&UserId> {
     match &event.kind {
         EventKind::SessionCreated { .. } | EventKind::ParticipantJoined { .. } => Some(&event.actor),

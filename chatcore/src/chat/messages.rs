@@ -5,13 +5,15 @@ use std::sync::Arc;
 use super::{
     Chat, MessagesOf,
     batch::only,
-    read::resync,
+    read::{oldest, resync},
+    subscribe::Start,
+    tail::continues,
     view::{self, EventView},
 };
 use crate::{
     error::Result,
     identity::Principal,
-    model::{Message, MessageId, MessagePage, MessageWindow, Seq, SessionId},
+    model::{Cursor, Message, MessageId, MessagePage, MessageWindow, SessionId},
     permission::Action,
     store::Freshness,
 };
@@ -19,10 +21,20 @@ use crate::{
 /// A part of a session's log.
 #[derive(Debug, Clone)]
 pub struct EventPage {
+    /// The position after which the page begins.
+    pub after: Cursor,
     /// The events, in order.
     pub events: Vec<Arc<EventView>>,
     /// The log's end: with the last event at this position there are no more.
-    pub head: Seq,
+    pub head: Cursor,
+}
+
+impl EventPage {
+    /// The position after which the next page begins.
+    #[must_use]
+    pub fn next(&self) -> Cursor {
+        self.events.last().map_or(self.after, |view| view.event.cursor())
+    }
 }
 
 impl Chat {
@@ -51,28 +63,38 @@ impl Chat {
         only(self.each_message(principal, &[id]).await?)
     }
 
-    /// A session's events after a position, oldest first.
+    /// A session's events from a position on, oldest first.
     ///
     /// # Errors
-    /// [`Denied`](crate::Error::Denied) when the caller may not view the session, [`Resync`](crate::Error::Resync) when the position
-    /// lies outside of the kept log, [`Invalid`](crate::Error::Invalid) for a page outside of the limits.
+    /// [`Denied`](crate::Error::Denied) when the caller may not view the session; [`Resync`](crate::Error::Resync) when the position
+    /// lies outside of the kept log, or belongs to a history that the log no longer has; [`Invalid`](crate::Error::Invalid) for a
+    /// page outside of the limits.
     pub async fn events(
         &self,
         principal: &Principal,
         id: SessionId,
-        after: Seq,
+        start: impl Into<Start> + Send,
         limit: Option<u64>,
     ) -> Result<EventPage> {
+        let start = start.into();
         let limit = self.inner.limits.page_limit(limit)?;
         self.enter(principal).await?;
         let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
-        let head = known.head.seq;
-        let to = head.min(after.saturating_add(limit));
-        let events = if to > after { self.rows(id, after + 1, to).await? } else { Vec::new() };
-        // A log that was trimmed begins later.
-        if after > head || events.first().map_or(after < head, |event| event.seq != after + 1) {
-            return Err(resync(&*self.inner.store, id, head).await);
+        let store = &*self.inner.store;
+        let head = known.head.cursor();
+        let after = match start {
+            Start::Now => head,
+            Start::Beginning => Cursor::from(oldest(store, id, head.seq).await?),
+            Start::After(after) if after.seq > head.seq => return Err(resync(store, id, head.seq).await),
+            Start::After(after) => after,
+        };
+        // The event at the position is read, too: it tells whether the log is still the one that the caller knows.
+        let to = head.seq.min(after.seq.saturating_add(limit));
+        let mut events = if head.seq > 0 { self.rows(id, after.seq.max(1), to).await? } else { Vec::new() };
+        if head.seq > 0 && !continues(after, &events) {
+            return Err(resync(store, id, head.seq).await);
         }
-        Ok(EventPage { events: view::views(&self.inner.profiles, events).await?, head })
+        events.retain(|event| event.seq > after.seq);
+        Ok(EventPage { after, events: view::views(&self.inner.profiles, events).await?, head })
     }
 }

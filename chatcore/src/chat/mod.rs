@@ -12,6 +12,7 @@ mod sessions;
 mod subscribe;
 mod subscribe_all;
 mod tail;
+mod task;
 mod typing;
 mod validate;
 mod view;
@@ -23,9 +24,9 @@ pub use messages::EventPage;
 pub use participants::AddParticipant;
 pub use send::SendMessage;
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
-pub use subscribe::{Delivery, Subscription};
+pub use subscribe::{Delivery, Start, Subscription};
 pub use subscribe_all::{AllDelivery, AllSubscription, Position};
-pub use view::{EventView, SignalView};
+pub use view::{Encoding, EventView, SignalView};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -34,10 +35,11 @@ use crate::{
     permission::PermissionTable,
     store::{ChatStore, MemoryStore},
 };
-use govern::Gates;
+use govern::{Gates, publishing};
 use inbox::Inboxes;
 use profiles::Profiles;
 use tail::Tails;
+use tokio::sync::Semaphore;
 
 /// The chat: one handle for everything, cheap to clone, the same for every frontend.
 ///
@@ -56,6 +58,7 @@ struct Inner {
     limits: Limits,
     profiles: Profiles,
     gates: Gates,
+    publishing: Arc<Semaphore>,
     tails: Tails,
     inboxes: Inboxes,
 }
@@ -147,7 +150,21 @@ impl ChatBuilder {
         let Self { store, notifier, clock, permissions, limits } = self;
         let profiles = Profiles::new(Arc::clone(&store));
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
-        let (gates, inboxes) = (Gates::new(), Inboxes::default());
-        Chat { inner: Arc::new(Inner { store, notifier, clock, permissions, limits, profiles, gates, tails, inboxes }) }
+        let inboxes = Inboxes::new(Arc::clone(&store), limits.membership_interval);
+        let gates = Gates::default();
+        Chat {
+            inner: Arc::new(Inner {
+                store,
+                notifier,
+                clock,
+                permissions,
+                limits,
+                profiles,
+                gates,
+                publishing: publishing(),
+                tails,
+                inboxes,
+            }),
+        }
     }
 }

@@ -18,27 +18,43 @@ use super::{Chat, govern::Viewable, profiles, view};
 use crate::{
     error::{Error, Result},
     model::{Bound, Event, Message, MessagePage, MessageWindow, Profile, Seq, SessionId, UserId},
-    store::{ChatStore, Head, LogRange, StoreError},
+    store::{ChatStore, FactsQuery, Freshness, Head, LogRange, StoreError},
 };
 
 /// Rows that are read at once, and within which a search goes over to reading all of them.
 const CHUNK: u64 = 128;
 
-/// The error for a position to go on from that the kept log does not have. Where the log begins is searched for: it is
-/// dense from there to its head.
-pub(super) async fn resync(store: &dyn ChatStore, session_id: SessionId, head: Seq) -> Error {
+/// The position before the first event that a log keeps. A log is dense from there to its head, so it is searched for.
+pub(super) async fn oldest(store: &dyn ChatStore, session_id: SessionId, head: Seq) -> Result<Seq, StoreError> {
     let (mut low, mut high) = (1, head.max(1));
     // Most logs are whole.
     let mut middle = low;
     while low < high {
-        match store.log(&[LogRange { session_id, from: middle, to: middle }]).await {
-            Ok(found) if found.iter().all(Vec::is_empty) => low = middle + 1,
-            Ok(_) => high = middle,
-            Err(error) => return error.into(),
+        let found = store.log(&[LogRange { session_id, from: middle, to: middle }]).await?;
+        if found.iter().all(Vec::is_empty) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
         middle = low + (high - low) / 2;
     }
-    Error::Resync { oldest: low - 1, head }
+    Ok(low - 1)
+}
+
+/// The error for a position after which the kept log does not continue.
+pub(super) async fn resync(store: &dyn ChatStore, session_id: SessionId, head: Seq) -> Error {
+    match oldest(store, session_id, head).await {
+        Ok(oldest) => Error::Resync { oldest, head },
+        Err(error) => error.into(),
+    }
+}
+
+/// The same where the log's end is not known.
+pub(super) async fn resync_now(store: &dyn ChatStore, session_id: SessionId) -> Error {
+    match store.facts(&[FactsQuery { session_id, users: &[] }], Freshness::Fresh).await {
+        Ok(facts) => resync(store, session_id, facts.first().map_or(0, |facts| facts.head.seq)).await,
+        Err(error) => error.into(),
+    }
 }
 
 /// A page of messages that is wanted.

@@ -13,8 +13,8 @@ use crate::{
     error::Result,
     identity::Principal,
     model::{
-        EventKind, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session, SessionChanges, SessionDetails,
-        SessionId, SessionSummary, SessionType, Standing, UserId,
+        Cursor, EventKind, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session, SessionChanges,
+        SessionDetails, SessionId, SessionSummary, SessionType, Standing, UserId,
     },
     permission::Action,
     store::{Change, Head, ParticipantRecord, Write},
@@ -114,12 +114,14 @@ impl Chat {
         let profile = profiles::public(self.inner.profiles.one(&principal.user_id).await?);
         let committed = self.inner.store.commit(change).await?;
         self.tell(id, &committed.events).await;
-        let seq = committed.events.last().map_or(0, |event| event.seq);
+        let cursor = committed.events.last().map_or(Cursor::from(0), |event| event.cursor());
+        let seq = cursor.seq;
         Ok(SessionDetails {
             summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq },
             participants: vec![super::participants::shown(owner, profile, false)],
             messages: Vec::new(),
             seq,
+            cursor,
         })
     }
 

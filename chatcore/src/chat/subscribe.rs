@@ -17,17 +17,62 @@ use tokio::{
 
 use super::{
     Chat,
-    read::resync,
+    read::{oldest, resync},
     tail::Tail,
     view::{EventView, SignalView},
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{EventKind, Seq, SessionId, Standing, UserId},
+    model::{Cursor, EventKind, Seq, SessionId, Standing, UserId},
     permission::{Action, Facts, PermissionTable},
     store::Freshness,
 };
+
+/// Where a stream or a page of events begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Start {
+    /// With the next event that is committed.
+    Now,
+    /// With the first event that the log keeps.
+    Beginning,
+    /// With the event after this position.
+    After(Cursor),
+}
+
+impl Start {
+    /// After a cursor, or now where there is none.
+    #[must_use]
+    pub fn or_now(after: Option<Cursor>) -> Self {
+        after.map_or(Self::Now, Self::After)
+    }
+
+    /// After a cursor, or with the first event where there is none.
+    #[must_use]
+    pub fn or_beginning(after: Option<Cursor>) -> Self {
+        after.map_or(Self::Beginning, Self::After)
+    }
+}
+
+impl From<Cursor> for Start {
+    fn from(after: Cursor) -> Self {
+        Self::After(after)
+    }
+}
+
+/// A position alone: that its event is still the one that the reader knows is not checked.
+impl From<Seq> for Start {
+    fn from(after: Seq) -> Self {
+        Self::After(after.into())
+    }
+}
+
+/// A position alone, or now.
+impl From<Option<Seq>> for Start {
+    fn from(after: Option<Seq>) -> Self {
+        Self::or_now(after.map(Cursor::from))
+    }
+}
 
 /// What a stream brings.
 #[derive(Debug, Clone)]
@@ -38,14 +83,15 @@ pub enum Delivery {
     Signal(Arc<SignalView>),
 }
 
-/// A session's events after a position, in order, without gap or double, and signals as they come.
+/// A session's events after a position, in order, without gap or duplicate, and signals as they come.
 ///
 /// It ends after the event that takes the reader's right to read away, or with the one error that ended it:
-/// [`TokenExpired`](Error::TokenExpired), or [`Unavailable`](Error::Unavailable) when the store is away; going on is
-/// then a new subscription after the last event. A reader who takes their time costs no memory: they are served from
-/// the log.
+/// [`TokenExpired`](Error::TokenExpired); [`Unavailable`](Error::Unavailable) when the store is away; or
+/// [`Resync`](Error::Resync) when the log no longer continues after the last event, because it was trimmed, or because the
+/// database was replaced by an older copy. The reader continues with a new subscription after the last event. A slow reader costs
+/// no memory: it is served from the log.
 pub struct Subscription {
-    after: Seq,
+    after: Cursor,
     stream: BoxStream<'static, Result<Delivery>>,
 }
 
@@ -58,7 +104,7 @@ impl fmt::Debug for Subscription {
 impl Subscription {
     /// The position after which the stream begins.
     #[must_use]
-    pub const fn after(&self) -> Seq {
+    pub const fn after(&self) -> Cursor {
         self.after
     }
 
@@ -83,27 +129,42 @@ impl Stream for Subscription {
 }
 
 impl Chat {
-    /// A session's events after a position, and on live; `None` for from now on.
+    /// A session's events from a position on, and then live.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Resync`](Error::Resync) when the position
-    /// lies outside of the kept log.
-    pub async fn subscribe(&self, principal: &Principal, id: SessionId, after: Option<Seq>) -> Result<Subscription> {
+    /// lies outside of the kept log, or belongs to a history that the log no longer has.
+    pub async fn subscribe(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        start: impl Into<Start> + Send,
+    ) -> Result<Subscription> {
+        let start = start.into();
         self.enter(principal).await?;
         let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
-        let head = known.head.seq;
-        let after = after.unwrap_or(head);
-        if after > head {
-            return Err(resync(&*self.inner.store, id, head).await);
-        }
+        let head = known.head.cursor();
         let tail = self.inner.tails.tail(id, head).await?;
-        tail.goes_on_from(after).await?;
+        let after = match start {
+            Start::Now => head,
+            Start::Beginning => {
+                let oldest = oldest(&*self.inner.store, id, head.seq).await?;
+                Cursor::from(oldest)
+            }
+            Start::After(after) => {
+                if after.seq > head.seq {
+                    return Err(resync(&*self.inner.store, id, head.seq).await);
+                }
+                tail.goes_on_from(after).await?;
+                after
+            }
+        };
         let left =
             |end: chrono::DateTime<chrono::Utc>| (end - self.inner.clock.now()).to_std().unwrap_or(Duration::ZERO);
         let reader = Reader {
             user: principal.user_id.clone(),
             position: after,
-            decided_at: known.head.seq,
+            decided_at: head.seq,
             facts: known.facts(),
             permissions: self.inner.permissions.clone(),
             // An end beyond what the clock can count is none.
@@ -125,7 +186,7 @@ impl Chat {
 
 struct Reader {
     user: UserId,
-    position: Seq,
+    position: Cursor,
     /// The position at which `facts` held. What a replay brings from before it is history and ends nothing.
     decided_at: Seq,
     facts: Facts,
@@ -150,7 +211,7 @@ impl Reader {
                 return self.end(Error::TokenExpired);
             }
             if let Some(view) = self.ready.pop_front() {
-                self.position = view.event.seq;
+                self.position = view.event.cursor();
                 self.ended = !self.may_go_on_after(&view);
                 return Some(Ok(Delivery::Event(view)));
             }
@@ -166,7 +227,7 @@ impl Reader {
                     };
                     match signal {
                         Some(signal) if signal.actor.user_id == self.user => {}
-                        Some(signal) if *self.heads.borrow() == self.position => {
+                        Some(signal) if *self.heads.borrow() <= self.position.seq => {
                             return Some(Ok(Delivery::Signal(signal)));
                         }
                         // Before a signal come the events that stand before it: one may end this stream.

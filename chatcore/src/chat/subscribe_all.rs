@@ -1,6 +1,7 @@
 //! One stream of all of the caller's sessions, and of those that they come into meanwhile.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet, VecDeque},
     fmt,
     pin::Pin,
@@ -16,24 +17,31 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 
 use super::{
     Chat,
-    inbox::Inbox,
-    subscribe::{Delivery, Subscription},
+    inbox::{Arrival, Inbox, memberships},
+    subscribe::{Delivery, Start, Subscription},
 };
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
-    model::{EventKind, Seq, SessionId, Standing},
-    permission::Denial,
-    store::{Freshness, ParticipantRecord, Slice},
+    model::{Cursor, EventKind, Seq, SessionId, Standing},
+    permission::{Action, Denial},
+    store::{Freshness, ParticipantRecord},
 };
 
 /// A position in the log of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// Which session.
+    /// The session.
     pub session_id: SessionId,
-    /// Where in its log.
-    pub seq: Seq,
+    /// The position in its log.
+    pub cursor: Cursor,
+}
+
+impl Position {
+    /// A position, with its epoch or alone.
+    pub fn new(session_id: SessionId, cursor: impl Into<Cursor>) -> Self {
+        Self { session_id, cursor: cursor.into() }
+    }
 }
 
 /// What the stream of all sessions brings.
@@ -45,10 +53,16 @@ pub enum AllDelivery {
     Delivered(Delivery),
     /// One session cannot be followed, or no longer, for another reason than that its last event ended the right to read.
     Ended {
-        /// Which session.
+        /// The session.
         session_id: SessionId,
         /// Why.
         error: Error,
+    },
+    /// The caller is in more sessions than one stream has room for. The stream has the named ones and the most recently active
+    /// others.
+    LeftOut {
+        /// How many sessions the stream does not have.
+        sessions: u64,
     },
 }
 
@@ -81,38 +95,29 @@ const OPENED_AT_ONCE: usize = 16;
 const CHUNK: u64 = 512;
 
 impl Chat {
-    /// All of the caller's sessions in one stream. Those named in `after` go on from there, the others from now.
+    /// All of the caller's sessions in one stream. Those named in `after` continue from there, the others begin now.
     ///
-    /// A named session that the caller may not read, or whose log no longer has that position, is answered by
-    /// [`AllDelivery::Ended`], and concerns the others nothing.
+    /// A named session that the caller may not read, or whose log does not continue after that position, is answered by
+    /// [`AllDelivery::Ended`], and concerns the others nothing. Where the caller is in more sessions than
+    /// [`stream_sessions`](crate::Limits::stream_sessions), the stream takes the named ones and the most recently active others,
+    /// and says by [`AllDelivery::LeftOut`] how many it left out: others can add the caller to any number of sessions, and must
+    /// not end the stream by it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when a session is named twice; [`LimitExceeded`](Error::LimitExceeded) when there are more than
-    /// [`stream_sessions`](crate::Limits::stream_sessions) of them, or the caller has as many such streams already as
+    /// [`Error::Invalid`] when a session is named twice; [`LimitExceeded`](Error::LimitExceeded) when more than
+    /// [`stream_sessions`](crate::Limits::stream_sessions) are named, or the caller has as many such streams already as
     /// [`streams_per_user`](crate::Limits::streams_per_user) allows in one process.
     pub async fn subscribe_all(&self, principal: &Principal, after: &[Position]) -> Result<AllSubscription> {
-        let mut named = HashMap::new();
-        for position in after {
-            if named.insert(position.session_id, position.seq).is_some() {
-                let message = "name each session once";
-                return Err(Error::invalid("after", Code::ValidationInvalidValue, message));
-            }
+        let mut named = HashSet::new();
+        if !after.iter().all(|position| named.insert(position.session_id)) {
+            return Err(Error::invalid("after", Code::ValidationInvalidValue, "name each session once"));
         }
-        let limit = self.inner.limits.stream_sessions;
-        if after.len() > limit {
+        if after.len() > self.inner.limits.stream_sessions {
             return Err(self.too_many_sessions());
         }
         self.enter(principal).await?;
         // Listening begins before the look, so that nothing falls between.
         let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
-        let mut wanted: Vec<(SessionId, Option<Seq>)> =
-            after.iter().map(|position| (position.session_id, Some(position.seq))).collect();
-        wanted.extend(
-            self.present(principal).await?.into_iter().filter(|id| !named.contains_key(id)).map(|id| (id, None)),
-        );
-        if wanted.len() > limit {
-            return Err(self.too_many_sessions());
-        }
         let left =
             |end: chrono::DateTime<chrono::Utc>| (end - self.inner.clock.now()).to_std().unwrap_or(Duration::ZERO);
         // An interval is neither empty nor endless.
@@ -125,21 +130,18 @@ impl Chat {
             deadline: principal.expires_at.and_then(|end| Instant::now().checked_add(left(end))),
             inbox,
             looks,
-            look: false,
+            due: VecDeque::new(),
             streams: SelectAll::new(),
-            followed: HashSet::new(),
+            streams_begun: 0,
+            followed: HashMap::new(),
             given_up: HashSet::new(),
             refused: HashSet::new(),
             ready: VecDeque::new(),
             ended: false,
         };
-        let opened =
-            stream::iter(wanted).map(|(id, after)| async move { (id, self.subscribe(principal, id, after).await) });
-        let mut opened = Box::pin(opened.buffered(OPENED_AT_ONCE));
-        while let Some((id, subscription)) = opened.next().await {
-            feed.begin(id, subscription)?;
-        }
-        drop(opened);
+        let wanted = after.iter().map(|position| (position.session_id, Start::After(position.cursor)));
+        feed.open(wanted.collect()).await?;
+        feed.take_most_active(&named, self.inner.limits.stream_sessions - after.len()).await?;
         let stream = stream::unfold(feed, |mut feed| async move {
             let delivery = feed.next().await?;
             Some((delivery, feed))
@@ -150,13 +152,6 @@ impl Chat {
     fn too_many_sessions(&self) -> Error {
         let limit = self.inner.limits.stream_sessions as u64;
         Error::LimitExceeded { what: "the number of sessions of one stream", limit }
-    }
-
-    /// The sessions that the caller is in; one more than a stream may have, where there are more.
-    async fn present(&self, principal: &Principal) -> Result<Vec<SessionId>> {
-        let slice = Slice { skip: 0, limit: self.inner.limits.stream_sessions as u64 + 1 };
-        let sessions = self.inner.store.sessions_of(&principal.user_id, slice).await?;
-        Ok(sessions.into_iter().map(|(session, _)| session.id).collect())
     }
 
     /// The position of the event with which the caller came into a session; `None` when they are not in it, or the log
@@ -194,23 +189,34 @@ impl Chat {
     }
 }
 
-/// What one of the streams brings; `None` at its end.
-type Part = (SessionId, Option<Result<Delivery>>);
+/// What one of the streams brings, with the number of the stream; `None` at its end.
+type Part = (SessionId, u64, Option<Result<Delivery>>);
+
+/// What is done before anything else is waited for.
+enum Due {
+    /// The caller may have come into this session.
+    Arrival(SessionId),
+    /// The caller may have come into any session.
+    List,
+    /// The caller may be allowed to view a session again.
+    Refused,
+}
 
 struct Feed {
     chat: Chat,
     principal: Principal,
     deadline: Option<Instant>,
     inbox: Inbox,
-    /// Sessions come into through other processes are seen by looking.
+    /// When the refused sessions are looked at again.
     looks: Interval,
-    /// Whether to look before anything else is waited for.
-    look: bool,
+    due: VecDeque<Due>,
     streams: SelectAll<BoxStream<'static, Part>>,
-    followed: HashSet<SessionId>,
-    /// Those that ended with an error: their place is the client's to say.
+    streams_begun: u64,
+    /// The sessions that have a stream, with its number: a stream that ends late says nothing about a newer one.
+    followed: HashMap<SessionId, u64>,
+    /// Those that ended with an error: their position is the client's to say.
     given_up: HashSet<SessionId>,
-    /// Those that the caller is in and may not read: looked at again, and told of once.
+    /// Those that the caller is in and may not view: looked at again, and told of once.
     refused: HashSet<SessionId>,
     ready: VecDeque<AllDelivery>,
     ended: bool,
@@ -228,12 +234,14 @@ impl Feed {
             if let Some(delivery) = self.ready.pop_front() {
                 return Some(Ok(delivery));
             }
-            if self.look {
-                self.look = false;
-                if let Err(error) = self.look_for_more().await {
-                    match error {
-                        Error::TokenExpired => return self.end(error),
-                        error => tracing::warn!(%error, "could not look for new sessions; trying again"),
+            if let Some(due) = self.due.pop_front() {
+                match self.follow_up(&due).await {
+                    Ok(()) => {}
+                    Err(Error::TokenExpired) => return self.end(Error::TokenExpired),
+                    Err(error) => {
+                        tracing::warn!(%error, "could not look for new sessions; trying again");
+                        self.due.push_front(due);
+                        tokio::time::sleep(self.chat.inner.limits.poll_interval).await;
                     }
                 }
                 continue;
@@ -245,21 +253,27 @@ impl Feed {
                 }
             };
             tokio::select! {
-                Some((id, part)) = self.streams.next() => match part {
+                Some((id, number, part)) = self.streams.next() => match part {
                     Some(Ok(delivery)) => return Some(Ok(AllDelivery::Delivered(delivery))),
                     Some(Err(error)) => {
+                        self.followed.remove(&id);
                         if let Err(error) = self.fail(id, error) {
                             return self.end(error);
                         }
                     }
-                    None => {
-                        // They may be in it again already.
+                    None if self.followed.get(&id) == Some(&number) => {
                         self.followed.remove(&id);
-                        self.look = true;
+                        self.inbox.left(id);
+                        // They may be in it again already.
+                        self.due.push_back(Due::Arrival(id));
                     }
+                    None => {}
                 },
-                () = self.inbox.news() => self.look = true,
-                _ = self.looks.tick() => self.look = true,
+                arrival = self.inbox.arrival() => self.due.push_back(match arrival {
+                    Arrival::Into(id) => Due::Arrival(id),
+                    Arrival::Unknown => Due::List,
+                }),
+                _ = self.looks.tick(), if !self.refused.is_empty() => self.due.push_back(Due::Refused),
                 () = deadline => {}
             }
         }
@@ -270,16 +284,61 @@ impl Feed {
         Some(Err(error))
     }
 
+    async fn follow_up(&mut self, due: &Due) -> Result<()> {
+        match due {
+            Due::Arrival(id) => self.arrive(*id).await,
+            Due::List => {
+                let known = self.given_up.union(&self.refused).copied().collect();
+                let room = self.chat.inner.limits.stream_sessions.saturating_sub(self.followed.len());
+                self.take_most_active(&known, room).await
+            }
+            Due::Refused => self.look_at_refused().await,
+        }
+    }
+
+    /// Begins to follow sessions, or tells why not.
+    async fn open(&mut self, wanted: Vec<(SessionId, Start)>) -> Result<()> {
+        let (chat, principal) = (self.chat.clone(), self.principal.clone());
+        let subscribe = |(id, start): (SessionId, Start)| {
+            let (chat, principal) = (&chat, &principal);
+            async move { (id, chat.subscribe(principal, id, start).await) }
+        };
+        let mut opened = Box::pin(stream::iter(wanted).map(subscribe).buffered(OPENED_AT_ONCE));
+        while let Some((id, subscription)) = opened.next().await {
+            self.begin(id, subscription)?;
+        }
+        Ok(())
+    }
+
+    /// Follows the most recently active sessions of the caller, as many as there is room for, beside those that are followed or
+    /// `known`, and tells how many there is no room for.
+    async fn take_most_active(&mut self, known: &HashSet<SessionId>, room: usize) -> Result<()> {
+        let mut all = memberships(&*self.chat.inner.store, &self.principal.user_id).await?;
+        self.inbox.found(all.iter().map(|(id, _)| *id));
+        all.retain(|(id, _)| !self.followed.contains_key(id) && !known.contains(id));
+        all.sort_unstable_by_key(|(id, head)| Reverse((head.at, *id)));
+        let left_out = all.len().saturating_sub(room) as u64;
+        all.truncate(room);
+        self.open(all.into_iter().map(|(id, _)| (id, Start::Now)).collect()).await?;
+        if left_out > 0 {
+            self.ready.push_back(AllDelivery::LeftOut { sessions: left_out });
+        }
+        Ok(())
+    }
+
     /// Follows a session, or tells why not. An error that concerns all sessions is given back.
     fn begin(&mut self, session_id: SessionId, subscription: Result<Subscription>) -> Result<()> {
         match subscription {
             Ok(subscription) => {
-                let position = Position { session_id, seq: subscription.after() };
+                let position = Position { session_id, cursor: subscription.after() };
                 self.ready.push_back(AllDelivery::Subscribed(position));
-                self.followed.insert(session_id);
+                self.streams_begun += 1;
+                let number = self.streams_begun;
+                self.followed.insert(session_id, number);
                 self.refused.remove(&session_id);
-                let parts = subscription.map(move |delivery| (session_id, Some(delivery)));
-                self.streams.push(parts.chain(stream::iter([(session_id, None)])).boxed());
+                self.given_up.remove(&session_id);
+                let parts = subscription.map(move |delivery| (session_id, number, Some(delivery)));
+                self.streams.push(parts.chain(stream::iter([(session_id, number, None)])).boxed());
                 Ok(())
             }
             Err(error) => self.fail(session_id, error),
@@ -292,7 +351,8 @@ impl Feed {
             Error::Denied(_) => {
                 self.refused.insert(session_id);
             }
-            Error::Resync { .. } | Error::LimitExceeded { .. } => {
+            // An internal error is one log or record that cannot be read. The other sessions can be.
+            Error::Resync { .. } | Error::LimitExceeded { .. } | Error::Internal => {
                 self.given_up.insert(session_id);
             }
             error => return Err(error),
@@ -301,30 +361,65 @@ impl Feed {
         Ok(())
     }
 
-    /// Begins to follow the sessions that the caller came into.
-    async fn look_for_more(&mut self) -> Result<()> {
-        let sessions = self.chat.present(&self.principal).await?;
-        let present: HashSet<_> = sessions.iter().copied().collect();
-        // Who went and comes again is told so again.
-        self.given_up.retain(|id| present.contains(id));
-        self.refused.retain(|id| present.contains(id));
-        for id in sessions {
-            if self.followed.contains(&id) || self.given_up.contains(&id) {
-                continue;
+    /// Follows a session that the caller came into, from the event on that brought them in.
+    async fn arrive(&mut self, id: SessionId) -> Result<()> {
+        if self.followed.contains_key(&id) {
+            return Ok(());
+        }
+        // The right is looked at first: it costs less than the search for the event.
+        match self.chat.allowed(id, &self.principal.user_id, Action::View, Freshness::Fresh).await {
+            Ok(_) => {}
+            // Gone again meanwhile.
+            Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => {
+                self.refused.remove(&id);
+                self.given_up.remove(&id);
+                return Ok(());
             }
-            // Those that the caller is out of are about to end: their last events take no place.
-            let followed = self.followed.iter().filter(|id| present.contains(id)).count();
-            if followed >= self.chat.inner.limits.stream_sessions {
-                self.fail(id, self.chat.too_many_sessions())?;
-                continue;
-            }
-            let arrival = self.chat.arrival(&self.principal, id).await?;
-            let subscription = self.chat.subscribe(&self.principal, id, arrival.map(|seq| seq - 1)).await;
-            match subscription {
-                // Gone again meanwhile.
-                Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => {}
-                Err(Error::Denied(_)) if self.refused.contains(&id) => {}
-                subscription => self.begin(id, subscription)?,
+            Err(Error::Denied(_)) if self.refused.contains(&id) => return Ok(()),
+            Err(error) => return self.fail(id, error),
+        }
+        if !self.has_room().await? {
+            return self.fail(id, self.chat.too_many_sessions());
+        }
+        let subscription = match self.chat.arrival(&self.principal, id).await {
+            Ok(Some(seq)) => self.chat.subscribe(&self.principal, id, seq - 1).await,
+            Ok(None) => self.chat.subscribe(&self.principal, id, Start::Now).await,
+            Err(error) => Err(error),
+        };
+        match subscription {
+            Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => Ok(()),
+            subscription => self.begin(id, subscription),
+        }
+    }
+
+    /// Whether one more session can be followed.
+    async fn has_room(&mut self) -> Result<bool> {
+        let limit = self.chat.inner.limits.stream_sessions;
+        if self.followed.len() < limit {
+            return Ok(true);
+        }
+        // Sessions that the caller is out of are about to end: their last events take no room.
+        let viewed = self.chat.viewable(&self.principal.user_id, self.followed.keys().copied()).await?;
+        Ok(viewed.iter().filter(|viewed| viewed.is_ok()).count() < limit)
+    }
+
+    /// Follows the sessions that the caller may view again.
+    async fn look_at_refused(&mut self) -> Result<()> {
+        let refused: Vec<SessionId> = self.refused.iter().copied().collect();
+        let viewed = self.chat.viewable(&self.principal.user_id, refused.iter().copied()).await?;
+        for (id, viewed) in refused.into_iter().zip(viewed) {
+            match viewed {
+                Ok(_) => {
+                    let subscription = self.chat.subscribe(&self.principal, id, Start::Now).await;
+                    if !matches!(subscription, Err(Error::Denied(_))) {
+                        self.begin(id, subscription)?;
+                    }
+                }
+                Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => {
+                    self.refused.remove(&id);
+                    self.inbox.left(id);
+                }
+                Err(_) => {}
             }
         }
         Ok(())

@@ -8,24 +8,24 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream, stream::BoxStream};
 use tokio::{
-    sync::{OnceCell, broadcast, watch},
-    task::AbortHandle,
-    time::{Instant, timeout_at},
+    sync::{broadcast, watch},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
     profiles::Profiles,
-    read::resync,
+    read::resync_now,
+    task::Task,
     view::{self, EventView, SignalView},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     limits::Limits,
-    model::{Event, Seq, SessionId},
+    model::{Cursor, Epoch, Event, Seq, SessionId},
     notify::{Hint, Notifier},
-    store::{ChatStore, LogRange},
+    store::{ChatStore, LogRange, StoreError},
 };
 
 /// Rows that are read at once.
@@ -41,6 +41,9 @@ type Early = BTreeMap<Seq, Arc<Event>>;
 /// How many of them are kept, and for how long.
 const EARLY: usize = 64;
 const PATIENCE: Duration = Duration::from_millis(5);
+
+/// The longest wait for a notifier's stream.
+const LISTEN_WAIT: Duration = Duration::from_secs(5);
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -63,7 +66,8 @@ struct Shared {
 #[derive(Default)]
 struct Open {
     tails: HashMap<SessionId, Weak<Tail>>,
-    polling: bool,
+    /// Looks at the logs of the open tails. It is done when there are none.
+    poller: Option<Task>,
 }
 
 /// The last events of one session.
@@ -73,16 +77,73 @@ pub(super) struct Tail {
     ring: Mutex<Ring>,
     /// One grows the ring at a time.
     growing: tokio::sync::Mutex<()>,
+    /// The ring's head. It also changes, to the same position, when the log was replaced.
     head: watch::Sender<Seq>,
     signals: broadcast::Sender<Arc<SignalView>>,
-    listener: OnceCell<AbortHandle>,
+    listener: tokio::sync::Mutex<Option<Task>>,
 }
 
 struct Ring {
-    // INVARIANT: contiguous, and ends at `head`.
+    // INVARIANT: contiguous, of one history, and ends at `head`.
     events: VecDeque<Arc<EventView>>,
     bytes: usize,
-    head: Seq,
+    head: Cursor,
+    /// The log no longer has the event at `head`: the database was replaced by an older copy. This tail grows no more.
+    replaced: bool,
+}
+
+impl Ring {
+    /// The epoch at a position, where it is known.
+    fn epoch(&self, seq: Seq) -> Option<Epoch> {
+        if seq == self.head.seq {
+            return self.head.epoch;
+        }
+        let back = usize::try_from(self.head.seq.checked_sub(seq)?).ok()?;
+        let index = self.events.len().checked_sub(back + 1)?;
+        self.events.get(index)?.event.cursor().epoch
+    }
+
+    /// Whether nothing that is known of the ring's history speaks against a cursor.
+    fn agrees_with(&self, cursor: Cursor) -> bool {
+        cursor.agrees_with(Cursor { seq: cursor.seq, epoch: self.epoch(cursor.seq) })
+    }
+
+    /// What reading the log from the position `asked` on says of the ring.
+    fn compare(&self, asked: Seq, rows: &[Arc<Event>]) -> Found {
+        let all_agree =
+            rows.iter().take_while(|row| row.seq <= self.head.seq).all(|row| self.agrees_with(row.cursor()));
+        let Some(first) = rows.first() else {
+            // A log keeps at least its last event, so it ends before the position.
+            return if asked == 0 { Found::More } else { Found::AnotherHistory };
+        };
+        if !all_agree {
+            Found::AnotherHistory
+        } else if first.seq > self.head.seq + 1 {
+            Found::Trimmed
+        } else {
+            Found::More
+        }
+    }
+}
+
+/// What the log is to a ring.
+enum Found {
+    /// It continues the ring.
+    More,
+    /// It continues the ring, but what came next was trimmed already.
+    Trimmed,
+    /// It has other events, or none, where the ring has its own.
+    AnotherHistory,
+}
+
+/// Whether a log, read from `position` on, continues after the position.
+pub(super) fn continues(position: Cursor, rows: &[Arc<Event>]) -> bool {
+    match rows.first() {
+        Some(first) if first.seq == position.seq => position.agrees_with(first.cursor()),
+        // The position is the last one that was trimmed, or 0.
+        Some(first) => first.seq == position.seq + 1,
+        None => false,
+    }
 }
 
 impl Tails {
@@ -103,52 +164,57 @@ impl Tails {
         }))
     }
 
-    /// The session's tail, which goes at least up to `head`.
-    pub(super) async fn tail(&self, session_id: SessionId, head: Seq) -> Result<Arc<Tail>> {
-        let tail = self.get(session_id, head);
-        let mut new = false;
-        // Listening begins before the look at the log, so that nothing falls between. Should the first reader give up
-        // meanwhile, the next one does it.
-        let listening = async || {
-            let hints = self.0.notifier.listen(session_id).await;
-            new = true;
-            tokio::spawn(listen(Arc::downgrade(&tail), hints)).abort_handle()
-        };
-        tail.listener.get_or_init(listening).await;
-        if *tail.head.borrow() < head || new {
-            tail.catch_up().await?;
+    /// The session's tail, which goes at least up to `head`, the end of the log as it is now.
+    pub(super) async fn tail(&self, session_id: SessionId, head: Cursor) -> Result<Arc<Tail>> {
+        for _ in 0..3 {
+            let tail = self.get(session_id, head);
+            let is_new = tail.listen().await;
+            let (behind, sure) = {
+                let ring = locked(&tail.ring);
+                (ring.head.seq < head.seq, ring.epoch(head.seq) == head.epoch)
+            };
+            if is_new || behind || !sure {
+                tail.catch_up().await?;
+            }
+            let fits = {
+                let ring = locked(&tail.ring);
+                !ring.replaced && ring.agrees_with(head)
+            };
+            if fits {
+                return Ok(tail);
+            }
+            tail.replace();
         }
-        Ok(tail)
+        // The log is replaced again and again.
+        Err(Error::Unavailable)
     }
 
-    fn get(&self, session_id: SessionId, head: Seq) -> Arc<Tail> {
+    fn get(&self, session_id: SessionId, head: Cursor) -> Arc<Tail> {
         let mut open = locked(&self.0.open);
+        if !open.poller.as_ref().is_some_and(Task::runs) {
+            let (shared, pause) = (Arc::downgrade(&self.0), self.0.poll_interval);
+            open.poller = Some(Task::spawn("poller", pause, move || poll(Weak::clone(&shared))));
+        }
         if let Some(tail) = open.tails.get(&session_id).and_then(Weak::upgrade) {
             return tail;
         }
+        let ring = Ring { events: VecDeque::new(), bytes: 0, head, replaced: false };
         let tail = Arc::new(Tail {
             session_id,
             shared: Arc::clone(&self.0),
-            ring: Mutex::new(Ring { events: VecDeque::new(), bytes: 0, head }),
+            ring: Mutex::new(ring),
             growing: tokio::sync::Mutex::default(),
-            head: watch::Sender::new(head),
+            head: watch::Sender::new(head.seq),
             signals: broadcast::Sender::new(SIGNALS),
-            listener: OnceCell::new(),
+            listener: tokio::sync::Mutex::default(),
         });
         open.tails.insert(session_id, Arc::downgrade(&tail));
-        if !open.polling {
-            open.polling = true;
-            tokio::spawn(poll(Arc::downgrade(&self.0)));
-        }
         tail
     }
 }
 
 impl Drop for Tail {
     fn drop(&mut self) {
-        if let Some(listener) = self.listener.get() {
-            listener.abort();
-        }
         let mut open = locked(&self.shared.open);
         // A new tail may have taken the place already.
         if open.tails.get(&self.session_id).is_some_and(|tail| tail.strong_count() == 0) {
@@ -166,90 +232,159 @@ impl Tail {
         self.signals.subscribe()
     }
 
-    /// The next events after a position, at least one where there are any: from memory, or, for who is further behind
-    /// than that, from the log.
-    pub(super) async fn after(&self, position: Seq) -> Result<Vec<Arc<EventView>>> {
-        let head = {
-            let ring = locked(&self.ring);
-            if position >= ring.head {
-                return Ok(Vec::new());
-            }
-            let missing = usize::try_from(ring.head - position).unwrap_or(usize::MAX);
-            let kept = ring.events.len().checked_sub(missing);
-            // Names in it may have changed since; what the log gives has them anew.
-            if let Some(skip) = kept.filter(|skip| ring.events.get(*skip).is_some_and(|view| view.is_fresh())) {
-                return Ok(ring.events.iter().skip(skip).take(64).cloned().collect());
-            }
-            ring.head
-        };
-        let to = head.min(position + 64);
-        let range = LogRange { session_id: self.session_id, from: position + 1, to };
-        let rows = self.shared.store.log(&[range]).await?.into_iter().next().unwrap_or_default();
-        // Trimmed meanwhile.
-        if rows.first().is_none_or(|event| event.seq != position + 1) {
-            return Err(resync(&*self.shared.store, self.session_id, head).await);
+    /// Begins to listen for hints, where nothing listens; `true` where it began. It begins before the look at the log, so that
+    /// nothing falls between. Should the first reader drop its future meanwhile, the next one begins anew.
+    async fn listen(self: &Arc<Self>) -> bool {
+        let mut listener = self.listener.lock().await;
+        if listener.as_ref().is_some_and(Task::runs) {
+            return false;
         }
+        let hints = self.shared.hints(self.session_id).await;
+        let (tail, first) = (Arc::downgrade(self), Mutex::new(Some(hints)));
+        *listener = Some(Task::spawn("listener", self.shared.poll_interval, move || {
+            let hints = locked(&first).take().unwrap_or_else(|| stream::empty().boxed());
+            listen(Weak::clone(&tail), hints)
+        }));
+        true
+    }
+
+    /// The next events after a position, at least one where there are any: from memory, or, for a reader that is further behind
+    /// than that, from the log.
+    ///
+    /// # Errors
+    /// [`Resync`](Error::Resync) when the log no longer continues after that position.
+    pub(super) async fn after(&self, position: Cursor) -> Result<Vec<Arc<EventView>>> {
+        let ring_head = {
+            let ring = locked(&self.ring);
+            if ring.replaced || !ring.agrees_with(position) {
+                None
+            } else if position.seq >= ring.head.seq {
+                return Ok(Vec::new());
+            } else {
+                let missing = usize::try_from(ring.head.seq - position.seq).unwrap_or(usize::MAX);
+                let kept = ring.events.len().checked_sub(missing);
+                // Names in it may have changed since; what the log gives has them anew.
+                if let Some(skip) = kept.filter(|skip| ring.events.get(*skip).is_some_and(|view| view.is_fresh())) {
+                    return Ok(ring.events.iter().skip(skip).take(64).cloned().collect());
+                }
+                Some(ring.head.seq)
+            }
+        };
+        let Some(head) = ring_head else {
+            return Err(resync_now(&*self.shared.store, self.session_id).await);
+        };
+        let (from, to) = (position.seq.max(1), head.min(position.seq + 64));
+        let mut rows = self.shared.rows(self.session_id, from, to).await?;
+        if !continues(position, &rows) {
+            return Err(resync_now(&*self.shared.store, self.session_id).await);
+        }
+        rows.retain(|event| event.seq > position.seq);
         view::views(&self.shared.profiles, rows).await
     }
 
-    /// Refuses a position after which the kept log does not go on.
-    pub(super) async fn goes_on_from(&self, position: Seq) -> Result<()> {
-        let head = {
+    /// Refuses a position after which the kept log does not continue.
+    pub(super) async fn goes_on_from(&self, position: Cursor) -> Result<()> {
+        {
             let ring = locked(&self.ring);
-            if ring.events.len() as Seq >= ring.head.saturating_sub(position) {
+            let known = ring.epoch(position.seq).is_some() || position.epoch.is_none();
+            let kept = ring.events.len() as Seq >= ring.head.seq.saturating_sub(position.seq);
+            if known && kept && ring.agrees_with(position) {
                 return Ok(());
             }
-            ring.head
-        };
-        let range = LogRange { session_id: self.session_id, from: position + 1, to: position + 1 };
-        if self.shared.store.log(&[range]).await?.iter().all(Vec::is_empty) {
-            return Err(resync(&*self.shared.store, self.session_id, head).await);
         }
-        Ok(())
+        let rows = self.shared.rows(self.session_id, position.seq.max(1), position.seq + 1).await?;
+        if continues(position, &rows) { Ok(()) } else { Err(resync_now(&*self.shared.store, self.session_id).await) }
     }
 
     /// Reads what the log has beyond the ring.
     async fn catch_up(&self) -> Result<()> {
         loop {
-            let _growing = self.growing.lock().await;
-            let from = *self.head.borrow() + 1;
-            let range = LogRange { session_id: self.session_id, from, to: from + CHUNK - 1 };
-            let rows = self.shared.store.log(&[range]).await?.into_iter().next().unwrap_or_default();
+            let asked = locked(&self.ring).head.seq;
+            let rows = self.shared.rows(self.session_id, asked.max(1), asked + CHUNK).await?;
             let complete = (rows.len() as u64) < CHUNK;
-            self.grow(rows).await?;
+            self.take_log(asked, rows).await?;
             if complete {
                 return Ok(());
             }
         }
     }
 
-    /// Takes events in where they go on from the ring; `false` where there is a gap before them.
-    async fn take_in(&self, events: &[Arc<Event>]) -> Result<bool> {
+    /// Takes in what the log has from the position `asked` on, which was the ring's head when the log was read.
+    async fn take_log(&self, asked: Seq, rows: Vec<Arc<Event>>) -> Result<()> {
         let _growing = self.growing.lock().await;
-        let head = *self.head.borrow();
-        let is_news = |event: &&Arc<Event>| event.session_id == self.session_id && event.seq > head;
-        let news: Vec<_> = events.iter().filter(is_news).cloned().collect();
-        match news.first() {
-            None => Ok(true),
-            Some(first) if first.seq > head + 1 => Ok(false),
-            Some(_) => {
-                self.grow(news).await?;
-                Ok(true)
+        let found = locked(&self.ring).compare(asked, &rows);
+        match found {
+            Found::More => self.grow(rows).await,
+            Found::Trimmed => {
+                // Readers that were at the ring's head find the gap when they read the log.
+                let before = rows.first().map_or(0, |first| first.seq - 1);
+                {
+                    let mut ring = locked(&self.ring);
+                    (ring.events, ring.bytes, ring.head) = (VecDeque::new(), 0, Cursor::from(before));
+                }
+                self.grow(rows).await
+            }
+            Found::AnotherHistory => {
+                self.replace();
+                Ok(())
             }
         }
     }
 
-    /// Appends events, which must go on from the ring; the caller holds `growing`.
-    async fn grow(&self, events: Vec<Arc<Event>>) -> Result<()> {
+    /// Ends this tail, whose log was replaced: its readers are told by `RESYNC`, and the next reader gets a new tail.
+    fn replace(&self) {
+        if !std::mem::replace(&mut locked(&self.ring).replaced, true) {
+            tracing::warn!(session = %self.session_id, "a log continues from an older copy; its readers start again");
+        }
+        {
+            let mut open = locked(&self.shared.open);
+            let own = |tail: &Weak<Self>| std::ptr::eq(tail.as_ptr(), self);
+            if open.tails.get(&self.session_id).is_some_and(own) {
+                open.tails.remove(&self.session_id);
+            }
+        }
+        self.head.send_modify(|_| {});
+    }
+
+    /// Takes in the events of a hint where they continue the ring.
+    async fn take_in(&self, events: &[Arc<Event>]) -> Result<()> {
+        let disagree = {
+            let _growing = self.growing.lock().await;
+            let (head, disagree) = {
+                let ring = locked(&self.ring);
+                let of_another_history =
+                    |event: &Arc<Event>| event.session_id == self.session_id && !ring.agrees_with(event.cursor());
+                (ring.head.seq, events.iter().any(of_another_history))
+            };
+            if !disagree {
+                let is_news = |event: &&Arc<Event>| event.session_id == self.session_id && event.seq > head;
+                let news: Vec<_> = events.iter().filter(is_news).cloned().collect();
+                if news.first().is_some_and(|first| first.seq == head + 1) {
+                    self.grow(news).await?;
+                }
+            }
+            disagree
+        };
+        // A hint is no proof: the log decides.
+        if disagree { self.catch_up().await } else { Ok(()) }
+    }
+
+    /// Appends the events that continue the ring; the caller holds `growing`.
+    async fn grow(&self, mut events: Vec<Arc<Event>>) -> Result<()> {
+        let known = locked(&self.ring).head.seq;
+        events.retain(|event| event.seq > known);
         if events.is_empty() {
             return Ok(());
         }
         let views = view::views(&self.shared.profiles, events).await?;
         let head = {
             let mut ring = locked(&self.ring);
+            if ring.replaced {
+                return Ok(());
+            }
             for view in views {
-                if view.event.seq == ring.head + 1 {
-                    ring.head += 1;
+                if view.event.seq == ring.head.seq + 1 {
+                    ring.head = view.event.cursor();
                     ring.bytes += view.weight();
                     ring.events.push_back(view);
                 }
@@ -259,7 +394,7 @@ impl Tail {
                 let Some(oldest) = ring.events.pop_front() else { break };
                 ring.bytes -= oldest.weight();
             }
-            ring.head
+            ring.head.seq
         };
         self.head.send_replace(head);
         Ok(())
@@ -285,10 +420,12 @@ impl Tail {
     /// Takes in what a hint brings, and keeps what came too early.
     async fn follow(&self, head: Seq, events: Vec<Arc<Event>>, early: &mut Early) -> Result<()> {
         let told = events.last().map_or(0, |event| event.seq);
-        early.extend(events.into_iter().map(|event| (event.seq, event)));
         let known = *self.head.borrow();
+        // What the ring has already is only compared with it.
+        let (old, new): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event.seq <= known);
+        early.extend(new.into_iter().map(|event| (event.seq, event)));
         let dense = early.range(known + 1..).zip(known + 1..).take_while(|((seq, _), next)| *seq == next);
-        let dense: Vec<_> = dense.map(|((_, event), _)| Arc::clone(event)).collect();
+        let dense: Vec<_> = old.into_iter().chain(dense.map(|((_, event), _)| Arc::clone(event))).collect();
         self.take_in(&dense).await?;
         let known = *self.head.borrow();
         early.retain(|seq, _| *seq > known);
@@ -301,7 +438,19 @@ impl Tail {
     }
 }
 
-async fn listen(tail: Weak<Tail>, mut hints: futures_util::stream::BoxStream<'static, Hint>) {
+impl Shared {
+    async fn rows(&self, session_id: SessionId, from: Seq, to: Seq) -> Result<Vec<Arc<Event>>> {
+        let found = self.store.log(&[LogRange { session_id, from, to }]).await?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
+    /// The hints of a session; none from a notifier that does not answer, which is then asked again.
+    async fn hints(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
+        timeout(LISTEN_WAIT, self.notifier.listen(session_id)).await.unwrap_or_else(|_| stream::empty().boxed())
+    }
+}
+
+async fn listen(tail: Weak<Tail>, mut hints: BoxStream<'static, Hint>) {
     let mut early = Early::new();
     let mut due = None;
     loop {
@@ -327,7 +476,7 @@ async fn listen(tail: Weak<Tail>, mut hints: futures_util::stream::BoxStream<'st
                 early.clear();
                 due = None;
                 tokio::time::sleep(shared.poll_interval).await;
-                hints = shared.notifier.listen(id).await;
+                hints = shared.hints(id).await;
                 continue;
             }
         }
@@ -346,31 +495,50 @@ async fn poll(shared: Weak<Shared>) {
         let tails: Vec<Arc<Tail>> = {
             let mut open = locked(&shared.open);
             let tails: Vec<_> = open.tails.values().filter_map(Weak::upgrade).collect();
-            open.polling = !tails.is_empty();
             if tails.is_empty() {
+                // The next reader starts another one. This one is at its end.
+                open.poller = None;
                 return;
             }
             tails
         };
+        shared.look_at(&tails).await;
+    }
+}
+
+impl Shared {
+    /// Takes in what the logs of tails have beyond them. Each look includes the tail's last event, which tells whether the log is
+    /// still the same one.
+    async fn look_at(&self, tails: &[Arc<Tail>]) {
         let range = |tail: &Arc<Tail>| {
-            let from = *tail.head.borrow() + 1;
-            LogRange { session_id: tail.session_id, from, to: from + CHUNK - 1 }
+            let head = *tail.head.borrow();
+            LogRange { session_id: tail.session_id, from: head.max(1), to: head + CHUNK }
         };
         let ranges: Vec<LogRange> = tails.iter().map(range).collect();
-        match shared.store.log(&ranges).await {
+        let asked = |range: &LogRange| range.to - CHUNK;
+        match self.store.log(&ranges).await {
             Ok(found) => {
-                for (tail, rows) in tails.iter().zip(found) {
-                    let taken = match tail.take_in(&rows).await {
+                for ((tail, range), rows) in tails.iter().zip(&ranges).zip(found) {
+                    let full = rows.len() as u64 >= CHUNK;
+                    let taken = match tail.take_log(asked(range), rows).await {
                         // There may be more: what is late already must not wait for the next round.
-                        Ok(_) if rows.len() as u64 == CHUNK => tail.catch_up().await,
-                        taken => taken.map(|_| ()),
+                        Ok(()) if full => tail.catch_up().await,
+                        taken => taken,
                     };
                     if let Err(error) = taken {
                         tracing::warn!(session = %tail.session_id, %error, "could not follow a log");
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "could not look for news; trying again"),
+            // The store is away: asking for each session would take long and fail, too.
+            Err(error @ StoreError::Unavailable(_)) => tracing::warn!(%error, "could not look for news; trying again"),
+            // One log that cannot be read must not stop the readers of the others.
+            Err(_) if tails.len() > 1 => {
+                let (one, other) = tails.split_at(tails.len() / 2);
+                Box::pin(self.look_at(one)).await;
+                Box::pin(self.look_at(other)).await;
+            }
+            Err(error) => tracing::warn!(session = ?ranges.first(), %error, "could not look for news; trying again"),
         }
     }
 }

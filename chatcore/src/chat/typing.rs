@@ -20,7 +20,7 @@ impl Chat {
         // Fresh, because nothing is committed that would notice an old permission.
         self.allowed(session_id, &principal.user_id, Action::Send, Freshness::Fresh).await?;
         let user_id = principal.user_id.clone();
-        self.inner.notifier.publish(Hint::Signal(Signal::Typing { session_id, user_id, is_typing })).await;
+        self.publish(Hint::Signal(Signal::Typing { session_id, user_id, is_typing })).await;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Events as readers see them: with the names of whom they are about.
 
 use std::{
-    any::Any,
+    any::{Any, TypeId},
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -12,26 +12,45 @@ use crate::{
     model::{Content, Event, EventKind, Message, MessageId, Profile, Signal, UserId},
 };
 
-/// An event with the profiles of the people in it. One is shared by all readers of a process and depends on none of
+/// Encodings of one event that are kept; more of them are worked out each time.
+const KEPT_ENCODINGS: usize = 4;
+
+/// A way to encode events for a transport. Its type is its name: two encodings with the same output are kept apart.
+pub trait Encoding: 'static {
+    /// What it makes of an event.
+    type Output: Clone + Send + Sync + 'static;
+
+    /// Encodes an event. The same event always gives the same output.
+    fn encode(view: &EventView) -> Self::Output;
+}
+
+/// An event with the profiles of the users in it. One is shared by all readers of a process and depends on none of
 /// them, so a frontend can encode it once for all its connections.
 #[derive(Debug)]
 pub struct EventView {
     /// The event.
     pub event: Arc<Event>,
-    /// Who did it.
+    /// The user who did it.
     pub actor: Profile,
-    /// Whom it is about, where that is not the actor.
+    /// The user whom it is about, where that is not the actor.
     pub subject: Option<Profile>,
     made: Instant,
-    encoded: OnceLock<Box<dyn Any + Send + Sync>>,
+    encoded: [OnceLock<(TypeId, Box<dyn Any + Send + Sync>)>; KEPT_ENCODINGS],
 }
 
 impl EventView {
-    /// What `encode` makes of this event, kept with it: worked out once however many connections ask. One process has one
-    /// encoding to keep; should a second kind of encoding ask, it is worked out each time.
-    pub fn encoded<T: Clone + Send + Sync + 'static>(&self, encode: impl Fn(&Self) -> T) -> T {
-        let kept = self.encoded.get_or_init(|| Box::new(encode(self)));
-        kept.downcast_ref::<T>().cloned().unwrap_or_else(|| encode(self))
+    /// This event in an encoding. It is encoded once, however many connections ask, and kept with the event; the first four
+    /// encodings that ask are kept.
+    #[must_use]
+    pub fn encoded<E: Encoding>(&self) -> E::Output {
+        let wanted = TypeId::of::<E>();
+        for kept in &self.encoded {
+            let (encoding, output) = kept.get_or_init(|| (wanted, Box::new(E::encode(self))));
+            if let Some(output) = output.downcast_ref::<E::Output>().filter(|_| *encoding == wanted) {
+                return output.clone();
+            }
+        }
+        E::encode(self)
     }
 
     /// Whether the names in it are as fresh as any that are looked up.
@@ -84,7 +103,7 @@ pub(super) async fn views(profiles: &Profiles, events: Vec<Arc<Event>>) -> Resul
     let public = |user: &UserId| profiles::public(profiles::of(&found, user));
     let view = |event: Arc<Event>| {
         let (actor, subject) = (public(&event.actor), event.subject().map(public));
-        Arc::new(EventView { event, actor, subject, made: Instant::now(), encoded: OnceLock::new() })
+        Arc::new(EventView { event, actor, subject, made: Instant::now(), encoded: Default::default() })
     };
     Ok(events.into_iter().map(view).collect())
 }

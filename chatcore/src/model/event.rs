@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ClientId, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType, UserId};
+use super::{ClientId, Cursor, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType, UserId};
 
 /// A position in a session's log: 1 for its first event, dense. 0 stands before the first.
 pub type Seq = u64;
@@ -174,6 +174,12 @@ impl EventKind {
 }
 
 impl Event {
+    /// Its position with its epoch: a reader that has it continues after it.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor::at(self.seq, self.created_at)
+    }
+
     /// The user whom the event is about, where that is not the actor.
     #[must_use]
     pub const fn subject(&self) -> Option<&UserId> {

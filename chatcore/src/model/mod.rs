@@ -1,5 +1,6 @@
 //! Plain data: what a chat consists of. Imports nothing else of this crate.
 
+mod cursor;
 mod event;
 mod id;
 mod message;
@@ -9,6 +10,7 @@ mod profile;
 mod session;
 mod signal;
 
+pub use cursor::{Cursor, Epoch};
 pub use event::{Event, EventKind, NewEvent, Seq, SessionChanges};
 pub use id::{ClientId, InvalidId, MessageId, ParticipantId, SessionId, UserId};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageType, SpeakerRole};

@@ -93,6 +93,8 @@ pub struct SessionDetails {
     pub messages: Vec<Message>,
     /// The position of the log at which all of this held: subscribe after it and nothing is missed.
     pub seq: super::Seq,
+    /// The same position with its epoch.
+    pub cursor: super::Cursor,
 }
 
 impl SessionDetails {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::ParticipantRecord;
-use crate::model::{Seq, Session, SessionId, UserId};
+use crate::model::{Cursor, Seq, Session, SessionId, UserId};
 
 /// Of which session facts are wanted, and about whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,14 @@ pub struct Head {
     pub number: u64,
     /// When the last event was accepted; the Unix epoch for an empty log.
     pub at: DateTime<Utc>,
+}
+
+impl Head {
+    /// The last position with its epoch.
+    #[must_use]
+    pub fn cursor(self) -> Cursor {
+        Cursor::at(self.seq, self.at)
+    }
 }
 
 /// What a decision needs.

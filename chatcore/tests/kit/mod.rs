@@ -128,6 +128,12 @@ pub(crate) struct Breakable {
     pub(crate) log_reads: Arc<AtomicU64>,
     /// What happens before the next lists of participants are read, one thing each time.
     pub(crate) before_lists: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
+    /// The next read of a log panics.
+    pub(crate) panics: Arc<AtomicBool>,
+    /// Commits to this session wait for ever.
+    pub(crate) stuck: Arc<Mutex<Option<SessionId>>>,
+    /// The log of this session cannot be read.
+    pub(crate) corrupt: Arc<Mutex<Option<SessionId>>>,
     /// Up to here logs were trimmed.
     pub(crate) trimmed: Arc<AtomicU64>,
 }
@@ -150,6 +156,9 @@ impl Breakable {
 #[async_trait]
 impl ChatStore for Breakable {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        if *self.stuck.lock().unwrap() == Some(change.session_id) {
+            std::future::pending::<()>().await;
+        }
         let committed = self.store.commit(change).await?;
         if self.reads_fail_after_commit.load(Ordering::SeqCst) {
             self.reads_fail.store(true, Ordering::SeqCst);
@@ -163,6 +172,11 @@ impl ChatStore for Breakable {
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
         self.log_reads.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "as the test wants it");
+        let corrupt = *self.corrupt.lock().unwrap();
+        if ranges.iter().any(|range| Some(range.session_id) == corrupt) {
+            return Err(StoreError::Corrupt("as the test wants it".to_owned()));
+        }
         let mut found = self.read()?.log(ranges).await?;
         let trimmed = self.trimmed.load(Ordering::SeqCst);
         found.iter_mut().for_each(|part| part.retain(|event| event.seq > trimmed));

@@ -9,9 +9,9 @@ async fn part(stream: &mut AllSubscription) -> AllDelivery {
 }
 
 /// The next, which must announce a session.
-async fn announced(stream: &mut AllSubscription) -> Position {
+async fn announced(stream: &mut AllSubscription) -> (SessionId, Seq) {
     match part(stream).await {
-        AllDelivery::Subscribed(position) => position,
+        AllDelivery::Subscribed(position) => (position.session_id, position.cursor.seq),
         other => panic!("{other:?}"),
     }
 }
@@ -31,10 +31,10 @@ async fn unnamed_sessions_start_live_and_named_ones_where_they_are_told_to() {
     let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
     let (first, second) = (room(&chat, &alice, &[&bob]).await, room(&chat, &alice, &[&bob]).await);
     say(&chat, &alice, first, "missed").await;
-    let mut all = chat.subscribe_all(&bob, &[Position { session_id: first, seq: 2 }]).await.unwrap();
+    let mut all = chat.subscribe_all(&bob, &[Position::new(first, 2)]).await.unwrap();
     let mut starts = [announced(&mut all).await, announced(&mut all).await];
-    starts.sort_by_key(|position| position.session_id);
-    assert_eq!(starts, [Position { session_id: first, seq: 2 }, Position { session_id: second, seq: 2 }]);
+    starts.sort();
+    assert_eq!(starts, [(first, 2), (second, 2)]);
     assert_eq!(event(&mut all).await.1, 3, "what was missed");
     say(&chat, &alice, second, "live").await;
     let (id, seq, _) = event(&mut all).await;
@@ -56,7 +56,7 @@ async fn a_session_that_one_comes_into_is_announced_and_begins_with_that() {
     for _ in 0..300 {
         say(&chat, &alice, joined, "after").await;
     }
-    assert_eq!(announced(&mut all).await, Position { session_id: joined, seq: 301 });
+    assert_eq!(announced(&mut all).await, (joined, 301));
     let (_, seq, kind) = event(&mut all).await;
     assert!(seq == 302 && matches!(kind, EventKind::ParticipantJoined { .. }), "{kind:?}");
     for seq in 303..=602 {
@@ -67,11 +67,11 @@ async fn a_session_that_one_comes_into_is_announced_and_begins_with_that() {
     chat.me(&bob).await.unwrap();
     let add = AddParticipant { user_id: bob.user_id.clone(), role: None };
     chat.add_participant(&alice, added, add).await.unwrap();
-    assert_eq!(announced(&mut all).await, Position { session_id: added, seq: 1 });
+    assert_eq!(announced(&mut all).await, (added, 1));
     assert!(matches!(event(&mut all).await.2, EventKind::ParticipantAdded { .. }));
     // Made.
     let made = chat.create_session(&bob, CreateSession::titled("mine")).await.unwrap().summary.session.id;
-    assert_eq!(announced(&mut all).await, Position { session_id: made, seq: 0 });
+    assert_eq!(announced(&mut all).await, (made, 0));
     assert!(matches!(event(&mut all).await.2, EventKind::SessionCreated { .. }));
 }
 
@@ -86,7 +86,7 @@ async fn leaving_ends_one_session_and_coming_back_announces_it_again() {
     say(&chat, &alice, id, "not for bob").await;
     chat.join(&bob, id).await.unwrap();
     assert!(matches!(event(&mut all).await.2, EventKind::ParticipantRemoved { .. }));
-    assert_eq!(announced(&mut all).await, Position { session_id: id, seq: 4 });
+    assert_eq!(announced(&mut all).await, (id, 4));
     assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
     chat.delete_session(&alice, id).await.unwrap();
     assert_eq!(event(&mut all).await.2, EventKind::SessionDeleted);
@@ -99,7 +99,7 @@ async fn what_cannot_be_followed_is_told_and_concerns_the_others_nothing() {
     let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
     let (mine, strange) = (room(&chat, &alice, &[&bob]).await, room(&chat, &alice, &[]).await);
     let hidden = session(&chat, &alice, SessionType::Private).await;
-    let at = |session_id, seq| Position { session_id, seq };
+    let at = |session_id, seq: Seq| Position::new(session_id, seq);
     let mut all = chat.subscribe_all(&bob, &[at(strange, 0), at(hidden, 0), at(mine, 3)]).await.unwrap();
     let mut ended = Vec::new();
     for _ in 0..3 {
@@ -117,7 +117,7 @@ async fn what_cannot_be_followed_is_told_and_concerns_the_others_nothing() {
         ]
     );
     chat.join(&bob, strange).await.unwrap();
-    assert_eq!(announced(&mut all).await, at(strange, 1), "and the one whose place was wrong stays out");
+    assert_eq!(announced(&mut all).await, (strange, 1), "and the one whose place was wrong stays out");
 
     let twice = chat.subscribe_all(&bob, &[at(mine, 0), at(mine, 1)]).await.unwrap_err();
     assert!(matches!(twice, Error::Invalid(_)), "{twice:?}");
@@ -138,7 +138,8 @@ async fn there_are_only_so_many() {
         matches!(told, AllDelivery::Ended { session_id, error: Error::LimitExceeded { .. } } if session_id == third),
         "{told:?}"
     );
-    let fresh = chat.subscribe_all(&bob, &[]).await.unwrap_err();
+    let too_many = [first, third, SessionId(uuid::Uuid::from_u128(1))].map(|id| Position::new(id, 0));
+    let fresh = chat.subscribe_all(&bob, &too_many).await.unwrap_err();
     assert!(matches!(fresh, Error::LimitExceeded { limit: 2, .. }), "{fresh:?}");
     say(&chat, &alice, first, "goes on").await;
     assert_eq!(event(&mut all).await.0, first);
@@ -147,7 +148,7 @@ async fn there_are_only_so_many() {
     assert!(matches!(event(&mut all).await.2, EventKind::ParticipantLeft));
     chat.leave(&bob, third).await.unwrap();
     let fourth = room(&chat, &alice, &[&bob]).await;
-    assert_eq!(announced(&mut all).await.session_id, fourth);
+    assert_eq!(announced(&mut all).await.0, fourth);
     assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
 
     let limits = Limits { streams_per_user: 2, ..Limits::default() };
@@ -160,6 +161,112 @@ async fn there_are_only_so_many() {
     drop((two, again));
 }
 
+#[tokio::test]
+async fn somebody_who_is_brought_into_many_sessions_still_has_a_stream() {
+    let limits = Limits { stream_sessions: 3, ..Limits::default() };
+    let store = Arc::new(MemoryStore::new());
+    let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
+    let (alice, bob, mallory) = (user("alice"), user("bob"), user("mallory"));
+    let (old, named) = (room(&chat, &alice, &[&bob]).await, room(&chat, &alice, &[&bob]).await);
+    for _ in 0..5 {
+        let id = session(&chat, &mallory, SessionType::InviteOnly).await;
+        let add = AddParticipant { user_id: bob.user_id.clone(), role: None };
+        chat.add_participant(&mallory, id, add).await.unwrap();
+    }
+    say(&chat, &alice, old, "the oldest session, and the one that was active last").await;
+    let mut all = chat.subscribe_all(&bob, &[Position::new(named, 0)]).await.unwrap();
+    let starts = [announced(&mut all).await, announced(&mut all).await, announced(&mut all).await];
+    assert_eq!(
+        (starts[0], starts[1]),
+        ((named, 0), (old, 3)),
+        "named ones always count, then the most active come first"
+    );
+    let told = loop {
+        match part(&mut all).await {
+            AllDelivery::LeftOut { sessions } => break sessions,
+            AllDelivery::Delivered(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told, 4);
+    say(&chat, &alice, old, "more").await;
+    while event(&mut all).await.0 != old {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_search_for_sessions_come_into_elsewhere_runs_once_for_all_streams() {
+    let store = Breakable::default();
+    let (here, there) = (Chat::new(store.clone()), Chat::new(store.intact()));
+    let (alice, bob) = (user("alice"), user("bob"));
+    let mut streams = Vec::new();
+    for _ in 0..here.limits().streams_per_user {
+        streams.push(here.subscribe_all(&bob, &[]).await.unwrap());
+    }
+    let before = store.reads.load(Ordering::SeqCst);
+    tokio::time::sleep(here.limits().membership_interval * 10 + Duration::from_secs(1)).await;
+    assert_eq!(store.reads.load(Ordering::SeqCst) - before, 10, "one list each time, for all ten streams");
+    let id = room(&there, &alice, &[&bob]).await;
+    for all in &mut streams {
+        assert_eq!(announced(all).await, (id, 1));
+    }
+    // It ends with the last stream.
+    drop(streams);
+    tokio::time::sleep(here.limits().membership_interval * 2).await;
+    let before = store.reads.load(Ordering::SeqCst);
+    tokio::time::sleep(here.limits().membership_interval * 10).await;
+    assert_eq!(store.reads.load(Ordering::SeqCst), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_left_and_come_into_again_elsewhere_is_announced_again() {
+    let store = Arc::new(MemoryStore::new());
+    let (here, there) = (Chat::new(Arc::clone(&store)), Chat::new(store));
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&there, &alice, &[&bob]).await;
+    let mut all = here.subscribe_all(&bob, &[]).await.unwrap();
+    assert_eq!(announced(&mut all).await, (id, 2));
+    for round in 0..3 {
+        there.leave(&bob, id).await.unwrap();
+        assert!(matches!(event(&mut all).await.2, EventKind::ParticipantLeft));
+        // At once, or only after some searches.
+        tokio::time::sleep(here.limits().membership_interval * round).await;
+        there.join(&bob, id).await.unwrap();
+        assert_eq!(announced(&mut all).await, (id, 3 + 2 * Seq::from(round)));
+        assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_cannot_be_read_ends_alone() {
+    let store = Breakable::default();
+    let chat = Chat::builder(store.clone()).build();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let (broken, whole) = (room(&chat, &alice, &[&bob]).await, room(&chat, &alice, &[&bob]).await);
+    let mut all = chat.subscribe_all(&bob, &[]).await.unwrap();
+    announced(&mut all).await;
+    announced(&mut all).await;
+    // The hints of both are lost, so that only the poll brings news, of both sessions at once.
+    *store.corrupt.lock().unwrap() = Some(broken);
+    let elsewhere = Chat::new(store.intact());
+    for round in 0..3 {
+        say(&elsewhere, &alice, broken, "cannot be read").await;
+        say(&elsewhere, &alice, whole, "can be read").await;
+        let (id, seq, _) = event(&mut all).await;
+        assert_eq!((id, seq), (whole, 3 + round));
+    }
+    // A new stream says which one it is, and has the other.
+    let mut all = chat.subscribe_all(&bob, &[]).await.unwrap();
+    let mut told = (0, 0);
+    for _ in 0..2 {
+        match part(&mut all).await {
+            AllDelivery::Subscribed(position) if position.session_id == whole => told.0 += 1,
+            AllDelivery::Ended { session_id, error: Error::Internal } if session_id == broken => told.1 += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, (1, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_come_into_through_another_process_is_seen_by_looking() {
     let store = Arc::new(MemoryStore::new());
@@ -169,14 +276,15 @@ async fn a_session_come_into_through_another_process_is_seen_by_looking() {
     let mut all = here.subscribe_all(&bob, &[]).await.unwrap();
     let id = room(&there, &alice, &[&bob]).await;
     say(&there, &alice, id, "hello").await;
-    assert_eq!(announced(&mut all).await, Position { session_id: id, seq: 1 });
+    assert_eq!(announced(&mut all).await, (id, 1));
     assert_eq!((event(&mut all).await.1, event(&mut all).await.1), (2, 3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_one_is_in_and_may_not_view_is_told_of_once() {
     let table = PermissionTable::default().with(ParticipantRole::Viewer, ActionKind::View, false);
-    let chat = Chat::builder(MemoryStore::new()).permissions(table).build();
+    let store = Breakable::default();
+    let chat = Chat::builder(store.clone()).permissions(table).build();
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
     let other = room(&chat, &alice, &[&bob]).await;
@@ -191,11 +299,14 @@ async fn a_session_that_one_is_in_and_may_not_view_is_told_of_once() {
         }
     }
     assert_eq!((ended, begun), (vec![id], vec![other]));
-    // Many looks later there is nothing more to tell.
+    // Many looks later there is nothing more to tell. A look searches no log: its poll reads are those of the other session.
+    let (reads, poll) = (store.log_reads.load(Ordering::SeqCst), chat.limits().poll_interval);
     tokio::time::timeout(Duration::from_secs(600), all.next()).await.unwrap_err();
+    let polls = u64::try_from(Duration::from_secs(600).as_millis() / poll.as_millis()).unwrap();
+    assert!(store.log_reads.load(Ordering::SeqCst) - reads <= polls + 1);
     // It is looked at all the same.
     chat.change_role(&alice, id, &bob.user_id, ParticipantRole::Member).await.unwrap();
-    assert_eq!(announced(&mut all).await.session_id, id);
+    assert_eq!(announced(&mut all).await.0, id);
 }
 
 #[tokio::test(start_paused = true)]

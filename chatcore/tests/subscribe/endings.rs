@@ -151,6 +151,6 @@ async fn a_store_that_is_away_ends_the_stream_and_it_can_be_gone_on_with() {
     assert_eq!(in_time(events.next_event()).await.unwrap().unwrap_err(), Error::Unavailable);
     assert!(in_time(events.next_event()).await.is_none());
     store.reads_fail.store(false, Ordering::SeqCst);
-    let mut events = chat.subscribe(&alice, id, Some(events.after())).await.unwrap();
+    let mut events = chat.subscribe(&alice, id, events.after()).await.unwrap();
     assert_eq!(seqs(&take(&mut events, 3).await), [1, 2, 3]);
 }

@@ -14,8 +14,10 @@ mod endings;
 mod kit;
 mod load;
 mod notifiers;
+mod replaced;
 mod replay;
 mod signals;
+mod survives;
 
 use std::{
     sync::{
@@ -28,7 +30,7 @@ use std::{
 use async_trait::async_trait;
 use chatcore::{
     Chat, Error, InProcessNotifier, Limits, MemoryStore, Notifier, Principal,
-    chat::{Delivery, SendMessage, Subscription, UpdateSession},
+    chat::{Delivery, Encoding, EventView, SendMessage, Subscription, UpdateSession},
     model::{Event, EventKind, ParticipantRole, Seq, SessionId, SessionType, Signal},
     notify::Hint,
     permission::{ActionKind, Denial, PermissionTable},

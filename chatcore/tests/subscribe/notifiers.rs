@@ -6,14 +6,14 @@ use super::*;
 type Bend = Box<dyn Fn(usize, Hint) -> Vec<Hint> + Send + Sync>;
 
 /// Carries hints, and bends them.
-struct Bent {
+pub(crate) struct Bent {
     notifier: InProcessNotifier,
     bend: Bend,
     published: AtomicUsize,
 }
 
 impl Bent {
-    fn new(bend: impl Fn(usize, Hint) -> Vec<Hint> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(bend: impl Fn(usize, Hint) -> Vec<Hint> + Send + Sync + 'static) -> Self {
         Self { notifier: InProcessNotifier::new(), bend: Box::new(bend), published: AtomicUsize::new(0) }
     }
 }
