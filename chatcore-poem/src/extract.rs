@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, str::FromStr};
 use bytes::Bytes;
 use chatcore::{
     Code, Error, FieldError, Principal,
-    model::{Bound, SessionId, UserId},
+    model::{Bound, Cursor, SessionId, UserId},
 };
 use chatcore_http::{bearer, read_body};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
@@ -187,6 +187,31 @@ text_param!(
     PlaceParam(Bound),
     MetaSchema::new("string")
 );
+
+text_param!(
+    /// A position in a log in a query, with or without its epoch. `None` for a negative number.
+    CursorParam(Option<Cursor>),
+    MetaSchema::new("string")
+);
+
+impl CursorParam {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.parse::<i64>().is_ok_and(|number| number < 0) {
+            return Ok(Self(None));
+        }
+        text.parse()
+            .map(|cursor| Self(Some(cursor)))
+            .map_err(|_| "a position in the session's log, or a cursor".to_owned())
+    }
+
+    /// The cursor.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) for a negative number.
+    pub(crate) fn cursor(self) -> Result<Cursor, Error> {
+        self.0.ok_or_else(|| Error::invalid("after", Code::ValidationInvalidValue, "must not be negative"))
+    }
+}
 
 impl SessionParam {
     fn parse(text: &str) -> Result<Self, String> {

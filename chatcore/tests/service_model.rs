@@ -329,8 +329,8 @@ impl World {
         for view in events {
             let (event, summary) = (&view.event, &mut replayed.summary);
             assert_eq!(event.seq, replayed.seq + 1);
-            (replayed.seq, replayed.cursor) = (event.seq, event.cursor());
-            summary.seq = event.seq;
+            replayed.seq = event.seq;
+            (summary.seq, summary.cursor) = (event.seq, event.cursor());
             replayed.messages.extend(view.message());
             summary.message_count = event.number;
             let came = |participant_id, profile: &Profile, role| Participant {

@@ -187,14 +187,14 @@ pub(super) fn participants(
 
 pub(super) fn events(
     found: EventPage,
-    after: u64,
     event: impl Fn(Arc<EventView>) -> async_graphql::Result<SessionEvent>,
 ) -> async_graphql::Result<EventConnection> {
-    let EventPage { events, head } = found;
-    let last = events.last().map_or(after, |view| view.event.seq);
-    let mut connection = Connection::with_additional_fields(after > 0, last < head, Head { head: Long(head) });
+    let last = found.next().seq;
+    let EventPage { after, events, head } = found;
+    let fields = Head { head: Long(head.seq) };
+    let mut connection = Connection::with_additional_fields(after.seq > 0, last < head.seq, fields);
     for view in events {
-        let cursor = view.event.seq.to_string();
+        let cursor = view.event.cursor().to_string();
         connection.edges.push(async_graphql::connection::Edge::new(cursor, event(view)?));
     }
     Ok(connection)

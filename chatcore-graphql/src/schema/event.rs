@@ -45,6 +45,11 @@ macro_rules! events {
                 Long(self.view.event.seq)
             }
 
+            /// The position with its epoch: what to continue after.
+            async fn cursor(&self) -> String {
+                self.view.event.cursor().to_string()
+            }
+
             /// When it happened.
             async fn created_at(&self) -> DateTime {
                 DateTime(self.view.event.created_at)
@@ -224,6 +229,7 @@ pub(super) enum SessionSetting {
 #[graphql(
     field(name = "session_id", ty = "ID", desc = "The session."),
     field(name = "seq", ty = "Long", desc = "The position in the session's log: 1, 2, 3… without a gap."),
+    field(name = "cursor", ty = "String", desc = "The position with its epoch: what to continue after."),
     field(name = "created_at", ty = "DateTime", desc = "When it happened."),
     field(name = "actor", ty = "User", desc = "Who did it.")
 )]
@@ -274,6 +280,16 @@ pub(super) struct Subscribed {
     session_id: ID,
     /// The position: the first event that follows is the one after it.
     after: Long,
+    /// The position with its epoch.
+    cursor: String,
+}
+
+/// The caller is in more sessions than one subscription has room for. It has those named in `after`, and of the others the most
+/// recently active ones.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct SessionsLeftOut {
+    /// How many sessions this subscription does not have.
+    sessions: Long,
 }
 
 /// Somebody started or stopped typing. It is not in the log.
@@ -303,6 +319,7 @@ pub(super) struct SubscriptionEnded {
 pub(super) enum Delivery {
     Subscribed(Subscribed),
     Ended(SubscriptionEnded),
+    LeftOut(SessionsLeftOut),
     Typing(Typing),
     Created(SessionCreated),
     Updated(SessionUpdated),
@@ -332,8 +349,9 @@ impl From<SessionEvent> for Delivery {
 }
 
 impl Delivery {
-    pub(super) fn subscribed(Position { session_id, seq }: Position) -> Self {
-        Subscribed { session_id: ID(session_id.to_string()), after: Long(seq) }.into()
+    pub(super) fn subscribed(Position { session_id, cursor }: Position) -> Self {
+        let session_id = ID(session_id.to_string());
+        Subscribed { session_id, after: Long(cursor.seq), cursor: cursor.to_string() }.into()
     }
 
     pub(super) fn delivered(delivery: Delivered, loads: impl FnOnce() -> Arc<Loads>) -> async_graphql::Result<Self> {
@@ -347,6 +365,7 @@ impl Delivery {
         match delivery {
             AllDelivery::Subscribed(position) => Ok(Self::subscribed(position)),
             AllDelivery::Delivered(delivery) => Self::delivered(delivery, loads),
+            AllDelivery::LeftOut { sessions } => Ok(SessionsLeftOut { sessions: Long(sessions) }.into()),
             AllDelivery::Ended { session_id, error } => Ok(SubscriptionEnded {
                 session_id: ID(session_id.to_string()),
                 code: error.code().as_str().to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Interface, Object, PathSegment, Result};
 use chatcore::{
     Error,
-    chat::{MessagesOf, ParticipantsOf},
+    chat::{MessagesOf, ParticipantsOf, Start},
     model::{MessageId, SessionId},
 };
 
@@ -175,29 +175,26 @@ impl Query {
         Ok(Some(Message { message, loads }))
     }
 
-    /// A session's events, oldest first; the cursor of an event is its `seq`. At most 100 at a time, 50 by default.
+    /// A session's events, oldest first; the cursor of an event is its `cursor`. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn events(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The position after which to begin; 0 where not given.")] after: Option<String>,
+        #[graphql(desc = "The cursor or position after which to begin; the first event, where not given.")]
+        after: Option<String>,
     ) -> Result<Option<EventConnection>> {
         let call = Use::of(context).await?;
         let id = session_id(&session).or_field_error()?;
-        let after = match after.map(|after| after.parse::<u64>()) {
-            None => 0,
-            Some(Ok(after)) => after,
-            Some(Err(_)) => {
-                return Err(crate::field_error(&Error::malformed("after", "a position in the session's log")));
-            }
-        };
+        let unknown =
+            |_| crate::field_error(&Error::malformed("after", "a position in the session's log, or a cursor"));
+        let start = Start::or_beginning(after.map(|after| after.parse()).transpose().map_err(unknown)?);
         let limit = natural("limit", first).or_field_error()?;
-        let page = call.chat.events(call.principal, id, after, limit).await.or_field_error()?;
+        let page = call.chat.events(call.principal, id, start, limit).await.or_field_error()?;
         let loads = call.loads();
         let event = |view| SessionEvent::new(view, || Arc::clone(&loads));
-        connection::events(page, after, event).map(Some)
+        connection::events(page, event).map(Some)
     }
 }
 

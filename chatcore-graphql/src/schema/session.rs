@@ -118,6 +118,11 @@ impl Session {
         Long(self.summary.seq)
     }
 
+    /// The last position of its log with its epoch: what to continue after.
+    async fn cursor(&self) -> String {
+        self.summary.cursor.to_string()
+    }
+
     /// Who is in it, in the order in which they came. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn participants(

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Result};
-use chatcore::chat;
+use chatcore::{
+    Code, Error,
+    chat::{self, Start},
+    model::Cursor,
+};
 use futures_util::{Stream, StreamExt as _, stream};
 
 use super::{
@@ -18,8 +22,25 @@ use super::{
 struct PositionInput {
     /// The session.
     session_id: ID,
-    /// The position after which to go on.
-    seq: Long,
+    /// The position after which to continue. Give this, or the cursor.
+    seq: Option<Long>,
+    /// The cursor after which to continue, as an event or `Subscribed` gave it: it is refused when the log no longer has that event.
+    cursor: Option<String>,
+}
+
+/// The place after which to continue, by a position or by a cursor.
+fn place(after: Option<Long>, cursor: Option<String>) -> chatcore::Result<Option<Cursor>> {
+    match (after, cursor) {
+        (None, None) => Ok(None),
+        (Some(Long(seq)), None) => Ok(Some(seq.into())),
+        (None, Some(cursor)) => {
+            let unknown = |_| Error::malformed("cursor", "a cursor as the server gave it out");
+            cursor.parse().map(Some).map_err(unknown)
+        }
+        (Some(_), Some(_)) => {
+            Err(Error::invalid("cursor", Code::ValidationInvalidValue, "give a position or a cursor, not both"))
+        }
+    }
 }
 
 /// What may be followed.
@@ -29,25 +50,31 @@ pub(crate) struct Subscription;
 #[async_graphql::Subscription]
 impl Subscription {
     /// A session's events after a position and on live, and its signals. First comes `Subscribed`. A client that comes back goes
-    /// on after the last `seq` that it saw. It completes with the event that takes the right to read away.
+    /// on after the last `cursor` that it saw. It completes with the event that takes the right to read away.
     async fn session_events(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "The position after which to begin; now, where not given.")] after: Option<Long>,
+        #[graphql(desc = "The position after which to begin; now, where neither this nor a cursor is given.")]
+        after: Option<Long>,
+        #[graphql(
+            desc = "The cursor after which to begin: it is refused by RESYNC when the log no longer has that event."
+        )]
+        cursor: Option<String>,
     ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
         let call = Use::of(context).await?;
         let id = session_id(&session).or_field_error()?;
-        let after = after.map(|Long(seq)| seq);
-        let events = call.chat.subscribe(call.principal, id, after).await.or_field_error()?;
-        let start = chat::Position { session_id: id, seq: events.after() };
+        let start = Start::or_now(place(after, cursor).or_field_error()?);
+        let events = call.chat.subscribe(call.principal, id, start).await.or_field_error()?;
+        let start = chat::Position { session_id: id, cursor: events.after() };
         let loads = loads(call.reads());
         let first = stream::iter([Ok(Delivery::subscribed(start))]);
         Ok(first.chain(events.map(move |delivery| Delivery::delivered(delivery.or_field_error()?, &loads))))
     }
 
     /// The events and signals of all of the caller's sessions. First comes a `Subscribed` for each of them; for one that the
-    /// caller comes into later it comes then, before the event that brought them in.
+    /// caller comes into later it comes then, before the event that brought them in. With more than 1,000 sessions it has those named
+    /// in `after` and the most recently active others, and a `SessionsLeftOut` says how many it does not have.
     async fn all_session_events(
         &self,
         context: &Context<'_>,
@@ -56,8 +83,10 @@ impl Subscription {
         >,
     ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
         let call = Use::times(context, after.as_ref().map_or(1, |after| after.len().max(1))).await?;
-        let position = |PositionInput { session_id: id, seq: Long(seq) }: PositionInput| {
-            session_id(&id).map(|session_id| chat::Position { session_id, seq })
+        let position = |PositionInput { session_id: id, seq, cursor }: PositionInput| {
+            let missing = || Error::invalid("seq", Code::ValidationRequiredField, "give a position or a cursor");
+            let cursor = place(seq, cursor)?.ok_or_else(missing)?;
+            Ok(chat::Position { session_id: session_id(&id)?, cursor })
         };
         let after: chatcore::Result<Vec<_>> = after.unwrap_or_default().into_iter().map(position).collect();
         let all = call.chat.subscribe_all(call.principal, &after.or_field_error()?).await.or_field_error()?;

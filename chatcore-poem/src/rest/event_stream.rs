@@ -2,8 +2,8 @@
 
 use chatcore::{
     Chat, Principal, Result,
-    chat::Delivery,
-    model::{Seq, SessionId},
+    chat::{Delivery, Start},
+    model::SessionId,
 };
 use chatcore_http::Sockets;
 use futures_util::{StreamExt as _, stream};
@@ -20,9 +20,9 @@ pub(super) async fn open(
     sockets: &Sockets,
     principal: &Principal,
     id: SessionId,
-    after: Option<Seq>,
+    start: Start,
 ) -> Result<SSE> {
-    let subscription = chat.subscribe(principal, id, after).await?;
+    let subscription = chat.subscribe(principal, id, start).await?;
     let places = (sockets.take_for(&principal.user_id)?, sockets.take()?);
     // The position is told before anything happens, so that who loses the connection until then does not miss it.
     let start = [Event::retry(RETRY), Event::message("").id(subscription.after().to_string())];
@@ -44,7 +44,7 @@ pub(super) async fn open(
 fn event_of(session_id: SessionId, delivery: Result<Delivery>) -> Event {
     match delivery {
         Ok(Delivery::Event(view)) => {
-            let id = view.event.seq.to_string();
+            let id = view.event.cursor().to_string();
             Event::message(encoded(&view).as_str()).event_type(event_name(&view.event.kind)).id(id)
         }
         Ok(Delivery::Signal(view)) => message(&signal_frame(&view)),

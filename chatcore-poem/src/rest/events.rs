@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chatcore::{
     Code, Error, Principal, Result,
-    chat::EventPage,
-    model::{Seq, SessionId},
+    chat::{EventPage, Start},
+    model::{Cursor, SessionId},
 };
 use futures_util::FutureExt as _;
 use poem::Request;
@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use super::{Api, Group, event_stream, natural, one_header};
 use crate::{
-    extract::{Form, Listener, SessionParam},
+    extract::{CursorParam, Form, Listener, SessionParam},
     reply::{Answer, Events as EventsReply, OfSession, Params, Streams},
     wire,
 };
@@ -26,7 +26,7 @@ pub(crate) struct Events(pub(super) Api);
 
 /// What of a log is asked for.
 struct Asked {
-    after: Seq,
+    start: Start,
     limit: Option<u64>,
     wait: Option<u64>,
 }
@@ -45,8 +45,8 @@ impl Events {
         request: &Request,
         listener: Listener,
         session_id: Path<SessionParam>,
-        /// The position after which to begin; where not given, a page begins with the first event, a stream now.
-        after: Query<Option<i64>>,
+        /// The position after which to begin, or a cursor; where not given, a page begins with the first event, a stream now.
+        after: Query<Option<CursorParam>>,
         /// How many at the most in a page: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
         /// How many seconds a page that has nothing may wait for news: 0 to 60; 0 where not given.
@@ -59,17 +59,17 @@ impl Events {
         _token: Query<Option<String>>,
     ) -> Answer<EventsReply, (OfSession, Params, Streams)> {
         let Listener { principal, form } = listener;
-        let (id, after) = (session_id.0.0, natural("after", after.0)?);
+        let (id, after) = (session_id.0.0, after.0.map(CursorParam::cursor).transpose()?);
         let asked = Asked {
-            after: after.unwrap_or(0),
+            start: Start::or_beginning(after),
             limit: natural("limit", limit.0)?,
             wait: self.wait(natural("wait", wait.0)?)?,
         };
         match form {
             Form::Page => Ok(self.page(&principal, id, asked).await?),
             Form::Stream => {
-                let after = last_event_id(request)?.or(after);
-                let stream = event_stream::open(&self.0.chat, &self.0.sockets, &principal, id, after).await?;
+                let start = Start::or_now(last_event_id(request)?.or(after));
+                let stream = event_stream::open(&self.0.chat, &self.0.sockets, &principal, id, start).await?;
                 Ok(EventsReply::Stream(stream))
             }
         }
@@ -87,15 +87,15 @@ impl Events {
     }
 
     async fn page(&self, principal: &Principal, id: SessionId, asked: Asked) -> Result<EventsReply> {
-        let Asked { after, limit, wait } = asked;
-        let mut page = self.0.chat.events(principal, id, after, limit).await?;
+        let Asked { start, limit, wait } = asked;
+        let mut page = self.0.chat.events(principal, id, start, limit).await?;
         if page.events.is_empty()
             && let Some(seconds @ 1..) = wait
         {
             let most = limit.unwrap_or(u64::from(self.0.chat.limits().page_default));
-            page = self.news(principal, id, after, most, Duration::from_secs(seconds)).await?;
+            page = self.news(principal, id, page.next(), most, Duration::from_secs(seconds)).await?;
         }
-        let next = page.events.last().map_or(after, |view| view.event.seq);
+        let next = page.next();
         let also = |name: &str, value: Option<u64>| value.map_or_else(String::new, |value| format!("&{name}={value}"));
         let link = format!("<?after={next}{}{}>; rel=\"next\"", also("limit", limit), also("wait", wait));
         Ok(EventsReply::Page { body: wire::event_page(&page), link })
@@ -106,11 +106,11 @@ impl Events {
         &self,
         principal: &Principal,
         id: SessionId,
-        after: Seq,
+        after: Cursor,
         most: u64,
         wait: Duration,
     ) -> Result<EventPage> {
-        let mut subscription = self.0.chat.subscribe(principal, id, Some(after)).await?;
+        let mut subscription = self.0.chat.subscribe(principal, id, after).await?;
         let _places = (self.0.sockets.take_for(&principal.user_id)?, self.0.sockets.take()?);
         let first = tokio::select! {
             first = subscription.next_event() => first.transpose()?,
@@ -124,15 +124,15 @@ impl Events {
         {
             events.push(event);
         }
-        let head = events.last().map_or(after, |view| view.event.seq);
-        Ok(EventPage { events, head })
+        let head = events.last().map_or(after, |view| view.event.cursor());
+        Ok(EventPage { after, events, head })
     }
 }
 
 /// Where a stream that broke off is to go on. It is read here and not by the extractor, to which a header that is no number is as
 /// good as none: what came meanwhile would be lost.
-fn last_event_id(request: &Request) -> Result<Option<Seq>> {
-    let no_position = |_| Error::malformed("Last-Event-ID", "a position in the session's log");
+fn last_event_id(request: &Request) -> Result<Option<Cursor>> {
+    let no_position = |_| Error::malformed("Last-Event-ID", "a cursor, or a position in the session's log");
     match one_header(request, "Last-Event-ID")? {
         None | Some("") => Ok(None),
         Some(text) => text.parse().map(Some).map_err(no_position),

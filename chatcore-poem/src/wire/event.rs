@@ -2,8 +2,8 @@
 
 use chatcore::{
     Error,
-    chat::{EventPage, EventView, SignalView},
-    model::{EventKind, Profile, SessionId, Signal},
+    chat::{Encoding, EventPage, EventView, SignalView},
+    model::{Cursor, EventKind, Profile, SessionId, Signal},
 };
 use chatcore_http::tungstenite::Utf8Bytes;
 use poem_openapi::Object;
@@ -22,17 +22,20 @@ pub(crate) struct Outgoing {
     /// The position in the session's log, for events of the log and for answers that tell one.
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
+    /// The same position with its epoch: what a client gives as `after` to continue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<Cursor>,
     data: Value,
 }
 
 impl Outgoing {
-    pub(crate) fn ack(id: Option<Value>, seq: Option<u64>, data: Value) -> Self {
-        Self { event: "ack", id, seq, data }
+    pub(crate) fn ack(id: Option<Value>, cursor: Option<Cursor>, data: Value) -> Self {
+        Self { event: "ack", id, seq: cursor.map(|cursor| cursor.seq), cursor, data }
     }
 
     pub(crate) fn error(id: Option<Value>, error: &Error) -> Self {
         let data = json!({ "code": error.code().as_str(), "message": error.to_string(), "details": error.details() });
-        Self { event: "error", id, seq: None, data }
+        Self { event: "error", id, seq: None, cursor: None, data }
     }
 
     /// A subscription ended for another reason than that the right to read did.
@@ -75,7 +78,18 @@ pub(crate) const fn event_name(kind: &EventKind) -> &'static str {
 
 /// The frame of an event as text. It is encoded once for all readers of the process, whichever way they read.
 pub(crate) fn encoded(view: &EventView) -> Utf8Bytes {
-    view.encoded(|view| Utf8Bytes::from(event_frame(view).encode()))
+    view.encoded::<Frame>()
+}
+
+/// The encoding of events as frames.
+struct Frame;
+
+impl Encoding for Frame {
+    type Output = Utf8Bytes;
+
+    fn encode(view: &EventView) -> Utf8Bytes {
+        event_frame(view).encode().into()
+    }
 }
 
 /// The frame of an event: the same for every reader.
@@ -138,7 +152,7 @@ pub(crate) fn event_frame(view: &EventView) -> Outgoing {
         fields.insert("session_id".to_owned(), json!(session_id));
         fields.insert("created_at".to_owned(), json!(event.created_at));
     }
-    Outgoing { event: event_name(&event.kind), id: None, seq: Some(event.seq), data }
+    Outgoing { event: event_name(&event.kind), id: None, seq: Some(event.seq), cursor: Some(event.cursor()), data }
 }
 
 /// The frame of a signal.
@@ -149,7 +163,7 @@ pub(crate) fn signal_frame(view: &SignalView) -> Outgoing {
             let data = json!({
                 "session_id": session_id, "user_id": user_id, "username": username, "is_typing": is_typing,
             });
-            Outgoing { event: "typing_indicator", id: None, seq: None, data }
+            Outgoing { event: "typing_indicator", id: None, seq: None, cursor: None, data }
         }
     }
 }
@@ -172,6 +186,8 @@ struct EventFrame {
     event: String,
     /// Its position in the session's log.
     seq: u64,
+    /// The same position with its epoch: what to give as `after` to continue.
+    cursor: String,
     /// Its content.
     data: Value,
 }
@@ -180,5 +196,5 @@ struct EventFrame {
 pub(crate) fn event_page(page: &EventPage) -> String {
     let events: Vec<Utf8Bytes> = page.events.iter().map(|view| encoded(view)).collect();
     let events: Vec<&str> = events.iter().map(Utf8Bytes::as_str).collect();
-    format!("{{\"events\":[{}],\"head\":{}}}", events.join(","), page.head)
+    format!("{{\"events\":[{}],\"head\":{}}}", events.join(","), page.head.seq)
 }

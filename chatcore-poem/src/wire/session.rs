@@ -124,7 +124,7 @@ pub(crate) struct SessionSummaryResponse {
 
 impl From<SessionSummary> for SessionSummaryResponse {
     fn from(summary: SessionSummary) -> Self {
-        let SessionSummary { session, owner, message_count, seq: _ } = summary;
+        let SessionSummary { session, owner, message_count, seq: _, cursor: _ } = summary;
         let Session {
             id,
             title,
@@ -195,12 +195,14 @@ pub(crate) struct SessionResponse {
     message_count: u64,
     /// The position of the session's log at which all of this held: subscribe with it as `after` and miss nothing.
     seq: u64,
+    /// The same position with its epoch, which `after` takes, too: it is refused when the log no longer has that event.
+    cursor: String,
 }
 
 impl From<SessionDetails> for SessionResponse {
     fn from(details: SessionDetails) -> Self {
         let SessionDetails { summary, participants, messages, seq } = details;
-        let is_active = summary.session.is_active;
+        let (is_active, cursor) = (summary.session.is_active, summary.cursor.to_string());
         let SessionSummaryResponse {
             id,
             title,
@@ -230,6 +232,7 @@ impl From<SessionDetails> for SessionResponse {
             participant_count,
             message_count,
             seq,
+            cursor,
         }
     }
 }

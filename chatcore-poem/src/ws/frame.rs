@@ -1,6 +1,10 @@
 //! Frames from clients.
 
-use chatcore::{Code, Error, Result, chat::SendMessage, model::SessionId};
+use chatcore::{
+    Code, Error, Result,
+    chat::SendMessage,
+    model::{Cursor, SessionId},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -15,7 +19,7 @@ pub(super) struct Incoming {
 /// What a client wants.
 pub(super) enum Command {
     Authenticate { token: String },
-    Join { session_id: SessionId, after: Option<u64> },
+    Join { session_id: SessionId, after: Option<Cursor> },
     Leave { session_id: SessionId },
     Send { session_id: SessionId, message: SendMessage },
     Typing { session_id: SessionId, is_typing: bool },
@@ -41,7 +45,7 @@ struct Authenticate {
 #[serde(deny_unknown_fields)]
 struct Join {
     session_id: String,
-    after: Option<u64>,
+    after: Option<Cursor>,
 }
 
 #[derive(Deserialize)]

@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chatcore::{
-    Error, Principal, Result,
-    model::{Seq, SessionId},
-};
+use chatcore::{Error, Principal, Result, chat::Start, model::SessionId};
 use chatcore_http::{Handshake, Place, UserPlace, bearer};
 use poem::{Endpoint, Request, Response};
 
@@ -19,7 +16,7 @@ pub(crate) struct WsEndpoint;
 pub(super) struct Opening {
     pub(super) who: Option<(Principal, UserPlace)>,
     /// The session to subscribe to at once, and from where on.
-    pub(super) session: Option<(SessionId, Option<Seq>)>,
+    pub(super) session: Option<(SessionId, Start)>,
     /// The place among those who have not said who they are.
     pub(super) unknown: Option<Place>,
 }
@@ -50,9 +47,12 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
         None => None,
     };
     let after = match query.get("after") {
-        Some(text) => Some(text.parse().map_err(|_| parameter("after", "a position in the session's log"))?),
+        Some(text) => {
+            Some(text.parse().map_err(|_| parameter("after", "a position in the session's log, or a cursor"))?)
+        }
         None => None,
     };
+    let start = Start::or_now(after);
     let token = match bearer(request)? {
         Some(token) => Some(token),
         None => query.get("token").map(String::as_str),
@@ -63,7 +63,7 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
             // Makes the profile, and tells at once of a right that is missing: later there is only a close code.
             state.chat.me(&principal).await?;
             if let Some(id) = session_id {
-                state.chat.events(&principal, id, after.unwrap_or(0), Some(1)).await?;
+                state.chat.events(&principal, id, start, Some(1)).await?;
             }
             let place = state.sockets.take_for(&principal.user_id)?;
             Some((principal, place))
@@ -71,5 +71,5 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
         None => None,
     };
     let unknown = if who.is_none() { Some(state.sockets.take_unknown()?) } else { None };
-    Ok(Opening { who, session: session_id.map(|id| (id, after)), unknown })
+    Ok(Opening { who, session: session_id.map(|id| (id, start)), unknown })
 }

@@ -10,8 +10,8 @@ use std::{
 
 use chatcore::{
     Error, Principal, Result,
-    chat::{Delivery, Subscription},
-    model::SessionId,
+    chat::{Delivery, Start, Subscription},
+    model::{Cursor, SessionId},
 };
 use chatcore_http::{
     Options, Socket, UserPlace, close, close_code,
@@ -90,8 +90,8 @@ async fn talk(
     };
     drop(unknown);
     let (orders, queue) = mpsc::channel(WAITING);
-    if let Some((session_id, after)) = session {
-        match state.chat.subscribe(&principal, session_id, after).await {
+    if let Some((session_id, start)) = session {
+        match state.chat.subscribe(&principal, session_id, start).await {
             Ok(subscription) => {
                 let order = Order::Subscribe { id: None, session_id, subscription };
                 // The queue is empty, and its reader is still here.
@@ -215,15 +215,15 @@ async fn perform(state: &State, principal: &Principal, id: Option<Value>, comman
             Err(Error::malformed("event", "this socket is authenticated already; open another one"))
         }
         Command::Join { session_id, after } => {
-            let subscription = state.chat.subscribe(principal, session_id, after).await?;
+            let subscription = state.chat.subscribe(principal, session_id, Start::or_now(after)).await?;
             Ok(Order::Subscribe { id, session_id, subscription })
         }
         Command::Leave { session_id } => Ok(Order::Unsubscribe { id, session_id }),
         Command::Send { session_id, message } => {
             let message = state.chat.send(principal, session_id, message).await?;
-            let seq = message.seq;
+            let cursor = Cursor::at(message.seq, message.created_at);
             let data = json!({ "message": MessageResponse::from(message) });
-            Ok(Order::Write(Outgoing::ack(id, Some(seq), data)))
+            Ok(Order::Write(Outgoing::ack(id, Some(cursor), data)))
         }
         Command::Typing { session_id, is_typing } => {
             state.chat.typing(principal, session_id, is_typing).await?;
@@ -297,7 +297,7 @@ impl Writer<'_> {
                 }
                 let after = subscription.after();
                 sessions.insert(session_id, subscription);
-                let data = json!({ "session_id": session_id, "seq": after });
+                let data = json!({ "session_id": session_id, "seq": after.seq });
                 self.send(text(Outgoing::ack(id, Some(after), data).encode())).await
             }
             Order::Unsubscribe { id, session_id } => {

@@ -180,7 +180,6 @@ impl Chat {
                 participants: show(records, &profiles, |_| false),
                 messages: page(head, &events, &profiles).messages,
                 seq: head.seq,
-                cursor: head.cursor(),
             }
         };
         Ok(found.into_iter().map(|found| found.map(details)).collect())

@@ -117,11 +117,10 @@ impl Chat {
         let cursor = committed.events.last().map_or(Cursor::from(0), |event| event.cursor());
         let seq = cursor.seq;
         Ok(SessionDetails {
-            summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq },
+            summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq, cursor },
             participants: vec![super::participants::shown(owner, profile, false)],
             messages: Vec::new(),
             seq,
-            cursor,
         })
     }
 
@@ -208,7 +207,7 @@ impl Chat {
 /// A session as a list shows it.
 pub(super) fn summary(session: Session, head: Head, profiles: &HashMap<UserId, Profile>) -> SessionSummary {
     let owner = profiles::public(profiles::of(profiles, &session.owner));
-    SessionSummary { session, owner, message_count: head.number, seq: head.seq }
+    SessionSummary { session, owner, message_count: head.number, seq: head.seq, cursor: head.cursor() }
 }
 
 /// The part of the changes that would change something.

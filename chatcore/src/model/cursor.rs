@@ -3,7 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor},
+};
 
 use super::{InvalidId, Seq};
 
@@ -108,6 +111,37 @@ impl FromStr for Cursor {
             return Err(invalid());
         }
         Ok(Self { seq: seq.parse().map_err(|_| invalid())?, epoch: epoch.map(str::parse).transpose()? })
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Takes its text, and a position as a number.
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrText;
+
+        impl Visitor<'_> for NumberOrText {
+            type Value = Cursor;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a position in the log, or a cursor")
+            }
+
+            fn visit_u64<E: de::Error>(self, seq: u64) -> Result<Cursor, E> {
+                Ok(seq.into())
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Cursor, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_any(NumberOrText)
     }
 }
 

@@ -80,6 +80,8 @@ pub struct SessionSummary {
     pub message_count: u64,
     /// The last position of its log.
     pub seq: super::Seq,
+    /// The last position of its log, with its epoch: subscribe after it and nothing is missed.
+    pub cursor: super::Cursor,
 }
 
 /// A session with what a client shows first: the newest messages and the first participants.
@@ -93,8 +95,6 @@ pub struct SessionDetails {
     pub messages: Vec<Message>,
     /// The position of the log at which all of this held: subscribe after it and nothing is missed.
     pub seq: super::Seq,
-    /// The same position with its epoch.
-    pub cursor: super::Cursor,
 }
 
 impl SessionDetails {

@@ -106,7 +106,7 @@ pub fn participant(participant: &Participant) -> Value {
 /// A session in a list.
 #[must_use]
 pub fn summary(summary: &SessionSummary) -> Value {
-    let SessionSummary { session, owner, message_count, seq: _ } = summary;
+    let SessionSummary { session, owner, message_count, seq: _, cursor: _ } = summary;
     json!({
         "id": session.id, "title": session.title, "description": session.description,
         "session_type": session.session_type, "max_participants": session.max_participants, "owner": person(owner),
@@ -120,6 +120,7 @@ pub fn summary(summary: &SessionSummary) -> Value {
 pub fn session(details: &SessionDetails) -> Value {
     let SessionDetails { summary: head, participants, messages, seq } = details;
     let mut value = summary(head);
+    value["cursor"] = json!(head.cursor);
     value["participants"] = participants.iter().map(participant).collect();
     value["messages"] = messages.iter().map(message).collect();
     value["seq"] = json!(seq);
@@ -172,6 +173,7 @@ pub fn bare_event(event: &Event) -> Value {
     };
     value["session_id"] = json!(event.session_id);
     value["seq"] = json!(event.seq);
+    value["cursor"] = json!(event.cursor());
     value["at"] = json!(event.created_at);
     value["actor"] = json!({ "id": event.actor });
     if let Some(subject) = event.subject() {
@@ -259,6 +261,7 @@ pub mod wire {
         value["participants"] = list(&body["participants"], participant);
         value["messages"] = list(&body["messages"], message);
         value["seq"] = body["seq"].clone();
+        value["cursor"] = body["cursor"].clone();
         value
     }
 
@@ -320,6 +323,7 @@ pub mod wire {
         };
         value["session_id"] = data["session_id"].clone();
         value["seq"] = frame["seq"].clone();
+        value["cursor"] = frame["cursor"].clone();
         value["at"] = data["created_at"].clone();
         tidy(value)
     }

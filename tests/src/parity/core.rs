@@ -82,7 +82,7 @@ impl Core {
             }
             Action::Events { after, limit } => chat.events(by, id, *after, natural(*limit)?).await.map(|page| {
                 let events: Value = page.events.iter().map(|view| canon::event(view)).collect();
-                json!({ "events": events, "head": page.head })
+                json!({ "events": events, "head": page.head.seq })
             }),
             Action::Update(input) => {
                 let changes: UpdateSession = update(input)?;
@@ -235,7 +235,7 @@ impl Transport for Core {
         let opened = self.chat.subscribe(&principal, id, after).await;
         Some(match opened {
             Ok(subscription) => {
-                Ok(Subscribed { after: Some(subscription.after()), deliveries: Box::new(Stream(subscription)) })
+                Ok(Subscribed { after: Some(subscription.after().seq), deliveries: Box::new(Stream(subscription)) })
             }
             Err(error) => Err(canon::fault(&error)),
         })

@@ -42,7 +42,7 @@ fn summary_fields() -> String {
 
 fn session_fields() -> String {
     format!(
-        "{{ {} seq participants(first: 50) {{ nodes {} }} messages(last: 50) {{ nodes {} }} }}",
+        "{{ {} seq cursor participants(first: 50) {{ nodes {} }} messages(last: 50) {{ nodes {} }} }}",
         summary_fields(),
         participant_fields(),
         message_fields()
@@ -71,7 +71,7 @@ fn nodes(page: &Value) -> Vec<Value> {
 /// What is asked of an event. Fields that two kinds have with different types go by different names.
 fn event_fields() -> String {
     format!(
-        "__typename ... on SessionEvent {{ sessionId seq createdAt actor {USER} }} \
+        "__typename ... on SessionEvent {{ sessionId seq cursor createdAt actor {USER} }} \
          ... on SessionCreated {{ title description sessionType maxParticipants participantId }} \
          ... on SessionUpdated {{ changed changes {{ title description sessionType maxParticipants }} }} \
          ... on ParticipantJoined {{ participantId role }} \
@@ -87,7 +87,8 @@ fn event_fields() -> String {
 #[must_use]
 pub fn delivery_fields() -> String {
     format!(
-        "{{ ... on Subscribed {{ sessionId after }} ... on SubscriptionEnded {{ sessionId code detail }} \
+        "{{ ... on Subscribed {{ sessionId after cursor }} ... on SubscriptionEnded {{ sessionId code detail }} \
+         ... on SessionsLeftOut {{ sessions }} \
          ... on Typing {{ sessionId user {USER} isTyping }} {} }}",
         event_fields()
     )
@@ -488,6 +489,7 @@ fn whole_session(node: &Value) -> Value {
     value["participants"] = list(&node["participants"]["nodes"], participant);
     value["messages"] = list(&node["messages"]["nodes"], message);
     value["seq"] = node["seq"].clone();
+    value["cursor"] = node["cursor"].clone();
     value
 }
 
@@ -514,6 +516,7 @@ fn event(node: &Value) -> Value {
     value["kind"] = json!(kind);
     value["session_id"] = node["sessionId"].clone();
     value["seq"] = node["seq"].clone();
+    value["cursor"] = node["cursor"].clone();
     value["at"] = node["createdAt"].clone();
     value["actor"] = person(&node["actor"]);
     tidy(value)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chatcore::{
-    Chat, Error,
+    Chat, Error, Limits,
     chat::{AddParticipant, SendMessage},
     model::{ParticipantRole, SessionId, SessionType, UserId},
 };
@@ -34,6 +34,11 @@ struct Reader {
 impl Reader {
     fn last(&self) -> u64 {
         self.seen.len() as u64
+    }
+
+    /// The cursor to continue after: of the last event, or the start.
+    fn cursor(&self) -> String {
+        self.seen.last().map_or("0".to_owned(), |event| event["cursor"].as_str().unwrap().to_owned())
     }
 
     fn see(&mut self, event: Value) {
@@ -89,7 +94,7 @@ pub async fn resume_everywhere(backend: Backend) {
         socket.cut();
 
         {
-            let arguments = [("sessionId", "ID!", json!(room.id)), ("after", "Long", json!(reader.last()))];
+            let arguments = [("sessionId", "ID!", json!(room.id)), ("cursor", "String", json!(reader.cursor()))];
             let coverage = (Arc::default(), "resuming");
             let mut socket = GraphQlSocket::open(address, token, "sessionEvents", &arguments, coverage).await.unwrap();
             let first = socket.delivery().await.unwrap().unwrap();
@@ -124,7 +129,7 @@ pub async fn resume_everywhere(backend: Backend) {
             drop(stream);
 
             let path = format!("/sessions/{}/events", room.id);
-            let mut query = format!("?after={}&limit=7&wait=20", reader.last());
+            let mut query = format!("?after={}&limit=7&wait=20", reader.cursor());
             let wanted = reader.seen.len() + SHARE;
             while reader.seen.len() < wanted {
                 let reply = client.get(&format!("{path}{query}")).await;
@@ -168,10 +173,12 @@ async fn same_as_log(chat: &Chat, cast: &Cast, room: &Room, seen: &[Value]) {
 /// GraphQL's one stream of all of a user's sessions: each is announced, brings its events without hole or double, and ends by
 /// itself.
 pub async fn follow_all_sessions(backend: Backend, coverage: &Arc<Coverage>) {
-    let world = World::start(backend, coverage).await;
+    // Room for the two that are named, and for one more.
+    let world = World::start_with(backend, Limits { stream_sessions: 3, ..Limits::default() }, coverage).await;
     let (address, chat) = (&world.server.address, &world.server.chat);
     let cast = Cast::new(chat, "all.".to_owned()).await;
     let public = Stage { session_type: SessionType::Public, state: State::Fresh };
+    let _left_out = Room::make(&world, &cast, public).await;
     let (one, two) = (Room::make(&world, &cast, public).await, Room::make(&world, &cast, public).await);
     let hidden = Stage { session_type: SessionType::Private, state: State::Fresh };
     let (hidden, later) = (Room::make(&world, &cast, hidden).await, Room::make(&world, &cast, public).await);
@@ -180,9 +187,16 @@ pub async fn follow_all_sessions(backend: Backend, coverage: &Arc<Coverage>) {
     chat.remove_participant(owner, later.session, &reader).await.unwrap();
     let later = later.again(&*world.store, &cast).await;
 
-    let after = json!([{ "sessionId": two.id, "seq": 3 }, { "sessionId": hidden.id, "seq": 0 }]);
+    let third = chat.events(owner, two.session, 2, Some(1)).await.unwrap().next();
+    let after = json!([{ "sessionId": two.id, "cursor": third }, { "sessionId": hidden.id, "seq": 0 }]);
     let arguments = [("after", "[PositionInput!]", after)];
     let coverage = (Arc::clone(coverage), "all sessions");
+    {
+        let arguments = [("sessionId", "ID!", json!(two.id)), ("cursor", "String", json!(third))];
+        let token = Some(cast.token_of("peer"));
+        let mut one = GraphQlSocket::open(address, token, "sessionEvents", &arguments, coverage.clone()).await.unwrap();
+        assert_eq!(one.delivery().await.unwrap().unwrap()["cursor"], json!(third));
+    }
     let mut stream =
         GraphQlSocket::open(address, Some(cast.token_of("peer")), "allSessionEvents", &arguments, coverage)
             .await
@@ -192,7 +206,7 @@ pub async fn follow_all_sessions(backend: Backend, coverage: &Arc<Coverage>) {
     let mut seen: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let mut read = async |begun: &mut BTreeMap<String, u64>, seen: &mut BTreeMap<String, Vec<Value>>| {
         let delivered = stream.delivery().await.expect("it ended").unwrap();
-        let session = delivered["sessionId"].as_str().unwrap().to_owned();
+        let session = delivered["sessionId"].as_str().unwrap_or_default().to_owned();
         match delivered["__typename"].as_str().unwrap() {
             "Subscribed" => {
                 let before = begun.insert(session, delivered["after"].as_u64().unwrap());
@@ -203,6 +217,7 @@ pub async fn follow_all_sessions(backend: Backend, coverage: &Arc<Coverage>) {
                 assert_eq!(json!([delivered["sessionId"], delivered["code"]]), expected);
                 seen.entry(session).or_default();
             }
+            "SessionsLeftOut" => assert_eq!(delivered["sessions"], 1),
             "Typing" => assert_eq!(delivered["isTyping"], true),
             _ => {
                 let events = seen.entry(session.clone()).or_default();
@@ -212,8 +227,8 @@ pub async fn follow_all_sessions(backend: Backend, coverage: &Arc<Coverage>) {
             }
         }
     };
-    // Two announcements, one refusal, and what the one that was named has after its position.
-    for _ in 0..(3 + two.head() - 3) {
+    // Two announcements, one refusal, how many were left out, and what the one that was named has after its position.
+    for _ in 0..(4 + two.head() - 3) {
         read(&mut begun, &mut seen).await;
     }
     assert_eq!(begun, BTreeMap::from([(one.id.clone(), one.head()), (two.id.clone(), 3)]));

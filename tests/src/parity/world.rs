@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use chatcore::{Chat, Clock, SystemClock, store::ChatStore};
+use chatcore::{Chat, Clock, Limits, SystemClock, store::ChatStore};
 use chatcore_poem::Options;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -62,9 +62,14 @@ pub struct World {
 impl World {
     /// Starts one.
     pub async fn start(backend: Backend, coverage: &Arc<Coverage>) -> Self {
+        Self::start_with(backend, Limits::default(), coverage).await
+    }
+
+    /// Starts one with these limits.
+    pub async fn start_with(backend: Backend, limits: Limits, coverage: &Arc<Coverage>) -> Self {
         let (store, folder) = backend.open().await;
         let clock = Ticking::default();
-        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).build();
+        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).limits(limits).build();
         // Who follows a session reads nothing while others act, and somebody reads it on many connections.
         let options = Options { ping_interval: Duration::from_secs(3600), sockets_per_user: 100, ..Options::default() };
         let server = Server::over_with(chat, options).await;
