@@ -42,8 +42,9 @@ pub enum Error {
     /// The client id was used before, for something else.
     #[error("this client id was used for a different message; use a new one for each message")]
     ClientIdReused,
-    /// The position to go on from lies outside of the kept log.
-    #[error("that position is outside of the kept log; fetch the session anew and go on from its seq")]
+    /// The log does not continue after the position: it was trimmed, it ends before, or it has another history since the database was
+    /// replaced by an older copy.
+    #[error("the log does not continue after that position; fetch the session anew and continue after its cursor")]
     Resync {
         /// The earliest position to go on after.
         oldest: Seq,

@@ -31,6 +31,8 @@ macro_rules! on_every_store {
     )*};
 }
 
+#[path = "../../chatcore/tests/kit/copied.rs"]
+mod copied;
 mod document;
 mod events;
 pub mod graphql;
@@ -41,6 +43,7 @@ mod server;
 mod socket;
 mod surreal;
 
+pub use copied::Copied;
 pub use document::Document;
 pub use events::Events;
 pub use graphql::{Graphql, GraphqlEvents, GraphqlSocket};

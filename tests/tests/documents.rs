@@ -23,6 +23,26 @@ fn the_readme_shows_the_example_that_is_built() {
     assert!(code.trim().lines().filter(|line| !line.trim().is_empty()).count() <= 25, "the example has grown");
 }
 
+/// The README's comments `<!-- tests: path name, path -->` name tests that hold what the sentence before promises.
+#[test]
+fn each_promise_of_the_readme_names_tests_that_exist() {
+    let readme = file("README.md");
+    let comments: Vec<&str> =
+        readme.split("<!-- tests:").skip(1).map(|rest| rest.split("-->").next().unwrap()).collect();
+    assert!(comments.len() >= 15, "promises have lost their tests: {comments:?}");
+    for test in comments.iter().flat_map(|comment| comment.split(',')) {
+        let mut words = test.split_whitespace();
+        let (path, name) = (words.next().unwrap(), words.next());
+        let text = file(path);
+        let is_there = name.is_none_or(|name| text.contains(&format!("fn {name}(")));
+        assert!(is_there && words.next().is_none(), "README.md names a test that does not exist: {test}");
+    }
+    let (_, promises) = readme.split_once("What it promises").unwrap();
+    let (promises, _) = promises.split_once("\n## ").unwrap();
+    let mut unproven = promises.split("\n- ").skip(1).filter(|promise| !promise.contains("<!-- tests:"));
+    assert_eq!(unproven.next(), None, "a promise without a test");
+}
+
 #[test]
 fn the_documented_matrix_is_the_table() {
     let table = PermissionTable::default().to_markdown();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chatcore::{Limits, identity::Claims};
 use chatcore_poem::Options;
-use chatcore_tests::{Backend, Client, Events, Reply, Server, Socket, on_every_store, token, token_with};
+use chatcore_tests::{Backend, Client, Copied, Events, Reply, Server, Socket, on_every_store, token, token_with};
 use futures_util::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -16,6 +16,9 @@ fn names(reply: Reply) -> (Vec<String>, String) {
     let link = reply.headers["link"].to_str().unwrap().to_owned();
     let body = reply.expect(200);
     let name = |event: &Value| event["event"].as_str().unwrap().to_owned();
+    // The link has a cursor, which begins with the position.
+    let (position, epoch) = link.split_once('-').unwrap();
+    let link = position.to_owned() + epoch.trim_start_matches(|c: char| c.is_ascii_hexdigit());
     (body["events"].as_array().unwrap().iter().map(name).collect(), link)
 }
 
@@ -292,7 +295,8 @@ async fn a_stream_says_where_it_begins_and_that_it_is_there() {
     while !text.ends_with("\n:\n\n") {
         text += std::str::from_utf8(&bytes.next().await.unwrap().unwrap()).unwrap();
     }
-    assert!(text.starts_with("retry: 2000\n\nid: 1\n\n:\n\n"), "{text}");
+    assert!(text.starts_with("retry: 2000\n\nid: 1-"), "{text}");
+    assert_eq!(text.split("\n\n").nth(2), Some(":"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -360,5 +364,101 @@ async fn streams_and_waits_are_counted_with_the_sockets() {
     for _ in 0..3 {
         stream(&a, &id, "?after=0").await.expect("session_created").await;
         until(&server, 0).await;
+    }
+}
+
+/// A database is replaced by an older copy of itself: live readers on every transport are told, and so is each that comes back with a
+/// cursor of the lost history, although the position exists again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_database_is_noticed_on_every_transport() {
+    let store = Copied::new();
+    let mut server = Server::over(chatcore::Chat::new(store.clone())).await;
+    let (a, b) = (server.client("a").await, server.client("b").await);
+    let id = a.session("PUBLIC").await;
+    b.post(&format!("/sessions/{id}/join"), json!({})).await.expect(200);
+    let copy = store.freeze();
+    a.say(&id, "lost").await;
+    a.say(&id, "lost, too").await;
+    let lost = b.get(&format!("/sessions/{id}")).await.expect(200)["cursor"].as_str().unwrap().to_owned();
+    assert!(lost.starts_with("4-"), "{lost}");
+
+    let mut socket = server.socket("b").await;
+    assert_eq!(socket.ask("join_session", json!({ "session_id": id, "after": lost })).await["cursor"], lost);
+    let mut stream = stream(&b, &id, &format!("?after={lost}")).await;
+    let query =
+        "subscription ($id: ID!, $cursor: String) { sessionEvents(sessionId: $id, cursor: $cursor) { __typename } }";
+    let variables = json!({ "id": id, "cursor": lost });
+    let mut graphql = server.graphql_socket("b").await;
+    graphql.subscribe("1", query, variables.clone()).await;
+    graphql.next("1").await;
+    let asking = waiting(&server, &b, format!("/sessions/{id}/events?after={lost}&wait=60")).await;
+
+    store.replace(copy);
+    let frame = socket.event().await;
+    assert_eq!((&frame["data"]["code"], &frame["data"]["session_id"]), (&json!("RESYNC"), &json!(id)), "{frame}");
+    assert_eq!(frame["data"]["details"], json!({ "oldest": 0, "head": 2 }));
+    assert_eq!(stream.expect("error").await["data"]["code"], "RESYNC");
+    stream.ended().await;
+    let told = graphql.message().await;
+    assert_eq!(told["payload"]["errors"][0]["extensions"]["code"], "RESYNC", "{told}");
+    graphql.completed("1").await;
+    asking.await.unwrap().problem(410, "RESYNC");
+
+    // The new history reaches the position of the lost one, and passes it.
+    for text in ["instead", "instead, too", "more"] {
+        a.say(&id, text).await;
+    }
+    let answer = socket.ask("join_session", json!({ "session_id": id, "after": lost })).await;
+    assert_eq!(answer["data"]["code"], "RESYNC", "{answer}");
+    let path = format!("/sessions/{id}/events");
+    for query in [format!("?after={lost}"), format!("?after={lost}&wait=60")] {
+        b.get(&format!("{path}{query}")).await.problem(410, "RESYNC");
+    }
+    b.send(b.stream_of(&id, &format!("?after={lost}"))).await.problem(410, "RESYNC");
+    b.send(b.stream_of(&id, "").header("Last-Event-ID", &lost)).await.problem(410, "RESYNC");
+    let token = token("b");
+    let (status, code) =
+        Socket::try_open(&server.address, &format!("?session_id={id}&after={lost}"), Some(&token), None)
+            .await
+            .err()
+            .unwrap();
+    assert_eq!((status, code.as_str()), (410, "RESYNC"));
+    graphql.subscribe("2", query, variables).await;
+    let told = graphql.message().await;
+    assert!(told["payload"].to_string().contains("\"RESYNC\""), "{told}");
+    let events = "query ($id: ID!, $after: String) { events(sessionId: $id, after: $after) { head } }";
+    let answer = server.graphql("b").ask(events, json!({ "id": id, "after": lost })).await;
+    assert_eq!(answer.body["errors"][0]["extensions"]["code"], "RESYNC");
+
+    // A cursor of what both histories have, and a position alone, go on.
+    let second = b.get(&format!("{path}?after=1&limit=1")).await.expect(200)["events"][0]["cursor"].clone();
+    for after in [second, json!(2), json!("2")] {
+        assert_eq!(socket.ask("join_session", json!({ "session_id": id, "after": after })).await["seq"], 2, "{after}");
+        let seqs: Vec<Value> = vec![socket.event().await["seq"].clone(), socket.event().await["seq"].clone()];
+        assert_eq!(seqs, [3, 4]);
+        socket.ask("leave_session", json!({ "session_id": id })).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cursors_that_are_none() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let id = a.session("PRIVATE").await;
+    let mut socket = server.socket("a").await;
+    for bad in ["", "x", "1-", "1-x", "-", "1-A", "1-1-1", "1 ", "+1", "1.0", "99999999999999999999"] {
+        let escaped = bad.replace(' ', "%20").replace('+', "%2B");
+        a.get(&format!("/sessions/{id}/events?after={escaped}")).await.problem(400, "VALIDATION_INVALID_FORMAT");
+        let answer = socket.ask("join_session", json!({ "session_id": id, "after": bad })).await;
+        assert_eq!(answer["data"]["code"], "VALIDATION_INVALID_VALUE", "{bad}: {answer}");
+        assert_eq!(answer["data"]["details"]["fields"][0]["field"], "data.after", "{bad}: {answer}");
+        let query = "query ($id: ID!, $after: String) { events(sessionId: $id, after: $after) { head } }";
+        let answer = server.graphql("a").ask(query, json!({ "id": id, "after": bad })).await;
+        assert_eq!(answer.body["errors"][0]["extensions"]["code"], "VALIDATION_INVALID_FORMAT", "{bad}");
+    }
+    // Epochs that no event has.
+    for strange in ["1-0", "1-ffffffffffffffff"] {
+        a.get(&format!("/sessions/{id}/events?after={strange}")).await.problem(410, "RESYNC");
     }
 }

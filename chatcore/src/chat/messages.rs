@@ -94,6 +94,7 @@ impl Chat {
         if head.seq > 0 && !continues(after, &events) {
             return Err(resync(store, id, head.seq).await);
         }
+        let after = events.first().map(|event| event.cursor()).filter(|first| first.seq == after.seq).unwrap_or(after);
         events.retain(|event| event.seq > after.seq);
         Ok(EventPage { after, events: view::views(&self.inner.profiles, events).await?, head })
     }

@@ -155,8 +155,7 @@ impl Chat {
                 if after.seq > head.seq {
                     return Err(resync(&*self.inner.store, id, head.seq).await);
                 }
-                tail.goes_on_from(after).await?;
-                after
+                tail.goes_on_from(after).await?
             }
         };
         let left =

@@ -282,18 +282,21 @@ impl Tail {
         view::views(&self.shared.profiles, rows).await
     }
 
-    /// Refuses a position after which the kept log does not continue.
-    pub(super) async fn goes_on_from(&self, position: Cursor) -> Result<()> {
+    /// The position with its epoch, where that is known. Refuses a position after which the kept log does not continue.
+    pub(super) async fn goes_on_from(&self, position: Cursor) -> Result<Cursor> {
         {
             let ring = locked(&self.ring);
-            let known = ring.epoch(position.seq).is_some() || position.epoch.is_none();
+            let epoch = ring.epoch(position.seq);
             let kept = ring.events.len() as Seq >= ring.head.seq.saturating_sub(position.seq);
-            if known && kept && ring.agrees_with(position) {
-                return Ok(());
+            if (epoch.is_some() || position.seq == 0) && kept && ring.agrees_with(position) {
+                return Ok(Cursor { seq: position.seq, epoch });
             }
         }
         let rows = self.shared.rows(self.session_id, position.seq.max(1), position.seq + 1).await?;
-        if continues(position, &rows) { Ok(()) } else { Err(resync_now(&*self.shared.store, self.session_id).await) }
+        if !continues(position, &rows) {
+            return Err(resync_now(&*self.shared.store, self.session_id).await);
+        }
+        Ok(rows.first().map(|row| row.cursor()).filter(|row| row.seq == position.seq).unwrap_or(position))
     }
 
     /// Reads what the log has beyond the ring.
@@ -303,7 +306,7 @@ impl Tail {
             let rows = self.shared.rows(self.session_id, asked.max(1), asked + CHUNK).await?;
             let complete = (rows.len() as u64) < CHUNK;
             self.take_log(asked, rows).await?;
-            if complete {
+            if complete || locked(&self.ring).replaced {
                 return Ok(());
             }
         }

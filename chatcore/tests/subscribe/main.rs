@@ -9,6 +9,9 @@
 )]
 
 mod all;
+#[path = "../kit/copied.rs"]
+#[allow(unreachable_pub, reason = "shared with other tests")]
+mod copied;
 mod endings;
 #[path = "../kit/mod.rs"]
 mod kit;

@@ -1,81 +1,11 @@
 //! A database that is replaced by an older copy of itself under its readers.
 
 use chatcore::{
-    ChatStore, StoreError,
     chat::{AllDelivery, Position, Start},
-    model::{Cursor, Profile, Session, UserId},
-    store::{
-        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
-        SessionFacts, Slice,
-    },
+    model::Cursor,
 };
 
-use super::{notifiers::Bent, *};
-
-/// A store with an older copy: what is committed before [`freeze`](Self::freeze) is in both.
-#[derive(Clone, Default)]
-struct Copied {
-    current: Arc<Mutex<MemoryStore>>,
-    copy: Arc<Mutex<Option<MemoryStore>>>,
-}
-
-impl Copied {
-    fn new() -> Self {
-        Self { current: Arc::default(), copy: Arc::new(Mutex::new(Some(MemoryStore::new()))) }
-    }
-
-    fn current(&self) -> MemoryStore {
-        self.current.lock().unwrap().clone()
-    }
-
-    /// What the copy will not have begins here. Gives the copy.
-    fn freeze(&self) -> MemoryStore {
-        self.copy.lock().unwrap().take().unwrap()
-    }
-
-    fn replace(&self, copy: MemoryStore) {
-        *self.current.lock().unwrap() = copy;
-    }
-}
-
-#[async_trait]
-impl ChatStore for Copied {
-    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
-        let copy = self.copy.lock().unwrap().clone();
-        if let Some(copy) = copy {
-            copy.commit(change.clone()).await?;
-        }
-        self.current().commit(change).await
-    }
-
-    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
-        self.current().facts(queries, freshness).await
-    }
-
-    async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
-        self.current().log(ranges).await
-    }
-
-    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
-        self.current().participants(queries).await
-    }
-
-    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
-        self.current().sessions_of(user, slice).await
-    }
-
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
-        self.current().public_sessions(user, slice).await
-    }
-
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
-        self.current().profiles(users).await
-    }
-
-    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
-        self.current().put_profile(profile).await
-    }
-}
+use super::{copied::Copied, notifiers::Bent, *};
 
 /// How many events both histories have, how many of the old one are lost, and how many the new one has instead.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,80 @@
+//! A store that can be replaced by an older copy of itself.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chatcore::{
+    ChatStore, MemoryStore, StoreError,
+    model::{Event, Profile, Session, UserId},
+    store::{
+        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
+        SessionFacts, Slice,
+    },
+};
+
+/// A store with an older copy: what is committed before [`freeze`](Self::freeze) is in both.
+#[derive(Clone, Default)]
+pub struct Copied {
+    current: Arc<Mutex<MemoryStore>>,
+    copy: Arc<Mutex<Option<MemoryStore>>>,
+}
+
+impl Copied {
+    /// An empty store with an empty copy.
+    pub fn new() -> Self {
+        Self { current: Arc::default(), copy: Arc::new(Mutex::new(Some(MemoryStore::new()))) }
+    }
+
+    fn current(&self) -> MemoryStore {
+        self.current.lock().unwrap().clone()
+    }
+
+    /// What the copy will not have begins here. Gives the copy.
+    pub fn freeze(&self) -> MemoryStore {
+        self.copy.lock().unwrap().take().unwrap()
+    }
+
+    /// Makes the store be the copy from now on.
+    pub fn replace(&self, copy: MemoryStore) {
+        *self.current.lock().unwrap() = copy;
+    }
+}
+
+#[async_trait]
+impl ChatStore for Copied {
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        let copy = self.copy.lock().unwrap().clone();
+        if let Some(copy) = copy {
+            copy.commit(change.clone()).await?;
+        }
+        self.current().commit(change).await
+    }
+
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        self.current().facts(queries, freshness).await
+    }
+
+    async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
+        self.current().log(ranges).await
+    }
+
+    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+        self.current().participants(queries).await
+    }
+
+    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+        self.current().sessions_of(user, slice).await
+    }
+
+    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+        self.current().public_sessions(user, slice).await
+    }
+
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+        self.current().profiles(users).await
+    }
+
+    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+        self.current().put_profile(profile).await
+    }
+}
