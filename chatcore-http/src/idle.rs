@@ -19,7 +19,7 @@ use tokio::time;
 /// hyper knows one time limit for both, which begins when it waits for a head. It reads before it looks at its timer, so a timer
 /// that knows of what was read can tell the two apart:
 ///
-/// - The first head must be there within `header_time` of the start of the connection, which nobody opens without a request.
+/// - The first head must be there within `header_time` of the start of the connection: one on which nothing was asked yet is not idle.
 /// - From then on the connection may be idle for `idle_time`.
 /// - With the first byte of a further head `header_time` begins.
 ///
