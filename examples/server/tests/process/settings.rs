@@ -80,7 +80,7 @@ fn settings_come_from_flags_then_the_environment_then_the_file() {
 async fn a_data_folder_of_any_name_is_used() {
     let top = folder();
     let data = top.path();
-    for name in ["what?", "a b", "50%", "%3F", "#1", "sync=never&x", "ü", "a:b://c"] {
+    for name in ["what?", "50%3F #ü", "a:b://c&sync=never"] {
         for path in [data.join("abs").join(name), Path::new("rel").join(name)] {
             let path = path.to_str().unwrap();
             let server = Server::start_with(data, &["--data", path]);
