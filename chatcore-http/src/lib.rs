@@ -13,6 +13,7 @@ mod bearer;
 mod body;
 mod close;
 mod drain;
+mod idle;
 mod options;
 mod serve;
 mod sockets;

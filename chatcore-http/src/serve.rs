@@ -3,7 +3,7 @@
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use poem::{
     Endpoint, IntoResponse, Request,
     http::uri::Scheme,
@@ -15,15 +15,21 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_io_timeout::TimeoutStream;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{io::InspectReader, sync::CancellationToken, task::TaskTracker};
+
+use crate::idle::HeadTimer;
 
 /// What [`serve`] allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeOptions {
     /// Connections open at once; further ones wait to be accepted.
     pub connections: usize,
-    /// How long a client may take for the head of a request, and how long a connection may be idle.
+    /// How long a client may take for the head of a request; for the first one from the start of the connection, for
+    /// further ones from their first byte.
     pub header_time: Duration,
+    /// How long a connection may be idle between two requests. A request that arrives in the moment of the end is lost, so a proxy
+    /// in front must give up idle connections earlier: common load balancers do so after 60 seconds.
+    pub idle_time: Duration,
     /// How long a client may refuse to take what is written to it.
     pub write_time: Duration,
     /// How long requests may go on after the end was asked for.
@@ -35,6 +41,7 @@ impl Default for ServeOptions {
         Self {
             connections: 20_000,
             header_time: Duration::from_secs(30),
+            idle_time: Duration::from_secs(75),
             write_time: Duration::from_secs(30),
             grace: Duration::from_secs(3),
         }
@@ -126,10 +133,13 @@ async fn connection<E: Endpoint + 'static>(
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(options.header_time).max_buf_size(64 << 10).max_headers(100);
+    let timer = HeadTimer::new(options.header_time, options.idle_time);
+    let reader = timer.reader();
+    builder.timer(timer).header_read_timeout(options.header_time).max_buf_size(64 << 10).max_headers(100);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(options.write_time));
-    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades();
+    let stream = InspectReader::new(Box::pin(stream), reader);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {
         result = &mut connection => result,

@@ -2,9 +2,10 @@
 
 use std::{
     fmt,
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -88,6 +89,12 @@ pub enum ConnectError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The engine cannot be told the folder's path: it is not UTF-8, or holds a `?`. On Linux there is a way around that.
+    #[error("the database cannot be told the path of the folder {}; choose one without `?`, in UTF-8", .path.display())]
+    Path {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder is in use, most likely by another process.
     #[error("the database in {} is in use by another process", .path.display())]
     Locked {
@@ -139,7 +146,7 @@ impl From<surrealdb::Error> for ConnectError {
 }
 
 /// A database that can be opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Target {
     /// In this process, and gone with it.
     Memory,
@@ -147,8 +154,12 @@ pub(crate) enum Target {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// The engine's own words for it.
+        /// The engine's parameters.
+        parameters: String,
+        /// The engine's own words for it, once it is prepared.
         url: String,
+        /// What keeps the path in `url` good.
+        _alias: Option<Arc<File>>,
     },
     /// A server.
     Server {
@@ -160,7 +171,7 @@ pub(crate) enum Target {
 const FOLDER: &str = "surrealkv";
 const SERVER: &str = "ws";
 /// Every commit reaches the disk before it returns. It is the engine's default as well; here it is a promise.
-const DURABLE: &str = "sync=every";
+pub(crate) const DURABLE: &str = "sync=every";
 
 impl Target {
     /// Reads a connection string.
@@ -178,6 +189,8 @@ impl Target {
             "mem" if rest.is_empty() => Ok(Self::Memory),
             "mem" => invalid("nothing may follow `mem://`"),
             FOLDER if path.is_empty() => invalid("`surrealkv://` needs the path of a folder"),
+            // The engine makes the user's folder of it, and whoever writes it means that; everybody else takes it as a name.
+            FOLDER if path == "~" || path.starts_with("~/") => invalid("write out the folder that `~` stands for"),
             FOLDER => {
                 let parameters: Vec<&str> =
                     parameters.unwrap_or_default().split('&').filter(|p| !p.is_empty()).collect();
@@ -189,8 +202,7 @@ impl Target {
                 if parameters.len() > 1 {
                     return invalid("`sync` is given more than once");
                 }
-                let sync = parameters.first().copied().unwrap_or(DURABLE);
-                Ok(Self::Folder { path: PathBuf::from(path), url: format!("{FOLDER}://{path}?{sync}") })
+                Ok(Self::folder(path, parameters.first().copied().unwrap_or(DURABLE)))
             }
             SERVER if path.contains('@') => invalid("a name and a password do not belong here, but into the options"),
             SERVER if parameters.is_some() => invalid("nothing may follow `ws://host:port`"),
@@ -203,11 +215,18 @@ impl Target {
         }
     }
 
+    /// A folder whose path is taken as it is.
+    pub(crate) fn folder(path: impl Into<PathBuf>, parameters: &str) -> Self {
+        let path = path.into();
+        let url = format!("{FOLDER}://{}?{parameters}", path.display());
+        Self::Folder { path, parameters: parameters.to_owned(), url, _alias: None }
+    }
+
     /// What the engine opens.
     pub(crate) fn url(&self) -> &str {
         match self {
             Self::Memory => "mem://",
-            Self::Folder { path: _, url } => url,
+            Self::Folder { url, .. } => url,
             Self::Server { address } => address,
         }
     }
@@ -231,13 +250,24 @@ impl Target {
     }
 
     /// Makes the folder, and looks whether it can be written to: the engine's own complaint does not say.
-    pub(crate) fn prepare(&self) -> Result<(), ConnectError> {
-        match self {
-            Self::Memory | Self::Server { .. } => Ok(()),
-            Self::Folder { path, url: _ } => {
-                writable(path).map_err(|source| ConnectError::Folder { path: path.clone(), source })
+    ///
+    /// The engine takes a path apart before it opens it: it ends the path at a `?`, replaces `~`, and takes `..` out without a look at
+    /// links. So it is given the whole path of the folder that is there.
+    pub(crate) fn prepare(self) -> Result<Self, ConnectError> {
+        let Self::Folder { path, parameters, .. } = self else { return Ok(self) };
+        let failed = |source| ConnectError::Folder { path: path.clone(), source };
+        writable(&path).map_err(failed)?;
+        let whole = whole(&path).map_err(failed)?;
+        let (whole, alias) = match whole.to_str() {
+            Some(text) if !text.contains('?') => (whole, None),
+            _ => {
+                let (whole, open) =
+                    alias(&whole).map_err(failed)?.ok_or_else(|| ConnectError::Path { path: path.clone() })?;
+                (whole, Some(Arc::new(open)))
             }
-        }
+        };
+        let url = format!("{FOLDER}://{}?{parameters}", whole.display());
+        Ok(Self::Folder { path, parameters, url, _alias: alias })
     }
 
     /// Whether it is in a folder, written by this process.
@@ -250,14 +280,14 @@ impl Target {
 
     /// Whether the last process to open it ended without closing it, or still has it open.
     pub(crate) fn was_left_open(&self) -> Result<bool, ConnectError> {
-        let Self::Folder { path, url: _ } = self else { return Ok(false) };
+        let Self::Folder { path, .. } = self else { return Ok(false) };
         holds_anything(&path.join("wal")).map_err(|source| ConnectError::Folder { path: path.clone(), source })
     }
 
     /// The error of not having been able to put it in order.
     pub(crate) fn unsettled(&self) -> ConnectError {
         match self {
-            Self::Folder { path, url: _ } => ConnectError::Unsettled { path: path.clone() },
+            Self::Folder { path, .. } => ConnectError::Unsettled { path: path.clone() },
             Self::Memory | Self::Server { .. } => ConnectError::InvalidUrl("it has nothing to put in order".to_owned()),
         }
     }
@@ -265,7 +295,7 @@ impl Target {
     /// The error of opening it.
     pub(crate) fn refused(&self, error: surrealdb::Error) -> ConnectError {
         match self {
-            Self::Folder { path, url: _ } if is_locked(&error) => ConnectError::Locked { path: path.clone() },
+            Self::Folder { path, .. } if is_locked(&error) => ConnectError::Locked { path: path.clone() },
             Self::Folder { .. } | Self::Memory => error.into(),
             Self::Server { address } => ConnectError::Unreachable { address: address.clone(), source: Box::new(error) },
         }
@@ -299,6 +329,34 @@ fn holds_anything(folder: &Path) -> io::Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The path of a folder from the root, without links.
+#[cfg(not(windows))]
+fn whole(folder: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(folder)
+}
+
+/// The path of a folder from the root. The one without links would begin with `\\?\`.
+#[cfg(windows)]
+fn whole(folder: &Path) -> io::Result<PathBuf> {
+    std::path::absolute(folder)
+}
+
+/// Another path of a folder, good for as long as the folder is open here.
+#[cfg(target_os = "linux")]
+fn alias(folder: &Path) -> io::Result<Option<(PathBuf, File)>> {
+    use std::os::fd::AsRawFd as _;
+
+    let open = File::open(folder)?;
+    let alias = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+    // Where /proc is not mounted there is none.
+    Ok(alias.is_dir().then_some((alias, open)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn alias(_: &Path) -> io::Result<Option<(PathBuf, File)>> {
+    Ok(None)
 }
 
 fn writable(folder: &Path) -> io::Result<()> {
@@ -346,6 +404,9 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         for bad in ["ws://", "ws:///", "ws://u:p@host:1", "ws://host:1/ns", "ws://host:1?x"] {
+            assert!(matches!(Target::parse(bad), Err(ConnectError::InvalidUrl(_))), "{bad}");
+        }
+        for bad in ["surrealkv://~", "surrealkv://~/chat", "surrealkv://~/chat?sync=every"] {
             assert!(matches!(Target::parse(bad), Err(ConnectError::InvalidUrl(_))), "{bad}");
         }
         for bad in ["surrealkv://", "surrealkv://?sync=every", "mem://x", "surrealkv://d?sync=foo", "surrealkv://d?x=1"]

@@ -109,7 +109,7 @@ pub(crate) enum Fault {
 impl Engine {
     /// Opens a database and brings its schema up to date.
     pub(crate) async fn open(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
-        target.prepare()?;
+        let target = target.prepare()?;
         let until = Instant::now() + options.lock_patience;
         loop {
             // From the start each time: whoever has it open now may leave it as it is.

@@ -1,6 +1,9 @@
 //! The store.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use chatcore::{
@@ -19,7 +22,7 @@ use tokio::{
 use crate::{
     cache::Cache,
     commit::{Committer, Job, plan},
-    connect::{ConnectError, SurrealOptions, Target},
+    connect::{ConnectError, DURABLE, SurrealOptions, Target},
     engine::Engine,
     lists, profiles, read,
 };
@@ -51,7 +54,8 @@ impl SurrealStore {
     ///
     /// - `mem://`: in memory.
     /// - `surrealkv://path`: in a folder, which is made where it is missing. A relative path starts at the working
-    ///   directory: `surrealkv:///var/lib/chat` is absolute. `?sync=every` is the default; `?sync=200ms` writes to the disk
+    ///   directory: `surrealkv:///var/lib/chat` is absolute. The path is taken as it is, without escapes, up to the first `?`;
+    ///   [`open`](Self::open) takes any path. `?sync=every` is the default; `?sync=200ms` writes to the disk
     ///   that often, `?sync=never` leaves it to the operating system, and both can lose what was acknowledged.
     /// - `ws://host:port`: a SurrealDB server, of the version of this crate's client, with the namespace, the database and
     ///   the user that [`SurrealOptions`] names. A connection that breaks is made again, with pauses of up to five seconds;
@@ -72,6 +76,18 @@ impl SurrealStore {
     /// As [`connect`](Self::connect).
     pub async fn connect_with(url: &str, options: SurrealOptions) -> Result<Self, ConnectError> {
         let engine = Engine::open(Target::parse(url)?, &options).await?;
+        Ok(Self::on(engine, options))
+    }
+
+    /// Opens the database in a folder, which is made where it is missing. Every commit reaches the disk before it returns.
+    ///
+    /// Unlike in a connection string, each character of the path stands for itself. A path that holds a `?` or is not UTF-8 can be
+    /// opened on Linux only.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn open(folder: &Path, options: SurrealOptions) -> Result<Self, ConnectError> {
+        let engine = Engine::open(Target::folder(folder, DURABLE), &options).await?;
         Ok(Self::on(engine, options))
     }
 

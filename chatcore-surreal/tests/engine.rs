@@ -110,6 +110,42 @@ async fn a_folder_that_cannot_be_written_to_is_refused() {
     assert!(matches!(SurrealStore::connect(&url).await, Err(ConnectError::Folder { .. })));
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_path_of_a_folder_is_taken_as_it_is() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+    let top = tempfile::tempdir().expect("a folder");
+    let top = top.path();
+    std::fs::create_dir_all(top.join("one/two")).expect("a folder");
+    std::os::unix::fs::symlink("one/two", top.join("link")).expect("a link");
+    let session = session(10);
+    for (given, is_at) in [
+        (OsStr::new("what?sync=never"), OsStr::new("what?sync=never")),
+        (OsStr::from_bytes(b"not \xff UTF-8"), OsStr::from_bytes(b"not \xff UTF-8")),
+        (OsStr::new("100% #1"), OsStr::new("100% #1")),
+        (OsStr::new("~/home"), OsStr::new("~/home")),
+        (OsStr::new("link/../up"), OsStr::new("one/up")),
+    ] {
+        for round in 0..2 {
+            let options = SurrealOptions { lock_patience: Duration::from_secs(60), ..SurrealOptions::default() };
+            let store = SurrealStore::open(&top.join(given), options).await.expect("a database on disk");
+            if round == 0 {
+                store.commit(creation(&session)).await.expect("a session");
+            }
+            let facts = facts(&store, session.id, &[user("owner")], Freshness::Cached).await;
+            assert_eq!(facts.session.as_ref(), Some(&session), "{given:?}");
+            store.close().await;
+        }
+        assert!(top.join(is_at).join("wal").is_dir(), "{given:?}");
+    }
+    let mut made: Vec<_> =
+        std::fs::read_dir(top).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
+    made.sort();
+    assert_eq!(made.len(), 6, "nothing is made elsewhere: {made:?}");
+    assert!(!std::env::current_dir().expect("a folder").join("~").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_store_refuses() {
     let store = Arc::new(SurrealStore::connect("mem://").await.expect("a database in memory"));

@@ -121,3 +121,86 @@ async fn what_does_not_end_in_time_is_cut() {
     let text = tokio::task::spawn_blocking(|| rest(deaf)).await.unwrap();
     assert!(text.len() < 64 << 20, "the whole answer came");
 }
+
+/// An answer, on a connection that stays open.
+fn answer(stream: &mut TcpStream) -> String {
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut text = Vec::new();
+    let mut byte = [0];
+    while !text.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        text.push(byte[0]);
+    }
+    let head = String::from_utf8(text).unwrap().to_lowercase();
+    let (_, length) = head.split_once("content-length: ").unwrap();
+    let length = length.split_once("\r\n").unwrap().0.parse().unwrap();
+    stream.read_exact(&mut vec![0; length]).unwrap();
+    head
+}
+
+const REQUEST: &[u8] = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// A connection on which one request was answered.
+fn used(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(REQUEST).unwrap();
+    assert!(answer(&mut stream).starts_with("http/1.1 200"));
+    stream
+}
+
+/// Whether the server ends a connection by itself, rather than that the wait for it ends.
+fn is_ended(mut stream: TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    match stream.read_to_end(&mut Vec::new()) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_may_be_idle_for_longer_than_a_head_may_take() {
+    let times = (Duration::from_millis(300), Duration::from_secs(3_600));
+    let served = serve(ServeOptions { header_time: times.0, idle_time: times.1, ..ServeOptions::default() }).await;
+    let address = served.address.clone();
+    tokio::task::spawn_blocking(move || {
+        let mut idle = used(&address);
+        // An empty line is no beginning of a head.
+        let mut after_an_empty_line = used(&address);
+        after_an_empty_line.write_all(b"\r\n").unwrap();
+        for head in [&b""[..], b"G", b"GET /docs HTTP/1.1\r\nHost: x\r\n"] {
+            // They came later and have ended, so the first has been idle for longer than a head may take.
+            let mut first = TcpStream::connect(&address).unwrap();
+            first.write_all(head).unwrap();
+            assert!(is_ended(first), "the first head was waited for: {head:?}");
+            if !head.is_empty() {
+                let mut further = used(&address);
+                further.write_all(head).unwrap();
+                assert!(is_ended(further), "a further head was waited for: {head:?}");
+            }
+            for stream in [&mut idle, &mut after_an_empty_line] {
+                stream.write_all(REQUEST).unwrap();
+                assert!(answer(stream).starts_with("http/1.1 200"));
+            }
+            after_an_empty_line.write_all(b"\r\n").unwrap();
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_ends_and_a_head_that_was_begun_is_waited_for() {
+    let times = (Duration::from_secs(3_600), Duration::from_secs(1));
+    let served = serve(ServeOptions { header_time: times.0, idle_time: times.1, ..ServeOptions::default() }).await;
+    let address = served.address.clone();
+    tokio::task::spawn_blocking(move || {
+        let mut begun = used(&address);
+        let (beginning, rest) = REQUEST.split_at(10);
+        begun.write_all(beginning).unwrap();
+        assert!(is_ended(used(&address)), "an idle connection stayed");
+        begun.write_all(rest).unwrap();
+        assert!(answer(&mut begun).starts_with("http/1.1 200"));
+    })
+    .await
+    .unwrap();
+}

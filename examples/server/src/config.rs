@@ -1,12 +1,11 @@
 //! Settings: from flags, then the environment, then a file, then defaults.
 
 use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
+    collections::HashSet, ffi::OsString, fmt, fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use chatcore_poem::ServeOptions;
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
@@ -27,7 +26,11 @@ pub(crate) type Failure = Box<dyn std::error::Error>;
     version,
     about,
     after_help = "CHAT_SECRET in the environment gives the signing secret itself, 32 bytes or more, and \
-    CHAT_DATABASE_PASSWORD the password of --database-user; there are no flags for them, since every process sees those."
+    CHAT_DATABASE_PASSWORD the password of --database-user; there are no flags for them, since every process sees those.\n\n\
+    A flag beats the environment, and the environment beats the file. What is set is used or refused: a value that is empty or not \
+    UTF-8, a name that resembles a setting's, and settings that exclude each other are errors.\n\n\
+    SIGINT (Ctrl-C), SIGTERM, SIGQUIT and SIGHUP stop the server: it takes no more requests, lets those that run go on for three \
+    seconds, closes the database and exits with 0. Further signals change nothing. Under nohup SIGHUP is ignored."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -38,9 +41,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve until Ctrl-C or SIGTERM (the default)
+    /// Serve until Ctrl-C, SIGTERM, SIGQUIT or SIGHUP (the default)
     Serve,
-    /// Print an access token and nothing else; works while the server runs
+    /// Print an access token and nothing else; needs the secret that the server made at its first start, or that it is given
     Token(TokenArgs),
 }
 
@@ -59,9 +62,53 @@ pub(crate) struct TokenArgs {
     /// The e-mail address
     #[arg(long)]
     pub(crate) email: Option<String>,
-    /// How long the token is good for, like 30m, 24h or 7days
+    /// How long the token is good for, like 30m, 24h or 7days; a second or more
     #[arg(long, default_value = "24h", value_parser = humantime::parse_duration)]
     pub(crate) lifetime: Duration,
+}
+
+/// How long a connection may be idle: from a second to a day, as a number with a unit, like 75s or 5m.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct IdleTimeout(Duration);
+
+impl IdleTimeout {
+    pub(crate) fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl FromStr for IdleTimeout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let time = humantime::parse_duration(text).map_err(|error| format!("--idle-timeout: {error}"))?;
+        if (Duration::from_secs(1)..=Duration::from_secs(24 * 3_600)).contains(&time) {
+            Ok(Self(time))
+        } else {
+            Err("--idle-timeout is from 1s to 1day".to_owned())
+        }
+    }
+}
+
+impl TryFrom<String> for IdleTimeout {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<IdleTimeout> for String {
+    fn from(time: IdleTimeout) -> Self {
+        time.to_string()
+    }
+}
+
+impl fmt::Display for IdleTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
 }
 
 /// How log lines look.
@@ -77,7 +124,8 @@ pub(crate) enum LogFormat {
 /// The settings as they are given; what is not given here comes from the file, or is the default.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct Settings {
-    /// A TOML file with the same settings, `_` for `-`; chat-server.toml is read if it is there
+    /// A TOML file with the same settings, `_` for `-`; chat-server.toml in the working directory is read if it is there. Paths in it
+    /// start at the working directory
     #[arg(long, global = true, env = "CHAT_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     config: Option<PathBuf>,
@@ -85,11 +133,12 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_LISTEN", value_name = "ADDRESS:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<SocketAddr>,
-    /// The folder for the database and the signing secret [default: ./data]
+    /// The folder for the database and the signing secret, made where it is missing; with --database it holds the secret only,
+    /// and with --database and a secret of your own it is not used [default: ./data]
     #[arg(long, global = true, env = "CHAT_DATA", value_name = "FOLDER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
-    /// The database: mem://, surrealkv://FOLDER, or ws://HOST:PORT for a SurrealDB server [default: surrealkv in the data folder]
+    /// The database, instead of the one in the data folder: mem://, surrealkv://FOLDER, or ws://HOST:PORT for a SurrealDB server
     #[arg(long, global = true, env = "CHAT_DATABASE", value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     database: Option<String>,
@@ -105,7 +154,9 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_DATABASE_USER", value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     database_user: Option<String>,
-    /// A file with the signing secret, 32 bytes or more [default: `secret` in the data folder, made at first use]
+    /// A file with the signing secret: UTF-8 text, 32 bytes or more without the ASCII spaces and line ends around it, which are cut
+    /// off; the same holds for CHAT_SECRET, and only one of the two can be set [default: `secret` in the data folder, made when the
+    /// server first starts]
     #[arg(long, global = true, env = "CHAT_SECRET_FILE", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_file: Option<PathBuf>,
@@ -126,6 +177,11 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_SOCKETS_PER_USER", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sockets_per_user: Option<usize>,
+    /// How long a connection may be idle between two requests, like 75s or 5m; more than the idle timeout of a proxy or load balancer in
+    /// front, or requests get lost [default: 75s]
+    #[arg(long, global = true, env = "CHAT_IDLE_TIMEOUT", value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_timeout: Option<IdleTimeout>,
     /// Whether GET /graphql shows browsers the GraphiQL page, true or false [default: true]
     #[arg(long, global = true, env = "CHAT_GRAPHIQL", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,11 +190,12 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_INTROSPECTION", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     introspection: Option<bool>,
-    /// What to log, like debug or chatcore=debug [default: info,surrealdb=warn,surrealkv=error]
+    /// What to log: a level (error, warn, info, debug, trace, off) and levels of parts, like info,chatcore=debug [default:
+    /// info,surrealdb=warn,surrealkv=error]
     #[arg(long, global = true, env = "CHAT_LOG", value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<String>,
-    /// How log lines on stderr look [default: text]
+    /// How log lines on stderr look; lines that cannot be written are lost and hold nothing up [default: text]
     #[arg(long, global = true, env = "CHAT_LOG_FORMAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     log_format: Option<LogFormat>,
@@ -159,6 +216,7 @@ pub(crate) struct Config {
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
     pub(crate) sockets_per_user: usize,
+    pub(crate) idle_timeout: IdleTimeout,
     pub(crate) graphiql: bool,
     pub(crate) introspection: bool,
     pub(crate) log: String,
@@ -180,6 +238,7 @@ impl Default for Config {
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
             sockets_per_user: options.sockets_per_user,
+            idle_timeout: IdleTimeout(ServeOptions::default().idle_time),
             graphiql: true,
             introspection: true,
             // The database tells much about itself that is of no use to who runs a chat.
@@ -189,19 +248,93 @@ impl Default for Config {
     }
 }
 
+/// Refuses a flag that stands before the command and again after it, of which clap would ignore the former.
+pub(crate) fn given_once(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
+    let command = Cli::command();
+    let mut seen = HashSet::new();
+    for argument in arguments {
+        let name = argument.to_string_lossy();
+        let Some(name) = name.strip_prefix("--").and_then(|name| name.split('=').next()) else { continue };
+        let takes_one = command
+            .get_arguments()
+            .any(|known| known.get_long() == Some(name) && matches!(known.get_action(), ArgAction::Set));
+        if takes_one && !seen.insert(name.to_owned()) {
+            return Err(format!("--{name} is given twice").into());
+        }
+    }
+    Ok(())
+}
+
 impl Settings {
     /// Puts the sources together.
+    ///
+    /// # Errors
+    /// A source that cannot be read, a value that cannot be used, and a name that is no setting.
     pub(crate) fn load(self) -> Result<Config, Failure> {
-        let mut sources = Figment::from(Serialized::defaults(Config::default()));
-        sources = match &self.config {
-            Some(file) if !file.is_file() => {
-                return Err(format!("there is no configuration file at {}", file.display()).into());
+        let paths = [("--config", &self.config), ("--data", &self.data), ("--secret-file", &self.secret_file)];
+        for (flag, path) in paths {
+            if let Some(path) = path.as_ref().filter(|path| path.to_str().is_none()) {
+                return Err(format!("{flag} is not UTF-8: {}", path.display()).into());
             }
-            Some(file) => sources.merge(Toml::file_exact(file)),
-            None if Path::new(DEFAULT_FILE).is_file() => sources.merge(Toml::file_exact(DEFAULT_FILE)),
-            None => sources,
-        };
-        let config = sources.merge(Serialized::defaults(self)).extract();
-        config.map_err(|error| format!("the settings are not valid: {error}").into())
+        }
+        let mut sources = Figment::from(Serialized::defaults(Config::default()));
+        let mut from = "the settings are not valid".to_owned();
+        if let Some((file, text)) = self.file()? {
+            sources = sources.merge(Toml::string(&text));
+            from = format!("the settings are not valid; {} is one of their sources", file.display());
+        }
+        let config: Config =
+            sources.merge(Serialized::defaults(self)).extract().map_err(|error| format!("{from}: {error}"))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The configuration file and its text. One that is there and cannot be read is never passed over.
+    fn file(&self) -> Result<Option<(PathBuf, String)>, Failure> {
+        let file = self.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+        match fs::read_to_string(&file) {
+            Ok(text) => Ok(Some((file, text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A link that leads nowhere is there.
+                if self.config.is_some() || file.symlink_metadata().is_ok() {
+                    return Err(format!("there is no configuration file at {}", file.display()).into());
+                }
+                Ok(None)
+            }
+            Err(error) => Err(format!("cannot read the configuration file at {}: {error}", file.display()).into()),
+        }
+    }
+}
+
+impl Config {
+    /// Refuses what would be ignored, or mean something else than it seems to.
+    fn check(&self) -> Result<(), Failure> {
+        let paths = [("--data", Some(&self.data)), ("--secret-file", self.secret_file.as_ref())];
+        let paths = paths.into_iter().filter_map(|(flag, path)| Some((flag, path?.to_str()?)));
+        let texts = [
+            ("--database", self.database.as_deref()),
+            ("--database-namespace", self.database_namespace.as_deref()),
+            ("--database-name", self.database_name.as_deref()),
+            ("--database-user", self.database_user.as_deref()),
+            ("--log", Some(self.log.as_str())),
+        ];
+        let texts = texts.into_iter().filter_map(|(flag, text)| Some((flag, text?)));
+        for (flag, text) in texts.chain(paths.clone()) {
+            if text.trim().is_empty() {
+                return Err(format!("{flag} is set and empty: give it a value, or leave it out").into());
+            }
+        }
+        for (flag, path) in paths {
+            if path == "~" || path.starts_with("~/") {
+                return Err(
+                    format!("{flag} begins with `~`, which only a shell makes a folder of: write that out").into()
+                );
+            }
+        }
+        let is_server = self.database.as_deref().is_some_and(|database| database.starts_with("ws://"));
+        if self.database_user.is_some() && !is_server {
+            return Err("--database-user is for a SurrealDB server, so it needs --database ws://HOST:PORT".into());
+        }
+        Ok(())
     }
 }

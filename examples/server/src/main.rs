@@ -1,38 +1,56 @@
 //! `chat-server`: a complete chat server on an embedded database.
 
 mod config;
+mod environment;
+mod output;
 mod run;
 mod secret;
+mod signals;
 mod token;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use config::{Cli, Command};
+use config::{Cli, Command, Failure};
+use output::Output;
 
 // The database allocates much and in many sizes: with the system's allocator on Linux, a third less goes through.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let Cli { settings, command } = Cli::parse();
-    let outcome = settings.load().and_then(|config| match command {
-        None | Some(Command::Serve) => run::run(&config),
-        Some(Command::Token(args)) => token::print(&config, args),
-    });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprint!("chat-server: {error}");
-            // What is underneath says what to do about it: a full disk, a permission.
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprint!(": {error}");
-                cause = error.source();
+    let stderr = Output::stderr();
+    let outcome = run(&stderr);
+    if let Err(error) = &outcome {
+        let mut line = format!("chat-server: {error}");
+        // What is underneath says what to do about it: a full disk, a permission.
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            line.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        stderr.say(&line);
+    }
+    stderr.flush();
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(stderr: &Output) -> Result<(), Failure> {
+    let parsed = Cli::try_parse();
+    // Before what clap says, which does not name a variable that is not UTF-8. Help is given in any case.
+    let is_help = parsed.as_ref().is_err_and(|message| !message.use_stderr());
+    let told = if is_help { Vec::new() } else { environment::check()? };
+    let Cli { settings, command } = parsed.unwrap_or_else(|message| message.exit());
+    config::given_once(std::env::args_os())?;
+    let config = settings.load()?;
+    match command {
+        None | Some(Command::Serve) => run::run(&config, &told, stderr),
+        Some(Command::Token(args)) => {
+            for line in told {
+                stderr.say(&format!("chat-server: warning: {line}"));
             }
-            eprintln!();
-            ExitCode::FAILURE
+            token::print(&config, args, stderr)
         }
     }
 }

@@ -1,11 +1,6 @@
 //! Serving.
 
-use std::{
-    future::Future,
-    io::{IsTerminal as _, Write as _},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
 
 use chatcore::{Chat, JwtAuthenticator, Limits};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
@@ -14,19 +9,24 @@ use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::{
     config::{Config, Failure, LogFormat},
-    secret,
+    environment,
+    output::Output,
+    secret, signals,
 };
 
 /// How long the database may take to close.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
 
-/// Serves until it is told to stop.
-pub(crate) fn run(config: &Config) -> Result<(), Failure> {
-    log(config)?;
+/// Serves until it is told to stop. `told` is what the settings' sources have to be told of.
+pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
+    log(config, stderr)?;
+    for line in told {
+        tracing::warn!("{line}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(start(config));
     // Nothing that is still open may hold the end up.
@@ -34,32 +34,54 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
     outcome
 }
 
-fn log(config: &Config) -> Result<(), Failure> {
+fn log(config: &Config, stderr: &Output) -> Result<(), Failure> {
+    // The filter takes a word that is no level as the name of a part, so a mistyped level would switch everything off.
+    let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte));
+    let words = config.log.split(',').filter(|_| !config.log.contains('['));
+    if let Some(word) = words.filter(is_word).find(|word| word.parse::<LevelFilter>().is_err()) {
+        let levels = "error, warn, info, debug, trace, off";
+        return Err(
+            format!("--log is not valid: `{word}` is no level ({levels}); a part has one like {word}=debug").into()
+        );
+    }
     let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("--log is not valid: {error}"))?;
     // It would write messages out, and with them the tokens in them.
     let filter = filter.add_directive("tungstenite=warn".parse()?);
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        // Its own complaints would go to stderr directly, and panic where that is gone.
+        .log_internal_errors(false)
+        .with_writer(stderr.clone());
     match config.log_format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),
     }
+    // The standard hook writes to stderr directly, and waits there where nobody reads it.
+    panic::set_hook(Box::new(|panic| {
+        let thread = thread::current();
+        tracing::error!(thread = thread.name(), "{panic}");
+    }));
     Ok(())
 }
 
 async fn start(config: &Config) -> Result<(), Failure> {
-    let authenticator = Arc::new(JwtAuthenticator::hs256(&secret::load(config)?)?);
+    let stopping = stop_on_signal()?;
+    let database_options = database_options(config)?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another place with --listen", config.listen))?;
-    let database = config
-        .database
-        .clone()
-        .unwrap_or_else(|| format!("surrealkv://{}?sync=every", config.data.join("db").display()));
-    tracing::info!(database, "opening the database");
-    let store = Arc::new(SurrealStore::connect_with(&database, database_options(config)?).await?);
+    let secret = secret::load_or_make(config)?;
+    if let Some(warning) = secret.warning {
+        tracing::warn!("{warning}");
+    }
+    let authenticator = Arc::new(JwtAuthenticator::hs256(&secret.bytes)?);
+    let opened = tokio::select! {
+        // A start can take long, as where the last end was not in order.
+        () = stopping.cancelled() => return Ok(()),
+        opened = open(config, database_options) => opened,
+    };
+    let store = Arc::new(opened?);
 
     let limits = Limits { message_chars: config.message_chars, ..Limits::default() };
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
@@ -79,12 +101,13 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
     let app = graphql.mount(frontend.mount(Route::new())).with(frontend.problems());
 
-    let stopping = stop_on_signal()?;
     let broken = stop_when_broken(&store, &stopping);
-    // The one line on stdout, for people and for programs that start this one.
-    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
-    tracing::info!(address = %listener.local_addr()?, "listening");
-    frontend.serve(listener, app, ServeOptions::default(), stopping.cancelled_owned()).await?;
+    let address = listener.local_addr()?;
+    // The one line on stdout, for people and for programs that start this one. Whoever does not read it is served all the same.
+    Output::stdout().say(&format!("listening on http://{address}"));
+    tracing::info!(%address, "listening");
+    let serving = ServeOptions { idle_time: config.idle_timeout.get(), ..ServeOptions::default() };
+    frontend.serve(listener, app, serving, stopping.cancelled_owned()).await?;
     // What was acknowledged is on disk already, so a database that is slow to close holds nothing up.
     if tokio::time::timeout(CLOSING_TIME, store.close()).await.is_err() {
         tracing::warn!("the database was not closed in time; the next start takes care of it");
@@ -100,8 +123,20 @@ async fn start(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The environment variable with the password of the database's user.
-const PASSWORD: &str = "CHAT_DATABASE_PASSWORD";
+async fn open(config: &Config, options: SurrealOptions) -> Result<SurrealStore, Failure> {
+    Ok(match &config.database {
+        Some(database) => {
+            tracing::info!(database, "opening the database");
+            SurrealStore::connect_with(database, options).await?
+        }
+        None => {
+            // Not as a connection string, in which a `?` would begin parameters.
+            let folder = config.data.join("db");
+            tracing::info!(folder = %folder.display(), "opening the database");
+            SurrealStore::open(&folder, options).await?
+        }
+    })
+}
 
 fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
     let mut options = SurrealOptions::default();
@@ -111,11 +146,13 @@ fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
     if let Some(name) = &config.database_name {
         options.database.clone_from(name);
     }
-    if let Some(username) = config.database_user.clone() {
-        let password =
-            std::env::var(PASSWORD).map_err(|_| format!("--database-user needs {PASSWORD} in the environment"))?;
-        options.credentials = Some(Credentials { username, password });
-    }
+    const PASSWORD: &str = environment::PASSWORD;
+    options.credentials = match (config.database_user.clone(), environment::value(PASSWORD)?) {
+        (Some(username), Some(password)) => Some(Credentials { username, password }),
+        (None, None) => None,
+        (Some(_), None) => return Err(format!("--database-user needs {PASSWORD} in the environment").into()),
+        (None, Some(_)) => return Err(format!("{PASSWORD} is set without --database-user, so it has no use").into()),
+    };
     Ok(options)
 }
 
@@ -146,35 +183,14 @@ fn stop_when_broken(store: &SurrealStore, stopping: &CancellationToken) -> Cance
     broken
 }
 
-/// Cancelled when Ctrl-C or SIGTERM comes.
+/// Cancelled by the first signal that asks for the end.
 fn stop_on_signal() -> Result<CancellationToken, Failure> {
     let stopping = CancellationToken::new();
-    let told = signal()?;
-    let token = stopping.clone();
+    let (told, token) = (signals::end()?, stopping.clone());
     tokio::spawn(async move {
         told.await;
-        tracing::info!("stopping");
         token.cancel();
+        tracing::info!("stopping");
     });
     Ok(stopping)
-}
-
-#[cfg(unix)]
-fn signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

@@ -1,4 +1,4 @@
-//! The secret with which tokens are signed: given, or made at first use and kept beside the data.
+//! The secret with which tokens are signed: given, or made at the server's first start and kept beside the data.
 
 use std::{
     fmt::Write as _,
@@ -7,54 +7,102 @@ use std::{
     path::Path,
 };
 
+use chatcore::identity::{MIN_SECRET_BYTES, WeakSecret};
 use rand::Rng as _;
 
-use crate::config::{Config, Failure};
+use crate::{
+    config::{Config, Failure},
+    environment,
+};
 
-/// The environment variable that gives the secret itself. There is no flag: flags are seen by every process.
-const VARIABLE: &str = "CHAT_SECRET";
+/// The secret's name in the data folder.
+const FILE: &str = "secret";
 
-/// The secret of these settings.
-pub(crate) fn load(config: &Config) -> Result<Vec<u8>, Failure> {
-    if let Ok(secret) = std::env::var(VARIABLE) {
-        return Ok(secret.into_bytes());
-    }
-    if let Some(file) = &config.secret_file {
-        return read(file)?.ok_or_else(|| format!("there is no secret at {}", file.display()).into());
-    }
-    let file = config.data.join("secret");
-    if let Some(secret) = read(&file)? {
+/// A signing secret.
+pub(crate) struct Secret {
+    pub(crate) bytes: Vec<u8>,
+    /// What is to be told of how it is kept.
+    pub(crate) warning: Option<String>,
+}
+
+/// The secret of these settings, made where there is none.
+pub(crate) fn load_or_make(config: &Config) -> Result<Secret, Failure> {
+    if let Some(secret) = find(config)? {
         return Ok(secret);
     }
+    let file = config.data.join(FILE);
     make(&config.data, &file).map_err(|error| format!("cannot make a secret at {}: {error}", file.display()))?;
+    tracing::info!(file = %file.display(), "made a new signing secret");
     read(&file)?.ok_or_else(|| format!("the secret at {} has gone", file.display()).into())
 }
 
-fn read(file: &Path) -> Result<Option<Vec<u8>>, Failure> {
+/// The secret of these settings. Where there is none, nothing is made: a token of a new secret would be of no use.
+pub(crate) fn load(config: &Config) -> Result<Secret, Failure> {
+    find(config)?.ok_or_else(|| {
+        let file = config.data.join(FILE);
+        format!(
+            "there is no secret at {}: start the server first, which makes one, or give the server's with --secret-file or {}",
+            file.display(),
+            environment::SECRET
+        )
+        .into()
+    })
+}
+
+fn find(config: &Config) -> Result<Option<Secret>, Failure> {
+    match (environment::value(environment::SECRET)?, &config.secret_file) {
+        (Some(_), Some(file)) => Err(format!(
+            "{} and --secret-file ({}) are both set, and only one can be the secret: unset one",
+            environment::SECRET,
+            file.display()
+        )
+        .into()),
+        (Some(text), None) => Ok(Some(Secret { bytes: checked(&text, environment::SECRET)?, warning: None })),
+        (None, Some(file)) => {
+            let secret = read(file)?;
+            Ok(Some(secret.ok_or_else(|| format!("there is no secret at {} (--secret-file)", file.display()))?))
+        }
+        (None, None) => read(&config.data.join(FILE)),
+    }
+}
+
+/// Cuts off the ASCII white space around a secret, which editors and `echo` add. White space inside belongs to the secret.
+fn checked(text: &str, source: &str) -> Result<Vec<u8>, Failure> {
+    let bytes = text.trim_ascii().as_bytes();
+    if bytes.len() < MIN_SECRET_BYTES {
+        return Err(format!("{source}: {}", WeakSecret(bytes.len())).into());
+    }
+    Ok(bytes.to_vec())
+}
+
+fn read(file: &Path) -> Result<Option<Secret>, Failure> {
     match fs::read_to_string(file) {
-        Ok(secret) => {
-            owner_only(file)?;
-            Ok(Some(secret.trim().as_bytes().to_vec()))
+        Ok(text) => {
+            let bytes = checked(&text, &file.display().to_string())?;
+            Ok(Some(Secret { bytes, warning: exposure(file)? }))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("cannot read the secret at {}: {error}", file.display()).into()),
     }
 }
 
+/// Tells of a file that others may read. It is used all the same: Docker and Kubernetes mount secrets with such modes.
 #[cfg(unix)]
-fn owner_only(file: &Path) -> Result<(), Failure> {
+fn exposure(file: &Path) -> Result<Option<String>, Failure> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let mode = fs::metadata(file)?.permissions().mode();
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    Err(format!("others may read the secret at {0}; say: chmod 600 {0}", file.display()).into())
+    Ok((mode & 0o077 != 0).then(|| {
+        let file = file.display();
+        format!(
+            "others than the owner may use the secret at {file}; if it is not mounted that way, say: chmod 600 {file}"
+        )
+    }))
 }
 
 #[cfg(not(unix))]
-fn owner_only(_: &Path) -> Result<(), Failure> {
-    Ok(())
+fn exposure(_: &Path) -> Result<Option<String>, Failure> {
+    Ok(None)
 }
 
 /// Makes the secret as a whole or not at all: of two processes that start at once, both take the first one's.
@@ -68,9 +116,10 @@ fn make(folder: &Path, file: &Path) -> io::Result<()> {
     }
     text.push('\n');
 
-    let draft = folder.join(format!("secret.{}", std::process::id()));
+    // A name of its own: in two containers that share the folder, both processes can have the same id.
+    let draft = folder.join(format!("secret.{:016x}", rand::random::<u64>()));
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;

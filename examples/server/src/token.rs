@@ -1,20 +1,48 @@
 //! `chat-server token`.
 
-use std::io::Write as _;
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
 
-use chatcore::{JwtIssuer, identity::Claims, model::UserId};
+use chatcore::{Authenticator as _, JwtAuthenticator, JwtIssuer, identity::Claims, model::UserId};
 
 use crate::{
     config::{Config, Failure, TokenArgs},
+    output::Output,
     secret,
 };
 
+/// The longest lifetime of a token: a hundred years.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// Prints a token, and nothing else, on stdout.
-pub(crate) fn print(config: &Config, args: TokenArgs) -> Result<(), Failure> {
+pub(crate) fn print(config: &Config, args: TokenArgs, stderr: &Output) -> Result<(), Failure> {
     let TokenArgs { user, name, username, email, lifetime } = args;
     let sub = UserId::new(user)?.to_string();
+    // `exp` has whole seconds, so a shorter one would be over when it is printed.
+    if !(Duration::from_secs(1)..=LONGEST).contains(&lifetime) {
+        return Err("--lifetime is from 1s to 100 years".into());
+    }
     let claims = Claims { sub, name, preferred_username: username, email, ..Claims::default() };
-    let token = JwtIssuer::hs256(&secret::load(config)?)?.issue(claims, lifetime)?;
-    writeln!(std::io::stdout(), "{token}")?;
-    Ok(())
+    let secret = secret::load(config)?;
+    let token = JwtIssuer::hs256(&secret.bytes)?.issue(claims, lifetime)?;
+    is_accepted(&secret.bytes, &token)?;
+    if let Some(warning) = secret.warning {
+        stderr.say(&format!("chat-server: warning: {warning}"));
+    }
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{token}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| format!("cannot print the token: {error}").into())
+}
+
+/// The server's own check: a token that it would refuse is of no use to anybody.
+fn is_accepted(secret: &[u8], token: &str) -> Result<(), Failure> {
+    let authenticator = JwtAuthenticator::hs256(secret)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    match runtime.block_on(authenticator.authenticate(token)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("the server would not accept a token with these values: {error}").into()),
+    }
 }

@@ -4,11 +4,17 @@
 
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
+#[path = "process/outputs.rs"]
+mod outputs;
+#[path = "process/settings.rs"]
+mod settings;
+#[path = "process/signals.rs"]
+mod signals;
 
 use std::{io::Read as _, os::unix::fs::PermissionsExt, process::Command};
 
 use chatcore_tests::{Graphql, GraphqlSocket, Socket, graphql::PROTOCOL};
-use kit::{Server, command, folder, run, token};
+use kit::{Server, folder, run, token};
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -17,13 +23,10 @@ use serde_json::{Value, json};
 async fn everything_is_there_after_a_restart() {
     let folder = folder();
     let data = folder.path();
-    // The secret is made by whoever comes first: here by the token, before the server ran.
-    let early = token(data, "a");
+    let server = Server::start(data);
     let secret = data.join("data/secret");
     assert_eq!(std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
-
-    let server = Server::start(data);
-    let (a, b) = (server.client(data, "a").with_token(early), server.client(data, "b"));
+    let (a, b) = (server.client(data, "a"), server.client(data, "b"));
     let made = a
         .post("/sessions", json!({ "title": "General", "session_type": "PUBLIC", "max_participants": 50 }))
         .await
@@ -108,9 +111,6 @@ fn what_cannot_be_started_says_why() {
     std::fs::write(data.join("short"), "too short").unwrap();
     std::fs::set_permissions(data.join("short"), std::fs::Permissions::from_mode(0o600)).unwrap();
     fails(&["token", "--user", "a", "--secret-file", "short"], "at least 32");
-    std::fs::write(data.join("open"), "x".repeat(40)).unwrap();
-    std::fs::set_permissions(data.join("open"), std::fs::Permissions::from_mode(0o644)).unwrap();
-    fails(&["token", "--user", "a", "--secret-file", "open"], "chmod 600");
     std::fs::write(data.join("chat-server.toml"), "listem = \"127.0.0.1:0\"\n").unwrap();
     fails(&[], "listem");
 }
@@ -136,23 +136,6 @@ async fn a_second_server_on_the_same_data_says_so() {
     let again = Server::start(data);
     assert_eq!(again.client(data, "a").get(&path).await.expect(200), json!([before, after]));
     assert_eq!(again.stop(Signal::SIGTERM), 0);
-}
-
-#[test]
-fn settings_come_from_flags_then_the_environment_then_the_file() {
-    let folder = folder();
-    let data = folder.path();
-    std::fs::write(data.join("chat-server.toml"), "data = \"from-file\"\n").unwrap();
-    token(data, "a");
-    assert!(data.join("from-file/secret").exists());
-    let with = |flags: &[&str]| {
-        let output = command(data).env("CHAT_DATA", "from-env").args(["token", "--user", "a"]).args(flags).output();
-        assert!(output.unwrap().status.success());
-    };
-    with(&[]);
-    assert!(data.join("from-env/secret").exists());
-    with(&["--data", "from-flag"]);
-    assert!(data.join("from-flag/secret").exists());
 }
 
 #[test]

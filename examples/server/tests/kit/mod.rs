@@ -58,15 +58,23 @@ impl Server {
     }
 
     /// Starts it by a command of the test's own, that ends by becoming the server.
-    pub(crate) fn start_by(mut command: Command, data: &Path, flags: &[&str]) -> Self {
+    pub(crate) fn start_by(command: Command, data: &Path, flags: &[&str]) -> Self {
+        let log = File::create(data.join("log")).unwrap();
+        Self::start_logging_to(log.into(), command, data, flags)
+    }
+
+    /// Starts it by a command of the test's own, with a stderr of the test's own.
+    pub(crate) fn start_logging_to(stderr: Stdio, mut command: Command, data: &Path, flags: &[&str]) -> Self {
         let log = data.join("log");
         let mut child = command
             .args(["--listen", "127.0.0.1:0"])
             .args(flags)
             .stdout(Stdio::piped())
-            .stderr(File::create(&log).unwrap())
+            .stderr(stderr)
             .spawn()
             .unwrap();
+        // A pipe's end that the test holds as well would keep the pipe open.
+        drop(command);
         let stdout = child.stdout.take().unwrap();
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
@@ -83,6 +91,11 @@ impl Server {
         server
     }
 
+    /// A server that the test started itself.
+    pub(crate) fn started(child: Child, data: &Path, address: &str) -> Self {
+        Self { child, address: address.to_owned(), log: data.join("log") }
+    }
+
     pub(crate) fn client(&self, data: &Path, user: &str) -> Client {
         Client::new(&self.address, Some(token(data, user)))
     }
@@ -93,7 +106,7 @@ impl Server {
 
     /// What it has said on stderr.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
+        std::fs::read_to_string(&self.log).unwrap_or_else(|error| format!("no log: {error}"))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
