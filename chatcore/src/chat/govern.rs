@@ -86,7 +86,7 @@ impl Gates {
         Self((0..256).map(|_| Mutex::new(())).collect())
     }
 
-    async fn pass(&self, id: SessionId) -> Option<MutexGuard<'_, ()>> {
+    pub(super) async fn pass(&self, id: SessionId) -> Option<MutexGuard<'_, ()>> {
         let mut hasher = DefaultHasher::new();
         id.hash(&mut hasher);
         let gate = self.0.get(usize::try_from(hasher.finish() % 256).ok()?)?;

@@ -1,11 +1,13 @@
 //! The service: every use case is a method of [`Chat`].
 
+mod adding;
 mod batch;
 mod govern;
 mod inbox;
 mod messages;
 mod participants;
 mod profiles;
+mod rate;
 mod read;
 mod send;
 mod sessions;
@@ -34,6 +36,7 @@ use crate::{
     permission::PermissionTable,
     store::{ChatStore, MemoryStore},
 };
+use adding::Allowances;
 use govern::Gates;
 use inbox::Inboxes;
 use profiles::Profiles;
@@ -56,6 +59,7 @@ struct Inner {
     limits: Limits,
     profiles: Profiles,
     gates: Gates,
+    allowances: Allowances,
     tails: Tails,
     inboxes: Inboxes,
 }
@@ -147,7 +151,8 @@ impl ChatBuilder {
         let Self { store, notifier, clock, permissions, limits } = self;
         let profiles = Profiles::new(Arc::clone(&store));
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
-        let (gates, inboxes) = (Gates::new(), Inboxes::default());
-        Chat { inner: Arc::new(Inner { store, notifier, clock, permissions, limits, profiles, gates, tails, inboxes }) }
+        let (gates, inboxes, allowances) = (Gates::new(), Inboxes::default(), Allowances::new(&limits));
+        let inner = Inner { store, notifier, clock, permissions, limits, profiles, gates, allowances, tails, inboxes };
+        Chat { inner: Arc::new(inner) }
     }
 }

@@ -25,7 +25,7 @@ use super::{
     transport::Transport,
     websocket::WebSocket,
 };
-use crate::{Backend, Server};
+use crate::{Backend, Server, server::crowded};
 
 /// Never tells the same time twice, so that a time says of which event it is.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +64,7 @@ impl World {
     pub async fn start(backend: Backend, coverage: &Arc<Coverage>) -> Self {
         let (store, folder) = backend.open().await;
         let clock = Ticking::default();
-        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).build();
+        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).limits(crowded()).build();
         // Who follows a session reads nothing while others act, and somebody reads it on many connections.
         let options = Options { ping_interval: Duration::from_secs(3600), sockets_per_user: 100, ..Options::default() };
         let server = Server::over_with(chat, options).await;
