@@ -54,7 +54,7 @@ async fn adding_somebody_shows_no_address_until_the_user_joins_or_posts() {
     for name in ["alice", "bob"] {
         chat.add_participant(&mallory, id, add(name, Some(ADMIN))).await.unwrap();
     }
-    assert_eq!(addresses(&chat, &mallory, id).await, [at_mallory.clone()]);
+    assert_eq!(addresses(&chat, &mallory, id).await, [&*at_mallory]);
     // The owner has created the session. Other people's mere presence shows an admin nothing, either.
     assert_eq!(addresses(&chat, &alice, id).await, [at_mallory.clone(), at_alice.clone()]);
     // Nothing that a manager can do with an added user shows the address.
@@ -63,7 +63,7 @@ async fn adding_somebody_shows_no_address_until_the_user_joins_or_posts() {
     chat.remove_participant(&mallory, id, &alice.user_id).await.unwrap();
     chat.add_participant(&mallory, id, add("alice", Some(MEMBER))).await.unwrap();
     chat.typing(&bob, id, true).await.unwrap();
-    assert_eq!(addresses(&chat, &mallory, id).await, [at_mallory.clone()]);
+    assert_eq!(addresses(&chat, &mallory, id).await, [&*at_mallory]);
     let asked = [ParticipantsOf { session_id: id, page: Page::FIRST, with_email: true }; 2];
     for list in chat.participants_of(&mallory, &asked).await.unwrap() {
         assert_eq!(list.unwrap().into_iter().filter_map(|one| one.profile.email).collect::<Vec<_>>(), [&*at_mallory]);
