@@ -59,6 +59,8 @@ failures! {
         429 "Too many streams";
     /// Operations that the state of things can forbid.
     Conflict = 409 "Not possible as things are";
+    /// Operations that bring somebody else in.
+    Adding = 409 "Not possible as things are", 429 "Too many users were added; nothing was changed";
 }
 
 macro_rules! tuples {

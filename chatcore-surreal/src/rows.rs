@@ -32,14 +32,15 @@ pub(crate) struct LogRow {
 }
 
 impl LogRow {
-    pub(crate) fn of(event: &Event, batch: i64) -> Result<Self, serde_json::Error> {
+    /// `governs` says whether older decisions are stale behind this row.
+    pub(crate) fn of(event: &Event, governs: bool, batch: i64) -> Result<Self, serde_json::Error> {
         let Event { session_id, seq, number, created_at, actor, kind } = event;
         Ok(Self {
             id: keys::log(*session_id, *seq),
             number: signed(*number),
             at: *created_at,
             actor: actor.as_str().to_owned(),
-            governance: kind.is_governance(),
+            governance: governs,
             data: serde_json::to_string(kind)?,
             batch: Some(batch),
         })
@@ -203,12 +204,14 @@ pub(crate) struct ParticipantRow {
     joined_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
     seat: Option<RecordId>,
+    /// Rows of before have none.
+    is_engaged: Option<bool>,
 }
 
 impl ParticipantRow {
     /// `None` for somebody who never was a participant: that is no record.
     pub(crate) fn of(record: &ParticipantRecord) -> Option<Self> {
-        let ParticipantRecord { id, session_id, user_id, standing, joined_at, created_at } = record;
+        let ParticipantRecord { id, session_id, user_id, standing, joined_at, created_at, is_engaged } = record;
         let (is_active, role) = match standing {
             Standing::Active(role) => (true, role),
             Standing::Former(role) => (false, role),
@@ -222,16 +225,18 @@ impl ParticipantRow {
             joined_at: *joined_at,
             created_at: *created_at,
             seat: is_active.then(|| keys::seat(*session_id, *id)),
+            is_engaged: Some(*is_engaged),
         })
     }
 
     pub(crate) fn record(self) -> Result<ParticipantRecord, StoreError> {
-        let Self { id, stay, is_active, role, joined_at, created_at, seat: _ } = self;
+        let Self { id, stay, is_active, role, joined_at, created_at, seat: _, is_engaged } = self;
         let (session_id, user_id) = keys::as_participant(&id)?;
         let known = ParticipantRole::ALL.into_iter().find(|known| known.as_str() == role);
         let role = known.ok_or_else(|| corrupt("the role of a participant"))?;
         let standing = if is_active { Standing::Active(role) } else { Standing::Former(role) };
-        Ok(ParticipantRecord { id: ParticipantId(stay), session_id, user_id, standing, joined_at, created_at })
+        let (id, is_engaged) = (ParticipantId(stay), is_engaged.unwrap_or(false));
+        Ok(ParticipantRecord { id, session_id, user_id, standing, joined_at, created_at, is_engaged })
     }
 }
 

@@ -52,6 +52,6 @@ pub use chat::{Chat, ChatBuilder};
 pub use clock::{Clock, SystemClock};
 pub use error::{Code, Error, FieldError, Result};
 pub use identity::{Authenticator, JwtAuthenticator, JwtIssuer, Principal};
-pub use limits::Limits;
+pub use limits::{Limits, Rate};
 pub use notify::{InProcessNotifier, Notifier};
 pub use store::{ChatStore, MemoryStore, StoreError};

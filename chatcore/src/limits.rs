@@ -2,6 +2,23 @@
 
 use std::time::Duration;
 
+/// How often something may happen: so many times at once, and then once more after each interval. A token bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rate {
+    /// How many times at once, after a pause long enough. Zero allows nothing.
+    pub at_once: u32,
+    /// After how long one more is allowed. Zero is no limit.
+    pub every: Duration,
+}
+
+impl Rate {
+    /// So many times at once, and then once more after each interval.
+    #[must_use]
+    pub const fn new(at_once: u32, every: Duration) -> Self {
+        Self { at_once, every }
+    }
+}
+
 /// What a chat allows. Lengths are in characters, not bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -36,6 +53,19 @@ pub struct Limits {
     /// How often such a stream looks for sessions that its user came into through another process. Within the process it is
     /// told at once.
     pub membership_interval: Duration,
+    /// How many users one user may add to sessions, whichever the sessions and users are. Adds that succeed count, and adds of
+    /// users who were never seen, so that ids cannot be tried without end; a refused add and a join do not. `None` for no limit.
+    ///
+    /// This limit and the two below are counted by each process for itself: `n` processes together allow `n` times as much.
+    pub adds_per_inviter: Option<Rate>,
+    /// How often one user may be added to sessions, whoever does it. Adds that succeed count, also of a user who left and is
+    /// added again. `None` for no limit.
+    pub adds_per_invited: Option<Rate>,
+    /// How often one user may add the same other user to sessions. Adds that succeed count. `None` for no limit.
+    ///
+    /// By default this is a half of [`adds_per_invited`](Self::adds_per_invited) at once and a tenth of it later, so that one
+    /// inviter cannot use up what the others may need.
+    pub adds_per_pair: Option<Rate>,
     /// Events that a session with readers keeps in memory, for readers who are a little behind.
     pub tail_events: usize,
     /// Roughly how many bytes they may take; the last event is kept in any case.
@@ -60,6 +90,9 @@ impl Default for Limits {
             stream_sessions: 1_000,
             streams_per_user: 10,
             membership_interval: Duration::from_secs(5),
+            adds_per_inviter: Some(Rate::new(300, Duration::from_secs(2))),
+            adds_per_invited: Some(Rate::new(120, Duration::from_secs(60))),
+            adds_per_pair: Some(Rate::new(60, Duration::from_secs(600))),
             tail_events: 256,
             tail_bytes: 1024 * 1024,
         }

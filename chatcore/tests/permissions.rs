@@ -6,8 +6,11 @@
 use std::{fmt::Write as _, path::Path};
 
 use chatcore::{
+    identity::SystemRole,
     model::{ParticipantRole, SessionType, Standing},
-    permission::{Action, ActionKind, Denial, Facts, PermissionTable, SessionState, decide},
+    permission::{
+        Action, ActionKind, AddressFacts, Denial, Facts, PermissionTable, SessionState, decide, may_see_address,
+    },
 };
 use proptest::prelude::*;
 
@@ -455,4 +458,25 @@ fn every_denial_has_its_own_text_and_hides_itself_only_when_hidden() {
     let codes: std::collections::BTreeSet<&str> = denials.iter().map(|denial| denial.code().as_str()).collect();
     assert_eq!((texts.len(), codes.len()), (denials.len(), denials.len()));
     assert_eq!((Denial::Hidden.code().as_str(), Denial::Hidden.code().status()), ("SESSION_NOT_FOUND", 404));
+}
+
+#[test]
+fn an_address_is_for_its_user_for_the_system_and_for_managers_of_who_is_engaged() {
+    let roles = ParticipantRole::ALL.into_iter();
+    let standings: Vec<Standing> =
+        roles.flat_map(|role| [Standing::Active(role), Standing::Former(role)]).chain([Standing::Stranger]).collect();
+    let mut seen = 0;
+    for reader in standings {
+        for system_role in [SystemRole::User, SystemRole::Admin] {
+            for (is_own, is_engaged) in [(false, false), (false, true), (true, false), (true, true)] {
+                let manages = [ParticipantRole::Owner, ParticipantRole::Admin].map(Standing::Active).contains(&reader);
+                let expected = is_own || system_role == SystemRole::Admin || (manages && is_engaged);
+                let facts = AddressFacts { system_role, reader, is_own, is_engaged };
+                assert_eq!(may_see_address(&facts), expected, "{facts:?}");
+                seen += usize::from(expected);
+            }
+        }
+    }
+    // Of 9 readers: the system sees 4 cases each, a user the 2 own ones, and each of 2 managers one more.
+    assert_eq!(seen, 9 * 4 + 9 * 2 + 2);
 }

@@ -48,6 +48,6 @@ pub use document::Document;
 pub use events::Events;
 pub use graphql::{Graphql, GraphqlEvents, GraphqlSocket};
 pub use http::{Client, Reply};
-pub use server::{Backend, SECRET, Server, patient, token, token_with};
+pub use server::{Backend, SECRET, Server, crowded, patient, token, token_with};
 pub use socket::Socket;
 pub use surreal::Surreal;

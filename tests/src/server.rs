@@ -49,6 +49,12 @@ pub fn patient() -> Options {
     Options { ping_interval: long, authentication_time: long, ..Options::default() }
 }
 
+/// Limits without those on adding users, for tests that make many rooms with the same people.
+#[must_use]
+pub fn crowded() -> Limits {
+    Limits { adds_per_inviter: None, adds_per_invited: None, adds_per_pair: None, ..Limits::default() }
+}
+
 /// A running server; it stops when dropped.
 pub struct Server {
     /// `127.0.0.1:port`.
@@ -62,9 +68,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// One with everything by default, but patient.
+    /// One with everything by default, but patient and without limits on adding users.
     pub async fn start(backend: Backend) -> Self {
-        Self::start_with(backend, Limits::default(), patient()).await
+        Self::start_with(backend, crowded(), patient()).await
     }
 
     /// One with these limits.

@@ -1,7 +1,10 @@
 //! The REST operations, over real HTTP: the documented flow, shapes and statuses.
 #![allow(missing_docs, reason = "tests")]
 
-use chatcore_tests::on_every_store;
+use std::time::Duration;
+
+use chatcore::{Limits, Rate};
+use chatcore_tests::{Backend, Server, on_every_store, patient};
 use serde_json::{Value, json};
 
 /// The fields of an object.
@@ -183,4 +186,89 @@ on_every_store! {
         assert_eq!(emails(a.get(&asked).await.expect(200)), [json!("a@example.org"), json!("b@example.org")]);
         assert_eq!(emails(b.get(&asked).await.expect(200)), [Value::Null, json!("b@example.org")]);
     }
+
+    // A stranger takes a user's id from the public list and adds the user to a session of the stranger's own.
+    async fn who_adds_a_user_learns_no_address(server) {
+        use chatcore::identity::Claims;
+        let token = |user: &str| {
+            let claims = Claims { sub: user.into(), email: Some(format!("{user}@example.org")), ..Claims::default() };
+            chatcore_tests::token_with(claims, 60)
+        };
+        let [owner, stranger] = ["owner", "stranger"].map(|user| server.stranger().with_token(token(user)));
+        let graphql = chatcore_tests::Graphql::new(&server.address, Some(token("stranger")));
+        owner.session("PUBLIC").await;
+        let listed = stranger.get("/sessions/public").await.expect(200);
+        let user_id = listed["sessions"][0]["user_id"].as_str().unwrap().to_owned();
+        let id = stranger.session("INVITE_ONLY").await;
+        let path = format!("/sessions/{id}");
+        let mut answers = vec![stranger.post(&format!("{path}/invite"), json!({ "user_id": user_id })).await.expect(201)];
+        answers.push(stranger.put(&format!("{path}/participants/{user_id}/role"), json!({ "role": "ADMIN" })).await.expect(200));
+
+        let person = "user { id email }";
+        let connection = format!("participants(includeEmail: true) {{ nodes {{ {person} }} }}");
+        let list = format!("query($id: ID!) {{ participants(sessionId: $id, includeEmail: true) {{ nodes {{ {person} }} }}
+            session(id: $id) {{ {connection} }} sessions {{ nodes {{ owner {{ id email }} {connection} }} }}
+            events(sessionId: $id, after: \"0\") {{ nodes {{ actor {{ id email }} ... on ParticipantAdded {{ user {{ id email }} }} }} }} }}");
+        let asked = json!({ "id": id, "user": user_id });
+        answers.push(stranger.get(&format!("{path}/participants?include_email=true")).await.expect(200));
+        answers.push(graphql.data(&list, asked.clone()).await);
+        answers.push(stranger.get(&path).await.expect(200));
+        answers.push(stranger.get(&format!("{path}/events?after=0")).await.expect(200));
+        // The answers to changes, and what hangs on them.
+        stranger.delete(&format!("{path}/participants/{user_id}")).await.expect(200);
+        let added = format!("mutation($id: ID!, $user: ID!) {{ addParticipant(input: {{ sessionId: $id, userId: $user }}) {{
+            participant {{ {person} }} session {{ {connection} }} }} }}");
+        answers.push(graphql.data(&added, asked.clone()).await);
+        let changed = format!("mutation($id: ID!, $user: ID!) {{ changeRole(input: {{ sessionId: $id, userId: $user, role: ADMIN }}) {{
+            participant {{ {person} }} }} updateSession(input: {{ sessionId: $id, title: \"x\" }}) {{ session {{ {connection} }} }} }}");
+        answers.push(graphql.data(&changed, asked.clone()).await);
+        for answer in answers {
+            assert!(!answer.to_string().contains("owner@example.org"), "{answer}");
+        }
+        // The user's own post is what shows the address, on each transport.
+        let messages = format!("{path}/messages");
+        let post = json!({ "content": "no, thanks", "client_id": "c" });
+        let posted = owner.post(&messages, post.clone()).await.expect(201);
+        assert_eq!(owner.post(&messages, post).await.expect(201), posted);
+        let shown = stranger.get(&format!("{path}/participants?include_email=true")).await.expect(200);
+        assert_eq!(shown[1]["email"], "owner@example.org");
+        let shown = graphql.data(&list, asked).await;
+        assert_eq!(shown["participants"]["nodes"][1]["user"]["email"], "owner@example.org");
+        assert_eq!(shown["session"]["participants"]["nodes"][1]["user"]["email"], "owner@example.org");
+        assert_eq!(shown["events"]["nodes"][0]["actor"]["email"], Value::Null);
+    }
+}
+
+// Each way to add somebody draws on the same allowance.
+#[tokio::test]
+async fn adding_too_many_users_is_refused_on_each_transport_with_the_time_to_wait() {
+    let rate = Some(Rate::new(2, Duration::from_secs(3_600)));
+    let limits = Limits { adds_per_inviter: rate, ..Limits::default() };
+    let server = Server::start_with(Backend::Memory, limits, patient()).await;
+    let (a, graphql) = (server.client("a").await, server.graphql("a"));
+    for user in ["b", "c", "d"] {
+        server.client(user).await;
+    }
+    let id = a.session("INVITE_ONLY").await;
+    let path = format!("/sessions/{id}");
+    for (place, user) in [("invite", "b"), ("participants", "c")] {
+        a.post(&format!("{path}/{place}"), json!({ "user_id": user })).await.expect(201);
+    }
+    let before = a.get(&path).await.expect(200);
+    for place in ["invite", "participants"] {
+        a.post(&format!("{path}/{place}"), json!({ "user_id": "b" })).await.problem(409, "PARTICIPANT_ALREADY_EXISTS");
+        let refused = a.post(&format!("{path}/{place}"), json!({ "user_id": "d" })).await;
+        let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=3_600).contains(&wait), "{wait}");
+        refused.problem(429, "RATE_LIMIT_EXCEEDED");
+    }
+    let add = "mutation($id: ID!) { addParticipant(input: { sessionId: $id, userId: \"d\" }) { participant { id } } }";
+    let answer = graphql.ask(add, json!({ "id": id })).await;
+    let error = &answer.body["errors"][0]["extensions"];
+    assert_eq!(error["code"], "RATE_LIMIT_EXCEEDED");
+    assert!((1..=3_600).contains(&error["retryAfter"].as_u64().unwrap()), "{error}");
+    assert_eq!(a.get(&path).await.expect(200), before);
+    // Nobody learns from a limit that a session exists.
+    let hidden = server.client("b").await.session("PRIVATE").await;
+    a.post(&format!("/sessions/{hidden}/invite"), json!({ "user_id": "d" })).await.problem(404, "SESSION_NOT_FOUND");
 }

@@ -337,7 +337,8 @@ impl Mutation {
         Ok(Some(LeaveSessionPayload { session_id: input.session_id }))
     }
 
-    /// Bring somebody into a session. For owners and admins.
+    /// Bring somebody into a session. For owners and admins. How many users somebody can add, and how often a user can be added,
+    /// is limited (`RATE_LIMIT_EXCEEDED`); only adds that succeed count, and ids that nobody has.
     async fn add_participant(
         &self,
         context: &Context<'_>,

@@ -130,7 +130,9 @@ impl Session {
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The cursor after which to begin.")] after: Option<String>,
-        #[graphql(desc = "Whether to show e-mail addresses: to owners and admins all, to others their own.")]
+        #[graphql(
+            desc = "Whether to show e-mail addresses: to everybody the caller's own, to owners and admins also those of users who joined by themselves or have posted here."
+        )]
         include_email: Option<bool>,
     ) -> Result<Option<ParticipantConnection>> {
         let chat = context.data::<Chat>()?;

@@ -9,7 +9,7 @@ use poem_openapi::{
 use super::{Api, Group, listed, page};
 use crate::{
     extract::{Caller, SessionParam, StrictJson, UserParam},
-    reply::{Answer, Body, Conflict, OfSession, Paged, Params, Reply},
+    reply::{Adding, Answer, Body, OfSession, Paged, Params, Reply},
     wire::{AddParticipantRequest, MessageOnly, ParticipantResponse, RoleRequest},
 };
 
@@ -29,7 +29,8 @@ impl Participants {
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
-        /// Whether to show e-mail addresses: to owners and admins all, to others their own.
+        /// Whether to show e-mail addresses: to everybody the caller's own, to owners and admins also those of users who joined by
+        /// themselves or have posted here.
         include_email: Query<Option<bool>>,
     ) -> Answer<Paged<Vec<ParticipantResponse>>, (OfSession, Params)> {
         let (page, with_email) = (page(skip.0, limit.0)?, include_email.0.unwrap_or(false));
@@ -39,27 +40,28 @@ impl Participants {
 
     /// Bring somebody into a session
     ///
-    /// For owners and admins. The same as inviting.
+    /// For owners and admins. The same as inviting. How many users somebody can add, and how often a user can be added, is
+    /// limited; only adds that succeed count, and ids that nobody has.
     #[oai(path = "/sessions/:session_id/participants", method = "post", operation_id = "addParticipant")]
     async fn add(
         &self,
         caller: Caller,
         session_id: Path<SessionParam>,
         body: StrictJson<AddParticipantRequest>,
-    ) -> Answer<Reply<ParticipantResponse, 201>, (OfSession, Body, Conflict)> {
+    ) -> Answer<Reply<ParticipantResponse, 201>, (OfSession, Body, Adding)> {
         self.bring_in(caller, session_id.0, body.0).await
     }
 
     /// Invite somebody into a session
     ///
-    /// For owners and admins. They are in at once.
+    /// For owners and admins. The user is in at once. Limited as adding is.
     #[oai(path = "/sessions/:session_id/invite", method = "post", operation_id = "inviteUser")]
     async fn invite(
         &self,
         caller: Caller,
         session_id: Path<SessionParam>,
         body: StrictJson<AddParticipantRequest>,
-    ) -> Answer<Reply<ParticipantResponse, 201>, (OfSession, Body, Conflict)> {
+    ) -> Answer<Reply<ParticipantResponse, 201>, (OfSession, Body, Adding)> {
         self.bring_in(caller, session_id.0, body.0).await
     }
 

@@ -35,7 +35,7 @@ fn session(title: &str) -> Session {
 fn record(role: ParticipantRole) -> ParticipantRecord {
     let (joined_at, created_at) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
     let (id, standing) = (ParticipantId(Uuid::nil()), Standing::Active(role));
-    ParticipantRecord { id, session_id: ID, user_id: ana(), standing, joined_at, created_at }
+    ParticipantRecord { id, session_id: ID, user_id: ana(), standing, joined_at, created_at, is_engaged: false }
 }
 
 fn people(role: ParticipantRole) -> People {

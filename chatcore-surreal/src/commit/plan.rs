@@ -102,12 +102,12 @@ fn refusal(change: &Change, end: &Known, claims: &[&Claims]) -> Option<StoreErro
 
 fn append(change: &Change, mut end: Known) -> (Committed, Known) {
     let mut events = Vec::with_capacity(change.events.len());
-    for new in &change.events {
+    for (place, new) in change.events.iter().enumerate() {
         let Head { seq, number, at } = end.head;
         // Without an event before it, any time is right; the Unix epoch stands for none.
         let created_at = if seq == 0 { new.created_at } else { new.created_at.max(at) };
         end.head = Head { seq: seq + 1, number: number + u64::from(new.kind.is_message()), at: created_at };
-        if new.kind.is_governance() {
+        if change.governs_at(place) {
             end.governance = end.head.seq;
         }
         events.push(Arc::new(Event {

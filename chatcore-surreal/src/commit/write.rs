@@ -83,8 +83,9 @@ pub(crate) fn statement<'a>(
     let mut people = HashMap::<(SessionId, &UserId), &ParticipantRecord>::new();
     for (verdict, change) in plan.verdicts.iter().zip(changes) {
         let Verdict::Accepted(committed) = verdict else { continue };
-        for event in &committed.events {
-            let row = LogRow::of(event, batch).map_err(|error| StoreError::Backend(Box::new(error)))?;
+        for (place, event) in committed.events.iter().enumerate() {
+            let row = LogRow::of(event, change.governs_at(place), batch)
+                .map_err(|error| StoreError::Backend(Box::new(error)))?;
             rows.new.push(row.into_value());
         }
         if let (Some(claim), Some(first)) = (&change.claim, committed.events.first()) {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use chatcore::{
     model::{Content, EventKind, MessageBody, MessageType, NewEvent, SessionId, SpeakerRole},
-    store::Conflicting,
+    store::{Conflicting, Write},
 };
 use chrono::Utc;
 use surrealdb::types::{RecordId, Value, Variables};
@@ -99,7 +99,7 @@ async fn a_newer_schema_is_refused() {
     store.engine.write("UPDATE $id SET version = 99", id).await.expect("another version");
     store.close().await;
     match SurrealStore::connect(&url).await {
-        Err(ConnectError::NewerSchema { found: 99, known: 2 }) => {}
+        Err(ConnectError::NewerSchema { found: 99, known: 3 }) => {}
         other => panic!("a newer schema gave {other:?}"),
     }
 }
@@ -108,12 +108,15 @@ async fn a_newer_schema_is_refused() {
 fn a_database_of_the_first_schema_is_brought_up_to_date() {
     const OLD: &str = "DEFINE TABLE schema_version SCHEMAFULL; DEFINE FIELD version ON schema_version TYPE int; \
         CREATE schema_version:current SET version = 1; \
-        CREATE $id SET number = 1, at = time::now(), actor = 'ana', governance = false, data = $data";
+        CREATE $id SET number = 1, at = time::now(), actor = 'ana', governance = false, data = $data; \
+        CREATE $person SET stay = rand::uuid::v7(), is_active = true, role = 'MEMBER', joined_at = time::now(), \
+        created_at = time::now()";
     const DATA: &str = r#"{"kind":"message_sent","role":"user","message_type":"text","content":"of old"}"#;
 
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("surrealkv://{}", folder.path().display());
-    let id = new_id();
+    let (id, ana) = (new_id(), UserId::new("ana").expect("a user id"));
+    let person = keys::participant(id, &ana);
     // As the first version wrote it, on threads as deep as the database needs.
     let runtime = crate::link::runtime("old", 1).expect("a runtime");
     let writing = url.clone();
@@ -121,7 +124,13 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
         let old = surrealdb::engine::any::connect(&writing).await?;
         old.use_ns("chatcore").use_db("chatcore").await?;
         old.query(include_str!("../../schema/0001_chat.surql")).await?.check()?;
-        old.query(OLD).bind(("id", keys::log(id, 1))).bind(("data", DATA)).await?.check().map(drop)
+        old.query(OLD)
+            .bind(("id", keys::log(id, 1)))
+            .bind(("data", DATA))
+            .bind(("person", person))
+            .await?
+            .check()
+            .map(drop)
     });
     runtime.block_on(written).expect("a task").expect("a row");
     while runtime.metrics().num_alive_tasks() > 0 {
@@ -133,6 +142,18 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
         assert_eq!(positions(&store, id).await, [1, 2]);
         // Its rows are somebody else's, whoever asks.
         assert_eq!(crate::read::batch(&store.engine, id, 1).await.expect("a row"), Some(None));
+        // It is not known whether a participant of then was added only; from now on that is kept.
+        let asked = FactsQuery { session_id: id, users: &[ana] };
+        let record = async || {
+            let facts = store.facts(&[asked], Freshness::Fresh).await.expect("facts").remove(0);
+            facts.participants.into_iter().flatten().next().expect("a record")
+        };
+        let old = record().await;
+        assert!(!old.is_engaged);
+        let engaged = ParticipantRecord { is_engaged: true, ..old };
+        let first = Change { writes: vec![Write::Participant(engaged.clone())], ..message(id, "engaged") };
+        assert_eq!(store.commit(first).await.expect("a message").events[0].seq, 3);
+        assert_eq!(record().await, engaged);
         store.close().await;
     });
 }

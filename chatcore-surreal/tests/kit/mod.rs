@@ -49,6 +49,7 @@ pub(crate) fn stay(session_id: SessionId, user_id: &UserId, role: ParticipantRol
         standing: Standing::Active(role),
         joined_at,
         created_at,
+        is_engaged: false,
     }
 }
 

@@ -16,10 +16,10 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{
-        Event, Message, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantRole, SessionDetails,
-        SessionId, SessionSummary, UserId,
+        Event, Message, MessageId, MessagePage, MessageWindow, Page, Participant, SessionDetails, SessionId,
+        SessionSummary, Standing, UserId,
     },
-    permission::Denial,
+    permission::{AddressFacts, Denial, may_see_address},
     store::{Head, LogRange, ParticipantRecord, ParticipantsQuery, Slice},
 };
 
@@ -283,16 +283,18 @@ impl Chat {
         // those who came after that.
         let again = self.viewable(user, asked.iter().flatten().map(id)).await?;
         let found = go_on(asked, lists.into_iter().zip(again), |(_, with_email), (records, viewed)| {
-            let manages = match viewed?.reader.and_then(|record| record.standing.role()) {
-                Some(ParticipantRole::Owner | ParticipantRole::Admin) => true,
-                Some(ParticipantRole::Member | ParticipantRole::Viewer) | None => false,
-            };
-            Ok((records, with_email, manages))
+            let reader = viewed?.reader.map_or(Standing::Stranger, |record| record.standing);
+            Ok((records, with_email, reader))
         });
         let users = found.iter().flatten().flat_map(|(records, ..)| records).map(|record| &record.user_id);
         let profiles = self.inner.profiles.find(users.collect()).await?;
-        let shown =
-            |(records, with_email, manages)| show(records, &profiles, |shown| with_email && (manages || shown == user));
+        let system_role = principal.system_role;
+        let shown = |(records, with_email, reader)| {
+            show(records, &profiles, |shown| {
+                let (is_own, is_engaged) = (shown.user_id == *user, shown.is_engaged);
+                with_email && may_see_address(&AddressFacts { system_role, reader, is_own, is_engaged })
+            })
+        };
         Ok(found.into_iter().map(|found| found.map(shown)).collect())
     }
 }

@@ -93,7 +93,7 @@ pub(super) struct Gates(Arc<Mutex<HashMap<SessionId, Weak<Gate>>>>);
 type Gate = tokio::sync::Mutex<()>;
 
 /// A change on its way through a gate.
-struct Pass {
+pub(super) struct Pass {
     gates: Gates,
     id: SessionId,
     gate: Option<Arc<Gate>>,
@@ -105,7 +105,7 @@ impl Gates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn pass(&self, id: SessionId) -> Pass {
+    pub(super) async fn pass(&self, id: SessionId) -> Pass {
         let gate = {
             let mut gates = self.open();
             gates.get(&id).and_then(Weak::upgrade).unwrap_or_else(|| {

@@ -1,11 +1,13 @@
 //! The service: every use case is a method of [`Chat`].
 
+mod adding;
 mod batch;
 mod govern;
 mod inbox;
 mod messages;
 mod participants;
 mod profiles;
+mod rate;
 mod read;
 mod send;
 mod sessions;
@@ -35,6 +37,7 @@ use crate::{
     permission::PermissionTable,
     store::{ChatStore, MemoryStore},
 };
+use adding::Allowances;
 use govern::{Gates, publishing};
 use inbox::Inboxes;
 use profiles::Profiles;
@@ -59,6 +62,7 @@ struct Inner {
     profiles: Profiles,
     gates: Gates,
     publishing: Arc<Semaphore>,
+    allowances: Allowances,
     tails: Tails,
     inboxes: Inboxes,
 }
@@ -151,20 +155,20 @@ impl ChatBuilder {
         let profiles = Profiles::new(Arc::clone(&store));
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), limits.membership_interval);
-        let gates = Gates::default();
-        Chat {
-            inner: Arc::new(Inner {
-                store,
-                notifier,
-                clock,
-                permissions,
-                limits,
-                profiles,
-                gates,
-                publishing: publishing(),
-                tails,
-                inboxes,
-            }),
-        }
+        let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
+        let inner = Inner {
+            store,
+            notifier,
+            clock,
+            permissions,
+            limits,
+            profiles,
+            gates,
+            publishing,
+            allowances,
+            tails,
+            inboxes,
+        };
+        Chat { inner: Arc::new(inner) }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Chat, ParticipantsOf,
+    Chat, Inner, ParticipantsOf,
     batch::only,
     govern::{Known, Plan, answer},
     profiles,
@@ -43,6 +43,7 @@ impl Chat {
                 Some(Standing::Active(_) | Standing::Stranger) | None => ParticipantRole::Member,
             };
             let record = self.seat(known.actor.as_ref(), id, user, role, now);
+            let record = ParticipantRecord { is_engaged: true, ..record };
             let joined = EventKind::ParticipantJoined { participant_id: record.id, role };
             admit(known, joined, record)
         });
@@ -63,11 +64,15 @@ impl Chat {
         Ok(())
     }
 
-    /// Brings somebody in.
+    /// Adds a user to a session, who is in it at once. Managers of the session do not see the user's e-mail address until the
+    /// user joins by themselves or posts.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not, the session is private or full, the role is owner, or the
-    /// person is in already; [`UserNotFound`](Error::UserNotFound) when nobody of that id was ever seen.
+    /// person is in already; [`RateLimited`](Error::RateLimited) when
+    /// [`adds_per_inviter`](crate::Limits::adds_per_inviter), [`adds_per_invited`](crate::Limits::adds_per_invited) or
+    /// [`adds_per_pair`](crate::Limits::adds_per_pair) is used up; [`UserNotFound`](Error::UserNotFound) when nobody of that
+    /// id was ever seen. A refused add changes nothing.
     pub async fn add_participant(
         &self,
         principal: &Principal,
@@ -75,21 +80,37 @@ impl Chat {
         add: AddParticipant,
     ) -> Result<Participant> {
         self.enter(principal).await?;
+        let user = &principal.user_id;
         let AddParticipant { user_id, role } = add;
         let role = role.unwrap_or(ParticipantRole::Member);
         let action = Action::Invite { role };
-        // The decision comes first, so that only those who may invite learn who is known.
-        let known = self.known(id, &principal.user_id, Some(&user_id), Freshness::Fresh).await?;
+        // The decision comes first, so that only those who may invite learn who is known, and nobody learns from a limit that
+        // a hidden session exists.
+        let known = self.known(id, user, Some(&user_id), Freshness::Fresh).await?;
         self.inner.permissions.decide(&known.facts(), action)?;
-        if !self.inner.profiles.knows(&user_id).await? {
+        let Inner { allowances, clock, profiles, .. } = &*self.inner;
+        // Before the user is looked up, so that who has used the allowance up cannot go on trying ids.
+        allowances.look(user, clock.now())?;
+        if !profiles.knows(&user_id).await? {
+            allowances.charge_inviter(user, clock.now())?;
             return Err(Error::UserNotFound);
         }
-        let add = self.govern(id, &principal.user_id, Some(&user_id), action, |known, now| {
+        let charged = allowances.add(user, &user_id);
+        let add = self.govern(id, user, Some(&user_id), action, |known, now| {
+            charged.charge(clock.now())?;
             let record = self.seat(known.target.as_ref(), id, &user_id, role, now);
             let added = EventKind::ParticipantAdded { user_id: user_id.clone(), participant_id: record.id, role };
             admit(known, added, record)
         });
-        let done = add.await?;
+        let done = match add.await {
+            Ok(done) => done,
+            // It may have happened.
+            Err(Error::OutcomeUnknown) => return Err(Error::OutcomeUnknown),
+            Err(error) => {
+                charged.give_back();
+                return Err(error);
+            }
+        };
         answer(done.as_ref(), self.participant(id, &user_id).await)
     }
 
@@ -137,8 +158,9 @@ impl Chat {
         Ok(())
     }
 
-    /// The active participants in the order in which they came. E-mail addresses are shown where `with_email` asks for
-    /// them: to owners and admins all, to others their own.
+    /// The active participants in the order in which they came. Where `with_email` asks for e-mail addresses, a reader is
+    /// shown the reader's own; an owner or admin also those of users who joined by themselves or have posted here; and an
+    /// administrator of the system all.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Error::Invalid`] for a page outside of
@@ -160,7 +182,7 @@ impl Chat {
         Ok(shown(known.actor.ok_or(Error::Internal)?, self.inner.profiles.one(user).await?, false))
     }
 
-    /// A new stay of a user.
+    /// A new stay of a user, who is as engaged as before.
     fn seat(
         &self,
         before: Option<&ParticipantRecord>,
@@ -176,6 +198,7 @@ impl Chat {
             standing: Standing::Active(role),
             joined_at: now,
             created_at: before.map_or(now, |record| record.created_at),
+            is_engaged: before.is_some_and(|record| record.is_engaged),
         }
     }
 }
@@ -201,17 +224,17 @@ fn dismiss(known: &Known, record: Option<&ParticipantRecord>, event: EventKind) 
 pub(super) fn show(
     records: Vec<ParticipantRecord>,
     profiles: &HashMap<UserId, Profile>,
-    with_email: impl Fn(&UserId) -> bool,
+    with_email: impl Fn(&ParticipantRecord) -> bool,
 ) -> Vec<Participant> {
     let show = |record: ParticipantRecord| {
-        let (profile, email) = (profiles::of(profiles, &record.user_id), with_email(&record.user_id));
+        let (profile, email) = (profiles::of(profiles, &record.user_id), with_email(&record));
         shown(record, profile, email)
     };
     records.into_iter().map(show).collect()
 }
 
 pub(super) fn shown(record: ParticipantRecord, profile: Profile, with_email: bool) -> Participant {
-    let ParticipantRecord { id, session_id, user_id: _, standing, joined_at, created_at } = record;
+    let ParticipantRecord { id, session_id, user_id: _, standing, joined_at, created_at, is_engaged: _ } = record;
     let email = profile.email.clone().filter(|_| with_email);
     let (role, is_active) = match standing {
         Standing::Active(role) => (role, true),

@@ -1,14 +1,15 @@
-//! Sending: the hot path. With cached facts it reads nothing and writes one row.
+//! Sending: the hot path. With cached facts it reads nothing and writes one row. The first message of a user who was added by
+//! somebody else also replaces the user's record: from then on the user counts as engaged.
 
 use sha2::{Digest, Sha256};
 
-use super::{Chat, validate::Faults, view};
+use super::{Chat, govern::Known, validate::Faults, view};
 use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{ClientId, Content, EventKind, Message, MessageBody, MessageType, NewEvent, SessionId, SpeakerRole},
     permission::Action,
-    store::{Change, ClientIdClaim, Conflicting, Freshness, LogRange, StoreError},
+    store::{Change, ClientIdClaim, Conflicting, Freshness, LogRange, ParticipantRecord, StoreError, Write},
 };
 
 /// What to say.
@@ -45,6 +46,12 @@ fn fingerprint(body: &MessageBody) -> Result<String> {
     Ok(Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// The write that makes the sender engaged; `None` where the sender is already.
+fn engagement(known: &Known) -> Option<Write> {
+    let record = known.actor.as_ref().filter(|record| !record.is_engaged)?;
+    Some(Write::Participant(ParticipantRecord { is_engaged: true, ..record.clone() }))
+}
+
 impl Chat {
     /// Says something. When this returns, the message is as durable as the store, and readers are being told.
     ///
@@ -67,19 +74,25 @@ impl Chat {
         });
         // Before the commit, because an error after it would say that nothing was changed.
         let sender = self.inner.profiles.one(user).await?;
-        let mut freshness = Freshness::Cached;
+        let (mut freshness, mut gate) = (Freshness::Cached, None);
         for _ in 0..self.inner.limits.commit_attempts {
-            let known = self.allowed(id, user, Action::Send, freshness).await?;
+            let mut known = self.allowed(id, user, Action::Send, freshness).await?;
+            if gate.is_none() && engagement(&known).is_some() {
+                // A change of a record makes others stale. So first messages wait for each other, as joins do.
+                gate = self.inner.gates.pass(id).await;
+                known = self.allowed(id, user, Action::Send, Freshness::Fresh).await?;
+            }
             let kind = EventKind::MessageSent { body: body.clone(), client_id: client_id.clone() };
             let change = Change {
                 session_id: id,
                 decided_at: known.head.seq,
                 events: vec![NewEvent { actor: user.clone(), created_at: self.inner.clock.now(), kind }],
-                writes: Vec::new(),
+                writes: engagement(&known).into_iter().collect(),
                 claim: claim.clone(),
             };
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
+                    drop(gate);
                     self.tell(id, &committed.events).await;
                     let event = committed.events.first().ok_or(Error::Internal)?;
                     return view::message(event, sender).ok_or(Error::Internal);

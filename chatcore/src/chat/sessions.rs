@@ -89,6 +89,7 @@ impl Chat {
             standing: Standing::Active(ParticipantRole::Owner),
             joined_at: now,
             created_at: now,
+            is_engaged: true,
         };
         let session = Session {
             id,

@@ -5,11 +5,13 @@
 #![doc = include_str!("matrix.md")]
 
 mod action;
+mod address;
 mod decide;
 mod facts;
 mod table;
 
 pub use action::{Action, ActionKind};
+pub use address::{AddressFacts, may_see_address};
 pub use decide::{Decision, Denial, decide};
 pub use facts::{Facts, SessionState};
 pub use table::PermissionTable;

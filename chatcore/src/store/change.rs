@@ -22,6 +22,18 @@ pub struct Change {
     pub claim: Option<ClientIdClaim>,
 }
 
+impl Change {
+    /// Whether the event at this place among [`events`](Self::events) makes decisions stale that were taken before it: a
+    /// governance event does, and so does the last event of a change that replaces records. So a record that was read at
+    /// some position still holds when nothing governs after that position, whichever change wrote it.
+    #[must_use]
+    pub fn governs_at(&self, place: usize) -> bool {
+        let is_last = place.checked_add(1) == Some(self.events.len());
+        let is_governance = self.events.get(place).is_some_and(|event| event.kind.is_governance());
+        is_governance || (is_last && !self.writes.is_empty())
+    }
+}
+
 /// A record that replaces the one of the same key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
@@ -57,6 +69,10 @@ pub struct ParticipantRecord {
     pub joined_at: DateTime<Utc>,
     /// When they came the first time.
     pub created_at: DateTime<Utc>,
+    /// Whether the user ever created the session, joined it, or posted in it, as opposed to being added only. Once `true`, it
+    /// stays `true`, whatever becomes of the stay. Records of older versions read as `false`.
+    #[serde(default)]
+    pub is_engaged: bool,
 }
 
 /// A change that was committed.

@@ -79,7 +79,8 @@ impl Stored {
 
     fn append(&mut self, change: &mut Change) -> Committed {
         let mut events = Vec::with_capacity(change.events.len());
-        for new in change.events.drain(..) {
+        let governs: Vec<bool> = (0..change.events.len()).map(|place| change.governs_at(place)).collect();
+        for (new, governs) in change.events.drain(..).zip(governs) {
             let head = self.head();
             let event = Arc::new(Event {
                 session_id: change.session_id,
@@ -89,7 +90,7 @@ impl Stored {
                 actor: new.actor,
                 kind: new.kind,
             });
-            if event.kind.is_governance() {
+            if governs {
                 self.last_governance = event.seq;
             }
             self.log.push(Arc::clone(&event));

@@ -49,8 +49,8 @@ pub trait ChatStore: Send + Sync + 'static {
     /// it is lower. Changes of one session that one task commits one after the other keep their order.
     ///
     /// # Errors
-    /// - [`StoreError::Stale`] when a governance event stands in the log after `decided_at`. Other events do
-    ///   not make a change stale.
+    /// - [`StoreError::Stale`] when an event stands in the log after `decided_at` that governs: a governance event, or the
+    ///   last event of a change that replaced records ([`Change::governs_at`]). Other events do not make a change stale.
     /// - [`StoreError::Conflict`] when a precondition does not hold. Staleness is looked for first.
     /// - [`StoreError::Unavailable`] when it could not be tried, for instance because too much is waiting.
     async fn commit(&self, change: Change) -> Result<Committed, StoreError>;

@@ -24,6 +24,7 @@ faults! {
     CallsMessagesGovernance: no_message_makes_a_decision_stale
         a_hundred_sends_at_once_are_numbered_densely_in_each_tasks_order,
     LetsRoleChangesPass: every_kind_of_governance_event_makes_older_decisions_stale,
+    LetsRecordsOfMessagesPass: a_message_that_replaces_a_record_makes_older_decisions_stale,
     IsStaleAtTheEventItself: a_decision_taken_at_the_governance_event_is_not_stale,
     MakesOtherSessionsStale: sessions_do_not_make_each_other_stale,
     CreatesSessionsAgain: a_session_is_created_once
@@ -57,6 +58,7 @@ faults! {
     ForgetsTheLastWrite: a_record_is_replaced_as_a_whole
         fresh_facts_include_everything_committed,
     MergesRecords: a_record_is_replaced_as_a_whole,
+    ForgetsEngagement: records_come_back_as_they_were_put,
     KeepsSignedNumbers: records_come_back_as_they_were_put,
     CommitsInTwoSteps: a_dropped_commit_happened_wholly_or_not_at_all
         readers_see_whole_changes_only,

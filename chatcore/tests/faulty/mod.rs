@@ -129,6 +129,9 @@ impl Faulty {
                     change.decided_at = log.len() as u64;
                 }
             }
+            Fault::LetsRecordsOfMessagesPass if !later().any(|event| event.kind.is_governance()) => {
+                change.decided_at = log.len() as u64;
+            }
             Fault::CreatesSessionsAgain if decided_at == 0 => change.decided_at = log.len() as u64,
             Fault::MakesOtherSessionsStale => {
                 let elsewhere = self.notes().governed.is_some_and(|id| id != change.session_id);

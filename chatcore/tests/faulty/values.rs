@@ -13,8 +13,8 @@ impl Faulty {
             _ => {}
         }
         for write in &mut change.writes {
-            if let Write::Session(session) = write {
-                match self.fault {
+            match write {
+                Write::Session(session) => match self.fault {
                     Fault::MergesRecords => {
                         let kept = self.notes().sessions.get(&session.id).and_then(|kept| kept.description.clone());
                         session.description = session.description.take().or(kept);
@@ -23,6 +23,11 @@ impl Faulty {
                         session.max_participants = session.max_participants.min(i32::MAX.unsigned_abs());
                     }
                     _ => {}
+                },
+                Write::Participant(record) => {
+                    if self.has(Fault::ForgetsEngagement) {
+                        record.is_engaged = false;
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@
 
 mod batches;
 mod errors;
+mod inviting;
 mod joining;
 #[path = "../kit/mod.rs"]
 mod kit;
@@ -23,13 +24,15 @@ mod sessions;
 use std::sync::{Arc, atomic::Ordering};
 
 use chatcore::{
-    Chat, Code, Error, Limits, MemoryStore, Principal,
-    chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
+    Chat, Code, Error, Limits, MemoryStore, Principal, Rate,
+    chat::{AddParticipant, CreateSession, ParticipantsOf, SendMessage, UpdateSession},
+    identity::SystemRole,
     model::{
-        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageId, MessageType, MessageWindow, Page,
-        ParticipantRole, SessionId, SessionType, SpeakerRole,
+        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageId, MessageType, MessageWindow, NewEvent,
+        Page, ParticipantRole, SessionId, SessionType, SpeakerRole,
     },
     permission::Denial,
+    store::{Change, ChatStore, StoreError},
 };
 use chrono::{TimeDelta, Utc};
 use kit::{Breakable, StoppedClock, assert_denied, id_of, room, say, session, text_of, user, user_id};

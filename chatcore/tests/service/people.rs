@@ -37,6 +37,130 @@ async fn addresses_are_shown_to_managers_and_oneself_when_asked_for() {
     assert!(people.iter().all(|one| one.profile.email.is_none()), "{people:?}");
 }
 
+/// The addresses that a reader is shown in a session.
+async fn addresses(chat: &Chat, reader: &Principal, id: SessionId) -> Vec<String> {
+    let participants = chat.participants(reader, id, Page::FIRST, true).await.unwrap();
+    participants.into_iter().filter_map(|one| one.profile.email).collect()
+}
+
+#[tokio::test]
+async fn adding_somebody_shows_no_address_until_the_user_joins_or_posts() {
+    let chat = Chat::in_memory();
+    let [mallory, alice, bob] = ["mallory", "alice", "bob"].map(with_email);
+    let [at_mallory, at_alice, at_bob] = ["mallory", "alice", "bob"].map(|name| format!("{name}@example.com"));
+    // Alice's id stands in the public list.
+    room(&chat, &alice, &[&bob]).await;
+    let id = session(&chat, &mallory, SessionType::InviteOnly).await;
+    for name in ["alice", "bob"] {
+        chat.add_participant(&mallory, id, add(name, Some(ADMIN))).await.unwrap();
+    }
+    assert_eq!(addresses(&chat, &mallory, id).await, [&*at_mallory]);
+    // The owner has created the session. Other people's mere presence shows an admin nothing, either.
+    assert_eq!(addresses(&chat, &alice, id).await, [at_mallory.clone(), at_alice.clone()]);
+    // Nothing that a manager can do with an added user shows the address.
+    chat.change_role(&mallory, id, &alice.user_id, VIEWER).await.unwrap();
+    chat.update_session(&mallory, id, to_type(SessionType::Public)).await.unwrap();
+    chat.remove_participant(&mallory, id, &alice.user_id).await.unwrap();
+    chat.add_participant(&mallory, id, add("alice", Some(MEMBER))).await.unwrap();
+    chat.typing(&bob, id, true).await.unwrap();
+    assert_eq!(addresses(&chat, &mallory, id).await, [&*at_mallory]);
+    let asked = [ParticipantsOf { session_id: id, page: Page::FIRST, with_email: true }; 2];
+    for list in chat.participants_of(&mallory, &asked).await.unwrap() {
+        assert_eq!(list.unwrap().into_iter().filter_map(|one| one.profile.email).collect::<Vec<_>>(), [&*at_mallory]);
+    }
+    // Bob posts, and alice leaves and joins.
+    say(&chat, &bob, id, "who are you?").await;
+    assert_eq!(addresses(&chat, &mallory, id).await, [at_mallory.clone(), at_bob.clone()]);
+    chat.leave(&alice, id).await.unwrap();
+    chat.join(&alice, id).await.unwrap();
+    assert_eq!(addresses(&chat, &mallory, id).await, [&*at_mallory, &*at_bob, &*at_alice]);
+    // The consent outlasts a removal, as the posts do.
+    for name in ["bob", "alice"] {
+        chat.change_role(&mallory, id, &user_id(name), VIEWER).await.unwrap();
+        chat.remove_participant(&mallory, id, &user_id(name)).await.unwrap();
+        chat.add_participant(&mallory, id, add(name, None)).await.unwrap();
+    }
+    assert_eq!(addresses(&chat, &mallory, id).await, [at_mallory, at_bob, at_alice.clone()]);
+    // A member sees the member's own address only.
+    assert_eq!(addresses(&chat, &alice, id).await, [at_alice]);
+}
+
+#[tokio::test]
+async fn a_system_admin_sees_addresses_in_any_role() {
+    let (chat, alice, bob) = (Chat::in_memory(), with_email("alice"), with_email("bob"));
+    let id = session(&chat, &alice, SessionType::InviteOnly).await;
+    chat.me(&bob).await.unwrap();
+    chat.me(&user("root")).await.unwrap();
+    for (name, role) in [("bob", MEMBER), ("root", VIEWER)] {
+        chat.add_participant(&alice, id, add(name, Some(role))).await.unwrap();
+    }
+    let root = Principal { system_role: SystemRole::Admin, ..user("root") };
+    assert_eq!(addresses(&chat, &root, id).await, ["alice@example.com", "bob@example.com"]);
+    assert_eq!(addresses(&chat, &user("root"), id).await, [""; 0]);
+    // The role of the system admits nobody to a session.
+    let outside = Principal { system_role: SystemRole::Admin, ..user("other root") };
+    assert_denied(chat.participants(&outside, id, Page::FIRST, true).await, Denial::Hidden);
+}
+
+#[tokio::test]
+async fn the_first_message_of_an_added_user_replaces_the_users_record_and_later_ones_do_not() {
+    let store = MemoryStore::new();
+    let (chat, other) = (Chat::new(store.clone()), Chat::new(store.clone()));
+    let (alice, bob) = (user("alice"), with_email("bob"));
+    chat.me(&bob).await.unwrap();
+    let id = session(&chat, &alice, SessionType::InviteOnly).await;
+    chat.add_participant(&alice, id, add("bob", None)).await.unwrap();
+    // A message that was refused shows nothing.
+    chat.change_role(&alice, id, &bob.user_id, VIEWER).await.unwrap();
+    assert_denied(chat.send(&bob, id, SendMessage::text("hi")).await, Denial::RoleInsufficient);
+    assert_eq!(addresses(&chat, &alice, id).await, [""; 0]);
+    chat.change_role(&alice, id, &bob.user_id, MEMBER).await.unwrap();
+
+    let once = SendMessage::text("hi").with_client_id(ClientId::new("once").unwrap());
+    let first = chat.send(&bob, id, once.clone()).await.unwrap();
+    for chat in [&chat, &other] {
+        assert_eq!(chat.send(&bob, id, once.clone()).await.unwrap(), first, "a retry is the same message");
+        assert_eq!(addresses(chat, &alice, id).await, ["bob@example.com"]);
+    }
+    let second = say(&chat, &bob, id, "one more").await;
+    assert_eq!(second.seq, first.seq + 1);
+    // A change that was decided before the first message would put the older record back, so it is stale. The second message
+    // replaces no record and makes nothing stale.
+    let message = |decided_at| {
+        let kind = EventKind::MessageSent { body: SendMessage::text("x").body, client_id: None };
+        let events = vec![NewEvent { actor: bob.user_id.clone(), created_at: Utc::now(), kind }];
+        Change { session_id: id, decided_at, events, writes: Vec::new(), claim: None }
+    };
+    assert!(matches!(store.commit(message(first.seq - 1)).await, Err(StoreError::Stale)));
+    store.commit(message(first.seq)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_added_users_post_for_the_first_time_at_once() {
+    let chat = Chat::in_memory();
+    let alice = user("alice");
+    let id = session(&chat, &alice, SessionType::InviteOnly).await;
+    let people: Vec<Principal> = (0..60).map(|n| with_email(&format!("user {n}"))).collect();
+    for one in &people {
+        chat.me(one).await.unwrap();
+        let user_id = one.user_id.clone();
+        chat.add_participant(&alice, id, AddParticipant { user_id, role: None }).await.unwrap();
+    }
+    let posts: Vec<_> = people
+        .iter()
+        .map(|one| {
+            let (chat, one) = (chat.clone(), one.clone());
+            tokio::spawn(async move { say(&chat, &one, id, "hello").await })
+        })
+        .collect();
+    for post in posts {
+        post.await.unwrap();
+    }
+    let asked = ParticipantsOf { session_id: id, page: Page { skip: 0, limit: Some(100) }, with_email: true };
+    let shown = chat.participants_of(&alice, &[asked]).await.unwrap().remove(0).unwrap();
+    assert_eq!(shown.iter().filter(|one| one.profile.email.is_some()).count(), people.len());
+}
+
 #[tokio::test]
 async fn a_list_shows_no_addresses_of_owners() {
     let (chat, alice, bob) = (Chat::in_memory(), with_email("alice"), user("bob"));

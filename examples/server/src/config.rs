@@ -4,6 +4,7 @@ use std::{
     collections::HashSet, ffi::OsString, fmt, fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
 };
 
+use chatcore::Rate;
 use chatcore_poem::ServeOptions;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use figment::{
@@ -121,6 +122,42 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// How many users may be added at once, and after how long one more: `300/2s`; or `off` for no limit.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Adds(pub(crate) Option<Rate>);
+
+impl FromStr for Adds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let rate = text.split_once('/').and_then(|(at_once, every)| {
+            Some(Rate::new(at_once.trim().parse().ok()?, humantime::parse_duration(every.trim()).ok()?))
+        });
+        rate.map(|rate| Self(Some(rate))).ok_or_else(|| format!("`{text}` is neither like `300/2s` nor `off`"))
+    }
+}
+
+impl TryFrom<String> for Adds {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Adds> for String {
+    fn from(adds: Adds) -> Self {
+        adds.0.map_or_else(
+            || "off".to_owned(),
+            |Rate { at_once, every }| format!("{at_once}/{}", humantime::format_duration(every)),
+        )
+    }
+}
+
 /// The settings as they are given; what is not given here comes from the file, or is the default.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct Settings {
@@ -173,6 +210,18 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_MESSAGE_CHARS", value_name = "CHARACTERS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     message_chars: Option<usize>,
+    /// Users that one user may add to sessions: how many at once, and after how long one more; `off` for no limit [default: 300/2s]
+    #[arg(long, global = true, env = "CHAT_ADDS_PER_INVITER", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adds_per_inviter: Option<Adds>,
+    /// How often one user may be added to sessions, whoever does it; `off` for no limit [default: 120/1m]
+    #[arg(long, global = true, env = "CHAT_ADDS_PER_INVITED", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adds_per_invited: Option<Adds>,
+    /// How often one user may add the same other user; `off` for no limit [default: 60/10m]
+    #[arg(long, global = true, env = "CHAT_ADDS_PER_PAIR", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adds_per_pair: Option<Adds>,
     /// WebSockets, event streams and long polls open at once per user [default: 5]
     #[arg(long, global = true, env = "CHAT_SOCKETS_PER_USER", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,6 +264,9 @@ pub(crate) struct Config {
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
+    pub(crate) adds_per_inviter: Adds,
+    pub(crate) adds_per_invited: Adds,
+    pub(crate) adds_per_pair: Adds,
     pub(crate) sockets_per_user: usize,
     pub(crate) idle_timeout: IdleTimeout,
     pub(crate) graphiql: bool,
@@ -237,6 +289,9 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
+            adds_per_inviter: Adds(limits.adds_per_inviter),
+            adds_per_invited: Adds(limits.adds_per_invited),
+            adds_per_pair: Adds(limits.adds_per_pair),
             sockets_per_user: options.sockets_per_user,
             idle_timeout: IdleTimeout(ServeOptions::default().idle_time),
             graphiql: true,
@@ -336,5 +391,26 @@ impl Config {
             return Err("--database-user is for a SurrealDB server, so it needs --database ws://HOST:PORT".into());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adds_are_read_as_they_are_written() {
+        for (text, rate) in [
+            ("off", None),
+            ("300/2s", Some(Rate::new(300, Duration::from_secs(2)))),
+            ("60/10m", Some(Rate::new(60, Duration::from_secs(600)))),
+            ("1/1h 30m", Some(Rate::new(1, Duration::from_secs(5_400)))),
+        ] {
+            let adds: Adds = text.parse().unwrap();
+            assert_eq!((adds.0, String::from(adds).as_str()), (rate, text));
+        }
+        for text in ["", "300", "300/", "/2s", "-1/2s", "300/2", "never", "OFF", "4294967296/1s"] {
+            assert!(text.parse::<Adds>().is_err(), "{text}");
+        }
     }
 }

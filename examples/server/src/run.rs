@@ -83,7 +83,13 @@ async fn start(config: &Config) -> Result<(), Failure> {
     };
     let store = Arc::new(opened?);
 
-    let limits = Limits { message_chars: config.message_chars, ..Limits::default() };
+    let limits = Limits {
+        message_chars: config.message_chars,
+        adds_per_inviter: config.adds_per_inviter.0,
+        adds_per_invited: config.adds_per_invited.0,
+        adds_per_pair: config.adds_per_pair.0,
+        ..Limits::default()
+    };
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
     let sockets = Sockets::new(options(config));

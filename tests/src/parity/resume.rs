@@ -20,7 +20,7 @@ use super::{
     room::{Cast, Room},
     world::World,
 };
-use crate::{Backend, Client, Graphql, GraphqlEvents, Socket};
+use crate::{Backend, Client, Graphql, GraphqlEvents, Socket, crowded};
 
 /// How many events a reader takes on each transport before it is cut.
 const SHARE: usize = 40;
@@ -174,7 +174,7 @@ async fn same_as_log(chat: &Chat, cast: &Cast, room: &Room, seen: &[Value]) {
 /// itself.
 pub async fn follow_all_sessions(backend: Backend, coverage: &Arc<Coverage>) {
     // Room for the two that are named, and for one more.
-    let world = World::start_with(backend, Limits { stream_sessions: 3, ..Limits::default() }, coverage).await;
+    let world = World::start_with(backend, Limits { stream_sessions: 3, ..crowded() }, coverage).await;
     let (address, chat) = (&world.server.address, &world.server.chat);
     let cast = Cast::new(chat, "all.".to_owned()).await;
     let public = Stage { session_type: SessionType::Public, state: State::Fresh };

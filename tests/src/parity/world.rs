@@ -25,7 +25,7 @@ use super::{
     transport::Transport,
     websocket::WebSocket,
 };
-use crate::{Backend, Server};
+use crate::{Backend, Server, server::crowded};
 
 /// Never tells the same time twice, so that a time says of which event it is.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +62,7 @@ pub struct World {
 impl World {
     /// Starts one.
     pub async fn start(backend: Backend, coverage: &Arc<Coverage>) -> Self {
-        Self::start_with(backend, Limits::default(), coverage).await
+        Self::start_with(backend, crowded(), coverage).await
     }
 
     /// Starts one with these limits.

@@ -2,14 +2,14 @@
 
 use super::{
     kit::{
-        Room, Store, assert_dense, assert_stale, at, change, claim, conflict, creation, head_of, session, stay, text,
-        text_of, user, users,
+        Room, Store, assert_dense, assert_stale, at, change, claim, conflict, creation, facts_of, head_of, session,
+        stay, text, text_of, user, users,
     },
     samples::every_kind,
 };
 use crate::{
     model::{EventKind, NewEvent, ParticipantRole, Session, SessionChanges, SessionType, Standing},
-    store::{Change, ParticipantRecord, Write},
+    store::{Change, Freshness, ParticipantRecord, Write},
 };
 
 pub(super) async fn a_log_is_numbered_from_one_without_holes(store: Store) {
@@ -110,6 +110,30 @@ pub(super) async fn no_message_makes_a_decision_stale(store: Store) {
     let left = change(room.id, decided_at, &room.owner, vec![EventKind::ParticipantLeft], vec![]);
     store.commit(left).await.expect("not stale");
     assert_stale(store.commit(room.message(decided_at, &room.owner, "now")).await);
+}
+
+pub(super) async fn a_message_that_replaces_a_record_makes_older_decisions_stale(store: Store) {
+    let room = Room::public(&store).await;
+    let ana = user("ana");
+    room.join(&ana).await;
+    for n in 0..4 {
+        let before = room.head().await.seq;
+        let record = room.record(&ana).await.expect("ana is in it");
+        let replaced = ParticipantRecord { is_engaged: !record.is_engaged, ..record };
+        let said = room.put(&ana, vec![text("a"), text("b")], vec![Write::Participant(replaced.clone())]).await;
+        assert_eq!(room.record(&ana).await, Some(replaced.clone()));
+        assert_eq!(room.participants().await, [room.owner.clone(), ana.clone()], "the stay is the same");
+        room.say(&room.owner, format!("{n}")).await;
+        // Who decided on the older record would put it back.
+        assert_stale(store.commit(room.message(before, &room.owner, "too old")).await);
+        let left = change(room.id, before, &ana, vec![EventKind::ParticipantLeft], vec![]);
+        assert_stale(store.commit(left).await);
+        store.commit(room.message(said[1].seq, &room.owner, "still good")).await.expect("not stale");
+        for freshness in [Freshness::Cached, Freshness::Fresh] {
+            let facts = facts_of(&store, room.id, std::slice::from_ref(&ana), freshness).await;
+            assert!(facts.head.seq < said[1].seq || facts.participants[0] == Some(replaced.clone()), "{facts:?}");
+        }
+    }
 }
 
 pub(super) async fn a_decision_taken_at_the_governance_event_is_not_stale(store: Store) {

@@ -106,6 +106,7 @@ pub(super) fn stay(session_id: SessionId, user_id: &UserId, role: ParticipantRol
         standing: Standing::Active(role),
         joined_at: now,
         created_at: now,
+        is_engaged: false,
     }
 }
 

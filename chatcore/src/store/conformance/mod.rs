@@ -120,6 +120,7 @@ macro_rules! __store_conformance {
             commit::the_events_of_a_change_stand_together_in_their_order
             commit::every_kind_of_governance_event_makes_older_decisions_stale
             commit::no_message_makes_a_decision_stale
+            commit::a_message_that_replaces_a_record_makes_older_decisions_stale
             commit::a_decision_taken_at_the_governance_event_is_not_stale
             commit::a_governance_event_is_noticed_behind_many_messages
             commit::a_session_is_created_once

@@ -30,6 +30,8 @@ struct Model {
     log: BTreeMap<(SessionId, Seq), Event>,
     records: BTreeMap<(SessionId, UserId), ParticipantRecord>,
     claims: BTreeMap<(SessionId, UserId, ClientId), (Seq, String)>,
+    /// The position of the last event that governs.
+    governed: BTreeMap<SessionId, Seq>,
     profiles: BTreeMap<UserId, Profile>,
     /// The session and its records at every position at which its log ended.
     past: BTreeMap<(SessionId, Seq), (Session, Vec<ParticipantRecord>)>,
@@ -64,7 +66,7 @@ impl Model {
 
     fn commit(&mut self, change: Change) -> Outcome {
         let Change { session_id: id, decided_at, events, writes, claim } = change;
-        if self.events(id).any(|event| event.seq > decided_at && event.kind.is_governance()) {
+        if self.governed.get(&id).is_some_and(|last| *last > decided_at) {
             return Outcome::Stale;
         }
         let first = self.head(id).seq + 1;
@@ -79,6 +81,9 @@ impl Model {
             let Head { seq, number, at } = self.head(id);
             let number = if kind.is_message() { number + 1 } else { number };
             let event = Event { session_id: id, seq: seq + 1, number, created_at: created_at.max(at), actor, kind };
+            if event.kind.is_governance() || !writes.is_empty() {
+                self.governed.insert(id, seq + 1);
+            }
             self.log.insert((id, seq + 1), event);
         }
         for write in writes {
@@ -200,7 +205,12 @@ impl History {
                 decided_at = 0;
                 self.creation(id, &actor)
             }
-            Some(_) if self.dice.below(2) == 0 => (vec![text(format!("message {step}"))], vec![]),
+            Some(_) if self.dice.below(2) == 0 => {
+                // Sometimes the first message of somebody who was added.
+                let record = model.records.get(&(id, actor.clone())).filter(|_| self.dice.below(4) == 0).cloned();
+                let engaged = |record| Write::Participant(ParticipantRecord { is_engaged: true, ..record });
+                (vec![text(format!("message {step}"))], record.map(engaged).into_iter().collect())
+            }
             Some(session) => self.governance(model, session, &actor),
         };
         if self.dice.below(6) == 0 {
@@ -255,7 +265,7 @@ impl History {
             Some((_, Standing::Former(_) | Standing::Stranger)) | None => {
                 let new = stay(session.id, &user_id, ParticipantRole::Member);
                 let created_at = record.map_or(new.created_at, |record| record.created_at);
-                let record = ParticipantRecord { created_at, ..new };
+                let record = ParticipantRecord { created_at, is_engaged: user_id == *actor, ..new };
                 let (participant_id, role) = (record.id, ParticipantRole::Member);
                 let kind = if user_id == *actor {
                     EventKind::ParticipantJoined { participant_id, role }

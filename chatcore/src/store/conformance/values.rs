@@ -142,13 +142,15 @@ pub(super) async fn records_come_back_as_they_were_put(store: Store) {
     for role in ParticipantRole::ALL {
         for standing in [Standing::Active(role), Standing::Former(role)] {
             let ana = user(format!("{standing:?}"));
-            let record = ParticipantRecord { standing, created_at: at(0), ..stay(room.id, &ana, role) };
+            let is_engaged = role > ParticipantRole::Member;
+            let record = ParticipantRecord { standing, created_at: at(0), is_engaged, ..stay(room.id, &ana, role) };
             let added = EventKind::ParticipantAdded { user_id: ana.clone(), participant_id: record.id, role };
             room.put(&room.owner, vec![added], vec![Write::Participant(record.clone())]).await;
             assert_eq!(room.record(&ana).await, Some(record.clone()));
             // Ids are the caller's as well, also when they do not ascend.
             let (first, last) = record.id.0.as_u64_pair();
-            let record = ParticipantRecord { id: ParticipantId(Uuid::from_u64_pair(first >> 8, last)), ..record };
+            let id = ParticipantId(Uuid::from_u64_pair(first >> 8, last));
+            let record = ParticipantRecord { id, is_engaged: !is_engaged, ..record };
             room.put(&room.owner, vec![EventKind::ParticipantLeft], vec![Write::Participant(record.clone())]).await;
             assert_eq!(room.record(&ana).await, Some(record));
         }
