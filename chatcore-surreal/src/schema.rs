@@ -9,7 +9,11 @@ use surrealdb::{
 use crate::{connect::ConnectError, failure::Failure};
 
 /// What leads from each version to the next; the first leads to version 1. Files are never changed once released.
-const FILES: [&str; 2] = [include_str!("../schema/0001_chat.surql"), include_str!("../schema/0002_batch.surql")];
+const FILES: [&str; 3] = [
+    include_str!("../schema/0001_chat.surql"),
+    include_str!("../schema/0002_batch.surql"),
+    include_str!("../schema/0003_profile_parts.surql"),
+];
 
 /// How often to try again when another process is at the same thing.
 const ATTEMPTS: usize = 10;

@@ -8,6 +8,7 @@ mod participant;
 mod profile;
 mod session;
 mod signal;
+pub(crate) mod visible;
 
 pub use event::{Event, EventKind, NewEvent, Seq, SessionChanges};
 pub use id::{ClientId, InvalidId, MessageId, ParticipantId, SessionId, UserId};

@@ -47,7 +47,7 @@ pub(crate) enum Command {
 /// Whose token.
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {
-    /// The user's id: 1 to 128 characters
+    /// The user's id: 1 to 128 characters, not `.` or `..`, without slashes and without spaces at its ends
     #[arg(long)]
     pub(crate) user: String,
     /// The name to show
@@ -109,6 +109,14 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_SECRET_FILE", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_file: Option<PathBuf>,
+    /// For whom tokens must be made, their `aud`; tokens that name an audience are refused where none is set
+    #[arg(long, global = true, env = "CHAT_AUDIENCE", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
+    /// By whom tokens must be made, their `iss` [default: by anybody who has the secret]
+    #[arg(long, global = true, env = "CHAT_ISSUER", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
     /// A page that may open WebSockets, as scheme://host or scheme://host:port; `*` for all; repeat for several [default: pages from
     /// the server's own host]
     #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
@@ -155,6 +163,8 @@ pub(crate) struct Config {
     pub(crate) database_name: Option<String>,
     pub(crate) database_user: Option<String>,
     pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) audience: Option<String>,
+    pub(crate) issuer: Option<String>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
@@ -176,6 +186,8 @@ impl Default for Config {
             database_name: None,
             database_user: None,
             secret_file: None,
+            audience: None,
+            issuer: None,
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
@@ -202,6 +214,12 @@ impl Settings {
             None => sources,
         };
         let config = sources.merge(Serialized::defaults(self)).extract();
-        config.map_err(|error| format!("the settings are not valid: {error}").into())
+        let config: Config = config.map_err(|error| format!("the settings are not valid: {error}"))?;
+        for (name, value) in [("audience", &config.audience), ("issuer", &config.issuer)] {
+            if value.as_deref().is_some_and(|value| value.trim().is_empty()) {
+                return Err(format!("the settings are not valid: {name} is empty; leave it out, or name one").into());
+            }
+        }
+        Ok(config)
     }
 }

@@ -50,7 +50,7 @@ fn log(config: &Config) -> Result<(), Failure> {
 }
 
 async fn start(config: &Config) -> Result<(), Failure> {
-    let authenticator = Arc::new(JwtAuthenticator::hs256(&secret::load(config)?)?);
+    let authenticator = Arc::new(authenticator(config)?);
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another place with --listen", config.listen))?;
@@ -98,6 +98,17 @@ async fn start(config: &Config) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn authenticator(config: &Config) -> Result<JwtAuthenticator, Failure> {
+    let mut authenticator = JwtAuthenticator::hs256(&secret::load(config)?)?;
+    if let Some(audience) = &config.audience {
+        authenticator = authenticator.audience(audience);
+    }
+    if let Some(issuer) = &config.issuer {
+        authenticator = authenticator.issuer(issuer);
+    }
+    Ok(authenticator)
 }
 
 /// The environment variable with the password of the database's user.

@@ -2,7 +2,11 @@
 
 use std::io::Write as _;
 
-use chatcore::{JwtIssuer, identity::Claims, model::UserId};
+use chatcore::{
+    JwtIssuer,
+    identity::{Audience, Claims},
+    model::UserId,
+};
 
 use crate::{
     config::{Config, Failure, TokenArgs},
@@ -13,7 +17,16 @@ use crate::{
 pub(crate) fn print(config: &Config, args: TokenArgs) -> Result<(), Failure> {
     let TokenArgs { user, name, username, email, lifetime } = args;
     let sub = UserId::new(user)?.to_string();
-    let claims = Claims { sub, name, preferred_username: username, email, ..Claims::default() };
+    let claims = Claims {
+        sub,
+        name,
+        preferred_username: username,
+        email,
+        // As the server with the same settings asks for.
+        iss: config.issuer.clone(),
+        aud: config.audience.clone().map(Audience::One),
+        ..Claims::default()
+    };
     let token = JwtIssuer::hs256(&secret::load(config)?)?.issue(claims, lifetime)?;
     writeln!(std::io::stdout(), "{token}")?;
     Ok(())
