@@ -312,8 +312,7 @@ async fn a_time_that_is_none_is_refused() {
 async fn all_times_have_the_same_leeway() {
     let chat = chatcore::Chat::in_memory();
     // Far enough from the bounds for a machine that is slow.
-    for claims in [json!({ "exp": in_seconds(-1) }), json!({ "exp": in_seconds(-2) }), json!({ "nbf": in_seconds(4) })]
-    {
+    for claims in [json!({ "exp": in_seconds(-1) }), json!({ "nbf": in_seconds(4) })] {
         let principal = shown(&authenticator(), &token(json!({}), claims.clone())).await.unwrap();
         assert!(chat.me(&principal).await.is_ok(), "{claims}: the use cases agree");
     }
