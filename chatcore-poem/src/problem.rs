@@ -64,9 +64,11 @@ fn translate(error: &poem::Error) -> Error {
     if let Some(param) = error.downcast_ref::<ParseParamError>() {
         return Error::malformed(param.name, "cannot be parsed; see /docs for its type");
     }
-    // poem-openapi calls path parameters by their places.
-    if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
-        return Error::malformed("path", "an id in the path is not valid: session ids are UUIDs");
+    if let Some(ParsePathError { name: _, reason }) = error.downcast_ref() {
+        return of_path(reason);
+    }
+    if error.is::<poem::error::ParsePathError>() {
+        return of_path("");
     }
     if error.is::<ParseQueryError>() {
         return Error::malformed("query", "cannot be parsed");
@@ -86,6 +88,17 @@ fn translate(error: &poem::Error) -> Error {
         return Error::Refused { code: Code::PayloadTooLarge, detail: "the body is too large" };
     }
     of_status(error.status(), error)
+}
+
+/// Which id of a path is not valid, and why. poem-openapi calls path parameters by their places, so the id's own words
+/// tell its kind.
+fn of_path(reason: &str) -> Error {
+    for (field, invalid) in [("session_id", "not a valid session id: "), ("user_id", "not a valid user id: ")] {
+        if let Some((_, expected)) = reason.split_once(invalid) {
+            return Error::malformed(field, expected);
+        }
+    }
+    Error::malformed("path", "an id in the path is not valid")
 }
 
 /// What only tells a status.

@@ -239,6 +239,16 @@ impl Engine {
 
     /// Executes a single statement that writes: it happens as a whole or not at all.
     pub(crate) async fn write(&self, text: &'static str, binds: Variables) -> Result<(), Failure> {
+        self.written(text, binds).await.map(drop)
+    }
+
+    /// Executes a single statement that writes, or finds that it must not, and tells which.
+    pub(crate) async fn write_and_tell(&self, text: &'static str, binds: Variables) -> Result<bool, Failure> {
+        let found: Option<bool> = self.written(text, binds).await?.take(0).map_err(Failure::Failed)?;
+        Ok(found.unwrap_or_default())
+    }
+
+    async fn written(&self, text: &'static str, binds: Variables) -> Result<IndexedResults, Failure> {
         #[cfg(test)]
         let fault = self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         #[cfg(test)]
@@ -262,7 +272,7 @@ impl Engine {
             }
             None => {}
         }
-        self.run(text, binds, true).await.map(drop)
+        self.run(text, binds, true).await
     }
 
     async fn run(&self, text: &'static str, binds: Variables, writes: bool) -> Result<IndexedResults, Failure> {

@@ -126,7 +126,7 @@ pub(crate) fn as_session(id: &RecordId) -> Result<SessionId, StoreError> {
 pub(crate) fn as_participant(id: &RecordId) -> Result<(SessionId, UserId), StoreError> {
     match parts(id) {
         [Value::Uuid(session), Value::String(user)] => {
-            Ok((SessionId(session.into_inner()), UserId::new(user).map_err(|_| corrupt(id))?))
+            Ok((SessionId(session.into_inner()), UserId::from_stored(user).map_err(|_| corrupt(id))?))
         }
         _ => Err(corrupt(id)),
     }
@@ -137,7 +137,7 @@ pub(crate) fn as_client(id: &RecordId) -> Result<(SessionId, UserId, ClientId), 
     match parts(id) {
         [Value::Uuid(session), Value::String(user), Value::String(client)] => Ok((
             SessionId(session.into_inner()),
-            UserId::new(user).map_err(|_| corrupt(id))?,
+            UserId::from_stored(user).map_err(|_| corrupt(id))?,
             ClientId::new(client).map_err(|_| corrupt(id))?,
         )),
         _ => Err(corrupt(id)),
@@ -147,7 +147,7 @@ pub(crate) fn as_client(id: &RecordId) -> Result<(SessionId, UserId, ClientId), 
 /// The user that is the key.
 pub(crate) fn as_user(id: &RecordId) -> Result<UserId, StoreError> {
     match &id.key {
-        RecordIdKey::String(user) => UserId::new(user).map_err(|_| corrupt(id)),
+        RecordIdKey::String(user) => UserId::from_stored(user).map_err(|_| corrupt(id)),
         _ => Err(corrupt(id)),
     }
 }

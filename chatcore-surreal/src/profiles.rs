@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use chatcore::{
-    StoreError,
-    model::{Profile, UserId},
-};
+use chatcore::{StoreError, model::UserId, store::ProfileRecord};
 use surrealdb::types::Variables;
 
 use crate::{
@@ -17,36 +14,37 @@ use crate::{
 
 const FIND: &str = "SELECT * FROM $ids";
 
-/// Whoever is slower of two finds the record written by the other, and looks again.
+/// Whoever is slower of two finds the record written by the other. A row of an earlier version has no version, and counts
+/// as the first one.
 const PUT: &str = "{\
-    LET $kept = (SELECT VALUE updated_at FROM ONLY $id);\
-    IF $kept != NONE AND $kept >= $row.updated_at { RETURN NONE };\
+    LET $stored = (SELECT VALUE version ?? 1 FROM ONLY $id) ?? 0;\
+    IF $stored + 1 != $row.version { RETURN false };\
     UPSERT $id CONTENT $row RETURN NONE;\
-    RETURN NONE }";
+    RETURN true }";
 
 /// How often to look again. Each time another profile of the same user was put.
 const ATTEMPTS: usize = 100;
 
-pub(crate) async fn find(engine: &Engine, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+pub(crate) async fn find(engine: &Engine, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
     if users.is_empty() {
         return Ok(Vec::new());
     }
     let binds = bind("ids", users.iter().map(keys::profile).collect::<Vec<_>>());
     let mut found = HashMap::new();
     for row in engine.rows::<ProfileRow>(FIND, binds).await? {
-        let profile = row.profile()?;
-        found.insert(profile.user_id.clone(), profile);
+        let record = row.record()?;
+        found.insert(record.user_id.clone(), record);
     }
     Ok(users.iter().map(|user| found.get(user).cloned()).collect())
 }
 
-pub(crate) async fn put(engine: &Engine, profile: Profile) -> Result<(), StoreError> {
+pub(crate) async fn put(engine: &Engine, profile: ProfileRecord) -> Result<bool, StoreError> {
     let mut binds = Variables::new();
     binds.insert("id", keys::profile(&profile.user_id));
     binds.insert("row", ProfileRow::of(profile));
     for _ in 0..ATTEMPTS {
-        match engine.write(PUT, binds.clone()).await {
-            Ok(()) => return Ok(()),
+        match engine.write_and_tell(PUT, binds.clone()).await {
+            Ok(was_put) => return Ok(was_put),
             Err(Failure::Lost) => tokio::task::yield_now().await,
             Err(Failure::Unclear(error) | Failure::Broke(error)) => {
                 tracing::error!(%error, "it is not known whether a profile was kept");

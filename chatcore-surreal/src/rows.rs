@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use chatcore::{
     StoreError,
-    model::{
-        Event, EventKind, ParticipantId, ParticipantRole, Profile, Session, SessionId, SessionType, Standing, UserId,
-    },
-    store::{ClientIdClaim, Head, ParticipantRecord},
+    model::{Event, EventKind, ParticipantId, ParticipantRole, Session, SessionId, SessionType, Standing, UserId},
+    store::{ClientIdClaim, Head, ParticipantRecord, ProfilePart, ProfileRecord},
 };
 use chrono::{DateTime, Utc};
 use surrealdb::types::{RecordId, SurrealValue};
@@ -49,7 +47,7 @@ impl LogRow {
     pub(crate) fn event(self) -> Result<Arc<Event>, StoreError> {
         let Self { id, number, at, actor, governance: _, data, batch: _ } = self;
         let (session_id, seq) = keys::as_log(&id)?;
-        let actor = UserId::new(actor).map_err(|_| corrupt("the actor of an event"))?;
+        let actor = UserId::from_stored(actor).map_err(|_| corrupt("the actor of an event"))?;
         let kind: EventKind = serde_json::from_str(&data).map_err(|_| corrupt("the data of an event"))?;
         Ok(Arc::new(Event { session_id, seq, number: unsigned(number)?, created_at: at, actor, kind }))
     }
@@ -187,7 +185,7 @@ impl SessionRow {
             session_type: known.ok_or_else(|| corrupt("the type of a session"))?,
             max_participants,
             participant_count,
-            owner: UserId::new(owner).map_err(|_| corrupt("the owner of a session"))?,
+            owner: UserId::from_stored(owner).map_err(|_| corrupt("the owner of a session"))?,
             is_active,
             created_at,
             updated_at,
@@ -256,21 +254,62 @@ pub(crate) struct LinkRow {
 #[derive(Debug, SurrealValue)]
 pub(crate) struct ProfileRow {
     id: RecordId,
-    username: String,
-    name: String,
+    username: Option<String>,
+    name: Option<String>,
     email: Option<String>,
     picture: Option<String>,
-    updated_at: DateTime<Utc>,
+    username_at: Option<DateTime<Utc>>,
+    name_at: Option<DateTime<Utc>>,
+    email_at: Option<DateTime<Utc>>,
+    picture_at: Option<DateTime<Utc>>,
+    version: Option<i64>,
+    /// As of when the parts hold that have no time of their own: only in rows of earlier versions.
+    updated_at: Option<DateTime<Utc>>,
 }
 
 impl ProfileRow {
-    pub(crate) fn of(profile: Profile) -> Self {
-        let Profile { user_id, username, name, email, picture, updated_at } = profile;
-        Self { id: keys::profile(&user_id), username, name, email, picture, updated_at }
+    pub(crate) fn of(record: ProfileRecord) -> Self {
+        let ProfileRecord { user_id, username, name, email, picture, version } = record;
+        let split = |part: Option<ProfilePart>| part.map(|ProfilePart { text, as_of }| (text, as_of)).unzip();
+        let (username, username_at) = split(username);
+        let (name, name_at) = split(name);
+        let (email, email_at) = split(email);
+        let (picture, picture_at) = split(picture);
+        Self {
+            id: keys::profile(&user_id),
+            username,
+            name,
+            email,
+            picture,
+            username_at,
+            name_at,
+            email_at,
+            picture_at,
+            version: Some(signed(version)),
+            updated_at: None,
+        }
     }
 
-    pub(crate) fn profile(self) -> Result<Profile, StoreError> {
-        let Self { id, username, name, email, picture, updated_at } = self;
-        Ok(Profile { user_id: keys::as_user(&id)?, username, name, email, picture, updated_at })
+    pub(crate) fn record(self) -> Result<ProfileRecord, StoreError> {
+        let Self { id, username, name, email, picture, .. } = self;
+        let user_id = keys::as_user(&id)?;
+        // Earlier versions wrote the id down in place of a handle that was not known, and the handle in place of a name.
+        let is_old = self.version.is_none();
+        let is_id = is_old && username.as_deref() == Some(user_id.as_str());
+        let is_handle = is_old && name == username;
+        let part = |text: Option<String>, at: Option<DateTime<Utc>>| {
+            text.map(|text| ProfilePart { text, as_of: at.or(self.updated_at).unwrap_or_default() })
+        };
+        Ok(ProfileRecord {
+            user_id,
+            username: part(username.filter(|_| !is_id), self.username_at),
+            name: part(name.filter(|_| !is_handle), self.name_at),
+            email: part(email, self.email_at),
+            picture: part(picture, self.picture_at),
+            version: self.version.map_or(Ok(OLD_VERSION), unsigned)?,
+        })
     }
 }
+
+/// The version of a profile that an earlier version of this crate wrote. [`crate::profiles`] has it in a statement, too.
+const OLD_VERSION: u64 = 1;

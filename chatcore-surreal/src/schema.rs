@@ -13,6 +13,7 @@ const FILES: [&str; 3] = [
     include_str!("../schema/0001_chat.surql"),
     include_str!("../schema/0002_batch.surql"),
     include_str!("../schema/0003_engaged.surql"),
+    include_str!("../schema/0004_profile_parts.surql"),
 ];
 
 /// How often to try again when another process is at the same thing.

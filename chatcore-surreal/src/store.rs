@@ -8,10 +8,10 @@ use std::{
 use async_trait::async_trait;
 use chatcore::{
     StoreError,
-    model::{Event, Profile, Session, UserId},
+    model::{Event, Session, UserId},
     store::{
         Change, ChatStore, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery,
-        PublicSessions, SessionFacts, Slice,
+        ProfileRecord, PublicSessions, SessionFacts, Slice,
     },
 };
 use tokio::{
@@ -179,11 +179,11 @@ impl ChatStore for SurrealStore {
         lists::public_sessions(&self.engine, &self.cache, user, slice).await
     }
 
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
         profiles::find(&self.engine, users).await
     }
 
-    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
         profiles::put(&self.engine, profile).await
     }
 }

@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// No token where one is needed.
-    #[error("authentication required: send `Authorization: Bearer <token>`")]
+    #[error("authentication is required: show a token")]
     AuthRequired,
     /// A token that is not acceptable.
     #[error("the token is not valid; get a new one")]

@@ -34,7 +34,7 @@
 //! # Features
 //! | feature | what for |
 //! |---|---|
-//! | `conformance` | the test suite for implementors of [`ChatStore`] |
+//! | `conformance` | the test suite for implementors of [`ChatStore`], and a test for those of [`Notifier`] |
 
 pub mod chat;
 pub mod clock;

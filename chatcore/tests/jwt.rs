@@ -115,7 +115,7 @@ async fn a_subject_and_an_end_are_enough() {
         expires_at: DateTime::from_timestamp(exp, 0),
         ..Principal::new(principal.user_id.clone())
     };
-    assert_eq!(principal, expected, "claims of unknown age are as old as can be");
+    assert_eq!(principal, expected, "their age is not known");
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn the_end_is_required_and_must_be_a_time() {
 
 #[tokio::test]
 async fn a_token_is_not_accepted_before_its_time() {
-    for nbf in [json!(in_seconds(600)), json!(i64::MAX), json!("now")] {
+    for nbf in [json!(in_seconds(600)), json!(in_seconds(30)), json!(i64::MAX), json!("now"), json!(-1), json!(1e300)] {
         let token = token(json!({}), json!({ "nbf": nbf }));
         assert_invalid(&shown(&authenticator(), &token).await, &nbf.to_string());
     }
@@ -270,12 +270,102 @@ async fn a_token_is_not_accepted_before_its_time() {
     assert!(shown(&authenticator(), &token).await.is_ok());
 }
 
+/// A token with these claims as they are written, which need not be what a JSON library writes.
+fn raw(claims: &str) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header().to_string()), URL_SAFE_NO_PAD.encode(claims));
+    let key = EncodingKey::from_secret(SECRET);
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+    format!("{message}.{signature}")
+}
+
+#[tokio::test]
+async fn times_may_have_a_fraction() {
+    // As Python's `time.time()` gives them.
+    let (now, exp) = (in_seconds(0), in_seconds(600));
+    let claims = format!(r#"{{"sub":"alice","iat":{now}.123456,"nbf":{now}.5,"exp":{exp}.875}}"#);
+    let principal = shown(&authenticator(), &raw(&claims)).await.unwrap();
+    assert_eq!(principal.expires_at.unwrap().timestamp_millis(), exp * 1000 + 875);
+    assert_eq!(principal.issued_at.timestamp_micros() / 10, (now * 1_000_000 + 123_456) / 10);
+    for written in [format!("{exp}.0"), format!("{}e3", in_seconds(600_000) / 1000), format!("{exp}.999999999")] {
+        let claims = format!(r#"{{"sub":"alice","exp":{written}}}"#);
+        assert!(shown(&authenticator(), &raw(&claims)).await.is_ok(), "{claims}");
+    }
+    let expired = format!(r#"{{"sub":"alice","exp":{}.5}}"#, in_seconds(-60));
+    assert_eq!(shown(&authenticator(), &raw(&expired)).await.unwrap_err(), Error::TokenExpired);
+}
+
+#[tokio::test]
+async fn a_time_that_is_none_is_refused() {
+    for time in ["1e400", "-1e400", "NaN", "Infinity", "-1", "-0.5", "1e300", "\"1\"", "true", "[1]", "{}", "1e15"] {
+        for name in ["exp", "iat", "nbf"] {
+            let claims = json!({ "sub": "alice", "exp": in_seconds(600) }).to_string();
+            let claims = match name {
+                "exp" => format!(r#"{{"sub":"alice","exp":{time}}}"#),
+                name => claims.replacen('{', &format!(r#"{{"{name}":{time},"#), 1),
+            };
+            assert_invalid(&shown(&authenticator(), &raw(&claims)).await, &claims);
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_times_have_the_same_leeway() {
+    let chat = chatcore::Chat::in_memory();
+    // Far enough from the bounds for a machine that is slow.
+    for claims in [json!({ "exp": in_seconds(-1) }), json!({ "nbf": in_seconds(4) })] {
+        let principal = shown(&authenticator(), &token(json!({}), claims.clone())).await.unwrap();
+        assert!(chat.me(&principal).await.is_ok(), "{claims}: the use cases agree");
+    }
+    let late = shown(&authenticator(), &token(json!({}), json!({ "exp": in_seconds(-7) }))).await;
+    assert_eq!(late.unwrap_err(), Error::TokenExpired);
+    assert_invalid(&shown(&authenticator(), &token(json!({}), json!({ "nbf": in_seconds(20) }))).await, "early");
+    // A clock that is ahead, by a little or by a unit: nobody can tell what an `iat` in the future is good for.
+    for iat in [in_seconds(3), in_seconds(3_600), in_seconds(0) * 1000] {
+        assert!(shown(&authenticator(), &token(json!({}), json!({ "iat": iat }))).await.is_ok(), "{iat}");
+    }
+    // A stream ends with its token, not with the leeway.
+    let exp = in_seconds(600);
+    let principal = shown(&authenticator(), &token(json!({}), json!({ "exp": exp }))).await.unwrap();
+    assert_eq!(principal.expires_at.unwrap().timestamp(), exp);
+}
+
+// ---- What is shown
+
+#[tokio::test]
+async fn a_claim_that_is_only_shown_makes_no_token_invalid() {
+    for name in ["name", "preferred_username", "email", "picture"] {
+        for (value, expected) in [
+            (json!("text"), Some("text")),
+            (json!(42), Some("42")),
+            (json!(-1.5), Some("-1.5")),
+            (json!(u64::MAX), Some("18446744073709551615")),
+            (json!(true), None),
+            (json!({ "given": "Alice" }), None),
+            (json!(["Alice"]), None),
+        ] {
+            let principal = shown(&authenticator(), &token(json!({}), json!({ name: value }))).await.unwrap();
+            let said = [principal.name, principal.username, principal.email, principal.picture];
+            assert_eq!(said.iter().flatten().map(String::as_str).next(), expected, "{name}: {value}");
+        }
+        let null = format!(r#"{{"sub":"alice","exp":{},"{name}":null}}"#, in_seconds(600));
+        assert!(shown(&authenticator(), &raw(&null)).await.is_ok());
+    }
+    // The login is more than a text to show.
+    for (sid, expected) in [(json!("a"), Some("a")), (json!(7), Some("7"))] {
+        let principal = shown(&authenticator(), &token(json!({}), json!({ "sid": sid }))).await.unwrap();
+        assert_eq!(principal.login_id.as_deref(), expected);
+    }
+    assert_invalid(&shown(&authenticator(), &token(json!({}), json!({ "sid": {} }))).await, "a login that is none");
+}
+
 // ---- Subjects
 
 #[tokio::test]
 async fn the_subject_is_required_and_must_be_a_user_id() {
     let long = "x".repeat(129);
-    for sub in [json!(null), json!(""), json!(long), json!("a\nb"), json!("nul\u{0}"), json!(1), json!(["alice"])] {
+    let unsafe_ids = [".", "..", "%2e%2E", "a/b", "a\\b", "..%2f", " alice", "alice ", "\u{200b}"].map(Value::from);
+    let others = [json!(null), json!(""), json!(long), json!("a\nb"), json!("nul\u{0}"), json!(1), json!(["alice"])];
+    for sub in others.into_iter().chain(unsafe_ids) {
         let token = token(json!({}), json!({ "sub": sub }));
         assert_invalid(&shown(&authenticator(), &token).await, &sub.to_string());
     }
@@ -352,11 +442,14 @@ async fn keys_that_a_header_names_are_refused() {
 
 #[tokio::test]
 async fn tokens_for_other_purposes_are_refused() {
-    for typ in ["refresh+jwt", "rt+jwt", "refresh", "dpop+jwt", "logout+jwt", "JWT2", ""] {
+    let others =
+        ["application/", "application/refresh+jwt", "application/application/jwt", "text/jwt", "/jwt", "jwt;x=1"];
+    for typ in ["refresh+jwt", "rt+jwt", "refresh", "dpop+jwt", "logout+jwt", "JWT2", ""].into_iter().chain(others) {
         let token = token(json!({ "typ": typ }), json!({}));
         assert_invalid(&shown(&authenticator(), &token).await, typ);
     }
-    for typ in [json!("JWT"), json!("jwt"), json!("at+jwt"), json!("AT+JWT"), json!(null)] {
+    let long = ["application/jwt", "application/JWT", "Application/at+JWT", "application/at+jwt"].map(Value::from);
+    for typ in [json!("JWT"), json!("jwt"), json!("at+jwt"), json!("AT+JWT"), json!(null)].into_iter().chain(long) {
         assert!(shown(&authenticator(), &token(json!({ "typ": typ }), json!({}))).await.is_ok(), "{typ}");
     }
 }
@@ -364,13 +457,18 @@ async fn tokens_for_other_purposes_are_refused() {
 // ---- Keys
 
 #[tokio::test]
-async fn an_unknown_key_id_is_refused() {
+async fn a_key_id_is_told_apart_where_there_are_several_keys() {
     let named = authenticator().and_secret(Some("2"), OTHER_SECRET).unwrap();
+    let unnamed = authenticator().and_secret(None, OTHER_SECRET).unwrap();
     for kid in ["1", "", "3", "../../secret", "2 "] {
         let token = token(json!({ "kid": kid }), json!({}));
-        assert_invalid(&shown(&authenticator(), &token).await, kid);
-        assert_invalid(&shown(&named, &token).await, kid);
+        assert!(shown(&authenticator(), &token).await.is_ok(), "{kid}: a single key is meant by any name");
+        for several in [&named, &unnamed] {
+            assert_invalid(&shown(several, &token).await, kid);
+        }
     }
+    let other = signed(&with(header(), json!({ "kid": "1" })), &claims(), OTHER_SECRET, Algorithm::HS256);
+    assert_invalid(&shown(&authenticator(), &other).await, "a name is no signature");
 }
 
 #[tokio::test]
@@ -434,7 +532,7 @@ fn no_key_shows_in_a_log() {
 #[tokio::test]
 async fn what_is_wrong_with_a_token_is_not_told() {
     let texts: std::collections::BTreeSet<String> = [
-        token(json!({ "kid": "1" }), json!({})),
+        token(json!({ "typ": "refresh" }), json!({})),
         token(json!({}), json!({ "aud": "other" })),
         token(json!({}), json!({ "sub": "" })),
         signed(&header(), &claims(), OTHER_SECRET, Algorithm::HS256),

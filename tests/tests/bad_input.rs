@@ -118,6 +118,123 @@ async fn tokens_that_are_not_acceptable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_id_that_a_path_cannot_carry_is_refused_where_it_comes_in() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let id = a.session("PUBLIC").await;
+    let participants = format!("/sessions/{id}/participants");
+    let graphql = server.graphql("a");
+    let fields = [
+        ("addParticipant", "participant { role }"),
+        ("removeParticipant", "userId"),
+        ("changeRole", "participant { role }"),
+    ];
+    for (user, in_path) in [
+        ("..", "%2e%2E"),
+        (".", "%2e"),
+        ("%2e%2e", "%252e%252e"),
+        ("a/b", "a%2Fb"),
+        ("../b", "..%2fb"),
+        ("a\\b", "a%5Cb"),
+        ("%2f", "%252f"),
+        ("b ", "b%20"),
+        ("\u{200b}", "%E2%80%8B"),
+    ] {
+        let claims = Claims { sub: user.to_owned(), ..Claims::default() };
+        server.stranger().with_token(token_with(claims, 60)).get("/sessions").await.problem(401, "AUTH_TOKEN_INVALID");
+        for path in [&participants, &format!("/sessions/{id}/invite")] {
+            let problem = a.post(path, json!({ "user_id": user })).await.problem(422, "VALIDATION_INVALID_VALUE");
+            assert_eq!(problem["details"]["fields"][0]["field"], "user_id", "{problem}");
+        }
+        for (field, selection) in fields {
+            let role = if field == "changeRole" { ", role: VIEWER" } else { "" };
+            let query = format!(
+                "mutation($id: ID!, $user: ID!) {{ {field}(input: {{ sessionId: $id, userId: $user{role} }}) {{ {selection} }} }}"
+            );
+            let parameters = json!({ "query": query, "variables": { "id": id, "user": user } });
+            let answer = graphql.send(graphql.post(&parameters)).await;
+            let fields = &answer.body["errors"][0]["extensions"]["details"]["fields"];
+            assert_eq!(fields[0]["field"], "user_id", "{}", answer.text);
+        }
+        // As it stands: no library of the test's own cleans the path up.
+        for (method, path) in
+            [("DELETE", format!("{participants}/{in_path}")), ("PUT", format!("{participants}/{in_path}/role"))]
+        {
+            let reply = as_it_stands(&server.address, method, &path).await;
+            assert!(reply.starts_with("HTTP/1.1 400 "), "{method} {path}: {reply}");
+            assert!(reply.contains("\"field\":\"user_id\""), "{method} {path}: {reply}");
+        }
+    }
+    let reply = as_it_stands(&server.address, "DELETE", &format!("{participants}/..")).await;
+    assert!(reply.starts_with("HTTP/1.1 400 "), "{reply}");
+    assert_eq!(a.get(&format!("/sessions/{id}")).await.expect(200)["participant_count"], 1, "nothing was changed");
+}
+
+/// The answer to a request by user `a` whose path no library has touched.
+async fn as_it_stands(address: &str, method: &str, path: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let token = chatcore_tests::token("a");
+    let head = format!(
+        "{method} /api/v1/chat{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+        Content-Type: application/json\r\nContent-Length: 17\r\n\r\n{{\"role\":\"VIEWER\"}}"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    reply
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_of_any_issuer_update_a_profile_and_never_empty_it() {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let server = Server::start(Backend::Memory).await;
+    // A token as another library writes it, with its fractions and types.
+    let signed = |claims: &Value| {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let head = json!({ "alg": "HS256", "typ": "application/at+jwt", "kid": "their key" });
+        let message = format!("{}.{}", part(&head), part(claims));
+        let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap();
+        format!("{message}.{signature}")
+    };
+    let now = chrono::Utc::now().timestamp();
+    let of = |iat: Value, more: Value| {
+        let mut claims = json!({ "sub": "alice", "exp": now as f64 + 600.5, "iat": iat });
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        if iat.is_null() {
+            claims.as_object_mut().unwrap().remove("iat");
+        }
+        signed(&claims)
+    };
+    let a = server.stranger().with_token(of(json!(now), json!({})));
+    let id = a.session("PUBLIC").await;
+    let shown = async |token: String| {
+        let alice = server.stranger().with_token(token);
+        let list = alice.get(&format!("/sessions/{id}/participants?include_email=true")).await.expect(200);
+        [&list[0]["name"], &list[0]["email"]].map(|text| text.as_str().unwrap_or_default().to_owned())
+    };
+    for (iat, said, name, email) in [
+        (json!(now as f64 - 300.25), json!({ "name": 42, "email": "a@example.org" }), "42", "a@example.org"),
+        (json!(now - 200), json!({ "name": "Alice" }), "Alice", "a@example.org"),
+        (json!(now - 100), json!({}), "Alice", "a@example.org"),
+        (json!(now - 100), json!({ "name": "", "email": " " }), "Alice", "a@example.org"),
+        (json!(now - 100), json!({ "name": "\u{3164}", "email": {} }), "Alice", "a@example.org"),
+        (json!(now - 250), json!({ "name": "Stale", "email": "new@example.org" }), "Alice", "new@example.org"),
+        (json!(now * 1000), json!({ "name": "Milliseconds" }), "Milliseconds", "new@example.org"),
+        (json!(null), json!({ "name": "No time" }), "No time", "new@example.org"),
+        (json!(now - 100), json!({ "name": "Stale" }), "No time", "new@example.org"),
+        (json!(now * 1000), json!({ "name": "Milliseconds" }), "Milliseconds", "new@example.org"),
+    ] {
+        let found = shown(of(iat.clone(), said.clone())).await;
+        assert_eq!(found, [name, email], "{iat}: {said}");
+    }
+    let later = chrono::Utc::now();
+    let later = later.timestamp() as f64 + f64::from(later.timestamp_subsec_micros()) / 1e6;
+    assert_eq!(shown(of(json!(later), json!({ "name": "Last" }))).await[0], "Last", "nothing froze it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_are_not_acceptable() {
     let server = Server::start(Backend::Memory).await;
     let a = server.client("a").await;

@@ -11,10 +11,10 @@ use std::{
 
 use chatcore::{
     Chat, ChatStore, Limits, MemoryStore, StoreError, async_trait,
-    model::{Event, Profile, Session, UserId},
+    model::{Event, Session, UserId},
     store::{
-        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
-        SessionFacts, Slice,
+        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, ProfileRecord,
+        PublicSessions, SessionFacts, Slice,
     },
 };
 use chatcore_tests::{Events, Server, Socket, token};
@@ -65,11 +65,11 @@ impl ChatStore for Away {
         self.call()?.public_sessions(user, slice).await
     }
 
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
         self.store.profiles(users).await
     }
 
-    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
         self.store.put_profile(profile).await
     }
 }

@@ -7,10 +7,10 @@ use std::sync::{
 
 use chatcore::{
     ChatStore, MemoryStore, StoreError, async_trait,
-    model::{Event, Profile, UserId},
+    model::{Event, UserId},
     store::{
-        Change, Committed, FactsQuery, Freshness, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
-        SessionFacts, Slice,
+        Change, Committed, FactsQuery, Freshness, LogRange, ParticipantRecord, ParticipantsQuery, ProfileRecord,
+        PublicSessions, SessionFacts, Slice,
     },
 };
 
@@ -57,11 +57,11 @@ impl ChatStore for Counting {
         self.store().public_sessions(user, slice).await
     }
 
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
         self.store().profiles(users).await
     }
 
-    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
         self.store().put_profile(profile).await
     }
 }

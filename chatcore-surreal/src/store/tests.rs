@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use chatcore::{
     model::{Content, EventKind, MessageBody, MessageType, NewEvent, SessionId, SpeakerRole},
-    store::{Conflicting, Write},
+    store::{Conflicting, ProfilePart, Write},
 };
-use chrono::Utc;
+use chrono::{SubsecRound, Utc};
 use surrealdb::types::{RecordId, Value, Variables};
 use uuid::Uuid;
 
@@ -99,7 +99,7 @@ async fn a_newer_schema_is_refused() {
     store.engine.write("UPDATE $id SET version = 99", id).await.expect("another version");
     store.close().await;
     match SurrealStore::connect(&url).await {
-        Err(ConnectError::NewerSchema { found: 99, known: 3 }) => {}
+        Err(ConnectError::NewerSchema { found: 99, known: 4 }) => {}
         other => panic!("a newer schema gave {other:?}"),
     }
 }
@@ -110,7 +110,10 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
         CREATE schema_version:current SET version = 1; \
         CREATE $id SET number = 1, at = time::now(), actor = 'ana', governance = false, data = $data; \
         CREATE $person SET stay = rand::uuid::v7(), is_active = true, role = 'MEMBER', joined_at = time::now(), \
-        created_at = time::now()";
+        created_at = time::now(); \
+        CREATE profile:ana SET username = 'ana', name = 'Ana', email = 'ana@example.org', updated_at = d'+57000-01-01T00:00:00Z'; \
+        CREATE profile:bob SET username = 'bobby', name = 'bobby', updated_at = d'2026-01-01T00:00:00Z'; \
+        CREATE profile:`..` SET username = '..', name = '..', updated_at = d'1970-01-01T00:00:00Z'";
     const DATA: &str = r#"{"kind":"message_sent","role":"user","message_type":"text","content":"of old"}"#;
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -154,8 +157,31 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
         let first = Change { writes: vec![Write::Participant(engaged.clone())], ..message(id, "engaged") };
         assert_eq!(store.commit(first).await.expect("a message").events[0].seq, 3);
         assert_eq!(record().await, engaged);
+        profiles_of_the_first_schema_are_read_and_replaced(&store).await;
         store.close().await;
     });
+}
+
+/// A handle and a name that only stood for the id are not known, and what is known is as old as the whole was.
+async fn profiles_of_the_first_schema_are_read_and_replaced(store: &SurrealStore) {
+    let users = ["ana", "bob", "..", "eve"].map(|id| UserId::from_stored(id).expect("a user id"));
+    let found = store.profiles(&users).await.expect("profiles");
+    let [Some(ana), Some(bob), Some(dots), None] = &found[..] else { panic!("{found:?}") };
+    let texts = |record: &ProfileRecord| {
+        let ProfileRecord { user_id: _, username, name, email, picture, version } = record.clone();
+        ([username, name, email, picture].map(|part| part.map(|part| part.text)), version)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(texts(ana), ([None, some("Ana"), some("ana@example.org"), None], 1));
+    assert_eq!(texts(bob), ([some("bobby"), None, None, None], 1));
+    assert_eq!(texts(dots), ([None, None, None, None], 1));
+    assert_eq!(bob.username.as_ref().map(|part| part.as_of.timestamp()), Some(1_767_225_600));
+
+    let name = Some(ProfilePart { text: "Anna".to_owned(), as_of: Utc::now().trunc_subsecs(6) });
+    let next = ProfileRecord { name, version: 2, ..ana.clone() };
+    assert!(!store.put_profile(ProfileRecord { version: 1, ..next.clone() }).await.expect("refused"));
+    assert!(store.put_profile(next.clone()).await.expect("put"));
+    assert_eq!(store.profiles(&users[..1]).await.expect("profiles"), [Some(next)]);
 }
 
 /// The plan of a statement, as text.

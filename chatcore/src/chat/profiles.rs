@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use moka::sync::Cache;
@@ -11,9 +11,9 @@ use moka::sync::Cache;
 use super::Chat;
 use crate::{
     error::{Error, Result},
-    identity::Principal,
+    identity::{LEEWAY, Principal, Said},
     model::{Profile, UserId},
-    store::ChatStore,
+    store::{ChatStore, ProfilePart, ProfileRecord},
 };
 
 /// Profiles kept in memory.
@@ -22,42 +22,130 @@ const KEPT: u64 = 20_000;
 /// How long another process' rename may stay unseen.
 pub(super) const FRESH_FOR: Duration = Duration::from_secs(5);
 
-/// After how long claims that say nothing new are put all the same: another process may have put others meanwhile.
-const PUT_AGAIN: Duration = Duration::from_secs(600);
+/// After how long a caller's profile is read again: another process may have written it meanwhile.
+const READ_AGAIN: Duration = Duration::from_secs(600);
+
+/// How often a profile is read again when somebody else has written it in between.
+const ATTEMPTS: usize = 100;
 
 /// Looks profiles up, keeping those of late.
 #[derive(Clone)]
 pub(super) struct Profiles {
     store: Arc<dyn ChatStore>,
     recent: Cache<UserId, Profile>,
-    /// The newest claims of each caller, so that a caller costs a write once and not at every call.
-    put: Cache<UserId, Profile>,
+    /// What the claims of each caller led to, so that a caller costs the store something once and not at every call.
+    callers: Cache<UserId, Arc<Caller>>,
+}
+
+/// The profile of a caller.
+struct Caller {
+    /// As it is stored. A part that newer claims have confirmed since is as old as these.
+    record: ProfileRecord,
+    read_at: Instant,
+}
+
+/// Which part the newest claims make of a stored one; `None` where it stays as it is.
+///
+/// For each part, the claim that is present and newest counts. Claims of unknown age count as of now where they say
+/// something else than is stored, and confirm nothing: they would otherwise make the part newer each time they are shown,
+/// and shut out every token that tells its age.
+fn news(stored: Option<&ProfilePart>, said: Option<&String>, of: &Said) -> Option<ProfilePart> {
+    let text = said?;
+    let part = |as_of| Some(ProfilePart { text: text.clone(), as_of });
+    let Some(stored) = stored else { return part(of.as_of.unwrap_or(of.now)) };
+    match of.as_of {
+        // Earlier versions took a time in the future as it was. Such a part has no age that counts.
+        Some(as_of) if as_of > stored.as_of || stored.as_of > of.now + LEEWAY => part(as_of),
+        None if *text != stored.text => part(of.now),
+        Some(_) | None => None,
+    }
+}
+
+/// A record with what claims make of it; `None` where it stays as it is.
+fn updated(record: &ProfileRecord, said: &Said) -> Option<ProfileRecord> {
+    let ProfileRecord { user_id, username, name, email, picture, version } = record;
+    let news = |stored: &Option<ProfilePart>, claim: &Option<String>| news(stored.as_ref(), claim.as_ref(), said);
+    let (new_username, new_name) = (news(username, &said.username), news(name, &said.name));
+    let (new_email, new_picture) = (news(email, &said.email), news(picture, &said.picture));
+    if [&new_username, &new_name, &new_email, &new_picture].into_iter().all(Option::is_none) {
+        return None;
+    }
+    Some(ProfileRecord {
+        user_id: user_id.clone(),
+        username: new_username.or_else(|| username.clone()),
+        name: new_name.or_else(|| name.clone()),
+        email: new_email.or_else(|| email.clone()),
+        picture: new_picture.or_else(|| picture.clone()),
+        version: *version,
+    })
+}
+
+/// Makes each part of a stored record as old as the claims that confirmed it, where they are known.
+fn confirm(stored: &mut ProfileRecord, known: &ProfileRecord) {
+    let parts = |record: &ProfileRecord| {
+        let ProfileRecord { user_id: _, username, name, email, picture, version: _ } = record.clone();
+        [username, name, email, picture]
+    };
+    let ProfileRecord { user_id: _, username, name, email, picture, version: _ } = stored;
+    for (stored, known) in [username, name, email, picture].into_iter().zip(parts(known)) {
+        if let (Some(stored), Some(known)) = (stored, known)
+            && stored.text == known.text
+        {
+            stored.as_of = stored.as_of.max(known.as_of);
+        }
+    }
+}
+
+/// Whether two records show the same.
+fn show_the_same(one: &ProfileRecord, other: &ProfileRecord) -> bool {
+    let texts = |record: &ProfileRecord| {
+        let ProfileRecord { user_id: _, username, name, email, picture, version: _ } = record.clone();
+        [username, name, email, picture].map(|part| part.map(|part| part.text))
+    };
+    texts(one) == texts(other)
 }
 
 impl Profiles {
     pub(super) fn new(store: Arc<dyn ChatStore>) -> Self {
         let recent = Cache::builder().max_capacity(KEPT).time_to_live(FRESH_FOR).build();
-        let put = Cache::builder().max_capacity(KEPT).time_to_live(PUT_AGAIN).build();
-        Self { store, recent, put }
+        let callers = Cache::builder().max_capacity(KEPT).time_to_live(READ_AGAIN).build();
+        Self { store, recent, callers }
     }
 
-    /// Keeps what the claims say, where that is news.
-    async fn see(&self, profile: Profile) -> Result<()> {
-        if let Some(known) = self.put.get(&profile.user_id) {
-            if known.updated_at >= profile.updated_at {
-                return Ok(());
-            }
-            let same = Profile { updated_at: profile.updated_at, ..known } == profile;
-            if same {
-                // Newer claims that say the same need no write, and are the ones that older claims must not replace.
-                self.put.insert(profile.user_id.clone(), profile);
+    /// Keeps what the claims of a caller say, where that is news.
+    async fn see(&self, user: &UserId, said: Said) -> Result<()> {
+        let known = self.callers.get(user).filter(|caller| caller.read_at.elapsed() < READ_AGAIN);
+        if let Some(known) = &known {
+            let Some(record) = updated(&known.record, &said) else { return Ok(()) };
+            if show_the_same(&record, &known.record) {
+                // Newer claims that confirm what is stored need no write, and are the ones that older claims must not
+                // replace.
+                self.callers.insert(user.clone(), Arc::new(Caller { record, read_at: known.read_at }));
                 return Ok(());
             }
         }
-        self.store.put_profile(profile.clone()).await?;
-        self.recent.invalidate(&profile.user_id);
-        self.put.insert(profile.user_id.clone(), profile);
-        Ok(())
+        for _ in 0..ATTEMPTS {
+            let read_at = Instant::now();
+            let stored = self.store.profiles(std::slice::from_ref(user)).await?.pop().flatten();
+            let is_new = stored.is_none();
+            let mut stored = stored.unwrap_or_else(|| ProfileRecord::unknown(user.clone()));
+            if let Some(known) = &known {
+                confirm(&mut stored, &known.record);
+            }
+            let mut record = updated(&stored, &said).unwrap_or_else(|| stored.clone());
+            if is_new || !show_the_same(&record, &stored) {
+                record.version = stored.version.saturating_add(1);
+                if !self.store.put_profile(record.clone()).await? {
+                    // Somebody else has written it. What they know and what these claims say both belong in it.
+                    continue;
+                }
+            }
+            self.recent.insert(user.clone(), record.profile());
+            self.callers.insert(user.clone(), Arc::new(Caller { record, read_at }));
+            return Ok(());
+        }
+        tracing::warn!("a profile was written by others each time");
+        Err(Error::Unavailable)
     }
 
     /// The profiles of these users; of whom nothing is known, the id stands for the name.
@@ -81,7 +169,7 @@ impl Profiles {
         let missing = Vec::from_iter(missing);
         let stored = self.store.profiles(&missing).await?;
         for (user, profile) in missing.into_iter().zip(stored) {
-            let profile = profile.unwrap_or_else(|| Profile::unknown(user.clone()));
+            let profile = profile.map_or_else(|| Profile::unknown(user.clone()), |record| record.profile());
             self.recent.insert(user.clone(), profile.clone());
             found.insert(user, profile);
         }
@@ -124,9 +212,11 @@ impl Chat {
 
     /// Every use case begins here: refuses who has expired, and remembers who was seen.
     pub(super) async fn enter(&self, principal: &Principal) -> Result<()> {
-        if principal.expires_at.is_some_and(|end| end <= self.inner.clock.now()) {
+        let now = self.inner.clock.now();
+        if principal.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::TokenExpired);
         }
-        self.inner.profiles.see(principal.profile(self.inner.limits.profile_chars)).await
+        let said = principal.said(self.inner.limits.profile_chars, now);
+        self.inner.profiles.see(&principal.user_id, said).await
     }
 }

@@ -3,7 +3,10 @@
 use crate::{
     error::{Code, Error, FieldError, Result},
     limits::Limits,
-    model::{Content, MessageBody, MessageType, MessageWindow, Page, SessionChanges, SessionType},
+    model::{
+        Content, MessageBody, MessageType, MessageWindow, Page, SessionChanges, SessionType,
+        visible::{ends_line, is_visible, turns_text},
+    },
     store::Slice,
 };
 
@@ -28,11 +31,16 @@ impl Faults {
         if text.chars().any(|c| c.is_control() && !allowed(c)) {
             self.add(field, Code::ValidationInvalidValue, "control characters are not allowed".to_owned());
         }
+        // A line is shown among other text, whose order such a character changes.
+        if !many_lines && text.chars().any(|c| ends_line(c) || turns_text(c)) {
+            let message = "characters that end a line or turn its direction are not allowed";
+            self.add(field, Code::ValidationInvalidValue, message.to_owned());
+        }
     }
 
     fn title(&mut self, title: &str, limits: &Limits) {
-        if title.trim().is_empty() {
-            self.add("title", Code::ValidationRequiredField, "at least 1 character that is not a space".to_owned());
+        if !is_visible(title) {
+            self.add("title", Code::ValidationRequiredField, "at least 1 character that can be seen".to_owned());
         }
         self.text("title", title, limits.title_chars, false);
     }

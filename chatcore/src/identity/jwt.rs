@@ -4,10 +4,10 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use super::{Authenticator, Principal, SystemRole};
+use super::{Authenticator, Principal, SystemRole, principal::LEEWAY, received::Received};
 use crate::{
     error::{Error, Result},
     model::UserId,
@@ -15,9 +15,6 @@ use crate::{
 
 /// The shortest secret that HS256 may be used with (RFC 7518, section 3.2).
 pub const MIN_SECRET_BYTES: usize = 32;
-
-/// How far clocks may be apart, in seconds.
-const LEEWAY: u64 = 5;
 
 /// The longest token that is looked at, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -72,6 +69,18 @@ pub enum Audience {
 
 /// Checks tokens signed with HS256. Strict: the algorithm is fixed, `exp` and `sub` are required, `nbf` is checked,
 /// keys named in a header are refused and never fetched.
+///
+/// - **Times** are numbers of seconds and may have a fraction (RFC 7519, section 2). Clocks may be 5 seconds apart: a
+///   token is accepted until 5 seconds after `exp`, and from 5 seconds before `nbf`. An `iat` in the future, or none,
+///   refuses no token; the claims then count as of now.
+/// - **Keys**: a single key checks every token, whatever `kid` the token names. With several keys, a token is checked by
+///   the keys with its `kid`, so one that names an unknown `kid` is refused.
+/// - **Types**: `typ` is `JWT` or `at+jwt` (RFC 9068), also with `application/` before it (RFC 7515, section 4.1.9), or
+///   absent.
+/// - **Audience and issuer**: without [`audience`](Self::audience), a token that names an audience is refused; with it, a
+///   token must name that one. With [`issuer`](Self::issuer), a token must be by that one.
+/// - **Display claims** (`name`, `preferred_username`, `email`, `picture`) are text. A number is taken as its digits, and
+///   any other value as absent.
 pub struct JwtAuthenticator {
     keys: Vec<(Option<String>, DecodingKey)>,
     validation: Validation,
@@ -95,16 +104,18 @@ impl JwtAuthenticator {
     /// [`WeakSecret`] when it has fewer than [`MIN_SECRET_BYTES`] bytes.
     pub fn hs256(secret: &[u8]) -> Result<Self, WeakSecret> {
         let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_required_spec_claims(&["exp", "sub"]);
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
+        validation.set_required_spec_claims(&["sub"]);
+        // Times are checked here, with their fractions and with one leeway.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
         // Without an audience of ours, tokens made for another service must not be taken.
         validation.validate_aud = true;
         Ok(Self { keys: vec![(None, DecodingKey::from_secret(checked(secret)?))], validation })
     }
 
-    /// Also accepts tokens signed with this secret: for the time in which an old secret gives way to a new one.
-    /// With a `kid`, only those whose header names it.
+    /// Also accepts tokens signed with this secret: for the time in which an old secret gives way to a new one. From then
+    /// on, the first secret is for tokens without a `kid`, and this one for tokens with exactly this `kid`, or without
+    /// one.
     ///
     /// # Errors
     /// [`WeakSecret`] as above.
@@ -121,7 +132,7 @@ impl JwtAuthenticator {
         self
     }
 
-    /// Requires `aud` to name this.
+    /// Requires `aud` to name this. Without it, tokens that name an audience are refused.
     #[must_use]
     pub fn audience(mut self, audience: &str) -> Self {
         self.validation.set_audience(&[audience]);
@@ -129,7 +140,7 @@ impl JwtAuthenticator {
         self
     }
 
-    fn claims(&self, token: &str) -> Result<Claims> {
+    fn received(&self, token: &str) -> Result<Received> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Error::TokenInvalid);
         }
@@ -139,41 +150,58 @@ impl JwtAuthenticator {
             return Err(Error::TokenInvalid);
         }
         // A refresh token, or a token for some other purpose, says so in its type (RFC 8725, section 3.11).
-        if header.typ.as_deref().is_some_and(|typ| !["JWT", "at+jwt"].iter().any(|ok| ok.eq_ignore_ascii_case(typ))) {
+        if header.typ.as_deref().is_some_and(|typ| !is_access_token(typ)) {
             return Err(Error::TokenInvalid);
         }
-        let mut failure = Error::TokenInvalid;
-        for (kid, key) in &self.keys {
-            if *kid != header.kid {
-                continue;
-            }
-            match jsonwebtoken::decode::<Claims>(token, key, &self.validation) {
-                Ok(data) => return Ok(data.claims),
-                Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => failure = Error::TokenExpired,
-                Err(_) => {}
+        let is_single = self.keys.len() == 1;
+        let candidates = self.keys.iter().filter(|(kid, _)| is_single || *kid == header.kid);
+        for (_, key) in candidates {
+            if let Ok(data) = jsonwebtoken::decode::<Received>(token, key, &self.validation) {
+                return Ok(data.claims);
             }
         }
-        Err(failure)
+        Err(Error::TokenInvalid)
     }
+}
+
+/// Whether a type is one of an access token.
+fn is_access_token(typ: &str) -> bool {
+    const PREFIX: &str = "application/";
+    let has_prefix = typ.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+    let name = if has_prefix { typ.get(PREFIX.len()..).unwrap_or_default() } else { typ };
+    ["JWT", "at+jwt"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 #[async_trait]
 impl Authenticator for JwtAuthenticator {
     async fn authenticate(&self, token: &str) -> Result<Principal> {
-        let Claims { sub, exp, iat, name, preferred_username, email, picture, iss: _, aud: _, sid } =
-            self.claims(token)?;
-        let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(Error::TokenInvalid);
+        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, sid, .. } =
+            self.received(token)?;
+        let now = Utc::now();
+        if nbf.is_some_and(|nbf| nbf.0 > now + LEEWAY) {
+            return Err(Error::TokenInvalid);
+        }
+        let exp = exp.0;
+        let last = exp.checked_add_signed(LEEWAY).unwrap_or(exp);
+        if last <= now {
+            return Err(Error::TokenExpired);
+        }
+        let user_id = UserId::new(sub).map_err(|reason| {
+            tracing::warn!(%reason, "a token is signed and names a user who cannot be accepted");
+            Error::TokenInvalid
+        })?;
         Ok(Principal {
-            user_id: UserId::new(sub).map_err(|_| Error::TokenInvalid)?,
+            user_id,
             username: preferred_username,
             name,
             email,
             picture,
             system_role: SystemRole::User,
             login_id: sid,
-            // Claims of unknown age never replace others.
-            issued_at: iat.map_or(Ok(DateTime::UNIX_EPOCH), time)?,
-            expires_at: Some(time(exp)?),
+            issued_at: iat.map_or(DateTime::UNIX_EPOCH, |iat| iat.0),
+            // A stream ends when its token does. A token that is shown within the leeway is good until that is over, or
+            // the use cases would refuse what was accepted here.
+            expires_at: Some(if exp <= now { last } else { exp }),
         })
     }
 }

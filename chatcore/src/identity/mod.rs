@@ -2,12 +2,14 @@
 
 mod jwt;
 mod principal;
+mod received;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 pub use jwt::{Audience, Claims, JwtAuthenticator, JwtIssuer, MIN_SECRET_BYTES, WeakSecret};
+pub(crate) use principal::{LEEWAY, Said};
 pub use principal::{Principal, SystemRole};
 
 use crate::error::Result;

@@ -1,8 +1,14 @@
 //! The caller of a use case.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::model::{Profile, UserId};
+use crate::model::{
+    UserId,
+    visible::{ends_line, is_visible, turns_text},
+};
+
+/// How far the clocks of two machines may be apart. What is this little ahead of our clock counts as now.
+pub(crate) const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
 /// What somebody is in the whole system, apart from any session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -16,6 +22,10 @@ pub enum SystemRole {
 
 /// Who is calling: the first argument of every use case. A frontend makes one from a token; a program that embeds the
 /// chat and knows its users makes one with [`Principal::new`].
+///
+/// The display claims (`username`, `name`, `email`, `picture`) update the user's profile. A claim that is absent, or
+/// that has no visible character, says nothing: the profile keeps what it has. Each part of a profile keeps the claim
+/// with the newest [`issued_at`](Self::issued_at).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// Who.
@@ -32,7 +42,8 @@ pub struct Principal {
     pub system_role: SystemRole,
     /// Which login this is, where the host tells them apart.
     pub login_id: Option<String>,
-    /// As of when the rest holds; the profile is updated from newer ones only.
+    /// As of when the display claims hold. The Unix epoch stands for a time that is not known; that and a time in the
+    /// future count as now.
     pub issued_at: DateTime<Utc>,
     /// When this ends: use cases are refused and streams end from then on. `None` for never.
     pub expires_at: Option<DateTime<Utc>>,
@@ -62,23 +73,37 @@ impl Principal {
         self
     }
 
-    /// The profile that these claims make; texts are trimmed, freed of control characters, and cut to `max_chars`.
+    /// What the display claims say at this time. Texts are trimmed, freed of characters that break or turn a line, and
+    /// cut to `max_chars`.
     #[must_use]
-    pub(crate) fn profile(&self, max_chars: usize) -> Profile {
+    pub(crate) fn said(&self, max_chars: usize, now: DateTime<Utc>) -> Said {
         let clean = |text: &Option<String>| {
-            let text: String = text.as_deref()?.chars().filter(|c| !c.is_control()).collect();
+            let disturbs = |c: char| c.is_control() || ends_line(c) || turns_text(c);
+            let text: String = text.as_deref()?.chars().filter(|c| !disturbs(*c)).collect();
             let text: String = text.trim().chars().take(max_chars).collect();
-            (!text.is_empty()).then_some(text)
+            is_visible(&text).then(|| text.trim_end().to_owned())
         };
-        let username = clean(&self.username).unwrap_or_else(|| self.user_id.as_str().to_owned());
-        let name = clean(&self.name).unwrap_or_else(|| username.clone());
-        Profile {
-            user_id: self.user_id.clone(),
-            username,
-            name,
+        let is_known = self.issued_at > DateTime::UNIX_EPOCH && self.issued_at <= now + LEEWAY;
+        Said {
+            username: clean(&self.username),
+            name: clean(&self.name),
             email: clean(&self.email),
             picture: clean(&self.picture),
-            updated_at: self.issued_at.trunc_subsecs(6),
+            as_of: is_known.then(|| self.issued_at.trunc_subsecs(6)),
+            now: now.trunc_subsecs(6),
         }
     }
+}
+
+/// What the display claims of a caller say. `None` says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) username: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) picture: Option<String>,
+    /// As of when; `None` where that cannot be told.
+    pub(crate) as_of: Option<DateTime<Utc>>,
+    /// When they are shown.
+    pub(crate) now: DateTime<Utc>,
 }

@@ -64,6 +64,7 @@ pub enum EventKind {
     /// The actor brought somebody in.
     ParticipantAdded {
         /// Whom.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
         /// Their stay.
         participant_id: ParticipantId,
@@ -75,11 +76,13 @@ pub enum EventKind {
     /// The actor took somebody out.
     ParticipantRemoved {
         /// Whom.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
     },
     /// The actor changed somebody's role.
     ParticipantRoleChanged {
         /// Whose.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
         /// What they were.
         previous: ParticipantRole,

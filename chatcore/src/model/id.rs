@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::Seq;
+use super::{Seq, visible::is_visible};
 
 /// A string that is not an identifier of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub struct InvalidId {
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
@@ -42,12 +42,22 @@ macro_rules! uuid_id {
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let invalid = InvalidId { kind: $kind, expected: "a UUID in its hyphenated form, in small letters" };
-                // Only the canonical form is an address: the parser knows braces, URNs and capitals, too, and two
+                // Only the canonical form is an address. The parser also reads braces, URNs and capitals, and two
                 // spellings of one id would be two keys for a client's cache.
-                if text.len() != 36 || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                    return Err(invalid);
+                let id = Uuid::try_parse(text).map_err(|_| invalid.clone())?;
+                let mut canonical = Uuid::encode_buffer();
+                if id.hyphenated().encode_lower(&mut canonical) == text { Ok(Self(id)) } else { Err(invalid) }
+            }
+        }
+
+        /// Text has the same one form as for [`FromStr`]. Formats that people do not read have the 16 bytes.
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                } else {
+                    Uuid::deserialize(deserializer).map(Self)
                 }
-                Uuid::try_parse(text).map(Self).map_err(|_| invalid)
             }
         }
     };
@@ -64,8 +74,15 @@ uuid_id!(
     "participant id"
 );
 
-/// Names a user: an opaque string of 1 to 128 characters without control characters, chosen by the host
-/// (a token's `sub`, a row id, an e-mail address).
+/// Names a user: an opaque string of 1 to 128 characters, chosen by the host (a token's `sub`, a row id, an e-mail
+/// address).
+///
+/// A user id is a segment of paths, so [`new`](Self::new) refuses ids that a path does not carry safely: `.` and `..`,
+/// ids with `/` or `\`, the percent-encoded forms of these, and ids with white space at an end. A URL library, a
+/// browser or a proxy turns `DELETE …/participants/..` into a request for another resource. An id is also the name of
+/// a user who has no other, so it needs a character that can be seen. Control characters are refused, too.
+///
+/// [`from_stored`](Self::from_stored) reads ids that earlier versions accepted.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(Arc<str>);
 
@@ -74,26 +91,56 @@ pub struct UserId(Arc<str>);
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Arc<str>);
 
+/// Why a text is no id, as the words that say what a valid one looks like.
+type Refusal = &'static str;
+
+/// What every id that is text keeps to.
+fn bounded(text: &str, max_chars: usize) -> Result<(), Refusal> {
+    let fits = !text.is_empty() && text.chars().take(max_chars + 1).count() <= max_chars;
+    if fits && !text.chars().any(char::is_control) {
+        Ok(())
+    } else {
+        Err("1 to 128 characters, none of them a control character")
+    }
+}
+
+/// What an id keeps to that stands in paths and is shown as a name.
+fn path_safe(text: &str) -> Result<(), Refusal> {
+    // The URL Standard reads `%2e` in a path as a dot, and some proxies decode a path once more than they should.
+    let decoded = text.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\");
+    if matches!(decoded.as_str(), "." | "..") {
+        return Err("an id other than `.` and `..`, which the path of a URL cannot carry");
+    }
+    if decoded.contains(['/', '\\']) {
+        return Err("no `/` and no `\\`, which the path of a URL cannot carry within a segment");
+    }
+    // URL parsers cut white space off the ends of their input.
+    if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
+        return Err("no white space at the ends");
+    }
+    if !is_visible(text) {
+        return Err("at least 1 character that can be seen");
+    }
+    Ok(())
+}
+
 macro_rules! text_id {
-    ($name:ident, $kind:literal) => {
+    ($name:ident, $kind:literal, $check:expr) => {
         impl $name {
             /// The longest one, in characters.
             pub const MAX_CHARS: usize = 128;
 
-            /// Checks the length and the characters.
+            /// Checks a text that comes from outside.
             ///
             /// # Errors
-            /// [`InvalidId`] when the text is empty, longer than [`Self::MAX_CHARS`] characters, or holds a
-            /// control character.
+            /// [`InvalidId`] when the text is empty, longer than [`Self::MAX_CHARS`] characters, holds a control
+            /// character, or breaks another rule of this type. Its `expected` names the rule.
             pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
                 let text = text.as_ref();
-                let valid = !text.is_empty()
-                    && text.chars().take(Self::MAX_CHARS + 1).count() <= Self::MAX_CHARS
-                    && !text.chars().any(char::is_control);
-                if valid {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(InvalidId { kind: $kind, expected: "1 to 128 characters, none of them a control character" })
+                let check: fn(&str) -> Result<(), Refusal> = $check;
+                match bounded(text, Self::MAX_CHARS).and_then(|()| check(text)) {
+                    Ok(()) => Ok(Self(text.into())),
+                    Err(expected) => Err(InvalidId { kind: $kind, expected }),
                 }
             }
 
@@ -139,8 +186,32 @@ macro_rules! text_id {
     };
 }
 
-text_id!(UserId, "user id");
-text_id!(ClientId, "client id");
+text_id!(UserId, "user id", path_safe);
+text_id!(ClientId, "client id", |_| Ok(()));
+
+impl UserId {
+    /// Reads an id that a store or a notifier kept. Earlier versions accepted ids that [`new`](Self::new) refuses, and
+    /// the sessions of their users stay readable. An id from a client or a host goes through [`new`](Self::new).
+    ///
+    /// # Errors
+    /// [`InvalidId`] when no version accepted the text: it is empty, longer than [`Self::MAX_CHARS`] characters, or holds
+    /// a control character.
+    pub fn from_stored(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+        let text = text.as_ref();
+        match bounded(text, Self::MAX_CHARS) {
+            Ok(()) => Ok(Self(text.into())),
+            Err(expected) => Err(InvalidId { kind: "user id", expected }),
+        }
+    }
+
+    /// [`from_stored`](Self::from_stored) for a field of a stored type: `#[serde(deserialize_with = "…")]`.
+    ///
+    /// # Errors
+    /// The format's own when there is no such text.
+    pub fn deserialize_stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_stored(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
 
 /// Names a message: its address in the log, so finding one costs no index. Opaque to clients: 32 characters of
 /// URL-safe base64.
@@ -177,7 +248,9 @@ impl FromStr for MessageId {
         let (session, seq) = bytes.split_at_checked(16).ok_or_else(invalid)?;
         let session = Uuid::from_slice(session).map_err(|_| invalid())?;
         let seq = Seq::from_be_bytes(seq.try_into().map_err(|_| invalid())?);
-        Ok(Self { session_id: SessionId(session), seq })
+        let id = Self { session_id: SessionId(session), seq };
+        // One spelling for one id, whatever else the decoder may read.
+        if id.to_string() == text { Ok(id) } else { Err(invalid()) }
     }
 }
 
@@ -212,17 +285,87 @@ mod tests {
     fn text_ids_are_bounded_in_characters_not_bytes() {
         assert!(UserId::new("ä".repeat(128)).is_ok());
         for bad in [String::new(), "ä".repeat(129), "a\nb".into(), "a\u{7f}".into()] {
-            assert!(UserId::new(&bad).is_err(), "{bad:?}");
+            assert!(UserId::new(&bad).is_err() && UserId::from_stored(&bad).is_err(), "{bad:?}");
+            assert!(ClientId::new(&bad).is_err(), "{bad:?}");
         }
     }
 
     #[test]
-    fn only_one_spelling_of_a_session_id_is_accepted() {
-        let id = SessionId(Uuid::from_u128(42));
-        assert_eq!(id.to_string().parse(), Ok(id));
-        assert!(id.0.simple().to_string().parse::<SessionId>().is_err());
-        let capital = SessionId(Uuid::from_u128(0xabc)).to_string().to_uppercase();
-        assert!(capital.parse::<SessionId>().is_err());
-        assert!("1".parse::<SessionId>().is_err());
+    fn a_user_id_that_a_path_cannot_carry_is_refused_and_still_read_from_a_store() {
+        let dots = [".", "..", "%2e", "%2E%2e", ".%2e", "%2e."];
+        let slashes = ["/", "a/b", "../x", "\\", "..\\", "a%2Fb", "a%2fb", "%5c", "%5C.."];
+        let spaces = [" a", "a ", " ", "\u{a0}a", "a\u{3000}"];
+        let unseen = ["\u{200b}", "\u{3164}\u{2800}", "\u{ad}"];
+        let bad = [(&dots[..], "`..`"), (&slashes, "`/`"), (&spaces, "white space"), (&unseen, "can be seen")];
+        for (texts, reason) in bad {
+            for text in texts {
+                let error = UserId::new(text).expect_err(text).to_string();
+                assert!(error.starts_with("not a valid user id: ") && error.contains(reason), "{text:?}: {error}");
+                assert!(text.parse::<UserId>().is_err(), "{text:?}");
+                let json = serde_json::to_string(text).expect("JSON");
+                assert!(serde_json::from_str::<UserId>(&json).is_err(), "{text:?}");
+
+                let stored = UserId::from_stored(text).expect("an id of old");
+                assert_eq!(stored.as_str(), *text);
+                let event = crate::model::EventKind::ParticipantRemoved { user_id: stored.clone() };
+                let json = serde_json::to_string(&event).expect("JSON");
+                assert_eq!(serde_json::from_str::<crate::model::EventKind>(&json).expect("an event of old"), event);
+                // It never stands in a path.
+                assert!(ClientId::new(text).is_ok());
+            }
+        }
+        let good = [
+            "...",
+            "a.",
+            ".a",
+            "a..b",
+            "..a",
+            "%",
+            "50%",
+            "%2",
+            "%20",
+            "a b",
+            "auth0|1",
+            "a@b.c",
+            "a:b",
+            "~",
+            "a\u{200b}",
+            "ü",
+        ];
+        for text in good {
+            assert!(UserId::new(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_one_spelling_of_an_id_is_accepted_however_it_is_read() {
+        fn check<T>(text: &str, others: &[String])
+        where
+            T: FromStr + fmt::Display + serde::de::DeserializeOwned + PartialEq + fmt::Debug,
+        {
+            let id = text.parse::<T>().ok().expect("an id");
+            assert_eq!(id.to_string(), text);
+            let read = |text: &str| serde_json::from_value::<T>(serde_json::Value::from(text));
+            assert_eq!(read(text).expect("an id"), id);
+            let around =
+                [format!(" {text}"), format!("{text} "), format!("{text}\n"), format!("{text}="), String::new()];
+            for other in around.iter().chain(others) {
+                assert!(other.parse::<T>().is_err(), "{other:?}");
+                assert!(read(other).is_err(), "{other:?}");
+            }
+            for other in [serde_json::json!(1), serde_json::json!(null), serde_json::json!([1]), serde_json::json!({})]
+            {
+                assert!(serde_json::from_value::<T>(other).is_err());
+            }
+        }
+        let uuid = "018f2f5e-7c1a-7abc-8def-0123456789ab";
+        let others =
+            [format!("{{{uuid}}}"), format!("urn:uuid:{uuid}"), uuid.replace('-', ""), uuid.to_uppercase(), "1".into()];
+        check::<SessionId>(uuid, &others);
+        check::<ParticipantId>(uuid, &others);
+        let message = MessageId { session_id: SessionId(Uuid::from_u128(u128::MAX)), seq: 7 }.to_string();
+        let others =
+            [message.replace('_', "/"), message.replace('_', "+"), message[..31].into(), format!("{message}A")];
+        check::<MessageId>(&message, &others);
     }
 }

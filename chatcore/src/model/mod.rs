@@ -9,6 +9,7 @@ mod participant;
 mod profile;
 mod session;
 mod signal;
+pub(crate) mod visible;
 
 pub use cursor::{Cursor, Epoch};
 pub use event::{Event, EventKind, NewEvent, Seq, SessionChanges};

@@ -10,6 +10,7 @@ use super::UserId;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// Who it is.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub user_id: UserId,
     /// A short handle; the user id where the host gave none.
     pub username: String,
@@ -19,7 +20,7 @@ pub struct Profile {
     pub email: Option<String>,
     /// An address of a picture.
     pub picture: Option<String>,
-    /// As of when the claims hold, in microseconds at most: older claims never replace newer ones.
+    /// As of when the newest of the claims holds, in microseconds at most; the Unix epoch where there are none.
     pub updated_at: DateTime<Utc>,
 }
 

@@ -60,6 +60,7 @@ pub struct Session {
     /// How many active participants it has, the owner included.
     pub participant_count: u32,
     /// Who owns it.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub owner: UserId,
     /// `false` once it was deleted.
     pub is_active: bool,

@@ -13,6 +13,7 @@ pub enum Signal {
         /// Where.
         session_id: SessionId,
         /// Who.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
         /// `true` for started.
         is_typing: bool,

@@ -1,5 +1,7 @@
 //! Telling other readers, here or in other processes, that something was committed.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod in_process;
 
 use std::sync::Arc;
@@ -41,19 +43,30 @@ impl Hint {
 /// Carries hints.
 ///
 /// # Contract
-/// Hints are best effort. They may be lost, doubled, late and out of order: that costs latency and never correctness,
-/// because the log is the truth and is looked at from time to time in any case. Signals are carried as far as
-/// the notifier reaches. Events within a hint are believed where they go on without a gap, so a notifier carries only
-/// what was committed, and lets only processes of the chat publish.
+/// **A hint comes back.** A stream that [`listen`](Self::listen) gave gets each hint of its session that is published
+/// after the stream was made: a hint that this same notifier publishes, and a hint from another process that the
+/// notifier reaches. That holds for events and for signals. Readers in the same process have no other source: without
+/// their own process' hints they wait for the next poll ([`Limits::poll_interval`](crate::Limits::poll_interval)), and
+/// they never see a signal. A bus that does not return a process' own messages hands them over within the process;
+/// [`InProcessNotifier`] does that part.
 ///
-/// Publishing must not wait for readers, and its failure is the notifier's own business: it logs it and goes on.
-/// A stream gives the hints of one session that are published after it was made; it may end, and is then asked
-/// for again.
+/// **Each hint comes once.** A bus that returns a process' own messages does not hand them over within the process as
+/// well: a doubled hint of events costs little, and a doubled signal is shown twice.
+///
+/// **Best effort.** A hint may be lost, doubled, late and out of order when something fails: that costs latency and never
+/// correctness, because the log is the truth and is looked at from time to time in any case. A signal that is lost is
+/// gone. Events within a hint are believed where they go on without a gap, so a notifier carries only what was
+/// committed, and lets only processes of the chat publish.
+///
+/// **No waiting.** Publishing must not wait for readers, and its failure is the notifier's own business: the notifier
+/// logs the failure and goes on. A stream may end, and the chat then asks for another one.
+///
+/// `conformance` (feature `conformance`) has a test of the first two.
 #[async_trait]
 pub trait Notifier: Send + Sync + 'static {
-    /// Tells whoever listens to the hint's session.
+    /// Hands a hint to every stream of its session, in this process and in others.
     async fn publish(&self, hint: Hint);
 
-    /// The hints of one session from now on.
+    /// The hints of one session that are published from now on, by this process or by another one.
     async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint>;
 }

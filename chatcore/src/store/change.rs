@@ -43,7 +43,8 @@ pub enum Write {
     Participant(ParticipantRecord),
 }
 
-/// The use of a client id, kept as long as its message.
+/// The use of a client id by a change, kept as long as the change's events. The store remembers it with the position of
+/// the change's first event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientIdClaim {
     /// Whose.
@@ -62,6 +63,7 @@ pub struct ParticipantRecord {
     /// The session.
     pub session_id: SessionId,
     /// The user.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub user_id: UserId,
     /// How they stand; never [`Standing::Stranger`].
     pub standing: Standing,

@@ -32,9 +32,10 @@ pub enum StoreError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflicting {
     /// The client id was used before by this user in this session.
-    #[error("the client id was used at position {seq}")]
+    #[error("the client id was used by the change at position {seq}")]
     ClientId {
-        /// Where the message stands that used it.
+        /// The position of the first event of the change that claimed it. A send is a change of one event, so for a send
+        /// this is the position of the message.
         seq: Seq,
         /// The fingerprint that it was claimed with.
         fingerprint: String,

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 
 use super::{
     Change, ChatStore, Committed, Conflicting, FactsQuery, Freshness, Head, LogRange, ParticipantRecord,
-    ParticipantsQuery, PublicSessions, SessionFacts, Slice, StoreError, Write,
+    ParticipantsQuery, ProfileRecord, PublicSessions, SessionFacts, Slice, StoreError, Write,
 };
-use crate::model::{ClientId, Event, ParticipantId, Profile, Seq, Session, SessionId, SessionType, Standing, UserId};
+use crate::model::{ClientId, Event, ParticipantId, Seq, Session, SessionId, SessionType, Standing, UserId};
 
 /// The in-memory store. Nothing survives the process; clones share their contents.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,7 @@ struct State {
     memberships: HashMap<UserId, BTreeSet<Reverse<SessionId>>>,
     /// Public sessions that are not deleted, newest first.
     public: BTreeSet<Reverse<SessionId>>,
-    profiles: HashMap<UserId, Profile>,
+    profiles: HashMap<UserId, ProfileRecord>,
 }
 
 #[derive(Debug, Default)]
@@ -216,19 +216,18 @@ impl ChatStore for MemoryStore {
         Ok(PublicSessions { sessions: cut(all.into_iter(), slice), total })
     }
 
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
         let state = self.state();
         Ok(users.iter().map(|user| state.profiles.get(user).cloned()).collect())
     }
 
-    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
         let mut state = self.state();
-        match state.profiles.get(&profile.user_id) {
-            Some(kept) if kept.updated_at >= profile.updated_at => {}
-            Some(_) | None => {
-                state.profiles.insert(profile.user_id.clone(), profile);
-            }
+        let stored = state.profiles.get(&profile.user_id).map_or(0, |stored| stored.version);
+        if stored.checked_add(1) != Some(profile.version) {
+            return Ok(false);
         }
-        Ok(())
+        state.profiles.insert(profile.user_id.clone(), profile);
+        Ok(true)
     }
 }

@@ -5,6 +5,7 @@ mod change;
 pub mod conformance;
 mod error;
 mod memory;
+mod profile;
 mod query;
 
 use std::sync::Arc;
@@ -14,9 +15,10 @@ use async_trait::async_trait;
 pub use change::{Change, ClientIdClaim, Committed, ParticipantRecord, Write};
 pub use error::{Conflicting, StoreError};
 pub use memory::MemoryStore;
+pub use profile::{ProfilePart, ProfileRecord};
 pub use query::{FactsQuery, Freshness, Head, LogRange, ParticipantsQuery, PublicSessions, SessionFacts, Slice};
 
-use crate::model::{Event, Profile, Session, UserId};
+use crate::model::{Event, Session, UserId};
 
 /// Where sessions live.
 ///
@@ -76,11 +78,14 @@ pub trait ChatStore: Send + Sync + 'static {
     /// with their logs' ends, and how many there are in all.
     async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError>;
 
-    /// The profiles of the named users, in the same order; `None` for whom none was put.
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError>;
+    /// The profiles of the named users, in the same order; `None` for a user of whom none was put.
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError>;
 
-    /// Keeps a profile, unless the one that is kept has the same or a newer [`Profile::updated_at`]. Safe to repeat.
-    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError>;
+    /// Replaces a profile as a whole, if the stored one has the version before [`ProfileRecord::version`]; a profile of
+    /// version 1 is put where there is none. Returns whether it was put; where it was not, nothing is changed. Of two
+    /// callers in any processes who have read the same version, one succeeds, and the other one reads again: so neither
+    /// overwrites what the other one knew.
+    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError>;
 }
 
 /// A shared store is a store, so that whoever made it can keep a handle, for instance to close it.
@@ -110,11 +115,11 @@ impl<S: ChatStore + ?Sized> ChatStore for Arc<S> {
         (**self).public_sessions(user, slice).await
     }
 
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
         (**self).profiles(users).await
     }
 
-    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
         (**self).put_profile(profile).await
     }
 }

@@ -112,10 +112,13 @@ faults! {
     CountsThePage: public_sessions_are_paged_and_counted,
     IgnoresSkipOfPublicSessions: public_sessions_are_paged_and_counted,
     SortsProfiles: profiles_come_in_the_order_asked_for,
-    KeepsTheLastProfilePut: an_older_or_equally_old_profile_changes_nothing,
-    ReplacesEquallyOldProfiles: an_older_or_equally_old_profile_changes_nothing,
-    MergesProfiles: a_newer_profile_replaces_the_whole_of_an_older_one,
-    ComparesProfilesBySeconds: a_newer_profile_replaces_the_whole_of_an_older_one,
+    KeepsTheLastProfilePut: a_profile_of_another_version_changes_nothing,
+    SaysThatAProfileWasPut: a_profile_of_another_version_changes_nothing,
+    ReplacesProfilesOfAnyEarlierVersion: a_profile_of_another_version_changes_nothing,
+    ReadsAndThenPutsProfiles: one_of_many_writers_of_a_profile_wins,
+    MergesProfiles: a_profile_is_replaced_as_a_whole,
+    KeepsOneTimeForAProfile: a_profile_is_replaced_as_a_whole
+        times_keep_their_microseconds,
     KeepsMilliseconds: times_keep_their_microseconds,
     TrimsTexts: texts_survive_to_the_character,
     TakesTextForCiphertext: encrypted_content_stays_encrypted_content

@@ -15,12 +15,11 @@ use std::{
 use async_trait::async_trait;
 use chatcore::{
     model::{
-        ClientId, Content, EncryptedContent, Event, EventKind, ParticipantId, Profile, Session, SessionId, Standing,
-        UserId,
+        ClientId, Content, EncryptedContent, Event, EventKind, ParticipantId, Session, SessionId, Standing, UserId,
     },
     store::{
         Change, ChatStore, Committed, Conflicting, FactsQuery, Freshness, Head, LogRange, MemoryStore,
-        ParticipantRecord, ParticipantsQuery, PublicSessions, SessionFacts, Slice, StoreError, Write,
+        ParticipantRecord, ParticipantsQuery, ProfileRecord, PublicSessions, SessionFacts, Slice, StoreError, Write,
     },
 };
 use chrono::{DateTime, SubsecRound, Utc};
@@ -52,7 +51,7 @@ struct Notes {
     /// What was written by changes that were refused.
     refused: Vec<Write>,
     facts: BTreeMap<(SessionId, Vec<UserId>), SessionFacts>,
-    profiles: BTreeMap<UserId, Profile>,
+    profiles: BTreeMap<UserId, ProfileRecord>,
 }
 
 impl Faulty {
@@ -469,7 +468,7 @@ impl ChatStore for Faulty {
         self.listed_public_sessions(user, slice).await
     }
 
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
         let mut asked = users.to_vec();
         if self.has(Fault::SortsProfiles) {
             asked.sort();
@@ -483,22 +482,35 @@ impl ChatStore for Faulty {
         Ok(found)
     }
 
-    async fn put_profile(&self, mut profile: Profile) -> Result<(), StoreError> {
+    async fn put_profile(&self, mut profile: ProfileRecord) -> Result<bool, StoreError> {
         let kept = self.inner.profiles(std::slice::from_ref(&profile.user_id)).await?.remove(0);
-        let seconds = |profile: Option<&Profile>| profile.map(|profile| profile.updated_at.timestamp());
         match self.fault {
             Fault::KeepsTheLastProfilePut => {
-                self.notes().profiles.insert(profile.user_id.clone(), profile.clone());
+                self.notes().profiles.insert(profile.user_id.clone(), profile);
+                return Ok(true);
             }
-            Fault::ReplacesEquallyOldProfiles
-                if kept.as_ref().is_none_or(|kept| kept.updated_at <= profile.updated_at) =>
-            {
-                self.notes().profiles.insert(profile.user_id.clone(), profile.clone());
+            Fault::SaysThatAProfileWasPut => return self.inner.put_profile(profile).await.map(|_| true),
+            Fault::ReplacesProfilesOfAnyEarlierVersion => {
+                if let Some(kept) = kept.filter(|kept| kept.version < profile.version) {
+                    profile.version = kept.version + 1;
+                }
             }
-            Fault::MergesProfiles => {
-                profile.email = profile.email.or(kept.and_then(|kept| kept.email));
+            Fault::ReadsAndThenPutsProfiles => {
+                let kept = self.profiles(std::slice::from_ref(&profile.user_id)).await?.remove(0);
+                tokio::task::yield_now().await;
+                let fits = kept.map_or(0, |kept| kept.version) + 1 == profile.version;
+                if fits {
+                    self.notes().profiles.insert(profile.user_id.clone(), profile);
+                }
+                return Ok(fits);
             }
-            Fault::ComparesProfilesBySeconds if seconds(kept.as_ref()) >= seconds(Some(&profile)) => return Ok(()),
+            Fault::MergesProfiles => profile.email = profile.email.or(kept.and_then(|kept| kept.email)),
+            Fault::KeepsOneTimeForAProfile => {
+                let ProfileRecord { user_id: _, username, name, email, picture, version: _ } = &mut profile;
+                let parts: Vec<_> = [username, name, email, picture].into_iter().flatten().collect();
+                let newest = parts.iter().map(|part| part.as_of).max();
+                parts.into_iter().for_each(|part| part.as_of = newest.unwrap_or_default());
+            }
             _ => {}
         }
         self.inner.put_profile(profile).await

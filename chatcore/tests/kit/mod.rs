@@ -15,11 +15,11 @@ use async_trait::async_trait;
 use chatcore::{
     Chat, ChatStore, Clock, Error, MemoryStore, Principal, StoreError,
     chat::{CreateSession, EventView, SendMessage, Subscription},
-    model::{Content, Event, Message, Profile, Seq, Session, SessionDetails, SessionId, SessionType, UserId},
+    model::{Content, Event, Message, Seq, Session, SessionDetails, SessionId, SessionType, UserId},
     permission::Denial,
     store::{
-        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
-        SessionFacts, Slice,
+        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, ProfileRecord,
+        PublicSessions, SessionFacts, Slice,
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -199,11 +199,14 @@ impl ChatStore for Breakable {
         self.read()?.public_sessions(user, slice).await
     }
 
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
-        self.read()?.profiles(users).await
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
+        let found = self.read()?.profiles(users).await;
+        // Whoever else wants to write a profile does so now.
+        tokio::task::yield_now().await;
+        found
     }
 
-    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
         self.store.put_profile(profile).await
     }
 }

@@ -228,3 +228,171 @@ async fn names_fall_back_to_handles_and_ids_and_are_bounded() {
     let carol = user("carol").with_name(format!("\u{1b}[31m{}", "ü".repeat(20)));
     assert_eq!(chat.me(&carol).await.unwrap().name, "[31müüüüüü");
 }
+
+/// The parts that the next claims must not lose.
+fn full(issued_at: i64) -> Principal {
+    Principal {
+        username: Some("al".to_owned()),
+        email: Some("alice@example.com".to_owned()),
+        picture: Some("https://example.com/alice.png".to_owned()),
+        ..called("alice", "Alice", issued_at)
+    }
+}
+
+async fn shown(chat: &Chat, principal: Principal) -> [Option<String>; 4] {
+    let profile = chat.me(&principal).await.unwrap();
+    [Some(profile.username), Some(profile.name), profile.email, profile.picture]
+}
+
+fn texts(texts: [&str; 4]) -> [Option<String>; 4] {
+    texts.map(|text| Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+const ALICE: [&str; 4] = ["al", "Alice", "alice@example.com", "https://example.com/alice.png"];
+
+#[tokio::test]
+async fn claims_that_are_absent_keep_what_is_known() {
+    let chat = Chat::in_memory();
+    assert_eq!(shown(&chat, full(100)).await, texts(ALICE));
+    let silent = Principal { issued_at: full(200).issued_at, ..user("alice") };
+    let blank = |text: &str| Principal {
+        username: Some(text.to_owned()),
+        name: Some(text.to_owned()),
+        email: Some(text.to_owned()),
+        picture: Some(text.to_owned()),
+        ..silent.clone()
+    };
+    let mut silent_ones = vec![silent.clone(), user("alice"), Principal::new(user_id("alice"))];
+    silent_ones.extend(["", " ", "\n\t", "\u{200b}", "\u{3164}", "\u{2800}", "\u{202e}\u{2069}"].map(blank));
+    for silent in silent_ones {
+        assert_eq!(shown(&chat, silent.clone()).await, texts(ALICE), "{silent:?}");
+    }
+    // Each part by itself.
+    let [handle, name, email, picture] = ["handle", "name", "email", "picture"].map(|text| Some(text.to_owned()));
+    let of = |second: i64| Principal { issued_at: full(second).issued_at, ..user("alice") };
+    assert_eq!(shown(&chat, Principal { name, ..of(300) }).await, texts(["al", "name", ALICE[2], ALICE[3]]));
+    assert_eq!(shown(&chat, Principal { email, ..of(400) }).await, texts(["al", "name", "email", ALICE[3]]));
+    assert_eq!(
+        shown(&chat, Principal { username: handle, ..of(500) }).await[..2],
+        texts(["handle", "name", "", ""])[..2]
+    );
+    let all = texts(["handle", "name", "email", "picture"]);
+    assert_eq!(shown(&chat, Principal { picture, ..of(600) }).await, all);
+}
+
+#[tokio::test]
+async fn the_newest_claim_of_each_part_counts_in_whatever_order_claims_come() {
+    let name = |second: i64, name: &str| called("alice", name, second);
+    let email = |second: i64, email: &str| {
+        let email = Some(email.to_owned());
+        Principal { email, issued_at: full(second).issued_at, ..user("alice") }
+    };
+    let claims = [name(100, "old"), email(200, "old"), name(400, "new"), email(300, "new")];
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [0, 2, 1, 3], [2, 3, 0, 1]] {
+        let (store, chats) = (MemoryStore::new(), 2);
+        // One process, and two that take turns.
+        for processes in 1..=chats {
+            let store = if processes == 1 { MemoryStore::new() } else { store.clone() };
+            let chats: Vec<Chat> = (0..processes).map(|_| Chat::new(store.clone())).collect();
+            for (turn, claim) in order.iter().enumerate() {
+                chats[turn % chats.len()].me(&claims[*claim]).await.unwrap();
+            }
+            let shown = shown(&Chat::new(store), user("alice")).await;
+            assert_eq!(shown, texts(["alice", "new", "new", ""]), "{order:?}, {processes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_handle_that_comes_later_stands_for_a_name_that_is_not_known() {
+    let chat = Chat::in_memory();
+    let handle = |second: i64, handle: &str| {
+        let username = Some(handle.to_owned());
+        Principal { username, issued_at: full(second).issued_at, ..user("alice") }
+    };
+    assert_eq!(shown(&chat, user("alice")).await, texts(["alice", "alice", "", ""]));
+    assert_eq!(shown(&chat, handle(100, "al")).await, texts(["al", "al", "", ""]));
+    assert_eq!(shown(&chat, handle(200, "ali")).await, texts(["ali", "ali", "", ""]));
+    assert_eq!(shown(&chat, called("alice", "ali", 300)).await, texts(["ali", "ali", "", ""]));
+    assert_eq!(shown(&chat, handle(400, "alice")).await, texts(["alice", "ali", "", ""]), "a name that is known stays");
+}
+
+#[tokio::test]
+async fn no_time_of_a_token_freezes_a_profile() {
+    let now = chrono::Utc::now();
+    let (unknown, millis) = (chrono::DateTime::UNIX_EPOCH, now + TimeDelta::days(365 * 50_000));
+    for odd in [unknown, millis, now + TimeDelta::days(1), chrono::DateTime::<chrono::Utc>::MAX_UTC] {
+        let chat = Chat::in_memory();
+        let name = async |name: &str, issued_at| {
+            let principal = Principal { issued_at, ..user("alice").with_name(name) };
+            chat.me(&principal).await.unwrap().name
+        };
+        assert_eq!(name("First", odd).await, "First");
+        assert_eq!(name("Second", odd).await, "Second", "{odd}: such a token updates");
+        assert_eq!(name("Second", odd).await, "Second");
+        assert_eq!(name("Stale", now - TimeDelta::days(1)).await, "Second");
+        let later = chrono::Utc::now();
+        // A token that tells no age is shown all the time, and does not shut out the one that was issued meanwhile.
+        assert_eq!(name("Second", odd).await, "Second");
+        assert_eq!(name("Third", later).await, "Third", "{odd}: such a token freezes nothing");
+        assert_eq!(name("Fourth", odd).await, "Fourth", "{odd}: and is not shut out");
+    }
+}
+
+#[tokio::test]
+async fn a_profile_that_an_earlier_version_froze_thaws() {
+    let far = chrono::Utc::now() + TimeDelta::days(365 * 50_000);
+    let part = |text: &str| Some(chatcore::store::ProfilePart { text: text.to_owned(), as_of: far });
+    let frozen = chatcore::store::ProfileRecord {
+        name: part("Frozen"),
+        email: part("frozen@example.com"),
+        version: 1,
+        ..chatcore::store::ProfileRecord::unknown(user_id("alice"))
+    };
+    let store = MemoryStore::new();
+    assert!(chatcore::ChatStore::put_profile(&store, frozen).await.unwrap());
+    let chat = Chat::new(store);
+    assert_eq!(shown(&chat, user("alice")).await, texts(["alice", "Frozen", "frozen@example.com", ""]));
+    let thawed = shown(&chat, called("alice", "Alice", 100)).await;
+    assert_eq!(thawed, texts(["alice", "Alice", "frozen@example.com", ""]));
+    assert_eq!(chat.me(&called("alice", "Older", 50)).await.unwrap().name, "Alice", "from then on its age counts");
+}
+
+#[tokio::test]
+async fn processes_that_update_a_profile_at_once_lose_nothing() {
+    for round in 0..20 {
+        let store = kit::Breakable::default();
+        let parts = [
+            Principal { username: Some("al".to_owned()), ..user("alice") },
+            user("alice").with_name("Alice"),
+            Principal { email: Some(ALICE[2].to_owned()), ..user("alice") },
+            Principal { picture: Some(ALICE[3].to_owned()), ..user("alice") },
+        ];
+        let calls = parts.map(|part| {
+            let chat = Chat::new(store.clone());
+            tokio::spawn(async move { chat.me(&part).await })
+        });
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        assert_eq!(shown(&Chat::new(store), user("alice")).await, texts(ALICE), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn names_keep_nothing_that_turns_or_breaks_a_line() {
+    let chat = Chat::in_memory();
+    for (said, expected) in [
+        ("\u{202e}moc.elpmaxe\u{202c}", "moc.elpmaxe"),
+        ("\u{2067}a\u{2069}", "a"),
+        ("two\u{2028}lines\u{2029}", "twolines"),
+        // Marks and joiners belong to the text.
+        ("\u{5e9}\u{200f}", "\u{5e9}\u{200f}"),
+        ("\u{1f469}\u{200d}\u{1f4bb}", "\u{1f469}\u{200d}\u{1f4bb}"),
+    ] {
+        assert_eq!(chat.me(&user("alice").with_name(said)).await.unwrap().name, expected, "{said:?}");
+    }
+    let (invisible, long) = ("\u{200b}".repeat(10_000) + "late", format!("{} end", "x".repeat(255)));
+    assert_eq!(chat.me(&user("bob").with_name(invisible)).await.unwrap().name, "bob", "nothing to see is left of it");
+    assert_eq!(chat.me(&user("carol").with_name(long)).await.unwrap().name, "x".repeat(255));
+}

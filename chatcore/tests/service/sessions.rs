@@ -40,7 +40,10 @@ async fn settings_are_taken_as_given() {
 async fn a_title_has_one_to_the_limit_of_characters() {
     let (chat, alice) = (Chat::in_memory(), user("alice"));
     let id = session(&chat, &alice, SessionType::Public).await;
-    for good in ["x", &"ü".repeat(100)] {
+    // Invisible characters stay where there is something to see, as in a flag, a family and a word of Persian.
+    let joined =
+        ["\u{1f3f4}\u{e0067}\u{e007f}", "👩\u{200d}👩\u{200d}👧", "\u{645}\u{6cc}\u{200c}\u{62e}", "\u{5e9}\u{200f}"];
+    for good in ["x", &"ü".repeat(100)].into_iter().chain(joined) {
         assert!(chat.create_session(&alice, CreateSession::titled(good)).await.is_ok());
         assert!(chat.update_session(&alice, id, titled(good)).await.is_ok());
     }
@@ -48,6 +51,14 @@ async fn a_title_has_one_to_the_limit_of_characters() {
         ("", Code::ValidationRequiredField),
         ("   ", Code::ValidationRequiredField),
         ("\u{2003}\u{a0}", Code::ValidationRequiredField),
+        ("\u{200b}", Code::ValidationRequiredField),
+        ("\u{3164}", Code::ValidationRequiredField),
+        ("\u{2800}", Code::ValidationRequiredField),
+        ("\u{ad}", Code::ValidationRequiredField),
+        (" \u{feff}\u{fe0f}\u{e0020}\u{115f}\u{200e} ", Code::ValidationRequiredField),
+        ("\u{202e}live", Code::ValidationInvalidValue),
+        ("\u{2066}isolated\u{2069}", Code::ValidationInvalidValue),
+        ("two\u{2028}lines", Code::ValidationInvalidValue),
         (&"ü".repeat(101), Code::ValidationLengthExceeded),
         ("two\nlines", Code::ValidationInvalidValue),
         ("nul\0", Code::ValidationInvalidValue),

@@ -387,3 +387,21 @@ async fn who_comes_later_is_told_at_once_what_the_others_do_not_know_yet() {
     assert_eq!(seqs(&take(&mut late, 4).await), [1, 2, 3, 4]);
     assert_eq!(seqs(&take(&mut early, 4).await), [1, 2, 3, 4], "and the others with them");
 }
+
+#[tokio::test]
+async fn what_a_notifier_publishes_comes_back_to_its_own_streams_once() {
+    chatcore::notify::conformance::published_hints_come_back_once(&InProcessNotifier::new()).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic = "did not come back to the process that published it"]
+async fn a_notifier_that_keeps_hints_from_its_own_process_is_noticed() {
+    chatcore::notify::conformance::published_hints_come_back_once(&Bent::new(|_, _| Vec::new())).await;
+}
+
+#[tokio::test]
+#[should_panic = "once"]
+async fn a_notifier_that_doubles_hints_is_noticed() {
+    let doubled = Bent::new(|_, hint| vec![hint.clone(), hint]);
+    chatcore::notify::conformance::published_hints_come_back_once(&doubled).await;
+}

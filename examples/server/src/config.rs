@@ -51,7 +51,7 @@ pub(crate) enum Command {
 /// Whose token.
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {
-    /// The user's id: 1 to 128 characters
+    /// The user's id: 1 to 128 characters, not `.` or `..`, without slashes and without spaces at its ends
     #[arg(long)]
     pub(crate) user: String,
     /// The name to show
@@ -197,6 +197,14 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_SECRET_FILE", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_file: Option<PathBuf>,
+    /// For whom tokens must be made, their `aud`; tokens that name an audience are refused where none is set
+    #[arg(long, global = true, env = "CHAT_AUDIENCE", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
+    /// By whom tokens must be made, their `iss` [default: by anybody who has the secret]
+    #[arg(long, global = true, env = "CHAT_ISSUER", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
     /// A page that may open WebSockets, as scheme://host or scheme://host:port; `*` for all; repeat for several [default: pages from
     /// the server's own host]
     #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
@@ -261,6 +269,8 @@ pub(crate) struct Config {
     pub(crate) database_name: Option<String>,
     pub(crate) database_user: Option<String>,
     pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) audience: Option<String>,
+    pub(crate) issuer: Option<String>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
@@ -286,6 +296,8 @@ impl Default for Config {
             database_name: None,
             database_user: None,
             secret_file: None,
+            audience: None,
+            issuer: None,
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
@@ -372,6 +384,8 @@ impl Config {
             ("--database-name", self.database_name.as_deref()),
             ("--database-user", self.database_user.as_deref()),
             ("--log", Some(self.log.as_str())),
+            ("--audience", self.audience.as_deref()),
+            ("--issuer", self.issuer.as_deref()),
         ];
         let texts = texts.into_iter().filter_map(|(flag, text)| Some((flag, text?)));
         for (flag, text) in texts.chain(paths.clone()) {

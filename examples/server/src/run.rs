@@ -75,7 +75,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     if let Some(warning) = secret.warning {
         tracing::warn!("{warning}");
     }
-    let authenticator = Arc::new(JwtAuthenticator::hs256(&secret.bytes)?);
+    let authenticator = Arc::new(authenticator(config, &secret.bytes)?);
     let opened = tokio::select! {
         // A start can take long, as where the last end was not in order.
         () = stopping.cancelled() => return Ok(()),
@@ -142,6 +142,18 @@ async fn open(config: &Config, options: SurrealOptions) -> Result<SurrealStore, 
             SurrealStore::open(&folder, options).await?
         }
     })
+}
+
+/// Checks tokens as the settings want it.
+pub(crate) fn authenticator(config: &Config, secret: &[u8]) -> Result<JwtAuthenticator, Failure> {
+    let mut authenticator = JwtAuthenticator::hs256(secret)?;
+    if let Some(audience) = &config.audience {
+        authenticator = authenticator.audience(audience);
+    }
+    if let Some(issuer) = &config.issuer {
+        authenticator = authenticator.issuer(issuer);
+    }
+    Ok(authenticator)
 }
 
 fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {

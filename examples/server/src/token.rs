@@ -5,11 +5,16 @@ use std::{
     time::Duration,
 };
 
-use chatcore::{Authenticator as _, JwtAuthenticator, JwtIssuer, identity::Claims, model::UserId};
+use chatcore::{
+    Authenticator as _, JwtIssuer,
+    identity::{Audience, Claims},
+    model::UserId,
+};
 
 use crate::{
     config::{Config, Failure, TokenArgs},
     output::Output,
+    run::authenticator,
     secret,
 };
 
@@ -24,10 +29,19 @@ pub(crate) fn print(config: &Config, args: TokenArgs, stderr: &Output) -> Result
     if !(Duration::from_secs(1)..=LONGEST).contains(&lifetime) {
         return Err("--lifetime is from 1s to 100 years".into());
     }
-    let claims = Claims { sub, name, preferred_username: username, email, ..Claims::default() };
+    let claims = Claims {
+        sub,
+        name,
+        preferred_username: username,
+        email,
+        // As the server with the same settings asks for.
+        iss: config.issuer.clone(),
+        aud: config.audience.clone().map(Audience::One),
+        ..Claims::default()
+    };
     let secret = secret::load(config)?;
     let token = JwtIssuer::hs256(&secret.bytes)?.issue(claims, lifetime)?;
-    is_accepted(&secret.bytes, &token)?;
+    is_accepted(config, &secret.bytes, &token)?;
     if let Some(warning) = secret.warning {
         stderr.say(&format!("chat-server: warning: {warning}"));
     }
@@ -38,8 +52,8 @@ pub(crate) fn print(config: &Config, args: TokenArgs, stderr: &Output) -> Result
 }
 
 /// The server's own check: a token that it would refuse is of no use to anybody.
-fn is_accepted(secret: &[u8], token: &str) -> Result<(), Failure> {
-    let authenticator = JwtAuthenticator::hs256(secret)?;
+fn is_accepted(config: &Config, secret: &[u8], token: &str) -> Result<(), Failure> {
+    let authenticator = authenticator(config, secret)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     match runtime.block_on(authenticator.authenticate(token)) {
         Ok(_) => Ok(()),

@@ -48,8 +48,9 @@ pub(super) fn now() -> DateTime<Utc> {
     SystemClock.now()
 }
 
+/// A user with any id that some version accepted: a store keeps them all.
 pub(super) fn user(name: impl AsRef<str>) -> UserId {
-    UserId::new(name).expect("a valid user id")
+    UserId::from_stored(name).expect("a user id")
 }
 
 pub(super) fn users<const N: usize>(names: [&str; N]) -> [UserId; N] {

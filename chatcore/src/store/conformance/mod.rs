@@ -156,8 +156,9 @@ macro_rules! __store_conformance {
             lists::public_sessions_come_and_go_with_their_settings
             lists::public_sessions_are_paged_and_counted
             profiles::profiles_come_in_the_order_asked_for
-            profiles::a_newer_profile_replaces_the_whole_of_an_older_one
-            profiles::an_older_or_equally_old_profile_changes_nothing
+            profiles::a_profile_is_replaced_as_a_whole
+            profiles::a_profile_of_another_version_changes_nothing
+            profiles::one_of_many_writers_of_a_profile_wins
             values::every_kind_of_event_comes_back_as_it_was_put
             values::texts_survive_to_the_character
             values::encrypted_content_stays_encrypted_content

@@ -10,12 +10,12 @@ use chrono::{DateTime, Utc};
 use super::kit::{Dice, Store, at, new_session_id, session, stay, text, user};
 use crate::{
     model::{
-        ClientId, Event, EventKind, NewEvent, ParticipantRole, Profile, Seq, Session, SessionChanges, SessionId,
-        SessionType, Standing, UserId,
+        ClientId, Event, EventKind, NewEvent, ParticipantRole, Seq, Session, SessionChanges, SessionId, SessionType,
+        Standing, UserId,
     },
     store::{
         Change, ClientIdClaim, Conflicting, FactsQuery, Freshness, Head, LogRange, ParticipantRecord,
-        ParticipantsQuery, PublicSessions, SessionFacts, Slice, StoreError, Write,
+        ParticipantsQuery, ProfilePart, ProfileRecord, PublicSessions, SessionFacts, Slice, StoreError, Write,
     },
 };
 
@@ -32,7 +32,7 @@ struct Model {
     claims: BTreeMap<(SessionId, UserId, ClientId), (Seq, String)>,
     /// The position of the last event that governs.
     governed: BTreeMap<SessionId, Seq>,
-    profiles: BTreeMap<UserId, Profile>,
+    profiles: BTreeMap<UserId, ProfileRecord>,
     /// The session and its records at every position at which its log ended.
     past: BTreeMap<(SessionId, Seq), (Session, Vec<ParticipantRecord>)>,
 }
@@ -100,10 +100,12 @@ impl Model {
         Outcome::Committed(self.events(id).filter(|event| event.seq >= first).cloned().collect())
     }
 
-    fn put_profile(&mut self, profile: Profile) {
-        if self.profiles.get(&profile.user_id).is_none_or(|kept| kept.updated_at < profile.updated_at) {
+    fn put_profile(&mut self, profile: ProfileRecord) -> bool {
+        let fits = self.profiles.get(&profile.user_id).map_or(0, |kept| kept.version) + 1 == profile.version;
+        if fits {
             self.profiles.insert(profile.user_id.clone(), profile);
         }
+        fits
     }
 
     fn facts(&self, id: SessionId, users: &[UserId]) -> SessionFacts {
@@ -286,10 +288,14 @@ impl History {
         SessionChanges { title: None, description, session_type, max_participants }
     }
 
-    fn profile(&mut self) -> Profile {
-        let (user_id, micros) = (self.user(), self.dice.below(20));
-        let updated_at = at(i64::try_from(micros).expect("a small number"));
-        Profile { name: format!("{}", self.dice.below(1000)), updated_at, ..Profile::unknown(user_id) }
+    /// Mostly of the version that comes next.
+    fn profile(&mut self, model: &Model) -> ProfileRecord {
+        let user_id = self.user();
+        let next = model.profiles.get(&user_id).map_or(0, |kept| kept.version) + 1;
+        let version = (next + self.dice.below(3)).saturating_sub(1);
+        let text = format!("{}", self.dice.below(1000));
+        let part = ProfilePart { text, as_of: at(i64::try_from(self.dice.below(1000)).expect("a small number")) };
+        ProfileRecord { name: Some(part), version, ..ProfileRecord::unknown(user_id) }
     }
 
     /// Reads something of everything.
@@ -354,9 +360,9 @@ pub(super) async fn a_random_history_reads_as_a_naive_model_does(store: Store) {
         };
         assert_eq!(outcome, model.commit(change.clone()), "step {step}: {change:?}");
         if history.dice.below(4) == 0 {
-            let profile = history.profile();
-            store.put_profile(profile.clone()).await.expect("kept");
-            model.put_profile(profile);
+            let profile = history.profile(&model);
+            let was_put = store.put_profile(profile.clone()).await.expect("kept, or not");
+            assert_eq!(was_put, model.put_profile(profile), "step {step}");
         }
         history.compare(&store, &model, step).await;
     }

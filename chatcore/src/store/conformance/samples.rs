@@ -122,6 +122,8 @@ pub(super) fn tricky_texts() -> Vec<String> {
         "a:b",
         "a|b",
         "a,b",
+        ".",
+        "..",
         "../..",
         "日本語",
         "עברית",

@@ -9,9 +9,9 @@ use super::{
 use crate::{
     model::{
         ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageType, NewEvent, ParticipantId,
-        ParticipantRole, Profile, Session, SessionChanges, SessionType, SpeakerRole, Standing,
+        ParticipantRole, Session, SessionChanges, SessionType, SpeakerRole, Standing,
     },
-    store::{Change, ParticipantRecord, Write},
+    store::{Change, ParticipantRecord, ProfilePart, ProfileRecord, Write},
 };
 
 /// Appends these and looks whether the commit and the log give them as they are.
@@ -67,14 +67,12 @@ pub(super) async fn texts_survive_to_the_character(store: Store) {
         assert!(kept.iter().map(|event| &event.kind).eq(&kinds), "{kept:?}");
         assert!(kept.iter().all(|event| event.actor == user(&id)), "{kept:?}");
     }
-    for text in long_texts() {
+    for (version, text) in (1..).zip(long_texts()) {
         let user_id = user("ana");
-        let updated_at = at(i64::try_from(room.say(&user_id, "a message").await.seq).expect("a small number"));
-        let text = text.chars().take(256).collect::<String>();
-        let (email, picture) = (Some(text.clone()), Some(text.clone()));
-        let profile =
-            Profile { user_id: user_id.clone(), username: text.clone(), name: text, email, picture, updated_at };
-        store.put_profile(profile.clone()).await.expect("kept");
+        let part = Some(ProfilePart { text: text.chars().take(256).collect(), as_of: at(0) });
+        let (username, name, email, picture) = (part.clone(), part.clone(), part.clone(), part);
+        let profile = ProfileRecord { user_id: user_id.clone(), username, name, email, picture, version };
+        assert!(store.put_profile(profile.clone()).await.expect("kept"));
         assert_eq!(store.profiles(&[user_id]).await.expect("profiles"), [Some(profile)]);
     }
 }
@@ -116,8 +114,10 @@ pub(super) async fn times_keep_their_microseconds(store: Store) {
         assert_eq!(facts.participants, [Some(record.clone())]);
         assert_eq!(participants_of(&store, session.id, ALL).await, [record]);
         assert_eq!(store.sessions_of(&owner, ALL).await.expect("sessions"), [(session, facts.head)]);
-        let profile = Profile { updated_at, ..Profile::unknown(owner.clone()) };
-        store.put_profile(profile.clone()).await.expect("kept");
+        let part = |as_of| Some(ProfilePart { text: "a text".to_owned(), as_of });
+        let (username, name, email, picture) = (part(created_at), part(updated_at), part(at(micros + 2)), None);
+        let profile = ProfileRecord { user_id: owner.clone(), username, name, email, picture, version: 1 };
+        assert!(store.put_profile(profile.clone()).await.expect("kept"));
         assert_eq!(store.profiles(&[owner]).await.expect("profiles"), [Some(profile)]);
     }
 }

@@ -130,6 +130,13 @@ async fn messages_and_signals_cross_from_the_first_one_on() {
 }
 
 #[tokio::test]
+async fn what_is_published_comes_back_once() {
+    let Some(server) = Server::start() else { return };
+    let notifier = NatsNotifier::connect(server.url()).await.unwrap();
+    chatcore::notify::conformance::published_hints_come_back_once(&notifier).await;
+}
+
+#[tokio::test]
 async fn a_hint_comes_as_it_was_published() {
     let Some(server) = Server::start() else { return };
     let (here, _) = two_chats(&server).await;
