@@ -19,7 +19,10 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream::BoxStream, task::AtomicWaker};
 use hyper::body::{Body, Frame, SizeHint};
-use poem::{Request, Response};
+use poem::{
+    Request, Response,
+    http::{HeaderValue, Version, header},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
@@ -40,27 +43,35 @@ struct State {
 }
 
 /// A request that is being answered, until the answer is written or dropped.
-pub(crate) struct Exchange(Arc<State>);
+pub(crate) struct Exchange {
+    state: Arc<State>,
+    /// Whether the body is read, for a client that waits for `100 Continue` before it sends the body.
+    continued: Option<Arc<AtomicBool>>,
+}
 
 impl Exchanges {
     /// Begins to answer a request. A connection has one at a time.
     pub(crate) fn begin(&self, request: &mut Request) -> Exchange {
         let Self(state) = self;
         state.answering.store(true, Ordering::Relaxed);
+        let expects = request.version() >= Version::HTTP_11 && request.headers().contains_key(header::EXPECT);
+        let mut exchange = Exchange { state: Arc::clone(state), continued: None };
         let body = request.take_body();
         request.set_body(if body.is_empty() {
             body
         } else {
+            let read = Arc::<AtomicBool>::default();
+            exchange.continued = expects.then(|| Arc::clone(&read));
             let rest = body.into_bytes_stream().boxed();
-            poem::Body::from_bytes_stream(Incoming { rest, state: Arc::clone(state) })
+            poem::Body::from_bytes_stream(Incoming { rest, state: Arc::clone(state), read })
         });
-        Exchange(Arc::clone(state))
+        exchange
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.0.answering.store(false, Ordering::Relaxed);
+        self.state.answering.store(false, Ordering::Relaxed);
     }
 }
 
@@ -68,8 +79,12 @@ impl Exchange {
     /// The answer, with which the exchange ends.
     pub(crate) fn answer(
         self,
-        response: Response,
+        mut response: Response,
     ) -> hyper::Response<Answer<impl Body<Data = Bytes, Error = io::Error> + Send + Unpin + 'static>> {
+        // After a final answer some of these clients send the body, and others the next request (RFC 9110, section 10.1.1).
+        if self.continued.as_ref().is_some_and(|read| !read.load(Ordering::Relaxed)) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         let kind = response.content_type().and_then(|kind| kind.split(';').next()).unwrap_or_default();
         let endless = kind.trim().eq_ignore_ascii_case("text/event-stream");
         let exchange = if endless { None } else { Some(self) };
@@ -82,12 +97,14 @@ impl Exchange {
 struct Incoming {
     rest: BoxStream<'static, io::Result<Bytes>>,
     state: Arc<State>,
+    read: Arc<AtomicBool>,
 }
 
 impl Stream for Incoming {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.read.store(true, Ordering::Relaxed);
         self.state.reader.register(context.waker());
         match self.rest.poll_next_unpin(context) {
             Poll::Pending if self.state.ended.load(Ordering::Acquire) => {

@@ -51,10 +51,10 @@ fn check_host(request: &Request) -> Result<()> {
 /// A host with or without a port (RFC 9110, section 7.2), or nothing.
 fn is_host(text: &str) -> bool {
     let Ok(authority) = Authority::from_str(text) else { return text.is_empty() };
-    let behind = text.strip_prefix(authority.host()).unwrap_or_default();
-    let port = behind.strip_prefix(':').unwrap_or_default();
-    let fits = port.is_empty() || port.parse::<u16>().is_ok() && port.bytes().all(|digit| digit.is_ascii_digit());
-    !authority.host().is_empty() && fits && (behind.is_empty() || behind.starts_with(':'))
+    // Before the host, a user can stand.
+    let (host, Some(behind)) = (authority.host(), text.strip_prefix(authority.host())) else { return false };
+    let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    !host.is_empty() && (behind.is_empty() || behind == ":" || behind.strip_prefix(':').is_some_and(is_port))
 }
 
 fn check_target(request: &mut Request) -> Result<()> {

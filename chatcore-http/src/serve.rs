@@ -157,6 +157,8 @@ async fn connection<E: Endpoint + 'static>(
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(options.header_time).max_buf_size(64 << 10).max_headers(100);
+    // The size of the buffer alone bounds a head only roughly.
+    builder.max_header_size(64 << 10);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(options.write_time));
     let transport = HalfClosable::new(Box::pin(stream), exchanges, options.half_closed_time);

@@ -236,7 +236,7 @@ impl Error {
         }
     }
 
-    /// The headers that belong to its HTTP status (RFC 9110, sections 10.2.3, 11.6.1, 15.5.9, and 15.5.16; RFC 6455,
+    /// The headers that belong to its HTTP status (RFC 9110, sections 7.8, 10.2.3, 11.6.1, 15.5.9, 15.5.16; RFC 6455,
     /// section 4.2.2), by name: what to authenticate with, what to send, what to upgrade to, when to try again.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
@@ -246,7 +246,7 @@ impl Error {
         } else if code.status() == 401 {
             &[("WWW-Authenticate", "Bearer error=\"invalid_token\"")]
         } else if code == Code::UpgradeRequired {
-            &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
+            &[("Connection", "upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
         } else if code == Code::UnsupportedMediaType {
             &[("Accept", "application/json")]
         } else if code == Code::UnsupportedContentEncoding {

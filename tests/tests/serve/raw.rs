@@ -85,22 +85,30 @@ pub(crate) fn responses(mut bytes: &[u8], first_of_head: bool) -> (Vec<Response>
     }
 }
 
-/// Sends bytes and gives everything that comes until the server ends the connection. With `half` the client ends its own
-/// side once it has sent them.
-pub(crate) async fn exchange(address: &str, bytes: &[u8], half: bool) -> Vec<u8> {
+/// How a client ends what it says.
+pub(crate) enum Last<'a> {
+    /// With these bytes.
+    Bytes(&'a [u8]),
+    /// With the end of its side of the connection.
+    Half,
+}
+
+/// Sends bytes, and the last ones when `enough` has come; gives everything that comes until the server ends the connection.
+pub(crate) async fn exchange(address: &str, bytes: &[u8], last: Last<'_>, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut come = Vec::new();
     let exchanged = timeout(PATIENCE, async {
         let (mut source, mut sink) = stream.split();
+        // A server that refuses the beginning need not read the rest, and a reset is an end as well.
+        let _ = sink.write_all(bytes).await;
+        while !enough(&come) && source.read_buf(&mut come).await.is_ok_and(|read| read > 0) {}
         let write = async {
-            // A server that refuses the beginning need not read the rest.
-            let _ = sink.write_all(bytes).await;
-            if half {
-                let _ = sink.shutdown().await;
+            match last {
+                Last::Bytes(bytes) => drop(sink.write_all(bytes).await),
+                Last::Half => drop(sink.shutdown().await),
             }
         };
-        // A reset is an end as well.
-        let (_, _) = tokio::join!(write, source.read_to_end(&mut come));
+        let _ = tokio::join!(write, source.read_to_end(&mut come));
     });
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
     exchanged.await.unwrap_or_else(|_| panic!("the connection hangs after {text:?}"));
