@@ -1,4 +1,4 @@
-//! The server against clients that are slow on purpose.
+//! The server against clients that are slow on purpose, and against unusual and wrong requests and frames.
 #![allow(missing_docs, reason = "tests")]
 
 #[path = "serve/http.rs"]
