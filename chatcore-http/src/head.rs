@@ -109,8 +109,7 @@ mod tests {
             assert!(is_host(good), "{good}");
         }
         for bad in [
-            "x:y", "x:+80", "x:99999", "x:80:80", "a@x", "@x", ":80", "x/y", "x y", "x?y", "x#y", "::1", "[::1", "a,b",
-            "x\\y",
+            "x:y", "x:+80", "x:99999", "x:80:80", "a@x", "@x", ":80", "x/y", "x y", "x?y", "x#y", "::1", "[::1", "x\\y",
         ] {
             assert!(!is_host(bad), "{bad}");
         }

@@ -155,7 +155,7 @@ const TALKS: &[Talk] = &[
     ("8.1", "a letter in two fragments", &[Frame(0x01, &[b'"', 0xc3]), Frame(0x80, &[0xa4, b'"'])],
         &["text close 1000", "close 4400"]),
     ("8.1", "a fragment that is not UTF-8", &[Frame(0x01, &[0xff]), Frame(0x00, b"")], &["close 1007"]),
-    ("8.1", "fragments that end within a letter", &[Frame(0x01, &[b'"']), Frame(0x80, &[0xc3])], &["close 1007"]),
+    ("8.1", "fragments that end within a letter", &[Frame(0x01, b"\""), Frame(0x80, &[0xc3])], &["close 1007"]),
     ("10.4", "a message that is too long", &[Long(TEXT, 65_537)], &["close 1009"]),
     ("10.4", "fragments that are too long", &[Long(0x01, 40_000), Long(0x80, 40_000)], &["close 1009"]),
     ("5.5.1", "a close without a code", &[Frame(CLOSE, b"")], &["close 1005"]),
