@@ -10,7 +10,8 @@ use std::{
 use async_graphql::Executor;
 use chatcore::{Authenticator, Error, Principal, Result};
 use chatcore_http::{
-    Handshake, Options, Socket, Sockets, bearer, close, close_code, read_away, read_body,
+    ClientAddress, Handshake, Options, Socket, Sockets, bearer, check_conditions, check_head, close, close_code,
+    read_away, read_body,
     tungstenite::{self, Message},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt, stream::BoxStream};
@@ -76,6 +77,9 @@ impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         read_away(&mut request);
         let accept = joined(&request, &header::ACCEPT);
+        if let Err(error) = check_head(&mut request) {
+            return Ok(response(HttpReply::of_error(&error, accept.as_deref())));
+        }
         let answered = if opens_socket(&request) {
             self.state.open(&request).await.map_err(|error| HttpReply::of_error(&error, accept.as_deref()))
         } else {
@@ -114,6 +118,7 @@ impl<E: Executor> State<E> {
             self.authenticator.authenticate(token).await
         };
         let principal = authenticated.await.map_err(|error| head.refuse(&error))?;
+        check_conditions(&request).map_err(|error| head.refuse(&error))?;
         let body = if head.has_body() {
             let mut body = poem::RequestBody::new(request.take_body());
             let read = read_body(&request, &mut body, self.sockets.options()).await;
@@ -168,26 +173,32 @@ impl<E: Executor> State<E> {
             Some(token) => Some(self.admit(&token).await?),
             None => None,
         };
-        let unknown = if known.is_none() { Some(self.sockets.take_unknown()?) } else { None };
+        let mut unknown =
+            if known.is_none() { Some(self.sockets.take_unknown(ClientAddress::of(request))?) } else { None };
         let state = Arc::clone(self);
         // An answer is as long as the schema lets it be; it is written before the next one is begun.
         let longest = usize::MAX / 2;
         handshake.open(request, &self.sockets, longest, move |socket| async move {
-            let state = &state;
+            let (state, held) = (&state, &mut unknown);
             let admit = |payload: Option<serde_json::Map<_, _>>| async move {
-                let _unknown = unknown;
-                match known {
-                    Some(caller) => Ok(caller),
-                    None => state.admit(token_of(payload.as_ref()).ok_or(Error::AuthRequired)?).await,
-                }
+                let caller = match known {
+                    Some(caller) => caller,
+                    None => state.admit(token_of(payload.as_ref()).ok_or(Error::AuthRequired)?).await?,
+                };
+                *held = None;
+                Ok(caller)
             };
             let mut frames = Frames(socket);
             let stop = state.sockets.stopping();
             let end = converse(&state.executor, &mut frames, admit, &state.options, stop).await;
+            if let Some(unknown) = &mut unknown {
+                unknown.closing();
+            }
             if let Some(Close { code, reason }) = end {
                 let (sink, source) = frames.0.split();
                 close(sink, source, code, &reason).await;
             }
+            drop(unknown);
         })
     }
 

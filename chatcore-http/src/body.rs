@@ -3,7 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use chatcore::{Code, Error, Result};
 use futures_util::StreamExt as _;
-use poem::{Request, RequestBody, http::header};
+use poem::{
+    Request, RequestBody,
+    http::{HeaderValue, header},
+};
 use tokio::time::timeout;
 
 use crate::Options;
@@ -12,9 +15,15 @@ use crate::Options;
 /// makes no difference.
 ///
 /// # Errors
-/// [`Refused`](Error::Refused) when it is too large, [`Malformed`](Error::Malformed) when it ends early or takes too long.
+/// [`Refused`](Error::Refused) when it is too large, takes too long, or is compressed; [`Malformed`](Error::Malformed) when
+/// it ends early.
 pub async fn read_body(request: &Request, body: &mut RequestBody, options: &Options) -> Result<Bytes> {
     let limit = options.body_bytes;
+    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !request.headers().get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        let detail = "send the body without Content-Encoding";
+        return Err(Error::Refused { code: Code::UnsupportedContentEncoding, detail });
+    }
     let too_large = || Error::Refused { code: Code::PayloadTooLarge, detail: "the body is too large" };
     let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     let mut stream = Box::pin(body.take().map_err(|_| Error::Internal)?.into_bytes_stream());
@@ -32,7 +41,7 @@ pub async fn read_body(request: &Request, body: &mut RequestBody, options: &Opti
         }
         Ok(())
     };
-    let slow = || Error::malformed("", "the body took too long");
+    let slow = || Error::Refused { code: Code::RequestTimeout, detail: "the body took too long" };
     let result = timeout(options.body_time, reading).await.unwrap_or_else(|_| Err(slow()));
     result.map(|()| bytes.freeze())
 }

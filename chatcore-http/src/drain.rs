@@ -12,7 +12,10 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream::BoxStream};
-use poem::{Body, Request, http::header};
+use poem::{
+    Body, Request,
+    http::{Version, header},
+};
 use tokio::{runtime::Handle, time::timeout};
 
 /// How much is read away at the most, in bytes.
@@ -32,7 +35,8 @@ struct Watched {
 /// and 16 MiB. A client that still sends when its connection ends sees a reset, and loses the answer.
 pub fn read_away(request: &mut Request) {
     let body = request.take_body();
-    let sending = !request.headers().contains_key(header::EXPECT);
+    // HTTP/1.0 has no expectations (RFC 9110, section 10.1.1).
+    let sending = request.version() < Version::HTTP_11 || !request.headers().contains_key(header::EXPECT);
     request.set_body(if body.is_empty() {
         body
     } else {

@@ -6,26 +6,32 @@
 //! | limits | [`Options`], in one place with their defaults |
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
 //! | WebSockets | [`Handshake`], then the open [`Socket`], then [`close`] |
-//! | requests | [`bearer`], [`read_body`], [`read_away`] |
+//! | requests | [`check_head`], [`check_conditions`], [`ClientAddress`], [`bearer`], [`read_body`], [`read_away`] |
 //! | a server | [`serve`] |
 
+mod address;
 mod bearer;
 mod body;
 mod close;
+mod counts;
 mod drain;
+mod half;
+mod head;
 mod idle;
 mod options;
 mod serve;
 mod sockets;
 mod upgrade;
 
+pub use address::ClientAddress;
 pub use bearer::bearer;
 pub use body::read_body;
 pub use close::{close, close_code};
 pub use drain::read_away;
+pub use head::{check_conditions, check_head};
 pub use options::{Options, Origins};
 pub use serve::{ServeOptions, serve};
-pub use sockets::{Place, Sockets, UserPlace};
+pub use sockets::{Place, Sockets, UnknownPlace, UserPlace};
 /// The WebSocket library: its messages and errors are what a [`Socket`] takes and gives.
 pub use tokio_tungstenite::tungstenite;
 pub use upgrade::{Handshake, Socket};

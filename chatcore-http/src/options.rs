@@ -53,6 +53,10 @@ pub struct Options {
     pub sockets: usize,
     /// WebSockets open at once whose users have not said who they are.
     pub unknown_sockets: usize,
+    /// The same, per network address of the client: an IPv4 address, or 64 bits of an IPv6 address. Many people can share
+    /// one address (NAT), but each of them holds such a place for a moment only. Behind a proxy all clients have the
+    /// proxy's address: there, raise this limit to `unknown_sockets` and let the proxy limit each client.
+    pub unknown_sockets_per_address: usize,
     /// WebSockets and event streams open at once, per user.
     pub sockets_per_user: usize,
     /// Sessions that a WebSocket may be subscribed to at once.
@@ -80,6 +84,7 @@ impl Default for Options {
             frame_bytes: 64 * 1024,
             sockets: 10_000,
             unknown_sockets: 1_000,
+            unknown_sockets_per_address: 50,
             sockets_per_user: 5,
             sessions_per_socket: 100,
             authentication_time: Duration::from_secs(10),

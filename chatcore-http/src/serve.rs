@@ -17,13 +17,22 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::{io::InspectReader, sync::CancellationToken, task::TaskTracker};
 
-use crate::idle::HeadTimer;
+use crate::{
+    ClientAddress,
+    counts::Counts,
+    half::{Exchanges, HalfClosable},
+    idle::HeadTimer,
+};
 
 /// What [`serve`] allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeOptions {
     /// Connections open at once; further ones wait to be accepted.
     pub connections: usize,
+    /// Connections open at once per network address of the client (an IPv4 address, or 64 bits of an IPv6 address); further
+    /// ones are answered with 429 and closed. Behind a proxy all clients have the proxy's address: there, raise this limit
+    /// to `connections`.
+    pub connections_per_address: usize,
     /// How long a client may take for the head of a request; for the first one from the start of the connection, for
     /// further ones from their first byte.
     pub header_time: Duration,
@@ -32,6 +41,9 @@ pub struct ServeOptions {
     pub idle_time: Duration,
     /// How long a client may refuse to take what is written to it.
     pub write_time: Duration,
+    /// How long a request may go on whose client has ended its side of the connection and waits for the answer. A client
+    /// that is gone looks the same.
+    pub half_closed_time: Duration,
     /// How long requests may go on after the end was asked for.
     pub grace: Duration,
 }
@@ -40,9 +52,11 @@ impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             connections: 20_000,
+            connections_per_address: 15_000,
             header_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(75),
             write_time: Duration::from_secs(30),
+            half_closed_time: Duration::from_secs(5),
             grace: Duration::from_secs(3),
         }
     }
@@ -68,6 +82,7 @@ where
 {
     let endpoint = Arc::new(endpoint);
     let slots = Arc::new(Semaphore::new(options.connections));
+    let per_address = Counts::default();
     let (stopping, cut, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
     let mut pause = Duration::from_millis(10);
     tokio::pin!(stop);
@@ -83,6 +98,11 @@ where
         match accepted {
             Ok((slot, (stream, peer))) => {
                 pause = Duration::from_millis(10);
+                let address = ClientAddress::from(peer.ip());
+                let Some(place) = per_address.take(&address, options.connections_per_address) else {
+                    turn_away(&stream);
+                    continue;
+                };
                 let connection = connection(stream, peer, Arc::clone(&endpoint), options.clone(), stopping.clone());
                 let cut = cut.clone();
                 tasks.spawn(async move {
@@ -90,7 +110,7 @@ where
                         () = connection => {}
                         () = cut.cancelled() => {}
                     }
-                    drop(slot);
+                    drop((slot, place));
                 });
             }
             Err(error) => {
@@ -111,6 +131,12 @@ where
     Ok(())
 }
 
+/// Answers a connection that is one too many, as far as that is possible without waiting.
+fn turn_away(stream: &TcpStream) {
+    let answer = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let _ = stream.try_write(answer.as_bytes());
+}
+
 async fn connection<E: Endpoint + 'static>(
     stream: TcpStream,
     peer: std::net::SocketAddr,
@@ -121,25 +147,31 @@ async fn connection<E: Endpoint + 'static>(
     // Frames are small and awaited; a failure to set this costs latency only.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().map(|address| LocalAddr(address.into())).unwrap_or_default();
+    let exchanges = Exchanges::default();
+    let in_service = exchanges.clone();
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let endpoint = Arc::clone(&endpoint);
-        let request: Request = (request, local.clone(), RemoteAddr(peer.into()), Scheme::HTTP).into();
+        let mut request: Request = (request, local.clone(), RemoteAddr(peer.into()), Scheme::HTTP).into();
+        let exchange = in_service.begin(&mut request);
         async move {
             let response = match endpoint.call(request).await {
                 Ok(output) => output.into_response(),
                 Err(error) => error.into_response(),
             };
-            Ok::<_, Infallible>(hyper::Response::from(response))
+            Ok::<_, Infallible>(exchange.answer(response))
         }
     });
     let mut builder = http1::Builder::new();
     let timer = HeadTimer::new(options.header_time, options.idle_time);
     let reader = timer.reader();
     builder.timer(timer).header_read_timeout(options.header_time).max_buf_size(64 << 10).max_headers(100);
+    // The size of the buffer alone bounds a head only roughly.
+    builder.max_header_size(64 << 10);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(options.write_time));
-    let stream = InspectReader::new(Box::pin(stream), reader);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let transport = HalfClosable::new(Box::pin(stream), exchanges, options.half_closed_time);
+    let transport = InspectReader::new(transport, reader);
+    let connection = builder.serve_connection(TokioIo::new(transport), service).with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {
         result = &mut connection => result,

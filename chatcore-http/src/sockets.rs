@@ -1,11 +1,6 @@
 //! The connections that last.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use chatcore::{Error, Result, model::UserId};
 use tokio::time::timeout;
@@ -14,7 +9,10 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
-use crate::Options;
+use crate::{
+    ClientAddress, Options,
+    counts::{Counted, Counts},
+};
 
 /// How long they may take to close at the end.
 const CLOSING_TIME: Duration = Duration::from_secs(4);
@@ -29,7 +27,8 @@ struct Shared {
     open: TaskTracker,
     unknown: TaskTracker,
     stopping: CancellationToken,
-    per_user: Arc<Mutex<HashMap<UserId, usize>>>,
+    per_user: Counts<UserId>,
+    unknown_per_address: Counts<ClientAddress>,
 }
 
 impl Default for Sockets {
@@ -53,7 +52,8 @@ impl Sockets {
             open: TaskTracker::new(),
             unknown: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            per_user: Arc::default(),
+            per_user: Counts::default(),
+            unknown_per_address: Counts::default(),
         }))
     }
 
@@ -80,13 +80,23 @@ impl Sockets {
         place(&self.0.open, self.options().sockets)
     }
 
-    /// Room for one more connection of somebody who has not said who they are, of [`Options::unknown_sockets`]. It is
-    /// taken beside the other, and dropped once they have.
+    /// Room for one more connection without a user, of [`Options::unknown_sockets`] and, where the client's address is
+    /// known, of [`Options::unknown_sockets_per_address`]. It is taken beside the place of [`take`](Self::take). Drop it
+    /// once the client has said who it is, or when the connection has ended.
     ///
     /// # Errors
     /// [`TooManyConnections`](Error::TooManyConnections).
-    pub fn take_unknown(&self) -> Result<Place> {
-        place(&self.0.unknown, self.options().unknown_sockets)
+    pub fn take_unknown(&self, address: Option<ClientAddress>) -> Result<UnknownPlace> {
+        let options = self.options();
+        let of_address = match address {
+            Some(address) => {
+                let place = self.0.unknown_per_address.take(&address, options.unknown_sockets_per_address);
+                Some(place.ok_or(Error::TooManyConnections)?)
+            }
+            None => None,
+        };
+        let of_all = place(&self.0.unknown, options.unknown_sockets)?;
+        Ok(UnknownPlace { of_all: Some(of_all), _of_address: of_address })
     }
 
     /// Room for one more connection of this user, of [`Options::sockets_per_user`]; taken beside the first.
@@ -94,14 +104,8 @@ impl Sockets {
     /// # Errors
     /// [`TooManyConnections`](Error::TooManyConnections).
     pub fn take_for(&self, user: &UserId) -> Result<UserPlace> {
-        let per_user = &self.0.per_user;
-        let mut counts = per_user.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.get(user).copied().unwrap_or(0);
-        if count >= self.options().sockets_per_user {
-            return Err(Error::TooManyConnections);
-        }
-        counts.insert(user.clone(), count + 1);
-        Ok(UserPlace { user: user.clone(), per_user: Arc::clone(per_user) })
+        let place = self.0.per_user.take(user, self.options().sockets_per_user).ok_or(Error::TooManyConnections)?;
+        Ok(UserPlace { _place: place })
     }
 
     /// Done when the server ends: a WebSocket then closes with 1001, a stream just ends.
@@ -131,21 +135,25 @@ pub struct Place {
     _token: TaskTrackerToken,
 }
 
+/// An open connection whose user is not known yet; given back when dropped.
+#[derive(Debug)]
+pub struct UnknownPlace {
+    of_all: Option<Place>,
+    _of_address: Option<Counted<ClientAddress>>,
+}
+
+impl UnknownPlace {
+    /// Gives back the place of [`Options::unknown_sockets`] while the connection is being closed, and keeps the place of
+    /// its address. Closing takes as long as the client likes, up to a few seconds, and holds a place of
+    /// [`Options::sockets`]: without the limit per address, a client that is refused again and again could take all of
+    /// these.
+    pub fn closing(&mut self) {
+        self.of_all = None;
+    }
+}
+
 /// An open connection of a user; given back when dropped.
 #[derive(Debug)]
 pub struct UserPlace {
-    user: UserId,
-    per_user: Arc<Mutex<HashMap<UserId, usize>>>,
-}
-
-impl Drop for UserPlace {
-    fn drop(&mut self) {
-        let mut counts = self.per_user.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.user) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.user);
-            }
-        }
-    }
+    _place: Counted<UserId>,
 }

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use base64::{
+    Engine as _, alphabet,
+    engine::{GeneralPurpose, GeneralPurposeConfig},
+};
 use chatcore::{Code, Error, Result};
 use poem::{
     Request, Response, Upgraded,
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderName, Method, StatusCode, Version, header},
 };
 use tokio::time::timeout;
 use tokio_tungstenite::{
@@ -20,6 +24,10 @@ use crate::{Options, Sockets};
 
 /// How long the client may take to take the answer to its upgrade.
 const UPGRADE_TIME: Duration = Duration::from_secs(10);
+
+/// Some clients take 22 random letters for a key, so that its last bits, which mean nothing, are not zero.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// An open WebSocket.
 pub type Socket = WebSocketStream<Upgraded>;
@@ -37,10 +45,11 @@ impl Handshake {
     /// client must offer it; where none is, what the client offers is ignored.
     ///
     /// # Errors
-    /// [`Refused`](Error::Refused): `UPGRADE_REQUIRED` or `ORIGIN_NOT_ALLOWED`.
+    /// [`Refused`](Error::Refused): `UPGRADE_REQUIRED` or `ORIGIN_NOT_ALLOWED`. [`Malformed`](Error::Malformed) for a
+    /// handshake with a wrong key or with a body.
     pub fn of(request: &Request, options: &Options, protocol: Option<&'static str>) -> Result<Self> {
         let required = |detail| Error::Refused { code: Code::UpgradeRequired, detail };
-        let accept = accept(request).ok_or_else(|| required("open a WebSocket here (RFC 6455, version 13)"))?;
+        let accept = accept(request)?.ok_or_else(|| required("open a WebSocket here (RFC 6455, version 13)"))?;
         if !options.origins.allow(request) {
             return Err(Error::Refused {
                 code: Code::OriginNotAllowed,
@@ -111,13 +120,37 @@ fn items(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
     lines.flat_map(|line| line.split(',').map(str::trim))
 }
 
-/// The answer to the client's key, where the request is a handshake.
-fn accept(request: &Request) -> Option<String> {
-    let value = |name: HeaderName| request.headers().get(name)?.to_str().ok();
+/// The only value of a header; `None` where there is none, or more than one.
+fn only(request: &Request, name: HeaderName) -> Option<&str> {
+    let mut values = request.headers().get_all(name).iter();
+    let (first, second) = (values.next(), values.next());
+    first.filter(|_| second.is_none())?.to_str().ok()
+}
+
+/// The answer to the client's key; `None` where the request asks for no WebSocket of version 13 (RFC 6455, section 4.2.1).
+///
+/// HTTP/1.0 has no upgrades (RFC 9110, section 7.8), and whether a body belongs to the request or to the WebSocket is a
+/// question on which two servers in a row can differ.
+fn accept(request: &Request) -> Result<Option<String>> {
     let names = |name, wanted| items(request, name).any(|item: &str| item.eq_ignore_ascii_case(wanted));
-    let key = value(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24)?;
-    let fits = names(header::UPGRADE, "websocket")
+    let wanted = request.method() == Method::GET
+        && request.version() >= Version::HTTP_11
+        && names(header::UPGRADE, "websocket")
         && names(header::CONNECTION, "upgrade")
-        && value(header::SEC_WEBSOCKET_VERSION) == Some("13");
-    fits.then(|| derive_accept_key(key.as_bytes()))
+        && only(request, header::SEC_WEBSOCKET_VERSION) == Some("13");
+    if !wanted {
+        return Ok(None);
+    }
+    if !request.headers().contains_key(header::SEC_WEBSOCKET_KEY) {
+        return Ok(None);
+    }
+    let sixteen_bytes = |key: &&str| BASE64.decode(key).is_ok_and(|bytes| bytes.len() == 16);
+    let wrong = || Error::malformed("Sec-WebSocket-Key", "send this header once, with 16 random bytes in base64");
+    let key = only(request, header::SEC_WEBSOCKET_KEY).filter(sixteen_bytes).ok_or_else(wrong)?;
+    let has_body = request.headers().contains_key(header::TRANSFER_ENCODING)
+        || only(request, header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if has_body {
+        return Err(Error::malformed("", "a WebSocket's handshake has no body"));
+    }
+    Ok(Some(derive_accept_key(key.as_bytes())))
 }

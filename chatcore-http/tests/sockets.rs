@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use chatcore_http::{
-    Handshake, Options, ServeOptions, Sockets, close, serve,
+    ClientAddress, Handshake, Options, ServeOptions, Sockets, close, serve,
     tungstenite::{Error, Message, client::IntoClientRequest as _, protocol::CloseFrame},
 };
 use futures_util::StreamExt as _;
@@ -101,4 +101,47 @@ async fn frontends_that_share_a_registry_share_its_limits_and_its_end() {
     };
     let (one, two, ()) = tokio::join!(one, two, end);
     assert!(one.is_ok() && two.is_ok());
+}
+
+#[test]
+fn unknown_sockets_are_counted_by_network_address() {
+    let address = |text: &str| Some(ClientAddress::from(text.parse::<std::net::IpAddr>().unwrap()));
+    for (one, other, same) in [
+        ("192.0.2.1", "192.0.2.1", true),
+        ("192.0.2.1", "192.0.2.2", false),
+        ("192.0.2.1", "::ffff:192.0.2.1", true),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+        ("2001:db8::1", "2001:db8::1", true),
+        ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
+        ("2001:db8::1", "2001:db8:0:1::1", false),
+        ("::1", "127.0.0.1", false),
+    ] {
+        let sockets = Sockets::new(Options { unknown_sockets_per_address: 1, ..Options::default() });
+        let first = sockets.take_unknown(address(one)).unwrap();
+        let second = sockets.take_unknown(address(other));
+        assert_eq!(second.is_err(), same, "{one} {other}");
+        drop((first, second));
+        assert!(sockets.take_unknown(address(other)).is_ok(), "{one} {other}");
+    }
+}
+
+#[test]
+fn sockets_without_an_address_count_in_all_only() {
+    let options = Options { unknown_sockets: 3, unknown_sockets_per_address: 1, ..Options::default() };
+    let sockets = Sockets::new(options);
+    let mut held: Vec<_> = (0..3).map(|_| sockets.take_unknown(None).unwrap()).collect();
+    assert!(sockets.take_unknown(None).is_err());
+    // A connection that is being closed leaves its place in all to others.
+    held[0].closing();
+    assert!(sockets.take_unknown(None).is_ok());
+    let address = ClientAddress::from(std::net::IpAddr::from([192, 0, 2, 1]));
+    let mut ending = sockets.take_unknown(Some(address)).unwrap();
+    ending.closing();
+    assert!(sockets.take_unknown(Some(address)).is_err());
+    drop(ending);
+    // What is refused for one limit holds no place of the other.
+    held.push(sockets.take_unknown(None).unwrap());
+    assert!(sockets.take_unknown(Some(address)).is_err());
+    held.clear();
+    assert!(sockets.take_unknown(Some(address)).is_ok());
 }

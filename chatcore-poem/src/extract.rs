@@ -7,7 +7,7 @@ use chatcore::{
     Code, Error, FieldError, Principal,
     model::{Bound, Cursor, SessionId, UserId},
 };
-use chatcore_http::{bearer, read_body};
+use chatcore_http::{bearer, check_conditions, read_body};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -48,6 +48,7 @@ impl<'a> ApiExtractor<'a> for Caller {
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let principal = State::of(request).map_err(ApiError)?.principal(request).await.map_err(ApiError)?;
+        check_conditions(request).map_err(ApiError)?;
         Ok(Self(principal))
     }
 }
@@ -132,6 +133,7 @@ impl Listener {
         let principal = State::of(request)?.authenticator.authenticate(token.ok_or(Error::AuthRequired)?).await?;
         let detail = "accept application/json or text/event-stream";
         let form = form.ok_or(Error::Refused { code: Code::NotAcceptable, detail })?;
+        check_conditions(request)?;
         Ok(Self { principal, form })
     }
 }

@@ -102,7 +102,8 @@ impl ChatFrontend {
         let api = Arc::new(service(&self.state.chat, &self.state.sockets).into_endpoint());
         let document = self.openapi().to_string();
         let mut app = app
-            .at("/ws", self.wrap(get(WsEndpoint)))
+            // poem answers HEAD as GET where it has no endpoint of its own, and would upgrade it.
+            .at("/ws", self.wrap(get(WsEndpoint).head(WsEndpoint)))
             .at("/openapi.json", self.wrap(get(fixed("application/json", document.into()))))
             .at("/docs", self.wrap(get(fixed("text/html; charset=utf-8", self.docs.clone().into()))));
         for base in BASES {

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use chatcore::{Code, Error};
-use chatcore_http::read_away;
+use chatcore_http::{check_head, read_away};
 use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
@@ -189,9 +189,17 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
 
         read_away(&mut request);
         let span = tracing::info_span!("request", request_id = id);
-        let called = self.inner.call(request).instrument(span.clone());
+        let called = async {
+            check_head(&mut request).map_err(ApiError)?;
+            if request.original_uri().path() == "*" {
+                // OPTIONS * asks whether the server is there (RFC 9110, section 9.3.7).
+                return Ok::<_, poem::Error>(Response::builder().status(StatusCode::NO_CONTENT).finish());
+            }
+            Ok(self.inner.call(request).await?.into_response())
+        };
+        let called = called.instrument(span.clone());
         let mut response = match AssertUnwindSafe(called).catch_unwind().await {
-            Ok(Ok(output)) => output.into_response(),
+            Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is::<MethodNotAllowedError>() => {
                 let allow = self.routes.allow(&path);
                 let mut response = if method == Method::OPTIONS && allow.is_some() {

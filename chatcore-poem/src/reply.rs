@@ -46,12 +46,13 @@ macro_rules! failures {
 
 failures! {
     /// Every operation.
-    Always = 401 "No token, or not a valid one", 500 "An internal error", 503 "Busy: try again";
+    Always = 401 "No token, or not a valid one", 412 "A precondition that does not hold", 500 "An internal error",
+        503 "Busy: try again";
     /// Operations with parameters.
     Params = 400 "A parameter cannot be parsed", 422 "A parameter is not acceptable";
     /// Operations with a body.
-    Body = 400 "The request cannot be parsed", 413 "The body is too large", 415 "The body is not application/json",
-        422 "The request is not acceptable";
+    Body = 400 "The request cannot be parsed", 408 "The body took too long", 413 "The body is too large",
+        415 "The body is not application/json, or is compressed", 422 "The request is not acceptable";
     /// Operations on a session.
     OfSession = 400 "An id cannot be parsed", 403 "Not allowed", 404 "No such thing, or the caller may not know of it";
     /// Operations that can be followed.

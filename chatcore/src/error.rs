@@ -159,8 +159,12 @@ codes! {
     ResourceLimitExceeded = "RESOURCE_LIMIT_EXCEEDED", 422, 4400, "Limit passed";
     MethodNotAllowed = "METHOD_NOT_ALLOWED", 405, 4400, "Method not allowed";
     NotAcceptable = "NOT_ACCEPTABLE", 406, 4400, "Not acceptable";
+    RequestTimeout = "REQUEST_TIMEOUT", 408, 4408, "The request took too long";
+    PreconditionFailed = "PRECONDITION_FAILED", 412, 4400, "Precondition failed";
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", 413, 1009, "Payload too large";
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", 415, 1003, "Unsupported media type";
+    UnsupportedContentEncoding = "UNSUPPORTED_CONTENT_ENCODING", 415, 1003, "Unsupported content encoding";
+    ExpectationFailed = "EXPECTATION_FAILED", 417, 4400, "Expectation failed";
     UpgradeRequired = "UPGRADE_REQUIRED", 426, 4400, "WebSocket upgrade required";
     SessionNotFound = "SESSION_NOT_FOUND", 404, 4404, "Session not found";
     SessionAccessDenied = "SESSION_ACCESS_DENIED", 403, 4403, "Not a participant";
@@ -183,6 +187,7 @@ codes! {
     ServiceUnavailable = "SERVICE_UNAVAILABLE", 503, 1013, "Service unavailable";
     OutcomeUnknown = "OUTCOME_UNKNOWN", 503, 1011, "Outcome unknown";
     InternalError = "INTERNAL_ERROR", 500, 1011, "Internal error";
+    NotImplemented = "NOT_IMPLEMENTED", 501, 4400, "Not implemented";
 }
 
 impl Error {
@@ -232,8 +237,8 @@ impl Error {
         }
     }
 
-    /// The headers that belong to its HTTP status (RFC 9110, sections 10.2.3 and 11.6.1; RFC 6455, section 4.2.2), by name: what to
-    /// authenticate with, what to upgrade to, when to try again.
+    /// The headers that belong to its HTTP status (RFC 9110, sections 7.8, 10.2.3, 11.6.1, 15.5.9, 15.5.16; RFC 6455,
+    /// section 4.2.2), by name: what to authenticate with, what to send, what to upgrade to, when to try again.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let code = self.code();
@@ -242,7 +247,13 @@ impl Error {
         } else if code.status() == 401 {
             &[("WWW-Authenticate", "Bearer error=\"invalid_token\"")]
         } else if code == Code::UpgradeRequired {
-            &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
+            &[("Connection", "upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
+        } else if code == Code::UnsupportedMediaType {
+            &[("Accept", "application/json")]
+        } else if code == Code::UnsupportedContentEncoding {
+            &[("Accept-Encoding", "identity")]
+        } else if code == Code::RequestTimeout {
+            &[("Connection", "close")]
         } else {
             &[]
         };

@@ -1,5 +1,12 @@
-//! The server against clients that are slow on purpose.
+//! The server against clients that are slow on purpose, and against unusual and wrong requests and frames.
 #![allow(missing_docs, reason = "tests")]
+
+#[path = "serve/http.rs"]
+mod http;
+#[path = "serve/raw.rs"]
+mod raw;
+#[path = "serve/websocket.rs"]
+mod websocket;
 
 use std::{
     io::{Read as _, Write as _},
@@ -70,7 +77,7 @@ async fn a_head_or_a_body_that_does_not_come_ends_the_wait() {
     body.write_all(head.as_bytes()).unwrap();
     let ends = tokio::task::spawn_blocking(|| (rest(silent), rest(half), rest(body))).await.unwrap();
     assert_eq!((ends.0.as_str(), ends.1.as_str()), ("", ""));
-    assert!(ends.2.starts_with("HTTP/1.1 400") && ends.2.contains("VALIDATION_INVALID_FORMAT"), "{}", ends.2);
+    assert!(ends.2.starts_with("HTTP/1.1 408") && ends.2.contains("REQUEST_TIMEOUT"), "{}", ends.2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,4 +210,23 @@ async fn an_idle_connection_ends_and_a_head_that_was_begun_is_waited_for() {
     })
     .await
     .unwrap();
+}
+// Linux gives a machine all of 127.0.0.0/8.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_of_one_address_leave_room_for_others() {
+    let served = serve(ServeOptions { connections_per_address: 1, ..ServeOptions::default() }).await;
+    let ask = async |from: [u8; 4]| {
+        let client = reqwest::Client::builder().local_address(std::net::IpAddr::from(from)).no_proxy().build().unwrap();
+        let answer = client.get(format!("http://{}/openapi.json", served.address)).send().await;
+        answer.map(|answer| answer.status().as_u16())
+    };
+    let silent = TcpStream::connect(&served.address).unwrap();
+    // The answer to one connection too many can be lost, since the server reads nothing of it.
+    assert!(ask([127, 0, 0, 1]).await.is_ok_and(|status| status == 429) || ask([127, 0, 0, 1]).await.is_err());
+    assert_eq!(ask([127, 0, 0, 2]).await.unwrap(), 200);
+    drop(silent);
+    while !ask([127, 0, 0, 1]).await.is_ok_and(|status| status == 200) {
+        tokio::task::yield_now().await;
+    }
 }

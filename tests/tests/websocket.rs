@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use chatcore::{Limits, identity::Claims};
 use chatcore_poem::{Options, Origins};
-use chatcore_tests::{Backend, Server, Socket, on_every_store, token, token_with};
+use chatcore_tests::{Backend, Server, Socket, on_every_store, patient, token, token_with};
 use serde_json::{Value, json};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::{
     Message,
     protocol::frame::{
         Frame,
         coding::{Data, OpCode},
     },
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Error, client::IntoClientRequest as _},
 };
 
 fn content(frame: &Value) -> &str {
@@ -330,6 +335,72 @@ async fn sockets_are_counted() {
     // A place is free again once a socket has gone.
     second.cut();
     while open("a").await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Opens a socket from this address of the machine, and says nothing; gives the status with which that was refused.
+async fn silent(server: &Server, from: &str, path: &str) -> Result<WebSocketStream<TcpStream>, u16> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    let stream = socket.connect(server.address.parse().unwrap()).await.unwrap();
+    let mut request = format!("ws://{}{path}", server.address).into_client_request().unwrap();
+    if path == "/graphql" {
+        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    }
+    match client_async(request, stream).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(response)) => Err(response.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+// Linux gives a machine all of 127.0.0.0/8.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_sockets_of_one_address_leave_room_for_others() {
+    let server = Server::start(Backend::Memory).await;
+    server.client("a").await;
+    let (one, other, paths) = ("127.0.0.1", "127.0.0.2", ["/ws", "/graphql"]);
+    let mut known = Socket::open(&server.address, "", None).await;
+    let mut open = Vec::new();
+    for n in 0..1_000 {
+        match silent(&server, one, paths[n % 2]).await {
+            Ok(socket) => open.push(socket),
+            Err(status) => assert_eq!(status, 429),
+        }
+    }
+    // Both protocols share the limit, and a client at another address has a limit of its own.
+    for path in paths {
+        assert!(silent(&server, other, path).await.is_ok(), "no room for another address at {path}");
+    }
+    assert_eq!(open.len() + 1, Options::default().unknown_sockets_per_address);
+    for path in paths {
+        assert_eq!(silent(&server, one, path).await.err(), Some(429));
+    }
+    // A client that says who it is needs no such place, and gives it back.
+    let _by_header = server.socket("a").await;
+    assert_eq!(known.ask("authenticate", json!({ "token": token("a") })).await["event"], "ack");
+    let again = silent(&server, one, "/graphql").await.unwrap();
+    assert_eq!(silent(&server, one, "/ws").await.err(), Some(429));
+    // So does a socket that ends.
+    drop(again);
+    while silent(&server, one, "/ws").await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+// The connection of a client that was refused lasts until the client ends it, too, or a time has passed.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_sockets_of_one_address_count_until_they_have_ended() {
+    let options = Options { unknown_sockets_per_address: 1, ..patient() };
+    let server = Server::start_with(Backend::Memory, Limits::default(), options).await;
+    let mut refused = Socket::open(&server.address, "", None).await;
+    refused.raw(Message::binary(vec![0])).await;
+    assert_eq!(refused.event().await["data"]["code"], "AUTH_REQUIRED");
+    assert_eq!(silent(&server, "127.0.0.1", "/ws").await.err(), Some(429));
+    refused.cut();
+    while silent(&server, "127.0.0.1", "/ws").await.is_err() {
         tokio::task::yield_now().await;
     }
 }

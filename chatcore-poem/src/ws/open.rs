@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chatcore::{Error, Principal, Result, chat::Start, model::SessionId};
-use chatcore_http::{Handshake, Place, UserPlace, bearer};
+use chatcore_http::{ClientAddress, Handshake, UnknownPlace, UserPlace, bearer};
 use poem::{Endpoint, Request, Response};
 
 use super::socket;
@@ -17,8 +17,8 @@ pub(super) struct Opening {
     pub(super) who: Option<(Principal, UserPlace)>,
     /// The session to subscribe to at once, and from where on.
     pub(super) session: Option<(SessionId, Start)>,
-    /// The place among those who have not said who they are.
-    pub(super) unknown: Option<Place>,
+    /// The place of a socket whose user is not known yet.
+    pub(super) unknown: Option<UnknownPlace>,
 }
 
 impl Endpoint for WsEndpoint {
@@ -70,6 +70,6 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
         }
         None => None,
     };
-    let unknown = if who.is_none() { Some(state.sockets.take_unknown()?) } else { None };
+    let unknown = if who.is_none() { Some(state.sockets.take_unknown(ClientAddress::of(request))?) } else { None };
     Ok(Opening { who, session: session_id.map(|id| (id, start)), unknown })
 }

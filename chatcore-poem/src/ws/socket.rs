@@ -14,7 +14,7 @@ use chatcore::{
     model::{Cursor, SessionId},
 };
 use chatcore_http::{
-    Options, Socket, UserPlace, close, close_code,
+    Options, Socket, UnknownPlace, UserPlace, close, close_code,
     tungstenite::{self, Message, Utf8Bytes},
 };
 use futures_util::{
@@ -65,22 +65,28 @@ struct Life {
 
 pub(super) async fn run(stream: Socket, state: Arc<State>, opening: Opening) {
     let (mut sink, mut source) = stream.split();
+    let Opening { who, session, mut unknown } = opening;
     let end = tokio::select! {
         () = state.sockets.stopping() => Some((1001, "the server ends")),
-        end = talk(&state, &mut sink, &mut source, opening) => end,
+        end = talk(&state, &mut sink, &mut source, who, session, &mut unknown) => end,
     };
+    if let Some(unknown) = &mut unknown {
+        unknown.closing();
+    }
     if let Some((code, reason)) = end {
         close(sink, source, code, reason).await;
     }
+    drop(unknown);
 }
 
 async fn talk(
     state: &State,
     sink: &mut SplitSink<Socket, Message>,
     source: &mut SplitStream<Socket>,
-    opening: Opening,
+    who: Option<(Principal, UserPlace)>,
+    session: Option<(SessionId, Option<Seq>)>,
+    unknown: &mut Option<UnknownPlace>,
 ) -> End {
-    let Opening { who, session, unknown } = opening;
     let (principal, _slot) = match who {
         Some(who) => who,
         None => match authenticate(state, sink, source).await {
@@ -88,7 +94,7 @@ async fn talk(
             Err(end) => return end,
         },
     };
-    drop(unknown);
+    *unknown = None;
     let (orders, queue) = mpsc::channel(WAITING);
     if let Some((session_id, start)) = session {
         match state.chat.subscribe(&principal, session_id, start).await {
