@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use chatcore::{
     StoreError,
-    model::{Event, Profile, Session, UserId},
+    model::{Event, Profile, Session, SessionId, UserId},
     store::{
         Change, ChatStore, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery,
         PublicSessions, SessionFacts, Slice,
@@ -155,11 +155,11 @@ impl ChatStore for SurrealStore {
         lists::participants(&self.engine, queries).await
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
         lists::sessions_of(&self.engine, &self.cache, user, slice).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
         lists::public_sessions(&self.engine, &self.cache, user, slice).await
     }
 

@@ -165,7 +165,7 @@ pub(crate) struct PublicSessionsResponse {
 
 impl From<PublicSessionPage> for PublicSessionsResponse {
     fn from(page: PublicSessionPage) -> Self {
-        let PublicSessionPage { sessions, total } = page;
+        let PublicSessionPage { sessions, next: _, total } = page;
         Self { sessions: sessions.into_iter().map(Into::into).collect(), total }
     }
 }

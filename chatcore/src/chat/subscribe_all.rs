@@ -154,7 +154,7 @@ impl Chat {
 
     /// The sessions that the caller is in; one more than a stream may have, where there are more.
     async fn present(&self, principal: &Principal) -> Result<Vec<SessionId>> {
-        let slice = Slice { skip: 0, limit: self.inner.limits.stream_sessions as u64 + 1 };
+        let slice = Slice::first(self.inner.limits.stream_sessions as u64 + 1);
         let sessions = self.inner.store.sessions_of(&principal.user_id, slice).await?;
         Ok(sessions.into_iter().map(|(session, _)| session.id).collect())
     }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    kit::{ALL, Room, Store, at, change, content, creation, participants_of, session, stay, text, user},
+    kit::{Room, Store, at, change, content, creation, everything, participants_of, session, stay, text, user},
     samples::{every_kind, tricky_texts},
 };
 use crate::{
@@ -114,8 +114,8 @@ pub(super) async fn times_keep_their_microseconds(store: Store) {
         let facts = room.facts(std::slice::from_ref(&owner)).await;
         assert_eq!((facts.head.at, facts.session.as_ref()), (updated_at, Some(&session)));
         assert_eq!(facts.participants, [Some(record.clone())]);
-        assert_eq!(participants_of(&store, session.id, ALL).await, [record]);
-        assert_eq!(store.sessions_of(&owner, ALL).await.expect("sessions"), [(session, facts.head)]);
+        assert_eq!(participants_of(&store, session.id, everything()).await, [record]);
+        assert_eq!(store.sessions_of(&owner, everything()).await.expect("sessions"), [(session, facts.head)]);
         let profile = Profile { updated_at, ..Profile::unknown(owner.clone()) };
         store.put_profile(profile.clone()).await.expect("kept");
         assert_eq!(store.profiles(&[owner]).await.expect("profiles"), [Some(profile)]);
