@@ -93,7 +93,7 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The cursor of the entry after which to begin. The entry may be gone in the meantime.")] after: Option<String>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<SessionConnection>> {
         let call = Use::of(context).await?;
         let list = List::sessions();
@@ -110,7 +110,7 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The cursor of the entry after which to begin. The entry may be gone in the meantime.")] after: Option<String>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<PublicSessionConnection>> {
         let call = Use::of(context).await?;
         let list = List::public_sessions();
@@ -129,7 +129,7 @@ impl Query {
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The cursor of the entry after which to begin. The entry may be gone in the meantime.")] after: Option<String>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(desc = "Whether to show e-mail addresses: to owners and admins all, to others their own.")]
         include_email: Option<bool>,
     ) -> Result<Option<ParticipantConnection>> {

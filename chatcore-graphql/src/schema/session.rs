@@ -124,7 +124,7 @@ impl Session {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The cursor of the entry after which to begin. The entry may be gone in the meantime.")] after: Option<String>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(desc = "Whether to show e-mail addresses: to owners and admins all, to others their own.")]
         include_email: Option<bool>,
     ) -> Result<Option<ParticipantConnection>> {

@@ -187,7 +187,7 @@ pub(crate) struct SessionResponse {
     created_at: DateTime<Utc>,
     /// When the settings last changed.
     updated_at: DateTime<Utc>,
-    /// The first 50, in the order in which they came.
+    /// The first 50, in the order in which they came. For more: `GET …/participants`, `after` the id of the last one.
     participants: Vec<ParticipantResponse>,
     /// The newest 50, oldest of them first.
     messages: Vec<MessageResponse>,

@@ -202,8 +202,8 @@ async fn a_page_of_sessions_is_full_though_entries_ceased_to_be_while_it_was_rea
     // The list names them, and nothing is found when what is told of them is read.
     for id in gone {
         let mut binds = bind("listing", keys::listing(id));
-        binds.insert("session", keys::session(id));
-        store.engine.write("CREATE $listing SET session = $session RETURN NONE", binds).await.expect("a listing");
+        binds.insert("of", keys::session(id));
+        store.engine.write("CREATE $listing SET session = $of RETURN NONE", binds).await.expect("a listing");
     }
     let page = async |after, limit| {
         let found = store.public_sessions(&ana, Slice { after, skip: 0, limit }).await.expect("a page").sessions;
