@@ -11,7 +11,7 @@ use std::{
 
 use chatcore::{
     Chat, ChatStore, Limits, MemoryStore, StoreError, async_trait,
-    model::{Event, Profile, Session, UserId},
+    model::{Event, Profile, Session, SessionId, UserId},
     store::{
         Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
         SessionFacts, Slice,
