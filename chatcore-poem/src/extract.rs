@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, str::FromStr};
 use bytes::Bytes;
 use chatcore::{
     Code, Error, FieldError, Principal,
-    model::{Bound, Cursor, SessionId, UserId},
+    model::{Bound, Cursor, ParticipantId, SessionId, UserId},
 };
 use chatcore_http::{bearer, check_conditions, read_body};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
@@ -175,8 +175,13 @@ macro_rules! text_param {
 }
 
 text_param!(
-    /// A session's id in a path.
+    /// A session's id in a path or a query.
     SessionParam(SessionId),
+    MetaSchema::new_with_format("string", "uuid")
+);
+text_param!(
+    /// A participant's id in a query.
+    ParticipantParam(ParticipantId),
     MetaSchema::new_with_format("string", "uuid")
 );
 text_param!(
@@ -218,6 +223,12 @@ impl CursorParam {
 impl SessionParam {
     fn parse(text: &str) -> Result<Self, String> {
         SessionId::from_str(text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl ParticipantParam {
+    fn parse(text: &str) -> Result<Self, String> {
+        ParticipantId::from_str(text).map(Self).map_err(|error| error.to_string())
     }
 }
 

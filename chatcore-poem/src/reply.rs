@@ -143,11 +143,6 @@ impl<T, const STATUS: u16> Reply<T, STATUS> {
     pub(crate) fn new(body: impl Into<T>) -> Self {
         Self { body: body.into(), headers: HeaderMap::new() }
     }
-
-    fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
-        self
-    }
 }
 
 impl<T: Serialize + Send, const STATUS: u16> IntoResponse for Reply<T, STATUS> {
@@ -186,17 +181,20 @@ impl<T: Type + Serialize, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
     }
 }
 
-/// A success of a page, with `Link` (RFC 8288) to its neighbours.
+/// The header `Link` (RFC 8288) with this value.
+fn link_header(value: String) -> Option<(HeaderName, HeaderValue)> {
+    Some((LINK, HeaderValue::try_from(value).ok()?))
+}
+
+/// A success of a page, with `Link` to its neighbours.
 pub(crate) struct Paged<T>(Reply<T>);
 
 impl<T> Paged<T> {
     /// A page with the value of its `Link`.
     pub(crate) fn linked(body: T, link: Option<String>) -> Self {
-        let reply = Reply::new(body);
-        Self(match link.map(HeaderValue::try_from) {
-            Some(Ok(link)) => reply.header(LINK, link),
-            Some(Err(_)) | None => reply,
-        })
+        let mut reply = Reply::new(body);
+        reply.headers.extend(link.and_then(link_header));
+        Self(reply)
     }
 }
 
@@ -222,7 +220,7 @@ impl<T: Type + Serialize> ApiResponse for Paged<T> {
 
 /// A page of events, or a stream of them.
 pub(crate) enum Events {
-    Page { body: String, link: String },
+    Page { body: String, link: Option<String> },
     Stream(SSE),
 }
 
@@ -230,7 +228,9 @@ impl IntoResponse for Events {
     fn into_response(self) -> Response {
         let mut response = match self {
             Self::Page { body, link } => {
-                Response::builder().content_type("application/json").header(LINK, link).body(body)
+                let mut response = Response::builder().content_type("application/json").body(body);
+                response.headers_mut().extend(link.and_then(link_header));
+                response
             }
             Self::Stream(stream) => stream.into_response(),
         };

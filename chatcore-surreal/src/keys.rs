@@ -40,9 +40,15 @@ fn range(table: &'static str, start: Vec<Value>, end: Vec<Value>) -> RecordId {
     RecordId::new(table, RecordIdKeyRange { start: key(start), end: key(end) })
 }
 
-/// Every key that begins with this.
-fn below(table: &'static str, first: Value) -> RecordId {
-    range(table, vec![first.clone()], vec![first, Value::Range(Box::new(Range::unbounded()))])
+/// Every key that begins with this; after a second part, only those with a higher one.
+fn below(table: &'static str, first: Value, after: Option<Value>) -> RecordId {
+    let key = |parts| RecordIdKey::Array(Array::from(parts));
+    let start = match after {
+        None => Bound::Included(key(vec![first.clone()])),
+        Some(second) => Bound::Excluded(key(vec![first.clone(), second])),
+    };
+    let end = Bound::Included(key(vec![first, Value::Range(Box::new(Range::unbounded()))]));
+    RecordId::new(table, RecordIdKeyRange { start, end })
 }
 
 pub(crate) fn log(SessionId(session): SessionId, seq: Seq) -> RecordId {
@@ -75,25 +81,32 @@ pub(crate) fn seat(SessionId(session): SessionId, ParticipantId(stay): Participa
     id("seat", [uuid(session), uuid(stay)])
 }
 
-pub(crate) fn seats(SessionId(session): SessionId) -> RecordId {
-    below("seat", uuid(session))
+/// The seats of a session, or those after a stay.
+pub(crate) fn seats(SessionId(session): SessionId, after: Option<ParticipantId>) -> RecordId {
+    below("seat", uuid(session), after.map(|ParticipantId(stay)| uuid(stay)))
 }
 
 pub(crate) fn membership(user: &UserId, session: SessionId) -> RecordId {
     id("membership", [text(user.as_str()), inverted(session)])
 }
 
-pub(crate) fn memberships(user: &UserId) -> RecordId {
-    below("membership", text(user.as_str()))
+/// The memberships of a user, or those in sessions after this one, which are older.
+pub(crate) fn memberships(user: &UserId, after: Option<SessionId>) -> RecordId {
+    below("membership", text(user.as_str()), after.map(inverted))
 }
 
 pub(crate) fn listing(session: SessionId) -> RecordId {
     id("listing", [inverted(session)])
 }
 
-/// Every listing.
-pub(crate) fn listings() -> RecordId {
-    range("listing", vec![uuid(Uuid::nil())], vec![uuid(Uuid::max())])
+/// Every listing, or those of sessions after this one, which are older.
+pub(crate) fn listings(after: Option<SessionId>) -> RecordId {
+    let key = |part| RecordIdKey::Array(Array::from(vec![part]));
+    let start = match after {
+        None => Bound::Included(key(uuid(Uuid::nil()))),
+        Some(session) => Bound::Excluded(key(inverted(session))),
+    };
+    RecordId::new("listing", RecordIdKeyRange { start, end: Bound::Included(key(uuid(Uuid::max()))) })
 }
 
 pub(crate) fn profile(user: &UserId) -> RecordId {

@@ -61,10 +61,10 @@ pub(crate) struct List {
 
 impl List {
     pub(crate) fn of(query: &ParticipantsQuery) -> Self {
-        let ParticipantsQuery { session_id, slice: Slice { skip, limit } } = *query;
+        let ParticipantsQuery { session_id, slice: Slice { after, skip, limit } } = *query;
         // Within a closure the database takes no larger numbers. No session has as many participants.
         let most = |number: u64| signed(number.min(u32::MAX.into()));
-        Self { seats: keys::seats(session_id), skip: most(skip), limit: most(limit) }
+        Self { seats: keys::seats(session_id, after), skip: most(skip), limit: most(limit) }
     }
 }
 
@@ -80,12 +80,44 @@ struct Count {
     count: i64,
 }
 
-fn binds(slice: Slice, range: (&'static str, RecordId)) -> Variables {
+fn binds(slice: Slice<SessionId>, range: (&'static str, RecordId)) -> Variables {
     let mut binds = Variables::new();
     binds.insert("skip", signed(slice.skip));
     binds.insert("limit", signed(slice.limit));
     binds.insert(range.0, range.1);
     binds
+}
+
+/// A part of a list of sessions that is read in two steps: which sessions, and then what is told of them.
+struct Part {
+    found: Vec<(Session, Head)>,
+    /// What is still to be read; `None` when all is there.
+    rest: Option<Slice<SessionId>>,
+}
+
+impl Part {
+    const fn of(slice: Slice<SessionId>) -> Self {
+        Self { found: Vec::new(), rest: Some(slice) }
+    }
+
+    /// Takes what the list named for the slice and is still to be listed. A session may cease to be between the two steps:
+    /// what comes after it takes its place, since a part is shorter than asked for only where the list ends.
+    async fn take(
+        &mut self,
+        engine: &Engine,
+        cache: &Cache,
+        slice: Slice<SessionId>,
+        named: Vec<RecordId>,
+        listed: impl Fn(&Session) -> bool,
+    ) -> Result<(), StoreError> {
+        let (count, last) = (named.len() as u64, named.last().map(keys::as_session).transpose()?);
+        let before = self.found.len();
+        self.found.extend(whole(engine, cache, named).await?.into_iter().filter(|(session, _)| listed(session)));
+        let missing = slice.limit.saturating_sub((self.found.len() - before) as u64);
+        let goes_on = last.is_some() && count == slice.limit && missing > 0;
+        self.rest = goes_on.then_some(Slice { after: last, skip: 0, limit: missing });
+        Ok(())
+    }
 }
 
 pub(crate) async fn participants(
@@ -104,29 +136,34 @@ pub(crate) async fn sessions_of(
     engine: &Engine,
     cache: &Cache,
     user: &UserId,
-    slice: Slice,
+    slice: Slice<SessionId>,
 ) -> Result<Vec<(Session, Head)>, StoreError> {
-    // A deleted session keeps its members, of whom there may be any number: it is left out when read.
-    let ids = engine.rows(MEMBERSHIPS, binds(slice, ("memberships", keys::memberships(user)))).await?;
-    let mut sessions = whole(engine, cache, ids).await?;
-    sessions.retain(|(session, _)| session.is_active);
-    Ok(sessions)
+    let mut part = Part::of(slice);
+    while let Some(slice) = part.rest {
+        // A deleted session keeps its members, of whom there may be any number: it is left out when read.
+        let memberships = keys::memberships(user, slice.after);
+        let ids = engine.rows(MEMBERSHIPS, binds(slice, ("memberships", memberships))).await?;
+        part.take(engine, cache, slice, ids, |session| session.is_active).await?;
+    }
+    Ok(part.found)
 }
 
 pub(crate) async fn public_sessions(
     engine: &Engine,
     cache: &Cache,
     user: &UserId,
-    slice: Slice,
+    slice: Slice<SessionId>,
 ) -> Result<PublicSessions, StoreError> {
-    let mut binds = binds(slice, ("memberships", keys::memberships(user)));
-    binds.insert("listings", keys::listings());
-    binds.insert("public", SessionType::Public.as_str().to_owned());
-    let Listed { page, own, listed } = engine.value(LISTINGS, binds).await?;
-    let total = unsigned(listed.first().map_or(0, |listed| listed.count) - own)?;
-    let mut sessions = whole(engine, cache, page).await?;
-    sessions.retain(|(session, _)| can_be_joined(session));
-    Ok(PublicSessions { sessions, total })
+    let (mut part, mut total) = (Part::of(slice), 0);
+    while let Some(slice) = part.rest {
+        let mut binds = binds(slice, ("memberships", keys::memberships(user, None)));
+        binds.insert("listings", keys::listings(slice.after));
+        binds.insert("public", SessionType::Public.as_str().to_owned());
+        let Listed { page, own, listed } = engine.value(LISTINGS, binds).await?;
+        total = unsigned(listed.first().map_or(0, |listed| listed.count) - own)?;
+        part.take(engine, cache, slice, page, can_be_joined).await?;
+    }
+    Ok(PublicSessions { sessions: part.found, total })
 }
 
 /// Whether a session is in the public list.

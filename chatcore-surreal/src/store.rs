@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use chatcore::{
     StoreError,
-    model::{Event, Session, UserId},
+    model::{Event, Session, SessionId, UserId},
     store::{
         Change, ChatStore, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery,
         ProfileRecord, PublicSessions, SessionFacts, Slice,
@@ -171,11 +171,11 @@ impl ChatStore for SurrealStore {
         lists::participants(&self.engine, queries).await
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
         lists::sessions_of(&self.engine, &self.cache, user, slice).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
         lists::public_sessions(&self.engine, &self.cache, user, slice).await
     }
 

@@ -21,7 +21,7 @@ use chatcore::{
 use chatcore_surreal::{ConnectError, SurrealOptions, SurrealStore};
 use kit::{assert_dense, creation, facts, log, message, session, user};
 
-const ALL: Slice = Slice { skip: 0, limit: 100 };
+const ALL: Slice<SessionId> = Slice::first(100);
 
 fn url(folder: &Path) -> String {
     format!("surrealkv://{}/not/there/yet", folder.display())

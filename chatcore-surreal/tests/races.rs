@@ -16,8 +16,6 @@ use chatcore_surreal::SurrealStore;
 use kit::{assert_dense, claiming, creation, facts, govern, joining, log, message, removing, session, user};
 use tempfile::TempDir;
 
-const ALL: Slice = Slice { skip: 0, limit: 100 };
-
 /// So many stores on one database, in memory and on disk, each with what must be kept as long.
 async fn both(count: usize) -> [(Vec<Arc<SurrealStore>>, TempDir); 2] {
     let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
@@ -147,11 +145,11 @@ async fn the_last_seat_is_given_once() {
             for store in &stores {
                 let facts = facts(store, session.id, &[], Freshness::Fresh).await;
                 assert_eq!(facts.session.expect("a session").participant_count, 3);
-                let all = ParticipantsQuery { session_id: session.id, slice: ALL };
+                let all = ParticipantsQuery { session_id: session.id, slice: Slice::first(100) };
                 assert_eq!(store.participants(&[all]).await.expect("participants")[0].len(), 3);
                 assert_dense(&log(&**store, session.id).await);
             }
-            let listed = stores[0].public_sessions(&user("stranger"), ALL).await.expect("sessions");
+            let listed = stores[0].public_sessions(&user("stranger"), Slice::first(100)).await.expect("sessions");
             assert_eq!((listed.sessions.len(), listed.total), (0, 0), "all of them are full");
         }
     }

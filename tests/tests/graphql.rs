@@ -499,12 +499,11 @@ async fn values_that_are_not_acceptable_fail_their_field() {
     for first in [0, -1, 101, i32::MIN] {
         fails("sessions", page, json!({ "first": first }), "VALIDATION_INVALID_VALUE").await;
     }
-    for after in ["", "\0", "x", "b2Zmc2V0Oi0x", &"x".repeat(60_000)] {
+    // "offset:18446744073709551615" is among them, and "1:sessions:x".
+    let bad = ["", "\0", "x", "b2Zmc2V0OjE4NDQ2NzQ0MDczNzA5NTUxNjE1", "MTpzZXNzaW9uczp4", &"x".repeat(60_000)];
+    for after in bad {
         fails("sessions", page, json!({ "after": after }), "VALIDATION_INVALID_FORMAT").await;
     }
-    // "offset:18446744073709551615"
-    let answer = client.ask(page, json!({ "after": "b2Zmc2V0OjE4NDQ2NzQ0MDczNzA5NTUxNjE1" })).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
     witness.untouched().await;
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use chatcore::{
     Chat, ChatStore, Limits, MemoryStore, StoreError, async_trait,
-    model::{Event, Session, UserId},
+    model::{Event, Session, SessionId, UserId},
     store::{
         Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, ProfileRecord,
         PublicSessions, SessionFacts, Slice,
@@ -57,11 +57,11 @@ impl ChatStore for Away {
         self.call()?.participants(queries).await
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
         self.call()?.sessions_of(user, slice).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
         self.call()?.public_sessions(user, slice).await
     }
 

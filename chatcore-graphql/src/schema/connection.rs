@@ -1,6 +1,6 @@
 //! Connections and cursors, as Relay has them (Relay's "GraphQL Cursor Connections Specification").
 
-use std::sync::Arc;
+use std::{fmt::Display, marker::PhantomData, str::FromStr, sync::Arc};
 
 use async_graphql::{
     OutputType, SimpleObject,
@@ -8,9 +8,9 @@ use async_graphql::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chatcore::{
-    Chat, Code, Error, Result,
-    chat::{EventPage, EventView, MessagesOf, ParticipantsOf},
-    model::{Bound, MessagePage, MessageWindow, Page, Participant, SessionId},
+    Code, Error, Result,
+    chat::{EventPage, EventView, MessagesOf},
+    model::{Bound, ListPage, MessagePage, MessageWindow, Page, Participant, ParticipantId, SessionId, SessionSummary},
 };
 
 use super::{
@@ -77,56 +77,118 @@ pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
 
-/// The cursor of the entry with so many before it.
-fn offset_cursor(offset: u64) -> String {
-    URL_SAFE_NO_PAD.encode(format!("offset:{offset}"))
-}
-
 fn bad_cursor(name: &str, expected: &str) -> Error {
     Error::malformed(name, expected)
 }
 
-/// The page of a list behind a cursor.
-pub(super) fn page(first: Option<i32>, after: Option<&str>) -> Result<Page> {
-    let offset = |cursor: &str| {
+/// A list whose entries have ids of the type `K`. Its cursors are of this list only: each says of which list it is and names
+/// its entry.
+pub(super) struct List<K> {
+    name: String,
+    ids: PhantomData<fn() -> K>,
+}
+
+impl List<SessionId> {
+    /// The sessions that the caller is in.
+    pub(super) fn sessions() -> Self {
+        Self::named("sessions")
+    }
+
+    /// The sessions that the caller could join.
+    pub(super) fn public_sessions() -> Self {
+        Self::named("publicSessions")
+    }
+}
+
+impl List<ParticipantId> {
+    /// The participants of a session.
+    pub(super) fn participants(session_id: SessionId) -> Self {
+        Self::named(format!("participants/{session_id}"))
+    }
+}
+
+impl<K: Display + FromStr> List<K> {
+    fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ids: PhantomData }
+    }
+
+    /// The number of the form of cursors; a cursor of another form is refused.
+    const FORM: u32 = 1;
+
+    fn prefix(&self) -> String {
+        format!("{}:{}:", Self::FORM, self.name)
+    }
+
+    /// The cursor of an entry.
+    fn cursor(&self, id: &K) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}{id}", self.prefix()))
+    }
+
+    /// The entry of a cursor.
+    fn entry(&self, cursor: &str) -> Option<K> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        std::str::from_utf8(&bytes).ok()?.strip_prefix("offset:")?.parse::<u64>().ok()
-    };
-    let skip = match after {
-        None => 0,
-        Some(cursor) => {
-            let offset = offset(cursor).ok_or_else(|| bad_cursor("after", "a cursor as the server gave it out"))?;
-            offset.saturating_add(1)
-        }
-    };
-    Ok(Page { skip, limit: natural("limit", first)? })
+        std::str::from_utf8(&bytes).ok()?.strip_prefix(&self.prefix())?.parse().ok()
+    }
+
+    /// The page of the list after a cursor.
+    pub(super) fn page(&self, first: Option<i32>, after: Option<&str>) -> Result<Page<K>> {
+        let refused = || bad_cursor("after", "a cursor of this list as the server gave it out");
+        let after = after.map(|cursor| self.entry(cursor).ok_or_else(refused)).transpose()?;
+        Ok(Page { after, limit: natural("limit", first)?, ..Page::FIRST })
+    }
+
+    /// What was found for a page as a connection.
+    fn connection<T, N, C, M, E>(
+        &self,
+        page: &Page<K>,
+        found: ListPage<T, K>,
+        fields: C,
+        id: impl Fn(&T) -> &K,
+        node: impl Fn(T) -> N,
+    ) -> Connection<String, N, C, EmptyFields, M, E>
+    where
+        N: OutputType,
+        C: async_graphql::ObjectType,
+        M: ConnectionNameType,
+        E: EdgeNameType,
+    {
+        let mut connection = Connection::with_additional_fields(page.after.is_some(), found.next.is_some(), fields);
+        let edge = |entry: T| {
+            let cursor = self.cursor(id(&entry));
+            async_graphql::connection::Edge::new(cursor, node(entry))
+        };
+        connection.edges.extend(found.into_iter().map(edge));
+        connection
+    }
 }
 
-/// Entries of a list as a connection. Whether there are more is known when the page is full.
-pub(super) fn offsets<N, C, M, E>(
-    nodes: Vec<N>,
-    page: Page,
-    fields: C,
-    more: bool,
-) -> Connection<String, N, C, EmptyFields, M, E>
-where
-    N: OutputType,
-    C: async_graphql::ObjectType,
-    M: ConnectionNameType,
-    E: EdgeNameType,
-{
-    let mut connection = Connection::with_additional_fields(page.skip > 0, more, fields);
-    connection.edges.extend(
-        (page.skip..)
-            .zip(nodes)
-            .map(|(offset, node)| async_graphql::connection::Edge::new(offset_cursor(offset), node)),
-    );
-    connection
+impl List<SessionId> {
+    /// Sessions as a connection.
+    pub(super) fn of_sessions<C, M, E>(
+        &self,
+        page: &Page<SessionId>,
+        found: ListPage<SessionSummary, SessionId>,
+        fields: C,
+        node: impl Fn(SessionSummary) -> super::session::Session,
+    ) -> Connection<String, super::session::Session, C, EmptyFields, M, E>
+    where
+        C: async_graphql::ObjectType,
+        M: ConnectionNameType,
+        E: EdgeNameType,
+    {
+        self.connection(page, found, fields, |summary| &summary.session.id, node)
+    }
 }
 
-/// Whether a page is as long as it may be.
-pub(super) fn full(chat: &Chat, page: Page, count: usize) -> bool {
-    count as u64 == page.limit.unwrap_or(u64::from(chat.limits().page_default))
+impl List<ParticipantId> {
+    /// Participants as a connection.
+    pub(super) fn of_participants(
+        &self,
+        page: &Page<ParticipantId>,
+        found: ListPage<Participant, ParticipantId>,
+    ) -> ParticipantConnection {
+        self.connection(page, found, EmptyFields, |participant| &participant.id, ParticipantNode)
+    }
 }
 
 pub(super) fn total(total: u64) -> Total {
@@ -174,15 +236,6 @@ pub(super) fn messages(page: MessagePage, message: impl Fn(chatcore::model::Mess
         |found: chatcore::model::Message| async_graphql::connection::Edge::new(found.seq.to_string(), message(found));
     connection.edges.extend(messages.into_iter().map(edge));
     connection
-}
-
-pub(super) fn participants(
-    found: Vec<Participant>,
-    asked: ParticipantsOf,
-    chat_is_full: bool,
-) -> ParticipantConnection {
-    let nodes = found.into_iter().map(ParticipantNode).collect();
-    offsets(nodes, asked.page, EmptyFields, chat_is_full)
 }
 
 pub(super) fn events(

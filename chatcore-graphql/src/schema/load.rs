@@ -15,7 +15,10 @@ use std::{
 use chatcore::{
     Chat, Error, Principal, Result,
     chat::{MessagesOf, ParticipantsOf},
-    model::{Message, MessageId, MessagePage, Participant, SessionDetails, SessionId, SessionSummary},
+    model::{
+        ListPage, Message, MessageId, MessagePage, Participant, ParticipantId, SessionDetails, SessionId,
+        SessionSummary,
+    },
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::sync::watch;
@@ -45,7 +48,7 @@ pub(super) struct Loads {
     sessions: Batches<SessionId, SessionSummary>,
     details: Batches<SessionId, SessionDetails>,
     messages: Batches<MessagesOf, MessagePage>,
-    participants: Batches<ParticipantsOf, Vec<Participant>>,
+    participants: Batches<ParticipantsOf, ListPage<Participant, ParticipantId>>,
     each_message: Batches<MessageId, Message>,
 }
 
@@ -96,7 +99,7 @@ impl Loads {
         self.messages.load(&self.reads, asked, read).await
     }
 
-    pub(super) async fn participants(&self, asked: ParticipantsOf) -> Result<Vec<Participant>> {
+    pub(super) async fn participants(&self, asked: ParticipantsOf) -> Result<ListPage<Participant, ParticipantId>> {
         let read: Read<_, _> = |reads, asked| {
             async move {
                 reads

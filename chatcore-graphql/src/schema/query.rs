@@ -5,15 +5,15 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Interface, Object, PathSegment, Result};
 use chatcore::{
     Error,
-    chat::{MessagesOf, ParticipantsOf, Start},
-    model::{MessageId, SessionId},
+    chat::{MessagesOf, PublicSessionPage, Start},
+    model::{ListPage, MessageId, SessionId},
 };
 
 use super::{
     Fallible as _, Use,
     connection::{
-        self, EventConnection, MessageArguments, MessageConnection, ParticipantConnection, PublicSessionConnection,
-        SessionConnection, listed,
+        self, EventConnection, List, MessageArguments, MessageConnection, ParticipantConnection,
+        PublicSessionConnection, SessionConnection, listed,
     },
     event::SessionEvent,
     load::Loads,
@@ -93,14 +93,14 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The cursor after which to begin.")] after: Option<String>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<SessionConnection>> {
         let call = Use::of(context).await?;
-        let page = connection::page(first, after.as_deref()).or_field_error()?;
+        let list = List::sessions();
+        let page = list.page(first, after.as_deref()).or_field_error()?;
         let found = call.chat.sessions(call.principal, page).await.or_field_error()?;
-        let (more, loads) = (connection::full(call.chat, page, found.len()), call.loads());
-        let nodes = found.into_iter().map(|summary| Session::listed(summary, Arc::clone(&loads))).collect();
-        Ok(Some(connection::offsets(nodes, page, async_graphql::connection::EmptyFields, more)))
+        let (loads, fields) = (call.loads(), async_graphql::connection::EmptyFields);
+        Ok(Some(list.of_sessions(&page, found, fields, |summary| Session::listed(summary, Arc::clone(&loads)))))
     }
 
     /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first, at most 100 at
@@ -110,15 +110,16 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The cursor after which to begin.")] after: Option<String>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<PublicSessionConnection>> {
         let call = Use::of(context).await?;
-        let page = connection::page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.public_sessions(call.principal, page).await.or_field_error()?;
-        let more = page.skip.saturating_add(found.sessions.len() as u64) < found.total;
-        let loads = call.loads();
-        let nodes = found.sessions.into_iter().map(|summary| Session::listed(summary, Arc::clone(&loads))).collect();
-        Ok(Some(connection::offsets(nodes, page, connection::total(found.total), more)))
+        let list = List::public_sessions();
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let PublicSessionPage { sessions, next, total } =
+            call.chat.public_sessions(call.principal, page).await.or_field_error()?;
+        let (loads, found) = (call.loads(), ListPage { entries: sessions, next });
+        let node = |summary| Session::listed(summary, Arc::clone(&loads));
+        Ok(Some(list.of_sessions(&page, found, connection::total(total), node)))
     }
 
     /// Who is in a session, in the order in which they came. At most 100 at a time, 50 by default.
@@ -128,7 +129,7 @@ impl Query {
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The cursor after which to begin.")] after: Option<String>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(
             desc = "Whether to show e-mail addresses: to everybody the caller's own, to owners and admins also those of users who joined by themselves or have posted here."
         )]
@@ -136,12 +137,11 @@ impl Query {
     ) -> Result<Option<ParticipantConnection>> {
         let call = Use::of(context).await?;
         let session_id = session_id(&session).or_field_error()?;
-        let page = connection::page(first, after.as_deref()).or_field_error()?;
-        let asked = ParticipantsOf { session_id, page, with_email: include_email.unwrap_or(false) };
-        let found =
-            call.chat.participants(call.principal, session_id, page, asked.with_email).await.or_field_error()?;
-        let full = connection::full(call.chat, page, found.len());
-        Ok(Some(connection::participants(found, asked, full)))
+        let list = List::participants(session_id);
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let with_email = include_email.unwrap_or(false);
+        let found = call.chat.participants(call.principal, session_id, page, with_email).await.or_field_error()?;
+        Ok(Some(list.of_participants(&page, found)))
     }
 
     /// What is said in a session, oldest first. `last` gives the newest ones, `before` and `after` take a cursor, a

@@ -11,7 +11,7 @@ use chatcore::{
 
 use super::{
     Fallible as _,
-    connection::{self, MessageArguments, MessageConnection, ParticipantConnection, listed},
+    connection::{self, List, MessageArguments, MessageConnection, ParticipantConnection, listed},
     load::Loads,
     message::Message,
     scalar::{DateTime, Long},
@@ -129,25 +129,25 @@ impl Session {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The cursor after which to begin.")] after: Option<String>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(
             desc = "Whether to show e-mail addresses: to everybody the caller's own, to owners and admins also those of users who joined by themselves or have posted here."
         )]
         include_email: Option<bool>,
     ) -> Result<Option<ParticipantConnection>> {
         let chat = context.data::<Chat>()?;
-        let page = connection::page(first, after.as_deref()).or_field_error()?;
-        let asked =
-            ParticipantsOf { session_id: self.summary.session.id, page, with_email: include_email.unwrap_or(false) };
+        let session_id = self.summary.session.id;
+        let list = List::participants(session_id);
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let asked = ParticipantsOf { session_id, page, with_email: include_email.unwrap_or(false) };
         // As many as belong to it, whether they were counted or not.
         let most = u64::from(chat.limits().page_default);
-        let first = page.skip == 0 && page.limit.is_none_or(|limit| limit == most);
+        let first = page.after.is_none() && page.limit.is_none_or(|limit| limit == most);
         let found = match &self.details {
-            Some(details) if first && !asked.with_email => details.participants.clone(),
+            Some(details) if first && !asked.with_email => details.first_participants(),
             Some(_) | None => self.loads.participants(asked).await.or_field_error()?,
         };
-        let full = connection::full(chat, page, found.len());
-        Ok(Some(connection::participants(found, asked, full)))
+        Ok(Some(list.of_participants(&page, found)))
     }
 
     /// What is said in it, oldest first. `last` gives the newest ones, `before` and `after` take a cursor, a position or an

@@ -166,6 +166,145 @@ async fn lists_are_paged_by_cursors() {
     assert_eq!(codes(&bad), ["VALIDATION_INVALID_FORMAT"]);
 }
 
+/// The ids of a page, the cursor of its last entry, and whether there is a next one.
+fn page_of(connection: &Value) -> (Vec<String>, Value, bool) {
+    let edges = connection["edges"].as_array().unwrap();
+    let ids = edges.iter().map(|edge| edge["node"]["id"].as_str().unwrap().to_owned()).collect();
+    let (last, info) = (edges.last().map_or(&Value::Null, |edge| &edge["cursor"]), &connection["pageInfo"]);
+    assert_eq!(*last, info["endCursor"]);
+    (ids, last.clone(), info["hasNextPage"].as_bool().unwrap())
+}
+
+const PAGE: &str = "edges { cursor node { id } } pageInfo { hasNextPage endCursor }";
+
+#[tokio::test]
+async fn a_list_that_changes_between_two_pages_shows_each_entry_once() {
+    let (chat, schema) = graph();
+    let (alice, bob) = (user("alice"), user("bob"));
+    for (who, list) in [(&alice, "sessions"), (&bob, "publicSessions")] {
+        let mut made = Vec::new();
+        for _ in 0..6 {
+            made.insert(0, make(&schema, &alice, "PUBLIC").await);
+        }
+        let query = format!("query($after: String) {{ {list}(first: 2, after: $after) {{ {PAGE} }} }}");
+        let page = async |after: &Value| page_of(&data(&schema, who, &query, json!({ "after": after })).await[list]);
+        let (first, cursor, more) = page(&Value::Null).await;
+        assert_eq!((&first[..], more), (&made[..2], true), "{list}");
+        for _ in 0..3 {
+            make(&schema, &alice, "PUBLIC").await;
+        }
+        let (second, cursor, more) = {
+            let (second, again, more) = page(&cursor).await;
+            assert_eq!((&second[..], more), (&made[2..4], true), "{list}");
+            // The entry of a cursor may be gone.
+            for id in &made[..4] {
+                chat.delete_session(&alice, id.parse().unwrap()).await.unwrap();
+            }
+            assert_eq!(page(&cursor).await.0, made[4..], "{list}");
+            (second, again, more)
+        };
+        assert!(second.len() == 2 && more);
+        let (last, _, more) = page(&cursor).await;
+        assert_eq!((&last[..], more), (&made[4..], false), "a full page is known to be the last one of {list}");
+        for summary in chat.sessions(&alice, chatcore::model::Page::FIRST).await.unwrap().iter() {
+            chat.delete_session(&alice, summary.session.id).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn participants_who_come_and_go_between_two_pages_are_shown_once() {
+    let (chat, schema) = graph();
+    let alice = user("alice");
+    let id = make(&schema, &alice, "PUBLIC").await;
+    let session = id.parse().unwrap();
+    let names: Vec<_> = (0..7).map(|n| user(&format!("user {n}"))).collect();
+    for name in &names {
+        chat.join(name, session).await.unwrap();
+    }
+    let list = format!("participants(first: 2, after: $after) {{ {PAGE} }}");
+    let nested = format!("query($id: ID!, $after: String) {{ session(id: $id) {{ {list} }} }}");
+    let root =
+        nested.replace("session(id: $id) { participants(", "participants(sessionId: $id, ").replace("} } }", "} }");
+    let page = async |after: &Value| {
+        let variables = json!({ "id": id, "after": after });
+        let found = data(&schema, &alice, &nested, variables.clone()).await["session"]["participants"].clone();
+        assert_eq!(found, data(&schema, &alice, &root, variables).await["participants"]);
+        page_of(&found)
+    };
+    let all = "query($id: ID!) { participants(sessionId: $id) { nodes { id } } }";
+    let all = data(&schema, &alice, all, json!({ "id": id })).await["participants"]["nodes"].clone();
+    let all: Vec<&str> = all.as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
+
+    let (first, cursor, _) = page(&Value::Null).await;
+    assert_eq!(first, all[..2]);
+    for n in [0, 5] {
+        chat.leave(&names[n], session).await.unwrap();
+    }
+    let (second, cursor, _) = page(&cursor).await;
+    assert_eq!(second, all[2..4]);
+    chat.join(&names[0], session).await.unwrap();
+    let (third, cursor, _) = page(&cursor).await;
+    assert_eq!(third, all[4..6]);
+    let (last, _, more) = page(&cursor).await;
+    assert_eq!((last.len(), last[0].as_str(), more), (2, all[7], false), "who came back is another entry");
+    assert!(!all.contains(&last[1].as_str()));
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_list_is_refused() {
+    let (chat, schema) = graph();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let id = make(&schema, &alice, "PUBLIC").await;
+        chat.join(&bob, id.parse().unwrap()).await.unwrap();
+        say(&schema, &alice, &id, "x").await;
+        make(&schema, &bob, "PUBLIC").await;
+        ids.push(id);
+    }
+    let list = |field: &str| format!("{field}(first: 1, after: $after) {{ {PAGE} }}");
+    let of = |id: &str, field: &str| list(field).replace('(', &format!("(sessionId: \"{id}\", "));
+    let lists = [
+        list("sessions"),
+        list("publicSessions"),
+        of(&ids[0], "participants"),
+        of(&ids[1], "participants"),
+        format!("session(id: \"{}\") {{ {} }}", ids[0], list("participants")),
+    ];
+    let ask_for = async |list: &str, after: &Value| {
+        let query = format!("query($after: String) {{ found: {list} }}");
+        ask(&schema, &alice, &query, json!({ "after": after })).await
+    };
+    let mut cursors = vec![
+        // What this server gave out before cursors named entries: `offset:0`.
+        (9, json!("b2Zmc2V0OjA")),
+        (9, json!("1")),
+        (9, json!("2020-01-01T00:00:00Z")),
+        (9, json!(ids[0])),
+        (9, json!("")),
+        (9, json!("\u{0}")),
+        (9, json!("x".repeat(10_000))),
+    ];
+    for (place, list) in lists.iter().enumerate() {
+        let answer = ask_for(list, &Value::Null).await;
+        assert_eq!(answer["errors"], Value::Null, "{answer:#}");
+        let found = &answer["data"]["found"];
+        let found = if found["edges"].is_array() { found } else { &found["participants"] };
+        // The same list, on the two ways to it.
+        let place = if place == 4 { 2 } else { place };
+        cursors.push((place, found["edges"][0]["cursor"].clone()));
+    }
+    for (of, cursor) in &cursors {
+        for (place, list) in lists.iter().enumerate() {
+            let answer = ask_for(list, cursor).await;
+            let place = if place == 4 { 2 } else { place };
+            let expected: &[&str] = if *of == place { &[] } else { &["VALIDATION_INVALID_FORMAT"] };
+            assert_eq!(codes(&answer), expected, "{list} after {cursor}: {answer:#}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn encrypted_content_and_client_ids() {
     let (_, schema) = graph();

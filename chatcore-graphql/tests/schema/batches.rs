@@ -48,12 +48,16 @@ impl ChatStore for Counting {
     async fn sessions_of(
         &self,
         user: &UserId,
-        slice: Slice,
+        slice: Slice<chatcore::model::SessionId>,
     ) -> Result<Vec<(chatcore::model::Session, chatcore::store::Head)>, StoreError> {
         self.store().sessions_of(user, slice).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+    async fn public_sessions(
+        &self,
+        user: &UserId,
+        slice: Slice<chatcore::model::SessionId>,
+    ) -> Result<PublicSessions, StoreError> {
         self.store().public_sessions(user, slice).await
     }
 

@@ -15,7 +15,7 @@ use poem_openapi::{
 };
 use tokio::time::sleep;
 
-use super::{Api, Group, event_stream, natural, one_header};
+use super::{Api, Group, Links, event_stream, natural, one_header};
 use crate::{
     extract::{CursorParam, Form, Listener, SessionParam},
     reply::{Answer, Events as EventsReply, OfSession, Params, Streams},
@@ -66,7 +66,11 @@ impl Events {
             wait: self.wait(natural("wait", wait.0)?)?,
         };
         match form {
-            Form::Page => Ok(self.page(&principal, id, asked).await?),
+            Form::Page => {
+                let (body, next) = self.page(&principal, id, asked).await?;
+                let link = Links::of(request).with("next", "after", Some(next)).value();
+                Ok(EventsReply::Page { body, link })
+            }
             Form::Stream => {
                 let start = Start::or_now(last_event_id(request)?.or(after));
                 let stream = event_stream::open(&self.0.chat, &self.0.sockets, &principal, id, start).await?;
@@ -86,7 +90,8 @@ impl Events {
         Ok(wait)
     }
 
-    async fn page(&self, principal: &Principal, id: SessionId, asked: Asked) -> Result<EventsReply> {
+    /// A page as its body, and the cursor after which to continue.
+    async fn page(&self, principal: &Principal, id: SessionId, asked: Asked) -> Result<(String, Cursor)> {
         let Asked { start, limit, wait } = asked;
         let mut page = self.0.chat.events(principal, id, start, limit).await?;
         if page.events.is_empty()
@@ -96,9 +101,7 @@ impl Events {
             page = self.news(principal, id, page.next(), most, Duration::from_secs(seconds)).await?;
         }
         let next = page.next();
-        let also = |name: &str, value: Option<u64>| value.map_or_else(String::new, |value| format!("&{name}={value}"));
-        let link = format!("<?after={next}{}{}>; rel=\"next\"", also("limit", limit), also("wait", wait));
-        Ok(EventsReply::Page { body: wire::event_page(&page), link })
+        Ok((wire::event_page(&page), next))
     }
 
     /// The first events after the end of the log, as soon as there are some; none when the time is up or the server ends.

@@ -1,16 +1,13 @@
 //! Operations about messages.
 
-use chatcore::{
-    Code, Error, Result,
-    model::{MessagePage, MessageWindow},
-};
+use chatcore::{Code, Error, Result, model::MessageWindow};
 use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Header, Path, Query},
 };
 
-use super::{Api, Group, natural, one_header};
+use super::{Api, Group, Links, natural, one_header};
 use crate::{
     extract::{Caller, PlaceParam, SessionParam, StrictJson},
     reply::{Answer, Body, Conflict, OfSession, Paged, Params, Reply},
@@ -47,8 +44,10 @@ impl Messages {
     /// gives the last ones before a place, `after` the first ones after it. A place is a position (`seq`) or an
     /// RFC 3339 time. The header `Link` tells the neighbours.
     #[oai(path = "/sessions/:session_id/messages", method = "get", operation_id = "listMessages")]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         /// How many to leave out; 0 where not given.
@@ -63,9 +62,9 @@ impl Messages {
         let limit = natural("limit", limit.0)?;
         let window = window(natural("skip", skip.0)?, before.0, after.0)?;
         let page = self.0.chat.messages(&caller.0, session_id.0.0, window, limit).await?;
-        let link = link(&page, limit);
+        let links = Links::of(request).with("prev", "before", page.previous).with("next", "after", page.next);
         let messages: Vec<MessageResponse> = page.messages.into_iter().map(Into::into).collect();
-        Ok(Paged::linked(messages, link))
+        Ok(Paged::linked(messages, links.value()))
     }
 }
 
@@ -79,13 +78,4 @@ fn window(skip: Option<u64>, before: Option<PlaceParam>, after: Option<PlacePara
             Err(Error::invalid("skip", Code::ValidationInvalidValue, message))
         }
     }
-}
-
-/// The neighbours of a page, relative to it.
-fn link(page: &MessagePage, limit: Option<u64>) -> Option<String> {
-    let limit = limit.map_or_else(String::new, |limit| format!("&limit={limit}"));
-    let previous = page.previous.map(|seq| format!("<?before={seq}{limit}>; rel=\"prev\""));
-    let next = page.next.map(|seq| format!("<?after={seq}{limit}>; rel=\"next\""));
-    let links: Vec<String> = previous.into_iter().chain(next).collect();
-    (!links.is_empty()).then(|| links.join(", "))
 }

@@ -2,16 +2,23 @@
 
 mod event_stream;
 mod events;
+mod links;
 mod messages;
 mod participants;
 mod sessions;
 
-use chatcore::{Chat, Code, Error, Result, model::Page};
+use std::fmt::Display;
+
+use chatcore::{
+    Chat, Code, Error, Result,
+    model::{ListPage, Page},
+};
 use chatcore_http::Sockets;
 use poem::Request;
 use poem_openapi::Tags;
 
 use crate::reply::Paged;
+use links::Links;
 
 pub(crate) use events::Events;
 pub(crate) use messages::Messages;
@@ -59,15 +66,12 @@ fn one_header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>> {
     }
 }
 
-/// A list that was asked for as a page, with a link to the next one where there may be one.
-fn listed<T>(items: Vec<impl Into<T>>, page: Page, chat: &Chat) -> Paged<Vec<T>> {
-    let limit = page.limit.unwrap_or(u64::from(chat.limits().page_default));
-    let count = items.len() as u64;
-    let items: Vec<T> = items.into_iter().map(Into::into).collect();
-    let link = format!("<?skip={}&limit={limit}>; rel=\"next\"", page.skip.saturating_add(count));
-    Paged::linked(items, (count == limit).then_some(link))
+/// A page of a list, with a link to the next one where there is one.
+fn listed<T, E: Into<T>>(page: ListPage<E, impl Display>, request: &Request) -> Paged<Vec<T>> {
+    let link = Links::of(request).with("next", "after", page.next.as_ref()).value();
+    Paged::linked(page.into_iter().map(Into::into).collect(), link)
 }
 
-fn page(skip: Option<i64>, limit: Option<i64>) -> Result<Page> {
-    Ok(Page { skip: natural("skip", skip)?.unwrap_or(0), limit: natural("limit", limit)? })
+fn page<K>(after: Option<K>, skip: Option<i64>, limit: Option<i64>) -> Result<Page<K>> {
+    Ok(Page { after, skip: natural("skip", skip)?.unwrap_or(0), limit: natural("limit", limit)? })
 }

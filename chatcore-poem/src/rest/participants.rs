@@ -1,6 +1,7 @@
 //! Operations about participants.
 
 use chatcore::{Error, chat::AddParticipant};
+use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -8,7 +9,7 @@ use poem_openapi::{
 
 use super::{Api, Group, listed, page};
 use crate::{
-    extract::{Caller, SessionParam, StrictJson, UserParam},
+    extract::{Caller, ParticipantParam, SessionParam, StrictJson, UserParam},
     reply::{Adding, Answer, Body, OfSession, Paged, Params, Reply},
     wire::{AddParticipantRequest, MessageOnly, ParticipantResponse, RoleRequest},
 };
@@ -19,13 +20,19 @@ pub(crate) struct Participants(pub(super) Api);
 impl Participants {
     /// List a session's participants
     ///
-    /// The active ones, in the order in which they came.
+    /// The active ones, in the order in which they came. The header `Link` tells the next page, which begins after the last
+    /// participant of this one: it misses nothing and shows nothing twice while participants come and go. A user who left and came
+    /// back is another participant.
     #[oai(path = "/sessions/:session_id/participants", method = "get", operation_id = "listParticipants")]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
-        /// How many to leave out; 0 where not given.
+        /// The id of the participant (not of the user) after whom to begin, whether or not they are still in the session.
+        after: Query<Option<ParticipantParam>>,
+        /// How many to leave out, where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
@@ -33,9 +40,9 @@ impl Participants {
         /// themselves or have posted here.
         include_email: Query<Option<bool>>,
     ) -> Answer<Paged<Vec<ParticipantResponse>>, (OfSession, Params)> {
-        let (page, with_email) = (page(skip.0, limit.0)?, include_email.0.unwrap_or(false));
-        let found = self.0.chat.participants(&caller.0, session_id.0.0, page, with_email).await?;
-        Ok(listed(found, page, &self.0.chat))
+        let page = page(after.0.map(|ParticipantParam(id)| id), skip.0, limit.0)?;
+        let with_email = include_email.0.unwrap_or(false);
+        Ok(listed(self.0.chat.participants(&caller.0, session_id.0.0, page, with_email).await?, request))
     }
 
     /// Bring somebody into a session

@@ -1,11 +1,12 @@
 //! Operations about sessions.
 
+use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
 };
 
-use super::{Api, Group, listed, page};
+use super::{Api, Group, Links, listed, page};
 use crate::{
     extract::{Caller, NoBody, SessionParam, StrictJson},
     reply::{Answer, Body, Conflict, Done, OfSession, Paged, Params, Reply},
@@ -33,33 +34,44 @@ impl Sessions {
 
     /// List the caller's sessions
     ///
-    /// The sessions in which the caller is, newest first.
+    /// The sessions in which the caller is, newest first. The header `Link` tells the next page, which begins after the last
+    /// session of this one: it misses nothing and shows nothing twice while sessions come and go.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
     async fn list(
         &self,
+        request: &Request,
         caller: Caller,
-        /// How many to leave out; 0 where not given.
+        /// The id of the session after which to begin, whether or not it is still in the list.
+        after: Query<Option<SessionParam>>,
+        /// How many to leave out, where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<SessionSummaryResponse>>, Params> {
-        let page = page(skip.0, limit.0)?;
-        Ok(listed(self.0.chat.sessions(&caller.0, page).await?, page, &self.0.chat))
+        let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
+        Ok(listed(self.0.chat.sessions(&caller.0, page).await?, request))
     }
 
     /// List the sessions that can be joined
     ///
-    /// Public ones with a seat left in which the caller is not, newest first.
+    /// Public ones with a seat left in which the caller is not, newest first. The header `Link` tells the next page, which begins
+    /// after the last session of this one.
     #[oai(path = "/sessions/public", method = "get", operation_id = "listPublicSessions")]
     async fn public(
         &self,
+        request: &Request,
         caller: Caller,
-        /// How many to leave out; 0 where not given.
+        /// The id of the session after which to begin, whether or not it is still in the list.
+        after: Query<Option<SessionParam>>,
+        /// How many to leave out, where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
-    ) -> Answer<Reply<PublicSessionsResponse>, Params> {
-        Ok(Reply::new(self.0.chat.public_sessions(&caller.0, page(skip.0, limit.0)?).await?))
+    ) -> Answer<Paged<PublicSessionsResponse>, Params> {
+        let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
+        let found = self.0.chat.public_sessions(&caller.0, page).await?;
+        let link = Links::of(request).with("next", "after", found.next).value();
+        Ok(Paged::linked(found.into(), link))
     }
 
     /// Show a session

@@ -165,7 +165,7 @@ pub(crate) struct PublicSessionsResponse {
 
 impl From<PublicSessionPage> for PublicSessionsResponse {
     fn from(page: PublicSessionPage) -> Self {
-        let PublicSessionPage { sessions, total } = page;
+        let PublicSessionPage { sessions, next: _, total } = page;
         Self { sessions: sessions.into_iter().map(Into::into).collect(), total }
     }
 }
@@ -187,7 +187,7 @@ pub(crate) struct SessionResponse {
     created_at: DateTime<Utc>,
     /// When the settings last changed.
     updated_at: DateTime<Utc>,
-    /// The first 50, in the order in which they came.
+    /// The first 50, in the order in which they came. For more: `GET …/participants`, `after` the id of the last one.
     participants: Vec<ParticipantResponse>,
     /// The newest 50, oldest of them first.
     messages: Vec<MessageResponse>,

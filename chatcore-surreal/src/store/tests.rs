@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use chatcore::{
-    model::{Content, EventKind, MessageBody, MessageType, NewEvent, SessionId, SpeakerRole},
+    model::{
+        Content, EventKind, MessageBody, MessageType, NewEvent, ParticipantId, SessionId, SessionType, SpeakerRole,
+    },
     store::{Conflicting, ProfilePart, Write},
 };
 use chrono::{SubsecRound, Utc};
@@ -194,12 +196,13 @@ async fn explained(store: &SurrealStore, text: &'static str, binds: Variables) -
 async fn pages_of_lists_stop_when_they_have_enough() {
     let store = in_memory().await;
     let ana = UserId::new("ana").expect("a user id");
-    for text in [lists::SEATS, lists::MEMBERSHIPS, lists::JOINABLE] {
+    let texts = [lists::SEATS, lists::MEMBERSHIPS, lists::JOINABLE];
+    for (text, after) in texts.into_iter().flat_map(|text| [(text, None), (text, Some(new_id()))]) {
         let mut binds = Variables::new();
-        let slice = Slice { skip: 3, limit: 10 };
+        let slice = Slice { after: after.map(|SessionId(id)| ParticipantId(id)), skip: 3, limit: 10 };
         binds.insert("list", lists::List::of(&ParticipantsQuery { session_id: new_id(), slice }));
-        binds.insert("memberships", keys::memberships(&ana));
-        binds.insert("listings", keys::listings());
+        binds.insert("memberships", keys::memberships(&ana, after));
+        binds.insert("listings", keys::listings(after));
         binds.insert("own", vec![keys::session(new_id())]);
         binds.insert("skip", 3_i64);
         binds.insert("limit", 10_i64);
@@ -207,6 +210,58 @@ async fn pages_of_lists_stop_when_they_have_enough() {
         let plan = explained(&store, text, binds).await;
         assert!(plan.contains("DynamicScan"), "{plan}");
     }
+}
+
+/// A public session as its owner made it.
+fn creation(id: SessionId) -> Change {
+    let (now, owner) = (Utc::now(), UserId::new("owner").expect("a user id"));
+    let session = Session {
+        id,
+        title: "A session".to_owned(),
+        description: None,
+        session_type: SessionType::Public,
+        max_participants: 10,
+        participant_count: 1,
+        owner: owner.clone(),
+        is_active: true,
+        created_at: now,
+        updated_at: now,
+    };
+    let kind = EventKind::SessionCreated { session: session.clone(), participant_id: ParticipantId(Uuid::now_v7()) };
+    let event = NewEvent { actor: owner, created_at: now, kind };
+    Change { session_id: id, decided_at: 0, events: vec![event], writes: vec![Write::Session(session)], claim: None }
+}
+
+#[tokio::test]
+async fn a_page_of_sessions_is_full_though_entries_ceased_to_be_while_it_was_read() {
+    let store = in_memory().await;
+    let ana = UserId::new("ana").expect("a user id");
+    let (mut there, mut gone) = (Vec::new(), Vec::new());
+    for is_there in [true, false, false, true, false, true, true, false] {
+        let id = new_id();
+        if is_there {
+            store.commit(creation(id)).await.expect("a session");
+            there.insert(0, id);
+        } else {
+            gone.push(id);
+        }
+    }
+    // The list names them, and nothing is found when what is told of them is read.
+    for id in gone {
+        let mut binds = bind("listing", keys::listing(id));
+        binds.insert("of", keys::session(id));
+        store.engine.write("CREATE $listing SET session = $of RETURN NONE", binds).await.expect("a listing");
+    }
+    let page = async |after, limit| {
+        let found = store.public_sessions(&ana, Slice { after, skip: 0, limit }).await.expect("a page").sessions;
+        found.into_iter().map(|(session, _)| session.id).collect::<Vec<_>>()
+    };
+    for limit in 0..=5 {
+        assert_eq!(page(None, limit as u64).await, there[..limit.min(4)]);
+    }
+    assert_eq!(page(Some(there[0]), 2).await, there[1..3]);
+    assert_eq!(page(Some(there[1]), 10).await, there[2..]);
+    assert!(page(Some(there[3]), 1).await.is_empty());
 }
 
 #[tokio::test]

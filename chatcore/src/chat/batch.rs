@@ -16,8 +16,8 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{
-        Event, Message, MessageId, MessagePage, MessageWindow, Page, Participant, SessionDetails, SessionId,
-        SessionSummary, Standing, UserId,
+        Event, ListPage, Message, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
+        SessionDetails, SessionId, SessionSummary, Standing, UserId,
     },
     permission::{AddressFacts, Denial, may_see_address},
     store::{Head, LogRange, ParticipantRecord, ParticipantsQuery, Slice},
@@ -40,7 +40,7 @@ pub struct ParticipantsOf {
     /// Whose.
     pub session_id: SessionId,
     /// Which.
-    pub page: Page,
+    pub page: Page<ParticipantId>,
     /// Whether e-mail addresses are asked for.
     pub with_email: bool,
 }
@@ -143,7 +143,7 @@ impl Chat {
         &self,
         principal: &Principal,
         asked: &[ParticipantsOf],
-    ) -> Result<Vec<Result<Vec<Participant>>>> {
+    ) -> Result<Vec<Result<ListPage<Participant, ParticipantId>>>> {
         self.bounded(asked)?;
         self.each_participants(principal, asked).await
     }
@@ -191,7 +191,7 @@ impl Chat {
         user: &UserId,
         ids: &[SessionId],
     ) -> Result<Vec<Result<(Viewable, Vec<ParticipantRecord>)>>> {
-        let slice = Slice { skip: 0, limit: u64::from(self.inner.limits.page_default) };
+        let slice = Slice::first(u64::from(self.inner.limits.page_default));
         let viewed = self.viewable(user, ids.iter().copied()).await?;
         let mut rolls: Vec<_> = viewed.into_iter().map(|viewed| viewed.map(Roll::Open)).collect();
         for _ in 0..self.inner.limits.commit_attempts {
@@ -266,33 +266,35 @@ impl Chat {
         &self,
         principal: &Principal,
         asked: &[ParticipantsOf],
-    ) -> Result<Vec<Result<Vec<Participant>>>> {
+    ) -> Result<Vec<Result<ListPage<Participant, ParticipantId>>>> {
         self.enter(principal).await?;
         let user = &principal.user_id;
         let query = |asked: &ParticipantsOf| {
-            let slice = self.inner.limits.slice(asked.page)?;
-            Ok((ParticipantsQuery { session_id: asked.session_id, slice }, asked.with_email))
+            let (limit, slice) = self.inner.limits.slice(asked.page)?;
+            Ok((ParticipantsQuery { session_id: asked.session_id, slice }, limit, asked.with_email))
         };
-        let id = |(query, _): &(ParticipantsQuery, bool)| query.session_id;
+        let id = |(query, ..): &(ParticipantsQuery, u64, bool)| query.session_id;
         let asked: Vec<_> = asked.iter().map(query).collect();
         let viewed = self.viewable(user, asked.iter().flatten().map(id)).await?;
         let asked = go_on(asked, viewed, |asked, viewed| viewed.map(|_| asked));
-        let queries: Vec<_> = asked.iter().flatten().map(|(query, _)| *query).collect();
+        let queries: Vec<_> = asked.iter().flatten().map(|(query, ..)| *query).collect();
         let lists = self.inner.store.participants(&queries).await?;
         // Decided again, because a list is newer than the first decision: who was removed meanwhile must not learn of
         // those who came after that.
         let again = self.viewable(user, asked.iter().flatten().map(id)).await?;
-        let found = go_on(asked, lists.into_iter().zip(again), |(_, with_email), (records, viewed)| {
+        let found = go_on(asked, lists.into_iter().zip(again), |(_, limit, with_email), (records, viewed)| {
             let reader = viewed?.reader.map_or(Standing::Stranger, |record| record.standing);
-            Ok((records, with_email, reader))
+            Ok((ListPage::cut(records, limit, |record| record.id), with_email, reader))
         });
-        let users = found.iter().flatten().flat_map(|(records, ..)| records).map(|record| &record.user_id);
+        let users = found.iter().flatten().flat_map(|(page, ..)| page.iter()).map(|record| &record.user_id);
         let profiles = self.inner.profiles.find(users.collect()).await?;
         let system_role = principal.system_role;
-        let shown = |(records, with_email, reader)| {
-            show(records, &profiles, |shown| {
-                let (is_own, is_engaged) = (shown.user_id == *user, shown.is_engaged);
-                with_email && may_see_address(&AddressFacts { system_role, reader, is_own, is_engaged })
+        let shown = |(page, with_email, reader): (ListPage<_, _>, _, _)| {
+            page.map(|records| {
+                show(records, &profiles, |shown| {
+                    let (is_own, is_engaged) = (shown.user_id == *user, shown.is_engaged);
+                    with_email && may_see_address(&AddressFacts { system_role, reader, is_own, is_engaged })
+                })
             })
         };
         Ok(found.into_iter().map(|found| found.map(shown)).collect())

@@ -38,7 +38,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) async fn memberships(store: &dyn ChatStore, user: &UserId) -> Result<Vec<(SessionId, Head)>, StoreError> {
     let mut all: Vec<(SessionId, Head)> = Vec::new();
     loop {
-        let slice = Slice { skip: all.len() as u64, limit: PAGE };
+        let slice = Slice { after: all.last().map(|(id, _)| *id), ..Slice::first(PAGE) };
         let page = store.sessions_of(user, slice).await?;
         let more = page.len() as u64 == PAGE;
         all.extend(page.into_iter().map(|(session, head)| (session.id, head)));

@@ -14,7 +14,8 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{
-        EventKind, Page, Participant, ParticipantId, ParticipantRole, Profile, Session, SessionId, Standing, UserId,
+        EventKind, ListPage, Page, Participant, ParticipantId, ParticipantRole, Profile, Session, SessionId, Standing,
+        UserId,
     },
     permission::Action,
     store::{Freshness, ParticipantRecord, Write},
@@ -169,9 +170,9 @@ impl Chat {
         &self,
         principal: &Principal,
         id: SessionId,
-        page: Page,
+        page: Page<ParticipantId>,
         with_email: bool,
-    ) -> Result<Vec<Participant>> {
+    ) -> Result<ListPage<Participant, ParticipantId>> {
         let asked = ParticipantsOf { session_id: id, page, with_email };
         only(self.each_participants(principal, &[asked]).await?)
     }

@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     identity::Principal,
     model::{
-        Cursor, EventKind, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session, SessionChanges,
+        Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session, SessionChanges,
         SessionDetails, SessionId, SessionSummary, SessionType, Standing, UserId,
     },
     permission::Action,
@@ -56,6 +56,8 @@ pub type UpdateSession = SessionChanges;
 pub struct PublicSessionPage {
     /// The page, newest first.
     pub sessions: Vec<SessionSummary>,
+    /// The id of the last session, for [`Page::after`]; `None` where no session comes after it.
+    pub next: Option<SessionId>,
     /// How many there are in all.
     pub total: u64,
 }
@@ -129,22 +131,27 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a page outside of the limits.
-    pub async fn sessions(&self, principal: &Principal, page: Page) -> Result<Vec<SessionSummary>> {
-        let slice = self.inner.limits.slice(page)?;
+    pub async fn sessions(
+        &self,
+        principal: &Principal,
+        page: Page<SessionId>,
+    ) -> Result<ListPage<SessionSummary, SessionId>> {
+        let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
         let sessions = self.inner.store.sessions_of(&principal.user_id, slice).await?;
-        self.summaries(sessions).await
+        self.summaries(sessions, limit).await
     }
 
     /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first.
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a page outside of the limits.
-    pub async fn public_sessions(&self, principal: &Principal, page: Page) -> Result<PublicSessionPage> {
-        let slice = self.inner.limits.slice(page)?;
+    pub async fn public_sessions(&self, principal: &Principal, page: Page<SessionId>) -> Result<PublicSessionPage> {
+        let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
         let public = self.inner.store.public_sessions(&principal.user_id, slice).await?;
-        Ok(PublicSessionPage { sessions: self.summaries(public.sessions).await?, total: public.total })
+        let ListPage { entries, next } = self.summaries(public.sessions, limit).await?;
+        Ok(PublicSessionPage { sessions: entries, next, total: public.total })
     }
 
     /// A session with its first participants and newest messages, a page of each.
@@ -199,9 +206,11 @@ impl Chat {
         Ok(())
     }
 
-    async fn summaries(&self, sessions: Vec<(Session, Head)>) -> Result<Vec<SessionSummary>> {
-        let owners = self.inner.profiles.find(sessions.iter().map(|(session, _)| &session.owner).collect()).await?;
-        Ok(sessions.into_iter().map(|(session, head)| summary(session, head, &owners)).collect())
+    async fn summaries(&self, found: Vec<(Session, Head)>, limit: u64) -> Result<ListPage<SessionSummary, SessionId>> {
+        let page = ListPage::cut(found, limit, |(session, _)| session.id);
+        let owners = self.inner.profiles.find(page.iter().map(|(session, _)| &session.owner).collect()).await?;
+        let shown = |(session, head)| summary(session, head, &owners);
+        Ok(page.map(|sessions| sessions.into_iter().map(shown).collect()))
     }
 }
 

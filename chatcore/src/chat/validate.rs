@@ -118,17 +118,28 @@ impl Faults {
 }
 
 impl Limits {
-    /// A page as the store wants it.
+    /// How many entries a page has, and the page as the store wants it: with one entry more, which shows whether there is a
+    /// next page.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is empty, too large or too deep.
-    pub(super) fn slice(&self, page: Page) -> Result<Slice> {
-        let limit = self.page_limit(page.limit)?;
-        if page.skip > self.skip_max {
+    /// [`Error::Invalid`] when it is empty, too large or too deep, or has two beginnings.
+    pub(super) fn slice<K>(&self, page: Page<K>) -> Result<(u64, Slice<K>)> {
+        let Page { after, skip, limit } = page;
+        let limit = self.page_limit(limit)?;
+        self.skip(skip)?;
+        if after.is_some() && skip > 0 {
+            let message = "give only one of skip and after";
+            return Err(Error::invalid("skip", Code::ValidationInvalidValue, message));
+        }
+        Ok((limit, Slice { after, skip, limit: limit.saturating_add(1) }))
+    }
+
+    fn skip(&self, skip: u64) -> Result<()> {
+        if skip > self.skip_max {
             let message = format!("0 to {}", self.skip_max);
             return Err(Error::invalid("skip", Code::ValidationInvalidValue, message));
         }
-        Ok(Slice { skip: page.skip, limit })
+        Ok(())
     }
 
     /// How many messages a page has.
@@ -137,7 +148,10 @@ impl Limits {
     /// [`Error::Invalid`] when it would be empty, too large or too deep.
     pub(super) fn window(&self, window: MessageWindow, limit: Option<u64>) -> Result<u64> {
         match window {
-            MessageWindow::Skip(skip) => Ok(self.slice(Page { skip, limit })?.limit),
+            MessageWindow::Skip(skip) => {
+                let limit = self.page_limit(limit)?;
+                self.skip(skip).map(|()| limit)
+            }
             MessageWindow::Newest | MessageWindow::Before(_) | MessageWindow::After(_) => self.page_limit(limit),
         }
     }

@@ -15,7 +15,7 @@ pub use cursor::{Cursor, Epoch};
 pub use event::{Event, EventKind, NewEvent, Seq, SessionChanges};
 pub use id::{ClientId, InvalidId, MessageId, ParticipantId, SessionId, UserId};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageType, SpeakerRole};
-pub use page::{Bound, MessagePage, MessageWindow, Page};
+pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};
 pub use participant::{Participant, ParticipantRole, Standing};
 pub use profile::Profile;
 pub use session::{Session, SessionDetails, SessionSummary, SessionType};

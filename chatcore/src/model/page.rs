@@ -1,21 +1,77 @@
 //! Pages: which part of a list is wanted, and what came.
 
+use std::ops::Deref;
+
 use chrono::{DateTime, Utc};
 
 use super::{Message, Seq};
 
-/// A part of a list that is counted from its start.
+/// A part of a list whose entries have ids of the type `K`.
+///
+/// A page after an entry stays right while the list changes: entries that are in the list all the time are shown exactly once
+/// by a walk that begins each page after the last entry of the page before ([`ListPage::next`]). A number of entries to skip
+/// leads to another place as soon as an entry before that place comes or goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Page {
-    /// How many to leave out at the start.
+pub struct Page<K> {
+    /// The id of the entry after which the page begins; `None` for the start of the list. The entry itself may be gone: its
+    /// place in the order of the list remains.
+    pub after: Option<K>,
+    /// How many entries to leave out at the start of the list; 0 where `after` is given.
     pub skip: u64,
-    /// How many at the most; `None` for the default. The bounds are in [`crate::Limits`].
+    /// How many entries at the most; `None` for the default. The bounds are in [`crate::Limits`].
     pub limit: Option<u64>,
 }
 
-impl Page {
+impl<K> Page<K> {
     /// The first page of the default size.
-    pub const FIRST: Self = Self { skip: 0, limit: None };
+    pub const FIRST: Self = Self { after: None, skip: 0, limit: None };
+
+    /// The page of the default size after the entry with this id.
+    pub const fn after(id: K) -> Self {
+        Self { after: Some(id), skip: 0, limit: None }
+    }
+}
+
+/// A page of a list, and where to go on. It reads as the slice of its entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPage<T, K> {
+    /// The entries, in the order of the list.
+    pub entries: Vec<T>,
+    /// The id of the last entry, for [`Page::after`]; `None` where no entry comes after it.
+    pub next: Option<K>,
+}
+
+impl<T, K> ListPage<T, K> {
+    /// A page of at most `limit` entries, out of what was found when one entry more was asked for: that entry shows that
+    /// there is a next page, and is not part of this one.
+    pub(crate) fn cut(mut found: Vec<T>, limit: u64, id: impl Fn(&T) -> K) -> Self {
+        let has_next = found.len() as u64 > limit;
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next = found.last().filter(|_| has_next).map(id);
+        Self { entries: found, next }
+    }
+
+    /// The same page of what `show` makes of all of the entries.
+    pub(crate) fn map<U>(self, show: impl FnOnce(Vec<T>) -> Vec<U>) -> ListPage<U, K> {
+        ListPage { entries: show(self.entries), next: self.next }
+    }
+}
+
+impl<T, K> Deref for ListPage<T, K> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.entries
+    }
+}
+
+impl<T, K> IntoIterator for ListPage<T, K> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
 }
 
 /// A place in a log: a position, or a time.

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Message, MessagePage, Participant, Profile, SessionId, UserId};
+use super::{ListPage, Message, MessagePage, Participant, ParticipantId, Profile, SessionId, UserId};
 
 /// Who may come into a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -99,6 +99,14 @@ pub struct SessionDetails {
 }
 
 impl SessionDetails {
+    /// Its participants as the page that they are.
+    #[must_use]
+    pub fn first_participants(&self) -> ListPage<Participant, ParticipantId> {
+        let has_next = u64::from(self.summary.session.participant_count) > self.participants.len() as u64;
+        let last = self.participants.last().filter(|_| has_next);
+        ListPage { entries: self.participants.clone(), next: last.map(|participant| participant.id) }
+    }
+
     /// Its messages as the page that they are.
     #[must_use]
     pub fn newest(&self) -> MessagePage {

@@ -4,6 +4,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -145,7 +146,12 @@ impl State {
     }
 }
 
-fn cut<T>(items: impl Iterator<Item = T>, slice: Slice) -> Vec<T> {
+/// The keys after one in the order of a list; all of them where none is given.
+fn keys_after<K>(after: Option<K>) -> (Bound<K>, Bound<K>) {
+    (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
+}
+
+fn cut<T, K>(items: impl Iterator<Item = T>, slice: Slice<K>) -> Vec<T> {
     let skip = usize::try_from(slice.skip).unwrap_or(usize::MAX);
     let limit = usize::try_from(slice.limit).unwrap_or(usize::MAX);
     items.skip(skip).take(limit).collect()
@@ -195,25 +201,27 @@ impl ChatStore for MemoryStore {
         let state = self.state();
         let list = |ParticipantsQuery { session_id, slice }: &ParticipantsQuery| {
             let Some(stored) = state.sessions.get(session_id) else { return Vec::new() };
-            cut(stored.seats.values().filter_map(|user| stored.participants.get(user).cloned()), *slice)
+            let seats = stored.seats.range(keys_after(slice.after));
+            cut(seats.filter_map(|(_, user)| stored.participants.get(user).cloned()), *slice)
         };
         Ok(queries.iter().map(list).collect())
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
         let state = self.state();
         let Some(sessions) = state.memberships.get(user) else { return Ok(Vec::new()) };
-        Ok(cut(sessions.iter().filter_map(|id| state.active(id)), slice))
+        let sessions = sessions.range(keys_after(slice.after.map(Reverse)));
+        Ok(cut(sessions.filter_map(|id| state.active(id)), slice))
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
         let state = self.state();
         let open = |(session, _): &(Session, Head)| {
             session.participant_count < session.max_participants && !state.is_in(user, session.id)
         };
-        let all: Vec<_> = state.public.iter().filter_map(|id| state.active(id)).filter(open).collect();
-        let total = all.len() as u64;
-        Ok(PublicSessions { sessions: cut(all.into_iter(), slice), total })
+        let total = state.public.iter().filter_map(|id| state.active(id)).filter(open).count() as u64;
+        let part = state.public.range(keys_after(slice.after.map(Reverse)));
+        Ok(PublicSessions { sessions: cut(part.filter_map(|id| state.active(id)).filter(open), slice), total })
     }
 
     async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {

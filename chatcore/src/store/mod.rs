@@ -18,7 +18,7 @@ pub use memory::MemoryStore;
 pub use profile::{ProfilePart, ProfileRecord};
 pub use query::{FactsQuery, Freshness, Head, LogRange, ParticipantsQuery, PublicSessions, SessionFacts, Slice};
 
-use crate::model::{Event, Session, UserId};
+use crate::model::{Event, Session, SessionId, UserId};
 
 /// Where sessions live.
 ///
@@ -38,6 +38,9 @@ use crate::model::{Event, Session, UserId};
 /// of a session. They hold no locks that writers wait for. A read that takes several queries gives one answer for each, in
 /// the same order, whether or not a session stands there more than once; the states of two sessions need not be from the
 /// same time. It asks whatever is behind the store a number of times that does not grow with the number of queries.
+///
+/// **Lists** are sorted by the ids of their entries. A part of a list costs what it leaves out by [`Slice::skip`] and what it
+/// returns, wherever [`Slice::after`] lies. It has fewer entries than [`Slice::limit`] only where the list ends.
 ///
 /// [`conformance`](crate::store) (feature `conformance`) is a test suite of all of this.
 ///
@@ -68,15 +71,16 @@ pub trait ChatStore: Send + Sync + 'static {
     /// returns, at any depth.
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError>;
 
-    /// The active participants of sessions, each list by [`ParticipantRecord::id`], so in the order in which they came.
+    /// The active participants of sessions, each list by [`ParticipantRecord::id`] from the lowest to the highest, so in the order in which they came.
     async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError>;
 
-    /// The sessions that are not deleted and in which the user is active, newest first, with their logs' ends.
-    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError>;
+    /// The sessions that are not deleted and in which the user is active, by [`Session::id`] from the highest to the lowest,
+    /// so newest first, with their logs' ends.
+    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError>;
 
-    /// The sessions that the user could join: public, not deleted, not full, and without the user. Newest first,
-    /// with their logs' ends, and how many there are in all.
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError>;
+    /// The sessions that the user could join: public, not deleted, not full, and without the user. Sorted as
+    /// [`sessions_of`](Self::sessions_of), with their logs' ends, and how many there are in all, before and after the part.
+    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError>;
 
     /// The profiles of the named users, in the same order; `None` for a user of whom none was put.
     async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError>;
@@ -107,11 +111,11 @@ impl<S: ChatStore + ?Sized> ChatStore for Arc<S> {
         (**self).participants(queries).await
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
         (**self).sessions_of(user, slice).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
         (**self).public_sessions(user, slice).await
     }
 

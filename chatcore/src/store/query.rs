@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::ParticipantRecord;
-use crate::model::{Cursor, Seq, Session, SessionId, UserId};
+use crate::model::{Cursor, ParticipantId, Seq, Session, SessionId, UserId};
 
 /// Of which session facts are wanted, and about whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +53,23 @@ pub struct SessionFacts {
     pub participants: Vec<Option<ParticipantRecord>>,
 }
 
-/// A part of a list.
+/// A part of a list whose entries have ids of the type `K`, by which the list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slice {
-    /// How many to leave out at the start.
+pub struct Slice<K> {
+    /// Only the entries that come after this id in the order of the list, whether or not the list has an entry with this id;
+    /// `None` for the whole list.
+    pub after: Option<K>,
+    /// How many of these to leave out at the start.
     pub skip: u64,
     /// How many at the most.
     pub limit: u64,
+}
+
+impl<K> Slice<K> {
+    /// The first entries of the list, this many at the most.
+    pub const fn first(limit: u64) -> Self {
+        Self { after: None, skip: 0, limit }
+    }
 }
 
 /// A part of the list of a session's participants.
@@ -68,7 +78,7 @@ pub struct ParticipantsQuery {
     /// The session.
     pub session_id: SessionId,
     /// Which part.
-    pub slice: Slice,
+    pub slice: Slice<ParticipantId>,
 }
 
 /// A part of a log.

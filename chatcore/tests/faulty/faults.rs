@@ -93,6 +93,20 @@ faults! {
     SortsParticipantsQueries: participants_of_many_sessions_are_answered_one_by_one_in_their_order,
     ListsTheFirstPartOfASession: participants_of_many_sessions_are_answered_one_by_one_in_their_order,
     IgnoresSkipOfParticipants: participants_are_paged,
+    IgnoresCursors: participants_are_paged
+        participants_come_and_go_between_pages
+        the_sessions_of_a_user_are_paged
+        public_sessions_are_paged_and_counted,
+    ShowsTheEntryOfACursorAgain: participants_are_paged
+        the_sessions_of_a_user_are_paged
+        public_sessions_are_paged_and_counted,
+    LooksForTheEntryOfACursor: participants_come_and_go_between_pages
+        the_sessions_of_a_user_come_and_go_between_pages
+        public_sessions_come_and_go_between_pages,
+    StartsOverWithoutTheEntryOfACursor: participants_come_and_go_between_pages
+        the_sessions_of_a_user_come_and_go_between_pages
+        public_sessions_come_and_go_between_pages,
+    CountsWhatIsAfterACursor: public_sessions_are_paged_and_counted,
     ListsDeletedSessions: left_and_deleted_sessions_are_not_listed
         the_sessions_of_a_user_are_paged,
     ListsSessionsLeft: left_and_deleted_sessions_are_not_listed

@@ -3,20 +3,38 @@
 use super::*;
 use chatcore::model::SessionType;
 
-fn cut<T>(all: Vec<T>, slice: Slice) -> Vec<T> {
+fn cut<T, K>(all: Vec<T>, slice: Slice<K>) -> Vec<T> {
     let count = |n| usize::try_from(n).unwrap_or(usize::MAX);
     all.into_iter().skip(count(slice.skip)).take(count(slice.limit)).collect()
 }
 
-const ALL: Slice = Slice { skip: 0, limit: u64::MAX };
+const fn everything<K>() -> Slice<K> {
+    Slice::first(u64::MAX)
+}
 
 impl Faulty {
+    /// The entries after a cursor.
+    fn after<T, K: Ord + Copy>(&self, mut all: Vec<T>, after: Option<K>, id: impl Fn(&T) -> K, falls: bool) -> Vec<T> {
+        let Some(cursor) = after else { return all };
+        let place = all.iter().position(|entry| id(entry) == cursor);
+        let passed = |entry: &T| if falls { id(entry) >= cursor } else { id(entry) <= cursor };
+        match (self.fault, place) {
+            (Fault::IgnoresCursors, _) => {}
+            (Fault::ShowsTheEntryOfACursorAgain, _) => all.retain(|entry| !passed(entry) || id(entry) == cursor),
+            (Fault::LooksForTheEntryOfACursor, None) => all.clear(),
+            (Fault::StartsOverWithoutTheEntryOfACursor, None) => {}
+            _ => all.retain(|entry| !passed(entry)),
+        }
+        all
+    }
+
     pub(super) async fn listed_participants(
         &self,
         id: SessionId,
-        mut slice: Slice,
+        mut slice: Slice<ParticipantId>,
     ) -> Result<Vec<ParticipantRecord>, StoreError> {
-        let mut all = self.inner.participants(&[ParticipantsQuery { session_id: id, slice: ALL }]).await?.remove(0);
+        let mut all =
+            self.inner.participants(&[ParticipantsQuery { session_id: id, slice: everything() }]).await?.remove(0);
         let notes = self.notes();
         match self.fault {
             Fault::ListsWhoLeft => {
@@ -30,15 +48,15 @@ impl Faulty {
             Fault::IgnoresSkipOfParticipants => slice.skip = 0,
             _ => {}
         }
-        Ok(cut(all, slice))
+        Ok(cut(self.after(all, slice.after, |record| record.id, false), slice))
     }
 
     pub(super) async fn listed_sessions_of(
         &self,
         user: &UserId,
-        mut slice: Slice,
+        mut slice: Slice<SessionId>,
     ) -> Result<Vec<(Session, Head)>, StoreError> {
-        let mut all = self.inner.sessions_of(user, ALL).await?;
+        let mut all = self.inner.sessions_of(user, everything()).await?;
         match self.fault {
             Fault::ListsDeletedSessions => all = self.noted(|session| self.is_in(user, session.id)).await?,
             Fault::ListsSessionsLeft => {
@@ -56,17 +74,18 @@ impl Faulty {
             Fault::ListsWithoutHeads => all.iter_mut().for_each(|(_, head)| *head = Head::default()),
             _ => {}
         }
+        let all = self.after(all, slice.after, |(session, _)| session.id, true);
         Ok(cut(self.with_heads(all), slice))
     }
 
     pub(super) async fn listed_public_sessions(
         &self,
         user: &UserId,
-        mut slice: Slice,
+        mut slice: Slice<SessionId>,
     ) -> Result<PublicSessions, StoreError> {
         let is_open = |session: &Session| session.session_type == SessionType::Public && session.is_active;
         let has_seats = |session: &Session| session.participant_count < session.max_participants;
-        let mut all = self.inner.public_sessions(user, ALL).await?.sessions;
+        let mut all = self.inner.public_sessions(user, everything()).await?.sessions;
         match self.fault {
             Fault::OffersSessionsJoined => all = self.noted(|session| is_open(session) && has_seats(session)).await?,
             Fault::OffersFullSessions => {
@@ -84,6 +103,8 @@ impl Faulty {
             _ => {}
         }
         let total = all.len() as u64;
+        let all = self.after(all, slice.after, |(session, _)| session.id, true);
+        let total = if self.has(Fault::CountsWhatIsAfterACursor) { all.len() as u64 } else { total };
         let sessions = cut(self.with_heads(all), slice);
         let total = if self.has(Fault::CountsThePage) { sessions.len() as u64 } else { total };
         Ok(PublicSessions { sessions, total })

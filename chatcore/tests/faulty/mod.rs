@@ -460,11 +460,11 @@ impl ChatStore for Faulty {
         Ok(answers)
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
         self.listed_sessions_of(user, slice).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
         self.listed_public_sessions(user, slice).await
     }
 

@@ -191,11 +191,11 @@ impl ChatStore for Breakable {
         self.read()?.participants(queries).await
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
         self.read()?.sessions_of(user, slice).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
         self.read()?.public_sessions(user, slice).await
     }
 

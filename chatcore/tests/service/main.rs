@@ -99,7 +99,7 @@ async fn answers(chat: &Chat, who: &Principal, id: SessionId) -> Vec<Error> {
         chat.join(who, id).await.unwrap_err(),
         chat.leave(who, id).await.unwrap_err(),
         chat.participants(who, id, Page::FIRST, true).await.unwrap_err(),
-        chat.participants(who, id, Page { skip: 0, limit: Some(0) }, true).await.unwrap_err(),
+        chat.participants(who, id, Page { limit: Some(0), ..Page::FIRST }, true).await.unwrap_err(),
         chat.add_participant(who, id, add("alice", None)).await.unwrap_err(),
         chat.add_participant(who, id, add("nobody", Some(OWNER))).await.unwrap_err(),
         chat.change_role(who, id, &user_id("alice"), OWNER).await.unwrap_err(),

@@ -8,8 +8,8 @@ use chatcore::{
     chat::{AddParticipant, CreateSession, SendMessage, Subscription, UpdateSession},
     identity::Authenticator as _,
     model::{
-        Bound, ClientId, Content, MessageBody, MessageId, MessageType, MessageWindow, Page, ParticipantRole, SessionId,
-        SessionType, SpeakerRole, UserId,
+        Bound, ClientId, Content, ListPage, MessageBody, MessageId, MessageType, MessageWindow, Page, ParticipantRole,
+        SessionId, SessionType, SpeakerRole, UserId,
     },
 };
 use futures_util::StreamExt;
@@ -28,14 +28,14 @@ use crate::server::SECRET;
 /// All pages of a list, in one.
 macro_rules! all {
     ($limit:expr, $one:expr, |$page:ident| $call:expr) => {{
-        let (limit, mut found) = ($limit, Vec::new());
+        let (limit, mut found, mut after) = ($limit, Vec::new(), None);
         loop {
-            let $page = Page { skip: found.len() as u64, limit };
+            let $page = Page { after, limit, ..Page::FIRST };
             match $call {
-                Ok(next) => {
-                    let last = (next.len() as u64) < limit.unwrap_or(50);
-                    found.extend(next.iter().map($one));
-                    if last {
+                Ok(page) => {
+                    after = page.next;
+                    found.extend(page.iter().map($one));
+                    if after.is_none() {
                         break Ok(Value::Array(found));
                     }
                 }
@@ -130,7 +130,7 @@ impl Core {
                     let page = chat.public_sessions(by, page).await;
                     page.map(|page| {
                         total = page.total;
-                        page.sessions
+                        ListPage { entries: page.sessions, next: page.next }
                     })
                 });
                 found.map(|sessions| json!({ "sessions": sessions, "total": total }))

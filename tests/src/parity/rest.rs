@@ -73,9 +73,9 @@ impl Rest {
         one: fn(&Value) -> Value,
     ) -> Outcome {
         let mut found = Vec::new();
-        let mut query = format!("?skip=0{}", limit_of(limit));
+        let mut query = format!("?skip=0{}{rest}", limit_of(limit));
         loop {
-            let reply = self.send(token, Method::GET, &format!("{path}{query}{rest}"), None).await?;
+            let reply = self.send(token, Method::GET, &format!("{path}{query}"), None).await?;
             let Value::Array(items) = wire::list(&reply.body, one) else { unreachable!() };
             found.extend(items);
             match link(&reply, "next") {

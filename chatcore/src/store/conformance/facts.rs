@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     kit::{
-        ALL, Room, Store, assert_stale, change, facts_of, head_of, new_session_id, participants_of, text, user, users,
+        Room, Store, assert_stale, change, everything, facts_of, head_of, new_session_id, participants_of, text, user,
+        users,
     },
     samples::tricky_texts,
 };
@@ -23,7 +24,7 @@ pub(super) async fn an_unknown_session_has_head_zero_and_nobody(store: Store) {
         let asked = [room.owner.clone(), user("stranger"), room.owner.clone()];
         assert_eq!(facts_of(&store, id, &asked, freshness).await, nobody(3));
         assert_eq!(facts_of(&store, id, &[], freshness).await, nobody(0));
-        assert!(participants_of(&store, id, ALL).await.is_empty());
+        assert!(participants_of(&store, id, everything()).await.is_empty());
     }
 }
 
@@ -225,7 +226,7 @@ pub(super) async fn user_ids_are_told_apart_by_every_character(store: Store) {
     }
     for (place, user) in all.iter().enumerate() {
         let expected = rooms.iter().rev().filter(|(_, bit)| place >> bit & 1 == 1).map(|(id, _)| *id);
-        let found = store.sessions_of(user, ALL).await.expect("sessions of a user");
+        let found = store.sessions_of(user, everything()).await.expect("sessions of a user");
         assert!(found.iter().map(|(session, _)| session.id).eq(expected), "{user:?}");
     }
 }

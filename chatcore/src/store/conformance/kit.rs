@@ -24,7 +24,9 @@ pub(super) type Store = Arc<dyn ChatStore>;
 const ATTEMPTS: usize = 1000;
 
 /// Everything that a case ever lists.
-pub(super) const ALL: Slice = Slice { skip: 0, limit: 1000 };
+pub(super) const fn everything<K>() -> Slice<K> {
+    Slice::first(1000)
+}
 
 pub(super) async fn facts_of(store: &Store, id: SessionId, users: &[UserId], freshness: Freshness) -> SessionFacts {
     let mut found = store.facts(&[FactsQuery { session_id: id, users }], freshness).await.expect("facts");
@@ -32,7 +34,11 @@ pub(super) async fn facts_of(store: &Store, id: SessionId, users: &[UserId], fre
     found.remove(0)
 }
 
-pub(super) async fn participants_of(store: &Store, id: SessionId, slice: Slice) -> Vec<ParticipantRecord> {
+pub(super) async fn participants_of(
+    store: &Store,
+    id: SessionId,
+    slice: Slice<ParticipantId>,
+) -> Vec<ParticipantRecord> {
     let query = ParticipantsQuery { session_id: id, slice };
     let mut found = store.participants(&[query]).await.expect("participants");
     assert_eq!(found.len(), 1, "one query has one answer");
@@ -290,17 +296,17 @@ impl Room {
     }
 
     pub(super) async fn participants(&self) -> Vec<UserId> {
-        let found = participants_of(&self.store, self.id, ALL).await;
+        let found = participants_of(&self.store, self.id, everything()).await;
         found.into_iter().map(|record| record.user_id).collect()
     }
 
     pub(super) async fn picture(&self, users: &[UserId]) -> Picture {
         let (mut sessions, mut public) = (Vec::new(), Vec::new());
         for user in users {
-            sessions.push(self.store.sessions_of(user, ALL).await.expect("sessions of a user"));
-            public.push(self.store.public_sessions(user, ALL).await.expect("public sessions"));
+            sessions.push(self.store.sessions_of(user, everything()).await.expect("sessions of a user"));
+            public.push(self.store.public_sessions(user, everything()).await.expect("public sessions"));
         }
-        let participants = participants_of(&self.store, self.id, ALL).await;
+        let participants = participants_of(&self.store, self.id, everything()).await;
         Picture { facts: self.facts(users).await, log: self.log().await, participants, sessions, public }
     }
 

@@ -1,31 +1,63 @@
 //! Participants of a session, sessions of a user, sessions that can be joined.
 
-use super::kit::{ALL, Room, Store, new_session_id, participants_of, session, user, users};
+use super::kit::{Room, Store, everything, new_session_id, participants_of, session, user, users};
 use crate::{
-    model::{EventKind, ParticipantRole, Session, SessionChanges, SessionId, SessionType, Standing, UserId},
+    model::{
+        EventKind, ParticipantId, ParticipantRole, Session, SessionChanges, SessionId, SessionType, Standing, UserId,
+    },
     store::{Head, ParticipantRecord, ParticipantsQuery, PublicSessions, Slice, Write},
 };
 
 /// Slices of lists of some ten entries, each with the part of the list that it is.
-fn slices<T: Clone>(all: &[T]) -> Vec<(Slice, Vec<T>)> {
+fn slices<T: Clone, K: Copy>(all: &[T], id: impl Fn(&T) -> K) -> Vec<(Slice<K>, Vec<T>)> {
     let mut slices = Vec::new();
+    let mut add = |(after, rest): (Option<K>, &[T]), skip, limit| {
+        let entries = rest.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX));
+        let part = entries.take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect();
+        slices.push((Slice { after, skip, limit }, part));
+    };
     for skip in [0, 1, 3, all.len() as u64 - 1, all.len() as u64, 1000, u64::MAX] {
         for limit in [0, 1, 4, all.len() as u64, 1000, u64::MAX] {
-            let entries = all.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX));
-            let part = entries.take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect();
-            slices.push((Slice { skip, limit }, part));
+            add((None, all), skip, limit);
+        }
+    }
+    for place in [0, 4, all.len() - 2, all.len() - 1] {
+        for (skip, limit) in [(0, 0), (0, 1), (0, 4), (0, u64::MAX), (2, 3), (1000, 1)] {
+            add((Some(id(&all[place])), &all[place + 1..]), skip, limit);
         }
     }
     slices
 }
 
+/// A list in pages of three, of which each begins after the last entry of the one before.
+struct Walk<K> {
+    pages: Vec<Vec<K>>,
+    /// The page that comes next.
+    slice: Slice<K>,
+}
+
+impl<K: Copy> Walk<K> {
+    fn new() -> Self {
+        Self { pages: Vec::new(), slice: Slice::first(3) }
+    }
+
+    fn take(&mut self, page: Vec<K>) {
+        self.slice.after = page.last().copied();
+        self.pages.push(page);
+    }
+}
+
+fn session_ids(found: Vec<(Session, Head)>) -> Vec<SessionId> {
+    found.into_iter().map(|(session, _)| session.id).collect()
+}
+
 async fn sessions_of(store: &Store, user: &UserId) -> Vec<SessionId> {
-    let found = store.sessions_of(user, ALL).await.expect("sessions of a user");
+    let found = store.sessions_of(user, everything()).await.expect("sessions of a user");
     found.iter().map(|(session, _)| session.id).collect()
 }
 
 async fn public(store: &Store, user: &UserId) -> Vec<SessionId> {
-    let found = store.public_sessions(user, ALL).await.expect("public sessions");
+    let found = store.public_sessions(user, everything()).await.expect("public sessions");
     assert_eq!(found.total, found.sessions.len() as u64, "there are fewer than a page");
     found.sessions.iter().map(|(session, _)| session.id).collect()
 }
@@ -52,7 +84,7 @@ pub(super) async fn participants_come_in_the_order_of_their_stays(store: Store) 
     let admin = ParticipantRecord { standing: Standing::Active(role), ..record };
     let kind = EventKind::ParticipantRoleChanged { user_id: expected[3].clone(), previous, role };
     room.put(&room.owner, vec![kind], vec![Write::Participant(admin.clone())]).await;
-    let found = participants_of(&store, room.id, ALL).await;
+    let found = participants_of(&store, room.id, everything()).await;
     assert_eq!(found.iter().map(|record| record.user_id.clone()).collect::<Vec<_>>(), expected);
     assert_eq!(found[3], admin);
     let facts = room.facts(&expected).await.participants;
@@ -69,7 +101,7 @@ pub(super) async fn only_who_is_in_it_is_a_participant(store: Store) {
     assert_eq!(room.participants().await, [room.owner.clone(), bob.clone(), eve.clone()]);
     room.remove(&eve).await;
     assert_eq!(room.participants().await, [room.owner.clone(), bob.clone()]);
-    assert!(participants_of(&store, new_session_id(), ALL).await.is_empty());
+    assert!(participants_of(&store, new_session_id(), everything()).await.is_empty());
     room.delete().await;
     assert_eq!(room.participants().await, [room.owner.clone(), bob], "deleting a session makes nobody leave");
 }
@@ -99,11 +131,47 @@ pub(super) async fn participants_are_paged(store: Store) {
     for n in [1, 4, 5] {
         room.leave(&user(format!("user {n}"))).await;
     }
-    let all = participants_of(&store, room.id, ALL).await;
+    let all = participants_of(&store, room.id, everything()).await;
     assert_eq!(all.len(), 10);
-    for (slice, part) in slices(&all) {
+    for (slice, part) in slices(&all, |record| record.id) {
         assert_eq!(participants_of(&store, room.id, slice).await, part, "{slice:?}");
     }
+}
+
+pub(super) async fn participants_come_and_go_between_pages(store: Store) {
+    let room = Room::public(&store).await;
+    let names: Vec<UserId> = (0..11).map(|n| user(format!("user {n}"))).collect();
+    for name in &names {
+        room.join(name).await;
+        // Its keys stand between those of others.
+        Room::public(&store).await.join(name).await;
+    }
+    let ids = async |slice| -> Vec<ParticipantId> {
+        participants_of(&store, room.id, slice).await.into_iter().map(|record| record.id).collect()
+    };
+    let before = ids(everything()).await;
+    let mut walk = Walk::new();
+    walk.take(ids(walk.slice).await);
+    // The last entry of the page goes, one before it, and one that was not read yet.
+    for n in [0, 1, 6] {
+        room.leave(&names[n]).await;
+    }
+    walk.take(ids(walk.slice).await);
+    // Who comes, comes to the end; so does who comes back.
+    room.join(&user("late")).await;
+    room.join(&names[1]).await;
+    walk.take(ids(walk.slice).await);
+    // Everybody who was on the page goes.
+    for n in [5, 7, 8] {
+        room.leave(&names[n]).await;
+    }
+    walk.take(ids(walk.slice).await);
+    walk.take(ids(walk.slice).await);
+    let after = ids(everything()).await;
+    let new = &after[after.len() - 2..];
+    let rest: Vec<_> = before[10..].iter().chain(new).copied().collect();
+    let third = [before[6], before[8], before[9]];
+    assert_eq!(walk.pages, [&before[..3], &before[3..6], &third, &rest[..3], &rest[3..]]);
 }
 
 pub(super) async fn participants_of_many_sessions_are_answered_one_by_one_in_their_order(store: Store) {
@@ -115,8 +183,18 @@ pub(super) async fn participants_of_many_sessions_are_answered_one_by_one_in_the
     second.leave(&user("user 2")).await;
     // Against the order of their ids, each session with several parts.
     let mut queries = Vec::new();
-    for (skip, limit) in [(1, 2), (0, 100), (0, 0), (3, u64::MAX), (1, 2), (100, 1)] {
-        let slice = Slice { skip, limit };
+    let stay = first.record(&user("user 1")).await.expect("they are in it").id;
+    for (after, skip, limit) in [
+        (None, 1, 2),
+        (None, 0, 100),
+        (Some(stay), 0, 2),
+        (None, 0, 0),
+        (None, 3, u64::MAX),
+        (None, 1, 2),
+        (Some(ParticipantId(new_session_id().0)), 0, 100),
+        (None, 100, 1),
+    ] {
+        let slice = Slice { after, skip, limit };
         queries.extend([second.id, unknown, first.id].map(|session_id| ParticipantsQuery { session_id, slice }));
     }
     for part in [&queries[..], &queries[5..7], &[]] {
@@ -145,10 +223,10 @@ pub(super) async fn the_sessions_of_a_user_come_newest_first(store: Store) {
     for room in [7, 6, 3, 2, 0].map(|n: usize| &rooms[n]) {
         expected.push(listed(room).await);
     }
-    assert_eq!(store.sessions_of(&ana, ALL).await.expect("sessions"), expected);
+    assert_eq!(store.sessions_of(&ana, everything()).await.expect("sessions"), expected);
     assert_eq!(sessions_of(&store, &bob).await, [rooms[3].id]);
     assert_eq!(sessions_of(&store, &user("nobody")).await, []);
-    assert_eq!(store.sessions_of(&rooms[2].owner, ALL).await.expect("sessions"), [listed(&rooms[2]).await]);
+    assert_eq!(store.sessions_of(&rooms[2].owner, everything()).await.expect("sessions"), [listed(&rooms[2]).await]);
 }
 
 pub(super) async fn left_and_deleted_sessions_are_not_listed(store: Store) {
@@ -184,11 +262,53 @@ pub(super) async fn the_sessions_of_a_user_are_paged(store: Store) {
             _ => {}
         }
     }
-    let all = store.sessions_of(&ana, ALL).await.expect("sessions");
+    let all = store.sessions_of(&ana, everything()).await.expect("sessions");
     assert_eq!(all.len(), 10);
-    for (slice, part) in slices(&all) {
+    for (slice, part) in slices(&all, |(session, _)| session.id) {
         assert_eq!(store.sessions_of(&ana, slice).await.expect("a page"), part, "{slice:?}");
     }
+}
+
+/// Some public sessions, the newest first.
+async fn public_rooms(store: &Store, count: usize) -> Vec<Room> {
+    let mut rooms = Vec::new();
+    for _ in 0..count {
+        rooms.insert(0, Room::open(store, SessionType::Public, 2).await);
+    }
+    rooms
+}
+
+fn ids_of(rooms: &[Room]) -> Vec<SessionId> {
+    rooms.iter().map(|room| room.id).collect()
+}
+
+pub(super) async fn the_sessions_of_a_user_come_and_go_between_pages(store: Store) {
+    let ana = user("ana");
+    let rooms = public_rooms(&store, 13).await;
+    // The oldest is not among them at first.
+    for room in &rooms[..12] {
+        room.join(&ana).await;
+    }
+    let page = async |slice| session_ids(store.sessions_of(&ana, slice).await.expect("a page"));
+    let mut walk = Walk::new();
+    walk.take(page(walk.slice).await);
+    // New ones stand before the first page, whichever way they came in.
+    for room in public_rooms(&store, 4).await {
+        room.join(&ana).await;
+    }
+    rooms[0].leave(&ana).await;
+    rooms[2].leave(&ana).await;
+    walk.take(page(walk.slice).await);
+    for n in [3, 4, 5, 7] {
+        rooms[n].delete().await;
+    }
+    rooms[2].join(&ana).await;
+    walk.take(page(walk.slice).await);
+    rooms[12].join(&ana).await;
+    rooms[10].leave(&ana).await;
+    walk.take(page(walk.slice).await);
+    let ids = ids_of(&rooms);
+    assert_eq!(walk.pages, [&ids[..3], &ids[3..6], &[ids[6], ids[8], ids[9]], &ids[11..]]);
 }
 
 pub(super) async fn public_sessions_are_those_that_can_be_joined(store: Store) {
@@ -213,7 +333,7 @@ pub(super) async fn public_sessions_are_those_that_can_be_joined(store: Store) {
     for room in [&last, &left, &open] {
         expected.push(listed(room).await);
     }
-    let found = store.public_sessions(&ana, ALL).await.expect("public sessions");
+    let found = store.public_sessions(&ana, everything()).await.expect("public sessions");
     assert_eq!(found, PublicSessions { sessions: expected, total: 3 });
     assert_eq!(public(&store, &bob).await, [last.id, left.id, joined.id, open.id]);
     assert_eq!(public(&store, &open.owner).await, [last.id, left.id, joined.id]);
@@ -251,7 +371,7 @@ pub(super) async fn public_sessions_come_and_go_with_their_settings(store: Store
         assert_eq!(public(&store, user).await, [room.id, other]);
     }
     room.retitle("Changed").await;
-    let found = store.public_sessions(&ana, ALL).await.expect("public sessions").sessions;
+    let found = store.public_sessions(&ana, everything()).await.expect("public sessions").sessions;
     assert_eq!(found[0], listed(&room).await);
     room.delete().await;
     assert_eq!(public(&store, &ana).await, [other]);
@@ -260,7 +380,11 @@ pub(super) async fn public_sessions_come_and_go_with_their_settings(store: Store
 pub(super) async fn public_sessions_are_paged_and_counted(store: Store) {
     let ana = user("ana");
     let none = PublicSessions { sessions: vec![], total: 0 };
-    assert_eq!(store.public_sessions(&ana, ALL).await.expect("public sessions"), none, "the store must be empty");
+    assert_eq!(
+        store.public_sessions(&ana, everything()).await.expect("public sessions"),
+        none,
+        "the store must be empty"
+    );
     for n in 0..14 {
         let room = Room::of(&store, session(&user(format!("{n}")), SessionType::Public, 2)).await;
         match n {
@@ -274,10 +398,38 @@ pub(super) async fn public_sessions_are_paged_and_counted(store: Store) {
             _ => {}
         }
     }
-    let all = store.public_sessions(&ana, ALL).await.expect("public sessions").sessions;
+    let all = store.public_sessions(&ana, everything()).await.expect("public sessions").sessions;
     assert_eq!(all.len(), 10);
-    for (slice, sessions) in slices(&all) {
+    for (slice, sessions) in slices(&all, |(session, _)| session.id) {
         let page = store.public_sessions(&ana, slice).await.expect("a page");
         assert_eq!(page, PublicSessions { sessions, total: 10 }, "{slice:?}");
     }
+}
+
+pub(super) async fn public_sessions_come_and_go_between_pages(store: Store) {
+    let [ana, bob] = users(["ana", "bob"]);
+    let rooms = public_rooms(&store, 14).await;
+    // Full at first.
+    rooms[13].join(&bob).await;
+    let page = async |slice| session_ids(store.public_sessions(&ana, slice).await.expect("a page").sessions);
+    let mut walk = Walk::new();
+    walk.take(page(walk.slice).await);
+    public_rooms(&store, 4).await;
+    rooms[0].join(&ana).await;
+    rooms[1].delete().await;
+    rooms[2].join(&bob).await;
+    // Not read yet.
+    rooms[4].join(&ana).await;
+    rooms[6].join(&bob).await;
+    walk.take(page(walk.slice).await);
+    // They are in the list again, where they were.
+    rooms[2].leave(&bob).await;
+    rooms[4].leave(&ana).await;
+    rooms[7].update(SessionChanges { session_type: Some(SessionType::Private), ..SessionChanges::default() }).await;
+    walk.take(page(walk.slice).await);
+    rooms[13].leave(&bob).await;
+    walk.take(page(walk.slice).await);
+    walk.take(page(walk.slice).await);
+    let ids = ids_of(&rooms);
+    assert_eq!(walk.pages, [&ids[..3], &[ids[3], ids[5], ids[7]], &ids[8..11], &ids[11..14], &[]]);
 }

@@ -148,13 +148,16 @@ macro_rules! __store_conformance {
             lists::only_who_is_in_it_is_a_participant
             lists::who_comes_back_takes_a_new_place
             lists::participants_are_paged
+            lists::participants_come_and_go_between_pages
             lists::participants_of_many_sessions_are_answered_one_by_one_in_their_order
             lists::the_sessions_of_a_user_come_newest_first
             lists::left_and_deleted_sessions_are_not_listed
             lists::the_sessions_of_a_user_are_paged
+            lists::the_sessions_of_a_user_come_and_go_between_pages
             lists::public_sessions_are_those_that_can_be_joined
             lists::public_sessions_come_and_go_with_their_settings
             lists::public_sessions_are_paged_and_counted
+            lists::public_sessions_come_and_go_between_pages
             profiles::profiles_come_in_the_order_asked_for
             profiles::a_profile_is_replaced_as_a_whole
             profiles::a_profile_of_another_version_changes_nothing

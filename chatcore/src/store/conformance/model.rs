@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use super::kit::{Dice, Store, at, new_session_id, session, stay, text, user};
 use crate::{
     model::{
-        ClientId, Event, EventKind, NewEvent, ParticipantRole, Seq, Session, SessionChanges, SessionId, SessionType,
-        Standing, UserId,
+        ClientId, Event, EventKind, NewEvent, ParticipantId, ParticipantRole, Seq, Session, SessionChanges, SessionId,
+        SessionType, Standing, UserId,
     },
     store::{
         Change, ClientIdClaim, Conflicting, FactsQuery, Freshness, Head, LogRange, ParticipantRecord,
@@ -133,10 +133,11 @@ impl Model {
         self.events(range.session_id).filter(wanted).cloned().collect()
     }
 
-    fn participants(&self, id: SessionId, slice: Slice) -> Vec<ParticipantRecord> {
+    fn participants(&self, id: SessionId, slice: Slice<ParticipantId>) -> Vec<ParticipantRecord> {
         let mut found = self.records(id);
         found.retain(|record| self.is_in(id, &record.user_id));
         found.sort_by_key(|record| record.id);
+        found.retain(|record| slice.after.is_none_or(|after| record.id > after));
         page(&found, slice)
     }
 
@@ -145,21 +146,26 @@ impl Model {
         sessions.map(|session| (session.clone(), self.head(session.id))).collect()
     }
 
-    fn sessions_of(&self, user: &UserId, slice: Slice) -> Vec<(Session, Head)> {
-        page(&self.newest_first(|session| self.is_in(session.id, user)), slice)
+    fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Vec<(Session, Head)> {
+        older(self.newest_first(|session| self.is_in(session.id, user)), slice)
     }
 
-    fn public_sessions(&self, user: &UserId, slice: Slice) -> PublicSessions {
+    fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> PublicSessions {
         let all = self.newest_first(|session| {
             session.session_type == SessionType::Public
                 && session.participant_count < session.max_participants
                 && !self.is_in(session.id, user)
         });
-        PublicSessions { total: all.len() as u64, sessions: page(&all, slice) }
+        PublicSessions { total: all.len() as u64, sessions: older(all, slice) }
     }
 }
 
-fn page<T: Clone>(all: &[T], Slice { skip, limit }: Slice) -> Vec<T> {
+fn older(mut all: Vec<(Session, Head)>, slice: Slice<SessionId>) -> Vec<(Session, Head)> {
+    all.retain(|(session, _)| slice.after.is_none_or(|after| session.id < after));
+    page(&all, slice)
+}
+
+fn page<T: Clone, K>(all: &[T], Slice { after: _, skip, limit }: Slice<K>) -> Vec<T> {
     let (from, to) = (skip.min(all.len() as u64), skip.saturating_add(limit).min(all.len() as u64));
     let place = |place| usize::try_from(place).expect("a place in a list");
     all[place(from)..place(to)].to_vec()
@@ -185,8 +191,16 @@ impl History {
         (0..self.dice.below(5)).map(|_| self.user()).collect()
     }
 
-    fn slice(&mut self) -> Slice {
-        Slice { skip: self.dice.below(4), limit: self.dice.below(8) }
+    /// After an entry of the list, one that is gone, or one that there never was; or from its start.
+    fn slice<K: Copy>(&mut self, ids: &[K]) -> Slice<K> {
+        let after = (!ids.is_empty() && self.dice.below(2) == 0).then(|| *self.dice.one_of(ids));
+        Slice { after, skip: self.dice.below(4), limit: self.dice.below(8) }
+    }
+
+    /// Of the sessions or of others.
+    fn slice_of_sessions(&mut self) -> Slice<SessionId> {
+        let ids = self.ids.clone();
+        self.slice(&ids)
     }
 
     /// Mostly a little later each time, and sometimes earlier: clocks differ.
@@ -322,12 +336,14 @@ impl History {
             found.iter().map(|part| part.iter().map(|event| (**event).clone()).collect()).collect();
         assert_eq!(found, ranges.each_ref().map(|range| model.range(range)), "after step {step}: {ranges:?}");
 
-        let mut list = || ParticipantsQuery { session_id: self.id(), slice: self.slice() };
+        // Stays that ended are among them, and those of other sessions.
+        let stays: Vec<_> = model.past.values().flat_map(|(_, records)| records).map(|record| record.id).collect();
+        let mut list = || ParticipantsQuery { session_id: self.id(), slice: self.slice(&stays) };
         let lists = [list(), list(), list()];
         let found = store.participants(&lists).await.expect("participants");
         let expected = lists.map(|list| model.participants(list.session_id, list.slice));
         assert_eq!(found, expected, "after step {step}: {lists:?}");
-        let (user, slice, asked) = (self.user(), self.slice(), self.some_users());
+        let (user, slice, asked) = (self.user(), self.slice_of_sessions(), self.some_users());
         let found = store.sessions_of(&user, slice).await.expect("sessions of a user");
         assert_eq!(found, model.sessions_of(&user, slice), "after step {step}: {slice:?}");
         let found = store.public_sessions(&user, slice).await.expect("public sessions");

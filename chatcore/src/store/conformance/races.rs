@@ -13,8 +13,8 @@ use std::{
 use tokio::{sync::Barrier, task::yield_now};
 
 use super::kit::{
-    ALL, Dice, Room, Running, Store, assert_dense, assert_stale, change, claim, conflict, creation, facts_of, go,
-    head_of, session, stay, text, text_of, user, users,
+    Dice, Room, Running, Store, assert_dense, assert_stale, change, claim, conflict, creation, everything, facts_of,
+    go, head_of, session, stay, text, text_of, user, users,
 };
 use crate::{
     model::{Event, EventKind, ParticipantRole, Session, SessionType, Standing, UserId},
@@ -254,9 +254,10 @@ pub(super) async fn readers_see_whole_changes_only(store: Store) {
                     let found = cached.participants.iter().flatten().count();
                     assert_eq!(found + 1, session.participant_count as usize);
                 }
-                let own = room.store.sessions_of(&room.owner, ALL).await.expect("sessions");
+                let own = room.store.sessions_of(&room.owner, everything()).await.expect("sessions");
                 assert_whole(own[0].0.participant_count, own[0].1);
-                let public = room.store.public_sessions(&user("stranger"), ALL).await.expect("sessions").sessions;
+                let public =
+                    room.store.public_sessions(&user("stranger"), everything()).await.expect("sessions").sessions;
                 assert_whole(public[0].0.participant_count, public[0].1);
                 yield_now().await;
             }
@@ -348,7 +349,7 @@ pub(super) async fn a_dropped_commit_happened_wholly_or_not_at_all(store: Store)
         assert_eq!(events[2].seq, events[0].seq + 2, "the events of a change stand together");
         let record = room.record(newcomer).await.expect("they came in");
         assert_eq!(record.standing, Standing::Active(ParticipantRole::Member));
-        assert_eq!(store.sessions_of(newcomer, ALL).await.expect("sessions").len(), 1);
+        assert_eq!(store.sessions_of(newcomer, everything()).await.expect("sessions").len(), 1);
     }
     assert_eq!(room.session().await.participant_count as usize, 1 + newcomers.len());
     assert_eq!(room.participants().await.len(), 1 + newcomers.len());

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    kit::{ALL, Room, Store, at, change, content, creation, participants_of, session, stay, text, user},
+    kit::{Room, Store, at, change, content, creation, everything, participants_of, session, stay, text, user},
     samples::{every_kind, tricky_texts},
 };
 use crate::{
@@ -112,8 +112,8 @@ pub(super) async fn times_keep_their_microseconds(store: Store) {
         let facts = room.facts(std::slice::from_ref(&owner)).await;
         assert_eq!((facts.head.at, facts.session.as_ref()), (updated_at, Some(&session)));
         assert_eq!(facts.participants, [Some(record.clone())]);
-        assert_eq!(participants_of(&store, session.id, ALL).await, [record]);
-        assert_eq!(store.sessions_of(&owner, ALL).await.expect("sessions"), [(session, facts.head)]);
+        assert_eq!(participants_of(&store, session.id, everything()).await, [record]);
+        assert_eq!(store.sessions_of(&owner, everything()).await.expect("sessions"), [(session, facts.head)]);
         let part = |as_of| Some(ProfilePart { text: "a text".to_owned(), as_of });
         let (username, name, email, picture) = (part(created_at), part(updated_at), part(at(micros + 2)), None);
         let profile = ProfileRecord { user_id: owner.clone(), username, name, email, picture, version: 1 };
