@@ -1,6 +1,6 @@
 //! Errors in GraphQL's shape.
 
-use async_graphql::{ErrorExtensionValues, ErrorExtensions as _, Name, PathSegment, Response, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, ErrorExtensions as _, ServerError, Value};
 use chatcore::{Code, Error};
 
 /// An error of the chat as a field's error: its text, and in `extensions` its stable `code`, its `details` as on every
@@ -37,14 +37,6 @@ pub(crate) fn coded(message: impl Into<String>, is: Code) -> ServerError {
     ServerError { extensions: Some(extensions), ..ServerError::new(message, None) }
 }
 
-/// Puts nulls where fields failed: the engine leaves them out of the data, where the specification wants them. It is for what is
-/// executed once; the source of a subscription that cannot be made has no data at all.
-pub(crate) fn put_nulls(response: &mut Response) {
-    for error in &response.errors {
-        put_null(&mut response.data, &error.path);
-    }
-}
-
 /// Gives a code to the errors that have none: those that async-graphql itself makes.
 pub(crate) fn give_codes(errors: &mut [ServerError]) {
     for error in errors {
@@ -72,24 +64,5 @@ fn code_of(error: &ServerError) -> Code {
     } else {
         // A resolver's error that nobody gave a code to.
         Code::InternalError
-    }
-}
-
-/// Puts a null where a field failed. All fields that can fail may be null.
-fn put_null(mut data: &mut Value, path: &[PathSegment]) {
-    for segment in path {
-        let inner = match (data, segment) {
-            (object @ Value::Null, PathSegment::Field(name)) => {
-                *object = Value::Object(std::iter::once((Name::new(name), Value::Null)).collect());
-                return;
-            }
-            (Value::Object(fields), PathSegment::Field(name)) => fields.entry(Name::new(name)).or_insert(Value::Null),
-            (Value::List(items), PathSegment::Index(index)) => match items.get_mut(*index) {
-                Some(item) => item,
-                None => return,
-            },
-            _ => return,
-        };
-        data = inner;
     }
 }

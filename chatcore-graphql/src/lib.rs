@@ -29,6 +29,7 @@ mod glue;
 mod guard;
 mod options;
 mod schema;
+mod source;
 mod wire;
 
 pub mod protocols {

@@ -13,8 +13,8 @@ mod toy;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chatcore::{Authenticator, Error, Principal, identity::SystemRole, model::UserId};
-use chatcore_graphql::{GraphqlFrontend, WireOptions};
+use chatcore::{Authenticator, Chat, Error, Principal, identity::SystemRole, model::UserId};
+use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, async_graphql::Executor, schema};
 use chatcore_http::{Options, ServeOptions, Sockets, serve, tungstenite};
 use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, StreamExt};
@@ -62,9 +62,12 @@ struct Server {
 
 impl Server {
     async fn start(options: Options) -> Self {
+        Self::over(toy(&Arc::new(Seen::default())), options).await
+    }
+
+    async fn over(executor: impl Executor, options: Options) -> Self {
         let sockets = Sockets::new(options);
-        let seen = Arc::new(Seen::default());
-        let frontend = GraphqlFrontend::new(toy(&seen), Toys, sockets.clone(), WireOptions::default());
+        let frontend = GraphqlFrontend::new(executor, Toys, sockets.clone(), WireOptions::default());
         let app = frontend.mount(Route::new());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -374,4 +377,62 @@ async fn sockets_end_with_the_server() {
     assert_eq!(ended.await.unwrap(), 0);
     stop.cancel();
     task.await.unwrap().unwrap();
+}
+
+/// The bodies of the results of an operation, as they are written, by `POST`, over a WebSocket and as an event stream.
+async fn everywhere(server: &Server, query: &str, variables: &Value) -> Vec<String> {
+    let parameters = json!({ "query": query, "variables": variables });
+    let post = server.ask(Method::POST).json(&parameters).send().await.unwrap().text().await.unwrap();
+    let mut client = server.admitted("user-ann").await;
+    client.send(json!({ "id": "1", "type": "subscribe", "payload": parameters })).await;
+    let Some(Message::Text(message)) = client.raw().await else { panic!("no message") };
+    let payload = message.as_str().split_once("\"payload\":").unwrap().1.strip_suffix('}').unwrap().to_owned();
+    let events = server.ask(Method::POST).header("Accept", "text/event-stream").json(&parameters).send().await.unwrap();
+    let events = events.text().await.unwrap();
+    let event = events.lines().find_map(|line| line.strip_prefix("data: ")).unwrap().to_owned();
+    vec![post, payload, event]
+}
+
+#[tokio::test]
+async fn documents_mean_the_same_on_every_transport() {
+    let server = Server::over(schema(Chat::in_memory(), SchemaOptions::default()), Options::default()).await;
+    let create =
+        r#"mutation { createSession(input: {title: "\ud83d\ude00", description: """\""""""}) { session { id } } }"#;
+    let parameters = json!({ "query": create });
+    let made: Value = server.ask(Method::POST).json(&parameters).send().await.unwrap().json().await.unwrap();
+    let id = made["data"]["createSession"]["session"]["id"].clone();
+    for (query, data) in [
+        (
+            "mutation($id: ID!, $description: String) {
+                updateSession(input: {sessionId: $id, description: $description}) { session { description title } } }",
+            r#"{"updateSession":{"session":{"description":"\"\"\"","title":"\u{1f600}"}}}"#,
+        ),
+        ("query($id: ID!) { node(id: $id) { ... on Message { id } } }", r#"{"node":{}}"#),
+        (
+            "query($id: ID!, $no: Boolean = false) { session(id: $id) { messages { totalCount } title seq @skip(if: $no) } \
+                __typename @include(if: $no) }",
+            r#"{"session":{"messages":{"totalCount":0},"title":"\u{1f600}","seq":1}}"#,
+        ),
+        ("query($id: ID!) { session(id: $id) @skip(if: true) { id } }", "{}"),
+    ] {
+        let data = data.replace("\\u{1f600}", "\u{1f600}");
+        for body in everywhere(&server, query, &json!({ "id": id })).await {
+            assert_eq!(body, format!(r#"{{"data":{data}}}"#), "{query}");
+        }
+    }
+    // A document in the URL.
+    let query = format!(r#"{{ node(id: {id}) {{ ... on Message {{ id }} }} session(id: "\ud83d") {{ id }} }}"#);
+    let response = server.get(Method::GET, &query).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(codes(response).await, ["VALIDATION_INVALID_FORMAT"]);
+    let query = format!("{{ __typename node(id: {id}) {{ ... on Message {{ id }} }} }}");
+    let response = server.get(Method::GET, &query).send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), r#"{"data":{"__typename":"Query","node":{}}}"#);
+    // The events of a subscription.
+    let mut client = server.admitted("user-ann").await;
+    let query =
+        format!("subscription {{ sessionEvents(sessionId: {id}, after: 0) {{ ... on SessionEvent {{ seq }} }} }}");
+    client.subscribe(&query).await;
+    assert_eq!(client.message().await["payload"], json!({ "data": { "sessionEvents": {} } }));
+    assert_eq!(client.message().await["payload"], json!({ "data": { "sessionEvents": { "seq": 1 } } }));
 }

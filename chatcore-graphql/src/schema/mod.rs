@@ -6,17 +6,21 @@ mod load;
 mod message;
 mod mutation;
 mod participant;
+mod plan;
 mod query;
 mod scalar;
 mod session;
+mod shape;
 mod subscription;
 mod types;
 mod user;
+mod validate;
+mod values;
 
-use std::{any::TypeId, fmt, sync::Arc};
+use std::{any::TypeId, borrow::Cow, fmt, sync::Arc};
 
 use async_graphql::{
-    Context, Data, Executor, Name, Request, Response, SDLExportOptions, Schema, ServerError, Value,
+    Context, Data, Executor, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ServerError, ValidationMode,
     parser::types::OperationType,
 };
 use chatcore::{Chat, Code, Error, Principal};
@@ -25,22 +29,31 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-use crate::{Meter, SchemaOptions, error, guard};
+use crate::{Meter, SchemaOptions, error, guard, source};
 use load::{Loads, Reads};
 use mutation::Mutation;
+use plan::Plan;
 use query::Query;
+use shape::Shape;
 use subscription::Subscription;
 use types::Types;
+use validate::{ValidateOnly, validate};
+use values::Values;
 
 /// Who calls, as data of a request.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Principal);
 
+type Engine = Schema<Query, Mutation, Subscription>;
+
 /// The schema over a chat. It executes requests with a [`Caller`] in their data, on whatever transport they came.
 #[derive(Clone)]
 pub struct ChatSchema {
     chat: Chat,
-    inner: Schema<Query, Mutation, Subscription>,
+    /// Executes what was planned.
+    inner: Engine,
+    /// Validates what is asked for.
+    validator: Engine,
     types: Arc<Types>,
     options: Arc<SchemaOptions>,
 }
@@ -55,23 +68,29 @@ impl fmt::Debug for ChatSchema {
 #[must_use]
 pub fn schema(chat: Chat, options: SchemaOptions) -> ChatSchema {
     let options = Arc::new(options);
-    let mut builder = Schema::build(Query, Mutation, Subscription)
-        .data(chat.clone())
-        .data(Arc::clone(&options))
-        .register_output_type::<event::SessionEvent>()
+    let mut validator = builder(&options)
         .limit_depth(options.depth)
         .limit_complexity(options.complexity)
-        .limit_recursive_depth(guard::NESTING)
-        .limit_directives(options.directives);
-    if !options.introspection {
-        builder = builder.disable_introspection();
-    }
+        .limit_recursive_depth(source::NESTING)
+        .limit_directives(options.directives)
+        .extension(ValidateOnly);
     if !options.suggestions {
-        builder = builder.disable_suggestions();
+        validator = validator.disable_suggestions();
     }
-    let inner = builder.finish();
+    // What it executes is made from documents that are valid and within the limits. An interface is one level more there.
+    let inner = builder(&options)
+        .data(chat.clone())
+        .data(Arc::clone(&options))
+        .limit_recursive_depth(2 * source::NESTING)
+        .validation_mode(ValidationMode::Fast)
+        .finish();
     let types = Arc::new(Types::of(&inner.sdl()));
-    ChatSchema { chat, inner, types, options }
+    ChatSchema { chat, inner, validator: validator.finish(), types, options }
+}
+
+fn builder(options: &SchemaOptions) -> SchemaBuilder<Query, Mutation, Subscription> {
+    let builder = Schema::build(Query, Mutation, Subscription).register_output_type::<event::SessionEvent>();
+    if options.introspection { builder } else { builder.disable_introspection() }
 }
 
 impl ChatSchema {
@@ -82,29 +101,36 @@ impl ChatSchema {
         self.inner.sdl_with_options(options.prefer_single_line_descriptions())
     }
 
-    /// Parses the document, within its limits; the engine does not parse it again. Gives what kind of operation is asked for.
-    fn admit(&self, request: &mut Request) -> Result<Option<OperationType>, ServerError> {
-        let refuse = |refused: Error| error::request_error(&refused);
-        guard::check_text(&request.query, self.options.tokens).map_err(refuse)?;
-        let name = request.operation_name.clone();
-        // Aside, while the document is borrowed.
+    /// Reads the request, within its limits, and puts what is to be executed in its place. Gives the form of the answer.
+    fn admit(&self, request: &mut Request) -> Result<Shape, Vec<ServerError>> {
+        let refuse = |refused: Error| vec![error::request_error(&refused)];
+        // Of one that was parsed before, the text says nothing more.
+        if let Cow::Owned(text) = source::read(&request.query, self.options.tokens).map_err(|error| vec![error])? {
+            request.query = text;
+        }
+        let name = request.operation_name.take();
         let variables = std::mem::take(&mut request.variables);
         let document = request.parsed_query().map_err(|cause| {
             let malformed = error::coded(cause.message, Code::ValidationInvalidFormat);
-            ServerError { locations: cause.locations, ..malformed }
+            vec![ServerError { locations: cause.locations, ..malformed }]
         })?;
         guard::check(document, &self.options).map_err(refuse)?;
-        let mut operations = document.operations.iter();
-        let asked = operations.find(|(found, _)| name.is_none() || found.map(Name::as_str) == name.as_deref());
-        let kind = asked.map(|(_, operation)| operation.node.ty);
-        if let Some((_, operation)) = asked {
-            self.types.check(document, &operation.node, &variables)?;
-        }
-        if let Some(collected) = guard::collect_roots(document).map_err(refuse)? {
-            request.set_parsed_query(collected);
-        }
-        request.variables = variables;
-        if kind == Some(OperationType::Query)
+        let Some(operation) = guard::selected(document, name.as_deref()) else {
+            let message = match &name {
+                Some(name) => format!("there is no operation `{name}`"),
+                None => "the operation must be named, where there are several".to_owned(),
+            };
+            return Err(vec![error::coded(message, Code::ValidationInvalidValue)]);
+        };
+        let values = Values::of(&self.types, &operation.node, &variables).map_err(|error| vec![error])?;
+        let validator = async |request| self.validator.execute(request).await;
+        validate(validator, document.clone(), name.as_deref(), values.variables())?;
+        plan::check_subscriptions(document).map_err(|error| vec![error])?;
+        let kind = operation.node.ty;
+        let Plan { document, shape } =
+            Plan::of(&self.types, document, operation, &values).map_err(|error| vec![error])?;
+        request.set_parsed_query(document);
+        if kind == OperationType::Query
             && let Some(Caller(principal)) =
                 request.data.get(&TypeId::of::<Caller>()).and_then(|data| data.downcast_ref())
         {
@@ -112,35 +138,40 @@ impl ChatSchema {
             let reads = Reads { chat: self.chat.clone(), principal: principal.clone(), meter };
             request.data.insert(Arc::new(Loads::new(Arc::new(reads))));
         }
-        Ok(kind)
+        Ok(shape)
     }
 }
 
 impl Executor for ChatSchema {
     async fn execute(&self, mut request: Request) -> Response {
-        let mut response = match self.admit(&mut request) {
-            Ok(_) => self.inner.execute(request).await,
-            Err(error) => Response::from_errors(vec![error]),
-        };
-        error::give_codes(&mut response.errors);
-        error::put_nulls(&mut response);
-        response
+        match self.admit(&mut request) {
+            Ok(shape) => finished(self.inner.execute(request).await, &shape),
+            Err(errors) => refused(errors),
+        }
     }
 
     fn execute_stream(&self, mut request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        let (kind, responses) = match self.admit(&mut request) {
-            Ok(kind) => (kind, self.inner.execute_stream_with_session_data(request, session_data.unwrap_or_default())),
-            Err(error) => (None, stream::iter([Response::from_errors(vec![error])]).boxed()),
-        };
-        let complete = move |mut response: Response| {
-            error::give_codes(&mut response.errors);
-            if kind != Some(OperationType::Subscription) || response.data != Value::Null {
-                error::put_nulls(&mut response);
+        match self.admit(&mut request) {
+            Ok(shape) => {
+                let responses = self.inner.execute_stream_with_session_data(request, session_data.unwrap_or_default());
+                responses.map(move |response| finished(response, &shape)).boxed()
             }
-            response
-        };
-        responses.map(complete).boxed()
+            Err(errors) => stream::iter([refused(errors)]).boxed(),
+        }
     }
+}
+
+/// An answer of the engine as it is given.
+fn finished(mut response: Response, shape: &Shape) -> Response {
+    error::give_codes(&mut response.errors);
+    shape.give(&mut response);
+    response
+}
+
+/// The answer to what is not executed.
+fn refused(mut errors: Vec<ServerError>) -> Response {
+    error::give_codes(&mut errors);
+    Response::from_errors(errors)
 }
 
 /// One use of the chat: a field of a root type that is about to be carried out.

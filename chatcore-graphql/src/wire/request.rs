@@ -1,14 +1,11 @@
 //! Requests, from what carries them to what the schema takes.
 
-use crate::{
-    error::{coded, request_error},
-    guard,
-};
+use crate::{error::coded, guard, source};
 use async_graphql::{
     Data, Pos, Request, ServerError, Value, Variables,
     parser::{
         self, parse_query,
-        types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, VariableDefinition},
+        types::{OperationDefinition, OperationType, VariableDefinition},
     },
 };
 use chatcore::Code;
@@ -84,9 +81,9 @@ impl Parameters {
     pub(crate) fn parse(self, data: Data) -> Result<Operation, Vec<ServerError>> {
         let Self { query, operation_name, variables, extensions } = self;
         // The schema looks at all of its limits, but the parser is here, and recurses without one.
-        guard::check_text(&query, usize::MAX).map_err(|error| vec![request_error(&error)])?;
+        let query = source::read(&query, usize::MAX).map_err(|error| vec![error])?.into_owned();
         let document = parse_query(&query).map_err(|error| vec![not_parsed(error)])?;
-        let operation = selected(&document, operation_name.as_deref());
+        let operation = guard::selected(&document, operation_name.as_deref()).map(|operation| &operation.node);
         let missing = operation.map(|operation| missing(operation, &variables)).unwrap_or_default();
         if !missing.is_empty() {
             return Err(missing);
@@ -144,17 +141,6 @@ fn not_parsed(error: parser::Error) -> ServerError {
     error
 }
 
-/// The operation that would be executed (`GetOperation()`).
-fn selected<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
-    let operation = match (&document.operations, name) {
-        (DocumentOperations::Single(operation), None) => operation,
-        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name)?,
-        (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => operations.values().next()?,
-        (DocumentOperations::Single(_), Some(_)) | (DocumentOperations::Multiple(_), None) => return None,
-    };
-    Some(&operation.node)
-}
-
 /// The variables that must be given and are not (`CoerceVariableValues()`): async-graphql only notices where one is used,
 /// when the rest of the operation has been executed already.
 fn missing(operation: &OperationDefinition, variables: &Variables) -> Vec<ServerError> {
@@ -174,7 +160,7 @@ fn missing(operation: &OperationDefinition, variables: &Variables) -> Vec<Server
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::NESTING;
+    use crate::source::NESTING;
 
     #[test]
     fn documents_at_the_limit_are_parsed() {

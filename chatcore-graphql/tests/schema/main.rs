@@ -12,8 +12,11 @@ mod answers;
 mod batches;
 mod limits;
 mod roots;
+mod shapes;
 mod streams;
+mod strings;
 mod types;
+mod variables;
 
 use chatcore::{Chat, Principal, model::UserId};
 use chatcore_graphql::{
