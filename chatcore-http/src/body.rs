@@ -6,15 +6,15 @@ use futures_util::StreamExt as _;
 use poem::{Request, RequestBody, http::header};
 use tokio::time::timeout;
 
-use crate::Options;
+use crate::Sockets;
 
-/// Reads a body, counting, within [`Options::body_bytes`] and [`Options::body_time`]; whether its length was announced
-/// makes no difference.
+/// Reads a body, counting, within [`Sockets::body_bytes`] and [`Options::body_time`](crate::Options::body_time); whether its
+/// length was announced makes no difference.
 ///
 /// # Errors
 /// [`Refused`](Error::Refused) when it is too large, [`Malformed`](Error::Malformed) when it ends early or takes too long.
-pub async fn read_body(request: &Request, body: &mut RequestBody, options: &Options) -> Result<Bytes> {
-    let limit = options.body_bytes;
+pub async fn read_body(request: &Request, body: &mut RequestBody, sockets: &Sockets) -> Result<Bytes> {
+    let limit = sockets.body_bytes();
     let too_large = || Error::Refused { code: Code::PayloadTooLarge, detail: "the body is too large" };
     let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     let mut stream = Box::pin(body.take().map_err(|_| Error::Internal)?.into_bytes_stream());
@@ -33,6 +33,6 @@ pub async fn read_body(request: &Request, body: &mut RequestBody, options: &Opti
         Ok(())
     };
     let slow = || Error::malformed("", "the body took too long");
-    let result = timeout(options.body_time, reading).await.unwrap_or_else(|_| Err(slow()));
+    let result = timeout(sockets.options().body_time, reading).await.unwrap_or_else(|_| Err(slow()));
     result.map(|()| bytes.freeze())
 }

@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chatcore::{
     Chat, Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf, ParticipantsOf},
-    model::{Bound, MessagePage, MessageWindow, Page, Participant, SessionId},
+    model::{Bound, InvalidId, MessagePage, MessageWindow, Page, Participant, SessionId},
 };
 
 use super::{
@@ -144,12 +144,7 @@ pub(super) struct MessageArguments {
 
 /// A place in a log: a position, or a time.
 fn place(name: &str, cursor: &str) -> Result<Bound> {
-    if let Ok(seq) = cursor.parse() {
-        return Ok(Bound::Seq(seq));
-    }
-    let time = chrono::DateTime::parse_from_rfc3339(cursor);
-    time.map(|time| Bound::Time(time.to_utc()))
-        .map_err(|_| bad_cursor(name, "a cursor, a position or an RFC 3339 time"))
+    cursor.parse().map_err(|error: InvalidId| bad_cursor(name, error.expected))
 }
 
 impl MessageArguments {

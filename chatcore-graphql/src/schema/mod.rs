@@ -82,6 +82,12 @@ impl ChatSchema {
         self.inner.sdl_with_options(options.prefer_single_line_descriptions())
     }
 
+    /// The limits of its chat.
+    #[cfg(feature = "poem")]
+    pub(crate) fn limits(&self) -> &chatcore::Limits {
+        self.chat.limits()
+    }
+
     /// Parses the document, within its limits; the engine does not parse it again. Gives what kind of operation is asked for.
     fn admit(&self, request: &mut Request) -> Result<Option<OperationType>, ServerError> {
         let refuse = |refused: Error| error::request_error(&refused);

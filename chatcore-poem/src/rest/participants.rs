@@ -1,12 +1,13 @@
 //! Operations about participants.
 
 use chatcore::{Error, chat::AddParticipant};
+use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
 };
 
-use super::{Api, Group, listed, page};
+use super::{Api, Group, listed, no_idempotency_key, page};
 use crate::{
     extract::{Caller, SessionParam, StrictJson, UserParam},
     reply::{Answer, Body, Conflict, OfSession, Paged, Params, Reply},
@@ -43,10 +44,12 @@ impl Participants {
     #[oai(path = "/sessions/:session_id/participants", method = "post", operation_id = "addParticipant")]
     async fn add(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         body: StrictJson<AddParticipantRequest>,
     ) -> Answer<Reply<ParticipantResponse, 201>, (OfSession, Body, Conflict)> {
+        no_idempotency_key(request)?;
         self.bring_in(caller, session_id.0, body.0).await
     }
 
@@ -56,10 +59,12 @@ impl Participants {
     #[oai(path = "/sessions/:session_id/invite", method = "post", operation_id = "inviteUser")]
     async fn invite(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         body: StrictJson<AddParticipantRequest>,
     ) -> Answer<Reply<ParticipantResponse, 201>, (OfSession, Body, Conflict)> {
+        no_idempotency_key(request)?;
         self.bring_in(caller, session_id.0, body.0).await
     }
 

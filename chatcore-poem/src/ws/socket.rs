@@ -14,7 +14,7 @@ use chatcore::{
     model::SessionId,
 };
 use chatcore_http::{
-    Options, Socket, UserPlace, close, close_code,
+    Known, Options, Socket, UserPlace, close, close_code,
     tungstenite::{self, Message, Utf8Bytes},
 };
 use futures_util::{
@@ -64,10 +64,11 @@ struct Life {
 }
 
 pub(super) async fn run(stream: Socket, state: Arc<State>, opening: Opening) {
+    let known = stream.get_ref().known();
     let (mut sink, mut source) = stream.split();
     let end = tokio::select! {
         () = state.sockets.stopping() => Some((1001, "the server ends")),
-        end = talk(&state, &mut sink, &mut source, opening) => end,
+        end = talk(&state, &mut sink, &mut source, opening, &known) => end,
     };
     if let Some((code, reason)) = end {
         close(sink, source, code, reason).await;
@@ -79,6 +80,7 @@ async fn talk(
     sink: &mut SplitSink<Socket, Message>,
     source: &mut SplitStream<Socket>,
     opening: Opening,
+    known: &Known,
 ) -> End {
     let Opening { who, session, unknown } = opening;
     let (principal, _slot) = match who {
@@ -89,6 +91,7 @@ async fn talk(
         },
     };
     drop(unknown);
+    known.set();
     let (orders, queue) = mpsc::channel(WAITING);
     if let Some((session_id, after)) = session {
         match state.chat.subscribe(&principal, session_id, after).await {
@@ -129,7 +132,7 @@ async fn authenticate(
     let first = async {
         loop {
             match source.next().await {
-                Some(Ok(Message::Text(frame))) => return Ok(Incoming::read(&frame)),
+                Some(Ok(Message::Text(frame))) => return Ok(Incoming::read(&frame, state.sockets.frame_bytes())),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Binary(_) | Message::Frame(_))) => return Ok(Incoming::refused(Error::AuthRequired)),
                 // Polled once more, the library answers it and ends.
@@ -176,7 +179,7 @@ async fn read(
 ) -> End {
     loop {
         let incoming = match source.next().await {
-            Some(Ok(Message::Text(frame))) => Incoming::read(&frame),
+            Some(Ok(Message::Text(frame))) => Incoming::read(&frame, state.sockets.frame_bytes()),
             Some(Ok(Message::Binary(_))) => {
                 Incoming::refused(Error::malformed("", "send JSON in text messages, not in binary ones"))
             }

@@ -7,6 +7,7 @@ mod messages;
 mod participants;
 mod profiles;
 mod read;
+mod reserve;
 mod send;
 mod sessions;
 mod subscribe;

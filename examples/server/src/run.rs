@@ -9,7 +9,7 @@ use std::{
 
 use chatcore::{Chat, JwtAuthenticator, Limits};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
-use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions, Sockets};
+use chatcore_poem::{ChatFrontend, MountOptions, Options, Origins, ServeOptions, Sockets};
 use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
 use tokio::net::TcpListener;
@@ -50,6 +50,8 @@ fn log(config: &Config) -> Result<(), Failure> {
 }
 
 async fn start(config: &Config) -> Result<(), Failure> {
+    // Before anything is opened or made.
+    let options = options(config)?;
     let authenticator = Arc::new(JwtAuthenticator::hs256(&secret::load(config)?)?);
     let listener = TcpListener::bind(config.listen)
         .await
@@ -64,7 +66,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let limits = Limits { message_chars: config.message_chars, ..Limits::default() };
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
-    let sockets = Sockets::new(options(config));
+    let sockets = Sockets::new(options);
     let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
     let schema = schema(
         chat,
@@ -77,7 +79,8 @@ async fn start(config: &Config) -> Result<(), Failure> {
     );
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
-    let app = graphql.mount(frontend.mount(Route::new())).with(frontend.problems());
+    let app = frontend.mount_with(Route::new(), &MountOptions::default())?;
+    let app = graphql.mount_at(app, "/graphql")?.with(frontend.problems());
 
     let stopping = stop_on_signal()?;
     let broken = stop_when_broken(&store, &stopping);
@@ -119,19 +122,15 @@ fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
     Ok(options)
 }
 
-fn options(config: &Config) -> Options {
-    let origins = match config.allowed_origins.as_slice() {
-        [] => Origins::SameHost,
-        listed if listed.iter().any(|origin| origin == "*") => Origins::Any,
-        listed => Origins::Listed(listed.to_vec()),
-    };
-    Options {
+fn options(config: &Config) -> Result<Options, Failure> {
+    let origins = Origins::listed(&config.allowed_origins).map_err(|error| format!("--allowed-origins: {error}"))?;
+    Ok(Options {
         origins,
         body_bytes: config.body_bytes,
         frame_bytes: config.body_bytes,
         sockets_per_user: config.sockets_per_user,
         ..Options::default()
-    }
+    })
 }
 
 /// Stops when the database can write no more; the token says whether that was so. Only a start puts it in order.
