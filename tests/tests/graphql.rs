@@ -655,7 +655,7 @@ async fn sockets_that_are_refused_before_the_upgrade() {
         assert_eq!(refused(&good, &[PROTOCOL, ("authorization", &bearer(&bad))]).await, is(401, code));
     }
     assert_eq!(refused("?token=", &[PROTOCOL]).await, is(401, "AUTH_TOKEN_INVALID"));
-    assert_eq!(refused("", &[PROTOCOL, ("authorization", "Basic YTpi")]).await, is(401, "AUTH_REQUIRED"));
+    assert_eq!(refused("", &[PROTOCOL, ("authorization", "Bearer ")]).await, is(401, "AUTH_REQUIRED"));
     let twice = [PROTOCOL, ("authorization", &*good), ("authorization", &*good)];
     assert_eq!(refused("", &twice).await, is(401, "AUTH_TOKEN_INVALID"));
 
