@@ -68,6 +68,9 @@ async fn errors_that_are_json_of_their_own_stay_what_they_are() {
 const API: &str = "/api/v1/chat";
 const PAGE: &str = "https://chat.example";
 
+/// A request as method, path, headers and body, and the status of its answer.
+type Case<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], &'a str, u16);
+
 #[tokio::test]
 async fn pages_of_allowed_origins_read_every_answer() {
     let origins = Origins::listed([" https://Chat.example:443/ "]).unwrap();
@@ -82,7 +85,7 @@ async fn pages_of_allowed_origins_read_every_answer() {
     let never = "00000000-0000-7000-8000-000000000000";
     let stream = format!("{API}/sessions/{never}/events");
     let sessions = format!("{API}/sessions");
-    let cases: [(Method, &str, &[(&str, &str)], &str, u16); 13] = [
+    let cases: [Case<'_>; 13] = [
         (Method::POST, &sessions, &[json, ("Authorization", &bearer)], "{\"title\": \"x\"}", 201),
         (Method::GET, &sessions, &[("Authorization", &bearer)], "", 200),
         (Method::GET, "/api/chat/sessions", &[("Authorization", &bearer)], "", 200),

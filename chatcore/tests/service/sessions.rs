@@ -217,7 +217,9 @@ async fn a_retried_creation_is_one_session() {
     let of_bob = chat.create_session_once(&bob, &key, new()).await.unwrap();
     let second = chat.create_session_once(&alice, &ClientId::new("l").unwrap(), new()).await.unwrap();
     assert!(id_of(&of_bob) != id_of(&first) && id_of(&second) != id_of(&first));
-    let ids = |found: Vec<SessionSummary>| found.into_iter().map(|found| found.session.id).collect::<Vec<_>>();
+    let ids = |found: Vec<chatcore::model::SessionSummary>| {
+        found.into_iter().map(|found| found.session.id).collect::<Vec<_>>()
+    };
     assert_eq!(ids(chat.sessions(&alice, Page::FIRST).await.unwrap()), [id_of(&second), id_of(&first)]);
     // What is gone is not made again.
     chat.delete_session(&alice, id_of(&first)).await.unwrap();
