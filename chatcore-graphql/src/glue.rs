@@ -1,6 +1,7 @@
 //! The endpoint for poem.
 
 use std::{
+    any::Any,
     fmt, io,
     pin::Pin,
     sync::Arc,
@@ -10,22 +11,29 @@ use std::{
 use async_graphql::Executor;
 use chatcore::{Authenticator, Error, Principal, Result};
 use chatcore_http::{
-    ClientAddress, Handshake, Options, Socket, Sockets, bearer, check_conditions, check_head, close, close_code,
-    read_away, read_body,
+    ClientAddress, Cors, Handshake, Options, Socket, Sockets, bearer, bearer_or_query, check_conditions, check_head, close,
+    close_code, read_away, read_body,
     tungstenite::{self, Message},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt, stream::BoxStream};
 use poem::{
     Body, Endpoint, Request, Response, Route,
+    error::RouteError,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
-use crate::wire::{
-    ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, converse, graphiql, token_of,
+use crate::{
+    ChatSchema,
+    wire::{
+        ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, converse, graphiql,
+        token_of,
+    },
 };
 
 /// Where the endpoint is.
 const PATH: &str = "/graphql";
+
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// GraphQL over one schema, for [poem](https://docs.rs/poem): HTTP, graphql-transport-ws, graphql-sse and the GraphiQL page,
 /// all at `/graphql`.
@@ -50,9 +58,15 @@ impl<E: Executor> GraphqlFrontend<E> {
     /// A frontend over this schema, as a rule a [`ChatSchema`](crate::ChatSchema); it finds the [`Caller`](crate::Caller) in the
     /// data of each request.
     ///
+    /// Sizes that the options of the registry leave open follow from the limits of the schema's chat; where the executor is
+    /// another one, [`Sockets::fit`] takes them.
+    ///
     /// The frontend shares the registry of sockets, and with it their limits in number, size and time, with the server's other
     /// frontends; those in `options` that are there too are overridden by them.
     pub fn new(executor: E, authenticator: impl Authenticator, sockets: Sockets, options: WireOptions) -> Self {
+        if let Some(schema) = (&executor as &dyn Any).downcast_ref::<ChatSchema>() {
+            sockets.fit(schema.limits());
+        }
         let Options { authentication_time, ping_interval, pong_time, write_time, heartbeat, .. } = *sockets.options();
         let options =
             WireOptions { init_time: authentication_time, ping_interval, pong_time, write_time, heartbeat, ..options };
@@ -60,10 +74,23 @@ impl<E: Executor> GraphqlFrontend<E> {
         Self { state: Arc::new(State { executor, authenticator, options, sockets }) }
     }
 
-    /// Adds the endpoint to an app.
+    /// Adds the endpoint to an app at `/graphql`, before whatever the app has there.
     #[must_use]
     pub fn mount(&self, app: Route) -> Route {
-        app.at(PATH, GraphqlEndpoint { state: Arc::clone(&self.state) })
+        // A new route has nothing that could be in the way.
+        Route::new().at(PATH, self.endpoint()).nest("/", app)
+    }
+
+    /// Adds the endpoint to an app at a path.
+    ///
+    /// # Errors
+    /// [`RouteError`] when the app has the path, or when it is no path.
+    pub fn mount_at(&self, app: Route, path: &str) -> Result<Route, RouteError> {
+        app.try_at(path, self.endpoint())
+    }
+
+    fn endpoint(&self) -> GraphqlEndpoint<E> {
+        GraphqlEndpoint { state: Arc::clone(&self.state) }
     }
 }
 
@@ -76,6 +103,7 @@ impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         read_away(&mut request);
+        let cors = Cors::of(&mut request, self.state.sockets.options());
         let accept = joined(&request, &header::ACCEPT);
         if let Err(error) = check_head(&mut request) {
             return Ok(response(HttpReply::of_error(&error, accept.as_deref())));
@@ -85,7 +113,9 @@ impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
         } else {
             self.state.answer(request, accept.as_deref()).await
         };
-        Ok(answered.unwrap_or_else(response))
+        let mut response = answered.unwrap_or_else(response);
+        cors.answer(&mut response);
+        Ok(response)
     }
 }
 
@@ -119,9 +149,14 @@ impl<E: Executor> State<E> {
         };
         let principal = authenticated.await.map_err(|error| head.refuse(&error))?;
         check_conditions(&request).map_err(|error| head.refuse(&error))?;
+        if head.has_body() && request.headers().contains_key(IDEMPOTENCY_KEY) {
+            // One that is passed over would let a retry be carried out twice.
+            let message = "not taken here: mutations that need it take `clientId` in their input";
+            return Err(head.refuse(&Error::malformed(IDEMPOTENCY_KEY, message)));
+        }
         let body = if head.has_body() {
             let mut body = poem::RequestBody::new(request.take_body());
-            let read = read_body(&request, &mut body, self.sockets.options()).await;
+            let read = read_body(&request, &mut body, &self.sockets).await;
             read.map_err(|error| head.refuse(&error))?
         } else {
             bytes::Bytes::new()
@@ -161,15 +196,7 @@ impl<E: Executor> State<E> {
     /// Opens a WebSocket. A token in the head is looked at before that, where there is still a status to answer with.
     async fn open(self: &Arc<Self>, request: &Request) -> Result<Response> {
         let handshake = Handshake::of(request, self.sockets.options(), Some(PROTOCOL))?;
-        let in_url = |query: &str| {
-            let mut parameters = form_urlencoded::parse(query.as_bytes());
-            parameters.find(|(name, _)| name == "token").map(|(_, token)| token.into_owned())
-        };
-        let token = match bearer(request)? {
-            Some(token) => Some(token.to_owned()),
-            None => request.uri().query().and_then(in_url),
-        };
-        let known = match token {
+        let known = match bearer_or_query(request)? {
             Some(token) => Some(self.admit(&token).await?),
             None => None,
         };
@@ -180,17 +207,23 @@ impl<E: Executor> State<E> {
         let longest = usize::MAX / 2;
         handshake.open(request, &self.sockets, longest, move |socket| async move {
             let (state, held) = (&state, &mut unknown);
+            let is_known = socket.get_ref().known();
+            if known.is_some() {
+                is_known.set();
+            }
             let admit = |payload: Option<serde_json::Map<_, _>>| async move {
                 let caller = match known {
                     Some(caller) => caller,
                     None => state.admit(token_of(payload.as_ref()).ok_or(Error::AuthRequired)?).await?,
                 };
                 *held = None;
+                is_known.set();
                 Ok(caller)
             };
             let mut frames = Frames(socket);
             let stop = state.sockets.stopping();
-            let end = converse(&state.executor, &mut frames, admit, &state.options, stop).await;
+            let options = WireOptions { message_bytes: state.sockets.frame_bytes(), ..state.options.clone() };
+            let end = converse(&state.executor, &mut frames, admit, &options, stop).await;
             if let Some(unknown) = &mut unknown {
                 unknown.closing();
             }

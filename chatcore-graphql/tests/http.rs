@@ -152,7 +152,13 @@ async fn types_of_answers() {
 #[tokio::test]
 async fn types_of_bodies() {
     let text = body("{ hello }");
-    for ok in ["application/json", "Application/JSON; Charset=\"UTF-8\"", "application/json;charset=utf-8"] {
+    for ok in [
+        "application/json",
+        "Application/JSON; Charset=\"UTF-8\"",
+        "application/json;charset=utf-8",
+        "application/json; charset=utf8",
+        "application/json; charset=\"UTF8\"",
+    ] {
         assert_eq!(plain(Sent { content_type: Some(ok), body: &text, ..POST }).await.status, 200, "{ok}");
     }
     for bad in [
@@ -225,6 +231,8 @@ async fn parameters_of_a_url() {
         (vec![("query", "{ hello }"), ("variables", "[1]")], "`variables` is an object, this is an array"),
         (vec![("query", "{ hello }"), ("extensions", "\"\"")], "`extensions` is an object, this is a string"),
         (vec![("query", "{ hello }"), ("query", "{ hello }")], "`query` is given twice"),
+        (vec![("query", "{ hello }"), ("variables", r#"{"a":{"b":1,"b":1}}"#)], "`variables.a.b` is given twice"),
+        (vec![("query", "{ hello }"), ("extensions", r#"{"a":1,"a":1}"#)], "`extensions.a` is given twice"),
     ] {
         let given = url(&pairs);
         for accept in [None, Some("application/json"), Some("text/event-stream")] {
@@ -407,5 +415,23 @@ fn the_page_loads_exact_versions_and_nothing_else_in_their_place() {
         assert_eq!(version.split('.').filter(|part| part.parse::<u32>().is_ok()).count(), 3, "{address}");
         let tag = rest.split('>').next().unwrap();
         assert!(tag.contains("crossorigin=\"anonymous\"") && tag.contains("integrity=\"sha384-"), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_given_twice_is_refused_at_any_depth() {
+    let many = WireOptions { batch: 2, ..WireOptions::default() };
+    for (body, key) in [
+        (r#"{"query":"{ hello }","query":"{ hello }"}"#, "query"),
+        (r#"{"query":"{ hello }","variables":{},"variables":{}}"#, "variables"),
+        (r#"{"query":"{ hello }","variables":{"a":1,"\u0061":1}}"#, "variables.a"),
+        (r#"{"query":"{ hello }","variables":{"a":[{"b":{"c":1,"c":2}}]}}"#, "variables.a[0].b.c"),
+        (r#"{"query":"{ hello }","extensions":{"a":{},"a":{}}}"#, "extensions.a"),
+        (r#"{"query":"{ hello }","unknown":{"a":1,"a":1}}"#, "unknown.a"),
+        (r#"[{"query":"{ hello }"},{"query":"{ hello }","query":"{ hello }"}]"#, "[1].query"),
+    ] {
+        let got = ask(Sent { body, ..POST }, &many, &Arc::default()).await;
+        assert_eq!((got.status, got.codes()), (400, vec![json!("VALIDATION_INVALID_FORMAT")]), "{body}");
+        assert!(got.text.contains(&format!("`{key}` is given twice")), "{}", got.text);
     }
 }

@@ -15,10 +15,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chatcore::{Authenticator, Chat, Error, Principal, identity::SystemRole, model::UserId};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, async_graphql::Executor, schema};
-use chatcore_http::{Options, ServeOptions, Sockets, serve, tungstenite};
+use chatcore_http::{Options, Origins, ServeOptions, Sockets, serve, tungstenite};
 use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, StreamExt};
-use poem::Route;
+use poem::{Endpoint as _, Route, endpoint::make_sync};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -227,6 +227,79 @@ async fn bodies_are_counted() {
 }
 
 #[tokio::test]
+async fn pages_of_allowed_origins_read_every_answer() {
+    let origins = Origins::listed(["https://chat.example"]).unwrap();
+    let server = Server::start(Options { origins: origins.clone(), body_bytes: 1_000, ..Options::default() }).await;
+    let query = |query: &str| server.ask(Method::POST).json(&json!({ "query": query }));
+    let page = "https://chat.example";
+    for (request, status) in [
+        (query("{ hello }"), 200),
+        (query("subscription { quiet }").header("Accept", "text/event-stream"), 200),
+        (query("{"), 400),
+        (query("{ hello }").header("Idempotency-Key", "k"), 400),
+        (query("{ hello }").header("Accept", "image/png"), 406),
+        (server.ask(Method::POST).body("{}"), 415),
+        (query(&"x".repeat(2_000)), 413),
+        (server.ask(Method::DELETE), 405),
+        (server.ask(Method::OPTIONS), 204),
+        (reqwest::Client::new().post(server.url()).json(&json!({ "query": "{ hello }" })), 401),
+    ] {
+        let of = |origin: &str| request.try_clone().unwrap().header("Origin", origin).send();
+        let open = of(page).await.unwrap();
+        assert_eq!(open.status().as_u16(), status);
+        assert_eq!(header(&open, "access-control-allow-origin"), Some(page), "{status}");
+        assert!(header(&open, "access-control-expose-headers").unwrap().contains("Retry-After"));
+        assert_eq!(header(&open, "access-control-allow-credentials"), None);
+        let vary: Vec<_> = open.headers().get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+        assert!(vary.contains(&"Origin"), "{vary:?}");
+        let closed = of("https://elsewhere.example").await.unwrap();
+        assert_eq!((closed.status().as_u16(), header(&closed, "access-control-allow-origin")), (status, None));
+    }
+    let asked = |origin: &str| {
+        let request = reqwest::Client::new().request(Method::OPTIONS, server.url()).header("Origin", origin);
+        request.header("Access-Control-Request-Method", "POST").send()
+    };
+    let open = asked(page).await.unwrap();
+    assert_eq!((open.status().as_u16(), header(&open, "access-control-allow-origin")), (204, Some(page)));
+    assert!(header(&open, "access-control-allow-methods").unwrap().contains("POST"));
+    for name in ["Authorization", "Content-Type", "Apollo-Require-Preflight"] {
+        assert!(header(&open, "access-control-allow-headers").unwrap().contains(name));
+    }
+    let closed = asked("https://elsewhere.example").await.unwrap();
+    assert_eq!(header(&closed, "access-control-allow-origin"), None);
+    // A host that does this by itself gets none of it from here.
+    let server = Server::start(Options { origins, cors: false, ..Options::default() }).await;
+    let response = server.ask(Method::OPTIONS).header("Origin", page).header("Access-Control-Request-Method", "POST");
+    let response = response.send().await.unwrap();
+    assert_eq!((response.status().as_u16(), header(&response, "allow")), (204, Some("GET, HEAD, POST, OPTIONS")));
+    assert!(response.headers().keys().all(|name| !name.as_str().starts_with("access-control")));
+}
+
+#[tokio::test]
+async fn an_app_has_the_endpoint_beside_its_own_paths_or_elsewhere() {
+    let seen = Arc::new(Seen::default());
+    let frontend = GraphqlFrontend::new(toy(&seen), Toys, Sockets::default(), WireOptions::default());
+    let own = || Route::new().at("/", make_sync(|_| "index")).at("/graphql", make_sync(|_| "own"));
+    let status = async |app: &Route, method: Method, path: &str| {
+        let request = poem::Request::builder().method(method).uri(path.parse().unwrap()).finish();
+        let response = app.call(request).await.unwrap();
+        let allow = response.header("allow").map(str::to_owned);
+        (response.status().as_u16(), allow, response.into_body().into_string().await.unwrap())
+    };
+    let app = frontend.mount(own());
+    assert_eq!(status(&app, Method::OPTIONS, "/graphql").await.0, 204);
+    assert_eq!(status(&app, Method::GET, "/").await.2, "index");
+    assert!(frontend.mount_at(own(), "/graphql").is_err_and(|error| error.to_string().contains("/graphql")));
+    let app = Route::new().nest("/chat", frontend.mount_at(own(), "/chat-graphql").unwrap());
+    assert_eq!(status(&app, Method::GET, "/chat/graphql").await.2, "own");
+    let allow = Some("GET, HEAD, POST, OPTIONS".to_owned());
+    for (method, code) in [(Method::OPTIONS, 204), (Method::DELETE, 405)] {
+        let (got, allowed, _) = status(&app, method, "/chat/chat-graphql").await;
+        assert_eq!((got, &allowed), (code, &allow));
+    }
+}
+
+#[tokio::test]
 async fn a_browser_gets_the_page_without_a_token() {
     let server = Server::plain().await;
     let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
@@ -268,6 +341,11 @@ async fn tokens_of_a_socket() {
         ("", vec![PROTOCOL, authorization], empty.clone()),
         ("?token=user-ann", vec![PROTOCOL], empty.clone()),
         ("?token=user-ann", vec![PROTOCOL], with(json!({ "token": "nobody" }))),
+        // What a proxy needs for itself says nothing of the caller.
+        ("?token=user-ann", vec![PROTOCOL, ("Authorization", "Basic YTpi")], empty.clone()),
+        ("", vec![PROTOCOL, ("Authorization", "Basic YTpi")], with(json!({ "token": "user-ann" }))),
+        ("", vec![PROTOCOL, ("Authorization", "Negotiate x"), authorization], empty.clone()),
+        ("", vec![PROTOCOL], with(json!({ "Authorization": "Basic YTpi", "token": "user-ann" }))),
         ("", vec![PROTOCOL], with(json!({ "token": "user-ann" }))),
         (
             "",
@@ -356,6 +434,17 @@ async fn frames_that_are_none() {
     let mut client = server.admitted("user-ann").await;
     client.0.send(Message::text("x".repeat(1_001))).await.unwrap();
     assert_eq!(client.closed().await, (1009, "message too large".to_owned()));
+    // An operation is refused alone, up to a bound.
+    let mut client = server.admitted("user-eve").await;
+    let large = |len: usize| format!("{{ hello }} #{}", "x".repeat(len));
+    client.subscribe(&large(3_000)).await;
+    let message = client.message().await;
+    assert_eq!(message["payload"][0]["extensions"]["code"], "PAYLOAD_TOO_LARGE", "{message}");
+    client.subscribe("{ hello }").await;
+    assert_eq!(client.message().await["payload"], json!({ "data": { "hello": "world" } }));
+    assert_eq!(client.message().await["type"], "complete");
+    client.subscribe(&large(4_000)).await;
+    assert_eq!(client.closed().await.0, 1009);
     let mut client = server.admitted("user-bob").await;
     client.0.send(Message::binary(vec![1])).await.unwrap();
     assert_eq!(client.closed().await.0, 4400);

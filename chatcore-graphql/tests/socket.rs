@@ -158,6 +158,15 @@ async fn what_is_no_message_ends_the_socket_and_says_what() {
             subscribe(json!("1"), json!({ "query": "{ hello }", "extensions": "" })).to_string(),
             "`extensions` is an object, this is a string",
         ),
+        (r#"{"type":"ping","type":"ping"}"#.to_owned(), "`type` is given twice"),
+        (
+            r#"{"type":"connection_init","payload":{"token":"a","token":"b"}}"#.to_owned(),
+            "`payload.token` is given twice",
+        ),
+        (
+            r#"{"id":"1","type":"subscribe","payload":{"query":"{ hello }","variables":{"a":1,"a":1}}}"#.to_owned(),
+            "`payload.variables.a` is given twice",
+        ),
     ];
     for (text, reason) in cases {
         for init in [false, true] {
@@ -172,6 +181,37 @@ async fn what_is_no_message_ends_the_socket_and_says_what() {
     client.frame(Frame::Binary).await;
     let (code, reason) = client.closed().await;
     assert_eq!((code, reason.contains("binary")), (4400, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_is_too_large_is_refused_alone() {
+    let options = || WireOptions { message_bytes: 200, ..WireOptions::default() };
+    let large = |id: &str| subscribe(json!(id), json!({ "query": format!("{{ hello }} #{}", "x".repeat(200)) }));
+    let mut client = Client::admitted(options(), 64).await;
+    client.send(large("1")).await;
+    assert_eq!(codes(&client.message().await, "1"), ["PAYLOAD_TOO_LARGE"]);
+    client.subscribe("1", "{ hello }").await;
+    assert_eq!(client.message().await, next("1", json!({ "hello": "world" })));
+    assert_eq!(client.message().await, complete("1"));
+    // The id of an open operation is taken, whatever the size of the next one.
+    client.subscribe("2", "subscription { quiet }").await;
+    assert_eq!(client.message().await["type"], "next");
+    client.send(large("2")).await;
+    assert_eq!(client.closed().await.0, 4409);
+    // The protocol has no answer to these.
+    for (admitted, message, code) in [
+        (true, json!({ "type": "ping", "payload": { "x": "x".repeat(200) } }).to_string(), 1009),
+        (true, "x".repeat(201), 1009),
+        (true, large(&"x".repeat(300)).to_string(), 1009),
+        (true, large("").to_string(), 1009),
+        (true, large("1").to_string().replacen('{', r#"{"id":"2","#, 1), 1009),
+        (false, json!({ "type": "connection_init", "payload": { "token": "x".repeat(200) } }).to_string(), 1009),
+        (false, large("1").to_string(), 4401),
+    ] {
+        let mut client = if admitted { Client::admitted(options(), 64).await } else { Client::open(options(), 64) };
+        client.text(message.clone()).await;
+        assert_eq!(client.closed().await.0, code, "{message}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -549,6 +589,11 @@ fn tokens_in_payloads() {
         json!({ "authorization": "bearer abc", "token": "other" }),
         json!({ "AUTHORIZATION": "BEARER  abc " }),
         json!({ "token": "abc" }),
+        json!({ "Authorization": "bearer\t abc" }),
+        json!({ "Authorization": "Basic YTpi", "token": "abc" }),
+        json!({ "Authorization": "Negotiate", "authorization": "Bearer abc", "token": "other" }),
+        json!({ "Authorization": null, "token": "abc" }),
+        json!({ "Authorization": "", "token": " abc " }),
     ] {
         assert_eq!(of(payload.clone()).as_deref(), Some("abc"), "{payload}");
     }
@@ -558,6 +603,8 @@ fn tokens_in_payloads() {
         json!({ "Authorization": "abc" }),
         json!({ "Authorization": "Basic abc" }),
         json!({ "Authorization": "Bearer " }),
+        json!({ "Authorization": "Bearer", "token": "abc" }),
+        json!({ "Authorization": "Bearer abc", "authorization": "Bearer abc" }),
         json!({ "Authorization": 1, "token": "abc" }),
         json!({ "token": "" }),
         json!({ "token": ["abc"] }),

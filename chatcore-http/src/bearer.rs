@@ -1,27 +1,29 @@
 //! Who calls.
 
-use chatcore::{Error, Result};
+use chatcore::{Error, Result, identity::bearer_token};
 use poem::{Request, http::header};
 
-/// The token of the one `Authorization: Bearer` header (RFC 6750); `None` without such a header.
+/// The token of the one `Authorization: Bearer` header (RFC 6750); `None` without such a header. Credentials of other
+/// schemes, which proxies need for themselves, are ignored.
 ///
 /// # Errors
-/// [`AuthRequired`](Error::AuthRequired) for a header that holds no bearer token, [`TokenInvalid`](Error::TokenInvalid)
-/// for more than one.
+/// As [`bearer_token`].
 pub fn bearer(request: &Request) -> Result<Option<&str>> {
-    let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Ok(None),
-        (Some(value), None) => value,
-        // Two of them could mean one thing to a proxy and another to us.
-        (Some(_), Some(_)) => return Err(Error::TokenInvalid),
-    };
-    let token = value
-        .to_str()
-        .ok()
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
-        .filter(|token| !token.is_empty());
-    token.map(Some).ok_or(Error::AuthRequired)
+    bearer_token(request.headers().get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes()))
+}
+
+/// The same token, or else the one of the parameter `token` in the URL's query, for clients that cannot send headers.
+///
+/// # Errors
+/// As [`bearer`]; [`TokenInvalid`](Error::TokenInvalid) for more than one such parameter.
+pub fn bearer_or_query(request: &Request) -> Result<Option<String>> {
+    if let Some(token) = bearer(request)? {
+        return Ok(Some(token.to_owned()));
+    }
+    let parameters = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let mut tokens = parameters.filter(|(name, _)| name == "token").map(|(_, token)| token.into_owned());
+    match (tokens.next(), tokens.next()) {
+        (token, None) => Ok(token),
+        (_, Some(_)) => Err(Error::TokenInvalid),
+    }
 }

@@ -9,16 +9,16 @@ use poem::{
 };
 use tokio::time::timeout;
 
-use crate::Options;
+use crate::Sockets;
 
-/// Reads a body, counting, within [`Options::body_bytes`] and [`Options::body_time`]; whether its length was announced
-/// makes no difference.
+/// Reads a body, counting, within [`Sockets::body_bytes`] and [`Options::body_time`](crate::Options::body_time); whether its
+/// length was announced makes no difference.
 ///
 /// # Errors
 /// [`Refused`](Error::Refused) when it is too large, takes too long, or is compressed; [`Malformed`](Error::Malformed) when
 /// it ends early.
-pub async fn read_body(request: &Request, body: &mut RequestBody, options: &Options) -> Result<Bytes> {
-    let limit = options.body_bytes;
+pub async fn read_body(request: &Request, body: &mut RequestBody, sockets: &Sockets) -> Result<Bytes> {
+    let limit = sockets.body_bytes();
     let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !request.headers().get_all(header::CONTENT_ENCODING).iter().all(plain) {
         let detail = "send the body without Content-Encoding";
@@ -42,6 +42,6 @@ pub async fn read_body(request: &Request, body: &mut RequestBody, options: &Opti
         Ok(())
     };
     let slow = || Error::Refused { code: Code::RequestTimeout, detail: "the body took too long" };
-    let result = timeout(options.body_time, reading).await.unwrap_or_else(|_| Err(slow()));
+    let result = timeout(sockets.options().body_time, reading).await.unwrap_or_else(|_| Err(slow()));
     result.map(|()| bytes.freeze())
 }

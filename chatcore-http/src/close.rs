@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-use crate::Socket;
+use crate::{Socket, connection::TOO_MUCH};
 
 /// How long the other side may take to take the close frame, and to end.
 const LAST_WORD: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
@@ -33,6 +33,7 @@ const LONGEST_REASON: usize = 123;
 pub fn close_code(error: &tungstenite::Error) -> Option<(u16, &'static str)> {
     match error {
         tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => Some((1009, "message too large")),
+        tungstenite::Error::Io(error) if error.kind() == TOO_MUCH => Some((1009, "too much before a token")),
         tungstenite::Error::Utf8(_) => Some((1007, "not UTF-8")),
         tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
         tungstenite::Error::Protocol(_) => Some((1002, "illegal frame")),
@@ -50,6 +51,8 @@ pub async fn close(sink: SplitSink<Socket, Message>, source: SplitStream<Socket>
     let (to_take, to_end) = LAST_WORD;
     let _ = timeout(to_take, stream.send(Message::Close(Some(frame)))).await;
     let io = stream.get_mut();
+    // What is read from here on is not kept.
+    io.known().set();
     let _ = timeout(to_end, async {
         io.shutdown().await?;
         let (mut away, mut left) = ([0_u8; 4096], READ_AWAY);

@@ -7,29 +7,36 @@
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
 //! | WebSockets | [`Handshake`], then the open [`Socket`], then [`close`] |
 //! | requests | [`check_head`], [`check_conditions`], [`ClientAddress`], [`bearer`], [`read_body`], [`read_away`] |
+//! | web pages | [`Origins`], [`Cors`] |
 //! | a server | [`serve`] |
 
 mod address;
 mod bearer;
 mod body;
 mod close;
+mod connection;
+mod cors;
 mod counts;
 mod drain;
 mod half;
 mod head;
 mod idle;
 mod options;
+mod origin;
 mod serve;
 mod sockets;
 mod upgrade;
 
 pub use address::ClientAddress;
-pub use bearer::bearer;
+pub use bearer::{bearer, bearer_or_query};
 pub use body::read_body;
 pub use close::{close, close_code};
+pub use connection::{Connection, Known};
+pub use cors::Cors;
 pub use drain::read_away;
 pub use head::{check_conditions, check_head};
-pub use options::{Options, Origins};
+pub use options::Options;
+pub use origin::{InvalidOrigin, Origins};
 pub use serve::{ServeOptions, serve};
 pub use sockets::{Place, Sockets, UnknownPlace, UserPlace};
 /// The WebSocket library: its messages and errors are what a [`Socket`] takes and gives.

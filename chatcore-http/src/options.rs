@@ -2,52 +2,24 @@
 
 use std::time::Duration;
 
-use poem::{
-    Request,
-    http::{Uri, header},
-};
-
-/// Which web pages may open a WebSocket. Programs that are not browsers send no `Origin` and are not concerned.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Origins {
-    /// Pages that came from the host they connect to.
-    #[default]
-    SameHost,
-    /// These, each as `scheme://host[:port]`.
-    Listed(Vec<String>),
-    /// All. Any page that a user visits can then act with a token that it can get hold of.
-    Any,
-}
-
-impl Origins {
-    /// Whether the page that a request comes from is one of them. Browsers name a page's origin (RFC 6454) and cannot be
-    /// made to lie about it.
-    #[must_use]
-    pub fn allow(&self, request: &Request) -> bool {
-        let Some(origin) = request.headers().get(header::ORIGIN) else { return true };
-        let Ok(origin) = origin.to_str() else { return false };
-        match self {
-            Self::Any => true,
-            Self::Listed(listed) => listed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)),
-            Self::SameHost => {
-                let page = origin.parse::<Uri>().ok().and_then(|origin| origin.authority().cloned());
-                let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-                page.zip(host).is_some_and(|(page, host)| page.as_str().eq_ignore_ascii_case(host))
-            }
-        }
-    }
-}
+use crate::Origins;
 
 /// What the frontends of a server allow. Those that share one [`Sockets`](crate::Sockets) share these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Largest body of a request, in bytes.
+    /// Largest body of a request, in bytes. 0, the default, stands for what the longest message of the chat needs:
+    /// [`Limits::request_bytes`](chatcore::Limits::request_bytes).
     pub body_bytes: usize,
     /// How long the body of a request may take.
     pub body_time: Duration,
-    /// Which pages may open a WebSocket.
+    /// Which pages may open WebSockets, and read answers to requests.
     pub origins: Origins,
-    /// Largest message that a WebSocket takes, in bytes.
+    /// Whether the frontends tell browsers so, in the headers of the CORS protocol. A host that puts these headers into
+    /// answers by itself switches it off, so that none is there twice.
+    pub cors: bool,
+    /// Largest message that a WebSocket takes, in bytes. 0, the default, stands for what the longest message of the chat
+    /// needs, as with bodies. A larger one is answered by an error; one that is larger than four times this limit ends the
+    /// WebSocket.
     pub frame_bytes: usize,
     /// WebSockets and event streams open at once, in all; a request that waits for news counts as a stream.
     pub sockets: usize,
@@ -78,10 +50,11 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            body_bytes: 64 * 1024,
+            body_bytes: 0,
             body_time: Duration::from_secs(10),
             origins: Origins::default(),
-            frame_bytes: 64 * 1024,
+            cors: true,
+            frame_bytes: 0,
             sockets: 10_000,
             unknown_sockets: 1_000,
             unknown_sockets_per_address: 50,

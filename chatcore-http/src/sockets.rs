@@ -1,8 +1,15 @@
 //! The connections that last.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use chatcore::{Error, Result, model::UserId};
+use chatcore::{Error, Limits, Result, model::UserId};
 use tokio::time::timeout;
 use tokio_util::{
     sync::CancellationToken,
@@ -24,6 +31,8 @@ pub struct Sockets(Arc<Shared>);
 
 struct Shared {
     options: Options,
+    /// The most bytes that a request needs, as the frontends' chats say; 0 where none has said so.
+    needed: AtomicUsize,
     open: TaskTracker,
     unknown: TaskTracker,
     stopping: CancellationToken,
@@ -49,6 +58,7 @@ impl Sockets {
     pub fn new(options: Options) -> Self {
         Self(Arc::new(Shared {
             options,
+            needed: AtomicUsize::new(0),
             open: TaskTracker::new(),
             unknown: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -61,6 +71,32 @@ impl Sockets {
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.0.options
+    }
+
+    /// Takes the limits of the chat that a frontend serves, from which sizes follow that the options leave open. Of several
+    /// chats, the one with the longest requests counts.
+    pub fn fit(&self, limits: &Limits) {
+        self.0.needed.fetch_max(limits.request_bytes(), Ordering::Relaxed);
+    }
+
+    /// Largest body of a request, in bytes: [`Options::body_bytes`], or what follows from the chat's limits.
+    #[must_use]
+    pub fn body_bytes(&self) -> usize {
+        self.or_needed(self.options().body_bytes)
+    }
+
+    /// Largest message that a WebSocket takes, in bytes: [`Options::frame_bytes`], or what follows from the chat's limits.
+    #[must_use]
+    pub fn frame_bytes(&self) -> usize {
+        self.or_needed(self.options().frame_bytes)
+    }
+
+    fn or_needed(&self, chosen: usize) -> usize {
+        match (chosen, self.0.needed.load(Ordering::Relaxed)) {
+            (0, 0) => Limits::default().request_bytes(),
+            (0, needed) => needed,
+            (chosen, _) => chosen,
+        }
     }
 
     /// How many are open.

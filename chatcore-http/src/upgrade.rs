@@ -8,7 +8,7 @@ use base64::{
 };
 use chatcore::{Code, Error, Result};
 use poem::{
-    Request, Response, Upgraded,
+    Request, Response,
     http::{HeaderName, Method, StatusCode, Version, header},
 };
 use tokio::time::timeout;
@@ -20,7 +20,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Options, Sockets};
+use crate::{Connection, Options, Sockets};
 
 /// How long the client may take to take the answer to its upgrade.
 const UPGRADE_TIME: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ const BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// An open WebSocket.
-pub type Socket = WebSocketStream<Upgraded>;
+pub type Socket = WebSocketStream<Connection>;
 
 /// A request to open a WebSocket. The upgrade is made here and not by poem's extractor, which reports what ended a socket
 /// as text only, and sets sizes per socket that are meant for few of them.
@@ -65,7 +65,8 @@ impl Handshake {
     }
 
     /// Takes a place and answers the request; once the answer has been written, `run` gets the socket. The place is given
-    /// back when `run` is done.
+    /// back when `run` is done. Once it is known who is at the other end, `run` says so to the socket's
+    /// [`Known`](crate::Known): a stranger may send little.
     ///
     /// `longest` is the longest message that will be written, in bytes.
     ///
@@ -85,9 +86,10 @@ impl Handshake {
         let place = sockets.take()?;
         let refused = Error::Refused { code: Code::UpgradeRequired, detail: "this connection cannot be upgraded" };
         let upgrade = request.take_upgrade().map_err(|_| refused)?;
-        let config = config(sockets.options(), longest);
+        let config = config(sockets.frame_bytes(), longest);
         tokio::spawn(async move {
             if let Ok(Ok(io)) = timeout(UPGRADE_TIME, upgrade).await {
+                let io = Connection::new(io);
                 run(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await).await;
             }
             drop(place);
@@ -104,10 +106,14 @@ impl Handshake {
     }
 }
 
-fn config(options: &Options, longest: usize) -> WebSocketConfig {
+/// How many times larger than it may be a message is read, so that it can be answered.
+const ANSWERED: usize = 4;
+
+fn config(frame_bytes: usize, longest: usize) -> WebSocketConfig {
+    let read = Some(frame_bytes.saturating_mul(ANSWERED));
     WebSocketConfig::default()
-        .max_message_size(Some(options.frame_bytes))
-        .max_frame_size(Some(options.frame_bytes))
+        .max_message_size(read)
+        .max_frame_size(read)
         .read_buffer_size(4 << 10)
         .write_buffer_size(4 << 10)
         // Room for the longest message, and then some.

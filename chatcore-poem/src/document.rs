@@ -1,12 +1,20 @@
 //! The OpenAPI document in the form that generators of clients take.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Leaves out of every `allOf` the parts that only repeat what stands beside it. Where a field refers to a schema and has
 /// a description, poem-openapi gives the description twice, the second time as a part, and openapi-python-client takes
 /// that part for a type that cannot be combined: it leaves the schema out, and every operation that needs it.
 pub(crate) fn simplify(mut document: Value) -> Value {
     visit(&mut document);
+    document
+}
+
+/// The same document with other servers.
+pub(crate) fn with_servers(mut document: Value, urls: &[String]) -> Value {
+    if let Value::Object(fields) = &mut document {
+        fields.insert("servers".to_owned(), urls.iter().map(|url| json!({ "url": url })).collect());
+    }
     document
 }
 

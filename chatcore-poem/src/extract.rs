@@ -1,20 +1,21 @@
 //! What operations take: the caller, ids, places, and JSON bodies.
 
-use std::{borrow::Cow, collections::HashMap, str::FromStr};
+use std::{borrow::Cow, str::FromStr};
 
 use bytes::Bytes;
 use chatcore::{
     Code, Error, FieldError, Principal,
-    model::{Bound, Cursor, ParticipantId, SessionId, UserId},
+    json::repeated_key,
+    model::{Bound, Cursor, InvalidId, ParticipantId, SessionId, UserId},
 };
-use chatcore_http::{bearer, check_conditions, read_body};
+use chatcore_http::{bearer, bearer_or_query, check_conditions, read_body};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry},
     types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::{problem::ApiError, state::State};
@@ -124,13 +125,11 @@ impl<'a> ApiExtractor<'a> for Listener {
 
 impl Listener {
     async fn of(request: &Request, form: Option<Form>) -> Result<Self, Error> {
-        let query: HashMap<String, String> =
-            request.params().map_err(|_| Error::malformed("query", "cannot be parsed"))?;
-        let token = match bearer(request)? {
-            None if form == Some(Form::Stream) => query.get("token").map(String::as_str),
-            token => token,
+        let token = match form {
+            Some(Form::Stream) => bearer_or_query(request)?,
+            Some(Form::Page) | None => bearer(request)?.map(str::to_owned),
         };
-        let principal = State::of(request)?.authenticator.authenticate(token.ok_or(Error::AuthRequired)?).await?;
+        let principal = State::of(request)?.authenticator.authenticate(&token.ok_or(Error::AuthRequired)?).await?;
         let detail = "accept application/json or text/event-stream";
         let form = form.ok_or(Error::Refused { code: Code::NotAcceptable, detail })?;
         check_conditions(request)?;
@@ -190,8 +189,9 @@ text_param!(
     MetaSchema { min_length: Some(1), max_length: Some(UserId::MAX_CHARS), ..MetaSchema::new("string") }
 );
 text_param!(
-    /// A place in a log in a query: a position, or a time (RFC 3339).
-    PlaceParam(Bound),
+    /// A place in a log in a query: a position, or a time (RFC 3339). What is none is kept for the operation to refuse, which
+    /// says what would be right; of a failed extractor only the parameter's name is told.
+    PlaceParam(Result<Bound, InvalidId>),
     MetaSchema::new("string")
 );
 
@@ -239,12 +239,9 @@ impl UserParam {
 }
 
 impl PlaceParam {
+    #[allow(clippy::unnecessary_wraps, reason = "the parameters share one macro")]
     fn parse(text: &str) -> Result<Self, String> {
-        if let Ok(seq) = text.parse() {
-            return Ok(Self(Bound::Seq(seq)));
-        }
-        let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| "a position or an RFC 3339 time".to_owned());
-        time.map(|time| Self(Bound::Time(time.to_utc())))
+        Ok(Self(text.parse()))
     }
 }
 
@@ -323,7 +320,10 @@ fn check_type(request: &Request) -> Result<(), Error> {
         let mut parts = value.split(';').map(str::trim);
         let charset_fits = |part: &str| match part.split_once('=') {
             Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+                let value = value.trim();
+                let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+                // Both are names of it in the Encoding standard.
+                ["utf-8", "utf8"].iter().any(|name| value.eq_ignore_ascii_case(name))
             }
             Some(_) | None => true,
         };
@@ -337,11 +337,22 @@ fn check_type(request: &Request) -> Result<(), Error> {
 }
 
 async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error> {
-    read_body(request, body, State::of(request)?.sockets.options()).await
+    read_body(request, body, &State::of(request)?.sockets).await
 }
 
-/// Parses JSON: what is no JSON cannot be parsed, what is JSON of another shape is not acceptable.
+/// Parses JSON from a client: what is no JSON cannot be parsed, what is JSON of another shape, or has a key twice, is not
+/// acceptable.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let repeated = |field| Error::invalid(field, Code::ValidationInvalidValue, "the key is given twice");
+    match repeated_key(bytes) {
+        // A fault in the syntax further on comes first.
+        Some(field) if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() => Err(repeated(field)),
+        Some(_) | None => typed(bytes),
+    }
+}
+
+/// The same for what was checked for keys before.
+pub(crate) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let outcome = serde_path_to_error::deserialize(&mut deserializer);
     let malformed = |error: serde_json::Error| Error::malformed("", format!("not JSON: {error}"));

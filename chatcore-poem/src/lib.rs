@@ -21,11 +21,19 @@
 //! | `/ws` | the WebSocket |
 //! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
 //!
+//! Where other paths are wanted, or the app has some of its own, [`MountOptions`] say so. The app may be nested below a prefix.
+//!
+//! Pages of the origins in [`Options::origins`] may use all of it: they get the headers of the Fetch standard's CORS protocol
+//! with every answer, also with errors. Who calls is said by a bearer token, so credentials of the browser (cookies) are not
+//! let through: a page calls `fetch` and `EventSource` without them. A host that has CORS of its own switches this off with
+//! [`Options::cors`].
+//!
 //! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
 //! [`frames`], following a session over plain HTTP in [`events`].
 
 mod document;
 mod extract;
+mod mount;
 mod problem;
 mod reply;
 mod rest;
@@ -44,19 +52,18 @@ pub mod frames {
 
 use std::{fmt, sync::Arc};
 
-use bytes::Bytes;
 use chatcore::{Authenticator, Chat};
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::make_sync, get};
+use poem::{Endpoint, EndpointExt};
 use poem_openapi::OpenApiService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use chatcore_http::{Options, Origins, ServeOptions, Sockets, serve};
+pub use chatcore_http::{InvalidOrigin, Options, Origins, ServeOptions, Sockets, serve};
+pub use mount::{MountError, MountOptions};
 pub use problem::{Problems, ProblemsEndpoint};
 
 use routes::Routes;
 use state::State;
-use ws::WsEndpoint;
 
 /// The bases below which the REST operations answer.
 const BASES: [&str; 2] = ["/api/v1/chat", "/api/chat"];
@@ -65,7 +72,6 @@ const BASES: [&str; 2] = ["/api/v1/chat", "/api/chat"];
 pub struct ChatFrontend {
     state: Arc<State>,
     document: serde_json::Value,
-    docs: String,
     routes: Arc<Routes>,
 }
 
@@ -88,31 +94,15 @@ impl ChatFrontend {
 
     /// A frontend that shares its WebSockets' registry, and with it the options, with another frontend.
     pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
-        let service = service(&chat, &sockets);
-        let document = serde_json::from_str(&service.spec()).unwrap_or_default();
-        let routes = Arc::new(Routes::new(&document, &BASES, &["/ws", "/openapi.json", "/docs"]));
-        let docs = service.swagger_ui_html();
+        sockets.fit(chat.limits());
+        let document = serde_json::from_str(&service(&chat, &sockets, BASES).spec()).unwrap_or_default();
+        let routes = Arc::new(Routes::new(&document, &BASES));
         let state = State { chat, authenticator: Arc::new(authenticator), sockets };
-        Self { state: Arc::new(state), document: document::simplify(document), docs, routes }
+        Self { state: Arc::new(state), document: document::simplify(document), routes }
     }
 
-    /// Adds the frontend's paths to an app.
-    #[must_use]
-    pub fn mount(&self, app: Route) -> Route {
-        let api = Arc::new(service(&self.state.chat, &self.state.sockets).into_endpoint());
-        let document = self.openapi().to_string();
-        let mut app = app
-            // poem answers HEAD as GET where it has no endpoint of its own, and would upgrade it.
-            .at("/ws", self.wrap(get(WsEndpoint).head(WsEndpoint)))
-            .at("/openapi.json", self.wrap(get(fixed("application/json", document.into()))))
-            .at("/docs", self.wrap(get(fixed("text/html; charset=utf-8", self.docs.clone().into()))));
-        for base in BASES {
-            app = app.nest(base, self.wrap(Arc::clone(&api)));
-        }
-        app
-    }
-
-    /// The OpenAPI document.
+    /// The OpenAPI document of an app that has the frontend at its root. The one that is served names its servers relative
+    /// to itself, so that it holds wherever the app is.
     #[must_use]
     pub const fn openapi(&self) -> &serde_json::Value {
         &self.document
@@ -122,7 +112,7 @@ impl ChatFrontend {
     /// behind it.
     #[must_use]
     pub fn problems(&self) -> Problems {
-        Problems { routes: Arc::clone(&self.routes) }
+        self.problems_below("")
     }
 
     /// Ends all WebSockets with close code 1001, and all event streams, and waits until they are closed, for at most a few
@@ -167,8 +157,13 @@ impl ChatFrontend {
         self.state.sockets.open()
     }
 
-    fn wrap<E: Endpoint + 'static>(&self, endpoint: E) -> impl Endpoint + 'static {
-        endpoint.data(Arc::clone(&self.state)).with(self.problems())
+    /// The middleware before an endpoint from whose paths this base is stripped.
+    fn problems_below(&self, base: &'static str) -> Problems {
+        Problems { routes: Arc::clone(&self.routes), base, sockets: self.state.sockets.clone() }
+    }
+
+    fn wrap<E: Endpoint + 'static>(&self, base: &'static str, endpoint: E) -> impl Endpoint + 'static {
+        endpoint.data(Arc::clone(&self.state)).with(self.problems_below(base))
     }
 }
 
@@ -181,17 +176,13 @@ pub fn encode_event(view: &chatcore::chat::EventView) -> String {
 
 type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages, rest::Events), ()>;
 
-fn service(chat: &Chat, sockets: &Sockets) -> Service {
+fn service(chat: &Chat, sockets: &Sockets, servers: [impl Into<String>; 2]) -> Service {
     let description = "Real-time, multi-user chat. Every error is a problem document (RFC 9457) with a stable `code`. \
         The same operations answer below both servers. Live events come over the WebSocket at `/ws`, or below each \
         session's `/events`.";
-    let [v1, plain] = BASES;
+    let [v1, plain] = servers.map(Into::<String>::into);
     OpenApiService::new(rest::all(chat, sockets), "chatcore", env!("CARGO_PKG_VERSION"))
         .description(description)
         .server(v1)
         .server(plain)
-}
-
-fn fixed(content_type: &'static str, body: Bytes) -> impl Endpoint + 'static {
-    make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
 }

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use chatcore::{Code, Error};
-use chatcore_http::{check_head, read_away};
+use chatcore_http::{Cors, Sockets, check_head, read_away};
 use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
@@ -143,11 +143,15 @@ impl RequestId {
     }
 }
 
-/// Middleware that turns every error into a problem document, but for those that are JSON of another kind already; adds `Allow` and `X-Request-Id`, answers `OPTIONS`, and
-/// logs requests without their queries, where tokens may be.
+/// Middleware that turns every error into a problem document, except for errors that are JSON of another kind already. It adds
+/// `Allow` and `X-Request-Id`, answers `OPTIONS`, tells browsers which pages may read the answers ([`Cors`]), and logs
+/// requests without their queries, where tokens may be.
 #[derive(Clone)]
 pub struct Problems {
     pub(crate) routes: Arc<Routes>,
+    /// What stands before the paths that the inner endpoint sees, in the paths of `routes`.
+    pub(crate) base: &'static str,
+    pub(crate) sockets: Sockets,
 }
 
 impl std::fmt::Debug for Problems {
@@ -160,14 +164,14 @@ impl<E: Endpoint> Middleware<E> for Problems {
     type Output = ProblemsEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        ProblemsEndpoint { inner, routes: Arc::clone(&self.routes) }
+        ProblemsEndpoint { inner, problems: self.clone() }
     }
 }
 
 /// An endpoint behind [`Problems`].
 pub struct ProblemsEndpoint<E> {
     inner: E,
-    routes: Arc<Routes>,
+    problems: Problems,
 }
 
 impl<E> std::fmt::Debug for ProblemsEndpoint<E> {
@@ -185,6 +189,9 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         request.extensions_mut().insert(id.clone());
         let method = request.method().clone();
         let path = request.original_uri().path().to_owned();
+        // Without what the app stripped from it: the frontend may be mounted anywhere.
+        let route = format!("{}{}", self.problems.base, request.uri().path());
+        let cors = Cors::of(&mut request, self.problems.sockets.options());
         let RequestId(id) = id;
 
         read_away(&mut request);
@@ -201,7 +208,7 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         let mut response = match AssertUnwindSafe(called).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is::<MethodNotAllowedError>() => {
-                let allow = self.routes.allow(&path);
+                let allow = self.problems.routes.allow(&route);
                 let mut response = if method == Method::OPTIONS && allow.is_some() {
                     Response::builder().status(StatusCode::NO_CONTENT).finish()
                 } else {
@@ -223,6 +230,8 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert("x-request-id", id);
         }
+        cors.answer(&mut response);
+        let status = response.status();
         let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let status = status.as_u16();
         if status >= 500 {

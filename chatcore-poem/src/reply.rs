@@ -58,6 +58,10 @@ failures! {
     /// Operations that can be followed.
     Streams = 406 "Neither JSON nor an event stream is asked for", 410 "The position is outside of the kept log",
         429 "Too many streams";
+    /// Operations whose retry may come too late.
+    Gone = 404 "It was done before, and what it made is no longer there";
+    /// Operations that go on from a position of a log.
+    Kept = 410 "The position is outside of the kept log";
     /// Operations that the state of things can forbid.
     Conflict = 409 "Not possible as things are";
     /// Operations that bring somebody else in.

@@ -5,8 +5,13 @@ use std::collections::BTreeSet;
 use poem::http::HeaderValue;
 use serde_json::Value;
 
-/// The paths of this frontend with their methods.
-pub(crate) struct Routes(Vec<(Vec<Option<String>>, HeaderValue)>);
+/// Paths with their methods.
+pub(crate) enum Routes {
+    /// Those of the REST operations: segments, and the methods.
+    Operations(Vec<(Vec<Option<String>>, HeaderValue)>),
+    /// Any path, which takes GET.
+    Get,
+}
 
 /// A path's segments; `None` where any text may stand.
 fn segments(path: &str) -> Vec<Option<String>> {
@@ -15,8 +20,8 @@ fn segments(path: &str) -> Vec<Option<String>> {
 }
 
 impl Routes {
-    /// The document's paths below each of the bases, and the given ones, which take GET.
-    pub(crate) fn new(document: &Value, bases: &[&str], others: &[&str]) -> Self {
+    /// The document's paths below each of the bases.
+    pub(crate) fn new(document: &Value, bases: &[&str]) -> Self {
         let mut routes = Vec::new();
         let paths = document.get("paths").and_then(Value::as_object);
         for (path, operations) in paths.into_iter().flatten() {
@@ -26,14 +31,15 @@ impl Routes {
                 routes.push((segments(&format!("{base}{path}")), allow.clone()));
             }
         }
-        for path in others {
-            routes.push((segments(path), allow(std::iter::once("GET".to_owned()))));
-        }
-        Self(routes)
+        Self::Operations(routes)
     }
 
     /// The methods of a path, as the header `Allow` has them.
     pub(crate) fn allow(&self, path: &str) -> Option<HeaderValue> {
+        let routes = match self {
+            Self::Operations(routes) => routes,
+            Self::Get => return Some(allow(std::iter::once("GET".to_owned()))),
+        };
         let given: Vec<&str> = path.split('/').collect();
         let matches = |pattern: &[Option<String>]| {
             pattern.len() == given.len()
@@ -41,7 +47,7 @@ impl Routes {
         };
         // A literal path stands before one with a parameter in the same place.
         let literal = |pattern: &[Option<String>]| pattern.iter().filter(|segment| segment.is_some()).count();
-        let found = self.0.iter().filter(|(pattern, _)| matches(pattern)).max_by_key(|(pattern, _)| literal(pattern));
+        let found = routes.iter().filter(|(pattern, _)| matches(pattern)).max_by_key(|(pattern, _)| literal(pattern));
         found.map(|(_, allow)| allow.clone())
     }
 }

@@ -40,11 +40,14 @@ pub enum Error {
     #[error("there is no such message")]
     MessageNotFound,
     /// The client id was used before, for something else.
-    #[error("this client id was used for a different message; use a new one for each message")]
+    #[error("this client id was used for something else; use a new one each time")]
     ClientIdReused,
     /// The log does not continue after the position: it was trimmed, it ends before, or it has another history since the database was
     /// replaced by an older copy.
-    #[error("the log does not continue after that position; fetch the session anew and continue after its cursor")]
+    #[error(
+        "the log does not continue after that position; fetch the session anew and continue after its cursor. A time is \
+        written like 2026-01-01T00:00:00Z"
+    )]
     Resync {
         /// The earliest position to go on after.
         oldest: Seq,
@@ -180,7 +183,7 @@ codes! {
     UserNotFound = "USER_NOT_FOUND", 404, 4404, "User not found";
     MessageNotFound = "MESSAGE_NOT_FOUND", 404, 4404, "Message not found";
     MessageTooLong = "MESSAGE_TOO_LONG", 422, 4400, "Message too long";
-    ClientIdReused = "CLIENT_ID_REUSED", 409, 4409, "Client id used for a different message";
+    ClientIdReused = "CLIENT_ID_REUSED", 409, 4409, "Client id used for something else";
     Resync = "RESYNC", 410, 4410, "Position outside of the kept log";
     RateLimitExceeded = "RATE_LIMIT_EXCEEDED", 429, 4429, "Too many requests";
     ConnectionLimitExceeded = "CONNECTION_LIMIT_EXCEEDED", 429, 4429, "Too many connections";

@@ -40,6 +40,7 @@ pub mod chat;
 pub mod clock;
 pub mod error;
 pub mod identity;
+pub mod json;
 pub mod limits;
 pub mod model;
 pub mod notify;

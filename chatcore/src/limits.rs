@@ -72,6 +72,21 @@ pub struct Limits {
     pub tail_bytes: usize,
 }
 
+impl Limits {
+    /// The most bytes that a request within these limits takes, in any of the usual encodings: the default limit of the
+    /// frontends for bodies and frames.
+    ///
+    /// JSON may write a character as an escaped surrogate pair (RFC 8259, section 7): 12 bytes, and 14 where the escapes
+    /// stand in a GraphQL document. An encrypted message has twice as many characters as a text. What stands around the
+    /// texts, like a GraphQL document, has 64 KiB.
+    #[must_use]
+    pub const fn request_bytes(&self) -> usize {
+        let message = self.message_chars.saturating_mul(2);
+        let chars = message.saturating_add(self.title_chars).saturating_add(self.description_chars);
+        chars.saturating_mul(14).saturating_add(64 * 1024)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -12,7 +12,7 @@
 mod kit;
 
 use chatcore::{
-    Chat, Clock, Limits, MemoryStore, Principal,
+    Chat, Clock, Error, Limits, MemoryStore, Principal,
     chat::UpdateSession,
     model::{Bound, Message, MessagePage, MessageWindow, Seq, SessionId, SessionType},
 };
@@ -114,10 +114,25 @@ fn windows(made: &Made, places: &[usize]) -> Vec<MessageWindow> {
     windows
 }
 
+/// Whether no client can know the position at which the window begins or ends.
+fn is_beyond(window: MessageWindow, head: Seq) -> bool {
+    match window {
+        MessageWindow::After(Bound::Seq(seq)) => seq > head,
+        MessageWindow::Before(Bound::Seq(seq)) => seq > head + 1,
+        _ => false,
+    }
+}
+
 async fn compare(made: &Made, places: &[usize], limits: &[u64]) {
     for window in windows(made, places) {
         for limit in limits {
-            let page = made.chat.messages(&made.alice, made.id, window, Some(*limit)).await.unwrap();
+            let page = made.chat.messages(&made.alice, made.id, window, Some(*limit)).await;
+            let head = made.times.len() as Seq;
+            if is_beyond(window, head) {
+                assert_eq!(page, Err(Error::Resync { oldest: 0, head }), "{window:?}");
+                continue;
+            }
+            let page = page.unwrap();
             let expected = filtered(&made.messages, window, usize::try_from(*limit).unwrap());
             assert_eq!(page, expected, "{window:?}, at most {limit}");
         }
@@ -136,7 +151,7 @@ async fn walk(made: &Made, limit: u64) {
     }
     assert_eq!(forward, made.messages);
     let mut backward = Vec::new();
-    let mut previous = Some(Seq::MAX);
+    let mut previous = Some(made.times.len() as Seq + 1);
     while let Some(before) = previous {
         let page = page(MessageWindow::Before(Bound::Seq(before))).await.unwrap();
         backward.splice(0..0, page.messages);

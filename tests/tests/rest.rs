@@ -312,6 +312,25 @@ on_every_store! {
         // The newest: before a time that is still to come.
         assert_eq!(page("before=2999-01-01T00:00:00Z&limit=2").await.0, "m6 m7");
         assert_eq!(page("after=2000-01-01T00:00:00Z&limit=2").await.0, "m1 m2");
+        // A plus sign that is not escaped stands for a space.
+        for offset in ["+02:00", "%2B02:00", "%2b02:00", "-02:00"] {
+            assert_eq!(page(&format!("after=2000-01-01T00:00:00{offset}&limit=2")).await.0, "m1 m2");
+            assert_eq!(page(&format!("before=2999-01-01T00:00:00{offset}&limit=2")).await.0, "m6 m7");
+        }
+        assert_eq!(page("before=9&limit=2").await.0, "m6 m7");
+        // No position of this log, but seconds or milliseconds since 1970.
+        for place in ["after=9", "before=10", "after=1767225600", "before=1767225600", "after=1767225600000"] {
+            let problem = a.get(&format!("/sessions/{id}/messages?{place}")).await.problem(410, "RESYNC");
+            assert_eq!(problem["details"], json!({ "oldest": 0, "head": 8 }));
+            assert!(problem["detail"].as_str().unwrap().contains("2026-01-01T00:00:00Z"), "{problem}");
+        }
+        for (field, text) in [("after", "2026-01-01T00:00"), ("before", "2026-01-01T00:00:00 2:00"), ("after", "1.5")] {
+            let problem = a.get(&format!("/sessions/{id}/messages?{field}={text}")).await;
+            let problem = problem.problem(400, "VALIDATION_INVALID_FORMAT");
+            let fault = &problem["details"]["fields"][0];
+            assert_eq!(fault["field"], field);
+            assert!(fault["message"].as_str().unwrap().contains("%2B"), "{fault}");
+        }
     }
 
     async fn a_retried_send_is_one_message(server) {
@@ -329,6 +348,54 @@ on_every_store! {
         let content = json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 });
         let sent = a.post(&path, json!({ "content": content, "message_type": "file" })).await.expect(201);
         assert_eq!((&sent["content"], &sent["message_type"]), (&content, &json!("file")));
+    }
+
+    async fn a_retried_creation_is_one_session(server) {
+        let (a, b) = (server.client("a").await, server.client("b").await);
+        let body = json!({ "title": "Once", "session_type": "PUBLIC" });
+        let create = async |client: &chatcore_tests::Client, key: &str, body: &Value| {
+            let request = client.request(reqwest::Method::POST, "/sessions").header("Idempotency-Key", key);
+            client.send(request.json(body)).await
+        };
+        let first = create(&a, "k1", &body).await.expect(201);
+        assert_eq!(create(&a, "k1", &body).await.expect(201), first);
+        let in_body = json!({ "title": "Once", "session_type": "PUBLIC", "client_id": "k1" });
+        assert_eq!(a.post("/sessions", in_body.clone()).await.expect(201), first);
+        create(&a, "k1", &json!({ "title": "Other" })).await.problem(409, "CLIENT_ID_REUSED");
+        create(&a, "k2", &in_body).await.problem(422, "VALIDATION_INVALID_VALUE");
+        create(&a, "", &body).await.problem(422, "VALIDATION_INVALID_VALUE");
+        assert_ne!(create(&b, "k1", &body).await.expect(201)["id"], first["id"], "another user's key");
+        // GraphQL knows the same key.
+        let graphql = server.graphql("a");
+        let query = "mutation { createSession(input: {title: \"Once\", sessionType: PUBLIC, clientId: \"k1\"}) { session { id } } }";
+        let answer = graphql.send(graphql.post(&json!({ "query": query }))).await.body;
+        assert_eq!(answer["data"]["createSession"]["session"]["id"], first["id"], "{answer}");
+        // Of many at once, one makes the session.
+        let body = json!({ "title": "At once" });
+        let made = futures_util::future::join_all((0..8).map(|_| create(&a, "race", &body))).await;
+        let ids: std::collections::BTreeSet<_> =
+            made.into_iter().map(|made| made.expect(201)["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids.len(), 1);
+        let listed = a.get("/sessions").await.expect(200);
+        let titles: Vec<_> = listed.as_array().unwrap().iter().map(|session| session["title"].as_str().unwrap()).collect();
+        assert_eq!(titles, ["At once", "Once"]);
+        // What takes no key says so, and does nothing.
+        let id = first["id"].as_str().unwrap();
+        let c = server.client("c").await;
+        for (client, path, body) in [
+            (&c, "join", json!({})),
+            (&c, "leave", json!({})),
+            (&a, "participants", json!({ "user_id": "b" })),
+            (&a, "invite", json!({ "user_id": "b" })),
+        ] {
+            let request = client.request(reqwest::Method::POST, &format!("/sessions/{id}/{path}"));
+            let reply = client.send(request.header("Idempotency-Key", "k").json(&body)).await;
+            let problem = reply.problem(422, "VALIDATION_INVALID_VALUE");
+            assert_eq!(problem["details"]["fields"][0]["field"], "Idempotency-Key");
+        }
+        assert_eq!(a.get(&format!("/sessions/{id}")).await.expect(200), first);
+        a.delete(&format!("/sessions/{id}")).await.expect(204);
+        create(&a, "k1", &json!({ "title": "Once", "session_type": "PUBLIC" })).await.problem(404, "SESSION_NOT_FOUND");
     }
 
     async fn emails_are_for_those_who_may_see_them(server) {

@@ -6,10 +6,12 @@ use std::time::Duration;
 use chatcore::{Limits, identity::Claims};
 use chatcore_poem::{Options, Origins};
 use chatcore_tests::{Backend, Server, Socket, on_every_store, patient, token, token_with};
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::{
     Message,
+    client::IntoClientRequest as _,
     protocol::frame::{
         Frame,
         coding::{Data, OpCode},
@@ -268,11 +270,12 @@ async fn frames_that_are_not_acceptable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn illegal_and_oversized_frames_end_the_socket() {
     let server = Server::start(Backend::Memory).await;
+    let bound = 4 * Limits::default().request_bytes();
     let mut socket = server.socket("a").await;
-    socket.raw(Message::text("x".repeat(64 * 1024 + 1))).await;
+    socket.raw(Message::text("x".repeat(bound + 1))).await;
     assert_eq!(socket.closed().await, 1009);
     let mut socket = server.socket("a").await;
-    let part = |data| Message::Frame(Frame::message("x".repeat(40_000), OpCode::Data(data), false));
+    let part = |data| Message::Frame(Frame::message("x".repeat(bound / 2 + 1), OpCode::Data(data), false));
     socket.raw(part(Data::Text)).await;
     socket.raw(part(Data::Continue)).await;
     assert_eq!(socket.closed().await, 1009);
@@ -282,6 +285,181 @@ async fn illegal_and_oversized_frames_end_the_socket() {
     let mut socket = server.socket("a").await;
     socket.raw(Message::Frame(Frame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true))).await;
     assert_eq!(socket.closed().await, 1007);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_over_its_limit_is_refused_and_the_socket_stays() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let id = a.session("PRIVATE").await;
+    let mut socket = server.socket("a").await;
+    let limit = Limits::default().request_bytes();
+    let frame = |start: &str, bytes: usize| format!("{{{start}\"data\":\"{}\"}}", "x".repeat(bytes));
+    for (text, named) in [
+        (frame("\"event\":\"send_message\",\"id\":\"big\",", limit), json!("big")),
+        (frame("\"id\":7,", 3 * limit), json!(7)),
+        (frame("\"id\":7,\"id\":8,", limit), Value::Null),
+        (frame("\"id\":[],", limit), Value::Null),
+        (format!("[\"{}\"]", "x".repeat(limit)), Value::Null),
+        ("x".repeat(limit + 1), Value::Null),
+    ] {
+        socket.raw(Message::text(text)).await;
+        let error = socket.expect("error").await;
+        assert_eq!((&error["id"], &error["data"]["code"]), (&named, &json!("PAYLOAD_TOO_LARGE")));
+    }
+    socket.join(&id, None).await;
+    // Before it is known who it is, little is read.
+    for bytes in [limit, 70_000] {
+        let mut socket = Socket::open(&server.address, "", None).await;
+        socket.raw(Message::text(frame("\"id\":7,", bytes))).await;
+        assert_eq!(socket.closed().await, 1009);
+    }
+}
+
+/// A text of emoji, each as an escaped surrogate pair, as Python writes them.
+fn escaped(count: usize) -> String {
+    "\\ud83d\\ude00".repeat(count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_message_passes_in_its_longest_encoding() {
+    for chars in [8_000, 20_000] {
+        let limits = Limits { message_chars: chars, ..Limits::default() };
+        let server = Server::start_with(Backend::Memory, limits, chatcore_tests::patient()).await;
+        let a = server.client("a").await;
+        let id = a.session("PRIVATE").await;
+        let mut socket = server.socket("a").await;
+        let mut seq = 1;
+        for (count, refused) in [(chars, None), (chars + 1, Some("MESSAGE_TOO_LONG"))] {
+            let text = escaped(count);
+            let encrypted = format!(
+                "{{\"encrypted_data\":\"{}\",\"iv\":\"{}\",\"key_version\":1}}",
+                escaped(2 * count),
+                escaped(256)
+            );
+            let of_graphql = "mutation($i: SendMessageInput!) { sendMessage(input: $i) { message { seq } } }";
+            let inline = format!(
+                "mutation {{ sendMessage(input: {{sessionId: \\\"{id}\\\", content: \\\"{text}\\\"}}) {{ message {{ seq }} }} }}"
+            );
+            for content in [format!("\"{text}\""), encrypted] {
+                let request = a.request(reqwest::Method::POST, &format!("/sessions/{id}/messages"));
+                let request = request.header("content-type", "application/json");
+                let reply = a.send(request.body(format!("{{\"content\":{content}}}"))).await;
+                match refused {
+                    None => drop(reply.expect(201)),
+                    Some(code) => drop(reply.problem(422, code)),
+                }
+                let frame = format!(
+                    "{{\"event\":\"send_message\",\"id\":1,\"data\":{{\"session_id\":\"{id}\",\"content\":{content}}}}}"
+                );
+                socket.raw(Message::text(frame)).await;
+                let answer = socket.event().await;
+                assert_eq!(answer["data"]["code"].as_str(), refused, "{:.200}", answer.to_string());
+                seq += 2 * u64::from(refused.is_none());
+            }
+            for body in [
+                format!(
+                    "{{\"query\":\"{of_graphql}\",\"variables\":{{\"i\":{{\"sessionId\":\"{id}\",\"content\":\"{text}\"}}}}}}"
+                ),
+                format!("{{\"query\":\"{inline}\"}}"),
+            ] {
+                let request = a.request(reqwest::Method::POST, "//graphql").header("content-type", "application/json");
+                let answer = a.send(request.body(body)).await.expect(200);
+                assert_eq!(answer["errors"][0]["extensions"]["code"].as_str(), refused, "{:.300}", answer.to_string());
+                seq += u64::from(refused.is_none());
+            }
+            assert_eq!(a.get(&format!("/sessions/{id}")).await.expect(200)["seq"], seq);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_given_twice_is_refused_in_frames() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let id = a.session("PRIVATE").await;
+    let mut socket = server.socket("a").await;
+    let content = r#"{"encrypted_data":"x","iv":"y","iv":"z","key_version":1}"#;
+    for (text, field, named) in [
+        (r#"{"event":"typing_start","event":"typing_stop","id":1}"#.to_owned(), "event", json!(1)),
+        (format!(r#"{{"event":"leave_session","id":1,"data":{{}},"data":{{"session_id":"{id}"}}}}"#), "data", json!(1)),
+        (r#"{"event":"leave_session","id":1,"id":2}"#.to_owned(), "id", Value::Null),
+        (
+            format!(r#"{{"event":"send_message","id":1,"data":{{"session_id":"{id}","content":"a","content":"b"}}}}"#),
+            "data.content",
+            json!(1),
+        ),
+        (
+            format!(r#"{{"event":"leave_session","id":1,"data":{{"session_id":"x","session_id":"{id}"}}}}"#),
+            "data.session_id",
+            json!(1),
+        ),
+        (
+            format!(r#"{{"event":"send_message","id":1,"data":{{"session_id":"{id}","content":{content}}}}}"#),
+            "data.content.iv",
+            json!(1),
+        ),
+    ] {
+        socket.raw(Message::text(text.clone())).await;
+        let error = socket.expect("error").await;
+        assert_eq!((&error["id"], &error["data"]["code"]), (&named, &json!("VALIDATION_INVALID_VALUE")), "{text}");
+        assert_eq!(error["data"]["details"]["fields"][0]["field"], field, "{error}");
+    }
+    // The same over REST.
+    for (path, body, field) in [
+        ("/sessions".to_owned(), r#"{"title":"a","title":"b"}"#, "title"),
+        (format!("/sessions/{id}/messages"), r#"{"content":"a","content":"b"}"#, "content"),
+        (format!("/sessions/{id}/messages"), format!("{{\"content\":{content}}}").as_str(), "content.iv"),
+        (format!("/sessions/{id}/join"), r#"{"x":1,"x":1}"#, "x"),
+    ] {
+        let request = a.request(reqwest::Method::POST, &path).header("content-type", "application/json");
+        let problem = a.send(request.body(body.to_owned())).await.problem(422, "VALIDATION_INVALID_VALUE");
+        assert_eq!(problem["details"]["fields"][0]["field"], field);
+    }
+    assert_eq!(a.get(&format!("/sessions/{id}")).await.expect(200)["seq"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_of_a_proxy_say_nothing_about_the_caller() {
+    let server = Server::start(Backend::Memory).await;
+    let a = server.client("a").await;
+    let id = a.session("PRIVATE").await;
+    let (stranger, good) = (server.stranger(), token("a"));
+    let bearer = format!("bearer \t {good} ");
+    let events = format!("/sessions/{id}/events");
+    for credentials in [["Basic YTpi", "Negotiate x"], ["Digest username=\"a\", realm=\"b\"", ""]] {
+        let with = |path: &str| {
+            let request = stranger.request(reqwest::Method::GET, path);
+            credentials.iter().fold(request, |request, value| request.header("authorization", *value))
+        };
+        // An EventSource behind the proxy: the stream begins.
+        let stream =
+            with(&format!("{events}?token={good}")).header("accept", "text/event-stream").send().await.unwrap();
+        assert_eq!(stream.status(), 200);
+        let stream = with(&events).header("accept", "text/event-stream");
+        stranger.send(stream).await.problem(401, "AUTH_REQUIRED");
+        stranger.send(with("/sessions")).await.problem(401, "AUTH_REQUIRED");
+        // A token in the query is for streams only.
+        stranger.send(with(&format!("/sessions?token={good}"))).await.problem(401, "AUTH_REQUIRED");
+        stranger.send(with("/sessions").header("authorization", &bearer)).await.expect(200);
+        let twice = with("/sessions").header("authorization", &bearer).header("authorization", &bearer);
+        stranger.send(twice).await.problem(401, "AUTH_TOKEN_INVALID");
+        // The WebSocket, with the token in the query and in the first message.
+        let open = async |query: &str| {
+            let mut request = format!("ws://{}/ws{query}", server.address).into_client_request().unwrap();
+            for value in credentials {
+                request.headers_mut().append("authorization", value.parse().unwrap());
+            }
+            tokio_tungstenite::connect_async(request).await
+        };
+        assert!(open(&format!("?token={good}")).await.is_ok());
+        assert!(open(&format!("?token={good}&token={good}")).await.is_err());
+        let (mut socket, _) = open("").await.unwrap();
+        let first = json!({ "event": "authenticate", "data": { "token": good } });
+        socket.send(Message::text(first.to_string())).await.unwrap();
+        let answer = socket.next().await.unwrap().unwrap().into_text().unwrap();
+        assert!(answer.contains("\"ack\""), "{answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -414,6 +592,7 @@ async fn pages_of_other_origins_are_refused() {
         Socket::try_open(&server.address, "", Some(&token("a")), Some(origin)).await.map(|_| ())
     };
     assert!(open(&listed, "https://chat.example").await.is_ok());
+    assert!(open(&listed, &format!("http://{}", listed.address)).await.is_ok(), "its own page");
     assert!(open(&same, &format!("http://{}", same.address)).await.is_ok());
     let refused = Err((403, "ORIGIN_NOT_ALLOWED".to_owned()));
     for origin in ["https://evil.example", "https://chat.example.evil.example", "null", ""] {

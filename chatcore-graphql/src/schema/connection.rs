@@ -10,7 +10,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
-    model::{Bound, ListPage, MessagePage, MessageWindow, Page, Participant, ParticipantId, SessionId, SessionSummary},
+    model::{
+        Bound, InvalidId, ListPage, MessagePage, MessageWindow, Page, Participant, ParticipantId, SessionId, SessionSummary,
+    },
 };
 
 use super::{
@@ -206,12 +208,7 @@ pub(super) struct MessageArguments {
 
 /// A place in a log: a position, or a time.
 fn place(name: &str, cursor: &str) -> Result<Bound> {
-    if let Ok(seq) = cursor.parse() {
-        return Ok(Bound::Seq(seq));
-    }
-    let time = chrono::DateTime::parse_from_rfc3339(cursor);
-    time.map(|time| Bound::Time(time.to_utc()))
-        .map_err(|_| bad_cursor(name, "a cursor, a position or an RFC 3339 time"))
+    cursor.parse().map_err(|error: InvalidId| bad_cursor(name, error.expected))
 }
 
 impl MessageArguments {

@@ -101,6 +101,12 @@ impl ChatSchema {
         self.inner.sdl_with_options(options.prefer_single_line_descriptions())
     }
 
+    /// The limits of its chat.
+    #[cfg(feature = "poem")]
+    pub(crate) fn limits(&self) -> &chatcore::Limits {
+        self.chat.limits()
+    }
+
     /// Reads the request, within its limits, and puts what is to be executed in its place. Gives the form of the answer.
     fn admit(&self, request: &mut Request) -> Result<Shape, Vec<ServerError>> {
         let refuse = |refused: Error| vec![error::request_error(&refused)];

@@ -28,6 +28,9 @@ struct CreateSessionInput {
     session_type: Option<SessionType>,
     /// How many may be in it, the owner included; 100 where not given.
     max_participants: Option<u32>,
+    /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
+    /// the caller makes.
+    client_id: Option<String>,
 }
 
 /// New settings of a session; what is not named stays.
@@ -238,6 +241,12 @@ fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Result<Option<
     }
 }
 
+fn client_id(id: Option<String>) -> chatcore::Result<Option<ClientId>> {
+    let unacceptable =
+        |error: model::InvalidId| Error::invalid("client_id", Code::ValidationInvalidValue, error.expected);
+    id.map(ClientId::new).transpose().map_err(unacceptable)
+}
+
 impl SendMessageInput {
     fn translate(self) -> chatcore::Result<SendMessage> {
         let Self { session_id: _, content, encrypted_content, role, message_type, client_id } = self;
@@ -259,10 +268,7 @@ impl SendMessageInput {
         };
         let role = role.map(model::SpeakerRole::from).unwrap_or_default();
         let message_type = message_type.map(model::MessageType::from).unwrap_or_default();
-        let unacceptable =
-            |error: model::InvalidId| Error::invalid("client_id", Code::ValidationInvalidValue, error.expected);
-        let client_id = client_id.map(ClientId::new).transpose().map_err(unacceptable)?;
-        Ok(SendMessage { body: MessageBody { role, message_type, content }, client_id })
+        Ok(SendMessage { body: MessageBody { role, message_type, content }, client_id: self::client_id(client_id)? })
     }
 }
 
@@ -272,17 +278,22 @@ pub(crate) struct Mutation;
 /// What may be changed.
 #[Object]
 impl Mutation {
-    /// Make a session, whose owner and first participant the caller becomes.
+    /// Make a session, whose owner and first participant the caller becomes. A retry with the same client id and settings
+    /// gives the same session again, as it is then.
     async fn create_session(
         &self,
         context: &Context<'_>,
         input: CreateSessionInput,
     ) -> Result<Option<CreateSessionPayload>> {
         let call = Use::of(context).await?;
-        let CreateSessionInput { title, description, session_type, max_participants } = input;
+        let CreateSessionInput { title, description, session_type, max_participants, client_id: id } = input;
         let session_type = session_type.map(model::SessionType::from).unwrap_or_default();
         let new = chat::CreateSession { title, description, session_type, max_participants };
-        let details = call.chat.create_session(call.principal, new).await.or_field_error()?;
+        let made = match client_id(id).or_field_error()? {
+            Some(id) => call.chat.create_session_once(call.principal, &id, new).await,
+            None => call.chat.create_session(call.principal, new).await,
+        };
+        let details = made.or_field_error()?;
         Ok(Some(CreateSessionPayload { session: Session::whole(details, call.loads()) }))
     }
 

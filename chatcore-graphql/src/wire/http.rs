@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use async_graphql::{Executor, Request, Response, ServerError, parser::types::OperationType};
 use bytes::Bytes;
-use chatcore::{Code, Error};
+use chatcore::{Code, Error, json::repeated_key};
 use futures_util::{FutureExt, stream::BoxStream};
 use mime::Mime;
 use serde_json::Value as Json;
@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::{
     Admitted, WireOptions,
     execution::Execution,
-    request::{Operation, Parameters},
+    request::{Operation, Parameters, given_twice},
     response::{Body, is_request_error, json},
     sse::events,
 };
@@ -185,7 +185,11 @@ impl HttpHead {
         if self.get {
             return Parameters::from_url(url_query.unwrap_or_default()).map(Many::One);
         }
-        match serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))? {
+        let json = serde_json::from_slice(body);
+        if let (Ok(_), Some(key)) = (&json, repeated_key(body)) {
+            return Err(given_twice(&key));
+        }
+        match json.map_err(|error| format!("the body is not JSON: {error}"))? {
             Json::Array(_) if options.batch <= 1 => {
                 Err("several requests in one are not taken; send each alone".into())
             }
@@ -270,7 +274,8 @@ fn is_json(content_type: &str) -> bool {
 }
 
 fn in_utf8(mime: &Mime) -> bool {
-    mime.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8)
+    // Both are names of it in the Encoding standard.
+    mime.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8 || charset == "utf8")
 }
 
 /// How much the client wants each type, in thousandths; 0 not at all (RFC 9110, section 12.5.1).

@@ -1,11 +1,12 @@
 //! The messages of graphql-transport-ws.
 
 use async_graphql::{Response, ServerError};
-use serde::Serialize;
+use chatcore::json::repeated_key;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::{
-    request::{Parameters, kind_of},
+    request::{Parameters, given_twice, kind_of},
     response::{Body, json},
 };
 
@@ -18,16 +19,43 @@ pub(crate) enum Incoming {
     Init(Option<Map<String, Json>>),
     Ping(Option<Map<String, Json>>),
     Pong,
-    Subscribe { id: String, parameters: Box<Parameters> },
-    Complete { id: String },
+    Subscribe {
+        id: String,
+        parameters: Box<Parameters>,
+    },
+    Complete {
+        id: String,
+    },
+    /// A `subscribe` that is larger than it may be.
+    TooLarge {
+        id: String,
+    },
+}
+
+/// What is looked at of a message that is too large.
+#[derive(Deserialize)]
+struct Named {
+    r#type: String,
+    id: String,
 }
 
 impl Incoming {
+    /// A message that is too large, where the protocol has an answer for it.
+    pub(crate) fn too_large(text: &str) -> Option<Self> {
+        // An array would be taken for the fields of an object.
+        let message = text.trim_start().strip_prefix('{').and_then(|_| serde_json::from_str::<Named>(text).ok());
+        let named = message.filter(|Named { r#type, id }| r#type == "subscribe" && (1..=ID_BYTES).contains(&id.len()));
+        named.map(|Named { id, .. }| Self::TooLarge { id })
+    }
+
     /// Reads a message.
     ///
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
+        if let Some(key) = repeated_key(text.as_bytes()) {
+            return Err(given_twice(&key));
+        }
         let mut message = match serde_json::from_str(text) {
             Ok(Json::Object(message)) => message,
             Ok(other) => return Err(format!("a message is a JSON object, this is {}", kind_of(&other))),

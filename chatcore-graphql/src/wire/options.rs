@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What the transports allow. The sizes of bodies and of messages are limited by whoever reads them.
+/// What the transports allow. The size of bodies is limited by whoever reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireOptions {
     /// Requests that one body may hold, as a JSON array. With 1, arrays are refused.
@@ -13,6 +13,9 @@ pub struct WireOptions {
     pub heartbeat: Duration,
     /// How long a WebSocket may take to say who it is.
     pub init_time: Duration,
+    /// Largest message of a WebSocket, in bytes. Whoever reads from the network lets larger ones through, up to a bound of its own,
+    /// so that they can be answered.
+    pub message_bytes: usize,
     /// Operations that a WebSocket may have open at once.
     pub operations_per_socket: usize,
     /// Queries and mutations of a WebSocket that are carried out at once; further ones wait for their turn.
@@ -32,6 +35,7 @@ impl Default for WireOptions {
             graphiql: true,
             heartbeat: Duration::from_secs(15),
             init_time: Duration::from_secs(10),
+            message_bytes: chatcore::Limits::default().request_bytes(),
             operations_per_socket: 100,
             queries_per_socket: 8,
             ping_interval: Duration::from_secs(25),

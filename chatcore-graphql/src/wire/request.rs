@@ -8,7 +8,7 @@ use async_graphql::{
         types::{OperationDefinition, OperationType, VariableDefinition},
     },
 };
-use chatcore::Code;
+use chatcore::{Code, json::repeated_key};
 use serde_json::{Map, Value as Json};
 
 /// The parameters of a request (GraphQL over HTTP, "Request Parameters"), each of the right type.
@@ -63,6 +63,9 @@ impl Parameters {
                 "operationName" if value.is_empty() => Json::Null,
                 "operationName" => Json::String(value.into_owned()),
                 "variables" | "extensions" => {
+                    if let Some(key) = repeated_key(value.as_bytes()) {
+                        return Err(given_twice(&format!("{name}.{key}")));
+                    }
                     serde_json::from_str(&value).map_err(|error| format!("`{name}` is not JSON: {error}"))?
                 }
                 _ => continue,
@@ -98,6 +101,11 @@ impl Parameters {
         request.set_parsed_query(document);
         Ok(Operation { request, kind })
     }
+}
+
+/// What is wrong with JSON that has a key twice.
+pub(crate) fn given_twice(key: &str) -> String {
+    format!("`{key}` is given twice")
 }
 
 /// An optional map.

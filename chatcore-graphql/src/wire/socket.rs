@@ -13,7 +13,7 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::Error;
+use chatcore::{Code, Error, identity::bearer_token};
 use futures_util::{
     FutureExt, Sink, SinkExt, Stream, StreamExt,
     future::OptionFuture,
@@ -159,7 +159,7 @@ where
     A: FnOnce(Option<Map<String, Json>>) -> F,
     F: Future<Output = Result<Admitted, Error>>,
 {
-    let caller = match open(out, source, authenticate, options.init_time).await {
+    let caller = match open(out, source, authenticate, options).await {
         Ok(caller) => caller,
         Err(end) => return end,
     };
@@ -172,25 +172,22 @@ where
     tokio::select! {
         biased;
         () = at(expiry) => expired(),
-        end = read(source, orders, &life) => end,
+        end = read(source, orders, &life, options.message_bytes) => end,
         end = writer.write(queue) => end,
     }
 }
 
 /// The token in the payload of `connection_init`: `{"Authorization": "Bearer <token>"}`, with the key in any case, or
-/// `{"token": "<token>"}`.
+/// `{"token": "<token>"}`. Credentials of other schemes than `Bearer` are ignored; of two bearer tokens none is taken.
 #[must_use]
 pub fn token_of(payload: Option<&Map<String, Json>>) -> Option<&str> {
     let payload = payload?;
-    let authorization = payload.iter().find(|(key, _)| key.eq_ignore_ascii_case("authorization"));
-    let token = match authorization {
-        Some((_, value)) => {
-            let (scheme, token) = value.as_str()?.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token)?
-        }
-        None => payload.get("token")?.as_str()?,
-    };
-    Some(token.trim()).filter(|token| !token.is_empty())
+    let authorization =
+        payload.iter().filter(|(key, value)| key.eq_ignore_ascii_case("authorization") && !value.is_null());
+    let credentials: Option<Vec<_>> = authorization.map(|(_, value)| value.as_str().map(str::as_bytes)).collect();
+    let bearer = bearer_token(credentials?).ok()?;
+    let alone = || payload.get("token")?.as_str().map(str::trim).filter(|token| !token.is_empty());
+    bearer.or_else(alone)
 }
 
 /// Waits for the message that says who it is.
@@ -198,13 +195,14 @@ async fn open<S, A, F>(
     out: &mut Out<S>,
     source: &mut SplitStream<S>,
     authenticate: A,
-    time: Duration,
+    options: &WireOptions,
 ) -> Result<Admitted, End>
 where
     S: Stream<Item = Result<Frame, Option<Close>>> + Sink<Frame> + Unpin,
     A: FnOnce(Option<Map<String, Json>>) -> F,
     F: Future<Output = Result<Admitted, Error>>,
 {
+    let time = options.init_time;
     let mut authenticate = Some(authenticate);
     let mut asked = pin!(OptionFuture::<F>::from(None));
     let mut deadline = pin!(sleep(time));
@@ -223,7 +221,7 @@ where
                     None => refused(&Error::Unavailable),
                 });
             }
-            message = receive(source) => message?,
+            message = receive(source, options.message_bytes) => message?,
         };
         match message {
             None | Some(Incoming::Pong) => {}
@@ -233,7 +231,9 @@ where
                 deadline.as_mut().reset(Instant::now() + time);
             }
             Some(Incoming::Ping(payload)) => out.send(Frame::Text(message::pong(payload.as_ref()))).await?,
-            Some(Incoming::Subscribe { .. }) => return Err(Some(Close::new(4401, "Unauthorized"))),
+            Some(Incoming::Subscribe { .. } | Incoming::TooLarge { .. }) => {
+                return Err(Some(Close::new(4401, "Unauthorized")));
+            }
             // Of an operation that is not there.
             Some(Incoming::Complete { .. }) => {}
         }
@@ -253,12 +253,15 @@ fn too_many_inits() -> End {
 }
 
 /// The next message; `None` for a frame that is none.
-async fn receive<S>(source: &mut S) -> Result<Option<Incoming>, End>
+async fn receive<S>(source: &mut S, most: usize) -> Result<Option<Incoming>, End>
 where
     S: Stream<Item = Result<Frame, Option<Close>>> + Unpin,
 {
     let bad = |reason: String| Some(Close::new(4400, reason));
     match source.next().await {
+        Some(Ok(Frame::Text(text))) if text.len() > most => {
+            Incoming::too_large(&text).map(Some).ok_or_else(|| Some(Close::new(1009, "message too large")))
+        }
         Some(Ok(Frame::Text(text))) => Incoming::read(&text).map(Some).map_err(bad),
         Some(Ok(Frame::Binary)) => Err(bad("send JSON in text messages, not in binary ones".to_owned())),
         Some(Ok(Frame::Ping | Frame::Pong)) => Ok(None),
@@ -275,8 +278,17 @@ where
 /// What the reading half wants of the writing half. In one queue, so that it happens in the order in which it was asked.
 enum Order {
     Pong(Option<Map<String, Json>>),
-    Subscribe { id: String, parameters: Box<Parameters> },
-    Complete { id: String },
+    Subscribe {
+        id: String,
+        parameters: Box<Parameters>,
+    },
+    Complete {
+        id: String,
+    },
+    /// A `subscribe` that is too large.
+    Refuse {
+        id: String,
+    },
 }
 
 /// What the reading half tells the writing half, which sends the pings.
@@ -289,12 +301,12 @@ struct Life {
 }
 
 /// Reads messages until the socket ends.
-async fn read<S>(source: &mut S, orders: mpsc::Sender<Order>, Life { heard, busy }: &Life) -> End
+async fn read<S>(source: &mut S, orders: mpsc::Sender<Order>, Life { heard, busy }: &Life, most: usize) -> End
 where
     S: Stream<Item = Result<Frame, Option<Close>>> + Unpin,
 {
     loop {
-        let message = match receive(source).await {
+        let message = match receive(source, most).await {
             Ok(message) => message,
             Err(end) => return end,
         };
@@ -305,6 +317,7 @@ where
             Some(Incoming::Ping(payload)) => Order::Pong(payload),
             Some(Incoming::Subscribe { id, parameters }) => Order::Subscribe { id, parameters },
             Some(Incoming::Complete { id }) => Order::Complete { id },
+            Some(Incoming::TooLarge { id }) => Order::Refuse { id },
         };
         // While nothing is read no pong is heard: that is not the other side's fault.
         busy.store(true, Ordering::Relaxed);
@@ -423,6 +436,12 @@ impl<E: Executor, S: Sink<Frame> + Unpin> Writer<'_, E, S> {
                 Ok(())
             }
             Order::Subscribe { id, parameters } => self.subscribe(id.into(), *parameters).await,
+            Order::Refuse { id } if self.operations.open.contains_key(id.as_str()) => Err(Some(exists(&id))),
+            Order::Refuse { id } => {
+                let detail = "the message is too large; nothing of it was done";
+                let error = request_error(&Error::Refused { code: Code::PayloadTooLarge, detail });
+                self.out.send(Frame::Text(message::error(&id, &[error]))).await
+            }
         }
     }
 

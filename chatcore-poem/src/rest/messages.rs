@@ -1,16 +1,19 @@
 //! Operations about messages.
 
-use chatcore::{Code, Error, Result, model::MessageWindow};
+use chatcore::{
+    Code, Error, Result,
+    model::{InvalidId, MessageWindow},
+};
 use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Header, Path, Query},
 };
 
-use super::{Api, Group, Links, natural, one_header};
+use super::{Api, Group, Links, idempotency_key, natural};
 use crate::{
     extract::{Caller, PlaceParam, SessionParam, StrictJson},
-    reply::{Answer, Body, Conflict, OfSession, Paged, Params, Reply},
+    reply::{Answer, Body, Conflict, Kept, OfSession, Paged, Params, Reply},
     wire::{MessageRequest, MessageResponse},
 };
 
@@ -32,8 +35,7 @@ impl Messages {
         _idempotency_key: Header<Option<String>>,
         body: StrictJson<MessageRequest>,
     ) -> Answer<Reply<MessageResponse, 201>, (OfSession, Body, Conflict)> {
-        // Read here and not by the extractor: a retry whose key is passed over would become a second message.
-        let key = one_header(request, "Idempotency-Key")?.map(str::to_owned);
+        let key = idempotency_key(request)?;
         let message = body.0.translate(key)?;
         Ok(Reply::new(self.0.chat.send(&caller.0, session_id.0.0, message).await?))
     }
@@ -41,8 +43,8 @@ impl Messages {
     /// List a session's messages
     ///
     /// Oldest first. One of `skip`, `before` and `after` says where to begin: `skip` counts from the oldest, `before`
-    /// gives the last ones before a place, `after` the first ones after it. A place is a position (`seq`) or an
-    /// RFC 3339 time. The header `Link` tells the neighbours.
+    /// gives the last ones before a place, `after` the first ones after it. A place is a position (`seq`) of the session's
+    /// log, or an RFC 3339 time. The header `Link` tells the neighbours.
     #[oai(path = "/sessions/:session_id/messages", method = "get", operation_id = "listMessages")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
@@ -58,7 +60,7 @@ impl Messages {
         before: Query<Option<PlaceParam>>,
         /// The place after which to begin.
         after: Query<Option<PlaceParam>>,
-    ) -> Answer<Paged<Vec<MessageResponse>>, (OfSession, Params)> {
+    ) -> Answer<Paged<Vec<MessageResponse>>, (OfSession, Params, Kept)> {
         let limit = natural("limit", limit.0)?;
         let window = window(natural("skip", skip.0)?, before.0, after.0)?;
         let page = self.0.chat.messages(&caller.0, session_id.0.0, window, limit).await?;
@@ -71,11 +73,15 @@ impl Messages {
 fn window(skip: Option<u64>, before: Option<PlaceParam>, after: Option<PlaceParam>) -> Result<MessageWindow> {
     match (skip, before, after) {
         (skip, None, None) => Ok(MessageWindow::Skip(skip.unwrap_or(0))),
-        (None, Some(PlaceParam(place)), None) => Ok(MessageWindow::Before(place)),
-        (None, None, Some(PlaceParam(place))) => Ok(MessageWindow::After(place)),
+        (None, Some(PlaceParam(place)), None) => place.map(MessageWindow::Before).map_err(no_place("before")),
+        (None, None, Some(PlaceParam(place))) => place.map(MessageWindow::After).map_err(no_place("after")),
         _ => {
             let message = "give only one of skip, before and after";
             Err(Error::invalid("skip", Code::ValidationInvalidValue, message))
         }
     }
+}
+
+fn no_place(name: &'static str) -> impl Fn(InvalidId) -> Error {
+    move |error| Error::malformed(name, error.expected)
 }

@@ -25,6 +25,8 @@ pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use sessions::Sessions;
 
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
 #[derive(Tags)]
 enum Group {
     /// Conversations.
@@ -64,6 +66,20 @@ fn one_header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>> {
         (Some(Ok(value)), None) => Ok(Some(value)),
         (Some(_), _) => Err(Error::malformed(name, "one header of visible ASCII characters")),
     }
+}
+
+/// The key of a retry. It is read here and not by the extractor: a retry whose key is passed over would be carried out twice.
+fn idempotency_key(request: &Request) -> Result<Option<String>> {
+    Ok(one_header(request, IDEMPOTENCY_KEY)?.map(str::to_owned))
+}
+
+/// Refuses a key that would have no effect, so that no client relies on it.
+fn no_idempotency_key(request: &Request) -> Result<()> {
+    if request.headers().contains_key(IDEMPOTENCY_KEY) {
+        let message = "not taken here: a retry has no second effect, and is answered by an error that says so";
+        return Err(Error::invalid(IDEMPOTENCY_KEY, Code::ValidationInvalidValue, message));
+    }
+    Ok(())
 }
 
 /// A page of a list, with a link to the next one where there is one.

@@ -7,7 +7,7 @@ use poem_openapi::{
     param::{Path, Query},
 };
 
-use super::{Api, Group, listed, page};
+use super::{Api, Group, listed, no_idempotency_key, page};
 use crate::{
     extract::{Caller, ParticipantParam, SessionParam, StrictJson, UserParam},
     reply::{Adding, Answer, Body, OfSession, Paged, Params, Reply},
@@ -52,10 +52,12 @@ impl Participants {
     #[oai(path = "/sessions/:session_id/participants", method = "post", operation_id = "addParticipant")]
     async fn add(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         body: StrictJson<AddParticipantRequest>,
     ) -> Answer<Reply<ParticipantResponse, 201>, (OfSession, Body, Adding)> {
+        no_idempotency_key(request)?;
         self.bring_in(caller, session_id.0, body.0).await
     }
 
@@ -65,10 +67,12 @@ impl Participants {
     #[oai(path = "/sessions/:session_id/invite", method = "post", operation_id = "inviteUser")]
     async fn invite(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         body: StrictJson<AddParticipantRequest>,
     ) -> Answer<Reply<ParticipantResponse, 201>, (OfSession, Body, Adding)> {
+        no_idempotency_key(request)?;
         self.bring_in(caller, session_id.0, body.0).await
     }
 

@@ -3,13 +3,13 @@
 use poem::Request;
 use poem_openapi::{
     OpenApi,
-    param::{Path, Query},
+    param::{Header, Path, Query},
 };
 
-use super::{Api, Group, Links, listed, page};
+use super::{Api, Group, Links, idempotency_key, listed, no_idempotency_key, page};
 use crate::{
     extract::{Caller, NoBody, SessionParam, StrictJson},
-    reply::{Answer, Body, Conflict, Done, OfSession, Paged, Params, Reply},
+    reply::{Answer, Body, Conflict, Done, Gone, OfSession, Paged, Params, Reply},
     wire::{
         CreateSessionRequest, JoinResponse, MessageOnly, PublicSessionsResponse, SessionResponse,
         SessionSummaryResponse, UpdateSessionRequest,
@@ -22,14 +22,23 @@ pub(crate) struct Sessions(pub(super) Api);
 impl Sessions {
     /// Make a session
     ///
-    /// The caller becomes its owner and first participant.
+    /// The caller becomes its owner and first participant. A retry with the same client id and body gives the same session
+    /// again, as it is then.
     #[oai(path = "/sessions", method = "post", operation_id = "createSession")]
     async fn create(
         &self,
+        request: &Request,
         caller: Caller,
+        /// The client id, where the body has none.
+        #[oai(name = "Idempotency-Key")]
+        _idempotency_key: Header<Option<String>>,
         body: StrictJson<CreateSessionRequest>,
-    ) -> Answer<Reply<SessionResponse, 201>, Body> {
-        Ok(Reply::new(self.0.chat.create_session(&caller.0, body.0.into()).await?))
+    ) -> Answer<Reply<SessionResponse, 201>, (Body, Gone, Conflict)> {
+        let (chat, (new, client_id)) = (&self.0.chat, body.0.translate(idempotency_key(request)?)?);
+        Ok(Reply::new(match client_id {
+            Some(client_id) => chat.create_session_once(&caller.0, &client_id, new).await?,
+            None => chat.create_session(&caller.0, new).await?,
+        }))
     }
 
     /// List the caller's sessions
@@ -108,10 +117,12 @@ impl Sessions {
     #[oai(path = "/sessions/:session_id/join", method = "post", operation_id = "joinSession")]
     async fn join(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         _body: NoBody,
     ) -> Answer<Reply<JoinResponse>, (OfSession, Body, Conflict)> {
+        no_idempotency_key(request)?;
         let participant = self.0.chat.join(&caller.0, session_id.0.0).await?;
         let message = "Successfully joined the chat session".to_owned();
         Ok(Reply::new(JoinResponse { message, participant_id: participant.id.to_string() }))
@@ -123,10 +134,12 @@ impl Sessions {
     #[oai(path = "/sessions/:session_id/leave", method = "post", operation_id = "leaveSession")]
     async fn leave(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         _body: NoBody,
     ) -> Answer<Reply<MessageOnly>, (OfSession, Body, Conflict)> {
+        no_idempotency_key(request)?;
         self.0.chat.leave(&caller.0, session_id.0.0).await?;
         Ok(Reply::new(MessageOnly { message: "Successfully left the chat session".to_owned() }))
     }

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use chatcore::{
-    Code, Error, Result,
+    Result,
     chat::SendMessage,
-    model::{ClientId, Content, EncryptedContent, Message, MessageBody, MessageType, Profile, SpeakerRole},
+    model::{Content, EncryptedContent, Message, MessageBody, MessageType, Profile, SpeakerRole},
 };
 use chrono::{DateTime, Utc};
 use poem_openapi::{
@@ -187,7 +187,7 @@ impl MessageRequest {
     /// The message, taking the client id from the header where the body has none.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the client id is none, or the header's is another one.
+    /// As [`client_id`](super::client_id).
     pub(crate) fn translate(self, key: Option<String>) -> Result<SendMessage> {
         let Self { role, message_type, content, client_id } = self;
         let content = match content {
@@ -198,13 +198,10 @@ impl MessageRequest {
         };
         let role = role.map(SpeakerRole::from).unwrap_or_default();
         let message_type = message_type.map(MessageType::from).unwrap_or_default();
-        let unacceptable = |message: &str| Error::invalid("client_id", Code::ValidationInvalidValue, message);
-        if key.is_some() && client_id.is_some() && key != client_id {
-            return Err(unacceptable("the header Idempotency-Key names another one"));
-        }
-        let client_id =
-            client_id.or(key).map(ClientId::new).transpose().map_err(|error| unacceptable(error.expected))?;
-        Ok(SendMessage { body: MessageBody { role, message_type, content }, client_id })
+        Ok(SendMessage {
+            body: MessageBody { role, message_type, content },
+            client_id: super::client_id(client_id, key)?,
+        })
     }
 }
 

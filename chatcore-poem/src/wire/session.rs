@@ -1,14 +1,15 @@
 //! Sessions on the wire.
 
 use chatcore::{
+    Result,
     chat::{CreateSession, PublicSessionPage, UpdateSession},
-    model::{Session, SessionDetails, SessionSummary, SessionType},
+    model::{ClientId, Session, SessionDetails, SessionSummary, SessionType},
 };
 use chrono::{DateTime, Utc};
 use poem_openapi::{Enum, Object, types::MaybeUndefined};
 use serde::{Deserialize, Serialize};
 
-use super::{MessageResponse, ParticipantResponse, present};
+use super::{MessageResponse, ParticipantResponse, client_id, present};
 
 /// Who may come into a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
@@ -60,13 +61,20 @@ pub(crate) struct CreateSessionRequest {
     session_type: Option<WireSessionType>,
     /// How many may be in it, the owner included: 1 to 10,000 by default; 100 where not given.
     max_participants: Option<u32>,
+    /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
+    /// the caller makes. The header `Idempotency-Key` means the same.
+    client_id: Option<String>,
 }
 
-impl From<CreateSessionRequest> for CreateSession {
-    fn from(request: CreateSessionRequest) -> Self {
-        let CreateSessionRequest { title, description, session_type, max_participants } = request;
+impl CreateSessionRequest {
+    /// The session, and the client id: the header's where the body has none.
+    ///
+    /// # Errors
+    /// As [`client_id`].
+    pub(crate) fn translate(self, key: Option<String>) -> Result<(CreateSession, Option<ClientId>)> {
+        let Self { title, description, session_type, max_participants, client_id: given } = self;
         let session_type = session_type.map(SessionType::from).unwrap_or_default();
-        Self { title, description, session_type, max_participants }
+        Ok((CreateSession { title, description, session_type, max_participants }, client_id(given, key)?))
     }
 }
 

@@ -8,7 +8,10 @@ use chatcore::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{extract::parse, wire::MessageRequest};
+use crate::{
+    extract::{parse, typed},
+    wire::MessageRequest,
+};
 
 /// A frame with the id under which it is answered.
 pub(super) struct Incoming {
@@ -58,7 +61,12 @@ struct Session {
 const ID_CHARS: usize = 128;
 
 impl Incoming {
-    pub(super) fn read(text: &str) -> Self {
+    /// Reads a frame of at most so many bytes. A larger one is only searched for its id.
+    pub(super) fn read(text: &str, most: usize) -> Self {
+        if text.len() > most {
+            let detail = "the frame is too large; nothing of it was done";
+            return Self { id: id_of(text), command: Err(Error::Refused { code: Code::PayloadTooLarge, detail }) };
+        }
         match parse::<Envelope>(text.as_bytes()) {
             Ok(Envelope { event, data, id }) => match checked_id(id) {
                 Ok(id) => Self { id, command: command(&event, data.unwrap_or_default()) },
@@ -87,10 +95,16 @@ fn checked_id(id: Option<Value>) -> Result<Option<Value>> {
     }
 }
 
-/// The id of a frame that has something else wrong with it.
+/// The id of a frame that has something else wrong with it; `None` where it has more than one.
 fn id_of(text: &str) -> Option<Value> {
-    let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else { return None };
-    checked_id(fields.remove("id")).ok().flatten()
+    #[derive(Deserialize)]
+    struct Named {
+        id: Option<Value>,
+    }
+    // An array would be taken for the fields of an object.
+    let object = text.trim_start().starts_with('{');
+    let Ok(Named { id }) = serde_json::from_str(if object { text } else { "" }) else { return None };
+    checked_id(id).ok().flatten()
 }
 
 fn command(event: &str, data: Map<String, Value>) -> Result<Command> {
@@ -129,7 +143,7 @@ fn send(mut data: Map<String, Value>) -> Result<Command> {
 /// Data of one shape. Taken through text once more, so that an error names the field as everywhere else.
 fn shaped<T: DeserializeOwned>(data: Map<String, Value>) -> Result<T> {
     let bytes = serde_json::to_vec(&data).map_err(|_| Error::Internal)?;
-    parse(&bytes).map_err(|error| match error {
+    typed(&bytes).map_err(|error| match error {
         Error::Invalid(mut fields) => {
             for field in &mut fields {
                 field.field.insert_str(0, "data.");

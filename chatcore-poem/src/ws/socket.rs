@@ -14,7 +14,7 @@ use chatcore::{
     model::{Cursor, SessionId},
 };
 use chatcore_http::{
-    Options, Socket, UnknownPlace, UserPlace, close, close_code,
+    Known, Options, Socket, UnknownPlace, UserPlace, close, close_code,
     tungstenite::{self, Message, Utf8Bytes},
 };
 use futures_util::{
@@ -64,11 +64,12 @@ struct Life {
 }
 
 pub(super) async fn run(stream: Socket, state: Arc<State>, opening: Opening) {
+    let known = stream.get_ref().known();
     let (mut sink, mut source) = stream.split();
     let Opening { who, session, mut unknown } = opening;
     let end = tokio::select! {
         () = state.sockets.stopping() => Some((1001, "the server ends")),
-        end = talk(&state, &mut sink, &mut source, who, session, &mut unknown) => end,
+        end = talk(&state, &mut sink, &mut source, who, session, (&mut unknown, &known)) => end,
     };
     if let Some(unknown) = &mut unknown {
         unknown.closing();
@@ -84,8 +85,8 @@ async fn talk(
     sink: &mut SplitSink<Socket, Message>,
     source: &mut SplitStream<Socket>,
     who: Option<(Principal, UserPlace)>,
-    session: Option<(SessionId, Option<Seq>)>,
-    unknown: &mut Option<UnknownPlace>,
+    session: Option<(SessionId, Start)>,
+    (unknown, known): (&mut Option<UnknownPlace>, &Known),
 ) -> End {
     let (principal, _slot) = match who {
         Some(who) => who,
@@ -95,6 +96,7 @@ async fn talk(
         },
     };
     *unknown = None;
+    known.set();
     let (orders, queue) = mpsc::channel(WAITING);
     if let Some((session_id, start)) = session {
         match state.chat.subscribe(&principal, session_id, start).await {
@@ -135,7 +137,7 @@ async fn authenticate(
     let first = async {
         loop {
             match source.next().await {
-                Some(Ok(Message::Text(frame))) => return Ok(Incoming::read(&frame)),
+                Some(Ok(Message::Text(frame))) => return Ok(Incoming::read(&frame, state.sockets.frame_bytes())),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Binary(_) | Message::Frame(_))) => return Ok(Incoming::refused(Error::AuthRequired)),
                 // Polled once more, the library answers it and ends.
@@ -182,7 +184,7 @@ async fn read(
 ) -> End {
     loop {
         let incoming = match source.next().await {
-            Some(Ok(Message::Text(frame))) => Incoming::read(&frame),
+            Some(Ok(Message::Text(frame))) => Incoming::read(&frame, state.sockets.frame_bytes()),
             Some(Ok(Message::Binary(_))) => {
                 Incoming::refused(Error::malformed("", "send JSON in text messages, not in binary ones"))
             }

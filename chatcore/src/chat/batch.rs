@@ -8,7 +8,7 @@ use super::{
     govern::Viewable,
     participants::show,
     profiles,
-    read::{Wanted, page},
+    read::{Wanted, page, resync},
     sessions::summary,
     view,
 };
@@ -232,13 +232,31 @@ impl Chat {
         let asked: Vec<_> = asked.iter().map(limited).collect();
         let ids = asked.iter().flatten().map(|(asked, _)| asked.session_id);
         let viewed = self.viewable(&principal.user_id, ids).await?;
-        let wanted = go_on(asked, viewed, |(asked, limit), viewed| Ok(Wanted::of(&viewed?, asked.window, limit)));
+        let wanted =
+            go_on(asked, viewed, |(asked, limit), viewed| Ok((asked, Wanted::of(&viewed?, asked.window, limit))));
+        let wanted = self.within_logs(wanted).await;
         let events = self.pages_of_events(wanted.iter().flatten().copied().collect()).await?;
         let found = go_on(wanted, events, |wanted, events| Ok((wanted.head, events?)));
         let senders = found.iter().flatten().flat_map(|(_, events)| events).map(|event| &event.actor);
         let profiles = self.inner.profiles.find(senders.collect()).await?;
         let page = |(head, events): (_, Vec<_>)| page(head, &events, &profiles);
         Ok(found.into_iter().map(|found| found.map(page)).collect())
+    }
+
+    /// Refuses the pages at positions beyond the ends of their logs, as a stream from there is refused. Such a position comes
+    /// from another log, or is a time that was given as a number.
+    async fn within_logs(&self, asked: Vec<Result<(MessagesOf, Wanted)>>) -> Vec<Result<Wanted>> {
+        let mut within = Vec::with_capacity(asked.len());
+        for asked in asked {
+            within.push(match asked {
+                Ok((MessagesOf { session_id, window, .. }, wanted)) if window.is_beyond(wanted.head.seq) => {
+                    Err(resync(&*self.inner.store, session_id, wanted.head.seq).await)
+                }
+                Ok((_, wanted)) => Ok(wanted),
+                Err(error) => Err(error),
+            });
+        }
+        within
     }
 
     pub(super) async fn each_message(&self, principal: &Principal, ids: &[MessageId]) -> Result<Vec<Result<Message>>> {

@@ -42,7 +42,8 @@ impl Chat {
     ///
     /// # Errors
     /// [`Denied`](crate::Error::Denied) when the caller may not view the session; [`Invalid`](crate::Error::Invalid) for a page outside of
-    /// the limits.
+    /// the limits; [`Resync`](crate::Error::Resync) for the messages after a position beyond the log's end, or before one
+    /// beyond the position after the end.
     pub async fn messages(
         &self,
         principal: &Principal,

@@ -9,6 +9,7 @@ mod participants;
 mod profiles;
 mod rate;
 mod read;
+mod reserve;
 mod send;
 mod sessions;
 mod subscribe;

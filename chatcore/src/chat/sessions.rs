@@ -10,14 +10,15 @@ use super::{
     validate::Faults,
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     identity::Principal,
     model::{
-        Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session, SessionChanges,
+        ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session,
+        SessionChanges,
         SessionDetails, SessionId, SessionSummary, SessionType, Standing, UserId,
     },
     permission::Action,
-    store::{Change, Head, ParticipantRecord, Write},
+    store::{Change, Head, ParticipantRecord, StoreError, Write},
 };
 
 /// What a session is made with.
@@ -63,11 +64,36 @@ pub struct PublicSessionPage {
 }
 
 impl Chat {
-    /// Makes a session, whose owner and first participant the caller becomes.
+    /// Makes a session, whose owner and first participant the caller becomes. A retry makes a second session; see
+    /// [`create_session_once`](Self::create_session_once).
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for settings outside of the limits.
+    /// [`Error::Invalid`] for settings outside of the limits.
     pub async fn create_session(&self, principal: &Principal, new: CreateSession) -> Result<SessionDetails> {
+        self.create(principal, new, None).await
+    }
+
+    /// Makes a session under a client id, which is the caller's own name for it, unique among the sessions that the caller
+    /// makes. A retry with the same client id and the same settings gives the first session, as it is now.
+    ///
+    /// # Errors
+    /// As [`create_session`](Self::create_session); [`ClientIdReused`](Error::ClientIdReused) when the client id stands for
+    /// a session that was made with other settings, [`Denied`](Error::Denied) when that session was deleted.
+    pub async fn create_session_once(
+        &self,
+        principal: &Principal,
+        client_id: &ClientId,
+        new: CreateSession,
+    ) -> Result<SessionDetails> {
+        self.create(principal, new, Some(client_id)).await
+    }
+
+    async fn create(
+        &self,
+        principal: &Principal,
+        new: CreateSession,
+        client_id: Option<&ClientId>,
+    ) -> Result<SessionDetails> {
         let CreateSession { title, description, session_type, max_participants } = new;
         let limits = &self.inner.limits;
         let cap = max_participants.unwrap_or(limits.default_participants);
@@ -83,7 +109,10 @@ impl Chat {
         self.enter(principal).await?;
 
         let now = self.inner.clock.now();
-        let id = SessionId(self.inner.clock.new_id());
+        let id = match client_id {
+            None => SessionId(self.inner.clock.new_id()),
+            Some(client_id) => self.reserved(&principal.user_id, client_id).await?,
+        };
         let owner = ParticipantRecord {
             id: ParticipantId(self.inner.clock.new_id()),
             session_id: id,
@@ -115,7 +144,10 @@ impl Chat {
         };
         // Before the commit, because an error after it would say that nothing was changed.
         let profile = profiles::public(self.inner.profiles.one(&principal.user_id).await?);
-        let committed = self.inner.store.commit(change).await?;
+        let committed = match self.inner.store.commit(change).await {
+            Err(StoreError::Stale) if client_id.is_some() => return self.made_before(principal, id, &session).await,
+            committed => committed?,
+        };
         self.tell(id, &committed.events).await;
         let cursor = committed.events.last().map_or(Cursor::from(0), |event| event.cursor());
         let seq = cursor.seq;
@@ -127,10 +159,23 @@ impl Chat {
         })
     }
 
+    /// The session that a client id stood for before, where it was made with the same settings.
+    async fn made_before(&self, principal: &Principal, id: SessionId, asked: &Session) -> Result<SessionDetails> {
+        let settings = |session: &Session| {
+            let Session { title, description, session_type, max_participants, .. } = session.clone();
+            (title, description, session_type, max_participants)
+        };
+        let made = self.created(id).await?;
+        if settings(&made) != settings(asked) {
+            return Err(Error::ClientIdReused);
+        }
+        self.session(principal, id).await
+    }
+
     /// The sessions in which the caller is, newest first.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a page outside of the limits.
+    /// [`Error::Invalid`] for a page outside of the limits.
     pub async fn sessions(
         &self,
         principal: &Principal,
@@ -145,7 +190,7 @@ impl Chat {
     /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for a page outside of the limits.
+    /// [`Error::Invalid`] for a page outside of the limits.
     pub async fn public_sessions(&self, principal: &Principal, page: Page<SessionId>) -> Result<PublicSessionPage> {
         let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
@@ -157,7 +202,7 @@ impl Chat {
     /// A session with its first participants and newest messages, a page of each.
     ///
     /// # Errors
-    /// [`Denied`](crate::Error::Denied) when the caller may not view it.
+    /// [`Denied`](Error::Denied) when the caller may not view it.
     pub async fn session(&self, principal: &Principal, id: SessionId) -> Result<SessionDetails> {
         only(self.each_details(principal, &[id]).await?)
     }
@@ -165,7 +210,7 @@ impl Chat {
     /// Changes the settings that are named.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for settings outside of the limits; [`Denied`](crate::Error::Denied) when the caller may not, when
+    /// [`Error::Invalid`] for settings outside of the limits; [`Denied`](Error::Denied) when the caller may not, when
     /// the cap would be below the head count, or when it would become private with others in it.
     pub async fn update_session(
         &self,
@@ -195,7 +240,7 @@ impl Chat {
     /// Deletes a session. Its log stays in the store, and nobody sees it again.
     ///
     /// # Errors
-    /// [`Denied`](crate::Error::Denied) when the caller may not.
+    /// [`Denied`](Error::Denied) when the caller may not.
     pub async fn delete_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
         self.enter(principal).await?;
         self.govern(id, &principal.user_id, None, Action::Delete, |known, now| {

@@ -1,5 +1,6 @@
 //! Who is calling.
 
+mod bearer;
 mod jwt;
 mod principal;
 mod received;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use bearer::bearer_token;
 pub use jwt::{Audience, Claims, JwtAuthenticator, JwtIssuer, MIN_SECRET_BYTES, WeakSecret};
 pub(crate) use principal::{LEEWAY, Said};
 pub use principal::{Principal, SystemRole};

@@ -201,3 +201,68 @@ async fn only_the_owner_deletes_and_then_it_is_gone_for_all() {
     }
     assert_eq!(chat.public_sessions(&user("carol"), Page::FIRST).await.unwrap().total, 0);
 }
+
+#[tokio::test]
+async fn a_retried_creation_is_one_session() {
+    let chat = Chat::in_memory();
+    let (alice, bob, key) = (user("alice"), user("bob"), ClientId::new("k").unwrap());
+    let new = || CreateSession { description: Some("About".to_owned()), ..CreateSession::titled("Once") };
+    let first = chat.create_session_once(&alice, &key, new()).await.unwrap();
+    assert_eq!(chat.create_session_once(&alice, &key, new()).await.unwrap(), first);
+    // Settings that are given count as those by default.
+    let spelt = CreateSession { max_participants: Some(100), ..new() };
+    assert_eq!(chat.create_session_once(&alice, &key, spelt).await.unwrap(), first);
+    for other in [
+        CreateSession::titled("Once"),
+        CreateSession { title: "Twice".to_owned(), ..new() },
+        CreateSession { max_participants: Some(99), ..new() },
+        new().of_type(SessionType::Public),
+    ] {
+        assert_eq!(chat.create_session_once(&alice, &key, other).await, Err(Error::ClientIdReused));
+    }
+    // What was changed since then is no other use, and is shown.
+    chat.update_session(&alice, id_of(&first), titled("Renamed")).await.unwrap();
+    let again = chat.create_session_once(&alice, &key, new()).await.unwrap();
+    assert_eq!((id_of(&again), again.summary.session.title.as_str()), (id_of(&first), "Renamed"));
+    // The id is one user's own, and another id is another session.
+    let of_bob = chat.create_session_once(&bob, &key, new()).await.unwrap();
+    let second = chat.create_session_once(&alice, &ClientId::new("l").unwrap(), new()).await.unwrap();
+    assert!(id_of(&of_bob) != id_of(&first) && id_of(&second) != id_of(&first));
+    let ids = |found: Vec<chatcore::model::SessionSummary>| {
+        found.into_iter().map(|found| found.session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(chat.sessions(&alice, Page::FIRST).await.unwrap()), [id_of(&second), id_of(&first)]);
+    // What is gone is not made again.
+    chat.delete_session(&alice, id_of(&first)).await.unwrap();
+    let gone = chat.create_session_once(&alice, &key, new()).await;
+    assert_eq!(gone, Err(Error::Denied(Denial::Hidden)));
+}
+
+#[tokio::test]
+async fn a_refused_creation_uses_no_client_id_up() {
+    let (chat, alice, key) = (Chat::in_memory(), user("alice"), ClientId::new("k").unwrap());
+    let refused = chat.create_session_once(&alice, &key, CreateSession::titled("")).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))));
+    let made = chat.create_session_once(&alice, &key, CreateSession::titled("A title")).await.unwrap();
+    assert_eq!(made.summary.session.title, "A title");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_creations_with_one_client_id_one_makes_the_session() {
+    let (chat, alice, key) = (Chat::in_memory(), user("alice"), ClientId::new("k").unwrap());
+    let tries = (0..16).map(|n| {
+        let (chat, alice, key) = (chat.clone(), alice.clone(), key.clone());
+        let title = if n % 4 == 0 { "Other" } else { "Same" };
+        tokio::spawn(async move { chat.create_session_once(&alice, &key, CreateSession::titled(title)).await })
+    });
+    let mut made = Vec::new();
+    for attempt in tries.collect::<Vec<_>>() {
+        match attempt.await.unwrap() {
+            Ok(session) => made.push(id_of(&session)),
+            Err(error) => assert_eq!(error, Error::ClientIdReused),
+        }
+    }
+    made.dedup();
+    assert_eq!(made.len(), 1);
+    assert_eq!(chat.sessions(&alice, Page::FIRST).await.unwrap().len(), 1);
+}

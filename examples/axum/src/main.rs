@@ -19,15 +19,14 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::any,
 };
-use chatcore::{Authenticator, Chat, Code, Error, Principal, Result, async_trait, model::UserId};
+use chatcore::{
+    Authenticator, Chat, Code, Error, Principal, Result, async_trait, identity::bearer_token, model::UserId,
+};
 use chatcore_graphql::{
     ALLOW, Admitted, ChatSchema, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, SchemaOptions, WireOptions,
     graphiql, schema, serve_socket, token_of,
 };
 use futures_util::{SinkExt as _, StreamExt as _, future};
-
-/// Largest body of a request, and largest message of a WebSocket, in bytes.
-const LARGEST: usize = 64 * 1024;
 
 struct App {
     schema: ChatSchema,
@@ -58,7 +57,9 @@ async fn main() -> std::io::Result<()> {
 async fn graphql(State(app): State<Arc<App>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
-        let upgrade = upgrade.max_message_size(LARGEST).max_frame_size(LARGEST).protocols([PROTOCOL]);
+        // Larger ones than allowed are read, so that they can be answered.
+        let read = 4 * app.options.message_bytes;
+        let upgrade = upgrade.max_message_size(read).max_frame_size(read).protocols([PROTOCOL]);
         return match upgrade.selected_protocol() {
             Some(_) => upgrade.on_upgrade(|socket| talk(app, socket)),
             None => {
@@ -85,7 +86,7 @@ async fn graphql(State(app): State<Arc<App>>, request: Request) -> Response {
         Ok(principal) => Admitted::from(principal),
         Err(error) => return response(head.refuse(&error)),
     };
-    let Ok(body) = to_bytes(body, LARGEST).await else {
+    let Ok(body) = to_bytes(body, app.options.message_bytes).await else {
         let (code, detail) = (Code::PayloadTooLarge, "the body is too large, or ended early");
         return response(head.refuse(&Error::Refused { code, detail }));
     };
@@ -94,8 +95,8 @@ async fn graphql(State(app): State<Arc<App>>, request: Request) -> Response {
 
 impl App {
     async fn caller(&self, headers: &HeaderMap) -> Result<Principal> {
-        let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Error::AuthRequired)?;
+        let credentials = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes());
+        let token = bearer_token(credentials)?.ok_or(Error::AuthRequired)?;
         self.authenticator.authenticate(token).await
     }
 }

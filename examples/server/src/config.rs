@@ -205,12 +205,12 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_ISSUER", value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
-    /// A page that may open WebSockets, as scheme://host or scheme://host:port; `*` for all; repeat for several [default: pages from
-    /// the server's own host]
+    /// A page that may use the server beside the server's own pages, as scheme://host or scheme://host:port; `*` for all; repeat for
+    /// several
     #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowed_origins: Vec<String>,
-    /// Largest body of a request, in bytes [default: 65536]
+    /// Largest body of a request and frame of a WebSocket, in bytes; 0 for what the longest message needs [default: 0]
     #[arg(long, global = true, env = "CHAT_BODY_BYTES", value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     body_bytes: Option<usize>,

@@ -4,7 +4,7 @@ use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
 
 use chatcore::{Chat, JwtAuthenticator, Limits};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
-use chatcore_poem::{ChatFrontend, Options, Origins, ServeOptions, Sockets};
+use chatcore_poem::{ChatFrontend, MountOptions, Options, Origins, ServeOptions, Sockets};
 use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
 use tokio::net::TcpListener;
@@ -67,6 +67,8 @@ fn log(config: &Config, stderr: &Output) -> Result<(), Failure> {
 
 async fn start(config: &Config) -> Result<(), Failure> {
     let stopping = stop_on_signal()?;
+    // Before anything is opened or made.
+    let options = options(config)?;
     let database_options = database_options(config)?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -92,7 +94,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     };
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
-    let sockets = Sockets::new(options(config));
+    let sockets = Sockets::new(options);
     let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
     let schema = schema(
         chat,
@@ -105,7 +107,8 @@ async fn start(config: &Config) -> Result<(), Failure> {
     );
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
-    let app = graphql.mount(frontend.mount(Route::new())).with(frontend.problems());
+    let app = frontend.mount_with(Route::new(), &MountOptions::default())?;
+    let app = graphql.mount_at(app, "/graphql")?.with(frontend.problems());
 
     let broken = stop_when_broken(&store, &stopping);
     let address = listener.local_addr()?;
@@ -174,19 +177,15 @@ fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
     Ok(options)
 }
 
-fn options(config: &Config) -> Options {
-    let origins = match config.allowed_origins.as_slice() {
-        [] => Origins::SameHost,
-        listed if listed.iter().any(|origin| origin == "*") => Origins::Any,
-        listed => Origins::Listed(listed.to_vec()),
-    };
-    Options {
+fn options(config: &Config) -> Result<Options, Failure> {
+    let origins = Origins::listed(&config.allowed_origins).map_err(|error| format!("--allowed-origins: {error}"))?;
+    Ok(Options {
         origins,
         body_bytes: config.body_bytes,
         frame_bytes: config.body_bytes,
         sockets_per_user: config.sockets_per_user,
         ..Options::default()
-    }
+    })
 }
 
 /// Stops when the database can write no more; the token says whether that was so. Only a start puts it in order.

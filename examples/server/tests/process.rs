@@ -106,6 +106,11 @@ fn what_cannot_be_started_says_why() {
     fails(&["--config", "nowhere.toml"], "there is no configuration file at nowhere.toml");
     fails(&["--listen", "127.0.0.1:0", "--database", "oracle://x"], "oracle");
     fails(&["--no-such-flag"], "--no-such-flag");
+    for entry in
+        ["", "nonsense", "chat.example", "https://chat.example/app", "https://a.example https://b.example", "null"]
+    {
+        fails(&["--allowed-origins", &format!("https://good.example,{entry}")], &format!("`{entry}`"));
+    }
     fails(&["token"], "--user");
     fails(&["token", "--user", ""], "user id");
     std::fs::write(data.join("short"), "too short").unwrap();

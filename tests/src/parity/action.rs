@@ -360,8 +360,10 @@ fn settings() -> (Vec<Value>, Vec<Value>) {
 }
 
 fn creations() -> Vec<(Level, Action)> {
-    let (good, mut bad) = settings();
+    let (mut good, mut bad) = settings();
     bad.push(json!({}));
+    good.push(json!({ "title": "Once", "client_id": "retry" }));
+    good.push(json!({ "title": "Once", "client_id": "" }));
     [exact(good.into_iter().map(Action::Create)), refused(bad.into_iter().map(Action::Create))].concat()
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chatcore::{
-    Chat, Error, JwtAuthenticator, Principal, Result,
+    Chat, Code, Error, JwtAuthenticator, Principal, Result,
     chat::{AddParticipant, CreateSession, SendMessage, Subscription, UpdateSession},
     identity::Authenticator as _,
     model::{
@@ -141,7 +141,12 @@ impl Core {
             }
             Action::Create(input) => {
                 let new = create(input)?;
-                chat.create_session(by, new).await.map(|made| canon::session(&made))
+                let made = match typed::<String>(input, "client_id")?.map(ClientId::new) {
+                    None => chat.create_session(by, new).await,
+                    Some(Ok(client_id)) => chat.create_session_once(by, &client_id, new).await,
+                    Some(Err(error)) => Err(Error::invalid("client_id", Code::ValidationInvalidValue, error.expected)),
+                };
+                made.map(|made| canon::session(&made))
             }
             _ => return None,
         })
@@ -179,7 +184,7 @@ fn only(input: &Value, fields: &[&str]) -> Option<Value> {
 const SETTINGS: [&str; 4] = ["title", "description", "session_type", "max_participants"];
 
 fn create(input: &Value) -> Option<CreateSession> {
-    let input = only(input, &SETTINGS)?;
+    let input = only(input, &[&SETTINGS[..], &["client_id"]].concat())?;
     let session_type: Option<SessionType> = typed(&input, "session_type")?;
     Some(CreateSession {
         title: typed(&input, "title")??,

@@ -1,0 +1,129 @@
+//! Where the frontend is in an app.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use poem::{
+    Endpoint, EndpointExt as _, IntoEndpoint as _, Request, Response, Route,
+    endpoint::{BoxEndpoint, make_sync},
+    error::{NotFoundError, RouteError},
+    get,
+    http::StatusCode,
+};
+
+use crate::{BASES, ChatFrontend, Problems, document, routes::Routes, service, ws::WsEndpoint};
+
+/// Why an app cannot have a frontend's paths: it has one of them already, or one is no path.
+pub type MountError = RouteError;
+
+/// The paths of a frontend within an app, apart from the REST operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountOptions {
+    /// The WebSocket.
+    pub socket: String,
+    /// The OpenAPI document; `None` leaves it out.
+    pub document: Option<String>,
+    /// Swagger UI over the OpenAPI document; `None` leaves it out.
+    pub docs: Option<String>,
+}
+
+impl Default for MountOptions {
+    fn default() -> Self {
+        let path = |path: &str| Some(path.to_owned());
+        Self { socket: "/ws".to_owned(), document: path("/openapi.json"), docs: path("/docs") }
+    }
+}
+
+impl ChatFrontend {
+    /// Adds the frontend's paths to an app, at their default places.
+    ///
+    /// An app that answers `/openapi.json` or `/docs` itself goes on to do so; the frontend's own documents are then nowhere.
+    /// The frontend's other paths stand before the app's. [`mount_with`](Self::mount_with) puts the paths elsewhere, and
+    /// reports where two are in each other's way.
+    #[must_use]
+    pub fn mount(&self, app: Route) -> Route {
+        let MountOptions { socket, document, docs } = MountOptions::default();
+        // A new route has no paths that could be in the way.
+        let route = self.operations(Route::new(), &socket).unwrap_or_default();
+        let document = document.map(|path| (path.clone(), self.document_at(&path).boxed()));
+        let docs = docs.map(|path| (path.clone(), self.docs_at(&path).boxed()));
+        route.nest("/", Completed { app, documents: document.into_iter().chain(docs).collect() })
+    }
+
+    /// Adds the frontend's paths to an app.
+    ///
+    /// # Errors
+    /// [`MountError`] when the app has one of the paths, or when one is no path.
+    pub fn mount_with(&self, app: Route, options: &MountOptions) -> Result<Route, MountError> {
+        let MountOptions { socket, document, docs } = options;
+        let mut app = self.operations(app, socket)?;
+        if let Some(path) = document {
+            app = app.try_at(path, self.document_at(path))?;
+        }
+        if let Some(path) = docs {
+            app = app.try_at(path, self.docs_at(path))?;
+        }
+        Ok(app)
+    }
+
+    /// Adds the WebSocket and the REST operations.
+    fn operations(&self, app: Route, socket: &str) -> Result<Route, MountError> {
+        let api = Arc::new(service(&self.state.chat, &self.state.sockets, BASES).into_endpoint());
+        // poem answers HEAD as GET where it has no endpoint of its own, and would upgrade it.
+        let mut app = app.try_at(socket, self.wrap_get(get(WsEndpoint).head(WsEndpoint)))?;
+        for base in BASES {
+            app = app.try_nest(base, self.wrap(base, Arc::clone(&api)))?;
+        }
+        Ok(app)
+    }
+
+    fn document_at(&self, path: &str) -> impl Endpoint<Output = Response> + 'static {
+        let document = document::with_servers(self.openapi().clone(), &servers(path)).to_string();
+        self.wrap_get(get(fixed("application/json", document.into())))
+    }
+
+    fn docs_at(&self, path: &str) -> impl Endpoint<Output = Response> + 'static {
+        let page = service(&self.state.chat, &self.state.sockets, servers(path)).swagger_ui_html();
+        self.wrap_get(get(fixed("text/html; charset=utf-8", page.into())))
+    }
+
+    /// What stands before an endpoint that takes GET at one path.
+    fn wrap_get<E: Endpoint + 'static>(&self, endpoint: E) -> impl Endpoint<Output = Response> + 'static {
+        let problems = Problems { routes: Arc::new(Routes::Get), ..self.problems() };
+        endpoint.data(Arc::clone(&self.state)).with(problems)
+    }
+}
+
+/// The bases of the REST operations relative to a document at this path, as OpenAPI has it ("Server Object", `url`): so they
+/// are right below any prefix, also below one that a proxy strips.
+fn servers(path: &str) -> [String; 2] {
+    let up = "../".repeat(path.trim_start_matches('/').matches('/').count());
+    BASES.map(|base| format!("{up}{}", base.trim_start_matches('/')))
+}
+
+fn fixed(content_type: &'static str, body: Bytes) -> impl Endpoint<Output = Response> + 'static {
+    make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
+}
+
+/// An app that has documents where it has nothing itself.
+struct Completed {
+    app: Route,
+    documents: BTreeMap<String, BoxEndpoint<'static>>,
+}
+
+impl Endpoint for Completed {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let Some(document) = self.documents.get(request.uri().path()) else { return self.app.call(request).await };
+        // Without its body, which no document needs.
+        let mut again = Request::builder().method(request.method().clone()).uri(request.uri().clone()).finish();
+        again.headers_mut().clone_from(request.headers());
+        again.extensions_mut().clone_from(request.extensions());
+        match self.app.call(request).await {
+            Err(error) if error.is::<NotFoundError>() => document.call(again).await,
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => document.call(again).await,
+            answer => answer,
+        }
+    }
+}
