@@ -34,6 +34,8 @@ pub(crate) async fn facts(
 ) -> Result<Vec<SessionFacts>, StoreError> {
     match freshness {
         Freshness::Cached => {
+            // What is kept is durable, but nothing renews it any more.
+            engine.disk.check()?;
             if let Some(facts) = cached(cache, queries) {
                 return Ok(facts);
             }

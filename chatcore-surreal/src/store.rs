@@ -30,6 +30,10 @@ use crate::{
 /// open; unless the connection string says another `sync`, what was committed has reached the disk. `ws://host:port` is a
 /// SurrealDB server, which several processes can use at once.
 ///
+/// With `sync=every`, nothing is served from a folder that the next start might not find. A read waits for the write that is
+/// under way when the read ends, which takes one `fsync` at the most, and is refused as unavailable when that write failed.
+/// A server makes no such promise where its own disk fails: it shows what it could not keep until it is restarted.
+///
 /// Dropping it closes it in the background; [`close`](Self::close) waits for that. A process that ends without either
 /// loses nothing.
 #[derive(Debug)]
@@ -104,11 +108,13 @@ impl SurrealStore {
         self.engine.close().await;
     }
 
-    /// Ends once the database could not write, because its disk is full or failed. From then on every commit is refused as
-    /// unavailable, until the folder is opened anew: by another store after this one was closed, or by another process. What
-    /// was committed is kept.
+    /// Ends once a database in a folder could not write, because its disk is full or failed. From then on every call is
+    /// refused as unavailable, reads included, until the folder is opened anew: by another store after this one was closed,
+    /// or by another process. What was committed is kept.
+    ///
+    /// A program should end then, or open the folder anew. Streams that wait for news are not told by the store.
     pub fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut broken = self.engine.broken();
+        let mut broken = self.engine.disk.failed();
         async move {
             if broken.wait_for(|is_broken| *is_broken).await.is_err() {
                 // The store is gone, and did not break.

@@ -336,7 +336,12 @@ impl Committer {
                 Ok(Some(found)) if found != Some(batch) => return Fate::Taken,
                 Ok(Some(_)) if self.engine.visible_is_durable() => return Fate::Done,
                 // It can be read, and whether it has reached the disk is just what failed.
-                Ok(Some(_)) => return Fate::Unknown("the disk failed".to_owned()),
+                Ok(Some(_)) => {
+                    self.engine.disk.fail();
+                    return Fate::Unknown("the disk failed".to_owned());
+                }
+                // Nobody can look any more.
+                Err(_) if self.engine.disk.check().is_err() => return Fate::Unknown("the disk failed".to_owned()),
                 Err(error) => tracing::warn!(%error, "looking for what became of a commit"),
             }
         }

@@ -9,10 +9,9 @@ use surrealdb::types::{RecordId, Value, Variables};
 use uuid::Uuid;
 
 use super::*;
-use crate::{
-    engine::{Fault, bind},
-    keys,
-};
+use crate::{engine::bind, faults::Fault, keys};
+
+mod disk;
 
 /// A message; the log does not ask for a session's record.
 fn message(id: SessionId, said: &str) -> Change {
@@ -41,7 +40,7 @@ async fn positions(store: &SurrealStore, session_id: SessionId) -> Vec<u64> {
 }
 
 fn fail(store: &SurrealStore, faults: &[Fault]) {
-    store.engine.faults.lock().expect("the faults").extend(faults);
+    store.engine.faults.extend(faults);
 }
 
 #[tokio::test]
@@ -173,19 +172,6 @@ async fn a_commit_that_fails_after_it_happened_is_found() {
 }
 
 #[tokio::test]
-async fn what_is_visible_on_disk_may_not_be_durable() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = format!("surrealkv://{}", folder.path().display());
-    let store = SurrealStore::connect(&url).await.expect("a database on disk");
-    let id = new_id();
-    fail(&store, &[Fault::AfterDone]);
-    let outcome = store.commit(message(id, "one")).await;
-    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
-    store.commit(message(id, "two")).await.expect("a message");
-    assert_eq!(positions(&store, id).await, [1, 2]);
-}
-
-#[tokio::test]
 async fn a_commit_that_did_not_happen_is_tried_again_alone() {
     let store = in_memory().await;
     let id = new_id();
@@ -263,23 +249,6 @@ async fn the_event(store: &SurrealStore, session_id: SessionId, seq: u64) -> cha
     let found = store.log(&[LogRange { session_id, from: seq, to: seq }]).await.expect("a log");
     let event = found[0][0].as_ref().clone();
     chatcore::model::NewEvent { actor: event.actor, created_at: event.created_at, kind: event.kind }
-}
-
-#[tokio::test]
-async fn nothing_is_written_after_a_write_that_the_disk_did_not_take() {
-    let store = in_memory().await;
-    let id = new_id();
-    store.commit(message(id, "one")).await.expect("a message");
-    let broken = store.broken();
-    fail(&store, &[Fault::Broke]);
-    let outcome = store.commit(message(id, "two")).await;
-    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
-    broken.await;
-    for _ in 0..3 {
-        let outcome = store.commit(message(id, "three")).await;
-        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
-    }
-    assert_eq!(positions(&store, id).await, [1]);
 }
 
 #[tokio::test]
