@@ -41,7 +41,7 @@ const PROMPT: Duration = Duration::from_millis(500);
 /// The pauses between attempts to reach a server again: each twice the one before.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long a close waits for what is under way.
-const CLOSING: Duration = Duration::from_secs(10);
+pub(crate) const CLOSING: Duration = Duration::from_secs(10);
 /// How long it may take to put in order what was not closed: all that the last process had not moved to its place yet.
 const SETTLING: Duration = Duration::from_secs(600);
 
@@ -288,12 +288,8 @@ impl Engine {
         }
     }
 
-    /// Ends it once what is under way is done. Whoever comes later is refused.
-    pub(crate) async fn close(&self) {
-        self.close_within(CLOSING).await;
-    }
-
-    async fn close_within(&self, time: Duration) {
+    /// Ends it once what is under way is done, or after this time. Whoever comes later is refused.
+    pub(crate) async fn close_within(&self, time: Duration) {
         if let Some(closed) = self.begin_close(time) {
             // It fails when the closing thread could not be started: then there is nothing to wait for.
             let _ = closed.await;

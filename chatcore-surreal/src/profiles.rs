@@ -12,7 +12,7 @@ use crate::{
     engine::{Engine, bind},
     failure::Failure,
     keys,
-    rows::ProfileRow,
+    rows::{self, ProfileRow},
 };
 
 const FIND: &str = "SELECT * FROM $ids";
@@ -32,11 +32,9 @@ pub(crate) async fn find(engine: &Engine, users: &[UserId]) -> Result<Vec<Option
         return Ok(Vec::new());
     }
     let binds = bind("ids", users.iter().map(keys::profile).collect::<Vec<_>>());
-    let mut found = HashMap::new();
-    for row in engine.rows::<ProfileRow>(FIND, binds).await? {
-        let profile = row.profile()?;
-        found.insert(profile.user_id.clone(), profile);
-    }
+    let profile = |row| rows::row::<ProfileRow>(row)?.profile();
+    let profiles = rows::readable(engine.rows(FIND, binds).await?, profile);
+    let found: HashMap<_, _> = profiles.into_iter().map(|profile| (profile.user_id.clone(), profile)).collect();
     Ok(users.iter().map(|user| found.get(user).cloned()).collect())
 }
 

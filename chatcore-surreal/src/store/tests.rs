@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{engine::bind, faults::Fault, keys};
 
+mod corrupt;
 mod disk;
 
 /// A message; the log does not ask for a session's record.
@@ -300,4 +301,33 @@ async fn the_second_of_two_uses_of_a_client_id_in_one_batch_conflicts() {
     }
     assert_eq!((won.len(), lost.len()), (1, 29));
     assert!(lost.iter().all(|found| *found == won[0]));
+}
+
+#[tokio::test]
+async fn a_batch_that_panics_does_not_end_committing() {
+    let store = in_memory().await;
+    let id = new_id();
+    store.commit(message(id, "one")).await.expect("a message");
+    fail(&store, &[Fault::PanicInCaller]);
+    let outcome = store.commit(message(id, "two")).await;
+    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
+    assert_eq!(store.commit(message(id, "three")).await.expect("a message").events[0].seq, 2);
+    assert_eq!(positions(&store, id).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_ever_for_a_write_that_hangs() {
+    let store = Arc::new(in_memory().await);
+    fail(&store, &[Fault::SlowDisk]);
+    let writer = Arc::clone(&store);
+    let commit = tokio::spawn(async move { writer.commit(message(new_id(), "one")).await });
+    store.engine.faults.visible.acquire().await.expect("a permit").forget();
+    // The write ends only after the committer was given up.
+    let told = async {
+        let outcome = commit.await.expect("a commit");
+        store.engine.faults.synced.add_permits(1);
+        outcome
+    };
+    let ((), outcome) = tokio::join!(store.close_within(std::time::Duration::from_millis(100)), told);
+    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
 }
