@@ -52,6 +52,9 @@ const NO_TYPE: &str = "UPDATE $id SET session_type = 'OF_A_LATER_VERSION'";
 const NO_ROLE: &str = "UPDATE $id SET role = 'OF_A_LATER_VERSION'";
 const GONE: &str = "DELETE $id";
 
+/// What happens to which row of a session.
+type Damage = (&'static str, fn(SessionId) -> RecordId);
+
 fn is_corrupt<T: std::fmt::Debug>(outcome: Result<T, StoreError>) {
     assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
 }
@@ -79,7 +82,7 @@ async fn an_event_that_cannot_be_read_spoils_no_other_log() {
 
 #[tokio::test]
 async fn a_session_that_cannot_be_read_spoils_no_facts_and_no_lists_of_others() {
-    let damages: [(&'static str, fn(SessionId) -> RecordId); 3] = [
+    let damages: [Damage; 3] = [
         (NO_TYPE, keys::session),
         // Its log has a hole, or a row without a number.
         (GONE, |id| keys::log(id, 2)),
