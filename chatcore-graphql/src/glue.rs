@@ -11,8 +11,8 @@ use std::{
 use async_graphql::Executor;
 use chatcore::{Authenticator, Error, Principal, Result};
 use chatcore_http::{
-    ClientAddress, Cors, Handshake, Options, Socket, Sockets, bearer, bearer_or_query, check_conditions, check_head, close,
-    close_code, read_away, read_body,
+    ClientAddress, Cors, Handshake, Options, Socket, Sockets, bearer, bearer_or_query, check_conditions, check_head,
+    close, close_code, read_away, read_body,
     tungstenite::{self, Message},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt, stream::BoxStream};

@@ -23,8 +23,11 @@ use tokio::{
     time::timeout,
 };
 
+#[cfg(test)]
+use crate::faults::Faults;
 use crate::{
     connect::{ConnectError, SurrealOptions, Target},
+    disk::Disk,
     failure::Failure,
     link::{self, Database, Link},
 };
@@ -38,7 +41,7 @@ const PROMPT: Duration = Duration::from_millis(500);
 /// The pauses between attempts to reach a server again: each twice the one before.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long a close waits for what is under way.
-const CLOSING: Duration = Duration::from_secs(10);
+pub(crate) const CLOSING: Duration = Duration::from_secs(10);
 /// How long it may take to put in order what was not closed: all that the last process had not moved to its place yet.
 const SETTLING: Duration = Duration::from_secs(600);
 
@@ -46,11 +49,6 @@ const SETTLING: Duration = Duration::from_secs(600);
 ///
 /// Queries run on the task that polls them, so each is a task of that runtime: its threads have deep stacks, and a caller
 /// that goes away does not stop a statement halfway.
-///
-/// INVARIANT: nothing is written to a folder after a write that the disk did not take. surrealkv 0.21 keeps what it could not
-/// write, and writes it before what comes next, or a part of it: the former brings back what was refused, the latter makes
-/// the next start drop everything from there on, whatever was acknowledged. So the database must be opened again, by which what
-/// is there is taken up to the last whole record.
 #[derive(Debug)]
 pub(crate) struct Engine {
     me: Weak<Self>,
@@ -62,10 +60,9 @@ pub(crate) struct Engine {
     /// Counts the links.
     links: AtomicU64,
     reach: watch::Sender<Reach>,
-    broken: Arc<watch::Sender<bool>>,
-    writing: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) disk: Arc<Disk>,
     #[cfg(test)]
-    pub(crate) faults: Mutex<std::collections::VecDeque<Fault>>,
+    pub(crate) faults: Arc<Faults>,
     #[cfg(test)]
     pub(crate) pretend_remote: AtomicBool,
 }
@@ -86,24 +83,6 @@ enum Reach {
     Away,
     /// The store was closed.
     Closed,
-}
-
-/// What goes wrong with the next write, in tests.
-#[cfg(test)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// It is done, and fails all the same.
-    AfterDone,
-    /// It is not done.
-    NotDone,
-    /// It is not done, and nobody can tell.
-    Unclear,
-    /// It is done, and the connection breaks before that is said.
-    CutAfterDone,
-    /// It is not done, and the connection breaks.
-    Cut,
-    /// The disk did not take it.
-    Broke,
 }
 
 impl Engine {
@@ -149,10 +128,9 @@ impl Engine {
             open: Mutex::new(Some(Open { link: None, runtime: Some(runtime) })),
             links: AtomicU64::new(0),
             reach: watch::Sender::new(Reach::Away),
-            broken: Arc::new(watch::Sender::new(false)),
-            writing: Arc::default(),
+            disk: Disk::new(),
             #[cfg(test)]
-            faults: Mutex::default(),
+            faults: Arc::default(),
             #[cfg(test)]
             pretend_remote: AtomicBool::new(false),
         });
@@ -203,11 +181,6 @@ impl Engine {
         self.shared.store(true, Ordering::Relaxed);
     }
 
-    /// Tells, now and later, whether it could not write.
-    pub(crate) fn broken(&self) -> watch::Receiver<bool> {
-        self.broken.subscribe()
-    }
-
     /// Runs something on the engine's threads.
     pub(crate) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.handle.spawn(task)
@@ -239,69 +212,47 @@ impl Engine {
 
     /// Executes a single statement that writes: it happens as a whole or not at all.
     pub(crate) async fn write(&self, text: &'static str, binds: Variables) -> Result<(), Failure> {
-        self.written(text, binds).await.map(drop)
+        self.run(text, binds, true).await.map(drop)
     }
 
     /// Executes a single statement that writes, or finds that it must not, and tells which.
     pub(crate) async fn write_and_tell(&self, text: &'static str, binds: Variables) -> Result<bool, Failure> {
-        let found: Option<bool> = self.written(text, binds).await?.take(0).map_err(Failure::Failed)?;
+        let found: Option<bool> = self.run(text, binds, true).await?.take(0).map_err(Failure::Failed)?;
         Ok(found.unwrap_or_default())
     }
 
-    async fn written(&self, text: &'static str, binds: Variables) -> Result<IndexedResults, Failure> {
-        #[cfg(test)]
-        let fault = self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        #[cfg(test)]
-        let injected = || Error::internal("injected".to_owned());
-        #[cfg(test)]
-        match fault {
-            Some(Fault::AfterDone) => {
-                self.run(text, binds, true).await?;
-                return Err(Failure::Failed(injected()));
-            }
-            Some(Fault::CutAfterDone) => {
-                self.run(text, binds, true).await?;
-                return Err(Failure::Cut(injected()));
-            }
-            Some(Fault::NotDone) => return Err(Failure::Failed(injected())),
-            Some(Fault::Unclear) => return Err(Failure::Unclear(injected())),
-            Some(Fault::Cut) => return Err(Failure::Cut(injected())),
-            Some(Fault::Broke) => {
-                self.broken.send_replace(true);
-                return Err(Failure::Broke(injected()));
-            }
-            None => {}
-        }
-        self.run(text, binds, true).await
-    }
-
+    /// Executes a statement on the engine's own threads. What a read of a folder gives is durable.
     async fn run(&self, text: &'static str, binds: Variables, writes: bool) -> Result<IndexedResults, Failure> {
         let (database, number, mut alive) = match self.opened().as_ref() {
             None => return Err(Failure::Closed),
             Some(Open { link: None, .. }) => return Err(Failure::Away),
             Some(Open { link: Some(link), .. }) => (Arc::clone(&link.database), link.number, link.alive()),
         };
-        let (target, writing, broken) = (self.target.clone(), Arc::clone(&self.writing), Arc::clone(&self.broken));
-        let query = async move {
-            // One after the other, so that whoever comes after a write that failed knows. And here, so that it is also
-            // known of a write whose caller has gone.
-            let _turn = if writes && target.is_folder() { Some(writing.lock_owned().await) } else { None };
-            if writes && *broken.borrow() {
-                return Err(Failure::Unwritable);
-            }
+        let is_remote = self.target.address().is_some();
+        let statement = async move {
             let asked = async { database.query(text).bind(binds).await?.check() };
-            let answer = tokio::select! {
-                answer = asked => answer.map_err(|error| Failure::of(error, target.address().is_some())),
+            tokio::select! {
+                answer = asked => answer.map_err(|error| Failure::of(error, is_remote)),
                 _ = alive.changed() => Err(Failure::Cut(Error::internal("the connection was given up".to_owned()))),
-            };
-            if writes
-                && let Err(Failure::Broke(error)) = &answer
-                && target.is_folder()
-            {
-                tracing::error!(%error, "the database could not write; until it is opened again, every change is refused");
-                broken.send_replace(true);
             }
-            answer
+        };
+        #[cfg(test)]
+        let statement = {
+            let (faults, fault) = (Arc::clone(&self.faults), if writes { self.faults.next() } else { None });
+            async move { faults.around(fault, statement).await }
+        };
+        let disk = self.target.is_folder().then(|| Arc::clone(&self.disk));
+        let query = async move {
+            match disk {
+                None => statement.await,
+                Some(disk) if writes => write(&disk, statement).await,
+                Some(disk) => {
+                    disk.check()?;
+                    let answer = statement.await?;
+                    disk.durable().await?;
+                    Ok(answer)
+                }
+            }
         };
         let failure = match timeout(ANSWERING, self.handle.spawn(query)).await {
             Ok(Ok(Ok(result))) => return Ok(result),
@@ -343,12 +294,8 @@ impl Engine {
         }
     }
 
-    /// Ends it once what is under way is done. Whoever comes later is refused.
-    pub(crate) async fn close(&self) {
-        self.close_within(CLOSING).await;
-    }
-
-    async fn close_within(&self, time: Duration) {
+    /// Ends it once what is under way is done, or after this time. Whoever comes later is refused.
+    pub(crate) async fn close_within(&self, time: Duration) {
         if let Some(closed) = self.begin_close(time) {
             // It fails when the closing thread could not be started: then there is nothing to wait for.
             let _ = closed.await;
@@ -393,6 +340,30 @@ impl Drop for Engine {
     fn drop(&mut self) {
         drop(self.begin_close(CLOSING));
     }
+}
+
+/// Executes a statement that writes to a folder, in its turn.
+async fn write<T>(disk: &Arc<Disk>, statement: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let write = disk.begin().await?;
+    let answer = statement.await;
+    match &answer {
+        // The statement was refused before its commit, or changed nothing.
+        Ok(_)
+        | Err(
+            Failure::Lost
+            | Failure::Behind
+            | Failure::Closed
+            | Failure::Away
+            | Failure::Unwritable
+            | Failure::Failed(_),
+        ) => write.end(),
+        Err(failure @ (Failure::Broke(_) | Failure::Unclear(_) | Failure::Cut(_) | Failure::Silent)) => {
+            tracing::error!(?failure, "a write to the database failed");
+            // Not ended, so the disk counts as failed.
+            drop(write);
+        }
+    }
+    answer
 }
 
 /// Asks a server from time to time whether it is there. The client does not notice a connection on which nothing comes any

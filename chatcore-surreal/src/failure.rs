@@ -22,8 +22,8 @@ pub(crate) enum Failure {
     Unclear(Error),
     /// It was refused, or failed. Nothing should have changed.
     Failed(Error),
-    /// The engine could not write. It may have happened; see [`Engine`](crate::engine::Engine) for why nothing can be
-    /// written after it.
+    /// The engine could not write. It may have happened; see [`Disk`](crate::disk::Disk) for why nothing can be written or
+    /// read after it.
     Broke(Error),
     /// That was before. Nothing was tried.
     Unwritable,
@@ -48,6 +48,8 @@ impl Failure {
                 return Self::Lost;
             }
             ErrorDetails::Connection(_) => return Self::Cut(error),
+            // The commit of an embedded engine fails with this, whatever the cause. Its rows may be visible already.
+            ErrorDetails::Query(Some(QueryError::NotExecuted)) if !is_remote => return Self::Broke(error),
             ErrorDetails::Thrown if error.message().contains(behind!()) => return Self::Behind,
             // The sign-in does not hold any more; who connects again signs in again.
             ErrorDetails::NotAllowed(Some(NotAllowedError::Auth(_))) if is_remote => return Self::Away,

@@ -113,6 +113,27 @@ pub(crate) fn profile(user: &UserId) -> RecordId {
     RecordId::new("profile", RecordIdKey::String(user.as_str().to_owned()))
 }
 
+/// The id of a row.
+pub(crate) fn of_row(row: &Value) -> Option<&RecordId> {
+    match row {
+        Value::Object(fields) => match fields.get("id") {
+            Some(Value::RecordId(id)) => Some(id),
+            Some(_) | None => None,
+        },
+        Value::RecordId(id) => Some(id),
+        _ => None,
+    }
+}
+
+/// The session of a row whose key begins with one.
+pub(crate) fn session_of(row: &Value) -> Option<SessionId> {
+    let id = of_row(row)?;
+    match (&id.key, parts(id)) {
+        (RecordIdKey::Uuid(session), _) | (_, [Value::Uuid(session), ..]) => Some(SessionId(session.into_inner())),
+        _ => None,
+    }
+}
+
 fn corrupt(id: &RecordId) -> StoreError {
     StoreError::Corrupt(format!("a key of the table {} has another shape", id.table.as_str()))
 }

@@ -25,8 +25,12 @@
 mod cache;
 mod commit;
 mod connect;
+mod disk;
 mod engine;
 mod failure;
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic, reason = "tests panic on purpose")]
+mod faults;
 mod keys;
 mod link;
 mod lists;

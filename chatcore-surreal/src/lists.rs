@@ -8,13 +8,13 @@ use chatcore::{
     model::{Session, SessionId, SessionType, UserId},
     store::{Head, ParticipantRecord, ParticipantsQuery, PublicSessions, Slice},
 };
-use surrealdb::types::{RecordId, SurrealValue, Variables};
+use surrealdb::types::{RecordId, SurrealValue, Value, Variables};
 
 use crate::{
     cache::Cache,
     engine::{Engine, bind},
     keys::{self, signed, unsigned},
-    rows::ParticipantRow,
+    rows::{self, ParticipantRow},
     snapshot::{self, Ask},
 };
 
@@ -70,7 +70,7 @@ impl List {
 
 #[derive(Debug, SurrealValue)]
 struct Listed {
-    page: Vec<RecordId>,
+    page: Vec<Value>,
     own: i64,
     listed: Vec<Count>,
 }
@@ -107,10 +107,11 @@ impl Part {
         engine: &Engine,
         cache: &Cache,
         slice: Slice<SessionId>,
-        named: Vec<RecordId>,
+        named: Vec<Value>,
         listed: impl Fn(&Session) -> bool,
     ) -> Result<(), StoreError> {
-        let (count, last) = (named.len() as u64, named.last().map(keys::as_session).transpose()?);
+        let id = |row: &Value| keys::as_session(&rows::row(row.clone()).ok()?).ok();
+        let (count, last) = (named.len() as u64, named.iter().rev().find_map(id));
         let before = self.found.len();
         self.found.extend(whole(engine, cache, named).await?.into_iter().filter(|(session, _)| listed(session)));
         let missing = slice.limit.saturating_sub((self.found.len() - before) as u64);
@@ -124,12 +125,13 @@ pub(crate) async fn participants(
     engine: &Engine,
     queries: &[ParticipantsQuery],
 ) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
-    let found: Vec<Vec<ParticipantRow>> = match queries {
+    let found: Vec<Vec<Value>> = match queries {
         [] => Vec::new(),
         [one] => vec![engine.rows(SEATS, bind("list", List::of(one))).await?],
         many => engine.rows(MANY_SEATS, bind("lists", many.iter().map(List::of).collect::<Vec<_>>())).await?,
     };
-    found.into_iter().map(|rows| rows.into_iter().map(ParticipantRow::record).collect()).collect()
+    let record = |row| rows::row::<ParticipantRow>(row)?.record();
+    Ok(found.into_iter().map(|found| rows::readable(found, record)).collect())
 }
 
 pub(crate) async fn sessions_of(
@@ -160,7 +162,7 @@ pub(crate) async fn public_sessions(
         binds.insert("listings", keys::listings(slice.after));
         binds.insert("public", SessionType::Public.as_str().to_owned());
         let Listed { page, own, listed } = engine.value(LISTINGS, binds).await?;
-        total = unsigned(listed.first().map_or(0, |listed| listed.count) - own)?;
+        total = unsigned((listed.first().map_or(0, |listed| listed.count) - own).max(0))?;
         part.take(engine, cache, slice, page, can_be_joined).await?;
     }
     Ok(PublicSessions { sessions: part.found, total })
@@ -173,14 +175,15 @@ pub(crate) fn can_be_joined(session: &Session) -> bool {
         && session.participant_count < session.max_participants
 }
 
-/// The sessions with the ends of their logs, each as both were at one time, in the order of the ids.
-async fn whole(engine: &Engine, cache: &Cache, ids: Vec<RecordId>) -> Result<Vec<(Session, Head)>, StoreError> {
-    let sessions: Vec<SessionId> = ids.iter().map(keys::as_session).collect::<Result<_, _>>()?;
+/// The sessions with the ends of their logs, each as both were at one time, in the order of the ids. Those that cannot be
+/// read are left out.
+async fn whole(engine: &Engine, cache: &Cache, ids: Vec<Value>) -> Result<Vec<(Session, Head)>, StoreError> {
+    let sessions = rows::readable(ids, |id| keys::as_session(&rows::row(id)?));
     if sessions.is_empty() {
         return Ok(Vec::new());
     }
     let ask = Ask { sessions, records: true, ..Ask::default() };
-    let mut found = snapshot::read(engine, cache, &ask).await?;
+    let mut found = snapshot::read(engine, cache, &ask).await?.readable();
     let with_head = |id: &SessionId| {
         let head = found.known.get(id).copied().unwrap_or_default().head;
         found.records.remove(id).map(|session| (session, head))

@@ -9,7 +9,7 @@ use crate::{
     engine::{Engine, bind},
     failure::Failure,
     keys,
-    rows::ProfileRow,
+    rows::{self, ProfileRow},
 };
 
 const FIND: &str = "SELECT * FROM $ids";
@@ -30,11 +30,9 @@ pub(crate) async fn find(engine: &Engine, users: &[UserId]) -> Result<Vec<Option
         return Ok(Vec::new());
     }
     let binds = bind("ids", users.iter().map(keys::profile).collect::<Vec<_>>());
-    let mut found = HashMap::new();
-    for row in engine.rows::<ProfileRow>(FIND, binds).await? {
-        let record = row.record()?;
-        found.insert(record.user_id.clone(), record);
-    }
+    let record = |row| rows::row::<ProfileRow>(row)?.record();
+    let records = rows::readable(engine.rows(FIND, binds).await?, record);
+    let found: HashMap<_, _> = records.into_iter().map(|record| (record.user_id.clone(), record)).collect();
     Ok(users.iter().map(|user| found.get(user).cloned()).collect())
 }
 

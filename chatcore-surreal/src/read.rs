@@ -7,13 +7,13 @@ use chatcore::{
     model::{Event, Seq, SessionId, UserId},
     store::{FactsQuery, Freshness, LogRange, SessionFacts},
 };
-use surrealdb::types::RecordId;
+use surrealdb::types::{RecordId, Value};
 
 use crate::{
     cache::Cache,
     engine::{Engine, bind},
     keys,
-    rows::{BatchRow, LogRow},
+    rows::{self, BatchRow, LogRow},
     snapshot::{self, Ask},
 };
 
@@ -34,6 +34,8 @@ pub(crate) async fn facts(
 ) -> Result<Vec<SessionFacts>, StoreError> {
     match freshness {
         Freshness::Cached => {
+            // What is kept is durable, but nothing renews it any more.
+            engine.disk.check()?;
             if let Some(facts) = cached(cache, queries) {
                 return Ok(facts);
             }
@@ -52,6 +54,8 @@ pub(crate) async fn facts(
     people.dedup();
     let ask = Ask { sessions, records: true, people, claims: Vec::new() };
     let found = snapshot::read(engine, cache, &ask).await?;
+    // Who asks about several sessions is told that there is no such session, which gives nobody a right.
+    let found = if ask.sessions.len() == 1 { found.whole()? } else { found.readable() };
     let facts = |FactsQuery { session_id, users }: &FactsQuery<'_>| SessionFacts {
         head: found.known.get(session_id).copied().unwrap_or_default().head,
         session: found.records.get(session_id).cloned(),
@@ -78,17 +82,25 @@ pub(crate) async fn log(engine: &Engine, ranges: &[LogRange]) -> Result<Vec<Vec<
         places = filled(engine, ranges, places).await?;
     }
     let asked = places.iter().filter_map(|place| ranges.get(*place)).map(key);
-    let found: Vec<Vec<LogRow>> = match asked.collect::<Vec<_>>().as_slice() {
+    let found: Vec<Vec<Value>> = match asked.collect::<Vec<_>>().as_slice() {
         [] => Vec::new(),
         [one] => vec![engine.rows(RANGE, bind("range", one.clone())).await?],
         many => engine.rows(RANGES, bind("ranges", many.to_vec())).await?,
     };
     for (place, rows) in places.into_iter().zip(found) {
-        if let Some(answer) = answers.get_mut(place) {
-            *answer = rows.into_iter().map(LogRow::event).collect::<Result<_, _>>()?;
+        let Some((answer, range)) = answers.get_mut(place).zip(ranges.get(place)) else { continue };
+        match rows.into_iter().map(event).collect() {
+            Ok(events) => *answer = events,
+            Err(error) if ranges.len() == 1 => return Err(error),
+            // The others can be read. A part that is missing is noticed by whoever needs it.
+            Err(error) => tracing::error!(?range, %error, "a part of a log cannot be read, and is left out"),
         }
     }
     Ok(answers)
+}
+
+fn event(row: Value) -> Result<Arc<Event>, StoreError> {
+    rows::row::<LogRow>(row)?.event()
 }
 
 fn key(range: &LogRange) -> RecordId {

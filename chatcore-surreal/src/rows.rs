@@ -8,7 +8,7 @@ use chatcore::{
     store::{ClientIdClaim, Head, ParticipantRecord, ProfilePart, ProfileRecord},
 };
 use chrono::{DateTime, Utc};
-use surrealdb::types::{RecordId, SurrealValue};
+use surrealdb::types::{RecordId, SurrealValue, Value};
 use uuid::Uuid;
 
 use crate::keys::{self, signed, unsigned};
@@ -16,6 +16,24 @@ use crate::keys::{self, signed, unsigned};
 /// A value that this crate did not write.
 fn corrupt(what: &str) -> StoreError {
     StoreError::Corrupt(format!("{what} cannot be read"))
+}
+
+/// A row that the database gave.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when it has another shape.
+pub(crate) fn row<T: SurrealValue>(value: Value) -> Result<T, StoreError> {
+    T::from_value(value).map_err(|error| StoreError::Corrupt(error.message().to_owned()))
+}
+
+/// The rows of a list that can be read. A row that cannot be read is left out and logged: it must not take the rest of the
+/// list with it.
+pub(crate) fn readable<T>(rows: Vec<Value>, decode: impl Fn(Value) -> Result<T, StoreError>) -> Vec<T> {
+    let one = |row: Value| {
+        let id = keys::of_row(&row).cloned();
+        decode(row).inspect_err(|error| tracing::error!(?id, %error, "a list goes without a row")).ok()
+    };
+    rows.into_iter().filter_map(one).collect()
 }
 
 #[derive(Debug, SurrealValue)]

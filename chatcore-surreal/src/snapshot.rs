@@ -1,18 +1,18 @@
 //! Reading sessions, participants, client ids and the ends of logs in one statement, so that all of it held at once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
 use chatcore::{
     StoreError,
     model::{ClientId, Seq, Session, SessionId, UserId},
 };
-use surrealdb::types::{SurrealValue, Variables};
+use surrealdb::types::{SurrealValue, Value, Variables};
 
 use crate::{
     cache::{Cache, People},
     engine::{Engine, bind},
     keys,
-    rows::{CheckpointRow, ClientRow, Known, ParticipantRow, SessionRow, TailRow},
+    rows::{CheckpointRow, ClientRow, Known, ParticipantRow, SessionRow, TailRow, row},
 };
 
 /// Names the use of a client id.
@@ -61,47 +61,79 @@ pub(crate) struct Snapshot {
     pub(crate) people: People,
     /// The client ids that are in use: where, and for what.
     pub(crate) claims: HashMap<ClaimKey, (Seq, String)>,
+    /// The sessions of which something cannot be read. Nothing else is said of them.
+    unreadable: Unreadable,
 }
 
+type Unreadable = HashMap<SessionId, StoreError>;
+
+impl Snapshot {
+    /// All of it, or the error of a session that cannot be read.
+    pub(crate) fn whole(mut self) -> Result<Self, StoreError> {
+        let first = self.unreadable.drain().next();
+        first.map_or(Ok(self), |(_, error)| Err(error))
+    }
+
+    /// What can be read. The rest is logged: one session must not take the others with it.
+    pub(crate) fn readable(mut self) -> Self {
+        for (session, error) in self.unreadable.drain() {
+            tracing::error!(%session, %error, "a session cannot be read, and is left out");
+        }
+        self
+    }
+}
+
+/// Rows are decoded one by one, so that one that cannot be read concerns its own session only.
 #[derive(Debug, SurrealValue)]
 struct Rows {
-    sessions: Vec<SessionRow>,
-    people: Vec<ParticipantRow>,
-    clients: Vec<ClientRow>,
-    tails: Vec<Vec<TailRow>>,
+    sessions: Vec<Value>,
+    people: Vec<Value>,
+    clients: Vec<Value>,
+    tails: Vec<Vec<Value>>,
+}
+
+/// How a log went on.
+enum Tail {
+    /// It ends here.
+    Ended,
+    /// There may be more.
+    Full,
+    /// It does not end where it was remembered to.
+    Behind,
 }
 
 /// Reads what is wanted, and keeps it in the cache.
 pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Snapshot, StoreError> {
-    let mut known = starts(engine, cache, &ask.sessions).await?;
+    let (mut known, mut unreadable) = starts(engine, cache, &ask.sessions).await?;
     let mut length = TAIL;
     // A server can be replaced by an older copy of itself: so what is remembered of a log is looked at again there.
     let overlap = Seq::from(engine.is_remote());
     for _ in 0..ROUNDS {
         let text = if ask.sessions.len() == 1 && ask.claims.is_empty() { ONE } else { SNAPSHOT };
-        let rows: Rows = engine.value(text, binds(ask, &known, length, overlap)).await?;
+        let mut rows: Rows = engine.value(text, binds(ask, &known, length, overlap)).await?;
         let (mut is_full, mut is_behind) = (false, false);
-        for (id, tail) in ask.sessions.iter().zip(&rows.tails) {
-            let end = known.entry(*id).or_default();
-            let mut tail = tail.iter();
-            is_full |= tail.len() as Seq >= length;
-            if overlap.min(end.head.seq) > 0 && !is_there(end, tail.next())? {
-                cache.forget(*id);
-                is_behind = true;
+        for (id, tail) in ask.sessions.iter().zip(mem::take(&mut rows.tails)) {
+            if unreadable.contains_key(id) {
                 continue;
             }
-            for row in tail {
-                follow(end, row)?;
+            match go_on(known.entry(*id).or_default(), tail, length, overlap) {
+                Ok(Tail::Ended) => {}
+                Ok(Tail::Full) => is_full = true,
+                Ok(Tail::Behind) => {
+                    cache.forget(*id);
+                    is_behind = true;
+                }
+                Err(error) => drop(unreadable.insert(*id, error)),
             }
         }
         if is_behind {
             tracing::error!("the database was replaced by an older copy of itself; going on from what it holds");
-            known = starts(engine, cache, &ask.sessions).await?;
+            (known, unreadable) = starts(engine, cache, &ask.sessions).await?;
             continue;
         }
         // The rest of what was read held at the ends of the logs, so only the last round counts.
         if !is_full {
-            let snapshot = decode(ask, known, rows)?;
+            let snapshot = decode(ask, known, rows, unreadable)?;
             keep(cache, ask, &snapshot);
             return Ok(snapshot);
         }
@@ -115,8 +147,8 @@ async fn starts(
     engine: &Engine,
     cache: &Cache,
     sessions: &[SessionId],
-) -> Result<HashMap<SessionId, Known>, StoreError> {
-    let mut known = HashMap::with_capacity(sessions.len());
+) -> Result<(HashMap<SessionId, Known>, Unreadable), StoreError> {
+    let (mut known, mut unreadable) = (HashMap::with_capacity(sessions.len()), Unreadable::new());
     let mut ids = Vec::new();
     for id in sessions {
         match cache.known(*id) {
@@ -125,13 +157,28 @@ async fn starts(
         }
     }
     if !ids.is_empty() {
-        let rows: Vec<CheckpointRow> = engine.rows(CHECKPOINTS, bind("ids", ids)).await?;
-        for row in rows {
-            let (id, end) = row.known()?;
-            known.insert(id, end);
+        let rows = engine.rows(CHECKPOINTS, bind("ids", ids)).await?;
+        known.extend(decoded(rows, |value| row::<CheckpointRow>(value)?.known(), &mut unreadable)?);
+    }
+    Ok((known, unreadable))
+}
+
+/// Decodes rows. An error of one concerns its session; where that cannot be told, all of them.
+fn decoded<T>(
+    rows: Vec<Value>,
+    decode: impl Fn(Value) -> Result<T, StoreError>,
+    unreadable: &mut Unreadable,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let session = keys::session_of(&row);
+        match (decode(row), session) {
+            (Ok(row), _) => found.push(row),
+            (Err(error), Some(session)) => drop(unreadable.insert(session, error)),
+            (Err(error), None) => return Err(error),
         }
     }
-    Ok(known)
+    Ok(found)
 }
 
 fn binds(ask: &Ask, known: &HashMap<SessionId, Known>, length: Seq, overlap: Seq) -> Variables {
@@ -159,6 +206,19 @@ fn is_there(end: &Known, row: Option<&TailRow>) -> Result<bool, StoreError> {
     row.map_or(Ok(false), |row| Ok(row.end()?.0 == end.head))
 }
 
+/// Goes on to the end of the rows of a log that were read.
+fn go_on(end: &mut Known, tail: Vec<Value>, length: Seq, overlap: Seq) -> Result<Tail, StoreError> {
+    let is_full = tail.len() as Seq >= length;
+    let mut tail = tail.into_iter().map(row::<TailRow>);
+    if overlap.min(end.head.seq) > 0 && !is_there(end, tail.next().transpose()?.as_ref())? {
+        return Ok(Tail::Behind);
+    }
+    for row in tail {
+        follow(end, &row?)?;
+    }
+    Ok(if is_full { Tail::Full } else { Tail::Ended })
+}
+
 /// Goes one row on.
 fn follow(end: &mut Known, row: &TailRow) -> Result<(), StoreError> {
     let (head, is_governance) = row.end()?;
@@ -172,21 +232,35 @@ fn follow(end: &mut Known, row: &TailRow) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn decode(ask: &Ask, known: HashMap<SessionId, Known>, rows: Rows) -> Result<Snapshot, StoreError> {
+fn decode(
+    ask: &Ask,
+    known: HashMap<SessionId, Known>,
+    rows: Rows,
+    mut unreadable: Unreadable,
+) -> Result<Snapshot, StoreError> {
+    let Rows { sessions, people, clients, tails: _ } = rows;
+    let session = |value| row::<SessionRow>(value)?.session();
+    let record = |value| row::<ParticipantRow>(value)?.record();
+    let claim = |value| {
+        let ClientRow { id, seq, fingerprint } = row(value)?;
+        Ok((keys::as_client(&id)?, (keys::unsigned(seq)?, fingerprint)))
+    };
     let mut snapshot = Snapshot { known, ..Snapshot::default() };
-    for row in rows.sessions {
-        let session = row.session()?;
+    for session in decoded(sessions, session, &mut unreadable)? {
         snapshot.records.insert(session.id, session);
     }
     snapshot.people = ask.people.iter().map(|key| (key.clone(), None)).collect();
-    for row in rows.people {
-        let record = row.record()?;
+    for record in decoded(people, record, &mut unreadable)? {
         snapshot.people.insert((record.session_id, record.user_id.clone()), Some(record));
     }
-    for row in rows.clients {
-        let ClientRow { id, seq, fingerprint } = row;
-        snapshot.claims.insert(keys::as_client(&id)?, (keys::unsigned(seq)?, fingerprint));
+    snapshot.claims.extend(decoded(clients, claim, &mut unreadable)?);
+    for id in unreadable.keys() {
+        snapshot.known.remove(id);
+        snapshot.records.remove(id);
     }
+    snapshot.people.retain(|(id, _), _| !unreadable.contains_key(id));
+    snapshot.claims.retain(|(id, ..), _| !unreadable.contains_key(id));
+    snapshot.unreadable = unreadable;
     Ok(snapshot)
 }
 

@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -17,13 +18,14 @@ use chatcore::{
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
+    time::timeout,
 };
 
 use crate::{
     cache::Cache,
     commit::{Committer, Job, plan},
     connect::{ConnectError, DURABLE, SurrealOptions, Target},
-    engine::Engine,
+    engine::{CLOSING, Engine},
     lists, profiles, read,
 };
 
@@ -32,6 +34,14 @@ use crate::{
 /// `mem://` keeps nothing beyond the store. `surrealkv://path` keeps everything in a folder that one process at a time can
 /// open; unless the connection string says another `sync`, what was committed has reached the disk. `ws://host:port` is a
 /// SurrealDB server, which several processes can use at once.
+///
+/// With `sync=every`, nothing is served from a folder that the next start might not find. A read waits for the write that is
+/// under way when the read ends, which takes one `fsync` at the most, and is refused as unavailable when that write failed.
+/// A server makes no such promise where its own disk fails: it shows what it could not keep until it is restarted.
+///
+/// What cannot be read of one session, because it is damaged or of a later version of this crate, concerns that session only,
+/// and is logged. Asked about alone, it is an error. Asked about with others, its facts are those of a session that does not
+/// exist, and its part of a log is empty. Lists go without it, and without a participant or a profile that cannot be read.
 ///
 /// Dropping it closes it in the background; [`close`](Self::close) waits for that. A process that ends without either
 /// loses nothing.
@@ -109,22 +119,38 @@ impl SurrealStore {
 
     /// Commits what is waiting and closes the database; a folder can be opened again afterwards. Further calls are
     /// refused as unavailable. Waits at most about ten seconds for what is under way.
+    ///
+    /// The outcome of what is still under way then is unknown.
     pub async fn close(&self) {
-        let running = self.committer().take();
-        if let Some(Running { queue, task }) = running {
-            drop(queue);
-            if let Err(error) = task.await {
-                tracing::error!(%error, "the committer broke");
-            }
-        }
-        self.engine.close().await;
+        self.close_within(CLOSING).await;
     }
 
-    /// Ends once the database could not write, because its disk is full or failed. From then on every commit is refused as
-    /// unavailable, until the folder is opened anew: by another store after this one was closed, or by another process. What
-    /// was committed is kept.
+    async fn close_within(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let running = self.committer().take();
+        if let Some(Running { queue, mut task }) = running {
+            drop(queue);
+            match timeout(time, &mut task).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "the committer broke"),
+                Err(_) => {
+                    tracing::warn!("closing without the changes that the database has not committed in time");
+                    task.abort();
+                }
+            }
+        }
+        // Also after a committer that took all the time, the database gets a moment to give up its folder.
+        let left = until.saturating_duration_since(Instant::now());
+        self.engine.close_within(left.max(time / 10)).await;
+    }
+
+    /// Ends once a database in a folder could not write, because its disk is full or failed. From then on every call is
+    /// refused as unavailable, reads included, until the folder is opened anew: by another store after this one was closed,
+    /// or by another process. What was committed is kept.
+    ///
+    /// A program should end then, or open the folder anew. Streams that wait for news are not told by the store.
     pub fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut broken = self.engine.broken();
+        let mut broken = self.engine.disk.failed();
         async move {
             if broken.wait_for(|is_broken| *is_broken).await.is_err() {
                 // The store is gone, and did not break.
@@ -136,6 +162,12 @@ impl SurrealStore {
     fn committer(&self) -> MutexGuard<'_, Option<Running>> {
         // Nothing panics while it is held.
         self.committer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many changes wait for the committer.
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
+        self.committer().as_ref().map_or(0, |running| running.queue.max_capacity() - running.queue.capacity())
     }
 
     fn enqueue(&self, job: Job) -> Result<(), StoreError> {

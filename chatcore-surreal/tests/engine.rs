@@ -16,10 +16,10 @@ use std::{
 use chatcore::{
     StoreError,
     model::SessionId,
-    store::{ChatStore, FactsQuery, Freshness, Slice},
+    store::{ChatStore, FactsQuery, Freshness, LogRange, ParticipantsQuery, Slice},
 };
 use chatcore_surreal::{ConnectError, SurrealOptions, SurrealStore};
-use kit::{assert_dense, creation, facts, log, message, session, user};
+use kit::{assert_dense, creation, facts, log, message, profile, session, user};
 
 const ALL: Slice<SessionId> = Slice::first(100);
 
@@ -271,4 +271,87 @@ async fn what_was_acknowledged_survives_a_kill() {
     assert!(kept.len() as u64 >= acknowledged, "{acknowledged} were acknowledged, {} are there", kept.len());
     say(&store, id, 3).await;
     assert_eq!(log(&store, id).await.len(), kept.len() + 3);
+}
+
+const FAILING: &str = "CHATCORE_TEST_FAILING_FOLDER";
+
+/// Reads everything that the store can be asked for, and gives what failed for each.
+async fn read_everything(store: &SurrealStore, session_id: SessionId) -> Vec<(&'static str, Option<StoreError>)> {
+    let owner = user("owner");
+    let users = std::slice::from_ref(&owner);
+    let range = LogRange { session_id, from: 1, to: 1_000_000 };
+    let (asked, listed) = (FactsQuery { session_id, users }, ParticipantsQuery { session_id, slice: ALL });
+    vec![
+        ("log", store.log(&[range]).await.err()),
+        ("logs", store.log(&[range; 10]).await.err()),
+        ("fresh facts", store.facts(&[asked], Freshness::Fresh).await.err()),
+        ("cached facts", store.facts(&[asked], Freshness::Cached).await.err()),
+        ("participants", store.participants(&[listed]).await.err()),
+        ("sessions", store.sessions_of(&owner, ALL).await.err()),
+        ("public sessions", store.public_sessions(&user("ana"), ALL).await.err()),
+        ("profiles", store.profiles(users).await.err()),
+        ("a profile", store.put_profile(profile(&owner)).await.err()),
+    ]
+}
+
+/// Not a test of its own: the program whose disk takes no more at some point. It prints how far its readers got.
+#[tokio::test(flavor = "multi_thread")]
+async fn say_until_the_disk_fails() {
+    let Ok(folder) = std::env::var(FAILING) else { return };
+    let store = Arc::new(open(Path::new(&folder)).await);
+    let session = session(10);
+    store.commit(creation(&session)).await.expect("a session");
+    println!("session {}", session.id);
+    let broken = store.broken();
+    let reader = tokio::spawn({
+        let (store, id, broken) = (Arc::clone(&store), session.id, store.broken());
+        async move {
+            tokio::pin!(broken);
+            let mut served = 0;
+            while futures_util::poll!(&mut broken).is_pending() {
+                let range = LogRange { session_id: id, from: 1, to: 1_000_000 };
+                if let Ok(found) = store.log(&[range]).await {
+                    served = served.max(found[0].len());
+                }
+                if let Ok(found) = store.facts(&[FactsQuery { session_id: id, users: &[] }], Freshness::Fresh).await {
+                    served = served.max(usize::try_from(found[0].head.seq).expect("a number"));
+                }
+            }
+            served
+        }
+    });
+    let long = "x".repeat(7_000);
+    let outcome = loop {
+        if let Err(error) = store.commit(message(session.id, 1, &user("owner"), &long)).await {
+            break error;
+        }
+    };
+    assert!(matches!(outcome, StoreError::OutcomeUnknown), "{outcome:?}");
+    broken.await;
+    println!("served {}", reader.await.expect("a reader"));
+    for (what, failure) in read_everything(&store, session.id).await {
+        assert!(matches!(failure, Some(StoreError::Unavailable(_))), "{what}: {failure:?}");
+    }
+}
+
+/// The system refuses to let any file grow beyond a limit, so the database really cannot write.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_served_that_a_failed_disk_did_not_take() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 2048; trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().expect("this program"))
+        .args(["--exact", "say_until_the_disk_fails", "--nocapture"])
+        .env(FAILING, folder.path())
+        .output()
+        .expect("a process");
+    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}{complained}");
+    let value = |name: &str| said.lines().find_map(|line| Some(line.split_once(name)?.1.to_owned())).expect(name);
+    let id = value("session ").parse::<SessionId>().expect("a session id");
+    let served = value("served ").parse::<usize>().expect("a number");
+    let kept = log(&open(folder.path()).await, id).await;
+    assert_dense(&kept);
+    assert!(served > 10 && kept.len() >= served, "{served} were served, {} are there", kept.len());
 }

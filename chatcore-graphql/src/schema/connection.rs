@@ -11,7 +11,8 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        Bound, InvalidId, ListPage, MessagePage, MessageWindow, Page, Participant, ParticipantId, SessionId, SessionSummary,
+        Bound, InvalidId, ListPage, MessagePage, MessageWindow, Page, Participant, ParticipantId, SessionId,
+        SessionSummary,
     },
 };
 

@@ -23,6 +23,7 @@ use chatcore::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
+    task::JoinSet,
     time::timeout,
 };
 
@@ -92,8 +93,8 @@ enum Attempt {
     Settled,
     /// Others were faster each time.
     Lost(Vec<Job>),
-    /// The database refused it, and holds nothing of it.
-    Failed(Vec<Job>, surrealdb::Error),
+    /// It failed as a whole, and the database holds nothing of it. One of its changes may be the cause.
+    Failed(Vec<Job>, StoreError),
 }
 
 impl Committer {
@@ -103,25 +104,44 @@ impl Committer {
 
     /// Commits until nobody can send any more.
     pub(crate) async fn run(self, mut queue: mpsc::Receiver<Job>) {
+        let own = Arc::new(self);
         let (mut lost, mut batches) = (Vec::new(), 0);
         loop {
             let mut jobs = Vec::new();
             let begun = Instant::now();
             if !lost.is_empty() {
                 // Who lost does not wait for somebody else to come.
-                jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(self.max_batch));
-            } else if queue.recv_many(&mut jobs, self.max_batch).await == 0 {
+                jobs.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(own.max_batch));
+            } else if queue.recv_many(&mut jobs, own.max_batch).await == 0 {
                 return;
             }
-            batches = if begun.elapsed() > self.rest() { 0 } else { batches + 1 };
+            batches = if begun.elapsed() > own.rest() { 0 } else { batches + 1 };
             if batches >= BREATH {
-                if self.engine.is_shared() {
-                    tokio::time::sleep(self.rest()).await;
+                if own.engine.is_shared() {
+                    tokio::time::sleep(own.rest()).await;
                 }
-                self.slowest.store(0, Ordering::Relaxed);
+                own.slowest.store(0, Ordering::Relaxed);
                 batches = 0;
             }
-            lost = self.batch(lost, jobs).await;
+            lost = own.guarded(lost, jobs).await;
+        }
+    }
+
+    /// Commits these in a task of its own: where that panics, its callers are told that the outcome is unknown, and the
+    /// next batch is committed all the same.
+    async fn guarded(self: &Arc<Self>, lost: Vec<Job>, jobs: Vec<Job>) -> Vec<Job> {
+        let sessions = [ids(&lost), ids(&jobs)].concat();
+        // The set ends its task when it is dropped, so a committer that is given up leaves nothing behind.
+        let (mut task, own) = (JoinSet::new(), Arc::clone(self));
+        task.spawn(async move { own.batch(lost, jobs).await });
+        match task.join_next().await {
+            Some(Ok(lost)) => lost,
+            Some(Err(error)) => {
+                tracing::error!(%error, "committing a batch broke off");
+                sessions.into_iter().for_each(|id| self.cache.forget(id));
+                Vec::new()
+            }
+            None => Vec::new(),
         }
     }
 
@@ -172,8 +192,8 @@ impl Committer {
                 Attempt::Settled => {}
                 Attempt::Lost(jobs) => lost.extend(jobs.into_iter().filter_map(another_turn)),
                 Attempt::Failed(jobs, error) => {
-                    tracing::error!(%error, "the database refused a change");
-                    jobs.into_iter().for_each(|job| job.end(Err(Failure::Failed(error.clone()).into())));
+                    tracing::error!(?error, "the database refused a change");
+                    refuse(jobs, &error);
                 }
             }
         }
@@ -185,14 +205,14 @@ impl Committer {
         let batch = new_batch();
         let (mut known, mut claims) = match self.start(&jobs).await {
             Ok(known) => (known, Claims::new()),
-            Err(error) => return refuse(jobs, &error),
+            Err(error) => return unreadable(jobs, error),
         };
         for _ in 0..rounds {
             let plan = plan::plan(jobs.iter().map(|job| &job.change), &known, &claims);
             let statement = match self.statement(&plan, &jobs, batch, &known) {
                 Ok(Some(statement)) => statement,
                 Ok(None) => return settle(jobs, plan),
-                Err(error) => return refuse(jobs, &error),
+                Err(error) => return Attempt::Failed(jobs, error),
             };
             let fate = match self.write(statement).await {
                 Ok(()) => Fate::Done,
@@ -202,7 +222,7 @@ impl Committer {
                 }
                 Err(Failure::Behind) => return self.behind(jobs, &plan),
                 Err(Failure::Failed(error)) => match self.fate(&plan, batch).await {
-                    Fate::NotDone => return Attempt::Failed(jobs, error),
+                    Fate::NotDone => return Attempt::Failed(jobs, Failure::Failed(error).into()),
                     fate => fate,
                 },
                 Err(broken @ (Failure::Cut(_) | Failure::Silent)) if self.engine.is_remote() => {
@@ -226,7 +246,7 @@ impl Committer {
             }
             match self.look(&jobs).await {
                 Ok(found) => (known, claims) = (found.known, found.claims),
-                Err(error) => return refuse(jobs, &error),
+                Err(error) => return unreadable(jobs, error),
             }
         }
         Attempt::Lost(jobs)
@@ -297,7 +317,8 @@ impl Committer {
             }
         }
         if !sessions.is_empty() {
-            let found = snapshot::read(&self.engine, &self.cache, &Ask { sessions, ..Ask::default() }).await?;
+            let ask = Ask { sessions, ..Ask::default() };
+            let found = snapshot::read(&self.engine, &self.cache, &ask).await?.whole()?;
             known.extend(found.known);
         }
         Ok(known)
@@ -308,7 +329,7 @@ impl Committer {
         let claim = |job: &Job| Some(plan::claim_key(job.change.session_id, job.change.claim.as_ref()?));
         let claims = jobs.iter().filter_map(claim).collect();
         let ask = Ask { sessions: ids(jobs), claims, ..Ask::default() };
-        snapshot::read(&self.engine, &self.cache, &ask).await
+        snapshot::read(&self.engine, &self.cache, &ask).await?.whole()
     }
 
     fn done(&self, jobs: Vec<Job>, plan: Plan, known: &HashMap<SessionId, Known>) -> Attempt {
@@ -336,7 +357,12 @@ impl Committer {
                 Ok(Some(found)) if found != Some(batch) => return Fate::Taken,
                 Ok(Some(_)) if self.engine.visible_is_durable() => return Fate::Done,
                 // It can be read, and whether it has reached the disk is just what failed.
-                Ok(Some(_)) => return Fate::Unknown("the disk failed".to_owned()),
+                Ok(Some(_)) => {
+                    self.engine.disk.fail();
+                    return Fate::Unknown("the disk failed".to_owned());
+                }
+                // Nobody can look any more.
+                Err(_) if self.engine.disk.check().is_err() => return Fate::Unknown("the disk failed".to_owned()),
                 Err(error) => tracing::warn!(%error, "looking for what became of a commit"),
             }
         }
@@ -403,6 +429,15 @@ fn settle(jobs: Vec<Job>, plan: Plan) -> Attempt {
         });
     }
     Attempt::Settled
+}
+
+/// What becomes of changes when the ends of their logs could not be read. One session that cannot be read goes apart from the
+/// others.
+fn unreadable(jobs: Vec<Job>, error: StoreError) -> Attempt {
+    match error {
+        StoreError::Corrupt(_) if ids(&jobs).len() > 1 => Attempt::Failed(jobs, error),
+        error => refuse(jobs, &error),
+    }
 }
 
 /// Tells everybody that nothing was done.

@@ -11,10 +11,10 @@ use surrealdb::types::{RecordId, Value, Variables};
 use uuid::Uuid;
 
 use super::*;
-use crate::{
-    engine::{Fault, bind},
-    keys,
-};
+use crate::{engine::bind, faults::Fault, keys};
+
+mod corrupt;
+mod disk;
 
 /// A message; the log does not ask for a session's record.
 fn message(id: SessionId, said: &str) -> Change {
@@ -43,7 +43,7 @@ async fn positions(store: &SurrealStore, session_id: SessionId) -> Vec<u64> {
 }
 
 fn fail(store: &SurrealStore, faults: &[Fault]) {
-    store.engine.faults.lock().expect("the faults").extend(faults);
+    store.engine.faults.extend(faults);
 }
 
 #[tokio::test]
@@ -275,19 +275,6 @@ async fn a_commit_that_fails_after_it_happened_is_found() {
 }
 
 #[tokio::test]
-async fn what_is_visible_on_disk_may_not_be_durable() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = format!("surrealkv://{}", folder.path().display());
-    let store = SurrealStore::connect(&url).await.expect("a database on disk");
-    let id = new_id();
-    fail(&store, &[Fault::AfterDone]);
-    let outcome = store.commit(message(id, "one")).await;
-    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
-    store.commit(message(id, "two")).await.expect("a message");
-    assert_eq!(positions(&store, id).await, [1, 2]);
-}
-
-#[tokio::test]
 async fn a_commit_that_did_not_happen_is_tried_again_alone() {
     let store = in_memory().await;
     let id = new_id();
@@ -368,23 +355,6 @@ async fn the_event(store: &SurrealStore, session_id: SessionId, seq: u64) -> cha
 }
 
 #[tokio::test]
-async fn nothing_is_written_after_a_write_that_the_disk_did_not_take() {
-    let store = in_memory().await;
-    let id = new_id();
-    store.commit(message(id, "one")).await.expect("a message");
-    let broken = store.broken();
-    fail(&store, &[Fault::Broke]);
-    let outcome = store.commit(message(id, "two")).await;
-    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
-    broken.await;
-    for _ in 0..3 {
-        let outcome = store.commit(message(id, "three")).await;
-        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
-    }
-    assert_eq!(positions(&store, id).await, [1]);
-}
-
-#[tokio::test]
 async fn an_unclear_outcome_is_said_and_nothing_builds_on_it() {
     let store = in_memory().await;
     let id = new_id();
@@ -433,4 +403,33 @@ async fn the_second_of_two_uses_of_a_client_id_in_one_batch_conflicts() {
     }
     assert_eq!((won.len(), lost.len()), (1, 29));
     assert!(lost.iter().all(|found| *found == won[0]));
+}
+
+#[tokio::test]
+async fn a_batch_that_panics_does_not_end_committing() {
+    let store = in_memory().await;
+    let id = new_id();
+    store.commit(message(id, "one")).await.expect("a message");
+    fail(&store, &[Fault::PanicInCaller]);
+    let outcome = store.commit(message(id, "two")).await;
+    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
+    assert_eq!(store.commit(message(id, "three")).await.expect("a message").events[0].seq, 2);
+    assert_eq!(positions(&store, id).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_ever_for_a_write_that_hangs() {
+    let store = Arc::new(in_memory().await);
+    fail(&store, &[Fault::SlowDisk]);
+    let writer = Arc::clone(&store);
+    let commit = tokio::spawn(async move { writer.commit(message(new_id(), "one")).await });
+    store.engine.faults.visible.acquire().await.expect("a permit").forget();
+    // The write ends only after the committer was given up.
+    let told = async {
+        let outcome = commit.await.expect("a commit");
+        store.engine.faults.synced.add_permits(1);
+        outcome
+    };
+    let ((), outcome) = tokio::join!(store.close_within(std::time::Duration::from_millis(100)), told);
+    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
 }

@@ -6,7 +6,7 @@ use chatcore::{
     StoreError,
     model::{
         ClientId, Content, Event, EventKind, MessageBody, MessageType, NewEvent, ParticipantId, ParticipantRole,
-        Session, SessionId, SessionType, SpeakerRole, Standing, UserId,
+        Profile, Session, SessionId, SessionType, SpeakerRole, Standing, UserId,
     },
     store::{
         Change, ChatStore, ClientIdClaim, Committed, FactsQuery, Freshness, LogRange, ParticipantRecord, SessionFacts,
@@ -84,6 +84,11 @@ pub(crate) fn claiming(change: Change, client_id: &str, fingerprint: &str) -> Ch
     let user_id = change.events[0].actor.clone();
     let client_id = ClientId::new(client_id).expect("a client id");
     Change { claim: Some(ClientIdClaim { user_id, client_id, fingerprint: fingerprint.to_owned() }), ..change }
+}
+
+pub(crate) fn profile(user_id: &UserId) -> Profile {
+    let name = user_id.to_string();
+    Profile { user_id: user_id.clone(), username: name.clone(), name, email: None, picture: None, updated_at: now() }
 }
 
 /// What to do about a join or a removal.

@@ -14,8 +14,7 @@ use crate::{
     identity::Principal,
     model::{
         ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session,
-        SessionChanges,
-        SessionDetails, SessionId, SessionSummary, SessionType, Standing, UserId,
+        SessionChanges, SessionDetails, SessionId, SessionSummary, SessionType, Standing, UserId,
     },
     permission::Action,
     store::{Change, Head, ParticipantRecord, StoreError, Write},
