@@ -79,7 +79,7 @@ impl Chat {
             let mut known = self.allowed(id, user, Action::Send, freshness).await?;
             if gate.is_none() && engagement(&known).is_some() {
                 // A change of a record makes others stale. So first messages wait for each other, as joins do.
-                gate = self.inner.gates.pass(id).await;
+                gate = Some(self.inner.gates.pass(id).await);
                 known = self.allowed(id, user, Action::Send, Freshness::Fresh).await?;
             }
             let kind = EventKind::MessageSent { body: body.clone(), client_id: client_id.clone() };

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chatcore::{
     ChatStore, MemoryStore, StoreError,
-    model::{Event, Profile, Session, UserId},
+    model::{Event, Session, SessionId, UserId},
     store::{
-        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, PublicSessions,
-        SessionFacts, Slice,
+        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, ProfileRecord,
+        PublicSessions, SessionFacts, Slice,
     },
 };
 
@@ -62,19 +62,19 @@ impl ChatStore for Copied {
         self.current().participants(queries).await
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice) -> Result<Vec<(Session, Head)>, StoreError> {
+    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
         self.current().sessions_of(user, slice).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice) -> Result<PublicSessions, StoreError> {
+    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
         self.current().public_sessions(user, slice).await
     }
 
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>, StoreError> {
+    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
         self.current().profiles(users).await
     }
 
-    async fn put_profile(&self, profile: Profile) -> Result<(), StoreError> {
+    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
         self.current().put_profile(profile).await
     }
 }

@@ -228,7 +228,7 @@ async fn a_retried_creation_is_one_session() {
     let of_bob = chat.create_session_once(&bob, &key, new()).await.unwrap();
     let second = chat.create_session_once(&alice, &ClientId::new("l").unwrap(), new()).await.unwrap();
     assert!(id_of(&of_bob) != id_of(&first) && id_of(&second) != id_of(&first));
-    let ids = |found: Vec<chatcore::model::SessionSummary>| {
+    let ids = |found: chatcore::model::ListPage<chatcore::model::SessionSummary, SessionId>| {
         found.into_iter().map(|found| found.session.id).collect::<Vec<_>>()
     };
     assert_eq!(ids(chat.sessions(&alice, Page::FIRST).await.unwrap()), [id_of(&second), id_of(&first)]);
