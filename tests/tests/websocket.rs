@@ -17,10 +17,7 @@ use tokio_tungstenite::tungstenite::{
         coding::{Data, OpCode},
     },
 };
-use tokio_tungstenite::{
-    WebSocketStream, client_async,
-    tungstenite::{Error, client::IntoClientRequest as _},
-};
+use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Error};
 
 fn content(frame: &Value) -> &str {
     frame["data"]["message"]["content"].as_str().unwrap()

@@ -6,11 +6,11 @@ use chatcore::{
     StoreError,
     model::{
         ClientId, Content, Event, EventKind, MessageBody, MessageType, NewEvent, ParticipantId, ParticipantRole,
-        Profile, Session, SessionId, SessionType, SpeakerRole, Standing, UserId,
+        Session, SessionId, SessionType, SpeakerRole, Standing, UserId,
     },
     store::{
-        Change, ChatStore, ClientIdClaim, Committed, FactsQuery, Freshness, LogRange, ParticipantRecord, SessionFacts,
-        Write,
+        Change, ChatStore, ClientIdClaim, Committed, FactsQuery, Freshness, LogRange, ParticipantRecord, ProfileRecord,
+        SessionFacts, Write,
     },
 };
 use chrono::{DateTime, SubsecRound, Utc};
@@ -86,9 +86,8 @@ pub(crate) fn claiming(change: Change, client_id: &str, fingerprint: &str) -> Ch
     Change { claim: Some(ClientIdClaim { user_id, client_id, fingerprint: fingerprint.to_owned() }), ..change }
 }
 
-pub(crate) fn profile(user_id: &UserId) -> Profile {
-    let name = user_id.to_string();
-    Profile { user_id: user_id.clone(), username: name.clone(), name, email: None, picture: None, updated_at: now() }
+pub(crate) fn profile(user_id: &UserId) -> ProfileRecord {
+    ProfileRecord { version: 1, ..ProfileRecord::unknown(user_id.clone()) }
 }
 
 /// What to do about a join or a removal.

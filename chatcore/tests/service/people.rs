@@ -156,7 +156,8 @@ async fn many_added_users_post_for_the_first_time_at_once() {
     for post in posts {
         post.await.unwrap();
     }
-    let asked = ParticipantsOf { session_id: id, page: Page { after: None, skip: 0, limit: Some(100) }, with_email: true };
+    let asked =
+        ParticipantsOf { session_id: id, page: Page { after: None, skip: 0, limit: Some(100) }, with_email: true };
     let shown = chat.participants_of(&alice, &[asked]).await.unwrap().remove(0).unwrap();
     assert_eq!(shown.iter().filter(|one| one.profile.email.is_some()).count(), people.len());
 }

@@ -7,8 +7,6 @@ use chatcore::{
 
 use super::*;
 
-const ALL: Slice = Slice { skip: 0, limit: 100 };
-
 fn user(name: &str) -> UserId {
     UserId::new(name).expect("a user id")
 }
@@ -31,7 +29,15 @@ async fn room(store: &SurrealStore, people: &[&str]) -> SessionId {
     let stay = |name: &&str| {
         let standing = Standing::Active(ParticipantRole::Member);
         let (stay, user_id) = (ParticipantId(Uuid::now_v7()), user(name));
-        let record = ParticipantRecord { id: stay, session_id: id, user_id, standing, joined_at: now, created_at: now };
+        let record = ParticipantRecord {
+            id: stay,
+            session_id: id,
+            user_id,
+            standing,
+            is_engaged: true,
+            joined_at: now,
+            created_at: now,
+        };
         Write::Participant(record)
     };
     let writes = [Write::Session(session)].into_iter().chain(people.iter().map(stay)).collect();
@@ -103,8 +109,16 @@ async fn a_session_that_cannot_be_read_spoils_no_facts_and_no_lists_of_others() 
         is_corrupt(store.facts(&[facts(spoiled)], Freshness::Fresh).await);
 
         let ids = |sessions: &[(Session, Head)]| sessions.iter().map(|(session, _)| session.id).collect::<Vec<_>>();
-        assert_eq!(ids(&store.sessions_of(&user("ana"), ALL).await.expect("sessions")), [whole], "{text}");
-        assert_eq!(ids(&store.public_sessions(&user("bob"), ALL).await.expect("sessions").sessions), [whole], "{text}");
+        assert_eq!(
+            ids(&store.sessions_of(&user("ana"), Slice::first(100)).await.expect("sessions")),
+            [whole],
+            "{text}"
+        );
+        assert_eq!(
+            ids(&store.public_sessions(&user("bob"), Slice::first(100)).await.expect("sessions").sessions),
+            [whole],
+            "{text}"
+        );
     }
 }
 
@@ -114,7 +128,7 @@ async fn a_participant_that_cannot_be_read_spoils_no_list() {
     let (whole, spoiled) = (room(&store, &["ana"]).await, room(&store, &["ana", "bob", "cyd", "dan"]).await);
     damage(&store, NO_ROLE, keys::participant(spoiled, &user("bob"))).await;
     damage(&store, GONE, keys::participant(spoiled, &user("cyd"))).await;
-    let query = |session_id| ParticipantsQuery { session_id, slice: ALL };
+    let query = |session_id| ParticipantsQuery { session_id, slice: Slice::first(100) };
     let names = |list: &[ParticipantRecord]| list.iter().map(|one| one.user_id.to_string()).collect::<Vec<_>>();
     let found = store.participants(&[query(spoiled), query(whole)]).await.expect("lists");
     assert_eq!(found.iter().map(|list| names(list)).collect::<Vec<_>>(), [vec!["ana", "dan"], vec!["ana"]]);
@@ -130,11 +144,11 @@ async fn a_profile_that_cannot_be_read_is_none() {
     let store = in_memory().await;
     let names = ["ana", "bob"].map(user);
     for name in &names {
-        let profile = Profile { updated_at: Utc::now(), ..Profile::unknown(name.clone()) };
+        let profile = ProfileRecord { version: 1, ..ProfileRecord::unknown(name.clone()) };
         store.put_profile(profile).await.expect("a profile");
     }
-    store.engine.write("REMOVE FIELD username ON profile", Variables::new()).await.expect("another schema");
-    damage(&store, "UPDATE $id UNSET username", keys::profile(&user("bob"))).await;
+    store.engine.write("REMOVE FIELD version ON profile", Variables::new()).await.expect("another schema");
+    damage(&store, "UPDATE $id SET version = 'none'", keys::profile(&user("bob"))).await;
     let found = store.profiles(&names).await.expect("profiles");
     assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
 }

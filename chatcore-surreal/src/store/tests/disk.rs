@@ -2,8 +2,6 @@
 
 use super::*;
 
-const ALL: Slice = Slice { skip: 0, limit: 100 };
-
 async fn open(folder: &tempfile::TempDir) -> SurrealStore {
     let url = format!("surrealkv://{}", folder.path().display());
     SurrealStore::connect(&url).await.expect("a database on disk")
@@ -13,15 +11,16 @@ fn ana() -> UserId {
     UserId::new("ana").expect("a user id")
 }
 
-fn profile() -> Profile {
-    Profile { updated_at: Utc::now(), ..Profile::unknown(ana()) }
+fn profile() -> ProfileRecord {
+    ProfileRecord { version: 1, ..ProfileRecord::unknown(ana()) }
 }
 
 /// Asks a store in every way that there is, and gives how many of the answers were refused as unavailable.
 async fn ask_everything(store: &SurrealStore, session_id: SessionId) -> (usize, usize) {
     let users = [ana()];
     let range = LogRange { session_id, from: 1, to: 100 };
-    let (facts, list) = (FactsQuery { session_id, users: &users }, ParticipantsQuery { session_id, slice: ALL });
+    let (facts, list) =
+        (FactsQuery { session_id, users: &users }, ParticipantsQuery { session_id, slice: Slice::first(100) });
     let outcomes: [Result<(), StoreError>; 10] = [
         store.log(&[range]).await.map(drop),
         store.log(&[range; 10]).await.map(drop),
@@ -29,10 +28,10 @@ async fn ask_everything(store: &SurrealStore, session_id: SessionId) -> (usize, 
         store.facts(&[facts], Freshness::Cached).await.map(drop),
         store.participants(&[list]).await.map(drop),
         store.participants(&[list; 2]).await.map(drop),
-        store.sessions_of(&ana(), ALL).await.map(drop),
-        store.public_sessions(&ana(), ALL).await.map(drop),
+        store.sessions_of(&ana(), Slice::first(100)).await.map(drop),
+        store.public_sessions(&ana(), Slice::first(100)).await.map(drop),
         store.profiles(&users).await.map(drop),
-        store.put_profile(profile()).await,
+        store.put_profile(profile()).await.map(drop),
     ];
     let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(StoreError::Unavailable(_)))).count();
     (refused, outcomes.len())
