@@ -19,7 +19,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt, stream::BoxStream};
 use poem::{
     Body, Endpoint, Request, Response, Route,
     error::RouteError,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
 };
 
 use crate::{
@@ -119,10 +119,13 @@ impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
     }
 }
 
-/// What wants a WebSocket, whether or not it is a handshake in order.
+/// Whether a request asks for a WebSocket. The client is told what its handshake lacks.
+///
+/// Over HTTP/1.0 an operation in a body is carried out, since `Upgrade` is to be ignored there (RFC 9110, section 7.8).
 fn opens_socket(request: &Request) -> bool {
     let upgrade = joined(request, &header::UPGRADE).unwrap_or_default();
-    upgrade.split(',').any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+    let wants = upgrade.split(',').any(|item| item.trim().eq_ignore_ascii_case("websocket"));
+    wants && (request.version() >= Version::HTTP_11 || request.method() != Method::POST)
 }
 
 /// A header that is a list, on however many lines.

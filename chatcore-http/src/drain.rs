@@ -24,6 +24,10 @@ const MOST: usize = 16 << 20;
 /// For how long.
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// Marks a request whose body is already seen to.
+#[derive(Clone, Copy)]
+struct SeenTo;
+
 /// A body that is read away when it is dropped before its end.
 struct Watched {
     rest: Option<BoxStream<'static, io::Result<Bytes>>>,
@@ -32,8 +36,12 @@ struct Watched {
 }
 
 /// Sees to it that what an answer leaves unread of the request's body is read away beside it, for at most five seconds
-/// and 16 MiB. A client that still sends when its connection ends sees a reset, and loses the answer.
+/// and 16 MiB. A client that still sends when its connection ends sees a reset, and loses the answer. A second call
+/// changes nothing.
 pub fn read_away(request: &mut Request) {
+    if request.extensions_mut().insert(SeenTo).is_some() {
+        return;
+    }
     let body = request.take_body();
     // HTTP/1.0 has no expectations (RFC 9110, section 10.1.1).
     let sending = request.version() < Version::HTTP_11 || !request.headers().contains_key(header::EXPECT);

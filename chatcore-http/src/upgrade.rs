@@ -117,7 +117,7 @@ fn config(frame_bytes: usize, longest: usize) -> WebSocketConfig {
         .read_buffer_size(4 << 10)
         .write_buffer_size(4 << 10)
         // Room for the longest message, and then some.
-        .max_write_buffer_size((1 << 20) + longest)
+        .max_write_buffer_size(longest.saturating_add(1 << 20))
 }
 
 /// The items of a header that is a list, on however many lines.

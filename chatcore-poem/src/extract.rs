@@ -20,6 +20,40 @@ use serde_json::Value;
 
 use crate::{problem::ApiError, state::State};
 
+/// The parameters of queries that the server knows, apart from `token`. Each may be there once.
+const KNOWN: [&str; 7] = ["after", "before", "skip", "limit", "wait", "include_email", "session_id"];
+
+/// Checks that a query has no parameter twice that the server knows: which of the two counts is a question on which two
+/// servers in a row can differ. Others are ignored, however many there are.
+///
+/// # Errors
+/// [`Malformed`](Error::Malformed), with the parameter's name.
+pub(crate) fn check_query(request: &Request) -> Result<(), Error> {
+    let mut seen = Vec::new();
+    for (name, _) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
+        let Some(known) = KNOWN.into_iter().find(|known| name == *known) else { continue };
+        if seen.contains(&known) {
+            return Err(Error::malformed(known, "give this parameter once"));
+        }
+        seen.push(known);
+    }
+    Ok(())
+}
+
+/// Reads the place after which events are to begin.
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) for a negative number, else [`Malformed`](Error::Malformed).
+pub(crate) fn cursor_after(text: &str) -> Result<Cursor, Error> {
+    text.parse().map_err(|_| {
+        if text.parse::<i64>().is_ok_and(|number| number < 0) {
+            Error::invalid("after", Code::ValidationInvalidValue, "must not be negative")
+        } else {
+            Error::malformed("after", "a cursor or a position in the session's log, not a time")
+        }
+    })
+}
+
 /// The caller, by bearer token.
 pub(crate) struct Caller(pub(crate) Principal);
 
@@ -50,6 +84,7 @@ impl<'a> ApiExtractor<'a> for Caller {
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let principal = State::of(request).map_err(ApiError)?.principal(request).await.map_err(ApiError)?;
         check_conditions(request).map_err(ApiError)?;
+        check_query(request).map_err(ApiError)?;
         Ok(Self(principal))
     }
 }
@@ -133,6 +168,7 @@ impl Listener {
         let detail = "accept application/json or text/event-stream";
         let form = form.ok_or(Error::Refused { code: Code::NotAcceptable, detail })?;
         check_conditions(request)?;
+        check_query(request)?;
         Ok(Self { principal, form })
     }
 }
@@ -196,27 +232,16 @@ text_param!(
 );
 
 text_param!(
-    /// A position in a log in a query, with or without its epoch. `None` for a negative number.
-    CursorParam(Option<Cursor>),
+    /// A position in a log in a query, with or without its epoch. What is none is kept for the operation to refuse,
+    /// which says what would be right.
+    CursorParam(Result<Cursor, Error>),
     MetaSchema::new("string")
 );
 
 impl CursorParam {
+    #[allow(clippy::unnecessary_wraps, reason = "the parameters share one macro")]
     fn parse(text: &str) -> Result<Self, String> {
-        if text.parse::<i64>().is_ok_and(|number| number < 0) {
-            return Ok(Self(None));
-        }
-        text.parse()
-            .map(|cursor| Self(Some(cursor)))
-            .map_err(|_| "a position in the session's log, or a cursor".to_owned())
-    }
-
-    /// The cursor.
-    ///
-    /// # Errors
-    /// [`Invalid`](Error::Invalid) for a negative number.
-    pub(crate) fn cursor(self) -> Result<Cursor, Error> {
-        self.0.ok_or_else(|| Error::invalid("after", Code::ValidationInvalidValue, "must not be negative"))
+        Ok(Self(cursor_after(text)))
     }
 }
 

@@ -46,8 +46,9 @@ macro_rules! failures {
 
 failures! {
     /// Every operation.
-    Always = 401 "No token, or not a valid one", 412 "A precondition that does not hold", 500 "An internal error",
-        503 "Busy: try again";
+    Always = 401 "No token, or not a valid one", 412 "A precondition that does not hold",
+        417 "An expectation other than 100-continue", 500 "An internal error",
+        501 "A transfer coding other than chunked", 503 "Busy: try again";
     /// Operations with parameters.
     Params = 400 "A parameter cannot be parsed", 422 "A parameter is not acceptable";
     /// Operations with a body.

@@ -14,7 +14,7 @@ mod kit;
 use chatcore::{
     Chat, Clock, Error, Limits, MemoryStore, Principal,
     chat::UpdateSession,
-    model::{Bound, Message, MessagePage, MessageWindow, Seq, SessionId, SessionType},
+    model::{Bound, Cursor, Message, MessagePage, MessageWindow, Seq, SessionId, SessionType},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use kit::{StoppedClock, say, session, user};
@@ -63,11 +63,11 @@ async fn make(steps: &[Step]) -> Made {
 /// The page that a filter over all messages gives.
 fn filtered(all: &[Message], window: MessageWindow, limit: usize) -> MessagePage {
     let is_before = |message: &&Message, bound: Bound| match bound {
-        Bound::Seq(seq) => message.seq < seq,
+        Bound::Seq(seq) | Bound::Cursor(Cursor { seq, .. }) => message.seq < seq,
         Bound::Time(time) => message.created_at < time,
     };
     let is_after = |message: &&Message, bound: Bound| match bound {
-        Bound::Seq(seq) => message.seq > seq,
+        Bound::Seq(seq) | Bound::Cursor(Cursor { seq, .. }) => message.seq > seq,
         Bound::Time(time) => message.created_at > time,
     };
     let last = |messages: Vec<&Message>| messages.len().saturating_sub(limit);
@@ -83,7 +83,7 @@ fn filtered(all: &[Message], window: MessageWindow, limit: usize) -> MessagePage
         }
     };
     let seq_where = |edge: Option<&Message>, more: Option<&Message>| {
-        edge.filter(|edge| more.is_some_and(|more| more.seq != edge.seq)).map(|edge| edge.seq)
+        edge.filter(|edge| more.is_some_and(|more| more.seq != edge.seq)).map(Message::cursor)
     };
     MessagePage {
         previous: seq_where(messages.first(), all.first()),
@@ -99,6 +99,9 @@ fn windows(made: &Made, places: &[usize]) -> Vec<MessageWindow> {
     let mut windows = vec![MessageWindow::Newest, MessageWindow::Skip(0), MessageWindow::Skip(1_000_000)];
     let mut bounds = vec![Bound::Seq(0), Bound::Seq(1), Bound::Seq(Seq::MAX)];
     bounds.extend([DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC].map(Bound::Time));
+    for place in places.iter().map(|place| place % head) {
+        bounds.push(Bound::Cursor(Cursor::at(place as u64 + 1, made.times[place])));
+    }
     for place in places.iter().map(|place| place % (head + 2)) {
         windows.push(MessageWindow::Skip(place as u64));
         bounds.push(Bound::Seq(place as u64));
@@ -143,19 +146,19 @@ async fn compare(made: &Made, places: &[usize], limits: &[u64]) {
 async fn walk(made: &Made, limit: u64) {
     let page = |window| made.chat.messages(&made.alice, made.id, window, Some(limit));
     let mut forward = Vec::new();
-    let mut next = Some(0);
+    let mut next = Some(Cursor::from(0));
     while let Some(after) = next {
-        let page = page(MessageWindow::After(Bound::Seq(after))).await.unwrap();
+        let page = page(MessageWindow::After(Bound::Cursor(after))).await.unwrap();
         forward.extend(page.messages);
         next = page.next;
     }
     assert_eq!(forward, made.messages);
     let mut backward = Vec::new();
-    let mut previous = Some(made.times.len() as Seq + 1);
+    let mut previous = Some(Bound::Seq(made.times.len() as Seq + 1));
     while let Some(before) = previous {
-        let page = page(MessageWindow::Before(Bound::Seq(before))).await.unwrap();
+        let page = page(MessageWindow::Before(before)).await.unwrap();
         backward.splice(0..0, page.messages);
-        previous = page.previous;
+        previous = page.previous.map(Bound::Cursor);
     }
     assert_eq!(backward, made.messages);
 }
@@ -222,6 +225,6 @@ fn the_default_page_has_fifty() {
         let made = make(&[Step { is_message: true, seconds: 1 }; 120]).await;
         let page = made.chat.messages(&made.alice, made.id, MessageWindow::Newest, None).await.unwrap();
         assert_eq!((page.messages.len(), page.total), (50, 120));
-        assert_eq!((page.previous, page.next), (Some(72), None));
+        assert_eq!((page.previous.map(|cursor| cursor.seq), page.next), (Some(72), None));
     });
 }

@@ -414,6 +414,12 @@ async fn a_replaced_database_is_noticed_on_every_transport() {
     for query in [format!("?after={lost}"), format!("?after={lost}&wait=60")] {
         b.get(&format!("{path}{query}")).await.problem(410, "RESYNC");
     }
+    for query in [format!("?after={lost}"), format!("?before={lost}"), format!("?after={lost}&limit=1")] {
+        b.get(&format!("/sessions/{id}/messages{query}")).await.problem(410, "RESYNC");
+    }
+    let page = b.get(&format!("/sessions/{id}/messages?limit=1")).await;
+    let kept = page.headers["link"].to_str().unwrap().trim_start_matches("<?").split('>').next().unwrap().to_owned();
+    assert_eq!(b.get(&format!("/sessions/{id}/messages?{kept}")).await.expect(200)[0]["content"], "instead, too");
     b.send(b.stream_of(&id, &format!("?after={lost}"))).await.problem(410, "RESYNC");
     b.send(b.stream_of(&id, "").header("Last-Event-ID", &lost)).await.problem(410, "RESYNC");
     let token = token("b");
@@ -426,16 +432,23 @@ async fn a_replaced_database_is_noticed_on_every_transport() {
     graphql.subscribe("2", query, variables).await;
     let told = graphql.message().await;
     assert!(told["payload"].to_string().contains("\"RESYNC\""), "{told}");
-    let events = "query ($id: ID!, $after: String) { events(sessionId: $id, after: $after) { head } }";
-    let answer = server.graphql("b").ask(events, json!({ "id": id, "after": lost })).await;
-    assert_eq!(answer.body["errors"][0]["extensions"]["code"], "RESYNC");
+    for list in [
+        "events(sessionId: $id, after: $at)",
+        "messages(sessionId: $id, after: $at)",
+        "messages(sessionId: $id, before: $at)",
+    ] {
+        let query = format!("query ($id: ID!, $at: String) {{ {list} {{ nodes {{ __typename }} }} }}");
+        let answer = server.graphql("b").ask(&query, json!({ "id": id, "at": lost })).await;
+        assert_eq!(answer.body["errors"][0]["extensions"]["code"], "RESYNC", "{list}");
+    }
 
     // A cursor of what both histories have, and a position alone, go on.
     let second = b.get(&format!("{path}?after=1&limit=1")).await.expect(200)["events"][0]["cursor"].clone();
     for after in [second, json!(2), json!("2")] {
         assert_eq!(socket.ask("join_session", json!({ "session_id": id, "after": after })).await["seq"], 2, "{after}");
-        let seqs: Vec<Value> = vec![socket.event().await["seq"].clone(), socket.event().await["seq"].clone()];
-        assert_eq!(seqs, [3, 4]);
+        for seq in 3..=5 {
+            assert_eq!(socket.event().await["seq"], seq, "{after}");
+        }
         socket.ask("leave_session", json!({ "session_id": id })).await;
     }
     server.stop().await;

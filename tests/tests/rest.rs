@@ -156,6 +156,40 @@ on_every_store! {
         }
     }
 
+    async fn long_requests_do_not_come_back_in_links(server) {
+        let a = server.client("a").await;
+        for _ in 0..3 {
+            a.session("PUBLIC").await;
+        }
+        for (length, is_kept) in [(1_000, true), (3_000, false)] {
+            let reply = a.get(&format!("/sessions?q={}&limit=2", "x".repeat(length))).await;
+            let next = link(&reply, "next").unwrap();
+            reply.expect(200);
+            let found = parameters(&next);
+            assert_eq!(found.iter().any(|(name, _)| name == "q"), is_kept, "{next}");
+            assert!(found.iter().any(|(name, value)| name == "limit" && value == "2"), "{next}");
+        }
+    }
+
+    async fn parameters_are_given_once(server) {
+        let a = server.client("a").await;
+        let id = a.session("PUBLIC").await;
+        let [participants, messages, events] =
+            ["participants", "messages", "events"].map(|list| format!("/sessions/{id}/{list}"));
+        for (path, query, name) in [
+            ("/sessions", "limit=1&limit=1", "limit"),
+            ("/sessions/public", "skip=0&q=x&%73kip=1", "skip"),
+            (&*participants, "include_email=true&include_email=false", "include_email"),
+            (&*messages, "before=5&before=6", "before"),
+            (&*events, "after=0&after=1", "after"),
+            (&*events, "wait=0&wait=0", "wait"),
+        ] {
+            let problem = a.get(&format!("{path}?{query}")).await.problem(400, "VALIDATION_INVALID_FORMAT");
+            assert_eq!(problem["details"]["fields"][0]["field"], name, "{path}?{query}");
+        }
+        a.get("/sessions?q=1&q=2").await.expect(200);
+    }
+
     async fn places_in_lists_are_checked(server) {
         let a = server.client("a").await;
         let id = a.session("PUBLIC").await;
@@ -382,13 +416,18 @@ on_every_store! {
         // What takes no key says so, and does nothing.
         let id = first["id"].as_str().unwrap();
         let c = server.client("c").await;
-        for (client, path, body) in [
-            (&c, "join", json!({})),
-            (&c, "leave", json!({})),
-            (&a, "participants", json!({ "user_id": "b" })),
-            (&a, "invite", json!({ "user_id": "b" })),
+        let [post, put, delete] = [reqwest::Method::POST, reqwest::Method::PUT, reqwest::Method::DELETE];
+        for (client, method, path, body) in [
+            (&c, &post, "/join", json!({})),
+            (&c, &post, "/leave", json!({})),
+            (&a, &post, "/participants", json!({ "user_id": "b" })),
+            (&a, &post, "/invite", json!({ "user_id": "b" })),
+            (&a, &put, "", json!({ "title": "Twice" })),
+            (&a, &put, "/participants/b/role", json!({ "role": "ADMIN" })),
+            (&a, &delete, "/participants/b", json!({})),
+            (&a, &delete, "", json!({})),
         ] {
-            let request = client.request(reqwest::Method::POST, &format!("/sessions/{id}/{path}"));
+            let request = client.request(method.clone(), &format!("/sessions/{id}{path}"));
             let reply = client.send(request.header("Idempotency-Key", "k").json(&body)).await;
             let problem = reply.problem(422, "VALIDATION_INVALID_VALUE");
             assert_eq!(problem["details"]["fields"][0]["field"], "Idempotency-Key");

@@ -180,6 +180,8 @@ async fn ways_to_say_who_one_is() {
     let public = a.session("PUBLIC").await;
     assert_eq!(refused(&own(&public), Some(&token("b"))).await, is(403, "SESSION_ACCESS_DENIED"));
     assert_eq!(refused("?session_id=1", Some(&token("b"))).await, is(400, "VALIDATION_INVALID_FORMAT"));
+    assert_eq!(refused("?after=-1", Some(&token("b"))).await, is(422, "VALIDATION_INVALID_VALUE"));
+    assert_eq!(refused("?after=1&after=1", Some(&token("b"))).await, is(400, "VALIDATION_INVALID_FORMAT"));
     assert_eq!(refused(&format!("{}&after=99", own(&id)), Some(&token("a"))).await, is(410, "RESYNC"));
 
     for (event, data) in [("authenticate", json!({ "token": "x" })), ("join_session", json!({ "session_id": id }))] {

@@ -230,8 +230,9 @@ impl MessageArguments {
 pub(super) fn messages(page: MessagePage, message: impl Fn(chatcore::model::Message) -> Message) -> MessageConnection {
     let MessagePage { messages, previous, next, total: count } = page;
     let mut connection = Connection::with_additional_fields(previous.is_some(), next.is_some(), total(count));
-    let edge =
-        |found: chatcore::model::Message| async_graphql::connection::Edge::new(found.seq.to_string(), message(found));
+    let edge = |found: chatcore::model::Message| {
+        async_graphql::connection::Edge::new(found.cursor().to_string(), message(found))
+    };
     connection.edges.extend(messages.into_iter().map(edge));
     connection
 }

@@ -108,11 +108,14 @@ async fn an_absent_variable_is_absent_in_every_place() {
     for query in [
         "subscription($x: ID) { allSessionEvents(after: {sessionId: $x, seq: 1}) { __typename } }",
         "subscription($p: PositionInput) { allSessionEvents(after: [$p]) { __typename } }",
-        "subscription($s: ID!, $q: Long) { allSessionEvents(after: [{sessionId: $s, seq: $q}]) { __typename } }",
     ] {
         let answer = next(&mut follow(&schema, &alice, query, json!({ "s": id }))).await;
         assert!(answer["data"].is_null() && codes(&answer).contains(&"VALIDATION_INVALID_VALUE"), "{query} {answer}");
     }
+    let neither =
+        "subscription($s: ID!, $q: Long) { allSessionEvents(after: [{sessionId: $s, seq: $q}]) { __typename } }";
+    let answer = next(&mut follow(&schema, &alice, neither, json!({ "s": id }))).await;
+    assert_eq!(codes(&answer), ["VALIDATION_REQUIRED_FIELD"], "{answer}");
     // What is given beside it is used.
     let ids = "query($a: ID!, $b: ID = \"nothing\") { nodes(ids: [$a, $b]) { id } }";
     let found = data(&schema, &alice, ids, json!({ "a": one["id"], "b": two["id"] })).await;

@@ -59,7 +59,7 @@ impl Events {
         _token: Query<Option<String>>,
     ) -> Answer<EventsReply, (OfSession, Params, Streams)> {
         let Listener { principal, form } = listener;
-        let (id, after) = (session_id.0.0, after.0.map(CursorParam::cursor).transpose()?);
+        let (id, after) = (session_id.0.0, after.0.map(|CursorParam(cursor)| cursor).transpose()?);
         let asked = Asked {
             start: Start::or_beginning(after),
             limit: natural("limit", limit.0)?,

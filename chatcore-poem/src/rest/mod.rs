@@ -76,7 +76,7 @@ fn idempotency_key(request: &Request) -> Result<Option<String>> {
 /// Refuses a key that would have no effect, so that no client relies on it.
 fn no_idempotency_key(request: &Request) -> Result<()> {
     if request.headers().contains_key(IDEMPOTENCY_KEY) {
-        let message = "not taken here: a retry has no second effect, and is answered by an error that says so";
+        let message = "not taken here: a retry has no second effect";
         return Err(Error::invalid(IDEMPOTENCY_KEY, Code::ValidationInvalidValue, message));
     }
     Ok(())

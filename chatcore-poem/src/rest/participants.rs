@@ -82,11 +82,13 @@ impl Participants {
     #[oai(path = "/sessions/:session_id/participants/:user_id/role", method = "put", operation_id = "changeRole")]
     async fn change_role(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         user_id: Path<UserParam>,
         body: StrictJson<RoleRequest>,
     ) -> Answer<Reply<ParticipantResponse>, (OfSession, Body)> {
+        no_idempotency_key(request)?;
         let role = body.0.role.into();
         Ok(Reply::new(self.0.chat.change_role(&caller.0, session_id.0.0, &user_id.0.0, role).await?))
     }
@@ -97,10 +99,12 @@ impl Participants {
     #[oai(path = "/sessions/:session_id/participants/:user_id", method = "delete", operation_id = "removeParticipant")]
     async fn remove(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         user_id: Path<UserParam>,
-    ) -> Answer<Reply<MessageOnly>, OfSession> {
+    ) -> Answer<Reply<MessageOnly>, (OfSession, Params)> {
+        no_idempotency_key(request)?;
         self.0.chat.remove_participant(&caller.0, session_id.0.0, &user_id.0.0).await?;
         Ok(Reply::new(MessageOnly { message: "Participant removed successfully".to_owned() }))
     }

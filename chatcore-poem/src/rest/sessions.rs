@@ -97,10 +97,12 @@ impl Sessions {
     #[oai(path = "/sessions/:session_id", method = "put", operation_id = "updateSession")]
     async fn update(
         &self,
+        request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
         body: StrictJson<UpdateSessionRequest>,
     ) -> Answer<Reply<SessionResponse>, (OfSession, Body, Conflict)> {
+        no_idempotency_key(request)?;
         Ok(Reply::new(self.0.chat.update_session(&caller.0, session_id.0.0, body.0.into()).await?))
     }
 
@@ -108,7 +110,13 @@ impl Sessions {
     ///
     /// For its owner.
     #[oai(path = "/sessions/:session_id", method = "delete", operation_id = "deleteSession")]
-    async fn delete(&self, caller: Caller, session_id: Path<SessionParam>) -> Answer<Done, OfSession> {
+    async fn delete(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+    ) -> Answer<Done, (OfSession, Params)> {
+        no_idempotency_key(request)?;
         self.0.chat.delete_session(&caller.0, session_id.0.0).await?;
         Ok(Done)
     }

@@ -7,7 +7,11 @@ use chatcore_http::{ClientAddress, Handshake, UnknownPlace, UserPlace, bearer_or
 use poem::{Endpoint, Request, Response};
 
 use super::socket;
-use crate::{problem::ApiError, state::State};
+use crate::{
+    extract::{check_query, cursor_after},
+    problem::ApiError,
+    state::State,
+};
 
 /// The endpoint at `/ws`.
 pub(crate) struct WsEndpoint;
@@ -35,21 +39,19 @@ async fn open(state: Arc<State>, request: &Request) -> Result<Response> {
     let handshake = Handshake::of(request, sockets.options(), None)?;
     let opening = check(&state, request).await?;
     // A message in its longest encoding.
-    let longest = 64 * state.chat.limits().message_chars;
+    let longest = state.chat.limits().message_chars.saturating_mul(64);
     handshake.open(request, &sockets, longest, |stream| socket::run(stream, state, opening))
 }
 
 async fn check(state: &State, request: &Request) -> Result<Opening> {
+    check_query(request)?;
     let query: HashMap<String, String> = request.params().map_err(|_| Error::malformed("query", "cannot be parsed"))?;
-    let parameter = |name: &str, message: &str| Error::malformed(name, message);
     let session_id = match query.get("session_id") {
-        Some(text) => Some(text.parse().map_err(|_| parameter("session_id", "a session's id is a UUID"))?),
+        Some(text) => Some(text.parse().map_err(|_| Error::malformed("session_id", "a session's id is a UUID"))?),
         None => None,
     };
     let after = match query.get("after") {
-        Some(text) => {
-            Some(text.parse().map_err(|_| parameter("after", "a position in the session's log, or a cursor"))?)
-        }
+        Some(text) => Some(cursor_after(text)?),
         None => None,
     };
     let start = Start::or_now(after);

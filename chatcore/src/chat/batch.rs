@@ -236,7 +236,13 @@ impl Chat {
             go_on(asked, viewed, |(asked, limit), viewed| Ok((asked, Wanted::of(&viewed?, asked.window, limit))));
         let wanted = self.within_logs(wanted).await;
         let events = self.pages_of_events(wanted.iter().flatten().copied().collect()).await?;
-        let found = go_on(wanted, events, |wanted, events| Ok((wanted.head, events?)));
+        let lost: Vec<_> = wanted.iter().map(|wanted| wanted.as_ref().ok().map(Wanted::end)).collect();
+        let mut found = go_on(wanted, events, |wanted, events| Ok((wanted.head, events?)));
+        for (found, end) in found.iter_mut().zip(lost) {
+            if let (Err(Error::Resync { .. }), Some((session_id, head))) = (&found, end) {
+                *found = Err(resync(&*self.inner.store, session_id, head).await);
+            }
+        }
         let senders = found.iter().flatten().flat_map(|(_, events)| events).map(|event| &event.actor);
         let profiles = self.inner.profiles.find(senders.collect()).await?;
         let page = |(head, events): (_, Vec<_>)| page(head, &events, &profiles);

@@ -245,7 +245,7 @@ impl Chat {
     pub(super) async fn publish(&self, hint: Hint) {
         let notifier = Arc::clone(&self.inner.notifier);
         let mut publishing = Box::pin(async move {
-            if AssertUnwindSafe(notifier.publish(hint)).catch_unwind().await.is_err() {
+            if AssertUnwindSafe(async { notifier.publish(hint).await }).catch_unwind().await.is_err() {
                 tracing::error!("the notifier panicked; a hint is lost");
             }
         });

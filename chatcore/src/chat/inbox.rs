@@ -62,7 +62,8 @@ struct Shared {
 /// What all streams of one user share.
 struct Bell {
     user: UserId,
-    arrivals: broadcast::Sender<SessionId>,
+    /// `None` where any session may be new.
+    arrivals: broadcast::Sender<Option<SessionId>>,
     known: Mutex<Known>,
 }
 
@@ -80,7 +81,7 @@ struct Known {
 /// Tells a stream of arrivals.
 pub(super) struct Inbox {
     shared: Arc<Shared>,
-    arrivals: broadcast::Receiver<SessionId>,
+    arrivals: broadcast::Receiver<Option<SessionId>>,
     /// Held by all of the user's streams.
     bell: Option<Arc<Bell>>,
 }
@@ -119,11 +120,7 @@ impl Inboxes {
             }
             Inbox { shared: Arc::clone(&self.0), arrivals: bell.arrivals.subscribe(), bell: Some(bell) }
         };
-        let mut searcher = locked(&self.0.searcher);
-        if !searcher.as_ref().is_some_and(Task::runs) {
-            let (shared, pause) = (Arc::downgrade(&self.0), self.0.interval);
-            *searcher = Some(Task::spawn("search for memberships", pause, move || search(Weak::clone(&shared))));
-        }
+        self.0.keep_searching();
         Ok(inbox)
     }
 
@@ -139,7 +136,7 @@ impl Inboxes {
             if let Some(bell) = users.get(user).and_then(Weak::upgrade) {
                 locked(&bell.known).told.insert(session_id);
                 // An error means that the last stream has just ended.
-                let _ = bell.arrivals.send(session_id);
+                let _ = bell.arrivals.send(Some(session_id));
             }
         }
     }
@@ -148,9 +145,10 @@ impl Inboxes {
 impl Inbox {
     /// Waits for an arrival.
     pub(super) async fn arrival(&mut self) -> Arrival {
+        self.shared.keep_searching();
         match self.arrivals.recv().await {
-            Ok(session_id) => Arrival::Into(session_id),
-            Err(broadcast::error::RecvError::Lagged(_)) => Arrival::Unknown,
+            Ok(Some(session_id)) => Arrival::Into(session_id),
+            Ok(None) | Err(broadcast::error::RecvError::Lagged(_)) => Arrival::Unknown,
             // Its sender is held by this very inbox.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
@@ -201,7 +199,7 @@ impl Bell {
         let Known { found, told, left } = &mut *known;
         if let Some(found) = found {
             for session_id in present.iter().filter(|id| !found.contains(id) && !told.contains(id)) {
-                let _ = self.arrivals.send(*session_id);
+                let _ = self.arrivals.send(Some(*session_id));
             }
         }
         *found = Some(present.union(told).filter(|id| !left.contains(id)).copied().collect());
@@ -236,7 +234,35 @@ async fn search(shared: Weak<Shared>) {
     }
 }
 
+/// Wakes streams when it is dropped with the task that has it. A task can end with its runtime, and the streams start another one.
+struct Ended(Weak<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            let bells: Vec<_> = locked(&shared.users).values().filter_map(Weak::upgrade).collect();
+            for bell in bells {
+                let _ = bell.arrivals.send(None);
+                shared.forget(bell);
+            }
+        }
+    }
+}
+
 impl Shared {
+    /// Starts the search where none runs.
+    fn keep_searching(self: &Arc<Self>) {
+        let mut searcher = locked(&self.searcher);
+        if !searcher.as_ref().is_some_and(Task::runs) {
+            let shared = Arc::downgrade(self);
+            let ended = Ended(Weak::clone(&shared));
+            *searcher = Some(Task::spawn("search for memberships", self.interval, move || {
+                let _ = &ended;
+                search(Weak::clone(&shared))
+            }));
+        }
+    }
+
     /// Gives a bell back, which may be the last to hold it.
     fn forget(&self, bell: Arc<Bell>) {
         let mut users = locked(&self.users);

@@ -144,8 +144,12 @@ impl Profiles {
             self.callers.insert(user.clone(), Arc::new(Caller { record, read_at }));
             return Ok(());
         }
-        tracing::warn!("a profile was written by others each time");
-        Err(Error::Unavailable)
+        // It is written by others each time, or it is there and cannot be read. What is only shown must refuse no use case.
+        tracing::warn!(%user, "a profile could not be written; it is tried again later");
+        let record = updated(&ProfileRecord::unknown(user.clone()), &said);
+        let record = record.unwrap_or_else(|| ProfileRecord::unknown(user.clone()));
+        self.callers.insert(user.clone(), Arc::new(Caller { record, read_at: Instant::now() }));
+        Ok(())
     }
 
     /// The profiles of these users; of whom nothing is known, the id stands for the name.

@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use super::{Chat, govern::Viewable, profiles, view};
 use crate::{
     error::{Error, Result},
-    model::{Bound, Event, Message, MessagePage, MessageWindow, Profile, Seq, SessionId, UserId},
+    model::{Bound, Cursor, Event, Message, MessagePage, MessageWindow, Profile, Seq, SessionId, UserId},
     store::{ChatStore, FactsQuery, Freshness, Head, LogRange, StoreError},
 };
 
@@ -39,6 +39,15 @@ pub(super) async fn oldest(store: &dyn ChatStore, session_id: SessionId, head: S
         middle = low + (high - low) / 2;
     }
     Ok(low - 1)
+}
+
+/// Refuses a part of a log that has a hole: a reader must not be told what comes after it.
+pub(super) fn dense(rows: Vec<Arc<Event>>) -> Result<Vec<Arc<Event>>, StoreError> {
+    let hole = rows.iter().zip(rows.iter().skip(1)).find(|(row, next)| row.seq + 1 != next.seq);
+    match hole {
+        Some((row, _)) => Err(StoreError::Corrupt(format!("no event after {}/{}", row.session_id, row.seq))),
+        None => Ok(rows),
+    }
 }
 
 /// The error for a position after which the kept log does not continue.
@@ -73,11 +82,18 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    /// The session, and the end of its log.
+    pub(super) const fn end(&self) -> (SessionId, Seq) {
+        (self.session_id, self.head.seq)
+    }
+}
+
 impl Chat {
     /// Part of a log; at most a few hundred rows.
     pub(super) async fn rows(&self, session_id: SessionId, from: Seq, to: Seq) -> Result<Vec<Arc<Event>>> {
         let found = self.inner.store.log(&[LogRange { session_id, from, to }]).await?;
-        Ok(found.into_iter().next().unwrap_or_default())
+        Ok(dense(found.into_iter().next().unwrap_or_default())?)
     }
 
     /// The messages of pages. The searches go on side by side: what each of them has to read next is one call of the store
@@ -108,8 +124,8 @@ pub(super) fn page(head: Head, events: &[Arc<Event>], profiles: &HashMap<UserId,
     let shown = |event: &Arc<Event>| view::message(event, profiles::of(profiles, &event.actor));
     let messages: Vec<Message> = events.iter().filter_map(shown).collect();
     MessagePage {
-        previous: messages.first().filter(|message| message.number > 1).map(|message| message.seq),
-        next: messages.last().filter(|message| message.number < head.number).map(|message| message.seq),
+        previous: messages.first().filter(|message| message.number > 1).map(Message::cursor),
+        next: messages.last().filter(|message| message.number < head.number).map(Message::cursor),
         messages,
         total: head.number,
     }
@@ -169,7 +185,8 @@ impl Search {
     /// The messages of a page.
     async fn page(&self) -> Result<Vec<Arc<Event>>> {
         let Wanted { session_id: _, head, window, limit } = self.wanted;
-        if let Some(events) = self.page_beside().await {
+        let (window, cursor) = window.parted();
+        if let Some(events) = self.page_beside(window, cursor).await? {
             return Ok(events);
         }
         // The page as message numbers: `first..=last`, empty when `last < first`.
@@ -188,27 +205,46 @@ impl Search {
         if first <= last { self.messages_between(first, last).await } else { Ok(Vec::new()) }
     }
 
-    /// The page next to a position, found with one read where nothing but messages stands there.
-    async fn page_beside(&self) -> Option<Vec<Arc<Event>>> {
-        let Wanted { session_id: _, head, window, limit } = self.wanted;
+    /// Refuses a cursor whose event the log does not have at that position. Where the log begins is for the caller to find.
+    fn check(&self, cursor: Option<Cursor>, row: Option<&Arc<Event>>) -> Result<()> {
+        match cursor {
+            Some(cursor) if !row.is_some_and(|row| cursor.agrees_with(row.cursor())) => {
+                Err(Error::Resync { oldest: 0, head: self.wanted.head.seq })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The page next to a position, found with one read where nothing but messages stands there. Checks the cursor that named the
+    /// position.
+    async fn page_beside(&self, window: MessageWindow, cursor: Option<Cursor>) -> Result<Option<Vec<Arc<Event>>>> {
+        let Wanted { session_id: _, head, window: _, limit } = self.wanted;
         let (mut rows, wanted) = match window {
             MessageWindow::Before(Bound::Seq(seq)) if seq > 1 => {
                 let last = head.seq.min(seq - 1);
-                let rows = self.rows(last.saturating_sub(limit.saturating_sub(1)).max(1), last).await;
+                let upto = last + u64::from(cursor.is_some());
+                let mut rows = self.rows(last.saturating_sub(limit.saturating_sub(1)).max(1), upto).await;
+                if cursor.is_some() {
+                    self.check(cursor, rows.pop().as_ref())?;
+                }
                 let before = rows.last().map_or(0, |event| event.number);
                 (rows, before.min(limit))
             }
             MessageWindow::After(Bound::Seq(seq)) if 0 < seq && seq < head.seq => {
                 let rows = self.rows(seq, head.seq.min(seq.saturating_add(limit))).await;
+                self.check(cursor, rows.first())?;
                 let upto = rows.first().map_or(0, |event| event.number);
                 (rows.into_iter().skip(1).collect(), (head.number - upto).min(limit))
             }
             MessageWindow::Before(_) | MessageWindow::After(_) | MessageWindow::Skip(_) | MessageWindow::Newest => {
-                return None;
+                if let Some(Cursor { seq: seq @ 1.., .. }) = cursor {
+                    self.check(cursor, self.rows(seq, seq).await.first())?;
+                }
+                return Ok(None);
             }
         };
         rows.retain(|event| event.kind.is_message());
-        (rows.len() as u64 == wanted).then_some(rows)
+        Ok((rows.len() as u64 == wanted).then_some(rows))
     }
 
     /// How many messages stand before a place.
@@ -216,8 +252,8 @@ impl Search {
         let head = self.wanted.head;
         match bound {
             Bound::Seq(0 | 1) => Ok(0),
-            Bound::Seq(seq) if seq > head.seq => Ok(head.number),
-            Bound::Seq(seq) => Ok(self.row(seq - 1).await?.number),
+            Bound::Seq(seq) | Bound::Cursor(Cursor { seq, .. }) if seq > head.seq => Ok(head.number),
+            Bound::Seq(seq) | Bound::Cursor(Cursor { seq, .. }) => Ok(self.row(seq.max(2) - 1).await?.number),
             Bound::Time(time) => self.number_where(|event| event.created_at >= time).await,
         }
     }
@@ -227,8 +263,8 @@ impl Search {
         let head = self.wanted.head;
         match bound {
             Bound::Seq(0) => Ok(0),
-            Bound::Seq(seq) if seq >= head.seq => Ok(head.number),
-            Bound::Seq(seq) => Ok(self.row(seq).await?.number),
+            Bound::Seq(seq) | Bound::Cursor(Cursor { seq, .. }) if seq >= head.seq => Ok(head.number),
+            Bound::Seq(seq) | Bound::Cursor(Cursor { seq, .. }) => Ok(self.row(seq.max(1)).await?.number),
             Bound::Time(time) => self.number_where(|event| event.created_at > time).await,
         }
     }

@@ -220,6 +220,7 @@ impl Reader {
                 Err(error) => return self.end(error),
                 Ok(views) if !views.is_empty() => self.ready.extend(views),
                 Ok(_) => {
+                    self.tail.revive().await;
                     let signal = match self.held.take() {
                         Some(signal) => Some(signal),
                         None => self.wait().await,

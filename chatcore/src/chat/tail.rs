@@ -4,11 +4,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream, stream::BoxStream};
+use futures_util::{FutureExt as _, StreamExt, stream, stream::BoxStream};
 use tokio::{
     sync::{broadcast, watch},
     time::{Instant, timeout, timeout_at},
@@ -16,7 +17,7 @@ use tokio::{
 
 use super::{
     profiles::Profiles,
-    read::resync_now,
+    read::{dense, resync_now},
     task::Task,
     view::{self, EventView, SignalView},
 };
@@ -61,13 +62,13 @@ struct Shared {
     kept: usize,
     kept_bytes: usize,
     open: Mutex<Open>,
+    /// Looks at the logs of the open tails. It ends when there are none.
+    poller: Mutex<Option<Task>>,
 }
 
 #[derive(Default)]
 struct Open {
     tails: HashMap<SessionId, Weak<Tail>>,
-    /// Looks at the logs of the open tails. It is done when there are none.
-    poller: Option<Task>,
 }
 
 /// The last events of one session.
@@ -88,8 +89,19 @@ struct Ring {
     events: VecDeque<Arc<EventView>>,
     bytes: usize,
     head: Cursor,
-    /// The log no longer has the event at `head`: the database was replaced by an older copy. This tail grows no more.
-    replaced: bool,
+    /// The last event that the log was seen to have: hints may have brought later ones.
+    confirmed: Cursor,
+    /// Why this tail grows no more.
+    end: Option<End>,
+}
+
+/// Why a tail ends, with all its readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The log no longer has the tail's last event: the database was replaced by an older copy.
+    Replaced,
+    /// The log cannot be read, or has a hole.
+    Corrupt,
 }
 
 impl Ring {
@@ -110,6 +122,9 @@ impl Ring {
 
     /// What reading the log from the position `asked` on says of the ring.
     fn compare(&self, asked: Seq, rows: &[Arc<Event>]) -> Found {
+        if !rows.is_sorted_by(|row, next| row.seq + 1 == next.seq) {
+            return Found::Hole;
+        }
         let all_agree =
             rows.iter().take_while(|row| row.seq <= self.head.seq).all(|row| self.agrees_with(row.cursor()));
         let Some(first) = rows.first() else {
@@ -134,6 +149,8 @@ enum Found {
     Trimmed,
     /// It has other events, or none, where the ring has its own.
     AnotherHistory,
+    /// It has a hole.
+    Hole,
 }
 
 /// Whether a log, read from `position` on, continues after the position.
@@ -161,6 +178,7 @@ impl Tails {
             kept: limits.tail_events.max(1),
             kept_bytes: limits.tail_bytes,
             open: Mutex::default(),
+            poller: Mutex::default(),
         }))
     }
 
@@ -178,27 +196,29 @@ impl Tails {
             }
             let fits = {
                 let ring = locked(&tail.ring);
-                !ring.replaced && ring.agrees_with(head)
+                ring.end.is_none() && ring.agrees_with(head)
             };
             if fits {
                 return Ok(tail);
             }
-            tail.replace();
+            tail.end(End::Replaced);
         }
         // The log is replaced again and again.
         Err(Error::Unavailable)
     }
 
     fn get(&self, session_id: SessionId, head: Cursor) -> Arc<Tail> {
+        let tail = self.open(session_id, head);
+        self.0.keep_polling();
+        tail
+    }
+
+    fn open(&self, session_id: SessionId, head: Cursor) -> Arc<Tail> {
         let mut open = locked(&self.0.open);
-        if !open.poller.as_ref().is_some_and(Task::runs) {
-            let (shared, pause) = (Arc::downgrade(&self.0), self.0.poll_interval);
-            open.poller = Some(Task::spawn("poller", pause, move || poll(Weak::clone(&shared))));
-        }
         if let Some(tail) = open.tails.get(&session_id).and_then(Weak::upgrade) {
             return tail;
         }
-        let ring = Ring { events: VecDeque::new(), bytes: 0, head, replaced: false };
+        let ring = Ring { events: VecDeque::new(), bytes: 0, head, confirmed: head, end: None };
         let tail = Arc::new(Tail {
             session_id,
             shared: Arc::clone(&self.0),
@@ -241,11 +261,32 @@ impl Tail {
         }
         let hints = self.shared.hints(self.session_id).await;
         let (tail, first) = (Arc::downgrade(self), Mutex::new(Some(hints)));
+        let ended = Ended({
+            let tail = Weak::clone(&tail);
+            move || {
+                if let Some(tail) = tail.upgrade() {
+                    tail.head.send_modify(|_| {});
+                }
+            }
+        });
         *listener = Some(Task::spawn("listener", self.shared.poll_interval, move || {
+            let _ = &ended;
             let hints = locked(&first).take().unwrap_or_else(|| stream::empty().boxed());
             listen(Weak::clone(&tail), hints)
         }));
         true
+    }
+
+    /// Starts again what ended with its runtime: the poller, and the listener of this tail.
+    pub(super) async fn revive(self: &Arc<Self>) {
+        self.shared.keep_polling();
+        let is_deaf = self.listener.try_lock().is_ok_and(|listener| !listener.as_ref().is_some_and(Task::runs));
+        if is_deaf
+            && self.listen().await
+            && let Err(error) = self.catch_up().await
+        {
+            tracing::warn!(session = %self.session_id, %error, "could not follow a log; the poller tries again");
+        }
     }
 
     /// The next events after a position, at least one where there are any: from memory, or, for a reader that is further behind
@@ -256,7 +297,10 @@ impl Tail {
     pub(super) async fn after(&self, position: Cursor) -> Result<Vec<Arc<EventView>>> {
         let ring_head = {
             let ring = locked(&self.ring);
-            if ring.replaced || !ring.agrees_with(position) {
+            if ring.end == Some(End::Corrupt) {
+                return Err(Error::Internal);
+            }
+            if ring.end.is_some() || !ring.agrees_with(position) {
                 None
             } else if position.seq >= ring.head.seq {
                 return Ok(Vec::new());
@@ -306,10 +350,42 @@ impl Tail {
             let rows = self.shared.rows(self.session_id, asked.max(1), asked + CHUNK).await?;
             let complete = (rows.len() as u64) < CHUNK;
             self.take_log(asked, rows).await?;
-            if complete || locked(&self.ring).replaced {
+            let ring = locked(&self.ring);
+            if complete || ring.end.is_some() || ring.head.seq == asked {
                 return Ok(());
             }
         }
+    }
+
+    /// Takes in what a poll found: the log from the head on, and the row at the confirmed position where that is another one.
+    async fn look(
+        &self,
+        (confirmed, head): (Cursor, Seq),
+        mut rows: Vec<Arc<Event>>,
+        seen: Option<Vec<Arc<Event>>>,
+    ) -> Result<()> {
+        if head > 0 && rows.is_empty() {
+            // A store that reads many logs at once gives nothing of one that it cannot read. Alone it says so.
+            rows = match self.shared.store.log(&[LogRange { session_id: self.session_id, from: head, to: head }]).await
+            {
+                Ok(found) => found.into_iter().next().unwrap_or_default(),
+                Err(StoreError::Corrupt(cause)) => {
+                    tracing::error!(cause, "a log cannot be read");
+                    self.end(End::Corrupt);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            };
+        }
+        // A row that was trimmed says nothing.
+        if seen.is_some_and(|seen| seen.first().is_some_and(|row| !confirmed.agrees_with(row.cursor()))) {
+            self.end(End::Replaced);
+            return Ok(());
+        }
+        let full = rows.len() as u64 >= CHUNK;
+        self.take_log(head, rows).await?;
+        // There may be more, which must not wait for the next poll.
+        if full { self.catch_up().await } else { Ok(()) }
     }
 
     /// Takes in what the log has from the position `asked` on, which was the ring's head when the log was read.
@@ -317,27 +393,44 @@ impl Tail {
         let _growing = self.growing.lock().await;
         let found = locked(&self.ring).compare(asked, &rows);
         match found {
-            Found::More => self.grow(rows).await,
+            Found::More => {
+                let last = rows.last().map(|row| row.cursor());
+                self.grow(rows).await?;
+                let mut ring = locked(&self.ring);
+                if let Some(last) = last.filter(|last| ring.confirmed.seq < last.seq && ring.agrees_with(*last)) {
+                    ring.confirmed = last;
+                }
+                Ok(())
+            }
             Found::Trimmed => {
                 // Readers that were at the ring's head find the gap when they read the log.
                 let before = rows.first().map_or(0, |first| first.seq - 1);
                 {
                     let mut ring = locked(&self.ring);
                     (ring.events, ring.bytes, ring.head) = (VecDeque::new(), 0, Cursor::from(before));
+                    ring.confirmed = ring.head;
                 }
                 self.grow(rows).await
             }
             Found::AnotherHistory => {
-                self.replace();
+                self.end(End::Replaced);
+                Ok(())
+            }
+            Found::Hole => {
+                self.end(End::Corrupt);
                 Ok(())
             }
         }
     }
 
-    /// Ends this tail, whose log was replaced: its readers are told by `RESYNC`, and the next reader gets a new tail.
-    fn replace(&self) {
-        if !std::mem::replace(&mut locked(&self.ring).replaced, true) {
-            tracing::warn!(session = %self.session_id, "a log continues from an older copy; its readers start again");
+    /// Ends this tail: its readers are told by `RESYNC`, or by an internal error, and the next reader gets a new tail.
+    fn end(&self, end: End) {
+        match locked(&self.ring).end.replace(end) {
+            Some(_) => {}
+            None if end == End::Replaced => {
+                tracing::warn!(session = %self.session_id, "a log continues from an older copy; its readers start again");
+            }
+            None => tracing::error!(session = %self.session_id, "a log cannot be read; its readers are ended"),
         }
         {
             let mut open = locked(&self.shared.open);
@@ -382,7 +475,7 @@ impl Tail {
         let views = view::views(&self.shared.profiles, events).await?;
         let head = {
             let mut ring = locked(&self.ring);
-            if ring.replaced {
+            if ring.end.is_some() {
                 return Ok(());
             }
             for view in views {
@@ -441,15 +534,55 @@ impl Tail {
     }
 }
 
+/// Wakes readers when it is dropped with the task that has it. A task can end with its runtime, and the readers start another one.
+struct Ended<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Ended<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 impl Shared {
+    /// Starts the poller where none runs.
+    fn keep_polling(self: &Arc<Self>) {
+        let mut poller = locked(&self.poller);
+        if !poller.as_ref().is_some_and(Task::runs) {
+            let shared = Arc::downgrade(self);
+            let ended = Ended({
+                let shared = Weak::clone(&shared);
+                move || {
+                    let tails = shared.upgrade().map(|shared| shared.open_tails()).unwrap_or_default();
+                    tails.iter().for_each(|tail| tail.head.send_modify(|_| {}));
+                }
+            });
+            *poller = Some(Task::spawn("poller", self.poll_interval, move || {
+                let _ = &ended;
+                poll(Weak::clone(&shared))
+            }));
+        }
+    }
+
+    fn open_tails(&self) -> Vec<Arc<Tail>> {
+        locked(&self.open).tails.values().filter_map(Weak::upgrade).collect()
+    }
+
     async fn rows(&self, session_id: SessionId, from: Seq, to: Seq) -> Result<Vec<Arc<Event>>> {
         let found = self.store.log(&[LogRange { session_id, from, to }]).await?;
-        Ok(found.into_iter().next().unwrap_or_default())
+        Ok(dense(found.into_iter().next().unwrap_or_default())?)
     }
 
     /// The hints of a session; none from a notifier that does not answer, which is then asked again.
     async fn hints(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
-        timeout(LISTEN_WAIT, self.notifier.listen(session_id)).await.unwrap_or_else(|_| stream::empty().boxed())
+        let listening = AssertUnwindSafe(async { self.notifier.listen(session_id).await }).catch_unwind();
+        match timeout(LISTEN_WAIT, listening).await {
+            Ok(Ok(hints)) => hints,
+            Ok(Err(_)) => {
+                tracing::error!("the notifier panicked; it is asked again");
+                stream::empty().boxed()
+            }
+            Err(_) => stream::empty().boxed(),
+        }
     }
 }
 
@@ -495,12 +628,12 @@ async fn poll(shared: Weak<Shared>) {
         let Some(interval) = shared.upgrade().map(|shared| shared.poll_interval) else { return };
         tokio::time::sleep(interval).await;
         let Some(shared) = shared.upgrade() else { return };
-        let tails: Vec<Arc<Tail>> = {
-            let mut open = locked(&shared.open);
-            let tails: Vec<_> = open.tails.values().filter_map(Weak::upgrade).collect();
+        let tails = {
+            let mut poller = locked(&shared.poller);
+            let tails = shared.open_tails();
             if tails.is_empty() {
-                // The next reader starts another one. This one is at its end.
-                open.poller = None;
+                // The next tail is opened first, and then finds no poller: it starts another one.
+                *poller = None;
                 return;
             }
             tails
@@ -510,25 +643,35 @@ async fn poll(shared: Weak<Shared>) {
 }
 
 impl Shared {
-    /// Takes in what the logs of tails have beyond them. Each look includes the tail's last event, which tells whether the log is
-    /// still the same one.
+    /// Takes in what the logs of tails have beyond them. Each look includes the tail's last event, and the last one that the log was
+    /// seen to have: they tell whether the log is still the same one.
     async fn look_at(&self, tails: &[Arc<Tail>]) {
-        let range = |tail: &Arc<Tail>| {
-            let head = *tail.head.borrow();
-            LogRange { session_id: tail.session_id, from: head.max(1), to: head + CHUNK }
-        };
-        let ranges: Vec<LogRange> = tails.iter().map(range).collect();
-        let asked = |range: &LogRange| range.to - CHUNK;
+        let known: Vec<(Cursor, Seq)> = tails
+            .iter()
+            .map(|tail| {
+                let ring = locked(&tail.ring);
+                (ring.confirmed, ring.head.seq)
+            })
+            .collect();
+        let news = tails.iter().zip(&known).map(|(tail, (_, head))| LogRange {
+            session_id: tail.session_id,
+            from: (*head).max(1),
+            to: head + CHUNK,
+        });
+        let hinted = |(confirmed, head): &(Cursor, Seq)| confirmed.seq > 0 && confirmed.seq < *head;
+        let seen = tails.iter().zip(&known).filter(|(_, known)| hinted(known)).map(|(tail, (confirmed, _))| LogRange {
+            session_id: tail.session_id,
+            from: confirmed.seq,
+            to: confirmed.seq,
+        });
+        let ranges: Vec<LogRange> = news.chain(seen).collect();
         match self.store.log(&ranges).await {
             Ok(found) => {
-                for ((tail, range), rows) in tails.iter().zip(&ranges).zip(found) {
-                    let full = rows.len() as u64 >= CHUNK;
-                    let taken = match tail.take_log(asked(range), rows).await {
-                        // There may be more: what is late already must not wait for the next round.
-                        Ok(()) if full => tail.catch_up().await,
-                        taken => taken,
-                    };
-                    if let Err(error) = taken {
+                let mut found = found.into_iter();
+                let news: Vec<_> = found.by_ref().take(tails.len()).collect();
+                for ((tail, known), rows) in tails.iter().zip(&known).zip(news) {
+                    let seen = if hinted(known) { found.next() } else { None };
+                    if let Err(error) = tail.look(*known, rows, seen).await {
                         tracing::warn!(session = %tail.session_id, %error, "could not follow a log");
                     }
                 }
@@ -540,6 +683,10 @@ impl Shared {
                 let (one, other) = tails.split_at(tails.len() / 2);
                 Box::pin(self.look_at(one)).await;
                 Box::pin(self.look_at(other)).await;
+            }
+            Err(StoreError::Corrupt(cause)) => {
+                tracing::error!(cause, "a log cannot be read");
+                tails.iter().for_each(|tail| tail.end(End::Corrupt));
             }
             Err(error) => tracing::warn!(session = ?ranges.first(), %error, "could not look for news; trying again"),
         }

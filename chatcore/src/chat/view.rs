@@ -15,6 +15,9 @@ use crate::{
 /// Encodings of one event that are kept; more of them are worked out each time.
 const KEPT_ENCODINGS: usize = 4;
 
+/// An encoding with what it made.
+type Kept = OnceLock<(TypeId, Box<dyn Any + Send + Sync>)>;
+
 /// A way to encode events for a transport. Its type is its name: two encodings with the same output are kept apart.
 pub trait Encoding: 'static {
     /// What it makes of an event.
@@ -35,22 +38,34 @@ pub struct EventView {
     /// The user whom it is about, where that is not the actor.
     pub subject: Option<Profile>,
     made: Instant,
-    encoded: [OnceLock<(TypeId, Box<dyn Any + Send + Sync>)>; KEPT_ENCODINGS],
+    encoded: [Kept; KEPT_ENCODINGS],
 }
 
 impl EventView {
     /// This event in an encoding. It is encoded once, however many connections ask, and kept with the event; the first four
-    /// encodings that ask are kept.
+    /// encodings that ask are kept. Connections that ask for the first time at the same moment may each encode it. An encoding may
+    /// ask for another one.
     #[must_use]
     pub fn encoded<E: Encoding>(&self) -> E::Output {
         let wanted = TypeId::of::<E>();
-        for kept in &self.encoded {
-            let (encoding, output) = kept.get_or_init(|| (wanted, Box::new(E::encode(self))));
-            if let Some(output) = output.downcast_ref::<E::Output>().filter(|_| *encoding == wanted) {
-                return output.clone();
+        let kept = |slot: &Kept| {
+            let (encoding, output) = slot.get()?;
+            output.downcast_ref::<E::Output>().filter(|_| *encoding == wanted).cloned()
+        };
+        if let Some(output) = self.encoded.iter().find_map(kept) {
+            return output;
+        }
+        // No slot is held meanwhile, so that another encoding can be asked for.
+        let output = E::encode(self);
+        for slot in &self.encoded {
+            if slot.set((wanted, Box::new(output.clone()))).is_ok() {
+                break;
+            }
+            if let Some(earlier) = kept(slot) {
+                return earlier;
             }
         }
-        E::encode(self)
+        output
     }
 
     /// Whether the names in it are as fresh as any that are looked up.

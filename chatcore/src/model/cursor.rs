@@ -23,7 +23,9 @@ impl Epoch {
     /// The epoch of an event that was accepted at this time.
     ///
     /// Times never fall along a log, and an older copy continues later than the lost events were accepted: so the time, in
-    /// microseconds, tells the histories apart at each position. It needs no storage, and is the same in every process.
+    /// microseconds, tells the histories apart at each position. It needs no storage, and is the same in every process. A clock that is
+    /// set back keeps the time of a log still until it has caught up: histories that part and meet again within that span are not told
+    /// apart.
     #[must_use]
     pub fn of(created_at: DateTime<Utc>) -> Self {
         Self(created_at.timestamp_micros().cast_unsigned())

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, Profile, Seq, SessionId};
+use super::{Cursor, MessageId, Profile, Seq, SessionId};
 
 /// Who speaks: a person, an assistant, or the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -64,6 +64,14 @@ pub struct MessageBody {
     pub message_type: MessageType,
     /// What it says.
     pub content: Content,
+}
+
+impl Message {
+    /// Its position with its epoch: what a page begins after, or ends before.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor::at(self.seq, self.created_at)
+    }
 }
 
 /// A message as it is shown.

@@ -4,7 +4,7 @@ use std::{ops::Deref, str::FromStr};
 
 use chrono::{DateTime, Utc};
 
-use super::{InvalidId, Message, Seq};
+use super::{Cursor, InvalidId, Message, Seq};
 
 /// A part of a list whose entries have ids of the type `K`.
 ///
@@ -79,11 +79,13 @@ impl<T, K> IntoIterator for ListPage<T, K> {
 pub enum Bound {
     /// A position.
     Seq(Seq),
+    /// A position whose event is the one that the cursor names: another history of the log is noticed.
+    Cursor(Cursor),
     /// A time; an event at exactly that time is neither before nor after it.
     Time(DateTime<Utc>),
 }
 
-/// From a number, which is a position, or from an RFC 3339 time.
+/// From a number, which is a position, from a cursor, or from an RFC 3339 time.
 ///
 /// In the query of a URL a plus sign stands for a space, so a client that writes the offset `+02:00` as it is sends a space
 /// in its place. Nothing else can be meant by that space, so it is read as the plus sign.
@@ -91,15 +93,15 @@ impl FromStr for Bound {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        if let Ok(seq) = text.parse() {
-            return Ok(Self::Seq(seq));
+        if let Ok(cursor) = text.parse::<Cursor>() {
+            return Ok(if cursor.epoch.is_some() { Self::Cursor(cursor) } else { Self::Seq(cursor.seq) });
         }
         let offset = |start: usize| Some(format!("{}+{}", text.get(..start)?, text.get(start..)?.strip_prefix(' ')?));
         let repaired = text.len().checked_sub("+hh:mm".len()).and_then(offset);
         let time = DateTime::parse_from_rfc3339(repaired.as_deref().unwrap_or(text));
         time.map(|time| Self::Time(time.to_utc())).map_err(|_| InvalidId {
             kind: "place in a log",
-            expected: "a position, or an RFC 3339 time like 2026-01-01T00:00:00Z; in a URL write the plus sign of an \
+            expected: "a position, a cursor, or an RFC 3339 time like 2026-01-01T00:00:00Z; in a URL write the plus sign of an \
                 offset as %2B",
         })
     }
@@ -119,10 +121,20 @@ pub enum MessageWindow {
 }
 
 impl MessageWindow {
+    /// The same window with a position alone, and the cursor that it named.
+    pub(crate) fn parted(self) -> (Self, Option<Cursor>) {
+        match self {
+            Self::Before(Bound::Cursor(cursor)) => (Self::Before(Bound::Seq(cursor.seq)), Some(cursor)),
+            Self::After(Bound::Cursor(cursor)) => (Self::After(Bound::Seq(cursor.seq)), Some(cursor)),
+            Self::Before(_) | Self::After(_) | Self::Skip(_) | Self::Newest => (self, None),
+        }
+    }
+
     /// Whether it begins or ends at a position that no client can know of a log with this head.
     pub(crate) const fn is_beyond(self, head: Seq) -> bool {
         match self {
-            Self::After(Bound::Seq(seq)) => seq > head,
+            Self::After(Bound::Seq(seq) | Bound::Cursor(Cursor { seq, .. }))
+            | Self::Before(Bound::Cursor(Cursor { seq, .. })) => seq > head,
             // The position after the head is the one before which everything stands.
             Self::Before(Bound::Seq(seq)) => seq > head.saturating_add(1),
             Self::After(Bound::Time(_)) | Self::Before(Bound::Time(_)) | Self::Skip(_) | Self::Newest => false,
@@ -135,10 +147,10 @@ impl MessageWindow {
 pub struct MessagePage {
     /// The messages, oldest first.
     pub messages: Vec<Message>,
-    /// Ask before this position for older ones; `None` where there are none.
-    pub previous: Option<Seq>,
-    /// Ask after this position for newer ones; `None` where there were none.
-    pub next: Option<Seq>,
+    /// Ask before this cursor for older ones; `None` where there are none.
+    pub previous: Option<Cursor>,
+    /// Ask after this cursor for newer ones; `None` where there were none.
+    pub next: Option<Cursor>,
     /// How many messages the session has.
     pub total: u64,
 }
@@ -154,6 +166,8 @@ mod tests {
         assert!(noon.is_some());
         for (text, expected) in [
             ("7", Some(Bound::Seq(7))),
+            ("7-5e0be100", "7-5e0be100".parse().ok().map(Bound::Cursor)),
+            ("7-5E0BE100", None),
             ("2026-01-01T12:00:00Z", noon),
             ("2026-01-01T14:00:00+02:00", noon),
             ("2026-01-01T14:00:00 02:00", noon),

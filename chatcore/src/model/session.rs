@@ -113,7 +113,7 @@ impl SessionDetails {
         let first = self.messages.first();
         MessagePage {
             messages: self.messages.clone(),
-            previous: first.filter(|message| message.number > 1).map(|message| message.seq),
+            previous: first.filter(|message| message.number > 1).map(Message::cursor),
             next: None,
             total: self.summary.message_count,
         }

@@ -248,6 +248,11 @@ async fn a_session_that_cannot_be_read_ends_alone() {
     // The hints of both are lost, so that only the poll brings news, of both sessions at once.
     *store.corrupt.lock().unwrap() = Some(broken);
     let elsewhere = Chat::new(store.intact());
+    let told = part(&mut all).await;
+    assert!(
+        matches!(told, AllDelivery::Ended { session_id, error: Error::Internal } if session_id == broken),
+        "{told:?}"
+    );
     for round in 0..3 {
         say(&elsewhere, &alice, broken, "cannot be read").await;
         say(&elsewhere, &alice, whole, "can be read").await;

@@ -32,21 +32,30 @@ fn readers_survive_the_runtime_of_the_first_reader() {
         let chat = Chat::builder(MemoryStore::new()).limits(limits.clone()).notifier(notifier).build();
         let alice = user("alice");
         let first = runtime();
-        let (id, kept) = first.block_on(async {
+        let (id, mut kept, mut kept_all) = first.block_on(async {
             let id = room(&chat, &alice, &[]).await;
-            (id, chat.subscribe(&alice, id, None).await.unwrap())
+            let mut all = chat.subscribe_all(&alice, &[]).await.unwrap();
+            in_time(all.next()).await.unwrap().unwrap();
+            (id, chat.subscribe(&alice, id, None).await.unwrap(), all)
         });
         drop(first);
         runtime().block_on(async {
+            // The first readers go on here, before anybody else subscribes.
+            let told = tokio::spawn({
+                let (chat, alice) = (chat.clone(), alice.clone());
+                async move { say(&chat, &alice, id, "for the first readers").await }
+            });
+            assert_eq!(next(&mut kept).await.event.seq, 2);
+            told.await.unwrap();
+            in_time(kept_all.next()).await.unwrap().unwrap();
             let mut events = chat.subscribe(&alice, id, None).await.unwrap();
             let mut all = chat.subscribe_all(&alice, &[]).await.unwrap();
             say(&chat, &alice, id, "in another runtime").await;
-            assert_eq!(next(&mut events).await.event.seq, 2);
+            assert_eq!(next(&mut events).await.event.seq, 3);
             for _ in 0..2 {
                 in_time(all.next()).await.unwrap().unwrap();
             }
         });
-        drop(kept);
     }
 }
 
@@ -62,6 +71,7 @@ async fn a_notifier_that_panics_or_hangs_fails_nothing() {
         }
 
         async fn listen(&self, _: SessionId) -> BoxStream<'static, Hint> {
+            assert!(self.0, "as the test wants it");
             std::future::pending().await
         }
     }

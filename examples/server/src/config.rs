@@ -4,7 +4,7 @@ use std::{
     collections::HashSet, ffi::OsString, fmt, fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
 };
 
-use chatcore::Rate;
+use chatcore::{Limits, Rate};
 use chatcore_poem::ServeOptions;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use figment::{
@@ -13,8 +13,14 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::environment;
+
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "chat-server.toml";
+/// The longest text of a message that can be set, in characters.
+const MOST_MESSAGE_CHARS: usize = 1_000_000;
+/// The most connections of a kind that can be set: more than any machine has, and few enough to be counted everywhere.
+const MOST_CONNECTIONS: usize = 100_000_000;
 
 /// What stops the server, in words for whoever started it.
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -137,7 +143,11 @@ impl FromStr for Adds {
         let rate = text.split_once('/').and_then(|(at_once, every)| {
             Some(Rate::new(at_once.trim().parse().ok()?, humantime::parse_duration(every.trim()).ok()?))
         });
-        rate.map(|rate| Self(Some(rate))).ok_or_else(|| format!("`{text}` is neither like `300/2s` nor `off`"))
+        let rate = rate.ok_or_else(|| format!("`{text}` is neither like `300/2s` nor `off`"))?;
+        if rate.every.is_zero() {
+            return Err(format!("`{text}` has a time of zero, which limits nothing: for no limit, say `off`"));
+        }
+        Ok(Self(Some(rate)))
     }
 }
 
@@ -171,7 +181,7 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<SocketAddr>,
     /// The folder for the database and the signing secret, made where it is missing; with --database it holds the secret only,
-    /// and with --database and a secret of your own it is not used [default: ./data]
+    /// and with --database and a secret of your own it has no use and is refused [default: ./data]
     #[arg(long, global = true, env = "CHAT_DATA", value_name = "FOLDER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
@@ -210,11 +220,12 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowed_origins: Vec<String>,
-    /// Largest body of a request and frame of a WebSocket, in bytes; 0 for what the longest message needs [default: 0]
+    /// Largest body of a request and frame of a WebSocket, in bytes: as many as the longest message needs, or more; 0 for just
+    /// as many [default: 0]
     #[arg(long, global = true, env = "CHAT_BODY_BYTES", value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     body_bytes: Option<usize>,
-    /// Longest text of a message, in characters [default: 8000]
+    /// Longest text of a message, in characters, from 1 to 1000000 [default: 8000]
     #[arg(long, global = true, env = "CHAT_MESSAGE_CHARS", value_name = "CHARACTERS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     message_chars: Option<usize>,
@@ -234,6 +245,24 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_SOCKETS_PER_USER", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sockets_per_user: Option<usize>,
+    /// WebSockets, event streams and long polls open at once in all [default: 10000]
+    #[arg(long, global = true, env = "CHAT_SOCKETS", value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sockets: Option<usize>,
+    /// WebSockets open at once that have not authenticated, per network address of the client; in all there can be 1000. A proxy
+    /// in front has one address for all clients: raise it there [default: 50]
+    #[arg(long, global = true, env = "CHAT_UNKNOWN_SOCKETS_PER_ADDRESS", value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_sockets_per_address: Option<usize>,
+    /// Connections open at once per network address of the client; further ones are answered with 429. A proxy in front has one
+    /// address for all clients: raise it there [default: 15000]
+    #[arg(long, global = true, env = "CHAT_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections_per_address: Option<usize>,
+    /// Connections open at once in all; further ones wait [default: 20000]
+    #[arg(long, global = true, env = "CHAT_CONNECTIONS", value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<usize>,
     /// How long a connection may be idle between two requests, like 75s or 5m; more than the idle timeout of a proxy or load balancer in
     /// front, or requests get lost [default: 75s]
     #[arg(long, global = true, env = "CHAT_IDLE_TIMEOUT", value_name = "TIME")]
@@ -278,6 +307,10 @@ pub(crate) struct Config {
     pub(crate) adds_per_invited: Adds,
     pub(crate) adds_per_pair: Adds,
     pub(crate) sockets_per_user: usize,
+    pub(crate) sockets: usize,
+    pub(crate) unknown_sockets_per_address: usize,
+    pub(crate) connections_per_address: usize,
+    pub(crate) connections: usize,
     pub(crate) idle_timeout: IdleTimeout,
     pub(crate) graphiql: bool,
     pub(crate) introspection: bool,
@@ -287,7 +320,8 @@ pub(crate) struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let (options, limits) = (chatcore_poem::Options::default(), chatcore::Limits::default());
+        let (options, limits) = (chatcore_poem::Options::default(), Limits::default());
+        let serving = ServeOptions::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             data: PathBuf::from("data"),
@@ -305,7 +339,11 @@ impl Default for Config {
             adds_per_invited: Adds(limits.adds_per_invited),
             adds_per_pair: Adds(limits.adds_per_pair),
             sockets_per_user: options.sockets_per_user,
-            idle_timeout: IdleTimeout(ServeOptions::default().idle_time),
+            sockets: options.sockets,
+            unknown_sockets_per_address: options.unknown_sockets_per_address,
+            connections_per_address: serving.connections_per_address,
+            connections: serving.connections,
+            idle_timeout: IdleTimeout(serving.idle_time),
             graphiql: true,
             introspection: true,
             // The database tells much about itself that is of no use to who runs a chat.
@@ -346,13 +384,19 @@ impl Settings {
         }
         let mut sources = Figment::from(Serialized::defaults(Config::default()));
         let mut from = "the settings are not valid".to_owned();
+        let mut names_data = self.data.is_some();
         if let Some((file, text)) = self.file()? {
+            names_data |= Figment::from(Toml::string(&text)).contains("data");
             sources = sources.merge(Toml::string(&text));
             from = format!("the settings are not valid; {} is one of their sources", file.display());
         }
         let config: Config =
             sources.merge(Serialized::defaults(self)).extract().map_err(|error| format!("{from}: {error}"))?;
         config.check()?;
+        config.check_numbers()?;
+        if names_data {
+            config.check_data_is_used()?;
+        }
         Ok(config)
     }
 
@@ -406,6 +450,45 @@ impl Config {
         }
         Ok(())
     }
+
+    /// Refuses limits with which the server would serve nobody, or refuse messages that it allows.
+    fn check_numbers(&self) -> Result<(), Failure> {
+        for (flag, number, most) in [
+            ("--message-chars", self.message_chars, MOST_MESSAGE_CHARS),
+            ("--sockets-per-user", self.sockets_per_user, MOST_CONNECTIONS),
+            ("--sockets", self.sockets, MOST_CONNECTIONS),
+            ("--unknown-sockets-per-address", self.unknown_sockets_per_address, MOST_CONNECTIONS),
+            ("--connections-per-address", self.connections_per_address, MOST_CONNECTIONS),
+            ("--connections", self.connections, MOST_CONNECTIONS),
+        ] {
+            if !(1..=most).contains(&number) {
+                return Err(format!("{flag} is {number}, and it can be from 1 to {most}").into());
+            }
+        }
+        let least = Limits { message_chars: self.message_chars, ..Limits::default() }.request_bytes();
+        if self.body_bytes != 0 && self.body_bytes < least {
+            return Err(format!(
+                "--body-bytes is {}, and the longest message that --message-chars {} allows needs {least}: give that or more, \
+                or 0 for just what it needs",
+                self.body_bytes, self.message_chars
+            )
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Refuses a data folder that would stay empty, since the database and the secret are elsewhere.
+    fn check_data_is_used(&self) -> Result<(), Failure> {
+        if self.database.is_none() {
+            return Ok(());
+        }
+        let secret = match &self.secret_file {
+            Some(_) => "--secret-file",
+            None if environment::value(environment::SECRET)?.is_some() => environment::SECRET,
+            None => return Ok(()),
+        };
+        Err(format!("--data is set, and with --database and {secret} it has no use: leave it out").into())
+    }
 }
 
 #[cfg(test)]
@@ -423,7 +506,7 @@ mod tests {
             let adds: Adds = text.parse().unwrap();
             assert_eq!((adds.0, String::from(adds).as_str()), (rate, text));
         }
-        for text in ["", "300", "300/", "/2s", "-1/2s", "300/2", "never", "OFF", "4294967296/1s"] {
+        for text in ["", "300", "300/", "/2s", "-1/2s", "300/2", "never", "OFF", "4294967296/1s", "0/0s", "5/0ms"] {
             assert!(text.parse::<Adds>().is_err(), "{text}");
         }
     }

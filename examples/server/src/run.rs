@@ -115,7 +115,12 @@ async fn start(config: &Config) -> Result<(), Failure> {
     // The one line on stdout, for people and for programs that start this one. Whoever does not read it is served all the same.
     Output::stdout().say(&format!("listening on http://{address}"));
     tracing::info!(%address, "listening");
-    let serving = ServeOptions { idle_time: config.idle_timeout.get(), ..ServeOptions::default() };
+    let serving = ServeOptions {
+        connections: config.connections,
+        connections_per_address: config.connections_per_address,
+        idle_time: config.idle_timeout.get(),
+        ..ServeOptions::default()
+    };
     frontend.serve(listener, app, serving, stopping.cancelled_owned()).await?;
     // What was acknowledged is on disk already, so a database that is slow to close holds nothing up.
     if tokio::time::timeout(CLOSING_TIME, store.close()).await.is_err() {
@@ -183,7 +188,9 @@ fn options(config: &Config) -> Result<Options, Failure> {
         origins,
         body_bytes: config.body_bytes,
         frame_bytes: config.body_bytes,
+        sockets: config.sockets,
         sockets_per_user: config.sockets_per_user,
+        unknown_sockets_per_address: config.unknown_sockets_per_address,
         ..Options::default()
     })
 }

@@ -343,9 +343,7 @@ impl GraphQl {
         let page = self.query(call, "messages", &arguments, &fields).await?;
         self.within_session(call, "messages", &arguments, &fields, &page).await;
         let info = &page["pageInfo"];
-        let place = |has: &str, cursor: &str| {
-            (info[has] == true).then(|| info[cursor].as_str().unwrap().parse::<u64>().unwrap())
-        };
+        let place = |has: &str, cursor: &str| (info[has] == true).then(|| info[cursor].clone());
         let messages: Value = nodes(&page).iter().map(message).collect();
         Ok(json!({
             "messages": messages, "previous": place("hasPreviousPage", "startCursor"),

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chatcore::model::{Event, MessageId, SessionId};
+use chatcore::model::{Cursor, Event, MessageId, SessionId};
 use serde_json::{Map, Value};
 
 use super::{canon::tidy, model::stay};
@@ -31,6 +31,7 @@ impl Normal {
             let seq = event.seq;
             let time = tidy(serde_json::to_value(event.created_at).unwrap());
             self.known.insert(time.as_str().unwrap().to_owned(), format!("time of {name}/{seq}"));
+            self.known.insert(event.cursor().to_string(), format!("cursor {name}/{seq}"));
             if let Some(stay) = stay(event) {
                 self.known.insert(stay, format!("stay since {name}/{seq}"));
             }
@@ -65,7 +66,8 @@ impl Normal {
             return format!("message {name}/{seq}");
         }
         let is_time = chrono::DateTime::parse_from_rfc3339(text).is_ok();
-        if is_time || text.parse::<SessionId>().is_ok() {
+        let is_cursor = text.parse::<Cursor>().is_ok_and(|cursor| cursor.epoch.is_some());
+        if is_time || is_cursor || text.parse::<SessionId>().is_ok() {
             let next = format!("unknown {}", self.unknown.len());
             return self.unknown.entry(text.to_owned()).or_insert(next).clone();
         }

@@ -11,6 +11,8 @@ use std::{
     process::Output,
 };
 
+use chatcore::Limits;
+use chatcore_tests::Socket;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
@@ -127,6 +129,7 @@ fn a_value_that_cannot_be_used_is_refused_by_name() {
         "CHAT_SECRET_FILE",
         "CHAT_ALLOWED_ORIGINS",
         "CHAT_BODY_BYTES",
+        "CHAT_CONNECTIONS_PER_ADDRESS",
         "CHAT_LOG",
         "CHAT_LOG_FORMAT",
         "CHAT_GRAPHIQL",
@@ -152,7 +155,43 @@ fn a_value_that_cannot_be_used_is_refused_by_name() {
     for value in ["0s", "soon", "75", "1000days", "-1s"] {
         refuses(data, &[], &[&format!("--idle-timeout={value}")], &["--idle-timeout"]);
     }
-    for line in ["data = \"\"", "database = \"\"", "log = \"\"", "secret_file = \"\"", "idle_timeout = \"0s\""] {
+    for flag in [
+        "--message-chars",
+        "--sockets-per-user",
+        "--sockets",
+        "--unknown-sockets-per-address",
+        "--connections-per-address",
+        "--connections",
+    ] {
+        let variable = format!("CHAT{}", flag[1..].replace('-', "_").to_uppercase());
+        refuses(data, &[], &[flag, "0"], &[&format!("{flag} is 0"), "from 1 to"]);
+        refuses(data, &[(variable.as_str(), OsStr::new("0"))], &[], &[&format!("{flag} is 0")]);
+        refuses(data, &[], &[flag, "18446744073709551615"], &[flag]);
+        refuses(data, &[], &[flag, "many"], &[flag]);
+    }
+    refuses(data, &[], &["--message-chars", "1000001"], &["--message-chars is 1000001", "from 1 to 1000000"]);
+    let least = |message_chars| Limits { message_chars, ..Limits::default() }.request_bytes();
+    for (chars, bytes) in [(8_000, 1), (8_000, least(8_000) - 1), (100, least(100) - 1), (1_000_000, least(8_000))] {
+        let (needed, bytes, chars) = (least(chars).to_string(), bytes.to_string(), chars.to_string());
+        let args = ["--body-bytes", bytes.as_str(), "--message-chars", chars.as_str()];
+        refuses(data, &[], &args, &["--body-bytes", "--message-chars", &needed]);
+    }
+    for flag in ["--adds-per-inviter", "--adds-per-invited", "--adds-per-pair"] {
+        for rate in ["0/0s", "5/0s", "300", "2s"] {
+            refuses(data, &[], &[flag, rate], &[flag, "off"]);
+        }
+    }
+    for line in [
+        "data = \"\"",
+        "database = \"\"",
+        "log = \"\"",
+        "secret_file = \"\"",
+        "idle_timeout = \"0s\"",
+        "body_bytes = 1",
+        "message_chars = 0",
+        "sockets_per_user = 0",
+        "connections_per_address = 0",
+    ] {
         fs::write(data.join("chat-server.toml"), line).unwrap();
         let name = line.split(' ').next().unwrap().replace('_', "-");
         refuses(data, &[], &[], &[&name]);
@@ -181,6 +220,64 @@ fn a_value_that_cannot_be_used_is_refused_by_name() {
         &user,
         &["--database-user", "ws://"],
     );
+    // A data folder for which nothing is left.
+    let unused = ["--data is set", "--database", "CHAT_SECRET"];
+    refuses(data, &[("CHAT_SECRET", secret)], &[&database[..], &["--data", "x"]].concat(), &unused);
+    refuses(data, &[("CHAT_SECRET", secret), ("CHAT_DATA", OsStr::new("x"))], &database, &unused);
+    let by_file = [&database[..], &["--data", "x", "--secret-file", "y"]].concat();
+    refuses(data, &[], &by_file, &["--data is set", "--database", "--secret-file"]);
+    fs::write(data.join("chat-server.toml"), "data = \"x\"\n").unwrap();
+    refuses(data, &[("CHAT_SECRET", secret)], &database, &unused);
+}
+
+#[test]
+fn values_at_the_edge_are_used() {
+    let folder = folder();
+    let data = folder.path();
+    let secret = [("CHAT_SECRET", OsStr::new(SECRET))];
+    let least = |message_chars| Limits { message_chars, ..Limits::default() }.request_bytes().to_string();
+    let (most_bytes, bytes) = (least(1_000_000), least(8_000));
+    for args in [
+        &["--message-chars", "1"][..],
+        &["--message-chars", "1000000", "--body-bytes", most_bytes.as_str()],
+        &["--body-bytes", bytes.as_str()],
+        &["--body-bytes", "0", "--sockets-per-user", "1", "--sockets", "1"],
+        &["--unknown-sockets-per-address", "1", "--connections-per-address", "1", "--connections", "1"],
+        &["--adds-per-inviter", "0/1s", "--adds-per-pair", "off"],
+        // The data folder has a use still, or is the default.
+        &["--data", "x"],
+        &["--database", "mem://"],
+    ] {
+        made_by(data, &secret, args);
+    }
+    made_by(data, &secret, &["--connections-per-address=100000000"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limits_per_address_can_be_set() {
+    let folder = folder();
+    let data = folder.path();
+    let server = Server::start_with(data, &["--database", "mem://", "--unknown-sockets-per-address", "1"]);
+    let first = Socket::try_open(&server.address, "", None, None).await;
+    assert!(first.is_ok());
+    let second = Socket::try_open(&server.address, "", None, None).await;
+    assert_eq!(second.err().map(|(status, _)| status), Some(429));
+    drop(first);
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+
+    fs::write(data.join("chat-server.toml"), "connections_per_address = 1\n").unwrap();
+    let server = Server::start_with(data, &["--database", "mem://"]);
+    let _first = std::net::TcpStream::connect(&server.address).unwrap();
+    let mut second = std::net::TcpStream::connect(&server.address).unwrap();
+    let answer = tokio::task::spawn_blocking(move || {
+        use std::io::Read as _;
+        second.set_read_timeout(Some(crate::kit::PATIENCE)).unwrap();
+        let mut answer = Vec::new();
+        second.read_to_end(&mut answer).map(|_| answer)
+    });
+    // It is turned away without a request.
+    assert!(answer.await.unwrap().unwrap().starts_with(b"HTTP/1.1 429"));
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
 }
 
 #[test]
