@@ -130,8 +130,34 @@ pub(crate) async fn participants(
         [one] => vec![engine.rows(SEATS, bind("list", List::of(one))).await?],
         many => engine.rows(MANY_SEATS, bind("lists", many.iter().map(List::of).collect::<Vec<_>>())).await?,
     };
+    let mut lists = Vec::with_capacity(found.len());
+    for (query, rows) in queries.iter().zip(found) {
+        lists.push(filled(engine, query, rows).await?);
+    }
+    Ok(lists)
+}
+
+/// The participants that were found. In the place of those that cannot be read come the next ones, since a part is shorter than asked
+/// for only where the list ends.
+async fn filled(
+    engine: &Engine,
+    query: &ParticipantsQuery,
+    mut rows: Vec<Value>,
+) -> Result<Vec<ParticipantRecord>, StoreError> {
     let record = |row| rows::row::<ParticipantRow>(row)?.record();
-    Ok(found.into_iter().map(|found| rows::readable(found, record)).collect())
+    let ParticipantsQuery { session_id, slice } = *query;
+    let (mut found, mut read, mut wanted) = (Vec::new(), 0_u64, slice.limit);
+    loop {
+        let count = rows.len() as u64;
+        found.extend(rows::readable(rows, record));
+        let missing = slice.limit.saturating_sub(found.len() as u64);
+        if count < wanted || missing == 0 {
+            return Ok(found);
+        }
+        (read, wanted) = (read + count, missing);
+        let slice = Slice { skip: slice.skip.saturating_add(read), limit: missing, ..slice };
+        rows = engine.rows(SEATS, bind("list", List::of(&ParticipantsQuery { session_id, slice }))).await?;
+    }
 }
 
 pub(crate) async fn sessions_of(

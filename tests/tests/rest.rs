@@ -222,7 +222,7 @@ on_every_store! {
         assert_eq!(
             keys(&made),
             [
-                "created_at", "description", "id", "is_active", "max_participants", "message_count", "messages",
+                "created_at", "cursor", "description", "id", "is_active", "max_participants", "message_count", "messages",
                 "owner_username", "participant_count", "participants", "seq", "session_type", "title", "updated_at",
                 "user_id",
             ]
