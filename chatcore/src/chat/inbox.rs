@@ -62,8 +62,8 @@ struct Shared {
 /// What all streams of one user share.
 struct Bell {
     user: UserId,
-    /// `None` where any session may be new.
-    arrivals: broadcast::Sender<Option<SessionId>>,
+    /// A session, and whether the user made or joined it; `None` where any session may be new.
+    arrivals: broadcast::Sender<Option<(SessionId, bool)>>,
     known: Mutex<Known>,
 }
 
@@ -81,17 +81,29 @@ struct Known {
 /// Tells a stream of arrivals.
 pub(super) struct Inbox {
     shared: Arc<Shared>,
-    arrivals: broadcast::Receiver<Option<SessionId>>,
+    arrivals: broadcast::Receiver<Option<(SessionId, bool)>>,
     /// Held by all of the user's streams.
     bell: Option<Arc<Bell>>,
 }
 
 /// News for a stream.
 pub(super) enum Arrival {
-    /// The user came into this session.
+    /// Somebody brought the user into this session, or another process did.
     Into(SessionId),
+    /// The user made or joined this session.
+    Own(SessionId),
     /// The user came into sessions that are not named: there were too many.
     Unknown,
+}
+
+impl Arrival {
+    fn of(told: Option<(SessionId, bool)>) -> Self {
+        match told {
+            Some((session_id, true)) => Self::Own(session_id),
+            Some((session_id, false)) => Self::Into(session_id),
+            None => Self::Unknown,
+        }
+    }
 }
 
 impl Inboxes {
@@ -126,17 +138,19 @@ impl Inboxes {
 
     /// Tells the streams of the users whom events brought into a session.
     pub(super) fn ring(&self, events: &[Arc<Event>]) {
-        let came: Vec<(&UserId, SessionId)> =
-            events.iter().filter_map(|event| Some((came(event)?, event.session_id))).collect();
+        let came: Vec<(&UserId, (SessionId, bool))> = events
+            .iter()
+            .filter_map(|event| came(event).map(|user| (user, (event.session_id, *user == event.actor))))
+            .collect();
         if came.is_empty() {
             return;
         }
         let users = locked(&self.0.users);
-        for (user, session_id) in came {
+        for (user, (session_id, is_own)) in came {
             if let Some(bell) = users.get(user).and_then(Weak::upgrade) {
                 locked(&bell.known).told.insert(session_id);
                 // An error means that the last stream has just ended.
-                let _ = bell.arrivals.send(Some(session_id));
+                let _ = bell.arrivals.send(Some((session_id, is_own)));
             }
         }
     }
@@ -147,10 +161,19 @@ impl Inbox {
     pub(super) async fn arrival(&mut self) -> Arrival {
         self.shared.keep_searching();
         match self.arrivals.recv().await {
-            Ok(Some(session_id)) => Arrival::Into(session_id),
-            Ok(None) | Err(broadcast::error::RecvError::Lagged(_)) => Arrival::Unknown,
+            Ok(arrival) => Arrival::of(arrival),
+            Err(broadcast::error::RecvError::Lagged(_)) => Arrival::Unknown,
             // Its sender is held by this very inbox.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+
+    /// An arrival that waits.
+    pub(super) fn waiting(&mut self) -> Option<Arrival> {
+        match self.arrivals.try_recv() {
+            Ok(arrival) => Some(Arrival::of(arrival)),
+            Err(broadcast::error::TryRecvError::Lagged(_)) => Some(Arrival::Unknown),
+            Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => None,
         }
     }
 
@@ -199,7 +222,7 @@ impl Bell {
         let Known { found, told, left } = &mut *known;
         if let Some(found) = found {
             for session_id in present.iter().filter(|id| !found.contains(id) && !told.contains(id)) {
-                let _ = self.arrivals.send(Some(*session_id));
+                let _ = self.arrivals.send(Some((*session_id, false)));
             }
         }
         *found = Some(present.union(told).filter(|id| !left.contains(id)).copied().collect());

@@ -134,6 +134,7 @@ impl Chat {
             streams: SelectAll::new(),
             streams_begun: 0,
             followed: HashMap::new(),
+            left_out: false,
             given_up: HashSet::new(),
             refused: HashSet::new(),
             ready: VecDeque::new(),
@@ -194,12 +195,32 @@ type Part = (SessionId, u64, Option<Result<Delivery>>);
 
 /// What is done before anything else is waited for.
 enum Due {
-    /// The caller may have come into this session.
+    /// The caller may be in this session.
     Arrival(SessionId),
+    /// The caller made or joined this session: it takes the place of another one where there is no room.
+    Own(SessionId),
     /// The caller may have come into any session.
     List,
     /// The caller may be allowed to view a session again.
     Refused,
+}
+
+impl From<Arrival> for Due {
+    fn from(arrival: Arrival) -> Self {
+        match arrival {
+            Arrival::Into(id) => Self::Arrival(id),
+            Arrival::Own(id) => Self::Own(id),
+            Arrival::Unknown => Self::List,
+        }
+    }
+}
+
+/// A session that has a stream.
+struct Followed {
+    /// The number of the stream: one that ends late says nothing about a newer one.
+    number: u64,
+    /// When the stream brought something, or began.
+    active: Instant,
 }
 
 struct Feed {
@@ -212,8 +233,10 @@ struct Feed {
     due: VecDeque<Due>,
     streams: SelectAll<BoxStream<'static, Part>>,
     streams_begun: u64,
-    /// The sessions that have a stream, with its number: a stream that ends late says nothing about a newer one.
-    followed: HashMap<SessionId, u64>,
+    /// The sessions that have a stream.
+    followed: HashMap<SessionId, Followed>,
+    /// Whether there was no room for a session.
+    left_out: bool,
     /// Those that ended with an error: their position is the client's to say.
     given_up: HashSet<SessionId>,
     /// Those that the caller is in and may not view: looked at again, and told of once.
@@ -254,25 +277,31 @@ impl Feed {
             };
             tokio::select! {
                 Some((id, number, part)) = self.streams.next() => match part {
-                    Some(Ok(delivery)) => return Some(Ok(AllDelivery::Delivered(delivery))),
+                    // The session has given its place to another one, or has a newer stream.
+                    _ if self.followed.get(&id).is_none_or(|followed| followed.number != number) => {}
+                    Some(Ok(delivery)) => {
+                        if let Some(followed) = self.followed.get_mut(&id) {
+                            followed.active = Instant::now();
+                        }
+                        return Some(Ok(AllDelivery::Delivered(delivery)));
+                    }
                     Some(Err(error)) => {
                         self.followed.remove(&id);
                         if let Err(error) = self.fail(id, error) {
                             return self.end(error);
                         }
                     }
-                    None if self.followed.get(&id) == Some(&number) => {
+                    None => {
                         self.followed.remove(&id);
                         self.inbox.left(id);
                         // They may be in it again already.
                         self.due.push_back(Due::Arrival(id));
+                        if self.left_out {
+                            self.due.push_back(Due::List);
+                        }
                     }
-                    None => {}
                 },
-                arrival = self.inbox.arrival() => self.due.push_back(match arrival {
-                    Arrival::Into(id) => Due::Arrival(id),
-                    Arrival::Unknown => Due::List,
-                }),
+                arrival = self.inbox.arrival() => self.due.push_back(arrival.into()),
                 _ = self.looks.tick(), if !self.refused.is_empty() => self.due.push_back(Due::Refused),
                 () = deadline => {}
             }
@@ -286,8 +315,18 @@ impl Feed {
 
     async fn follow_up(&mut self, due: &Due) -> Result<()> {
         match due {
-            Due::Arrival(id) => self.arrive(*id).await,
+            Due::Arrival(id) => self.arrive(*id, false).await,
+            Due::Own(id) => self.arrive(*id, true).await,
             Due::List => {
+                // A session that the caller has just come into begins with that event, and not with the list.
+                let arrived: Vec<Due> = std::iter::from_fn(|| self.inbox.waiting()).map(Due::from).collect();
+                for due in arrived {
+                    match due {
+                        Due::Arrival(id) => self.arrive(id, false).await?,
+                        Due::Own(id) => self.arrive(id, true).await?,
+                        Due::List | Due::Refused => {}
+                    }
+                }
                 let known = self.given_up.union(&self.refused).copied().collect();
                 let room = self.chat.inner.limits.stream_sessions.saturating_sub(self.followed.len());
                 self.take_most_active(&known, room).await
@@ -318,6 +357,7 @@ impl Feed {
         all.retain(|(id, _)| !self.followed.contains_key(id) && !known.contains(id));
         all.sort_unstable_by_key(|(id, head)| Reverse((head.at, *id)));
         let left_out = all.len().saturating_sub(room) as u64;
+        self.left_out = left_out > 0;
         all.truncate(room);
         self.open(all.into_iter().map(|(id, _)| (id, Start::Now)).collect()).await?;
         if left_out > 0 {
@@ -334,7 +374,7 @@ impl Feed {
                 self.ready.push_back(AllDelivery::Subscribed(position));
                 self.streams_begun += 1;
                 let number = self.streams_begun;
-                self.followed.insert(session_id, number);
+                self.followed.insert(session_id, Followed { number, active: Instant::now() });
                 self.refused.remove(&session_id);
                 self.given_up.remove(&session_id);
                 let parts = subscription.map(move |delivery| (session_id, number, Some(delivery)));
@@ -352,17 +392,21 @@ impl Feed {
                 self.refused.insert(session_id);
             }
             // An internal error is one log or record that cannot be read. The other sessions can be.
-            Error::Resync { .. } | Error::LimitExceeded { .. } | Error::Internal => {
+            Error::Resync { .. } | Error::Internal => {
                 self.given_up.insert(session_id);
             }
+            // It is followed once there is room.
+            Error::LimitExceeded { .. } => self.left_out = true,
             error => return Err(error),
         }
         self.ready.push_back(AllDelivery::Ended { session_id, error });
         Ok(())
     }
 
-    /// Follows a session that the caller came into, from the event on that brought them in.
-    async fn arrive(&mut self, id: SessionId) -> Result<()> {
+    /// Follows a session that the caller came into, from the event on that brought them in. A session that they made or joined
+    /// themselves takes the place of the one that brought nothing for the longest time: sessions that others brought them into
+    /// must not keep it out.
+    async fn arrive(&mut self, id: SessionId, is_own: bool) -> Result<()> {
         if self.followed.contains_key(&id) {
             return Ok(());
         }
@@ -379,7 +423,14 @@ impl Feed {
             Err(error) => return self.fail(id, error),
         }
         if !self.has_room().await? {
-            return self.fail(id, self.chat.too_many_sessions());
+            let quietest = self.followed.iter().min_by_key(|(_, followed)| followed.active).map(|(id, _)| *id);
+            match quietest.filter(|_| is_own) {
+                Some(quietest) => {
+                    self.followed.remove(&quietest);
+                    self.fail(quietest, self.chat.too_many_sessions())?;
+                }
+                None => return self.fail(id, self.chat.too_many_sessions()),
+            }
         }
         let subscription = match self.chat.arrival(&self.principal, id).await {
             Ok(Some(seq)) => self.chat.subscribe(&self.principal, id, seq - 1).await,

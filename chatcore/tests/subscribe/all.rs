@@ -132,7 +132,9 @@ async fn there_are_only_so_many() {
     let mut all = chat.subscribe_all(&bob, &[]).await.unwrap();
     announced(&mut all).await;
     announced(&mut all).await;
-    let third = room(&chat, &alice, &[&bob]).await;
+    let third = room(&chat, &alice, &[]).await;
+    let add = AddParticipant { user_id: bob.user_id.clone(), role: None };
+    chat.add_participant(&alice, third, add).await.unwrap();
     let told = part(&mut all).await;
     assert!(
         matches!(told, AllDelivery::Ended { session_id, error: Error::LimitExceeded { .. } } if session_id == third),
@@ -191,6 +193,37 @@ async fn somebody_who_is_brought_into_many_sessions_still_has_a_stream() {
     assert_eq!(told, 4);
     say(&chat, &alice, old, "more").await;
     while event(&mut all).await.0 != old {}
+}
+
+#[tokio::test]
+async fn a_session_of_ones_own_takes_the_place_of_a_quiet_one() {
+    let limits = Limits { stream_sessions: 2, ..Limits::default() };
+    let chat = Chat::builder(MemoryStore::new()).limits(limits).build();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let (first, second) = (room(&chat, &alice, &[&bob]).await, room(&chat, &alice, &[&bob]).await);
+    let mut all = chat.subscribe_all(&bob, &[]).await.unwrap();
+    announced(&mut all).await;
+    announced(&mut all).await;
+    say(&chat, &alice, first, "the other one is quiet").await;
+    assert_eq!(event(&mut all).await.0, first);
+    let own = session(&chat, &bob, SessionType::Private).await;
+    let told = part(&mut all).await;
+    assert!(
+        matches!(told, AllDelivery::Ended { session_id, error: Error::LimitExceeded { .. } } if session_id == second),
+        "{told:?}"
+    );
+    assert_eq!(announced(&mut all).await, (own, 0));
+    assert!(matches!(event(&mut all).await.2, EventKind::SessionCreated { .. }));
+    say(&chat, &alice, second, "not in this stream").await;
+    // With the room of a session that ends, it comes back.
+    chat.delete_session(&bob, own).await.unwrap();
+    assert_eq!(event(&mut all).await.2, EventKind::SessionDeleted);
+    assert_eq!(announced(&mut all).await, (second, 3));
+    say(&chat, &alice, second, "in this stream again").await;
+    assert_eq!(
+        event(&mut all).await,
+        (second, 4, chat.events(&bob, second, 3, None).await.unwrap().events[0].event.kind.clone())
+    );
 }
 
 #[tokio::test(start_paused = true)]
