@@ -329,6 +329,10 @@ on_every_store! {
         let page = async |query: &str| {
             let reply = a.get(&format!("/sessions/{id}/messages?{query}")).await;
             let link = reply.headers.get("link").map(|link| link.to_str().unwrap().to_owned()).unwrap_or_default();
+            // A link has cursors: each is a position, a hyphen and an epoch.
+            let mut parts = link.split('-');
+            let positions = parts.next().unwrap_or_default().to_owned();
+            let link = parts.fold(positions, |link, part| link + part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
             let texts: Vec<String> =
                 reply.expect(200).as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap().to_owned()).collect();
             (texts.join(" "), link)
