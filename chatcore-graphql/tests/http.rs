@@ -108,6 +108,7 @@ async fn types_of_answers() {
         (Some("application/json"), JSON, ""),
         (Some("APPLICATION/JSON"), JSON, ""),
         (Some("application/json;charset=UTF-8"), JSON, ""),
+        (Some("application/json ; q=0.5"), JSON, ""),
         (Some("application/graphql-response+json"), GRAPHQL, ""),
         (Some("application/graphql-response+json; charset=utf-8, application/json; charset=utf-8"), GRAPHQL, ""),
         (Some("application/json, application/graphql-response+json"), GRAPHQL, ""),
@@ -157,6 +158,9 @@ async fn types_of_bodies() {
         "Application/JSON; Charset=\"UTF-8\"",
         "application/json;charset=utf-8",
         "application/json; charset=utf8",
+        "application/json ;charset=utf-8",
+        "application/json;;charset=utf-8;",
+        "application/json;\tcharset=utf-8",
         "application/json; charset=\"UTF8\"",
     ] {
         assert_eq!(plain(Sent { content_type: Some(ok), body: &text, ..POST }).await.status, 200, "{ok}");

@@ -235,7 +235,11 @@ text_param!(
     /// A position in a log in a query, with or without its epoch. What is none is kept for the operation to refuse,
     /// which says what would be right.
     CursorParam(Result<Cursor, Error>),
-    MetaSchema::new("string")
+    // A client that is generated from the document can give the number as a number.
+    MetaSchema {
+        any_of: ["integer", "string"].map(|kind| MetaSchemaRef::Inline(Box::new(MetaSchema::new(kind)))).into(),
+        ..MetaSchema::ANY
+    }
 );
 
 impl CursorParam {

@@ -270,7 +270,14 @@ fn other_transport() -> ServerError {
 
 /// `application/json`, in UTF-8.
 fn is_json(content_type: &str) -> bool {
-    content_type.parse::<Mime>().is_ok_and(|mime| mime.essence_str() == JSON && in_utf8(&mime))
+    media(content_type).is_some_and(|mime| mime.essence_str() == JSON && in_utf8(&mime))
+}
+
+/// A media type. White space around the semicolons, and parameters that are empty, are allowed (RFC 9110, section 5.6.6), and the
+/// library knows neither.
+fn media(text: &str) -> Option<Mime> {
+    let parts: Vec<&str> = text.split(';').map(str::trim).filter(|part| !part.is_empty()).collect();
+    parts.join(";").parse().ok()
 }
 
 fn in_utf8(mime: &Mime) -> bool {
@@ -293,7 +300,7 @@ impl Accepted {
         let Some(accept) = accept else { return Self { graphql: 1000, ..Self::default() } };
         let ranges: Vec<(Mime, u16)> = accept
             .split(',')
-            .filter_map(|range| range.trim().parse::<Mime>().ok())
+            .filter_map(media)
             .filter(in_utf8)
             .map(|range| {
                 let quality = range.get_param("q").map_or(Some(1000), |q| quality(q.as_str()));
