@@ -119,7 +119,7 @@ impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
     }
 }
 
-/// Whether a request asks for a WebSocket. The client is told what its handshake lacks.
+/// Whether a request asks for a WebSocket. A handshake that lacks something gets an error that names the missing part.
 ///
 /// Over HTTP/1.0 an operation in a body is carried out, since `Upgrade` is to be ignored there (RFC 9110, section 7.8).
 fn opens_socket(request: &Request) -> bool {

@@ -20,7 +20,7 @@ const FIRST: usize = 64 << 10;
 /// The error of a read beyond that.
 pub(crate) const TOO_MUCH: io::ErrorKind = io::ErrorKind::FileTooLarge;
 
-/// An upgraded connection. It takes no more than 64 KiB until its [`Known`] is told that the caller is known.
+/// An upgraded connection. It accepts at most 64 KiB before the caller is authenticated (see [`Known`]).
 pub struct Connection {
     io: Upgraded,
     read: usize,

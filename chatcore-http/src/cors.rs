@@ -7,7 +7,7 @@ use poem::{
 
 use crate::Options;
 
-/// The methods that a page may use. Which of them a path has is told by its answer, which the page can read.
+/// The methods that a page may use. A path that lacks one answers 405, and the page can read that answer.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 
 /// The headers that a page may send. The asterisk allows all others, in browsers that know it; it never stands for

@@ -86,7 +86,7 @@ fn list<'a>(request: &'a Request, name: &header::HeaderName) -> impl Iterator<It
 
 /// Checks the preconditions of a request for something that has no entity tag (RFC 9110, section 13.1). Without tags,
 /// `If-Match` with a tag never holds; with `If-None-Match: *`, a request that changes something never holds. Times are
-/// ignored, as they must be where no time of a change is told. Call it once the caller is known, before anything is done.
+/// ignored, as for every resource without `Last-Modified`. Call it after authentication and before any change.
 ///
 /// # Errors
 /// [`Refused`](Error::Refused) with `PRECONDITION_FAILED`.

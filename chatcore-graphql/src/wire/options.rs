@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What the transports allow. The size of bodies is limited by whoever reads them.
+/// The limits of the transports. The host that reads a body from the network limits its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireOptions {
     /// Requests that one body may hold, as a JSON array. With 1, arrays are refused.
@@ -13,8 +13,8 @@ pub struct WireOptions {
     pub heartbeat: Duration,
     /// How long a WebSocket may take to say who it is.
     pub init_time: Duration,
-    /// Largest message of a WebSocket, in bytes. Whoever reads from the network lets larger ones through, up to a bound of its own,
-    /// so that they can be answered.
+    /// Largest message of a WebSocket, in bytes. The host passes larger messages on, up to its own bound, so that the protocol can
+    /// answer them with an error.
     pub message_bytes: usize,
     /// Operations that a WebSocket may have open at once.
     pub operations_per_socket: usize,
