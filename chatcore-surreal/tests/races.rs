@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chatcore::{
     StoreError,
-    model::{EventKind, SessionId, UserId},
+    model::{EventKind, MessageEvent, SessionId, UserId},
     store::{Change, ChatStore, Committed, Conflicting, Freshness, ParticipantsQuery, Slice},
 };
 use chatcore_surreal::SurrealStore;
@@ -216,6 +216,6 @@ async fn cached_facts_notice_what_another_process_did() {
             facts(&*stores[0], session.id, asked, Freshness::Fresh).await;
         }
         let log = log(&*stores[0], session.id).await;
-        assert_eq!(log.iter().filter(|event| matches!(event.kind, EventKind::MessageSent { .. })).count(), 0);
+        assert_eq!(log.iter().filter(|event| matches!(event.kind, EventKind::Message(MessageEvent::Sent { .. }))).count(), 0);
     }
 }

@@ -16,8 +16,8 @@ use chatcore::{
     Chat, Error, MemoryStore, Principal,
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     model::{
-        EventKind, MessageWindow, Page, Participant, ParticipantRole, Profile, Seq, SessionDetails, SessionId,
-        SessionType, UserId,
+        EventKind, MessageEvent, MessageWindow, Page, Participant, ParticipantEvent, ParticipantRole, Profile, Seq,
+        SessionDetails, SessionEvent, SessionId, SessionType, UserId,
     },
     permission::{ActionKind, Denial, PermissionTable},
 };
@@ -347,26 +347,26 @@ impl World {
                 people.retain(|one| one.profile.user_id != *user);
             };
             match &event.kind {
-                EventKind::SessionCreated { .. } => panic!("not after a snapshot"),
-                EventKind::SessionUpdated { changes } => {
+                EventKind::Session(SessionEvent::Created { .. }) => panic!("not after a snapshot"),
+                EventKind::Session(SessionEvent::Updated { changes }) => {
                     changes.apply(&mut summary.session);
                     summary.session.updated_at = event.created_at;
                 }
-                EventKind::SessionDeleted => summary.session.is_active = false,
-                EventKind::ParticipantJoined { participant_id, role } => {
+                EventKind::Session(SessionEvent::Deleted) => summary.session.is_active = false,
+                EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
                     people.push(came(*participant_id, &view.actor, *role));
                 }
-                EventKind::ParticipantAdded { participant_id, role, .. } => {
+                EventKind::Participant(ParticipantEvent::Added { participant_id, role, .. }) => {
                     people.push(came(*participant_id, view.subject.as_ref().unwrap(), *role));
                 }
-                EventKind::ParticipantLeft => gone(&event.actor, people),
-                EventKind::ParticipantRemoved { user_id } => gone(user_id, people),
-                EventKind::ParticipantRoleChanged { user_id, previous, role } => {
+                EventKind::Participant(ParticipantEvent::Left) => gone(&event.actor, people),
+                EventKind::Participant(ParticipantEvent::Removed { user_id }) => gone(user_id, people),
+                EventKind::Participant(ParticipantEvent::RoleChanged { user_id, previous, role }) => {
                     let one = people.iter_mut().find(|one| one.profile.user_id == *user_id).unwrap();
                     assert_eq!(one.role, *previous);
                     one.role = *role;
                 }
-                EventKind::MessageSent { .. } => {}
+                EventKind::Message(MessageEvent::Sent { .. }) => {}
             }
             summary.session.participant_count = u32::try_from(people.len()).unwrap();
         }

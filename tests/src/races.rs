@@ -15,7 +15,7 @@ use chatcore::{
     Chat, Principal,
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     model::{
-        ClientId, Content, Event, EventKind, MessageBody, MessageType, ParticipantRole, SessionId, SessionType,
+        ClientId, Content, Event, EventKind, MessageEvent, ParticipantEvent, SessionEvent, MessageBody, MessageType, ParticipantRole, SessionId, SessionType,
         SpeakerRole, UserId,
     },
     store::{ChatStore, FactsQuery, Freshness, LogRange},
@@ -352,7 +352,7 @@ impl Race {
 }
 
 fn is_update(event: &Arc<Event>) -> bool {
-    matches!(event.kind, EventKind::SessionUpdated { .. })
+    matches!(event.kind, EventKind::Session(SessionEvent::Updated { .. }))
 }
 
 /// Reads a log from its start and looks whether each event was allowed where it stands, by rules written down a second time.
@@ -372,36 +372,36 @@ pub fn check(log: &[Arc<Event>]) {
         let actor = people.get(&event.actor).copied();
         let leads = matches!(actor, Some(Owner | Admin));
         let allowed = match &event.kind {
-            EventKind::SessionCreated { session, .. } => {
+            EventKind::Session(SessionEvent::Created { session, .. }) => {
                 (open, cap) = (session.session_type, session.max_participants);
                 people.insert(&event.actor, Owner);
                 seq == 1
             }
-            EventKind::SessionUpdated { changes } => {
+            EventKind::Session(SessionEvent::Updated { changes }) => {
                 open = changes.session_type.unwrap_or(open);
                 cap = changes.max_participants.unwrap_or(cap);
                 leads && (open != SessionType::Private || people.len() == 1) && people.len() <= cap as usize
             }
-            EventKind::SessionDeleted => {
+            EventKind::Session(SessionEvent::Deleted) => {
                 deleted = true;
                 actor == Some(Owner)
             }
-            EventKind::ParticipantJoined { role, .. } => {
+            EventKind::Participant(ParticipantEvent::Joined { role, .. }) => {
                 let new = people.insert(&event.actor, *role).is_none();
                 new && open == SessionType::Public && people.len() <= cap as usize
             }
-            EventKind::ParticipantAdded { user_id, role, .. } => {
+            EventKind::Participant(ParticipantEvent::Added { user_id, role, .. }) => {
                 let new = people.insert(user_id, *role).is_none();
                 new && leads && open != SessionType::Private && people.len() <= cap as usize
             }
-            EventKind::ParticipantLeft => people.remove(&event.actor).is_some_and(|role| role != Owner),
-            EventKind::ParticipantRemoved { user_id } => {
+            EventKind::Participant(ParticipantEvent::Left) => people.remove(&event.actor).is_some_and(|role| role != Owner),
+            EventKind::Participant(ParticipantEvent::Removed { user_id }) => {
                 leads && people.remove(user_id).is_some_and(|role| role != Owner)
             }
-            EventKind::ParticipantRoleChanged { user_id, role, .. } => {
+            EventKind::Participant(ParticipantEvent::RoleChanged { user_id, role, .. }) => {
                 leads && people.insert(user_id, *role).is_some_and(|role| role != Owner)
             }
-            EventKind::MessageSent { client_id, .. } => {
+            EventKind::Message(MessageEvent::Sent { client_id, .. }) => {
                 let fresh = client_id.as_ref().is_none_or(|id| clients.insert((&event.actor, id), seq).is_none());
                 fresh && matches!(actor, Some(Owner | Admin | Member)) && actor != Some(Viewer)
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Enum, ID, Interface, Object, SimpleObject, Union};
 use chatcore::{
     chat::{AllDelivery, Delivery as Delivered, EventView, Position, SignalView},
-    model::{self, EventKind, ParticipantId, SessionChanges, Signal},
+    model::{self, EventKind, MessageEvent, ParticipantEvent, SessionEvent, ParticipantId, SessionChanges, Signal},
 };
 
 use super::{
@@ -249,23 +249,23 @@ impl SessionEvent {
     pub(super) fn new(view: Arc<EventView>, loads: impl FnOnce() -> Arc<Loads>) -> async_graphql::Result<Self> {
         let kind = view.event.kind.clone();
         Ok(match kind {
-            EventKind::SessionCreated { session, participant_id } => {
+            EventKind::Session(SessionEvent::Created { session, participant_id }) => {
                 SessionCreated { view, session, participant_id }.into()
             }
-            EventKind::SessionUpdated { changes } => SessionUpdated { view, changes }.into(),
-            EventKind::SessionDeleted => SessionDeleted { view }.into(),
-            EventKind::ParticipantJoined { participant_id, role } => {
+            EventKind::Session(SessionEvent::Updated { changes }) => SessionUpdated { view, changes }.into(),
+            EventKind::Session(SessionEvent::Deleted) => SessionDeleted { view }.into(),
+            EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
                 ParticipantJoined { view, participant_id, role }.into()
             }
-            EventKind::ParticipantAdded { user_id: _, participant_id, role } => {
+            EventKind::Participant(ParticipantEvent::Added { user_id: _, participant_id, role }) => {
                 ParticipantAdded { view, participant_id, role }.into()
             }
-            EventKind::ParticipantLeft => ParticipantLeft { view }.into(),
-            EventKind::ParticipantRemoved { user_id: _ } => ParticipantRemoved { view }.into(),
-            EventKind::ParticipantRoleChanged { user_id: _, previous, role } => {
+            EventKind::Participant(ParticipantEvent::Left) => ParticipantLeft { view }.into(),
+            EventKind::Participant(ParticipantEvent::Removed { user_id: _ }) => ParticipantRemoved { view }.into(),
+            EventKind::Participant(ParticipantEvent::RoleChanged { user_id: _, previous, role }) => {
                 ParticipantRoleChanged { view, previous, role }.into()
             }
-            EventKind::MessageSent { body: _, client_id } => {
+            EventKind::Message(MessageEvent::Sent { body: _, client_id }) => {
                 let message = view.message().ok_or_else(|| crate::field_error(&chatcore::Error::Internal))?;
                 MessageSent { view, message: Message { message, loads: loads() }, client_id }.into()
             }

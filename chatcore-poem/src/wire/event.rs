@@ -3,7 +3,7 @@
 use chatcore::{
     Error,
     chat::{Encoding, EventPage, EventView, SignalView},
-    model::{Cursor, EventKind, Profile, SessionId, Signal},
+    model::{Cursor, EventKind, MessageEvent, ParticipantEvent, SessionEvent, Profile, SessionId, Signal},
 };
 use chatcore_http::tungstenite::Utf8Bytes;
 use poem_openapi::Object;
@@ -65,14 +65,14 @@ fn person(profile: &Profile) -> Value {
 /// What an event is called.
 pub(crate) const fn event_name(kind: &EventKind) -> &'static str {
     match kind {
-        EventKind::SessionCreated { .. } => "session_created",
-        EventKind::SessionUpdated { .. } => "session_updated",
-        EventKind::SessionDeleted => "session_deleted",
-        EventKind::ParticipantJoined { .. } | EventKind::ParticipantAdded { .. } => "user_joined",
-        EventKind::ParticipantLeft => "user_left",
-        EventKind::ParticipantRemoved { .. } => "participant_removed",
-        EventKind::ParticipantRoleChanged { .. } => "participant_role_changed",
-        EventKind::MessageSent { .. } => "message_received",
+        EventKind::Session(SessionEvent::Created { .. }) => "session_created",
+        EventKind::Session(SessionEvent::Updated { .. }) => "session_updated",
+        EventKind::Session(SessionEvent::Deleted) => "session_deleted",
+        EventKind::Participant(ParticipantEvent::Joined { .. }) | EventKind::Participant(ParticipantEvent::Added { .. }) => "user_joined",
+        EventKind::Participant(ParticipantEvent::Left) => "user_left",
+        EventKind::Participant(ParticipantEvent::Removed { .. }) => "participant_removed",
+        EventKind::Participant(ParticipantEvent::RoleChanged { .. }) => "participant_role_changed",
+        EventKind::Message(MessageEvent::Sent { .. }) => "message_received",
     }
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn event_frame(view: &EventView) -> Outgoing {
     let session_id = event.session_id.to_string();
     let subject = view.subject.as_ref().unwrap_or(&view.actor);
     let mut data = match &event.kind {
-        EventKind::SessionCreated { session, participant_id } => json!({
+        EventKind::Session(SessionEvent::Created { session, participant_id }) => json!({
             "title": session.title,
             "description": session.description,
             "session_type": WireSessionType::from(session.session_type),
@@ -106,7 +106,7 @@ pub(crate) fn event_frame(view: &EventView) -> Outgoing {
             "user": person(subject),
             "participant_id": participant_id.to_string(),
         }),
-        EventKind::SessionUpdated { changes } => {
+        EventKind::Session(SessionEvent::Updated { changes }) => {
             let mut changed = serde_json::Map::new();
             if let Some(title) = &changes.title {
                 changed.insert("title".to_owned(), json!(title));
@@ -122,9 +122,9 @@ pub(crate) fn event_frame(view: &EventView) -> Outgoing {
             }
             json!({ "changes": changed, "updated_by": view.actor.user_id })
         }
-        EventKind::SessionDeleted => json!({ "deleted_by": view.actor.user_id }),
-        EventKind::ParticipantJoined { participant_id, role }
-        | EventKind::ParticipantAdded { participant_id, role, .. } => {
+        EventKind::Session(SessionEvent::Deleted) => json!({ "deleted_by": view.actor.user_id }),
+        EventKind::Participant(ParticipantEvent::Joined { participant_id, role })
+        | EventKind::Participant(ParticipantEvent::Added { participant_id, role, .. }) => {
             let added_by = view.subject.as_ref().map(|_| &view.actor.user_id);
             json!({
                 "user": person(subject),
@@ -133,17 +133,17 @@ pub(crate) fn event_frame(view: &EventView) -> Outgoing {
                 "added_by": added_by,
             })
         }
-        EventKind::ParticipantLeft => json!({ "user_id": subject.user_id }),
-        EventKind::ParticipantRemoved { user_id } => {
+        EventKind::Participant(ParticipantEvent::Left) => json!({ "user_id": subject.user_id }),
+        EventKind::Participant(ParticipantEvent::Removed { user_id }) => {
             json!({ "user_id": user_id, "removed_by": view.actor.user_id })
         }
-        EventKind::ParticipantRoleChanged { user_id, previous, role } => json!({
+        EventKind::Participant(ParticipantEvent::RoleChanged { user_id, previous, role }) => json!({
             "user_id": user_id,
             "role": WireRole::from(*role),
             "previous_role": WireRole::from(*previous),
             "changed_by": view.actor.user_id,
         }),
-        EventKind::MessageSent { body: _, client_id } => {
+        EventKind::Message(MessageEvent::Sent { body: _, client_id }) => {
             let message = view.message().map(MessageResponse::from);
             json!({ "message": message, "client_id": client_id })
         }

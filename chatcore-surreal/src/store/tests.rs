@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use chatcore::{
     model::{
-        Content, EventKind, MessageBody, MessageType, NewEvent, ParticipantId, SessionId, SessionType, SpeakerRole,
+        Content, EventKind, MessageEvent, SessionEvent, MessageBody, MessageType, NewEvent, ParticipantId, SessionId, SessionType, SpeakerRole,
     },
     store::{Conflicting, ProfilePart, Write},
 };
@@ -20,7 +20,7 @@ mod disk;
 fn message(id: SessionId, said: &str) -> Change {
     let content = Content::Text(said.to_owned());
     let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
-    let kind = EventKind::MessageSent { body, client_id: None };
+    let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None });
     let event = NewEvent { actor: UserId::new("ana").expect("a user id"), created_at: Utc::now(), kind };
     Change { session_id: id, decided_at: 0, events: vec![event], writes: Vec::new(), claim: None }
 }
@@ -227,7 +227,7 @@ fn creation(id: SessionId) -> Change {
         created_at: now,
         updated_at: now,
     };
-    let kind = EventKind::SessionCreated { session: session.clone(), participant_id: ParticipantId(Uuid::now_v7()) };
+    let kind = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: ParticipantId(Uuid::now_v7()) });
     let event = NewEvent { actor: owner, created_at: now, kind };
     Change { session_id: id, decided_at: 0, events: vec![event], writes: vec![Write::Session(session)], claim: None }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chatcore::{
     StoreError,
     model::{
-        ClientId, Content, Event, EventKind, MessageBody, MessageType, NewEvent, ParticipantId, ParticipantRole,
+        ClientId, Content, Event, EventKind, MessageEvent, ParticipantEvent, SessionEvent, MessageBody, MessageType, NewEvent, ParticipantId, ParticipantRole,
         Session, SessionId, SessionType, SpeakerRole, Standing, UserId,
     },
     store::{
@@ -66,14 +66,14 @@ pub(crate) fn change(
 
 pub(crate) fn creation(session: &Session) -> Change {
     let owner = stay(session.id, &session.owner, ParticipantRole::Owner);
-    let kind = EventKind::SessionCreated { session: session.clone(), participant_id: owner.id };
+    let kind = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: owner.id });
     change(session.id, 0, &session.owner, kind, vec![Write::Session(session.clone()), Write::Participant(owner)])
 }
 
 pub(crate) fn text(text: &str) -> EventKind {
     let content = Content::Text(text.to_owned());
     let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
-    EventKind::MessageSent { body, client_id: None }
+    EventKind::Message(MessageEvent::Sent { body, client_id: None })
 }
 
 pub(crate) fn message(id: SessionId, decided_at: u64, actor: &UserId, said: &str) -> Change {
@@ -97,7 +97,7 @@ pub(crate) fn joining(facts: &SessionFacts, who: &UserId) -> Option<Change> {
         return None;
     }
     let record = stay(session.id, who, ParticipantRole::Member);
-    let kind = EventKind::ParticipantJoined { participant_id: record.id, role: ParticipantRole::Member };
+    let kind = EventKind::Participant(ParticipantEvent::Joined { participant_id: record.id, role: ParticipantRole::Member });
     let counted = Session { participant_count: session.participant_count + 1, ..session };
     Some(change(counted.id, facts.head.seq, who, kind, vec![Write::Session(counted), Write::Participant(record)]))
 }
@@ -106,7 +106,7 @@ pub(crate) fn removing(facts: &SessionFacts, who: &UserId) -> Option<Change> {
     let session = facts.session.clone()?;
     let record = facts.participants.first().cloned().flatten()?;
     let record = ParticipantRecord { standing: Standing::Former(record.standing.role()?), ..record };
-    let kind = EventKind::ParticipantRemoved { user_id: who.clone() };
+    let kind = EventKind::Participant(ParticipantEvent::Removed { user_id: who.clone() });
     let counted = Session { participant_count: session.participant_count - 1, ..session };
     let owner = counted.owner.clone();
     Some(change(counted.id, facts.head.seq, &owner, kind, vec![Write::Session(counted), Write::Participant(record)]))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     Chat,
     govern::Viewable,
+    lists::{Seated, Slice},
     participants::show,
     profiles,
     read::{Wanted, page, resync},
@@ -20,7 +21,7 @@ use crate::{
         SessionDetails, SessionId, SessionSummary, Standing, UserId,
     },
     permission::{AddressFacts, Denial, may_see_address},
-    store::{Head, LogRange, ParticipantRecord, ParticipantsQuery, Slice},
+    store::{Head, LogRange, ParticipantRecord},
 };
 
 /// A page of a session's messages, as [`Chat::messages`] gives it.
@@ -50,7 +51,7 @@ enum Roll {
     /// Not yet, or the list is not of the same time.
     Open(Viewable),
     /// Both held at the same time.
-    Called(Viewable, Vec<ParticipantRecord>),
+    Called(Viewable, Vec<Arc<ParticipantRecord>>),
 }
 
 impl Roll {
@@ -101,7 +102,7 @@ impl Chat {
         let viewed = self.viewable(&principal.user_id, ids.iter().copied()).await?;
         let owners = viewed.iter().flatten().map(|viewed| &viewed.session.owner);
         let profiles = self.inner.profiles.find(owners.collect()).await?;
-        let summary = |viewed: Viewable| summary(viewed.session, viewed.head, &profiles);
+        let summary = |viewed: Viewable| summary(Arc::unwrap_or_clone(viewed.session), viewed.head, &profiles);
         Ok(viewed.into_iter().map(|viewed| viewed.map(summary)).collect())
     }
 
@@ -176,7 +177,7 @@ impl Chat {
         let details = |(viewed, records, events): (Viewable, _, Vec<_>)| {
             let Viewable { head, session, reader: _ } = viewed;
             SessionDetails {
-                summary: summary(session, head, &profiles),
+                summary: summary(Arc::unwrap_or_clone(session), head, &profiles),
                 participants: show(records, &profiles, |_| false),
                 messages: page(head, &events, &profiles).messages,
                 seq: head.seq,
@@ -190,7 +191,7 @@ impl Chat {
         &self,
         user: &UserId,
         ids: &[SessionId],
-    ) -> Result<Vec<Result<(Viewable, Vec<ParticipantRecord>)>>> {
+    ) -> Result<Vec<Result<(Viewable, Vec<Arc<ParticipantRecord>>)>>> {
         let slice = Slice::first(u64::from(self.inner.limits.page_default));
         let viewed = self.viewable(user, ids.iter().copied()).await?;
         let mut rolls: Vec<_> = viewed.into_iter().map(|viewed| viewed.map(Roll::Open)).collect();
@@ -199,8 +200,8 @@ impl Chat {
             if open.is_empty() {
                 break;
             }
-            let queries: Vec<_> = open.iter().map(|id| ParticipantsQuery { session_id: *id, slice }).collect();
-            let lists = self.inner.store.participants(&queries).await?;
+            let queries: Vec<_> = open.iter().map(|id| Seated { session_id: *id, slice }).collect();
+            let lists = self.seated(&queries).await?;
             let again = self.viewable(user, open.into_iter()).await?;
             let mut read = lists.into_iter().zip(again);
             let mut call = |roll| match roll {
@@ -295,14 +296,14 @@ impl Chat {
         let user = &principal.user_id;
         let query = |asked: &ParticipantsOf| {
             let (limit, slice) = self.inner.limits.slice(asked.page)?;
-            Ok((ParticipantsQuery { session_id: asked.session_id, slice }, limit, asked.with_email))
+            Ok((Seated { session_id: asked.session_id, slice }, limit, asked.with_email))
         };
-        let id = |(query, ..): &(ParticipantsQuery, u64, bool)| query.session_id;
+        let id = |(query, ..): &(Seated<ParticipantId>, u64, bool)| query.session_id;
         let asked: Vec<_> = asked.iter().map(query).collect();
         let viewed = self.viewable(user, asked.iter().flatten().map(id)).await?;
         let asked = go_on(asked, viewed, |asked, viewed| viewed.map(|_| asked));
         let queries: Vec<_> = asked.iter().flatten().map(|(query, ..)| *query).collect();
-        let lists = self.inner.store.participants(&queries).await?;
+        let lists = self.seated(&queries).await?;
         // Decided again, because a list is newer than the first decision: who was removed meanwhile must not learn of
         // those who came after that.
         let again = self.viewable(user, asked.iter().flatten().map(id)).await?;

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    slice,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -20,16 +19,19 @@ use crate::{
     model::{Event, EventKind, NewEvent, Session, SessionId, Standing, UserId},
     notify::Hint,
     permission::{Action, Denial, Facts, SessionState},
-    store::{Change, Committed, FactsQuery, Freshness, Head, ParticipantRecord, SessionFacts, StoreError, Write},
+    store::{
+        Change, Committed, FactsQuery, Freshness, Head, Key, ParticipantRecord, Participants, Record, SessionFacts,
+        Sessions, StoreError, TypedKey, Write, typed,
+    },
 };
 
 /// What is known of a session when something is decided.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) head: Head,
-    session: Option<Session>,
-    pub(super) actor: Option<ParticipantRecord>,
-    pub(super) target: Option<ParticipantRecord>,
+    session: Option<Arc<Session>>,
+    pub(super) actor: Option<Arc<ParticipantRecord>>,
+    pub(super) target: Option<Arc<ParticipantRecord>>,
     has_target: bool,
 }
 
@@ -38,24 +40,26 @@ fn standing(record: Option<&ParticipantRecord>) -> Standing {
 }
 
 impl Known {
-    fn of(facts: SessionFacts, has_target: bool) -> Self {
-        let SessionFacts { head, session, participants } = facts;
-        let mut records = participants.into_iter();
-        let (actor, target) = (records.next().flatten(), records.next().flatten());
-        Self { head, session, actor, target, has_target }
+    /// Facts whose records are the session's, the actor's and the target's.
+    fn of(facts: SessionFacts, has_target: bool) -> Result<Self> {
+        let SessionFacts { head, governance: _, records } = facts;
+        let mut records = records.into_iter();
+        let session = understood(records.next().flatten())?;
+        let (actor, target) = (participant(records.next().flatten())?, participant(records.next().flatten())?);
+        Ok(Self { head, session, actor, target, has_target })
     }
 
     pub(super) fn facts(&self) -> Facts {
         Facts {
-            session: self.session.as_ref().map(SessionState::from),
-            actor: Some(standing(self.actor.as_ref())),
-            target: self.has_target.then(|| standing(self.target.as_ref())),
+            session: self.session.as_deref().map(SessionState::from),
+            actor: Some(standing(self.actor.as_deref())),
+            target: self.has_target.then(|| standing(self.target.as_deref())),
         }
     }
 
     /// The session; a decision that allowed something has seen it.
     pub(super) fn session(&self) -> Result<&Session> {
-        self.session.as_ref().ok_or(Error::Denied(Denial::Hidden))
+        self.session.as_deref().ok_or(Error::Denied(Denial::Hidden))
     }
 }
 
@@ -63,9 +67,29 @@ impl Known {
 #[derive(Debug)]
 pub(super) struct Viewable {
     pub(super) head: Head,
-    pub(super) session: Session,
-    /// How they stand to it.
-    pub(super) reader: Option<ParticipantRecord>,
+    pub(super) session: Arc<Session>,
+    /// How the reader stands to it.
+    pub(super) reader: Option<Arc<ParticipantRecord>>,
+}
+
+/// A session's record, which a session of a newer version may forbid to use.
+pub(super) fn understood(record: Option<Record>) -> Result<Option<Arc<Session>>> {
+    let session = typed::<Session>(record)?.map(|found| found.value);
+    if let Some(session) = session.as_ref().filter(|session| session.needs > Session::UNDERSTOOD) {
+        tracing::warn!(session = %session.id, needs = session.needs, "a newer version has changed a session; update this process");
+        return Err(Error::Unavailable);
+    }
+    Ok(session)
+}
+
+fn participant(record: Option<Record>) -> Result<Option<Arc<ParticipantRecord>>> {
+    Ok(typed::<ParticipantRecord>(record)?.map(|found| found.value))
+}
+
+/// The keys of the records that decide about users in a session.
+fn keys<'a>(session: SessionId, users: impl IntoIterator<Item = &'a UserId>) -> Vec<Key> {
+    let participant = |user: &UserId| Participants { session, user: user.clone() }.key();
+    std::iter::once(Sessions { session }.key()).chain(users.into_iter().map(participant)).collect()
 }
 
 /// What was read for the answer to a change. Should that have failed, the error must not say that nothing was changed.
@@ -144,17 +168,9 @@ impl Chat {
         target: Option<&UserId>,
         freshness: Freshness,
     ) -> Result<Known> {
-        let both;
-        let users = match target {
-            None => slice::from_ref(actor),
-            Some(target) => {
-                both = [actor.clone(), target.clone()];
-                &both[..]
-            }
-        };
-        let facts = self.inner.store.facts(&[FactsQuery { session_id: id, users }], freshness).await?;
-        let facts = facts.into_iter().next().ok_or(Error::Internal)?;
-        Ok(Known::of(facts, target.is_some()))
+        let records = keys(id, std::iter::once(actor).chain(target));
+        let facts = self.inner.store.facts(&[FactsQuery { session_id: id, records: &records }], freshness).await?;
+        Known::of(facts.into_iter().next().ok_or(Error::Internal)?, target.is_some())
     }
 
     /// Sessions as they are now, each where somebody may view it.
@@ -163,10 +179,10 @@ impl Chat {
         user: &UserId,
         ids: impl Iterator<Item = SessionId>,
     ) -> Result<Vec<Result<Viewable>>> {
-        let users = slice::from_ref(user);
-        let queries: Vec<_> = ids.map(|session_id| FactsQuery { session_id, users }).collect();
+        let keys: Vec<_> = ids.map(|session_id| (session_id, keys(session_id, [user]))).collect();
+        let queries: Vec<_> = keys.iter().map(|(id, records)| FactsQuery { session_id: *id, records }).collect();
         let view = |facts| {
-            let known = Known::of(facts, false);
+            let known = Known::of(facts, false)?;
             self.inner.permissions.decide(&known.facts(), Action::View)?;
             let Known { head, session, actor, target: _, has_target: _ } = known;
             Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
@@ -217,7 +233,7 @@ impl Chat {
             }
             let events =
                 events.into_iter().map(|kind| NewEvent { actor: actor.clone(), created_at: now, kind }).collect();
-            let change = Change { session_id: id, decided_at: known.head.seq, events, writes, claim: None };
+            let change = Change::of(id, known.head.seq, events, writes);
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
                     // The next change need not wait until readers are told.

@@ -14,11 +14,14 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::task::Task;
+use super::{
+    lists::{Slice, sessions_of},
+    task::Task,
+};
 use crate::{
     error::{Error, Result},
-    model::{Event, EventKind, SessionId, UserId},
-    store::{ChatStore, Head, Slice, StoreError},
+    model::{Event, EventKind, ParticipantEvent, SessionEvent, SessionId, UserId},
+    store::{ChatStore, Head, StoreError},
 };
 
 /// Arrivals that wait for a stream; a stream that is further behind lists the user's sessions anew.
@@ -39,7 +42,7 @@ pub(super) async fn memberships(store: &dyn ChatStore, user: &UserId) -> Result<
     let mut all: Vec<(SessionId, Head)> = Vec::new();
     loop {
         let slice = Slice { after: all.last().map(|(id, _)| *id), ..Slice::first(PAGE) };
-        let page = store.sessions_of(user, slice).await?;
+        let page = sessions_of(store, user, slice).await?;
         let more = page.len() as u64 == PAGE;
         all.extend(page.into_iter().map(|(session, head)| (session.id, head)));
         if !more {
@@ -298,13 +301,15 @@ impl Shared {
 /// The user whom an event brought in.
 fn came(event: &Event) -> Option<&UserId> {
     match &event.kind {
-        EventKind::SessionCreated { .. } | EventKind::ParticipantJoined { .. } => Some(&event.actor),
-        EventKind::ParticipantAdded { user_id, .. } => Some(user_id),
-        EventKind::SessionUpdated { .. }
-        | EventKind::SessionDeleted
-        | EventKind::ParticipantLeft
-        | EventKind::ParticipantRemoved { .. }
-        | EventKind::ParticipantRoleChanged { .. }
-        | EventKind::MessageSent { .. } => None,
+        EventKind::Session(SessionEvent::Created { .. }) | EventKind::Participant(ParticipantEvent::Joined { .. }) => {
+            Some(&event.actor)
+        }
+        EventKind::Participant(ParticipantEvent::Added { user_id, .. }) => Some(user_id),
+        EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
+        | EventKind::Participant(
+            ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
+        )
+        | EventKind::Message(_)
+        | EventKind::Unknown => None,
     }
 }

@@ -4,6 +4,7 @@ mod adding;
 mod batch;
 mod govern;
 mod inbox;
+mod lists;
 mod messages;
 mod participants;
 mod profiles;

@@ -1,6 +1,6 @@
 //! Use cases about participants.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -8,17 +8,18 @@ use super::{
     Chat, Inner, ParticipantsOf,
     batch::only,
     govern::{Known, Plan, answer},
+    lists::{put_participant, put_session},
     profiles,
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{
-        EventKind, ListPage, Page, Participant, ParticipantId, ParticipantRole, Profile, Session, SessionId, Standing,
-        UserId,
+        EventKind, ListPage, Page, Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile, Session,
+        SessionId, Standing, UserId,
     },
     permission::Action,
-    store::{Freshness, ParticipantRecord, Write},
+    store::{Freshness, ParticipantRecord},
 };
 
 /// Whom to bring into a session.
@@ -39,14 +40,14 @@ impl Chat {
         self.enter(principal).await?;
         let user = &principal.user_id;
         let join = self.govern(id, user, None, Action::Join, |known, now| {
-            let role = match known.actor.as_ref().map(|record| record.standing) {
+            let role = match known.actor.as_deref().map(|record| record.standing) {
                 Some(Standing::Former(last)) => last.min(ParticipantRole::Member),
                 Some(Standing::Active(_) | Standing::Stranger) | None => ParticipantRole::Member,
             };
-            let record = self.seat(known.actor.as_ref(), id, user, role, now);
+            let record = self.seat(known.actor.as_deref(), id, user, role, now);
             let record = ParticipantRecord { is_engaged: true, ..record };
-            let joined = EventKind::ParticipantJoined { participant_id: record.id, role };
-            admit(known, joined, record)
+            let joined = EventKind::Participant(ParticipantEvent::Joined { participant_id: record.id, role });
+            admit(known, known.actor.as_deref(), joined, record)
         });
         let done = join.await?;
         answer(done.as_ref(), self.participant(id, user).await)
@@ -59,7 +60,7 @@ impl Chat {
     pub async fn leave(&self, principal: &Principal, id: SessionId) -> Result<()> {
         self.enter(principal).await?;
         self.govern(id, &principal.user_id, None, Action::Leave, |known, _| {
-            dismiss(known, known.actor.as_ref(), EventKind::ParticipantLeft)
+            dismiss(known, known.actor.as_deref(), EventKind::Participant(ParticipantEvent::Left))
         })
         .await?;
         Ok(())
@@ -99,9 +100,13 @@ impl Chat {
         let charged = allowances.add(user, &user_id);
         let add = self.govern(id, user, Some(&user_id), action, |known, now| {
             charged.charge(clock.now())?;
-            let record = self.seat(known.target.as_ref(), id, &user_id, role, now);
-            let added = EventKind::ParticipantAdded { user_id: user_id.clone(), participant_id: record.id, role };
-            admit(known, added, record)
+            let record = self.seat(known.target.as_deref(), id, &user_id, role, now);
+            let added = EventKind::Participant(ParticipantEvent::Added {
+                user_id: user_id.clone(),
+                participant_id: record.id,
+                role,
+            });
+            admit(known, known.target.as_deref(), added, record)
         });
         let done = match add.await {
             Ok(done) => done,
@@ -129,12 +134,16 @@ impl Chat {
     ) -> Result<Participant> {
         self.enter(principal).await?;
         let change = self.govern(id, &principal.user_id, Some(user_id), Action::ChangeRole { role }, |known, _| {
-            let target = known.target.clone().ok_or(Error::Internal)?;
+            let target = known.target.as_deref().ok_or(Error::Internal)?;
             match target.standing {
                 Standing::Active(previous) if previous != role => {
-                    let changed = EventKind::ParticipantRoleChanged { user_id: user_id.clone(), previous, role };
-                    let record = ParticipantRecord { standing: Standing::Active(role), ..target };
-                    Ok(Plan { events: vec![changed], writes: vec![Write::Participant(record)] })
+                    let changed = EventKind::Participant(ParticipantEvent::RoleChanged {
+                        user_id: user_id.clone(),
+                        previous,
+                        role,
+                    });
+                    let record = ParticipantRecord { standing: Standing::Active(role), ..target.clone() };
+                    Ok(Plan { events: vec![changed], writes: put_participant(Some(target), record) })
                 }
                 Standing::Active(_) | Standing::Former(_) | Standing::Stranger => {
                     Ok(Plan { events: Vec::new(), writes: Vec::new() })
@@ -152,8 +161,8 @@ impl Chat {
     pub async fn remove_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
         self.enter(principal).await?;
         self.govern(id, &principal.user_id, Some(user_id), Action::Remove, |known, _| {
-            let removed = EventKind::ParticipantRemoved { user_id: user_id.clone() };
-            dismiss(known, known.target.as_ref(), removed)
+            let removed = EventKind::Participant(ParticipantEvent::Removed { user_id: user_id.clone() });
+            dismiss(known, known.target.as_deref(), removed)
         })
         .await?;
         Ok(())
@@ -180,7 +189,7 @@ impl Chat {
     /// A participant as they are now, for the answer to a change just made.
     async fn participant(&self, id: SessionId, user: &UserId) -> Result<Participant> {
         let known = self.known(id, user, None, Freshness::Fresh).await?;
-        Ok(shown(known.actor.ok_or(Error::Internal)?, self.inner.profiles.one(user).await?, false))
+        Ok(shown(&*known.actor.ok_or(Error::Internal)?, self.inner.profiles.one(user).await?, false))
     }
 
     /// A new stay of a user, who is as engaged as before.
@@ -205,37 +214,44 @@ impl Chat {
 }
 
 /// Gives somebody a seat.
-fn admit(known: &Known, event: EventKind, record: ParticipantRecord) -> Result<Plan> {
+fn admit(
+    known: &Known,
+    before: Option<&ParticipantRecord>,
+    event: EventKind,
+    record: ParticipantRecord,
+) -> Result<Plan> {
     let session = known.session()?;
     let session = Session { participant_count: session.participant_count.saturating_add(1), ..session.clone() };
-    Ok(Plan { events: vec![event], writes: vec![Write::Session(session), Write::Participant(record)] })
+    let writes = [Vec::from(put_session(session)), put_participant(before, record)].concat();
+    Ok(Plan { events: vec![event], writes })
 }
 
 /// Takes somebody's seat.
 fn dismiss(known: &Known, record: Option<&ParticipantRecord>, event: EventKind) -> Result<Plan> {
-    let record = record.ok_or(Error::Internal)?.clone();
-    let role = record.standing.role().ok_or(Error::Internal)?;
-    let record = ParticipantRecord { standing: Standing::Former(role), ..record };
+    let before = record.ok_or(Error::Internal)?;
+    let role = before.standing.role().ok_or(Error::Internal)?;
+    let record = ParticipantRecord { standing: Standing::Former(role), ..before.clone() };
     let session = known.session()?;
     let session = Session { participant_count: session.participant_count.saturating_sub(1), ..session.clone() };
-    Ok(Plan { events: vec![event], writes: vec![Write::Session(session), Write::Participant(record)] })
+    let writes = [Vec::from(put_session(session)), put_participant(Some(before), record)].concat();
+    Ok(Plan { events: vec![event], writes })
 }
 
 /// Participants with their profiles.
 pub(super) fn show(
-    records: Vec<ParticipantRecord>,
+    records: Vec<Arc<ParticipantRecord>>,
     profiles: &HashMap<UserId, Profile>,
     with_email: impl Fn(&ParticipantRecord) -> bool,
 ) -> Vec<Participant> {
-    let show = |record: ParticipantRecord| {
+    let show = |record: Arc<ParticipantRecord>| {
         let (profile, email) = (profiles::of(profiles, &record.user_id), with_email(&record));
-        shown(record, profile, email)
+        shown(&record, profile, email)
     };
     records.into_iter().map(show).collect()
 }
 
-pub(super) fn shown(record: ParticipantRecord, profile: Profile, with_email: bool) -> Participant {
-    let ParticipantRecord { id, session_id, user_id: _, standing, joined_at, created_at, is_engaged: _ } = record;
+pub(super) fn shown(record: &ParticipantRecord, profile: Profile, with_email: bool) -> Participant {
+    let ParticipantRecord { id, session_id, user_id: _, standing, joined_at, created_at, is_engaged: _ } = *record;
     let email = profile.email.clone().filter(|_| with_email);
     let (role, is_active) = match standing {
         Standing::Active(role) => (role, true),

@@ -13,7 +13,9 @@ use crate::{
     error::{Error, Result},
     identity::{LEEWAY, Principal, Said},
     model::{Profile, UserId},
-    store::{ChatStore, ProfilePart, ProfileRecord},
+    store::{
+        self as stored, Change, ChatStore, ChatStoreExt as _, ProfilePart, ProfileRecord, StoreError, TypedKey as _,
+    },
 };
 
 /// Profiles kept in memory.
@@ -63,7 +65,7 @@ fn news(stored: Option<&ProfilePart>, said: Option<&String>, of: &Said) -> Optio
 
 /// A record with what claims make of it; `None` where it stays as it is.
 fn updated(record: &ProfileRecord, said: &Said) -> Option<ProfileRecord> {
-    let ProfileRecord { user_id, username, name, email, picture, version } = record;
+    let ProfileRecord { user_id, username, name, email, picture } = record;
     let news = |stored: &Option<ProfilePart>, claim: &Option<String>| news(stored.as_ref(), claim.as_ref(), said);
     let (new_username, new_name) = (news(username, &said.username), news(name, &said.name));
     let (new_email, new_picture) = (news(email, &said.email), news(picture, &said.picture));
@@ -76,17 +78,16 @@ fn updated(record: &ProfileRecord, said: &Said) -> Option<ProfileRecord> {
         name: new_name.or_else(|| name.clone()),
         email: new_email.or_else(|| email.clone()),
         picture: new_picture.or_else(|| picture.clone()),
-        version: *version,
     })
 }
 
 /// Makes each part of a stored record as old as the claims that confirmed it, where they are known.
 fn confirm(stored: &mut ProfileRecord, known: &ProfileRecord) {
     let parts = |record: &ProfileRecord| {
-        let ProfileRecord { user_id: _, username, name, email, picture, version: _ } = record.clone();
+        let ProfileRecord { user_id: _, username, name, email, picture } = record.clone();
         [username, name, email, picture]
     };
-    let ProfileRecord { user_id: _, username, name, email, picture, version: _ } = stored;
+    let ProfileRecord { user_id: _, username, name, email, picture } = stored;
     for (stored, known) in [username, name, email, picture].into_iter().zip(parts(known)) {
         if let (Some(stored), Some(known)) = (stored, known)
             && stored.text == known.text
@@ -99,7 +100,7 @@ fn confirm(stored: &mut ProfileRecord, known: &ProfileRecord) {
 /// Whether two records show the same.
 fn show_the_same(one: &ProfileRecord, other: &ProfileRecord) -> bool {
     let texts = |record: &ProfileRecord| {
-        let ProfileRecord { user_id: _, username, name, email, picture, version: _ } = record.clone();
+        let ProfileRecord { user_id: _, username, name, email, picture } = record.clone();
         [username, name, email, picture].map(|part| part.map(|part| part.text))
     };
     texts(one) == texts(other)
@@ -126,18 +127,22 @@ impl Profiles {
         }
         for _ in 0..ATTEMPTS {
             let read_at = Instant::now();
-            let stored = self.store.profiles(std::slice::from_ref(user)).await?.pop().flatten();
-            let is_new = stored.is_none();
-            let mut stored = stored.unwrap_or_else(|| ProfileRecord::unknown(user.clone()));
+            let key = stored::Profiles { user: user.clone() };
+            let found = self.store.get(&key).await?;
+            let version = found.as_ref().map(|found| found.version);
+            let mut stored = found.map_or_else(|| ProfileRecord::unknown(user.clone()), |found| (*found.value).clone());
             if let Some(known) = &known {
                 confirm(&mut stored, &known.record);
             }
-            let mut record = updated(&stored, &said).unwrap_or_else(|| stored.clone());
-            if is_new || !show_the_same(&record, &stored) {
-                record.version = stored.version.saturating_add(1);
-                if !self.store.put_profile(record.clone()).await? {
-                    // Somebody else has written it. What they know and what these claims say both belong in it.
-                    continue;
+            let record = updated(&stored, &said).unwrap_or_else(|| stored.clone());
+            if version.is_none() || !show_the_same(&record, &stored) {
+                let write = key.put(record.clone());
+                let write = version.map_or_else(|| write.clone().absent(), |version| write.clone().at(version));
+                match self.store.commit(Change::of_records(vec![write])).await {
+                    Ok(_) => {}
+                    // Another process has written it. What it knows and what these claims say both belong in it.
+                    Err(StoreError::Conflict { .. }) => continue,
+                    Err(error) => return Err(error.into()),
                 }
             }
             self.recent.insert(user.clone(), record.profile());
@@ -171,9 +176,10 @@ impl Profiles {
             return Ok(found);
         }
         let missing = Vec::from_iter(missing);
-        let stored = self.store.profiles(&missing).await?;
+        let keys: Vec<_> = missing.iter().map(|user| stored::Profiles { user: user.clone() }).collect();
+        let stored = self.store.get_all(&keys).await?;
         for (user, profile) in missing.into_iter().zip(stored) {
-            let profile = profile.map_or_else(|| Profile::unknown(user.clone()), |record| record.profile());
+            let profile = profile.map_or_else(|| Profile::unknown(user.clone()), |found| found.value.profile());
             self.recent.insert(user.clone(), profile.clone());
             found.insert(user, profile);
         }
@@ -190,7 +196,7 @@ impl Profiles {
 
     /// Whether the user was ever seen, by any process.
     pub(super) async fn knows(&self, user: &UserId) -> Result<bool> {
-        Ok(self.store.profiles(std::slice::from_ref(user)).await?.iter().any(Option::is_some))
+        Ok(self.store.get(&stored::Profiles { user: user.clone() }).await?.is_some())
     }
 }
 

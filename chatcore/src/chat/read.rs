@@ -60,7 +60,7 @@ pub(super) async fn resync(store: &dyn ChatStore, session_id: SessionId, head: S
 
 /// The same where the log's end is not known.
 pub(super) async fn resync_now(store: &dyn ChatStore, session_id: SessionId) -> Error {
-    match store.facts(&[FactsQuery { session_id, users: &[] }], Freshness::Fresh).await {
+    match store.facts(&[FactsQuery { session_id, records: &[] }], Freshness::Fresh).await {
         Ok(facts) => resync(store, session_id, facts.first().map_or(0, |facts| facts.head.seq)).await,
         Err(error) => error.into(),
     }
@@ -77,7 +77,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) const fn of(viewed: &Viewable, window: MessageWindow, limit: u64) -> Self {
+    pub(super) fn of(viewed: &Viewable, window: MessageWindow, limit: u64) -> Self {
         Self { session_id: viewed.session.id, head: viewed.head, window, limit }
     }
 }

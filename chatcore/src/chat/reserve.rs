@@ -15,7 +15,7 @@ use uuid::Builder;
 use super::Chat;
 use crate::{
     error::{Error, Result},
-    model::{ClientId, EventKind, NewEvent, ParticipantId, Session, SessionId, SessionType, UserId},
+    model::{ClientId, EventKind, NewEvent, ParticipantId, Session, SessionEvent, SessionId, SessionType, UserId},
     store::{Change, LogRange, StoreError},
 };
 
@@ -48,15 +48,11 @@ impl Chat {
             is_active: false,
             created_at: now,
             updated_at: now,
+            needs: 0,
         };
-        let kind = EventKind::SessionCreated { session, participant_id: ParticipantId(id.0) };
-        let change = Change {
-            session_id: place,
-            decided_at: 0,
-            events: vec![NewEvent { actor: user.clone(), created_at: now, kind }],
-            writes: Vec::new(),
-            claim: None,
-        };
+        let kind = EventKind::Session(SessionEvent::Created { session, participant_id: ParticipantId(id.0) });
+        let event = NewEvent { actor: user.clone(), created_at: now, kind };
+        let change = Change::of(place, 0, vec![event], Vec::new());
         match self.inner.store.commit(change).await {
             Ok(_) => Ok(id),
             Err(StoreError::Stale) => Ok(self.created(place).await?.id),
@@ -68,7 +64,7 @@ impl Chat {
     pub(super) async fn created(&self, id: SessionId) -> Result<Session> {
         let found = self.inner.store.log(&[LogRange { session_id: id, from: 1, to: 1 }]).await?;
         match found.into_iter().flatten().next().map(|event| event.kind.clone()) {
-            Some(EventKind::SessionCreated { session, .. }) => Ok(session),
+            Some(EventKind::Session(SessionEvent::Created { session, .. })) => Ok(session),
             Some(_) => Err(StoreError::Corrupt(format!("{id} does not begin with its creation")).into()),
             // The log was there when the commit looked, so the database was replaced since then.
             None => Err(Error::Unavailable),

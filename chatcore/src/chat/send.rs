@@ -7,9 +7,15 @@ use super::{Chat, govern::Known, validate::Faults, view};
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{ClientId, Content, EventKind, Message, MessageBody, MessageType, NewEvent, SessionId, SpeakerRole},
+    model::{
+        ClientId, Content, EventKind, Message, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent,
+        SessionId, SpeakerRole,
+    },
     permission::Action,
-    store::{Change, ClientIdClaim, Conflicting, Freshness, LogRange, ParticipantRecord, StoreError, Write},
+    store::{
+        Change, ClientIdUse, ClientIds, Conflicting, Freshness, LogRange, ParticipantRecord, Participants, StoreError,
+        TypedKey, Write, typed,
+    },
 };
 
 /// What to say.
@@ -48,8 +54,9 @@ fn fingerprint(body: &MessageBody) -> Result<String> {
 
 /// The write that makes the sender engaged; `None` where the sender is already.
 fn engagement(known: &Known) -> Option<Write> {
-    let record = known.actor.as_ref().filter(|record| !record.is_engaged)?;
-    Some(Write::Participant(ParticipantRecord { is_engaged: true, ..record.clone() }))
+    let record = known.actor.as_deref().filter(|record| !record.is_engaged)?.clone();
+    let key = Participants { session: record.session_id, user: record.user_id.clone() };
+    Some(key.put(ParticipantRecord { is_engaged: true, ..record }))
 }
 
 impl Chat {
@@ -67,10 +74,9 @@ impl Chat {
 
         let user = &principal.user_id;
         let fingerprint = client_id.as_ref().map(|_| fingerprint(&body)).transpose()?;
-        let claim = client_id.clone().zip(fingerprint).map(|(client_id, fingerprint)| ClientIdClaim {
-            user_id: user.clone(),
-            client_id,
-            fingerprint,
+        let claim = client_id.clone().map(|client_id| {
+            let used = ClientIdUse { seq: None, fingerprint: fingerprint.clone() };
+            ClientIds { session: id, user: user.clone(), client_id }.put(used).absent()
         });
         // Before the commit, because an error after it would say that nothing was changed.
         let sender = self.inner.profiles.one(user).await?;
@@ -82,14 +88,12 @@ impl Chat {
                 gate = Some(self.inner.gates.pass(id).await);
                 known = self.allowed(id, user, Action::Send, Freshness::Fresh).await?;
             }
-            let kind = EventKind::MessageSent { body: body.clone(), client_id: client_id.clone() };
-            let change = Change {
-                session_id: id,
-                decided_at: known.head.seq,
-                events: vec![NewEvent { actor: user.clone(), created_at: self.inner.clock.now(), kind }],
-                writes: engagement(&known).into_iter().collect(),
-                claim: claim.clone(),
-            };
+            let sent =
+                MessageEvent::Sent { body: body.clone(), client_id: client_id.clone(), status: MessageStatus::AsSent };
+            let kind = EventKind::Message(sent);
+            let event = NewEvent { actor: user.clone(), created_at: self.inner.clock.now(), kind };
+            let writes = engagement(&known).into_iter().chain(claim.clone()).collect();
+            let change = Change::of(id, known.head.seq, vec![event], writes);
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
                     drop(gate);
@@ -98,9 +102,13 @@ impl Chat {
                     return view::message(event, sender).ok_or(Error::Internal);
                 }
                 Err(StoreError::Stale) => freshness = Freshness::Fresh,
-                Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } }) => {
-                    let same = claim.as_ref().is_some_and(|claim| claim.fingerprint == fingerprint);
-                    return if same { self.sent_before(principal, id, seq).await } else { Err(Error::ClientIdReused) };
+                Err(StoreError::Conflict { found: Conflicting::Record { key: _, record } }) => {
+                    let used = typed::<ClientIdUse>(record)?.ok_or(Error::Internal)?;
+                    // A deleted message has no fingerprint, and is the result of each retry.
+                    if used.value.fingerprint.is_some() && used.value.fingerprint != fingerprint {
+                        return Err(Error::ClientIdReused);
+                    }
+                    return self.sent_before(principal, id, used.value.seq.unwrap_or(used.at)).await;
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -1,11 +1,12 @@
 //! Use cases about sessions.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     Chat,
     batch::only,
     govern::{Plan, answer},
+    lists::{self, put_participant, put_session},
     profiles,
     validate::Faults,
 };
@@ -14,10 +15,10 @@ use crate::{
     identity::Principal,
     model::{
         ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session,
-        SessionChanges, SessionDetails, SessionId, SessionSummary, SessionType, Standing, UserId,
+        SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, Standing, UserId,
     },
     permission::Action,
-    store::{Change, Head, ParticipantRecord, StoreError, Write},
+    store::{Change, Head, ParticipantRecord, StoreError},
 };
 
 /// What a session is made with.
@@ -132,15 +133,12 @@ impl Chat {
             is_active: true,
             created_at: now,
             updated_at: now,
+            needs: 0,
         };
-        let created = EventKind::SessionCreated { session: session.clone(), participant_id: owner.id };
-        let change = Change {
-            session_id: id,
-            decided_at: 0,
-            events: vec![NewEvent { actor: principal.user_id.clone(), created_at: now, kind: created }],
-            writes: vec![Write::Session(session.clone()), Write::Participant(owner.clone())],
-            claim: None,
-        };
+        let created = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: owner.id });
+        let event = NewEvent { actor: principal.user_id.clone(), created_at: now, kind: created };
+        let writes = [Vec::from(put_session(session.clone())), put_participant(None, owner.clone())].concat();
+        let change = Change::of(id, 0, vec![event], writes);
         // Before the commit, because an error after it would say that nothing was changed.
         let profile = profiles::public(self.inner.profiles.one(&principal.user_id).await?);
         let committed = match self.inner.store.commit(change).await {
@@ -152,7 +150,7 @@ impl Chat {
         let seq = cursor.seq;
         Ok(SessionDetails {
             summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq, cursor },
-            participants: vec![super::participants::shown(owner, profile, false)],
+            participants: vec![super::participants::shown(&owner, profile, false)],
             messages: Vec::new(),
             seq,
         })
@@ -182,7 +180,7 @@ impl Chat {
     ) -> Result<ListPage<SessionSummary, SessionId>> {
         let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
-        let sessions = self.inner.store.sessions_of(&principal.user_id, slice).await?;
+        let sessions = lists::sessions_of(&*self.inner.store, &principal.user_id, slice).await?;
         self.summaries(sessions, limit).await
     }
 
@@ -193,7 +191,7 @@ impl Chat {
     pub async fn public_sessions(&self, principal: &Principal, page: Page<SessionId>) -> Result<PublicSessionPage> {
         let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
-        let public = self.inner.store.public_sessions(&principal.user_id, slice).await?;
+        let public = lists::joinable(&*self.inner.store, &principal.user_id, slice).await?;
         let ListPage { entries, next } = self.summaries(public.sessions, limit).await?;
         Ok(PublicSessionPage { sessions: entries, next, total: public.total })
     }
@@ -230,7 +228,10 @@ impl Chat {
             }
             changes.apply(&mut session);
             session.updated_at = now;
-            Ok(Plan { events: vec![EventKind::SessionUpdated { changes }], writes: vec![Write::Session(session)] })
+            Ok(Plan {
+                events: vec![EventKind::Session(SessionEvent::Updated { changes })],
+                writes: put_session(session).into(),
+            })
         });
         let done = update.await?;
         answer(done.as_ref(), self.session(principal, id).await)
@@ -244,16 +245,20 @@ impl Chat {
         self.enter(principal).await?;
         self.govern(id, &principal.user_id, None, Action::Delete, |known, now| {
             let session = Session { is_active: false, updated_at: now, ..known.session()?.clone() };
-            Ok(Plan { events: vec![EventKind::SessionDeleted], writes: vec![Write::Session(session)] })
+            Ok(Plan { events: vec![EventKind::Session(SessionEvent::Deleted)], writes: put_session(session).into() })
         })
         .await?;
         Ok(())
     }
 
-    async fn summaries(&self, found: Vec<(Session, Head)>, limit: u64) -> Result<ListPage<SessionSummary, SessionId>> {
+    async fn summaries(
+        &self,
+        found: Vec<(Arc<Session>, Head)>,
+        limit: u64,
+    ) -> Result<ListPage<SessionSummary, SessionId>> {
         let page = ListPage::cut(found, limit, |(session, _)| session.id);
         let owners = self.inner.profiles.find(page.iter().map(|(session, _)| &session.owner).collect()).await?;
-        let shown = |(session, head)| summary(session, head, &owners);
+        let shown = |(session, head): (Arc<Session>, _)| summary(Arc::unwrap_or_clone(session), head, &owners);
         Ok(page.map(|sessions| sessions.into_iter().map(shown).collect()))
     }
 }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{Cursor, EventKind, Seq, SessionId, Standing, UserId},
+    model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, SessionId, Standing, UserId},
     permission::{Action, Facts, PermissionTable},
     store::Freshness,
 };
@@ -272,28 +272,31 @@ impl Reader {
             }
         };
         match &event.kind {
-            EventKind::SessionUpdated { changes } => {
+            EventKind::Session(SessionEvent::Updated { changes }) => {
                 if let (Some(session), Some(session_type)) = (session, changes.session_type) {
                     session.session_type = session_type;
                 }
             }
-            EventKind::SessionDeleted => {
+            EventKind::Session(SessionEvent::Deleted) => {
                 if let Some(session) = session {
                     session.is_active = false;
                 }
             }
-            EventKind::ParticipantLeft if own(&event.actor) => gone(actor),
-            EventKind::ParticipantRemoved { user_id } if own(user_id) => gone(actor),
-            EventKind::ParticipantRoleChanged { user_id, role, .. } if own(user_id) => {
+            EventKind::Participant(ParticipantEvent::Left) if own(&event.actor) => gone(actor),
+            EventKind::Participant(ParticipantEvent::Removed { user_id }) if own(user_id) => gone(actor),
+            EventKind::Participant(ParticipantEvent::RoleChanged { user_id, role, .. }) if own(user_id) => {
                 *actor = Some(Standing::Active(*role));
             }
-            EventKind::SessionCreated { .. }
-            | EventKind::ParticipantJoined { .. }
-            | EventKind::ParticipantAdded { .. }
-            | EventKind::ParticipantLeft
-            | EventKind::ParticipantRemoved { .. }
-            | EventKind::ParticipantRoleChanged { .. }
-            | EventKind::MessageSent { .. } => {}
+            EventKind::Session(SessionEvent::Created { .. })
+            | EventKind::Participant(
+                ParticipantEvent::Joined { .. }
+                | ParticipantEvent::Added { .. }
+                | ParticipantEvent::Left
+                | ParticipantEvent::Removed { .. }
+                | ParticipantEvent::RoleChanged { .. },
+            )
+            | EventKind::Message(_)
+            | EventKind::Unknown => {}
         }
         self.permissions.decide(&self.facts, Action::View).is_ok()
     }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
-    model::{Cursor, EventKind, Seq, SessionId, Standing},
+    model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, SessionId, Standing},
     permission::{Action, Denial},
     store::{Freshness, ParticipantRecord},
 };
@@ -159,19 +159,20 @@ impl Chat {
     /// no longer has it.
     async fn arrival(&self, principal: &Principal, id: SessionId) -> Result<Option<Seq>> {
         let known = self.known(id, &principal.user_id, None, Freshness::Fresh).await?;
-        let Some(ParticipantRecord { id: stay, standing: Standing::Active(_), joined_at, .. }) = known.actor else {
+        let Some(ParticipantRecord { id: stay, standing: Standing::Active(_), joined_at, .. }) = known.actor.as_deref()
+        else {
             return Ok(None);
         };
         let came = |kind: &EventKind| match kind {
-            EventKind::SessionCreated { participant_id, .. }
-            | EventKind::ParticipantJoined { participant_id, .. }
-            | EventKind::ParticipantAdded { participant_id, .. } => *participant_id == stay,
-            EventKind::SessionUpdated { .. }
-            | EventKind::SessionDeleted
-            | EventKind::ParticipantLeft
-            | EventKind::ParticipantRemoved { .. }
-            | EventKind::ParticipantRoleChanged { .. }
-            | EventKind::MessageSent { .. } => false,
+            EventKind::Session(SessionEvent::Created { participant_id, .. })
+            | EventKind::Participant(ParticipantEvent::Joined { participant_id, .. })
+            | EventKind::Participant(ParticipantEvent::Added { participant_id, .. }) => *participant_id == *stay,
+            EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
+            | EventKind::Participant(
+                ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
+            )
+            | EventKind::Message(_)
+            | EventKind::Unknown => false,
         };
         // It stands near the end: one is told at once, or looks within seconds.
         let mut to = known.head.seq;
@@ -181,7 +182,7 @@ impl Chat {
             if let Some(event) = rows.iter().find(|event| came(&event.kind)) {
                 return Ok(Some(event.seq));
             }
-            if rows.first().is_none_or(|event| event.created_at < joined_at) {
+            if rows.first().is_none_or(|event| event.created_at < *joined_at) {
                 break;
             }
             to = from - 1;

@@ -1,5 +1,6 @@
 //! Checks of what callers give, by the limits.
 
+use super::lists::Slice;
 use crate::{
     error::{Code, Error, FieldError, Result},
     limits::Limits,
@@ -7,7 +8,6 @@ use crate::{
         Content, MessageBody, MessageType, MessageWindow, Page, SessionChanges, SessionType,
         visible::{ends_line, is_visible, turns_text},
     },
-    store::Slice,
 };
 
 /// Collects what is wrong, so that a caller learns of everything at once.
@@ -88,6 +88,7 @@ impl Faults {
         let max = limits.message_chars;
         let too_long = |text: &str, max: usize| text.chars().take(max + 1).count() > max;
         match content {
+            Content::Deleted => self.add("content", Code::ValidationRequiredField, "text or ciphertext".to_owned()),
             Content::Text(text) => {
                 if text.is_empty() {
                     self.add("content", Code::ValidationRequiredField, "at least 1 character".to_owned());

@@ -9,7 +9,7 @@ use std::{
 use super::profiles::{self, Profiles};
 use crate::{
     error::Result,
-    model::{Content, Event, EventKind, Message, MessageId, Profile, Signal, UserId},
+    model::{Content, Event, EventKind, Message, MessageEvent, MessageId, Profile, Signal, UserId},
 };
 
 /// Encodings of one event that are kept; more of them are worked out each time.
@@ -75,8 +75,9 @@ impl EventView {
 
     /// Roughly how many bytes it takes, with its encoding.
     pub(super) fn weight(&self) -> usize {
-        let content = if let EventKind::MessageSent { body, client_id: _ } = &self.event.kind {
+        let content = if let EventKind::Message(MessageEvent::Sent { body, .. }) = &self.event.kind {
             match &body.content {
+                Content::Deleted => 0,
                 Content::Text(text) => text.len(),
                 Content::Encrypted(content) => content.encrypted_data.len() + content.iv.len(),
             }
@@ -126,7 +127,7 @@ pub(super) async fn views(profiles: &Profiles, events: Vec<Arc<Event>>) -> Resul
 /// The message that an event is, if it is one.
 pub(super) fn message(event: &Event, sender: Profile) -> Option<Message> {
     match &event.kind {
-        EventKind::MessageSent { body, client_id: _ } => Some(Message {
+        EventKind::Message(MessageEvent::Sent { body, client_id: _, status }) => Some(Message {
             id: MessageId { session_id: event.session_id, seq: event.seq },
             session_id: event.session_id,
             seq: event.seq,
@@ -134,14 +135,12 @@ pub(super) fn message(event: &Event, sender: Profile) -> Option<Message> {
             sender: profiles::public(sender),
             body: body.clone(),
             created_at: event.created_at,
+            revision: event.revision,
+            status: status.clone(),
         }),
-        EventKind::SessionCreated { .. }
-        | EventKind::SessionUpdated { .. }
-        | EventKind::SessionDeleted
-        | EventKind::ParticipantJoined { .. }
-        | EventKind::ParticipantAdded { .. }
-        | EventKind::ParticipantLeft
-        | EventKind::ParticipantRemoved { .. }
-        | EventKind::ParticipantRoleChanged { .. } => None,
+        EventKind::Message(MessageEvent::Edited { .. } | MessageEvent::Deleted { .. })
+        | EventKind::Session(_)
+        | EventKind::Participant(_)
+        | EventKind::Unknown => None,
     }
 }

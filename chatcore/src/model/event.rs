@@ -19,16 +19,22 @@ pub struct Event {
     pub number: u64,
     /// When it was accepted; never before the previous event of the session.
     pub created_at: DateTime<Utc>,
-    /// Who did it.
+    /// The user who did it.
     pub actor: UserId,
     /// What happened.
     pub kind: EventKind,
+    /// Whether decisions that were taken before this event are stale.
+    pub governs: bool,
+    /// How often the event was written: 1 at first. An edit or a deletion of a message rewrites the message's event.
+    pub revision: u64,
+    /// The position of the event that rewrote this one last; 0 for an event that was never rewritten.
+    pub revised: Seq,
 }
 
 /// An event that has no position yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// Who does it.
+    /// The user who does it.
     pub actor: UserId,
     /// The caller's time; the store raises it to the previous event's where it is lower.
     pub created_at: DateTime<Utc>,
@@ -36,67 +42,118 @@ pub struct NewEvent {
     pub kind: EventKind,
 }
 
-/// What happened. Names are in the past: every one of these is a fact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+/// What happened. Names are in the past: each of these is a fact. The groups let code be exhaustive over the events that it handles.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
-    /// The session was made; the actor is its owner and first participant.
-    SessionCreated {
-        /// The session as it was made.
+    /// The session itself changed.
+    Session(SessionEvent),
+    /// The participants changed.
+    Participant(ParticipantEvent),
+    /// A message was sent or changed.
+    Message(MessageEvent),
+    /// An event of a kind that this version does not know: a newer version wrote it.
+    Unknown,
+}
+
+/// A change of the session itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// The session was created; the actor is its owner and first participant.
+    Created {
+        /// The session as it was created.
         session: Session,
         /// The owner's stay.
         participant_id: ParticipantId,
     },
     /// Settings changed.
-    SessionUpdated {
+    Updated {
         /// What changed, with the new values.
         changes: SessionChanges,
     },
     /// The session was deleted.
-    SessionDeleted,
-    /// The actor came in by themselves.
-    ParticipantJoined {
-        /// Their stay.
+    Deleted,
+}
+
+/// A change of the participants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParticipantEvent {
+    /// The actor joined.
+    Joined {
+        /// The actor's stay.
         participant_id: ParticipantId,
-        /// As what.
+        /// The actor's role.
         role: ParticipantRole,
     },
-    /// The actor brought somebody in.
-    ParticipantAdded {
-        /// Whom.
-        #[serde(deserialize_with = "UserId::deserialize_stored")]
+    /// The actor added a user.
+    Added {
+        /// The added user.
         user_id: UserId,
-        /// Their stay.
+        /// The user's stay.
         participant_id: ParticipantId,
-        /// As what.
+        /// The user's role.
         role: ParticipantRole,
     },
-    /// The actor went.
-    ParticipantLeft,
-    /// The actor took somebody out.
-    ParticipantRemoved {
-        /// Whom.
-        #[serde(deserialize_with = "UserId::deserialize_stored")]
+    /// The actor left.
+    Left,
+    /// The actor removed a user.
+    Removed {
+        /// The removed user.
         user_id: UserId,
     },
-    /// The actor changed somebody's role.
-    ParticipantRoleChanged {
-        /// Whose.
-        #[serde(deserialize_with = "UserId::deserialize_stored")]
+    /// The actor changed a user's role.
+    RoleChanged {
+        /// The user.
         user_id: UserId,
-        /// What they were.
+        /// The role before.
         previous: ParticipantRole,
-        /// What they are now.
+        /// The role now.
         role: ParticipantRole,
     },
-    /// The actor said something.
-    MessageSent {
-        /// What.
-        #[serde(flatten)]
+}
+
+/// A message, or a change of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageEvent {
+    /// The actor sent a message. This event is the message: an edit or a deletion rewrites it in its place.
+    Sent {
+        /// The message as it is now.
         body: MessageBody,
         /// The sender's own name for it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
+        /// Whether the message was edited or deleted since.
+        status: MessageStatus,
+    },
+    /// The actor edited a message. The new text stands in the message itself.
+    Edited {
+        /// The position of the message.
+        message: Seq,
+        /// The revision that this edit made.
+        revision: u64,
+    },
+    /// The actor deleted messages.
+    Deleted {
+        /// The positions of the messages, in ascending order.
+        messages: Vec<Seq>,
+    },
+}
+
+/// What became of a message after it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum MessageStatus {
+    /// It stands as it was sent.
+    #[default]
+    AsSent,
+    /// Its sender edited it.
+    Edited {
+        /// When, the last time.
+        at: DateTime<Utc>,
+    },
+    /// It was deleted. Its content is [`Content::Deleted`](super::Content::Deleted).
+    Deleted {
+        /// The user who deleted it.
+        by: UserId,
+        /// When.
+        at: DateTime<Utc>,
     },
 }
 
@@ -143,19 +200,13 @@ impl SessionChanges {
 }
 
 impl EventKind {
-    /// Whether it can change what somebody may do. Such an event makes every decision taken before it stale.
+    /// Whether it can change what a user may do. Such an event makes every decision before it stale. What an unknown event governs
+    /// stands in the event itself: [`Event::governs`].
     #[must_use]
     pub const fn is_governance(&self) -> bool {
         match self {
-            Self::SessionCreated { .. }
-            | Self::SessionUpdated { .. }
-            | Self::SessionDeleted
-            | Self::ParticipantJoined { .. }
-            | Self::ParticipantAdded { .. }
-            | Self::ParticipantLeft
-            | Self::ParticipantRemoved { .. }
-            | Self::ParticipantRoleChanged { .. } => true,
-            Self::MessageSent { .. } => false,
+            Self::Session(_) | Self::Participant(_) => true,
+            Self::Message(_) | Self::Unknown => false,
         }
     }
 
@@ -163,15 +214,21 @@ impl EventKind {
     #[must_use]
     pub const fn is_message(&self) -> bool {
         match self {
-            Self::MessageSent { .. } => true,
-            Self::SessionCreated { .. }
-            | Self::SessionUpdated { .. }
-            | Self::SessionDeleted
-            | Self::ParticipantJoined { .. }
-            | Self::ParticipantAdded { .. }
-            | Self::ParticipantLeft
-            | Self::ParticipantRemoved { .. }
-            | Self::ParticipantRoleChanged { .. } => false,
+            Self::Message(MessageEvent::Sent { .. }) => true,
+            Self::Message(MessageEvent::Edited { .. } | MessageEvent::Deleted { .. })
+            | Self::Session(_)
+            | Self::Participant(_)
+            | Self::Unknown => false,
+        }
+    }
+
+    /// The positions of the messages that the event rewrote.
+    #[must_use]
+    pub const fn rewritten(&self) -> &[Seq] {
+        match self {
+            Self::Message(MessageEvent::Edited { message, .. }) => std::slice::from_ref(message),
+            Self::Message(MessageEvent::Deleted { messages }) => messages.as_slice(),
+            Self::Message(MessageEvent::Sent { .. }) | Self::Session(_) | Self::Participant(_) | Self::Unknown => &[],
         }
     }
 }
@@ -187,15 +244,15 @@ impl Event {
     #[must_use]
     pub const fn subject(&self) -> Option<&UserId> {
         match &self.kind {
-            EventKind::ParticipantAdded { user_id, .. }
-            | EventKind::ParticipantRemoved { user_id }
-            | EventKind::ParticipantRoleChanged { user_id, .. } => Some(user_id),
-            EventKind::SessionCreated { .. }
-            | EventKind::SessionUpdated { .. }
-            | EventKind::SessionDeleted
-            | EventKind::ParticipantJoined { .. }
-            | EventKind::ParticipantLeft
-            | EventKind::MessageSent { .. } => None,
+            EventKind::Participant(
+                ParticipantEvent::Added { user_id, .. }
+                | ParticipantEvent::Removed { user_id }
+                | ParticipantEvent::RoleChanged { user_id, .. },
+            ) => Some(user_id),
+            EventKind::Participant(ParticipantEvent::Joined { .. } | ParticipantEvent::Left)
+            | EventKind::Session(_)
+            | EventKind::Message(_)
+            | EventKind::Unknown => None,
         }
     }
 }

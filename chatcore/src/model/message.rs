@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Cursor, MessageId, Profile, Seq, SessionId};
+use super::{Cursor, MessageId, MessageStatus, Profile, Seq, SessionId};
 
 /// Who speaks: a person, an assistant, or the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub enum Content {
     Text(String),
     /// Ciphertext.
     Encrypted(EncryptedContent),
+    /// None: the message was deleted. It cannot be sent.
+    Deleted,
 }
 
 /// Ciphertext with what its reader needs besides the key.
@@ -87,8 +89,12 @@ pub struct Message {
     pub number: u64,
     /// Who sent it.
     pub sender: Profile,
-    /// What was said.
+    /// What was said; [`Content::Deleted`] after a deletion.
     pub body: MessageBody,
     /// When it was accepted; never before the session's previous event.
     pub created_at: DateTime<Utc>,
+    /// 1 for the message as it was sent; each edit and the deletion add 1.
+    pub revision: u64,
+    /// Whether it was edited or deleted.
+    pub status: MessageStatus,
 }

@@ -12,7 +12,9 @@ mod signal;
 pub(crate) mod visible;
 
 pub use cursor::{Cursor, Epoch};
-pub use event::{Event, EventKind, NewEvent, Seq, SessionChanges};
+pub use event::{
+    Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, Seq, SessionChanges, SessionEvent,
+};
 pub use id::{ClientId, InvalidId, MessageId, ParticipantId, SessionId, UserId};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageType, SpeakerRole};
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};

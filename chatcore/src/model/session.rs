@@ -45,7 +45,7 @@ impl fmt::Display for SessionType {
 }
 
 /// A session as it is stored: what decides and what is shown, without what is counted from the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// Its id.
     pub id: SessionId,
@@ -60,7 +60,6 @@ pub struct Session {
     /// How many active participants it has, the owner included.
     pub participant_count: u32,
     /// Who owns it.
-    #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub owner: UserId,
     /// `false` once it was deleted.
     pub is_active: bool,
@@ -68,6 +67,20 @@ pub struct Session {
     pub created_at: DateTime<Utc>,
     /// When its settings last changed.
     pub updated_at: DateTime<Utc>,
+    /// What a process must understand to decide about this session: a process that understands less answers that the session is
+    /// unavailable. 0 for what each version understands.
+    pub needs: u32,
+}
+
+impl Session {
+    /// The highest [`needs`](Self::needs) that this version understands.
+    pub const UNDERSTOOD: u32 = 0;
+
+    /// Whether users who are not in it may join it now: it is public, not deleted, and not full. The public list has these sessions.
+    #[must_use]
+    pub fn is_joinable(&self) -> bool {
+        self.session_type == SessionType::Public && self.is_active && self.participant_count < self.max_participants
+    }
 }
 
 /// A session as a list shows it.

@@ -11,7 +11,9 @@ use futures_util::{StreamExt, stream::BoxStream};
 use uuid::Uuid;
 
 use super::{Hint, Notifier};
-use crate::model::{Content, Event, EventKind, MessageBody, MessageType, Seq, SessionId, Signal, SpeakerRole, UserId};
+use crate::model::{
+    Content, Event, EventKind, MessageBody, MessageEvent, MessageType, Seq, SessionId, Signal, SpeakerRole, UserId,
+};
 
 /// Gives up on what would otherwise hang for ever. Says nothing about how fast a notifier is.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn message(session_id: SessionId, seq: Seq) -> Hint {
     let content = Content::Text("hello".to_owned());
     let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
-    let kind = EventKind::MessageSent { body, client_id: None };
+    let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None });
     let event = Event { session_id, seq, number: seq, created_at: Utc::now(), actor: somebody(), kind };
     Hint::Committed { session_id, head: seq, events: vec![Arc::new(event)] }
 }

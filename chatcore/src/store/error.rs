@@ -1,18 +1,19 @@
 //! What a store can fail with.
 
+use super::{Key, Record};
 use crate::model::Seq;
 
 /// Why a store did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A governance event stands after the position at which the change was decided: decide again.
+    /// An event that governs stands after the position at which the change was decided: decide again.
     #[error("the change was decided on facts that are no longer the latest")]
     Stale,
-    /// A precondition does not hold.
-    #[error("a precondition does not hold: {which}")]
+    /// An expectation does not hold.
+    #[error("an expectation does not hold: {found}")]
     Conflict {
-        /// Which one.
-        which: Conflicting,
+        /// What was found instead.
+        found: Conflicting,
     },
     /// It is not known whether the change was made, and the store could not find out.
     #[error("it is not known whether the change was made")]
@@ -28,16 +29,23 @@ pub enum StoreError {
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A precondition that did not hold.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// What was found where a change expected something else.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Conflicting {
-    /// The client id was used before by this user in this session.
-    #[error("the client id was used by the change at position {seq}")]
-    ClientId {
-        /// The position of the first event of the change that claimed it. A send is a change of one event, so for a send
-        /// this is the position of the message.
+    /// A record that another version wrote, or none.
+    #[error("the record {key:?} is another one, or there is none")]
+    Record {
+        /// The key, as the change names it.
+        key: Key,
+        /// The record that was found.
+        record: Option<Record>,
+    },
+    /// An event of another revision.
+    #[error("the event at position {seq} has revision {revision}")]
+    Row {
+        /// The position.
         seq: Seq,
-        /// The fingerprint that it was claimed with.
-        fingerprint: String,
+        /// Its revision; 0 where there is no event.
+        revision: u64,
     },
 }

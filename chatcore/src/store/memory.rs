@@ -2,8 +2,7 @@
 //! be forgotten.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -11,10 +10,10 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Change, ChatStore, Committed, Conflicting, FactsQuery, Freshness, Head, LogRange, ParticipantRecord,
-    ParticipantsQuery, ProfileRecord, PublicSessions, SessionFacts, Slice, StoreError, Write,
+    Append, Change, ChatStore, Committed, Conflicting, Expect, FactsQuery, Freshness, Head, Json, Key, LogRange, Part,
+    Prefix, Record, Rewrite, Scan, SessionFacts, StoreError, Table, Value, Version, Write, WriteKind,
 };
-use crate::model::{ClientId, Event, ParticipantId, Seq, Session, SessionId, SessionType, Standing, UserId};
+use crate::model::{Event, Seq, SessionId};
 
 /// The in-memory store. Nothing survives the process; clones share their contents.
 #[derive(Debug, Clone, Default)]
@@ -25,22 +24,16 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct State {
-    sessions: HashMap<SessionId, Stored>,
-    /// Sessions by user, newest first.
-    memberships: HashMap<UserId, BTreeSet<Reverse<SessionId>>>,
-    /// Public sessions that are not deleted, newest first.
-    public: BTreeSet<Reverse<SessionId>>,
-    profiles: HashMap<UserId, ProfileRecord>,
+    logs: HashMap<SessionId, Log>,
+    tables: BTreeMap<&'static Table, Records>,
 }
 
+type Records = BTreeMap<Vec<Part>, Record>;
+
 #[derive(Debug, Default)]
-struct Stored {
-    record: Option<Session>,
-    log: Vec<Arc<Event>>,
-    last_governance: Seq,
-    participants: HashMap<UserId, ParticipantRecord>,
-    seats: BTreeMap<ParticipantId, UserId>,
-    claims: HashMap<(UserId, ClientId), (Seq, String)>,
+struct Log {
+    events: Vec<Arc<Event>>,
+    governance: Seq,
 }
 
 impl MemoryStore {
@@ -56,132 +49,139 @@ impl MemoryStore {
     }
 }
 
-impl Stored {
+impl Log {
     fn head(&self) -> Head {
-        self.log.last().map_or_else(Head::default, |event| Head {
+        self.events.last().map_or_else(Head::default, |event| Head {
             seq: event.seq,
             number: event.number,
             at: event.created_at,
         })
     }
 
-    fn check(&self, change: &Change) -> Result<(), StoreError> {
-        if self.last_governance > change.decided_at {
-            return Err(StoreError::Stale);
-        }
-        let Some(claim) = &change.claim else { return Ok(()) };
-        match self.claims.get(&(claim.user_id.clone(), claim.client_id.clone())) {
-            None => Ok(()),
-            Some((seq, fingerprint)) => Err(StoreError::Conflict {
-                which: Conflicting::ClientId { seq: *seq, fingerprint: fingerprint.clone() },
-            }),
-        }
+    fn event(&self, seq: Seq) -> Option<&Arc<Event>> {
+        self.events.get(usize::try_from(seq.checked_sub(1)?).ok()?)
     }
 
-    fn append(&mut self, change: &mut Change) -> Committed {
-        let mut events = Vec::with_capacity(change.events.len());
-        let governs: Vec<bool> = (0..change.events.len()).map(|place| change.governs_at(place)).collect();
-        for (new, governs) in change.events.drain(..).zip(governs) {
-            let head = self.head();
-            let event = Arc::new(Event {
-                session_id: change.session_id,
-                seq: head.seq + 1,
-                number: head.number + u64::from(new.kind.is_message()),
-                created_at: new.created_at.max(head.at),
-                actor: new.actor,
-                kind: new.kind,
-            });
-            if governs {
-                self.last_governance = event.seq;
+    fn check(&self, append: &Append) -> Result<(), StoreError> {
+        if self.governance > append.decided_at {
+            return Err(StoreError::Stale);
+        }
+        for Rewrite { seq, revision, kind: _ } in &append.rewrites {
+            let found = self.event(*seq).map_or(0, |event| event.revision);
+            if found != *revision || found == 0 {
+                return Err(StoreError::Conflict { found: Conflicting::Row { seq: *seq, revision: found } });
             }
-            self.log.push(Arc::clone(&event));
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, change: &Change, append: &Append) -> Vec<Arc<Event>> {
+        let first = self.head().seq + 1;
+        for Rewrite { seq, revision, kind } in &append.rewrites {
+            let place = usize::try_from(seq.saturating_sub(1)).unwrap_or(usize::MAX);
+            if let Some(event) = self.events.get_mut(place) {
+                let event = Event { kind: kind.clone(), revision: revision + 1, revised: first, ..Event::clone(event) };
+                self.events.splice(place..=place, [Arc::new(event)]);
+            }
+        }
+        let mut events = Vec::with_capacity(append.events.len());
+        for (place, new) in append.events.iter().enumerate() {
+            let event = Arc::new(self.head().next(append.session_id, new.clone(), change.governs_at(place)));
+            if event.governs {
+                self.governance = event.seq;
+            }
+            self.events.push(Arc::clone(&event));
             events.push(event);
         }
-        if let (Some(claim), Some(first)) = (change.claim.take(), events.first()) {
-            self.claims.insert((claim.user_id, claim.client_id), (first.seq, claim.fingerprint));
-        }
-        Committed { events }
+        events
     }
 }
 
 impl State {
-    fn write(&mut self, id: SessionId, write: Write) {
-        let stored = self.sessions.entry(id).or_default();
-        match write {
-            Write::Session(session) => {
-                if session.session_type == SessionType::Public && session.is_active {
-                    self.public.insert(Reverse(id));
-                } else {
-                    self.public.remove(&Reverse(id));
-                }
-                stored.record = Some(session);
+    fn record(&self, key: &Key) -> Option<&Record> {
+        self.tables.get(key.table)?.get(&key.parts)
+    }
+
+    /// The records as they are after these writes, each of which sees the ones before it; `None` for a removed record.
+    fn written(&self, change: &Change, first: Seq) -> Result<BTreeMap<Key, Option<Record>>, StoreError> {
+        let (id, at) = (change.id, if change.append.is_some() { first } else { 0 });
+        let mut written = BTreeMap::<Key, Option<Record>>::new();
+        for Write { key, expect, kind } in &change.writes {
+            let place = key.resolved(first);
+            let found = written.get(&place).cloned().unwrap_or_else(|| self.record(&place).cloned());
+            if !holds(*expect, found.as_ref(), id) {
+                let (key, record) = (key.clone(), found);
+                return Err(StoreError::Conflict { found: Conflicting::Record { key, record } });
             }
-            Write::Participant(record) => {
-                if let Some(previous) = stored.participants.get(&record.user_id) {
-                    stored.seats.remove(&previous.id);
+            let record = match kind {
+                WriteKind::Put(value) => Some(Record { value: value.clone(), version: id, at }),
+                WriteKind::Remove => None,
+                WriteKind::Hold => found,
+                WriteKind::Add(number) => {
+                    Some(Record { value: added(&place, found.as_ref(), *number)?, version: id, at })
                 }
-                let sessions = self.memberships.entry(record.user_id.clone()).or_default();
-                match record.standing {
-                    Standing::Active(_) => {
-                        stored.seats.insert(record.id, record.user_id.clone());
-                        sessions.insert(Reverse(id));
-                    }
-                    Standing::Former(_) | Standing::Stranger => {
-                        sessions.remove(&Reverse(id));
-                    }
-                }
-                stored.participants.insert(record.user_id.clone(), record);
-            }
+            };
+            written.insert(place, record);
         }
-    }
-
-    fn active(&self, Reverse(id): &Reverse<SessionId>) -> Option<(Session, Head)> {
-        let stored = self.sessions.get(id)?;
-        let session = stored.record.as_ref().filter(|session| session.is_active)?;
-        Some((session.clone(), stored.head()))
-    }
-
-    fn is_in(&self, user: &UserId, id: SessionId) -> bool {
-        self.memberships.get(user).is_some_and(|sessions| sessions.contains(&Reverse(id)))
+        Ok(written)
     }
 }
 
-/// The keys after one in the order of a list; all of them where none is given.
-fn keys_after<K>(after: Option<K>) -> (Bound<K>, Bound<K>) {
-    (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
+/// Whether a record is as it is expected to be. What the change itself wrote before holds for each version.
+fn holds(expect: Expect, found: Option<&Record>, own: Version) -> bool {
+    match (expect, found) {
+        (Expect::Anything, _) | (Expect::Absent, None) => true,
+        (Expect::Version(version), Some(record)) => record.version == version || record.version == own,
+        (Expect::Absent, Some(_)) | (Expect::Version(_), None) => false,
+    }
 }
 
-fn cut<T, K>(items: impl Iterator<Item = T>, slice: Slice<K>) -> Vec<T> {
-    let skip = usize::try_from(slice.skip).unwrap_or(usize::MAX);
-    let limit = usize::try_from(slice.limit).unwrap_or(usize::MAX);
-    items.skip(skip).take(limit).collect()
+/// A counter with this much added.
+fn added(key: &Key, found: Option<&Record>, number: i64) -> Result<Value, StoreError> {
+    let before = found.and_then(|record| record.value.encode().as_i64()).unwrap_or(0);
+    let sum = Json::from(before.saturating_add(number));
+    Value::decode(key, key.table.format, sum).map_err(|error| StoreError::Corrupt(format!("{key:?}: {error}")))
+}
+
+fn under<'a>(records: &'a Records, prefix: &'a [Part]) -> impl Iterator<Item = (&'a Vec<Part>, &'a Record)> {
+    let from = (Bound::Included(prefix), Bound::Unbounded);
+    records.range::<[Part], _>(from).take_while(move |(parts, _)| parts.starts_with(prefix))
 }
 
 #[async_trait]
 impl ChatStore for MemoryStore {
-    async fn commit(&self, mut change: Change) -> Result<Committed, StoreError> {
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        change.check().map_err(|malformed| StoreError::Backend(Box::new(malformed)))?;
         let mut state = self.state();
-        let id = change.session_id;
-        match state.sessions.get(&id) {
-            Some(stored) => stored.check(&change)?,
-            None => Stored::default().check(&change)?,
+        let log = change.session().and_then(|id| state.logs.get(&id));
+        let first = log.map_or(0, |log| log.head().seq) + 1;
+        if let Some(append) = &change.append {
+            log.unwrap_or(&Log::default()).check(append)?;
         }
-        let committed = state.sessions.entry(id).or_default().append(&mut change);
-        for write in change.writes {
-            state.write(id, write);
+        let written = state.written(&change, first)?;
+        for (key, record) in written {
+            let records = state.tables.entry(key.table).or_default();
+            match record {
+                Some(record) => drop(records.insert(key.parts, record)),
+                None => drop(records.remove(&key.parts)),
+            }
         }
-        Ok(committed)
+        let events = match &change.append {
+            Some(append) => state.logs.entry(append.session_id).or_default().append(&change, append),
+            None => Vec::new(),
+        };
+        Ok(Committed { events })
     }
 
     async fn facts(&self, queries: &[FactsQuery<'_>], _: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
         let state = self.state();
-        let facts = |FactsQuery { session_id, users }: &FactsQuery<'_>| match state.sessions.get(session_id) {
-            None => SessionFacts { head: Head::default(), session: None, participants: vec![None; users.len()] },
-            Some(stored) => SessionFacts {
-                head: stored.head(),
-                session: stored.record.clone(),
-                participants: users.iter().map(|user| stored.participants.get(user).cloned()).collect(),
-            },
+        let facts = |FactsQuery { session_id, records }: &FactsQuery<'_>| {
+            let log = state.logs.get(session_id);
+            SessionFacts {
+                head: log.map_or_else(Head::default, Log::head),
+                governance: log.map_or(0, |log| log.governance),
+                records: records.iter().map(|key| state.record(key).cloned()).collect(),
+            }
         };
         Ok(queries.iter().map(facts).collect())
     }
@@ -189,7 +189,7 @@ impl ChatStore for MemoryStore {
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
         let state = self.state();
         let part = |range: &LogRange| {
-            let log = state.sessions.get(&range.session_id).map_or(&[][..], |stored| stored.log.as_slice());
+            let log = state.logs.get(&range.session_id).map_or(&[][..], |log| log.events.as_slice());
             let from = usize::try_from(range.from.max(1) - 1).unwrap_or(usize::MAX).min(log.len());
             let to = usize::try_from(range.to).unwrap_or(usize::MAX).min(log.len());
             log.get(from..to).unwrap_or_default().to_vec()
@@ -197,45 +197,33 @@ impl ChatStore for MemoryStore {
         Ok(ranges.iter().map(part).collect())
     }
 
-    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
+    async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
         let state = self.state();
-        let list = |ParticipantsQuery { session_id, slice }: &ParticipantsQuery| {
-            let Some(stored) = state.sessions.get(session_id) else { return Vec::new() };
-            let seats = stored.seats.range(keys_after(slice.after));
-            cut(seats.filter_map(|(_, user)| stored.participants.get(user).cloned()), *slice)
+        Ok(keys.iter().map(|key| state.record(key).cloned()).collect())
+    }
+
+    async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
+        let state = self.state();
+        let empty = Records::new();
+        let part = |Scan { table, prefix, after, skip, limit }: &Scan| {
+            let records = state.tables.get(table).unwrap_or(&empty);
+            let skip = usize::try_from(*skip).unwrap_or(usize::MAX);
+            let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
+            let start = [prefix.as_slice(), after.as_deref().unwrap_or_default()].concat();
+            let from = if after.is_some() { Bound::Excluded(start) } else { Bound::Included(start) };
+            let found = records.range((from, Bound::Unbounded)).take_while(|(parts, _)| parts.starts_with(prefix));
+            let entry =
+                |(parts, record): (&Vec<Part>, &Record)| (Key { table: *table, parts: parts.clone() }, record.clone());
+            found.skip(skip).take(limit).map(entry).collect()
         };
-        Ok(queries.iter().map(list).collect())
+        Ok(scans.iter().map(part).collect())
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
+    async fn count(&self, prefixes: &[Prefix]) -> Result<Vec<u64>, StoreError> {
         let state = self.state();
-        let Some(sessions) = state.memberships.get(user) else { return Ok(Vec::new()) };
-        let sessions = sessions.range(keys_after(slice.after.map(Reverse)));
-        Ok(cut(sessions.filter_map(|id| state.active(id)), slice))
-    }
-
-    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
-        let state = self.state();
-        let open = |(session, _): &(Session, Head)| {
-            session.participant_count < session.max_participants && !state.is_in(user, session.id)
-        };
-        let total = state.public.iter().filter_map(|id| state.active(id)).filter(open).count() as u64;
-        let part = state.public.range(keys_after(slice.after.map(Reverse)));
-        Ok(PublicSessions { sessions: cut(part.filter_map(|id| state.active(id)).filter(open), slice), total })
-    }
-
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
-        let state = self.state();
-        Ok(users.iter().map(|user| state.profiles.get(user).cloned()).collect())
-    }
-
-    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
-        let mut state = self.state();
-        let stored = state.profiles.get(&profile.user_id).map_or(0, |stored| stored.version);
-        if stored.checked_add(1) != Some(profile.version) {
-            return Ok(false);
-        }
-        state.profiles.insert(profile.user_id.clone(), profile);
-        Ok(true)
+        let empty = Records::new();
+        let number =
+            |Prefix { table, parts }: &Prefix| under(state.tables.get(table).unwrap_or(&empty), parts).count() as u64;
+        Ok(prefixes.iter().map(number).collect())
     }
 }

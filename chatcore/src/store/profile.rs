@@ -1,15 +1,13 @@
 //! A profile as it is stored: what is known of a user, with the age of each part.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::model::{Profile, UserId};
 
 /// What is known of a user. Each part has an age of its own, because a token may carry some of them and not others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileRecord {
-    /// Who it is.
-    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    /// The user.
     pub user_id: UserId,
     /// A short handle.
     pub username: Option<ProfilePart>,
@@ -19,12 +17,10 @@ pub struct ProfileRecord {
     pub email: Option<ProfilePart>,
     /// An address of a picture.
     pub picture: Option<ProfilePart>,
-    /// How often the record was written: 1 for the first time.
-    pub version: u64,
 }
 
 /// One part of a profile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfilePart {
     /// The text.
     pub text: String,
@@ -36,13 +32,13 @@ impl ProfileRecord {
     /// The record of a user of whom nothing but the id is known, before it is written.
     #[must_use]
     pub const fn unknown(user_id: UserId) -> Self {
-        Self { user_id, username: None, name: None, email: None, picture: None, version: 0 }
+        Self { user_id, username: None, name: None, email: None, picture: None }
     }
 
     /// How the user is shown: the id stands for a handle that is not known, and the handle for a name.
     #[must_use]
     pub fn profile(&self) -> Profile {
-        let Self { user_id, username, name, email, picture, version: _ } = self;
+        let Self { user_id, username, name, email, picture } = self;
         let text = |part: &Option<ProfilePart>| part.as_ref().map(|part| part.text.clone());
         let newest = [username, name, email, picture].into_iter().flatten().map(|part| part.as_of).max();
         let username = text(username).unwrap_or_else(|| user_id.as_str().to_owned());

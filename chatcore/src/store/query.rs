@@ -2,16 +2,16 @@
 
 use chrono::{DateTime, Utc};
 
-use super::ParticipantRecord;
-use crate::model::{Cursor, ParticipantId, Seq, Session, SessionId, UserId};
+use super::{Key, Part, Record, Table};
+use crate::model::{Cursor, Event, NewEvent, Seq, SessionId};
 
-/// Of which session facts are wanted, and about whom.
+/// A session of which facts are wanted, with the records that are wanted of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FactsQuery<'a> {
     /// The session.
     pub session_id: SessionId,
-    /// The users; somebody may stand there more than once.
-    pub users: &'a [UserId],
+    /// Keys of governed records of the session; a key may stand there more than once.
+    pub records: &'a [Key],
 }
 
 /// How recent facts must be.
@@ -40,6 +40,17 @@ impl Head {
     pub fn cursor(self) -> Cursor {
         Cursor::at(self.seq, self.at)
     }
+
+    /// The event at the position after this end of a session's log.
+    #[must_use]
+    pub fn next(self, session_id: SessionId, new: NewEvent, governs: bool) -> Event {
+        let NewEvent { actor, created_at, kind } = new;
+        let number = self.number + u64::from(kind.is_message());
+        // Without an event before it, any time is right.
+        let created_at = if self.seq == 0 { created_at } else { created_at.max(self.at) };
+        let seq = self.seq + 1;
+        Event { session_id, seq, number, created_at, actor, kind, governs, revision: 1, revised: 0 }
+    }
 }
 
 /// What a decision needs.
@@ -47,44 +58,16 @@ impl Head {
 pub struct SessionFacts {
     /// The log's end when the rest held.
     pub head: Head,
-    /// The session.
-    pub session: Option<Session>,
-    /// The users asked about.
-    pub participants: Vec<Option<ParticipantRecord>>,
-}
-
-/// A part of a list whose entries have ids of the type `K`, by which the list is sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slice<K> {
-    /// Only the entries that come after this id in the order of the list, whether or not the list has an entry with this id;
-    /// `None` for the whole list.
-    pub after: Option<K>,
-    /// How many of these to leave out at the start.
-    pub skip: u64,
-    /// How many at the most.
-    pub limit: u64,
-}
-
-impl<K> Slice<K> {
-    /// The first entries of the list, this many at the most.
-    pub const fn first(limit: u64) -> Self {
-        Self { after: None, skip: 0, limit }
-    }
-}
-
-/// A part of the list of a session's participants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ParticipantsQuery {
-    /// The session.
-    pub session_id: SessionId,
-    /// Which part.
-    pub slice: Slice<ParticipantId>,
+    /// The position of the last event that governs; 0 where there is none.
+    pub governance: Seq,
+    /// The records asked for, in the same order.
+    pub records: Vec<Option<Record>>,
 }
 
 /// A part of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogRange {
-    /// Whose log.
+    /// The session.
     pub session_id: SessionId,
     /// The first position wanted.
     pub from: Seq,
@@ -92,11 +75,49 @@ pub struct LogRange {
     pub to: Seq,
 }
 
-/// A page of sessions that can be joined.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PublicSessions {
-    /// The page.
-    pub sessions: Vec<(Session, Head)>,
-    /// How many there are in all.
-    pub total: u64,
+/// Records under a prefix of a table's keys, in the order of the keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// The table.
+    pub table: &'static Table,
+    /// The first parts of the keys; none for the whole table.
+    pub prefix: Vec<Part>,
+    /// Only the records whose remaining parts come after these, whether or not a record has them.
+    pub after: Option<Vec<Part>>,
+    /// How many of these to leave out at the start. A store may read what it leaves out.
+    pub skip: u64,
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Scan {
+    /// The same, only after these parts, which follow the prefix.
+    #[must_use]
+    pub fn after(mut self, after: Option<Vec<Part>>) -> Self {
+        self.after = after;
+        self
+    }
+
+    /// The same without the first ones.
+    #[must_use]
+    pub const fn skip(mut self, skip: u64) -> Self {
+        self.skip = skip;
+        self
+    }
+
+    /// The same, at most this many.
+    #[must_use]
+    pub const fn limit(mut self, limit: u64) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+/// The records under a prefix of a table's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix {
+    /// The table.
+    pub table: &'static Table,
+    /// The first parts of the keys; none for the whole table.
+    pub parts: Vec<Part>,
 }

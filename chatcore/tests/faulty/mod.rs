@@ -15,7 +15,8 @@ use std::{
 use async_trait::async_trait;
 use chatcore::{
     model::{
-        ClientId, Content, EncryptedContent, Event, EventKind, ParticipantId, Session, SessionId, Standing, UserId,
+        ClientId, Content, EncryptedContent, Event, EventKind, ParticipantEvent, ParticipantId, Session, SessionId,
+        Standing, UserId,
     },
     store::{
         Change, ChatStore, Committed, Conflicting, FactsQuery, Freshness, Head, LogRange, MemoryStore,
@@ -123,7 +124,8 @@ impl Faulty {
             Fault::LooksAFewEventsBack => change.decided_at = decided_at.max((log.len() as u64).saturating_sub(64)),
             Fault::CallsMessagesGovernance if later().next().is_some() => return Err(StoreError::Stale),
             Fault::LetsRoleChangesPass => {
-                let role_change = |kind: &EventKind| matches!(kind, EventKind::ParticipantRoleChanged { .. });
+                let role_change =
+                    |kind: &EventKind| matches!(kind, EventKind::Participant(ParticipantEvent::RoleChanged { .. }));
                 if !later().any(|event| event.kind.is_governance() && !role_change(&event.kind)) {
                     change.decided_at = log.len() as u64;
                 }

@@ -33,7 +33,7 @@ impl Faulty {
         }
         for event in &mut change.events {
             match &mut event.kind {
-                EventKind::MessageSent { body, client_id } => {
+                EventKind::Message(MessageEvent::Sent { body, client_id }) => {
                     if self.has(Fault::ForgetsTheSendersName) {
                         *client_id = None;
                     }
@@ -51,17 +51,17 @@ impl Faulty {
                         Content::Encrypted(_) => {}
                     }
                 }
-                EventKind::SessionUpdated { changes } if self.has(Fault::ForgetsWhatWasTakenAway) => {
+                EventKind::Session(SessionEvent::Updated { changes }) if self.has(Fault::ForgetsWhatWasTakenAway) => {
                     changes.description = changes.description.take().filter(Option::is_some);
                 }
-                EventKind::SessionCreated { .. }
-                | EventKind::SessionUpdated { .. }
-                | EventKind::SessionDeleted
-                | EventKind::ParticipantJoined { .. }
-                | EventKind::ParticipantAdded { .. }
-                | EventKind::ParticipantLeft
-                | EventKind::ParticipantRemoved { .. }
-                | EventKind::ParticipantRoleChanged { .. } => {}
+                EventKind::Session(SessionEvent::Created { .. })
+                | EventKind::Session(SessionEvent::Updated { .. })
+                | EventKind::Session(SessionEvent::Deleted)
+                | EventKind::Participant(ParticipantEvent::Joined { .. })
+                | EventKind::Participant(ParticipantEvent::Added { .. })
+                | EventKind::Participant(ParticipantEvent::Left)
+                | EventKind::Participant(ParticipantEvent::Removed { .. })
+                | EventKind::Participant(ParticipantEvent::RoleChanged { .. }) => {}
             }
         }
     }

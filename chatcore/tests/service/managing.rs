@@ -101,7 +101,7 @@ async fn roles_change_and_the_same_role_changes_nothing() {
     let changes: Vec<_> = events
         .iter()
         .map(|view| match &view.event.kind {
-            EventKind::ParticipantRoleChanged { previous, role, .. } => (*previous, *role),
+            EventKind::Participant(ParticipantEvent::RoleChanged { previous, role, .. }) => (*previous, *role),
             other => panic!("{other:?}"),
         })
         .collect();

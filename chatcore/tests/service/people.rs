@@ -127,7 +127,7 @@ async fn the_first_message_of_an_added_user_replaces_the_users_record_and_later_
     // A change that was decided before the first message would put the older record back, so it is stale. The second message
     // replaces no record and makes nothing stale.
     let message = |decided_at| {
-        let kind = EventKind::MessageSent { body: SendMessage::text("x").body, client_id: None };
+        let kind = EventKind::Message(MessageEvent::Sent { body: SendMessage::text("x").body, client_id: None });
         let events = vec![NewEvent { actor: bob.user_id.clone(), created_at: Utc::now(), kind }];
         Change { session_id: id, decided_at, events, writes: Vec::new(), claim: None }
     };

@@ -157,7 +157,7 @@ async fn an_update_that_changes_nothing_is_no_event() {
     let both = UpdateSession { title: Some("Same".to_owned()), ..to_cap(5) };
     chat.update_session(&alice, id_of(&before), both).await.unwrap();
     let events = chat.events(&alice, id_of(&before), 1, None).await.unwrap().events;
-    assert_eq!(events[0].event.kind, EventKind::SessionUpdated { changes: to_cap(5) });
+    assert_eq!(events[0].event.kind, EventKind::Session(SessionEvent::Updated { changes: to_cap(5) }));
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ async fn a_session_that_one_comes_into_is_announced_and_begins_with_that() {
     }
     assert_eq!(announced(&mut all).await, (joined, 301));
     let (_, seq, kind) = event(&mut all).await;
-    assert!(seq == 302 && matches!(kind, EventKind::ParticipantJoined { .. }), "{kind:?}");
+    assert!(seq == 302 && matches!(kind, EventKind::Participant(ParticipantEvent::Joined { .. })), "{kind:?}");
     for seq in 303..=602 {
         assert_eq!(event(&mut all).await.1, seq);
     }
@@ -68,11 +68,11 @@ async fn a_session_that_one_comes_into_is_announced_and_begins_with_that() {
     let add = AddParticipant { user_id: bob.user_id.clone(), role: None };
     chat.add_participant(&alice, added, add).await.unwrap();
     assert_eq!(announced(&mut all).await, (added, 1));
-    assert!(matches!(event(&mut all).await.2, EventKind::ParticipantAdded { .. }));
+    assert!(matches!(event(&mut all).await.2, EventKind::Participant(ParticipantEvent::Added { .. })));
     // Made.
     let made = chat.create_session(&bob, CreateSession::titled("mine")).await.unwrap().summary.session.id;
     assert_eq!(announced(&mut all).await, (made, 0));
-    assert!(matches!(event(&mut all).await.2, EventKind::SessionCreated { .. }));
+    assert!(matches!(event(&mut all).await.2, EventKind::Session(SessionEvent::Created { .. })));
 }
 
 #[tokio::test]
@@ -85,11 +85,11 @@ async fn leaving_ends_one_session_and_coming_back_announces_it_again() {
     chat.remove_participant(&alice, id, &bob.user_id).await.unwrap();
     say(&chat, &alice, id, "not for bob").await;
     chat.join(&bob, id).await.unwrap();
-    assert!(matches!(event(&mut all).await.2, EventKind::ParticipantRemoved { .. }));
+    assert!(matches!(event(&mut all).await.2, EventKind::Participant(ParticipantEvent::Removed { .. })));
     assert_eq!(announced(&mut all).await, (id, 4));
-    assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
+    assert!(matches!(event(&mut all).await.2, EventKind::Participant(ParticipantEvent::Joined { .. })));
     chat.delete_session(&alice, id).await.unwrap();
-    assert_eq!(event(&mut all).await.2, EventKind::SessionDeleted);
+    assert_eq!(event(&mut all).await.2, EventKind::Session(SessionEvent::Deleted));
     say(&chat, &alice, other, "still here").await;
     assert_eq!(event(&mut all).await.0, other);
 }
@@ -147,11 +147,11 @@ async fn there_are_only_so_many() {
     assert_eq!(event(&mut all).await.0, first);
     // Who goes and comes is told again.
     chat.leave(&bob, first).await.unwrap();
-    assert!(matches!(event(&mut all).await.2, EventKind::ParticipantLeft));
+    assert!(matches!(event(&mut all).await.2, EventKind::Participant(ParticipantEvent::Left)));
     chat.leave(&bob, third).await.unwrap();
     let fourth = room(&chat, &alice, &[&bob]).await;
     assert_eq!(announced(&mut all).await.0, fourth);
-    assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
+    assert!(matches!(event(&mut all).await.2, EventKind::Participant(ParticipantEvent::Joined { .. })));
 
     let limits = Limits { streams_per_user: 2, ..Limits::default() };
     let chat = Chat::builder(MemoryStore::new()).limits(limits).build();
@@ -213,11 +213,11 @@ async fn a_session_of_ones_own_takes_the_place_of_a_quiet_one() {
         "{told:?}"
     );
     assert_eq!(announced(&mut all).await, (own, 0));
-    assert!(matches!(event(&mut all).await.2, EventKind::SessionCreated { .. }));
+    assert!(matches!(event(&mut all).await.2, EventKind::Session(SessionEvent::Created { .. })));
     say(&chat, &alice, second, "not in this stream").await;
     // With the room of a session that ends, it comes back.
     chat.delete_session(&bob, own).await.unwrap();
-    assert_eq!(event(&mut all).await.2, EventKind::SessionDeleted);
+    assert_eq!(event(&mut all).await.2, EventKind::Session(SessionEvent::Deleted));
     assert_eq!(announced(&mut all).await, (second, 3));
     say(&chat, &alice, second, "in this stream again").await;
     assert_eq!(
@@ -260,12 +260,12 @@ async fn a_session_left_and_come_into_again_elsewhere_is_announced_again() {
     assert_eq!(announced(&mut all).await, (id, 2));
     for round in 0..3 {
         there.leave(&bob, id).await.unwrap();
-        assert!(matches!(event(&mut all).await.2, EventKind::ParticipantLeft));
+        assert!(matches!(event(&mut all).await.2, EventKind::Participant(ParticipantEvent::Left)));
         // At once, or only after some searches.
         tokio::time::sleep(here.limits().membership_interval * round).await;
         there.join(&bob, id).await.unwrap();
         assert_eq!(announced(&mut all).await, (id, 3 + 2 * Seq::from(round)));
-        assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
+        assert!(matches!(event(&mut all).await.2, EventKind::Participant(ParticipantEvent::Joined { .. })));
     }
 }
 

@@ -12,7 +12,7 @@ async fn a_removal_is_the_last_that_the_removed_are_told() {
     say(&chat, &alice, id, "not for bob").await;
     let told = rest(&mut events).await;
     assert_eq!(told.len(), 2);
-    assert_eq!(told[1], EventKind::ParticipantRemoved { user_id: bob.user_id.clone() });
+    assert_eq!(told[1], EventKind::Participant(ParticipantEvent::Removed { user_id: bob.user_id.clone() }));
     assert!(in_time(events.next()).await.is_none(), "a stream that ended stays so");
 }
 
@@ -24,7 +24,10 @@ async fn a_removal_ends_a_stream_although_the_reader_came_back_since() {
     chat.remove_participant(&alice, id, &bob.user_id).await.unwrap();
     say(&chat, &alice, id, "while bob was away").await;
     chat.join(&bob, id).await.unwrap();
-    assert_eq!(rest(&mut events).await, [EventKind::ParticipantRemoved { user_id: bob.user_id.clone() }]);
+    assert_eq!(
+        rest(&mut events).await,
+        [EventKind::Participant(ParticipantEvent::Removed { user_id: bob.user_id.clone() })]
+    );
 }
 
 #[tokio::test]
@@ -35,7 +38,7 @@ async fn leaving_is_the_last_that_the_leaver_is_told() {
         (chat.subscribe(&bob, id, None).await.unwrap(), chat.subscribe(&alice, id, None).await.unwrap());
     chat.leave(&bob, id).await.unwrap();
     say(&chat, &alice, id, "gone").await;
-    assert_eq!(rest(&mut his).await, [EventKind::ParticipantLeft]);
+    assert_eq!(rest(&mut his).await, [EventKind::Participant(ParticipantEvent::Left)]);
     assert_eq!(seqs(&take(&mut hers, 2).await), [3, 4], "the others go on");
 }
 
@@ -50,7 +53,10 @@ async fn a_deletion_is_the_last_that_anybody_is_told() {
     let [owner, member] = &mut streams;
     let (owner, member) = (rest(owner).await, rest(member).await);
     assert_eq!((owner.len(), member.len()), (2, 4));
-    assert_eq!((owner.last(), member.last()), (Some(&EventKind::SessionDeleted), Some(&EventKind::SessionDeleted)));
+    assert_eq!(
+        (owner.last(), member.last()),
+        (Some(&EventKind::Session(SessionEvent::Deleted)), Some(&EventKind::Session(SessionEvent::Deleted)))
+    );
     assert_denied(chat.subscribe(&alice, id, Some(0)).await, Denial::Hidden);
 }
 
@@ -82,7 +88,7 @@ async fn an_old_removal_inside_of_a_replay_ends_nothing() {
     say(&chat, &alice, id, "live").await;
     assert_eq!(seqs(&take(&mut events, 8).await), (1..=8).collect::<Vec<_>>());
     chat.leave(&bob, id).await.unwrap();
-    assert_eq!(rest(&mut events).await, [EventKind::ParticipantLeft], "a new one does");
+    assert_eq!(rest(&mut events).await, [EventKind::Participant(ParticipantEvent::Left)], "a new one does");
 }
 
 #[tokio::test]
@@ -95,7 +101,7 @@ async fn a_role_that_may_not_view_ends_the_stream() {
     chat.change_role(&alice, id, &bob.user_id, ParticipantRole::Viewer).await.unwrap();
     say(&chat, &alice, id, "not for bob").await;
     let told = rest(&mut events).await;
-    assert!(matches!(&told[..], [EventKind::ParticipantRoleChanged { .. }]), "{told:?}");
+    assert!(matches!(&told[..], [EventKind::Participant(ParticipantEvent::RoleChanged { .. })]), "{told:?}");
     assert_denied(chat.subscribe(&bob, id, None).await, Denial::RoleInsufficient);
 }
 

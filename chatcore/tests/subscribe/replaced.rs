@@ -94,7 +94,7 @@ async fn readers_see_one_history(notifier: impl Notifier, Histories { lost, inst
     let mut events = chat.subscribe(&bob, id, Start::Beginning).await.unwrap();
     assert_eq!(contents(&take(&mut events, new.len()).await), new);
     chat.remove_participant(&alice, id, &bob.user_id).await.unwrap();
-    assert!(matches!(next(&mut events).await.event.kind, EventKind::ParticipantRemoved { .. }));
+    assert!(matches!(next(&mut events).await.event.kind, EventKind::Participant(ParticipantEvent::Removed { .. })));
     assert!(in_time(events.next_event()).await.is_none());
 }
 

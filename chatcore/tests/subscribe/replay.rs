@@ -27,7 +27,7 @@ async fn a_stream_replays_from_a_position_and_goes_on_live() {
     let texts: Vec<_> =
         all.iter().filter_map(|view| view.message()).map(|message| text_of(&message).to_owned()).collect();
     assert_eq!(texts, ["1", "2", "3", "4", "5", "6", "7"]);
-    assert!(matches!(all[7].event.kind, EventKind::SessionUpdated { .. }));
+    assert!(matches!(all[7].event.kind, EventKind::Session(SessionEvent::Updated { .. })));
 }
 
 #[tokio::test]

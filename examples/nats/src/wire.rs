@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use chatcore::{
-    model::{Event, EventKind, Seq, SessionId, Signal, UserId},
+    model::{Event, EventKind, MessageEvent, ParticipantEvent, SessionEvent, Seq, SessionId, Signal, UserId},
     notify::Hint,
 };
 use chrono::{DateTime, Utc};
@@ -116,7 +116,7 @@ mod tests {
     fn message(text: &str) -> EventKind {
         let content = Content::Text(text.to_owned());
         let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
-        EventKind::MessageSent { body, client_id: Some(ClientId::new("mine").unwrap()) }
+        EventKind::Message(MessageEvent::Sent { body, client_id: Some(ClientId::new("mine").unwrap()) })
     }
 
     fn typing(session_id: SessionId) -> Hint {
@@ -128,16 +128,16 @@ mod tests {
         let user_id = UserId::new("u").unwrap();
         let kinds = vec![
             message("\"quoted\" \u{1F600}\n"),
-            EventKind::SessionUpdated {
+            EventKind::Session(SessionEvent::Updated {
                 changes: SessionChanges { description: Some(None), ..SessionChanges::default() },
-            },
-            EventKind::ParticipantRoleChanged {
+            }),
+            EventKind::Participant(ParticipantEvent::RoleChanged {
                 user_id,
                 previous: ParticipantRole::Member,
                 role: ParticipantRole::Admin,
-            },
-            EventKind::ParticipantLeft,
-            EventKind::SessionDeleted,
+            }),
+            EventKind::Participant(ParticipantEvent::Left),
+            EventKind::Session(SessionEvent::Deleted),
         ];
         // An event by a user whom an older version let in.
         let mut of_old = committed(vec![message("of old")]);

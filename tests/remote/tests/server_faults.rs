@@ -19,7 +19,7 @@ use std::{
 use chatcore::{
     Chat, Code, Principal,
     chat::{CreateSession, SendMessage},
-    model::{ClientId, Event, EventKind, Message, SessionId, UserId},
+    model::{ClientId, Event, EventKind, MessageEvent, Message, SessionId, UserId},
     store::{ChatStore, FactsQuery, Freshness, LogRange},
 };
 use chatcore_surreal::{ConnectError, Credentials, SurrealOptions, SurrealStore};
@@ -180,7 +180,7 @@ async fn what_was_acknowledged_survives_a_killed_server() {
 
 fn client_id(event: &Event) -> Option<&str> {
     match &event.kind {
-        EventKind::MessageSent { client_id, .. } => client_id.as_ref().map(ClientId::as_str),
+        EventKind::Message(MessageEvent::Sent { client_id, .. }) => client_id.as_ref().map(ClientId::as_str),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, SignalView},
     model::{
-        Content, Event, EventKind, Message, MessageId, Participant, ParticipantRole, Profile, SessionChanges,
+        Content, Event, EventKind, MessageEvent, ParticipantEvent, SessionEvent, Message, MessageId, Participant, ParticipantRole, Profile, SessionChanges,
         SessionDetails, SessionSummary, Signal,
     },
 };
@@ -83,7 +83,7 @@ pub fn message(message: &Message) -> Value {
 /// The message that an event is, as far as the log alone tells.
 #[must_use]
 pub fn said(event: &Event) -> Value {
-    let EventKind::MessageSent { body, client_id: _ } = &event.kind else { panic!("{event:?}") };
+    let EventKind::Message(MessageEvent::Sent { body, client_id: _ }) = &event.kind else { panic!("{event:?}") };
     let id = MessageId { session_id: event.session_id, seq: event.seq };
     tidy(json!({
         "id": id, "session_id": event.session_id, "seq": event.seq, "number": event.number,
@@ -149,25 +149,25 @@ pub fn event(view: &EventView) -> Value {
 #[must_use]
 pub fn bare_event(event: &Event) -> Value {
     let mut value = match &event.kind {
-        EventKind::SessionCreated { session, participant_id } => json!({
+        EventKind::Session(SessionEvent::Created { session, participant_id }) => json!({
             "kind": "SessionCreated", "title": session.title, "description": session.description,
             "session_type": session.session_type, "max_participants": session.max_participants,
             "participant_id": participant_id,
         }),
-        EventKind::SessionUpdated { changes: new } => json!({ "kind": "SessionUpdated", "changes": changes(new) }),
-        EventKind::SessionDeleted => json!({ "kind": "SessionDeleted" }),
-        EventKind::ParticipantJoined { participant_id, role } => {
+        EventKind::Session(SessionEvent::Updated { changes: new }) => json!({ "kind": "SessionUpdated", "changes": changes(new) }),
+        EventKind::Session(SessionEvent::Deleted) => json!({ "kind": "SessionDeleted" }),
+        EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
             json!({ "kind": "ParticipantJoined", "participant_id": participant_id, "role": role })
         }
-        EventKind::ParticipantAdded { user_id: _, participant_id, role } => {
+        EventKind::Participant(ParticipantEvent::Added { user_id: _, participant_id, role }) => {
             json!({ "kind": "ParticipantAdded", "participant_id": participant_id, "role": role })
         }
-        EventKind::ParticipantLeft => json!({ "kind": "ParticipantLeft" }),
-        EventKind::ParticipantRemoved { user_id: _ } => json!({ "kind": "ParticipantRemoved" }),
-        EventKind::ParticipantRoleChanged { user_id: _, previous, role } => {
+        EventKind::Participant(ParticipantEvent::Left) => json!({ "kind": "ParticipantLeft" }),
+        EventKind::Participant(ParticipantEvent::Removed { user_id: _ }) => json!({ "kind": "ParticipantRemoved" }),
+        EventKind::Participant(ParticipantEvent::RoleChanged { user_id: _, previous, role }) => {
             json!({ "kind": "ParticipantRoleChanged", "previous_role": previous, "role": role })
         }
-        EventKind::MessageSent { body: _, client_id } => {
+        EventKind::Message(MessageEvent::Sent { body: _, client_id }) => {
             json!({ "kind": "MessageSent", "message": said(event), "client_id": client_id })
         }
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chatcore::{
-    model::{Event, EventKind, Standing, UserId},
+    model::{Event, EventKind, MessageEvent, ParticipantEvent, SessionEvent, Standing, UserId},
     store::SessionFacts,
 };
 use serde_json::{Value, json};
@@ -154,15 +154,15 @@ fn id(person: &Value) -> String {
 #[must_use]
 pub fn stay(event: &Event) -> Option<String> {
     match &event.kind {
-        EventKind::SessionCreated { participant_id, .. }
-        | EventKind::ParticipantJoined { participant_id, .. }
-        | EventKind::ParticipantAdded { participant_id, .. } => Some(participant_id.to_string()),
-        EventKind::SessionUpdated { .. }
-        | EventKind::SessionDeleted
-        | EventKind::ParticipantLeft
-        | EventKind::ParticipantRemoved { .. }
-        | EventKind::ParticipantRoleChanged { .. }
-        | EventKind::MessageSent { .. } => None,
+        EventKind::Session(SessionEvent::Created { participant_id, .. })
+        | EventKind::Participant(ParticipantEvent::Joined { participant_id, .. })
+        | EventKind::Participant(ParticipantEvent::Added { participant_id, .. }) => Some(participant_id.to_string()),
+        EventKind::Session(SessionEvent::Updated { .. })
+        | EventKind::Session(SessionEvent::Deleted)
+        | EventKind::Participant(ParticipantEvent::Left)
+        | EventKind::Participant(ParticipantEvent::Removed { .. })
+        | EventKind::Participant(ParticipantEvent::RoleChanged { .. })
+        | EventKind::Message(MessageEvent::Sent { .. }) => None,
     }
 }
 

@@ -1,4 +1,4 @@
-use chatcore::model::{ClientId, Content, EventKind, MessageBody, MessageType, NewEvent, SpeakerRole, UserId};
+use chatcore::model::{ClientId, Content, EventKind, MessageEvent, ParticipantEvent, MessageBody, MessageType, NewEvent, SpeakerRole, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -18,12 +18,12 @@ fn said(micros: i64) -> NewEvent {
         message_type: MessageType::Text,
         content: Content::Text("a message".into()),
     };
-    let kind = EventKind::MessageSent { body, client_id: None };
+    let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None });
     NewEvent { actor: UserId::new("ana").expect("a user id"), created_at: at(micros), kind }
 }
 
 fn left() -> NewEvent {
-    NewEvent { kind: EventKind::ParticipantLeft, ..said(0) }
+    NewEvent { kind: EventKind::Participant(ParticipantEvent::Left), ..said(0) }
 }
 
 fn change(session: u128, decided_at: u64, events: Vec<NewEvent>) -> Change {

@@ -8,7 +8,10 @@ use super::{
     samples::every_kind,
 };
 use crate::{
-    model::{EventKind, NewEvent, ParticipantRole, Session, SessionChanges, SessionType, Standing},
+    model::{
+        EventKind, NewEvent, ParticipantEvent, ParticipantRole, Session, SessionChanges, SessionEvent, SessionType,
+        Standing,
+    },
     store::{Change, Freshness, ParticipantRecord, Write},
 };
 
@@ -20,7 +23,10 @@ pub(super) async fn a_log_is_numbered_from_one_without_holes(store: Store) {
     let mut answered = committed.events;
     for round in 0..5 {
         answered.push(room.say(&room.owner, format!("{round}")).await);
-        answered.extend(room.put(&room.owner, vec![text("a"), EventKind::ParticipantLeft, text("b")], vec![]).await);
+        answered.extend(
+            room.put(&room.owner, vec![text("a"), EventKind::Participant(ParticipantEvent::Left), text("b")], vec![])
+                .await,
+        );
     }
     assert_dense(room.id, &answered);
     assert_eq!(answered.len(), 21);
@@ -107,7 +113,7 @@ pub(super) async fn no_message_makes_a_decision_stale(store: Store) {
         store.commit(room.message(decided_at, &room.owner, &format!("{n}"))).await.expect("not stale");
     }
     // The same for what is itself governance.
-    let left = change(room.id, decided_at, &room.owner, vec![EventKind::ParticipantLeft], vec![]);
+    let left = change(room.id, decided_at, &room.owner, vec![EventKind::Participant(ParticipantEvent::Left)], vec![]);
     store.commit(left).await.expect("not stale");
     assert_stale(store.commit(room.message(decided_at, &room.owner, "now")).await);
 }
@@ -126,7 +132,7 @@ pub(super) async fn a_message_that_replaces_a_record_makes_older_decisions_stale
         room.say(&room.owner, format!("{n}")).await;
         // Who decided on the older record would put it back.
         assert_stale(store.commit(room.message(before, &room.owner, "too old")).await);
-        let left = change(room.id, before, &ana, vec![EventKind::ParticipantLeft], vec![]);
+        let left = change(room.id, before, &ana, vec![EventKind::Participant(ParticipantEvent::Left)], vec![]);
         assert_stale(store.commit(left).await);
         store.commit(room.message(said[1].seq, &room.owner, "still good")).await.expect("not stale");
         for freshness in [Freshness::Cached, Freshness::Fresh] {
@@ -141,7 +147,7 @@ pub(super) async fn a_decision_taken_at_the_governance_event_is_not_stale(store:
     // The governance event stands first, in the middle and last among those of its change.
     for place in 0..3 {
         let mut kinds = vec![text("a"), text("b")];
-        kinds.insert(place, EventKind::ParticipantLeft);
+        kinds.insert(place, EventKind::Participant(ParticipantEvent::Left));
         let events = room.put(&room.owner, kinds, vec![]).await;
         assert_stale(store.commit(room.message(events[place].seq - 1, &room.owner, "just before")).await);
         store.commit(room.message(events[place].seq, &room.owner, "just at it")).await.expect("not stale");
@@ -205,8 +211,10 @@ async fn everything(room: &Room, decided_at: u64, client_id: &str) -> Change {
         Write::Participant(stay(room.id, &newcomer, ParticipantRole::Admin)),
     ];
     let kinds = vec![
-        EventKind::SessionUpdated { changes: SessionChanges { title: Some("Never".into()), ..Default::default() } },
-        EventKind::ParticipantRemoved { user_id: ana },
+        EventKind::Session(SessionEvent::Updated {
+            changes: SessionChanges { title: Some("Never".into()), ..Default::default() },
+        }),
+        EventKind::Participant(ParticipantEvent::Removed { user_id: ana }),
         text("never"),
     ];
     let claim = Some(claim(&room.owner, client_id, "never"));
@@ -248,12 +256,12 @@ pub(super) async fn a_record_is_replaced_as_a_whole(store: Store) {
     let ana = user("ana");
     let room = Room::public(&store).await;
     let first = Session { description: Some("Something".into()), ..room.session().await };
-    room.put(&ana, vec![EventKind::ParticipantLeft], vec![Write::Session(first.clone())]).await;
+    room.put(&ana, vec![EventKind::Participant(ParticipantEvent::Left)], vec![Write::Session(first.clone())]).await;
     assert_eq!(room.session().await, first);
     let second = Session { description: None, title: "Other".into(), updated_at: at(1), ..first };
     let one = stay(room.id, &ana, ParticipantRole::Admin);
     let writes = vec![Write::Session(second.clone()), Write::Participant(one.clone())];
-    room.put(&ana, vec![EventKind::ParticipantLeft], writes).await;
+    room.put(&ana, vec![EventKind::Participant(ParticipantEvent::Left)], writes).await;
     assert_eq!((room.session().await, room.record(&ana).await), (second.clone(), Some(one.clone())));
     // What is not written stays.
     room.say(&ana, "a message").await;
@@ -262,6 +270,6 @@ pub(super) async fn a_record_is_replaced_as_a_whole(store: Store) {
         standing: Standing::Former(ParticipantRole::Viewer),
         ..stay(room.id, &ana, ParticipantRole::Viewer)
     };
-    room.put(&ana, vec![EventKind::ParticipantLeft], vec![Write::Participant(two.clone())]).await;
+    room.put(&ana, vec![EventKind::Participant(ParticipantEvent::Left)], vec![Write::Participant(two.clone())]).await;
     assert_eq!(room.record(&ana).await, Some(two));
 }

@@ -10,7 +10,7 @@ use super::{
     samples::tricky_texts,
 };
 use crate::{
-    model::{EventKind, ParticipantRole, SessionType, Standing, UserId},
+    model::{EventKind, ParticipantEvent, ParticipantRole, SessionType, Standing, UserId},
     store::{FactsQuery, Freshness, Head, ParticipantRecord, SessionFacts, Write},
 };
 
@@ -127,7 +127,8 @@ pub(super) async fn facts_remember_who_was_in_it(store: Store) {
     let record = room.record(&ana).await.expect("ana is in it");
     for role in ParticipantRole::ALL {
         let former = ParticipantRecord { standing: Standing::Former(role), ..record.clone() };
-        room.put(&ana, vec![EventKind::ParticipantLeft], vec![Write::Participant(former.clone())]).await;
+        room.put(&ana, vec![EventKind::Participant(ParticipantEvent::Left)], vec![Write::Participant(former.clone())])
+            .await;
         assert_eq!(room.record(&ana).await, Some(former));
     }
     room.delete().await;
@@ -157,7 +158,12 @@ pub(super) async fn cached_facts_held_at_their_head(store: Store) {
                 room.join(&asked[0]).await;
             }
             1 => {
-                room.put(&room.owner, vec![EventKind::ParticipantLeft, text("two at once")], vec![]).await;
+                room.put(
+                    &room.owner,
+                    vec![EventKind::Participant(ParticipantEvent::Left), text("two at once")],
+                    vec![],
+                )
+                .await;
             }
             2 => {
                 room.leave(&asked[0]).await;
@@ -200,7 +206,8 @@ pub(super) async fn a_change_decided_on_outdated_cached_facts_is_stale(store: St
             }
         }
         // Also for a change of governance.
-        let changed = change(room.id, old.head.seq, &room.owner, vec![EventKind::ParticipantLeft], vec![]);
+        let changed =
+            change(room.id, old.head.seq, &room.owner, vec![EventKind::Participant(ParticipantEvent::Left)], vec![]);
         assert_stale(store.commit(changed).await);
     }
 }

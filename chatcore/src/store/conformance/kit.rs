@@ -9,8 +9,9 @@ use uuid::Uuid;
 use crate::{
     clock::{Clock, SystemClock},
     model::{
-        ClientId, Content, Event, EventKind, MessageBody, MessageType, NewEvent, ParticipantId, ParticipantRole,
-        Session, SessionChanges, SessionId, SessionType, SpeakerRole, Standing, UserId,
+        ClientId, Content, Event, EventKind, MessageBody, MessageEvent, MessageType, NewEvent, ParticipantEvent,
+        ParticipantId, ParticipantRole, Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole,
+        Standing, UserId,
     },
     store::{
         Change, ChatStore, ClientIdClaim, Committed, Conflicting, FactsQuery, Freshness, Head, LogRange,
@@ -77,24 +78,24 @@ pub(super) fn text(text: impl Into<String>) -> EventKind {
 
 pub(super) fn content(content: Content) -> EventKind {
     let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
-    EventKind::MessageSent { body, client_id: None }
+    EventKind::Message(MessageEvent::Sent { body, client_id: None })
 }
 
 /// The text of a message; empty for anything else.
 pub(super) fn text_of(event: &Event) -> &str {
     match &event.kind {
-        EventKind::MessageSent { body, client_id: _ } => match &body.content {
+        EventKind::Message(MessageEvent::Sent { body, client_id: _ }) => match &body.content {
             Content::Text(text) => text,
             Content::Encrypted(_) => "",
         },
-        EventKind::SessionCreated { .. }
-        | EventKind::SessionUpdated { .. }
-        | EventKind::SessionDeleted
-        | EventKind::ParticipantJoined { .. }
-        | EventKind::ParticipantAdded { .. }
-        | EventKind::ParticipantLeft
-        | EventKind::ParticipantRemoved { .. }
-        | EventKind::ParticipantRoleChanged { .. } => "",
+        EventKind::Session(SessionEvent::Created { .. })
+        | EventKind::Session(SessionEvent::Updated { .. })
+        | EventKind::Session(SessionEvent::Deleted)
+        | EventKind::Participant(ParticipantEvent::Joined { .. })
+        | EventKind::Participant(ParticipantEvent::Added { .. })
+        | EventKind::Participant(ParticipantEvent::Left)
+        | EventKind::Participant(ParticipantEvent::Removed { .. })
+        | EventKind::Participant(ParticipantEvent::RoleChanged { .. }) => "",
     }
 }
 
@@ -149,7 +150,7 @@ pub(super) fn change(
 /// The change that makes a session.
 pub(super) fn creation(session: &Session) -> Change {
     let owner = stay(session.id, &session.owner, ParticipantRole::Owner);
-    let created = EventKind::SessionCreated { session: session.clone(), participant_id: owner.id };
+    let created = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: owner.id });
     let writes = vec![Write::Session(session.clone()), Write::Participant(owner)];
     change(session.id, 0, &session.owner, vec![created], writes)
 }
@@ -355,18 +356,21 @@ impl Room {
                 ..new.clone()
             };
             let session = Session { participant_count: session.participant_count + 1, ..session };
-            let joined = EventKind::ParticipantJoined { participant_id: record.id, role: ParticipantRole::Member };
+            let joined = EventKind::Participant(ParticipantEvent::Joined {
+                participant_id: record.id,
+                role: ParticipantRole::Member,
+            });
             Some((who.clone(), vec![joined], vec![Write::Session(session), Write::Participant(record)]))
         };
         self.govern(std::slice::from_ref(who), plan).await.is_some()
     }
 
     pub(super) async fn leave(&self, who: &UserId) -> Arc<Event> {
-        self.dismiss(who, who, EventKind::ParticipantLeft).await
+        self.dismiss(who, who, EventKind::Participant(ParticipantEvent::Left)).await
     }
 
     pub(super) async fn remove(&self, who: &UserId) -> Arc<Event> {
-        self.dismiss(&self.owner, who, EventKind::ParticipantRemoved { user_id: who.clone() }).await
+        self.dismiss(&self.owner, who, EventKind::Participant(ParticipantEvent::Removed { user_id: who.clone() })).await
     }
 
     async fn dismiss(&self, actor: &UserId, who: &UserId, kind: EventKind) -> Arc<Event> {
@@ -385,7 +389,7 @@ impl Room {
             let mut session = facts.session.clone()?;
             changes.apply(&mut session);
             session.updated_at = now();
-            let kind = EventKind::SessionUpdated { changes: changes.clone() };
+            let kind = EventKind::Session(SessionEvent::Updated { changes: changes.clone() });
             Some((self.owner.clone(), vec![kind], vec![Write::Session(session)]))
         };
         self.govern(&[], plan).await.expect("there is a session").remove(0)
@@ -398,7 +402,7 @@ impl Room {
     pub(super) async fn delete(&self) {
         let plan = |facts: &SessionFacts| {
             let session = Session { is_active: false, ..facts.session.clone()? };
-            Some((self.owner.clone(), vec![EventKind::SessionDeleted], vec![Write::Session(session)]))
+            Some((self.owner.clone(), vec![EventKind::Session(SessionEvent::Deleted)], vec![Write::Session(session)]))
         };
         self.govern(&[], plan).await.expect("there is a session");
     }

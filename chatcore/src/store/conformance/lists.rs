@@ -3,7 +3,8 @@
 use super::kit::{Room, Store, everything, new_session_id, participants_of, session, user, users};
 use crate::{
     model::{
-        EventKind, ParticipantId, ParticipantRole, Session, SessionChanges, SessionId, SessionType, Standing, UserId,
+        EventKind, ParticipantEvent, ParticipantId, ParticipantRole, Session, SessionChanges, SessionId, SessionType,
+        Standing, UserId,
     },
     store::{Head, ParticipantRecord, ParticipantsQuery, PublicSessions, Slice, Write},
 };
@@ -82,7 +83,7 @@ pub(super) async fn participants_come_in_the_order_of_their_stays(store: Store) 
     let record = room.record(&expected[3]).await.expect("they are in it");
     let (previous, role) = (ParticipantRole::Member, ParticipantRole::Admin);
     let admin = ParticipantRecord { standing: Standing::Active(role), ..record };
-    let kind = EventKind::ParticipantRoleChanged { user_id: expected[3].clone(), previous, role };
+    let kind = EventKind::Participant(ParticipantEvent::RoleChanged { user_id: expected[3].clone(), previous, role });
     room.put(&room.owner, vec![kind], vec![Write::Participant(admin.clone())]).await;
     let found = participants_of(&store, room.id, everything()).await;
     assert_eq!(found.iter().map(|record| record.user_id.clone()).collect::<Vec<_>>(), expected);

@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use super::kit::{Dice, Store, at, new_session_id, session, stay, text, user};
 use crate::{
     model::{
-        ClientId, Event, EventKind, NewEvent, ParticipantId, ParticipantRole, Seq, Session, SessionChanges, SessionId,
-        SessionType, Standing, UserId,
+        ClientId, Event, EventKind, NewEvent, ParticipantEvent, ParticipantId, ParticipantRole, Seq, Session,
+        SessionChanges, SessionEvent, SessionId, SessionType, Standing, UserId,
     },
     store::{
         Change, ClientIdClaim, Conflicting, FactsQuery, Freshness, Head, LogRange, ParticipantRecord,
@@ -249,7 +249,7 @@ impl History {
         let cap = 2 + u32::from(self.dice.below(2) == 0);
         let session = Session { id, created_at, ..session(owner, session_type, cap) };
         let record = stay(id, owner, ParticipantRole::Owner);
-        let created = EventKind::SessionCreated { session: session.clone(), participant_id: record.id };
+        let created = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: record.id });
         (vec![created], vec![Write::Session(session), Write::Participant(record)])
     }
 
@@ -259,24 +259,27 @@ impl History {
         let counted = |count| Write::Session(Session { participant_count: count, ..session.clone() });
         if self.dice.below(30) == 0 {
             let deleted = Session { is_active: false, ..session.clone() };
-            return (vec![EventKind::SessionDeleted], vec![Write::Session(deleted)]);
+            return (vec![EventKind::Session(SessionEvent::Deleted)], vec![Write::Session(deleted)]);
         }
         if self.dice.below(4) == 0 {
             let changes = self.changes();
             let mut session = session.clone();
             changes.apply(&mut session);
-            return (vec![EventKind::SessionUpdated { changes }], vec![Write::Session(session)]);
+            return (vec![EventKind::Session(SessionEvent::Updated { changes })], vec![Write::Session(session)]);
         }
         match record.map(|record| (record, record.standing)) {
             Some((record, Standing::Active(previous))) if self.dice.below(3) == 0 => {
                 let role = *self.dice.one_of(&ParticipantRole::ALL);
                 let record = ParticipantRecord { standing: Standing::Active(role), ..record.clone() };
-                (vec![EventKind::ParticipantRoleChanged { user_id, previous, role }], vec![Write::Participant(record)])
+                (
+                    vec![EventKind::Participant(ParticipantEvent::RoleChanged { user_id, previous, role })],
+                    vec![Write::Participant(record)],
+                )
             }
             Some((record, Standing::Active(role))) => {
                 let record = ParticipantRecord { standing: Standing::Former(role), ..record.clone() };
                 let writes = vec![Write::Participant(record), counted(session.participant_count - 1)];
-                (vec![EventKind::ParticipantRemoved { user_id }], writes)
+                (vec![EventKind::Participant(ParticipantEvent::Removed { user_id })], writes)
             }
             Some((_, Standing::Former(_) | Standing::Stranger)) | None => {
                 let new = stay(session.id, &user_id, ParticipantRole::Member);
@@ -284,9 +287,9 @@ impl History {
                 let record = ParticipantRecord { created_at, is_engaged: user_id == *actor, ..new };
                 let (participant_id, role) = (record.id, ParticipantRole::Member);
                 let kind = if user_id == *actor {
-                    EventKind::ParticipantJoined { participant_id, role }
+                    EventKind::Participant(ParticipantEvent::Joined { participant_id, role })
                 } else {
-                    EventKind::ParticipantAdded { user_id, participant_id, role }
+                    EventKind::Participant(ParticipantEvent::Added { user_id, participant_id, role })
                 };
                 (vec![kind], vec![counted(session.participant_count + 1), Write::Participant(record)])
             }

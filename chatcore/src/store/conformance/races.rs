@@ -17,7 +17,7 @@ use super::kit::{
     go, head_of, session, stay, text, text_of, user, users,
 };
 use crate::{
-    model::{Event, EventKind, ParticipantRole, Session, SessionType, Standing, UserId},
+    model::{Event, EventKind, ParticipantEvent, ParticipantRole, Session, SessionType, Standing, UserId},
     store::{Change, Committed, Freshness, Head, SessionFacts, StoreError, Write},
 };
 
@@ -212,7 +212,8 @@ async fn bring_in(room: &Room, newcomer: &UserId) {
         let session = facts.session.clone()?;
         let session = Session { participant_count: session.participant_count + 1, ..session };
         let (participant_id, role) = (record.id, ParticipantRole::Member);
-        let kinds = vec![text("a"), EventKind::ParticipantJoined { participant_id, role }, text("b")];
+        let kinds =
+            vec![text("a"), EventKind::Participant(ParticipantEvent::Joined { participant_id, role }), text("b")];
         Some((newcomer.clone(), kinds, vec![Write::Session(session), Write::Participant(record.clone())]))
     };
     room.govern(&[], plan).await;
@@ -299,7 +300,8 @@ fn entry(room: &Room, facts: &SessionFacts, newcomer: &UserId, fingerprint: &str
     let record = stay(room.id, newcomer, ParticipantRole::Member);
     let session = facts.session.clone().expect("it was made");
     let session = Session { participant_count: session.participant_count + 1, ..session };
-    let joined = EventKind::ParticipantJoined { participant_id: record.id, role: ParticipantRole::Member };
+    let joined =
+        EventKind::Participant(ParticipantEvent::Joined { participant_id: record.id, role: ParticipantRole::Member });
     let kinds = vec![text(fingerprint), joined, text("in")];
     let writes = vec![Write::Session(session), Write::Participant(record)];
     let claim = Some(claim(newcomer, "id", fingerprint));

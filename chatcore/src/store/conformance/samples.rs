@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::kit::{new_id, user};
 use crate::model::{
-    ClientId, Content, EventKind, MessageBody, MessageType, ParticipantId, ParticipantRole, Session, SessionChanges,
-    SessionType, SpeakerRole,
+    ClientId, Content, EventKind, MessageBody, MessageEvent, MessageType, ParticipantEvent, ParticipantId,
+    ParticipantRole, Session, SessionChanges, SessionEvent, SessionType, SpeakerRole,
 };
 
 /// Every kind of event at least once, with everything optional both there and not there. `made` is the session that
@@ -20,17 +20,19 @@ pub(super) fn every_kind(made: &Session) -> Vec<EventKind> {
     };
     let message = |role, message_type, client_id| {
         let content = Content::Text("Text".into());
-        EventKind::MessageSent { body: MessageBody { role, message_type, content }, client_id }
+        EventKind::Message(MessageEvent::Sent { body: MessageBody { role, message_type, content }, client_id })
     };
     let mut kinds = vec![
-        EventKind::SessionCreated { session: made.clone(), participant_id: id },
-        EventKind::SessionUpdated { changes: changes.clone() },
-        EventKind::SessionUpdated { changes: SessionChanges::default() },
+        EventKind::Session(SessionEvent::Created { session: made.clone(), participant_id: id }),
+        EventKind::Session(SessionEvent::Updated { changes: changes.clone() }),
+        EventKind::Session(SessionEvent::Updated { changes: SessionChanges::default() }),
         // Taken away is not the same as not changed.
-        EventKind::SessionUpdated { changes: SessionChanges { description: Some(None), ..SessionChanges::default() } },
-        EventKind::ParticipantLeft,
-        EventKind::ParticipantRemoved { user_id: somebody.clone() },
-        EventKind::SessionDeleted,
+        EventKind::Session(SessionEvent::Updated {
+            changes: SessionChanges { description: Some(None), ..SessionChanges::default() },
+        }),
+        EventKind::Participant(ParticipantEvent::Left),
+        EventKind::Participant(ParticipantEvent::Removed { user_id: somebody.clone() }),
+        EventKind::Session(SessionEvent::Deleted),
         message(SpeakerRole::User, MessageType::Text, ClientId::new("client id").ok()),
         message(SpeakerRole::Assistant, MessageType::Image, None),
         message(SpeakerRole::System, MessageType::File, None),
@@ -38,28 +40,36 @@ pub(super) fn every_kind(made: &Session) -> Vec<EventKind> {
     ];
     for session_type in SessionType::ALL {
         let described = Session { session_type, description: Some("Description".into()), ..made.clone() };
-        kinds.push(EventKind::SessionCreated { session: described, participant_id: id });
+        kinds.push(EventKind::Session(SessionEvent::Created { session: described, participant_id: id }));
         let changes = SessionChanges { session_type: Some(session_type), ..SessionChanges::default() };
-        kinds.push(EventKind::SessionUpdated { changes });
+        kinds.push(EventKind::Session(SessionEvent::Updated { changes }));
     }
     for role in ParticipantRole::ALL {
-        kinds.push(EventKind::ParticipantJoined { participant_id: id, role });
-        kinds.push(EventKind::ParticipantAdded { user_id: somebody.clone(), participant_id: id, role });
+        kinds.push(EventKind::Participant(ParticipantEvent::Joined { participant_id: id, role }));
+        kinds.push(EventKind::Participant(ParticipantEvent::Added {
+            user_id: somebody.clone(),
+            participant_id: id,
+            role,
+        }));
         for previous in ParticipantRole::ALL {
-            kinds.push(EventKind::ParticipantRoleChanged { user_id: somebody.clone(), previous, role });
+            kinds.push(EventKind::Participant(ParticipantEvent::RoleChanged {
+                user_id: somebody.clone(),
+                previous,
+                role,
+            }));
         }
     }
     // A new kind does not compile until it has a place here, and fails until it is in the list above.
     let place = |kind: &EventKind| match kind {
-        EventKind::SessionCreated { .. } => 0,
-        EventKind::SessionUpdated { .. } => 1,
-        EventKind::SessionDeleted => 2,
-        EventKind::ParticipantJoined { .. } => 3,
-        EventKind::ParticipantAdded { .. } => 4,
-        EventKind::ParticipantLeft => 5,
-        EventKind::ParticipantRemoved { .. } => 6,
-        EventKind::ParticipantRoleChanged { .. } => 7,
-        EventKind::MessageSent { .. } => 8,
+        EventKind::Session(SessionEvent::Created { .. }) => 0,
+        EventKind::Session(SessionEvent::Updated { .. }) => 1,
+        EventKind::Session(SessionEvent::Deleted) => 2,
+        EventKind::Participant(ParticipantEvent::Joined { .. }) => 3,
+        EventKind::Participant(ParticipantEvent::Added { .. }) => 4,
+        EventKind::Participant(ParticipantEvent::Left) => 5,
+        EventKind::Participant(ParticipantEvent::Removed { .. }) => 6,
+        EventKind::Participant(ParticipantEvent::RoleChanged { .. }) => 7,
+        EventKind::Message(MessageEvent::Sent { .. }) => 8,
     };
     let places: BTreeSet<i32> = kinds.iter().map(place).collect();
     assert_eq!(places, (0..9).collect(), "some kind is missing from the suite");

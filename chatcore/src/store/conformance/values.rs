@@ -8,8 +8,9 @@ use super::{
 };
 use crate::{
     model::{
-        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageType, NewEvent, ParticipantId,
-        ParticipantRole, Session, SessionChanges, SessionType, SpeakerRole, Standing,
+        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageType, NewEvent,
+        ParticipantEvent, ParticipantId, ParticipantRole, Session, SessionChanges, SessionEvent, SessionType,
+        SpeakerRole, Standing,
     },
     store::{Change, ParticipantRecord, ProfilePart, ProfileRecord, Write},
 };
@@ -60,8 +61,8 @@ pub(super) async fn texts_survive_to_the_character(store: Store) {
     for id in tricky_texts() {
         // An id is kept wherever it occurs: as who acts, as whom it is about, as the sender's own name for it.
         let client_id = Some(ClientId::new(&id).expect("a valid client id"));
-        let about = EventKind::ParticipantRemoved { user_id: user(&id) };
-        let kinds = vec![EventKind::MessageSent { body: body.clone(), client_id }, about];
+        let about = EventKind::Participant(ParticipantEvent::Removed { user_id: user(&id) });
+        let kinds = vec![EventKind::Message(MessageEvent::Sent { body: body.clone(), client_id }), about];
         let events = room.put(&user(&id), kinds.clone(), vec![]).await;
         let kept = room.range(events[0].seq, events[1].seq).await;
         assert!(kept.iter().map(|event| &event.kind).eq(&kinds), "{kept:?}");
@@ -98,7 +99,7 @@ pub(super) async fn times_keep_their_microseconds(store: Store) {
         let session = Session { created_at, updated_at, ..session(&owner, SessionType::Public, 10) };
         let record =
             ParticipantRecord { joined_at: updated_at, created_at, ..stay(session.id, &owner, ParticipantRole::Owner) };
-        let kind = EventKind::SessionCreated { session: session.clone(), participant_id: record.id };
+        let kind = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: record.id });
         let events = vec![
             NewEvent { actor: owner.clone(), created_at, kind },
             NewEvent { actor: owner.clone(), created_at: updated_at, kind: text("a message") },
@@ -133,7 +134,7 @@ pub(super) async fn records_come_back_as_they_were_put(store: Store) {
             // The counts are the caller's: the store counts nobody.
             let session = Session { participant_count: max_participants, updated_at: at(3), ..session };
             let write = vec![Write::Session(session.clone())];
-            let deleted = change(session.id, 1, &room.owner, vec![EventKind::SessionDeleted], write);
+            let deleted = change(session.id, 1, &room.owner, vec![EventKind::Session(SessionEvent::Deleted)], write);
             store.commit(deleted).await.expect("not stale");
             assert_eq!(room.session().await, session);
         }
@@ -144,14 +145,23 @@ pub(super) async fn records_come_back_as_they_were_put(store: Store) {
             let ana = user(format!("{standing:?}"));
             let is_engaged = role > ParticipantRole::Member;
             let record = ParticipantRecord { standing, created_at: at(0), is_engaged, ..stay(room.id, &ana, role) };
-            let added = EventKind::ParticipantAdded { user_id: ana.clone(), participant_id: record.id, role };
+            let added = EventKind::Participant(ParticipantEvent::Added {
+                user_id: ana.clone(),
+                participant_id: record.id,
+                role,
+            });
             room.put(&room.owner, vec![added], vec![Write::Participant(record.clone())]).await;
             assert_eq!(room.record(&ana).await, Some(record.clone()));
             // Ids are the caller's as well, also when they do not ascend.
             let (first, last) = record.id.0.as_u64_pair();
             let id = ParticipantId(Uuid::from_u64_pair(first >> 8, last));
             let record = ParticipantRecord { id, is_engaged: !is_engaged, ..record };
-            room.put(&room.owner, vec![EventKind::ParticipantLeft], vec![Write::Participant(record.clone())]).await;
+            room.put(
+                &room.owner,
+                vec![EventKind::Participant(ParticipantEvent::Left)],
+                vec![Write::Participant(record.clone())],
+            )
+            .await;
             assert_eq!(room.record(&ana).await, Some(record));
         }
     }

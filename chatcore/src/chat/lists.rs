@@ -1,0 +1,231 @@
+//! Lists: each is a table that is written in the same change as the items that it lists.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{Chat, govern::understood};
+use crate::{
+    error::Result,
+    model::{ParticipantId, Session, SessionId, Standing, UserId},
+    store::{
+        ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head, Key, KeyPart, Listed, Memberships,
+        Newest, Part, ParticipantRecord, Participants, Prefix, Record, Scan, Seat, Seats, SessionFacts, Sessions,
+        StoreError, TypedKey, Write,
+    },
+};
+
+/// Entries that are read at once where some of them may be left out.
+const CHUNK: u64 = 200;
+
+/// A part of a list whose entries have ids of the type `K`, by which the list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slice<K> {
+    /// Only the entries that come after this id, whether or not the list has an entry with this id.
+    pub(super) after: Option<K>,
+    /// How many of these to leave out at the start.
+    pub(super) skip: u64,
+    /// How many at most.
+    pub(super) limit: u64,
+}
+
+impl<K> Slice<K> {
+    /// The first entries of the list, this many at most.
+    pub(super) const fn first(limit: u64) -> Self {
+        Self { after: None, skip: 0, limit }
+    }
+}
+
+/// The writes of a session's record, with its place in the public list.
+pub(super) fn put_session(session: Session) -> [Write; 2] {
+    let listing = Directory { session: Newest(session.id) };
+    let listing = if session.is_joinable() { listing.put(Listed) } else { listing.remove() };
+    [Sessions { session: session.id }.put(session), listing]
+}
+
+/// The writes of a participant's record, with its place in the list of the session's participants and in the list of the user's sessions.
+pub(super) fn put_participant(before: Option<&ParticipantRecord>, record: ParticipantRecord) -> Vec<Write> {
+    let (session, user) = (record.session_id, record.user_id.clone());
+    let membership = Memberships { user: user.clone(), session: Newest(session) };
+    let seat = |record: &ParticipantRecord| Seats { session, stay: record.id };
+    let mut writes = Vec::with_capacity(4);
+    if let Some(before) = before.filter(|before| before.standing.role().is_some()) {
+        writes.push(seat(before).remove());
+    }
+    match record.standing {
+        Standing::Active(_) => {
+            writes.push(seat(&record).put(Seat { user: user.clone() }));
+            writes.push(membership.put(Listed));
+        }
+        Standing::Former(_) | Standing::Stranger => writes.push(membership.remove()),
+    }
+    writes.push(Participants { session, user }.put(record));
+    writes
+}
+
+/// A scan of a table that is sorted by one key part after its prefix.
+fn scan<K: TypedKey, P: KeyPart>(prefix: Vec<Part>, slice: Slice<P>) -> Scan {
+    let after = slice.after.map(|after| vec![after.part()]);
+    K::under(prefix).after(after).skip(slice.skip).limit(slice.limit)
+}
+
+/// Sessions with the ends of their logs, in the order of the ids. A session that is unreadable or of a newer version is left out.
+async fn sessions(store: &dyn ChatStore, ids: &[SessionId]) -> Result<Vec<(Arc<Session>, Head)>, StoreError> {
+    let keys: Vec<Key> = ids.iter().map(|session| Sessions { session: *session }.key()).collect();
+    let query = |(id, key): (&SessionId, _)| FactsQuery { session_id: *id, records: std::slice::from_ref(key) };
+    let queries: Vec<_> = ids.iter().zip(&keys).map(query).collect();
+    let facts = store.facts(&queries, Freshness::Fresh).await?;
+    let session = |mut facts: SessionFacts| {
+        let session = understood(facts.records.pop().flatten()).ok().flatten()?;
+        Some((session, facts.head))
+    };
+    Ok(facts.into_iter().filter_map(session).collect())
+}
+
+/// The sessions that are not deleted and in which the user is, newest first, with the ends of their logs.
+pub(super) async fn sessions_of(
+    store: &dyn ChatStore,
+    user: &UserId,
+    slice: Slice<SessionId>,
+) -> Result<Vec<(Arc<Session>, Head)>, StoreError> {
+    let Slice { mut after, mut skip, limit } = slice;
+    let mut listed = Vec::new();
+    while (listed.len() as u64) < limit {
+        let wanted = limit.saturating_sub(listed.len() as u64).saturating_add(skip).min(CHUNK.max(limit));
+        let part = Slice { after: after.map(Newest), skip: 0, limit: wanted };
+        let keys = store.list::<Memberships>(scan::<Memberships, _>(vec![user.part()], part)).await?;
+        let ids: Vec<SessionId> = keys.iter().map(|(key, _)| key.session.0).collect();
+        let ended = (ids.len() as u64) < wanted;
+        after = ids.last().copied().or(after);
+        for entry in sessions(store, &ids).await?.into_iter().filter(|(session, _)| session.is_active) {
+            if skip > 0 {
+                skip -= 1;
+            } else if (listed.len() as u64) < limit {
+                listed.push(entry);
+            }
+        }
+        if ended {
+            break;
+        }
+    }
+    Ok(listed)
+}
+
+/// The ids of all sessions in which the user is, deleted ones included.
+async fn all_of(store: &dyn ChatStore, user: &UserId) -> Result<Vec<SessionId>, StoreError> {
+    let mut all: Vec<SessionId> = Vec::new();
+    loop {
+        let part = Slice { after: all.last().copied().map(Newest), skip: 0, limit: 1000 };
+        let keys = store.list::<Memberships>(scan::<Memberships, _>(vec![user.part()], part)).await?;
+        all.extend(keys.iter().map(|(key, _)| key.session.0));
+        if (keys.len() as u64) < part.limit {
+            return Ok(all);
+        }
+    }
+}
+
+/// A page of the sessions that a user could join.
+pub(super) struct Joinable {
+    pub(super) sessions: Vec<(Arc<Session>, Head)>,
+    /// How many there are in all.
+    pub(super) total: u64,
+}
+
+/// The sessions that the user could join, newest first, with the ends of their logs.
+pub(super) async fn joinable(
+    store: &dyn ChatStore,
+    user: &UserId,
+    slice: Slice<SessionId>,
+) -> Result<Joinable, StoreError> {
+    let own = all_of(store, user).await?;
+    let listings: Vec<Directory> = own.iter().map(|id| Directory { session: Newest(*id) }).collect();
+    let own_listed = store.get_all(&listings).await?.iter().flatten().count() as u64;
+    let listed = store.count(&[Prefix { table: Directory::TABLE, parts: Vec::new() }]).await?;
+    let total = listed.first().map_or(0, |listed| listed.saturating_sub(own_listed));
+
+    let own: HashSet<SessionId> = own.into_iter().collect();
+    let Slice { mut after, mut skip, limit } = slice;
+    let mut found = Vec::new();
+    while (found.len() as u64) < limit {
+        let wanted = limit.saturating_sub(found.len() as u64).saturating_add(skip).min(CHUNK.max(limit));
+        let part = Slice { after: after.map(Newest), skip: 0, limit: wanted };
+        let keys = store.list::<Directory>(scan::<Directory, _>(Vec::new(), part)).await?;
+        let ids: Vec<SessionId> = keys.iter().map(|(key, _)| key.session.0).collect();
+        let ended = (ids.len() as u64) < wanted;
+        after = ids.last().copied().or(after);
+        let ids: Vec<SessionId> = ids.into_iter().filter(|id| !own.contains(id)).collect();
+        // The list may be older than a session's record.
+        for entry in sessions(store, &ids).await?.into_iter().filter(|(session, _)| session.is_joinable()) {
+            if skip > 0 {
+                skip -= 1;
+            } else if (found.len() as u64) < limit {
+                found.push(entry);
+            }
+        }
+        if ended {
+            break;
+        }
+    }
+    Ok(Joinable { sessions: found, total })
+}
+
+/// The part of a session's participants that a slice names, by the ids of their stays.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seated<K> {
+    pub(super) session_id: SessionId,
+    pub(super) slice: Slice<K>,
+}
+
+/// A list of participants that is being read.
+struct Reading<'a> {
+    query: &'a Seated<ParticipantId>,
+    found: Vec<Arc<ParticipantRecord>>,
+    /// What is still to be read; `None` when all is there.
+    rest: Option<Slice<ParticipantId>>,
+}
+
+impl Chat {
+    /// Active participants of sessions, each list in the order in which they came.
+    pub(super) async fn seated(&self, queries: &[Seated<ParticipantId>]) -> Result<Vec<Vec<Arc<ParticipantRecord>>>> {
+        let start = |query| Reading { query, found: Vec::new(), rest: Some(query.slice) };
+        let mut lists: Vec<Reading<'_>> = queries.iter().map(start).collect();
+        loop {
+            let mut open: Vec<_> = lists.iter_mut().filter(|list| list.rest.is_some()).collect();
+            if open.is_empty() {
+                return Ok(lists.into_iter().map(|list| list.found).collect());
+            }
+            take_seats(&*self.inner.store, &mut open).await?;
+        }
+    }
+}
+
+/// Reads on in the lists that are not complete. In the place of a seat that was taken or left between the two reads comes the next one,
+/// since a list is shorter than asked for only where it ends.
+async fn take_seats(store: &dyn ChatStore, lists: &mut [&mut Reading<'_>]) -> Result<()> {
+    let scan = |list: &&mut Reading<'_>| {
+        let Seated { session_id, slice } = *list.query;
+        scan::<Seats, _>(vec![session_id.part()], list.rest.unwrap_or(Slice { limit: 0, ..slice }))
+    };
+    let scans: Vec<Scan> = lists.iter().map(scan).collect();
+    let seats = store.scan(&scans).await?;
+    let seated = |(key, record): &(Key, Record)| {
+        let Seats { session, stay } = Seats::from_parts(&key.parts)?;
+        let user = record.value.get::<Seat>()?.user.clone();
+        Some((stay, Participants { session, user }))
+    };
+    let seats: Vec<Vec<_>> = seats.iter().map(|seats| seats.iter().map(seated).collect()).collect();
+    let keys: Vec<_> = seats.iter().flatten().flatten().map(|(_, key)| key.clone()).collect();
+    let mut records = store.get_all(&keys).await?.into_iter();
+    for (list, seats) in lists.iter_mut().zip(seats) {
+        let wanted = list.rest.map_or(0, |rest| rest.limit);
+        let (count, before) = (seats.len() as u64, list.found.len());
+        let mut last = None;
+        for (stay, _) in seats.into_iter().flatten() {
+            let record = records.next().flatten().map(|found| found.value);
+            list.found.extend(record.filter(|record| record.id == stay && record.standing.role().is_some()));
+            last = Some(stay);
+        }
+        let missing = wanted.saturating_sub((list.found.len() - before) as u64);
+        let goes_on = count == wanted && missing > 0 && last.is_some();
+        list.rest = goes_on.then_some(Slice { after: last, skip: 0, limit: missing });
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! The forms in which values and events are kept, separate from the model. Golden files pin them.
+//!
+//! A form only grows: a field that is added later is absent in what was written before, and a field that is not known is
+//! skipped. A change that older software would misread raises the format's version in the table's declaration.
+
+mod event;
+mod lists;
+mod participant;
+mod profile;
+mod session;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use event::{decode_event, encode_event};
+pub use lists::{ClientIdUse, Listed, Revision, Seat};
+
+use super::{Json, KeyPart, Part};
+
+fn to_json<T: Serialize>(form: &T) -> Json {
+    // The forms have texts for keys and no numbers that JSON lacks.
+    serde_json::to_value(form).unwrap_or_default()
+}
+
+fn from_json<T: DeserializeOwned>(stored: Json) -> Result<T, String> {
+    serde_json::from_value(stored).map_err(|error| error.to_string())
+}
+
+/// A part of a value's key.
+fn part<T: KeyPart>(key: &[Part], place: usize) -> Result<T, String> {
+    key.get(place).and_then(T::from_part).ok_or_else(|| format!("part {place} of the key has another shape"))
+}

@@ -1,0 +1,54 @@
+//! Participants.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{from_json, part, to_json};
+use crate::{
+    model::{ParticipantId, ParticipantRole, Standing},
+    store::{Json, Part, ParticipantRecord, StoredValue},
+};
+
+#[derive(Serialize, Deserialize)]
+struct Form {
+    stay: ParticipantId,
+    is_active: bool,
+    role: ParticipantRole,
+    joined_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+    #[serde(default)]
+    is_engaged: Option<bool>,
+}
+
+impl StoredValue for ParticipantRecord {
+    fn encode(&self) -> Json {
+        let Self { id, session_id: _, user_id: _, standing, joined_at, created_at, is_engaged } = self;
+        let (is_active, role) = match *standing {
+            Standing::Active(role) => (true, role),
+            Standing::Former(role) => (false, role),
+            // Nothing writes such a record; a reader must not take it for a participant.
+            Standing::Stranger => (false, ParticipantRole::Viewer),
+        };
+        to_json(&Form {
+            stay: *id,
+            is_active,
+            role,
+            joined_at: *joined_at,
+            created_at: *created_at,
+            is_engaged: Some(*is_engaged),
+        })
+    }
+
+    fn decode(_: u32, key: &[Part], stored: Json) -> Result<Self, String> {
+        let Form { stay, is_active, role, joined_at, created_at, is_engaged } = from_json(stored)?;
+        Ok(Self {
+            id: stay,
+            session_id: part(key, 0)?,
+            user_id: part(key, 1)?,
+            standing: if is_active { Standing::Active(role) } else { Standing::Former(role) },
+            joined_at,
+            created_at,
+            is_engaged: is_engaged.unwrap_or(false),
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! Profiles.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{from_json, part, to_json};
+use crate::store::{Json, Part, ProfilePart, ProfileRecord, StoredValue};
+
+#[derive(Serialize, Deserialize)]
+struct Form {
+    #[serde(default)]
+    username: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    picture: Option<String>,
+    #[serde(default)]
+    username_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    name_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    email_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    picture_at: Option<DateTime<Utc>>,
+    /// The age of the parts that have none of their own: only in the oldest records.
+    #[serde(default, skip_serializing)]
+    updated_at: Option<DateTime<Utc>>,
+}
+
+impl StoredValue for ProfileRecord {
+    fn encode(&self) -> Json {
+        let Self { user_id: _, username, name, email, picture } = self.clone();
+        let split = |part: Option<ProfilePart>| part.map(|ProfilePart { text, as_of }| (text, as_of)).unzip();
+        let (username, username_at) = split(username);
+        let (name, name_at) = split(name);
+        let (email, email_at) = split(email);
+        let (picture, picture_at) = split(picture);
+        let updated_at = None;
+        to_json(&Form { username, name, email, picture, username_at, name_at, email_at, picture_at, updated_at })
+    }
+
+    fn decode(_: u32, key: &[Part], stored: Json) -> Result<Self, String> {
+        let user_id: crate::model::UserId = part(key, 0)?;
+        let Form { username, name, email, picture, username_at, name_at, email_at, picture_at, updated_at } =
+            from_json(stored)?;
+        // The oldest records have the id in place of a handle that was not known, and the handle in place of a name.
+        let is_old = updated_at.is_some();
+        let is_id = is_old && username.as_deref() == Some(user_id.as_str());
+        let is_handle = is_old && name == username;
+        let part = |text: Option<String>, at: Option<DateTime<Utc>>| {
+            text.map(|text| ProfilePart { text, as_of: at.or(updated_at).unwrap_or_default() })
+        };
+        Ok(Self {
+            username: part(username.filter(|_| !is_id), username_at),
+            name: part(name.filter(|_| !is_handle), name_at),
+            email: part(email, email_at),
+            picture: part(picture, picture_at),
+            user_id,
+        })
+    }
+}

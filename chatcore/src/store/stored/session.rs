@@ -1,0 +1,112 @@
+//! Sessions.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{from_json, part, to_json};
+use crate::{
+    model::{Session, SessionId, SessionType, UserId},
+    store::{Json, Part, StoredValue},
+};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct SessionForm {
+    /// Only where the key does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<SessionId>,
+    title: String,
+    #[serde(default)]
+    description: Option<String>,
+    session_type: SessionType,
+    max_participants: u32,
+    participant_count: u32,
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    owner: UserId,
+    is_active: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    needs: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl SessionForm {
+    /// The form, without the id.
+    pub(super) fn of(session: &Session) -> Self {
+        let Session {
+            id: _,
+            title,
+            description,
+            session_type,
+            max_participants,
+            participant_count,
+            owner,
+            is_active,
+            created_at,
+            updated_at,
+            needs,
+        } = session.clone();
+        Self {
+            id: None,
+            title,
+            description,
+            session_type,
+            max_participants,
+            participant_count,
+            owner,
+            is_active,
+            created_at,
+            updated_at,
+            needs,
+        }
+    }
+
+    /// The form with the id.
+    pub(super) fn named(mut self, id: SessionId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    pub(super) fn session(self, id: SessionId) -> Session {
+        let Self {
+            id: _,
+            title,
+            description,
+            session_type,
+            max_participants,
+            participant_count,
+            owner,
+            is_active,
+            created_at,
+            updated_at,
+            needs,
+        } = self;
+        Session {
+            id,
+            title,
+            description,
+            session_type,
+            max_participants,
+            participant_count,
+            owner,
+            is_active,
+            created_at,
+            updated_at,
+            needs,
+        }
+    }
+}
+
+impl StoredValue for Session {
+    fn encode(&self) -> Json {
+        to_json(&SessionForm::of(self))
+    }
+
+    fn decode(_: u32, key: &[Part], stored: Json) -> Result<Self, String> {
+        Ok(from_json::<SessionForm>(stored)?.session(part(key, 0)?))
+    }
+}
