@@ -1,6 +1,7 @@
 //! The open database: its threads, its statements, and its end.
 
 use std::{
+    borrow::Cow,
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -30,6 +31,7 @@ use crate::{
     disk::Disk,
     failure::Failure,
     link::{self, Database, Link},
+    records::Tables,
 };
 
 /// How long a statement may take before its caller is told that no answer came.
@@ -61,6 +63,7 @@ pub(crate) struct Engine {
     links: AtomicU64,
     reach: watch::Sender<Reach>,
     pub(crate) disk: Arc<Disk>,
+    pub(crate) tables: Tables,
     #[cfg(test)]
     pub(crate) faults: Arc<Faults>,
     #[cfg(test)]
@@ -129,6 +132,7 @@ impl Engine {
             links: AtomicU64::new(0),
             reach: watch::Sender::new(Reach::Away),
             disk: Disk::new(),
+            tables: Tables::default(),
             #[cfg(test)]
             faults: Arc::default(),
             #[cfg(test)]
@@ -142,6 +146,8 @@ impl Engine {
     async fn reach_it(&self) -> Result<(), ConnectError> {
         let number = self.links.fetch_add(1, Ordering::Relaxed);
         let link = Link::make(&self.target, &self.options, &self.handle, number).await?;
+        // It may be another database.
+        self.tables.reset();
         let mut open = self.opened();
         let Some(open) = open.as_mut() else {
             link.cut();
@@ -215,14 +221,27 @@ impl Engine {
         self.run(text, binds, true).await.map(drop)
     }
 
-    /// Executes a single statement that writes, or finds that it must not, and tells which.
-    pub(crate) async fn write_and_tell(&self, text: &'static str, binds: Variables) -> Result<bool, Failure> {
-        let found: Option<bool> = self.run(text, binds, true).await?.take(0).map_err(Failure::Failed)?;
-        Ok(found.unwrap_or_default())
+    /// Defines a table without a schema. The name holds lowercase letters and `_` only.
+    pub(crate) async fn define(&self, name: &str) -> Result<(), StoreError> {
+        let text = format!("DEFINE TABLE IF NOT EXISTS {name} SCHEMALESS");
+        loop {
+            match self.run(text.clone(), Variables::new(), true).await {
+                Ok(_) => return Ok(()),
+                // Another process defines a table at the same time.
+                Err(Failure::Lost) => tokio::task::yield_now().await,
+                Err(failure) => return Err(failure.into()),
+            }
+        }
     }
 
     /// Executes a statement on the engine's own threads. What a read of a folder gives is durable.
-    async fn run(&self, text: &'static str, binds: Variables, writes: bool) -> Result<IndexedResults, Failure> {
+    async fn run(
+        &self,
+        text: impl Into<Cow<'static, str>>,
+        binds: Variables,
+        writes: bool,
+    ) -> Result<IndexedResults, Failure> {
+        let text = text.into();
         let (database, number, mut alive) = match self.opened().as_ref() {
             None => return Err(Failure::Closed),
             Some(Open { link: None, .. }) => return Err(Failure::Away),

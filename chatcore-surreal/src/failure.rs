@@ -37,6 +37,14 @@ macro_rules! behind {
 }
 pub(crate) use behind;
 
+/// What a write throws that finds records or rows of other versions than expected.
+macro_rules! taken {
+    () => {
+        "chatcore: taken"
+    };
+}
+pub(crate) use taken;
+
 /// With what the storage of an embedded engine fails, other than by a conflict.
 const BREAKING: [&str; 2] = ["There was a problem with a transaction", "There was a problem with the datastore"];
 
@@ -51,6 +59,7 @@ impl Failure {
             // The commit of an embedded engine fails with this, whatever the cause. Its rows may be visible already.
             ErrorDetails::Query(Some(QueryError::NotExecuted)) if !is_remote => return Self::Broke(error),
             ErrorDetails::Thrown if error.message().contains(behind!()) => return Self::Behind,
+            ErrorDetails::Thrown if error.message().contains(taken!()) => return Self::Lost,
             // The sign-in does not hold any more; who connects again signs in again.
             ErrorDetails::NotAllowed(Some(NotAllowedError::Auth(_))) if is_remote => return Self::Away,
             // The database was replaced by one without the schema, and the client has reached it by itself; who connects again

@@ -4,17 +4,14 @@ use std::ops::Bound;
 
 use chatcore::{
     StoreError,
-    model::{ClientId, ParticipantId, Seq, SessionId, UserId},
+    model::{Seq, SessionId},
+    store::{Key, Part, Prefix, Scan, Table},
 };
 use surrealdb::types::{Array, Number, Range, RecordId, RecordIdKey, RecordIdKeyRange, Value};
 use uuid::Uuid;
 
 fn uuid(id: Uuid) -> Value {
     Value::Uuid(id.into())
-}
-
-fn text(text: &str) -> Value {
-    Value::String(text.to_owned())
 }
 
 /// The database counts in signed numbers. No log gets there: at a million events a second it takes 290,000 years.
@@ -26,91 +23,91 @@ pub(crate) fn unsigned(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|_| StoreError::Corrupt(format!("{number} counts something")))
 }
 
-/// So that a scan, which only goes forwards, comes to the newest session first.
-fn inverted(SessionId(id): SessionId) -> Value {
-    uuid(Uuid::from_u128(!id.as_u128()))
+fn int(number: u64) -> Value {
+    Value::Number(Number::Int(signed(number)))
 }
 
 fn id<const N: usize>(table: &'static str, parts: [Value; N]) -> RecordId {
     RecordId::new(table, RecordIdKey::Array(Array::from(Vec::from(parts))))
 }
 
-fn range(table: &'static str, start: Vec<Value>, end: Vec<Value>) -> RecordId {
-    let key = |parts| Bound::Included(RecordIdKey::Array(Array::from(parts)));
-    RecordId::new(table, RecordIdKeyRange { start: key(start), end: key(end) })
-}
-
-/// Every key that begins with this; after a second part, only those with a higher one.
-fn below(table: &'static str, first: Value, after: Option<Value>) -> RecordId {
-    let key = |parts| RecordIdKey::Array(Array::from(parts));
-    let start = match after {
-        None => Bound::Included(key(vec![first.clone()])),
-        Some(second) => Bound::Excluded(key(vec![first.clone(), second])),
-    };
-    let end = Bound::Included(key(vec![first, Value::Range(Box::new(Range::unbounded()))]));
-    RecordId::new(table, RecordIdKeyRange { start, end })
-}
-
 pub(crate) fn log(SessionId(session): SessionId, seq: Seq) -> RecordId {
-    id("log", [uuid(session), Value::Number(Number::Int(signed(seq)))])
+    id("log", [uuid(session), int(seq)])
 }
 
 /// A part of a log, both ends included.
 pub(crate) fn log_range(SessionId(session): SessionId, from: Seq, to: Seq) -> RecordId {
-    let key = |seq| vec![uuid(session), Value::Number(Number::Int(signed(seq)))];
-    range("log", key(from), key(to))
+    let key = |seq| Bound::Included(array(vec![uuid(session), int(seq)]));
+    RecordId::new("log", RecordIdKeyRange { start: key(from), end: key(to) })
 }
 
 pub(crate) fn checkpoint(SessionId(session): SessionId) -> RecordId {
     RecordId::new("checkpoint", RecordIdKey::Uuid(session.into()))
 }
 
-pub(crate) fn session(SessionId(session): SessionId) -> RecordId {
-    RecordId::new("session", RecordIdKey::Uuid(session.into()))
+fn value(part: &Part) -> Value {
+    match part {
+        Part::Number(number) => int(*number),
+        Part::Text(text) => Value::String(text.clone()),
+        Part::Uuid(id) => uuid(*id),
+        // A key with such a part is resolved before it is written, and never read.
+        Part::Here(_) | Part::NewestHere(_) => Value::None,
+    }
 }
 
-pub(crate) fn client(SessionId(session): SessionId, user: &UserId, client: &ClientId) -> RecordId {
-    id("client", [uuid(session), text(user.as_str()), text(client.as_str())])
+fn values(parts: &[Part]) -> Vec<Value> {
+    parts.iter().map(value).collect()
 }
 
-pub(crate) fn participant(SessionId(session): SessionId, user: &UserId) -> RecordId {
-    id("participant", [uuid(session), text(user.as_str())])
+fn array(parts: Vec<Value>) -> RecordIdKey {
+    RecordIdKey::Array(Array::from(parts))
 }
 
-pub(crate) fn seat(SessionId(session): SessionId, ParticipantId(stay): ParticipantId) -> RecordId {
-    id("seat", [uuid(session), uuid(stay)])
+/// The key of a record: the part itself where there is one, else an array of the parts.
+fn key_of(parts: &[Part]) -> RecordIdKey {
+    match parts {
+        [Part::Uuid(id)] => RecordIdKey::Uuid((*id).into()),
+        [Part::Text(text)] => RecordIdKey::String(text.clone()),
+        [Part::Number(number)] => RecordIdKey::Number(signed(*number)),
+        parts => array(values(parts)),
+    }
 }
 
-/// The seats of a session, or those after a stay.
-pub(crate) fn seats(SessionId(session): SessionId, after: Option<ParticipantId>) -> RecordId {
-    below("seat", uuid(session), after.map(|ParticipantId(stay)| uuid(stay)))
+pub(crate) fn record(key: &Key) -> RecordId {
+    RecordId::new(key.table.name, key_of(&key.parts))
 }
 
-pub(crate) fn membership(user: &UserId, session: SessionId) -> RecordId {
-    id("membership", [text(user.as_str()), inverted(session)])
-}
-
-/// The memberships of a user, or those in sessions after this one, which are older.
-pub(crate) fn memberships(user: &UserId, after: Option<SessionId>) -> RecordId {
-    below("membership", text(user.as_str()), after.map(inverted))
-}
-
-pub(crate) fn listing(session: SessionId) -> RecordId {
-    id("listing", [inverted(session)])
-}
-
-/// Every listing, or those of sessions after this one, which are older.
-pub(crate) fn listings(after: Option<SessionId>) -> RecordId {
-    let key = |part| RecordIdKey::Array(Array::from(vec![part]));
+/// The records under a prefix, or those after further parts.
+fn range(table: &'static Table, prefix: &[Part], after: Option<&[Part]>) -> RecordId {
+    let is_single = table.parts.len() == 1;
     let start = match after {
-        None => Bound::Included(key(uuid(Uuid::nil()))),
-        Some(session) => Bound::Excluded(key(inverted(session))),
+        Some(after) => Bound::Excluded(key_of(&[prefix, after].concat())),
+        None if prefix.is_empty() => Bound::Unbounded,
+        None => Bound::Included(key_of(prefix)),
     };
-    RecordId::new("listing", RecordIdKeyRange { start, end: Bound::Included(key(uuid(Uuid::max()))) })
+    let end = if prefix.is_empty() {
+        Bound::Unbounded
+    } else if is_single {
+        Bound::Included(key_of(prefix))
+    } else {
+        let mut parts = values(prefix);
+        parts.push(Value::Range(Box::new(Range::unbounded())));
+        Bound::Included(array(parts))
+    };
+    let start = match start {
+        // A prefix of one part is an array nevertheless, where keys have more parts.
+        Bound::Included(_) if !is_single => Bound::Included(array(values(prefix))),
+        start => start,
+    };
+    RecordId::new(table.name, RecordIdKeyRange { start, end })
 }
 
-pub(crate) fn profile(user: &UserId) -> RecordId {
-    RecordId::new("profile", RecordIdKey::String(user.as_str().to_owned()))
+pub(crate) fn scan(scan: &Scan) -> RecordId {
+    range(scan.table, &scan.prefix, scan.after.as_deref())
+}
+
+pub(crate) fn prefix(prefix: &Prefix) -> RecordId {
+    range(prefix.table, &prefix.parts, None)
 }
 
 /// The id of a row.
@@ -134,7 +131,7 @@ pub(crate) fn session_of(row: &Value) -> Option<SessionId> {
     }
 }
 
-fn corrupt(id: &RecordId) -> StoreError {
+pub(crate) fn corrupt(id: &RecordId) -> StoreError {
     StoreError::Corrupt(format!("a key of the table {} has another shape", id.table.as_str()))
 }
 
@@ -156,34 +153,22 @@ pub(crate) fn as_session(id: &RecordId) -> Result<SessionId, StoreError> {
     }
 }
 
-/// The session and the user of a participant.
-pub(crate) fn as_participant(id: &RecordId) -> Result<(SessionId, UserId), StoreError> {
-    match parts(id) {
-        [Value::Uuid(session), Value::String(user)] => {
-            Ok((SessionId(session.into_inner()), UserId::from_stored(user).map_err(|_| corrupt(id))?))
-        }
+/// The key of a record of this table.
+pub(crate) fn as_key(table: &'static Table, id: &RecordId) -> Result<Key, StoreError> {
+    let part = |value: &Value| match value {
+        Value::Number(Number::Int(number)) => Ok(Part::Number(unsigned(*number)?)),
+        Value::String(text) => Ok(Part::Text(text.clone())),
+        Value::Uuid(id) => Ok(Part::Uuid(id.into_inner())),
         _ => Err(corrupt(id)),
-    }
-}
-
-/// The session, the user and the client id of a claim.
-pub(crate) fn as_client(id: &RecordId) -> Result<(SessionId, UserId, ClientId), StoreError> {
-    match parts(id) {
-        [Value::Uuid(session), Value::String(user), Value::String(client)] => Ok((
-            SessionId(session.into_inner()),
-            UserId::from_stored(user).map_err(|_| corrupt(id))?,
-            ClientId::new(client).map_err(|_| corrupt(id))?,
-        )),
-        _ => Err(corrupt(id)),
-    }
-}
-
-/// The user that is the key.
-pub(crate) fn as_user(id: &RecordId) -> Result<UserId, StoreError> {
-    match &id.key {
-        RecordIdKey::String(user) => UserId::from_stored(user).map_err(|_| corrupt(id)),
-        _ => Err(corrupt(id)),
-    }
+    };
+    let parts = match &id.key {
+        RecordIdKey::Uuid(id) => vec![Part::Uuid(id.into_inner())],
+        RecordIdKey::String(text) => vec![Part::Text(text.clone())],
+        RecordIdKey::Number(number) => vec![Part::Number(unsigned(*number)?)],
+        RecordIdKey::Array(parts) => parts.iter().map(part).collect::<Result<_, _>>()?,
+        _ => return Err(corrupt(id)),
+    };
+    Ok(Key { table, parts })
 }
 
 fn parts(id: &RecordId) -> &[Value] {

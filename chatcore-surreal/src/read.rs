@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chatcore::{
     StoreError,
-    model::{Event, Seq, SessionId, UserId},
-    store::{FactsQuery, Freshness, LogRange, SessionFacts},
+    model::{Event, Seq, SessionId},
+    store::{FactsQuery, Freshness, Key, LogRange, SessionFacts},
 };
 use surrealdb::types::{RecordId, Value};
 
@@ -46,20 +46,22 @@ pub(crate) async fn facts(
         return Ok(Vec::new());
     }
     let mut sessions: Vec<SessionId> = queries.iter().map(|query| query.session_id).collect();
-    let key = |id: SessionId| move |user: &UserId| (id, user.clone());
-    let mut people: Vec<_> = queries.iter().flat_map(|query| query.users.iter().map(key(query.session_id))).collect();
+    let mut records: Vec<Key> = queries.iter().flat_map(|query| query.records.iter().cloned()).collect();
     sessions.sort_unstable();
     sessions.dedup();
-    people.sort_unstable();
-    people.dedup();
-    let ask = Ask { sessions, records: true, people, claims: Vec::new() };
+    records.sort_unstable();
+    records.dedup();
+    let ask = Ask { sessions, records, rows: Vec::new() };
     let found = snapshot::read(engine, cache, &ask).await?;
-    // Who asks about several sessions is told that there is no such session, which gives nobody a right.
+    // Of several sessions, one that cannot be read does not exist, which gives nobody a right.
     let found = if ask.sessions.len() == 1 { found.whole()? } else { found.readable() };
-    let facts = |FactsQuery { session_id, users }: &FactsQuery<'_>| SessionFacts {
-        head: found.known.get(session_id).copied().unwrap_or_default().head,
-        session: found.records.get(session_id).cloned(),
-        participants: users.iter().map(key(*session_id)).map(|key| found.people.get(&key).cloned().flatten()).collect(),
+    let facts = |FactsQuery { session_id, records }: &FactsQuery<'_>| {
+        let known = found.known.get(session_id).copied().unwrap_or_default();
+        SessionFacts {
+            head: known.head,
+            governance: known.governance,
+            records: records.iter().map(|key| found.records.get(key).cloned().flatten()).collect(),
+        }
     };
     Ok(queries.iter().map(facts).collect())
 }
@@ -67,8 +69,8 @@ pub(crate) async fn facts(
 /// The facts from memory, where all of them are there. What is read because one is missing is as good for the others.
 fn cached(cache: &Cache, queries: &[FactsQuery<'_>]) -> Option<Vec<SessionFacts>> {
     let mut found = Vec::with_capacity(queries.len());
-    for FactsQuery { session_id, users } in queries {
-        found.push(cache.facts(*session_id, users)?);
+    for FactsQuery { session_id, records } in queries {
+        found.push(cache.facts(*session_id, records)?);
     }
     Some(found)
 }

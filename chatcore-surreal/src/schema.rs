@@ -9,11 +9,12 @@ use surrealdb::{
 use crate::{connect::ConnectError, failure::Failure};
 
 /// What leads from each version to the next; the first leads to version 1. Files are never changed once released.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     include_str!("../schema/0001_chat.surql"),
     include_str!("../schema/0002_batch.surql"),
     include_str!("../schema/0003_engaged.surql"),
     include_str!("../schema/0004_profile_parts.surql"),
+    include_str!("../schema/0005_records.surql"),
 ];
 
 /// How often to try again when another process is at the same thing.

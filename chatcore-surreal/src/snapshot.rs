@@ -1,36 +1,32 @@
-//! Reading sessions, participants, client ids and the ends of logs in one statement, so that all of it held at once.
+//! Reading records, revisions of rows and the ends of logs in one statement, so that all of it held at once.
 
 use std::{collections::HashMap, mem};
 
 use chatcore::{
     StoreError,
-    model::{ClientId, Seq, Session, SessionId, UserId},
+    model::{Seq, SessionId},
+    store::Key,
 };
-use surrealdb::types::{SurrealValue, Value, Variables};
+use surrealdb::types::{RecordId, SurrealValue, Value, Variables};
 
 use crate::{
-    cache::{Cache, People},
+    cache::{Cache, Records},
     engine::{Engine, bind},
-    keys,
-    rows::{CheckpointRow, ClientRow, Known, ParticipantRow, SessionRow, TailRow, row},
+    keys, records,
+    rows::{CheckpointRow, Known, TailRow, row},
 };
-
-/// Names the use of a client id.
-pub(crate) type ClaimKey = (SessionId, UserId, ClientId);
 
 const CHECKPOINTS: &str = "SELECT * FROM $ids";
 
 const SNAPSHOT: &str = "RETURN {\
-    sessions: (SELECT * FROM $sessions),\
-    people: (SELECT * FROM $people),\
-    clients: (SELECT * FROM $clients),\
+    records: (SELECT * FROM $records),\
+    rows: (SELECT id, revision ?? 1 AS revision FROM $rows),\
     tails: $tails.map(|$tail| (SELECT id, number, at, governance FROM $tail)) }";
 
-/// The same of one session, without client ids: what every read begins with.
+/// The same of one session, without rows: what every read begins with.
 const ONE: &str = "RETURN {\
-    sessions: (SELECT * FROM $sessions),\
-    people: (SELECT * FROM $people),\
-    clients: [],\
+    records: (SELECT * FROM $records),\
+    rows: [],\
     tails: [(SELECT id, number, at, governance FROM $tail)] }";
 
 /// How many positions beyond the known end of a log are looked at first, and at the most. A checkpoint is never
@@ -45,10 +41,9 @@ const ROUNDS: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Ask {
     pub(crate) sessions: Vec<SessionId>,
-    /// Whether the sessions' records are wanted too.
-    pub(crate) records: bool,
-    pub(crate) people: Vec<(SessionId, UserId)>,
-    pub(crate) claims: Vec<ClaimKey>,
+    pub(crate) records: Vec<Key>,
+    /// Rows of logs whose revisions are wanted.
+    pub(crate) rows: Vec<(SessionId, Seq)>,
 }
 
 /// What was found, all at one time.
@@ -56,11 +51,10 @@ pub(crate) struct Ask {
 pub(crate) struct Snapshot {
     /// The end of each session's log.
     pub(crate) known: HashMap<SessionId, Known>,
-    pub(crate) records: HashMap<SessionId, Session>,
-    /// Everybody asked for, also who was not found.
-    pub(crate) people: People,
-    /// The client ids that are in use: where, and for what.
-    pub(crate) claims: HashMap<ClaimKey, (Seq, String)>,
+    /// Each record asked for, also where there is none.
+    pub(crate) records: Records,
+    /// The revision of each row asked for, 0 where there is none.
+    pub(crate) rows: HashMap<(SessionId, Seq), u64>,
     /// The sessions of which something cannot be read. Nothing else is said of them.
     unreadable: Unreadable,
 }
@@ -86,10 +80,16 @@ impl Snapshot {
 /// Rows are decoded one by one, so that one that cannot be read concerns its own session only.
 #[derive(Debug, SurrealValue)]
 struct Rows {
-    sessions: Vec<Value>,
-    people: Vec<Value>,
-    clients: Vec<Value>,
+    records: Vec<Value>,
+    rows: Vec<RevisionRow>,
     tails: Vec<Vec<Value>>,
+}
+
+/// The revision of a row of a log.
+#[derive(Debug, SurrealValue)]
+struct RevisionRow {
+    id: RecordId,
+    revision: i64,
 }
 
 /// How a log went on.
@@ -104,12 +104,13 @@ enum Tail {
 
 /// Reads what is wanted, and keeps it in the cache.
 pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Snapshot, StoreError> {
+    records::define(engine, ask.records.iter().map(|key| key.table)).await?;
     let (mut known, mut unreadable) = starts(engine, cache, &ask.sessions).await?;
     let mut length = TAIL;
     // A server can be replaced by an older copy of itself: so what is remembered of a log is looked at again there.
     let overlap = Seq::from(engine.is_remote());
     for _ in 0..ROUNDS {
-        let text = if ask.sessions.len() == 1 && ask.claims.is_empty() { ONE } else { SNAPSHOT };
+        let text = if ask.sessions.len() == 1 && ask.rows.is_empty() { ONE } else { SNAPSHOT };
         let mut rows: Rows = engine.value(text, binds(ask, &known, length, overlap)).await?;
         let (mut is_full, mut is_behind) = (false, false);
         for (id, tail) in ask.sessions.iter().zip(mem::take(&mut rows.tails)) {
@@ -134,7 +135,7 @@ pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Sn
         // The rest of what was read held at the ends of the logs, so only the last round counts.
         if !is_full {
             let snapshot = decode(ask, known, rows, unreadable)?;
-            keep(cache, ask, &snapshot);
+            keep(cache, &snapshot);
             return Ok(snapshot);
         }
         length = (length * 4).min(LONGEST_TAIL);
@@ -186,16 +187,11 @@ fn binds(ask: &Ask, known: &HashMap<SessionId, Known>, length: Seq, overlap: Seq
         let head = known.get(id).map_or(0, |end| end.head.seq);
         keys::log_range(*id, head + 1 - overlap.min(head), head + length)
     };
-    let records: &[SessionId] = if ask.records { &ask.sessions } else { &[] };
     let mut binds = Variables::new();
-    binds.insert("sessions", records.iter().map(|id| keys::session(*id)).collect::<Vec<_>>());
-    binds.insert("people", ask.people.iter().map(|(id, user)| keys::participant(*id, user)).collect::<Vec<_>>());
-    binds.insert(
-        "clients",
-        ask.claims.iter().map(|(id, user, client)| keys::client(*id, user, client)).collect::<Vec<_>>(),
-    );
+    binds.insert("records", ask.records.iter().map(keys::record).collect::<Vec<_>>());
+    binds.insert("rows", ask.rows.iter().map(|(id, seq)| keys::log(*id, *seq)).collect::<Vec<_>>());
     match ask.sessions.as_slice() {
-        [one] if ask.claims.is_empty() => binds.insert("tail", tail(one)),
+        [one] if ask.rows.is_empty() => binds.insert("tail", tail(one)),
         all => binds.insert("tails", all.iter().map(tail).collect::<Vec<_>>()),
     };
     binds
@@ -238,35 +234,25 @@ fn decode(
     rows: Rows,
     mut unreadable: Unreadable,
 ) -> Result<Snapshot, StoreError> {
-    let Rows { sessions, people, clients, tails: _ } = rows;
-    let session = |value| row::<SessionRow>(value)?.session();
-    let record = |value| row::<ParticipantRow>(value)?.record();
-    let claim = |value| {
-        let ClientRow { id, seq, fingerprint } = row(value)?;
-        Ok((keys::as_client(&id)?, (keys::unsigned(seq)?, fingerprint)))
-    };
+    let Rows { records, rows, tails: _ } = rows;
+    let tables = ask.records.iter().map(|key| (key.table.name, key.table)).collect();
     let mut snapshot = Snapshot { known, ..Snapshot::default() };
-    for session in decoded(sessions, session, &mut unreadable)? {
-        snapshot.records.insert(session.id, session);
+    snapshot.records = ask.records.iter().map(|key| (key.clone(), None)).collect();
+    for (key, record) in decoded(records, |row| records::record_of(&tables, row), &mut unreadable)? {
+        snapshot.records.insert(key, Some(record));
     }
-    snapshot.people = ask.people.iter().map(|key| (key.clone(), None)).collect();
-    for record in decoded(people, record, &mut unreadable)? {
-        snapshot.people.insert((record.session_id, record.user_id.clone()), Some(record));
+    snapshot.rows = ask.rows.iter().map(|row| (*row, 0)).collect();
+    for RevisionRow { id, revision } in rows {
+        snapshot.rows.insert(keys::as_log(&id)?, keys::unsigned(revision)?);
     }
-    snapshot.claims.extend(decoded(clients, claim, &mut unreadable)?);
-    for id in unreadable.keys() {
-        snapshot.known.remove(id);
-        snapshot.records.remove(id);
-    }
-    snapshot.people.retain(|(id, _), _| !unreadable.contains_key(id));
-    snapshot.claims.retain(|(id, ..), _| !unreadable.contains_key(id));
+    snapshot.known.retain(|id, _| !unreadable.contains_key(id));
+    snapshot.records.retain(|key, _| key.session().is_none_or(|id| !unreadable.contains_key(&id)));
     snapshot.unreadable = unreadable;
     Ok(snapshot)
 }
 
-fn keep(cache: &Cache, ask: &Ask, snapshot: &Snapshot) {
+fn keep(cache: &Cache, snapshot: &Snapshot) {
     for (id, known) in &snapshot.known {
-        let record = ask.records.then(|| snapshot.records.get(id).cloned());
-        cache.learn(*id, *known, record.as_ref(), &snapshot.people);
+        cache.learn(*id, *known, &snapshot.records);
     }
 }

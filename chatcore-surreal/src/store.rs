@@ -9,11 +9,8 @@ use std::{
 use async_trait::async_trait;
 use chatcore::{
     StoreError,
-    model::{Event, Session, SessionId, UserId},
-    store::{
-        Change, ChatStore, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery,
-        ProfileRecord, PublicSessions, SessionFacts, Slice,
-    },
+    model::Event,
+    store::{Change, ChatStore, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Record, Scan, SessionFacts},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -23,10 +20,10 @@ use tokio::{
 
 use crate::{
     cache::Cache,
-    commit::{Committer, Job, plan},
+    commit::{Committer, Job},
     connect::{ConnectError, DURABLE, SurrealOptions, Target},
     engine::{CLOSING, Engine},
-    lists, profiles, read,
+    read, records,
 };
 
 /// A [`ChatStore`] on SurrealDB.
@@ -184,7 +181,7 @@ impl SurrealStore {
 #[async_trait]
 impl ChatStore for SurrealStore {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
-        plan::check(&change).map_err(|malformed| StoreError::Backend(Box::new(malformed)))?;
+        change.check().map_err(|malformed| StoreError::Backend(Box::new(malformed)))?;
         let (reply, outcome) = oneshot::channel();
         self.enqueue(Job::new(change, reply))?;
         // Without an answer the committer broke, and nobody knows where.
@@ -199,24 +196,16 @@ impl ChatStore for SurrealStore {
         read::log(&self.engine, ranges).await
     }
 
-    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
-        lists::participants(&self.engine, queries).await
+    async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        records::find(&self.engine, keys).await
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
-        lists::sessions_of(&self.engine, &self.cache, user, slice).await
+    async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
+        records::scan(&self.engine, scans).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
-        lists::public_sessions(&self.engine, &self.cache, user, slice).await
-    }
-
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
-        profiles::find(&self.engine, users).await
-    }
-
-    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
-        profiles::put(&self.engine, profile).await
+    async fn count(&self, prefixes: &[Prefix]) -> Result<Vec<u64>, StoreError> {
+        records::count(&self.engine, prefixes).await
     }
 }
 

@@ -16,12 +16,13 @@ use std::{
 use chatcore::{
     StoreError,
     model::SessionId,
-    store::{ChatStore, FactsQuery, Freshness, LogRange, ParticipantsQuery, Slice},
+    store::{
+        ChatStore, ChatStoreExt as _, FactsQuery, Freshness, KeyPart as _, LogRange, Memberships, Prefix, Seats,
+        TypedKey as _,
+    },
 };
 use chatcore_surreal::{ConnectError, SurrealOptions, SurrealStore};
-use kit::{assert_dense, creation, facts, log, message, profile, session, user};
-
-const ALL: Slice<SessionId> = Slice::first(100);
+use kit::{assert_dense, creation, facts, keys, log, message, profile, session, session_of, user};
 
 fn url(folder: &Path) -> String {
     format!("surrealkv://{}/not/there/yet", folder.display())
@@ -51,15 +52,15 @@ async fn a_store_that_is_opened_again_holds_everything_and_goes_on() {
             expected += 1;
         }
         let facts = facts(&store, session.id, &[user("owner")], Freshness::Cached).await;
-        assert_eq!((facts.head.seq, facts.session.as_ref()), (expected, Some(&session)));
-        assert!(facts.participants[0].is_some());
+        assert_eq!((facts.head.seq, session_of(&facts).as_ref()), (expected, Some(&session)));
+        assert!(facts.records[1].is_some());
         // Also past the places at which the end of the log is written down.
         say(&store, session.id, 150).await;
         expected += 150;
         assert_dense(&log(&store, session.id).await);
         assert_eq!(log(&store, session.id).await.len() as u64, expected);
-        let listed = store.sessions_of(&user("owner"), ALL).await.expect("sessions");
-        assert_eq!(listed[0].1.seq, expected);
+        let listed = store.list::<Memberships>(Memberships::under(vec![user("owner").part()])).await.expect("sessions");
+        assert_eq!(listed[0].0.session.0, session.id);
         if round % 2 == 0 {
             store.close().await;
         } else {
@@ -165,7 +166,7 @@ async fn a_closed_store_refuses() {
     }
     let refused = store.commit(message(session.id, 1, &user("owner"), "late")).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    let refused = store.facts(&[FactsQuery { session_id: session.id, users: &[] }], Freshness::Fresh).await;
+    let refused = store.facts(&[FactsQuery { session_id: session.id, records: &[] }], Freshness::Fresh).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     store.close().await;
 }
@@ -213,7 +214,7 @@ fn a_program_with_the_usual_stacks_can_use_it() {
                     say(&own, session.id, 5).await;
                     assert_eq!(log(&*own, session.id).await.len(), 6);
                     facts(&*own, session.id, &[user("owner")], Freshness::Fresh).await;
-                    own.public_sessions(&user("ana"), ALL).await.expect("sessions");
+                    own.scan(&[Memberships::under(Vec::new()).limit(100)]).await.expect("sessions");
                 };
                 tokio::spawn(task).await.expect("a task");
                 store.close().await;
@@ -278,20 +279,19 @@ const FAILING: &str = "CHATCORE_TEST_FAILING_FOLDER";
 /// Reads everything that the store can be asked for, and gives what failed for each.
 async fn read_everything(store: &SurrealStore, session_id: SessionId) -> Vec<(&'static str, Option<StoreError>)> {
     let owner = user("owner");
-    let users = std::slice::from_ref(&owner);
+    let records = keys(session_id, std::slice::from_ref(&owner));
     let range = LogRange { session_id, from: 1, to: 1_000_000 };
-    let (asked, listed) =
-        (FactsQuery { session_id, users }, ParticipantsQuery { session_id, slice: Slice::first(100) });
+    let asked = FactsQuery { session_id, records: &records };
+    let seats = Prefix { table: Seats::TABLE, parts: vec![session_id.part()] };
     vec![
         ("log", store.log(&[range]).await.err()),
         ("logs", store.log(&[range; 10]).await.err()),
         ("fresh facts", store.facts(&[asked], Freshness::Fresh).await.err()),
         ("cached facts", store.facts(&[asked], Freshness::Cached).await.err()),
-        ("participants", store.participants(&[listed]).await.err()),
-        ("sessions", store.sessions_of(&owner, ALL).await.err()),
-        ("public sessions", store.public_sessions(&user("ana"), ALL).await.err()),
-        ("profiles", store.profiles(users).await.err()),
-        ("a profile", store.put_profile(profile(&owner)).await.err()),
+        ("a scan", store.scan(&[Memberships::under(Vec::new()).limit(100)]).await.err()),
+        ("a count", store.count(&[seats]).await.err()),
+        ("records", store.records(&records).await.err()),
+        ("a profile", store.commit(profile(&owner)).await.err()),
     ]
 }
 
@@ -314,7 +314,7 @@ async fn say_until_the_disk_fails() {
                 if let Ok(found) = store.log(&[range]).await {
                     served = served.max(found[0].len());
                 }
-                if let Ok(found) = store.facts(&[FactsQuery { session_id: id, users: &[] }], Freshness::Fresh).await {
+                if let Ok(found) = store.facts(&[FactsQuery { session_id: id, records: &[] }], Freshness::Fresh).await {
                     served = served.max(usize::try_from(found[0].head.seq).expect("a number"));
                 }
             }

@@ -10,10 +10,16 @@ use std::sync::Arc;
 use chatcore::{
     StoreError,
     model::{EventKind, MessageEvent, SessionId, UserId},
-    store::{Change, ChatStore, Committed, Conflicting, Freshness, ParticipantsQuery, Slice},
+    store::{
+        Change, ChatStore, ClientIdUse, Committed, Conflicting, Directory, Freshness, KeyPart as _, Prefix, Seats,
+        TypedKey as _,
+    },
 };
 use chatcore_surreal::SurrealStore;
-use kit::{assert_dense, claiming, creation, facts, govern, joining, log, message, removing, session, user};
+use kit::{
+    assert_dense, claiming, creation, facts, govern, joining, log, message, participant_of, removing, session,
+    session_of, user,
+};
 use tempfile::TempDir;
 
 /// So many stores on one database, in memory and on disk, each with what must be kept as long.
@@ -81,7 +87,7 @@ async fn say_until_removed(store: Arc<SurrealStore>, id: SessionId, who: UserId)
     let (mut freshness, mut sent) = (Freshness::Cached, 0);
     loop {
         let facts = facts(&*store, id, std::slice::from_ref(&who), freshness).await;
-        let is_in = facts.participants[0].as_ref().is_some_and(|record| record.standing.role().is_some());
+        let is_in = participant_of(&facts, 0).is_some_and(|record| record.standing.role().is_some());
         freshness = match (is_in, freshness) {
             (false, Freshness::Fresh) => return sent,
             (false, Freshness::Cached) => Freshness::Fresh,
@@ -144,13 +150,13 @@ async fn the_last_seat_is_given_once() {
             assert_eq!(seated, 2);
             for store in &stores {
                 let facts = facts(store, session.id, &[], Freshness::Fresh).await;
-                assert_eq!(facts.session.expect("a session").participant_count, 3);
-                let all = ParticipantsQuery { session_id: session.id, slice: Slice::first(100) };
-                assert_eq!(store.participants(&[all]).await.expect("participants")[0].len(), 3);
+                assert_eq!(session_of(&facts).expect("a session").participant_count, 3);
+                let seats = Prefix { table: Seats::TABLE, parts: vec![session.id.part()] };
+                assert_eq!(store.count(&[seats]).await.expect("a count"), [3]);
                 assert_dense(&log(&**store, session.id).await);
             }
-            let listed = stores[0].public_sessions(&user("stranger"), Slice::first(100)).await.expect("sessions");
-            assert_eq!((listed.sessions.len(), listed.total), (0, 0), "all of them are full");
+            let listed = Prefix { table: Directory::TABLE, parts: Vec::new() };
+            assert_eq!(stores[0].count(&[listed]).await.expect("a count"), [0], "all of them are full");
         }
     }
 }
@@ -179,8 +185,9 @@ async fn one_use_of_a_client_id_wins_in_all_processes() {
             for send in sends {
                 match send.await.expect("a send") {
                     (n, Ok(committed)) => won.push((committed.events[0].seq, n.to_string())),
-                    (_, Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } })) => {
-                        lost.push((seq, fingerprint));
+                    (_, Err(StoreError::Conflict { found: Conflicting::Record { record, .. } })) => {
+                        let used = record.expect("a record").typed::<ClientIdUse>().expect("a client id");
+                        lost.push((used.at, used.value.fingerprint.clone().expect("a fingerprint")));
                     }
                     (_, Err(error)) => panic!("{error:?}"),
                 }
@@ -211,11 +218,14 @@ async fn cached_facts_notice_what_another_process_did() {
             let outcome = stores[0].commit(message(session.id, cached.head.seq, &ana, "no")).await;
             assert!(matches!(outcome, Err(StoreError::Stale)), "{outcome:?}");
             let cached = facts(&*stores[0], session.id, asked, Freshness::Cached).await;
-            assert!(cached.participants[0].as_ref().is_some_and(|record| record.standing.role().is_none()));
+            assert!(participant_of(&cached, 0).is_some_and(|record| record.standing.role().is_none()));
             govern(&*stores[1], session.id, &ana, joining).await.expect("a seat");
             facts(&*stores[0], session.id, asked, Freshness::Fresh).await;
         }
         let log = log(&*stores[0], session.id).await;
-        assert_eq!(log.iter().filter(|event| matches!(event.kind, EventKind::Message(MessageEvent::Sent { .. }))).count(), 0);
+        assert_eq!(
+            log.iter().filter(|event| matches!(event.kind, EventKind::Message(MessageEvent::Sent { .. }))).count(),
+            0
+        );
     }
 }

@@ -1,6 +1,6 @@
 use chatcore::{
-    model::{ParticipantId, ParticipantRole, SessionType, Standing},
-    store::Head,
+    model::{ParticipantId, ParticipantRole, Session, SessionType, Standing, UserId},
+    store::{Head, ParticipantRecord, Participants, Sessions, TypedKey, Value, Version},
 };
 use chrono::DateTime;
 use uuid::Uuid;
@@ -29,6 +29,7 @@ fn session(title: &str) -> Session {
         is_active: true,
         created_at: DateTime::UNIX_EPOCH,
         updated_at: DateTime::UNIX_EPOCH,
+        needs: 0,
     }
 }
 
@@ -38,20 +39,34 @@ fn record(role: ParticipantRole) -> ParticipantRecord {
     ParticipantRecord { id, session_id: ID, user_id: ana(), standing, joined_at, created_at, is_engaged: false }
 }
 
-fn people(role: ParticipantRole) -> People {
-    People::from([((ID, ana()), Some(record(role)))])
+fn kept<K: TypedKey>(key: &K, value: K::Value) -> (Key, Option<Record>) {
+    (key.key(), Some(Record { value: Value::of::<K>(value), version: Version(1), at: 1 }))
+}
+
+fn titled(title: &str) -> Records {
+    Records::from([kept(&Sessions { session: ID }, session(title))])
+}
+
+fn in_role(role: ParticipantRole) -> Records {
+    Records::from([kept(&Participants { session: ID, user: ana() }, record(role))])
+}
+
+fn both(title: &str, role: ParticipantRole) -> Records {
+    titled(title).into_iter().chain(in_role(role)).collect()
 }
 
 /// What is kept: the position, the title and ana's role.
 fn facts(cache: &Cache) -> Option<(u64, String, Option<ParticipantRole>)> {
-    let facts = cache.facts(ID, &[ana()])?;
-    let role = facts.participants[0].as_ref().and_then(|record| record.standing.role());
-    Some((facts.head.seq, facts.session.expect("a session").title, role))
+    let keys = [Sessions { session: ID }.key(), Participants { session: ID, user: ana() }.key()];
+    let facts = cache.facts(ID, &keys)?;
+    let title = facts.records[0].as_ref()?.value.get::<Session>()?.title.clone();
+    let role = facts.records[1].as_ref()?.value.get::<ParticipantRecord>()?.standing.role();
+    Some((facts.head.seq, title, role))
 }
 
 fn learned(seq: u64, governance: u64) -> Cache {
     let cache = Cache::new(100, 100);
-    cache.learn(ID, known(seq, governance), Some(&Some(session("a"))), &people(ParticipantRole::Member));
+    cache.learn(ID, known(seq, governance), &both("a", ParticipantRole::Member));
     cache
 }
 
@@ -59,50 +74,50 @@ fn learned(seq: u64, governance: u64) -> Cache {
 fn what_was_read_is_kept_as_of_its_head() {
     let cache = learned(5, 3);
     assert_eq!(facts(&cache), Some((5, "a".into(), Some(ParticipantRole::Member))));
-    assert!(cache.facts(ID, &[UserId::new("bob").expect("a user id")]).is_none());
+    assert!(
+        cache.facts(ID, &[Participants { session: ID, user: UserId::new("bob").expect("a user id") }.key()]).is_none()
+    );
     assert!(cache.facts(SessionId(Uuid::max()), &[]).is_none());
 }
 
 #[test]
 fn own_messages_move_the_head_and_keep_the_facts() {
     let cache = learned(5, 3);
-    cache.committed(ID, known(5, 3), known(9, 3), Vec::new());
+    cache.committed(ID, known(5, 3), known(9, 3), &Records::new());
     assert_eq!(facts(&cache), Some((9, "a".into(), Some(ParticipantRole::Member))));
 }
 
 #[test]
 fn own_governance_updates_what_it_wrote_and_keeps_the_rest() {
     let cache = learned(5, 3);
-    let write = Write::Session(session("b"));
-    cache.committed(ID, known(5, 3), known(6, 6), vec![&write]);
+    cache.committed(ID, known(5, 3), known(6, 6), &titled("b"));
     assert_eq!(facts(&cache), Some((6, "b".into(), Some(ParticipantRole::Member))));
-    let write = Write::Participant(record(ParticipantRole::Admin));
-    cache.committed(ID, known(6, 6), known(7, 7), vec![&write]);
+    cache.committed(ID, known(6, 6), known(7, 7), &in_role(ParticipantRole::Admin));
     assert_eq!(facts(&cache), Some((7, "b".into(), Some(ParticipantRole::Admin))));
 }
 
 #[test]
 fn governance_of_others_drops_the_facts() {
     let cache = learned(5, 3);
-    cache.learn(ID, known(8, 7), None, &People::new());
+    cache.learn(ID, known(8, 7), &Records::new());
     assert_eq!(facts(&cache), None);
     assert_eq!(cache.known(ID), Some(known(8, 7)));
     // Messages of others do not.
     let cache = learned(5, 3);
-    cache.learn(ID, known(8, 3), None, &People::new());
+    cache.learn(ID, known(8, 3), &Records::new());
     assert_eq!(facts(&cache), Some((8, "a".into(), Some(ParticipantRole::Member))));
 }
 
 #[test]
 fn a_slow_read_does_not_bring_old_facts_back() {
     let cache = learned(5, 3);
-    let (promoted, renamed) = (Write::Participant(record(ParticipantRole::Admin)), Write::Session(session("b")));
-    cache.committed(ID, known(5, 3), known(6, 6), vec![&promoted, &renamed]);
-    cache.learn(ID, known(5, 3), Some(&Some(session("a"))), &people(ParticipantRole::Member));
+    let changed = both("b", ParticipantRole::Admin);
+    cache.committed(ID, known(5, 3), known(6, 6), &changed);
+    cache.learn(ID, known(5, 3), &both("a", ParticipantRole::Member));
     assert_eq!(facts(&cache), Some((6, "b".into(), Some(ParticipantRole::Admin))));
     // Nor does a read that has seen more than the commit that is reported after it.
-    cache.learn(ID, known(8, 8), Some(&Some(session("c"))), &people(ParticipantRole::Viewer));
-    cache.committed(ID, known(6, 6), known(7, 7), vec![&promoted, &renamed]);
+    cache.learn(ID, known(8, 8), &both("c", ParticipantRole::Viewer));
+    cache.committed(ID, known(6, 6), known(7, 7), &changed);
     assert_eq!(facts(&cache), Some((8, "c".into(), Some(ParticipantRole::Viewer))));
 }
 
@@ -110,7 +125,7 @@ fn a_slow_read_does_not_bring_old_facts_back() {
 fn an_entry_made_from_an_older_read_is_not_taken_for_what_a_commit_built_on() {
     let cache = learned(5, 3);
     // Planned from 7, after a governance event of somebody else at 6.
-    cache.committed(ID, known(7, 6), known(8, 6), Vec::new());
+    cache.committed(ID, known(7, 6), known(8, 6), &Records::new());
     assert_eq!(facts(&cache), None);
 }
 

@@ -19,7 +19,7 @@ use std::{
 use chatcore::{
     StoreError,
     model::SessionId,
-    store::{Change, Committed, Write},
+    store::{Change, Committed, Expect, Key},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -28,16 +28,15 @@ use tokio::{
 };
 
 use self::{
-    plan::{Claims, Plan, Verdict},
+    plan::{Plan, Verdict, World},
     write::Statement,
 };
 use crate::{
     cache::Cache,
     engine::Engine,
     failure::Failure,
-    read,
-    rows::Known,
-    snapshot::{self, Ask, Snapshot},
+    read, records,
+    snapshot::{self, Ask},
 };
 
 /// How often a batch is tried before its sessions go apart.
@@ -71,10 +70,23 @@ impl Job {
         Self { change, reply, lost: None }
     }
 
+    /// The changes that are tried together when a batch goes apart.
+    fn group(&self) -> Group {
+        let first = || self.change.writes.first().map(|write| write.key.clone());
+        self.change.session().map_or_else(|| Group::Records(first()), Group::Session)
+    }
+
     fn end(self, outcome: Result<Committed, StoreError>) {
         // It fails where the caller went away.
         let _ = self.reply.send(outcome);
     }
+}
+
+/// Changes that compete with each other. Changes of shared records alone are told apart by the first record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    Session(SessionId),
+    Records(Option<Key>),
 }
 
 /// The task that commits.
@@ -162,20 +174,20 @@ impl Committer {
     async fn batch(&self, lost: Vec<Job>, jobs: Vec<Job>) -> Vec<Job> {
         // One session that others write to all the time, or one change that the database refuses, is not to stop
         // the others: it goes apart.
-        let hot: BTreeSet<SessionId> = ids(&lost).into_iter().collect();
-        // Whoever went away before it began does not want it any more.
+        let hot: BTreeSet<Group> = lost.iter().map(Job::group).collect();
+        // Skips changes whose caller dropped the future.
         let wanted = lost.into_iter().chain(jobs).filter(|job| !job.reply.is_closed());
-        let (mut apart, together): (Vec<Job>, Vec<Job>) = wanted.partition(|job| hot.contains(&job.change.session_id));
+        let (mut apart, together): (Vec<Job>, Vec<Job>) = wanted.partition(|job| hot.contains(&job.group()));
         match self.attempt(together, TOGETHER).await {
             Attempt::Settled => {}
             Attempt::Lost(jobs) | Attempt::Failed(jobs, _) => apart.extend(jobs),
         }
-        let mut sessions = BTreeMap::<SessionId, Vec<Job>>::new();
+        let mut groups = BTreeMap::<Group, Vec<Job>>::new();
         for job in apart {
-            sessions.entry(job.change.session_id).or_default().push(job);
+            groups.entry(job.group()).or_default().push(job);
         }
         let mut lost = Vec::new();
-        for jobs in sessions.into_values() {
+        for jobs in groups.into_values() {
             match self.attempt(jobs, APART).await {
                 Attempt::Settled => {}
                 Attempt::Lost(jobs) => lost.extend(jobs.into_iter().filter_map(another_turn)),
@@ -203,17 +215,13 @@ impl Committer {
     /// Tries so often to commit these in one transaction.
     async fn attempt(&self, jobs: Vec<Job>, rounds: usize) -> Attempt {
         let batch = new_batch();
-        let (mut known, mut claims) = match self.start(&jobs).await {
-            Ok(known) => (known, Claims::new()),
+        let mut world = match self.start(&jobs).await {
+            Ok(world) => world,
             Err(error) => return unreadable(jobs, error),
         };
         for _ in 0..rounds {
-            let plan = plan::plan(jobs.iter().map(|job| &job.change), &known, &claims);
-            let statement = match self.statement(&plan, &jobs, batch, &known) {
-                Ok(Some(statement)) => statement,
-                Ok(None) => return settle(jobs, plan),
-                Err(error) => return Attempt::Failed(jobs, error),
-            };
+            let plan = plan::plan(jobs.iter().map(|job| &job.change), &world);
+            let Some(statement) = self.statement(&plan, batch, &world) else { return settle(jobs, plan) };
             let fate = match self.write(statement).await {
                 Ok(()) => Fate::Done,
                 Err(Failure::Lost) => Fate::Taken,
@@ -227,7 +235,7 @@ impl Committer {
                 },
                 Err(broken @ (Failure::Cut(_) | Failure::Silent)) if self.engine.is_remote() => {
                     tracing::warn!(?broken, "a commit broke off; looking for what became of it");
-                    self.insist(&plan, &jobs, batch, &known).await
+                    self.insist(&plan, batch, &world).await
                 }
                 Err(Failure::Silent) => Fate::Unknown("no answer came in time".to_owned()),
                 // What can be read now is not what the next start finds.
@@ -239,42 +247,33 @@ impl Committer {
                 },
             };
             match fate {
-                Fate::Done => return self.done(jobs, plan, &known),
+                Fate::Done => return self.done(jobs, plan, &world),
                 Fate::Taken => {}
                 Fate::NotDone => return self.unknown(jobs, plan, "it broke off"),
                 Fate::Unknown(why) => return self.unknown(jobs, plan, &why),
             }
             match self.look(&jobs).await {
-                Ok(found) => (known, claims) = (found.known, found.claims),
+                Ok(found) => world = found,
                 Err(error) => return unreadable(jobs, error),
             }
         }
         Attempt::Lost(jobs)
     }
 
-    fn statement(
-        &self,
-        plan: &Plan,
-        jobs: &[Job],
-        batch: i64,
-        known: &HashMap<SessionId, Known>,
-    ) -> Result<Option<Statement>, StoreError> {
-        let guard = self.engine.is_remote().then_some(known);
-        write::statement(plan, jobs.iter().map(|job| &job.change), batch, guard)
+    fn statement(&self, plan: &Plan, batch: i64, world: &World) -> Option<Statement> {
+        write::statement(plan, batch, self.engine.is_remote().then_some(&world.ends))
     }
 
     /// Writes a batch again that may have been written, as soon as the server is there again. Its places are named, so it
     /// cannot be there twice: the later one of the two fails, and then its rows are found.
-    async fn insist(&self, plan: &Plan, jobs: &[Job], batch: i64, known: &HashMap<SessionId, Known>) -> Fate {
+    async fn insist(&self, plan: &Plan, batch: i64, world: &World) -> Fate {
         let until = Instant::now() + INSISTING;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || !self.engine.reachable(left).await {
                 return Fate::Unknown("the database stayed away".to_owned());
             }
-            let Ok(Some(statement)) = self.statement(plan, jobs, batch, known) else {
-                return Fate::Unknown("it could not be said again".to_owned());
-            };
+            let Some(statement) = self.statement(plan, batch, world) else { return Fate::NotDone };
             match timeout(left, self.write(statement)).await {
                 Ok(Ok(())) => return Fate::Done,
                 Ok(Err(Failure::Closed | Failure::Unwritable)) => {
@@ -306,58 +305,63 @@ impl Committer {
         refuse(jobs, &StoreError::Stale)
     }
 
-    /// The ends of the logs, from memory where they are there.
-    async fn start(&self, jobs: &[Job]) -> Result<HashMap<SessionId, Known>, StoreError> {
-        let mut known = HashMap::new();
+    /// The ends of the logs, from memory where they are there, and the tables.
+    async fn start(&self, jobs: &[Job]) -> Result<World, StoreError> {
+        let tables = jobs.iter().flat_map(|job| &job.change.writes).map(|write| write.key.table);
+        records::define(&self.engine, tables).await?;
+        let mut ends = HashMap::new();
         let mut sessions = Vec::new();
         for id in ids(jobs) {
             match self.cache.known(id) {
-                Some(end) => drop(known.insert(id, end)),
+                Some(end) => drop(ends.insert(id, end)),
                 None => sessions.push(id),
             }
         }
         if !sessions.is_empty() {
             let ask = Ask { sessions, ..Ask::default() };
             let found = snapshot::read(&self.engine, &self.cache, &ask).await?.whole()?;
-            known.extend(found.known);
+            ends.extend(found.known);
         }
-        Ok(known)
+        Ok(World { ends, ..World::default() })
     }
 
-    /// What somebody else did: the ends of the logs as they are now, and which of the client ids are in use.
-    async fn look(&self, jobs: &[Job]) -> Result<Snapshot, StoreError> {
-        let claim = |job: &Job| Some(plan::claim_key(job.change.session_id, job.change.claim.as_ref()?));
-        let claims = jobs.iter().filter_map(claim).collect();
-        let ask = Ask { sessions: ids(jobs), claims, ..Ask::default() };
-        snapshot::read(&self.engine, &self.cache, &ask).await?.whole()
+    /// What others did: the ends of the logs as they are now, and everything that is expected to be something.
+    async fn look(&self, jobs: &[Job]) -> Result<World, StoreError> {
+        let changes = || jobs.iter().map(|job| &job.change);
+        let mut keys = BTreeSet::new();
+        for change in changes() {
+            // A key that names the change's own position is new, and expected to be anything or nothing.
+            let expected = change.writes.iter().filter(|write| write.expect != Expect::Anything);
+            keys.extend(expected.map(|write| write.key.clone()).filter(|key| key.resolved(0) == *key));
+        }
+        let rows = changes()
+            .filter_map(|change| change.append.as_ref())
+            .flat_map(|append| append.rewrites.iter().map(|rewrite| (append.session_id, rewrite.seq)));
+        let rows: BTreeSet<_> = rows.collect();
+        let ask = Ask { sessions: ids(jobs), records: keys.into_iter().collect(), rows: rows.into_iter().collect() };
+        let found = snapshot::read(&self.engine, &self.cache, &ask).await?.whole()?;
+        Ok(World { ends: found.known, records: found.records, rows: found.rows })
     }
 
-    fn done(&self, jobs: Vec<Job>, plan: Plan, known: &HashMap<SessionId, Known>) -> Attempt {
-        let mut writes = HashMap::<SessionId, Vec<&Write>>::new();
-        for (job, verdict) in jobs.iter().zip(&plan.verdicts) {
-            match verdict {
-                Verdict::Accepted(_) => writes.entry(job.change.session_id).or_default().extend(&job.change.writes),
-                Verdict::Refused(_) => {}
-            }
-        }
+    fn done(&self, jobs: Vec<Job>, plan: Plan, world: &World) -> Attempt {
         for (id, end) in &plan.ends {
-            let start = known.get(id).copied().unwrap_or_default();
-            self.cache.committed(*id, start, *end, writes.remove(id).unwrap_or_default());
+            let start = world.ends.get(id).copied().unwrap_or_default();
+            self.cache.committed(*id, start, *end, &plan.written(*id));
         }
         settle(jobs, plan)
     }
 
     /// What became of a batch whose commit failed: where its first row is, all of it is.
     async fn fate(&self, plan: &Plan, batch: i64) -> Fate {
-        let Some(event) = plan.first_event() else { return Fate::NotDone };
         for look in 0..LOOKS {
             tokio::time::sleep(PAUSE * look).await;
-            match read::batch(&self.engine, event.session_id, event.seq).await {
-                Ok(None) => return Fate::NotDone,
-                Ok(Some(found)) if found != Some(batch) => return Fate::Taken,
-                Ok(Some(_)) if self.engine.visible_is_durable() => return Fate::Done,
+            match self.traces(plan, batch).await {
+                Ok(Traces::None) => return Fate::NotDone,
+                Ok(Traces::Others) => return Fate::Taken,
+                Ok(Traces::Unclear) => return Fate::Unknown("it leaves no trace".to_owned()),
+                Ok(Traces::Own) if self.engine.visible_is_durable() => return Fate::Done,
                 // It can be read, and whether it has reached the disk is just what failed.
-                Ok(Some(_)) => {
+                Ok(Traces::Own) => {
                     self.engine.disk.fail();
                     return Fate::Unknown("the disk failed".to_owned());
                 }
@@ -369,6 +373,21 @@ impl Committer {
         Fate::Unknown("the database could not be asked".to_owned())
     }
 
+    /// Looks for one of the rows that a batch writes.
+    async fn traces(&self, plan: &Plan, batch: i64) -> Result<Traces, StoreError> {
+        if let Some(event) = plan.first_event() {
+            return Ok(match read::batch(&self.engine, event.session_id, event.seq).await? {
+                None => Traces::None,
+                Some(found) if found == Some(batch) => Traces::Own,
+                Some(_) => Traces::Others,
+            });
+        }
+        let Some((key, version)) = plan.first_record() else { return Ok(Traces::Unclear) };
+        let found = records::find(&self.engine, std::slice::from_ref(key)).await?.pop().flatten();
+        // Another version stands there in any case where the record was replaced.
+        Ok(if found.is_some_and(|record| record.version == version) { Traces::Own } else { Traces::None })
+    }
+
     fn unknown(&self, jobs: Vec<Job>, plan: Plan, why: &str) -> Attempt {
         tracing::error!(why, "it is not known whether a batch was committed");
         for id in plan.ends.keys() {
@@ -377,15 +396,25 @@ impl Committer {
         for (job, verdict) in jobs.into_iter().zip(plan.verdicts) {
             job.end(Err(match verdict {
                 Verdict::Accepted(_) => StoreError::OutcomeUnknown,
-                // The position of the other use may be one that is not there.
+                // The neighbour that caused it may not be there.
                 Verdict::Refused(StoreError::Conflict { .. }) => {
-                    StoreError::Unavailable("it is not known whether the client id is in use".to_owned())
+                    StoreError::Unavailable("it is not known what became of the change that conflicts".to_owned())
                 }
                 Verdict::Refused(error) => error,
             }));
         }
         Attempt::Settled
     }
+}
+
+/// What a batch left in the database.
+enum Traces {
+    Own,
+    None,
+    /// Another batch stands in its place.
+    Others,
+    /// It writes nothing by which it can be told.
+    Unclear,
 }
 
 /// What became of a batch whose commit failed.
@@ -417,7 +446,7 @@ fn another_turn(mut job: Job) -> Option<Job> {
 
 /// The sessions of these changes, each once.
 fn ids(jobs: &[Job]) -> Vec<SessionId> {
-    let ids: BTreeSet<SessionId> = jobs.iter().map(|job| job.change.session_id).collect();
+    let ids: BTreeSet<SessionId> = jobs.iter().filter_map(|job| job.change.session()).collect();
     ids.into_iter().collect()
 }
 
@@ -445,7 +474,7 @@ fn refuse(jobs: Vec<Job>, error: &StoreError) -> Attempt {
     for job in jobs {
         job.end(Err(match error {
             StoreError::Stale => StoreError::Stale,
-            StoreError::Conflict { which } => StoreError::Conflict { which: which.clone() },
+            StoreError::Conflict { found } => StoreError::Conflict { found: found.clone() },
             StoreError::OutcomeUnknown => StoreError::OutcomeUnknown,
             StoreError::Unavailable(why) => StoreError::Unavailable(why.clone()),
             StoreError::Corrupt(what) => StoreError::Corrupt(what.clone()),

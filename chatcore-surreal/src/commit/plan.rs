@@ -1,21 +1,30 @@
 //! What becomes of the changes of a batch: worked out here, one after the other, so that one that is refused takes
 //! nothing from its neighbours.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use chatcore::{
     StoreError,
-    model::{Event, Seq, SessionId, Standing},
-    store::{Change, ClientIdClaim, Committed, Conflicting, Head, Write},
+    model::{Event, EventKind, Seq, SessionId},
+    store::{
+        Append, Change, Committed, Conflicting, Expect, Json, Key, Record, Rewrite, Value, Version, Write, WriteKind,
+    },
 };
 
-use crate::{
-    rows::Known,
-    snapshot::{ClaimKey, TAIL},
-};
+use crate::{cache::Records, rows::Known, snapshot::TAIL};
 
-/// The client ids in use: where, and for what.
-pub(crate) type Claims = HashMap<ClaimKey, (Seq, String)>;
+/// What is known of the database when a batch is planned. What is not known is assumed to be as the changes expect it, and the statement
+/// checks that.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) ends: HashMap<SessionId, Known>,
+    pub(crate) records: Records,
+    /// Revisions of rows; 0 where there is no row.
+    pub(crate) rows: HashMap<(SessionId, Seq), u64>,
+}
 
 /// What becomes of one change, provided that the batch is written.
 #[derive(Debug)]
@@ -26,8 +35,38 @@ pub(crate) enum Verdict {
     Refused(StoreError),
 }
 
+/// What becomes of one record, whatever number of changes write it.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    /// What must be there before the batch.
+    pub(crate) expect: Expect,
+    pub(crate) end: End,
+}
+
+/// The end of what a batch does to a record.
+#[derive(Debug, Clone)]
+pub(crate) enum End {
+    Put(Record),
+    Removed,
+    /// It stays as it is, and no other process may write it meanwhile.
+    Held,
+    /// A counter grows by this much, and its last writer is this change.
+    Added(i64, Version, Seq),
+}
+
+/// A row that is rewritten.
+#[derive(Debug, Clone)]
+pub(crate) struct Rewritten {
+    /// The revision before the batch.
+    pub(crate) before: u64,
+    pub(crate) revision: u64,
+    /// The position of the event that rewrites it.
+    pub(crate) by: Seq,
+    pub(crate) kind: EventKind,
+}
+
 /// What becomes of a batch.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// One for each change, in their order.
     pub(crate) verdicts: Vec<Verdict>,
@@ -35,6 +74,8 @@ pub(crate) struct Plan {
     pub(crate) ends: HashMap<SessionId, Known>,
     /// The ends that are written down.
     pub(crate) checkpoints: Vec<SessionId>,
+    pub(crate) records: BTreeMap<Key, Written>,
+    pub(crate) rows: BTreeMap<(SessionId, Seq), Rewritten>,
 }
 
 impl Plan {
@@ -45,43 +86,42 @@ impl Plan {
             Verdict::Refused(_) => None,
         })
     }
+
+    /// A record that is put, with its version: where it is, the whole batch is.
+    pub(crate) fn first_record(&self) -> Option<(&Key, Version)> {
+        self.records.iter().find_map(|(key, written)| match &written.end {
+            End::Put(record) => Some((key, record.version)),
+            End::Removed | End::Held | End::Added(..) => None,
+        })
+    }
+
+    /// The records of a session as they are once the batch is written, as far as they are known.
+    pub(crate) fn written(&self, session: SessionId) -> Records {
+        let known = |(key, written): (&Key, &Written)| match &written.end {
+            End::Put(record) => Some((key.clone(), Some(record.clone()))),
+            End::Removed => Some((key.clone(), None)),
+            End::Held | End::Added(..) => None,
+        };
+        self.records.iter().filter(|(key, _)| key.session() == Some(session)).filter_map(known).collect()
+    }
 }
 
 /// Decides on each change as if those before it had been committed.
-pub(crate) fn plan<'a>(
-    changes: impl Iterator<Item = &'a Change>,
-    known: &HashMap<SessionId, Known>,
-    claims: &Claims,
-) -> Plan {
-    let mut ends = HashMap::<SessionId, Known>::new();
-    let mut used = Claims::new();
-    let mut verdicts = Vec::new();
+pub(crate) fn plan<'a>(changes: impl Iterator<Item = &'a Change>, world: &World) -> Plan {
+    let mut plan = Plan::default();
     for change in changes {
-        let id = change.session_id;
-        let end = ends.get(&id).or_else(|| known.get(&id)).copied().unwrap_or_default();
-        let verdict = match refusal(change, &end, &[claims, &used]) {
-            Some(error) => Verdict::Refused(error),
-            None => {
-                let (committed, end) = append(change, end);
-                if let (Some(claim), Some(first)) = (&change.claim, committed.events.first()) {
-                    used.insert(claim_key(id, claim), (first.seq, claim.fingerprint.clone()));
-                }
-                ends.insert(id, end);
-                Verdict::Accepted(committed)
-            }
+        let verdict = match decide(&plan, world, change) {
+            Ok(step) => Verdict::Accepted(step.apply(&mut plan)),
+            Err(error) => Verdict::Refused(error),
         };
-        verdicts.push(verdict);
+        plan.verdicts.push(verdict);
     }
     let is_due = |(id, end): (&SessionId, &Known)| {
-        let start = known.get(id).copied().unwrap_or_default();
+        let start = world.ends.get(id).copied().unwrap_or_default();
         needs_checkpoint(&start, end).then_some(*id)
     };
-    let checkpoints = ends.iter().filter_map(is_due).collect();
-    Plan { verdicts, ends, checkpoints }
-}
-
-pub(crate) fn claim_key(session: SessionId, claim: &ClientIdClaim) -> ClaimKey {
-    (session, claim.user_id.clone(), claim.client_id.clone())
+    plan.checkpoints = plan.ends.iter().filter_map(is_due).collect();
+    plan
 }
 
 /// INVARIANT: no log ever ends further than [`TAIL`] behind its checkpoint, whoever wrote it: each batch that passes a
@@ -90,67 +130,154 @@ fn needs_checkpoint(start: &Known, end: &Known) -> bool {
     start.head.seq == 0 || start.governance != end.governance || start.head.seq / TAIL != end.head.seq / TAIL
 }
 
-fn refusal(change: &Change, end: &Known, claims: &[&Claims]) -> Option<StoreError> {
-    // Staleness first: who may no longer know is not told about client ids.
-    if end.governance > change.decided_at {
-        return Some(StoreError::Stale);
-    }
-    let claim = claim_key(change.session_id, change.claim.as_ref()?);
-    let (seq, fingerprint) = claims.iter().find_map(|claims| claims.get(&claim))?.clone();
-    Some(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } })
+/// What one change adds to a plan.
+struct Step {
+    committed: Committed,
+    end: Option<(SessionId, Known)>,
+    records: BTreeMap<Key, Written>,
+    rows: BTreeMap<(SessionId, Seq), Rewritten>,
 }
 
-fn append(change: &Change, mut end: Known) -> (Committed, Known) {
-    let mut events = Vec::with_capacity(change.events.len());
-    for (place, new) in change.events.iter().enumerate() {
-        let Head { seq, number, at } = end.head;
-        // Without an event before it, any time is right; the Unix epoch stands for none.
-        let created_at = if seq == 0 { new.created_at } else { new.created_at.max(at) };
-        end.head = Head { seq: seq + 1, number: number + u64::from(new.kind.is_message()), at: created_at };
-        if change.governs_at(place) {
-            end.governance = end.head.seq;
+impl Step {
+    fn apply(self, plan: &mut Plan) -> Committed {
+        plan.ends.extend(self.end);
+        plan.records.extend(self.records);
+        plan.rows.extend(self.rows);
+        self.committed
+    }
+}
+
+fn decide(plan: &Plan, world: &World, change: &Change) -> Result<Step, StoreError> {
+    let mut step = Step {
+        committed: Committed { events: Vec::new() },
+        end: None,
+        records: BTreeMap::new(),
+        rows: BTreeMap::new(),
+    };
+    let mut at = 0;
+    if let Some(append) = &change.append {
+        let id = append.session_id;
+        let end = plan.ends.get(&id).or_else(|| world.ends.get(&id)).copied().unwrap_or_default();
+        // Staleness first: what a conflict shows is for callers whose decision still holds.
+        if end.governance > append.decided_at {
+            return Err(StoreError::Stale);
         }
-        events.push(Arc::new(Event {
-            session_id: change.session_id,
-            seq: end.head.seq,
-            number: end.head.number,
-            created_at,
-            actor: new.actor.clone(),
-            kind: new.kind.clone(),
-        }));
-    }
-    (Committed { events }, end)
-}
-
-/// Why a change can never be committed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Malformed {
-    #[error("a change without an event")]
-    NoEvent,
-    #[error("a change that writes a record of another session")]
-    OtherSession,
-    #[error("a participant's record that says that there is none")]
-    Stranger,
-}
-
-/// Looks for what the service never asks for. What gets past here cannot harm the rest of its batch.
-pub(crate) fn check(change: &Change) -> Result<(), Malformed> {
-    if change.events.is_empty() {
-        return Err(Malformed::NoEvent);
+        at = end.head.seq + 1;
+        for rewrite in &append.rewrites {
+            let row = rewritten(plan, &step, world, (id, rewrite), at)?;
+            step.rows.insert((id, rewrite.seq), row);
+        }
+        let (events, end) = numbered(change, append, end);
+        step.committed = Committed { events };
+        step.end = Some((id, end));
     }
     for write in &change.writes {
-        let id = match write {
-            Write::Session(session) => session.id,
-            Write::Participant(record) => match record.standing {
-                Standing::Active(_) | Standing::Former(_) => record.session_id,
-                Standing::Stranger => return Err(Malformed::Stranger),
-            },
-        };
-        if id != change.session_id {
-            return Err(Malformed::OtherSession);
-        }
+        let key = write.key.resolved(at);
+        let written = written(plan, &step, world, change.id, (&key, write), at)?;
+        step.records.insert(key, written);
     }
-    Ok(())
+    Ok(step)
+}
+
+fn rewritten(
+    plan: &Plan,
+    step: &Step,
+    world: &World,
+    (id, rewrite): (SessionId, &Rewrite),
+    by: Seq,
+) -> Result<Rewritten, StoreError> {
+    let Rewrite { seq, revision, kind } = rewrite;
+    let place = (id, *seq);
+    let earlier = step.rows.get(&place).or_else(|| plan.rows.get(&place));
+    let found = earlier.map(|row| row.revision).or_else(|| world.rows.get(&place).copied());
+    if *revision == 0 || found.is_some_and(|found| found != *revision) {
+        let found = Conflicting::Row { seq: *seq, revision: found.unwrap_or(0) };
+        return Err(StoreError::Conflict { found });
+    }
+    let before = earlier.map_or(*revision, |row| row.before);
+    Ok(Rewritten { before, revision: revision + 1, by, kind: kind.clone() })
+}
+
+/// What is at a key before a write; the outer `None` where that is not known.
+type Before = Option<Option<Record>>;
+
+fn written(
+    plan: &Plan,
+    step: &Step,
+    world: &World,
+    id: Version,
+    (key, write): (&Key, &Write),
+    at: Seq,
+) -> Result<Written, StoreError> {
+    let Write { key: named, expect, kind } = write;
+    let earlier = step.records.get(key).or_else(|| plan.records.get(key));
+    let original = world.records.get(key).cloned();
+    let before: Before = match earlier.map(|earlier| &earlier.end) {
+        Some(End::Put(record)) => Some(Some(record.clone())),
+        Some(End::Removed) => Some(None),
+        Some(End::Held) | None => original.clone(),
+        Some(End::Added(number, version, at)) => match &original {
+            Some(original) => Some(Some(counted(key, original.as_ref(), *number, (*version, *at))?)),
+            None => None,
+        },
+    };
+    let is_conflict = match (expect, &before) {
+        (Expect::Anything, _) | (Expect::Absent, Some(None)) => false,
+        (Expect::Version(version), Some(Some(record))) => record.version != *version && record.version != id,
+        (Expect::Absent, Some(Some(_))) | (Expect::Version(_), Some(None)) => true,
+        // A neighbour adds to the counter, so it is there, and has another version.
+        (Expect::Absent | Expect::Version(_), None) => {
+            matches!(earlier.map(|earlier| &earlier.end), Some(End::Added(..)))
+        }
+    };
+    if is_conflict {
+        let found = Conflicting::Record { key: named.clone(), record: before.flatten() };
+        return Err(StoreError::Conflict { found });
+    }
+    // The first expectation of the batch is what the database must satisfy. A later one follows from the plan, unless nothing was
+    // expected before and the record itself was left alone.
+    let expect = match earlier {
+        None => *expect,
+        Some(Written { expect: Expect::Anything, end: End::Held }) => *expect,
+        Some(earlier) => earlier.expect,
+    };
+    let end = match (kind, earlier.map(|earlier| &earlier.end)) {
+        (WriteKind::Put(value), _) => End::Put(Record { value: value.clone(), version: id, at }),
+        (WriteKind::Remove, _) => End::Removed,
+        (WriteKind::Hold, Some(earlier)) => earlier.clone(),
+        (WriteKind::Hold, None) => End::Held,
+        (WriteKind::Add(number), Some(End::Put(record))) => End::Put(counted(key, Some(record), *number, (id, at))?),
+        (WriteKind::Add(number), Some(End::Removed)) => End::Put(counted(key, None, *number, (id, at))?),
+        (WriteKind::Add(number), Some(End::Added(sum, ..))) => End::Added(sum.saturating_add(*number), id, at),
+        (WriteKind::Add(number), Some(End::Held) | None) => End::Added(*number, id, at),
+    };
+    Ok(Written { expect, end })
+}
+
+/// A counter with this much added.
+fn counted(
+    key: &Key,
+    before: Option<&Record>,
+    number: i64,
+    (version, at): (Version, Seq),
+) -> Result<Record, StoreError> {
+    let sum = before.and_then(|record| record.value.encode().as_i64()).unwrap_or(0).saturating_add(number);
+    let value = Value::decode(key, key.table.format, Json::from(sum))
+        .map_err(|error| StoreError::Corrupt(format!("a counter of {}: {error}", key.table.name)))?;
+    Ok(Record { value, version, at })
+}
+
+fn numbered(change: &Change, append: &Append, mut end: Known) -> (Vec<Arc<Event>>, Known) {
+    let mut events = Vec::with_capacity(append.events.len());
+    for (place, new) in append.events.iter().enumerate() {
+        let event = end.head.next(append.session_id, new.clone(), change.governs_at(place));
+        end.head = chatcore::store::Head { seq: event.seq, number: event.number, at: event.created_at };
+        if event.governs {
+            end.governance = event.seq;
+        }
+        events.push(Arc::new(event));
+    }
+    (events, end)
 }
 
 #[cfg(test)]

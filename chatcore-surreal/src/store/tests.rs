@@ -2,9 +2,13 @@ use std::sync::Arc;
 
 use chatcore::{
     model::{
-        Content, EventKind, MessageEvent, SessionEvent, MessageBody, MessageType, NewEvent, ParticipantId, SessionId, SessionType, SpeakerRole,
+        Content, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent, ParticipantId, SessionId,
+        SpeakerRole, UserId,
     },
-    store::{Conflicting, ProfilePart, Write},
+    store::{
+        ChatStoreExt as _, ClientIdUse, ClientIds, Conflicting, Directory, Found, KeyPart as _, ParticipantRecord,
+        Participants, ProfilePart, ProfileRecord, Profiles, Seats, TypedKey as _, Version, Write,
+    },
 };
 use chrono::{SubsecRound, Utc};
 use surrealdb::types::{RecordId, Value, Variables};
@@ -20,9 +24,30 @@ mod disk;
 fn message(id: SessionId, said: &str) -> Change {
     let content = Content::Text(said.to_owned());
     let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
-    let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None });
+    let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None, status: MessageStatus::AsSent });
     let event = NewEvent { actor: UserId::new("ana").expect("a user id"), created_at: Utc::now(), kind };
-    Change { session_id: id, decided_at: 0, events: vec![event], writes: Vec::new(), claim: None }
+    Change::of(id, 0, vec![event], Vec::new())
+}
+
+/// The same with these writes.
+fn with(change: Change, writes: impl Into<Vec<Write>>) -> Change {
+    Change { writes: writes.into(), ..change }
+}
+
+/// The same with other events.
+fn of_events(mut change: Change, events: Vec<NewEvent>) -> Change {
+    change.append.as_mut().expect("a change of a session").events = events;
+    change
+}
+
+/// The same, decided later.
+fn decided_at(mut change: Change, seq: u64) -> Change {
+    change.append.as_mut().expect("a change of a session").decided_at = seq;
+    change
+}
+
+fn event_of(change: Change) -> NewEvent {
+    change.append.expect("a change of a session").events.remove(0)
 }
 
 fn new_id() -> SessionId {
@@ -34,7 +59,7 @@ async fn in_memory() -> SurrealStore {
 }
 
 fn asked(session_id: SessionId) -> FactsQuery<'static> {
-    FactsQuery { session_id, users: &[] }
+    FactsQuery { session_id, records: &[] }
 }
 
 async fn positions(store: &SurrealStore, session_id: SessionId) -> Vec<u64> {
@@ -51,7 +76,7 @@ async fn the_end_of_a_log_is_found_far_beyond_its_checkpoint() {
     let store = in_memory().await;
     let id = new_id();
     for _ in 0..13 {
-        let part = Change { events: vec![message(id, "a message").events.remove(0); 100], ..message(id, "") };
+        let part = of_events(message(id, ""), vec![event_of(message(id, "a message")); 100]);
         store.commit(part).await.expect("messages");
     }
     store.engine.write("DELETE $id", bind("id", keys::checkpoint(id))).await.expect("the checkpoint is lost");
@@ -101,7 +126,7 @@ async fn a_newer_schema_is_refused() {
     store.engine.write("UPDATE $id SET version = 99", id).await.expect("another version");
     store.close().await;
     match SurrealStore::connect(&url).await {
-        Err(ConnectError::NewerSchema { found: 99, known: 4 }) => {}
+        Err(ConnectError::NewerSchema { found: 99, known: 5 }) => {}
         other => panic!("a newer schema gave {other:?}"),
     }
 }
@@ -121,7 +146,7 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("surrealkv://{}", folder.path().display());
     let (id, ana) = (new_id(), UserId::new("ana").expect("a user id"));
-    let person = keys::participant(id, &ana);
+    let person = keys::record(&Participants { session: id, user: ana.clone() }.key());
     // As the first version wrote it, on threads as deep as the database needs.
     let runtime = crate::link::runtime("old", 1).expect("a runtime");
     let writing = url.clone();
@@ -148,17 +173,15 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
         // Its rows are somebody else's, whoever asks.
         assert_eq!(crate::read::batch(&store.engine, id, 1).await.expect("a row"), Some(None));
         // It is not known whether a participant of then was added only; from now on that is kept.
-        let asked = FactsQuery { session_id: id, users: &[ana] };
-        let record = async || {
-            let facts = store.facts(&[asked], Freshness::Fresh).await.expect("facts").remove(0);
-            facts.participants.into_iter().flatten().next().expect("a record")
-        };
-        let old = record().await;
-        assert!(!old.is_engaged);
-        let engaged = ParticipantRecord { is_engaged: true, ..old };
-        let first = Change { writes: vec![Write::Participant(engaged.clone())], ..message(id, "engaged") };
+        let key = Participants { session: id, user: ana };
+        let old = store.get(&key).await.expect("a record").expect("a participant");
+        assert_eq!((old.version, old.at, old.value.is_engaged), (Version(0), 0, false));
+        let engaged = ParticipantRecord { is_engaged: true, ..(*old.value).clone() };
+        let first = with(message(id, "engaged"), [key.put(engaged.clone()).at(Version(0))]);
+        let version = first.id;
         assert_eq!(store.commit(first).await.expect("a message").events[0].seq, 3);
-        assert_eq!(record().await, engaged);
+        let new = store.get(&key).await.expect("a record").expect("a participant");
+        assert_eq!((new.version, new.at, &*new.value), (version, 3, &engaged));
         profiles_of_the_first_schema_are_read_and_replaced(&store).await;
         store.close().await;
     });
@@ -166,24 +189,26 @@ fn a_database_of_the_first_schema_is_brought_up_to_date() {
 
 /// A handle and a name that only stood for the id are not known, and what is known is as old as the whole was.
 async fn profiles_of_the_first_schema_are_read_and_replaced(store: &SurrealStore) {
-    let users = ["ana", "bob", "..", "eve"].map(|id| UserId::from_stored(id).expect("a user id"));
-    let found = store.profiles(&users).await.expect("profiles");
+    let keys = ["ana", "bob", "..", "eve"].map(|id| Profiles { user: UserId::from_stored(id).expect("a user id") });
+    let found = store.get_all(&keys).await.expect("profiles");
     let [Some(ana), Some(bob), Some(dots), None] = &found[..] else { panic!("{found:?}") };
-    let texts = |record: &ProfileRecord| {
-        let ProfileRecord { user_id: _, username, name, email, picture, version } = record.clone();
-        ([username, name, email, picture].map(|part| part.map(|part| part.text)), version)
+    let texts = |found: &Found<ProfileRecord>| {
+        let ProfileRecord { user_id: _, username, name, email, picture } = (*found.value).clone();
+        ([username, name, email, picture].map(|part| part.map(|part| part.text)), found.version)
     };
     let some = |text: &str| Some(text.to_owned());
-    assert_eq!(texts(ana), ([None, some("Ana"), some("ana@example.org"), None], 1));
-    assert_eq!(texts(bob), ([some("bobby"), None, None, None], 1));
-    assert_eq!(texts(dots), ([None, None, None, None], 1));
-    assert_eq!(bob.username.as_ref().map(|part| part.as_of.timestamp()), Some(1_767_225_600));
+    assert_eq!(texts(ana), ([None, some("Ana"), some("ana@example.org"), None], Version(0)));
+    assert_eq!(texts(bob), ([some("bobby"), None, None, None], Version(0)));
+    assert_eq!(texts(dots), ([None, None, None, None], Version(0)));
+    assert_eq!(bob.value.username.as_ref().map(|part| part.as_of.timestamp()), Some(1_767_225_600));
 
     let name = Some(ProfilePart { text: "Anna".to_owned(), as_of: Utc::now().trunc_subsecs(6) });
-    let next = ProfileRecord { name, version: 2, ..ana.clone() };
-    assert!(!store.put_profile(ProfileRecord { version: 1, ..next.clone() }).await.expect("refused"));
-    assert!(store.put_profile(next.clone()).await.expect("put"));
-    assert_eq!(store.profiles(&users[..1]).await.expect("profiles"), [Some(next)]);
+    let next = ProfileRecord { name, ..(*ana.value).clone() };
+    let put = |write| store.commit(Change::of_records(vec![write]));
+    assert!(matches!(put(keys[0].put(next.clone()).absent()).await, Err(StoreError::Conflict { .. })));
+    put(keys[0].put(next.clone()).at(ana.version)).await.expect("a profile");
+    assert!(matches!(put(keys[0].put(next.clone()).at(ana.version)).await, Err(StoreError::Conflict { .. })));
+    assert_eq!(*store.get(&keys[0]).await.expect("a profile").expect("a profile").value, next);
 }
 
 /// The plan of a statement, as text.
@@ -193,75 +218,16 @@ async fn explained(store: &SurrealStore, text: &'static str, binds: Variables) -
 }
 
 #[tokio::test]
-async fn pages_of_lists_stop_when_they_have_enough() {
+async fn scans_stop_when_they_have_enough() {
     let store = in_memory().await;
-    let ana = UserId::new("ana").expect("a user id");
-    let texts = [lists::SEATS, lists::MEMBERSHIPS, lists::JOINABLE];
-    for (text, after) in texts.into_iter().flat_map(|text| [(text, None), (text, Some(new_id()))]) {
-        let mut binds = Variables::new();
-        let slice = Slice { after: after.map(|SessionId(id)| ParticipantId(id)), skip: 3, limit: 10 };
-        binds.insert("list", lists::List::of(&ParticipantsQuery { session_id: new_id(), slice }));
-        binds.insert("memberships", keys::memberships(&ana, after));
-        binds.insert("listings", keys::listings(after));
-        binds.insert("own", vec![keys::session(new_id())]);
-        binds.insert("skip", 3_i64);
-        binds.insert("limit", 10_i64);
-        let text: &'static str = Box::leak(format!("EXPLAIN {text}").into_boxed_str());
-        let plan = explained(&store, text, binds).await;
+    let under = Seats::under(vec![new_id().part()]).skip(3).limit(10);
+    let after = under.clone().after(Some(vec![ParticipantId(Uuid::now_v7()).part()]));
+    let all = Directory::under(Vec::new()).limit(10);
+    for scan in [under, after, all] {
+        let text: &'static str = Box::leak(format!("EXPLAIN {}", records::SCAN).into_boxed_str());
+        let plan = explained(&store, text, bind("scan", records::Part::of(&scan))).await;
         assert!(plan.contains("DynamicScan"), "{plan}");
     }
-}
-
-/// A public session as its owner made it.
-fn creation(id: SessionId) -> Change {
-    let (now, owner) = (Utc::now(), UserId::new("owner").expect("a user id"));
-    let session = Session {
-        id,
-        title: "A session".to_owned(),
-        description: None,
-        session_type: SessionType::Public,
-        max_participants: 10,
-        participant_count: 1,
-        owner: owner.clone(),
-        is_active: true,
-        created_at: now,
-        updated_at: now,
-    };
-    let kind = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: ParticipantId(Uuid::now_v7()) });
-    let event = NewEvent { actor: owner, created_at: now, kind };
-    Change { session_id: id, decided_at: 0, events: vec![event], writes: vec![Write::Session(session)], claim: None }
-}
-
-#[tokio::test]
-async fn a_page_of_sessions_is_full_though_entries_ceased_to_be_while_it_was_read() {
-    let store = in_memory().await;
-    let ana = UserId::new("ana").expect("a user id");
-    let (mut there, mut gone) = (Vec::new(), Vec::new());
-    for is_there in [true, false, false, true, false, true, true, false] {
-        let id = new_id();
-        if is_there {
-            store.commit(creation(id)).await.expect("a session");
-            there.insert(0, id);
-        } else {
-            gone.push(id);
-        }
-    }
-    // The list names them, and nothing is found when what is told of them is read.
-    for id in gone {
-        let mut binds = bind("listing", keys::listing(id));
-        binds.insert("of", keys::session(id));
-        store.engine.write("CREATE $listing SET session = $of RETURN NONE", binds).await.expect("a listing");
-    }
-    let page = async |after, limit| {
-        let found = store.public_sessions(&ana, Slice { after, skip: 0, limit }).await.expect("a page").sessions;
-        found.into_iter().map(|(session, _)| session.id).collect::<Vec<_>>()
-    };
-    for limit in 0..=5 {
-        assert_eq!(page(None, limit as u64).await, there[..limit.min(4)]);
-    }
-    assert_eq!(page(Some(there[0]), 2).await, there[1..3]);
-    assert_eq!(page(Some(there[1]), 10).await, there[2..]);
-    assert!(page(Some(there[3]), 1).await.is_empty());
 }
 
 #[tokio::test]
@@ -341,7 +307,7 @@ async fn the_rows_of_another_process_are_not_taken_for_ones_own() {
     store.commit(message(id, "zero")).await.expect("a message");
     other.commit(message(id, "one")).await.expect("a message");
     // This one still takes the second place for free, and says the very same.
-    let same = Change { events: vec![the_event(&other, id, 2).await], ..message(id, "") };
+    let same = of_events(message(id, ""), vec![the_event(&other, id, 2).await]);
     fail(&store, &[Fault::NotDone]);
     let committed = store.commit(same).await.expect("a message");
     assert_eq!(committed.events[0].seq, 3);
@@ -370,7 +336,7 @@ async fn an_unclear_outcome_is_said_and_nothing_builds_on_it() {
 async fn what_can_never_be_committed_is_refused_alone() {
     let store = Arc::new(in_memory().await);
     let id = new_id();
-    let empty = Change { events: Vec::new(), ..message(id, "") };
+    let empty = of_events(message(id, ""), Vec::new());
     let outcome = store.commit(empty).await;
     assert!(matches!(outcome, Err(StoreError::Backend(_))), "{outcome:?}");
     assert_eq!(positions(&store, id).await, Vec::<u64>::new());
@@ -380,14 +346,15 @@ async fn what_can_never_be_committed_is_refused_alone() {
 async fn the_second_of_two_uses_of_a_client_id_in_one_batch_conflicts() {
     let store = Arc::new(in_memory().await);
     let id = new_id();
-    let claim = |n: usize| {
-        let (user_id, client_id) = (UserId::new("ana"), chatcore::model::ClientId::new("once"));
-        let (user_id, client_id) = (user_id.expect("a user id"), client_id.expect("a client id"));
-        Some(chatcore::store::ClientIdClaim { user_id, client_id, fingerprint: n.to_string() })
+    let key = ClientIds {
+        session: id,
+        user: UserId::new("ana").expect("a user id"),
+        client_id: chatcore::model::ClientId::new("once").expect("a client id"),
     };
+    let claim = |n: usize| key.put(ClientIdUse { seq: None, fingerprint: Some(n.to_string()) }).absent();
     let sends: Vec<_> = (0..30)
         .map(|n| {
-            let (store, change) = (Arc::clone(&store), Change { claim: claim(n), ..message(id, &n.to_string()) });
+            let (store, change) = (Arc::clone(&store), with(message(id, &n.to_string()), [claim(n)]));
             tokio::spawn(async move { (n, store.commit(change).await) })
         })
         .collect();
@@ -395,8 +362,9 @@ async fn the_second_of_two_uses_of_a_client_id_in_one_batch_conflicts() {
     for send in sends {
         match send.await.expect("a send") {
             (n, Ok(committed)) => won.push((committed.events[0].seq, n.to_string())),
-            (_, Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } })) => {
-                lost.push((seq, fingerprint));
+            (_, Err(StoreError::Conflict { found: Conflicting::Record { record, .. } })) => {
+                let used = record.expect("a record").typed::<ClientIdUse>().expect("a client id");
+                lost.push((used.at, used.value.fingerprint.clone().expect("a fingerprint")));
             }
             (_, Err(error)) => panic!("{error:?}"),
         }

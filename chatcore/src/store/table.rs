@@ -33,6 +33,8 @@ pub struct Table {
     /// Whether its records decide what a user may do. Governed records are written only together with an event that governs, so a record
     /// that was read at some position still holds while nothing governs after that position.
     pub governed: bool,
+    /// The names of the key's parts.
+    pub parts: &'static [&'static str],
     /// The version of the format in which values are written.
     pub format: u32,
     /// Encodes a value of this table.
@@ -248,6 +250,7 @@ macro_rules! tables {
                     name: $name,
                     owner: $crate::tables!(@owner $owner),
                     governed: $crate::tables!(@kind $kind),
+                    parts: &[$(stringify!($part)),+],
                     format: $format,
                     encode: $crate::store::encode_as::<$value>,
                     decode: $crate::store::decode_as::<$value>,

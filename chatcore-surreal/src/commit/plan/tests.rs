@@ -1,6 +1,11 @@
-use chatcore::model::{ClientId, Content, EventKind, MessageEvent, ParticipantEvent, MessageBody, MessageType, NewEvent, SpeakerRole, UserId};
+use chatcore::model::{
+    ClientId, Content, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent, ParticipantEvent,
+    SpeakerRole, UserId,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
+
+use chatcore::store::{ClientIdUse, ClientIds, Head, TypedKey as _};
 
 use super::*;
 
@@ -18,7 +23,7 @@ fn said(micros: i64) -> NewEvent {
         message_type: MessageType::Text,
         content: Content::Text("a message".into()),
     };
-    let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None });
+    let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None, status: MessageStatus::AsSent });
     NewEvent { actor: UserId::new("ana").expect("a user id"), created_at: at(micros), kind }
 }
 
@@ -27,13 +32,17 @@ fn left() -> NewEvent {
 }
 
 fn change(session: u128, decided_at: u64, events: Vec<NewEvent>) -> Change {
-    Change { session_id: id(session), decided_at, events, writes: Vec::new(), claim: None }
+    Change::of(id(session), decided_at, events, Vec::new())
+}
+
+fn claim(session: u128) -> ClientIds {
+    let (user, client_id) = (UserId::new("ana").expect("a user id"), ClientId::new("once").expect("a client id"));
+    ClientIds { session: id(session), user, client_id }
 }
 
 fn claiming(session: u128, fingerprint: &str) -> Change {
-    let (user_id, client_id) = (UserId::new("ana").expect("a user id"), ClientId::new("once").expect("a client id"));
-    let claim = Some(ClientIdClaim { user_id, client_id, fingerprint: fingerprint.to_owned() });
-    Change { claim, ..change(session, 100, vec![said(0)]) }
+    let used = ClientIdUse { seq: None, fingerprint: Some(fingerprint.to_owned()) };
+    Change { writes: vec![claim(session).put(used).absent()], ..change(session, 100, vec![said(0)]) }
 }
 
 fn known(seq: u64, number: u64, governance: u64) -> Known {
@@ -41,9 +50,9 @@ fn known(seq: u64, number: u64, governance: u64) -> Known {
 }
 
 /// The positions that each change gets, or what it is refused for.
-fn outcomes(changes: &[Change], start: &[(u128, Known)], claims: &Claims) -> Vec<Result<Vec<u64>, String>> {
-    let start = start.iter().map(|(session, known)| (id(*session), *known)).collect();
-    let plan = plan(changes.iter(), &start, claims);
+fn outcomes(changes: &[Change], start: &[(u128, Known)], records: Records) -> Vec<Result<Vec<u64>, String>> {
+    let ends = start.iter().map(|(session, known)| (id(*session), *known)).collect();
+    let plan = plan(changes.iter(), &World { ends, records, ..World::default() });
     let outcome = |verdict: Verdict| match verdict {
         Verdict::Accepted(committed) => Ok(committed.events.iter().map(|event| event.seq).collect()),
         Verdict::Refused(error) => Err(error.to_string()),
@@ -66,7 +75,7 @@ fn changes_of_a_session_follow_each_other_and_leave_others_alone() {
     ];
     let start = [(1, known(7, 3, 5))];
     assert_eq!(
-        outcomes(&changes, &start, &Claims::new()),
+        outcomes(&changes, &start, Records::new()),
         [Ok(vec![8, 9]), Ok(vec![1]), Ok(vec![10]), stale(), Ok(vec![2])]
     );
 }
@@ -82,7 +91,7 @@ fn a_governance_event_in_a_batch_makes_what_follows_it_stale() {
     ];
     let start = [(1, known(7, 3, 5))];
     assert_eq!(
-        outcomes(&changes, &start, &Claims::new()),
+        outcomes(&changes, &start, Records::new()),
         [Ok(vec![8]), Ok(vec![9]), stale(), Ok(vec![10]), Ok(vec![1])]
     );
 }
@@ -90,27 +99,24 @@ fn a_governance_event_in_a_batch_makes_what_follows_it_stale() {
 #[test]
 fn the_first_accepted_use_of_a_client_id_counts() {
     let start = [(1, known(7, 3, 5))];
-    let mut old = claiming(1, "stale");
-    old.decided_at = 4;
+    let old = Change { writes: claiming(1, "stale").writes, ..change(1, 4, vec![said(0)]) };
     let changes = [old, claiming(1, "first"), claiming(1, "second"), claiming(2, "elsewhere")];
-    let conflict = |seq, fingerprint: &str| {
-        let which = Conflicting::ClientId { seq, fingerprint: fingerprint.to_owned() };
-        Err(StoreError::Conflict { which }.to_string())
-    };
-    let found = outcomes(&changes, &start, &Claims::new());
-    assert_eq!(found, [stale(), Ok(vec![8]), conflict(8, "first"), Ok(vec![1])]);
+    let conflict =
+        || Err(StoreError::Conflict { found: Conflicting::Record { key: claim(1).key(), record: None } }.to_string());
+    let found = outcomes(&changes, &start, Records::new());
+    assert_eq!(found, [stale(), Ok(vec![8]), conflict(), Ok(vec![1])]);
     // One that was used before counts more.
-    let key = claim_key(id(1), changes[1].claim.as_ref().expect("a claim"));
-    let claims = Claims::from([(key, (3, "long ago".to_owned()))]);
-    let found = outcomes(&changes, &start, &claims);
-    assert_eq!(found, [stale(), conflict(3, "long ago"), conflict(3, "long ago"), Ok(vec![1])]);
+    let value = Value::of::<ClientIds>(ClientIdUse { seq: None, fingerprint: Some("long ago".to_owned()) });
+    let before = Record { value, version: Version(1), at: 3 };
+    let found = outcomes(&changes, &start, Records::from([(claim(1).key(), Some(before))]));
+    assert_eq!(found, [stale(), conflict(), conflict(), Ok(vec![1])]);
 }
 
 #[test]
 fn times_never_go_back_and_messages_are_counted() {
     let change = change(1, 5, vec![said(49), left(), said(60), said(55)]);
     let start = HashMap::from([(id(1), known(7, 3, 5))]);
-    let plan = plan(std::iter::once(&change), &start, &Claims::new());
+    let plan = plan(std::iter::once(&change), &World { ends: start, ..World::default() });
     let Verdict::Accepted(committed) = &plan.verdicts[0] else { panic!("it is refused") };
     let found: Vec<_> = committed.events.iter().map(|event| (event.seq, event.number, event.created_at)).collect();
     assert_eq!(found, [(8, 4, at(50)), (9, 4, at(50)), (10, 5, at(60)), (11, 6, at(60))]);
@@ -125,7 +131,7 @@ fn ends_are_written_down_now_and_then() {
         events.extend(governs.then(left));
         let start = HashMap::from([(id(1), known(seq, 0, 0))]);
         let change = change(1, seq, events);
-        !plan(std::iter::once(&change), &start, &Claims::new()).checkpoints.is_empty()
+        !plan(std::iter::once(&change), &World { ends: start, ..World::default() }).checkpoints.is_empty()
     };
     assert!(due(0, 1, false) && due(255, 1, false) && due(200, 100, false) && due(7, 0, true) && due(300, 600, false));
     assert!(!due(1, 1, false) && !due(256, 1, false) && !due(254, 1, false) && !due(257, 200, false));

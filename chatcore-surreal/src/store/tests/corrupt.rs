@@ -1,8 +1,8 @@
 //! What cannot be read of one session leaves the others alone.
 
 use chatcore::{
-    model::{ParticipantId, ParticipantRole, SessionType, Standing},
-    store::Write,
+    model::{ParticipantRole, Session, SessionType, Standing},
+    store::{Key, Memberships, Newest, Seat, Sessions},
 };
 
 use super::*;
@@ -11,7 +11,15 @@ fn user(name: &str) -> UserId {
     UserId::new(name).expect("a user id")
 }
 
-/// A public session of these people, with two messages.
+fn session_of(session: SessionId) -> Key {
+    Sessions { session }.key()
+}
+
+fn participant_of(session: SessionId, name: &str) -> Key {
+    Participants { session, user: user(name) }.key()
+}
+
+/// A session of these people, with two messages.
 async fn room(store: &SurrealStore, people: &[&str]) -> SessionId {
     let (id, now) = (new_id(), Utc::now());
     let session = Session {
@@ -25,26 +33,28 @@ async fn room(store: &SurrealStore, people: &[&str]) -> SessionId {
         is_active: true,
         created_at: now,
         updated_at: now,
+        needs: 0,
     };
-    let stay = |name: &&str| {
-        let standing = Standing::Active(ParticipantRole::Member);
-        let (stay, user_id) = (ParticipantId(Uuid::now_v7()), user(name));
+    let mut writes = vec![Sessions { session: id }.put(session)];
+    for name in people {
+        let (stay, user) = (ParticipantId(Uuid::now_v7()), user(name));
         let record = ParticipantRecord {
             id: stay,
             session_id: id,
-            user_id,
-            standing,
+            user_id: user.clone(),
+            standing: Standing::Active(ParticipantRole::Member),
             is_engaged: true,
             joined_at: now,
             created_at: now,
         };
-        Write::Participant(record)
-    };
-    let writes = [Write::Session(session)].into_iter().chain(people.iter().map(stay)).collect();
-    store.commit(Change { writes, ..message(id, "one") }).await.expect("a session");
+        writes.push(Participants { session: id, user: user.clone() }.put(record));
+        writes.push(Memberships { user: user.clone(), session: Newest(id) }.put(chatcore::store::Listed));
+        writes.push(Seats { session: id, stay }.put(Seat { user }));
+    }
+    store.commit(with(message(id, "one"), writes)).await.expect("a session");
     for text in ["two", "three"] {
         // The change before this one was decided last.
-        store.commit(Change { decided_at: 1, ..message(id, text) }).await.expect("a message");
+        store.commit(decided_at(message(id, text), 1)).await.expect("a message");
     }
     id
 }
@@ -54,7 +64,7 @@ async fn damage(store: &SurrealStore, text: &'static str, id: RecordId) {
     store.engine.write(text, bind("id", id)).await.expect("a row to damage");
 }
 
-const NO_EVENT: &str = "UPDATE $id SET data = '{\"kind\":\"of_a_later_version\"}'";
+const NO_EVENT: &str = "UPDATE $id SET data = '{\"kind\":\"message_sent\"}'";
 const NO_NUMBER: &str = "UPDATE $id SET number = 'three'";
 const NO_TYPE: &str = "UPDATE $id SET session_type = 'OF_A_LATER_VERSION'";
 const NO_ROLE: &str = "UPDATE $id SET role = 'OF_A_LATER_VERSION'";
@@ -89,9 +99,25 @@ async fn an_event_that_cannot_be_read_spoils_no_other_log() {
 }
 
 #[tokio::test]
-async fn a_session_that_cannot_be_read_spoils_no_facts_and_no_lists_of_others() {
+async fn an_event_of_a_later_version_is_passed_on() {
+    const LATER: &str = "UPDATE $id SET data = '{\"kind\":\"of_a_later_version\",\"with\":1}', governance = true";
+
+    let store = in_memory().await;
+    let id = room(&store, &["ana"]).await;
+    damage(&store, LATER, keys::log(id, 3)).await;
+    let found = store.log(&[LogRange { session_id: id, from: 1, to: 100 }]).await.expect("a log").remove(0);
+    assert_eq!((found.len(), &found[2].kind, found[2].governs), (3, &EventKind::Unknown, true));
+    // What it governs is obeyed, though it is not known what that is.
+    let other = store.beside();
+    let outcome = other.commit(decided_at(message(id, "four"), 2)).await;
+    assert!(matches!(outcome, Err(StoreError::Stale)), "{outcome:?}");
+    assert_eq!(other.commit(decided_at(message(id, "four"), 3)).await.expect("a message").events[0].seq, 4);
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_read_spoils_no_facts_of_others() {
     let damages: [Damage; 3] = [
-        (NO_TYPE, keys::session),
+        (NO_TYPE, |id| keys::record(&session_of(id))),
         // Its log has a hole, or a row without a number.
         (GONE, |id| keys::log(id, 2)),
         (NO_NUMBER, |id| keys::log(id, 3)),
@@ -102,64 +128,44 @@ async fn a_session_that_cannot_be_read_spoils_no_facts_and_no_lists_of_others() 
         damage(&writer, text, row(spoiled)).await;
         // One that remembers nothing of them.
         let store = writer.beside();
-        let users = [user("ana")];
-        let facts = |session_id| FactsQuery { session_id, users: &users };
-        let found = store.facts(&[facts(spoiled), facts(whole)], Freshness::Fresh).await.expect("facts");
+        let keys = [spoiled, whole].map(|id| [session_of(id), participant_of(id, "ana")]);
+        let [spoiled, whole] =
+            [(spoiled, &keys[0]), (whole, &keys[1])].map(|(session_id, records)| FactsQuery { session_id, records });
+        let found = store.facts(&[spoiled, whole], Freshness::Fresh).await.expect("facts");
         let seen: Vec<_> =
-            found.iter().map(|one| (one.head.seq, one.session.is_some(), one.participants[0].is_some())).collect();
+            found.iter().map(|one| (one.head.seq, one.records[0].is_some(), one.records[1].is_some())).collect();
         assert_eq!(seen, [(0, false, false), (3, true, true)], "{text}");
-        is_corrupt(store.facts(&[facts(spoiled)], Freshness::Fresh).await);
-
-        let ids = |sessions: &[(Session, Head)]| sessions.iter().map(|(session, _)| session.id).collect::<Vec<_>>();
-        assert_eq!(
-            ids(&store.sessions_of(&user("ana"), Slice::first(100)).await.expect("sessions")),
-            [whole],
-            "{text}"
-        );
-        assert_eq!(
-            ids(&store.public_sessions(&user("bob"), Slice::first(100)).await.expect("sessions").sessions),
-            [whole],
-            "{text}"
-        );
+        is_corrupt(store.facts(&[spoiled], Freshness::Fresh).await);
     }
 }
 
 #[tokio::test]
-async fn a_participant_that_cannot_be_read_spoils_no_list() {
+async fn a_record_that_cannot_be_read_spoils_no_list() {
     let store = in_memory().await;
-    let (whole, spoiled) = (room(&store, &["ana"]).await, room(&store, &["ana", "bob", "cyd", "dan"]).await);
-    damage(&store, NO_ROLE, keys::participant(spoiled, &user("bob"))).await;
-    damage(&store, GONE, keys::participant(spoiled, &user("cyd"))).await;
-    let query = |session_id| ParticipantsQuery { session_id, slice: Slice::first(100) };
-    let names = |list: &[ParticipantRecord]| list.iter().map(|one| one.user_id.to_string()).collect::<Vec<_>>();
-    let found = store.participants(&[query(spoiled), query(whole)]).await.expect("lists");
-    assert_eq!(found.iter().map(|list| names(list)).collect::<Vec<_>>(), [vec!["ana", "dan"], vec!["ana"]]);
-    assert_eq!(names(&store.participants(&[query(spoiled)]).await.expect("a list")[0]), ["ana", "dan"]);
-    // A part is full where there are enough that can be read.
-    let two = ParticipantsQuery { session_id: spoiled, slice: Slice::first(2) };
-    assert_eq!(names(&store.participants(&[two]).await.expect("a list")[0]), ["ana", "dan"]);
+    let id = room(&store, &["ana", "bob", "cyd", "dan"]).await;
+    damage(&store, NO_ROLE, keys::record(&participant_of(id, "bob"))).await;
+    let names = |found: Vec<(Participants, Found<ParticipantRecord>)>| {
+        found.into_iter().map(|(key, _)| key.user.to_string()).collect::<Vec<_>>()
+    };
+    let all = Participants::under(vec![id.part()]).limit(100);
+    assert_eq!(names(store.list(all.clone()).await.expect("a list")), ["ana", "cyd", "dan"]);
+    // A scan is full where there are enough records that can be read.
+    assert_eq!(names(store.list(all.clone().limit(2)).await.expect("a list")), ["ana", "cyd"]);
+    let keys = ["ana", "bob"].map(|name| participant_of(id, name));
+    let found = store.records(&keys).await.expect("records");
+    assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
     // What somebody may do is not guessed.
-    let users = [user("bob")];
-    let asked = FactsQuery { session_id: spoiled, users: &users };
+    let asked = FactsQuery { session_id: id, records: &keys[1..] };
     is_corrupt(store.beside().facts(&[asked], Freshness::Fresh).await);
 }
 
 #[tokio::test]
-async fn a_profile_that_cannot_be_read_is_none() {
+async fn a_record_of_a_newer_format_cannot_be_read() {
     let store = in_memory().await;
-    let names = ["ana", "bob"].map(user);
-    for name in &names {
-        let profile = ProfileRecord { version: 1, ..ProfileRecord::unknown(name.clone()) };
-        store.put_profile(profile).await.expect("a profile");
-    }
-    store
-        .engine
-        .write("DEFINE FIELD OVERWRITE version ON profile TYPE any", Variables::new())
-        .await
-        .expect("another schema");
-    damage(&store, "UPDATE $id SET version = 'none'", keys::profile(&user("bob"))).await;
-    let found = store.profiles(&names).await.expect("profiles");
-    assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+    let id = room(&store, &["ana"]).await;
+    damage(&store, "UPDATE $id SET _format = 2", keys::record(&session_of(id))).await;
+    let asked = FactsQuery { session_id: id, records: &[session_of(id)] };
+    is_corrupt(store.beside().facts(&[asked], Freshness::Fresh).await);
 }
 
 #[tokio::test]
@@ -172,7 +178,7 @@ async fn a_session_that_cannot_be_read_spoils_no_batch() {
     fail(&store, &[Fault::SlowDisk]);
     let commit = |id| {
         let store = Arc::clone(&store);
-        tokio::spawn(async move { store.commit(Change { decided_at: 1, ..message(id, "another") }).await })
+        tokio::spawn(async move { store.commit(decided_at(message(id, "another"), 1)).await })
     };
     let first = commit(new_id());
     store.engine.faults.visible.acquire().await.expect("a permit").forget();

@@ -11,27 +11,28 @@ fn ana() -> UserId {
     UserId::new("ana").expect("a user id")
 }
 
-fn profile() -> ProfileRecord {
-    ProfileRecord { version: 1, ..ProfileRecord::unknown(ana()) }
+async fn put_profile(store: &SurrealStore) -> Result<Committed, StoreError> {
+    let put = Profiles { user: ana() }.put(ProfileRecord::unknown(ana()));
+    store.commit(Change::of_records(vec![put])).await
 }
 
 /// Asks a store in every way that there is, and gives how many of the answers were refused as unavailable.
 async fn ask_everything(store: &SurrealStore, session_id: SessionId) -> (usize, usize) {
-    let users = [ana()];
     let range = LogRange { session_id, from: 1, to: 100 };
-    let (facts, list) =
-        (FactsQuery { session_id, users: &users }, ParticipantsQuery { session_id, slice: Slice::first(100) });
-    let outcomes: [Result<(), StoreError>; 10] = [
+    let key = Participants { session: session_id, user: ana() }.key();
+    let facts = FactsQuery { session_id, records: std::slice::from_ref(&key) };
+    let list = Seats::under(vec![session_id.part()]).limit(100);
+    let prefix = Prefix { table: Seats::TABLE, parts: vec![session_id.part()] };
+    let outcomes: [Result<(), StoreError>; 9] = [
         store.log(&[range]).await.map(drop),
         store.log(&[range; 10]).await.map(drop),
         store.facts(&[facts], Freshness::Fresh).await.map(drop),
         store.facts(&[facts], Freshness::Cached).await.map(drop),
-        store.participants(&[list]).await.map(drop),
-        store.participants(&[list; 2]).await.map(drop),
-        store.sessions_of(&ana(), Slice::first(100)).await.map(drop),
-        store.public_sessions(&ana(), Slice::first(100)).await.map(drop),
-        store.profiles(&users).await.map(drop),
-        store.put_profile(profile()).await.map(drop),
+        store.scan(&[list.clone()]).await.map(drop),
+        store.scan(&[list.clone(), list]).await.map(drop),
+        store.count(&[prefix]).await.map(drop),
+        store.records(std::slice::from_ref(&key)).await.map(drop),
+        put_profile(store).await.map(drop),
     ];
     let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(StoreError::Unavailable(_)))).count();
     (refused, outcomes.len())
@@ -77,7 +78,7 @@ async fn a_profile_that_the_disk_did_not_take_ends_everything_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(&folder).await;
     fail(&store, &[Fault::Broke]);
-    let outcome = store.put_profile(profile()).await;
+    let outcome = put_profile(&store).await;
     assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
     store.broken().await;
     let (refused, all) = ask_everything(&store, new_id()).await;
