@@ -153,7 +153,7 @@ impl ChatBuilder {
     #[must_use]
     pub fn build(self) -> Chat {
         let Self { store, notifier, clock, permissions, limits } = self;
-        let profiles = Profiles::new(Arc::clone(&store));
+        let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock));
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), limits.membership_interval);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));

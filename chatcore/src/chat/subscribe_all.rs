@@ -13,7 +13,7 @@ use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream, SelectAll},
 };
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::{
     Chat,
@@ -118,8 +118,6 @@ impl Chat {
         self.enter(principal).await?;
         // Listening begins before the look, so that nothing falls between.
         let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
-        let left =
-            |end: chrono::DateTime<chrono::Utc>| (end - self.inner.clock.now()).to_std().unwrap_or(Duration::ZERO);
         // An interval is neither empty nor endless.
         let every = self.inner.limits.membership_interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         let mut looks = interval_at(Instant::now() + every, every);
@@ -127,12 +125,12 @@ impl Chat {
         let mut feed = Feed {
             chat: self.clone(),
             principal: principal.clone(),
-            deadline: principal.expires_at.and_then(|end| Instant::now().checked_add(left(end))),
             inbox,
             looks,
             due: VecDeque::new(),
             streams: SelectAll::new(),
             streams_begun: 0,
+            deliveries: 0,
             followed: HashMap::new(),
             left_out: false,
             given_up: HashSet::new(),
@@ -219,20 +217,21 @@ impl From<Arrival> for Due {
 struct Followed {
     /// The number of the stream: one that ends late says nothing about a newer one.
     number: u64,
-    /// When the stream brought something, or began.
-    active: Instant,
+    /// Which delivery of the feed it brought last, or began after.
+    active: u64,
 }
 
 struct Feed {
     chat: Chat,
     principal: Principal,
-    deadline: Option<Instant>,
     inbox: Inbox,
     /// When the refused sessions are looked at again.
     looks: Interval,
     due: VecDeque<Due>,
     streams: SelectAll<BoxStream<'static, Part>>,
     streams_begun: u64,
+    /// Counts what the streams brought and that they began: it tells which brought nothing for the longest time.
+    deliveries: u64,
     /// The sessions that have a stream.
     followed: HashMap<SessionId, Followed>,
     /// Whether there was no room for a session.
@@ -251,7 +250,7 @@ impl Feed {
             if self.ended {
                 return None;
             }
-            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if self.principal.expires_at.is_some_and(|end| end <= self.chat.inner.clock.now()) {
                 return self.end(Error::TokenExpired);
             }
             if let Some(delivery) = self.ready.pop_front() {
@@ -270,8 +269,8 @@ impl Feed {
                 continue;
             }
             let deadline = async {
-                match self.deadline {
-                    Some(deadline) => sleep_until(deadline).await,
+                match self.principal.expires_at {
+                    Some(end) => self.chat.inner.clock.reaches(end).await,
                     None => std::future::pending().await,
                 }
             };
@@ -281,7 +280,8 @@ impl Feed {
                     _ if self.followed.get(&id).is_none_or(|followed| followed.number != number) => {}
                     Some(Ok(delivery)) => {
                         if let Some(followed) = self.followed.get_mut(&id) {
-                            followed.active = Instant::now();
+                            self.deliveries += 1;
+                            followed.active = self.deliveries;
                         }
                         return Some(Ok(AllDelivery::Delivered(delivery)));
                     }
@@ -373,8 +373,9 @@ impl Feed {
                 let position = Position { session_id, cursor: subscription.after() };
                 self.ready.push_back(AllDelivery::Subscribed(position));
                 self.streams_begun += 1;
+                self.deliveries += 1;
                 let number = self.streams_begun;
-                self.followed.insert(session_id, Followed { number, active: Instant::now() });
+                self.followed.insert(session_id, Followed { number, active: self.deliveries });
                 self.refused.remove(&session_id);
                 self.given_up.remove(&session_id);
                 let parts = subscription.map(move |delivery| (session_id, number, Some(delivery)));

@@ -306,9 +306,9 @@ impl Tail {
                 return Ok(Vec::new());
             } else {
                 let missing = usize::try_from(ring.head.seq - position.seq).unwrap_or(usize::MAX);
-                let kept = ring.events.len().checked_sub(missing);
+                let (kept, now) = (ring.events.len().checked_sub(missing), self.shared.profiles.now());
                 // Names in it may have changed since; what the log gives has them anew.
-                if let Some(skip) = kept.filter(|skip| ring.events.get(*skip).is_some_and(|view| view.is_fresh())) {
+                if let Some(skip) = kept.filter(|skip| ring.events.get(*skip).is_some_and(|view| view.is_fresh(now))) {
                     return Ok(ring.events.iter().skip(skip).take(64).cloned().collect());
                 }
                 Some(ring.head.seq)

@@ -70,3 +70,14 @@ pub trait Notifier: Send + Sync + 'static {
     /// The hints of one session that are published from now on, by this process or by another one.
     async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint>;
 }
+
+#[async_trait]
+impl<N: Notifier + ?Sized> Notifier for Arc<N> {
+    async fn publish(&self, hint: Hint) {
+        (**self).publish(hint).await;
+    }
+
+    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
+        (**self).listen(session_id).await
+    }
+}

@@ -24,7 +24,7 @@ mod sessions;
 use std::sync::{Arc, atomic::Ordering};
 
 use chatcore::{
-    Chat, Code, Error, Limits, MemoryStore, Principal, Rate,
+    Chat, Code, Error, Limits, MemoryStore, Principal, Rate, TestClock,
     chat::{AddParticipant, CreateSession, ParticipantsOf, SendMessage, UpdateSession},
     identity::SystemRole,
     model::{
@@ -35,7 +35,7 @@ use chatcore::{
     store::{Change, ChatStore, StoreError},
 };
 use chrono::{TimeDelta, Utc};
-use kit::{Breakable, StoppedClock, assert_denied, id_of, room, say, session, text_of, user, user_id};
+use kit::{Breakable, assert_denied, id_of, room, say, session, text_of, user, user_id};
 
 const OWNER: ParticipantRole = ParticipantRole::Owner;
 const ADMIN: ParticipantRole = ParticipantRole::Admin;

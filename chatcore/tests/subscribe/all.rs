@@ -347,12 +347,12 @@ async fn a_session_that_one_is_in_and_may_not_view_is_told_of_once() {
     assert_eq!(announced(&mut all).await.0, id);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn it_ends_with_the_token() {
-    let clock = StoppedClock::new();
-    let chat = Chat::builder(MemoryStore::new()).clock(clock).build();
-    let end = "2026-01-01T00:00:10Z".parse().unwrap();
+    let clock = TestClock::default();
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
     for with_session in [false, true] {
+        let end = clock.now() + TimeDelta::seconds(10);
         let bob = Principal { expires_at: Some(end), ..user("bob") };
         if with_session {
             session(&chat, &bob, SessionType::Private).await;
@@ -361,7 +361,10 @@ async fn it_ends_with_the_token() {
         if with_session {
             announced(&mut all).await;
         }
-        assert_eq!(in_time(all.next()).await.unwrap().unwrap_err(), Error::TokenExpired);
+        let mut waiting = Box::pin(all.next());
+        assert!(waiting.as_mut().now_or_never().is_none(), "the token is still good");
+        clock.advance(TimeDelta::seconds(10));
+        assert_eq!(in_time(waiting).await.unwrap().unwrap_err(), Error::TokenExpired);
         assert!(in_time(all.next()).await.is_none());
     }
 }
