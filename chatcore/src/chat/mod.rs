@@ -6,6 +6,7 @@ mod govern;
 mod inbox;
 mod messages;
 mod participants;
+mod policy;
 mod profiles;
 mod rate;
 mod read;
@@ -25,6 +26,7 @@ use std::{fmt, sync::Arc};
 pub use batch::{MessagesOf, ParticipantsOf};
 pub use messages::EventPage;
 pub use participants::AddParticipant;
+pub use policy::{Attempt, Operation, Policy};
 pub use send::SendMessage;
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use subscribe::{Delivery, Start, Subscription};
@@ -41,6 +43,7 @@ use crate::{
 use adding::Allowances;
 use govern::{Gates, publishing};
 use inbox::Inboxes;
+use policy::Guard;
 use profiles::Profiles;
 use tail::Tails;
 use tokio::sync::Semaphore;
@@ -59,6 +62,7 @@ struct Inner {
     notifier: Arc<dyn Notifier>,
     clock: Arc<dyn Clock>,
     permissions: PermissionTable,
+    guard: Option<Guard>,
     limits: Limits,
     profiles: Profiles,
     gates: Gates,
@@ -93,6 +97,7 @@ impl Chat {
             notifier: Arc::new(InProcessNotifier::new()),
             clock: Arc::new(SystemClock),
             permissions: PermissionTable::default(),
+            policy: None,
             limits: Limits::default(),
         }
     }
@@ -110,6 +115,7 @@ pub struct ChatBuilder {
     notifier: Arc<dyn Notifier>,
     clock: Arc<dyn Clock>,
     permissions: PermissionTable,
+    policy: Option<Arc<dyn Policy>>,
     limits: Limits,
 }
 
@@ -142,6 +148,13 @@ impl ChatBuilder {
         self
     }
 
+    /// Asks this, too, about everything that the table allows. Default: nothing more is asked.
+    #[must_use]
+    pub fn policy(mut self, policy: impl Policy) -> Self {
+        self.policy = Some(Arc::new(policy));
+        self
+    }
+
     /// Allows this much.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -152,7 +165,8 @@ impl ChatBuilder {
     /// The chat.
     #[must_use]
     pub fn build(self) -> Chat {
-        let Self { store, notifier, clock, permissions, limits } = self;
+        let Self { store, notifier, clock, permissions, policy, limits } = self;
+        let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
         let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock));
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), limits.membership_interval);
@@ -162,6 +176,7 @@ impl ChatBuilder {
             notifier,
             clock,
             permissions,
+            guard,
             limits,
             profiles,
             gates,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Chat, Inner, ParticipantsOf,
     batch::only,
-    govern::{Known, Plan, answer},
+    govern::{Known, Plan, Tried, answer},
     profiles,
 };
 use crate::{
@@ -38,7 +38,7 @@ impl Chat {
     pub async fn join(&self, principal: &Principal, id: SessionId) -> Result<Participant> {
         self.enter(principal).await?;
         let user = &principal.user_id;
-        let join = self.govern(id, user, None, Action::Join, |known, now| {
+        let join = self.govern(id, principal, Action::Join, |known, now| {
             let role = match known.actor.as_ref().map(|record| record.standing) {
                 Some(Standing::Former(last)) => last.min(ParticipantRole::Member),
                 Some(Standing::Active(_) | Standing::Stranger) | None => ParticipantRole::Member,
@@ -58,7 +58,7 @@ impl Chat {
     /// [`Denied`](Error::Denied) when the caller is not in the session, or is its owner.
     pub async fn leave(&self, principal: &Principal, id: SessionId) -> Result<()> {
         self.enter(principal).await?;
-        self.govern(id, &principal.user_id, None, Action::Leave, |known, _| {
+        self.govern(id, principal, Action::Leave, |known, _| {
             dismiss(known, known.actor.as_ref(), EventKind::ParticipantLeft)
         })
         .await?;
@@ -87,8 +87,8 @@ impl Chat {
         let action = Action::Invite { role };
         // The decision comes first, so that only those who may invite learn who is known, and nobody learns from a limit that
         // a hidden session exists.
-        let known = self.known(id, user, Some(&user_id), Freshness::Fresh).await?;
-        self.inner.permissions.decide(&known.facts(), action)?;
+        let invite = Tried::upon(&user_id, action);
+        self.allowed(id, principal, invite, Freshness::Fresh).await?;
         let Inner { allowances, clock, profiles, .. } = &*self.inner;
         // Before the user is looked up, so that who has used the allowance up cannot go on trying ids.
         allowances.look(user, clock.now())?;
@@ -97,7 +97,7 @@ impl Chat {
             return Err(Error::UserNotFound);
         }
         let charged = allowances.add(user, &user_id);
-        let add = self.govern(id, user, Some(&user_id), action, |known, now| {
+        let add = self.govern(id, principal, invite, |known, now| {
             charged.charge(clock.now())?;
             let record = self.seat(known.target.as_ref(), id, &user_id, role, now);
             let added = EventKind::ParticipantAdded { user_id: user_id.clone(), participant_id: record.id, role };
@@ -128,7 +128,7 @@ impl Chat {
         role: ParticipantRole,
     ) -> Result<Participant> {
         self.enter(principal).await?;
-        let change = self.govern(id, &principal.user_id, Some(user_id), Action::ChangeRole { role }, |known, _| {
+        let change = self.govern(id, principal, Tried::upon(user_id, Action::ChangeRole { role }), |known, _| {
             let target = known.target.clone().ok_or(Error::Internal)?;
             match target.standing {
                 Standing::Active(previous) if previous != role => {
@@ -151,7 +151,7 @@ impl Chat {
     /// [`Denied`](Error::Denied) when the caller may not, or the person is not in the session or its owner.
     pub async fn remove_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
         self.enter(principal).await?;
-        self.govern(id, &principal.user_id, Some(user_id), Action::Remove, |known, _| {
+        self.govern(id, principal, Tried::upon(user_id, Action::Remove), |known, _| {
             let removed = EventKind::ParticipantRemoved { user_id: user_id.clone() };
             dismiss(known, known.target.as_ref(), removed)
         })

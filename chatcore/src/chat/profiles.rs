@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 
-use super::Chat;
+use super::{Chat, policy::Operation};
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -228,6 +228,7 @@ impl Chat {
     /// [`TokenExpired`](Error::TokenExpired) when the principal's time is over.
     pub async fn me(&self, principal: &Principal) -> Result<Profile> {
         self.enter(principal).await?;
+        self.permit(principal, Operation::ReadOwnProfile).await?;
         self.inner.profiles.one(&principal.user_id).await
     }
 

@@ -3,12 +3,16 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Chat, govern::Known, validate::Faults, view};
+use super::{
+    Chat,
+    govern::{Known, Tried},
+    validate::Faults,
+    view,
+};
 use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{ClientId, Content, EventKind, Message, MessageBody, MessageType, NewEvent, SessionId, SpeakerRole},
-    permission::Action,
     store::{Change, ClientIdClaim, Conflicting, Freshness, LogRange, ParticipantRecord, StoreError, Write},
 };
 
@@ -76,11 +80,11 @@ impl Chat {
         let sender = self.inner.profiles.one(user).await?;
         let (mut freshness, mut gate) = (Freshness::Cached, None);
         for _ in 0..self.inner.limits.commit_attempts {
-            let mut known = self.allowed(id, user, Action::Send, freshness).await?;
+            let mut known = self.allowed(id, principal, Tried::sending(&body), freshness).await?;
             if gate.is_none() && engagement(&known).is_some() {
                 // A change of a record makes others stale. So first messages wait for each other, as joins do.
                 gate = Some(self.inner.gates.pass(id).await);
-                known = self.allowed(id, user, Action::Send, Freshness::Fresh).await?;
+                known = self.allowed(id, principal, Tried::sending(&body), Freshness::Fresh).await?;
             }
             let kind = EventKind::MessageSent { body: body.clone(), client_id: client_id.clone() };
             let change = Change {
@@ -100,7 +104,11 @@ impl Chat {
                 Err(StoreError::Stale) => freshness = Freshness::Fresh,
                 Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } }) => {
                     let same = claim.as_ref().is_some_and(|claim| claim.fingerprint == fingerprint);
-                    return if same { self.sent_before(principal, id, seq).await } else { Err(Error::ClientIdReused) };
+                    return if same {
+                        self.sent_before(principal, id, &body, seq).await
+                    } else {
+                        Err(Error::ClientIdReused)
+                    };
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -110,10 +118,16 @@ impl Chat {
     }
 
     /// The first result of a send that was tried again.
-    async fn sent_before(&self, principal: &Principal, session_id: SessionId, seq: u64) -> Result<Message> {
+    async fn sent_before(
+        &self,
+        principal: &Principal,
+        session_id: SessionId,
+        body: &MessageBody,
+        seq: u64,
+    ) -> Result<Message> {
         // The retry is authorised afresh: a cached permission is good for a commit, which notices when it no longer
         // holds, and not for showing what is there.
-        self.allowed(session_id, &principal.user_id, Action::Send, Freshness::Fresh).await?;
+        self.allowed(session_id, principal, Tried::sending(body), Freshness::Fresh).await?;
         let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
         let event = found.iter().flatten().next().ok_or(Error::Internal)?;
         view::message(event, self.inner.profiles.one(&principal.user_id).await?).ok_or(Error::Internal)

@@ -6,6 +6,7 @@ use super::{
     Chat,
     batch::only,
     govern::{Plan, answer},
+    policy::Operation,
     profiles,
     validate::Faults,
 };
@@ -17,7 +18,7 @@ use crate::{
         SessionChanges, SessionDetails, SessionId, SessionSummary, SessionType, Standing, UserId,
     },
     permission::Action,
-    store::{Change, Head, ParticipantRecord, StoreError, Write},
+    store::{Change, Freshness, Head, ParticipantRecord, StoreError, Write},
 };
 
 /// What a session is made with.
@@ -93,7 +94,7 @@ impl Chat {
         new: CreateSession,
         client_id: Option<&ClientId>,
     ) -> Result<SessionDetails> {
-        let CreateSession { title, description, session_type, max_participants } = new;
+        let CreateSession { title, description, session_type, max_participants } = new.clone();
         let limits = &self.inner.limits;
         let cap = max_participants.unwrap_or(limits.default_participants);
         let settings = SessionChanges {
@@ -106,6 +107,7 @@ impl Chat {
         faults.settings(&settings, limits);
         faults.finish()?;
         self.enter(principal).await?;
+        self.permit(principal, Operation::CreateSession(&new)).await?;
 
         let now = self.inner.clock.now();
         let id = match client_id {
@@ -182,6 +184,7 @@ impl Chat {
     ) -> Result<ListPage<SessionSummary, SessionId>> {
         let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
+        self.permit(principal, Operation::ListSessions).await?;
         let sessions = self.inner.store.sessions_of(&principal.user_id, slice).await?;
         self.summaries(sessions, limit).await
     }
@@ -193,6 +196,7 @@ impl Chat {
     pub async fn public_sessions(&self, principal: &Principal, page: Page<SessionId>) -> Result<PublicSessionPage> {
         let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
+        self.permit(principal, Operation::ListPublicSessions).await?;
         let public = self.inner.store.public_sessions(&principal.user_id, slice).await?;
         let ListPage { entries, next } = self.summaries(public.sessions, limit).await?;
         Ok(PublicSessionPage { sessions: entries, next, total: public.total })
@@ -222,7 +226,11 @@ impl Chat {
         faults.finish()?;
         self.enter(principal).await?;
         let action = Action::Update { session_type: changes.session_type, max_participants: changes.max_participants };
-        let update = self.govern(id, &principal.user_id, None, action, |known, now| {
+        if self.has_policy() {
+            // The answer shows the session. Once the change is made it is too late to refuse that.
+            self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+        }
+        let update = self.govern(id, principal, action, |known, now| {
             let mut session = known.session()?.clone();
             let changes = news(&changes, &session);
             if changes.is_empty() {
@@ -242,7 +250,7 @@ impl Chat {
     /// [`Denied`](Error::Denied) when the caller may not.
     pub async fn delete_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
         self.enter(principal).await?;
-        self.govern(id, &principal.user_id, None, Action::Delete, |known, now| {
+        self.govern(id, principal, Action::Delete, |known, now| {
             let session = Session { is_active: false, updated_at: now, ..known.session()?.clone() };
             Ok(Plan { events: vec![EventKind::SessionDeleted], writes: vec![Write::Session(session)] })
         })

@@ -140,7 +140,7 @@ impl Chat {
     ) -> Result<Subscription> {
         let start = start.into();
         self.enter(principal).await?;
-        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+        let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let head = known.head.cursor();
         let tail = self.inner.tails.tail(id, head).await?;
         let after = match start {

@@ -18,6 +18,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use super::{
     Chat,
     inbox::{Arrival, Inbox, memberships},
+    policy::Operation,
     subscribe::{Delivery, Start, Subscription},
 };
 use crate::{
@@ -116,6 +117,7 @@ impl Chat {
             return Err(self.too_many_sessions());
         }
         self.enter(principal).await?;
+        self.permit(principal, Operation::FollowSessions).await?;
         // Listening begins before the look, so that nothing falls between.
         let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
         // An interval is neither empty nor endless.
@@ -186,6 +188,11 @@ impl Chat {
         }
         Ok(None)
     }
+}
+
+/// Whether the caller may not view a session, and may do so later.
+const fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Denied(_) | Error::RefusedByHost(_))
 }
 
 /// What one of the streams brings, with the number of the stream; `None` at its end.
@@ -389,7 +396,7 @@ impl Feed {
     /// Gives up on one session; an error that concerns all of them is given back.
     fn fail(&mut self, session_id: SessionId, error: Error) -> Result<()> {
         match error {
-            Error::Denied(_) => {
+            Error::Denied(_) | Error::RefusedByHost(_) => {
                 self.refused.insert(session_id);
             }
             // An internal error is one log or record that cannot be read. The other sessions can be.
@@ -412,7 +419,7 @@ impl Feed {
             return Ok(());
         }
         // The right is looked at first: it costs less than the search for the event.
-        match self.chat.allowed(id, &self.principal.user_id, Action::View, Freshness::Fresh).await {
+        match self.chat.allowed(id, &self.principal, Action::View, Freshness::Fresh).await {
             Ok(_) => {}
             // Gone again meanwhile.
             Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => {
@@ -420,7 +427,7 @@ impl Feed {
                 self.given_up.remove(&id);
                 return Ok(());
             }
-            Err(Error::Denied(_)) if self.refused.contains(&id) => return Ok(()),
+            Err(error) if is_refusal(&error) && self.refused.contains(&id) => return Ok(()),
             Err(error) => return self.fail(id, error),
         }
         if !self.has_room().await? {
@@ -451,19 +458,19 @@ impl Feed {
             return Ok(true);
         }
         // Sessions that the caller is out of are about to end: their last events take no room.
-        let viewed = self.chat.viewable(&self.principal.user_id, self.followed.keys().copied()).await?;
+        let viewed = self.chat.still_viewable(&self.principal.user_id, self.followed.keys().copied()).await?;
         Ok(viewed.iter().filter(|viewed| viewed.is_ok()).count() < limit)
     }
 
     /// Follows the sessions that the caller may view again.
     async fn look_at_refused(&mut self) -> Result<()> {
         let refused: Vec<SessionId> = self.refused.iter().copied().collect();
-        let viewed = self.chat.viewable(&self.principal.user_id, refused.iter().copied()).await?;
+        let viewed = self.chat.still_viewable(&self.principal.user_id, refused.iter().copied()).await?;
         for (id, viewed) in refused.into_iter().zip(viewed) {
             match viewed {
                 Ok(_) => {
                     let subscription = self.chat.subscribe(&self.principal, id, Start::Now).await;
-                    if !matches!(subscription, Err(Error::Denied(_))) {
+                    if !subscription.as_ref().is_err_and(is_refusal) {
                         self.begin(id, subscription)?;
                     }
                 }
