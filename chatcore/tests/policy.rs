@@ -21,8 +21,8 @@ use std::{
 use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
-        AddParticipant, AllDelivery, Attempt, CreateSession, MessagesOf, Operation, ParticipantsOf, SendMessage, Start,
-        UpdateSession,
+        AddParticipant, AllDelivery, Attempt, CreateSession, MessagesOf, Operation, ParticipantsOf, PostSystem,
+        SendMessage, Start, UpdateSession,
     },
     model::{
         ClientId, Content, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType, Standing, UserId,
@@ -126,6 +126,7 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
         "update" by "alice": chat.update_session(&me, id, titled()).await.map(drop);
         "delete" by "alice": chat.delete_session(&me, id).await;
         "participants" by "alice": chat.participants(&me, id, Page::FIRST, true).await.map(drop);
+        "participant" by "alice": chat.participant(&me, id, &bob(), true).await.map(drop);
         "participants of" by "alice": only(chat.participants_of(&me, &[participants]).await);
         "join" by "dave": chat.join(&me, id).await.map(drop);
         "leave" by "bob": chat.leave(&me, id).await;
@@ -296,6 +297,17 @@ async fn a_stream_of_all_sessions_leaves_a_refused_one_out_until_it_is_allowed()
     shut.0.lock().unwrap().clear();
     let allowed = in_time(all.next()).await.unwrap().unwrap();
     assert!(matches!(allowed, AllDelivery::Subscribed(position) if position.session_id == locked), "{allowed:?}");
+}
+
+#[tokio::test]
+async fn the_host_is_not_asked_about_its_own_posts() {
+    let host = Host::default();
+    let chat = host.chat();
+    let (id, _) = scene(&chat).await;
+    host.asked();
+    host.refuse(true);
+    chat.post_system(&user("system"), id, PostSystem::text("closed")).await.unwrap();
+    assert_eq!(host.asked(), [""; 0]);
 }
 
 #[tokio::test]

@@ -251,6 +251,17 @@ impl Chat {
         Ok(known)
     }
 
+    /// Facts on which the host may post in a session: there is one, and it is active.
+    pub(super) async fn active(&self, id: SessionId, user: &UserId, freshness: Freshness) -> Result<Known> {
+        let is_active = |known: &Known| known.session.as_ref().is_some_and(|session| session.is_active);
+        let known = self.known(id, user, None, freshness).await?;
+        if is_active(&known) {
+            return Ok(known);
+        }
+        let known = self.known(id, user, None, Freshness::Fresh).await?;
+        if is_active(&known) { Ok(known) } else { Err(Error::Denied(Denial::Hidden)) }
+    }
+
     /// Decides an attempt and does what `plan` makes of it. A plan without events changes nothing and commits nothing.
     pub(super) async fn govern<P>(
         &self,

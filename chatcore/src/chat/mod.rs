@@ -25,9 +25,9 @@ use std::{fmt, sync::Arc};
 
 pub use batch::{MessagesOf, ParticipantsOf};
 pub use messages::EventPage;
-pub use participants::AddParticipant;
+pub use participants::{AddParticipant, Admission};
 pub use policy::{Attempt, Operation, Policy};
-pub use send::SendMessage;
+pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use subscribe::{Delivery, Start, Subscription};
 pub use subscribe_all::{AllDelivery, AllSubscription, Position};

@@ -14,11 +14,11 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{
-        EventKind, ListPage, Page, Participant, ParticipantId, ParticipantRole, Profile, Session, SessionId, Standing,
-        UserId,
+        Cursor, EventKind, ListPage, Page, Participant, ParticipantId, ParticipantRole, Profile, Session, SessionId,
+        Standing, UserId,
     },
-    permission::Action,
-    store::{Freshness, ParticipantRecord, Write},
+    permission::{Action, AddressFacts, Denial, may_see_address},
+    store::{Committed, Freshness, ParticipantRecord, Write},
 };
 
 /// Whom to bring into a session.
@@ -30,12 +30,21 @@ pub struct AddParticipant {
     pub role: Option<ParticipantRole>,
 }
 
+/// How a user came into a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    /// The user as a participant.
+    pub participant: Participant,
+    /// The position of the event that brought the user in: what [`Chat::subscribe`] continues after without missing anything.
+    pub cursor: Cursor,
+}
+
 impl Chat {
     /// Comes into a public session: as a member, or, coming back, as what one was if that was less.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the session is not public, is full, or the caller is in it already.
-    pub async fn join(&self, principal: &Principal, id: SessionId) -> Result<Participant> {
+    pub async fn join(&self, principal: &Principal, id: SessionId) -> Result<Admission> {
         self.enter(principal).await?;
         let user = &principal.user_id;
         let join = self.govern(id, principal, Action::Join, |known, now| {
@@ -48,8 +57,7 @@ impl Chat {
             let joined = EventKind::ParticipantJoined { participant_id: record.id, role };
             admit(known, joined, record)
         });
-        let done = join.await?;
-        answer(done.as_ref(), self.participant(id, user).await)
+        self.admission(join.await?, id, user).await
     }
 
     /// Goes.
@@ -79,7 +87,7 @@ impl Chat {
         principal: &Principal,
         id: SessionId,
         add: AddParticipant,
-    ) -> Result<Participant> {
+    ) -> Result<Admission> {
         self.enter(principal).await?;
         let user = &principal.user_id;
         let AddParticipant { user_id, role } = add;
@@ -112,7 +120,7 @@ impl Chat {
                 return Err(error);
             }
         };
-        answer(done.as_ref(), self.participant(id, &user_id).await)
+        self.admission(done, id, &user_id).await
     }
 
     /// Changes somebody's role.
@@ -142,7 +150,7 @@ impl Chat {
             }
         });
         let done = change.await?;
-        answer(done.as_ref(), self.participant(id, user_id).await)
+        answer(done.as_ref(), self.seated(id, user_id).await)
     }
 
     /// Takes somebody out. They may join a public session again: removal is not a ban.
@@ -177,8 +185,41 @@ impl Chat {
         only(self.each_participants(principal, &[asked]).await?)
     }
 
+    /// One participant of a session: a user who is in it, or was (then [`is_active`](Participant::is_active) is `false`).
+    /// E-mail addresses are shown as by [`participants`](Self::participants).
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session, and with
+    /// [`TargetNotParticipant`](Denial::TargetNotParticipant) when the user never was in it.
+    pub async fn participant(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        user_id: &UserId,
+        with_email: bool,
+    ) -> Result<Participant> {
+        self.enter(principal).await?;
+        let view = Tried::upon(user_id, Action::View);
+        let known = self.allowed(id, principal, view, Freshness::Fresh).await?;
+        let reader = known.actor.map_or(Standing::Stranger, |record| record.standing);
+        let record = known.target.filter(|record| record.standing != Standing::Stranger);
+        let record = record.ok_or(Error::Denied(Denial::TargetNotParticipant))?;
+        let (is_own, is_engaged) = (*user_id == principal.user_id, record.is_engaged);
+        let facts = AddressFacts { system_role: principal.system_role, reader, is_own, is_engaged };
+        let profile = self.inner.profiles.one(user_id).await?;
+        Ok(shown(record, profile, with_email && may_see_address(&facts)))
+    }
+
+    /// What the answer to an admission just made shows.
+    async fn admission(&self, done: Option<Committed>, id: SessionId, user: &UserId) -> Result<Admission> {
+        let event = done.as_ref().and_then(|done| done.events.last()).ok_or(Error::Internal)?;
+        let cursor = event.cursor();
+        let participant = answer(done.as_ref(), self.seated(id, user).await)?;
+        Ok(Admission { participant, cursor })
+    }
+
     /// A participant as they are now, for the answer to a change just made.
-    async fn participant(&self, id: SessionId, user: &UserId) -> Result<Participant> {
+    async fn seated(&self, id: SessionId, user: &UserId) -> Result<Participant> {
         let known = self.known(id, user, None, Freshness::Fresh).await?;
         Ok(shown(known.actor.ok_or(Error::Internal)?, self.inner.profiles.one(user).await?, false))
     }

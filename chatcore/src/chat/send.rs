@@ -44,6 +44,38 @@ impl SendMessage {
     }
 }
 
+/// What the host says in a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostSystem {
+    /// What.
+    pub content: Content,
+    /// The host's own name for it, unique per principal and session, as for [`SendMessage::client_id`].
+    pub client_id: Option<ClientId>,
+}
+
+impl PostSystem {
+    /// A text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { content: Content::Text(text.into()), client_id: None }
+    }
+
+    /// The same with a client id.
+    #[must_use]
+    pub fn with_client_id(mut self, client_id: ClientId) -> Self {
+        self.client_id = Some(client_id);
+        self
+    }
+}
+
+/// By what right a message is sent.
+#[derive(Debug, Clone, Copy)]
+enum Right {
+    /// The sender may send.
+    Participant,
+    /// The host may post anywhere.
+    Host,
+}
+
 /// Tells whether two uses of a client id mean the same message.
 fn fingerprint(body: &MessageBody) -> Result<String> {
     let bytes = serde_json::to_vec(body).map_err(|_| Error::Internal)?;
@@ -51,9 +83,14 @@ fn fingerprint(body: &MessageBody) -> Result<String> {
 }
 
 /// The write that makes the sender engaged; `None` where the sender is already.
-fn engagement(known: &Known) -> Option<Write> {
-    let record = known.actor.as_ref().filter(|record| !record.is_engaged)?;
-    Some(Write::Participant(ParticipantRecord { is_engaged: true, ..record.clone() }))
+fn engagement(known: &Known, right: Right) -> Option<Write> {
+    match right {
+        Right::Participant => {
+            let record = known.actor.as_ref().filter(|record| !record.is_engaged)?;
+            Some(Write::Participant(ParticipantRecord { is_engaged: true, ..record.clone() }))
+        }
+        Right::Host => None,
+    }
 }
 
 impl Chat {
@@ -68,7 +105,52 @@ impl Chat {
         faults.message(&body, &self.inner.limits);
         faults.finish()?;
         self.enter(principal).await?;
+        self.say(principal, id, body, client_id, Right::Participant).await
+    }
 
+    /// Posts a message of the type [`System`](MessageType::System), in a session that exists and is not deleted. This is for
+    /// the host alone: no frontend offers it, and it asks neither the permission table nor the [`Policy`](super::Policy).
+    ///
+    /// The principal is the account in whose name the message stands. It need not be in the session. A host takes one with an
+    /// id that no user can have, like `Principal::new(UserId::new("system")?).with_name("System")`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) with
+    /// [`Hidden`](crate::permission::Denial::Hidden) when there is no such session, or it was deleted,
+    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
+    pub async fn post_system(&self, principal: &Principal, id: SessionId, post: PostSystem) -> Result<Message> {
+        let PostSystem { content, client_id } = post;
+        let mut faults = Faults::default();
+        faults.content(&content, &self.inner.limits);
+        faults.finish()?;
+        self.enter(principal).await?;
+        let body = MessageBody { role: SpeakerRole::System, message_type: MessageType::System, content };
+        self.say(principal, id, body, client_id, Right::Host).await
+    }
+
+    /// Facts on which a message may be sent.
+    async fn sendable(
+        &self,
+        id: SessionId,
+        principal: &Principal,
+        body: &MessageBody,
+        right: Right,
+        freshness: Freshness,
+    ) -> Result<Known> {
+        match right {
+            Right::Participant => self.allowed(id, principal, Tried::sending(body), freshness).await,
+            Right::Host => self.active(id, &principal.user_id, freshness).await,
+        }
+    }
+
+    async fn say(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        body: MessageBody,
+        client_id: Option<ClientId>,
+        right: Right,
+    ) -> Result<Message> {
         let user = &principal.user_id;
         let fingerprint = client_id.as_ref().map(|_| fingerprint(&body)).transpose()?;
         let claim = client_id.clone().zip(fingerprint).map(|(client_id, fingerprint)| ClientIdClaim {
@@ -80,18 +162,18 @@ impl Chat {
         let sender = self.inner.profiles.one(user).await?;
         let (mut freshness, mut gate) = (Freshness::Cached, None);
         for _ in 0..self.inner.limits.commit_attempts {
-            let mut known = self.allowed(id, principal, Tried::sending(&body), freshness).await?;
-            if gate.is_none() && engagement(&known).is_some() {
+            let mut known = self.sendable(id, principal, &body, right, freshness).await?;
+            if gate.is_none() && engagement(&known, right).is_some() {
                 // A change of a record makes others stale. So first messages wait for each other, as joins do.
                 gate = Some(self.inner.gates.pass(id).await);
-                known = self.allowed(id, principal, Tried::sending(&body), Freshness::Fresh).await?;
+                known = self.sendable(id, principal, &body, right, Freshness::Fresh).await?;
             }
             let kind = EventKind::MessageSent { body: body.clone(), client_id: client_id.clone() };
             let change = Change {
                 session_id: id,
                 decided_at: known.head.seq,
                 events: vec![NewEvent { actor: user.clone(), created_at: self.inner.clock.now(), kind }],
-                writes: engagement(&known).into_iter().collect(),
+                writes: engagement(&known, right).into_iter().collect(),
                 claim: claim.clone(),
             };
             match self.inner.store.commit(change).await {
@@ -105,7 +187,7 @@ impl Chat {
                 Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } }) => {
                     let same = claim.as_ref().is_some_and(|claim| claim.fingerprint == fingerprint);
                     return if same {
-                        self.sent_before(principal, id, &body, seq).await
+                        self.sent_before(principal, id, &body, right, seq).await
                     } else {
                         Err(Error::ClientIdReused)
                     };
@@ -123,11 +205,12 @@ impl Chat {
         principal: &Principal,
         session_id: SessionId,
         body: &MessageBody,
+        right: Right,
         seq: u64,
     ) -> Result<Message> {
         // The retry is authorised afresh: a cached permission is good for a commit, which notices when it no longer
         // holds, and not for showing what is there.
-        self.allowed(session_id, principal, Tried::sending(body), Freshness::Fresh).await?;
+        self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
         let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
         let event = found.iter().flatten().next().ok_or(Error::Internal)?;
         view::message(event, self.inner.profiles.one(&principal.user_id).await?).ok_or(Error::Internal)

@@ -53,9 +53,6 @@ pub struct Claims {
     /// For whom it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aud: Option<Audience>,
-    /// Which login it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sid: Option<String>,
 }
 
 /// One audience or several (RFC 7519, section 4.1.3).
@@ -185,8 +182,7 @@ fn is_access_token(typ: &str) -> bool {
 #[async_trait]
 impl Authenticator for JwtAuthenticator {
     async fn authenticate(&self, token: &str) -> Result<Principal> {
-        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, sid, .. } =
-            self.received(token)?;
+        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, .. } = self.received(token)?;
         let now = self.clock.now();
         if nbf.is_some_and(|nbf| nbf.0 > now + LEEWAY) {
             return Err(Error::TokenInvalid);
@@ -207,7 +203,6 @@ impl Authenticator for JwtAuthenticator {
             email,
             picture,
             system_role: SystemRole::User,
-            login_id: sid,
             issued_at: iat.map_or(DateTime::UNIX_EPOCH, |iat| iat.0),
             // A stream ends when its token does. A token that is shown within the leeway is good until that is over, or
             // the use cases would refuse what was accepted here.

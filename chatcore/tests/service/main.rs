@@ -17,9 +17,11 @@ mod kit;
 mod lists;
 mod managing;
 mod messages;
+mod participant;
 mod people;
 mod retries;
 mod sessions;
+mod system;
 
 use std::sync::{Arc, atomic::Ordering};
 

@@ -46,7 +46,7 @@ async fn time_never_runs_backwards_inside_of_a_session() {
     let first = say(&chat, &alice, id, "one").await;
     clock.advance(TimeDelta::minutes(-5));
     assert_eq!(say(&chat, &alice, id, "two").await.created_at, first.created_at);
-    assert_eq!(chat.join(&bob, id).await.unwrap().joined_at, first.created_at);
+    assert_eq!(chat.join(&bob, id).await.unwrap().participant.joined_at, first.created_at);
     let updated = chat.update_session(&alice, id, titled("New")).await.unwrap();
     assert_eq!(updated.summary.session.updated_at, first.created_at);
 }
