@@ -14,7 +14,7 @@ use tokio::{
     sync::{OwnedMutexGuard, Semaphore},
 };
 
-use super::{Chat, policy::Operation};
+use super::{Chat, inbox::arrivals, policy::Operation};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -305,6 +305,9 @@ impl Chat {
         if let Some(last) = events.last() {
             self.inner.inboxes.ring(events);
             self.publish(Hint::Committed { session_id, head: last.seq, events: events.to_vec() }).await;
+            for (user, (session_id, is_own)) in arrivals(events) {
+                self.publish(Hint::Arrived { user_id: user.clone(), session_id, is_own }).await;
+            }
         }
     }
 

@@ -169,7 +169,7 @@ impl ChatBuilder {
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
         let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock));
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
-        let inboxes = Inboxes::new(Arc::clone(&store), limits.membership_interval);
+        let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
         let inner = Inner {
             store,

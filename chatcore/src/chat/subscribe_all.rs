@@ -120,6 +120,7 @@ impl Chat {
         self.permit(principal, Operation::FollowSessions).await?;
         // Listening begins before the look, so that nothing falls between.
         let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
+        inbox.listen().await;
         // An interval is neither empty nor endless.
         let every = self.inner.limits.membership_interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         let mut looks = interval_at(Instant::now() + every, every);
@@ -425,6 +426,7 @@ impl Feed {
             Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => {
                 self.refused.remove(&id);
                 self.given_up.remove(&id);
+                self.inbox.left(id);
                 return Ok(());
             }
             Err(error) if is_refusal(&error) && self.refused.contains(&id) => return Ok(()),
@@ -446,7 +448,10 @@ impl Feed {
             Err(error) => Err(error),
         };
         match subscription {
-            Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => Ok(()),
+            Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => {
+                self.inbox.left(id);
+                Ok(())
+            }
             subscription => self.begin(id, subscription),
         }
     }

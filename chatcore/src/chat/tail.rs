@@ -25,7 +25,7 @@ use crate::{
     error::{Error, Result},
     limits::Limits,
     model::{Cursor, Epoch, Event, Seq, SessionId},
-    notify::{Hint, Notifier},
+    notify::{Hint, Notifier, Topic},
     store::{ChatStore, LogRange, StoreError},
 };
 
@@ -498,7 +498,7 @@ impl Tail {
 
     async fn heed(&self, hint: Hint, early: &mut Early) {
         // A notifier that mixes sessions up must not show one to the readers of another.
-        if hint.session_id() != self.session_id {
+        if hint.topic() != Topic::Session(self.session_id) {
             return;
         }
         let done = match hint {
@@ -507,6 +507,7 @@ impl Tail {
                 let _ = self.signals.send(Arc::new(view));
             }),
             Hint::Committed { session_id: _, head, events } => self.follow(head, events, early).await,
+            Hint::Arrived { .. } => Ok(()),
         };
         if let Err(error) = done {
             tracing::warn!(session = %self.session_id, %error, "could not follow a log; the poller tries again");
@@ -574,7 +575,7 @@ impl Shared {
 
     /// The hints of a session; none from a notifier that does not answer, which is then asked again.
     async fn hints(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
-        let listening = AssertUnwindSafe(async { self.notifier.listen(session_id).await }).catch_unwind();
+        let listening = AssertUnwindSafe(async { self.notifier.listen(session_id.into()).await }).catch_unwind();
         match timeout(LISTEN_WAIT, listening).await {
             Ok(Ok(hints)) => hints,
             Ok(Err(_)) => {

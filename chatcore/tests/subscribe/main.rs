@@ -35,7 +35,7 @@ use chatcore::{
     Chat, Clock, Error, InProcessNotifier, Limits, MemoryStore, Notifier, Principal, TestClock,
     chat::{Delivery, Encoding, EventView, SendMessage, Subscription, UpdateSession},
     model::{Event, EventKind, ParticipantRole, Seq, SessionId, SessionType, Signal},
-    notify::Hint,
+    notify::{Hint, Topic},
     permission::{ActionKind, Denial, PermissionTable},
 };
 use chrono::{TimeDelta, Utc};
