@@ -19,21 +19,21 @@ pub fn request_error(error: &Error) -> ServerError {
 }
 
 fn describe(error: &Error, extensions: &mut ErrorExtensionValues) {
-    code(extensions, error.code(), error.details());
+    code(extensions, error.name(), error.details());
     if let Some(seconds) = error.retry_after() {
         extensions.set("retryAfter", seconds);
     }
 }
 
-fn code(extensions: &mut ErrorExtensionValues, code: Code, details: serde_json::Value) {
-    extensions.set("code", code.as_str());
+fn code(extensions: &mut ErrorExtensionValues, name: &str, details: serde_json::Value) {
+    extensions.set("code", name);
     extensions.set("details", Value::from_json(details).unwrap_or_default());
 }
 
 /// An error of a frontend's own.
 pub(crate) fn coded(message: impl Into<String>, is: Code) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
-    code(&mut extensions, is, serde_json::Map::new().into());
+    code(&mut extensions, is.as_str(), serde_json::Map::new().into());
     ServerError { extensions: Some(extensions), ..ServerError::new(message, None) }
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn give_codes(errors: &mut [ServerError]) {
     for error in errors {
         if error.extensions.as_ref().is_none_or(|extensions| extensions.get("code").is_none()) {
             let is = code_of(error);
-            code(error.extensions.get_or_insert_default(), is, serde_json::Map::new().into());
+            code(error.extensions.get_or_insert_default(), is.as_str(), serde_json::Map::new().into());
         }
     }
 }

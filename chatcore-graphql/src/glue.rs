@@ -11,7 +11,7 @@ use std::{
 use async_graphql::Executor;
 use chatcore::{Authenticator, Error, Principal, Result};
 use chatcore_http::{
-    ClientAddress, Cors, Handshake, Options, Socket, Sockets, bearer, bearer_or_query, check_conditions, check_head,
+    ClientAddress, Cors, Handshake, Options, Socket, Sockets, caller, caller_or_query, check_conditions, check_head,
     close, close_code, read_away, read_body,
     tungstenite::{self, Message},
 };
@@ -146,10 +146,7 @@ impl<E: Executor> State<E> {
             let page = Response::builder().content_type("text/html; charset=utf-8").header(header::VARY, "Accept");
             return Ok(page.body(graphiql()));
         }
-        let authenticated = async {
-            let token = bearer(&request)?.ok_or(Error::AuthRequired)?;
-            self.authenticator.authenticate(token).await
-        };
+        let authenticated = async { caller(&request, &*self.authenticator).await?.ok_or(Error::AuthRequired) };
         let principal = authenticated.await.map_err(|error| head.refuse(&error))?;
         check_conditions(&request).map_err(|error| head.refuse(&error))?;
         if head.has_body() && request.headers().contains_key(IDEMPOTENCY_KEY) {
@@ -199,8 +196,8 @@ impl<E: Executor> State<E> {
     /// Opens a WebSocket. A token in the head is looked at before that, where there is still a status to answer with.
     async fn open(self: &Arc<Self>, request: &Request) -> Result<Response> {
         let handshake = Handshake::of(request, self.sockets.options(), Some(PROTOCOL))?;
-        let known = match bearer_or_query(request)? {
-            Some(token) => Some(self.admit(&token).await?),
+        let known = match caller_or_query(request, &*self.authenticator).await? {
+            Some(principal) => Some(self.admitted(principal)?),
             None => None,
         };
         let mut unknown =
@@ -240,7 +237,10 @@ impl<E: Executor> State<E> {
 
     /// Somebody with a place among the sockets.
     async fn admit(self: &Arc<Self>, token: &str) -> Result<Admitted> {
-        let principal = self.authenticator.authenticate(token).await?;
+        self.admitted(self.authenticator.authenticate(token).await?)
+    }
+
+    fn admitted(&self, principal: Principal) -> Result<Admitted> {
         let place = self.sockets.take_for(&principal.user_id)?;
         Ok(Admitted::from(principal).keeping(place))
     }

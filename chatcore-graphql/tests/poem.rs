@@ -46,7 +46,6 @@ impl Authenticator for Toys {
             email: None,
             picture: None,
             system_role: SystemRole::User,
-            login_id: None,
             issued_at: DateTime::UNIX_EPOCH,
             expires_at,
         })

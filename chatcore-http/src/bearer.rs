@@ -1,7 +1,39 @@
 //! Who calls.
 
-use chatcore::{Error, Result, identity::bearer_token};
+use chatcore::{Authenticator, Error, Principal, Result, identity::bearer_token};
 use poem::{Request, http::header};
+
+/// The caller of a request: the [`Principal`] among the request's extensions, where a middleware of the host put one, and else
+/// the user whom the [`bearer`] token names. With a principal, no token is looked for. `None` where there is neither.
+///
+/// A middleware that recognises users by something that browsers add by themselves, such as a cookie, has to refuse pages of
+/// other origins itself.
+///
+/// # Errors
+/// As [`bearer`], and those of the authenticator.
+pub async fn caller(request: &Request, authenticator: &dyn Authenticator) -> Result<Option<Principal>> {
+    if let Some(principal) = request.extensions().get::<Principal>() {
+        return Ok(Some(principal.clone()));
+    }
+    match bearer(request)? {
+        Some(token) => authenticator.authenticate(token).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The same with the token of [`bearer_or_query`].
+///
+/// # Errors
+/// As [`bearer_or_query`], and those of the authenticator.
+pub async fn caller_or_query(request: &Request, authenticator: &dyn Authenticator) -> Result<Option<Principal>> {
+    if let Some(principal) = request.extensions().get::<Principal>() {
+        return Ok(Some(principal.clone()));
+    }
+    match bearer_or_query(request)? {
+        Some(token) => authenticator.authenticate(&token).await.map(Some),
+        None => Ok(None),
+    }
+}
 
 /// The token of the one `Authorization: Bearer` header (RFC 6750); `None` without such a header. Credentials of other
 /// schemes, which proxies need for themselves, are ignored.

@@ -6,7 +6,7 @@
 //! | limits | [`Options`], in one place with their defaults |
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
 //! | WebSockets | [`Handshake`], then the open [`Socket`], then [`close`] |
-//! | requests | [`check_head`], [`check_conditions`], [`ClientAddress`], [`bearer`], [`read_body`], [`read_away`] |
+//! | requests | [`check_head`], [`check_conditions`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_away`] |
 //! | web pages | [`Origins`], [`Cors`] |
 //! | a server | [`serve`] |
 
@@ -28,7 +28,7 @@ mod sockets;
 mod upgrade;
 
 pub use address::ClientAddress;
-pub use bearer::{bearer, bearer_or_query};
+pub use bearer::{bearer, bearer_or_query, caller, caller_or_query};
 pub use body::read_body;
 pub use close::{close, close_code};
 pub use connection::{Connection, Known};

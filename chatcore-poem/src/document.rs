@@ -10,9 +10,12 @@ pub(crate) fn simplify(mut document: Value) -> Value {
     document
 }
 
-/// The same document with other servers.
-pub(crate) fn with_servers(mut document: Value, urls: &[String]) -> Value {
+/// The same document with another title and other servers.
+pub(crate) fn with_servers(mut document: Value, title: &str, urls: &[String]) -> Value {
     if let Value::Object(fields) = &mut document {
+        if let Some(Value::Object(info)) = fields.get_mut("info") {
+            info.insert("title".to_owned(), title.into());
+        }
         fields.insert("servers".to_owned(), urls.iter().map(|url| json!({ "url": url })).collect());
     }
     document

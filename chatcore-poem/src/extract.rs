@@ -8,7 +8,7 @@ use chatcore::{
     json::repeated_key,
     model::{Bound, Cursor, InvalidId, ParticipantId, SessionId, UserId},
 };
-use chatcore_http::{bearer, bearer_or_query, check_conditions, read_body};
+use chatcore_http::{caller, caller_or_query, check_conditions, read_body};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -54,7 +54,7 @@ pub(crate) fn cursor_after(text: &str) -> Result<Cursor, Error> {
     })
 }
 
-/// The caller, by bearer token.
+/// The caller: as the host says, or by bearer token.
 pub(crate) struct Caller(pub(crate) Principal);
 
 impl<'a> ApiExtractor<'a> for Caller {
@@ -160,11 +160,12 @@ impl<'a> ApiExtractor<'a> for Listener {
 
 impl Listener {
     async fn of(request: &Request, form: Option<Form>) -> Result<Self, Error> {
-        let token = match form {
-            Some(Form::Stream) => bearer_or_query(request)?,
-            Some(Form::Page) | None => bearer(request)?.map(str::to_owned),
+        let authenticator = &*State::of(request)?.authenticator;
+        let principal = match form {
+            Some(Form::Stream) => caller_or_query(request, authenticator).await?,
+            Some(Form::Page) | None => caller(request, authenticator).await?,
         };
-        let principal = State::of(request)?.authenticator.authenticate(&token.ok_or(Error::AuthRequired)?).await?;
+        let principal = principal.ok_or(Error::AuthRequired)?;
         let detail = "accept application/json or text/event-stream";
         let form = form.ok_or(Error::Refused { code: Code::NotAcceptable, detail })?;
         check_conditions(request)?;

@@ -23,6 +23,11 @@
 //!
 //! Where other paths are wanted, or the app has some of its own, [`MountOptions`] say so. The app may be nested below a prefix.
 //!
+//! A host that knows its users itself puts a [`Principal`](chatcore::Principal) into the request's extensions, by a middleware
+//! around the app. The frontend takes this caller for every REST operation, event stream and WebSocket, and looks for no token.
+//! [`NoTokens`](chatcore::identity::NoTokens) is the authenticator of a host that has no tokens at all. A host that recognises
+//! its users by a cookie has to refuse requests of pages that are not its own, since browsers send cookies by themselves.
+//!
 //! Pages of the origins in [`Options::origins`] may use all of it: they get the headers of the Fetch standard's CORS protocol
 //! with every answer, also with errors. Who calls is said by a bearer token, so credentials of the browser (cookies) are not
 //! let through: a page calls `fetch` and `EventSource` without them. A host that has CORS of its own switches this off with
@@ -65,6 +70,9 @@ pub use problem::{Problems, ProblemsEndpoint};
 use routes::Routes;
 use state::State;
 
+/// The title of the OpenAPI document by default.
+const TITLE: &str = "chatcore";
+
 /// The bases below which the REST operations answer.
 const BASES: [&str; 2] = ["/api/v1/chat", "/api/chat"];
 
@@ -95,7 +103,7 @@ impl ChatFrontend {
     /// A frontend that shares its WebSockets' registry, and with it the options, with another frontend.
     pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
         sockets.fit(chat.limits());
-        let document = serde_json::from_str(&service(&chat, &sockets, BASES).spec()).unwrap_or_default();
+        let document = serde_json::from_str(&service(&chat, &sockets, TITLE, BASES).spec()).unwrap_or_default();
         let routes = Arc::new(Routes::new(&document, &BASES));
         let state = State { chat, authenticator: Arc::new(authenticator), sockets };
         Self { state: Arc::new(state), document: document::simplify(document), routes }
@@ -176,12 +184,12 @@ pub fn encode_event(view: &chatcore::chat::EventView) -> String {
 
 type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages, rest::Events), ()>;
 
-fn service(chat: &Chat, sockets: &Sockets, servers: [impl Into<String>; 2]) -> Service {
+fn service(chat: &Chat, sockets: &Sockets, title: &str, servers: [impl Into<String>; 2]) -> Service {
     let description = "Real-time, multi-user chat. Every error is a problem document (RFC 9457) with a stable `code`. \
         The same operations answer below both servers. Live events come over the WebSocket at `/ws`, or below each \
         session's `/events`.";
     let [v1, plain] = servers.map(Into::<String>::into);
-    OpenApiService::new(rest::all(chat, sockets), "chatcore", env!("CARGO_PKG_VERSION"))
+    OpenApiService::new(rest::all(chat, sockets), title, env!("CARGO_PKG_VERSION"))
         .description(description)
         .server(v1)
         .server(plain)

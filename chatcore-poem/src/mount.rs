@@ -11,26 +11,56 @@ use poem::{
     http::StatusCode,
 };
 
-use crate::{BASES, ChatFrontend, Problems, document, routes::Routes, service, ws::WsEndpoint};
+use crate::{BASES, ChatFrontend, Problems, TITLE, document, routes::Routes, service, ws::WsEndpoint};
 
 /// Why an app cannot have a frontend's paths: it has one of them already, or one is no path.
 pub type MountError = RouteError;
 
-/// The paths of a frontend within an app, apart from the REST operations.
+/// Where a frontend is in an app, apart from the REST operations' own paths, and what its documents say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountOptions {
+    /// What stands before all paths, the REST operations' too: `/support` makes `/support/ws`. Empty for nothing.
+    pub prefix: String,
     /// The WebSocket.
     pub socket: String,
     /// The OpenAPI document; `None` leaves it out.
     pub document: Option<String>,
     /// Swagger UI over the OpenAPI document; `None` leaves it out.
     pub docs: Option<String>,
+    /// The title of both.
+    pub title: String,
 }
 
 impl Default for MountOptions {
     fn default() -> Self {
         let path = |path: &str| Some(path.to_owned());
-        Self { socket: "/ws".to_owned(), document: path("/openapi.json"), docs: path("/docs") }
+        Self {
+            prefix: String::new(),
+            socket: "/ws".to_owned(),
+            document: path("/openapi.json"),
+            docs: path("/docs"),
+            title: TITLE.to_owned(),
+        }
+    }
+}
+
+impl MountOptions {
+    /// The same below a prefix, like `/support`.
+    #[must_use]
+    pub fn below(self, prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into(), ..self }
+    }
+
+    /// The same with this title of the documents.
+    #[must_use]
+    pub fn titled(self, title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..self }
+    }
+
+    /// The same without the OpenAPI document and Swagger UI.
+    #[must_use]
+    pub fn without_documents(self) -> Self {
+        Self { document: None, docs: None, ..self }
     }
 }
 
@@ -42,33 +72,40 @@ impl ChatFrontend {
     /// reports where two are in each other's way.
     #[must_use]
     pub fn mount(&self, app: Route) -> Route {
-        let MountOptions { socket, document, docs } = MountOptions::default();
+        let MountOptions { prefix: _, socket, document, docs, title } = MountOptions::default();
         // A new route has no paths that could be in the way.
         let route = self.operations(Route::new(), &socket).unwrap_or_default();
-        let document = document.map(|path| (path.clone(), self.document_at(&path).boxed()));
-        let docs = docs.map(|path| (path.clone(), self.docs_at(&path).boxed()));
+        let document = document.map(|path| (path.clone(), self.document_at(&path, &title).boxed()));
+        let docs = docs.map(|path| (path.clone(), self.docs_at(&path, &title).boxed()));
         route.nest("/", Completed { app, documents: document.into_iter().chain(docs).collect() })
     }
 
     /// Adds the frontend's paths to an app.
     ///
     /// # Errors
-    /// [`MountError`] when the app has one of the paths, or when one is no path.
+    /// [`MountError`] when the app has one of the paths, or the prefix, or when one is no path.
     pub fn mount_with(&self, app: Route, options: &MountOptions) -> Result<Route, MountError> {
-        let MountOptions { socket, document, docs } = options;
+        match options.prefix.trim_end_matches('/') {
+            "" => self.mount_here(app, options),
+            prefix => app.try_nest(prefix, self.mount_here(Route::new(), options)?),
+        }
+    }
+
+    fn mount_here(&self, app: Route, options: &MountOptions) -> Result<Route, MountError> {
+        let MountOptions { prefix: _, socket, document, docs, title } = options;
         let mut app = self.operations(app, socket)?;
         if let Some(path) = document {
-            app = app.try_at(path, self.document_at(path))?;
+            app = app.try_at(path, self.document_at(path, title))?;
         }
         if let Some(path) = docs {
-            app = app.try_at(path, self.docs_at(path))?;
+            app = app.try_at(path, self.docs_at(path, title))?;
         }
         Ok(app)
     }
 
     /// Adds the WebSocket and the REST operations.
     fn operations(&self, app: Route, socket: &str) -> Result<Route, MountError> {
-        let api = Arc::new(service(&self.state.chat, &self.state.sockets, BASES).into_endpoint());
+        let api = Arc::new(service(&self.state.chat, &self.state.sockets, TITLE, BASES).into_endpoint());
         // poem answers HEAD as GET where it has no endpoint of its own, and would upgrade it.
         let mut app = app.try_at(socket, self.wrap_get(get(WsEndpoint).head(WsEndpoint)))?;
         for base in BASES {
@@ -77,13 +114,13 @@ impl ChatFrontend {
         Ok(app)
     }
 
-    fn document_at(&self, path: &str) -> impl Endpoint<Output = Response> + 'static {
-        let document = document::with_servers(self.openapi().clone(), &servers(path)).to_string();
+    fn document_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
+        let document = document::with_servers(self.openapi().clone(), title, &servers(path)).to_string();
         self.wrap_get(get(fixed("application/json", document.into())))
     }
 
-    fn docs_at(&self, path: &str) -> impl Endpoint<Output = Response> + 'static {
-        let page = service(&self.state.chat, &self.state.sockets, servers(path)).swagger_ui_html();
+    fn docs_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
+        let page = service(&self.state.chat, &self.state.sockets, title, servers(path)).swagger_ui_html();
         self.wrap_get(get(fixed("text/html; charset=utf-8", page.into())))
     }
 

@@ -46,7 +46,7 @@ macro_rules! failures {
 
 failures! {
     /// Every operation.
-    Always = 401 "No token, or not a valid one", 412 "A precondition that does not hold",
+    Always = 401 "No token, or not a valid one", 403 "Not allowed", 412 "A precondition that does not hold",
         417 "An expectation other than 100-continue", 500 "An internal error",
         501 "A transfer coding other than chunked", 503 "Busy: try again";
     /// Operations with parameters.

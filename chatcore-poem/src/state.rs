@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chatcore::{Authenticator, Chat, Error, Principal, Result};
-use chatcore_http::{Sockets, bearer};
+use chatcore_http::{Sockets, caller};
 use poem::Request;
 
 pub(crate) struct State {
@@ -18,9 +18,8 @@ impl State {
         request.data::<Arc<Self>>().ok_or(Error::Internal)
     }
 
-    /// Who calls, by the one `Authorization: Bearer` header (RFC 6750).
+    /// Who calls, as the host says, or by the one `Authorization: Bearer` header (RFC 6750).
     pub(crate) async fn principal(&self, request: &Request) -> Result<Principal> {
-        let token = bearer(request)?.ok_or(Error::AuthRequired)?;
-        self.authenticator.authenticate(token).await
+        caller(request, &*self.authenticator).await?.ok_or(Error::AuthRequired)
     }
 }

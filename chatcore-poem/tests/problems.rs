@@ -234,8 +234,12 @@ async fn an_app_keeps_the_documents_that_it_has_itself() {
 
     let refused = frontend.mount_with(own(), &MountOptions::default()).err().unwrap();
     assert!(refused.to_string().contains("/openapi.json"), "{refused}");
-    let elsewhere =
-        MountOptions { socket: "/chat/ws".to_owned(), document: Some("/chat/openapi.json".to_owned()), docs: None };
+    let elsewhere = MountOptions {
+        socket: "/chat/ws".to_owned(),
+        document: Some("/chat/openapi.json".to_owned()),
+        docs: None,
+        ..MountOptions::default()
+    };
     let app = frontend.mount_with(own(), &elsewhere).unwrap();
     assert_eq!(body(&app, "/openapi.json").await, "own document");
     assert!(body(&app, "/chat/openapi.json").await.contains("createSession"));

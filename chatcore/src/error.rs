@@ -71,6 +71,9 @@ pub enum Error {
     /// Too many connections at once.
     #[error("too many connections; close one first")]
     TooManyConnections,
+    /// The host's [`Policy`](crate::chat::Policy) said no.
+    #[error("{}", .0.detail())]
+    RefusedByHost(Refusal),
     /// A frontend refused before any use case was reached: a wrong method, media type, size, origin.
     #[error("{detail}")]
     Refused {
@@ -88,6 +91,59 @@ pub enum Error {
     /// A fault of ours. Nothing was changed.
     #[error("internal error; nothing was changed")]
     Internal,
+}
+
+/// Why the host's [`Policy`](crate::chat::Policy) refuses an attempt: a code and a text of the host's own, which clients get as
+/// they are. The HTTP status is 403.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    code: String,
+    detail: String,
+}
+
+impl Refusal {
+    /// The longest code.
+    pub const MAX_CODE_CHARS: usize = 64;
+
+    /// A refusal. The code is in `SCREAMING_SNAKE_CASE`: words of `A` to `Z` and `0` to `9` with one `_` between them, the first
+    /// one beginning with a letter, at most [`MAX_CODE_CHARS`](Self::MAX_CODE_CHARS) characters, and not a code of the chat's
+    /// own. The text says what the user can do.
+    ///
+    /// With another code it is a refusal all the same: its code is `REFUSED_BY_HOST`, and the log says so.
+    #[must_use]
+    pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
+        let (code, detail) = (code.into(), detail.into());
+        let is_taken = Code::ALL.iter().any(|known| known.as_str() == code);
+        if is_screaming_snake(&code) && !is_taken {
+            return Self { code, detail };
+        }
+        let instead = Code::RefusedByHost.as_str();
+        if code != instead {
+            tracing::error!(code, instead, "a policy refused with a code that it cannot use");
+        }
+        Self { code: instead.to_owned(), detail }
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What the user can do.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+/// Whether a code has the shape of all codes.
+fn is_screaming_snake(code: &str) -> bool {
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    code.len() <= Refusal::MAX_CODE_CHARS
+        && code.starts_with(|first: char| first.is_ascii_uppercase())
+        && code.split('_').all(is_word)
 }
 
 /// A field with what is wrong with it.
@@ -185,6 +241,7 @@ codes! {
     MessageTooLong = "MESSAGE_TOO_LONG", 422, 4400, "Message too long";
     ClientIdReused = "CLIENT_ID_REUSED", 409, 4409, "Client id used for something else";
     Resync = "RESYNC", 410, 4410, "Position outside of the kept log";
+    RefusedByHost = "REFUSED_BY_HOST", 403, 4403, "Refused by the host";
     RateLimitExceeded = "RATE_LIMIT_EXCEEDED", 429, 4429, "Too many requests";
     ConnectionLimitExceeded = "CONNECTION_LIMIT_EXCEEDED", 429, 4429, "Too many connections";
     ServiceUnavailable = "SERVICE_UNAVAILABLE", 503, 1013, "Service unavailable";
@@ -211,10 +268,36 @@ impl Error {
             Self::LimitExceeded { .. } => Code::ResourceLimitExceeded,
             Self::RateLimited { .. } => Code::RateLimitExceeded,
             Self::TooManyConnections => Code::ConnectionLimitExceeded,
+            Self::RefusedByHost(_) => Code::RefusedByHost,
             Self::Refused { code, .. } => *code,
             Self::Unavailable => Code::ServiceUnavailable,
             Self::OutcomeUnknown => Code::OutcomeUnknown,
             Self::Internal => Code::InternalError,
+        }
+    }
+
+    /// The name on the wire: that of the [`code`](Self::code), or the one that the host gave to its refusal.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::RefusedByHost(refusal) => refusal.code(),
+            Self::AuthRequired
+            | Self::TokenInvalid
+            | Self::TokenExpired
+            | Self::Malformed(_)
+            | Self::Invalid(_)
+            | Self::Denied(_)
+            | Self::UserNotFound
+            | Self::MessageNotFound
+            | Self::ClientIdReused
+            | Self::Resync { .. }
+            | Self::LimitExceeded { .. }
+            | Self::RateLimited { .. }
+            | Self::TooManyConnections
+            | Self::Refused { .. }
+            | Self::Unavailable
+            | Self::OutcomeUnknown
+            | Self::Internal => self.code().as_str(),
         }
     }
 
@@ -235,6 +318,7 @@ impl Error {
             | Self::ClientIdReused
             | Self::Resync { .. }
             | Self::LimitExceeded { .. }
+            | Self::RefusedByHost(_)
             | Self::Refused { .. }
             | Self::Internal => None,
         }

@@ -49,9 +49,9 @@ pub mod store;
 
 /// For implementors of the traits of this crate.
 pub use async_trait::async_trait;
-pub use chat::{Chat, ChatBuilder};
-pub use clock::{Clock, SystemClock};
-pub use error::{Code, Error, FieldError, Result};
+pub use chat::{Chat, ChatBuilder, Policy};
+pub use clock::{Clock, SystemClock, TestClock};
+pub use error::{Code, Error, FieldError, Refusal, Result};
 pub use identity::{Authenticator, JwtAuthenticator, JwtIssuer, Principal};
 pub use limits::{Limits, Rate};
 pub use notify::{InProcessNotifier, Notifier};

@@ -66,6 +66,8 @@ pub struct Limits {
     /// By default this is a half of [`adds_per_invited`](Self::adds_per_invited) at once and a tenth of it later, so that one
     /// inviter cannot use up what the others may need.
     pub adds_per_pair: Option<Rate>,
+    /// How long the host's [`Policy`](crate::chat::Policy) may take for one check. A check that takes longer refuses.
+    pub policy_timeout: Duration,
     /// Events that a session with readers keeps in memory, for readers who are a little behind.
     pub tail_events: usize,
     /// Roughly how many bytes they may take; the last event is kept in any case.
@@ -108,6 +110,7 @@ impl Default for Limits {
             adds_per_inviter: Some(Rate::new(300, Duration::from_secs(2))),
             adds_per_invited: Some(Rate::new(120, Duration::from_secs(60))),
             adds_per_pair: Some(Rate::new(60, Duration::from_secs(600))),
+            policy_timeout: Duration::from_secs(2),
             tail_events: 256,
             tail_bytes: 1024 * 1024,
         }

@@ -87,13 +87,12 @@ async fn a_token_of_the_issuer_is_accepted() {
         preferred_username: Some("alice".to_owned()),
         email: Some("alice@example.com".to_owned()),
         picture: Some("https://example.com/alice.png".to_owned()),
-        sid: Some("a login".to_owned()),
         ..Claims::default()
     };
     let before = in_seconds(0);
     let token = issuer.issue(claims, Duration::from_secs(60)).unwrap();
     let after = in_seconds(0);
-    let Principal { user_id, username, name, email, picture, system_role, login_id, issued_at, expires_at } =
+    let Principal { user_id, username, name, email, picture, system_role, issued_at, expires_at } =
         shown(&authenticator(), &token).await.unwrap();
     assert_eq!(
         (user_id.as_str(), username.as_deref(), name.as_deref()),
@@ -101,7 +100,7 @@ async fn a_token_of_the_issuer_is_accepted() {
     );
     assert_eq!(email.as_deref(), Some("alice@example.com"));
     assert_eq!(picture.as_deref(), Some("https://example.com/alice.png"));
-    assert_eq!((system_role, login_id.as_deref()), (SystemRole::User, Some("a login")));
+    assert_eq!(system_role, SystemRole::User);
     assert!((before..=after).contains(&issued_at.timestamp()));
     assert_eq!(expires_at.unwrap().timestamp(), issued_at.timestamp() + 60);
 }
@@ -350,12 +349,6 @@ async fn a_claim_that_is_only_shown_makes_no_token_invalid() {
         let null = format!(r#"{{"sub":"alice","exp":{},"{name}":null}}"#, in_seconds(600));
         assert!(shown(&authenticator(), &raw(&null)).await.is_ok());
     }
-    // The login is more than a text to show.
-    for (sid, expected) in [(json!("a"), Some("a")), (json!(7), Some("7"))] {
-        let principal = shown(&authenticator(), &token(json!({}), json!({ "sid": sid }))).await.unwrap();
-        assert_eq!(principal.login_id.as_deref(), expected);
-    }
-    assert_invalid(&shown(&authenticator(), &token(json!({}), json!({ "sid": {} }))).await, "a login that is none");
 }
 
 // ---- Subjects

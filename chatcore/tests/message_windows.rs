@@ -12,12 +12,12 @@
 mod kit;
 
 use chatcore::{
-    Chat, Clock, Error, Limits, MemoryStore, Principal,
+    Chat, Clock, Error, Limits, MemoryStore, Principal, TestClock,
     chat::UpdateSession,
     model::{Bound, Cursor, Message, MessagePage, MessageWindow, Seq, SessionId, SessionType},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use kit::{StoppedClock, say, session, user};
+use kit::{say, session, user};
 use proptest::prelude::*;
 
 /// One more event, so many seconds after the one before.
@@ -39,7 +39,7 @@ struct Made {
 }
 
 async fn make(steps: &[Step]) -> Made {
-    let clock = StoppedClock::new();
+    let clock = TestClock::default();
     let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).limits(Limits::default()).build();
     let alice = user("alice");
     let id = session(&chat, &alice, SessionType::Public).await;

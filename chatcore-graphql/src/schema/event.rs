@@ -368,7 +368,7 @@ impl Delivery {
             AllDelivery::LeftOut { sessions } => Ok(SessionsLeftOut { sessions: Long(sessions) }.into()),
             AllDelivery::Ended { session_id, error } => Ok(SubscriptionEnded {
                 session_id: ID(session_id.to_string()),
-                code: error.code().as_str().to_owned(),
+                code: error.name().to_owned(),
                 detail: error.to_string(),
             }
             .into()),

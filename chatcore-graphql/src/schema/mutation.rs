@@ -332,7 +332,7 @@ impl Mutation {
     async fn join_session(&self, context: &Context<'_>, input: JoinSessionInput) -> Result<Option<JoinSessionPayload>> {
         let call = Use::of(context).await?;
         let id = session_id(&input.session_id).or_field_error()?;
-        let participant = call.chat.join(call.principal, id).await.or_field_error()?;
+        let participant = call.chat.join(call.principal, id).await.or_field_error()?.participant;
         Ok(Some(JoinSessionPayload(Arrival { participant, loads: call.loads() })))
     }
 
@@ -359,7 +359,7 @@ impl Mutation {
         let id = session_id(&input.session_id).or_field_error()?;
         let user_id = named_user(&input.user_id).or_field_error()?;
         let add = chat::AddParticipant { user_id, role: input.role.map(Into::into) };
-        let participant = call.chat.add_participant(call.principal, id, add).await.or_field_error()?;
+        let participant = call.chat.add_participant(call.principal, id, add).await.or_field_error()?.participant;
         Ok(Some(AddParticipantPayload(Arrival { participant, loads: call.loads() })))
     }
 

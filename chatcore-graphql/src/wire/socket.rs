@@ -245,7 +245,7 @@ fn expired() -> End {
 }
 
 fn refused(error: &Error) -> End {
-    Some(Close::new(4403, error.code().as_str()))
+    Some(Close::new(4403, error.name().to_owned()))
 }
 
 fn too_many_inits() -> End {

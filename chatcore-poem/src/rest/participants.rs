@@ -118,7 +118,7 @@ impl Participants {
         request: AddParticipantRequest,
     ) -> Answer<Reply<ParticipantResponse, 201>, P> {
         let add: AddParticipant = request.try_into().map_err(|error| unacceptable("user_id", &error))?;
-        Ok(Reply::new(self.0.chat.add_participant(&principal, session_id, add).await?))
+        Ok(Reply::new(self.0.chat.add_participant(&principal, session_id, add).await?.participant))
     }
 }
 

@@ -131,7 +131,7 @@ impl Sessions {
         _body: NoBody,
     ) -> Answer<Reply<JoinResponse>, (OfSession, Body, Conflict)> {
         no_idempotency_key(request)?;
-        let participant = self.0.chat.join(&caller.0, session_id.0.0).await?;
+        let participant = self.0.chat.join(&caller.0, session_id.0.0).await?.participant;
         let message = "Successfully joined the chat session".to_owned();
         Ok(Reply::new(JoinResponse { message, participant_id: participant.id.to_string() }))
     }

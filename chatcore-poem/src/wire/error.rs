@@ -34,11 +34,11 @@ impl Problem {
     pub(crate) fn new(error: &Error, request_id: String) -> Self {
         let code = error.code();
         Self {
-            kind: format!("urn:chatcore:error:{}", code.as_str()),
+            kind: format!("urn:chatcore:error:{}", error.name()),
             title: code.title().to_owned(),
             status: code.status(),
             detail: error.to_string(),
-            code: code.as_str().to_owned(),
+            code: error.name().to_owned(),
             details: error.details(),
             request_id,
             timestamp: Utc::now(),

@@ -34,7 +34,7 @@ impl Outgoing {
     }
 
     pub(crate) fn error(id: Option<Value>, error: &Error) -> Self {
-        let data = json!({ "code": error.code().as_str(), "message": error.to_string(), "details": error.details() });
+        let data = json!({ "code": error.name(), "message": error.to_string(), "details": error.details() });
         Self { event: "error", id, seq: None, cursor: None, data }
     }
 

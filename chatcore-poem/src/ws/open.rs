@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chatcore::{Error, Principal, Result, chat::Start, model::SessionId};
-use chatcore_http::{ClientAddress, Handshake, UnknownPlace, UserPlace, bearer_or_query};
+use chatcore_http::{ClientAddress, Handshake, UnknownPlace, UserPlace, caller_or_query};
 use poem::{Endpoint, Request, Response};
 
 use super::socket;
@@ -55,9 +55,8 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
         None => None,
     };
     let start = Start::or_now(after);
-    let who = match bearer_or_query(request)? {
-        Some(token) => {
-            let principal = state.authenticator.authenticate(&token).await?;
+    let who = match caller_or_query(request, &*state.authenticator).await? {
+        Some(principal) => {
             // Makes the profile, and tells at once of a right that is missing: later there is only a close code.
             state.chat.me(&principal).await?;
             if let Some(id) = session_id {

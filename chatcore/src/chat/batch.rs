@@ -18,7 +18,7 @@ use crate::{
     identity::Principal,
     model::{
         Event, ListPage, Message, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
-        SessionDetails, SessionId, SessionSummary, Standing, UserId,
+        SessionDetails, SessionId, SessionSummary, Standing,
     },
     permission::{AddressFacts, Denial, may_see_address},
     store::{Head, LogRange, ParticipantRecord},
@@ -99,7 +99,7 @@ impl Chat {
     ) -> Result<Vec<Result<SessionSummary>>> {
         self.bounded(ids)?;
         self.enter(principal).await?;
-        let viewed = self.viewable(&principal.user_id, ids.iter().copied()).await?;
+        let viewed = self.viewable(principal, ids.iter().copied()).await?;
         let owners = viewed.iter().flatten().map(|viewed| &viewed.session.owner);
         let profiles = self.inner.profiles.find(owners.collect()).await?;
         let summary = |viewed: Viewable| summary(Arc::unwrap_or_clone(viewed.session), viewed.head, &profiles);
@@ -163,7 +163,7 @@ impl Chat {
         ids: &[SessionId],
     ) -> Result<Vec<Result<SessionDetails>>> {
         self.enter(principal).await?;
-        let found = self.with_first_participants(&principal.user_id, ids).await?;
+        let found = self.with_first_participants(principal, ids).await?;
         let limit = u64::from(self.inner.limits.page_default);
         let newest = |(viewed, _): &(Viewable, _)| Wanted::of(viewed, MessageWindow::Newest, limit);
         let events = self.pages_of_events(found.iter().flatten().map(newest).collect()).await?;
@@ -189,11 +189,11 @@ impl Chat {
     /// Sessions that somebody may view, each with the first of those who were in it then.
     async fn with_first_participants(
         &self,
-        user: &UserId,
+        principal: &Principal,
         ids: &[SessionId],
     ) -> Result<Vec<Result<(Viewable, Vec<Arc<ParticipantRecord>>)>>> {
         let slice = Slice::first(u64::from(self.inner.limits.page_default));
-        let viewed = self.viewable(user, ids.iter().copied()).await?;
+        let viewed = self.viewable(principal, ids.iter().copied()).await?;
         let mut rolls: Vec<_> = viewed.into_iter().map(|viewed| viewed.map(Roll::Open)).collect();
         for _ in 0..self.inner.limits.commit_attempts {
             let open: Vec<SessionId> = rolls.iter().flatten().filter_map(Roll::open).collect();
@@ -201,8 +201,8 @@ impl Chat {
                 break;
             }
             let queries: Vec<_> = open.iter().map(|id| Seated { session_id: *id, slice }).collect();
-            let lists = self.seated(&queries).await?;
-            let again = self.viewable(user, open.into_iter()).await?;
+            let lists = self.seats_of(&queries).await?;
+            let again = self.still_viewable(&principal.user_id, open.into_iter()).await?;
             let mut read = lists.into_iter().zip(again);
             let mut call = |roll| match roll {
                 Roll::Called(..) => Ok(roll),
@@ -232,7 +232,7 @@ impl Chat {
         let limited = |asked: &MessagesOf| Ok((*asked, self.inner.limits.window(asked.window, asked.limit)?));
         let asked: Vec<_> = asked.iter().map(limited).collect();
         let ids = asked.iter().flatten().map(|(asked, _)| asked.session_id);
-        let viewed = self.viewable(&principal.user_id, ids).await?;
+        let viewed = self.viewable(principal, ids).await?;
         let wanted =
             go_on(asked, viewed, |(asked, limit), viewed| Ok((asked, Wanted::of(&viewed?, asked.window, limit))));
         let wanted = self.within_logs(wanted).await;
@@ -268,7 +268,7 @@ impl Chat {
 
     pub(super) async fn each_message(&self, principal: &Principal, ids: &[MessageId]) -> Result<Vec<Result<Message>>> {
         self.enter(principal).await?;
-        let viewed = self.viewable(&principal.user_id, ids.iter().map(|id| id.session_id)).await?;
+        let viewed = self.viewable(principal, ids.iter().map(|id| id.session_id)).await?;
         let there = |(id, viewed): (&MessageId, Result<Viewable>)| match viewed {
             Err(Error::Denied(Denial::Hidden)) => Err(Error::MessageNotFound),
             Err(error) => Err(error),
@@ -300,13 +300,13 @@ impl Chat {
         };
         let id = |(query, ..): &(Seated<ParticipantId>, u64, bool)| query.session_id;
         let asked: Vec<_> = asked.iter().map(query).collect();
-        let viewed = self.viewable(user, asked.iter().flatten().map(id)).await?;
+        let viewed = self.viewable(principal, asked.iter().flatten().map(id)).await?;
         let asked = go_on(asked, viewed, |asked, viewed| viewed.map(|_| asked));
         let queries: Vec<_> = asked.iter().flatten().map(|(query, ..)| *query).collect();
-        let lists = self.seated(&queries).await?;
+        let lists = self.seats_of(&queries).await?;
         // Decided again, because a list is newer than the first decision: who was removed meanwhile must not learn of
         // those who came after that.
-        let again = self.viewable(user, asked.iter().flatten().map(id)).await?;
+        let again = self.still_viewable(user, asked.iter().flatten().map(id)).await?;
         let found = go_on(asked, lists.into_iter().zip(again), |(_, limit, with_email), (records, viewed)| {
             let reader = viewed?.reader.map_or(Standing::Stranger, |record| record.standing);
             Ok((ListPage::cut(records, limit, |record| record.id), with_email, reader))

@@ -7,16 +7,17 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::join_all};
 use tokio::{
     runtime::Handle,
     sync::{OwnedMutexGuard, Semaphore},
 };
 
-use super::Chat;
+use super::{Chat, inbox::arrivals, policy::Operation};
 use crate::{
     error::{Error, Result},
-    model::{Event, EventKind, NewEvent, Session, SessionId, Standing, UserId},
+    identity::Principal,
+    model::{Event, EventKind, MessageBody, NewEvent, Session, SessionId, Standing, UserId},
     notify::Hint,
     permission::{Action, Denial, Facts, SessionState},
     store::{
@@ -60,6 +61,34 @@ impl Known {
     /// The session; a decision that allowed something has seen it.
     pub(super) fn session(&self) -> Result<&Session> {
         self.session.as_deref().ok_or(Error::Denied(Denial::Hidden))
+    }
+}
+
+/// What is tried in a session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tried<'a> {
+    action: Action,
+    /// The user whom the action is about.
+    target: Option<&'a UserId>,
+    /// The message that is sent.
+    body: Option<&'a MessageBody>,
+}
+
+impl<'a> Tried<'a> {
+    /// An action about a user.
+    pub(super) const fn upon(target: &'a UserId, action: Action) -> Self {
+        Self { action, target: Some(target), body: None }
+    }
+
+    /// A message.
+    pub(super) const fn sending(body: &'a MessageBody) -> Self {
+        Self { action: Action::Send, target: None, body: Some(body) }
+    }
+}
+
+impl From<Action> for Tried<'_> {
+    fn from(action: Action) -> Self {
+        Self { action, target: None, body: None }
     }
 }
 
@@ -176,6 +205,27 @@ impl Chat {
     /// Sessions as they are now, each where somebody may view it.
     pub(super) async fn viewable(
         &self,
+        principal: &Principal,
+        ids: impl Iterator<Item = SessionId>,
+    ) -> Result<Vec<Result<Viewable>>> {
+        let viewed = self.still_viewable(&principal.user_id, ids).await?;
+        if !self.has_policy() {
+            return Ok(viewed);
+        }
+        let permit = async |viewed: Result<Viewable>| {
+            let viewed = viewed?;
+            let Viewable { head: _, session, reader } = &viewed;
+            let (participant, action) = (reader.as_deref(), Action::View);
+            let view = Operation::InSession { session, participant, action, target: None, body: None };
+            self.permit(principal, view).await?;
+            Ok(viewed)
+        };
+        Ok(join_all(viewed.into_iter().map(permit)).await)
+    }
+
+    /// The same for sessions that the host's policy let the user view before.
+    pub(super) async fn still_viewable(
+        &self,
         user: &UserId,
         ids: impl Iterator<Item = SessionId>,
     ) -> Result<Vec<Result<Viewable>>> {
@@ -190,42 +240,59 @@ impl Chat {
         Ok(self.inner.store.facts(&queries, Freshness::Fresh).await?.into_iter().map(view).collect())
     }
 
-    /// Facts on which an action is allowed. What cached facts deny is decided again on fresh ones.
+    /// Facts on which an attempt is allowed, by the permission table and then by the host's policy. What cached facts deny is
+    /// decided again on fresh ones.
     pub(super) async fn allowed(
         &self,
         id: SessionId,
-        actor: &UserId,
-        action: Action,
+        principal: &Principal,
+        tried: impl Into<Tried<'_>>,
         freshness: Freshness,
     ) -> Result<Known> {
-        let known = self.known(id, actor, None, freshness).await?;
+        let Tried { action, target, body } = tried.into();
+        let user = &principal.user_id;
+        let mut known = self.known(id, user, target, freshness).await?;
         match (self.inner.permissions.decide(&known.facts(), action), freshness) {
-            (Ok(()), _) => Ok(known),
-            (Err(denial), Freshness::Fresh) => Err(denial.into()),
+            (Ok(()), _) => {}
+            (Err(denial), Freshness::Fresh) => return Err(denial.into()),
             (Err(_), Freshness::Cached) => {
-                let known = self.known(id, actor, None, Freshness::Fresh).await?;
+                known = self.known(id, user, target, Freshness::Fresh).await?;
                 self.inner.permissions.decide(&known.facts(), action)?;
-                Ok(known)
             }
         }
+        if self.has_policy() {
+            let (session, participant) = (known.session()?, known.actor.as_deref());
+            self.permit(principal, Operation::InSession { session, participant, action, target, body }).await?;
+        }
+        Ok(known)
     }
 
-    /// Decides an action and does what `plan` makes of it. A plan without events changes nothing and commits nothing.
+    /// Facts on which the host may post in a session: there is one, and it is active.
+    pub(super) async fn active(&self, id: SessionId, user: &UserId, freshness: Freshness) -> Result<Known> {
+        let is_active = |known: &Known| known.session.as_ref().is_some_and(|session| session.is_active);
+        let known = self.known(id, user, None, freshness).await?;
+        if is_active(&known) {
+            return Ok(known);
+        }
+        let known = self.known(id, user, None, Freshness::Fresh).await?;
+        if is_active(&known) { Ok(known) } else { Err(Error::Denied(Denial::Hidden)) }
+    }
+
+    /// Decides an attempt and does what `plan` makes of it. A plan without events changes nothing and commits nothing.
     pub(super) async fn govern<P>(
         &self,
         id: SessionId,
-        actor: &UserId,
-        target: Option<&UserId>,
-        action: Action,
+        principal: &Principal,
+        tried: impl Into<Tried<'_>>,
         plan: P,
     ) -> Result<Option<Committed>>
     where
         P: Fn(&Known, DateTime<Utc>) -> Result<Plan>,
     {
+        let (tried, actor) = (tried.into(), &principal.user_id);
         let gate = self.inner.gates.pass(id).await;
         for _ in 0..self.inner.limits.commit_attempts {
-            let known = self.known(id, actor, target, Freshness::Fresh).await?;
-            self.inner.permissions.decide(&known.facts(), action)?;
+            let known = self.allowed(id, principal, tried, Freshness::Fresh).await?;
             let now = self.inner.clock.now().max(known.head.at);
             let Plan { events, writes } = plan(&known, now)?;
             if events.is_empty() {
@@ -254,6 +321,9 @@ impl Chat {
         if let Some(last) = events.last() {
             self.inner.inboxes.ring(events);
             self.publish(Hint::Committed { session_id, head: last.seq, events: events.to_vec() }).await;
+            for (user, (session_id, is_own)) in arrivals(events) {
+                self.publish(Hint::Arrived { user_id: user.clone(), session_id, is_own }).await;
+            }
         }
     }
 

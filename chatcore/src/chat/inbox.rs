@@ -1,17 +1,22 @@
 //! Tells the streams of all of a user's sessions into which sessions the user came.
 //!
-//! A commit of this process tells at once. Sessions that the user came into through another process are found by one search for all
-//! users of the process that have such a stream, from time to time.
+//! A commit of this process tells at once, and so does a hint of another process. What no hint told is found by one search for
+//! all users of the process that have such a stream, from time to time.
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    stream::{self, BoxStream},
+};
 use tokio::{
     sync::broadcast,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -20,7 +25,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    limits::Limits,
     model::{Event, EventKind, ParticipantEvent, SessionEvent, SessionId, UserId},
+    notify::{Hint, Notifier, Topic},
     store::{ChatStore, Head, StoreError},
 };
 
@@ -29,6 +36,9 @@ const WAITING: usize = 256;
 
 /// Sessions that are listed with one call of the store.
 const PAGE: u64 = 500;
+
+/// The longest wait for a notifier's stream.
+const LISTEN_WAIT: Duration = Duration::from_secs(5);
 
 /// The search takes at most one part in so many of the time.
 const SHARE: u32 = 20;
@@ -57,7 +67,10 @@ pub(super) struct Inboxes(Arc<Shared>);
 
 struct Shared {
     store: Arc<dyn ChatStore>,
+    notifier: Arc<dyn Notifier>,
     interval: Duration,
+    /// How long until a notifier that gave no stream, or ended one, is asked again.
+    listen_again: Duration,
     users: Mutex<HashMap<UserId, Weak<Bell>>>,
     searcher: Mutex<Option<Task>>,
 }
@@ -68,6 +81,8 @@ struct Bell {
     /// A session, and whether the user made or joined it; `None` where any session may be new.
     arrivals: broadcast::Sender<Option<(SessionId, bool)>>,
     known: Mutex<Known>,
+    /// Hears of arrivals through other processes.
+    listener: tokio::sync::Mutex<Option<Task>>,
 }
 
 /// The sessions that the user's streams know of.
@@ -110,10 +125,12 @@ impl Arrival {
 }
 
 impl Inboxes {
-    pub(super) fn new(store: Arc<dyn ChatStore>, interval: Duration) -> Self {
+    pub(super) fn new(store: Arc<dyn ChatStore>, notifier: Arc<dyn Notifier>, limits: &Limits) -> Self {
         // An interval is neither empty nor endless.
-        let interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
-        Self(Arc::new(Shared { store, interval, users: Mutex::default(), searcher: Mutex::default() }))
+        let bounded = |interval: Duration| interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        let (interval, listen_again) = (bounded(limits.membership_interval), bounded(limits.poll_interval));
+        let (users, searcher) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { store, notifier, interval, listen_again, users, searcher }))
     }
 
     /// One more stream of the user, of which there are only so many.
@@ -122,7 +139,12 @@ impl Inboxes {
             let mut users = locked(&self.0.users);
             let bell = users.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
                 let arrivals = broadcast::Sender::new(WAITING);
-                let bell = Arc::new(Bell { user: user.clone(), arrivals, known: Mutex::default() });
+                let bell = Arc::new(Bell {
+                    user: user.clone(),
+                    arrivals,
+                    known: Mutex::default(),
+                    listener: tokio::sync::Mutex::default(),
+                });
                 users.insert(user.clone(), Arc::downgrade(&bell));
                 bell
             });
@@ -141,10 +163,7 @@ impl Inboxes {
 
     /// Tells the streams of the users whom events brought into a session.
     pub(super) fn ring(&self, events: &[Arc<Event>]) {
-        let came: Vec<(&UserId, (SessionId, bool))> = events
-            .iter()
-            .filter_map(|event| came(event).map(|user| (user, (event.session_id, *user == event.actor))))
-            .collect();
+        let came: Vec<_> = arrivals(events).collect();
         if came.is_empty() {
             return;
         }
@@ -160,9 +179,25 @@ impl Inboxes {
 }
 
 impl Inbox {
+    /// Begins to hear of arrivals through other processes, where nothing listens.
+    pub(super) async fn listen(&self) {
+        let Some(bell) = &self.bell else { return };
+        let mut listener = bell.listener.lock().await;
+        if listener.as_ref().is_some_and(Task::runs) {
+            return;
+        }
+        let first = Mutex::new(Some(self.shared.hints(&bell.user).await));
+        let (shared, user, bell) = (Arc::downgrade(&self.shared), bell.user.clone(), Arc::downgrade(bell));
+        *listener = Some(Task::spawn("listener for arrivals", self.shared.listen_again, move || {
+            let hints = locked(&first).take().unwrap_or_else(|| stream::empty().boxed());
+            listen(Weak::clone(&shared), Weak::clone(&bell), user.clone(), hints)
+        }));
+    }
+
     /// Waits for an arrival.
     pub(super) async fn arrival(&mut self) -> Arrival {
         self.shared.keep_searching();
+        self.listen().await;
         match self.arrivals.recv().await {
             Ok(arrival) => Arrival::of(arrival),
             Err(broadcast::error::RecvError::Lagged(_)) => Arrival::Unknown,
@@ -212,6 +247,13 @@ impl Drop for Inbox {
 }
 
 impl Bell {
+    /// Tells of an arrival that a hint told. What this process committed was told already.
+    fn hear(&self, session_id: SessionId, is_own: bool) {
+        if locked(&self.known).told.insert(session_id) {
+            let _ = self.arrivals.send(Some((session_id, is_own)));
+        }
+    }
+
     /// Looks for sessions that the user came into through other processes.
     async fn search(&self, store: &dyn ChatStore) -> Result<(), StoreError> {
         {
@@ -230,6 +272,28 @@ impl Bell {
         }
         *found = Some(present.union(told).filter(|id| !left.contains(id)).copied().collect());
         Ok(())
+    }
+}
+
+/// Hears of a user's arrivals until the last stream of the user ends.
+async fn listen(shared: Weak<Shared>, bell: Weak<Bell>, user: UserId, mut hints: BoxStream<'static, Hint>) {
+    loop {
+        let hint = hints.next().await;
+        let Some(shared) = shared.upgrade() else { return };
+        match hint {
+            // A notifier that mixes users up must not tell one of another.
+            Some(Hint::Arrived { user_id, session_id, is_own }) if user_id == user => {
+                let Some(bell) = bell.upgrade() else { return };
+                bell.hear(session_id, is_own);
+                shared.forget(bell);
+            }
+            Some(Hint::Arrived { .. } | Hint::Committed { .. } | Hint::Signal(_)) => {}
+            // The notifier lost its connection. The search stands in meanwhile.
+            None => {
+                sleep(shared.listen_again).await;
+                hints = shared.hints(&user).await;
+            }
+        }
     }
 }
 
@@ -276,6 +340,20 @@ impl Drop for Ended {
 }
 
 impl Shared {
+    /// The hints about a user; none from a notifier that does not answer, which is then asked again.
+    async fn hints(&self, user: &UserId) -> BoxStream<'static, Hint> {
+        let topic = Topic::User(user.clone());
+        let listening = AssertUnwindSafe(async { self.notifier.listen(topic).await }).catch_unwind();
+        match timeout(LISTEN_WAIT, listening).await {
+            Ok(Ok(hints)) => hints,
+            Ok(Err(_)) => {
+                tracing::error!("the notifier panicked; it is asked again");
+                stream::empty().boxed()
+            }
+            Err(_) => stream::empty().boxed(),
+        }
+    }
+
     /// Starts the search where none runs.
     fn keep_searching(self: &Arc<Self>) {
         let mut searcher = locked(&self.searcher);
@@ -296,6 +374,11 @@ impl Shared {
             users.remove(&bell.user);
         }
     }
+}
+
+/// The users whom events brought into a session, each with the session, and whether the user made or joined it.
+pub(super) fn arrivals(events: &[Arc<Event>]) -> impl Iterator<Item = (&UserId, (SessionId, bool))> {
+    events.iter().filter_map(|event| came(event).map(|user| (user, (event.session_id, *user == event.actor))))
 }
 
 /// The user whom an event brought in.

@@ -184,7 +184,7 @@ struct Reading<'a> {
 
 impl Chat {
     /// Active participants of sessions, each list in the order in which they came.
-    pub(super) async fn seated(&self, queries: &[Seated<ParticipantId>]) -> Result<Vec<Vec<Arc<ParticipantRecord>>>> {
+    pub(super) async fn seats_of(&self, queries: &[Seated<ParticipantId>]) -> Result<Vec<Vec<Arc<ParticipantRecord>>>> {
         let start = |query| Reading { query, found: Vec::new(), rest: Some(query.slice) };
         let mut lists: Vec<Reading<'_>> = queries.iter().map(start).collect();
         loop {

@@ -80,7 +80,7 @@ impl Chat {
         let start = start.into();
         let limit = self.inner.limits.page_limit(limit)?;
         self.enter(principal).await?;
-        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+        let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let store = &*self.inner.store;
         let head = known.head.cursor();
         let after = match start {

@@ -7,6 +7,7 @@ mod inbox;
 mod lists;
 mod messages;
 mod participants;
+mod policy;
 mod profiles;
 mod rate;
 mod read;
@@ -25,8 +26,9 @@ use std::{fmt, sync::Arc};
 
 pub use batch::{MessagesOf, ParticipantsOf};
 pub use messages::EventPage;
-pub use participants::AddParticipant;
-pub use send::SendMessage;
+pub use participants::{AddParticipant, Admission};
+pub use policy::{Attempt, Operation, Policy};
+pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use subscribe::{Delivery, Start, Subscription};
 pub use subscribe_all::{AllDelivery, AllSubscription, Position};
@@ -42,6 +44,7 @@ use crate::{
 use adding::Allowances;
 use govern::{Gates, publishing};
 use inbox::Inboxes;
+use policy::Guard;
 use profiles::Profiles;
 use tail::Tails;
 use tokio::sync::Semaphore;
@@ -60,6 +63,7 @@ struct Inner {
     notifier: Arc<dyn Notifier>,
     clock: Arc<dyn Clock>,
     permissions: PermissionTable,
+    guard: Option<Guard>,
     limits: Limits,
     profiles: Profiles,
     gates: Gates,
@@ -94,6 +98,7 @@ impl Chat {
             notifier: Arc::new(InProcessNotifier::new()),
             clock: Arc::new(SystemClock),
             permissions: PermissionTable::default(),
+            policy: None,
             limits: Limits::default(),
         }
     }
@@ -111,6 +116,7 @@ pub struct ChatBuilder {
     notifier: Arc<dyn Notifier>,
     clock: Arc<dyn Clock>,
     permissions: PermissionTable,
+    policy: Option<Arc<dyn Policy>>,
     limits: Limits,
 }
 
@@ -143,6 +149,13 @@ impl ChatBuilder {
         self
     }
 
+    /// Asks this, too, about everything that the table allows. Default: nothing more is asked.
+    #[must_use]
+    pub fn policy(mut self, policy: impl Policy) -> Self {
+        self.policy = Some(Arc::new(policy));
+        self
+    }
+
     /// Allows this much.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -153,16 +166,18 @@ impl ChatBuilder {
     /// The chat.
     #[must_use]
     pub fn build(self) -> Chat {
-        let Self { store, notifier, clock, permissions, limits } = self;
-        let profiles = Profiles::new(Arc::clone(&store));
+        let Self { store, notifier, clock, permissions, policy, limits } = self;
+        let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
+        let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock));
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
-        let inboxes = Inboxes::new(Arc::clone(&store), limits.membership_interval);
+        let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
         let inner = Inner {
             store,
             notifier,
             clock,
             permissions,
+            guard,
             limits,
             profiles,
             gates,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Chat, Inner, ParticipantsOf,
     batch::only,
-    govern::{Known, Plan, answer},
+    govern::{Known, Plan, Tried, answer},
     lists::{put_participant, put_session},
     profiles,
 };
@@ -15,11 +15,11 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{
-        EventKind, ListPage, Page, Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile, Session,
-        SessionId, Standing, UserId,
+        Cursor, EventKind, ListPage, Page, Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile,
+        Session, SessionId, Standing, UserId,
     },
-    permission::Action,
-    store::{Freshness, ParticipantRecord},
+    permission::{Action, AddressFacts, Denial, may_see_address},
+    store::{Committed, Freshness, ParticipantRecord},
 };
 
 /// Whom to bring into a session.
@@ -31,15 +31,24 @@ pub struct AddParticipant {
     pub role: Option<ParticipantRole>,
 }
 
+/// How a user came into a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    /// The user as a participant.
+    pub participant: Participant,
+    /// The position of the event that brought the user in: what [`Chat::subscribe`] continues after without missing anything.
+    pub cursor: Cursor,
+}
+
 impl Chat {
     /// Comes into a public session: as a member, or, coming back, as what one was if that was less.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the session is not public, is full, or the caller is in it already.
-    pub async fn join(&self, principal: &Principal, id: SessionId) -> Result<Participant> {
+    pub async fn join(&self, principal: &Principal, id: SessionId) -> Result<Admission> {
         self.enter(principal).await?;
         let user = &principal.user_id;
-        let join = self.govern(id, user, None, Action::Join, |known, now| {
+        let join = self.govern(id, principal, Action::Join, |known, now| {
             let role = match known.actor.as_deref().map(|record| record.standing) {
                 Some(Standing::Former(last)) => last.min(ParticipantRole::Member),
                 Some(Standing::Active(_) | Standing::Stranger) | None => ParticipantRole::Member,
@@ -49,8 +58,7 @@ impl Chat {
             let joined = EventKind::Participant(ParticipantEvent::Joined { participant_id: record.id, role });
             admit(known, known.actor.as_deref(), joined, record)
         });
-        let done = join.await?;
-        answer(done.as_ref(), self.participant(id, user).await)
+        self.admission(join.await?, id, user).await
     }
 
     /// Goes.
@@ -59,7 +67,7 @@ impl Chat {
     /// [`Denied`](Error::Denied) when the caller is not in the session, or is its owner.
     pub async fn leave(&self, principal: &Principal, id: SessionId) -> Result<()> {
         self.enter(principal).await?;
-        self.govern(id, &principal.user_id, None, Action::Leave, |known, _| {
+        self.govern(id, principal, Action::Leave, |known, _| {
             dismiss(known, known.actor.as_deref(), EventKind::Participant(ParticipantEvent::Left))
         })
         .await?;
@@ -80,7 +88,7 @@ impl Chat {
         principal: &Principal,
         id: SessionId,
         add: AddParticipant,
-    ) -> Result<Participant> {
+    ) -> Result<Admission> {
         self.enter(principal).await?;
         let user = &principal.user_id;
         let AddParticipant { user_id, role } = add;
@@ -88,8 +96,8 @@ impl Chat {
         let action = Action::Invite { role };
         // The decision comes first, so that only those who may invite learn who is known, and nobody learns from a limit that
         // a hidden session exists.
-        let known = self.known(id, user, Some(&user_id), Freshness::Fresh).await?;
-        self.inner.permissions.decide(&known.facts(), action)?;
+        let invite = Tried::upon(&user_id, action);
+        self.allowed(id, principal, invite, Freshness::Fresh).await?;
         let Inner { allowances, clock, profiles, .. } = &*self.inner;
         // Before the user is looked up, so that who has used the allowance up cannot go on trying ids.
         allowances.look(user, clock.now())?;
@@ -98,7 +106,7 @@ impl Chat {
             return Err(Error::UserNotFound);
         }
         let charged = allowances.add(user, &user_id);
-        let add = self.govern(id, user, Some(&user_id), action, |known, now| {
+        let add = self.govern(id, principal, invite, |known, now| {
             charged.charge(clock.now())?;
             let record = self.seat(known.target.as_deref(), id, &user_id, role, now);
             let added = EventKind::Participant(ParticipantEvent::Added {
@@ -117,7 +125,7 @@ impl Chat {
                 return Err(error);
             }
         };
-        answer(done.as_ref(), self.participant(id, &user_id).await)
+        self.admission(done, id, &user_id).await
     }
 
     /// Changes somebody's role.
@@ -133,7 +141,7 @@ impl Chat {
         role: ParticipantRole,
     ) -> Result<Participant> {
         self.enter(principal).await?;
-        let change = self.govern(id, &principal.user_id, Some(user_id), Action::ChangeRole { role }, |known, _| {
+        let change = self.govern(id, principal, Tried::upon(user_id, Action::ChangeRole { role }), |known, _| {
             let target = known.target.as_deref().ok_or(Error::Internal)?;
             match target.standing {
                 Standing::Active(previous) if previous != role => {
@@ -151,7 +159,7 @@ impl Chat {
             }
         });
         let done = change.await?;
-        answer(done.as_ref(), self.participant(id, user_id).await)
+        answer(done.as_ref(), self.seated(id, user_id).await)
     }
 
     /// Takes somebody out. They may join a public session again: removal is not a ban.
@@ -160,7 +168,7 @@ impl Chat {
     /// [`Denied`](Error::Denied) when the caller may not, or the person is not in the session or its owner.
     pub async fn remove_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
         self.enter(principal).await?;
-        self.govern(id, &principal.user_id, Some(user_id), Action::Remove, |known, _| {
+        self.govern(id, principal, Tried::upon(user_id, Action::Remove), |known, _| {
             let removed = EventKind::Participant(ParticipantEvent::Removed { user_id: user_id.clone() });
             dismiss(known, known.target.as_deref(), removed)
         })
@@ -186,8 +194,41 @@ impl Chat {
         only(self.each_participants(principal, &[asked]).await?)
     }
 
+    /// One participant of a session: a user who is in it, or was (then [`is_active`](Participant::is_active) is `false`).
+    /// E-mail addresses are shown as by [`participants`](Self::participants).
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session, and with
+    /// [`TargetNotParticipant`](Denial::TargetNotParticipant) when the user never was in it.
+    pub async fn participant(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        user_id: &UserId,
+        with_email: bool,
+    ) -> Result<Participant> {
+        self.enter(principal).await?;
+        let view = Tried::upon(user_id, Action::View);
+        let known = self.allowed(id, principal, view, Freshness::Fresh).await?;
+        let reader = known.actor.map_or(Standing::Stranger, |record| record.standing);
+        let record = known.target.filter(|record| record.standing != Standing::Stranger);
+        let record = record.ok_or(Error::Denied(Denial::TargetNotParticipant))?;
+        let (is_own, is_engaged) = (*user_id == principal.user_id, record.is_engaged);
+        let facts = AddressFacts { system_role: principal.system_role, reader, is_own, is_engaged };
+        let profile = self.inner.profiles.one(user_id).await?;
+        Ok(shown(&record, profile, with_email && may_see_address(&facts)))
+    }
+
+    /// What the answer to an admission just made shows.
+    async fn admission(&self, done: Option<Committed>, id: SessionId, user: &UserId) -> Result<Admission> {
+        let event = done.as_ref().and_then(|done| done.events.last()).ok_or(Error::Internal)?;
+        let cursor = event.cursor();
+        let participant = answer(done.as_ref(), self.seated(id, user).await)?;
+        Ok(Admission { participant, cursor })
+    }
+
     /// A participant as they are now, for the answer to a change just made.
-    async fn participant(&self, id: SessionId, user: &UserId) -> Result<Participant> {
+    async fn seated(&self, id: SessionId, user: &UserId) -> Result<Participant> {
         let known = self.known(id, user, None, Freshness::Fresh).await?;
         Ok(shown(&*known.actor.ok_or(Error::Internal)?, self.inner.profiles.one(user).await?, false))
     }

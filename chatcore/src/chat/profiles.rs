@@ -3,13 +3,14 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
+use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 
-use super::Chat;
+use super::{Chat, policy::Operation};
 use crate::{
+    clock::Clock,
     error::{Error, Result},
     identity::{LEEWAY, Principal, Said},
     model::{Profile, UserId},
@@ -22,10 +23,10 @@ use crate::{
 const KEPT: u64 = 20_000;
 
 /// How long another process' rename may stay unseen.
-pub(super) const FRESH_FOR: Duration = Duration::from_secs(5);
+pub(super) const FRESH_FOR: TimeDelta = TimeDelta::seconds(5);
 
 /// After how long a caller's profile is read again: another process may have written it meanwhile.
-const READ_AGAIN: Duration = Duration::from_secs(600);
+const READ_AGAIN: TimeDelta = TimeDelta::seconds(600);
 
 /// How often a profile is read again when somebody else has written it in between.
 const ATTEMPTS: usize = 100;
@@ -34,7 +35,9 @@ const ATTEMPTS: usize = 100;
 #[derive(Clone)]
 pub(super) struct Profiles {
     store: Arc<dyn ChatStore>,
-    recent: Cache<UserId, Profile>,
+    clock: Arc<dyn Clock>,
+    /// Each with the time at which it was read.
+    recent: Cache<UserId, (Profile, DateTime<Utc>)>,
     /// What the claims of each caller led to, so that a caller costs the store something once and not at every call.
     callers: Cache<UserId, Arc<Caller>>,
 }
@@ -43,7 +46,7 @@ pub(super) struct Profiles {
 struct Caller {
     /// As it is stored. A part that newer claims have confirmed since is as old as these.
     record: ProfileRecord,
-    read_at: Instant,
+    read_at: DateTime<Utc>,
 }
 
 /// Which part the newest claims make of a stored one; `None` where it stays as it is.
@@ -107,15 +110,24 @@ fn show_the_same(one: &ProfileRecord, other: &ProfileRecord) -> bool {
 }
 
 impl Profiles {
-    pub(super) fn new(store: Arc<dyn ChatStore>) -> Self {
-        let recent = Cache::builder().max_capacity(KEPT).time_to_live(FRESH_FOR).build();
-        let callers = Cache::builder().max_capacity(KEPT).time_to_live(READ_AGAIN).build();
-        Self { store, recent, callers }
+    pub(super) fn new(store: Arc<dyn ChatStore>, clock: Arc<dyn Clock>) -> Self {
+        let (recent, callers) = (Cache::new(KEPT), Cache::new(KEPT));
+        Self { store, clock, recent, callers }
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// A profile that was read a short while ago.
+    fn recent(&self, user: &UserId) -> Option<Profile> {
+        let (profile, read_at) = self.recent.get(user)?;
+        is_younger(read_at, self.now(), FRESH_FOR).then_some(profile)
     }
 
     /// Keeps what the claims of a caller say, where that is news.
     async fn see(&self, user: &UserId, said: Said) -> Result<()> {
-        let known = self.callers.get(user).filter(|caller| caller.read_at.elapsed() < READ_AGAIN);
+        let known = self.callers.get(user).filter(|caller| is_younger(caller.read_at, said.now, READ_AGAIN));
         if let Some(known) = &known {
             let Some(record) = updated(&known.record, &said) else { return Ok(()) };
             if show_the_same(&record, &known.record) {
@@ -126,7 +138,7 @@ impl Profiles {
             }
         }
         for _ in 0..ATTEMPTS {
-            let read_at = Instant::now();
+            let read_at = self.now();
             let key = stored::Profiles { user: user.clone() };
             let found = self.store.get(&key).await?;
             let version = found.as_ref().map(|found| found.version);
@@ -145,7 +157,7 @@ impl Profiles {
                     Err(error) => return Err(error.into()),
                 }
             }
-            self.recent.insert(user.clone(), record.profile());
+            self.recent.insert(user.clone(), (record.profile(), read_at));
             self.callers.insert(user.clone(), Arc::new(Caller { record, read_at }));
             return Ok(());
         }
@@ -153,7 +165,7 @@ impl Profiles {
         tracing::warn!(%user, "a profile could not be written; it is tried again later");
         let record = updated(&ProfileRecord::unknown(user.clone()), &said);
         let record = record.unwrap_or_else(|| ProfileRecord::unknown(user.clone()));
-        self.callers.insert(user.clone(), Arc::new(Caller { record, read_at: Instant::now() }));
+        self.callers.insert(user.clone(), Arc::new(Caller { record, read_at: self.now() }));
         Ok(())
     }
 
@@ -165,7 +177,7 @@ impl Profiles {
             if found.contains_key(user) || missing.contains(user) {
                 continue;
             }
-            match self.recent.get(user) {
+            match self.recent(user) {
                 Some(profile) => {
                     found.insert(user.clone(), profile);
                 }
@@ -175,19 +187,19 @@ impl Profiles {
         if missing.is_empty() {
             return Ok(found);
         }
-        let missing = Vec::from_iter(missing);
+        let (missing, read_at) = (Vec::from_iter(missing), self.now());
         let keys: Vec<_> = missing.iter().map(|user| stored::Profiles { user: user.clone() }).collect();
         let stored = self.store.get_all(&keys).await?;
         for (user, profile) in missing.into_iter().zip(stored) {
             let profile = profile.map_or_else(|| Profile::unknown(user.clone()), |found| found.value.profile());
-            self.recent.insert(user.clone(), profile.clone());
+            self.recent.insert(user.clone(), (profile.clone(), read_at));
             found.insert(user, profile);
         }
         Ok(found)
     }
 
     pub(super) async fn one(&self, user: &UserId) -> Result<Profile> {
-        if let Some(profile) = self.recent.get(user) {
+        if let Some(profile) = self.recent(user) {
             return Ok(profile);
         }
         let mut found = self.find(vec![user]).await?;
@@ -198,6 +210,11 @@ impl Profiles {
     pub(super) async fn knows(&self, user: &UserId) -> Result<bool> {
         Ok(self.store.get(&stored::Profiles { user: user.clone() }).await?.is_some())
     }
+}
+
+/// Whether something of that time is younger than an age. The clock may have been set back since; then it is not.
+pub(super) fn is_younger(made: DateTime<Utc>, now: DateTime<Utc>, age: TimeDelta) -> bool {
+    (TimeDelta::zero()..age).contains(&(now - made))
 }
 
 /// A profile as everybody may see it.
@@ -217,6 +234,7 @@ impl Chat {
     /// [`TokenExpired`](Error::TokenExpired) when the principal's time is over.
     pub async fn me(&self, principal: &Principal) -> Result<Profile> {
         self.enter(principal).await?;
+        self.permit(principal, Operation::ReadOwnProfile).await?;
         self.inner.profiles.one(&principal.user_id).await
     }
 

@@ -3,7 +3,12 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Chat, govern::Known, validate::Faults, view};
+use super::{
+    Chat,
+    govern::{Known, Tried},
+    validate::Faults,
+    view,
+};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -11,7 +16,6 @@ use crate::{
         ClientId, Content, EventKind, Message, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent,
         SessionId, SpeakerRole,
     },
-    permission::Action,
     store::{
         Change, ClientIdUse, ClientIds, Conflicting, Freshness, LogRange, ParticipantRecord, Participants, StoreError,
         TypedKey, Write, typed,
@@ -46,6 +50,38 @@ impl SendMessage {
     }
 }
 
+/// What the host says in a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostSystem {
+    /// What.
+    pub content: Content,
+    /// The host's own name for it, unique per principal and session, as for [`SendMessage::client_id`].
+    pub client_id: Option<ClientId>,
+}
+
+impl PostSystem {
+    /// A text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { content: Content::Text(text.into()), client_id: None }
+    }
+
+    /// The same with a client id.
+    #[must_use]
+    pub fn with_client_id(mut self, client_id: ClientId) -> Self {
+        self.client_id = Some(client_id);
+        self
+    }
+}
+
+/// By what right a message is sent.
+#[derive(Debug, Clone, Copy)]
+enum Right {
+    /// The sender may send.
+    Participant,
+    /// The host may post anywhere.
+    Host,
+}
+
 /// Tells whether two uses of a client id mean the same message.
 fn fingerprint(body: &MessageBody) -> Result<String> {
     let bytes = serde_json::to_vec(body).map_err(|_| Error::Internal)?;
@@ -53,10 +89,15 @@ fn fingerprint(body: &MessageBody) -> Result<String> {
 }
 
 /// The write that makes the sender engaged; `None` where the sender is already.
-fn engagement(known: &Known) -> Option<Write> {
-    let record = known.actor.as_deref().filter(|record| !record.is_engaged)?.clone();
-    let key = Participants { session: record.session_id, user: record.user_id.clone() };
-    Some(key.put(ParticipantRecord { is_engaged: true, ..record }))
+fn engagement(known: &Known, right: Right) -> Option<Write> {
+    match right {
+        Right::Participant => {
+            let record = known.actor.as_deref().filter(|record| !record.is_engaged)?.clone();
+            let key = Participants { session: record.session_id, user: record.user_id.clone() };
+            Some(key.put(ParticipantRecord { is_engaged: true, ..record }))
+        }
+        Right::Host => None,
+    }
 }
 
 impl Chat {
@@ -71,7 +112,52 @@ impl Chat {
         faults.message(&body, &self.inner.limits);
         faults.finish()?;
         self.enter(principal).await?;
+        self.say(principal, id, body, client_id, Right::Participant).await
+    }
 
+    /// Posts a message of the type [`System`](MessageType::System), in a session that exists and is not deleted. This is for
+    /// the host alone: no frontend offers it, and it asks neither the permission table nor the [`Policy`](super::Policy).
+    ///
+    /// The principal is the account in whose name the message stands. It need not be in the session. A host takes one with an
+    /// id that no user can have, like `Principal::new(UserId::new("system")?).with_name("System")`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) with
+    /// [`Hidden`](crate::permission::Denial::Hidden) when there is no such session, or it was deleted,
+    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
+    pub async fn post_system(&self, principal: &Principal, id: SessionId, post: PostSystem) -> Result<Message> {
+        let PostSystem { content, client_id } = post;
+        let mut faults = Faults::default();
+        faults.content(&content, &self.inner.limits);
+        faults.finish()?;
+        self.enter(principal).await?;
+        let body = MessageBody { role: SpeakerRole::System, message_type: MessageType::System, content };
+        self.say(principal, id, body, client_id, Right::Host).await
+    }
+
+    /// Facts on which a message may be sent.
+    async fn sendable(
+        &self,
+        id: SessionId,
+        principal: &Principal,
+        body: &MessageBody,
+        right: Right,
+        freshness: Freshness,
+    ) -> Result<Known> {
+        match right {
+            Right::Participant => self.allowed(id, principal, Tried::sending(body), freshness).await,
+            Right::Host => self.active(id, &principal.user_id, freshness).await,
+        }
+    }
+
+    async fn say(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        body: MessageBody,
+        client_id: Option<ClientId>,
+        right: Right,
+    ) -> Result<Message> {
         let user = &principal.user_id;
         let fingerprint = client_id.as_ref().map(|_| fingerprint(&body)).transpose()?;
         let claim = client_id.clone().map(|client_id| {
@@ -82,17 +168,17 @@ impl Chat {
         let sender = self.inner.profiles.one(user).await?;
         let (mut freshness, mut gate) = (Freshness::Cached, None);
         for _ in 0..self.inner.limits.commit_attempts {
-            let mut known = self.allowed(id, user, Action::Send, freshness).await?;
-            if gate.is_none() && engagement(&known).is_some() {
+            let mut known = self.sendable(id, principal, &body, right, freshness).await?;
+            if gate.is_none() && engagement(&known, right).is_some() {
                 // A change of a record makes others stale. So first messages wait for each other, as joins do.
                 gate = Some(self.inner.gates.pass(id).await);
-                known = self.allowed(id, user, Action::Send, Freshness::Fresh).await?;
+                known = self.sendable(id, principal, &body, right, Freshness::Fresh).await?;
             }
             let sent =
                 MessageEvent::Sent { body: body.clone(), client_id: client_id.clone(), status: MessageStatus::AsSent };
             let kind = EventKind::Message(sent);
             let event = NewEvent { actor: user.clone(), created_at: self.inner.clock.now(), kind };
-            let writes = engagement(&known).into_iter().chain(claim.clone()).collect();
+            let writes = engagement(&known, right).into_iter().chain(claim.clone()).collect();
             let change = Change::of(id, known.head.seq, vec![event], writes);
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
@@ -108,7 +194,7 @@ impl Chat {
                     if used.value.fingerprint.is_some() && used.value.fingerprint != fingerprint {
                         return Err(Error::ClientIdReused);
                     }
-                    return self.sent_before(principal, id, used.value.seq.unwrap_or(used.at)).await;
+                    return self.sent_before(principal, id, &body, right, used.value.seq.unwrap_or(used.at)).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -118,10 +204,17 @@ impl Chat {
     }
 
     /// The first result of a send that was tried again.
-    async fn sent_before(&self, principal: &Principal, session_id: SessionId, seq: u64) -> Result<Message> {
+    async fn sent_before(
+        &self,
+        principal: &Principal,
+        session_id: SessionId,
+        body: &MessageBody,
+        right: Right,
+        seq: u64,
+    ) -> Result<Message> {
         // The retry is authorised afresh: a cached permission is good for a commit, which notices when it no longer
         // holds, and not for showing what is there.
-        self.allowed(session_id, &principal.user_id, Action::Send, Freshness::Fresh).await?;
+        self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
         let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
         let event = found.iter().flatten().next().ok_or(Error::Internal)?;
         view::message(event, self.inner.profiles.one(&principal.user_id).await?).ok_or(Error::Internal)

@@ -7,6 +7,7 @@ use super::{
     batch::only,
     govern::{Plan, answer},
     lists::{self, put_participant, put_session},
+    policy::Operation,
     profiles,
     validate::Faults,
 };
@@ -18,7 +19,7 @@ use crate::{
         SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, Standing, UserId,
     },
     permission::Action,
-    store::{Change, Head, ParticipantRecord, StoreError},
+    store::{Change, Freshness, Head, ParticipantRecord, StoreError},
 };
 
 /// What a session is made with.
@@ -94,7 +95,7 @@ impl Chat {
         new: CreateSession,
         client_id: Option<&ClientId>,
     ) -> Result<SessionDetails> {
-        let CreateSession { title, description, session_type, max_participants } = new;
+        let CreateSession { title, description, session_type, max_participants } = new.clone();
         let limits = &self.inner.limits;
         let cap = max_participants.unwrap_or(limits.default_participants);
         let settings = SessionChanges {
@@ -107,6 +108,7 @@ impl Chat {
         faults.settings(&settings, limits);
         faults.finish()?;
         self.enter(principal).await?;
+        self.permit(principal, Operation::CreateSession(&new)).await?;
 
         let now = self.inner.clock.now();
         let id = match client_id {
@@ -180,6 +182,7 @@ impl Chat {
     ) -> Result<ListPage<SessionSummary, SessionId>> {
         let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
+        self.permit(principal, Operation::ListSessions).await?;
         let sessions = lists::sessions_of(&*self.inner.store, &principal.user_id, slice).await?;
         self.summaries(sessions, limit).await
     }
@@ -191,6 +194,7 @@ impl Chat {
     pub async fn public_sessions(&self, principal: &Principal, page: Page<SessionId>) -> Result<PublicSessionPage> {
         let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
+        self.permit(principal, Operation::ListPublicSessions).await?;
         let public = lists::joinable(&*self.inner.store, &principal.user_id, slice).await?;
         let ListPage { entries, next } = self.summaries(public.sessions, limit).await?;
         Ok(PublicSessionPage { sessions: entries, next, total: public.total })
@@ -220,7 +224,11 @@ impl Chat {
         faults.finish()?;
         self.enter(principal).await?;
         let action = Action::Update { session_type: changes.session_type, max_participants: changes.max_participants };
-        let update = self.govern(id, &principal.user_id, None, action, |known, now| {
+        if self.has_policy() {
+            // The answer shows the session. Once the change is made it is too late to refuse that.
+            self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+        }
+        let update = self.govern(id, principal, action, |known, now| {
             let mut session = known.session()?.clone();
             let changes = news(&changes, &session);
             if changes.is_empty() {
@@ -243,7 +251,7 @@ impl Chat {
     /// [`Denied`](Error::Denied) when the caller may not.
     pub async fn delete_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
         self.enter(principal).await?;
-        self.govern(id, &principal.user_id, None, Action::Delete, |known, now| {
+        self.govern(id, principal, Action::Delete, |known, now| {
             let session = Session { is_active: false, updated_at: now, ..known.session()?.clone() };
             Ok(Plan { events: vec![EventKind::Session(SessionEvent::Deleted)], writes: put_session(session).into() })
         })

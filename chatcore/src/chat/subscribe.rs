@@ -6,14 +6,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
-use tokio::{
-    sync::{broadcast, watch},
-    time::Instant,
-};
+use tokio::sync::{broadcast, watch};
 
 use super::{
     Chat,
@@ -22,6 +19,7 @@ use super::{
     view::{EventView, SignalView},
 };
 use crate::{
+    clock::Clock,
     error::{Error, Result},
     identity::Principal,
     model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, SessionId, Standing, UserId},
@@ -142,7 +140,7 @@ impl Chat {
     ) -> Result<Subscription> {
         let start = start.into();
         self.enter(principal).await?;
-        let known = self.allowed(id, &principal.user_id, Action::View, Freshness::Fresh).await?;
+        let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let head = known.head.cursor();
         let tail = self.inner.tails.tail(id, head).await?;
         let after = match start {
@@ -158,16 +156,14 @@ impl Chat {
                 tail.goes_on_from(after).await?
             }
         };
-        let left =
-            |end: chrono::DateTime<chrono::Utc>| (end - self.inner.clock.now()).to_std().unwrap_or(Duration::ZERO);
         let reader = Reader {
             user: principal.user_id.clone(),
             position: after,
             decided_at: head.seq,
             facts: known.facts(),
             permissions: self.inner.permissions.clone(),
-            // An end beyond what the clock can count is none.
-            deadline: principal.expires_at.and_then(|end| Instant::now().checked_add(left(end))),
+            clock: Arc::clone(&self.inner.clock),
+            expires_at: principal.expires_at,
             heads: tail.watch(),
             signals: tail.signals(),
             tail,
@@ -190,7 +186,8 @@ struct Reader {
     decided_at: Seq,
     facts: Facts,
     permissions: PermissionTable,
-    deadline: Option<Instant>,
+    clock: Arc<dyn Clock>,
+    expires_at: Option<DateTime<Utc>>,
     tail: Arc<Tail>,
     heads: watch::Receiver<Seq>,
     signals: broadcast::Receiver<Arc<SignalView>>,
@@ -206,7 +203,7 @@ impl Reader {
             if self.ended {
                 return None;
             }
-            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if self.expires_at.is_some_and(|end| end <= self.clock.now()) {
                 return self.end(Error::TokenExpired);
             }
             if let Some(view) = self.ready.pop_front() {
@@ -246,8 +243,8 @@ impl Reader {
     /// Waits for news, a signal, or the end of the token.
     async fn wait(&mut self) -> Option<Arc<SignalView>> {
         let deadline = async {
-            match self.deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
+            match self.expires_at {
+                Some(end) => self.clock.reaches(end).await,
                 None => std::future::pending().await,
             }
         };

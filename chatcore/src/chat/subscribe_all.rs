@@ -13,11 +13,12 @@ use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream, SelectAll},
 };
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::{
     Chat,
     inbox::{Arrival, Inbox, memberships},
+    policy::Operation,
     subscribe::{Delivery, Start, Subscription},
 };
 use crate::{
@@ -116,10 +117,10 @@ impl Chat {
             return Err(self.too_many_sessions());
         }
         self.enter(principal).await?;
+        self.permit(principal, Operation::FollowSessions).await?;
         // Listening begins before the look, so that nothing falls between.
         let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
-        let left =
-            |end: chrono::DateTime<chrono::Utc>| (end - self.inner.clock.now()).to_std().unwrap_or(Duration::ZERO);
+        inbox.listen().await;
         // An interval is neither empty nor endless.
         let every = self.inner.limits.membership_interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         let mut looks = interval_at(Instant::now() + every, every);
@@ -127,12 +128,12 @@ impl Chat {
         let mut feed = Feed {
             chat: self.clone(),
             principal: principal.clone(),
-            deadline: principal.expires_at.and_then(|end| Instant::now().checked_add(left(end))),
             inbox,
             looks,
             due: VecDeque::new(),
             streams: SelectAll::new(),
             streams_begun: 0,
+            deliveries: 0,
             followed: HashMap::new(),
             left_out: false,
             given_up: HashSet::new(),
@@ -191,6 +192,11 @@ impl Chat {
     }
 }
 
+/// Whether the caller may not view a session, and may do so later.
+const fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Denied(_) | Error::RefusedByHost(_))
+}
+
 /// What one of the streams brings, with the number of the stream; `None` at its end.
 type Part = (SessionId, u64, Option<Result<Delivery>>);
 
@@ -220,20 +226,21 @@ impl From<Arrival> for Due {
 struct Followed {
     /// The number of the stream: one that ends late says nothing about a newer one.
     number: u64,
-    /// When the stream brought something, or began.
-    active: Instant,
+    /// Which delivery of the feed it brought last, or began after.
+    active: u64,
 }
 
 struct Feed {
     chat: Chat,
     principal: Principal,
-    deadline: Option<Instant>,
     inbox: Inbox,
     /// When the refused sessions are looked at again.
     looks: Interval,
     due: VecDeque<Due>,
     streams: SelectAll<BoxStream<'static, Part>>,
     streams_begun: u64,
+    /// Counts what the streams brought and that they began: it tells which brought nothing for the longest time.
+    deliveries: u64,
     /// The sessions that have a stream.
     followed: HashMap<SessionId, Followed>,
     /// Whether there was no room for a session.
@@ -252,7 +259,7 @@ impl Feed {
             if self.ended {
                 return None;
             }
-            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if self.principal.expires_at.is_some_and(|end| end <= self.chat.inner.clock.now()) {
                 return self.end(Error::TokenExpired);
             }
             if let Some(delivery) = self.ready.pop_front() {
@@ -271,8 +278,8 @@ impl Feed {
                 continue;
             }
             let deadline = async {
-                match self.deadline {
-                    Some(deadline) => sleep_until(deadline).await,
+                match self.principal.expires_at {
+                    Some(end) => self.chat.inner.clock.reaches(end).await,
                     None => std::future::pending().await,
                 }
             };
@@ -282,7 +289,8 @@ impl Feed {
                     _ if self.followed.get(&id).is_none_or(|followed| followed.number != number) => {}
                     Some(Ok(delivery)) => {
                         if let Some(followed) = self.followed.get_mut(&id) {
-                            followed.active = Instant::now();
+                            self.deliveries += 1;
+                            followed.active = self.deliveries;
                         }
                         return Some(Ok(AllDelivery::Delivered(delivery)));
                     }
@@ -374,8 +382,9 @@ impl Feed {
                 let position = Position { session_id, cursor: subscription.after() };
                 self.ready.push_back(AllDelivery::Subscribed(position));
                 self.streams_begun += 1;
+                self.deliveries += 1;
                 let number = self.streams_begun;
-                self.followed.insert(session_id, Followed { number, active: Instant::now() });
+                self.followed.insert(session_id, Followed { number, active: self.deliveries });
                 self.refused.remove(&session_id);
                 self.given_up.remove(&session_id);
                 let parts = subscription.map(move |delivery| (session_id, number, Some(delivery)));
@@ -389,7 +398,7 @@ impl Feed {
     /// Gives up on one session; an error that concerns all of them is given back.
     fn fail(&mut self, session_id: SessionId, error: Error) -> Result<()> {
         match error {
-            Error::Denied(_) => {
+            Error::Denied(_) | Error::RefusedByHost(_) => {
                 self.refused.insert(session_id);
             }
             // An internal error is one log or record that cannot be read. The other sessions can be.
@@ -412,15 +421,16 @@ impl Feed {
             return Ok(());
         }
         // The right is looked at first: it costs less than the search for the event.
-        match self.chat.allowed(id, &self.principal.user_id, Action::View, Freshness::Fresh).await {
+        match self.chat.allowed(id, &self.principal, Action::View, Freshness::Fresh).await {
             Ok(_) => {}
             // Gone again meanwhile.
             Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => {
                 self.refused.remove(&id);
                 self.given_up.remove(&id);
+                self.inbox.left(id);
                 return Ok(());
             }
-            Err(Error::Denied(_)) if self.refused.contains(&id) => return Ok(()),
+            Err(error) if is_refusal(&error) && self.refused.contains(&id) => return Ok(()),
             Err(error) => return self.fail(id, error),
         }
         if !self.has_room().await? {
@@ -439,7 +449,10 @@ impl Feed {
             Err(error) => Err(error),
         };
         match subscription {
-            Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => Ok(()),
+            Err(Error::Denied(Denial::Hidden | Denial::NotParticipant)) => {
+                self.inbox.left(id);
+                Ok(())
+            }
             subscription => self.begin(id, subscription),
         }
     }
@@ -451,19 +464,19 @@ impl Feed {
             return Ok(true);
         }
         // Sessions that the caller is out of are about to end: their last events take no room.
-        let viewed = self.chat.viewable(&self.principal.user_id, self.followed.keys().copied()).await?;
+        let viewed = self.chat.still_viewable(&self.principal.user_id, self.followed.keys().copied()).await?;
         Ok(viewed.iter().filter(|viewed| viewed.is_ok()).count() < limit)
     }
 
     /// Follows the sessions that the caller may view again.
     async fn look_at_refused(&mut self) -> Result<()> {
         let refused: Vec<SessionId> = self.refused.iter().copied().collect();
-        let viewed = self.chat.viewable(&self.principal.user_id, refused.iter().copied()).await?;
+        let viewed = self.chat.still_viewable(&self.principal.user_id, refused.iter().copied()).await?;
         for (id, viewed) in refused.into_iter().zip(viewed) {
             match viewed {
                 Ok(_) => {
                     let subscription = self.chat.subscribe(&self.principal, id, Start::Now).await;
-                    if !matches!(subscription, Err(Error::Denied(_))) {
+                    if !subscription.as_ref().is_err_and(is_refusal) {
                         self.begin(id, subscription)?;
                     }
                 }

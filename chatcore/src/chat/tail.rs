@@ -25,7 +25,7 @@ use crate::{
     error::{Error, Result},
     limits::Limits,
     model::{Cursor, Epoch, Event, Seq, SessionId},
-    notify::{Hint, Notifier},
+    notify::{Hint, Notifier, Topic},
     store::{ChatStore, LogRange, StoreError},
 };
 
@@ -306,9 +306,9 @@ impl Tail {
                 return Ok(Vec::new());
             } else {
                 let missing = usize::try_from(ring.head.seq - position.seq).unwrap_or(usize::MAX);
-                let kept = ring.events.len().checked_sub(missing);
+                let (kept, now) = (ring.events.len().checked_sub(missing), self.shared.profiles.now());
                 // Names in it may have changed since; what the log gives has them anew.
-                if let Some(skip) = kept.filter(|skip| ring.events.get(*skip).is_some_and(|view| view.is_fresh())) {
+                if let Some(skip) = kept.filter(|skip| ring.events.get(*skip).is_some_and(|view| view.is_fresh(now))) {
                     return Ok(ring.events.iter().skip(skip).take(64).cloned().collect());
                 }
                 Some(ring.head.seq)
@@ -498,7 +498,7 @@ impl Tail {
 
     async fn heed(&self, hint: Hint, early: &mut Early) {
         // A notifier that mixes sessions up must not show one to the readers of another.
-        if hint.session_id() != self.session_id {
+        if hint.topic() != Topic::Session(self.session_id) {
             return;
         }
         let done = match hint {
@@ -507,6 +507,7 @@ impl Tail {
                 let _ = self.signals.send(Arc::new(view));
             }),
             Hint::Committed { session_id: _, head, events } => self.follow(head, events, early).await,
+            Hint::Arrived { .. } => Ok(()),
         };
         if let Err(error) = done {
             tracing::warn!(session = %self.session_id, %error, "could not follow a log; the poller tries again");
@@ -574,7 +575,7 @@ impl Shared {
 
     /// The hints of a session; none from a notifier that does not answer, which is then asked again.
     async fn hints(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
-        let listening = AssertUnwindSafe(async { self.notifier.listen(session_id).await }).catch_unwind();
+        let listening = AssertUnwindSafe(async { self.notifier.listen(session_id.into()).await }).catch_unwind();
         match timeout(LISTEN_WAIT, listening).await {
             Ok(Ok(hints)) => hints,
             Ok(Err(_)) => {

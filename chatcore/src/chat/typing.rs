@@ -18,7 +18,7 @@ impl Chat {
     pub async fn typing(&self, principal: &Principal, session_id: SessionId, is_typing: bool) -> Result<()> {
         self.enter(principal).await?;
         // Fresh, because nothing is committed that would notice an old permission.
-        self.allowed(session_id, &principal.user_id, Action::Send, Freshness::Fresh).await?;
+        self.allowed(session_id, principal, Action::Send, Freshness::Fresh).await?;
         let user_id = principal.user_id.clone();
         self.publish(Hint::Signal(Signal::Typing { session_id, user_id, is_typing })).await;
         Ok(())

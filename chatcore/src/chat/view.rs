@@ -3,8 +3,9 @@
 use std::{
     any::{Any, TypeId},
     sync::{Arc, OnceLock},
-    time::Instant,
 };
+
+use chrono::{DateTime, Utc};
 
 use super::profiles::{self, Profiles};
 use crate::{
@@ -37,7 +38,7 @@ pub struct EventView {
     pub actor: Profile,
     /// The user whom it is about, where that is not the actor.
     pub subject: Option<Profile>,
-    made: Instant,
+    made: DateTime<Utc>,
     encoded: [Kept; KEPT_ENCODINGS],
 }
 
@@ -69,8 +70,8 @@ impl EventView {
     }
 
     /// Whether the names in it are as fresh as any that are looked up.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.made.elapsed() < profiles::FRESH_FOR
+    pub(super) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        profiles::is_younger(self.made, now, profiles::FRESH_FOR)
     }
 
     /// Roughly how many bytes it takes, with its encoding.
@@ -115,11 +116,12 @@ pub(super) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<S
 /// Events with names. E-mail addresses stay out: what is broadcast must suit every reader.
 pub(super) async fn views(profiles: &Profiles, events: Vec<Arc<Event>>) -> Result<Vec<Arc<EventView>>> {
     let users = events.iter().flat_map(|event| std::iter::once(&event.actor).chain(event.subject()));
+    let made = profiles.now();
     let found = profiles.find(users.collect()).await?;
     let public = |user: &UserId| profiles::public(profiles::of(&found, user));
     let view = |event: Arc<Event>| {
         let (actor, subject) = (public(&event.actor), event.subject().map(public));
-        Arc::new(EventView { event, actor, subject, made: Instant::now(), encoded: Default::default() })
+        Arc::new(EventView { event, actor, subject, made, encoded: Default::default() })
     };
     Ok(events.into_iter().map(view).collect())
 }

@@ -1,14 +1,15 @@
 //! JSON Web Tokens (RFC 7519) signed with HS256.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::{Authenticator, Principal, SystemRole, principal::LEEWAY, received::Received};
 use crate::{
+    clock::{Clock, SystemClock},
     error::{Error, Result},
     model::UserId,
 };
@@ -52,9 +53,6 @@ pub struct Claims {
     /// For whom it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aud: Option<Audience>,
-    /// Which login it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sid: Option<String>,
 }
 
 /// One audience or several (RFC 7519, section 4.1.3).
@@ -82,6 +80,7 @@ pub enum Audience {
 /// - **Display claims** (`name`, `preferred_username`, `email`, `picture`) are text. A number is taken as its digits, and
 ///   any other value as absent.
 pub struct JwtAuthenticator {
+    clock: Arc<dyn Clock>,
     keys: Vec<(Option<String>, DecodingKey)>,
     validation: Validation,
 }
@@ -110,7 +109,8 @@ impl JwtAuthenticator {
         validation.validate_nbf = false;
         // Without an audience of ours, tokens made for another service must not be taken.
         validation.validate_aud = true;
-        Ok(Self { keys: vec![(None, DecodingKey::from_secret(checked(secret)?))], validation })
+        let keys = vec![(None, DecodingKey::from_secret(checked(secret)?))];
+        Ok(Self { clock: Arc::new(SystemClock), keys, validation })
     }
 
     /// Also accepts tokens signed with this secret: for the time in which an old secret gives way to a new one. From then
@@ -122,6 +122,13 @@ impl JwtAuthenticator {
     pub fn and_secret(mut self, kid: Option<&str>, secret: &[u8]) -> Result<Self, WeakSecret> {
         self.keys.push((kid.map(str::to_owned), DecodingKey::from_secret(checked(secret)?)));
         Ok(self)
+    }
+
+    /// Takes the time from this, as [`ChatBuilder::clock`](crate::ChatBuilder::clock) does. Default: [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
     }
 
     /// Requires `iss` to be this.
@@ -175,9 +182,8 @@ fn is_access_token(typ: &str) -> bool {
 #[async_trait]
 impl Authenticator for JwtAuthenticator {
     async fn authenticate(&self, token: &str) -> Result<Principal> {
-        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, sid, .. } =
-            self.received(token)?;
-        let now = Utc::now();
+        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, .. } = self.received(token)?;
+        let now = self.clock.now();
         if nbf.is_some_and(|nbf| nbf.0 > now + LEEWAY) {
             return Err(Error::TokenInvalid);
         }
@@ -197,7 +203,6 @@ impl Authenticator for JwtAuthenticator {
             email,
             picture,
             system_role: SystemRole::User,
-            login_id: sid,
             issued_at: iat.map_or(DateTime::UNIX_EPOCH, |iat| iat.0),
             // A stream ends when its token does. A token that is shown within the leeway is good until that is over, or
             // the use cases would refuse what was accepted here.
@@ -208,6 +213,7 @@ impl Authenticator for JwtAuthenticator {
 
 /// Makes tokens that a [`JwtAuthenticator`] with the same secret accepts.
 pub struct JwtIssuer {
+    clock: Arc<dyn Clock>,
     key: EncodingKey,
 }
 
@@ -223,7 +229,14 @@ impl JwtIssuer {
     /// # Errors
     /// [`WeakSecret`] when it has fewer than [`MIN_SECRET_BYTES`] bytes.
     pub fn hs256(secret: &[u8]) -> Result<Self, WeakSecret> {
-        Ok(Self { key: EncodingKey::from_secret(checked(secret)?) })
+        Ok(Self { clock: Arc::new(SystemClock), key: EncodingKey::from_secret(checked(secret)?) })
+    }
+
+    /// Takes the time from this. Default: [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
     }
 
     /// A token with these claims, made now and good for `lifetime`.
@@ -231,7 +244,7 @@ impl JwtIssuer {
     /// # Errors
     /// [`Error::Internal`] when signing fails.
     pub fn issue(&self, claims: Claims, lifetime: Duration) -> Result<String> {
-        let now = Utc::now().timestamp();
+        let now = self.clock.now().timestamp();
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         let claims = Claims { exp: now.saturating_add(lifetime), iat: Some(now), ..claims };
         self.sign(&claims)

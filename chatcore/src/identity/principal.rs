@@ -10,13 +10,17 @@ use crate::model::{
 /// How far the clocks of two machines may be apart. What is this little ahead of our clock counts as now.
 pub(crate) const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
-/// What somebody is in the whole system, apart from any session.
+/// What somebody is in the whole system, apart from any session. Only the host gives it: it sets
+/// [`Principal::system_role`], and no claim of a token does.
+///
+/// It decides one thing: whether the e-mail addresses of a session's participants are shown
+/// ([`may_see_address`](crate::permission::may_see_address)). It admits nobody to a session and allows no action there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SystemRole {
-    /// Anybody.
+    /// Anybody: sees the addresses that their part in a session shows.
     #[default]
     User,
-    /// Runs the system.
+    /// Runs the system: sees the e-mail address of every participant of the sessions that they may view.
     Admin,
 }
 
@@ -38,10 +42,8 @@ pub struct Principal {
     pub email: Option<String>,
     /// An address of a picture.
     pub picture: Option<String>,
-    /// What they are in the whole system.
+    /// What they are in the whole system. An [`Authenticator`](crate::Authenticator) of the host's own may set it.
     pub system_role: SystemRole,
-    /// Which login this is, where the host tells them apart.
-    pub login_id: Option<String>,
     /// As of when the display claims hold. The Unix epoch stands for a time that is not known; that and a time in the
     /// future count as now.
     pub issued_at: DateTime<Utc>,
@@ -60,7 +62,6 @@ impl Principal {
             email: None,
             picture: None,
             system_role: SystemRole::User,
-            login_id: None,
             issued_at: Utc::now(),
             expires_at: None,
         }

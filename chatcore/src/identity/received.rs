@@ -23,8 +23,6 @@ pub(super) struct Received {
     pub(super) email: Option<String>,
     #[serde(default, deserialize_with = "shown")]
     pub(super) picture: Option<String>,
-    #[serde(default, deserialize_with = "login")]
-    pub(super) sid: Option<String>,
     /// Checked by the library where one of ours is configured. Here, what is no issuer or no audience is refused.
     #[serde(default, rename = "iss")]
     _iss: Option<String>,
@@ -72,12 +70,4 @@ fn text(value: Value) -> Option<String> {
 /// A claim that is only shown: whatever is no text says nothing, and makes no token invalid.
 fn shown<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Value::deserialize(deserializer).map(text)
-}
-
-/// The login: what cannot be read must not pass for a token without one.
-fn login<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        value => text(value).map(Some).ok_or_else(|| D::Error::custom("the login is no text")),
-    }
 }

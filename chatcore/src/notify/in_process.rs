@@ -9,8 +9,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use tokio::sync::broadcast;
 
-use super::{Hint, Notifier};
-use crate::model::SessionId;
+use super::{Hint, Notifier, Topic};
 
 /// Hints that wait for a listener; one who is further behind misses some and reads the log instead.
 const WAITING: usize = 256;
@@ -18,7 +17,7 @@ const WAITING: usize = 256;
 /// Carries hints within this process. Clones share their listeners.
 #[derive(Debug, Clone, Default)]
 pub struct InProcessNotifier {
-    listeners: Arc<Mutex<HashMap<SessionId, broadcast::Sender<Hint>>>>,
+    listeners: Arc<Mutex<HashMap<Topic, broadcast::Sender<Hint>>>>,
 }
 
 impl InProcessNotifier {
@@ -28,15 +27,15 @@ impl InProcessNotifier {
         Self::default()
     }
 
-    fn listeners(&self) -> MutexGuard<'_, HashMap<SessionId, broadcast::Sender<Hint>>> {
+    fn listeners(&self) -> MutexGuard<'_, HashMap<Topic, broadcast::Sender<Hint>>> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Takes the session's channel away when its last listener goes.
+/// Takes the topic's channel away when its last listener goes.
 struct Listening {
     notifier: InProcessNotifier,
-    session_id: SessionId,
+    topic: Topic,
     hints: Option<broadcast::Receiver<Hint>>,
 }
 
@@ -44,8 +43,8 @@ impl Drop for Listening {
     fn drop(&mut self) {
         let mut listeners = self.notifier.listeners();
         self.hints = None;
-        if listeners.get(&self.session_id).is_some_and(|sender| sender.receiver_count() == 0) {
-            listeners.remove(&self.session_id);
+        if listeners.get(&self.topic).is_some_and(|sender| sender.receiver_count() == 0) {
+            listeners.remove(&self.topic);
         }
     }
 }
@@ -53,19 +52,19 @@ impl Drop for Listening {
 #[async_trait]
 impl Notifier for InProcessNotifier {
     async fn publish(&self, hint: Hint) {
-        let sender = self.listeners().get(&hint.session_id()).cloned();
+        let sender = self.listeners().get(&hint.topic()).cloned();
         if let Some(sender) = sender {
             // An error means that the last listener has just gone.
             let _ = sender.send(hint);
         }
     }
 
-    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
         let hints = {
             let mut listeners = self.listeners();
-            listeners.entry(session_id).or_insert_with(|| broadcast::channel(WAITING).0).subscribe()
+            listeners.entry(topic.clone()).or_insert_with(|| broadcast::channel(WAITING).0).subscribe()
         };
-        let listening = Listening { notifier: self.clone(), session_id, hints: Some(hints) };
+        let listening = Listening { notifier: self.clone(), topic, hints: Some(hints) };
         stream::unfold(listening, |mut listening| async move {
             let hints = listening.hints.as_mut()?;
             loop {
@@ -83,17 +82,17 @@ impl Notifier for InProcessNotifier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Signal, UserId};
+    use crate::model::{SessionId, Signal, UserId};
 
     #[tokio::test]
-    async fn listeners_hear_their_session_and_leave_nothing_behind() {
+    async fn listeners_hear_their_topic_and_leave_nothing_behind() {
         let notifier = InProcessNotifier::new();
         let (here, there) = (SessionId(uuid::Uuid::from_u128(1)), SessionId(uuid::Uuid::from_u128(2)));
         let hint = |session_id| {
             let user_id = UserId::new("u").unwrap();
             Hint::Signal(Signal::Typing { session_id, user_id, is_typing: true })
         };
-        let mut hints = notifier.listen(here).await;
+        let mut hints = notifier.listen(here.into()).await;
         notifier.publish(hint(there)).await;
         notifier.publish(hint(here)).await;
         assert_eq!(hints.next().await, Some(hint(here)));

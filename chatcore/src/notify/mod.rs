@@ -11,9 +11,24 @@ use futures_util::stream::BoxStream;
 
 pub use in_process::InProcessNotifier;
 
-use crate::model::{Event, Seq, SessionId, Signal};
+use crate::model::{Event, Seq, SessionId, Signal, UserId};
 
-/// What readers of a session are told.
+/// For which readers a hint is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// The readers of a session.
+    Session(SessionId),
+    /// The streams of all sessions of a user.
+    User(UserId),
+}
+
+impl From<SessionId> for Topic {
+    fn from(session_id: SessionId) -> Self {
+        Self::Session(session_id)
+    }
+}
+
+/// What readers are told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Hint {
     /// The log grew.
@@ -27,15 +42,26 @@ pub enum Hint {
     },
     /// A signal. It exists only as a hint.
     Signal(Signal),
+    /// A user came into a session. The streams of all sessions of that user follow it at once. A hint that is lost costs them
+    /// up to [`Limits::membership_interval`](crate::Limits::membership_interval).
+    Arrived {
+        /// Who came.
+        user_id: UserId,
+        /// Into which session.
+        session_id: SessionId,
+        /// Whether the user made or joined it. Otherwise somebody else added the user.
+        is_own: bool,
+    },
 }
 
 impl Hint {
-    /// The session whose readers are meant.
+    /// For which readers it is.
     #[must_use]
-    pub const fn session_id(&self) -> SessionId {
+    pub fn topic(&self) -> Topic {
         match self {
-            Self::Committed { session_id, .. } => *session_id,
-            Self::Signal(signal) => signal.session_id(),
+            Self::Committed { session_id, .. } => Topic::Session(*session_id),
+            Self::Signal(signal) => Topic::Session(signal.session_id()),
+            Self::Arrived { user_id, .. } => Topic::User(user_id.clone()),
         }
     }
 }
@@ -43,7 +69,7 @@ impl Hint {
 /// Carries hints.
 ///
 /// # Contract
-/// **A hint comes back.** A stream that [`listen`](Self::listen) gave gets each hint of its session that is published
+/// **A hint comes back.** A stream that [`listen`](Self::listen) gave gets each hint of its [topic](Hint::topic) that is published
 /// after the stream was made: a hint that this same notifier publishes, and a hint from another process that the
 /// notifier reaches. That holds for events and for signals. Readers in the same process have no other source: without
 /// their own process' hints they wait for the next poll ([`Limits::poll_interval`](crate::Limits::poll_interval)), and
@@ -61,12 +87,23 @@ impl Hint {
 /// **No waiting.** Publishing must not wait for readers, and its failure is the notifier's own business: the notifier
 /// logs the failure and goes on. A stream may end, and the chat then asks for another one.
 ///
-/// `conformance` (feature `conformance`) has a test of the first two.
+/// [`notifier_conformance!`](crate::notifier_conformance) (feature `conformance`) tests all of it but other processes.
 #[async_trait]
 pub trait Notifier: Send + Sync + 'static {
-    /// Hands a hint to every stream of its session, in this process and in others.
+    /// Hands a hint to every stream of its topic, in this process and in others.
     async fn publish(&self, hint: Hint);
 
-    /// The hints of one session that are published from now on, by this process or by another one.
-    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint>;
+    /// The hints of one topic that are published from now on, by this process or by another one.
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint>;
+}
+
+#[async_trait]
+impl<N: Notifier + ?Sized> Notifier for Arc<N> {
+    async fn publish(&self, hint: Hint) {
+        (**self).publish(hint).await;
+    }
+
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
+        (**self).listen(topic).await
+    }
 }

@@ -1,7 +1,7 @@
 //! The trait behind which everything durable lives, and the in-memory implementation.
 
 mod change;
-#[cfg(feature = "conformance")]
+#[cfg(any())]
 pub mod conformance;
 mod error;
 mod ext;

@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use chatcore::{
-    Chat, ChatStore, Clock, Error, MemoryStore, Principal, StoreError,
+    Chat, ChatStore, Error, MemoryStore, Principal, StoreError,
     chat::{CreateSession, EventView, SendMessage, Subscription},
     model::{Content, Event, Message, Seq, Session, SessionDetails, SessionId, SessionType, UserId},
     permission::Denial,
@@ -22,9 +22,7 @@ use chatcore::{
         PublicSessions, SessionFacts, Slice,
     },
 };
-use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
-use uuid::Uuid;
 
 pub(crate) fn user_id(name: &str) -> UserId {
     UserId::new(name).unwrap()
@@ -89,30 +87,6 @@ pub(crate) async fn take(events: &mut Subscription, count: usize) -> Vec<Arc<Eve
 
 pub(crate) fn seqs(events: &[Arc<EventView>]) -> Vec<Seq> {
     events.iter().map(|view| view.event.seq).collect()
-}
-
-/// A clock that stands still until it is moved.
-#[derive(Clone)]
-pub(crate) struct StoppedClock(Arc<Mutex<DateTime<Utc>>>);
-
-impl StoppedClock {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())))
-    }
-
-    pub(crate) fn advance(&self, by: TimeDelta) {
-        *self.0.lock().unwrap() += by;
-    }
-}
-
-impl Clock for StoppedClock {
-    fn now(&self) -> DateTime<Utc> {
-        *self.0.lock().unwrap()
-    }
-
-    fn new_id(&self) -> Uuid {
-        Uuid::now_v7()
-    }
 }
 
 /// The in-memory store, which can be made to fail or to forget, and counts how often it is read.

@@ -207,7 +207,7 @@ async fn outer(chat: &Chat, who: &Principal, ids: &[SessionId]) -> Vec<Result<us
 
 #[tokio::test]
 async fn what_concerns_all_of_it_is_said_once() {
-    let (store, clock) = (Breakable::default(), StoppedClock::new());
+    let (store, clock) = (Breakable::default(), TestClock::default());
     let limits = Limits { batch_max: 3, ..Limits::default() };
     let chat = Chat::builder(store.clone()).clock(clock.clone()).limits(limits).build();
     let alice = user("alice");

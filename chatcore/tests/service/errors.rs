@@ -24,7 +24,7 @@ async fn a_hidden_session_answers_like_one_that_never_was() {
 
 #[tokio::test]
 async fn who_has_expired_can_do_nothing() {
-    let clock = StoppedClock::new();
+    let clock = TestClock::default();
     let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
     let alice = user("alice");
     let id = room(&chat, &alice, &[]).await;

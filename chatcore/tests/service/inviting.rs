@@ -68,11 +68,11 @@ async fn by_default_one_inviter_cannot_add_a_user_to_session_after_session() {
 
 /// A chat whose clock stands still, with these limits on adding: per inviter, per invited user, per pair. One more is allowed
 /// after an hour.
-fn limited(rates: [Option<u32>; 3]) -> (Chat, StoppedClock) {
+fn limited(rates: [Option<u32>; 3]) -> (Chat, TestClock) {
     let [adds_per_inviter, adds_per_invited, adds_per_pair] =
         rates.map(|at_once| at_once.map(|at_once| Rate::new(at_once, std::time::Duration::from_secs(3_600))));
     let limits = Limits { adds_per_inviter, adds_per_invited, adds_per_pair, ..Limits::default() };
-    let clock = StoppedClock::new();
+    let clock = TestClock::default();
     (Chat::builder(MemoryStore::new()).limits(limits).clock(clock.clone()).build(), clock)
 }
 

@@ -6,7 +6,7 @@ use super::*;
 async fn joining_makes_a_member() {
     let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob").with_name("Bob"));
     let id = session(&chat, &alice, SessionType::Public).await;
-    let joined = chat.join(&bob, id).await.unwrap();
+    let joined = chat.join(&bob, id).await.unwrap().participant;
     assert_eq!((joined.session_id, joined.role, joined.is_active), (id, MEMBER, true));
     assert_eq!((joined.profile.user_id.as_str(), joined.profile.name.as_str()), ("bob", "Bob"));
     assert_eq!(joined.joined_at, joined.created_at);
@@ -97,7 +97,7 @@ async fn who_comes_back_gets_the_lower_of_member_and_what_they_were() {
                 chat.leave(&bob, id).await.unwrap();
             }
             assert_eq!(role_of(&chat, &alice, id, "bob").await, None);
-            let again = chat.join(&bob, id).await.unwrap();
+            let again = chat.join(&bob, id).await.unwrap().participant;
             assert_eq!(again.role, back, "was {last}");
             assert!(again.id > first.id, "a new stay");
             assert_eq!(again.created_at, first.created_at, "of the same person");
@@ -111,7 +111,7 @@ async fn who_is_invited_back_gets_what_the_invitation_says() {
     let id = room(&chat, &alice, &[&bob]).await;
     chat.change_role(&alice, id, &bob.user_id, VIEWER).await.unwrap();
     chat.leave(&bob, id).await.unwrap();
-    assert_eq!(chat.add_participant(&alice, id, add("bob", Some(ADMIN))).await.unwrap().role, ADMIN);
+    assert_eq!(chat.add_participant(&alice, id, add("bob", Some(ADMIN))).await.unwrap().participant.role, ADMIN);
 }
 
 #[tokio::test]

@@ -126,7 +126,7 @@ async fn a_session_tells_whether_it_has_more_participants_than_it_came_with() {
     let first = chat.session(&alice, id).await.unwrap().first_participants();
     assert_eq!(first, chat.participants(&alice, id, Page::FIRST, false).await.unwrap());
     assert_eq!((first.len(), first.next), (50, None));
-    let last = chat.join(&user("user 50"), id).await.unwrap().id;
+    let last = chat.join(&user("user 50"), id).await.unwrap().participant.id;
     let first = chat.session(&alice, id).await.unwrap().first_participants();
     assert_eq!(first, chat.participants(&alice, id, Page::FIRST, false).await.unwrap());
     let rest = chat.participants(&alice, id, Page::after(first.next.unwrap()), false).await.unwrap();

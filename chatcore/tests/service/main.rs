@@ -17,14 +17,16 @@ mod kit;
 mod lists;
 mod managing;
 mod messages;
+mod participant;
 mod people;
 mod retries;
 mod sessions;
+mod system;
 
 use std::sync::{Arc, atomic::Ordering};
 
 use chatcore::{
-    Chat, Code, Error, Limits, MemoryStore, Principal, Rate,
+    Chat, Code, Error, Limits, MemoryStore, Principal, Rate, TestClock,
     chat::{AddParticipant, CreateSession, ParticipantsOf, SendMessage, UpdateSession},
     identity::SystemRole,
     model::{
@@ -35,7 +37,7 @@ use chatcore::{
     store::{Change, ChatStore, StoreError},
 };
 use chrono::{TimeDelta, Utc};
-use kit::{Breakable, StoppedClock, assert_denied, id_of, room, say, session, text_of, user, user_id};
+use kit::{Breakable, assert_denied, id_of, room, say, session, text_of, user, user_id};
 
 const OWNER: ParticipantRole = ParticipantRole::Owner;
 const ADMIN: ParticipantRole = ParticipantRole::Admin;

@@ -7,12 +7,12 @@ async fn owners_and_admins_bring_people_in() {
     let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
     let id = session(&chat, &alice, SessionType::InviteOnly).await;
     chat.me(&bob).await.unwrap();
-    let added = chat.add_participant(&alice, id, add("bob", None)).await.unwrap();
+    let added = chat.add_participant(&alice, id, add("bob", None)).await.unwrap().participant;
     assert_eq!((added.role, added.is_active, added.profile.user_id.as_str()), (MEMBER, true, "bob"));
     chat.change_role(&alice, id, &bob.user_id, ADMIN).await.unwrap();
     for (name, role) in [("carol", ADMIN), ("dave", MEMBER), ("erin", VIEWER)] {
         chat.me(&user(name)).await.unwrap();
-        assert_eq!(chat.add_participant(&bob, id, add(name, Some(role))).await.unwrap().role, role);
+        assert_eq!(chat.add_participant(&bob, id, add(name, Some(role))).await.unwrap().participant.role, role);
     }
     let expected = [("alice", OWNER), ("bob", ADMIN), ("carol", ADMIN), ("dave", MEMBER), ("erin", VIEWER)];
     assert_eq!(roles(&chat, &alice, id).await, expected.map(|(name, role)| (name.to_owned(), role)));

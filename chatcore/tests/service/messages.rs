@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_message_is_answered_as_it_is_shown() {
-    let clock = StoppedClock::new();
+    let clock = TestClock::default();
     let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
     let (mut alice, bob) = (user("alice").with_name("Alice"), user("bob"));
     alice.email = Some("alice@example.com".to_owned());
@@ -39,14 +39,14 @@ async fn what_is_no_message_is_not_found_as_one() {
 
 #[tokio::test]
 async fn time_never_runs_backwards_inside_of_a_session() {
-    let clock = StoppedClock::new();
+    let clock = TestClock::default();
     let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[]).await;
     let first = say(&chat, &alice, id, "one").await;
     clock.advance(TimeDelta::minutes(-5));
     assert_eq!(say(&chat, &alice, id, "two").await.created_at, first.created_at);
-    assert_eq!(chat.join(&bob, id).await.unwrap().joined_at, first.created_at);
+    assert_eq!(chat.join(&bob, id).await.unwrap().participant.joined_at, first.created_at);
     let updated = chat.update_session(&alice, id, titled("New")).await.unwrap();
     assert_eq!(updated.summary.session.updated_at, first.created_at);
 }

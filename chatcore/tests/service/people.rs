@@ -28,12 +28,12 @@ async fn addresses_are_shown_to_managers_and_oneself_when_asked_for() {
     assert_eq!(chat.me(&carol).await.unwrap().email, Some(all[2].clone()));
     // Nowhere else.
     chat.leave(&dave, id).await.unwrap();
-    let mut people = vec![chat.join(&dave, id).await.unwrap()];
+    let mut people = vec![chat.join(&dave, id).await.unwrap().participant];
     people.push(chat.change_role(&alice, id, &carol.user_id, VIEWER).await.unwrap());
     people.extend(chat.session(&alice, id).await.unwrap().participants);
     people.extend(chat.create_session(&alice, CreateSession::titled("Other")).await.unwrap().participants);
     chat.remove_participant(&alice, id, &carol.user_id).await.unwrap();
-    people.push(chat.add_participant(&alice, id, add("carol", None)).await.unwrap());
+    people.push(chat.add_participant(&alice, id, add("carol", None)).await.unwrap().participant);
     assert!(people.iter().all(|one| one.profile.email.is_none()), "{people:?}");
 }
 

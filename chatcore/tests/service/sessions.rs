@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_session_needs_only_a_title() {
-    let clock = StoppedClock::new();
+    let clock = TestClock::default();
     let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
     let alice = user("alice").with_name("Alice");
     let made = chat.create_session(&alice, CreateSession::titled("A title")).await.unwrap();
@@ -119,7 +119,7 @@ async fn everything_that_is_wrong_is_told_at_once() {
 
 #[tokio::test]
 async fn an_update_changes_what_it_names_and_nothing_else() {
-    let clock = StoppedClock::new();
+    let clock = TestClock::default();
     let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
     let alice = user("alice");
     let new = CreateSession {
@@ -145,7 +145,7 @@ async fn an_update_changes_what_it_names_and_nothing_else() {
 
 #[tokio::test]
 async fn an_update_that_changes_nothing_is_no_event() {
-    let clock = StoppedClock::new();
+    let clock = TestClock::default();
     let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
     let alice = user("alice");
     let before = chat.create_session(&alice, CreateSession::titled("Same")).await.unwrap();

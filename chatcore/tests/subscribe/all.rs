@@ -1,8 +1,10 @@
 //! The stream of all of a user's sessions.
 
+use std::collections::HashMap;
+
 use chatcore::chat::{AddParticipant, AllDelivery, AllSubscription, CreateSession, Position};
 
-use super::*;
+use super::{notifiers::Bent, *};
 
 async fn part(stream: &mut AllSubscription) -> AllDelivery {
     in_time(stream.next()).await.expect("the stream ended").expect("the stream failed")
@@ -250,6 +252,88 @@ async fn the_search_for_sessions_come_into_elsewhere_runs_once_for_all_streams()
     assert_eq!(store.reads.load(Ordering::SeqCst), before);
 }
 
+/// Two chats on one store and one notifier, as two processes on one bus, which never search and never poll.
+fn on_one_bus(bus: &(impl Notifier + Clone)) -> (Chat, Chat) {
+    let never = Duration::from_secs(80_000);
+    let limits = Limits { membership_interval: never, poll_interval: never, ..Limits::default() };
+    let store = Arc::new(MemoryStore::new());
+    let chat = || Chat::builder(Arc::clone(&store)).notifier(bus.clone()).limits(limits.clone()).build();
+    (chat(), chat())
+}
+
+#[tokio::test]
+async fn a_hint_tells_at_once_of_a_session_that_another_process_brought_the_user_into() {
+    let (here, there) = on_one_bus(&InProcessNotifier::new());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let mut streams = [here.subscribe_all(&bob, &[]).await.unwrap(), here.subscribe_all(&bob, &[]).await.unwrap()];
+    let joined = room(&there, &alice, &[&bob]).await;
+    let added = session(&there, &alice, SessionType::InviteOnly).await;
+    let made = session(&there, &bob, SessionType::Private).await;
+    let add = AddParticipant { user_id: bob.user_id.clone(), role: None };
+    let admission = there.add_participant(&alice, added, add.clone()).await.unwrap();
+    for all in &mut streams {
+        let mut told = HashMap::new();
+        while told.len() < 3 {
+            match part(all).await {
+                AllDelivery::Subscribed(position) => drop(told.insert(position.session_id, position.cursor.seq)),
+                AllDelivery::Delivered(Delivery::Event(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(told, HashMap::from([(joined, 1), (made, 0), (added, admission.cursor.seq - 1)]));
+    }
+    // Also a session that the user was in before.
+    there.remove_participant(&alice, added, &bob.user_id).await.unwrap();
+    let gone = async |all: &mut AllSubscription| {
+        while !matches!(event(all).await.2, EventKind::ParticipantRemoved { .. }) {}
+    };
+    gone(&mut streams[0]).await;
+    there.add_participant(&alice, added, add).await.unwrap();
+    assert_eq!(announced(&mut streams[0]).await.0, added);
+}
+
+#[tokio::test]
+async fn a_hint_about_another_user_or_a_session_without_the_user_tells_nothing() {
+    let bus = InProcessNotifier::new();
+    let (here, there) = on_one_bus(&bus);
+    let (alice, bob) = (user("alice"), user("bob"));
+    let mut all = here.subscribe_all(&bob, &[]).await.unwrap();
+    let hidden = session(&there, &alice, SessionType::InviteOnly).await;
+    there.me(&bob).await.unwrap();
+    for session_id in [hidden, SessionId(uuid::Uuid::from_u128(9))] {
+        bus.publish(Hint::Arrived { user_id: bob.user_id.clone(), session_id, is_own: false }).await;
+    }
+    let id = room(&there, &alice, &[&bob]).await;
+    assert_eq!(announced(&mut all).await, (id, 1), "the first thing that is told");
+    // A false hint does not stand in the way of a true one.
+    assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
+    let add = AddParticipant { user_id: bob.user_id.clone(), role: None };
+    there.add_participant(&alice, hidden, add).await.unwrap();
+    assert_eq!(announced(&mut all).await, (hidden, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_and_doubled_hints_about_a_user_cost_latency_only() {
+    for copies in [0, 2] {
+        let store = Arc::new(MemoryStore::new());
+        let bus = Arc::new(Bent::new(move |_, hint| match hint {
+            Hint::Arrived { .. } => vec![hint; copies],
+            Hint::Committed { .. } | Hint::Signal(_) => vec![hint],
+        }));
+        let chat = || Chat::builder(Arc::clone(&store)).notifier(Arc::clone(&bus)).build();
+        let (here, there) = (chat(), chat());
+        let (alice, bob) = (user("alice"), user("bob"));
+        let mut all = here.subscribe_all(&bob, &[]).await.unwrap();
+        for _ in 0..3 {
+            let id = room(&there, &alice, &[&bob]).await;
+            assert_eq!(announced(&mut all).await, (id, 1));
+            assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
+        }
+        let more = tokio::time::timeout(Duration::from_secs(600), all.next()).await;
+        assert!(more.is_err(), "each session is announced once: {more:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_left_and_come_into_again_elsewhere_is_announced_again() {
     let store = Arc::new(MemoryStore::new());
@@ -347,12 +431,12 @@ async fn a_session_that_one_is_in_and_may_not_view_is_told_of_once() {
     assert_eq!(announced(&mut all).await.0, id);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn it_ends_with_the_token() {
-    let clock = StoppedClock::new();
-    let chat = Chat::builder(MemoryStore::new()).clock(clock).build();
-    let end = "2026-01-01T00:00:10Z".parse().unwrap();
+    let clock = TestClock::default();
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
     for with_session in [false, true] {
+        let end = clock.now() + TimeDelta::seconds(10);
         let bob = Principal { expires_at: Some(end), ..user("bob") };
         if with_session {
             session(&chat, &bob, SessionType::Private).await;
@@ -361,7 +445,10 @@ async fn it_ends_with_the_token() {
         if with_session {
             announced(&mut all).await;
         }
-        assert_eq!(in_time(all.next()).await.unwrap().unwrap_err(), Error::TokenExpired);
+        let mut waiting = Box::pin(all.next());
+        assert!(waiting.as_mut().now_or_never().is_none(), "the token is still good");
+        clock.advance(TimeDelta::seconds(10));
+        assert_eq!(in_time(waiting).await.unwrap().unwrap_err(), Error::TokenExpired);
         assert!(in_time(all.next()).await.is_none());
     }
 }

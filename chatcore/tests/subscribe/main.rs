@@ -32,17 +32,15 @@ use std::{
 
 use async_trait::async_trait;
 use chatcore::{
-    Chat, Error, InProcessNotifier, Limits, MemoryStore, Notifier, Principal,
+    Chat, Clock, Error, InProcessNotifier, Limits, MemoryStore, Notifier, Principal, TestClock,
     chat::{Delivery, Encoding, EventView, SendMessage, Subscription, UpdateSession},
     model::{Event, EventKind, ParticipantRole, Seq, SessionId, SessionType, Signal},
-    notify::Hint,
+    notify::{Hint, Topic},
     permission::{ActionKind, Denial, PermissionTable},
 };
 use chrono::{TimeDelta, Utc};
-use futures_util::{StreamExt, future::join_all, stream, stream::BoxStream};
-use kit::{
-    Breakable, StoppedClock, assert_denied, in_time, next, room, say, seqs, session, take, text_of, user, user_id,
-};
+use futures_util::{FutureExt, StreamExt, future::join_all, stream, stream::BoxStream};
+use kit::{Breakable, assert_denied, in_time, next, room, say, seqs, session, take, text_of, user, user_id};
 
 /// Asserts that nothing more comes. Only for tests with paused time, where waiting costs nothing and ends when there is
 /// nothing else left to do.

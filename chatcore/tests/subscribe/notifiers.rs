@@ -26,8 +26,8 @@ impl Notifier for Bent {
         }
     }
 
-    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
-        self.notifier.listen(session_id).await
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
+        self.notifier.listen(topic).await
     }
 }
 
@@ -112,6 +112,9 @@ async fn a_notifier_that_reorders_hints_reorders_nothing() {
 async fn hints_out_of_order_cost_no_look_at_the_log() {
     let held: Mutex<Vec<Hint>> = Mutex::default();
     let reversed = Bent::new(move |_, hint| {
+        if matches!(hint.topic(), Topic::User(_)) {
+            return vec![hint];
+        }
         let mut held = held.lock().unwrap();
         held.push(hint);
         if held.len() == 4 { held.drain(..).rev().collect() } else { Vec::new() }
@@ -153,7 +156,7 @@ async fn a_notifier_that_carries_no_events_is_enough() {
         Hint::Committed { session_id, head, events: _ } => {
             vec![Hint::Committed { session_id, head, events: Vec::new() }]
         }
-        signal @ Hint::Signal(_) => vec![signal],
+        other @ (Hint::Signal(_) | Hint::Arrived { .. }) => vec![other],
     }))
     .await;
 }
@@ -165,7 +168,7 @@ async fn a_notifier_that_is_wrong_about_the_head_is_not_believed() {
             Hint::Committed { session_id, head: _, events } => {
                 vec![Hint::Committed { session_id, head: wrong, events }]
             }
-            signal @ Hint::Signal(_) => vec![signal],
+            other @ (Hint::Signal(_) | Hint::Arrived { .. }) => vec![other],
         }))
         .await;
     }
@@ -180,8 +183,8 @@ impl Notifier for BreaksOff {
         self.0.publish(hint).await;
     }
 
-    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
-        self.0.listen(session_id).await.take(1).boxed()
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
+        self.0.listen(topic).await.take(1).boxed()
     }
 }
 
@@ -254,7 +257,7 @@ impl Notifier for TellsEverybody {
         let _ = self.0.send(hint);
     }
 
-    async fn listen(&self, _: SessionId) -> BoxStream<'static, Hint> {
+    async fn listen(&self, _: Topic) -> BoxStream<'static, Hint> {
         let hints = stream::unfold(self.0.subscribe(), |mut hints| async move {
             let hint = hints.recv().await.ok()?;
             Some((hint, hints))
@@ -309,11 +312,11 @@ impl Notifier for SlowToListen {
         self.notifier.publish(hint).await;
     }
 
-    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
         if self.slow.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        self.notifier.listen(session_id).await
+        self.notifier.listen(topic).await
     }
 }
 
@@ -352,12 +355,12 @@ impl Notifier for JustMissesOne {
         self.notifier.publish(hint).await;
     }
 
-    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
         let speaker = self.speaker.lock().unwrap().take();
-        if let Some((chat, speaker)) = speaker {
+        if let (Some((chat, speaker)), Topic::Session(session_id)) = (speaker, topic.clone()) {
             say(&chat, &speaker, session_id, "unheard").await;
         }
-        self.notifier.listen(session_id).await
+        self.notifier.listen(topic).await
     }
 }
 
@@ -388,20 +391,69 @@ async fn who_comes_later_is_told_at_once_what_the_others_do_not_know_yet() {
     assert_eq!(seqs(&take(&mut early, 4).await), [1, 2, 3, 4], "and the others with them");
 }
 
-#[tokio::test]
-async fn what_a_notifier_publishes_comes_back_to_its_own_streams_once() {
-    chatcore::notify::conformance::published_hints_come_back_once(&InProcessNotifier::new()).await;
+mod in_process {
+    use super::*;
+
+    async fn notifier() -> Option<(Arc<dyn Notifier>, ())> {
+        Some((Arc::new(InProcessNotifier::new()), ()))
+    }
+
+    chatcore::notifier_conformance!(notifier);
+}
+
+/// Runs one case of the suite.
+async fn check(case: &str, notifier: impl Notifier) {
+    chatcore::notify::conformance::run(case, Arc::new(notifier)).await;
 }
 
 #[tokio::test(start_paused = true)]
 #[should_panic = "did not come back to the process that published it"]
 async fn a_notifier_that_keeps_hints_from_its_own_process_is_noticed() {
-    chatcore::notify::conformance::published_hints_come_back_once(&Bent::new(|_, _| Vec::new())).await;
+    check("hints_come_back_once_and_in_order", Bent::new(|_, _| Vec::new())).await;
 }
 
 #[tokio::test]
 #[should_panic = "once"]
 async fn a_notifier_that_doubles_hints_is_noticed() {
     let doubled = Bent::new(|_, hint| vec![hint.clone(), hint]);
-    chatcore::notify::conformance::published_hints_come_back_once(&doubled).await;
+    check("hints_come_back_once_and_in_order", doubled).await;
+}
+
+#[tokio::test]
+#[should_panic = "in order, and once"]
+async fn a_notifier_that_tells_everybody_is_noticed() {
+    check("hints_reach_no_stream_of_another_topic", TellsEverybody(tokio::sync::broadcast::Sender::new(64))).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic = "did not come back to the process that published it"]
+async fn a_notifier_that_keeps_hints_about_users_is_noticed() {
+    let of_sessions = |_, hint: Hint| if matches!(hint.topic(), Topic::User(_)) { Vec::new() } else { vec![hint] };
+    check("hints_about_a_user_reach_the_streams_of_that_user", Bent::new(of_sessions)).await;
+}
+
+/// Takes the beginning of a user's id for the whole.
+struct CutsUsers(InProcessNotifier);
+
+#[async_trait]
+impl Notifier for CutsUsers {
+    async fn publish(&self, hint: Hint) {
+        self.0.publish(hint.clone()).await;
+        if let Hint::Arrived { user_id, session_id, is_own } = hint
+            && let Some((user_id, _)) = user_id.as_str().split_once('.')
+        {
+            let user_id = chatcore::model::UserId::new(user_id).unwrap();
+            self.0.publish(Hint::Arrived { user_id, session_id, is_own }).await;
+        }
+    }
+
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
+        self.0.listen(topic).await
+    }
+}
+
+#[tokio::test]
+#[should_panic = "in order, and once"]
+async fn a_notifier_that_mixes_users_up_is_noticed() {
+    check("user_ids_are_told_apart_by_every_character", CutsUsers(InProcessNotifier::new())).await;
 }

@@ -70,7 +70,7 @@ async fn a_notifier_that_panics_or_hangs_fails_nothing() {
             std::future::pending().await
         }
 
-        async fn listen(&self, _: SessionId) -> BoxStream<'static, Hint> {
+        async fn listen(&self, _: Topic) -> BoxStream<'static, Hint> {
             assert!(self.0, "as the test wants it");
             std::future::pending().await
         }

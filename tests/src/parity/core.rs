@@ -89,13 +89,13 @@ impl Core {
                 chat.update_session(by, id, changes).await.map(|found| canon::session(&found))
             }
             Action::Delete => chat.delete_session(by, id).await.map(|()| json!({})),
-            Action::Join => chat.join(by, id).await.map(|joined| joined_as(&canon::participant(&joined))),
+            Action::Join => chat.join(by, id).await.map(|joined| joined_as(&canon::participant(&joined.participant))),
             Action::Leave => chat.leave(by, id).await.map(|()| json!({})),
             Action::Add(input) => {
                 let input = only(&call.input(input), &["user_id", "role"])?;
                 let user_id: UserId = typed(&input, "user_id")??;
                 let add = AddParticipant { user_id, role: typed(&input, "role")? };
-                chat.add_participant(by, id, add).await.map(|added| canon::participant(&added))
+                chat.add_participant(by, id, add).await.map(|added| canon::participant(&added.participant))
             }
             Action::ChangeRole { user, input } => {
                 let role: ParticipantRole = typed(&only(input, &["role"])?, "role")??;

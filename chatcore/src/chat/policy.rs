@@ -1,0 +1,176 @@
+//! What a host adds to the permission engine: a check of its own.
+
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+
+use super::{Chat, sessions::CreateSession};
+use crate::{
+    error::{Error, Refusal, Result},
+    identity::Principal,
+    model::{MessageBody, Session, UserId},
+    permission::Action,
+    store::ParticipantRecord,
+};
+
+/// The host's own check of every use case: quotas, moderation, bans, read-only hours.
+///
+/// It can only forbid. The chat asks it after the permission table allows, and before anything is committed or answered.
+///
+/// ```
+/// use chatcore::chat::{Attempt, CreateSession, Operation, Policy, SendMessage};
+/// use chatcore::error::Refusal;
+/// use chatcore::model::{Content, UserId};
+/// use chatcore::permission::Action;
+/// use chatcore::{Chat, Error, MemoryStore, Principal};
+///
+/// struct NoLinks;
+///
+/// #[chatcore::async_trait]
+/// impl Policy for NoLinks {
+///     async fn check(&self, attempt: &Attempt<'_>) -> Result<(), Refusal> {
+///         match attempt.operation {
+///             Operation::InSession { action: Action::Send, body: Some(body), .. } => match &body.content {
+///                 Content::Text(text) if text.contains("://") => Err(Refusal::new("LINKS_FORBIDDEN", "leave the link out")),
+///                 _ => Ok(()),
+///             },
+///             _ => Ok(()),
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let chat = Chat::builder(MemoryStore::new()).policy(NoLinks).build();
+/// let alice = Principal::new(UserId::new("alice")?);
+/// let id = chat.create_session(&alice, CreateSession::titled("Lobby")).await?.summary.session.id;
+/// let refused = chat.send(&alice, id, SendMessage::text("look: https://example.com")).await.unwrap_err();
+/// assert_eq!((refused.name(), refused.code().status()), ("LINKS_FORBIDDEN", 403));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Contract
+/// **One use case may ask several times**: a change that loses a race is decided again, and a batch asks once for each of its
+/// sessions, all at once. So a check counts nothing: it compares with what it knows already.
+///
+/// **It fails closed.** A check that takes longer than [`Limits::policy_timeout`](crate::Limits::policy_timeout), or panics,
+/// refuses with [`Error::Unavailable`](crate::Error::Unavailable), and nothing was changed. The chat then drops the future of
+/// the check.
+///
+/// **It is on the way of every use case.** Other changes of the same session wait while a change of it is checked, so a check
+/// is fast. It calls no use case of the same chat: that use case would be checked in turn.
+///
+/// **A stream is checked when it opens.** To end a stream that is open, the host removes the participant.
+///
+/// **A list is checked as a whole**, and not for each of its sessions. What the host itself posts by
+/// [`Chat::post_system`] is not checked.
+#[async_trait]
+pub trait Policy: Send + Sync + 'static {
+    /// Lets an attempt go on, or refuses it.
+    async fn check(&self, attempt: &Attempt<'_>) -> Result<(), Refusal>;
+}
+
+#[async_trait]
+impl<P: Policy + ?Sized> Policy for Arc<P> {
+    async fn check(&self, attempt: &Attempt<'_>) -> Result<(), Refusal> {
+        (**self).check(attempt).await
+    }
+}
+
+/// A caller with what the caller wants to do.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Attempt<'a> {
+    /// Who calls.
+    pub principal: &'a Principal,
+    /// What they want to do.
+    pub operation: Operation<'a>,
+}
+
+impl<'a> Attempt<'a> {
+    /// An attempt, for a host that tests its policy.
+    #[must_use]
+    pub const fn new(principal: &'a Principal, operation: Operation<'a>) -> Self {
+        Self { principal, operation }
+    }
+}
+
+/// What a caller wants to do. The permission engine has allowed it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Operation<'a> {
+    /// Read the caller's own profile.
+    ReadOwnProfile,
+    /// Make a session, which does not exist yet.
+    CreateSession(&'a CreateSession),
+    /// List the sessions that the caller is in.
+    ListSessions,
+    /// List the public sessions that the caller could join.
+    ListPublicSessions,
+    /// Follow all sessions that the caller is in. Each of them is checked on its own, too, as a [`Action::View`] of it.
+    FollowSessions,
+    /// Act in a session.
+    InSession {
+        /// The session, as the decision knows it.
+        session: &'a Session,
+        /// The caller's record there; `None` for a user who never was in the session.
+        participant: Option<&'a ParticipantRecord>,
+        /// What the caller wants to do.
+        action: Action,
+        /// The user whom the action is about, where there is one.
+        target: Option<&'a UserId>,
+        /// The message, where the action sends one. A typing signal is [`Action::Send`] without a message.
+        body: Option<&'a MessageBody>,
+    },
+}
+
+/// A policy with its time limit.
+pub(super) struct Guard {
+    policy: Arc<dyn Policy>,
+    timeout: Duration,
+}
+
+impl Guard {
+    pub(super) fn new(policy: Arc<dyn Policy>, timeout: Duration) -> Self {
+        Self { policy, timeout }
+    }
+
+    async fn check(&self, attempt: &Attempt<'_>) -> Result<()> {
+        let check = AssertUnwindSafe(async { self.policy.check(attempt).await }).catch_unwind();
+        match tokio::time::timeout(self.timeout, check).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(refusal))) => Err(Error::RefusedByHost(refusal)),
+            Ok(Err(_)) => {
+                tracing::error!("the policy panicked; the attempt is refused");
+                Err(Error::Unavailable)
+            }
+            Err(_) => {
+                tracing::warn!(timeout = ?self.timeout, "the policy took too long; the attempt is refused");
+                Err(Error::Unavailable)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl Chat {
+    /// Asks the host's policy, where there is one.
+    pub(super) async fn permit(&self, principal: &Principal, operation: Operation<'_>) -> Result<()> {
+        match &self.inner.guard {
+            Some(guard) => guard.check(&Attempt { principal, operation }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a policy was set.
+    pub(super) fn has_policy(&self) -> bool {
+        self.inner.guard.is_some()
+    }
+}

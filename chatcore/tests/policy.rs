@@ -1,0 +1,337 @@
+//! The host's policy: it is asked about everything that the table allows, and what it refuses does not happen.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
+mod kit;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use chatcore::{
+    Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
+    chat::{
+        AddParticipant, AllDelivery, Attempt, CreateSession, MessagesOf, Operation, ParticipantsOf, PostSystem,
+        SendMessage, Start, UpdateSession,
+    },
+    model::{
+        ClientId, Content, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType, Standing, UserId,
+    },
+    permission::{Action, Denial},
+};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
+use kit::{assert_denied, id_of, in_time, next, room, say, session, user, user_id};
+
+/// Does what it is told to, and notes what it is asked.
+#[derive(Clone, Default)]
+struct Host {
+    asked: Arc<Mutex<Vec<String>>>,
+    refuses: Arc<AtomicBool>,
+    hangs: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
+}
+
+impl Host {
+    fn chat(&self) -> Chat {
+        Chat::builder(MemoryStore::new()).policy(self.clone()).build()
+    }
+
+    /// What was asked since the last look.
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+
+    fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::SeqCst);
+    }
+}
+
+fn note(attempt: &Attempt<'_>) -> String {
+    let user = &attempt.principal.user_id;
+    match attempt.operation {
+        Operation::InSession { session, participant, action, target, body } => {
+            let role = participant.map(|record| record.standing);
+            let target = target.map_or("-", UserId::as_str);
+            let body = body.map(|body| &body.content);
+            format!("{user} {role:?} {:?} {} {target} {body:?}", action.kind(), session.title)
+        }
+        other => format!("{user} {other:?}").split(['(', ' ']).take(2).collect::<Vec<_>>().join(" "),
+    }
+}
+
+#[chatcore::async_trait]
+impl Policy for Host {
+    async fn check(&self, attempt: &Attempt<'_>) -> Result<(), Refusal> {
+        self.asked.lock().unwrap().push(note(attempt));
+        assert!(!self.panics.load(Ordering::SeqCst), "the policy fails");
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if self.refuses.load(Ordering::SeqCst) { Err(closed()) } else { Ok(()) }
+    }
+}
+
+fn closed() -> Refusal {
+    Refusal::new("OFFICE_CLOSED", "come back at nine")
+}
+
+/// One use case on its way.
+type Case = (&'static str, BoxFuture<'static, Result<(), Error>>);
+
+/// Use cases, each with the user who calls it.
+macro_rules! cases {
+    ($chat:ident, $me:ident; $($name:literal by $by:literal: $case:expr;)*) => {
+        vec![$(($name, {
+            let ($chat, $me) = ($chat.clone(), user($by));
+            async move { $case }.boxed()
+        })),*]
+    };
+}
+
+/// What a batch found for its only entry.
+fn only<T>(found: Result<Vec<Result<T, Error>>, Error>) -> Result<(), Error> {
+    found?.remove(0).map(drop)
+}
+
+/// Every use case, in a session of alice with bob in it. Dave is a stranger, and carol was seen.
+fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
+    let bob = || user_id("bob");
+    let new = || CreateSession::titled("New");
+    let once = || ClientId::new("once").unwrap();
+    let add = |name| AddParticipant { user_id: user_id(name), role: None };
+    let participants = ParticipantsOf { session_id: id, page: Page::FIRST, with_email: true };
+    let messages = MessagesOf { session_id: id, window: MessageWindow::Newest, limit: None };
+    let titled = || UpdateSession { title: Some("Other".to_owned()), ..UpdateSession::default() };
+    let hello = || SendMessage::text("hello").with_client_id(ClientId::new("once").unwrap());
+    cases! { chat, me;
+        "me" by "alice": chat.me(&me).await.map(drop);
+        "create" by "alice": chat.create_session(&me, new()).await.map(drop);
+        "create once" by "alice": chat.create_session_once(&me, &once(), new()).await.map(drop);
+        "list" by "alice": chat.sessions(&me, Page::FIRST).await.map(drop);
+        "list public" by "dave": chat.public_sessions(&me, Page::FIRST).await.map(drop);
+        "follow all" by "alice": chat.subscribe_all(&me, &[]).await.map(drop);
+        "session" by "alice": chat.session(&me, id).await.map(drop);
+        "sessions by id" by "alice": only(chat.sessions_by_id(&me, &[id]).await);
+        "details by id" by "alice": only(chat.details_by_id(&me, &[id]).await);
+        "update" by "alice": chat.update_session(&me, id, titled()).await.map(drop);
+        "delete" by "alice": chat.delete_session(&me, id).await;
+        "participants" by "alice": chat.participants(&me, id, Page::FIRST, true).await.map(drop);
+        "participant" by "alice": chat.participant(&me, id, &bob(), true).await.map(drop);
+        "participants of" by "alice": only(chat.participants_of(&me, &[participants]).await);
+        "join" by "dave": chat.join(&me, id).await.map(drop);
+        "leave" by "bob": chat.leave(&me, id).await;
+        "add" by "alice": chat.add_participant(&me, id, add("carol")).await.map(drop);
+        "add nobody" by "alice": chat.add_participant(&me, id, add("nobody")).await.map(drop);
+        "change role" by "alice": chat.change_role(&me, id, &bob(), ParticipantRole::Viewer).await.map(drop);
+        "remove" by "alice": chat.remove_participant(&me, id, &bob()).await;
+        "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
+        "send again" by "alice": chat.send(&me, id, hello()).await.map(drop);
+        "type" by "bob": chat.typing(&me, id, true).await;
+        "message" by "bob": chat.message(&me, message).await.map(drop);
+        "messages by id" by "bob": only(chat.messages_by_id(&me, &[message]).await);
+        "messages" by "bob": chat.messages(&me, id, MessageWindow::Newest, None).await.map(drop);
+        "messages of" by "bob": only(chat.messages_of(&me, &[messages]).await);
+        "events" by "bob": chat.events(&me, id, 0, None).await.map(drop);
+        "subscribe" by "bob": chat.subscribe(&me, id, Start::Beginning).await.map(drop);
+    }
+}
+
+/// A session of alice with bob and one message in it.
+async fn scene(chat: &Chat) -> (SessionId, MessageId) {
+    let (alice, bob) = (user("alice"), user("bob"));
+    chat.me(&user("carol")).await.unwrap();
+    let id = room(chat, &alice, &[&bob]).await;
+    let hello = SendMessage::text("hello").with_client_id(ClientId::new("once").unwrap());
+    (id, chat.send(&alice, id, hello).await.unwrap().id)
+}
+
+#[tokio::test]
+async fn what_the_host_refuses_is_refused_in_its_words_and_does_not_happen() {
+    let host = Host::default();
+    let chat = host.chat();
+    let (id, message) = scene(&chat).await;
+    let head = chat.events(&user("alice"), id, 0, None).await.unwrap().head;
+    host.refuse(true);
+    for (name, case) in use_cases(&chat, id, message) {
+        let refused = case.await.expect_err(name);
+        assert_eq!(refused, Error::RefusedByHost(closed()), "{name}");
+        assert_eq!((refused.name(), refused.code()), ("OFFICE_CLOSED", Code::RefusedByHost), "{name}");
+        assert_eq!((refused.code().status(), refused.to_string().as_str()), (403, "come back at nine"), "{name}");
+    }
+    host.refuse(false);
+    assert_eq!(chat.events(&user("alice"), id, 0, None).await.unwrap().head, head, "nothing was changed");
+    assert_eq!(chat.sessions(&user("alice"), Page::FIRST).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_policy_that_panics_refuses() {
+    let host = Host::default();
+    let chat = host.chat();
+    let (id, message) = scene(&chat).await;
+    let head = chat.events(&user("alice"), id, 0, None).await.unwrap().head;
+    host.panics.store(true, Ordering::SeqCst);
+    for (name, case) in use_cases(&chat, id, message) {
+        assert_eq!(case.await.expect_err(name), Error::Unavailable, "{name}");
+    }
+    host.panics.store(false, Ordering::SeqCst);
+    assert_eq!(chat.events(&user("alice"), id, 0, None).await.unwrap().head, head, "nothing was changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_hangs_refuses_after_its_time() {
+    let host = Host::default();
+    let limits = Limits { policy_timeout: Duration::from_secs(3), ..Limits::default() };
+    let chat = Chat::builder(MemoryStore::new()).policy(host.clone()).limits(limits).build();
+    let (id, message) = scene(&chat).await;
+    host.hangs.store(true, Ordering::SeqCst);
+    for (name, case) in use_cases(&chat, id, message) {
+        let begun = tokio::time::Instant::now();
+        assert_eq!(case.await.expect_err(name), Error::Unavailable, "{name}");
+        let took = begun.elapsed();
+        assert!((Duration::from_secs(3)..Duration::from_secs(4)).contains(&took), "{name}: {took:?}");
+    }
+    host.hangs.store(false, Ordering::SeqCst);
+    chat.send(&user("bob"), id, SendMessage::text("the next one goes through")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_policy_learns_who_does_what_where() {
+    let host = Host::default();
+    let chat = host.chat();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id =
+        id_of(&chat.create_session(&alice, CreateSession::titled("Lobby").of_type(SessionType::Public)).await.unwrap());
+    assert_eq!(host.asked(), ["alice CreateSession"]);
+    chat.join(&bob, id).await.unwrap();
+    assert_eq!(host.asked(), ["bob None Join Lobby - None"]);
+    say(&chat, &bob, id, "hi").await;
+    let member = Some(Standing::Active(ParticipantRole::Member));
+    assert_eq!(host.asked(), [format!("bob {member:?} Send Lobby - {:?}", Some(Content::Text("hi".to_owned())))]);
+    chat.typing(&bob, id, true).await.unwrap();
+    assert_eq!(host.asked(), [format!("bob {member:?} Send Lobby - None")]);
+    chat.remove_participant(&alice, id, &bob.user_id).await.unwrap();
+    let owner = Some(Standing::Active(ParticipantRole::Owner));
+    assert_eq!(host.asked(), [format!("alice {owner:?} Remove Lobby bob None")]);
+    chat.sessions_by_id(&alice, &[id, id]).await.unwrap();
+    assert_eq!(host.asked(), vec![format!("alice {owner:?} View Lobby - None"); 2]);
+}
+
+#[tokio::test]
+async fn what_the_table_denies_is_not_asked() {
+    let host = Host::default();
+    let chat = host.chat();
+    let hidden = session(&chat, &user("alice"), SessionType::Private).await;
+    host.asked();
+    host.refuse(true);
+    let eve = user("eve");
+    assert_denied(chat.session(&eve, hidden).await, Denial::Hidden);
+    assert_denied(chat.join(&eve, hidden).await, Denial::Hidden);
+    assert_denied(chat.send(&eve, hidden, SendMessage::text("hi")).await, Denial::Hidden);
+    assert!(matches!(chat.sessions_by_id(&eve, &[hidden]).await.unwrap()[0], Err(Error::Denied(Denial::Hidden))));
+    assert_eq!(host.asked(), [""; 0]);
+}
+
+/// Forbids to view some sessions, and takes a while for each of the others.
+#[derive(Clone, Default)]
+struct Shut(Arc<Mutex<Vec<SessionId>>>);
+
+#[chatcore::async_trait]
+impl Policy for Shut {
+    async fn check(&self, attempt: &Attempt<'_>) -> Result<(), Refusal> {
+        match attempt.operation {
+            Operation::InSession { session, action: Action::View, .. } => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if self.0.lock().unwrap().contains(&session.id) { Err(closed()) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_asks_about_each_session_and_all_at_once() {
+    let (shut, alice) = (Shut::default(), user("alice"));
+    let chat = Chat::builder(MemoryStore::new()).policy(Arc::new(shut.clone())).build();
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(session(&chat, &alice, SessionType::Private).await);
+    }
+    shut.0.lock().unwrap().push(ids[7]);
+    let begun = tokio::time::Instant::now();
+    let found = chat.details_by_id(&alice, &ids).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let refused: Vec<_> = (0..20).filter(|n| found[*n].is_err()).collect();
+    assert_eq!(refused, [7]);
+    assert_eq!(found[7].as_ref().unwrap_err(), &Error::RefusedByHost(closed()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_all_sessions_leaves_a_refused_one_out_until_it_is_allowed() {
+    let (shut, alice) = (Shut::default(), user("alice"));
+    let chat = Chat::builder(MemoryStore::new()).policy(shut.clone()).build();
+    let (open, locked) = (room(&chat, &alice, &[]).await, room(&chat, &alice, &[]).await);
+    shut.0.lock().unwrap().push(locked);
+    let mut all = chat.subscribe_all(&alice, &[]).await.unwrap();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        match in_time(all.next()).await.unwrap().unwrap() {
+            AllDelivery::Subscribed(position) => told.push((position.session_id, None)),
+            AllDelivery::Ended { session_id, error } => told.push((session_id, Some(error))),
+            other => panic!("{other:?}"),
+        }
+    }
+    told.sort_by_key(|(id, _)| *id);
+    assert_eq!(told, [(open, None), (locked, Some(Error::RefusedByHost(closed())))]);
+    // It says so once, however often it looks again.
+    assert!(tokio::time::timeout(Duration::from_secs(600), all.next()).await.is_err());
+    shut.0.lock().unwrap().clear();
+    let allowed = in_time(all.next()).await.unwrap().unwrap();
+    assert!(matches!(allowed, AllDelivery::Subscribed(position) if position.session_id == locked), "{allowed:?}");
+}
+
+#[tokio::test]
+async fn the_host_is_not_asked_about_its_own_posts() {
+    let host = Host::default();
+    let chat = host.chat();
+    let (id, _) = scene(&chat).await;
+    host.asked();
+    host.refuse(true);
+    chat.post_system(&user("system"), id, PostSystem::text("closed")).await.unwrap();
+    assert_eq!(host.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_stream_is_checked_when_it_opens() {
+    let host = Host::default();
+    let chat = host.chat();
+    let (id, _) = scene(&chat).await;
+    let mut events = chat.subscribe(&user("bob"), id, None).await.unwrap();
+    host.asked();
+    say(&chat, &user("alice"), id, "one more").await;
+    next(&mut events).await;
+    assert_eq!(host.asked().len(), 1, "the send, and no look at the stream");
+}
+
+#[test]
+fn the_code_of_a_refusal_has_the_shape_of_all_codes_and_is_none_of_them() {
+    let longest = "A".repeat(Refusal::MAX_CODE_CHARS);
+    for code in ["QUOTA_USED_UP", "A", "A1_2B", &longest] {
+        assert_eq!(Refusal::new(code, "x").code(), code);
+    }
+    let too_long = "A".repeat(Refusal::MAX_CODE_CHARS + 1);
+    let bad = ["", "quota", "Quota", "_A", "A_", "A__B", "1A", "A B", "A-B", "Ä", "A\n", "INTERNAL_ERROR", &too_long];
+    for code in bad {
+        let refusal = Refusal::new(code, "x");
+        assert_eq!((refusal.code(), refusal.detail()), ("REFUSED_BY_HOST", "x"), "{code:?}");
+    }
+}
