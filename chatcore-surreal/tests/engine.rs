@@ -135,7 +135,7 @@ async fn the_path_of_a_folder_is_taken_as_it_is() {
                 store.commit(creation(&session)).await.expect("a session");
             }
             let facts = facts(&store, session.id, &[user("owner")], Freshness::Cached).await;
-            assert_eq!(facts.session.as_ref(), Some(&session), "{given:?}");
+            assert_eq!(session_of(&facts).as_ref(), Some(&session), "{given:?}");
             store.close().await;
         }
         assert!(top.join(is_at).join("wal").is_dir(), "{given:?}");

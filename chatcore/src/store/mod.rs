@@ -1,7 +1,7 @@
 //! The trait behind which everything durable lives, and the in-memory implementation.
 
 mod change;
-#[cfg(any())]
+#[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
 mod ext;
