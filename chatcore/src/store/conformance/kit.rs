@@ -33,7 +33,13 @@ const ATTEMPTS: usize = 1000;
 /// Compares what the store gave with what it must give.
 #[track_caller]
 pub(super) fn same<T: PartialEq<U> + Debug, U: Debug>(what: impl Display, store: T, expected: U) {
-    assert!(store == expected, "{what}\n   store: {store:?}\nexpected: {expected:?}");
+    if store != expected {
+        let (store, expected) = (format!("{store:?}"), format!("{expected:?}"));
+        // A picture of a session is long, and mostly as it must be.
+        let common = store.chars().zip(expected.chars()).take_while(|(one, other)| one == other).count();
+        let part = |text: &str| text.chars().skip(common.saturating_sub(300)).take(1000).collect::<String>();
+        panic!("{what}\n   store: {}\nexpected: {}", part(&store), part(&expected));
+    }
 }
 
 /// A time by its distance to a fixed one, which is itself no whole second.
