@@ -2,6 +2,7 @@
 
 mod adding;
 mod batch;
+mod editing;
 mod govern;
 mod inbox;
 mod lists;
@@ -11,6 +12,7 @@ mod profiles;
 mod rate;
 mod read;
 mod reserve;
+mod rewrites;
 mod send;
 mod sessions;
 mod subscribe;
@@ -24,6 +26,7 @@ mod view;
 use std::{fmt, sync::Arc};
 
 pub use batch::{MessagesOf, ParticipantsOf};
+pub use editing::EditMessage;
 pub use messages::EventPage;
 pub use participants::AddParticipant;
 pub use send::SendMessage;

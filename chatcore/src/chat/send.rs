@@ -121,9 +121,13 @@ impl Chat {
     async fn sent_before(&self, principal: &Principal, session_id: SessionId, seq: u64) -> Result<Message> {
         // The retry is authorised afresh: a cached permission is good for a commit, which notices when it no longer
         // holds, and not for showing what is there.
-        self.allowed(session_id, &principal.user_id, Action::Send, Freshness::Fresh).await?;
+        let user = &principal.user_id;
+        let known = self.allowed(session_id, user, Action::Send, Freshness::Fresh).await?;
         let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
         let event = found.iter().flatten().next().ok_or(Error::Internal)?;
+        if event.revised > known.head.seq {
+            self.allowed(session_id, user, Action::Send, Freshness::Fresh).await?;
+        }
         view::message(event, self.inner.profiles.one(&principal.user_id).await?).ok_or(Error::Internal)
     }
 }

@@ -85,6 +85,10 @@ impl Faults {
                 self.add("message_type", Code::ValidationInvalidValue, message.to_owned());
             }
         }
+        self.content(content, limits);
+    }
+
+    pub(super) fn content(&mut self, content: &Content, limits: &Limits) {
         let max = limits.message_chars;
         let too_long = |text: &str, max: usize| text.chars().take(max + 1).count() > max;
         match content {
