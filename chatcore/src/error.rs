@@ -39,6 +39,15 @@ pub enum Error {
     /// No such message in a session that the caller may read.
     #[error("there is no such message")]
     MessageNotFound,
+    /// The message was edited or deleted since the revision that the caller named.
+    #[error("the message was changed meanwhile; look at it before trying again")]
+    RevisionConflict {
+        /// The message's revision now.
+        current: u64,
+    },
+    /// The message was deleted, and so cannot be edited.
+    #[error("the message was deleted")]
+    MessageDeleted,
     /// The client id was used before, for something else.
     #[error("this client id was used for something else; use a new one each time")]
     ClientIdReused,
@@ -239,6 +248,10 @@ codes! {
     UserNotFound = "USER_NOT_FOUND", 404, 4404, "User not found";
     MessageNotFound = "MESSAGE_NOT_FOUND", 404, 4404, "Message not found";
     MessageTooLong = "MESSAGE_TOO_LONG", 422, 4400, "Message too long";
+    MessageEditDenied = "MESSAGE_EDIT_DENIED", 403, 4403, "Message of somebody else";
+    MessageDeleteDenied = "MESSAGE_DELETE_DENIED", 403, 4403, "Message may not be deleted";
+    MessageDeleted = "MESSAGE_DELETED", 409, 4409, "Message was deleted";
+    RevisionConflict = "REVISION_CONFLICT", 409, 4409, "Message was changed meanwhile";
     ClientIdReused = "CLIENT_ID_REUSED", 409, 4409, "Client id used for something else";
     Resync = "RESYNC", 410, 4410, "Position outside of the kept log";
     RefusedByHost = "REFUSED_BY_HOST", 403, 4403, "Refused by the host";
@@ -263,6 +276,8 @@ impl Error {
             Self::Denied(denial) => denial.code(),
             Self::UserNotFound => Code::UserNotFound,
             Self::MessageNotFound => Code::MessageNotFound,
+            Self::RevisionConflict { .. } => Code::RevisionConflict,
+            Self::MessageDeleted => Code::MessageDeleted,
             Self::ClientIdReused => Code::ClientIdReused,
             Self::Resync { .. } => Code::Resync,
             Self::LimitExceeded { .. } => Code::ResourceLimitExceeded,
@@ -289,6 +304,8 @@ impl Error {
             | Self::Denied(_)
             | Self::UserNotFound
             | Self::MessageNotFound
+            | Self::RevisionConflict { .. }
+            | Self::MessageDeleted
             | Self::ClientIdReused
             | Self::Resync { .. }
             | Self::LimitExceeded { .. }
@@ -315,6 +332,8 @@ impl Error {
             | Self::Denied(_)
             | Self::UserNotFound
             | Self::MessageNotFound
+            | Self::RevisionConflict { .. }
+            | Self::MessageDeleted
             | Self::ClientIdReused
             | Self::Resync { .. }
             | Self::LimitExceeded { .. }
@@ -355,7 +374,8 @@ impl Error {
     }
 
     /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for the errors that have some; `oldest`
-    /// and `head` for [`Resync`](Self::Resync); else an empty object. It is the same on every transport.
+    /// and `head` for [`Resync`](Self::Resync); `current_revision` for [`RevisionConflict`](Self::RevisionConflict); else an empty
+    /// object. It is the same on every transport.
     #[must_use]
     pub fn details(&self) -> Value {
         let mut details = Map::new();
@@ -369,6 +389,9 @@ impl Error {
         if let Self::Resync { oldest, head } = self {
             details.insert("oldest".to_owned(), json!(oldest));
             details.insert("head".to_owned(), json!(head));
+        }
+        if let Self::RevisionConflict { current } = self {
+            details.insert("current_revision".to_owned(), json!(current));
         }
         Value::Object(details)
     }
@@ -392,6 +415,8 @@ impl Denial {
             Self::Hidden => Code::SessionNotFound,
             Self::NotParticipant => Code::SessionAccessDenied,
             Self::RoleInsufficient => Code::ResourceAccessDenied,
+            Self::NotAuthor => Code::MessageEditDenied,
+            Self::NotModerator => Code::MessageDeleteDenied,
             Self::OwnerRequired => Code::SessionOwnerRequired,
             Self::OwnerProtected => Code::SessionOwnerProtected,
             Self::OwnerCannotLeave => Code::SessionOwnerCannotLeave,

@@ -28,6 +28,8 @@ pub struct Limits {
     pub description_chars: usize,
     /// Longest text of a message; the shortest has 1. An encrypted one may have twice as many, for its encoding.
     pub message_chars: usize,
+    /// How often one message may be edited. Its earlier texts are kept until it is deleted.
+    pub message_edits: u32,
     /// Most participants that a session may be made for.
     pub max_participants: u32,
     /// Participants of a session whose maker named no number.
@@ -95,6 +97,7 @@ impl Default for Limits {
             title_chars: 100,
             description_chars: 500,
             message_chars: 8_000,
+            message_edits: 100,
             max_participants: 10_000,
             default_participants: 100,
             page_default: 50,

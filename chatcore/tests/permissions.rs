@@ -52,6 +52,24 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     if action == Action::Send {
         return if is_viewer { Err(Denial::RoleInsufficient) } else { Ok(()) };
     }
+    // Authors change what they said, as long as they may still speak. Nobody edits for others.
+    if let Action::EditMessage { own } = action {
+        if is_viewer {
+            return Err(Denial::RoleInsufficient);
+        }
+        return if own { Ok(()) } else { Err(Denial::NotAuthor) };
+    }
+    if action == Action::DeleteOwnMessage {
+        return if is_viewer { Err(Denial::RoleInsufficient) } else { Ok(()) };
+    }
+    // Those who manage the session delete what others said.
+    if action == Action::DeleteMessage {
+        return if is_owner || is_admin { Ok(()) } else { Err(Denial::NotModerator) };
+    }
+    // They also see what was said before.
+    if action == Action::ViewRevisions {
+        return if is_owner || is_admin { Ok(()) } else { Err(Denial::RoleInsufficient) };
+    }
     // Nobody joins twice. All but the owner may leave. Only the owner deletes.
     if action == Action::Join {
         return Err(Denial::AlreadyParticipant);
@@ -119,6 +137,10 @@ fn actions(count: u32) -> Vec<Action> {
         match kind {
             ActionKind::View => vec![Action::View],
             ActionKind::Send => vec![Action::Send],
+            ActionKind::EditMessage => [true, false].map(|own| Action::EditMessage { own }).to_vec(),
+            ActionKind::DeleteOwnMessage => vec![Action::DeleteOwnMessage],
+            ActionKind::DeleteMessage => vec![Action::DeleteMessage],
+            ActionKind::ViewRevisions => vec![Action::ViewRevisions],
             ActionKind::Update => {
                 let types = std::iter::once(None).chain(SessionType::ALL.map(Some));
                 let caps = [None, Some(0), Some(count - 1), Some(count), Some(count + 1), Some(u32::MAX)];
@@ -172,7 +194,7 @@ fn the_engine_decides_every_combination_as_the_rules_are_told() {
             }
         }
     }
-    assert_eq!(compared, 4 * 2 * 12 * 10 * 10 * 44, "some combinations are missing");
+    assert_eq!(compared, 4 * 2 * 12 * 10 * 10 * 49, "some combinations are missing");
 }
 
 #[test]
@@ -205,6 +227,10 @@ fn missing_facts_deny() {
                 ActionKind::Invite | ActionKind::Remove | ActionKind::ChangeRole => true,
                 ActionKind::View
                 | ActionKind::Send
+                | ActionKind::EditMessage
+                | ActionKind::DeleteOwnMessage
+                | ActionKind::DeleteMessage
+                | ActionKind::ViewRevisions
                 | ActionKind::Update
                 | ActionKind::Delete
                 | ActionKind::Leave
@@ -222,7 +248,10 @@ fn missing_facts_deny() {
 fn what_the_target_is_matters_only_to_what_is_done_to_them() {
     for state in states() {
         for actor in standings() {
-            for action in [Action::View, Action::Send, Action::Delete, Action::Leave, Action::Join] {
+            let edits = [true, false].map(|own| Action::EditMessage { own });
+            let deletes = [Action::DeleteOwnMessage, Action::DeleteMessage, Action::ViewRevisions];
+            let others = [Action::View, Action::Send, Action::Delete, Action::Leave, Action::Join];
+            for action in edits.into_iter().chain(deletes).chain(others) {
                 let with = |target| decide(&Facts { session: Some(state), actor: Some(actor), target }, action);
                 assert!(known_or_not().into_iter().all(|target| with(target) == with(None)), "{action:?}");
             }
@@ -278,10 +307,20 @@ proptest! {
                             Action::ChangeRole { role } => (role == owner, upon_owner),
                             Action::Remove => (false, upon_owner),
                             Action::Leave => (false, actor == Standing::Active(owner)),
-                            Action::View | Action::Send | Action::Update { .. } | Action::Delete | Action::Join => {
-                                (false, false)
-                            }
+                            Action::View
+                            | Action::Send
+                            | Action::EditMessage { .. }
+                            | Action::DeleteOwnMessage
+                            | Action::DeleteMessage
+                            | Action::ViewRevisions
+                            | Action::Update { .. }
+                            | Action::Delete
+                            | Action::Join => (false, false),
                         };
+                        prop_assert!(action != (Action::EditMessage { own: false }), "{actor:?} edited for somebody else");
+                        let changes_own = matches!(action, Action::EditMessage { .. } | Action::DeleteOwnMessage);
+                        let speaks = table.decide(&facts, Action::Send).is_ok();
+                        prop_assert!(!changes_own || speaks, "{action:?} by {actor:?}, who may not send");
                         prop_assert!(!makes_owner, "{action:?} made a second owner: {facts:?}");
                         prop_assert!(!touches_owner, "{action:?} touched the owner: {facts:?}");
                         prop_assert!(state.is_active, "{action:?} in a deleted session");
@@ -333,8 +372,13 @@ fn action_name(action: Action) -> String {
         Action::Update { session_type: Some(session_type), .. } => format!("{title} to {session_type}"),
         Action::Update { max_participants: Some(cap), .. } => format!("{title} to a cap of {cap}"),
         Action::Invite { role } | Action::ChangeRole { role } => format!("{title}: {role}"),
+        Action::EditMessage { own: false } => format!("{title}: somebody else's"),
         Action::View
         | Action::Send
+        | Action::EditMessage { own: true }
+        | Action::DeleteOwnMessage
+        | Action::DeleteMessage
+        | Action::ViewRevisions
         | Action::Update { .. }
         | Action::Delete
         | Action::Remove
@@ -379,6 +423,10 @@ fn matrix(table: &PermissionTable) -> String {
             let (actions, targets): (Vec<Action>, &[Option<Standing>]) = match kind {
                 ActionKind::View => (vec![Action::View], nobody),
                 ActionKind::Send => (vec![Action::Send], nobody),
+                ActionKind::EditMessage => ([true, false].map(|own| Action::EditMessage { own }).to_vec(), nobody),
+                ActionKind::DeleteOwnMessage => (vec![Action::DeleteOwnMessage], nobody),
+                ActionKind::DeleteMessage => (vec![Action::DeleteMessage], nobody),
+                ActionKind::ViewRevisions => (vec![Action::ViewRevisions], nobody),
                 ActionKind::Update => (updates.clone().collect(), nobody),
                 ActionKind::Delete => (vec![Action::Delete], nobody),
                 ActionKind::Leave => (vec![Action::Leave], nobody),
@@ -444,6 +492,8 @@ fn every_denial_has_its_own_text_and_hides_itself_only_when_hidden() {
         Denial::Hidden,
         Denial::NotParticipant,
         Denial::RoleInsufficient,
+        Denial::NotAuthor,
+        Denial::NotModerator,
         Denial::OwnerRequired,
         Denial::OwnerProtected,
         Denial::OwnerCannotLeave,

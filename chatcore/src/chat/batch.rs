@@ -17,8 +17,8 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{
-        Event, ListPage, Message, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
-        SessionDetails, SessionId, SessionSummary, Standing,
+        Event, ListPage, Message, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId, Seq,
+        SessionDetails, SessionId, SessionSummary, Standing, UserId,
     },
     permission::{AddressFacts, Denial, may_see_address},
     store::{Head, LogRange, ParticipantRecord},
@@ -77,6 +77,16 @@ fn go_on<T, F, U>(
 /// What was found for the only entry.
 pub(super) fn only<T>(found: Vec<Result<T>>) -> Result<T> {
     found.into_iter().next().ok_or(Error::Internal)?
+}
+
+/// A message's address in a session that the caller may not know of must not tell whether there is such a session.
+fn hidden_message(error: Error) -> Error {
+    if error == Error::Denied(Denial::Hidden) { Error::MessageNotFound } else { error }
+}
+
+/// The last position at which one of the rows was rewritten.
+fn revised<'a>(rows: impl IntoIterator<Item = &'a Arc<Event>>) -> Seq {
+    rows.into_iter().map(|row| row.revised).max().unwrap_or(0)
 }
 
 /// How many events of a log are no messages.
@@ -157,6 +167,18 @@ impl Chat {
         Ok(())
     }
 
+    /// Refuses what shows rows that were rewritten after the reader had lost the right to read.
+    async fn unless_rewritten<T>(
+        &self,
+        user: &UserId,
+        found: Vec<Result<T>>,
+        read: impl Fn(&T) -> (SessionId, Seq, Seq),
+    ) -> Result<Vec<Result<T>>> {
+        let read: Vec<_> = found.iter().flatten().map(read).collect();
+        let decided = self.decided_upto(user, read).await?;
+        Ok(go_on(found, decided, |found, decided| decided.map(|()| found)))
+    }
+
     pub(super) async fn each_details(
         &self,
         principal: &Principal,
@@ -168,6 +190,8 @@ impl Chat {
         let newest = |(viewed, _): &(Viewable, _)| Wanted::of(viewed, MessageWindow::Newest, limit);
         let events = self.pages_of_events(found.iter().flatten().map(newest).collect()).await?;
         let found = go_on(found, events, |(viewed, records), events| Ok((viewed, records, events?)));
+        let read = |(viewed, _, events): &(Viewable, _, Vec<_>)| (viewed.session.id, viewed.head.seq, revised(events));
+        let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let users = found.iter().flatten().flat_map(|(viewed, records, events)| {
             let participants = records.iter().map(|record| &record.user_id);
             let senders = events.iter().map(|event| &event.actor);
@@ -238,15 +262,20 @@ impl Chat {
         let wanted = self.within_logs(wanted).await;
         let events = self.pages_of_events(wanted.iter().flatten().copied().collect()).await?;
         let lost: Vec<_> = wanted.iter().map(|wanted| wanted.as_ref().ok().map(Wanted::end)).collect();
-        let mut found = go_on(wanted, events, |wanted, events| Ok((wanted.head, events?)));
+        let mut found = go_on(wanted, events, |wanted, events| Ok((wanted, events?)));
         for (found, end) in found.iter_mut().zip(lost) {
             if let (Err(Error::Resync { .. }), Some((session_id, head))) = (&found, end) {
                 *found = Err(resync(&*self.inner.store, session_id, head).await);
             }
         }
+        let read = |(wanted, events): &(Wanted, Vec<_>)| {
+            let (session_id, head) = wanted.end();
+            (session_id, head, revised(events))
+        };
+        let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let senders = found.iter().flatten().flat_map(|(_, events)| events).map(|event| &event.actor);
         let profiles = self.inner.profiles.find(senders.collect()).await?;
-        let page = |(head, events): (_, Vec<_>)| page(head, &events, &profiles);
+        let page = |(wanted, events): (Wanted, Vec<_>)| page(wanted.head, &events, &profiles);
         Ok(found.into_iter().map(|found| found.map(page)).collect())
     }
 
@@ -270,21 +299,27 @@ impl Chat {
         self.enter(principal).await?;
         let viewed = self.viewable(principal, ids.iter().map(|id| id.session_id)).await?;
         let there = |(id, viewed): (&MessageId, Result<Viewable>)| match viewed {
-            Err(Error::Denied(Denial::Hidden)) => Err(Error::MessageNotFound),
-            Err(error) => Err(error),
+            Err(error) => Err(hidden_message(error)),
             Ok(viewed) if id.seq == 0 || id.seq > viewed.head.seq => Err(Error::MessageNotFound),
-            Ok(_) => Ok(LogRange { session_id: id.session_id, from: id.seq, to: id.seq }),
+            Ok(viewed) => {
+                let range = LogRange { session_id: id.session_id, from: id.seq, to: id.seq };
+                Ok((range, viewed.head.seq))
+            }
         };
         let ranges: Vec<_> = ids.iter().zip(viewed).map(there).collect();
-        let asked: Vec<LogRange> = ranges.iter().flatten().copied().collect();
+        let asked: Vec<LogRange> = ranges.iter().flatten().map(|(range, _)| *range).collect();
         let rows = if asked.is_empty() { Vec::new() } else { self.inner.store.log(&asked).await? };
-        let events = go_on(ranges, rows, |_, rows| rows.into_iter().next().ok_or(Error::MessageNotFound));
-        let senders = events.iter().flatten().map(|event| &event.actor);
+        let found = go_on(ranges, rows, |(_, head), rows| {
+            rows.into_iter().next().map(|event| (event, head)).ok_or(Error::MessageNotFound)
+        });
+        let read = |(event, head): &(Arc<Event>, Seq)| (event.session_id, *head, event.revised);
+        let found = self.unless_rewritten(&principal.user_id, found, read).await?;
+        let senders = found.iter().flatten().map(|(event, _)| &event.actor);
         let profiles = self.inner.profiles.find(senders.collect()).await?;
-        let message = |event: Arc<Event>| {
+        let message = |(event, _): (Arc<Event>, Seq)| {
             view::message(&event, profiles::of(&profiles, &event.actor)).ok_or(Error::MessageNotFound)
         };
-        Ok(events.into_iter().map(|event| event.and_then(message)).collect())
+        Ok(found.into_iter().map(|found| found.map_err(hidden_message).and_then(message)).collect())
     }
 
     pub(super) async fn each_participants(

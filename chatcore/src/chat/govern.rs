@@ -17,7 +17,7 @@ use super::{Chat, inbox::arrivals, policy::Operation};
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{Event, EventKind, MessageBody, NewEvent, Session, SessionId, Standing, UserId},
+    model::{Event, EventKind, MessageBody, NewEvent, Seq, Session, SessionId, Standing, UserId},
     notify::Hint,
     permission::{Action, Denial, Facts, SessionState},
     store::{
@@ -238,6 +238,25 @@ impl Chat {
             Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
         };
         Ok(self.inner.store.facts(&queries, Freshness::Fresh).await?.into_iter().map(view).collect())
+    }
+
+    /// Decides again about sessions of which a row was read that was rewritten after the end of the log at which the reader's rights
+    /// were decided: the reader may have lost them in between. Takes and gives one entry for each session: the position of that end, and
+    /// the last position at which a row was rewritten.
+    pub(super) async fn decided_upto(
+        &self,
+        user: &UserId,
+        read: impl IntoIterator<Item = (SessionId, Seq, Seq)>,
+    ) -> Result<Vec<Result<()>>> {
+        let read: Vec<_> = read.into_iter().collect();
+        let is_late = |(_, head, revised): &&(SessionId, Seq, Seq)| revised > head;
+        let late: Vec<SessionId> = read.iter().filter(is_late).map(|(id, ..)| *id).collect();
+        let again = if late.is_empty() { Vec::new() } else { self.still_viewable(user, late.into_iter()).await? };
+        let mut again = again.into_iter();
+        let mut decided = |entry| {
+            if is_late(&entry) { again.next().unwrap_or(Err(Error::Internal)).map(|_| ()) } else { Ok(()) }
+        };
+        Ok(read.iter().map(&mut decided).collect())
     }
 
     /// Facts on which an attempt is allowed, by the permission table and then by the host's policy. What cached facts deny is

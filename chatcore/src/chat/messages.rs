@@ -97,6 +97,9 @@ impl Chat {
         }
         let after = events.first().map(|event| event.cursor()).filter(|first| first.seq == after.seq).unwrap_or(after);
         events.retain(|event| event.seq > after.seq);
-        Ok(EventPage { after, events: view::views(&self.inner.profiles, events).await?, head })
+        let events = view::views(store, &self.inner.profiles, events).await?;
+        let revised = events.iter().map(|view| view.revised()).max().unwrap_or(0);
+        self.decided_upto(&principal.user_id, [(id, head.seq, revised)]).await?.pop().unwrap_or(Ok(()))?;
+        Ok(EventPage { after, events, head })
     }
 }

@@ -2,6 +2,7 @@
 
 mod adding;
 mod batch;
+mod editing;
 mod govern;
 mod inbox;
 mod lists;
@@ -12,6 +13,7 @@ mod profiles;
 mod rate;
 mod read;
 mod reserve;
+mod rewrites;
 mod send;
 mod sessions;
 mod subscribe;
@@ -25,6 +27,7 @@ mod view;
 use std::{fmt, sync::Arc};
 
 pub use batch::{MessagesOf, ParticipantsOf};
+pub use editing::EditMessage;
 pub use messages::EventPage;
 pub use participants::{AddParticipant, Admission};
 pub use policy::{Attempt, Operation, Policy};

@@ -214,9 +214,12 @@ impl Chat {
     ) -> Result<Message> {
         // The retry is authorised afresh: a cached permission is good for a commit, which notices when it no longer
         // holds, and not for showing what is there.
-        self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
+        let known = self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
         let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
         let event = found.iter().flatten().next().ok_or(Error::Internal)?;
+        if event.revised > known.head.seq {
+            self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
+        }
         view::message(event, self.inner.profiles.one(&principal.user_id).await?).ok_or(Error::Internal)
     }
 }

@@ -83,8 +83,11 @@ pub enum Delivery {
 
 /// A session's events after a position, in order, without gap or duplicate, and signals as they come.
 ///
+/// A message that was edited or deleted comes as it is now, in its place, and the edit or deletion comes in its own place.
+///
 /// It ends after the event that takes the reader's right to read away, or with the one error that ended it:
-/// [`TokenExpired`](Error::TokenExpired); [`Unavailable`](Error::Unavailable) when the store is away; or
+/// [`TokenExpired`](Error::TokenExpired); [`Denied`](Error::Denied) when the reader lost the right to read before a message that
+/// comes next got its text; [`Unavailable`](Error::Unavailable) when the store is away; or
 /// [`Resync`](Error::Resync) when the log no longer continues after the last event, because it was trimmed, or because the
 /// database was replaced by an older copy. The reader continues with a new subscription after the last event. A slow reader costs
 /// no memory: it is served from the log.
@@ -157,6 +160,7 @@ impl Chat {
             }
         };
         let reader = Reader {
+            chat: self.clone(),
             user: principal.user_id.clone(),
             position: after,
             decided_at: head.seq,
@@ -168,6 +172,8 @@ impl Chat {
             signals: tail.signals(),
             tail,
             ready: VecDeque::new(),
+            since: 0,
+            undecided: false,
             held: None,
             ended: false,
         };
@@ -180,6 +186,7 @@ impl Chat {
 }
 
 struct Reader {
+    chat: Chat,
     user: UserId,
     position: Cursor,
     /// The position at which `facts` held. What a replay brings from before it is history and ends nothing.
@@ -192,6 +199,10 @@ struct Reader {
     heads: watch::Receiver<Seq>,
     signals: broadcast::Receiver<Arc<SignalView>>,
     ready: VecDeque<Arc<EventView>>,
+    /// The deletions that `tail` was told of before `ready` was read.
+    since: u64,
+    /// Whether an event of an unknown kind may have changed what the reader may do.
+    undecided: bool,
     /// A signal that came before the events that stand before it had been told.
     held: Option<Arc<SignalView>>,
     ended: bool,
@@ -206,6 +217,28 @@ impl Reader {
             if self.expires_at.is_some_and(|end| end <= self.clock.now()) {
                 return self.end(Error::TokenExpired);
             }
+            if self.undecided {
+                match self.decide_again().await {
+                    Ok(()) => self.undecided = false,
+                    // As after any other event that takes the right away.
+                    Err(Error::Denied(_)) => return None,
+                    Err(error) => return self.end(error),
+                }
+                continue;
+            }
+            if self.is_outdated() {
+                self.ready.clear();
+            }
+            if self.ready.front().is_some_and(|view| self.is_beyond_decision(view)) {
+                if let Err(error) = self.decide_again().await {
+                    return self.end(error);
+                }
+                if self.ready.front().is_some_and(|view| self.is_beyond_decision(view)) {
+                    // The log was replaced by an older copy meanwhile.
+                    return self.end(Error::Unavailable);
+                }
+                continue;
+            }
             if let Some(view) = self.ready.pop_front() {
                 self.position = view.event.cursor();
                 self.ended = !self.may_go_on_after(&view);
@@ -213,6 +246,7 @@ impl Reader {
             }
             // Marked as seen before the look, so that news that come during it wake the wait below.
             self.heads.borrow_and_update();
+            self.since = self.tail.rewrites.noted();
             match self.tail.after(self.position).await {
                 Err(error) => return self.end(error),
                 Ok(views) if !views.is_empty() => self.ready.extend(views),
@@ -233,6 +267,25 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Whether something that was read shows what was deleted meanwhile.
+    fn is_outdated(&mut self) -> bool {
+        let noted = self.tail.rewrites.noted();
+        let since = std::mem::replace(&mut self.since, noted);
+        noted != since && self.ready.iter().any(|view| self.tail.rewrites.outdate(since, view))
+    }
+
+    /// Whether a view shows a row that was rewritten where it is not known what the reader was allowed to do.
+    fn is_beyond_decision(&self, view: &EventView) -> bool {
+        view.revised() > self.decided_at.max(view.event.seq)
+    }
+
+    /// Decides on fresh facts.
+    async fn decide_again(&mut self) -> Result<()> {
+        let known = self.chat.known(self.tail.session_id(), &self.user, None, Freshness::Fresh).await?;
+        (self.facts, self.decided_at) = (known.facts(), known.head.seq);
+        Ok(self.permissions.decide(&self.facts, Action::View)?)
     }
 
     fn end(&mut self, error: Error) -> Option<Result<Delivery>> {
@@ -258,9 +311,10 @@ impl Reader {
     /// Follows what an event changes for this reader.
     fn may_go_on_after(&mut self, view: &EventView) -> bool {
         let event = &view.event;
-        if event.seq <= self.decided_at || !event.kind.is_governance() {
+        if event.seq <= self.decided_at || !event.governs {
             return true;
         }
+        self.undecided = event.kind == EventKind::Unknown;
         let own = |user: &UserId| *user == self.user;
         let (session, actor) = (&mut self.facts.session, &mut self.facts.actor);
         let gone = |actor: &mut Option<Standing>| {

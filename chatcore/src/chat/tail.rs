@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     profiles::Profiles,
     read::{dense, resync_now},
+    rewrites::{Rewrites, Rewritten},
     task::Task,
     view::{self, EventView, SignalView},
 };
@@ -76,6 +77,7 @@ pub(super) struct Tail {
     session_id: SessionId,
     shared: Arc<Shared>,
     ring: Mutex<Ring>,
+    pub(super) rewrites: Rewrites,
     /// One grows the ring at a time.
     growing: tokio::sync::Mutex<()>,
     /// The ring's head. It also changes, to the same position, when the log was replaced.
@@ -105,6 +107,14 @@ enum End {
 }
 
 impl Ring {
+    /// Drops the views that show rows as they were before an event rewrote them, and what stands before these views.
+    fn evict(&mut self, rewritten: &Rewritten) {
+        let last = self.events.iter().rposition(|view| rewritten.outdates(view));
+        for view in self.events.drain(..last.map_or(0, |last| last + 1)) {
+            self.bytes -= view.weight();
+        }
+    }
+
     /// The epoch at a position, where it is known.
     fn epoch(&self, seq: Seq) -> Option<Epoch> {
         if seq == self.head.seq {
@@ -207,6 +217,19 @@ impl Tails {
         Err(Error::Unavailable)
     }
 
+    /// Drops what is kept of rows that events rewrote. Whoever calls this before the change is acknowledged keeps readers of this
+    /// process from getting a deleted text after that.
+    pub(super) fn evict(&self, session_id: SessionId, events: &[Arc<Event>]) {
+        let tail = locked(&self.0.open).tails.get(&session_id).and_then(Weak::upgrade);
+        if let Some(tail) = tail {
+            let mut ring = locked(&tail.ring);
+            events.iter().filter_map(|event| Rewritten::of(event)).for_each(|rewritten| {
+                tail.rewrites.note(&rewritten);
+                ring.evict(&rewritten);
+            });
+        }
+    }
+
     fn get(&self, session_id: SessionId, head: Cursor) -> Arc<Tail> {
         let tail = self.open(session_id, head);
         self.0.keep_polling();
@@ -223,6 +246,7 @@ impl Tails {
             session_id,
             shared: Arc::clone(&self.0),
             ring: Mutex::new(ring),
+            rewrites: Rewrites::default(),
             growing: tokio::sync::Mutex::default(),
             head: watch::Sender::new(head.seq),
             signals: broadcast::Sender::new(SIGNALS),
@@ -244,6 +268,10 @@ impl Drop for Tail {
 }
 
 impl Tail {
+    pub(super) const fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
     pub(super) fn watch(&self) -> watch::Receiver<Seq> {
         self.head.subscribe()
     }
@@ -323,7 +351,7 @@ impl Tail {
             return Err(resync_now(&*self.shared.store, self.session_id).await);
         }
         rows.retain(|event| event.seq > position.seq);
-        view::views(&self.shared.profiles, rows).await
+        view::views(&*self.shared.store, &self.shared.profiles, rows).await
     }
 
     /// The position with its epoch, where that is known. Refuses a position after which the kept log does not continue.
@@ -346,12 +374,13 @@ impl Tail {
     /// Reads what the log has beyond the ring.
     async fn catch_up(&self) -> Result<()> {
         loop {
-            let asked = locked(&self.ring).head.seq;
+            let (asked, since) = (locked(&self.ring).head.seq, self.rewrites.noted());
             let rows = self.shared.rows(self.session_id, asked.max(1), asked + CHUNK).await?;
             let complete = (rows.len() as u64) < CHUNK;
-            self.take_log(asked, rows).await?;
+            let taken = self.take_log(asked, rows, since).await?;
             let ring = locked(&self.ring);
-            if complete || ring.end.is_some() || ring.head.seq == asked {
+            if ring.end.is_some() || (taken && (complete || ring.head.seq == asked)) {
+                self.rewrites.has_read();
                 return Ok(());
             }
         }
@@ -360,7 +389,7 @@ impl Tail {
     /// Takes in what a poll found: the log from the head on, and the row at the confirmed position where that is another one.
     async fn look(
         &self,
-        (confirmed, head): (Cursor, Seq),
+        (confirmed, head, since): (Cursor, Seq, u64),
         mut rows: Vec<Arc<Event>>,
         seen: Option<Vec<Arc<Event>>>,
     ) -> Result<()> {
@@ -383,24 +412,25 @@ impl Tail {
             return Ok(());
         }
         let full = rows.len() as u64 >= CHUNK;
-        self.take_log(head, rows).await?;
+        let taken = self.take_log(head, rows, since).await?;
         // There may be more, which must not wait for the next poll.
-        if full { self.catch_up().await } else { Ok(()) }
+        if full || !taken { self.catch_up().await } else { Ok(()) }
     }
 
-    /// Takes in what the log has from the position `asked` on, which was the ring's head when the log was read.
-    async fn take_log(&self, asked: Seq, rows: Vec<Arc<Event>>) -> Result<()> {
+    /// Takes in what the log has from the position `asked` on, which was the ring's head when the log was read, after `since`
+    /// deletions; `false` where one came meanwhile, so that the log is to be read again.
+    async fn take_log(&self, asked: Seq, rows: Vec<Arc<Event>>, since: u64) -> Result<bool> {
         let _growing = self.growing.lock().await;
         let found = locked(&self.ring).compare(asked, &rows);
         match found {
             Found::More => {
                 let last = rows.last().map(|row| row.cursor());
-                self.grow(rows).await?;
+                let taken = self.grow(rows, since).await?;
                 let mut ring = locked(&self.ring);
                 if let Some(last) = last.filter(|last| ring.confirmed.seq < last.seq && ring.agrees_with(*last)) {
                     ring.confirmed = last;
                 }
-                Ok(())
+                Ok(taken)
             }
             Found::Trimmed => {
                 // Readers that were at the ring's head find the gap when they read the log.
@@ -410,15 +440,15 @@ impl Tail {
                     (ring.events, ring.bytes, ring.head) = (VecDeque::new(), 0, Cursor::from(before));
                     ring.confirmed = ring.head;
                 }
-                self.grow(rows).await
+                self.grow(rows, since).await
             }
             Found::AnotherHistory => {
                 self.end(End::Replaced);
-                Ok(())
+                Ok(true)
             }
             Found::Hole => {
                 self.end(End::Corrupt);
-                Ok(())
+                Ok(true)
             }
         }
     }
@@ -444,7 +474,8 @@ impl Tail {
 
     /// Takes in the events of a hint where they continue the ring.
     async fn take_in(&self, events: &[Arc<Event>]) -> Result<()> {
-        let disagree = {
+        let since = self.rewrites.noted();
+        let look = {
             let _growing = self.growing.lock().await;
             let (head, disagree) = {
                 let ring = locked(&self.ring);
@@ -452,34 +483,41 @@ impl Tail {
                     |event: &Arc<Event>| event.session_id == self.session_id && !ring.agrees_with(event.cursor());
                 (ring.head.seq, events.iter().any(of_another_history))
             };
-            if !disagree {
-                let is_news = |event: &&Arc<Event>| event.session_id == self.session_id && event.seq > head;
-                let news: Vec<_> = events.iter().filter(is_news).cloned().collect();
-                if news.first().is_some_and(|first| first.seq == head + 1) {
-                    self.grow(news).await?;
+            let is_news = |event: &&Arc<Event>| event.session_id == self.session_id && event.seq > head;
+            let news: Vec<_> = events.iter().filter(is_news).cloned().collect();
+            match news.first() {
+                _ if disagree => true,
+                Some(first) if first.seq == head + 1 => {
+                    self.rewrites.distrusts(first.seq) || !self.grow(news, since).await?
                 }
+                Some(_) | None => false,
             }
-            disagree
         };
         // A hint is no proof: the log decides.
-        if disagree { self.catch_up().await } else { Ok(()) }
+        if look { self.catch_up().await } else { Ok(()) }
     }
 
-    /// Appends the events that continue the ring; the caller holds `growing`.
-    async fn grow(&self, mut events: Vec<Arc<Event>>) -> Result<()> {
+    /// Appends the events that continue the ring, which were read after `since` deletions; the caller holds `growing`. `false` where
+    /// one of them shows what was deleted meanwhile.
+    async fn grow(&self, mut events: Vec<Arc<Event>>, since: u64) -> Result<bool> {
         let known = locked(&self.ring).head.seq;
         events.retain(|event| event.seq > known);
         if events.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
-        let views = view::views(&self.shared.profiles, events).await?;
-        let head = {
+        let views = view::views(&*self.shared.store, &self.shared.profiles, events).await?;
+        let (head, taken) = {
             let mut ring = locked(&self.ring);
             if ring.end.is_some() {
-                return Ok(());
+                return Ok(true);
             }
-            for view in views {
+            let taken = !views.iter().any(|view| self.rewrites.outdate(since, view));
+            for view in views.into_iter().take_while(|view| !self.rewrites.outdate(since, view)) {
                 if view.event.seq == ring.head.seq + 1 {
+                    if let Some(rewritten) = Rewritten::of(&view.event) {
+                        self.rewrites.note(&rewritten);
+                        ring.evict(&rewritten);
+                    }
                     ring.head = view.event.cursor();
                     ring.bytes += view.weight();
                     ring.events.push_back(view);
@@ -490,10 +528,10 @@ impl Tail {
                 let Some(oldest) = ring.events.pop_front() else { break };
                 ring.bytes -= oldest.weight();
             }
-            ring.head.seq
+            (ring.head.seq, taken)
         };
         self.head.send_replace(head);
-        Ok(())
+        Ok(taken)
     }
 
     async fn heed(&self, hint: Hint, early: &mut Early) {
@@ -647,23 +685,21 @@ impl Shared {
     /// Takes in what the logs of tails have beyond them. Each look includes the tail's last event, and the last one that the log was
     /// seen to have: they tell whether the log is still the same one.
     async fn look_at(&self, tails: &[Arc<Tail>]) {
-        let known: Vec<(Cursor, Seq)> = tails
+        let known: Vec<(Cursor, Seq, u64)> = tails
             .iter()
             .map(|tail| {
                 let ring = locked(&tail.ring);
-                (ring.confirmed, ring.head.seq)
+                (ring.confirmed, ring.head.seq, tail.rewrites.noted())
             })
             .collect();
-        let news = tails.iter().zip(&known).map(|(tail, (_, head))| LogRange {
+        let news = tails.iter().zip(&known).map(|(tail, (_, head, _))| LogRange {
             session_id: tail.session_id,
             from: (*head).max(1),
             to: head + CHUNK,
         });
-        let hinted = |(confirmed, head): &(Cursor, Seq)| confirmed.seq > 0 && confirmed.seq < *head;
-        let seen = tails.iter().zip(&known).filter(|(_, known)| hinted(known)).map(|(tail, (confirmed, _))| LogRange {
-            session_id: tail.session_id,
-            from: confirmed.seq,
-            to: confirmed.seq,
+        let hinted = |(confirmed, head, _): &(Cursor, Seq, u64)| confirmed.seq > 0 && confirmed.seq < *head;
+        let seen = tails.iter().zip(&known).filter(|(_, known)| hinted(known)).map(|(tail, (confirmed, ..))| {
+            LogRange { session_id: tail.session_id, from: confirmed.seq, to: confirmed.seq }
         });
         let ranges: Vec<LogRange> = news.chain(seen).collect();
         match self.store.log(&ranges).await {

@@ -2,6 +2,7 @@
 
 use std::{
     any::{Any, TypeId},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, OnceLock},
 };
 
@@ -10,7 +11,8 @@ use chrono::{DateTime, Utc};
 use super::profiles::{self, Profiles};
 use crate::{
     error::Result,
-    model::{Content, Event, EventKind, Message, MessageEvent, MessageId, Profile, Signal, UserId},
+    model::{Content, Event, EventKind, Message, MessageEvent, MessageId, Profile, Seq, SessionId, Signal, UserId},
+    store::{ChatStore, LogRange},
 };
 
 /// Encodings of one event that are kept; more of them are worked out each time.
@@ -38,6 +40,8 @@ pub struct EventView {
     pub actor: Profile,
     /// The user whom it is about, where that is not the actor.
     pub subject: Option<Profile>,
+    /// The message that it edited, with its sender.
+    edited: Option<(Arc<Event>, Profile)>,
     made: DateTime<Utc>,
     encoded: [Kept; KEPT_ENCODINGS],
 }
@@ -76,22 +80,34 @@ impl EventView {
 
     /// Roughly how many bytes it takes, with its encoding.
     pub(super) fn weight(&self) -> usize {
-        let content = if let EventKind::Message(MessageEvent::Sent { body, .. }) = &self.event.kind {
+        let content = |row: &Event| {
+            let EventKind::Message(MessageEvent::Sent { body, .. }) = &row.kind else { return 0 };
             match &body.content {
                 Content::Deleted => 0,
                 Content::Text(text) => text.len(),
                 Content::Encrypted(content) => content.encrypted_data.len() + content.iv.len(),
             }
-        } else {
-            0
         };
-        1024 + 2 * content
+        1024 + 2 * self.rows().map(content).sum::<usize>()
     }
 
-    /// The message, where the event is one.
+    /// The message, where the event is one, or edited one. A message that was edited is given as it was when this view was made.
     #[must_use]
     pub fn message(&self) -> Option<Message> {
-        message(&self.event, self.actor.clone())
+        match &self.edited {
+            Some((row, sender)) => message(row, sender.clone()),
+            None => message(&self.event, self.actor.clone()),
+        }
+    }
+
+    /// The rows of the log that it shows.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Event> {
+        std::iter::once(&*self.event).chain(self.edited.as_ref().map(|(row, _)| &**row))
+    }
+
+    /// The position of the last event that rewrote what it shows.
+    pub(super) fn revised(&self) -> Seq {
+        self.rows().map(|row| row.revised).max().unwrap_or(0)
     }
 }
 
@@ -113,15 +129,45 @@ pub(super) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<S
     Ok(SignalView { signal, actor })
 }
 
+/// The message that an event edited.
+const fn edited(event: &Event) -> Option<(SessionId, Seq)> {
+    match &event.kind {
+        EventKind::Message(MessageEvent::Edited { message, revision: _ }) => Some((event.session_id, *message)),
+        EventKind::Message(MessageEvent::Sent { .. } | MessageEvent::Deleted { .. })
+        | EventKind::Session(_)
+        | EventKind::Participant(_)
+        | EventKind::Unknown => None,
+    }
+}
+
+/// The messages that events edited, as they are now. A message that the log no longer has is left out.
+async fn edited_rows(store: &dyn ChatStore, events: &[Arc<Event>]) -> Result<HashMap<(SessionId, Seq), Arc<Event>>> {
+    let wanted: BTreeSet<_> = events.iter().filter_map(|event| edited(event)).collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let range = |(session_id, seq)| LogRange { session_id, from: seq, to: seq };
+    let ranges: Vec<_> = wanted.into_iter().map(range).collect();
+    let found = store.log(&ranges).await?;
+    Ok(found.into_iter().flatten().map(|row| ((row.session_id, row.seq), row)).collect())
+}
+
 /// Events with names. E-mail addresses stay out: what is broadcast must suit every reader.
-pub(super) async fn views(profiles: &Profiles, events: Vec<Arc<Event>>) -> Result<Vec<Arc<EventView>>> {
+pub(super) async fn views(
+    store: &dyn ChatStore,
+    profiles: &Profiles,
+    events: Vec<Arc<Event>>,
+) -> Result<Vec<Arc<EventView>>> {
+    let rows = edited_rows(store, &events).await?;
     let users = events.iter().flat_map(|event| std::iter::once(&event.actor).chain(event.subject()));
     let made = profiles.now();
-    let found = profiles.find(users.collect()).await?;
+    let found = profiles.find(users.chain(rows.values().map(|row| &row.actor)).collect()).await?;
     let public = |user: &UserId| profiles::public(profiles::of(&found, user));
     let view = |event: Arc<Event>| {
         let (actor, subject) = (public(&event.actor), event.subject().map(public));
-        Arc::new(EventView { event, actor, subject, made, encoded: Default::default() })
+        let row = edited(&event).and_then(|message| rows.get(&message));
+        let edited = row.map(|row| (Arc::clone(row), public(&row.actor)));
+        Arc::new(EventView { event, actor, subject, edited, made, encoded: Default::default() })
     };
     Ok(events.into_iter().map(view).collect())
 }

@@ -76,6 +76,17 @@ impl Message {
     }
 }
 
+/// What a message said before an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageRevision {
+    /// The message's revision with this text: 1 for the text as it was sent.
+    pub revision: u64,
+    /// What the message said.
+    pub body: MessageBody,
+    /// When it began to say so.
+    pub since: DateTime<Utc>,
+}
+
 /// A message as it is shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {

@@ -16,7 +16,7 @@ pub use event::{
     Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, Seq, SessionChanges, SessionEvent,
 };
 pub use id::{ClientId, InvalidId, MessageId, ParticipantId, SessionId, UserId};
-pub use message::{Content, EncryptedContent, Message, MessageBody, MessageType, SpeakerRole};
+pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};
 pub use participant::{Participant, ParticipantRole, Standing};
 pub use profile::Profile;

@@ -1,6 +1,6 @@
 //! The decision.
 
-use super::{Action, Facts, PermissionTable, SessionState, table};
+use super::{Action, ActionKind, Facts, PermissionTable, SessionState, table};
 use crate::model::{ParticipantRole, SessionType, Standing};
 
 /// What [`decide`] answers.
@@ -18,6 +18,12 @@ pub enum Denial {
     /// The caller's role does not allow it.
     #[error("your role in this session does not allow this")]
     RoleInsufficient,
+    /// The message is somebody else's, and only its author may edit it.
+    #[error("only the author of a message may edit it")]
+    NotAuthor,
+    /// The message is somebody else's, and the caller does not moderate the session.
+    #[error("only the author of a message and those who manage the session may delete it")]
+    NotModerator,
     /// Only the owner may.
     #[error("only the owner of this session may do this")]
     OwnerRequired,
@@ -75,6 +81,10 @@ fn decide_outsider(session: &SessionState, action: Action) -> Decision {
             Action::Join => seat_left(session),
             Action::View
             | Action::Send
+            | Action::EditMessage { .. }
+            | Action::DeleteOwnMessage
+            | Action::DeleteMessage
+            | Action::ViewRevisions
             | Action::Update { .. }
             | Action::Delete
             | Action::Invite { .. }
@@ -101,8 +111,12 @@ fn decide_participant(
             Action::Delete => Denial::OwnerRequired,
             Action::Leave if role == ParticipantRole::Owner => Denial::OwnerCannotLeave,
             Action::Join => Denial::AlreadyParticipant,
+            Action::DeleteMessage => Denial::NotModerator,
             Action::View
             | Action::Send
+            | Action::EditMessage { .. }
+            | Action::DeleteOwnMessage
+            | Action::ViewRevisions
             | Action::Update { .. }
             | Action::Invite { .. }
             | Action::Remove
@@ -111,7 +125,13 @@ fn decide_participant(
         });
     }
     match action {
-        Action::View | Action::Send | Action::Delete => Ok(()),
+        Action::View | Action::Send | Action::DeleteMessage | Action::ViewRevisions | Action::Delete => Ok(()),
+        // An author who may no longer speak changes nothing that was said.
+        Action::EditMessage { .. } | Action::DeleteOwnMessage if !table.allows(role, ActionKind::Send) => {
+            Err(Denial::RoleInsufficient)
+        }
+        Action::EditMessage { own: false } => Err(Denial::NotAuthor),
+        Action::EditMessage { own: true } | Action::DeleteOwnMessage => Ok(()),
         Action::Leave if role == ParticipantRole::Owner => Err(Denial::OwnerCannotLeave),
         Action::Leave => Ok(()),
         Action::Join => Err(Denial::AlreadyParticipant),

@@ -23,39 +23,24 @@ const fn bit(role: ParticipantRole) -> u8 {
     }
 }
 
-const fn row(kind: ActionKind) -> usize {
-    match kind {
-        ActionKind::View => 0,
-        ActionKind::Send => 1,
-        ActionKind::Update => 2,
-        ActionKind::Delete => 3,
-        ActionKind::Invite => 4,
-        ActionKind::Remove => 5,
-        ActionKind::ChangeRole => 6,
-        ActionKind::Leave => 7,
-        ActionKind::Join => 8,
+/// The declared defaults: the specification's matrix, and the rows that it does not have.
+pub(super) static DEFAULT: PermissionTable = PermissionTable { allowed: default_rows() };
+
+#[allow(clippy::indexing_slicing, reason = "the compiler runs it, and each index is below its length")]
+const fn default_rows() -> [u8; ActionKind::ALL.len()] {
+    let mut rows = [0; ActionKind::ALL.len()];
+    let mut row = 0;
+    while row < rows.len() {
+        let roles = ActionKind::ALL[row].default_roles();
+        let mut place = 0;
+        while place < roles.len() {
+            rows[row] |= bit(roles[place]);
+            place += 1;
+        }
+        row += 1;
     }
+    rows
 }
-
-const OWNER: u8 = bit(ParticipantRole::Owner);
-const ADMIN: u8 = bit(ParticipantRole::Admin);
-const MEMBER: u8 = bit(ParticipantRole::Member);
-const VIEWER: u8 = bit(ParticipantRole::Viewer);
-
-/// The specification's matrix; its last row, joining, is for who is not in the session and so empty.
-pub(super) static DEFAULT: PermissionTable = PermissionTable {
-    allowed: [
-        OWNER | ADMIN | MEMBER | VIEWER,
-        OWNER | ADMIN | MEMBER,
-        OWNER | ADMIN,
-        OWNER,
-        OWNER | ADMIN,
-        OWNER | ADMIN,
-        OWNER | ADMIN,
-        ADMIN | MEMBER | VIEWER,
-        0,
-    ],
-};
 
 impl Default for PermissionTable {
     fn default() -> Self {
@@ -67,13 +52,13 @@ impl PermissionTable {
     /// Whether the table lets the role do such a thing.
     #[must_use]
     pub fn allows(&self, role: ParticipantRole, kind: ActionKind) -> bool {
-        self.allowed.get(row(kind)).is_some_and(|roles| roles & bit(role) != 0)
+        self.allowed.get(kind.row()).is_some_and(|roles| roles & bit(role) != 0)
     }
 
     /// The same table with one cell set.
     #[must_use]
     pub fn with(mut self, role: ParticipantRole, kind: ActionKind, allowed: bool) -> Self {
-        if let Some(roles) = self.allowed.get_mut(row(kind)) {
+        if let Some(roles) = self.allowed.get_mut(kind.row()) {
             *roles = if allowed { *roles | bit(role) } else { *roles & !bit(role) };
         }
         self

@@ -1,0 +1,111 @@
+//! The rows of a log that were deleted lately, so that no reader gets what was read before that.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::view::EventView;
+use crate::model::{Event, EventKind, MessageEvent, Seq};
+
+/// Deletions that are remembered one by one. A reader for whom more came meanwhile reads again.
+const REMEMBERED: usize = 64;
+
+/// An event that rewrote rows.
+#[derive(Debug, Clone)]
+pub(super) struct Rewritten {
+    /// Its position.
+    by: Seq,
+    /// The rows; `None` for an event of an unknown kind, which may have rewritten any row.
+    rows: Option<Vec<Seq>>,
+    /// Whether it took texts away.
+    deletes: bool,
+}
+
+impl Rewritten {
+    /// What an event rewrote; `None` for an event that rewrote nothing.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        let (rows, deletes) = match &event.kind {
+            EventKind::Message(MessageEvent::Deleted { messages }) => (Some(messages.clone()), true),
+            EventKind::Message(MessageEvent::Edited { message, revision: _ }) => (Some(vec![*message]), false),
+            EventKind::Unknown => (None, true),
+            EventKind::Message(MessageEvent::Sent { .. }) | EventKind::Session(_) | EventKind::Participant(_) => {
+                return None;
+            }
+        };
+        Some(Self { by: event.seq, rows, deletes })
+    }
+
+    /// Whether a view shows a row as it was before.
+    pub(super) fn outdates(&self, view: &EventView) -> bool {
+        let is_named = |row: &Event| self.rows.as_ref().is_none_or(|rows| rows.contains(&row.seq));
+        view.rows().any(|row| row.seq < self.by && row.revised < self.by && is_named(row))
+    }
+}
+
+/// The deletions that a tail was told of.
+#[derive(Debug, Default)]
+pub(super) struct Rewrites {
+    /// How many there were. It changes while `recent` is locked.
+    noted: AtomicU64,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    deletions: VecDeque<Rewritten>,
+    last: Seq,
+    /// Whether the log was read since the tail began to be told.
+    has_read: bool,
+}
+
+impl Rewrites {
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        // Nothing panics while it is held.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many deletions there were. What is read afterwards is newer than these.
+    pub(super) fn noted(&self) -> u64 {
+        self.noted.load(Ordering::SeqCst)
+    }
+
+    /// Takes note of a deletion. The same one may be told of more than once.
+    pub(super) fn note(&self, rewritten: &Rewritten) {
+        let mut recent = self.recent();
+        if !rewritten.deletes || recent.deletions.iter().any(|known| known.by == rewritten.by) {
+            return;
+        }
+        recent.last = recent.last.max(rewritten.by);
+        recent.deletions.push_back(rewritten.clone());
+        if recent.deletions.len() > REMEMBERED {
+            recent.deletions.pop_front();
+        }
+        self.noted.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Says that the log was read since the tail began to be told.
+    pub(super) fn has_read(&self) {
+        self.recent().has_read = true;
+    }
+
+    /// Whether a hint's copy of the event at a position may be one from before a deletion.
+    pub(super) fn distrusts(&self, seq: Seq) -> bool {
+        let recent = self.recent();
+        !recent.has_read || seq < recent.last
+    }
+
+    /// Whether a view that was made after `since` deletions shows a row as it was before a later one.
+    pub(super) fn outdate(&self, since: u64, view: &EventView) -> bool {
+        if self.noted() == since {
+            return false;
+        }
+        let recent = self.recent();
+        let missed = usize::try_from(self.noted().saturating_sub(since)).unwrap_or(usize::MAX);
+        missed > recent.deletions.len()
+            || recent.deletions.iter().rev().take(missed).any(|deletion| deletion.outdates(view))
+    }
+}
