@@ -1,7 +1,9 @@
 //! Who calls.
 
-use chatcore::{Authenticator, Error, Principal, Result, identity::bearer_token};
+use chatcore::{Authenticator, Error, Principal, Result};
 use poem::{Request, http::header};
+
+use crate::bearer_token;
 
 /// The caller of a request: the [`Principal`] among the request's extensions, where a middleware of the host put one, and else
 /// the user whom the [`bearer`] token names. With a principal, no token is looked for. `None` where there is neither.

@@ -7,38 +7,73 @@
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
 //! | WebSockets | [`Handshake`], then the open [`Socket`], then [`close`] |
 //! | requests | [`check_head`], [`check_conditions`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_away`] |
+//! | any web framework | [`bearer_token`], [`error_headers`]: all that there is without the feature `poem` |
 //! | web pages | [`Origins`], [`Cors`] |
 //! | a server | [`serve`] |
 
+#[cfg(feature = "poem")]
 mod address;
+#[cfg(feature = "poem")]
 mod bearer;
+#[cfg(feature = "poem")]
 mod body;
+#[cfg(feature = "poem")]
 mod close;
+#[cfg(feature = "poem")]
 mod connection;
+#[cfg(feature = "poem")]
 mod cors;
+#[cfg(feature = "poem")]
 mod counts;
+#[cfg(feature = "poem")]
 mod drain;
+mod error;
+#[cfg(feature = "poem")]
 mod half;
+#[cfg(feature = "poem")]
 mod head;
+#[cfg(feature = "poem")]
 mod idle;
+#[cfg(feature = "poem")]
 mod options;
+#[cfg(feature = "poem")]
 mod origin;
+#[cfg(feature = "poem")]
 mod serve;
+#[cfg(feature = "poem")]
 mod sockets;
+mod token;
+#[cfg(feature = "poem")]
 mod upgrade;
 
+#[cfg(feature = "poem")]
 pub use address::ClientAddress;
+#[cfg(feature = "poem")]
 pub use bearer::{bearer, bearer_or_query, caller, caller_or_query};
+#[cfg(feature = "poem")]
 pub use body::read_body;
+#[cfg(feature = "poem")]
 pub use close::{close, close_code};
+#[cfg(feature = "poem")]
 pub use connection::{Connection, Known};
+#[cfg(feature = "poem")]
 pub use cors::Cors;
+#[cfg(feature = "poem")]
 pub use drain::read_away;
+pub use error::error_headers;
+#[cfg(feature = "poem")]
 pub use head::{check_conditions, check_head};
+#[cfg(feature = "poem")]
 pub use options::Options;
+#[cfg(feature = "poem")]
 pub use origin::{InvalidOrigin, Origins};
+#[cfg(feature = "poem")]
 pub use serve::{ServeOptions, serve};
+#[cfg(feature = "poem")]
 pub use sockets::{Place, Sockets, UnknownPlace, UserPlace};
+pub use token::bearer_token;
+#[cfg(feature = "poem")]
 /// The WebSocket library: its messages and errors are what a [`Socket`] takes and gives.
 pub use tokio_tungstenite::tungstenite;
+#[cfg(feature = "poem")]
 pub use upgrade::{Handshake, Socket};

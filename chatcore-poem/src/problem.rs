@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use chatcore::{Code, Error};
-use chatcore_http::{Cors, Sockets, check_head, read_away};
+use chatcore_http::{Cors, Sockets, check_head, error_headers, read_away};
 use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
@@ -47,7 +47,7 @@ fn respond(error: &Error, request_id: String) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::to_string(&problem).unwrap_or_default();
     let response = Response::builder().status(status).content_type(PROBLEM_JSON);
-    error.headers().into_iter().fold(response, |response, (name, value)| response.header(name, value)).body(body)
+    error_headers(error).into_iter().fold(response, |response, (name, value)| response.header(name, value)).body(body)
 }
 
 /// What poem itself rejects, as ours.

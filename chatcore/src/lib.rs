@@ -34,7 +34,8 @@
 //! # Features
 //! | feature | what for |
 //! |---|---|
-//! | `conformance` | the test suite for implementors of [`ChatStore`], and a test for those of [`Notifier`] |
+//! | `jwt` (default) | [`JwtAuthenticator`], and with it a cryptographic library in C: without this feature the crate is all Rust |
+//! | `conformance` | the test suites for implementors of [`ChatStore`] and of [`Notifier`] |
 
 pub mod chat;
 pub mod clock;
@@ -52,7 +53,9 @@ pub use async_trait::async_trait;
 pub use chat::{Chat, ChatBuilder, Policy};
 pub use clock::{Clock, SystemClock, TestClock};
 pub use error::{Code, Error, FieldError, Refusal, Result};
-pub use identity::{Authenticator, JwtAuthenticator, JwtIssuer, Principal};
+pub use identity::{Authenticator, Principal};
+#[cfg(feature = "jwt")]
+pub use identity::{JwtAuthenticator, JwtIssuer};
 pub use limits::{Limits, Rate};
 pub use notify::{InProcessNotifier, Notifier};
 pub use store::{ChatStore, MemoryStore, StoreError};

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use async_graphql::{Executor, Request, Response, ServerError, parser::types::OperationType};
 use bytes::Bytes;
 use chatcore::{Code, Error, json::repeated_key};
+use chatcore_http::error_headers;
 use futures_util::{FutureExt, stream::BoxStream};
 use mime::Mime;
 use serde_json::Value as Json;
@@ -388,7 +389,7 @@ impl HttpReply {
 
     fn error(error: &Error, media: Media) -> Self {
         let reply = Self::errors(error.code().status(), &[request_error(error)], media);
-        error.headers().iter().fold(reply, |reply, (name, value)| reply.with(name, value))
+        error_headers(error).iter().fold(reply, |reply, (name, value)| reply.with(name, value))
     }
 
     fn with(mut self, name: &str, value: &str) -> Self {

@@ -13,7 +13,8 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::{Code, Error, identity::bearer_token};
+use chatcore::{Code, Error};
+use chatcore_http::bearer_token;
 use futures_util::{
     FutureExt, Sink, SinkExt, Stream, StreamExt,
     future::OptionFuture,

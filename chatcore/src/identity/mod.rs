@@ -1,15 +1,16 @@
 //! Who is calling.
 
-mod bearer;
+#[cfg(feature = "jwt")]
 mod jwt;
 mod principal;
+#[cfg(feature = "jwt")]
 mod received;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use bearer::bearer_token;
+#[cfg(feature = "jwt")]
 pub use jwt::{Audience, Claims, JwtAuthenticator, JwtIssuer, MIN_SECRET_BYTES, WeakSecret};
 pub(crate) use principal::{LEEWAY, Said};
 pub use principal::{Principal, SystemRole};

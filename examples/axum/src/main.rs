@@ -19,13 +19,12 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::any,
 };
-use chatcore::{
-    Authenticator, Chat, Code, Error, Principal, Result, async_trait, identity::bearer_token, model::UserId,
-};
+use chatcore::{Authenticator, Chat, Code, Error, Principal, Result, async_trait, model::UserId};
 use chatcore_graphql::{
     ALLOW, Admitted, ChatSchema, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, SchemaOptions, WireOptions,
     graphiql, schema, serve_socket, token_of,
 };
+use chatcore_http::bearer_token;
 use futures_util::{SinkExt as _, StreamExt as _, future};
 
 struct App {

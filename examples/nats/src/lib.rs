@@ -16,7 +16,8 @@
 //! ```
 //!
 //! # What travels
-//! One NATS message per hint, as JSON, on the subject `<prefix>.<session id>`. A hint carries the committed events, so
+//! One NATS message per hint, as JSON, on the subject `<prefix>.<session id>`, or `<prefix>.user.<user id>` with the bytes of
+//! the user's id in hexadecimal digits. A hint of a session carries the committed events, so
 //! that readers elsewhere need not ask the store; where they are too many bytes it carries the end of the log only. Core
 //! NATS is enough: nothing is stored by it, because the log is the truth.
 //!
@@ -43,11 +44,14 @@ use async_nats::{
 };
 pub use async_nats::{ConnectError, ConnectOptions};
 use async_trait::async_trait;
-use chatcore::{InProcessNotifier, Notifier, model::SessionId, notify::Hint};
+use chatcore::{
+    InProcessNotifier, Notifier,
+    notify::{Hint, Topic},
+};
 use futures_util::{FutureExt, SinkExt, StreamExt, future::ready, stream, stream::BoxStream};
 use losses::Losses;
 
-/// Hints of one session that wait for its listener; one who is further behind misses some and reads the log instead.
+/// Hints of one topic that wait for its listener; one who is further behind misses some and reads the log instead.
 const WAITING: usize = 1024;
 
 /// How long `listen` waits until the server has taken a subscription in.
@@ -146,8 +150,15 @@ impl NatsNotifier {
         self
     }
 
-    fn subject(&self, session_id: SessionId) -> Subject {
-        format!("{}.{session_id}", self.prefix).into()
+    fn subject(&self, topic: &Topic) -> Subject {
+        match topic {
+            Topic::Session(session_id) => format!("{}.{session_id}", self.prefix).into(),
+            // In hexadecimal digits, since a dot, a space or a wildcard means something in a subject.
+            Topic::User(user_id) => {
+                let digits: String = user_id.as_str().bytes().map(|byte| format!("{byte:02x}")).collect();
+                format!("{}.user.{digits}", self.prefix).into()
+            }
+        }
     }
 
     fn is_connected(&self) -> bool {
@@ -161,7 +172,7 @@ impl NatsNotifier {
             return Err("not connected to NATS".into());
         }
         let payload = wire::encode(hint, self.carried_bytes.min(self.client.max_payload()))?.into();
-        let message = OutboundMessage { subject: self.subject(hint.session_id()), reply: None, payload, headers: None };
+        let message = OutboundMessage { subject: self.subject(&hint.topic()), reply: None, payload, headers: None };
         // The client's own `publish` waits while its queue is full, that is, for as long as the server takes nothing. Polled
         // once this fails instead; unconstrained, since a task that has used its turn up would be told "full" as well.
         let mut client = self.client.clone();
@@ -171,26 +182,27 @@ impl NatsNotifier {
         }
     }
 
-    /// What other processes publish about a session.
-    async fn elsewhere(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
-        let (client, subject) = (self.client.clone(), self.subject(session_id));
-        let mut subscribing = async move { client.subscribe(subject).await }.boxed();
+    /// What other processes publish on a topic.
+    async fn elsewhere(&self, topic: Topic) -> BoxStream<'static, Hint> {
+        let (client, subject) = (self.client.clone(), self.subject(&topic));
+        let asked = subject.clone();
+        let mut subscribing = async move { client.subscribe(asked).await }.boxed();
         let patience = if self.is_connected() { PATIENCE } else { Duration::ZERO };
         let messages = match tokio::time::timeout(patience, &mut subscribing).await {
             Ok(Ok(subscriber)) => {
-                self.taken_in(session_id).await;
+                self.taken_in(&subject).await;
                 subscriber.boxed()
             }
             Ok(Err(error)) => {
-                tracing::warn!(session = %session_id, %error, "hears no other process");
+                tracing::warn!(%subject, %error, "hears no other process");
                 stream::empty().boxed()
             }
             // The client's queue is full. The subscription is made when there is room, by whoever reads the stream.
             Err(_) => stream::once(subscribing).filter_map(|made| ready(made.ok())).flat_map(Subscriber::boxed).boxed(),
         };
         let hints = messages.filter_map(move |message| {
-            let hint = wire::decode(session_id, &message.payload).inspect_err(|error| {
-                tracing::debug!(session = %session_id, %error, "a message that is no hint");
+            let hint = wire::decode(&topic, &message.payload).inspect_err(|error| {
+                tracing::debug!(?topic, %error, "a message that is no hint");
             });
             ready(hint.ok())
         });
@@ -201,11 +213,11 @@ impl NatsNotifier {
     ///
     /// A flush would only say that it was written to the socket. A server answers a request that nobody serves at
     /// once, and works off one connection in order.
-    async fn taken_in(&self, session_id: SessionId) {
+    async fn taken_in(&self, subject: &Subject) {
         if self.is_connected() {
             let request = Request::new().inbox(self.client.new_inbox()).timeout(Some(PATIENCE));
             // No matter what the answer is, and without one hints begin a moment later.
-            let _ = self.client.send_request(format!("{}.{session_id}.nobody", self.prefix), request).await;
+            let _ = self.client.send_request(format!("{subject}.nobody"), request).await;
         }
     }
 }
@@ -220,9 +232,9 @@ impl Notifier for NatsNotifier {
     }
 
     /// Does not end: what this process publishes goes on to be heard when NATS is gone for good.
-    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
-        let here = self.here.listen(session_id).await;
-        let elsewhere = self.elsewhere(session_id).await;
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
+        let here = self.here.listen(topic.clone()).await;
+        let elsewhere = self.elsewhere(topic).await;
         stream::select(here, elsewhere).boxed()
     }
 }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use chatcore::{
     model::{Event, Seq, SessionId, Signal, UserId},
-    notify::Hint,
+    notify::{Hint, Topic},
     store::{decode_event, encode_event},
 };
 use chrono::{DateTime, Utc};
@@ -20,6 +20,11 @@ enum WireHint<'a> {
         events: Vec<WireEvent<'a>>,
     },
     Signal(Cow<'a, Signal>),
+    Arrived {
+        user_id: Cow<'a, UserId>,
+        session_id: SessionId,
+        is_own: bool,
+    },
 }
 
 /// An event of the hint's session.
@@ -46,6 +51,10 @@ fn actor<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, UserI
 /// Writes a hint down, without its events if it were longer than `most` bytes with them.
 pub(crate) fn encode(hint: &Hint, most: usize) -> Result<Vec<u8>, serde_json::Error> {
     match hint {
+        Hint::Arrived { user_id, session_id, is_own } => {
+            let user_id = Cow::Borrowed(user_id);
+            serde_json::to_vec(&WireHint::Arrived { user_id, session_id: *session_id, is_own: *is_own })
+        }
         Hint::Signal(signal) => serde_json::to_vec(&WireHint::Signal(Cow::Borrowed(signal))),
         Hint::Committed { session_id, head, events } => {
             let committed = |events| WireHint::Committed { session_id: *session_id, head: *head, events };
@@ -55,20 +64,23 @@ pub(crate) fn encode(hint: &Hint, most: usize) -> Result<Vec<u8>, serde_json::Er
     }
 }
 
-/// Reads a hint that came on a session's subject.
+/// Reads a hint that came on a topic's subject.
 ///
 /// # Errors
-/// When it is no hint, or one of another session.
-pub(crate) fn decode(session_id: SessionId, payload: &[u8]) -> Result<Hint, serde_json::Error> {
+/// When it is no hint, or one of another topic.
+pub(crate) fn decode(topic: &Topic, payload: &[u8]) -> Result<Hint, serde_json::Error> {
     let hint = match serde_json::from_slice(payload)? {
         WireHint::Signal(signal) => Hint::Signal(signal.into_owned()),
+        WireHint::Arrived { user_id, session_id, is_own } => {
+            Hint::Arrived { user_id: user_id.into_owned(), session_id, is_own }
+        }
         WireHint::Committed { session_id, head, events } => {
             let event = |event| Ok(Arc::new(model_event(session_id, event).map_err(serde_json::Error::custom)?));
             let events = events.into_iter().map(event).collect::<Result<_, serde_json::Error>>()?;
             Hint::Committed { session_id, head, events }
         }
     };
-    if hint.session_id() == session_id { Ok(hint) } else { Err(serde_json::Error::custom("a hint of another session")) }
+    if hint.topic() == *topic { Ok(hint) } else { Err(serde_json::Error::custom("a hint of another topic")) }
 }
 
 fn wire_event(event: &Event) -> WireEvent<'_> {
@@ -145,6 +157,10 @@ mod tests {
         Hint::Signal(Signal::Typing { session_id, user_id: UserId::new("u").unwrap(), is_typing: true })
     }
 
+    fn arrived(user: &str) -> Hint {
+        Hint::Arrived { user_id: UserId::new(user).unwrap(), session_id: here(), is_own: true }
+    }
+
     #[test]
     fn what_is_told_is_what_is_heard() {
         let user_id = UserId::new("u").unwrap();
@@ -170,8 +186,8 @@ mod tests {
             let event = Event { actor: UserId::from_stored("..").unwrap(), ..Event::clone(&events[0]) };
             *events = vec![Arc::new(event)];
         }
-        for hint in [committed(kinds), committed(Vec::new()), typing(here()), of_old] {
-            assert_eq!(decode(here(), &encode(&hint, usize::MAX).unwrap()).unwrap(), hint);
+        for hint in [committed(kinds), committed(Vec::new()), typing(here()), of_old, arrived("zoë .*>")] {
+            assert_eq!(decode(&hint.topic(), &encode(&hint, usize::MAX).unwrap()).unwrap(), hint);
         }
     }
 
@@ -179,23 +195,25 @@ mod tests {
     fn events_are_left_out_where_they_do_not_fit() {
         let hint = committed(vec![message("long enough")]);
         let whole = encode(&hint, usize::MAX).unwrap().len();
-        assert_eq!(decode(here(), &encode(&hint, whole).unwrap()).unwrap(), hint);
+        assert_eq!(decode(&here().into(), &encode(&hint, whole).unwrap()).unwrap(), hint);
         let cut = encode(&hint, whole - 1).unwrap();
         assert!(cut.len() < whole);
         let without = Hint::Committed { session_id: here(), head: 1, events: Vec::new() };
-        assert_eq!(decode(here(), &cut).unwrap(), without);
+        assert_eq!(decode(&here().into(), &cut).unwrap(), without);
     }
 
     #[test]
-    fn what_is_no_hint_of_the_session_is_not_taken_for_one() {
-        let foreign = [committed(vec![message("a")]), typing(here())];
+    fn what_is_no_hint_of_the_topic_is_not_taken_for_one() {
+        decode(&arrived("v").topic(), &encode(&arrived("u"), usize::MAX).unwrap()).unwrap_err();
+        let foreign = [committed(vec![message("a")]), typing(here()), arrived("u")];
         for hint in foreign {
-            decode(there(), &encode(&hint, usize::MAX).unwrap()).unwrap_err();
+            decode(&there().into(), &encode(&hint, usize::MAX).unwrap()).unwrap_err();
         }
         let deep = "[".repeat(100_000);
         for garbage in ["", "\u{0}", "null", "{}", "[]", "{\"committed\":{}}", "{\"signal\":{\"signal\":\"?\"}}", &deep]
         {
-            decode(here(), garbage.as_bytes()).unwrap_err();
+            decode(&here().into(), garbage.as_bytes()).unwrap_err();
+            decode(&arrived("u").topic(), garbage.as_bytes()).unwrap_err();
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use chatcore::{
     Chat, Limits, MemoryStore, Notifier, Principal,
-    chat::{CreateSession, Delivery, SendMessage, Subscription},
+    chat::{AllDelivery, CreateSession, Delivery, SendMessage, Subscription},
     model::{Event, Message, SessionId, SessionType, Signal, UserId},
     notify::Hint,
 };
@@ -129,11 +129,43 @@ async fn messages_and_signals_cross_from_the_first_one_on() {
     }
 }
 
+mod conformance {
+    use super::*;
+
+    /// None where no server can be started.
+    async fn notifier() -> Option<(Arc<dyn Notifier>, Server)> {
+        let server = Server::start()?;
+        let notifier = NatsNotifier::connect(server.url()).await.unwrap();
+        Some((Arc::new(notifier), server))
+    }
+
+    chatcore::notifier_conformance!(notifier);
+}
+
 #[tokio::test]
-async fn what_is_published_comes_back_once() {
+async fn a_user_hears_at_once_of_a_session_that_another_process_brought_them_into() {
     let Some(server) = Server::start() else { return };
-    let notifier = NatsNotifier::connect(server.url()).await.unwrap();
-    chatcore::notify::conformance::published_hints_come_back_once(&notifier).await;
+    let store = Arc::new(MemoryStore::new());
+    let limits = Limits { membership_interval: NEVER, poll_interval: NEVER, ..Limits::default() };
+    let mut chats = Vec::new();
+    for _ in 0..2 {
+        let notifier = NatsNotifier::connect(server.url()).await.unwrap();
+        chats.push(Chat::builder(Arc::clone(&store)).notifier(notifier).limits(limits.clone()).build());
+    }
+    let alice = user("alice");
+    // An id of characters that mean something in subjects.
+    for (n, bob) in [user("bob"), user("auth0|b.o.b > *")].iter().enumerate() {
+        let mut all = in_time(chats[0].subscribe_all(bob, &[])).await.unwrap();
+        for _ in 0..20 {
+            let id = room(&chats[1], &alice, &[bob]).await;
+            let AllDelivery::Subscribed(position) = in_time(all.next()).await.unwrap().unwrap() else {
+                panic!("{n}: a session is announced first")
+            };
+            assert_eq!((position.session_id, position.cursor.seq), (id, 1));
+            let event = in_time(all.next()).await.unwrap().unwrap();
+            assert!(matches!(event, AllDelivery::Delivered(Delivery::Event(_))), "{event:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -145,7 +177,7 @@ async fn a_hint_comes_as_it_was_published() {
     say(&here, &alice, id, "hello").await;
     let teller = NatsNotifier::connect(server.url()).await.unwrap().prefix("other.chat").unwrap();
     let listener = NatsNotifier::connect(server.url()).await.unwrap().prefix("other.chat").unwrap();
-    let mut hints = listener.listen(id).await;
+    let mut hints = listener.listen(id.into()).await;
     let typing = Signal::Typing { session_id: id, user_id: alice.user_id.clone(), is_typing: true };
     let published = [
         Hint::Committed { session_id: id, head: 3, events: log(&here, &alice, id, 0).await },
@@ -164,7 +196,7 @@ async fn hints_published_in_one_go_are_not_lost() {
     let teller = NatsNotifier::connect(server.url()).await.unwrap();
     let listener = NatsNotifier::connect(server.url()).await.unwrap();
     let id = SessionId(uuid::Uuid::from_u128(1));
-    let mut hints = listener.listen(id).await;
+    let mut hints = listener.listen(id.into()).await;
     // More than a task may do before it has to let others go on, fewer than would have to wait for a listener.
     let hint = |head| Hint::Committed { session_id: id, head, events: Vec::new() };
     for head in 0..500 {

@@ -1,6 +1,6 @@
 //! Bearer tokens among credentials.
 
-use crate::error::{Error, Result};
+use chatcore::{Error, Result};
 
 /// The token of the one bearer credential (RFC 6750) among these; `None` where there is none. Each credential is the value
 /// of an `Authorization` field (RFC 9110, section 11.6.2), wherever the client could write it.
