@@ -21,8 +21,12 @@ use crate::{
 const VERSION: &str = "_version";
 const AT: &str = "_at";
 const FORMAT: &str = "_format";
+const HELD: &str = "_held";
 /// A value that is no object.
 pub(crate) const SINGLE: &str = "_value";
+
+/// Stands before the names of a value's fields that would be taken for others.
+const ESCAPE: &str = "__";
 
 const FIND: &str = "SELECT * FROM $ids";
 const MANY_SCANS: &str = "RETURN $scans.map(|$scan| \
@@ -120,6 +124,7 @@ pub(crate) fn record(table: &'static Table, row: Field) -> Result<(Key, Record),
         Some(single) => json(single),
         None => {
             fields.remove("id");
+            fields.remove(HELD);
             json(Field::Object(fields))
         }
     };
@@ -130,6 +135,15 @@ pub(crate) fn record(table: &'static Table, row: Field) -> Result<(Key, Record),
     let value = Value::decode(&key, format, stored)
         .map_err(|error| StoreError::Corrupt(format!("a row of {}: {error}", table.name)))?;
     Ok((key, Record { value, version: Version(version), at }))
+}
+
+/// A field's name within a row: `id` and names that begin with `_` have another meaning there.
+fn escaped(name: String) -> String {
+    if name == "id" || name.starts_with('_') { format!("{ESCAPE}{name}") } else { name }
+}
+
+fn unescaped(name: String) -> String {
+    name.strip_prefix(ESCAPE).map_or_else(|| name.clone(), str::to_owned)
 }
 
 /// A value in the database's own types.
@@ -146,7 +160,7 @@ fn field(json: Json) -> Field {
         Json::Object(fields) => {
             let mut object = Object::new();
             for (name, value) in fields {
-                object.insert(name, field(value));
+                object.insert(escaped(name), field(value));
             }
             Field::Object(object)
         }

@@ -11,10 +11,9 @@ use std::{
 
 use chatcore::{
     Chat, ChatStore, Limits, MemoryStore, StoreError, async_trait,
-    model::{Event, Session, SessionId, UserId},
+    model::Event,
     store::{
-        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, ProfileRecord,
-        PublicSessions, SessionFacts, Slice,
+        Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Profiles, Record, Scan, SessionFacts, TypedKey as _,
     },
 };
 use chatcore_tests::{Events, Server, Socket, token};
@@ -42,7 +41,8 @@ impl Away {
 #[async_trait]
 impl ChatStore for Away {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
-        self.call()?.commit(change).await
+        let store = if change.append.is_none() { &self.store } else { self.call()? };
+        store.commit(change).await
     }
 
     async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
@@ -53,24 +53,18 @@ impl ChatStore for Away {
         self.call()?.log(ranges).await
     }
 
-    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
-        self.call()?.participants(queries).await
+    async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        // Profiles are not counted.
+        let store = if keys.iter().all(|key| key.table == Profiles::TABLE) { &self.store } else { self.call()? };
+        store.records(keys).await
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
-        self.call()?.sessions_of(user, slice).await
+    async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
+        self.call()?.scan(scans).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
-        self.call()?.public_sessions(user, slice).await
-    }
-
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
-        self.store.profiles(users).await
-    }
-
-    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
-        self.store.put_profile(profile).await
+    async fn count(&self, prefixes: &[Prefix]) -> Result<Vec<u64>, StoreError> {
+        self.call()?.count(prefixes).await
     }
 }
 

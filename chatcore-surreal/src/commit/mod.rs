@@ -221,6 +221,13 @@ impl Committer {
         };
         for _ in 0..rounds {
             let plan = plan::plan(jobs.iter().map(|job| &job.change), &world);
+            if plan.is_unsure {
+                match self.look(&jobs, &plan).await {
+                    Ok(found) => world = found,
+                    Err(error) => return unreadable(jobs, error),
+                }
+                continue;
+            }
             let Some(statement) = self.statement(&plan, batch, &world) else { return settle(jobs, plan) };
             let fate = match self.write(statement).await {
                 Ok(()) => Fate::Done,
@@ -252,7 +259,7 @@ impl Committer {
                 Fate::NotDone => return self.unknown(jobs, plan, "it broke off"),
                 Fate::Unknown(why) => return self.unknown(jobs, plan, &why),
             }
-            match self.look(&jobs).await {
+            match self.look(&jobs, &plan).await {
                 Ok(found) => world = found,
                 Err(error) => return unreadable(jobs, error),
             }
@@ -326,14 +333,14 @@ impl Committer {
     }
 
     /// What others did: the ends of the logs as they are now, and everything that is expected to be something.
-    async fn look(&self, jobs: &[Job]) -> Result<World, StoreError> {
+    async fn look(&self, jobs: &[Job], plan: &Plan) -> Result<World, StoreError> {
         let changes = || jobs.iter().map(|job| &job.change);
-        let mut keys = BTreeSet::new();
-        for change in changes() {
-            // A key that names the change's own position is new, and expected to be anything or nothing.
-            let expected = change.writes.iter().filter(|write| write.expect != Expect::Anything);
-            keys.extend(expected.map(|write| write.key.clone()).filter(|key| key.resolved(0) == *key));
-        }
+        let expected = changes().flat_map(|change| &change.writes).filter(|write| write.expect != Expect::Anything);
+        let mut keys: BTreeSet<Key> = expected.map(|write| write.key.clone()).collect();
+        // A key that names the change's own position is known by the position that it was to have.
+        keys.retain(|key| key.resolved(0) == *key);
+        let planned = plan.records.iter().filter(|(_, written)| written.expect != Expect::Anything);
+        keys.extend(planned.map(|(key, _)| key.clone()));
         let rows = changes()
             .filter_map(|change| change.append.as_ref())
             .flat_map(|append| append.rewrites.iter().map(|rewrite| (append.session_id, rewrite.seq)));

@@ -76,6 +76,8 @@ pub(crate) struct Plan {
     pub(crate) checkpoints: Vec<SessionId>,
     pub(crate) records: BTreeMap<Key, Written>,
     pub(crate) rows: BTreeMap<(SessionId, Seq), Rewritten>,
+    /// Whether expectations contradict each other, and only the database can tell which of them holds. Such a plan is not written.
+    pub(crate) is_unsure: bool,
 }
 
 impl Plan {
@@ -112,7 +114,11 @@ pub(crate) fn plan<'a>(changes: impl Iterator<Item = &'a Change>, world: &World)
     for change in changes {
         let verdict = match decide(&plan, world, change) {
             Ok(step) => Verdict::Accepted(step.apply(&mut plan)),
-            Err(error) => Verdict::Refused(error),
+            Err(Refusal::Of(error)) => Verdict::Refused(error),
+            Err(Refusal::Unsure) => {
+                plan.is_unsure = true;
+                Verdict::Refused(StoreError::Unavailable("it was not looked at".to_owned()))
+            }
         };
         plan.verdicts.push(verdict);
     }
@@ -128,6 +134,19 @@ pub(crate) fn plan<'a>(changes: impl Iterator<Item = &'a Change>, world: &World)
 /// multiple of it writes one. So the end of any log is found with two reads.
 fn needs_checkpoint(start: &Known, end: &Known) -> bool {
     start.head.seq == 0 || start.governance != end.governance || start.head.seq / TAIL != end.head.seq / TAIL
+}
+
+/// Why a change is not a part of a plan.
+enum Refusal {
+    Of(StoreError),
+    /// The database must be asked first.
+    Unsure,
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Of(error)
+    }
 }
 
 /// What one change adds to a plan.
@@ -147,7 +166,7 @@ impl Step {
     }
 }
 
-fn decide(plan: &Plan, world: &World, change: &Change) -> Result<Step, StoreError> {
+fn decide(plan: &Plan, world: &World, change: &Change) -> Result<Step, Refusal> {
     let mut step = Step {
         committed: Committed { events: Vec::new() },
         end: None,
@@ -160,7 +179,7 @@ fn decide(plan: &Plan, world: &World, change: &Change) -> Result<Step, StoreErro
         let end = plan.ends.get(&id).or_else(|| world.ends.get(&id)).copied().unwrap_or_default();
         // Staleness first: what a conflict shows is for callers whose decision still holds.
         if end.governance > append.decided_at {
-            return Err(StoreError::Stale);
+            return Err(StoreError::Stale.into());
         }
         at = end.head.seq + 1;
         for rewrite in &append.rewrites {
@@ -190,9 +209,8 @@ fn rewritten(
     let place = (id, *seq);
     let earlier = step.rows.get(&place).or_else(|| plan.rows.get(&place));
     let found = earlier.map(|row| row.revision).or_else(|| world.rows.get(&place).copied());
-    if *revision == 0 || found.is_some_and(|found| found != *revision) {
-        let found = Conflicting::Row { seq: *seq, revision: found.unwrap_or(0) };
-        return Err(StoreError::Conflict { found });
+    if let Some(found) = found.filter(|found| found != revision || *found == 0) {
+        return Err(StoreError::Conflict { found: Conflicting::Row { seq: *seq, revision: found } });
     }
     let before = earlier.map_or(*revision, |row| row.before);
     Ok(Rewritten { before, revision: revision + 1, by, kind: kind.clone() })
@@ -208,7 +226,7 @@ fn written(
     id: Version,
     (key, write): (&Key, &Write),
     at: Seq,
-) -> Result<Written, StoreError> {
+) -> Result<Written, Refusal> {
     let Write { key: named, expect, kind } = write;
     let earlier = step.records.get(key).or_else(|| plan.records.get(key));
     let original = world.records.get(key).cloned();
@@ -225,22 +243,19 @@ fn written(
         (Expect::Anything, _) | (Expect::Absent, Some(None)) => false,
         (Expect::Version(version), Some(Some(record))) => record.version != *version && record.version != id,
         (Expect::Absent, Some(Some(_))) | (Expect::Version(_), Some(None)) => true,
-        // A neighbour adds to the counter, so it is there, and has another version.
-        (Expect::Absent | Expect::Version(_), None) => {
-            matches!(earlier.map(|earlier| &earlier.end), Some(End::Added(..)))
-        }
+        // What is not known is as it is expected, unless it was expected to be something else before.
+        (Expect::Absent | Expect::Version(_), None) => match earlier {
+            None => false,
+            Some(Written { expect: before, end: End::Held }) if before == expect => false,
+            Some(_) => return Err(Refusal::Unsure),
+        },
     };
     if is_conflict {
         let found = Conflicting::Record { key: named.clone(), record: before.flatten() };
-        return Err(StoreError::Conflict { found });
+        return Err(StoreError::Conflict { found }.into());
     }
-    // The first expectation of the batch is what the database must satisfy. A later one follows from the plan, unless nothing was
-    // expected before and the record itself was left alone.
-    let expect = match earlier {
-        None => *expect,
-        Some(Written { expect: Expect::Anything, end: End::Held }) => *expect,
-        Some(earlier) => earlier.expect,
-    };
+    // The first expectation of the batch is what the database must satisfy. Later ones follow from the plan.
+    let expect = earlier.map_or(*expect, |earlier| earlier.expect);
     let end = match (kind, earlier.map(|earlier| &earlier.end)) {
         (WriteKind::Put(value), _) => End::Put(Record { value: value.clone(), version: id, at }),
         (WriteKind::Remove, _) => End::Removed,

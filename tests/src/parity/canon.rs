@@ -4,7 +4,7 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, SignalView},
     model::{
-        Content, Event, EventKind, MessageEvent, ParticipantEvent, SessionEvent, Message, MessageId, Participant, ParticipantRole, Profile, SessionChanges,
+        Content, Event, EventKind, MessageEvent, MessageStatus, ParticipantEvent, SessionEvent, Message, MessageId, Participant, ParticipantRole, Profile, SessionChanges,
         SessionDetails, SessionSummary, Signal,
     },
 };
@@ -72,24 +72,42 @@ fn content(content: &Content) -> Value {
 /// A message.
 #[must_use]
 pub fn message(message: &Message) -> Value {
-    let Message { id, session_id, seq, number, sender, body, created_at } = message;
-    json!({
+    let Message { id, session_id, seq, number, sender, body, created_at, revision, status } = message;
+    let mut value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
-        "created_at": created_at,
-    })
+        "created_at": created_at, "revision": revision,
+    });
+    set_status(&mut value, status);
+    value
+}
+
+/// Whether a message was edited or deleted.
+fn set_status(message: &mut Value, status: &MessageStatus) {
+    let (edited_at, deletion) = match status {
+        MessageStatus::AsSent => (None, None),
+        MessageStatus::Edited { at } => (Some(at), None),
+        MessageStatus::Deleted { by, at } => (None, Some((by, at))),
+    };
+    message["edited_at"] = json!(edited_at);
+    message["deleted_by"] = json!(deletion.map(|(by, _)| by));
+    message["deleted_at"] = json!(deletion.map(|(_, at)| at));
 }
 
 /// The message that an event is, as far as the log alone tells.
 #[must_use]
 pub fn said(event: &Event) -> Value {
-    let EventKind::Message(MessageEvent::Sent { body, client_id: _ }) = &event.kind else { panic!("{event:?}") };
+    let EventKind::Message(MessageEvent::Sent { body, client_id: _, status }) = &event.kind else {
+        panic!("{event:?}")
+    };
     let id = MessageId { session_id: event.session_id, seq: event.seq };
-    tidy(json!({
+    let mut value = json!({
         "id": id, "session_id": event.session_id, "seq": event.seq, "number": event.number,
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
-        "content": content(&body.content), "created_at": event.created_at,
-    }))
+        "content": content(&body.content), "created_at": event.created_at, "revision": event.revision,
+    });
+    set_status(&mut value, status);
+    tidy(value)
 }
 
 /// A participant.
@@ -167,9 +185,18 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Participant(ParticipantEvent::RoleChanged { user_id: _, previous, role }) => {
             json!({ "kind": "ParticipantRoleChanged", "previous_role": previous, "role": role })
         }
-        EventKind::Message(MessageEvent::Sent { body: _, client_id }) => {
+        EventKind::Message(MessageEvent::Sent { body: _, client_id, status: _ }) => {
             json!({ "kind": "MessageSent", "message": said(event), "client_id": client_id })
         }
+        EventKind::Message(MessageEvent::Edited { message, revision: _ }) => {
+            let id = MessageId { session_id: event.session_id, seq: *message };
+            json!({ "kind": "MessageEdited", "message_id": id })
+        }
+        EventKind::Message(MessageEvent::Deleted { messages }) => {
+            let id = |seq: &u64| json!(MessageId { session_id: event.session_id, seq: *seq });
+            json!({ "kind": "MessageDeleted", "messages": messages.iter().map(id).collect::<Vec<_>>() })
+        }
+        EventKind::Unknown => json!({ "kind": "UnknownEvent" }),
     };
     value["session_id"] = json!(event.session_id);
     value["seq"] = json!(event.seq);
@@ -218,7 +245,8 @@ pub mod wire {
         tidy(json!({
             "id": body["id"], "session_id": body["session_id"], "seq": body["seq"], "number": body["number"],
             "sender": sender, "role": body["role"], "message_type": body["message_type"], "content": body["content"],
-            "created_at": body["created_at"],
+            "created_at": body["created_at"], "revision": body["revision"], "edited_at": body["edited_at"],
+            "deleted_by": body["deleted_by"], "deleted_at": body["deleted_at"],
         }))
     }
 
@@ -313,6 +341,14 @@ pub mod wire {
                 let actor = message["sender"].clone();
                 json!({ "kind": "MessageSent", "message": message, "client_id": data["client_id"], "actor": actor })
             }
+            "message_edited" => {
+                let message = message(&data["message"]);
+                let actor = message["sender"].clone();
+                json!({ "kind": "MessageEdited", "message_id": data["message_id"], "message": message, "actor": actor })
+            }
+            "message_deleted" => json!({
+                "kind": "MessageDeleted", "messages": data["messages"], "actor": only(&data["deleted_by"]),
+            }),
             "typing_indicator" => {
                 let user = json!({ "id": data["user_id"], "?username": data["username"] });
                 return json!({

@@ -7,9 +7,12 @@ use chatcore::{
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
     model::{
-        ClientId, Event, EventKind, MessageId, NewEvent, ParticipantRole, Session, SessionId, SessionType, UserId,
+        ClientId, Event, MessageId, NewEvent, ParticipantRole, Session, SessionId, SessionType, UserId,
     },
-    store::{Change, ChatStore, FactsQuery, Freshness, LogRange, ParticipantRecord, SessionFacts, Write},
+    store::{
+        Change, ChatStore, Directory, FactsQuery, Freshness, Json, Key, Listed, LogRange, Memberships, Newest, Participants,
+        Seat, Seats, SessionFacts, Sessions, TypedKey, Value, decode_event, encode_event,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -116,9 +119,11 @@ pub struct Template {
 
 #[derive(Serialize, Deserialize)]
 struct Contents {
-    events: Vec<(UserId, EventKind)>,
-    session: Session,
-    people: Vec<ParticipantRecord>,
+    /// What happened, as it is stored.
+    events: Vec<(UserId, String)>,
+    /// The records, as they are stored.
+    session: Json,
+    people: Vec<(UserId, Json)>,
 }
 
 impl Template {
@@ -129,9 +134,12 @@ impl Template {
         let facts = facts(store, id, &cast).await;
         let range = LogRange { session_id: id, from: 1, to: facts.head.seq };
         let log: Vec<_> = store.log(&[range]).await.unwrap().into_iter().flatten().collect();
-        let events = log.iter().map(|event| (event.actor.clone(), event.kind.clone())).collect();
-        let people = facts.participants.into_iter().flatten().collect();
-        let contents = Contents { events, session: facts.session.unwrap(), people };
+        let events = log.iter().map(|event| (event.actor.clone(), encode_event(&event.kind))).collect();
+        let mut records = facts.records.into_iter().map(|record| record.map(|record| record.value.encode()));
+        let session = records.next().flatten().unwrap();
+        let person = |(user, record): (UserId, Option<Json>)| Some((user, record?));
+        let people = cast.users().into_iter().zip(records).filter_map(person).collect();
+        let contents = Contents { events, session, people };
         Self {
             text: serde_json::to_string(&contents).unwrap(),
             prefix: cast.prefix,
@@ -153,24 +161,44 @@ impl Template {
             copy = copy.replace(old, &text(new));
         }
         let Contents { events, session, people } = serde_json::from_str(&copy).unwrap();
-        let at = |((actor, kind), created_at)| NewEvent { actor, created_at, kind };
-        let change = Change {
-            session_id: id,
-            decided_at: 0,
-            events: events.into_iter().zip(times).map(at).collect(),
-            writes: std::iter::once(Write::Session(session))
-                .chain(people.into_iter().map(Write::Participant))
-                .collect(),
-            claim: None,
+        let at = |((actor, kind), created_at): ((_, String), _)| {
+            NewEvent { actor, created_at, kind: decode_event(&kind).unwrap() }
         };
+        let events = events.into_iter().zip(times).map(at).collect();
+        let session: Session = decoded(&Sessions { session: id }, session);
+        let listing = Directory { session: Newest(id) };
+        let mut writes = vec![if session.is_joinable() { listing.put(Listed) } else { listing.remove() }];
+        writes.push(Sessions { session: id }.put(session));
+        for (user, record) in people {
+            let key = Participants { session: id, user: user.clone() };
+            let record = decoded(&key, record);
+            if record.standing.role().is_some() {
+                writes.push(Seats { session: id, stay: record.id }.put(Seat { user: user.clone() }));
+                writes.push(Memberships { user, session: Newest(id) }.put(Listed));
+            }
+            writes.push(key.put(record));
+        }
+        let change = Change::of(id, 0, events, writes);
         store.commit(change).await.unwrap();
         id
     }
 }
 
 async fn facts(store: &dyn ChatStore, session_id: SessionId, cast: &Cast) -> SessionFacts {
-    let query = FactsQuery { session_id, users: &cast.users() };
+    let participant = |user| Participants { session: session_id, user }.key();
+    let keys = std::iter::once(Sessions { session: session_id }.key()).chain(cast.users().into_iter().map(participant));
+    let keys: Vec<Key> = keys.collect();
+    let query = FactsQuery { session_id, records: &keys };
     store.facts(&[query], Freshness::Fresh).await.unwrap().into_iter().next().unwrap()
+}
+
+/// A value as its table reads it.
+fn decoded<K: TypedKey>(key: &K, stored: Json) -> K::Value
+where
+    K::Value: Clone,
+{
+    let value = Value::decode(&key.key(), K::TABLE.format, stored).unwrap();
+    value.get::<K::Value>().unwrap().clone()
 }
 
 fn text(value: &impl Serialize) -> String {
