@@ -180,7 +180,7 @@ fn json(field: Field) -> Json {
         Field::Object(fields) => fields
             .into_iter()
             .filter(|(_, value)| !matches!(value, Field::None))
-            .map(|(name, value)| (name, json(value)))
+            .map(|(name, value)| (unescaped(name), json(value)))
             .collect(),
         _ => Json::Null,
     }

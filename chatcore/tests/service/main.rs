@@ -30,8 +30,9 @@ use chatcore::{
     chat::{AddParticipant, CreateSession, ParticipantsOf, SendMessage, UpdateSession},
     identity::SystemRole,
     model::{
-        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType, MessageWindow, NewEvent,
-        Page, ParticipantEvent, ParticipantRole, SessionEvent, SessionId, SessionType, SpeakerRole,
+        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus,
+        MessageType, MessageWindow, NewEvent, Page, ParticipantEvent, ParticipantRole, SessionEvent, SessionId,
+        SessionType, SpeakerRole,
     },
     permission::Denial,
     store::{Change, ChatStore, Profiles, StoreError, TypedKey},
