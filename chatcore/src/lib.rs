@@ -47,6 +47,7 @@ pub mod model;
 pub mod notify;
 pub mod permission;
 pub mod store;
+pub mod stored;
 
 /// For implementors of the traits of this crate.
 pub use async_trait::async_trait;

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use super::{Key, Owner, Part, Value, Version};
-use crate::model::{Event, EventKind, NewEvent, ParticipantId, Seq, SessionId, Standing, UserId};
+use crate::model::{Event, EventKind, NewEvent, Seq, SessionId};
 
 /// A change: committed as a whole, or not at all.
 #[derive(Debug, Clone, PartialEq)]
@@ -192,26 +190,6 @@ pub enum Malformed {
     /// It holds a record of which it expects no version.
     #[error("a held record of which no version is expected")]
     HoldsNothing,
-}
-
-/// A user's membership of a session as it is stored, also of a user who left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParticipantRecord {
-    /// The stay; a new one at each join.
-    pub id: ParticipantId,
-    /// The session.
-    pub session_id: SessionId,
-    /// The user.
-    pub user_id: UserId,
-    /// How the user stands to the session; never [`Standing::Stranger`].
-    pub standing: Standing,
-    /// When the user came, the last time.
-    pub joined_at: DateTime<Utc>,
-    /// When the user came the first time.
-    pub created_at: DateTime<Utc>,
-    /// Whether the user ever created the session, joined it, or posted in it, as opposed to being added only. Once `true`, it
-    /// stays `true`, whatever becomes of the stay. Records of older versions read as `false`.
-    pub is_engaged: bool,
 }
 
 /// A change that was committed.

@@ -7,29 +7,25 @@ mod error;
 mod ext;
 mod key;
 mod memory;
-mod profile;
 mod query;
-mod stored;
 mod table;
-mod tables;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use change::{Append, Change, Committed, Expect, Malformed, ParticipantRecord, Rewrite, Write, WriteKind};
+pub use change::{Append, Change, Committed, Expect, Malformed, Rewrite, Write, WriteKind};
 pub use error::{Conflicting, StoreError};
 pub use ext::ChatStoreExt;
 pub(crate) use ext::typed;
 pub use key::{Key, KeyPart, Newest, Part};
 pub use memory::MemoryStore;
-pub use profile::{ProfilePart, ProfileRecord};
 pub use query::{FactsQuery, Freshness, Head, LogRange, Prefix, Scan, SessionFacts};
-pub use stored::{ClientIdUse, Listed, Revision, Seat, decode_event, encode_event};
 pub use table::{Decode, Found, Json, Owner, Record, StoredValue, Table, TypedKey, Value, Version};
 #[doc(hidden)]
 pub use table::{decode_as, encode_as};
-pub use tables::{ClientIds, Directory, Memberships, Participants, Profiles, Revisions, Seats, Sessions, TABLES};
+// What the chat keeps in a store.
+pub use crate::stored::*;
 
 use crate::model::Event;
 

@@ -1,12 +1,9 @@
 //! The tables of this crate.
 
-use super::{
-    Newest, ProfileRecord,
-    stored::{ClientIdUse, Listed, Revision, Seat},
-};
+use super::{ClientIdUse, Listed, ParticipantRecord, ProfileRecord, Revision, Seat};
 use crate::{
     model::{ClientId, ParticipantId, Seq, Session, SessionId, UserId},
-    store::ParticipantRecord,
+    store::Newest,
     tables,
 };
 

@@ -1,4 +1,4 @@
-//! The forms in which values and events are kept, separate from the model. Golden files pin them.
+//! The tables of this crate, and the forms in which values and events are kept, separate from the model. Golden files pin them.
 //!
 //! A form only grows: a field that is added later is absent in what was written before, and a field that is not known is
 //! skipped. A change that older software would misread raises the format's version in the table's declaration.
@@ -8,13 +8,17 @@ mod lists;
 mod participant;
 mod profile;
 mod session;
+mod tables;
 
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use event::{decode_event, encode_event};
 pub use lists::{ClientIdUse, Listed, Revision, Seat};
+pub use participant::ParticipantRecord;
+pub use profile::{ProfilePart, ProfileRecord};
+pub use tables::{ClientIds, Directory, Memberships, Participants, Profiles, Revisions, Seats, Sessions, TABLES};
 
-use super::{Json, KeyPart, Part};
+use crate::store::{Json, KeyPart, Part};
 
 fn to_json<T: Serialize>(form: &T) -> Json {
     // The forms have texts for keys and no numbers that JSON lacks.

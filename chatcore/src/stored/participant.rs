@@ -5,9 +5,29 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_json, part, to_json};
 use crate::{
-    model::{ParticipantId, ParticipantRole, Standing},
-    store::{Json, Part, ParticipantRecord, StoredValue},
+    model::{ParticipantId, ParticipantRole, SessionId, Standing, UserId},
+    store::{Json, Part, StoredValue},
 };
+
+/// A user's membership of a session as it is stored, also of a user who left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParticipantRecord {
+    /// The stay; a new one at each join.
+    pub id: ParticipantId,
+    /// The session.
+    pub session_id: SessionId,
+    /// The user.
+    pub user_id: UserId,
+    /// How the user stands to the session; never [`Standing::Stranger`].
+    pub standing: Standing,
+    /// When the user came, the last time.
+    pub joined_at: DateTime<Utc>,
+    /// When the user came the first time.
+    pub created_at: DateTime<Utc>,
+    /// Whether the user ever created the session, joined it, or posted in it, as opposed to being added only. Once `true`, it
+    /// stays `true`, whatever becomes of the stay. Records of older versions read as `false`.
+    pub is_engaged: bool,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Form {
