@@ -35,33 +35,39 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).thread_name(SUSPECT).enable_all().build().expect("a runtime")
 }
 
-/// The cases that a store with this fault does not pass.
-fn failing(runtime: &Runtime, fault: Fault) -> BTreeSet<&'static str> {
+/// Of these cases, those that a store with this fault does not pass.
+fn failing(runtime: &Runtime, fault: Fault, cases: &BTreeSet<&str>) -> BTreeSet<&'static str> {
     let start = |case: &'static Case| {
         let store = Arc::new(Faulty::new(fault));
         (case.name, runtime.spawn(case.run(store)))
     };
-    let started: Vec<_> = CASES.iter().map(start).collect();
+    let started: Vec<_> = CASES.iter().filter(|case| cases.contains(case.name)).map(start).collect();
     let failed = started.into_iter().filter_map(|(name, run)| runtime.block_on(run).is_err().then_some(name));
     failed.collect()
 }
 
 #[test]
 fn a_store_without_a_fault_passes_every_case() {
-    assert_eq!(failing(&runtime(), Fault::Nothing), BTreeSet::new());
+    let all = CASES.iter().map(|case| case.name).collect();
+    assert_eq!(failing(&runtime(), Fault::Nothing, &all), BTreeSet::new());
 }
 
 #[test]
-fn every_fault_is_noticed_and_every_case_notices_one() {
+fn every_case_must_notice_some_fault() {
+    let named: BTreeSet<&str> = FAULTS.iter().flat_map(|(_, cases)| cases.iter().copied()).collect();
+    let all: BTreeSet<&str> = CASES.iter().map(|case| case.name).collect();
+    assert_eq!(named, all);
+}
+
+#[test]
+fn every_fault_is_noticed() {
     let runtime = runtime();
-    let mut idle: BTreeSet<&str> = CASES.iter().map(|case| case.name).collect();
     let mut passed = Vec::new();
     for (fault, expected) in FAULTS {
         let mut missed: BTreeSet<&str> = expected.iter().copied().collect();
         // Some faults show only when two things happen at the same time, which they do sooner or later.
         for _ in 0..25 {
-            let noticed = failing(&runtime, *fault);
-            idle.retain(|case| !noticed.contains(case));
+            let noticed = failing(&runtime, *fault, &missed);
             missed.retain(|case| !noticed.contains(case));
             if missed.is_empty() {
                 break;
@@ -70,5 +76,4 @@ fn every_fault_is_noticed_and_every_case_notices_one() {
         passed.extend((!missed.is_empty()).then(|| format!("{fault:?} passes {missed:?}")));
     }
     assert!(passed.is_empty(), "{passed:#?}");
-    assert!(idle.is_empty(), "no fault fails {idle:?}");
 }
