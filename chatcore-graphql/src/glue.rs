@@ -37,6 +37,9 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// GraphQL over one schema, for [poem](https://docs.rs/poem): HTTP, graphql-transport-ws, graphql-sse and the GraphiQL page,
 /// all at `/graphql`.
+///
+/// A [`Principal`] in the extensions of a request, where a middleware of the host puts it, is the caller of that request or socket,
+/// and no token is looked for. A host that recognises its users by a cookie has to refuse requests of pages that are not its own.
 pub struct GraphqlFrontend<E> {
     state: Arc<State<E>>,
 }

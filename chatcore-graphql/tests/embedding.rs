@@ -70,10 +70,10 @@ async fn ask(address: SocketAddr, user: Option<&str>, accept: &str, query: &str)
 async fn the_principal_in_a_request_is_its_caller_and_no_token_is_looked_for() {
     let (address, _server) = server().await;
     for (accept, begins) in [("application/json", "{\"data\""), ("text/event-stream", "event: next")] {
-        let (status, answer) = ask(address, Some("alice"), accept, "{ me { userId } }").await;
+        let (status, answer) = ask(address, Some("alice"), accept, "{ me { id } }").await;
         assert_eq!(status, 200, "{answer}");
         assert!(answer.starts_with(begins) && answer.contains("\"alice\""), "{answer}");
-        let (_, answer) = ask(address, None, accept, "{ me { userId } }").await;
+        let (_, answer) = ask(address, None, accept, "{ me { id } }").await;
         assert!(answer.contains("AUTH_TOKEN_INVALID") && !answer.contains("alice"), "{answer}");
     }
 }
@@ -94,7 +94,7 @@ async fn the_principal_in_a_handshake_is_the_caller_of_the_socket() {
     for message in [
         // The caller is known, so a token of the first message says nothing.
         json!({ "type": "connection_init", "payload": { "token": "bad" } }),
-        json!({ "id": "1", "type": "subscribe", "payload": { "query": "{ me { userId } }" } }),
+        json!({ "id": "1", "type": "subscribe", "payload": { "query": "{ me { id } }" } }),
     ] {
         socket.send(Message::text(message.to_string())).await.unwrap();
     }
@@ -107,7 +107,7 @@ async fn the_principal_in_a_handshake_is_the_caller_of_the_socket() {
         }
     }
     assert_eq!(told[0]["type"], "connection_ack");
-    assert_eq!(told[1]["payload"]["data"]["me"]["userId"], "alice");
+    assert_eq!(told[1]["payload"]["data"]["me"]["id"], "alice");
     assert!(open(None).await.is_err(), "the token is not good");
 }
 
