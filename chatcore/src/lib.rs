@@ -36,6 +36,7 @@
 //! |---|---|
 //! | `jwt` (default) | [`JwtAuthenticator`], and with it a cryptographic library in C: without this feature the crate is all Rust |
 //! | `conformance` | the test suites for implementors of [`ChatStore`] and of [`Notifier`] |
+//! | `schema` | JSON Schemas of the forms in [`wire`] |
 
 pub mod chat;
 pub mod clock;
@@ -48,6 +49,7 @@ pub mod notify;
 pub mod permission;
 pub mod store;
 pub mod stored;
+pub mod wire;
 
 /// For implementors of the traits of this crate.
 pub use async_trait::async_trait;

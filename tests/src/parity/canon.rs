@@ -4,8 +4,8 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, SignalView},
     model::{
-        Content, Event, EventKind, MessageEvent, MessageStatus, ParticipantEvent, SessionEvent, Message, MessageId, Participant, ParticipantRole, Profile, SessionChanges,
-        SessionDetails, SessionSummary, Signal,
+        Content, Event, EventKind, Message, MessageEvent, MessageId, MessageStatus, Participant, ParticipantEvent,
+        ParticipantRole, Profile, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal,
     },
 };
 use chrono::{DateTime, SecondsFormat};
@@ -69,45 +69,44 @@ fn content(content: &Content) -> Value {
     serde_json::to_value(content).unwrap()
 }
 
+/// What became of a message, as fields of it.
+fn status(mut message: Value, status: &MessageStatus) -> Value {
+    let (edited_at, deleted_at, deleted_by) = match status {
+        MessageStatus::AsSent => (None, None, None),
+        MessageStatus::Edited { at } => (Some(at), None, None),
+        MessageStatus::Deleted { by, at } => (None, Some(at), Some(by)),
+    };
+    message["edited_at"] = json!(edited_at);
+    message["deleted_at"] = json!(deleted_at);
+    message["deleted_by"] = json!(deleted_by);
+    message
+}
+
 /// A message.
 #[must_use]
 pub fn message(message: &Message) -> Value {
-    let Message { id, session_id, seq, number, sender, body, created_at, revision, status } = message;
-    let mut value = json!({
+    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now } = message;
+    let value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
         "created_at": created_at, "revision": revision,
     });
-    set_status(&mut value, status);
-    value
-}
-
-/// Whether a message was edited or deleted.
-fn set_status(message: &mut Value, status: &MessageStatus) {
-    let (edited_at, deletion) = match status {
-        MessageStatus::AsSent => (None, None),
-        MessageStatus::Edited { at } => (Some(at), None),
-        MessageStatus::Deleted { by, at } => (None, Some((by, at))),
-    };
-    message["edited_at"] = json!(edited_at);
-    message["deleted_by"] = json!(deletion.map(|(by, _)| by));
-    message["deleted_at"] = json!(deletion.map(|(_, at)| at));
+    status(value, now)
 }
 
 /// The message that an event is, as far as the log alone tells.
 #[must_use]
 pub fn said(event: &Event) -> Value {
-    let EventKind::Message(MessageEvent::Sent { body, client_id: _, status }) = &event.kind else {
+    let EventKind::Message(MessageEvent::Sent { body, client_id: _, status: now }) = &event.kind else {
         panic!("{event:?}")
     };
     let id = MessageId { session_id: event.session_id, seq: event.seq };
-    let mut value = json!({
+    let value = json!({
         "id": id, "session_id": event.session_id, "seq": event.seq, "number": event.number,
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
         "content": content(&body.content), "created_at": event.created_at, "revision": event.revision,
     });
-    set_status(&mut value, status);
-    tidy(value)
+    tidy(status(value, now))
 }
 
 /// A participant.
@@ -172,7 +171,9 @@ pub fn bare_event(event: &Event) -> Value {
             "session_type": session.session_type, "max_participants": session.max_participants,
             "participant_id": participant_id,
         }),
-        EventKind::Session(SessionEvent::Updated { changes: new }) => json!({ "kind": "SessionUpdated", "changes": changes(new) }),
+        EventKind::Session(SessionEvent::Updated { changes: new }) => {
+            json!({ "kind": "SessionUpdated", "changes": changes(new) })
+        }
         EventKind::Session(SessionEvent::Deleted) => json!({ "kind": "SessionDeleted" }),
         EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
             json!({ "kind": "ParticipantJoined", "participant_id": participant_id, "role": role })
@@ -189,12 +190,11 @@ pub fn bare_event(event: &Event) -> Value {
             json!({ "kind": "MessageSent", "message": said(event), "client_id": client_id })
         }
         EventKind::Message(MessageEvent::Edited { message, revision: _ }) => {
-            let id = MessageId { session_id: event.session_id, seq: *message };
-            json!({ "kind": "MessageEdited", "message_id": id })
+            json!({ "kind": "MessageEdited", "message_id": message_id(event, *message) })
         }
         EventKind::Message(MessageEvent::Deleted { messages }) => {
-            let id = |seq: &u64| json!(MessageId { session_id: event.session_id, seq: *seq });
-            json!({ "kind": "MessageDeleted", "messages": messages.iter().map(id).collect::<Vec<_>>() })
+            let messages: Vec<MessageId> = messages.iter().map(|seq| message_id(event, *seq)).collect();
+            json!({ "kind": "MessageDeleted", "messages": messages })
         }
         EventKind::Unknown => json!({ "kind": "UnknownEvent" }),
     };
@@ -207,6 +207,10 @@ pub fn bare_event(event: &Event) -> Value {
         value["user"] = json!({ "id": subject });
     }
     tidy(value)
+}
+
+fn message_id(event: &Event, seq: u64) -> MessageId {
+    MessageId { session_id: event.session_id, seq }
 }
 
 /// A signal.
@@ -246,7 +250,7 @@ pub mod wire {
             "id": body["id"], "session_id": body["session_id"], "seq": body["seq"], "number": body["number"],
             "sender": sender, "role": body["role"], "message_type": body["message_type"], "content": body["content"],
             "created_at": body["created_at"], "revision": body["revision"], "edited_at": body["edited_at"],
-            "deleted_by": body["deleted_by"], "deleted_at": body["deleted_at"],
+            "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"],
         }))
     }
 

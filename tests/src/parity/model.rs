@@ -155,8 +155,9 @@ fn id(person: &Value) -> String {
 pub fn stay(event: &Event) -> Option<String> {
     match &event.kind {
         EventKind::Session(SessionEvent::Created { participant_id, .. })
-        | EventKind::Participant(ParticipantEvent::Joined { participant_id, .. })
-        | EventKind::Participant(ParticipantEvent::Added { participant_id, .. }) => Some(participant_id.to_string()),
+        | EventKind::Participant(
+            ParticipantEvent::Joined { participant_id, .. } | ParticipantEvent::Added { participant_id, .. },
+        ) => Some(participant_id.to_string()),
         EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
         | EventKind::Participant(
             ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
