@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Enum, ID, Interface, Object, SimpleObject, Union};
 use chatcore::{
     chat::{AllDelivery, Delivery as Delivered, EventView, Position, SignalView},
-    model::{self, EventKind, MessageEvent, ParticipantEvent, SessionEvent, ParticipantId, SessionChanges, Signal},
+    model::{self, EventKind, MessageEvent, MessageId, ParticipantEvent, ParticipantId, SessionChanges, Signal},
 };
 
 use super::{
@@ -195,6 +195,30 @@ events! {
             self.client_id.as_ref().map(model::ClientId::as_str)
         }
     }
+
+    /// The actor edited a message.
+    MessageEdited { message_id: MessageId, message: Option<Message> } => {
+        /// The id of the message.
+        async fn message_id(&self) -> ID {
+            ID(self.message_id.to_string())
+        }
+
+        /// The message as it is now; null where the log no longer has it.
+        async fn message(&self) -> Option<&Message> {
+            self.message.as_ref()
+        }
+    }
+
+    /// The actor deleted messages.
+    MessageDeleted { messages: Vec<MessageId> } => {
+        /// The ids of the messages, oldest first.
+        async fn messages(&self) -> Vec<ID> {
+            self.messages.iter().map(|id| ID(id.to_string())).collect()
+        }
+    }
+
+    /// An event of a kind that this version of the server does not know: a newer version wrote it.
+    UnknownEvent {} => {}
 }
 
 /// New settings of a session; null for those that did not change, and for a description that was taken away.
@@ -243,31 +267,65 @@ pub(super) enum SessionEvent {
     Removed(ParticipantRemoved),
     RoleChanged(ParticipantRoleChanged),
     Sent(MessageSent),
+    Edited(MessageEdited),
+    MessagesDeleted(MessageDeleted),
+    Unknown(UnknownEvent),
 }
 
 impl SessionEvent {
     pub(super) fn new(view: Arc<EventView>, loads: impl FnOnce() -> Arc<Loads>) -> async_graphql::Result<Self> {
-        let kind = view.event.kind.clone();
-        Ok(match kind {
-            EventKind::Session(SessionEvent::Created { session, participant_id }) => {
+        Ok(match view.event.kind.clone() {
+            EventKind::Session(event) => Self::of_session(view, event),
+            EventKind::Participant(event) => Self::of_participant(view, event),
+            EventKind::Message(event) => Self::of_message(view, event, loads)?,
+            EventKind::Unknown => UnknownEvent { view }.into(),
+        })
+    }
+
+    fn of_session(view: Arc<EventView>, event: model::SessionEvent) -> Self {
+        match event {
+            model::SessionEvent::Created { session, participant_id } => {
                 SessionCreated { view, session, participant_id }.into()
             }
-            EventKind::Session(SessionEvent::Updated { changes }) => SessionUpdated { view, changes }.into(),
-            EventKind::Session(SessionEvent::Deleted) => SessionDeleted { view }.into(),
-            EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
+            model::SessionEvent::Updated { changes } => SessionUpdated { view, changes }.into(),
+            model::SessionEvent::Deleted => SessionDeleted { view }.into(),
+        }
+    }
+
+    fn of_participant(view: Arc<EventView>, event: ParticipantEvent) -> Self {
+        match event {
+            ParticipantEvent::Joined { participant_id, role } => {
                 ParticipantJoined { view, participant_id, role }.into()
             }
-            EventKind::Participant(ParticipantEvent::Added { user_id: _, participant_id, role }) => {
+            ParticipantEvent::Added { user_id: _, participant_id, role } => {
                 ParticipantAdded { view, participant_id, role }.into()
             }
-            EventKind::Participant(ParticipantEvent::Left) => ParticipantLeft { view }.into(),
-            EventKind::Participant(ParticipantEvent::Removed { user_id: _ }) => ParticipantRemoved { view }.into(),
-            EventKind::Participant(ParticipantEvent::RoleChanged { user_id: _, previous, role }) => {
+            ParticipantEvent::Left => ParticipantLeft { view }.into(),
+            ParticipantEvent::Removed { user_id: _ } => ParticipantRemoved { view }.into(),
+            ParticipantEvent::RoleChanged { user_id: _, previous, role } => {
                 ParticipantRoleChanged { view, previous, role }.into()
             }
-            EventKind::Message(MessageEvent::Sent { body: _, client_id }) => {
+        }
+    }
+
+    fn of_message(
+        view: Arc<EventView>,
+        event: MessageEvent,
+        loads: impl FnOnce() -> Arc<Loads>,
+    ) -> async_graphql::Result<Self> {
+        let session_id = view.event.session_id;
+        let id = |seq| MessageId { session_id, seq };
+        Ok(match event {
+            MessageEvent::Sent { body: _, client_id, status: _ } => {
                 let message = view.message().ok_or_else(|| crate::field_error(&chatcore::Error::Internal))?;
                 MessageSent { view, message: Message { message, loads: loads() }, client_id }.into()
+            }
+            MessageEvent::Edited { message: seq, revision: _ } => {
+                let message = view.message().map(|message| Message { message, loads: loads() });
+                MessageEdited { view, message_id: id(seq), message }.into()
+            }
+            MessageEvent::Deleted { messages } => {
+                MessageDeleted { view, messages: messages.into_iter().map(id).collect() }.into()
             }
         })
     }
@@ -330,6 +388,9 @@ pub(super) enum Delivery {
     Removed(ParticipantRemoved),
     RoleChanged(ParticipantRoleChanged),
     Sent(MessageSent),
+    Edited(MessageEdited),
+    MessagesDeleted(MessageDeleted),
+    Unknown(UnknownEvent),
 }
 
 impl From<SessionEvent> for Delivery {
@@ -344,6 +405,9 @@ impl From<SessionEvent> for Delivery {
             SessionEvent::Removed(event) => event.into(),
             SessionEvent::RoleChanged(event) => event.into(),
             SessionEvent::Sent(event) => event.into(),
+            SessionEvent::Edited(event) => event.into(),
+            SessionEvent::MessagesDeleted(event) => event.into(),
+            SessionEvent::Unknown(event) => event.into(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID, InputObject, Object, SimpleObject};
-use chatcore::model::{self, Content};
+use chatcore::model::{self, Content, MessageStatus};
 
 use super::{
     Fallible as _,
@@ -102,20 +102,20 @@ impl Message {
         self.message.body.message_type.into()
     }
 
-    /// The text, as it was sent; null where it is encrypted.
+    /// The text; null where the message is encrypted, or was deleted.
     #[graphql(complexity = 40)]
     async fn content(&self) -> Option<&str> {
         match &self.message.body.content {
             Content::Text(text) => Some(text),
-            Content::Encrypted(_) => None,
+            Content::Encrypted(_) | Content::Deleted => None,
         }
     }
 
-    /// The ciphertext, where it is encrypted.
+    /// The ciphertext; null where the message is text, or was deleted.
     #[graphql(complexity = "child_complexity + 40")]
     async fn encrypted_content(&self) -> Option<EncryptedContent> {
         match &self.message.body.content {
-            Content::Text(_) => None,
+            Content::Text(_) | Content::Deleted => None,
             Content::Encrypted(model::EncryptedContent { encrypted_data, iv, key_version }) => Some(EncryptedContent {
                 encrypted_data: encrypted_data.clone(),
                 iv: iv.clone(),
@@ -127,5 +127,34 @@ impl Message {
     /// When it was sent.
     async fn created_at(&self) -> DateTime {
         DateTime(self.message.created_at)
+    }
+
+    /// 1 for the message as it was sent; each edit and the deletion add 1.
+    async fn revision(&self) -> Long {
+        Long(self.message.revision)
+    }
+
+    /// When the message was last edited; null where it was not, or where it was deleted.
+    async fn edited_at(&self) -> Option<DateTime> {
+        match self.message.status {
+            MessageStatus::Edited { at } => Some(DateTime(at)),
+            MessageStatus::AsSent | MessageStatus::Deleted { .. } => None,
+        }
+    }
+
+    /// When the message was deleted; null where it was not.
+    async fn deleted_at(&self) -> Option<DateTime> {
+        match self.message.status {
+            MessageStatus::Deleted { by: _, at } => Some(DateTime(at)),
+            MessageStatus::AsSent | MessageStatus::Edited { .. } => None,
+        }
+    }
+
+    /// The id of the user who deleted the message; null where it was not deleted.
+    async fn deleted_by(&self) -> Option<ID> {
+        match &self.message.status {
+            MessageStatus::Deleted { by, at: _ } => Some(ID(by.to_string())),
+            MessageStatus::AsSent | MessageStatus::Edited { .. } => None,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use chatcore::{
     Error,
     chat::{Encoding, EventPage, EventView, SignalView},
-    model::{Cursor, EventKind, MessageEvent, ParticipantEvent, SessionEvent, Profile, SessionId, Signal},
+    model::{Cursor, EventKind, MessageEvent, MessageId, ParticipantEvent, Profile, SessionEvent, SessionId, Signal},
 };
 use chatcore_http::tungstenite::Utf8Bytes;
 use poem_openapi::Object;
@@ -68,11 +68,15 @@ pub(crate) const fn event_name(kind: &EventKind) -> &'static str {
         EventKind::Session(SessionEvent::Created { .. }) => "session_created",
         EventKind::Session(SessionEvent::Updated { .. }) => "session_updated",
         EventKind::Session(SessionEvent::Deleted) => "session_deleted",
-        EventKind::Participant(ParticipantEvent::Joined { .. }) | EventKind::Participant(ParticipantEvent::Added { .. }) => "user_joined",
+        EventKind::Participant(ParticipantEvent::Joined { .. })
+        | EventKind::Participant(ParticipantEvent::Added { .. }) => "user_joined",
         EventKind::Participant(ParticipantEvent::Left) => "user_left",
         EventKind::Participant(ParticipantEvent::Removed { .. }) => "participant_removed",
         EventKind::Participant(ParticipantEvent::RoleChanged { .. }) => "participant_role_changed",
         EventKind::Message(MessageEvent::Sent { .. }) => "message_received",
+        EventKind::Message(MessageEvent::Edited { .. }) => "message_edited",
+        EventKind::Message(MessageEvent::Deleted { .. }) => "message_deleted",
+        EventKind::Unknown => "unknown",
     }
 }
 
@@ -143,10 +147,22 @@ pub(crate) fn event_frame(view: &EventView) -> Outgoing {
             "previous_role": WireRole::from(*previous),
             "changed_by": view.actor.user_id,
         }),
-        EventKind::Message(MessageEvent::Sent { body: _, client_id }) => {
+        EventKind::Message(MessageEvent::Sent { body: _, client_id, status: _ }) => {
             let message = view.message().map(MessageResponse::from);
             json!({ "message": message, "client_id": client_id })
         }
+        EventKind::Message(MessageEvent::Edited { message: seq, revision: _ }) => {
+            let message = view.message().map(MessageResponse::from);
+            let id = MessageId { session_id: event.session_id, seq: *seq };
+            json!({ "seq": event.seq, "message_id": id.to_string(), "message": message })
+        }
+        EventKind::Message(MessageEvent::Deleted { messages }) => {
+            let id = |seq: &u64| MessageId { session_id: event.session_id, seq: *seq }.to_string();
+            let messages: Vec<String> = messages.iter().map(id).collect();
+            let deleted_by = &view.actor.user_id;
+            json!({ "seq": event.seq, "messages": messages, "deleted_by": deleted_by, "deleted_at": event.created_at })
+        }
+        EventKind::Unknown => json!({ "seq": event.seq }),
     };
     if let Value::Object(fields) = &mut data {
         fields.insert("session_id".to_owned(), json!(session_id));

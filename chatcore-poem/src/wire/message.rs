@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chatcore::{
     Result,
     chat::SendMessage,
-    model::{Content, EncryptedContent, Message, MessageBody, MessageType, Profile, SpeakerRole},
+    model::{Content, EncryptedContent, Message, MessageBody, MessageStatus, MessageType, Profile, SpeakerRole},
 };
 use chrono::{DateTime, Utc};
 use poem_openapi::{
@@ -217,25 +217,45 @@ pub(crate) struct MessageResponse {
     name: String,
     role: WireSpeaker,
     message_type: WireMessageType,
-    content: ContentBody,
+    /// `null` after the message was deleted.
+    #[oai(nullable)]
+    content: Option<ContentBody>,
     /// Its position in the session's log.
     seq: u64,
     /// How many messages the session had with it.
     number: u64,
     created_at: DateTime<Utc>,
+    /// 1 for the message as it was sent; each edit and the deletion add 1.
+    revision: u64,
+    /// When the message was last edited; `null` where it was not, or where it was deleted.
+    #[oai(nullable)]
+    edited_at: Option<DateTime<Utc>>,
+    /// When the message was deleted; `null` where it was not.
+    #[oai(nullable)]
+    deleted_at: Option<DateTime<Utc>>,
+    /// The user who deleted the message; `null` where it was not deleted.
+    #[oai(nullable)]
+    deleted_by: Option<String>,
 }
 
 impl From<Message> for MessageResponse {
     fn from(message: Message) -> Self {
-        let Message { id, session_id, seq, number, sender, body, created_at } = message;
+        let Message { id, session_id, seq, number, sender, body, created_at, revision, status } = message;
         let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = sender;
         let MessageBody { role, message_type, content } = body;
         let content = match content {
-            Content::Text(text) => ContentBody::Text(text),
+            Content::Text(text) => Some(ContentBody::Text(text)),
             Content::Encrypted(EncryptedContent { encrypted_data, iv, key_version }) => {
-                ContentBody::Encrypted(WireEncrypted { encrypted_data, iv, key_version })
+                Some(ContentBody::Encrypted(WireEncrypted { encrypted_data, iv, key_version }))
             }
+            Content::Deleted => None,
         };
+        let (edited_at, deleted) = match status {
+            MessageStatus::AsSent => (None, None),
+            MessageStatus::Edited { at } => (Some(at), None),
+            MessageStatus::Deleted { by, at } => (None, Some((by, at))),
+        };
+        let (deleted_by, deleted_at) = deleted.map(|(by, at)| (by.to_string(), at)).unzip();
         Self {
             id: id.to_string(),
             session_id: session_id.to_string(),
@@ -248,6 +268,10 @@ impl From<Message> for MessageResponse {
             seq,
             number,
             created_at,
+            revision,
+            edited_at,
+            deleted_at,
+            deleted_by,
         }
     }
 }

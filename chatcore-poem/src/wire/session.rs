@@ -144,6 +144,7 @@ impl From<SessionSummary> for SessionSummaryResponse {
             is_active: _,
             created_at,
             updated_at,
+            needs: _,
         } = session;
         Self {
             id: id.to_string(),

@@ -3,8 +3,9 @@
 use std::{borrow::Cow, sync::Arc};
 
 use chatcore::{
-    model::{Event, EventKind, MessageEvent, ParticipantEvent, SessionEvent, Seq, SessionId, Signal, UserId},
+    model::{Event, Seq, SessionId, Signal, UserId},
     notify::Hint,
+    store::{decode_event, encode_event},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -29,7 +30,12 @@ struct WireEvent<'a> {
     created_at: DateTime<Utc>,
     #[serde(deserialize_with = "actor")]
     actor: Cow<'a, UserId>,
-    kind: Cow<'a, EventKind>,
+    governs: bool,
+    revision: u64,
+    #[serde(default)]
+    revised: Seq,
+    /// What happened, in the form in which stores keep it.
+    stored: String,
 }
 
 /// Reads an actor as a store does: an event of an older version may name one whom nobody can bring in any more.
@@ -57,7 +63,8 @@ pub(crate) fn decode(session_id: SessionId, payload: &[u8]) -> Result<Hint, serd
     let hint = match serde_json::from_slice(payload)? {
         WireHint::Signal(signal) => Hint::Signal(signal.into_owned()),
         WireHint::Committed { session_id, head, events } => {
-            let events = events.into_iter().map(|event| Arc::new(model_event(session_id, event))).collect();
+            let event = |event| Ok(Arc::new(model_event(session_id, event).map_err(serde_json::Error::custom)?));
+            let events = events.into_iter().map(event).collect::<Result<_, serde_json::Error>>()?;
             Hint::Committed { session_id, head, events }
         }
     };
@@ -66,26 +73,37 @@ pub(crate) fn decode(session_id: SessionId, payload: &[u8]) -> Result<Hint, serd
 
 fn wire_event(event: &Event) -> WireEvent<'_> {
     // A hint's events are of its session, whose id stands once in the hint.
-    let Event { session_id: _, seq, number, created_at, actor, kind } = event;
+    let Event { session_id: _, seq, number, created_at, actor, kind, governs, revision, revised } = event;
     WireEvent {
         seq: *seq,
         number: *number,
         created_at: *created_at,
         actor: Cow::Borrowed(actor),
-        kind: Cow::Borrowed(kind),
+        governs: *governs,
+        revision: *revision,
+        revised: *revised,
+        stored: encode_event(kind),
     }
 }
 
-fn model_event(session_id: SessionId, event: WireEvent<'_>) -> Event {
-    let WireEvent { seq, number, created_at, actor, kind } = event;
-    Event { session_id, seq, number, created_at, actor: actor.into_owned(), kind: kind.into_owned() }
+/// The event. A kind that a newer version wrote arrives as `Unknown`, with what it governs.
+///
+/// # Errors
+/// A description of the fault in what happened.
+fn model_event(session_id: SessionId, event: WireEvent<'_>) -> Result<Event, String> {
+    let WireEvent { seq, number, created_at, actor, governs, revision, revised, stored } = event;
+    let (actor, kind) = (actor.into_owned(), decode_event(&stored)?);
+    Ok(Event { session_id, seq, number, created_at, actor, kind, governs, revision, revised })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test reports by panicking")]
 
-    use chatcore::model::{ClientId, Content, MessageBody, MessageType, ParticipantRole, SessionChanges, SpeakerRole};
+    use chatcore::model::{
+        ClientId, Content, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent,
+        ParticipantRole, SessionChanges, SessionEvent, SpeakerRole,
+    };
 
     use super::*;
 
@@ -106,7 +124,10 @@ mod tests {
                 number: n / 2,
                 created_at,
                 actor: UserId::new("zoë").unwrap(),
+                governs: kind.is_governance(),
                 kind,
+                revision: 1,
+                revised: 0,
             })
         };
         let events: Vec<_> = (1..).zip(kinds).map(event).collect();
@@ -116,7 +137,8 @@ mod tests {
     fn message(text: &str) -> EventKind {
         let content = Content::Text(text.to_owned());
         let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
-        EventKind::Message(MessageEvent::Sent { body, client_id: Some(ClientId::new("mine").unwrap()) })
+        let client_id = Some(ClientId::new("mine").unwrap());
+        EventKind::Message(MessageEvent::Sent { body, client_id, status: MessageStatus::AsSent })
     }
 
     fn typing(session_id: SessionId) -> Hint {
@@ -137,7 +159,10 @@ mod tests {
                 role: ParticipantRole::Admin,
             }),
             EventKind::Participant(ParticipantEvent::Left),
+            EventKind::Message(MessageEvent::Edited { message: 1, revision: 2 }),
+            EventKind::Message(MessageEvent::Deleted { messages: vec![1] }),
             EventKind::Session(SessionEvent::Deleted),
+            EventKind::Unknown,
         ];
         // An event by a user whom an older version let in.
         let mut of_old = committed(vec![message("of old")]);
