@@ -367,6 +367,9 @@ impl World {
                     one.role = *role;
                 }
                 EventKind::Message(MessageEvent::Sent { .. }) => {}
+                EventKind::Message(MessageEvent::Edited { .. } | MessageEvent::Deleted { .. }) | EventKind::Unknown => {
+                    panic!("no step of this test makes it")
+                }
             }
             summary.session.participant_count = u32::try_from(people.len()).unwrap();
         }

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::{Hint, Notifier};
 use crate::model::{
-    Content, Event, EventKind, MessageBody, MessageEvent, MessageType, Seq, SessionId, Signal, SpeakerRole, UserId,
+    Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, Seq, SessionId, Signal,
+    SpeakerRole, UserId,
 };
 
 /// Gives up on what would otherwise hang for ever. Says nothing about how fast a notifier is.
@@ -21,8 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn message(session_id: SessionId, seq: Seq) -> Hint {
     let content = Content::Text("hello".to_owned());
     let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
-    let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None });
-    let event = Event { session_id, seq, number: seq, created_at: Utc::now(), actor: somebody(), kind };
+    let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None, status: MessageStatus::AsSent });
+    let (governs, revision, revised) = (false, 1, 0);
+    let (created_at, actor) = (Utc::now(), somebody());
+    let event = Event { session_id, seq, number: seq, created_at, actor, kind, governs, revision, revised };
     Hint::Committed { session_id, head: seq, events: vec![Arc::new(event)] }
 }
 

@@ -5,11 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chatcore::{
     ChatStore, MemoryStore, StoreError,
-    model::{Event, Session, SessionId, UserId},
-    store::{
-        Change, Committed, FactsQuery, Freshness, Head, LogRange, ParticipantRecord, ParticipantsQuery, ProfileRecord,
-        PublicSessions, SessionFacts, Slice,
-    },
+    model::Event,
+    store::{Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Record, Scan, SessionFacts},
 };
 
 /// A store with an older copy: what is committed before [`freeze`](Self::freeze) is in both.
@@ -58,23 +55,15 @@ impl ChatStore for Copied {
         self.current().log(ranges).await
     }
 
-    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
-        self.current().participants(queries).await
+    async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.current().records(keys).await
     }
 
-    async fn sessions_of(&self, user: &UserId, slice: Slice<SessionId>) -> Result<Vec<(Session, Head)>, StoreError> {
-        self.current().sessions_of(user, slice).await
+    async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
+        self.current().scan(scans).await
     }
 
-    async fn public_sessions(&self, user: &UserId, slice: Slice<SessionId>) -> Result<PublicSessions, StoreError> {
-        self.current().public_sessions(user, slice).await
-    }
-
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
-        self.current().profiles(users).await
-    }
-
-    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
-        self.current().put_profile(profile).await
+    async fn count(&self, prefixes: &[Prefix]) -> Result<Vec<u64>, StoreError> {
+        self.current().count(prefixes).await
     }
 }

@@ -28,11 +28,12 @@ use chatcore::{
     chat::{AddParticipant, CreateSession, ParticipantsOf, SendMessage, UpdateSession},
     identity::SystemRole,
     model::{
-        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageId, MessageType, MessageWindow, NewEvent,
-        Page, ParticipantRole, SessionId, SessionType, SpeakerRole,
+        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus,
+        MessageType, MessageWindow, NewEvent, Page, ParticipantEvent, ParticipantRole, SessionEvent, SessionId,
+        SessionType, SpeakerRole,
     },
     permission::Denial,
-    store::{Change, ChatStore, StoreError},
+    store::{Change, ChatStore, Profiles, StoreError, TypedKey},
 };
 use chrono::{TimeDelta, Utc};
 use kit::{Breakable, StoppedClock, assert_denied, id_of, room, say, session, text_of, user, user_id};

@@ -127,9 +127,10 @@ async fn the_first_message_of_an_added_user_replaces_the_users_record_and_later_
     // A change that was decided before the first message would put the older record back, so it is stale. The second message
     // replaces no record and makes nothing stale.
     let message = |decided_at| {
-        let kind = EventKind::Message(MessageEvent::Sent { body: SendMessage::text("x").body, client_id: None });
+        let (body, status) = (SendMessage::text("x").body, MessageStatus::AsSent);
+        let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None, status });
         let events = vec![NewEvent { actor: bob.user_id.clone(), created_at: Utc::now(), kind }];
-        Change { session_id: id, decided_at, events, writes: Vec::new(), claim: None }
+        Change::of(id, decided_at, events, Vec::new())
     };
     assert!(matches!(store.commit(message(first.seq - 1)).await, Err(StoreError::Stale)));
     store.commit(message(first.seq)).await.unwrap();
@@ -347,11 +348,11 @@ async fn a_profile_that_an_earlier_version_froze_thaws() {
     let frozen = chatcore::store::ProfileRecord {
         name: part("Frozen"),
         email: part("frozen@example.com"),
-        version: 1,
         ..chatcore::store::ProfileRecord::unknown(user_id("alice"))
     };
     let store = MemoryStore::new();
-    assert!(chatcore::ChatStore::put_profile(&store, frozen).await.unwrap());
+    let profile = Profiles { user: user_id("alice") }.put(frozen);
+    store.commit(Change::of_records(vec![profile])).await.unwrap();
     let chat = Chat::new(store);
     assert_eq!(shown(&chat, user("alice")).await, texts(["alice", "Frozen", "frozen@example.com", ""]));
     let thawed = shown(&chat, called("alice", "Alice", 100)).await;

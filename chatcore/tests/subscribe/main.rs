@@ -34,7 +34,7 @@ use async_trait::async_trait;
 use chatcore::{
     Chat, Error, InProcessNotifier, Limits, MemoryStore, Notifier, Principal,
     chat::{Delivery, Encoding, EventView, SendMessage, Subscription, UpdateSession},
-    model::{Event, EventKind, ParticipantRole, Seq, SessionId, SessionType, Signal},
+    model::{Event, EventKind, ParticipantEvent, ParticipantRole, Seq, SessionEvent, SessionId, SessionType, Signal},
     notify::Hint,
     permission::{ActionKind, Denial, PermissionTable},
 };

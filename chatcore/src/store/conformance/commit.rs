@@ -1,63 +1,50 @@
-//! What a commit does, and what it refuses.
+//! What a commit does to a log, and what it refuses.
 
 use super::{
     kit::{
-        Room, Store, assert_dense, assert_stale, at, change, claim, conflict, creation, facts_of, head_of, session,
-        stay, text, text_of, user, users,
+        Room, Store, add, assert_dense, assert_stale, at, conflict, governing, head_of, hold, name, new_session_id,
+        put_at, said, same, sheet, text_of, total, user,
     },
     samples::every_kind,
+    tables::{Latest, Marks, Notes, Tally},
 };
 use crate::{
-    model::{
-        EventKind, NewEvent, ParticipantEvent, ParticipantRole, Session, SessionChanges, SessionEvent, SessionType,
-        Standing,
-    },
-    store::{Change, Freshness, ParticipantRecord, Write},
+    model::NewEvent,
+    store::{Change, Expect, KeyPart, Malformed, Part, Rewrite, StoreError, TypedKey, Version, Write},
 };
 
 pub(super) async fn a_log_is_numbered_from_one_without_holes(store: Store) {
-    let session = session(&user("ana"), SessionType::Public, 10);
-    let committed = store.commit(creation(&session)).await.expect("a session is made");
-    assert_eq!(committed.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [1]);
-    let room = Room { store, id: session.id, owner: session.owner };
-    let mut answered = committed.events;
+    let room = Room { store, id: new_session_id() };
+    let mut answered = Vec::new();
     for round in 0..5 {
-        answered.push(room.say(&room.owner, format!("{round}")).await);
-        answered.extend(
-            room.put(&room.owner, vec![text("a"), EventKind::Participant(ParticipantEvent::Left), text("b")], vec![])
-                .await,
-        );
+        let decided_at = answered.len() as u64;
+        answered.extend(room.commit(decided_at, vec![governing()], vec![]).await.expect("it is not stale").events);
+        let kinds = vec![said(format!("{round}")), governing(), said("b")];
+        answered.extend(room.commit(decided_at + 1, kinds, vec![]).await.expect("it is not stale").events);
     }
+    same("the number of events", answered.len(), 20);
     assert_dense(room.id, &answered);
-    assert_eq!(answered.len(), 21);
-    assert_eq!(room.log().await, answered, "what was answered is what is kept");
-    assert_eq!(room.head().await, head_of(&answered));
+    same("the head", room.head().await, head_of(&answered));
+    same("the log", room.log().await, answered);
 }
 
 pub(super) async fn only_messages_take_a_number(store: Store) {
-    let room = Room::public(&store).await;
-    let mut number = 0;
-    for kind in every_kind(&room.session().await) {
-        let is_message = kind.is_message();
-        let events = room.put(&room.owner, vec![kind, text("a message")], vec![]).await;
-        assert_eq!(events[0].number, number + u64::from(is_message), "{:?}", events[0]);
-        assert_eq!(events[1].number, events[0].number + 1);
-        number = events[1].number;
+    let room = Room::open(&store).await;
+    for kind in every_kind() {
+        room.put(vec![kind, said("a message")], vec![]).await;
     }
-    assert_eq!(room.head().await.number, number);
-    assert_dense(room.id, &room.log().await);
+    let log = room.log().await;
+    assert_dense(room.id, &log);
+    let messages = log.iter().filter(|event| event.kind.is_message()).count();
+    same("the number of messages", room.head().await.number, messages as u64);
 }
 
 pub(super) async fn the_time_of_an_event_is_never_below_the_one_before(store: Store) {
-    let session = session(&user("ana"), SessionType::Public, 10);
-    let said = |time: i64| NewEvent { actor: user("ana"), created_at: at(time), kind: text("a message") };
-    let mut made = creation(&session);
-    made.events[0].created_at = at(0);
-    store.commit(made).await.expect("a session is made");
-    let room = Room { store, id: session.id, owner: session.owner };
-    let empty = room.message(1, &room.owner, "");
+    let room = Room { store, id: new_session_id() };
+    let said = |time: i64| NewEvent { actor: user("ana"), created_at: at(time), kind: said("a message") };
     // Each change: the times that its callers' clocks gave, and the times that are kept.
-    let changes: [(&[i64], &[i64]); 6] = [
+    let changes: [(&[i64], &[i64]); 7] = [
+        (&[0], &[0]),
         (&[5], &[5]),
         (&[4], &[5]),
         (&[-3_600_000_000], &[5]),
@@ -65,211 +52,128 @@ pub(super) async fn the_time_of_an_event_is_never_below_the_one_before(store: St
         (&[9], &[9]),
         (&[2, 10, 3], &[9, 10, 10]),
     ];
-    let mut expected = vec![at(0)];
+    let mut expected = Vec::new();
     for (given, kept) in changes {
         let events = given.iter().copied().map(said).collect();
-        let committed = room.store.commit(Change { events, ..empty.clone() }).await.expect("messages");
+        let committed = room.store.commit(Change::of(room.id, 0, events, vec![])).await.expect("messages");
         let times: Vec<_> = committed.events.iter().map(|event| event.created_at).collect();
-        assert_eq!(times, kept.iter().copied().map(at).collect::<Vec<_>>(), "given {given:?}");
+        same(format!("given {given:?}"), &times[..], kept.iter().copied().map(at).collect::<Vec<_>>());
         expected.extend(times);
-        assert_eq!(room.head().await.at, committed.events.last().expect("an event").created_at);
+        same("the time of the head", Some(&room.head().await.at), expected.last());
     }
-    assert_eq!(room.log().await.iter().map(|event| event.created_at).collect::<Vec<_>>(), expected);
+    same("the log", room.log().await.iter().map(|event| event.created_at).collect::<Vec<_>>(), expected);
+    // Before the first event there is no time to be raised to.
+    let early = NewEvent { created_at: at(-2_000_000_000_000_000), ..said(0) };
+    let change = Change::of(new_session_id(), 0, vec![early.clone()], vec![]);
+    let committed = room.store.commit(change).await.expect("a session begins");
+    same("a time before 1970", committed.events[0].created_at, early.created_at);
 }
 
 pub(super) async fn the_events_of_a_change_stand_together_in_their_order(store: Store) {
-    let room = Room::public(&store).await;
+    let room = Room::open(&store).await;
     let texts: Vec<String> = (0..20).map(|n| format!("part {n}")).collect();
-    let events = room.put(&room.owner, texts.iter().map(text).collect(), vec![]).await;
-    assert_eq!(events.iter().map(|event| text_of(event)).collect::<Vec<_>>(), texts);
-    assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), (2..22).collect::<Vec<_>>());
-    assert_eq!(room.range(2, 21).await, events);
+    let events = room.put(texts.iter().map(said).collect(), vec![]).await;
+    same("the texts", events.iter().map(|event| text_of(event)).collect::<Vec<_>>(), &texts[..]);
+    same("positions", events.iter().map(|event| event.seq).collect::<Vec<_>>(), (2..22).collect::<Vec<_>>());
+    same("the log", room.range(2, 21).await, events);
 }
 
-pub(super) async fn every_kind_of_governance_event_makes_older_decisions_stale(store: Store) {
-    let room = Room::public(&store).await;
-    for kind in every_kind(&room.session().await) {
-        let before = room.head().await.seq;
-        let is_governance = kind.is_governance();
-        let event = room.put(&room.owner, vec![kind], vec![]).await.remove(0);
-        let outcome = store.commit(room.message(before, &room.owner, "decided before")).await;
-        if is_governance {
-            assert_stale(outcome);
-            store.commit(room.message(event.seq, &room.owner, "decided again")).await.expect("not stale");
-        } else {
-            outcome.expect("a message makes nothing stale");
+pub(super) async fn sessions_do_not_disturb_each_other(store: Store) {
+    let (one, other) = (Room::open(&store).await, Room::open(&store).await);
+    other.put(vec![governing(), said("a message")], vec![other.note("a").put(sheet(1))]).await;
+    let committed = one.commit(1, vec![said("a message")], vec![one.note("a").put(sheet(2)).absent()]).await;
+    let events = committed.expect("it is neither stale nor in conflict").events;
+    same("the place", (events[0].seq, events[0].number), (2, 1));
+    for (room, says) in [(one, 2), (other, 1)] {
+        let picture = room.picture().await;
+        assert_dense(room.id, &picture.log);
+        let records: Vec<_> = picture.records.into_iter().map(|(key, record)| (key, record.value.encode())).collect();
+        same("the records", records, [(room.note("a").key(), serde_json::json!({ "n": says }))]);
+    }
+}
+
+/// Every malformed change, as one that has everything else.
+fn malformed(room: &Room) -> Vec<(Change, Malformed)> {
+    let message = || vec![said("never")];
+    let other = Notes { session: new_session_id(), ..room.note("a") };
+    let counter = total("a");
+    let holds = |expect| Write { expect, ..hold(&name("a"), Version(1)) };
+    let with = |write: Write| room.change(1, message(), vec![room.note("never").put(sheet(1)), write]);
+    let here = |part| put_at::<Latest>(vec![room.id.part(), part], sheet(1));
+    let big = Part::Number(Part::MAX_NUMBER + 1);
+    vec![
+        (Change::of_records(vec![]), Malformed::Empty),
+        (room.change(1, vec![], vec![]), Malformed::NoEvent),
+        (room.change(1, vec![], vec![room.note("a").put(sheet(1))]), Malformed::NoEvent),
+        (with(other.put(sheet(1))), Malformed::OtherSession),
+        (with(other.remove()), Malformed::OtherSession),
+        (Change::of_records(vec![room.note("a").put(sheet(1))]), Malformed::OtherSession),
+        (with(here(Part::Here(1))), Malformed::NoSuchPart),
+        (with(here(Part::NewestHere(7))), Malformed::NoSuchPart),
+        (with(put_at::<Marks>(vec![room.id.part(), big, Part::Text("a".into())], sheet(1))), Malformed::NoSuchPart),
+        (with(add(&counter, 1).absent()), Malformed::ExpectingCounter),
+        (with(add(&counter, 1).at(Version(1))), Malformed::ExpectingCounter),
+        (with(holds(Expect::Anything)), Malformed::HoldsNothing),
+        (with(holds(Expect::Absent)), Malformed::HoldsNothing),
+    ]
+}
+
+pub(super) async fn a_malformed_change_is_refused(store: Store) {
+    let room = Room::open(&store).await;
+    room.put(vec![said("a message")], vec![name("a").put(sheet(1)), total("a").put(Tally(1))]).await;
+    let before = room.picture().await;
+    for (change, expected) in malformed(&room) {
+        match store.commit(change.clone()).await {
+            Err(StoreError::Backend(source)) => {
+                same(format!("{change:?}"), source.downcast_ref::<Malformed>(), Some(&expected));
+            }
+            other => panic!("{expected:?} must be refused, and gave {other:?}"),
         }
     }
-    let last = room.retitle("The last governance event").await.seq;
-    for old in 0..last {
-        assert_stale(store.commit(room.message(old, &room.owner, "too old")).await);
-    }
+    same("after the refusals", room.picture().await, before);
 }
 
-pub(super) async fn no_message_makes_a_decision_stale(store: Store) {
-    let room = Room::public(&store).await;
-    let decided_at = room.head().await.seq;
-    for n in 0..30 {
-        store.commit(room.message(decided_at, &room.owner, &format!("{n}"))).await.expect("not stale");
-    }
-    // The same for what is itself governance.
-    let left = change(room.id, decided_at, &room.owner, vec![EventKind::Participant(ParticipantEvent::Left)], vec![]);
-    store.commit(left).await.expect("not stale");
-    assert_stale(store.commit(room.message(decided_at, &room.owner, "now")).await);
-}
-
-pub(super) async fn a_message_that_replaces_a_record_makes_older_decisions_stale(store: Store) {
-    let room = Room::public(&store).await;
-    let ana = user("ana");
-    room.join(&ana).await;
-    for n in 0..4 {
-        let before = room.head().await.seq;
-        let record = room.record(&ana).await.expect("ana is in it");
-        let replaced = ParticipantRecord { is_engaged: !record.is_engaged, ..record };
-        let said = room.put(&ana, vec![text("a"), text("b")], vec![Write::Participant(replaced.clone())]).await;
-        assert_eq!(room.record(&ana).await, Some(replaced.clone()));
-        assert_eq!(room.participants().await, [room.owner.clone(), ana.clone()], "the stay is the same");
-        room.say(&room.owner, format!("{n}")).await;
-        // Who decided on the older record would put it back.
-        assert_stale(store.commit(room.message(before, &room.owner, "too old")).await);
-        let left = change(room.id, before, &ana, vec![EventKind::Participant(ParticipantEvent::Left)], vec![]);
-        assert_stale(store.commit(left).await);
-        store.commit(room.message(said[1].seq, &room.owner, "still good")).await.expect("not stale");
-        for freshness in [Freshness::Cached, Freshness::Fresh] {
-            let facts = facts_of(&store, room.id, std::slice::from_ref(&ana), freshness).await;
-            assert!(facts.head.seq < said[1].seq || facts.participants[0] == Some(replaced.clone()), "{facts:?}");
-        }
-    }
-}
-
-pub(super) async fn a_decision_taken_at_the_governance_event_is_not_stale(store: Store) {
-    let room = Room::public(&store).await;
-    // The governance event stands first, in the middle and last among those of its change.
-    for place in 0..3 {
-        let mut kinds = vec![text("a"), text("b")];
-        kinds.insert(place, EventKind::Participant(ParticipantEvent::Left));
-        let events = room.put(&room.owner, kinds, vec![]).await;
-        assert_stale(store.commit(room.message(events[place].seq - 1, &room.owner, "just before")).await);
-        store.commit(room.message(events[place].seq, &room.owner, "just at it")).await.expect("not stale");
-    }
-}
-
-pub(super) async fn a_governance_event_is_noticed_behind_many_messages(store: Store) {
-    let room = Room::public(&store).await;
-    let old = room.head().await.seq;
-    let removal = room.retitle("Changed").await.seq;
-    for _ in 0..6 {
-        room.put(&room.owner, (0..50).map(|n| text(format!("{n}"))).collect(), vec![]).await;
-    }
-    assert_stale(store.commit(room.message(old, &room.owner, "too old")).await);
-    store.commit(room.message(removal, &room.owner, "still good")).await.expect("not stale");
-    assert_eq!(room.head().await.seq, removal + 301);
-}
-
-pub(super) async fn a_session_is_created_once(store: Store) {
-    let first = session(&user("ana"), SessionType::Public, 10);
-    let second = Session { title: "Another".into(), owner: user("bob"), ..first.clone() };
-    store.commit(creation(&first)).await.expect("a session is made");
-    assert_stale(store.commit(creation(&second)).await);
-    let room = Room { store, id: first.id, owner: first.owner.clone() };
-    assert_eq!(room.session().await, first);
-    assert_eq!(room.participants().await, [user("ana")]);
-    assert_eq!(room.log().await.len(), 1);
-}
-
-pub(super) async fn sessions_do_not_make_each_other_stale(store: Store) {
-    let (one, other) = (Room::public(&store).await, Room::public(&store).await);
-    let decided_at = one.head().await.seq;
-    other.retitle("Changed").await;
-    other.say(&other.owner, "a message").await;
-    let committed = store.commit(one.message(decided_at, &one.owner, "a message")).await.expect("not stale");
-    assert_eq!((committed.events[0].seq, committed.events[0].number), (2, 1), "every log has its own numbers");
-    assert_dense(one.id, &one.log().await);
-    assert_dense(other.id, &other.log().await);
-}
-
-pub(super) async fn staleness_is_looked_for_before_conflicts(store: Store) {
-    let room = Room::public(&store).await;
-    let claim = Some(claim(&room.owner, "once", "a message"));
-    let first = Change { claim, ..room.message(1, &room.owner, "a message") };
-    store.commit(first.clone()).await.expect("the client id is free");
-    let governed = room.retitle("Changed").await.seq;
-    // A retry is decided again before it learns that it was one: its sender may not be allowed to know any more.
-    assert_stale(store.commit(first.clone()).await);
-    conflict(store.commit(Change { decided_at: governed, ..first }).await);
-}
-
-/// A change that writes everything that a change can write.
-async fn everything(room: &Room, decided_at: u64, client_id: &str) -> Change {
-    let [ana, newcomer] = users(["ana", "newcomer"]);
-    let record = room.record(&ana).await.expect("ana was in it");
-    let left = ParticipantRecord { standing: Standing::Former(ParticipantRole::Member), ..record };
-    let session = Session { title: "Never".into(), session_type: SessionType::Private, ..room.session().await };
-    let writes = vec![
-        Write::Session(session),
-        Write::Participant(left),
-        Write::Participant(stay(room.id, &newcomer, ParticipantRole::Admin)),
-    ];
-    let kinds = vec![
-        EventKind::Session(SessionEvent::Updated {
-            changes: SessionChanges { title: Some("Never".into()), ..Default::default() },
-        }),
-        EventKind::Participant(ParticipantEvent::Removed { user_id: ana }),
-        text("never"),
-    ];
-    let claim = Some(claim(&room.owner, client_id, "never"));
-    Change { claim, ..change(room.id, decided_at, &room.owner, kinds, writes) }
-}
-
-pub(super) async fn a_stale_change_leaves_no_trace(store: Store) {
-    let room = Room::public(&store).await;
-    let known = users(["ana", "newcomer", "stranger"]);
-    let old = room.head().await.seq;
-    room.join(&known[0]).await;
-    let before = room.picture(&known).await;
-    assert_stale(store.commit(everything(&room, old, "free").await).await);
-    assert_eq!(room.picture(&known).await, before);
-    room.say(&room.owner, "the log goes on").await;
-    assert_dense(room.id, &room.log().await);
-    let again = everything(&room, room.head().await.seq, "free").await;
-    store.commit(again).await.expect("the client id is still free");
-}
-
-pub(super) async fn a_conflicting_change_leaves_no_trace(store: Store) {
-    let room = Room::public(&store).await;
-    let known = users(["ana", "newcomer", "stranger"]);
-    room.join(&known[0]).await;
-    let claim = Some(claim(&room.owner, "taken", "a message"));
-    let head = room.head().await.seq;
-    store.commit(Change { claim, ..room.message(head, &room.owner, "a message") }).await.expect("it is free");
-    let before = room.picture(&known).await;
-    for _ in 0..2 {
-        let (seq, fingerprint) = conflict(store.commit(everything(&room, head, "taken").await).await);
-        assert_eq!((seq, fingerprint.as_str()), (head + 1, "a message"));
-        assert_eq!(room.picture(&known).await, before);
-    }
-    room.say(&room.owner, "the log goes on").await;
-    assert_dense(room.id, &room.log().await);
-}
-
-pub(super) async fn a_record_is_replaced_as_a_whole(store: Store) {
-    let ana = user("ana");
-    let room = Room::public(&store).await;
-    let first = Session { description: Some("Something".into()), ..room.session().await };
-    room.put(&ana, vec![EventKind::Participant(ParticipantEvent::Left)], vec![Write::Session(first.clone())]).await;
-    assert_eq!(room.session().await, first);
-    let second = Session { description: None, title: "Other".into(), updated_at: at(1), ..first };
-    let one = stay(room.id, &ana, ParticipantRole::Admin);
-    let writes = vec![Write::Session(second.clone()), Write::Participant(one.clone())];
-    room.put(&ana, vec![EventKind::Participant(ParticipantEvent::Left)], writes).await;
-    assert_eq!((room.session().await, room.record(&ana).await), (second.clone(), Some(one.clone())));
-    // What is not written stays.
-    room.say(&ana, "a message").await;
-    assert_eq!((room.session().await, room.record(&ana).await), (second, Some(one)));
-    let two = ParticipantRecord {
-        standing: Standing::Former(ParticipantRole::Viewer),
-        ..stay(room.id, &ana, ParticipantRole::Viewer)
+pub(super) async fn a_refused_change_leaves_no_trace(store: Store) {
+    let room = Room::open(&store).await;
+    let (held, tally) = (name("held"), room.tally("a"));
+    let writes = vec![held.put(sheet(1)), name("gone").put(sheet(1)), add(&tally, 5), room.decree("law", 1)];
+    let head = room.put(vec![said("old"), governing()], writes).await[1].seq;
+    let before = room.picture().await;
+    let version = before.records[&held.key()].version;
+    // A change that does everything, up to a write that may be refused.
+    let everything = |decided_at, revision, last: Write| {
+        let here = vec![room.id.part(), Part::Here(1), Part::Text("a".into())];
+        let writes = vec![
+            hold(&held, version),
+            room.decree("law", 2),
+            room.note("new").put(sheet(2)).absent(),
+            put_at::<Marks>(here, sheet(3)),
+            name("gone").remove(),
+            name("new").put(sheet(4)),
+            add(&tally, 1),
+            add(&total("a"), 1),
+            last,
+        ];
+        let rewrites = vec![Rewrite { seq: 2, revision, kind: said("new") }];
+        room.change(decided_at, vec![said("a"), governing(), said("b")], writes).rewriting(rewrites)
     };
-    room.put(&ana, vec![EventKind::Participant(ParticipantEvent::Left)], vec![Write::Participant(two.clone())]).await;
-    assert_eq!(room.record(&ana).await, Some(two));
+    let good = || name("last").put(sheet(1)).absent();
+    let unchanged = async |after: &str| same(format!("after {after}"), &room.picture().await, &before);
+    for _ in 0..2 {
+        assert_stale(store.commit(everything(head - 1, 1, good())).await);
+        unchanged("a stale change").await;
+        conflict(store.commit(everything(head, 2, good())).await);
+        unchanged("a wrong revision").await;
+        conflict(store.commit(everything(head, 1, held.put(sheet(9)).absent())).await);
+        unchanged("a record that is there").await;
+        conflict(store.commit(everything(head, 1, name("nobody").put(sheet(9)).at(version))).await);
+        unchanged("a record that is not there").await;
+        conflict(store.commit(everything(head, 1, hold(&name("gone"), Version::new()))).await);
+        unchanged("a held record of another version").await;
+    }
+    let events = store.commit(everything(head, 1, good())).await.expect("nothing stands against it").events;
+    let after = room.picture().await;
+    same("the first position", events[0].seq, head + 1);
+    assert_dense(room.id, &after.log);
+    same("the number of records", after.records.len(), before.records.len() + 4);
 }

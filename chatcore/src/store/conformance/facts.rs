@@ -1,239 +1,126 @@
-//! What decisions are taken from.
+//! What decisions are taken on.
 
-use std::collections::BTreeMap;
-
-use super::{
-    kit::{
-        Room, Store, assert_stale, change, everything, facts_of, head_of, new_session_id, participants_of, text, user,
-        users,
-    },
-    samples::tricky_texts,
-};
-use crate::{
-    model::{EventKind, ParticipantEvent, ParticipantRole, SessionType, Standing, UserId},
-    store::{FactsQuery, Freshness, Head, ParticipantRecord, SessionFacts, Write},
-};
+use super::kit::{Room, Store, add, assert_stale, governing, head_of, new_session_id, only, said, same, sheet};
+use crate::store::{FactsQuery, Freshness, Head, Key, SessionFacts, TypedKey};
 
 const BOTH: [Freshness; 2] = [Freshness::Cached, Freshness::Fresh];
 
-pub(super) async fn an_unknown_session_has_head_zero_and_nobody(store: Store) {
-    let room = Room::public(&store).await;
-    let nobody = |count| SessionFacts { head: Head::default(), session: None, participants: vec![None; count] };
+pub(super) async fn an_unknown_session_is_empty(store: Store) {
+    let room = Room::open(&store).await;
+    let nothing = |count| SessionFacts { head: Head::default(), governance: 0, records: vec![None; count] };
     for freshness in BOTH {
-        let id = new_session_id();
-        let asked = [room.owner.clone(), user("stranger"), room.owner.clone()];
-        assert_eq!(facts_of(&store, id, &asked, freshness).await, nobody(3));
-        assert_eq!(facts_of(&store, id, &[], freshness).await, nobody(0));
-        assert!(participants_of(&store, id, everything()).await.is_empty());
+        let unknown = Room { id: new_session_id(), ..room.clone() };
+        let asked = [unknown.law("a").key(), unknown.law("b").key(), unknown.law("a").key()];
+        same("facts", unknown.facts(&asked, freshness).await, nothing(3));
+        same("facts without records", unknown.facts(&[], freshness).await, nothing(0));
+        let picture = unknown.picture().await;
+        same("the rest", (picture.log.len(), picture.records.len()), (0, 0));
     }
 }
 
-pub(super) async fn users_are_answered_in_the_order_asked_for(store: Store) {
-    let room = Room::public(&store).await;
-    let [ana, bob, eve] = users(["ana", "bob", "eve"]);
-    room.join(&bob).await;
-    room.join(&ana).await;
-    let asked = [&eve, &ana, &room.owner, &ana, &bob, &eve, &ana].map(Clone::clone);
-    for freshness in BOTH {
-        // What is cached was asked for before in another order.
-        for asked in [&asked[..], &asked[3..4], &asked[1..3], &asked[..], &[]] {
-            let facts = facts_of(&store, room.id, asked, freshness).await;
-            assert_eq!(facts.participants.len(), asked.len());
-            for (user, found) in asked.iter().zip(&facts.participants) {
-                let found = found.as_ref().map(|record| &record.user_id);
-                // What is cached may be from before they came.
-                let is_early = freshness == Freshness::Cached && facts.head != room.head().await;
-                let expected = Some(user).filter(|user| **user != eve);
-                assert!(found == expected || (is_early && found.is_none()), "asked for {asked:?}, got {facts:?}");
-            }
-        }
-    }
-}
-
-pub(super) async fn facts_of_many_sessions_are_answered_one_by_one_in_their_order(store: Store) {
-    let [ana, bob] = users(["ana", "bob"]);
-    let (first, second) = (Room::public(&store).await, Room::public(&store).await);
-    first.join(&ana).await;
-    second.join(&bob).await;
-    second.join(&ana).await;
-    second.leave(&ana).await;
-    let unknown = new_session_id();
-    let (one, both, turned, owner) =
-        ([ana.clone()], [ana.clone(), bob.clone()], [bob.clone(), ana.clone()], [second.owner.clone()]);
-    // Against the order of their ids, some more than once and each time about others.
-    let queries = [
-        (second.id, &both[..]),
-        (first.id, &one[..]),
-        (unknown, &both[..]),
-        (second.id, &turned[..]),
-        (second.id, &[]),
-        (first.id, &owner[..]),
-        (unknown, &one[..]),
-        (first.id, &one[..]),
-    ]
-    .map(|(session_id, users)| FactsQuery { session_id, users });
-    for freshness in BOTH {
-        for part in [&queries[..], &queries[3..], &queries[1..3], &[]] {
-            let found = store.facts(part, freshness).await.expect("facts");
-            assert_eq!(found.len(), part.len());
-            for (query, found) in part.iter().zip(&found) {
-                let expected = facts_of(&store, query.session_id, query.users, Freshness::Fresh).await;
-                // What is cached may be older; it is of the same session and users all the same.
-                let is_older = freshness == Freshness::Cached && found.head.seq < expected.head.seq;
-                let mut records = found.participants.iter().zip(query.users);
-                let of_them = records.all(|(record, user)| {
-                    record
-                        .as_ref()
-                        .is_none_or(|record| record.user_id == *user && record.session_id == query.session_id)
-                });
-                assert!(*found == expected || (is_older && of_them), "{query:?} gave {found:?}, not {expected:?}");
-            }
+pub(super) async fn facts_are_answered_one_by_one_in_their_order(store: Store) {
+    let (one, other) = (Room::open(&store).await, Room::open(&store).await);
+    let unknown = Room { id: new_session_id(), ..one.clone() };
+    one.put(vec![governing()], vec![one.decree("a", 1), one.decree("b", 2)]).await;
+    other.put(vec![said("a"), governing(), said("b")], vec![other.decree("b", 3), other.decree("c", 4)]).await;
+    other.put(vec![said("c")], vec![other.law("c").remove()]).await;
+    let keys = |room: &Room, names: &[&str]| names.iter().map(|name| room.law(*name).key()).collect::<Vec<Key>>();
+    // Against the order of the ids, some more than once and each time about other records.
+    let asked = [
+        (other.id, keys(&other, &["a", "b"])),
+        (one.id, keys(&one, &["b", "a", "b"])),
+        (unknown.id, keys(&unknown, &["a"])),
+        (other.id, keys(&other, &["c", "b", "a"])),
+        (other.id, vec![]),
+        (one.id, keys(&one, &["c"])),
+        (one.id, keys(&one, &["b", "a", "b"])),
+    ];
+    let says = [
+        (5, 5, vec![None, Some(3)]),
+        (2, 2, vec![Some(2), Some(1), Some(2)]),
+        (0, 0, vec![None]),
+        (5, 5, vec![None, Some(3), None]),
+        (5, 5, vec![]),
+        (2, 2, vec![None]),
+        (2, 2, vec![Some(2), Some(1), Some(2)]),
+    ];
+    let queries: Vec<_> =
+        asked.iter().map(|(session_id, records)| FactsQuery { session_id: *session_id, records }).collect();
+    // Fresh facts come first, so that what is cached is as recent in a store that keeps what it read.
+    for part in [0..7, 3..7, 1..3, 5..5] {
+        let found = store.facts(&queries[part.clone()], Freshness::Fresh).await.expect("facts");
+        let shown = |facts: &SessionFacts| {
+            let value = |record: &crate::store::Record| record.value.encode()["says"].as_i64().expect("a law");
+            let records: Vec<_> = facts.records.iter().map(|record| record.as_ref().map(value)).collect();
+            (facts.head.seq, facts.governance, records)
+        };
+        same("fresh facts", found.iter().map(shown).collect::<Vec<_>>(), &says[part.clone()]);
+        let cached = store.facts(&queries[part.clone()], Freshness::Cached).await.expect("facts");
+        same("the number of cached answers", cached.len(), found.len());
+        for ((cached, fresh), query) in cached.iter().zip(&found).zip(&queries[part]) {
+            let is_older = cached.head.seq < fresh.head.seq && cached.records.len() == query.records.len();
+            assert!(cached == fresh || is_older, "{query:?}\n   store: {cached:?}\nexpected: {fresh:?}");
         }
     }
 }
 
 pub(super) async fn fresh_facts_include_everything_committed(store: Store) {
-    let room = Room::public(&store).await;
-    let ana = user("ana");
-    let asked = std::slice::from_ref(&ana);
-    // Whatever was kept for cached facts must not be what fresh ones are taken from.
+    let room = Room::open(&store).await;
+    let law = [room.law("a").key()];
+    // Fresh facts must not be taken from what was kept for cached ones.
     for n in 1..=10 {
-        facts_of(&store, room.id, asked, Freshness::Cached).await;
-        let said = room.say(&room.owner, format!("{n}")).await;
-        assert_eq!(room.head().await, head_of(&[said]));
-        facts_of(&store, room.id, asked, Freshness::Cached).await;
-        let changed = room.retitle(&format!("Title {n}")).await;
-        let facts = room.facts(&[]).await;
-        assert_eq!(facts.head, head_of(&[changed]));
-        assert_eq!(facts.session.expect("a session").title, format!("Title {n}"));
-        facts_of(&store, room.id, asked, Freshness::Cached).await;
-        room.join(&ana).await;
-        assert_eq!(room.record(&ana).await.map(|r| r.standing), Some(Standing::Active(ParticipantRole::Member)));
-        facts_of(&store, room.id, asked, Freshness::Cached).await;
-        let left = room.leave(&ana).await;
-        let facts = room.facts(&[ana.clone(), room.owner.clone()]).await;
-        assert_eq!(facts.head, head_of(&[left]));
-        assert_eq!(facts.session.expect("a session").participant_count, 1);
-        let standings: Vec<_> = facts.participants.into_iter().flatten().map(|record| record.standing).collect();
-        assert_eq!(standings, [Standing::Former(ParticipantRole::Member), Standing::Active(ParticipantRole::Owner)]);
+        room.facts(&law, Freshness::Cached).await;
+        let event = room.put(vec![said("a")], vec![]).await;
+        same("the head", room.head().await, head_of(&event));
+        room.facts(&law, Freshness::Cached).await;
+        let event = room.put(vec![said("b")], vec![room.decree("a", n)]).await;
+        let facts = room.facts(&law, Freshness::Fresh).await;
+        same("the head and the position that governs", (facts.head, facts.governance), (head_of(&event), event[0].seq));
+        let found = facts.records[0].as_ref().map(|record| record.value.encode());
+        same("the record", found, Some(serde_json::json!({ "says": n })));
     }
-}
-
-pub(super) async fn facts_remember_who_was_in_it(store: Store) {
-    let room = Room::open(&store, SessionType::InviteOnly, 10).await;
-    let [ana, bob] = users(["ana", "bob"]);
-    room.join(&ana).await;
-    room.join(&bob).await;
-    let record = room.record(&ana).await.expect("ana is in it");
-    for role in ParticipantRole::ALL {
-        let former = ParticipantRecord { standing: Standing::Former(role), ..record.clone() };
-        room.put(&ana, vec![EventKind::Participant(ParticipantEvent::Left)], vec![Write::Participant(former.clone())])
-            .await;
-        assert_eq!(room.record(&ana).await, Some(former));
-    }
-    room.delete().await;
-    assert!(!room.session().await.is_active);
-    assert!(room.record(&ana).await.is_some() && room.record(&bob).await.is_some(), "deleting keeps the records");
-}
-
-/// Users of a session and what facts said of them, by the positions at which the log ended.
-struct Past(BTreeMap<u64, SessionFacts>);
-
-impl Past {
-    async fn note(&mut self, room: &Room, asked: &[UserId]) {
-        let facts = room.facts(asked).await;
-        self.0.insert(facts.head.seq, facts);
-    }
+    room.put(vec![governing()], vec![room.law("a").remove()]).await;
+    same("a record that was removed", room.facts(&law, Freshness::Fresh).await.records, [None]);
 }
 
 pub(super) async fn cached_facts_held_at_their_head(store: Store) {
-    let room = Room::public(&store).await;
-    let asked = users(["ana", "bob"]);
-    let mut past =
-        Past(BTreeMap::from([(0, SessionFacts { head: Head::default(), session: None, participants: vec![None; 2] })]));
-    past.note(&room, &asked).await;
-    for n in 0..12 {
-        match n % 4 {
-            0 => {
-                room.join(&asked[0]).await;
-            }
-            1 => {
-                room.put(
-                    &room.owner,
-                    vec![EventKind::Participant(ParticipantEvent::Left), text("two at once")],
-                    vec![],
-                )
-                .await;
-            }
-            2 => {
-                room.leave(&asked[0]).await;
-            }
-            _ => {
-                room.say(&room.owner, "a message").await;
-            }
-        }
-        past.note(&room, &asked).await;
-        for _ in 0..2 {
-            let cached = facts_of(&store, room.id, &asked, Freshness::Cached).await;
-            let then = past.0.get(&cached.head.seq);
-            assert_eq!(Some(&cached), then, "the log never ended there with these facts");
-            // A part of what was asked for before must not bring another position together with older records.
-            let part = facts_of(&store, room.id, &asked[1..], Freshness::Cached).await;
-            let then = past.0.get(&part.head.seq).expect("the log ended there once");
-            assert_eq!((part.session, &part.participants[..]), (then.session.clone(), &then.participants[1..]));
+    let room = Room::open(&store).await;
+    let keys = [room.law("a").key(), room.law("b").key(), room.law("never").key()];
+    let mut past = vec![room.facts(&keys, Freshness::Fresh).await];
+    for n in 0..24 {
+        let writes = match n % 4 {
+            0 => vec![room.decree("a", n)],
+            1 => vec![room.note("a").put(sheet(n)), add(&room.tally("a"), 1)],
+            2 => vec![room.decree("b", n), room.decree("a", -n)],
+            _ => vec![room.law("b").remove()],
+        };
+        room.put(vec![said("a"), said("b")], writes).await;
+        past.push(room.facts(&keys, Freshness::Fresh).await);
+        for asked in [&[0, 1, 2][..], &[1], &[2, 0, 2], &[]] {
+            let names: Vec<Key> = asked.iter().map(|n: &usize| keys[*n].clone()).collect();
+            let query = FactsQuery { session_id: room.id, records: &names };
+            let cached = only(store.facts(&[query], Freshness::Cached).await);
+            let then = past.iter().find(|facts| facts.head.seq == cached.head.seq).cloned();
+            let records = then.iter().flat_map(|then| asked.iter().map(|n| then.records[*n].clone())).collect();
+            same("cached facts", Some(cached), then.map(|then| SessionFacts { records, ..then }));
         }
     }
 }
 
 pub(super) async fn a_change_decided_on_outdated_cached_facts_is_stale(store: Store) {
-    let room = Room::public(&store).await;
-    let ana = user("ana");
-    let asked = [ana.clone()];
-    for n in 0..5 {
-        room.join(&ana).await;
-        let old = facts_of(&store, room.id, &asked, Freshness::Cached).await;
-        room.say(&ana, format!("{n}")).await;
-        room.remove(&ana).await;
-        room.say(&room.owner, format!("{n}")).await;
-        assert_stale(store.commit(room.message(old.head.seq, &ana, "decided before")).await);
-        // What is cached now knows of the removal, or its position makes the commit notice.
-        for _ in 0..3 {
-            let cached = facts_of(&store, room.id, &asked, Freshness::Cached).await;
-            let is_in = cached.participants[0].as_ref().is_some_and(|record| record.standing.role().is_some());
-            let outcome = store.commit(room.message(cached.head.seq, &room.owner, "a message")).await;
-            if is_in {
-                assert_stale(outcome);
-            }
+    let room = Room::open(&store).await;
+    let law = [room.law("a").key()];
+    for n in 0..10 {
+        let cached = room.facts(&law, Freshness::Cached).await;
+        room.put(vec![said("a")], vec![room.decree("a", n)]).await;
+        assert_stale(room.commit(cached.head.seq, vec![said("decided before")], vec![]).await);
+        let cached = room.facts(&law, Freshness::Cached).await;
+        let fresh = room.facts(&law, Freshness::Fresh).await;
+        let outcome = room.commit(cached.head.seq, vec![said("decided now")], vec![]).await;
+        if cached.records == fresh.records {
+            outcome.expect("what was cached holds");
+        } else {
+            assert_stale(outcome);
         }
-        // Also for a change of governance.
-        let changed =
-            change(room.id, old.head.seq, &room.owner, vec![EventKind::Participant(ParticipantEvent::Left)], vec![]);
-        assert_stale(store.commit(changed).await);
-    }
-}
-
-pub(super) async fn user_ids_are_told_apart_by_every_character(store: Store) {
-    let all: Vec<UserId> = tricky_texts().iter().map(user).collect();
-    // Any two of them differ in one bit of their places, so some session has one of them and not the other.
-    let mut rooms = Vec::new();
-    for bit in 0..all.len().ilog2() + 1 {
-        let room = Room::open(&store, SessionType::Public, 1000).await;
-        let is_in = |place: usize| place >> bit & 1 == 1;
-        let inside: Vec<_> = all.iter().enumerate().filter(|(place, _)| is_in(*place)).map(|(_, user)| user).collect();
-        for user in &inside {
-            assert!(room.join(user).await);
-        }
-        let facts = room.facts(&all).await;
-        for (place, (user, found)) in all.iter().zip(&facts.participants).enumerate() {
-            let expected = Some(user).filter(|_| is_in(place));
-            assert_eq!(found.as_ref().map(|record| &record.user_id), expected, "{user:?}");
-        }
-        assert!(room.participants().await.iter().eq(std::iter::once(&room.owner).chain(inside)));
-        rooms.push((room.id, bit));
-    }
-    for (place, user) in all.iter().enumerate() {
-        let expected = rooms.iter().rev().filter(|(_, bit)| place >> bit & 1 == 1).map(|(id, _)| *id);
-        let found = store.sessions_of(user, everything()).await.expect("sessions of a user");
-        assert!(found.iter().map(|(session, _)| session.id).eq(expected), "{user:?}");
     }
 }

@@ -1,49 +1,45 @@
-//! What the cases are built from: users, sessions, and changes made the way in which the service makes them.
+//! What the cases are built from: sessions, changes of them, and pictures of everything that can be read.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::{Debug, Display},
+    future::Future,
+    sync::Arc,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
+use super::tables::{Laws, Names, Notes, Sheet, TABLES, Tallies, Tally, Totals, Word};
 use crate::{
     clock::{Clock, SystemClock},
     model::{
-        ClientId, Content, Event, EventKind, MessageBody, MessageEvent, MessageType, NewEvent, ParticipantEvent,
-        ParticipantId, ParticipantRole, Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole,
-        Standing, UserId,
+        Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent, ParticipantEvent,
+        Seq, SessionId, SpeakerRole, UserId,
     },
     store::{
-        Change, ChatStore, ClientIdClaim, Committed, Conflicting, FactsQuery, Freshness, Head, LogRange,
-        ParticipantRecord, ParticipantsQuery, PublicSessions, SessionFacts, Slice, StoreError, Write,
+        Change, ChatStore, Committed, Conflicting, Expect, FactsQuery, Found, Freshness, Head, Key, LogRange, Owner,
+        Part, Prefix, Record, Scan, SessionFacts, StoreError, TypedKey, Value, Version, Write, WriteKind,
     },
 };
 
 pub(super) type Store = Arc<dyn ChatStore>;
+pub(super) type Outcome = Result<Committed, StoreError>;
 
-/// How often a change is decided again. Each time somebody else got on, and no case has as many of those.
+/// How often a change is decided again. Each time another change was committed, and no case has as many of those.
 const ATTEMPTS: usize = 1000;
 
-/// Everything that a case ever lists.
-pub(super) const fn everything<K>() -> Slice<K> {
-    Slice::first(1000)
-}
-
-pub(super) async fn facts_of(store: &Store, id: SessionId, users: &[UserId], freshness: Freshness) -> SessionFacts {
-    let mut found = store.facts(&[FactsQuery { session_id: id, users }], freshness).await.expect("facts");
-    assert_eq!(found.len(), 1, "one query has one answer");
-    found.remove(0)
-}
-
-pub(super) async fn participants_of(
-    store: &Store,
-    id: SessionId,
-    slice: Slice<ParticipantId>,
-) -> Vec<ParticipantRecord> {
-    let query = ParticipantsQuery { session_id: id, slice };
-    let mut found = store.participants(&[query]).await.expect("participants");
-    assert_eq!(found.len(), 1, "one query has one answer");
-    found.remove(0)
+/// Compares what the store gave with what it must give.
+#[track_caller]
+pub(super) fn same<T: PartialEq<U> + Debug, U: Debug>(what: impl Display, store: T, expected: U) {
+    if store != expected {
+        let (store, expected) = (format!("{store:?}"), format!("{expected:?}"));
+        // A picture of a session is long, and mostly as it must be.
+        let common = store.chars().zip(expected.chars()).take_while(|(one, other)| one == other).count();
+        let part = |text: &str| text.chars().skip(common.saturating_sub(300)).take(1000).collect::<String>();
+        panic!("{what}\n   store: {}\nexpected: {}", part(&store), part(&expected));
+    }
 }
 
 /// A time by its distance to a fixed one, which is itself no whole second.
@@ -51,121 +47,96 @@ pub(super) fn at(micros: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_750_000_000) + TimeDelta::microseconds(654_321 + micros)
 }
 
-pub(super) fn now() -> DateTime<Utc> {
-    SystemClock.now()
-}
-
-/// A user with any id that some version accepted: a store keeps them all.
 pub(super) fn user(name: impl AsRef<str>) -> UserId {
     UserId::from_stored(name).expect("a user id")
 }
 
-pub(super) fn users<const N: usize>(names: [&str; N]) -> [UserId; N] {
-    names.map(user)
-}
-
-pub(super) fn new_id() -> Uuid {
-    SystemClock.new_id()
-}
-
 pub(super) fn new_session_id() -> SessionId {
-    SessionId(new_id())
+    SessionId(SystemClock.new_id())
 }
 
-pub(super) fn text(text: impl Into<String>) -> EventKind {
+/// A message.
+pub(super) fn said(text: impl Into<String>) -> EventKind {
     content(Content::Text(text.into()))
 }
 
-pub(super) fn content(content: Content) -> EventKind {
-    let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
-    EventKind::Message(MessageEvent::Sent { body, client_id: None })
+pub(super) const fn content(content: Content) -> EventKind {
+    EventKind::Message(MessageEvent::Sent { body: body(content), client_id: None, status: MessageStatus::AsSent })
+}
+
+pub(super) const fn body(content: Content) -> MessageBody {
+    MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content }
+}
+
+/// An event that governs.
+pub(super) const fn governing() -> EventKind {
+    EventKind::Participant(ParticipantEvent::Left)
 }
 
 /// The text of a message; empty for anything else.
 pub(super) fn text_of(event: &Event) -> &str {
-    match &event.kind {
-        EventKind::Message(MessageEvent::Sent { body, client_id: _ }) => match &body.content {
-            Content::Text(text) => text,
-            Content::Encrypted(_) => "",
-        },
-        EventKind::Session(SessionEvent::Created { .. })
-        | EventKind::Session(SessionEvent::Updated { .. })
-        | EventKind::Session(SessionEvent::Deleted)
-        | EventKind::Participant(ParticipantEvent::Joined { .. })
-        | EventKind::Participant(ParticipantEvent::Added { .. })
-        | EventKind::Participant(ParticipantEvent::Left)
-        | EventKind::Participant(ParticipantEvent::Removed { .. })
-        | EventKind::Participant(ParticipantEvent::RoleChanged { .. }) => "",
+    if let EventKind::Message(MessageEvent::Sent { body: MessageBody { content: Content::Text(text), .. }, .. }) =
+        &event.kind
+    {
+        text
+    } else {
+        ""
     }
 }
 
-pub(super) fn claim(user_id: &UserId, client_id: &str, fingerprint: &str) -> ClientIdClaim {
-    let client_id = ClientId::new(client_id).expect("a valid client id");
-    ClientIdClaim { user_id: user_id.clone(), client_id, fingerprint: fingerprint.to_owned() }
+pub(super) fn word(text: impl Into<String>) -> Word {
+    Word(text.into())
 }
 
-/// A new stay.
-pub(super) fn stay(session_id: SessionId, user_id: &UserId, role: ParticipantRole) -> ParticipantRecord {
-    let now = now();
-    ParticipantRecord {
-        id: ParticipantId(new_id()),
-        session_id,
-        user_id: user_id.clone(),
-        standing: Standing::Active(role),
-        joined_at: now,
-        created_at: now,
-        is_engaged: false,
-    }
+pub(super) fn name(text: impl Into<String>) -> Names {
+    Names { name: word(text) }
 }
 
-pub(super) fn session(owner: &UserId, session_type: SessionType, max_participants: u32) -> Session {
-    let now = now();
-    Session {
-        id: new_session_id(),
-        title: "A session".to_owned(),
-        description: None,
-        session_type,
-        max_participants,
-        participant_count: 1,
-        owner: owner.clone(),
-        is_active: true,
-        created_at: now,
-        updated_at: now,
-    }
+pub(super) fn total(text: impl Into<String>) -> Totals {
+    Totals { name: word(text) }
 }
 
-/// A change by one person at one time, that claims nothing.
-pub(super) fn change(
-    session_id: SessionId,
-    decided_at: u64,
-    actor: &UserId,
-    kinds: Vec<EventKind>,
-    writes: Vec<Write>,
-) -> Change {
-    let created_at = now();
-    let event = |kind| NewEvent { actor: actor.clone(), created_at, kind };
-    Change { session_id, decided_at, events: kinds.into_iter().map(event).collect(), writes, claim: None }
+/// A value that can be told from another one.
+pub(super) fn sheet(n: i64) -> Sheet {
+    Sheet([("n".to_owned(), json!(n))].into_iter().collect())
 }
 
-/// The change that makes a session.
-pub(super) fn creation(session: &Session) -> Change {
-    let owner = stay(session.id, &session.owner, ParticipantRole::Owner);
-    let created = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: owner.id });
-    let writes = vec![Write::Session(session.clone()), Write::Participant(owner)];
-    change(session.id, 0, &session.owner, vec![created], writes)
+/// Holds a record.
+pub(super) fn hold(key: &impl TypedKey, version: Version) -> Write {
+    Write { key: key.key(), expect: Expect::Version(version), kind: WriteKind::Hold }
+}
+
+/// Adds to a counter.
+pub(super) fn add(key: &impl TypedKey<Value = Tally>, number: i64) -> Write {
+    Write { key: key.key(), expect: Expect::Anything, kind: WriteKind::Add(number) }
+}
+
+/// Puts a value at a key that has no type, because a part of it is the position of an event.
+pub(super) fn put_at<K: TypedKey>(parts: Vec<Part>, value: K::Value) -> Write {
+    let key = Key { table: K::TABLE, parts };
+    Write { key, expect: Expect::Anything, kind: WriteKind::Put(Value::of::<K>(value)) }
 }
 
 #[track_caller]
-pub(super) fn assert_stale(outcome: Result<Committed, StoreError>) {
+pub(super) fn assert_stale(outcome: Outcome) {
     assert!(matches!(outcome, Err(StoreError::Stale)), "the change must be stale, and gave {outcome:?}");
 }
 
-/// Where and for what a client id was used, as a commit that conflicts tells it.
+/// What a commit found that conflicts.
 #[track_caller]
-pub(super) fn conflict(outcome: Result<Committed, StoreError>) -> (u64, String) {
+pub(super) fn conflict(outcome: Outcome) -> Conflicting {
     match outcome {
-        Err(StoreError::Conflict { which: Conflicting::ClientId { seq, fingerprint } }) => (seq, fingerprint),
-        other => panic!("the client id must be in use, and the commit gave {other:?}"),
+        Err(StoreError::Conflict { found }) => found,
+        other => panic!("the change must conflict, and gave {other:?}"),
+    }
+}
+
+/// The record that a commit found in place of what it expected, and its key.
+#[track_caller]
+pub(super) fn found_record(outcome: Outcome) -> (Key, Option<Record>) {
+    match conflict(outcome) {
+        Conflicting::Record { key, record } => (key, record),
+        row @ Conflicting::Row { .. } => panic!("a record must conflict, and not {row}"),
     }
 }
 
@@ -175,7 +146,8 @@ pub(super) fn assert_dense(session_id: SessionId, log: &[Arc<Event>]) {
     let (mut number, mut time) = (0, DateTime::UNIX_EPOCH);
     for (event, seq) in log.iter().zip(1..) {
         number += u64::from(event.kind.is_message());
-        assert_eq!((event.session_id, event.seq, event.number), (session_id, seq, number), "{event:?}");
+        let place = (event.session_id, event.seq, event.number);
+        same(format!("the place of {event:?}"), place, (session_id, seq, number));
         assert!(event.created_at >= time, "position {seq} is older than the one before");
         time = event.created_at;
     }
@@ -224,108 +196,106 @@ impl Dice {
         (self.0 >> 33) % end
     }
 
+    /// Whether something happens that happens one time in `of`.
+    pub(super) fn one_in(&mut self, of: u64) -> bool {
+        self.below(of) == 0
+    }
+
     pub(super) fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[usize::try_from(self.below(items.len() as u64)).expect("an index")]
     }
 }
 
-/// Everything that can be read of a session.
-#[derive(Debug, PartialEq)]
-pub(super) struct Picture {
-    facts: SessionFacts,
-    log: Vec<Arc<Event>>,
-    participants: Vec<ParticipantRecord>,
-    sessions: Vec<Vec<(Session, Head)>>,
-    public: Vec<PublicSessions>,
+/// The only answer to the only question.
+#[track_caller]
+pub(super) fn only<T>(answers: Result<Vec<T>, StoreError>) -> T {
+    let mut answers = answers.expect("an answer");
+    same("the number of answers to one question", answers.len(), 1);
+    answers.remove(0)
 }
 
-/// What a plan makes of facts: events by whom, and writes; `None` where there is nothing to do.
-pub(super) type Plan = Option<(UserId, Vec<EventKind>, Vec<Write>)>;
+/// The record of a key.
+pub(super) async fn record(store: &Store, key: &Key) -> Option<Record> {
+    only(store.records(std::slice::from_ref(key)).await)
+}
 
-/// A session that is changed the way in which the service does it: decided on facts, again where they no longer hold.
+/// The record of a key that has one, as the type of its table.
+pub(super) async fn get<K: TypedKey>(store: &Store, key: &K) -> Found<K::Value> {
+    record(store, &key.key()).await.and_then(|record| record.typed()).expect("there is a record of this type")
+}
+
+/// Commits records alone.
+pub(super) async fn put(store: &Store, writes: Vec<Write>) -> Outcome {
+    store.commit(Change::of_records(writes)).await
+}
+
+/// Everything that can be read of a session, and all shared records.
+#[derive(Debug, PartialEq)]
+pub(super) struct Picture {
+    pub(super) facts: SessionFacts,
+    pub(super) log: Vec<Arc<Event>>,
+    pub(super) records: BTreeMap<Key, Record>,
+}
+
+/// A session.
 #[derive(Clone)]
 pub(super) struct Room {
     pub(super) store: Store,
     pub(super) id: SessionId,
-    pub(super) owner: UserId,
 }
 
 impl Room {
-    /// A new session, with an owner who is in no other one of the case.
-    pub(super) async fn open(store: &Store, session_type: SessionType, max_participants: u32) -> Self {
-        let id = new_session_id();
-        Self::of(store, Session { id, ..session(&user(format!("owner of {id}")), session_type, max_participants) })
-            .await
+    /// A new session with one event, which governs.
+    pub(super) async fn open(store: &Store) -> Self {
+        let room = Self { store: Arc::clone(store), id: new_session_id() };
+        room.commit(0, vec![governing()], vec![]).await.expect("a session begins");
+        room
     }
 
-    pub(super) async fn public(store: &Store) -> Self {
-        Self::open(store, SessionType::Public, 100).await
+    pub(super) fn law(&self, name: impl Into<String>) -> Laws {
+        Laws { session: self.id, name: word(name) }
     }
 
-    pub(super) async fn of(store: &Store, session: Session) -> Self {
-        store.commit(creation(&session)).await.expect("a session is made");
-        Self { store: Arc::clone(store), id: session.id, owner: session.owner }
+    pub(super) fn note(&self, name: impl Into<String>) -> Notes {
+        Notes { session: self.id, name: word(name) }
     }
 
-    pub(super) async fn facts(&self, users: &[UserId]) -> SessionFacts {
-        facts_of(&self.store, self.id, users, Freshness::Fresh).await
+    pub(super) fn tally(&self, name: impl Into<String>) -> Tallies {
+        Tallies { session: self.id, name: word(name) }
     }
 
-    pub(super) async fn session(&self) -> Session {
-        self.facts(&[]).await.session.expect("the session was made")
+    /// Puts a law that says this.
+    pub(super) fn decree(&self, name: &str, says: i64) -> Write {
+        let key = self.law(name);
+        key.put(super::tables::Law { key: key.parts(), says })
     }
 
-    pub(super) async fn record(&self, user: &UserId) -> Option<ParticipantRecord> {
-        self.facts(std::slice::from_ref(user)).await.participants.remove(0)
+    pub(super) fn change(&self, decided_at: Seq, kinds: Vec<EventKind>, writes: Vec<Write>) -> Change {
+        let created_at = SystemClock.now();
+        let event = |kind| NewEvent { actor: user("ana"), created_at, kind };
+        Change::of(self.id, decided_at, kinds.into_iter().map(event).collect(), writes)
     }
 
-    pub(super) async fn head(&self) -> Head {
-        self.facts(&[]).await.head
+    pub(super) async fn commit(&self, decided_at: Seq, kinds: Vec<EventKind>, writes: Vec<Write>) -> Outcome {
+        self.store.commit(self.change(decided_at, kinds, writes)).await
     }
 
-    /// The log from `from` to `to`.
-    pub(super) async fn range(&self, from: u64, to: u64) -> Vec<Arc<Event>> {
-        let range = LogRange { session_id: self.id, from, to };
-        let mut found = self.store.log(&[range]).await.expect("a part of the log");
-        assert_eq!(found.len(), 1, "one range has one answer");
-        found.remove(0)
+    /// Commits with a message, decided now.
+    pub(super) async fn write(&self, writes: Vec<Write>) -> Outcome {
+        self.commit(self.head().await.seq, vec![said("it goes with this")], writes).await
     }
 
-    /// The log, of which each case makes less than this.
-    pub(super) async fn log(&self) -> Vec<Arc<Event>> {
-        self.range(1, 2000).await
-    }
-
-    pub(super) async fn participants(&self) -> Vec<UserId> {
-        let found = participants_of(&self.store, self.id, everything()).await;
-        found.into_iter().map(|record| record.user_id).collect()
-    }
-
-    pub(super) async fn picture(&self, users: &[UserId]) -> Picture {
-        let (mut sessions, mut public) = (Vec::new(), Vec::new());
-        for user in users {
-            sessions.push(self.store.sessions_of(user, everything()).await.expect("sessions of a user"));
-            public.push(self.store.public_sessions(user, everything()).await.expect("public sessions"));
-        }
-        let participants = participants_of(&self.store, self.id, everything()).await;
-        Picture { facts: self.facts(users).await, log: self.log().await, participants, sessions, public }
-    }
-
-    /// A message decided at `decided_at`.
-    pub(super) fn message(&self, decided_at: u64, who: &UserId, said: &str) -> Change {
-        change(self.id, decided_at, who, vec![text(said)], Vec::new())
-    }
-
-    /// Commits what `plan` makes of fresh facts.
-    pub(super) async fn govern(
+    /// Commits what `plan` makes of fresh facts about these records, again while they do not hold any more; `None` where there is nothing
+    /// to do.
+    pub(super) async fn decide(
         &self,
-        users: &[UserId],
-        plan: impl Fn(&SessionFacts) -> Plan,
+        keys: &[Key],
+        plan: impl Fn(&SessionFacts) -> Option<(Vec<EventKind>, Vec<Write>)>,
     ) -> Option<Vec<Arc<Event>>> {
         for _ in 0..ATTEMPTS {
-            let facts = self.facts(users).await;
-            let (actor, kinds, writes) = plan(&facts)?;
-            match self.store.commit(change(self.id, facts.head.seq, &actor, kinds, writes)).await {
+            let facts = self.facts(keys, Freshness::Fresh).await;
+            let (kinds, writes) = plan(&facts)?;
+            match self.commit(facts.head.seq, kinds, writes).await {
                 Ok(committed) => return Some(committed.events),
                 Err(StoreError::Stale) => {}
                 Err(error) => panic!("a change failed: {error:?}"),
@@ -334,76 +304,50 @@ impl Room {
         panic!("a change decided on fresh facts was stale {ATTEMPTS} times");
     }
 
-    pub(super) async fn put(&self, actor: &UserId, kinds: Vec<EventKind>, writes: Vec<Write>) -> Vec<Arc<Event>> {
-        self.govern(&[], |_| Some((actor.clone(), kinds.clone(), writes.clone()))).await.expect("there was a plan")
+    pub(super) async fn put(&self, kinds: Vec<EventKind>, writes: Vec<Write>) -> Vec<Arc<Event>> {
+        self.decide(&[], |_| Some((kinds.clone(), writes.clone()))).await.expect("there was a plan")
     }
 
-    pub(super) async fn say(&self, who: &UserId, said: impl Into<String>) -> Arc<Event> {
-        self.put(who, vec![text(said)], Vec::new()).await.remove(0)
+    pub(super) async fn facts(&self, keys: &[Key], freshness: Freshness) -> SessionFacts {
+        only(self.store.facts(&[FactsQuery { session_id: self.id, records: keys }], freshness).await)
     }
 
-    /// Whether there was a seat.
-    pub(super) async fn join(&self, who: &UserId) -> bool {
-        let new = stay(self.id, who, ParticipantRole::Member);
-        let plan = |facts: &SessionFacts| {
-            let session = facts.session.clone()?;
-            if session.participant_count >= session.max_participants {
-                return None;
-            }
-            let before = facts.participants.first().cloned().flatten();
-            let record = ParticipantRecord {
-                created_at: before.map_or(new.created_at, |record| record.created_at),
-                ..new.clone()
-            };
-            let session = Session { participant_count: session.participant_count + 1, ..session };
-            let joined = EventKind::Participant(ParticipantEvent::Joined {
-                participant_id: record.id,
-                role: ParticipantRole::Member,
-            });
-            Some((who.clone(), vec![joined], vec![Write::Session(session), Write::Participant(record)]))
+    pub(super) async fn head(&self) -> Head {
+        self.facts(&[], Freshness::Fresh).await.head
+    }
+
+    /// The log from `from` to `to`.
+    pub(super) async fn range(&self, from: Seq, to: Seq) -> Vec<Arc<Event>> {
+        only(self.store.log(&[LogRange { session_id: self.id, from, to }]).await)
+    }
+
+    /// The log, of which each case makes less than this.
+    pub(super) async fn log(&self) -> Vec<Arc<Event>> {
+        self.range(1, 2000).await
+    }
+
+    pub(super) async fn picture(&self) -> Picture {
+        let prefix = |owner| match owner {
+            Owner::Session => vec![Part::Uuid(self.id.0)],
+            Owner::Shared => vec![],
         };
-        self.govern(std::slice::from_ref(who), plan).await.is_some()
-    }
-
-    pub(super) async fn leave(&self, who: &UserId) -> Arc<Event> {
-        self.dismiss(who, who, EventKind::Participant(ParticipantEvent::Left)).await
-    }
-
-    pub(super) async fn remove(&self, who: &UserId) -> Arc<Event> {
-        self.dismiss(&self.owner, who, EventKind::Participant(ParticipantEvent::Removed { user_id: who.clone() })).await
-    }
-
-    async fn dismiss(&self, actor: &UserId, who: &UserId, kind: EventKind) -> Arc<Event> {
-        let plan = |facts: &SessionFacts| {
-            let session = facts.session.clone()?;
-            let record = facts.participants.first().cloned().flatten()?;
-            let record = ParticipantRecord { standing: Standing::Former(record.standing.role()?), ..record };
-            let session = Session { participant_count: session.participant_count - 1, ..session };
-            Some((actor.clone(), vec![kind.clone()], vec![Write::Session(session), Write::Participant(record)]))
+        let prefixes: Vec<Prefix> = TABLES.iter().map(|table| Prefix { table, parts: prefix(table.owner) }).collect();
+        let scan = |prefix: &Prefix| Scan {
+            table: prefix.table,
+            prefix: prefix.parts.clone(),
+            after: None,
+            skip: 0,
+            limit: u64::MAX,
         };
-        self.govern(std::slice::from_ref(who), plan).await.expect("they were in it").remove(0)
-    }
-
-    pub(super) async fn update(&self, changes: SessionChanges) -> Arc<Event> {
-        let plan = |facts: &SessionFacts| {
-            let mut session = facts.session.clone()?;
-            changes.apply(&mut session);
-            session.updated_at = now();
-            let kind = EventKind::Session(SessionEvent::Updated { changes: changes.clone() });
-            Some((self.owner.clone(), vec![kind], vec![Write::Session(session)]))
-        };
-        self.govern(&[], plan).await.expect("there is a session").remove(0)
-    }
-
-    pub(super) async fn retitle(&self, title: &str) -> Arc<Event> {
-        self.update(SessionChanges { title: Some(title.to_owned()), ..SessionChanges::default() }).await
-    }
-
-    pub(super) async fn delete(&self) {
-        let plan = |facts: &SessionFacts| {
-            let session = Session { is_active: false, ..facts.session.clone()? };
-            Some((self.owner.clone(), vec![EventKind::Session(SessionEvent::Deleted)], vec![Write::Session(session)]))
-        };
-        self.govern(&[], plan).await.expect("there is a session");
+        let scans: Vec<Scan> = prefixes.iter().map(scan).collect();
+        let records = self.store.scan(&scans).await.expect("records");
+        let counts = self.store.count(&prefixes).await.expect("counts");
+        same("the counts", counts, records.iter().map(|records| records.len() as u64).collect::<Vec<_>>());
+        let records: BTreeMap<Key, Record> = records.into_iter().flatten().collect();
+        let laws: Vec<Key> = records.keys().filter(|key| key.table.governed).cloned().collect();
+        let facts = self.facts(&laws, Freshness::Fresh).await;
+        let kept: Vec<_> = laws.iter().map(|key| records.get(key).cloned()).collect();
+        same("governed records", &facts.records, &kept);
+        Picture { facts, log: self.log().await, records }
     }
 }

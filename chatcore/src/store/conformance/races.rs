@@ -1,4 +1,4 @@
-//! What holds whoever else is at it at the same time.
+//! What holds whatever else is committed at the same time.
 
 use std::{
     collections::BTreeMap,
@@ -7,18 +7,23 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
+use serde_json::json;
 use tokio::{sync::Barrier, task::yield_now};
 
-use super::kit::{
-    Dice, Room, Running, Store, assert_dense, assert_stale, change, claim, conflict, creation, everything, facts_of,
-    go, head_of, session, stay, text, text_of, user, users,
+use super::{
+    kit::{
+        Dice, Outcome, Room, Running, Store, add, assert_dense, assert_stale, conflict, found_record, get, go,
+        governing, hold, name, new_session_id, only, put, put_at, record, said, same, sheet, text_of, total,
+    },
+    tables::{Law, Marks, Notes, Tally},
 };
 use crate::{
-    model::{Event, EventKind, ParticipantEvent, ParticipantRole, Session, SessionType, Standing, UserId},
-    store::{Change, Committed, Freshness, Head, SessionFacts, StoreError, Write},
+    model::Event,
+    store::{
+        Change, Conflicting, Freshness, KeyPart, Part, Record, Rewrite, SessionFacts, StoreError, TypedKey, Write,
+    },
 };
 
 /// Runs these at once and gives what they gave, in their order.
@@ -44,30 +49,171 @@ where
     results
 }
 
-pub(super) async fn joins_never_pass_the_cap(store: Store) {
-    for _ in 0..12 {
-        let room = Room::open(&store, SessionType::Public, 3).await;
-        let join = |n| {
-            let room = room.clone();
-            async move { room.join(&user(format!("user {n}"))).await }
+async fn commit_all(store: &Store, changes: Vec<Change>) -> Vec<Outcome> {
+    let commit = |change| {
+        let store = Arc::clone(store);
+        async move { store.commit(change).await }
+    };
+    all(changes.into_iter().map(commit)).await
+}
+
+/// The number that a law says, or a sheet holds; 0 for no record.
+fn number(record: Option<&Record>) -> i64 {
+    let value = record.map_or(json!(0), |record| record.value.encode());
+    value.get("says").or_else(|| value.get("n")).unwrap_or(&value).as_i64().expect("a number")
+}
+
+pub(super) async fn of_changes_that_exclude_each_other_one_wins(store: Store) {
+    const MODES: u32 = 7;
+    let room = Room::open(&store).await;
+    room.commit(1, vec![said("a row")], vec![]).await.expect("it is not stale");
+    let (note, shared) = (room.note("a"), name("a"));
+    let mut revision = 1;
+    for round in 0..6 * MODES {
+        let mode = round % MODES;
+        room.write(vec![note.put(sheet(0)), shared.put(sheet(0))]).await.expect("nothing is expected");
+        let (note_version, version) = (get(&store, &note).await.version, get(&store, &shared).await.version);
+        let new = Room { id: new_session_id(), ..room.clone() };
+        let (free_note, free_name) = (room.note(format!("free {round}")), name(format!("free {round}")));
+        let change = |n: i64| {
+            let message = |writes: Vec<Write>| room.change(1, vec![said(format!("{n}"))], writes);
+            match mode {
+                0 => new.change(0, vec![governing()], vec![new.note("a").put(sheet(n))]),
+                1 => message(vec![free_note.put(sheet(n)).absent()]),
+                2 => message(vec![free_name.put(sheet(n)).absent()]),
+                3 => Change::of_records(vec![free_name.put(sheet(n)).absent()]),
+                4 => message(vec![note.put(sheet(n)).at(note_version)]),
+                5 => Change::of_records(vec![shared.put(sheet(n)).at(version)]),
+                _ => message(vec![]).rewriting(vec![Rewrite { seq: 2, revision, kind: said(format!("{n}")) }]),
+            }
         };
-        let seated = all((0..6).map(join)).await.into_iter().filter(|seated| *seated).count();
-        assert_eq!(seated, 2, "as many came in as there were seats");
-        assert_eq!((room.session().await.participant_count, room.participants().await.len()), (3, 3));
-        let log = room.log().await;
-        assert_dense(room.id, &log);
-        assert_eq!(log.len(), 3);
+        let outcomes = commit_all(&store, (1..4).map(change).collect()).await;
+        let won: Vec<i64> = (1..4).zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(n, _)| n).collect();
+        same(format!("the winners of kind {mode} among {outcomes:?}"), won.len(), 1);
+        revision += u64::from(mode == 6);
+        for outcome in outcomes.into_iter().filter(Result::is_err) {
+            match mode {
+                0 => assert_stale(outcome),
+                6 => same("the row", conflict(outcome), Conflicting::Row { seq: 2, revision }),
+                _ => same("what was found", number(found_record(outcome).1.as_ref()), won[0]),
+            }
+        }
+        let kept = match mode {
+            0 => new.note("a").key(),
+            1 => free_note.key(),
+            2 | 3 => free_name.key(),
+            4 => note.key(),
+            5 => shared.key(),
+            _ => {
+                same("the row", text_of(&room.range(2, 2).await[0]), format!("{}", won[0]));
+                continue;
+            }
+        };
+        same("what is kept", number(record(&store, &kept).await.as_ref()), won[0]);
+    }
+    assert_dense(room.id, &room.log().await);
+}
+
+pub(super) async fn no_update_of_a_counter_is_lost(store: Store) {
+    const TASKS: i64 = 8;
+    const EACH: i64 = 6;
+    let room = Room::open(&store).await;
+    let (by_version, added, own) = (name("a"), total("a"), room.tally("a"));
+    put(&store, vec![by_version.put(sheet(0))]).await.expect("nothing is expected");
+    let task = |_| {
+        let (room, by_version, added, own) = (room.clone(), by_version.clone(), added.clone(), own.clone());
+        async move {
+            for n in 0..EACH {
+                let writes = vec![add(&own, 2), add(&added, 3)];
+                room.commit(1, vec![said("a")], writes).await.expect("nothing is expected");
+                // Some are of a session and some of none.
+                put(&room.store, vec![add(&added, 1)]).await.expect("nothing is expected");
+                let mut found = record(&room.store, &by_version.key()).await;
+                loop {
+                    let before = found.expect("it is never removed");
+                    let writes = vec![by_version.put(sheet(number(Some(&before)) + 1)).at(before.version)];
+                    let outcome = if n % 2 == 0 {
+                        put(&room.store, writes).await
+                    } else {
+                        room.commit(1, vec![said("b")], writes).await
+                    };
+                    if outcome.is_ok() {
+                        break;
+                    }
+                    found = found_record(outcome).1;
+                }
+            }
+        }
+    };
+    all((0..TASKS).map(task)).await;
+    same("the counter by version", number(record(&store, &by_version.key()).await.as_ref()), TASKS * EACH);
+    same("the shared counter", *get(&store, &added).await.value, Tally(4 * TASKS * EACH));
+    same("the session's counter", *get(&store, &own).await.value, Tally(2 * TASKS * EACH));
+    assert_dense(room.id, &room.log().await);
+}
+
+pub(super) async fn two_changes_that_hold_what_the_other_one_writes_do_not_both_succeed(store: Store) {
+    let rooms = [Room::open(&store).await, Room::open(&store).await];
+    let [a, b] = [name("a"), name("b")];
+    for round in 0..24_i64 {
+        put(&store, vec![a.put(sheet(0)), b.put(sheet(0))]).await.expect("nothing is expected");
+        let versions = [get(&store, &a).await.version, get(&store, &b).await.version];
+        let writes = [vec![hold(&a, versions[0]), b.put(sheet(1))], vec![hold(&b, versions[1]), a.put(sheet(1))]];
+        // Of two sessions, of one session, of none, and of one and none.
+        let change = |room: Option<&Room>, writes: &Vec<Write>| match room {
+            Some(room) => room.change(1, vec![said("a")], writes.clone()),
+            None => Change::of_records(writes.clone()),
+        };
+        let [one, other] = match round % 4 {
+            0 => [Some(&rooms[0]), Some(&rooms[1])],
+            1 => [Some(&rooms[0]), Some(&rooms[0])],
+            2 => [None, None],
+            _ => [Some(&rooms[0]), None],
+        };
+        let outcomes = commit_all(&store, vec![change(one, &writes[0]), change(other, &writes[1])]).await;
+        same(format!("the winners of {outcomes:?}"), outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+        for lost in outcomes.into_iter().filter(Result::is_err) {
+            same("what was found", number(found_record(lost).1.as_ref()), 1);
+        }
+        // Two that hold one record and write others do not exclude each other.
+        let version = get(&store, &a).await.version;
+        let holders = (0..3).map(|n| vec![hold(&a, version), name(format!("{n}")).put(sheet(round))]);
+        let outcomes = commit_all(&store, holders.map(|writes| change(one, &writes)).collect()).await;
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     }
 }
 
-/// Says things, decided on cached facts as long as these allow it, until fresh ones forbid it.
-async fn say_until_removed(room: Room, who: UserId) {
+pub(super) async fn decisions_never_pass_a_limit(store: Store) {
+    for _ in 0..8 {
+        let room = Room::open(&store).await;
+        let enter = |n: i64| {
+            let room = room.clone();
+            async move {
+                let keys = [room.law("count").key()];
+                let plan = |facts: &SessionFacts| {
+                    let count = number(facts.records[0].as_ref());
+                    let writes = vec![room.decree("count", count + 1), room.note(format!("{n}")).put(sheet(n))];
+                    (count < 2).then(|| (vec![governing()], writes))
+                };
+                room.decide(&keys, plan).await.is_some()
+            }
+        };
+        let entered = all((0..6).map(enter)).await.into_iter().filter(|entered| *entered).count();
+        let picture = room.picture().await;
+        let notes = picture.records.keys().filter(|key| key.table == Notes::TABLE).count();
+        same("who entered, and what is kept of it", (entered, notes, picture.log.len()), (2, 2, 3));
+        same("the count", number(picture.records.get(&room.law("count").key())), 2);
+        assert_dense(room.id, &picture.log);
+    }
+}
+
+/// Sends messages, decided on cached facts as long as these allow it, until fresh ones forbid it.
+async fn send_until_forbidden(room: Room) {
     let mut freshness = Freshness::Cached;
     for n in 0..300 {
         yield_now().await;
-        let facts = facts_of(&room.store, room.id, std::slice::from_ref(&who), freshness).await;
-        let is_in = facts.participants[0].as_ref().is_some_and(|record| record.standing.role().is_some());
-        match (is_in, freshness) {
+        let facts = room.facts(&[room.law("may send").key()], freshness).await;
+        match (number(facts.records[0].as_ref()) == 1, freshness) {
             (true, _) => {}
             (false, Freshness::Cached) => {
                 freshness = Freshness::Fresh;
@@ -75,7 +221,7 @@ async fn say_until_removed(room: Room, who: UserId) {
             }
             (false, Freshness::Fresh) => return,
         }
-        freshness = match room.store.commit(room.message(facts.head.seq, &who, &format!("{n}"))).await {
+        freshness = match room.commit(facts.head.seq, vec![said(format!("{n}"))], vec![]).await {
             Ok(_) => Freshness::Cached,
             Err(StoreError::Stale) => Freshness::Fresh,
             Err(error) => panic!("a message failed: {error:?}"),
@@ -83,67 +229,22 @@ async fn say_until_removed(room: Room, who: UserId) {
     }
 }
 
-pub(super) async fn no_message_is_numbered_after_the_removal_that_forbids_it(store: Store) {
-    let ana = user("ana");
-    for round in 0..16 {
-        let room = Room::public(&store).await;
-        room.join(&ana).await;
-        let senders: Vec<_> = (0..4).map(|_| go(say_until_removed(room.clone(), ana.clone()))).collect();
+pub(super) async fn nothing_is_numbered_after_the_event_that_forbids_it(store: Store) {
+    for round in 0..12 {
+        let room = Room::open(&store).await;
+        room.put(vec![governing()], vec![room.decree("may send", 1)]).await;
+        let senders: Vec<_> = (0..4).map(|_| go(send_until_forbidden(room.clone()))).collect();
         while room.head().await.number < round && !senders.iter().all(Running::is_finished) {
             yield_now().await;
         }
-        let removal = room.remove(&ana).await.seq;
+        let forbidden = room.put(vec![governing()], vec![room.decree("may send", 0)]).await[0].seq;
         for sender in senders {
             sender.result().await;
         }
         let log = room.log().await;
         assert_dense(room.id, &log);
-        let late: Vec<_> = log.iter().filter(|event| event.seq > removal).collect();
-        assert!(late.is_empty(), "removed at {removal}, and then came {late:?}");
-    }
-}
-
-pub(super) async fn one_of_two_uses_of_a_client_id_wins(store: Store) {
-    let room = Room::public(&store).await;
-    for round in 0..25 {
-        let decided_at = room.head().await.seq;
-        let send = |fingerprint: &'static str| {
-            let room = room.clone();
-            let claim = Some(claim(&room.owner, &format!("{round}"), fingerprint));
-            let change = Change { claim, ..room.message(decided_at, &room.owner, fingerprint) };
-            async move { room.store.commit(change).await }
-        };
-        let (won, lost): (Vec<_>, Vec<_>) = all(["one", "other"].map(send)).await.into_iter().partition(Result::is_ok);
-        assert_eq!((won.len(), lost.len()), (1, 1), "{won:?} {lost:?}");
-        let winner = won.into_iter().flatten().next().expect("one won").events.remove(0);
-        for outcome in lost {
-            assert_eq!(conflict(outcome), (winner.seq, text_of(&winner).to_owned()));
-        }
-        assert_eq!(room.head().await, head_of(&[winner]), "nothing of the other one is kept");
-    }
-    assert_dense(room.id, &room.log().await);
-}
-
-pub(super) async fn one_of_two_creations_of_a_session_wins(store: Store) {
-    for _ in 0..25 {
-        let [ana, bob] = users(["ana", "bob"]);
-        let first = session(&ana, SessionType::Public, 10);
-        let second = Session { owner: bob, title: "Another".into(), ..first.clone() };
-        let create = |session: Session| {
-            let store = Arc::clone(&store);
-            async move { (store.commit(creation(&session)).await, session) }
-        };
-        let (won, lost): (Vec<_>, Vec<_>) =
-            all([first, second].map(create)).await.into_iter().partition(|(outcome, _)| outcome.is_ok());
-        assert_eq!((won.len(), lost.len()), (1, 1), "{won:?} {lost:?}");
-        for (outcome, _) in lost {
-            assert_stale(outcome);
-        }
-        let (_, winner) = &won[0];
-        let room = Room { store: Arc::clone(&store), id: winner.id, owner: winner.owner.clone() };
-        assert_eq!(room.session().await, *winner);
-        assert_eq!(room.participants().await, std::slice::from_ref(&winner.owner));
-        assert_eq!(room.log().await.len(), 1);
+        let late: Vec<_> = log.iter().filter(|event| event.seq > forbidden).collect();
+        assert!(late.is_empty(), "forbidden at {forbidden}, and then came {late:?}");
     }
 }
 
@@ -151,38 +252,38 @@ pub(super) async fn one_of_two_creations_of_a_session_wins(store: Store) {
 async fn send_in_order(room: Room, sender: usize, count: usize) -> Vec<(u64, String)> {
     let mut sent = Vec::new();
     for n in 0..count {
-        let said = format!("{sender}:{n}");
-        let committed = room.store.commit(room.message(1, &room.owner, &said)).await.expect("a message");
-        sent.push((committed.events[0].seq, said));
+        let text = format!("{sender}:{n}");
+        let committed = room.commit(1, vec![said(&text)], vec![]).await.expect("a message");
+        sent.push((committed.events[0].seq, text));
     }
     sent
 }
 
-/// Looks whether a log holds the creation of its session, and then what these tasks sent, each in its order.
+/// Looks whether a log holds its first event, and then what these tasks sent, each in its order.
 fn assert_holds(room: &Room, log: &[Arc<Event>], sent: &[Vec<(u64, String)>]) {
     assert_dense(room.id, log);
     for sent in sent {
-        assert!(sent.iter().is_sorted(), "a task's messages left their order: {sent:?}");
+        assert!(sent.iter().is_sorted_by_key(|(seq, _)| seq), "a task's messages left their order: {sent:?}");
     }
-    let mut answered: Vec<_> = sent.iter().flatten().map(|(seq, said)| (*seq, said.as_str())).collect();
+    let mut answered: Vec<_> = sent.iter().flatten().map(|(seq, text)| (*seq, text.as_str())).collect();
     answered.sort_unstable();
     let kept: Vec<_> = log.iter().skip(1).map(|event| (event.seq, text_of(event))).collect();
-    assert_eq!(answered, kept, "each position was given once, and holds what it was given for");
+    same("what is kept of what was answered", kept, answered);
 }
 
-pub(super) async fn a_hundred_sends_at_once_are_numbered_densely_in_each_tasks_order(store: Store) {
+pub(super) async fn a_hundred_changes_at_once_are_numbered_densely_in_each_tasks_order(store: Store) {
     for (tasks, each) in [(10, 10), (100, 1), (3, 34)] {
-        let room = Room::public(&store).await;
+        let room = Room::open(&store).await;
         let sent = all((0..tasks).map(|sender| send_in_order(room.clone(), sender, each))).await;
         assert_holds(&room, &room.log().await, &sent);
-        assert_eq!(room.head().await.number, (tasks * each) as u64);
+        same("the number of messages", room.head().await.number, (tasks * each) as u64);
     }
 }
 
 pub(super) async fn many_sessions_are_written_at_once(store: Store) {
     let mut rooms = Vec::new();
     for _ in 0..16 {
-        rooms.push(Room::public(&store).await);
+        rooms.push(Room::open(&store).await);
     }
     // Each task writes several sessions, and each session is written by several tasks.
     let task = |task: usize| {
@@ -205,154 +306,125 @@ pub(super) async fn many_sessions_are_written_at_once(store: Store) {
     }
 }
 
-/// One more participant and two messages, in one change.
-async fn bring_in(room: &Room, newcomer: &UserId) {
-    let record = stay(room.id, newcomer, ParticipantRole::Member);
-    let plan = |facts: &SessionFacts| {
-        let session = facts.session.clone()?;
-        let session = Session { participant_count: session.participant_count + 1, ..session };
-        let (participant_id, role) = (record.id, ParticipantRole::Member);
-        let kinds =
-            vec![text("a"), EventKind::Participant(ParticipantEvent::Joined { participant_id, role }), text("b")];
-        Some((newcomer.clone(), kinds, vec![Write::Session(session), Write::Participant(record.clone())]))
-    };
-    room.govern(&[], plan).await;
+/// What one step of [`readers_see_whole_changes_only`] commits.
+fn step(room: &Room, n: i64) -> (Vec<crate::model::EventKind>, Vec<Write>) {
+    let writes = vec![room.decree("a", n), room.decree("b", n), room.note("a").put(sheet(n)), name("a").put(sheet(n))];
+    (vec![said("a"), governing(), said("b")], writes)
 }
 
-/// Whether a session's record and its log's end are of one state, where only [`bring_in`] changes it.
-#[track_caller]
-fn assert_whole(count: u32, head: Head) {
-    let joins = u64::from(count) - 1;
-    assert_eq!((head.seq, head.number), (1 + 3 * joins, 2 * joins), "with {count} participants");
+/// Reads everything until the end, and looks whether it fits together.
+async fn read_until(room: Room, done: Arc<AtomicBool>) {
+    let laws = [room.law("a").key(), room.law("b").key()];
+    let plain = [room.note("a").key(), name("a").key()];
+    let whole = |facts: &SessionFacts| {
+        let n = number(facts.records[0].as_ref());
+        let seq = 1 + 3 * n.unsigned_abs();
+        same("the second record", number(facts.records[1].as_ref()), n);
+        same("the head", (facts.head.seq, facts.head.number, facts.governance), (seq, seq * 2 / 3, seq));
+        n
+    };
+    let mut seen = 0;
+    while !done.load(Ordering::Acquire) {
+        let n = whole(&room.facts(&laws, Freshness::Fresh).await);
+        assert!(n >= seen, "fresh facts went back from {seen} to {n}");
+        seen = n;
+        let log = room.log().await;
+        assert_dense(room.id, &log);
+        same("the place within a change at which the log ends", log.len() % 3, 1);
+        assert!(log.len() as i64 >= 1 + 3 * n, "the log is shorter than it was");
+        for found in room.store.records(&plain).await.expect("records") {
+            let later = number(found.as_ref());
+            assert!(later >= n, "a record is older than the facts: {later} and {n}");
+        }
+        let scanned = only(room.store.scan(&[Notes::under(vec![room.id.part()])]).await);
+        assert!(scanned.iter().all(|(_, record)| number(Some(record)) >= n), "a scan is older than the facts");
+        whole(&room.facts(&laws, Freshness::Cached).await);
+        yield_now().await;
+    }
 }
 
 pub(super) async fn readers_see_whole_changes_only(store: Store) {
-    let newcomers: Vec<UserId> = (0..30).map(|n| user(format!("user {n}"))).collect();
-    let room = Room::public(&store).await;
+    let room = Room::open(&store).await;
     let done = Arc::new(AtomicBool::new(false));
-    let read = |_| {
-        let (room, newcomers, done) = (room.clone(), newcomers.clone(), Arc::clone(&done));
-        go(async move {
-            let mut seen = 0;
-            while !done.load(Ordering::Acquire) {
-                let facts = room.facts(&newcomers).await;
-                let count = facts.session.expect("it was made").participant_count;
-                assert_whole(count, facts.head);
-                assert_eq!(facts.participants.iter().flatten().count() + 1, count as usize);
-                assert!(facts.head.seq >= seen, "fresh facts went back from {seen} to {}", facts.head.seq);
-                seen = facts.head.seq;
-
-                let log = room.log().await;
-                assert_dense(room.id, &log);
-                assert!(log.len() as u64 >= seen, "the log is shorter than it was");
-                assert_eq!(log.len() % 3, 1, "the log ends within a change");
-                assert_eq!(log[usize::try_from(seen).expect("a position") - 1].number, facts.head.number);
-                assert!(room.participants().await.len() >= count as usize);
-
-                let cached = facts_of(&room.store, room.id, &newcomers, Freshness::Cached).await;
-                if let Some(session) = cached.session {
-                    assert_whole(session.participant_count, cached.head);
-                    let found = cached.participants.iter().flatten().count();
-                    assert_eq!(found + 1, session.participant_count as usize);
-                }
-                let own = room.store.sessions_of(&room.owner, everything()).await.expect("sessions");
-                assert_whole(own[0].0.participant_count, own[0].1);
-                let public =
-                    room.store.public_sessions(&user("stranger"), everything()).await.expect("sessions").sessions;
-                assert_whole(public[0].0.participant_count, public[0].1);
-                yield_now().await;
-            }
-        })
-    };
-    let readers: Vec<Running<()>> = (0..3).map(read).collect();
-    for newcomer in &newcomers {
-        bring_in(&room, newcomer).await;
+    let readers: Vec<Running<()>> = (0..3).map(|_| go(read_until(room.clone(), Arc::clone(&done)))).collect();
+    for n in 1..31 {
+        let (kinds, writes) = step(&room, n);
+        let law = [room.law("a").key()];
+        room.decide(&law, |_| Some((kinds.clone(), writes.clone()))).await;
         yield_now().await;
     }
     done.store(true, Ordering::Release);
     for reader in readers {
         reader.result().await;
     }
-    assert_whole(31, room.head().await);
+    same("the end", room.head().await.seq, 91);
 }
 
-/// Lets some time go by: so many turns of the scheduler, or, for many, some milliseconds.
-async fn a_while(length: u64) {
-    for _ in 0..length.min(20) {
-        yield_now().await;
-    }
-    if length > 20 {
-        tokio::time::sleep(Duration::from_millis(length - 20)).await;
-    }
-}
-
-/// Starts a commit and drops it after a while, unless it was faster.
-async fn drop_after(store: Store, change: Change, length: u64) -> Option<Result<Committed, StoreError>> {
+/// Starts a commit and drops it after so many turns of the scheduler, unless it was faster.
+async fn drop_after(store: Store, change: Change, turns: u64) -> Option<Outcome> {
+    let a_while = async {
+        for _ in 0..turns {
+            yield_now().await;
+        }
+    };
     tokio::select! {
         biased;
-        () = a_while(length) => None,
+        () = a_while => None,
         outcome = store.commit(change) => Some(outcome),
     }
 }
 
-/// A message with a client id, and with it a join.
-fn entry(room: &Room, facts: &SessionFacts, newcomer: &UserId, fingerprint: &str) -> Change {
-    let record = stay(room.id, newcomer, ParticipantRole::Member);
-    let session = facts.session.clone().expect("it was made");
-    let session = Session { participant_count: session.participant_count + 1, ..session };
-    let joined =
-        EventKind::Participant(ParticipantEvent::Joined { participant_id: record.id, role: ParticipantRole::Member });
-    let kinds = vec![text(fingerprint), joined, text("in")];
-    let writes = vec![Write::Session(session), Write::Participant(record)];
-    let claim = Some(claim(newcomer, "id", fingerprint));
-    Change { claim, ..change(room.id, facts.head.seq, newcomer, kinds, writes) }
+/// A change of everything. A key that must be absent lets it happen once.
+fn entry(room: &Room, facts: &SessionFacts, n: i64, text: &str) -> Change {
+    let own = name(format!("entry {n}"));
+    let mark = put_at::<Marks>(vec![room.id.part(), Part::Here(2), Part::Text(text.to_owned())], sheet(n));
+    let count = number(facts.records[0].as_ref());
+    let writes = vec![own.put(sheet(n)).absent(), room.decree("count", count + 1), mark, add(&room.tally("a"), 1)];
+    room.change(facts.head.seq, vec![said(text), governing(), said(text)], writes)
 }
 
 pub(super) async fn a_dropped_commit_happened_wholly_or_not_at_all(store: Store) {
-    let room = Room::public(&store).await;
-    let newcomers: Vec<UserId> = (0..48).map(|n| user(format!("user {n}"))).collect();
+    const ENTRIES: i64 = 40;
+    let room = Room::open(&store).await;
+    let law = [room.law("count").key()];
     let mut dice = Dice(5);
-    for (newcomer, n) in newcomers.iter().zip(0_u64..) {
-        // Others write at the same time, so that something waits with it and something comes after it.
+    for n in 0..ENTRIES {
+        // Another task writes at the same time, so that something waits with it and something comes after it.
         let other = room.clone();
-        let other = go(async move {
-            other.say(&other.owner, "before it, or after it").await;
-            other.say(&other.owner, "one more").await;
-        });
-        let change = entry(&room, &room.facts(&[]).await, newcomer, "dropped");
-        let length = if n < 24 { n } else { dice.below(25) };
-        let outcome = drop_after(Arc::clone(&store), change, length).await;
+        let other = go(async move { other.put(vec![said("before it, or after it")], vec![]).await });
+        let change = entry(&room, &room.facts(&law, Freshness::Fresh).await, n, "dropped");
+        let turns = if n < 24 { n.unsigned_abs() } else { dice.below(2000) };
+        let outcome = drop_after(Arc::clone(&store), change, turns).await;
         other.result().await;
-        assert!(matches!(outcome, None | Some(Ok(_))), "nobody else governs: {outcome:?}");
-        // Its client id tells whether it happened: then it is in use, else it is free. It may happen until then.
+        assert!(matches!(outcome, None | Some(Ok(_))), "nothing else governs: {outcome:?}");
+        // A second attempt tells whether it happened. It may happen until then.
         let happened = loop {
-            let facts = room.facts(&[]).await;
-            let again = match store.commit(entry(&room, &facts, newcomer, "again")).await {
-                Ok(_) => None,
-                Err(StoreError::Stale) => continue,
-                outcome => Some(conflict(outcome)),
-            };
-            break again;
+            let facts = room.facts(&law, Freshness::Fresh).await;
+            match store.commit(entry(&room, &facts, n, "again")).await {
+                Ok(_) => break None,
+                Err(StoreError::Stale) => {}
+                outcome => break Some(found_record(outcome).1.expect("it was put").at),
+            }
         };
         assert!(outcome.is_none() || happened.is_some(), "an acknowledged commit got lost");
-        if let Some((seq, fingerprint)) = happened {
-            assert_eq!((text_of(&room.range(seq, seq).await[0]), fingerprint.as_str()), ("dropped", "dropped"));
+        if let Some(seq) = happened {
+            same("the event of the entry", text_of(&room.range(seq, seq).await[0]), "dropped");
         }
-        room.say(&room.owner, "the log goes on").await;
     }
-    // Everybody came in once, by the first attempt or by the second one, with all that belongs to it.
-    let log = room.log().await;
-    assert_dense(room.id, &log);
-    assert_eq!(log.len(), 1 + 6 * newcomers.len());
-    for newcomer in &newcomers {
-        let events: Vec<_> = log.iter().filter(|event| event.actor == *newcomer).collect();
-        assert_eq!(events.iter().filter(|event| event.kind.is_governance()).count(), 1);
-        assert_eq!(events.len(), 3, "{events:?}");
-        assert_eq!(events[2].seq, events[0].seq + 2, "the events of a change stand together");
-        let record = room.record(newcomer).await.expect("they came in");
-        assert_eq!(record.standing, Standing::Active(ParticipantRole::Member));
-        assert_eq!(store.sessions_of(newcomer, everything()).await.expect("sessions").len(), 1);
+    // Each entry happened once, by the first attempt or by the second one, with all that belongs to it.
+    let picture = room.picture().await;
+    assert_dense(room.id, &picture.log);
+    same("the number of events", picture.log.len() as i64, 1 + 4 * ENTRIES);
+    let count: Law = (*get(&store, &room.law("count")).await.value).clone();
+    same("the count", (count.says, *get(&store, &room.tally("a")).await.value), (ENTRIES, Tally(ENTRIES)));
+    let marks = picture.records.iter().filter(|(key, _)| key.table == Marks::TABLE);
+    let mut number_of_marks = 0;
+    for (key, record) in marks {
+        let mark = Marks::from_parts(&key.parts).expect("a mark");
+        same("the place of a mark", mark.at, record.at + 2);
+        let event = &picture.log[usize::try_from(mark.at).expect("a position") - 1];
+        same("the event of a mark", text_of(event), &mark.name.0);
+        number_of_marks += 1;
     }
-    assert_eq!(room.session().await.participant_count as usize, 1 + newcomers.len());
-    assert_eq!(room.participants().await.len(), 1 + newcomers.len());
+    same("the number of marks", number_of_marks, ENTRIES);
 }

@@ -1,0 +1,374 @@
+//! Golden files pin the forms in which events and values are stored. With `UPDATE_GOLDEN=1` in the environment, the forms of this version are
+//! written; the older ones are written by hand, and stay.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "the helpers of a test fail as the test does, by panicking")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use chatcore::{
+    model::{
+        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType,
+        ParticipantEvent, ParticipantId, ParticipantRole, Session, SessionChanges, SessionEvent, SessionId,
+        SessionType, SpeakerRole, Standing, UserId,
+    },
+    store::{
+        ClientIdUse, ClientIds, Directory, Json, Key, Listed, Memberships, Newest, Owner, ParticipantRecord,
+        Participants, ProfilePart, ProfileRecord, Profiles, Revision, Revisions, Seat, Seats, Sessions, TABLES,
+        TypedKey, Value, decode_event, encode_event,
+    },
+};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+type Forms = BTreeMap<String, Json>;
+
+fn golden(name: &str) -> Forms {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).expect("a golden file")).expect("JSON")
+}
+
+/// Compares the forms of this version with a golden file.
+fn assert_golden(name: &str, forms: &Forms) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+        std::fs::write(path, serde_json::to_string_pretty(forms).expect("JSON") + "\n").expect("a golden file");
+    }
+    let golden = golden(name);
+    assert_eq!(forms.keys().collect::<Vec<_>>(), golden.keys().collect::<Vec<_>>());
+    for (case, form) in forms {
+        assert_eq!(form, &golden[case], "{case}");
+    }
+}
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_750_000_000 + second, 654_321_000).expect("a time")
+}
+
+fn user(name: &str) -> UserId {
+    UserId::from_stored(name).expect("a user id")
+}
+
+fn session_id() -> SessionId {
+    SessionId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001))
+}
+
+fn stay() -> ParticipantId {
+    ParticipantId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002))
+}
+
+fn session() -> Session {
+    Session {
+        id: session_id(),
+        title: "A session".into(),
+        description: None,
+        session_type: SessionType::InviteOnly,
+        max_participants: 100,
+        participant_count: 2,
+        owner: user("ana"),
+        is_active: true,
+        created_at: at(0),
+        updated_at: at(1),
+        needs: 0,
+    }
+}
+
+fn text(text: &str) -> MessageBody {
+    let content = Content::Text(text.into());
+    MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content }
+}
+
+fn participant(standing: Standing, is_engaged: bool) -> ParticipantRecord {
+    ParticipantRecord {
+        id: stay(),
+        session_id: session_id(),
+        user_id: user("bob"),
+        standing,
+        joined_at: at(1),
+        created_at: at(0),
+        is_engaged,
+    }
+}
+
+/// The name of an event in the golden file, up to a hyphen. A new kind does not compile until it is named here.
+const fn name(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::Session(SessionEvent::Created { .. }) => "session_created",
+        EventKind::Session(SessionEvent::Updated { .. }) => "session_updated",
+        EventKind::Session(SessionEvent::Deleted) => "session_deleted",
+        EventKind::Participant(ParticipantEvent::Joined { .. }) => "participant_joined",
+        EventKind::Participant(ParticipantEvent::Added { .. }) => "participant_added",
+        EventKind::Participant(ParticipantEvent::Left) => "participant_left",
+        EventKind::Participant(ParticipantEvent::Removed { .. }) => "participant_removed",
+        EventKind::Participant(ParticipantEvent::RoleChanged { .. }) => "participant_role_changed",
+        EventKind::Message(MessageEvent::Sent { .. }) => "message_sent",
+        EventKind::Message(MessageEvent::Edited { .. }) => "message_edited",
+        EventKind::Message(MessageEvent::Deleted { .. }) => "message_deleted",
+        EventKind::Unknown => "unknown",
+    }
+}
+
+fn messages() -> Vec<(&'static str, EventKind)> {
+    let sent = |body, client_id, status| EventKind::Message(MessageEvent::Sent { body, client_id, status });
+    let body = |role, message_type, content| MessageBody { role, message_type, content };
+    let ciphertext = EncryptedContent { encrypted_data: "abc".into(), iv: "def".into(), key_version: 7 };
+    let deleted = MessageStatus::Deleted { by: user("ana"), at: at(2) };
+    let [file, image] =
+        [MessageType::File, MessageType::Image].map(|kind| body(SpeakerRole::System, kind, Content::Text("x".into())));
+    vec![
+        ("", sent(text("Hello"), None, MessageStatus::AsSent)),
+        ("client id", sent(text("Hello"), ClientId::new("once").ok(), MessageStatus::AsSent)),
+        ("edited", sent(text("Hello again"), None, MessageStatus::Edited { at: at(2) })),
+        ("deleted", sent(MessageBody { content: Content::Deleted, ..text("") }, None, deleted)),
+        (
+            "encrypted",
+            sent(
+                body(SpeakerRole::Assistant, MessageType::System, Content::Encrypted(ciphertext)),
+                None,
+                MessageStatus::AsSent,
+            ),
+        ),
+        ("file", sent(file, None, MessageStatus::AsSent)),
+        ("image", sent(image, None, MessageStatus::AsSent)),
+        ("", EventKind::Message(MessageEvent::Edited { message: 3, revision: 2 })),
+        ("", EventKind::Message(MessageEvent::Deleted { messages: vec![3, 5] })),
+    ]
+}
+
+/// Events with the rest of their names.
+fn events() -> Vec<(&'static str, EventKind)> {
+    let (participant_id, user_id) = (stay(), user("bob"));
+    let created = |session| EventKind::Session(SessionEvent::Created { session, participant_id });
+    let updated = |changes| EventKind::Session(SessionEvent::Updated { changes });
+    let full = Session { description: Some("About".into()), needs: 3, ..session() };
+    let all = SessionChanges {
+        title: Some("New".into()),
+        description: Some(Some("About".into())),
+        session_type: Some(SessionType::Public),
+        max_participants: Some(5),
+    };
+    let participants = [
+        ParticipantEvent::Joined { participant_id, role: ParticipantRole::Member },
+        ParticipantEvent::Added { user_id: user_id.clone(), participant_id, role: ParticipantRole::Viewer },
+        ParticipantEvent::Left,
+        ParticipantEvent::Removed { user_id: user_id.clone() },
+        ParticipantEvent::RoleChanged { user_id, previous: ParticipantRole::Owner, role: ParticipantRole::Admin },
+    ];
+    let mut events = vec![
+        ("", created(session())),
+        ("full", created(full)),
+        ("", updated(SessionChanges::default())),
+        ("full", updated(all)),
+        ("description removed", updated(SessionChanges { description: Some(None), ..SessionChanges::default() })),
+        ("", EventKind::Session(SessionEvent::Deleted)),
+        ("", EventKind::Unknown),
+    ];
+    events.extend(participants.map(|event| ("", EventKind::Participant(event))));
+    events.extend(messages());
+    events
+}
+
+#[test]
+fn events_are_stored_in_the_forms_of_the_golden_file() {
+    let title = |case: &str, kind: &EventKind| format!("{}-{case}", name(kind)).trim_end_matches('-').to_owned();
+    let form = |kind: &EventKind| serde_json::from_str(&encode_event(kind)).expect("JSON");
+    let forms: Forms = events().iter().map(|(case, kind)| (title(case, kind), form(kind))).collect();
+    assert_eq!(forms.len(), events().len(), "each event has a name of its own");
+    assert_golden("events.json", &forms);
+    let names: BTreeSet<&str> = events().iter().map(|(_, kind)| name(kind)).collect();
+    assert_eq!(names.len(), 12, "some kind is missing");
+    for (case, kind) in events() {
+        let golden = golden("events.json")[&title(case, &kind)].to_string();
+        assert_eq!(decode_event(&golden).expect("an event"), kind, "{golden}");
+    }
+}
+
+/// A value of a table, under a name.
+fn value<K: TypedKey>(case: &str, key: &K, value: K::Value) -> (String, Key, Value) {
+    (format!("{}-{case}", K::TABLE.name).trim_end_matches('-').to_owned(), key.key(), Value::of::<K>(value))
+}
+
+fn values() -> Vec<(String, Key, Value)> {
+    let (session_key, user_id) = (session_id(), user("bob"));
+    let participants = Participants { session: session_key, user: user_id.clone() };
+    let client =
+        ClientIds { session: session_key, user: user_id.clone(), client_id: ClientId::new("once").expect("an id") };
+    let profiles = Profiles { user: user_id.clone() };
+    let part = |text: &str, second| Some(ProfilePart { text: text.into(), as_of: at(second) });
+    let profile = ProfileRecord {
+        username: part("bobby", 0),
+        name: part("Bob", 1),
+        email: part("bob@example.com", 2),
+        picture: part("https://example.com/bob.png", 3),
+        ..ProfileRecord::unknown(user_id.clone())
+    };
+    let sessions = Sessions { session: session_key };
+    let full = Session { description: Some("About".into()), needs: 3, is_active: false, ..session() };
+    let used = |fingerprint: Option<&str>| ClientIdUse { seq: None, fingerprint: fingerprint.map(str::to_owned) };
+    let seat = Seat { user: user_id.clone() };
+    let revision = Revision { body: text("Earlier"), since: at(1) };
+    let newest = Newest(session_key);
+    vec![
+        value("", &sessions, session()),
+        value("full", &sessions, full),
+        value("active", &participants, participant(Standing::Active(ParticipantRole::Admin), true)),
+        value("former", &participants, participant(Standing::Former(ParticipantRole::Member), false)),
+        value("", &client, used(Some("0123abcd"))),
+        value("deleted", &client, used(None)),
+        value("", &Seats { session: session_key, stay: stay() }, seat),
+        value("", &Revisions { session: session_key, message: 3, revision: 1 }, revision),
+        value("", &Memberships { user: user_id, session: newest }, Listed),
+        value("", &Directory { session: newest }, Listed),
+        value("", &profiles, profile),
+        value("unknown", &profiles, ProfileRecord::unknown(user("bob"))),
+    ]
+}
+
+#[test]
+fn values_are_stored_in_the_forms_of_the_golden_file() {
+    let forms: Forms = values().into_iter().map(|(case, _, value)| (case, value.encode())).collect();
+    assert_eq!(forms.len(), values().len(), "each value has a name of its own");
+    assert_golden("values.json", &forms);
+    let golden = golden("values.json");
+    let mut missing: BTreeSet<&str> = TABLES.iter().map(|table| table.name).collect();
+    for (case, key, value) in values() {
+        missing.remove(key.table.name);
+        let decoded = Value::decode(&key, key.table.format, golden[&case].clone()).expect("a value");
+        assert_eq!(decoded, value, "{case}");
+    }
+    assert!(missing.is_empty(), "no value of {missing:?}");
+}
+
+#[test]
+fn what_the_key_tells_is_not_stored_with_the_value() {
+    for (case, key, value) in values() {
+        let decoded = Value::decode(&key, key.table.format, value.encode()).expect("a value");
+        if let Some(session) = decoded.get::<Session>() {
+            assert_eq!(session.id, session_id(), "{case}");
+        } else if let Some(record) = decoded.get::<ParticipantRecord>() {
+            assert_eq!((record.session_id, &record.user_id), (session_id(), &user("bob")), "{case}");
+        } else if let Some(profile) = decoded.get::<ProfileRecord>() {
+            assert_eq!(profile.user_id, user("bob"), "{case}");
+        }
+    }
+}
+
+#[test]
+fn tables_are_declared_as_in_the_golden_file() {
+    let owner = |owner| match owner {
+        Owner::Session => "session",
+        Owner::Shared => "shared",
+    };
+    let form = |table: &&chatcore::store::Table| {
+        let form = json!({ "owner": owner(table.owner), "governed": table.governed, "format": table.format });
+        (table.name.to_owned(), form)
+    };
+    let forms: Forms = TABLES.iter().map(form).collect();
+    assert_eq!(forms.len(), TABLES.len(), "each table has a name of its own");
+    assert_golden("tables.json", &forms);
+}
+
+/// What older forms of events mean.
+fn older_events() -> Vec<(&'static str, EventKind)> {
+    let sent = |body, status| EventKind::Message(MessageEvent::Sent { body, client_id: None, status });
+    let (participant_id, role) = (stay(), ParticipantRole::Member);
+    vec![
+        ("a message before messages could be edited", sent(text("Hello"), MessageStatus::AsSent)),
+        ("a field that is not known", sent(text("Hello"), MessageStatus::Edited { at: at(2) })),
+        (
+            "a session before it had needs",
+            EventKind::Session(SessionEvent::Created { session: session(), participant_id }),
+        ),
+        (
+            "a user id that is refused today",
+            EventKind::Participant(ParticipantEvent::Removed { user_id: user(" a/../b ") }),
+        ),
+        ("an unknown kind", EventKind::Unknown),
+        ("an unknown kind without fields", EventKind::Unknown),
+        ("a unit kind with a field", EventKind::Participant(ParticipantEvent::Left)),
+        ("a join with a field", EventKind::Participant(ParticipantEvent::Joined { participant_id, role })),
+    ]
+}
+
+#[test]
+fn older_and_newer_forms_of_events_are_read() {
+    let golden = golden("older_events.json");
+    let names: BTreeSet<&str> = older_events().iter().map(|(case, _)| *case).collect();
+    assert_eq!(names, golden.keys().map(String::as_str).collect());
+    for (case, expected) in older_events() {
+        assert_eq!(decode_event(&golden[case].to_string()).expect(case), expected, "{case}");
+    }
+    for bad in ["", "{}", "[]", "null", r#"{"kind":"message_edited"}"#, r#"{"kind":7}"#] {
+        assert!(decode_event(bad).is_err(), "{bad}");
+    }
+}
+
+/// What older forms of values mean.
+fn older_values() -> Vec<(&'static str, Key, Value)> {
+    let user_id = user("bob");
+    let participants = Participants { session: session_id(), user: user_id.clone() };
+    let client =
+        ClientIds { session: session_id(), user: user_id.clone(), client_id: ClientId::new("once").expect("an id") };
+    let profiles = Profiles { user: user_id.clone() };
+    let unknown = ProfileRecord::unknown(user_id);
+    let part = |text: &str, second| Some(ProfilePart { text: text.into(), as_of: at(second) });
+    let used = ClientIdUse { seq: Some(7), fingerprint: Some("0123abcd".into()) };
+    let member = participant(Standing::Active(ParticipantRole::Member), false);
+    let sessions = Sessions { session: session_id() };
+    let handle = ProfileRecord { username: part("bobby", 5), ..unknown.clone() };
+    let both = ProfileRecord { name: part("Bob", 5), email: part("b@x.org", 5), ..handle.clone() };
+    let mixed = ProfileRecord { username: part("bobby", 1), name: part("Bob", 5), ..unknown.clone() };
+    let named_alike = ProfileRecord { username: part("bob", 1), name: part("bob", 2), ..unknown.clone() };
+    let of = |case, key: Key, value: Value| (case, key, value);
+    vec![
+        of("a session before it had needs", sessions.key(), Value::of::<Sessions>(session())),
+        of("a participant without is_engaged", participants.key(), Value::of::<Participants>(member.clone())),
+        of("a participant whose is_engaged is null", participants.key(), Value::of::<Participants>(member)),
+        of("a client id with its position", client.key(), Value::of::<ClientIds>(used)),
+        of("the oldest profile of an unknown user", profiles.key(), Value::of::<Profiles>(unknown.clone())),
+        of("the oldest profile with a handle", profiles.key(), Value::of::<Profiles>(handle)),
+        of("the oldest profile with a name", profiles.key(), Value::of::<Profiles>(both)),
+        of("the oldest profile with a part of its own age", profiles.key(), Value::of::<Profiles>(mixed)),
+        of("a later profile whose handle is the id", profiles.key(), Value::of::<Profiles>(named_alike)),
+        of("a profile without fields", profiles.key(), Value::of::<Profiles>(unknown)),
+        of("a field that is not known", sessions.key(), Value::of::<Sessions>(session())),
+    ]
+}
+
+#[test]
+fn older_and_newer_forms_of_values_are_read() {
+    let golden = golden("older_values.json");
+    let names: BTreeSet<&str> = older_values().iter().map(|(case, ..)| *case).collect();
+    assert_eq!(names, golden.keys().map(String::as_str).collect());
+    for (case, key, expected) in older_values() {
+        let decoded = Value::decode(&key, 1, golden[case].clone()).expect(case);
+        assert_eq!(decoded, expected, "{case}");
+        // Written again, it has the form of today, and means the same.
+        let again = Value::decode(&key, key.table.format, decoded.encode()).expect(case);
+        assert_eq!(again, expected, "{case}, written again");
+    }
+}
+
+#[test]
+fn a_value_without_a_field_that_it_needs_is_not_read() {
+    const SESSION: &[&str] = &["title", "session_type", "max_participants", "participant_count", "owner", "is_active"];
+    let needed = |table: &str| match table {
+        "session" => [SESSION, &["created_at", "updated_at"]].concat(),
+        "participant" => vec!["stay", "is_active", "role", "joined_at", "created_at"],
+        "seat" => vec!["user"],
+        "revision" => vec!["body", "since"],
+        _ => vec![],
+    };
+    for (case, key, value) in values() {
+        for field in needed(key.table.name) {
+            let mut stored = value.encode();
+            stored[field].take();
+            assert!(Value::decode(&key, key.table.format, stored.clone()).is_err(), "{case}: {field} is null");
+            stored.as_object_mut().expect("an object").remove(field).expect(field);
+            assert!(Value::decode(&key, key.table.format, stored).is_err(), "{case} without {field}");
+        }
+    }
+}
