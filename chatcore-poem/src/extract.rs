@@ -4,8 +4,7 @@ use std::{borrow::Cow, str::FromStr};
 
 use bytes::Bytes;
 use chatcore::{
-    Code, Error, FieldError, Principal,
-    json::repeated_key,
+    Code, Error, Principal, json,
     model::{Bound, Cursor, InvalidId, ParticipantId, SessionId, UserId},
 };
 use chatcore_http::{bearer, bearer_or_query, check_conditions, read_body};
@@ -15,10 +14,10 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry},
     types::{ParseError, ParseFromParameter, ParseResult, Type},
 };
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
-use crate::{problem::ApiError, state::State};
+use crate::{problem::ApiError, shape::Shape, state::State};
 
 /// The parameters of queries that the server knows, apart from `token`. Each may be there once.
 const KNOWN: [&str; 7] = ["after", "before", "skip", "limit", "wait", "include_email", "session_id"];
@@ -280,23 +279,23 @@ pub(crate) struct StrictJson<T>(pub(crate) T);
 /// Nothing, or an empty JSON object.
 pub(crate) struct NoBody;
 
-fn request_meta<T: Type>(required: bool) -> Option<MetaRequest> {
-    let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+fn request_meta(schema: MetaSchemaRef, required: bool) -> Option<MetaRequest> {
+    let content = vec![MetaMediaType { content_type: "application/json", schema }];
     Some(MetaRequest { description: None, content, required })
 }
 
-impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for StrictJson<T> {
+impl<'a, T: JsonSchema + DeserializeOwned> ApiExtractor<'a> for StrictJson<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        T::register(registry);
+        Shape::<T>::register(registry);
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        request_meta::<T>(true)
+        request_meta(Shape::<T>::reference(), true)
     }
 
     async fn from_request(
@@ -306,7 +305,7 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for StrictJson<T> {
     ) -> poem::Result<Self> {
         check_type(request).map_err(ApiError)?;
         let bytes = read(request, body).await.map_err(ApiError)?;
-        Ok(Self(parse(&bytes).map_err(ApiError)?))
+        Ok(Self(json::parse(&bytes).map_err(ApiError)?))
     }
 }
 
@@ -327,7 +326,7 @@ impl<'a> ApiExtractor<'a> for NoBody {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        request_meta::<Empty>(false)
+        request_meta(Empty::schema_ref(), false)
     }
 
     async fn from_request(
@@ -338,7 +337,7 @@ impl<'a> ApiExtractor<'a> for NoBody {
         let bytes = read(request, body).await.map_err(ApiError)?;
         if !bytes.is_empty() {
             check_type(request).map_err(ApiError)?;
-            let Empty {} = parse(&bytes).map_err(ApiError)?;
+            let Empty {} = json::parse(&bytes).map_err(ApiError)?;
         }
         Ok(Self)
     }
@@ -367,58 +366,4 @@ fn check_type(request: &Request) -> Result<(), Error> {
 
 async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error> {
     read_body(request, body, &State::of(request)?.sockets).await
-}
-
-/// Parses JSON from a client: what is no JSON cannot be parsed, what is JSON of another shape, or has a key twice, is not
-/// acceptable.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let repeated = |field| Error::invalid(field, Code::ValidationInvalidValue, "the key is given twice");
-    match repeated_key(bytes) {
-        // A fault in the syntax further on comes first.
-        Some(field) if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() => Err(repeated(field)),
-        Some(_) | None => typed(bytes),
-    }
-}
-
-/// The same for what was checked for keys before.
-pub(crate) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let outcome = serde_path_to_error::deserialize(&mut deserializer);
-    let malformed = |error: serde_json::Error| Error::malformed("", format!("not JSON: {error}"));
-    let is_array = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let no_object = || Error::invalid("", Code::ValidationInvalidValue, "an object is needed");
-    match outcome {
-        // The parser would take an array's elements for an object's fields.
-        Ok(_) if is_array => Err(no_object()),
-        Ok(value) => deserializer.end().map_err(malformed).map(|()| value),
-        // A wrong shape may come before a fault in the syntax further on, and some wrong shapes, like null for the name
-        // of a variant, are reported as faults in the syntax.
-        Err(error) => match serde_json::from_slice::<Value>(bytes) {
-            Ok(Value::Array(_)) => Err(no_object()),
-            Ok(_) => Err(Error::Invalid(vec![field_error(&error)])),
-            Err(error) => Err(malformed(error)),
-        },
-    }
-}
-
-/// Which field was wrong, and in which way.
-fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldError {
-    let path = error.path().to_string();
-    let text = error.inner().to_string();
-    // The place in the text is of no use for somebody who let a library write it.
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-    let named = |prefix: &str| {
-        let name = text.strip_prefix(prefix)?.split('`').next()?;
-        Some(if path == "." || path.ends_with(name) { name.to_owned() } else { format!("{path}.{name}") })
-    };
-    if let Some(field) = named("missing field `") {
-        return FieldError::new(field, Code::ValidationRequiredField, "required");
-    }
-    if let Some(field) = named("unknown field `") {
-        return FieldError::new(field, Code::ValidationInvalidValue, "there is no such field");
-    }
-    let field = if path == "." { String::new() } else { path };
-    let text = if text == "expected value" { "a value of another type is needed" } else { text };
-    let message: String = text.chars().take(200).collect();
-    FieldError::new(field, Code::ValidationInvalidValue, message)
 }

@@ -33,13 +33,14 @@
 
 mod document;
 mod extract;
+mod frame;
 mod mount;
 mod problem;
 mod reply;
 mod rest;
 mod routes;
+mod shape;
 mod state;
-mod wire;
 mod ws;
 
 pub mod events {
@@ -171,7 +172,7 @@ impl ChatFrontend {
 #[doc(hidden)]
 #[must_use]
 pub fn encode_event(view: &chatcore::chat::EventView) -> String {
-    wire::event_frame(view).encode()
+    serde_json::to_string(view).unwrap_or_default()
 }
 
 type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages, rest::Events), ()>;

@@ -2,8 +2,9 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
-use chatcore::{Code, Error};
+use chatcore::{Code, Error, wire::Problem};
 use chatcore_http::{Cors, Sockets, check_head, read_away};
+use chrono::Utc;
 use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
@@ -17,7 +18,7 @@ use poem_openapi::error::{AuthorizationError, ContentTypeError, ParseParamError,
 
 use tracing::Instrument as _;
 
-use crate::{routes::Routes, wire::Problem};
+use crate::routes::Routes;
 
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -43,8 +44,8 @@ impl ResponseError for ApiError {
 }
 
 fn respond(error: &Error, request_id: String) -> Response {
-    let problem = Problem::new(error, request_id);
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let problem = Problem::new(error, request_id, Utc::now());
+    let status = StatusCode::from_u16(error.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::to_string(&problem).unwrap_or_default();
     let response = Response::builder().status(status).content_type(PROBLEM_JSON);
     error.headers().into_iter().fold(response, |response, (name, value)| response.header(name, value)).body(body)

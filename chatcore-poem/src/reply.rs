@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, marker::PhantomData};
 
-use chatcore::Error;
+use chatcore::{Error, chat::EventPage, wire::Problem};
 use poem::{
     IntoResponse, Response,
     http::{
@@ -16,11 +16,12 @@ use poem_openapi::{
     registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     problem::{ApiError, PROBLEM_JSON},
-    wire::{EventsResponse, Problem},
+    shape::Shape,
 };
 
 /// What an operation answers: a success, or a problem that it declares.
@@ -123,7 +124,7 @@ impl<P: Failures> ApiResponse for Fail<P> {
             description,
             status: Some(status),
             status_range: None,
-            content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Problem::schema_ref() }],
+            content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Shape::<Problem<'static>>::reference() }],
             headers: match status {
                 401 => vec![header::<String>("WWW-Authenticate", "What to authenticate with")],
                 429 | 503 => vec![header::<u32>("Retry-After", "Seconds to wait")],
@@ -134,7 +135,7 @@ impl<P: Failures> ApiResponse for Fail<P> {
     }
 
     fn register(registry: &mut Registry) {
-        Problem::register(registry);
+        Shape::<Problem<'static>>::register(registry);
     }
 }
 
@@ -168,21 +169,21 @@ impl ApiError {
     }
 }
 
-impl<T: Type + Serialize, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
+impl<T: JsonSchema + Serialize, const STATUS: u16> ApiResponse for Reply<T, STATUS> {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {
                 description: "Success",
                 status: Some(STATUS),
                 status_range: None,
-                content: vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }],
+                content: vec![MetaMediaType { content_type: "application/json", schema: Shape::<T>::reference() }],
                 headers: Vec::new(),
             }],
         }
     }
 
     fn register(registry: &mut Registry) {
-        T::register(registry);
+        Shape::<T>::register(registry);
     }
 }
 
@@ -209,7 +210,7 @@ impl<T: Serialize + Send> IntoResponse for Paged<T> {
     }
 }
 
-impl<T: Type + Serialize> ApiResponse for Paged<T> {
+impl<T: JsonSchema + Serialize> ApiResponse for Paged<T> {
     fn meta() -> MetaResponses {
         let mut meta = Reply::<T>::meta();
         for response in &mut meta.responses {
@@ -219,7 +220,7 @@ impl<T: Type + Serialize> ApiResponse for Paged<T> {
     }
 
     fn register(registry: &mut Registry) {
-        T::register(registry);
+        Shape::<T>::register(registry);
     }
 }
 
@@ -252,7 +253,7 @@ impl ApiResponse for Events {
             description: Some("Server-sent events, whose data is an Event each."),
             ..MetaSchema::new_with_format("string", "event-stream")
         };
-        let page = MetaMediaType { content_type: "application/json", schema: EventsResponse::schema_ref() };
+        let page = MetaMediaType { content_type: "application/json", schema: Shape::<EventPage>::reference() };
         let stream =
             MetaMediaType { content_type: "text/event-stream", schema: MetaSchemaRef::Inline(Box::new(frames)) };
         MetaResponses {
@@ -267,7 +268,7 @@ impl ApiResponse for Events {
     }
 
     fn register(registry: &mut Registry) {
-        EventsResponse::register(registry);
+        Shape::<EventPage>::register(registry);
     }
 }
 

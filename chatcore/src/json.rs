@@ -2,7 +2,12 @@
 
 use std::{collections::HashSet, fmt, mem};
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::Value;
+
+use crate::error::{Code, Error, FieldError};
 
 /// The path of the first key that an object of this JSON text has twice, at any depth, like `data.content.iv`; `None` where
 /// there is none, and for a text that is no JSON.
@@ -92,6 +97,67 @@ impl<'de> Visitor<'de> for &mut Search {
         }
         Ok(())
     }
+}
+
+/// Parses JSON from a client: what is no JSON cannot be parsed, what is JSON of another shape, or has a key twice, is not
+/// acceptable.
+///
+/// # Errors
+/// [`Malformed`](Error::Malformed) for what is no JSON; [`Invalid`](Error::Invalid), with the path of the field, for JSON of another
+/// shape.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let repeated = |field| Error::invalid(field, Code::ValidationInvalidValue, "the key is given twice");
+    match repeated_key(bytes) {
+        // A fault in the syntax further on comes first.
+        Some(field) if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() => Err(repeated(field)),
+        Some(_) | None => typed(bytes),
+    }
+}
+
+/// The same for a text that was checked for repeated keys before.
+///
+/// # Errors
+/// As [`parse`].
+pub fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let outcome = serde_path_to_error::deserialize(&mut deserializer);
+    let malformed = |error: serde_json::Error| Error::malformed("", format!("not JSON: {error}"));
+    let is_array = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let no_object = || Error::invalid("", Code::ValidationInvalidValue, "an object is needed");
+    match outcome {
+        // The parser would take an array's elements for an object's fields.
+        Ok(_) if is_array => Err(no_object()),
+        Ok(value) => deserializer.end().map_err(malformed).map(|()| value),
+        // A wrong shape may come before a fault in the syntax further on, and some wrong shapes, like null for the name
+        // of a variant, are reported as faults in the syntax.
+        Err(error) => match serde_json::from_slice::<Value>(bytes) {
+            Ok(Value::Array(_)) => Err(no_object()),
+            Ok(_) => Err(Error::Invalid(vec![field_error(&error)])),
+            Err(error) => Err(malformed(error)),
+        },
+    }
+}
+
+/// Which field was wrong, and in which way.
+fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldError {
+    let path = error.path().to_string();
+    let text = error.inner().to_string();
+    // The place in the text is of no use for somebody who let a library write it.
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    let named = |prefix: &str| {
+        let name = text.strip_prefix(prefix)?.split('`').next()?;
+        Some(if path == "." || path.ends_with(name) { name.to_owned() } else { format!("{path}.{name}") })
+    };
+    if let Some(field) = named("missing field `") {
+        return FieldError::new(field, Code::ValidationRequiredField, "required");
+    }
+    if let Some(field) = named("unknown field `") {
+        return FieldError::new(field, Code::ValidationInvalidValue, "there is no such field");
+    }
+    let field = if path == "." { String::new() } else { path };
+    let text = if text == "expected value" { "a value of another type is needed" } else { text };
+    let message: String = text.chars().take(200).collect();
+    FieldError::new(field, Code::ValidationInvalidValue, message)
 }
 
 #[cfg(test)]

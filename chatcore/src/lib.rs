@@ -35,6 +35,7 @@
 //! | feature | what for |
 //! |---|---|
 //! | `conformance` | the test suite for implementors of [`ChatStore`], and a test for those of [`Notifier`] |
+//! | `schema` | JSON Schemas of the forms in [`wire`] |
 
 pub mod chat;
 pub mod clock;
@@ -46,6 +47,7 @@ pub mod model;
 pub mod notify;
 pub mod permission;
 pub mod store;
+pub mod wire;
 
 /// For implementors of the traits of this crate.
 pub use async_trait::async_trait;

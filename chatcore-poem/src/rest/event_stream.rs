@@ -4,12 +4,13 @@ use chatcore::{
     Chat, Principal, Result,
     chat::{Delivery, Start},
     model::SessionId,
+    wire::{event_name, signal_name},
 };
 use chatcore_http::Sockets;
 use futures_util::{StreamExt as _, stream};
 use poem::web::sse::{Event, SSE};
 
-use crate::wire::{Outgoing, encoded, event_name, signal_frame};
+use crate::frame::{Outgoing, encode, encoded};
 
 /// How long a client may wait before it comes back, in milliseconds.
 const RETRY: u64 = 2_000;
@@ -47,11 +48,11 @@ fn event_of(session_id: SessionId, delivery: Result<Delivery>) -> Event {
             let id = view.event.cursor().to_string();
             Event::message(encoded(&view).as_str()).event_type(event_name(&view.event.kind)).id(id)
         }
-        Ok(Delivery::Signal(view)) => message(&signal_frame(&view)),
+        Ok(Delivery::Signal(view)) => Event::message(encode(&*view)).event_type(signal_name(&view.signal)),
         Err(error) => message(&Outgoing::ended(session_id, &error)),
     }
 }
 
 fn message(frame: &Outgoing) -> Event {
-    Event::message(frame.encode()).event_type(frame.name())
+    Event::message(encode(frame)).event_type(frame.name())
 }

@@ -18,8 +18,8 @@ use tokio::time::sleep;
 use super::{Api, Group, Links, event_stream, natural, one_header};
 use crate::{
     extract::{CursorParam, Form, Listener, SessionParam},
+    frame::event_page,
     reply::{Answer, Events as EventsReply, OfSession, Params, Streams},
-    wire,
 };
 
 pub(crate) struct Events(pub(super) Api);
@@ -101,7 +101,7 @@ impl Events {
             page = self.news(principal, id, page.next(), most, Duration::from_secs(seconds)).await?;
         }
         let next = page.next();
-        Ok((wire::event_page(&page), next))
+        Ok((event_page(&page), next))
     }
 
     /// The first events after the end of the log, as soon as there are some; none when the time is up or the server ends.

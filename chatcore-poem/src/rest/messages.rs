@@ -2,7 +2,8 @@
 
 use chatcore::{
     Code, Error, Result,
-    model::{InvalidId, MessageWindow},
+    model::{InvalidId, Message, MessageWindow},
+    wire::SendMessage,
 };
 use poem::Request;
 use poem_openapi::{
@@ -14,7 +15,6 @@ use super::{Api, Group, Links, idempotency_key, natural};
 use crate::{
     extract::{Caller, PlaceParam, SessionParam, StrictJson},
     reply::{Answer, Body, Conflict, Kept, OfSession, Paged, Params, Reply},
-    wire::{MessageRequest, MessageResponse},
 };
 
 pub(crate) struct Messages(pub(super) Api);
@@ -33,10 +33,10 @@ impl Messages {
         /// The client id, where the body has none.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
-        body: StrictJson<MessageRequest>,
-    ) -> Answer<Reply<MessageResponse, 201>, (OfSession, Body, Conflict)> {
+        body: StrictJson<SendMessage>,
+    ) -> Answer<Reply<Message, 201>, (OfSession, Body, Conflict)> {
         let key = idempotency_key(request)?;
-        let message = body.0.translate(key)?;
+        let message = body.0.command(key)?;
         Ok(Reply::new(self.0.chat.send(&caller.0, session_id.0.0, message).await?))
     }
 
@@ -60,13 +60,12 @@ impl Messages {
         before: Query<Option<PlaceParam>>,
         /// The place after which to begin.
         after: Query<Option<PlaceParam>>,
-    ) -> Answer<Paged<Vec<MessageResponse>>, (OfSession, Params, Kept)> {
+    ) -> Answer<Paged<Vec<Message>>, (OfSession, Params, Kept)> {
         let limit = natural("limit", limit.0)?;
         let window = window(natural("skip", skip.0)?, before.0, after.0)?;
         let page = self.0.chat.messages(&caller.0, session_id.0.0, window, limit).await?;
         let links = Links::of(request).with("prev", "before", page.previous).with("next", "after", page.next);
-        let messages: Vec<MessageResponse> = page.messages.into_iter().map(Into::into).collect();
-        Ok(Paged::linked(messages, links.value()))
+        Ok(Paged::linked(page.messages, links.value()))
     }
 }
 

@@ -83,9 +83,9 @@ fn no_idempotency_key(request: &Request) -> Result<()> {
 }
 
 /// A page of a list, with a link to the next one where there is one.
-fn listed<T, E: Into<T>>(page: ListPage<E, impl Display>, request: &Request) -> Paged<Vec<T>> {
+fn listed<T>(page: ListPage<T, impl Display>, request: &Request) -> Paged<Vec<T>> {
     let link = Links::of(request).with("next", "after", page.next.as_ref()).value();
-    Paged::linked(page.into_iter().map(Into::into).collect(), link)
+    Paged::linked(page.entries, link)
 }
 
 fn page<K>(after: Option<K>, skip: Option<i64>, limit: Option<i64>) -> Result<Page<K>> {

@@ -1,6 +1,9 @@
 //! Operations about participants.
 
-use chatcore::{Error, chat::AddParticipant};
+use chatcore::{
+    model::Participant,
+    wire::{AddParticipant, ChangeRole, Confirmation},
+};
 use poem::Request;
 use poem_openapi::{
     OpenApi,
@@ -11,7 +14,6 @@ use super::{Api, Group, listed, no_idempotency_key, page};
 use crate::{
     extract::{Caller, ParticipantParam, SessionParam, StrictJson, UserParam},
     reply::{Adding, Answer, Body, OfSession, Paged, Params, Reply},
-    wire::{AddParticipantRequest, MessageOnly, ParticipantResponse, RoleRequest},
 };
 
 pub(crate) struct Participants(pub(super) Api);
@@ -39,7 +41,7 @@ impl Participants {
         /// Whether to show e-mail addresses: to everybody the caller's own, to owners and admins also those of users who joined by
         /// themselves or have posted here.
         include_email: Query<Option<bool>>,
-    ) -> Answer<Paged<Vec<ParticipantResponse>>, (OfSession, Params)> {
+    ) -> Answer<Paged<Vec<Participant>>, (OfSession, Params)> {
         let page = page(after.0.map(|ParticipantParam(id)| id), skip.0, limit.0)?;
         let with_email = include_email.0.unwrap_or(false);
         Ok(listed(self.0.chat.participants(&caller.0, session_id.0.0, page, with_email).await?, request))
@@ -55,8 +57,8 @@ impl Participants {
         request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
-        body: StrictJson<AddParticipantRequest>,
-    ) -> Answer<Reply<ParticipantResponse, 201>, (OfSession, Body, Adding)> {
+        body: StrictJson<AddParticipant>,
+    ) -> Answer<Reply<Participant, 201>, (OfSession, Body, Adding)> {
         no_idempotency_key(request)?;
         self.bring_in(caller, session_id.0, body.0).await
     }
@@ -70,8 +72,8 @@ impl Participants {
         request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
-        body: StrictJson<AddParticipantRequest>,
-    ) -> Answer<Reply<ParticipantResponse, 201>, (OfSession, Body, Adding)> {
+        body: StrictJson<AddParticipant>,
+    ) -> Answer<Reply<Participant, 201>, (OfSession, Body, Adding)> {
         no_idempotency_key(request)?;
         self.bring_in(caller, session_id.0, body.0).await
     }
@@ -86,10 +88,10 @@ impl Participants {
         caller: Caller,
         session_id: Path<SessionParam>,
         user_id: Path<UserParam>,
-        body: StrictJson<RoleRequest>,
-    ) -> Answer<Reply<ParticipantResponse>, (OfSession, Body)> {
+        body: StrictJson<ChangeRole>,
+    ) -> Answer<Reply<Participant>, (OfSession, Body)> {
         no_idempotency_key(request)?;
-        let role = body.0.role.into();
+        let role = body.0.role;
         Ok(Reply::new(self.0.chat.change_role(&caller.0, session_id.0.0, &user_id.0.0, role).await?))
     }
 
@@ -103,10 +105,10 @@ impl Participants {
         caller: Caller,
         session_id: Path<SessionParam>,
         user_id: Path<UserParam>,
-    ) -> Answer<Reply<MessageOnly>, (OfSession, Params)> {
+    ) -> Answer<Reply<Confirmation>, (OfSession, Params)> {
         no_idempotency_key(request)?;
         self.0.chat.remove_participant(&caller.0, session_id.0.0, &user_id.0.0).await?;
-        Ok(Reply::new(MessageOnly { message: "Participant removed successfully".to_owned() }))
+        Ok(Reply::new(Confirmation::REMOVED))
     }
 }
 
@@ -115,14 +117,8 @@ impl Participants {
         &self,
         Caller(principal): Caller,
         SessionParam(session_id): SessionParam,
-        request: AddParticipantRequest,
-    ) -> Answer<Reply<ParticipantResponse, 201>, P> {
-        let add: AddParticipant = request.try_into().map_err(|error| unacceptable("user_id", &error))?;
-        Ok(Reply::new(self.0.chat.add_participant(&principal, session_id, add).await?))
+        request: AddParticipant,
+    ) -> Answer<Reply<Participant, 201>, P> {
+        Ok(Reply::new(self.0.chat.add_participant(&principal, session_id, request.command()?).await?))
     }
-}
-
-/// An id in a body that is text, as it must be, and no id.
-fn unacceptable(field: &str, error: &chatcore::model::InvalidId) -> Error {
-    Error::invalid(field, chatcore::Code::ValidationInvalidValue, error.expected)
 }

@@ -1,5 +1,10 @@
 //! Operations about sessions.
 
+use chatcore::{
+    chat::PublicSessionPage,
+    model::{SessionDetails, SessionSummary},
+    wire::{Confirmation, CreateSession, Joined, UpdateSession},
+};
 use poem::Request;
 use poem_openapi::{
     OpenApi,
@@ -10,10 +15,6 @@ use super::{Api, Group, Links, idempotency_key, listed, no_idempotency_key, page
 use crate::{
     extract::{Caller, NoBody, SessionParam, StrictJson},
     reply::{Answer, Body, Conflict, Done, Gone, OfSession, Paged, Params, Reply},
-    wire::{
-        CreateSessionRequest, JoinResponse, MessageOnly, PublicSessionsResponse, SessionResponse,
-        SessionSummaryResponse, UpdateSessionRequest,
-    },
 };
 
 pub(crate) struct Sessions(pub(super) Api);
@@ -32,9 +33,9 @@ impl Sessions {
         /// The client id, where the body has none.
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
-        body: StrictJson<CreateSessionRequest>,
-    ) -> Answer<Reply<SessionResponse, 201>, (Body, Gone, Conflict)> {
-        let (chat, (new, client_id)) = (&self.0.chat, body.0.translate(idempotency_key(request)?)?);
+        body: StrictJson<CreateSession>,
+    ) -> Answer<Reply<SessionDetails, 201>, (Body, Gone, Conflict)> {
+        let (chat, (new, client_id)) = (&self.0.chat, body.0.command(idempotency_key(request)?)?);
         Ok(Reply::new(match client_id {
             Some(client_id) => chat.create_session_once(&caller.0, &client_id, new).await?,
             None => chat.create_session(&caller.0, new).await?,
@@ -56,7 +57,7 @@ impl Sessions {
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
-    ) -> Answer<Paged<Vec<SessionSummaryResponse>>, Params> {
+    ) -> Answer<Paged<Vec<SessionSummary>>, Params> {
         let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
         Ok(listed(self.0.chat.sessions(&caller.0, page).await?, request))
     }
@@ -76,18 +77,18 @@ impl Sessions {
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
-    ) -> Answer<Paged<PublicSessionsResponse>, Params> {
+    ) -> Answer<Paged<PublicSessionPage>, Params> {
         let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
         let found = self.0.chat.public_sessions(&caller.0, page).await?;
         let link = Links::of(request).with("next", "after", found.next).value();
-        Ok(Paged::linked(found.into(), link))
+        Ok(Paged::linked(found, link))
     }
 
     /// Show a session
     ///
     /// With its first 50 participants and its newest 50 messages.
     #[oai(path = "/sessions/:session_id", method = "get", operation_id = "getSession")]
-    async fn show(&self, caller: Caller, session_id: Path<SessionParam>) -> Answer<Reply<SessionResponse>, OfSession> {
+    async fn show(&self, caller: Caller, session_id: Path<SessionParam>) -> Answer<Reply<SessionDetails>, OfSession> {
         Ok(Reply::new(self.0.chat.session(&caller.0, session_id.0.0).await?))
     }
 
@@ -100,10 +101,10 @@ impl Sessions {
         request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
-        body: StrictJson<UpdateSessionRequest>,
-    ) -> Answer<Reply<SessionResponse>, (OfSession, Body, Conflict)> {
+        body: StrictJson<UpdateSession>,
+    ) -> Answer<Reply<SessionDetails>, (OfSession, Body, Conflict)> {
         no_idempotency_key(request)?;
-        Ok(Reply::new(self.0.chat.update_session(&caller.0, session_id.0.0, body.0.into()).await?))
+        Ok(Reply::new(self.0.chat.update_session(&caller.0, session_id.0.0, body.0.command()).await?))
     }
 
     /// Delete a session
@@ -129,11 +130,9 @@ impl Sessions {
         caller: Caller,
         session_id: Path<SessionParam>,
         _body: NoBody,
-    ) -> Answer<Reply<JoinResponse>, (OfSession, Body, Conflict)> {
+    ) -> Answer<Reply<Joined>, (OfSession, Body, Conflict)> {
         no_idempotency_key(request)?;
-        let participant = self.0.chat.join(&caller.0, session_id.0.0).await?;
-        let message = "Successfully joined the chat session".to_owned();
-        Ok(Reply::new(JoinResponse { message, participant_id: participant.id.to_string() }))
+        Ok(Reply::new(self.0.chat.join(&caller.0, session_id.0.0).await?))
     }
 
     /// Leave a session
@@ -146,9 +145,9 @@ impl Sessions {
         caller: Caller,
         session_id: Path<SessionParam>,
         _body: NoBody,
-    ) -> Answer<Reply<MessageOnly>, (OfSession, Body, Conflict)> {
+    ) -> Answer<Reply<Confirmation>, (OfSession, Body, Conflict)> {
         no_idempotency_key(request)?;
         self.0.chat.leave(&caller.0, session_id.0.0).await?;
-        Ok(Reply::new(MessageOnly { message: "Successfully left the chat session".to_owned() }))
+        Ok(Reply::new(Confirmation::LEFT))
     }
 }

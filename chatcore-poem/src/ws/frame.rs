@@ -2,16 +2,12 @@
 
 use chatcore::{
     Code, Error, Result,
-    chat::SendMessage,
+    json::{parse, typed},
     model::{Cursor, SessionId},
+    wire,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-
-use crate::{
-    extract::{parse, typed},
-    wire::MessageRequest,
-};
 
 /// A frame with the id under which it is answered.
 pub(super) struct Incoming {
@@ -21,11 +17,18 @@ pub(super) struct Incoming {
 
 /// What a client wants.
 pub(super) enum Command {
-    Authenticate { token: String },
-    Join { session_id: SessionId, after: Option<Cursor> },
-    Leave { session_id: SessionId },
-    Send { session_id: SessionId, message: SendMessage },
-    Typing { session_id: SessionId, is_typing: bool },
+    Authenticate {
+        token: String,
+    },
+    Join {
+        session_id: SessionId,
+        after: Option<Cursor>,
+    },
+    Leave {
+        session_id: SessionId,
+    },
+    /// A command that is the same on every transport.
+    Perform(wire::Command),
 }
 
 #[derive(Deserialize)]
@@ -118,40 +121,50 @@ fn command(event: &str, data: Map<String, Value>) -> Result<Command> {
             Ok(Command::Join { session_id: session(&session_id)?, after })
         }
         "leave_session" => Ok(Command::Leave { session_id: only_session(data)? }),
-        "send_message" => send(data),
-        "typing_start" => Ok(Command::Typing { session_id: only_session(data)?, is_typing: true }),
-        "typing_stop" => Ok(Command::Typing { session_id: only_session(data)?, is_typing: false }),
-        _ => {
-            let known = "authenticate, join_session, leave_session, send_message, typing_start, typing_stop";
-            Err(Error::invalid("event", Code::ValidationInvalidValue, format!("one of {known}")))
-        }
+        "typing_start" => typing(data, true),
+        "typing_stop" => typing(data, false),
+        _ => match wire::Command::read(event, accepted(event, data)) {
+            Some(command) if wire::Command::FRAMES.contains(&event) => {
+                command.map(Command::Perform).map_err(within_data)
+            }
+            Some(_) | None => Err(unknown()),
+        },
     }
 }
 
-fn send(mut data: Map<String, Value>) -> Result<Command> {
-    let id = data.remove("session_id");
-    let fields = id.map(|id| Map::from_iter([("session_id".to_owned(), id)])).unwrap_or_default();
-    let session_id = only_session(fields)?;
-    // Replies are not there yet; clients that name none are welcome.
-    if data.get("reply_to").is_some_and(Value::is_null) {
+fn unknown() -> Error {
+    let known: [&[&str]; 3] =
+        [&["authenticate", "join_session", "leave_session"], wire::Command::FRAMES, &["typing_start", "typing_stop"]];
+    Error::invalid("event", Code::ValidationInvalidValue, format!("one of {}", known.concat().join(", ")))
+}
+
+fn typing(data: Map<String, Value>, is_typing: bool) -> Result<Command> {
+    let session_id = only_session(data)?;
+    Ok(Command::Perform(wire::Command::SetTyping { session_id, typing: wire::SetTyping { is_typing } }))
+}
+
+/// The data that a command takes. Replies are not there yet; clients that name none are welcome.
+fn accepted(event: &str, mut data: Map<String, Value>) -> Map<String, Value> {
+    if event == "send_message" && data.get("reply_to").is_some_and(Value::is_null) {
         data.remove("reply_to");
     }
-    let request: MessageRequest = shaped(data)?;
-    Ok(Command::Send { session_id, message: request.translate(None)? })
+    data
 }
 
 /// Data of one shape. Taken through text once more, so that an error names the field as everywhere else.
 fn shaped<T: DeserializeOwned>(data: Map<String, Value>) -> Result<T> {
     let bytes = serde_json::to_vec(&data).map_err(|_| Error::Internal)?;
-    typed(&bytes).map_err(|error| match error {
-        Error::Invalid(mut fields) => {
-            for field in &mut fields {
-                field.field.insert_str(0, "data.");
-            }
-            Error::Invalid(fields)
+    typed(&bytes).map_err(within_data)
+}
+
+/// The same error of fields that stand in the frame's data.
+fn within_data(mut error: Error) -> Error {
+    if let Error::Invalid(fields) | Error::Malformed(fields) = &mut error {
+        for field in fields {
+            field.field.insert_str(0, "data.");
         }
-        other => other,
-    })
+    }
+    error
 }
 
 fn only_session(data: Map<String, Value>) -> Result<SessionId> {

@@ -11,7 +11,7 @@ use std::{
 use chatcore::{
     Error, Principal, Result,
     chat::{Delivery, Start, Subscription},
-    model::{Cursor, SessionId},
+    model::SessionId,
 };
 use chatcore_http::{
     Known, Options, Socket, UnknownPlace, UserPlace, close, close_code,
@@ -33,8 +33,8 @@ use super::{
     open::Opening,
 };
 use crate::{
+    frame::{Outgoing, encode, encoded},
     state::State,
-    wire::{MessageResponse, Outgoing, encoded, signal_frame},
 };
 
 /// Answers that wait to be written; with more, the socket is not read until it has taken some.
@@ -151,9 +151,7 @@ async fn authenticate(
         timeout(state.sockets.options().authentication_time, first).await.map_err(|_| late)??;
     let admitted = match command {
         Ok(Command::Authenticate { token }) => admit(state, &token).await,
-        Ok(Command::Join { .. } | Command::Leave { .. } | Command::Send { .. } | Command::Typing { .. }) => {
-            Err(Error::AuthRequired)
-        }
+        Ok(Command::Join { .. } | Command::Leave { .. } | Command::Perform(_)) => Err(Error::AuthRequired),
         Err(error) => Err(error),
     };
     let (answer, result) = match admitted {
@@ -227,15 +225,9 @@ async fn perform(state: &State, principal: &Principal, id: Option<Value>, comman
             Ok(Order::Subscribe { id, session_id, subscription })
         }
         Command::Leave { session_id } => Ok(Order::Unsubscribe { id, session_id }),
-        Command::Send { session_id, message } => {
-            let message = state.chat.send(principal, session_id, message).await?;
-            let cursor = Cursor::at(message.seq, message.created_at);
-            let data = json!({ "message": MessageResponse::from(message) });
-            Ok(Order::Write(Outgoing::ack(id, Some(cursor), data)))
-        }
-        Command::Typing { session_id, is_typing } => {
-            state.chat.typing(principal, session_id, is_typing).await?;
-            Ok(Order::Write(Outgoing::ack(id, None, json!({ "session_id": session_id }))))
+        Command::Perform(command) => {
+            let answer = command.perform(&state.chat, principal).await?;
+            Ok(Order::Write(Outgoing::ack(id, answer.cursor(), answer)))
         }
     }
 }
@@ -358,7 +350,7 @@ impl Writer<'_> {
 fn frame_of(delivery: &Delivery) -> Message {
     match delivery {
         Delivery::Event(view) => text(encoded(view)),
-        Delivery::Signal(view) => text(signal_frame(view).encode()),
+        Delivery::Signal(view) => text(encode(&**view)),
     }
 }
 

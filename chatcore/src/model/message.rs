@@ -7,6 +7,7 @@ use super::{Cursor, MessageId, MessageStatus, Profile, Seq, SessionId};
 
 /// Who speaks: a person, an assistant, or the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SpeakerRole {
     /// A person.
@@ -20,6 +21,7 @@ pub enum SpeakerRole {
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MessageType {
     /// Text.
@@ -47,6 +49,7 @@ pub enum Content {
 
 /// Ciphertext with what its reader needs besides the key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EncryptedContent {
     /// The ciphertext, in the clients' own encoding.

@@ -9,6 +9,7 @@ use super::{ListPage, Message, MessagePage, Participant, ParticipantId, Profile,
 
 /// Who may come into a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SessionType {
     /// Only the owner is in it.

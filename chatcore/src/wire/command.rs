@@ -1,0 +1,240 @@
+//! The table of commands: everything that a client can have done by name.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{AddParticipant, ChangeRole, CreateSession, SendMessage, UpdateSession};
+use crate::{
+    chat::Chat,
+    error::{Code, Error, FieldError, Result},
+    identity::Principal,
+    json,
+    model::{Cursor, InvalidId, Message, Participant, SessionDetails, SessionId, UserId},
+};
+
+/// What a command answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The message that was sent or changed.
+    Message(Box<Message>),
+    /// The participant who was added or changed.
+    Participant(Box<Participant>),
+    /// The session that was created or changed.
+    Session(Box<SessionDetails>),
+    /// The session in which it was done.
+    SessionId(SessionId),
+}
+
+impl Answer {
+    /// The position in the session's log to which the answer belongs, where there is one.
+    #[must_use]
+    pub fn cursor(&self) -> Option<Cursor> {
+        match self {
+            Self::Message(message) => Some(message.cursor()),
+            Self::Session(details) => Some(details.summary.cursor),
+            Self::Participant(_) | Self::SessionId(_) => None,
+        }
+    }
+}
+
+/// The input of a command that needs none besides ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Declares the commands: the name of each, `[frame]` where sockets take it as a frame, the ids of the things that it is about, its input, and the use case that it calls.
+macro_rules! commands {
+    (in $chat:ident by $principal:ident: $(
+        $(#[$doc:meta])*
+        $command:ident = $name:literal $([$frame:ident])? ($($id:ident: $of:ty),*) $input:ident: $type:ty => $call:expr;
+    )*) => {
+        /// A command with its input.
+        #[derive(Debug)]
+        pub enum Command {
+            $(
+                $(#[$doc])*
+                $command {
+                    $(
+                        #[doc = concat!("The `", stringify!($id), "` of the command's target.")]
+                        $id: $of,
+                    )*
+                    /// The input.
+                    $input: $type,
+                },
+            )*
+        }
+
+        impl Command {
+            /// The names of all commands. In camel case each is the `operationId` of a REST operation and the name of a GraphQL
+            /// mutation.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The names of the commands that a client can also send as frames over a WebSocket.
+            pub const FRAMES: &'static [&'static str] = &[$($({
+                let _ = stringify!($frame);
+                $name
+            },)?)*];
+
+            /// Reads a command from an object that has its ids beside the fields of its input; `None` where no command has the
+            /// name.
+            ///
+            /// # Errors
+            /// [`Malformed`](Error::Malformed) for an id that cannot be parsed; [`Invalid`](Error::Invalid) for another input
+            /// that is not acceptable. Both name the field.
+            #[must_use]
+            pub fn read(name: &str, data: Map<String, Value>) -> Option<Result<Self>> {
+                let read: fn(Map<String, Value>) -> Result<Self> = match name {
+                    $($name => |data| {
+                        #[allow(unused_mut, reason = "some commands take no id")]
+                        let mut data = data;
+                        $(let $id = target(&mut data, stringify!($id))?;)*
+                        Ok(Self::$command { $($id,)* $input: input(&data)? })
+                    },)*
+                    _ => return None,
+                };
+                Some(read(data))
+            }
+
+            /// The name.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$command { .. } => $name,)*
+                }
+            }
+
+            /// Calls the use case.
+            ///
+            /// # Errors
+            /// Those of the use case.
+            pub async fn perform(self, $chat: &Chat, $principal: &Principal) -> Result<Answer> {
+                match self {
+                    $(Self::$command { $($id,)* $input } => $call,)*
+                }
+            }
+        }
+    };
+}
+
+commands! { in chat by principal:
+    /// Creates a session.
+    CreateSession = "create_session" () session: CreateSession => {
+        let (session, client_id) = session.command(None)?;
+        let created = match client_id {
+            Some(client_id) => chat.create_session_once(principal, &client_id, session).await?,
+            None => chat.create_session(principal, session).await?,
+        };
+        Ok(Answer::Session(Box::new(created)))
+    };
+    /// Changes settings of a session.
+    UpdateSession = "update_session" (session_id: SessionId) changes: UpdateSession => {
+        let updated = chat.update_session(principal, session_id, changes.command()).await?;
+        Ok(Answer::Session(Box::new(updated)))
+    };
+    /// Deletes a session.
+    DeleteSession = "delete_session" (session_id: SessionId) _nothing: Nothing => {
+        chat.delete_session(principal, session_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Makes the caller a participant of a public session.
+    JoinSession = "join_session" (session_id: SessionId) _nothing: Nothing => {
+        Ok(Answer::Participant(Box::new(chat.join(principal, session_id).await?)))
+    };
+    /// Ends the caller's stay in a session.
+    LeaveSession = "leave_session" (session_id: SessionId) _nothing: Nothing => {
+        chat.leave(principal, session_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Adds a user to a session.
+    AddParticipant = "add_participant" (session_id: SessionId) participant: AddParticipant => {
+        let added = chat.add_participant(principal, session_id, participant.command()?).await?;
+        Ok(Answer::Participant(Box::new(added)))
+    };
+    /// Changes the role of a participant.
+    ChangeRole = "change_role" (session_id: SessionId, user_id: UserId) role: ChangeRole => {
+        let changed = chat.change_role(principal, session_id, &user_id, role.role).await?;
+        Ok(Answer::Participant(Box::new(changed)))
+    };
+    /// Removes a participant from a session.
+    RemoveParticipant = "remove_participant" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
+        chat.remove_participant(principal, session_id, &user_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Sends a message.
+    SendMessage = "send_message" [frame] (session_id: SessionId) message: SendMessage => {
+        let sent = chat.send(principal, session_id, message.command(None)?).await?;
+        Ok(Answer::Message(Box::new(sent)))
+    };
+    /// Tells the readers of a session whether the caller types.
+    SetTyping = "set_typing" (session_id: SessionId) typing: SetTyping => {
+        chat.typing(principal, session_id, typing.is_typing).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+}
+
+/// Whether the caller types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetTyping {
+    /// `true` for started, `false` for stopped.
+    pub is_typing: bool,
+}
+
+/// Takes the id of a command's target out of the command's data.
+fn target<T: FromStr<Err = InvalidId>>(data: &mut Map<String, Value>, field: &'static str) -> Result<T> {
+    let Some(value) = data.remove(field) else {
+        return Err(Error::Invalid(vec![FieldError::new(field, Code::ValidationRequiredField, "required")]));
+    };
+    let text = String::deserialize(value)
+        .map_err(|error| Error::invalid(field, Code::ValidationInvalidValue, error.to_string()))?;
+    text.parse().map_err(|error: InvalidId| Error::malformed(field, error.expected))
+}
+
+/// The input of a command. It is read from text once more, so that an error names the field as everywhere else.
+fn input<T: serde::de::DeserializeOwned>(data: &Map<String, Value>) -> Result<T> {
+    json::typed(&serde_json::to_vec(data).map_err(|_| Error::Internal)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(name: &str, data: Value) -> Result<Command> {
+        let Value::Object(data) = data else { panic!("an object") };
+        Command::read(name, data).unwrap()
+    }
+
+    #[test]
+    fn every_command_is_found_by_its_name() {
+        for name in Command::NAMES {
+            assert!(Command::read(name, Map::new()).is_some(), "{name}");
+        }
+        assert!(Command::read("nonsense", Map::new()).is_none());
+        let id = "018f2f5e-7c1a-7abc-8def-0123456789ab";
+        let command = read("send_message", json!({ "session_id": id, "content": "x" })).unwrap();
+        assert_eq!(command.name(), "send_message");
+    }
+
+    #[test]
+    fn an_error_names_the_field() {
+        let id = "018f2f5e-7c1a-7abc-8def-0123456789ab";
+        for (data, field) in [
+            (json!({ "content": "x" }), "session_id"),
+            (json!({ "session_id": 1, "content": "x" }), "session_id"),
+            (json!({ "session_id": "x", "content": "x" }), "session_id"),
+            (json!({ "session_id": id }), "content"),
+            (json!({ "session_id": id, "content": "x", "role": "cat" }), "role"),
+            (json!({ "session_id": id, "content": "x", "color": 1 }), "color"),
+        ] {
+            let error = read("send_message", data.clone()).unwrap_err();
+            assert_eq!(error.fields().first().map(|error| error.field.as_str()), Some(field), "{data}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Events and signals as frames. They are the same in WebSockets, streams of events and pages of events.
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
+use super::{message::MessageData, participant::ParticipantData, session::SessionData};
+use crate::{
+    chat::{EventPage, EventView, SignalView},
+    model::{Cursor, EventKind, Seq, SessionId, Signal, UserId},
+};
+
+/// Declares the events of a group: the name of each on the wire, and the fields of its data with their values. The data of every
+/// event also have `session_id` and `created_at`.
+macro_rules! events {
+    (
+        $(#[$doc:meta])*
+        $data:ident<$life:lifetime> of $event:ident, seen as $view:ident:
+        $($name:literal = $variant:ident $pattern:tt => {
+            $($(#[$attribute:meta])* $field:ident: $type:ty = $value:expr,)*
+        })*
+    ) => {
+        $(#[$doc])*
+        #[derive(::serde::Serialize)]
+        #[serde(untagged)]
+        pub(super) enum $data<$life> {
+            $($variant { $($(#[$attribute])* $field: $type,)* },)*
+        }
+
+        impl<$life> $data<$life> {
+            pub(super) fn of(event: &$life $event, $view: &$life EventView) -> Self {
+                match event {
+                    $($event::$variant $pattern => Self::$variant { $($field: $value,)* },)*
+                }
+            }
+
+            pub(super) const fn name(event: &$event) -> &'static str {
+                match event {
+                    $($event::$variant { .. } => $name,)*
+                }
+            }
+        }
+    };
+}
+pub(super) use events;
+
+/// The name of an event on the wire.
+#[must_use]
+pub const fn event_name(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::Session(event) => SessionData::name(event),
+        EventKind::Participant(event) => ParticipantData::name(event),
+        EventKind::Message(event) => MessageData::name(event),
+        EventKind::Unknown => "unknown",
+    }
+}
+
+/// The name of a signal on the wire.
+#[must_use]
+pub const fn signal_name(signal: &Signal) -> &'static str {
+    match signal {
+        Signal::Typing { .. } => "typing_indicator",
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Group<'a> {
+    Session(SessionData<'a>),
+    Participant(ParticipantData<'a>),
+    Message(MessageData<'a>),
+    Unknown { seq: Seq },
+}
+
+#[derive(Serialize)]
+struct EventData<'a> {
+    #[serde(flatten)]
+    group: Group<'a>,
+    session_id: SessionId,
+    created_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a EventView> for EventData<'a> {
+    fn from(view: &'a EventView) -> Self {
+        let event = &view.event;
+        let group = match &event.kind {
+            EventKind::Session(kind) => Group::Session(SessionData::of(kind, view)),
+            EventKind::Participant(kind) => Group::Participant(ParticipantData::of(kind, view)),
+            EventKind::Message(kind) => Group::Message(MessageData::of(kind, view)),
+            EventKind::Unknown => Group::Unknown { seq: event.seq },
+        };
+        Self { group, session_id: event.session_id, created_at: event.created_at }
+    }
+}
+
+/// The frame of the event: its name, its position, its cursor, and its data. It is the same for every reader.
+impl Serialize for EventView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut frame = serializer.serialize_struct("Event", 4)?;
+        frame.serialize_field("event", event_name(&self.event.kind))?;
+        frame.serialize_field("seq", &self.event.seq)?;
+        frame.serialize_field("cursor", &self.event.cursor())?;
+        frame.serialize_field("data", &EventData::from(self))?;
+        frame.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum SignalData<'a> {
+    Typing { session_id: SessionId, user_id: &'a UserId, username: &'a str, is_typing: bool },
+}
+
+/// The frame of the signal. It has no position.
+impl Serialize for SignalView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let data = match &self.signal {
+            Signal::Typing { session_id, user_id, is_typing } => SignalData::Typing {
+                session_id: *session_id,
+                user_id,
+                username: &self.actor.username,
+                is_typing: *is_typing,
+            },
+        };
+        let mut frame = serializer.serialize_struct("Signal", 2)?;
+        frame.serialize_field("event", signal_name(&self.signal))?;
+        frame.serialize_field("data", &data)?;
+        frame.end()
+    }
+}
+
+impl Serialize for EventPage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { after: _, events, head: Cursor { seq: head, epoch: _ } } = self;
+        let mut page = serializer.serialize_struct("EventPage", 2)?;
+        page.serialize_field("events", events)?;
+        page.serialize_field("head", head)?;
+        page.end()
+    }
+}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+    use crate::{
+        chat::{EventPage, EventView},
+        model::{Cursor, Seq},
+    };
+
+    /// An event, as the WebSocket sends it.
+    #[derive(JsonSchema)]
+    #[schemars(rename = "Event")]
+    #[allow(dead_code, reason = "it only describes what another type serializes")]
+    struct Event {
+        /// What it is; see the WebSocket's frames.
+        event: String,
+        /// Its position in the session's log.
+        seq: Seq,
+        /// The same position with its epoch: what to give as `after` to continue.
+        cursor: Cursor,
+        /// Its content.
+        data: serde_json::Value,
+    }
+
+    /// Part of a session's log, oldest first.
+    #[derive(JsonSchema)]
+    #[schemars(rename = "EventPage")]
+    #[allow(dead_code, reason = "it only describes what another type serializes")]
+    struct Page {
+        /// The events.
+        events: Vec<Event>,
+        /// The position of the log's last event.
+        head: Seq,
+    }
+
+    macro_rules! described_by {
+        ($($shown:ty => $described:ty;)*) => {$(
+            impl JsonSchema for $shown {
+                fn schema_name() -> Cow<'static, str> {
+                    <$described>::schema_name()
+                }
+
+                fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                    <$described>::json_schema(generator)
+                }
+            }
+        )*};
+    }
+
+    described_by! {
+        EventView => Event;
+        EventPage => Page;
+    }
+}

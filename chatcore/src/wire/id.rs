@@ -1,0 +1,30 @@
+//! The schemas of ids: all of them are strings on the wire.
+
+#[cfg(feature = "schema")]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use crate::model::{ClientId, Cursor, MessageId, ParticipantId, SessionId, UserId};
+
+    macro_rules! text {
+        ($($id:ident),*) => {$(
+            impl JsonSchema for $id {
+                fn inline_schema() -> bool {
+                    true
+                }
+
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($id).into()
+                }
+
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    json_schema!({ "type": "string" })
+                }
+            }
+        )*};
+    }
+
+    text!(ClientId, Cursor, MessageId, ParticipantId, SessionId, UserId);
+}

@@ -1,0 +1,187 @@
+//! Messages on the wire.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::event::events;
+use crate::{
+    chat::{self, EventView},
+    error::Result,
+    model::{
+        ClientId, Content, EncryptedContent, Message, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType,
+        Profile, Seq, SessionId, SpeakerRole, UserId,
+    },
+};
+
+/// A message.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Message"))]
+struct MessageView<'a> {
+    id: MessageId,
+    session_id: SessionId,
+    /// The sender.
+    user_id: &'a UserId,
+    username: &'a str,
+    name: &'a str,
+    role: SpeakerRole,
+    message_type: MessageType,
+    /// What was said; `null` after the message was deleted.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    content: &'a Content,
+    /// Its position in the session's log.
+    seq: Seq,
+    /// How many messages the session had with it.
+    number: u64,
+    created_at: DateTime<Utc>,
+    /// 1 for the message as it was sent; each edit and the deletion add 1.
+    revision: u64,
+    /// When the message was last edited; `null` where it was not, or where it was deleted.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    edited_at: Option<DateTime<Utc>>,
+    /// When the message was deleted; `null` where it was not.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    deleted_at: Option<DateTime<Utc>>,
+    /// The user who deleted the message; `null` where it was not deleted.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    deleted_by: Option<&'a UserId>,
+}
+
+impl<'a> From<&'a Message> for MessageView<'a> {
+    fn from(message: &'a Message) -> Self {
+        let Message { id, session_id, seq, number, sender, body, created_at, revision, status } = message;
+        let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = sender;
+        let MessageBody { role, message_type, content } = body;
+        let (edited_at, deleted) = match status {
+            MessageStatus::AsSent => (None, None),
+            MessageStatus::Edited { at } => (Some(*at), None),
+            MessageStatus::Deleted { by, at } => (None, Some((*at, by))),
+        };
+        let (deleted_at, deleted_by) = deleted.unzip();
+        Self {
+            id: *id,
+            session_id: *session_id,
+            user_id,
+            username,
+            name,
+            role: *role,
+            message_type: *message_type,
+            content,
+            seq: *seq,
+            number: *number,
+            created_at: *created_at,
+            revision: *revision,
+            edited_at,
+            deleted_at,
+            deleted_by,
+        }
+    }
+}
+
+shown_as! { Message => MessageView; }
+
+events! {
+    /// Messages and changes of messages.
+    MessageData<'a> of MessageEvent, seen as view:
+
+    "message_received" = Sent { client_id, .. } => {
+        message: Option<Message> = view.message(),
+        client_id: Option<&'a ClientId> = client_id.as_ref(),
+    }
+    "message_edited" = Edited { message, .. } => {
+        seq: Seq = view.event.seq,
+        message_id: MessageId = MessageId { session_id: view.event.session_id, seq: *message },
+        message: Option<Message> = view.message(),
+    }
+    "message_deleted" = Deleted { messages } => {
+        seq: Seq = view.event.seq,
+        messages: Vec<MessageId> = ids(view, messages),
+        deleted_by: &'a UserId = &view.actor.user_id,
+        deleted_at: DateTime<Utc> = view.event.created_at,
+    }
+}
+
+fn ids(view: &EventView, positions: &[Seq]) -> Vec<MessageId> {
+    positions.iter().map(|seq| MessageId { session_id: view.event.session_id, seq: *seq }).collect()
+}
+
+/// What to say.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SendMessage {
+    /// Who speaks; `user` where not given.
+    role: Option<SpeakerRole>,
+    /// What it is; `text` where not given.
+    message_type: Option<MessageType>,
+    /// What: text of 1 to 8,000 characters by default, or ciphertext.
+    content: Said,
+    /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and
+    /// session. The header `Idempotency-Key` means the same.
+    client_id: Option<String>,
+}
+
+impl SendMessage {
+    /// The message. `key` is the client id that stands beside the body, like the header `Idempotency-Key` of HTTP.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name two.
+    pub fn command(self, key: Option<String>) -> Result<chat::SendMessage> {
+        let Self { role, message_type, content: Said(content), client_id } = self;
+        let body =
+            MessageBody { role: role.unwrap_or_default(), message_type: message_type.unwrap_or_default(), content };
+        Ok(chat::SendMessage { body, client_id: super::client_id(client_id, key)? })
+    }
+}
+
+/// Content from a client.
+#[derive(Debug)]
+struct Said(Content);
+
+impl<'de> Deserialize<'de> for Said {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        // Read by hand, so that an error says what is wrong instead of that no variant matched.
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self(Content::Text(text))),
+            object @ Value::Object(_) => EncryptedContent::deserialize(object)
+                .map(|content| Self(Content::Encrypted(content)))
+                .map_err(serde::de::Error::custom),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+                Err(serde::de::Error::custom("expected text or {encrypted_data, iv, key_version}"))
+            }
+        }
+    }
+}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::Said;
+    use crate::model::{Content, EncryptedContent};
+
+    impl JsonSchema for Content {
+        fn schema_name() -> Cow<'static, str> {
+            "Content".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "description": "Text, or ciphertext that the server passes on without reading it.",
+                "anyOf": [generator.subschema_for::<String>(), generator.subschema_for::<EncryptedContent>()],
+            })
+        }
+    }
+
+    impl JsonSchema for Said {
+        fn schema_name() -> Cow<'static, str> {
+            Content::schema_name()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            Content::json_schema(generator)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The vocabulary of the wire: how the chat's data look in JSON, and what clients send.
+//!
+//! REST, WebSockets and streams of events share these forms. What is shown has an implementation of [`Serialize`] here: messages,
+//! participants, sessions, events, signals. What clients send is an owned command: [`SendMessage`], [`CreateSession`], … The
+//! commands refuse fields that they do not know. [`Command`] is the table of the commands that a client can send by name.
+//!
+//! With the feature `schema`, each form has a JSON Schema (`schemars`), in which the comments on its fields are the descriptions.
+//! A field that may be null has `nullable: true` in it.
+
+/// Gives a type of the model the form of a view that borrows from it.
+macro_rules! shown_as {
+    ($($model:ty => $view:ident;)*) => {$(
+        impl ::serde::Serialize for $model {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $view::from(self).serialize(serializer)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl ::schemars::JsonSchema for $model {
+            fn schema_name() -> ::std::borrow::Cow<'static, str> {
+                <$view<'static> as ::schemars::JsonSchema>::schema_name()
+            }
+
+            fn json_schema(generator: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
+                <$view<'static> as ::schemars::JsonSchema>::json_schema(generator)
+            }
+        }
+    )*};
+}
+
+mod command;
+mod event;
+mod id;
+mod message;
+mod participant;
+mod problem;
+mod session;
+
+pub use command::{Answer, Command, Nothing, SetTyping};
+pub use event::{event_name, signal_name};
+pub use message::SendMessage;
+pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
+pub use problem::{ErrorData, Problem};
+pub use session::{CreateSession, UpdateSession};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{
+    error::{Code, Error, Result},
+    model::{ClientId, Profile, UserId},
+};
+
+/// A user in an event.
+#[derive(Debug, Serialize)]
+struct Person<'a> {
+    id: &'a UserId,
+    username: &'a str,
+    display_name: &'a str,
+    avatar_url: Option<&'a str>,
+}
+
+impl<'a> From<&'a Profile> for Person<'a> {
+    fn from(profile: &'a Profile) -> Self {
+        let Profile { user_id, username, name, email: _, picture, updated_at: _ } = profile;
+        Self { id: user_id, username, display_name: name, avatar_url: picture.as_deref() }
+    }
+}
+
+/// The client id of a request: the one in its body, or the one that stands beside the body.
+///
+/// # Errors
+/// [`Error::Invalid`] when it is not valid, or when the two are not the same.
+fn client_id(given: Option<String>, key: Option<String>) -> Result<Option<ClientId>> {
+    let unacceptable = |message: &str| Error::invalid("client_id", Code::ValidationInvalidValue, message);
+    if key.is_some() && given.is_some() && key != given {
+        return Err(unacceptable("the header Idempotency-Key names another one"));
+    }
+    given.or(key).map(ClientId::new).transpose().map_err(|error| unacceptable(error.expected))
+}
+
+/// A field that may be left out but must have a value where it is given: `null` is an error.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

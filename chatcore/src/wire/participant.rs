@@ -1,0 +1,152 @@
+//! Participants on the wire.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Person, event::events};
+use crate::{
+    chat::{self, EventView},
+    error::{Code, Error, Result},
+    model::{Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile, SessionId, UserId},
+};
+
+/// A participant of a session.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Participant"))]
+struct ParticipantView<'a> {
+    /// Names this stay; a user who comes back gets a new one.
+    id: ParticipantId,
+    session_id: SessionId,
+    user_id: &'a UserId,
+    username: &'a str,
+    name: &'a str,
+    /// Only where it was asked for and the caller may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    role: ParticipantRole,
+    is_owner: bool,
+    is_active: bool,
+    /// When they came, the last time.
+    joined_at: DateTime<Utc>,
+    /// When they came the first time.
+    created_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a Participant> for ParticipantView<'a> {
+    fn from(participant: &'a Participant) -> Self {
+        let is_owner = participant.is_owner();
+        let Participant { id, session_id, profile, role, is_active, joined_at, created_at } = participant;
+        let Profile { user_id, username, name, email, picture: _, updated_at: _ } = profile;
+        Self {
+            id: *id,
+            session_id: *session_id,
+            user_id,
+            username,
+            name,
+            email: email.as_deref(),
+            role: *role,
+            is_owner,
+            is_active: *is_active,
+            joined_at: *joined_at,
+            created_at: *created_at,
+        }
+    }
+}
+
+shown_as! { Participant => ParticipantView; }
+
+events! {
+    /// Changes of the participants.
+    ParticipantData<'a> of ParticipantEvent, seen as view:
+
+    "user_joined" = Joined { participant_id, role } => {
+        user: Person<'a> = (&view.actor).into(),
+        participant_id: ParticipantId = *participant_id,
+        role: ParticipantRole = *role,
+        added_by: Option<&'a UserId> = None,
+    }
+    "user_joined" = Added { participant_id, role, .. } => {
+        user: Person<'a> = view.subject.as_ref().unwrap_or(&view.actor).into(),
+        participant_id: ParticipantId = *participant_id,
+        role: ParticipantRole = *role,
+        added_by: Option<&'a UserId> = Some(&view.actor.user_id),
+    }
+    "user_left" = Left {} => {
+        user_id: &'a UserId = &view.actor.user_id,
+    }
+    "participant_removed" = Removed { user_id } => {
+        user_id: &'a UserId = user_id,
+        removed_by: &'a UserId = &view.actor.user_id,
+    }
+    "participant_role_changed" = RoleChanged { user_id, previous, role } => {
+        user_id: &'a UserId = user_id,
+        role: ParticipantRole = *role,
+        previous_role: ParticipantRole = *previous,
+        changed_by: &'a UserId = &view.actor.user_id,
+    }
+}
+
+/// Whom to bring in.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AddParticipant {
+    /// Whom: a user who was seen before.
+    user_id: String,
+    /// As what: `MEMBER` where not given; never `OWNER`.
+    role: Option<ParticipantRole>,
+}
+
+impl AddParticipant {
+    /// The command.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) when the user id is not valid.
+    pub fn command(self) -> Result<chat::AddParticipant> {
+        let Self { user_id, role } = self;
+        // An id in a body is text, as it must be: the request can be parsed.
+        let user_id = UserId::new(user_id)
+            .map_err(|error| Error::invalid("user_id", Code::ValidationInvalidValue, error.expected))?;
+        Ok(chat::AddParticipant { user_id, role })
+    }
+}
+
+/// A new role.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRole {
+    /// The role; never `OWNER`.
+    pub role: ParticipantRole,
+}
+
+/// The answer to joining.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "JoinResponse"))]
+pub struct Joined {
+    /// A sentence that says so.
+    message: &'static str,
+    /// The id of the stay.
+    participant_id: ParticipantId,
+}
+
+impl From<Participant> for Joined {
+    fn from(participant: Participant) -> Self {
+        Self { message: "Successfully joined the chat session", participant_id: participant.id }
+    }
+}
+
+/// The answer to leaving and removing.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Confirmation {
+    /// A sentence that says so.
+    message: &'static str,
+}
+
+impl Confirmation {
+    /// The caller left a session.
+    pub const LEFT: Self = Self { message: "Successfully left the chat session" };
+    /// A participant was removed from a session.
+    pub const REMOVED: Self = Self { message: "Participant removed successfully" };
+}

@@ -1,0 +1,67 @@
+//! Errors on the wire.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// What went wrong, as RFC 9457 has it, with a stable `code`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Problem<'a> {
+    /// A URI reference that names the kind of problem.
+    #[serde(rename = "type")]
+    kind: String,
+    /// A short text, the same for every problem of this kind.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened and what to do.
+    detail: String,
+    /// The stable name of the error.
+    code: &'static str,
+    /// More of it: `fields` for the offending ones, `oldest` and `head` for `RESYNC`.
+    details: Value,
+    /// The request's id, also in `X-Request-Id`.
+    request_id: Cow<'a, str>,
+    /// When it happened.
+    timestamp: DateTime<Utc>,
+}
+
+impl<'a> Problem<'a> {
+    /// The document of an error that a request met at this time.
+    #[must_use]
+    pub fn new(error: &Error, request_id: impl Into<Cow<'a, str>>, timestamp: DateTime<Utc>) -> Self {
+        let code = error.code();
+        Self {
+            kind: format!("urn:chatcore:error:{}", code.as_str()),
+            title: code.title(),
+            status: code.status(),
+            detail: error.to_string(),
+            code: code.as_str(),
+            details: error.details(),
+            request_id: request_id.into(),
+            timestamp,
+        }
+    }
+}
+
+/// The data of an error frame.
+#[derive(Debug, Serialize)]
+pub struct ErrorData {
+    /// The stable name of the error.
+    code: &'static str,
+    /// What happened and what to do.
+    message: String,
+    /// The machine-readable part, as in a [`Problem`].
+    details: Value,
+}
+
+impl From<&Error> for ErrorData {
+    fn from(error: &Error) -> Self {
+        Self { code: error.code().as_str(), message: error.to_string(), details: error.details() }
+    }
+}

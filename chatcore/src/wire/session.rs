@@ -1,0 +1,243 @@
+//! Sessions on the wire.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Person, event::events, present};
+use crate::{
+    chat::{self, EventView, PublicSessionPage},
+    error::Result,
+    model::{
+        ClientId, Cursor, Message, Participant, ParticipantId, Seq, Session, SessionChanges, SessionDetails,
+        SessionEvent, SessionId, SessionSummary, SessionType, UserId,
+    },
+};
+
+/// A session as a list shows it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "SessionSummary"))]
+struct SummaryView<'a> {
+    id: SessionId,
+    title: &'a str,
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    description: Option<&'a str>,
+    session_type: SessionType,
+    max_participants: u32,
+    /// The owner.
+    user_id: &'a UserId,
+    owner_username: &'a str,
+    created_at: DateTime<Utc>,
+    /// When the settings last changed.
+    updated_at: DateTime<Utc>,
+    message_count: u64,
+    participant_count: u32,
+}
+
+impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
+    fn from(summary: &'a SessionSummary) -> Self {
+        let SessionSummary { session, owner, message_count, seq: _, cursor: _ } = summary;
+        let Session {
+            id,
+            title,
+            description,
+            session_type,
+            max_participants,
+            participant_count,
+            owner: user_id,
+            is_active: _,
+            created_at,
+            updated_at,
+            needs: _,
+        } = session;
+        Self {
+            id: *id,
+            title,
+            description: description.as_deref(),
+            session_type: *session_type,
+            max_participants: *max_participants,
+            user_id,
+            owner_username: &owner.username,
+            created_at: *created_at,
+            updated_at: *updated_at,
+            message_count: *message_count,
+            participant_count: *participant_count,
+        }
+    }
+}
+
+/// A session with its first participants and its newest messages.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Session"))]
+struct DetailsView<'a> {
+    id: SessionId,
+    title: &'a str,
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    description: Option<&'a str>,
+    session_type: SessionType,
+    max_participants: u32,
+    /// The owner.
+    user_id: &'a UserId,
+    owner_username: &'a str,
+    is_active: bool,
+    created_at: DateTime<Utc>,
+    /// When the settings last changed.
+    updated_at: DateTime<Utc>,
+    /// The first 50, in the order in which they came. For more: `GET …/participants`, `after` the id of the last one.
+    participants: &'a [Participant],
+    /// The newest 50, oldest of them first.
+    messages: &'a [Message],
+    participant_count: u32,
+    message_count: u64,
+    /// The position of the session's log at which all of this held: subscribe with it as `after` and miss nothing.
+    seq: Seq,
+    /// The same position with its epoch, which `after` takes, too: it is refused when the log no longer has that event.
+    cursor: Cursor,
+}
+
+impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
+    fn from(details: &'a SessionDetails) -> Self {
+        let SessionDetails { summary, participants, messages, seq } = details;
+        let SummaryView {
+            id,
+            title,
+            description,
+            session_type,
+            max_participants,
+            user_id,
+            owner_username,
+            created_at,
+            updated_at,
+            message_count,
+            participant_count,
+        } = summary.into();
+        Self {
+            id,
+            title,
+            description,
+            session_type,
+            max_participants,
+            user_id,
+            owner_username,
+            is_active: summary.session.is_active,
+            created_at,
+            updated_at,
+            participants,
+            messages,
+            participant_count,
+            message_count,
+            seq: *seq,
+            cursor: summary.cursor,
+        }
+    }
+}
+
+/// Sessions that can be joined.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "PublicSessions"))]
+struct PublicView<'a> {
+    /// The page, newest first.
+    sessions: &'a [SessionSummary],
+    /// How many there are in all.
+    total: u64,
+}
+
+impl<'a> From<&'a PublicSessionPage> for PublicView<'a> {
+    fn from(page: &'a PublicSessionPage) -> Self {
+        let PublicSessionPage { sessions, next: _, total } = page;
+        Self { sessions, total: *total }
+    }
+}
+
+shown_as! {
+    SessionSummary => SummaryView;
+    SessionDetails => DetailsView;
+    PublicSessionPage => PublicView;
+}
+
+events! {
+    /// Changes of the session itself.
+    SessionData<'a> of SessionEvent, seen as view:
+
+    "session_created" = Created { session, participant_id } => {
+        title: &'a str = &session.title,
+        description: Option<&'a str> = session.description.as_deref(),
+        session_type: SessionType = session.session_type,
+        max_participants: u32 = session.max_participants,
+        user: Person<'a> = (&view.actor).into(),
+        participant_id: ParticipantId = *participant_id,
+    }
+    "session_updated" = Updated { changes } => {
+        changes: &'a SessionChanges = changes,
+        updated_by: &'a UserId = &view.actor.user_id,
+    }
+    "session_deleted" = Deleted {} => {
+        deleted_by: &'a UserId = &view.actor.user_id,
+    }
+}
+
+/// What a session is made with.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateSession {
+    /// What it is called: 1 to 100 characters.
+    title: String,
+    /// What it is about: at most 500 characters.
+    description: Option<String>,
+    /// Who may come in; `PRIVATE` where not given.
+    session_type: Option<SessionType>,
+    /// How many may be in it, the owner included: 1 to 10,000 by default; 100 where not given.
+    max_participants: Option<u32>,
+    /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
+    /// the caller makes. The header `Idempotency-Key` means the same.
+    client_id: Option<String>,
+}
+
+impl CreateSession {
+    /// The session and the client id. `key` is the client id that stands beside the body, like the header `Idempotency-Key` of
+    /// HTTP.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name two.
+    pub fn command(self, key: Option<String>) -> Result<(chat::CreateSession, Option<ClientId>)> {
+        let Self { title, description, session_type, max_participants, client_id } = self;
+        let session_type = session_type.unwrap_or_default();
+        let session = chat::CreateSession { title, description, session_type, max_participants };
+        Ok((session, super::client_id(client_id, key)?))
+    }
+}
+
+/// New settings; what is left out stays.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UpdateSession {
+    /// The new title: 1 to 100 characters.
+    #[serde(default, deserialize_with = "present")]
+    title: Option<String>,
+    /// The new description, at most 500 characters; `null` takes it away.
+    #[serde(default, deserialize_with = "named")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("nullable" = true)))]
+    description: Option<Option<String>>,
+    /// The new type.
+    #[serde(default, deserialize_with = "present")]
+    session_type: Option<SessionType>,
+    /// The new cap, not below the number of those in the session.
+    #[serde(default, deserialize_with = "present")]
+    max_participants: Option<u32>,
+}
+
+impl UpdateSession {
+    /// The changes.
+    #[must_use]
+    pub fn command(self) -> chat::UpdateSession {
+        let Self { title, description, session_type, max_participants } = self;
+        chat::UpdateSession { title, description, session_type, max_participants }
+    }
+}
+
+/// Keeps "not named" and "named as null" apart: a plain nested option reads both as `None`.
+#[allow(clippy::option_option, reason = "the two levels mean different things")]
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
+}
