@@ -9,7 +9,10 @@
 )]
 
 mod batches;
+mod editing;
 mod errors;
+#[path = "../kit/hooked.rs"]
+mod hooked;
 mod inviting;
 mod joining;
 #[path = "../kit/mod.rs"]

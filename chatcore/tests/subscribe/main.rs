@@ -12,7 +12,11 @@ mod all;
 #[path = "../kit/copied.rs"]
 #[allow(unreachable_pub, reason = "shared with other tests")]
 mod copied;
+mod editing;
 mod endings;
+#[path = "../kit/hooked.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod hooked;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod load;

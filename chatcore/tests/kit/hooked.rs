@@ -1,0 +1,103 @@
+//! A store in whose calls a test takes part.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use chatcore::{
+    ChatStore, MemoryStore, StoreError,
+    model::{Event, SessionId},
+    store::{Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Record, Scan, SessionFacts},
+};
+use futures_util::future::BoxFuture;
+
+/// What happens at a place, one thing each time.
+#[derive(Clone, Default)]
+pub(crate) struct Hook(Arc<Mutex<VecDeque<BoxFuture<'static, ()>>>>);
+
+impl Hook {
+    /// Lets this happen the next time.
+    pub(crate) fn once(&self, happens: impl Future<Output = ()> + Send + 'static) {
+        self.0.lock().unwrap().push_back(Box::pin(happens));
+    }
+
+    /// Whether everything has happened.
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+
+    async fn run(&self) {
+        let happens = self.0.lock().unwrap().pop_front();
+        if let Some(happens) = happens {
+            happens.await;
+        }
+    }
+}
+
+type Remembered = HashMap<(SessionId, Vec<Key>), SessionFacts>;
+
+/// The in-memory store with hooks.
+#[derive(Clone, Default)]
+pub(crate) struct Hooked {
+    store: MemoryStore,
+    /// Before a log is read.
+    pub(crate) before_log: Hook,
+    /// After a log was read, before the caller has it.
+    pub(crate) after_log: Hook,
+    /// Before something is committed.
+    pub(crate) before_commit: Hook,
+    /// Cached facts stay as they were when they were asked for the first time.
+    pub(crate) remembers: Arc<AtomicBool>,
+    remembered: Arc<Mutex<Remembered>>,
+}
+
+impl Hooked {
+    /// The same data without hooks.
+    pub(crate) fn intact(&self) -> MemoryStore {
+        self.store.clone()
+    }
+}
+
+#[async_trait]
+impl ChatStore for Hooked {
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        self.before_commit.run().await;
+        self.store.commit(change).await
+    }
+
+    async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        let facts = self.store.facts(queries, freshness).await?;
+        if freshness == Freshness::Fresh || !self.remembers.load(Ordering::SeqCst) {
+            return Ok(facts);
+        }
+        let mut remembered = self.remembered.lock().unwrap();
+        let first = |(query, facts): (&FactsQuery<'_>, SessionFacts)| {
+            remembered.entry((query.session_id, query.records.to_vec())).or_insert(facts).clone()
+        };
+        Ok(queries.iter().zip(facts).map(first).collect())
+    }
+
+    async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
+        self.before_log.run().await;
+        let found = self.store.log(ranges).await;
+        self.after_log.run().await;
+        found
+    }
+
+    async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.store.records(keys).await
+    }
+
+    async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
+        self.store.scan(scans).await
+    }
+
+    async fn count(&self, prefixes: &[Prefix]) -> Result<Vec<u64>, StoreError> {
+        self.store.count(prefixes).await
+    }
+}
