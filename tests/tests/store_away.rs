@@ -13,7 +13,8 @@ use chatcore::{
     Chat, ChatStore, Limits, MemoryStore, StoreError, async_trait,
     model::Event,
     store::{
-        Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Profiles, Record, Scan, SessionFacts, TypedKey as _,
+        Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Profiles, Record, Scan, SessionFacts,
+        TypedKey as _,
     },
 };
 use chatcore_tests::{Events, Server, Socket, token};

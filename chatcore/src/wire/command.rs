@@ -141,7 +141,7 @@ commands! { in chat by principal:
     };
     /// Makes the caller a participant of a public session.
     JoinSession = "join_session" (session_id: SessionId) _nothing: Nothing => {
-        Ok(Answer::Participant(Box::new(chat.join(principal, session_id).await?)))
+        Ok(Answer::Participant(Box::new(chat.join(principal, session_id).await?.participant)))
     };
     /// Ends the caller's stay in a session.
     LeaveSession = "leave_session" (session_id: SessionId) _nothing: Nothing => {
@@ -150,7 +150,7 @@ commands! { in chat by principal:
     };
     /// Adds a user to a session.
     AddParticipant = "add_participant" (session_id: SessionId) participant: AddParticipant => {
-        let added = chat.add_participant(principal, session_id, participant.command()?).await?;
+        let added = chat.add_participant(principal, session_id, participant.command()?).await?.participant;
         Ok(Answer::Participant(Box::new(added)))
     };
     /// Changes the role of a participant.

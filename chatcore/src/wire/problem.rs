@@ -22,7 +22,7 @@ pub struct Problem<'a> {
     /// What happened and what to do.
     detail: String,
     /// The stable name of the error.
-    code: &'static str,
+    code: &'a str,
     /// More of it: `fields` for the offending ones, `oldest` and `head` for `RESYNC`.
     details: Value,
     /// The request's id, also in `X-Request-Id`.
@@ -34,7 +34,7 @@ pub struct Problem<'a> {
 impl<'a> Problem<'a> {
     /// The document of an error that a request met at this time.
     #[must_use]
-    pub fn new(error: &Error, request_id: impl Into<Cow<'a, str>>, timestamp: DateTime<Utc>) -> Self {
+    pub fn new(error: &'a Error, request_id: impl Into<Cow<'a, str>>, timestamp: DateTime<Utc>) -> Self {
         let code = error.code();
         Self {
             kind: format!("urn:chatcore:error:{}", error.name()),
@@ -51,17 +51,17 @@ impl<'a> Problem<'a> {
 
 /// The data of an error frame.
 #[derive(Debug, Serialize)]
-pub struct ErrorData {
+pub struct ErrorData<'a> {
     /// The stable name of the error.
-    code: &'static str,
+    code: &'a str,
     /// What happened and what to do.
     message: String,
     /// The machine-readable part, as in a [`Problem`].
     details: Value,
 }
 
-impl From<&Error> for ErrorData {
-    fn from(error: &Error) -> Self {
+impl<'a> From<&'a Error> for ErrorData<'a> {
+    fn from(error: &'a Error) -> Self {
         Self { code: error.name(), message: error.to_string(), details: error.details() }
     }
 }

@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn committed(kinds: Vec<EventKind>) -> Hint {
-        let event = |(n, kind)| {
+        let event = |(n, kind): (u64, EventKind)| {
             let created_at = "2026-01-01T00:00:00.123456789Z".parse().unwrap();
             Arc::new(Event {
                 session_id: here(),

@@ -19,7 +19,7 @@ use std::{
 use chatcore::{
     Chat, Code, Principal,
     chat::{CreateSession, SendMessage},
-    model::{ClientId, Event, EventKind, MessageEvent, Message, SessionId, UserId},
+    model::{ClientId, Event, EventKind, Message, MessageEvent, SessionId, UserId},
     store::{ChatStore, FactsQuery, Freshness, LogRange},
 };
 use chatcore_surreal::{ConnectError, Credentials, SurrealOptions, SurrealStore};

@@ -6,12 +6,10 @@ use chatcore::{
     Chat, Clock, Error, JwtAuthenticator, JwtIssuer, Principal,
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
-    model::{
-        ClientId, Event, MessageId, NewEvent, ParticipantRole, Session, SessionId, SessionType, UserId,
-    },
+    model::{ClientId, Event, MessageId, NewEvent, ParticipantRole, Session, SessionId, SessionType, UserId},
     store::{
-        Change, ChatStore, Directory, FactsQuery, Freshness, Json, Key, Listed, LogRange, Memberships, Newest, Participants,
-        Seat, Seats, SessionFacts, Sessions, TypedKey, Value, decode_event, encode_event,
+        Change, ChatStore, Directory, FactsQuery, Freshness, Json, Key, Listed, LogRange, Memberships, Newest,
+        Participants, Seat, Seats, SessionFacts, Sessions, TypedKey, Value, decode_event, encode_event,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -161,8 +159,10 @@ impl Template {
             copy = copy.replace(old, &text(new));
         }
         let Contents { events, session, people } = serde_json::from_str(&copy).unwrap();
-        let at = |((actor, kind), created_at): ((_, String), _)| {
-            NewEvent { actor, created_at, kind: decode_event(&kind).unwrap() }
+        let at = |((actor, kind), created_at): ((_, String), _)| NewEvent {
+            actor,
+            created_at,
+            kind: decode_event(&kind).unwrap(),
         };
         let events = events.into_iter().zip(times).map(at).collect();
         let session: Session = decoded(&Sessions { session: id }, session);
