@@ -6,7 +6,7 @@
 //! | limits | [`Options`], in one place with their defaults |
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
 //! | WebSockets | [`Handshake`], then the open [`Socket`], then [`close`] |
-//! | requests | [`check_head`], [`check_conditions`], [`ClientAddress`], [`bearer`], [`read_body`], [`read_away`] |
+//! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientAddress`], [`bearer`], [`read_body`], [`read_away`] |
 //! | web pages | [`Origins`], [`Cors`] |
 //! | a server | [`serve`] |
 
@@ -34,7 +34,7 @@ pub use close::{close, close_code};
 pub use connection::{Connection, Known};
 pub use cors::Cors;
 pub use drain::read_away;
-pub use head::{check_conditions, check_head};
+pub use head::{check_conditions, check_head, revision_condition};
 pub use options::Options;
 pub use origin::{InvalidOrigin, Origins};
 pub use serve::{ServeOptions, serve};
