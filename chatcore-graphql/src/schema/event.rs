@@ -197,15 +197,15 @@ events! {
     }
 
     /// The actor edited a message.
-    MessageEdited { message_id: MessageId, message: Option<Message> } => {
+    MessageEdited { message_id: MessageId, message: Message } => {
         /// The id of the message.
         async fn message_id(&self) -> ID {
             ID(self.message_id.to_string())
         }
 
-        /// The message as it is now; null where the log no longer has it.
-        async fn message(&self) -> Option<&Message> {
-            self.message.as_ref()
+        /// The message as it is now.
+        async fn message(&self) -> &Message {
+            &self.message
         }
     }
 
@@ -315,13 +315,17 @@ impl SessionEvent {
     ) -> async_graphql::Result<Self> {
         let session_id = view.event.session_id;
         let id = |seq| MessageId { session_id, seq };
+        let shown = |view: &EventView| {
+            let message = view.message().ok_or_else(|| crate::field_error(&chatcore::Error::Internal))?;
+            Ok::<_, async_graphql::Error>(Message { message, loads: loads() })
+        };
         Ok(match event {
             MessageEvent::Sent { body: _, client_id, status: _ } => {
-                let message = view.message().ok_or_else(|| crate::field_error(&chatcore::Error::Internal))?;
-                MessageSent { view, message: Message { message, loads: loads() }, client_id }.into()
+                let message = shown(&view)?;
+                MessageSent { view, message, client_id }.into()
             }
             MessageEvent::Edited { message: seq, revision: _ } => {
-                let message = view.message().map(|message| Message { message, loads: loads() });
+                let message = shown(&view)?;
                 MessageEdited { view, message_id: id(seq), message }.into()
             }
             MessageEvent::Deleted { messages } => {

@@ -7,11 +7,8 @@ use std::sync::{
 
 use chatcore::{
     ChatStore, MemoryStore, StoreError, async_trait,
-    model::{Event, UserId},
-    store::{
-        Change, Committed, FactsQuery, Freshness, LogRange, ParticipantRecord, ParticipantsQuery, ProfileRecord,
-        PublicSessions, SessionFacts, Slice,
-    },
+    model::Event,
+    store::{Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Record, Scan, SessionFacts},
 };
 
 use super::*;
@@ -41,32 +38,16 @@ impl ChatStore for Counting {
         self.store().log(ranges).await
     }
 
-    async fn participants(&self, queries: &[ParticipantsQuery]) -> Result<Vec<Vec<ParticipantRecord>>, StoreError> {
-        self.store().participants(queries).await
+    async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.store().records(keys).await
     }
 
-    async fn sessions_of(
-        &self,
-        user: &UserId,
-        slice: Slice<chatcore::model::SessionId>,
-    ) -> Result<Vec<(chatcore::model::Session, chatcore::store::Head)>, StoreError> {
-        self.store().sessions_of(user, slice).await
+    async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
+        self.store().scan(scans).await
     }
 
-    async fn public_sessions(
-        &self,
-        user: &UserId,
-        slice: Slice<chatcore::model::SessionId>,
-    ) -> Result<PublicSessions, StoreError> {
-        self.store().public_sessions(user, slice).await
-    }
-
-    async fn profiles(&self, users: &[UserId]) -> Result<Vec<Option<ProfileRecord>>, StoreError> {
-        self.store().profiles(users).await
-    }
-
-    async fn put_profile(&self, profile: ProfileRecord) -> Result<bool, StoreError> {
-        self.store().put_profile(profile).await
+    async fn count(&self, prefixes: &[Prefix]) -> Result<Vec<u64>, StoreError> {
+        self.store().count(prefixes).await
     }
 }
 

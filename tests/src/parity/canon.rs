@@ -4,8 +4,8 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, SignalView},
     model::{
-        Content, Event, EventKind, MessageEvent, ParticipantEvent, SessionEvent, Message, MessageId, Participant, ParticipantRole, Profile, SessionChanges,
-        SessionDetails, SessionSummary, Signal,
+        Content, Event, EventKind, Message, MessageEvent, MessageId, MessageStatus, Participant, ParticipantEvent,
+        ParticipantRole, Profile, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal,
     },
 };
 use chrono::{DateTime, SecondsFormat};
@@ -69,27 +69,44 @@ fn content(content: &Content) -> Value {
     serde_json::to_value(content).unwrap()
 }
 
+/// What became of a message, as fields of it.
+fn status(mut message: Value, status: &MessageStatus) -> Value {
+    let (edited_at, deleted_at, deleted_by) = match status {
+        MessageStatus::AsSent => (None, None, None),
+        MessageStatus::Edited { at } => (Some(at), None, None),
+        MessageStatus::Deleted { by, at } => (None, Some(at), Some(by)),
+    };
+    message["edited_at"] = json!(edited_at);
+    message["deleted_at"] = json!(deleted_at);
+    message["deleted_by"] = json!(deleted_by);
+    message
+}
+
 /// A message.
 #[must_use]
 pub fn message(message: &Message) -> Value {
-    let Message { id, session_id, seq, number, sender, body, created_at } = message;
-    json!({
+    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now } = message;
+    let value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
-        "created_at": created_at,
-    })
+        "created_at": created_at, "revision": revision,
+    });
+    status(value, now)
 }
 
 /// The message that an event is, as far as the log alone tells.
 #[must_use]
 pub fn said(event: &Event) -> Value {
-    let EventKind::Message(MessageEvent::Sent { body, client_id: _ }) = &event.kind else { panic!("{event:?}") };
+    let EventKind::Message(MessageEvent::Sent { body, client_id: _, status: now }) = &event.kind else {
+        panic!("{event:?}")
+    };
     let id = MessageId { session_id: event.session_id, seq: event.seq };
-    tidy(json!({
+    let value = json!({
         "id": id, "session_id": event.session_id, "seq": event.seq, "number": event.number,
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
-        "content": content(&body.content), "created_at": event.created_at,
-    }))
+        "content": content(&body.content), "created_at": event.created_at, "revision": event.revision,
+    });
+    tidy(status(value, now))
 }
 
 /// A participant.
@@ -154,7 +171,9 @@ pub fn bare_event(event: &Event) -> Value {
             "session_type": session.session_type, "max_participants": session.max_participants,
             "participant_id": participant_id,
         }),
-        EventKind::Session(SessionEvent::Updated { changes: new }) => json!({ "kind": "SessionUpdated", "changes": changes(new) }),
+        EventKind::Session(SessionEvent::Updated { changes: new }) => {
+            json!({ "kind": "SessionUpdated", "changes": changes(new) })
+        }
         EventKind::Session(SessionEvent::Deleted) => json!({ "kind": "SessionDeleted" }),
         EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
             json!({ "kind": "ParticipantJoined", "participant_id": participant_id, "role": role })
@@ -167,9 +186,17 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Participant(ParticipantEvent::RoleChanged { user_id: _, previous, role }) => {
             json!({ "kind": "ParticipantRoleChanged", "previous_role": previous, "role": role })
         }
-        EventKind::Message(MessageEvent::Sent { body: _, client_id }) => {
+        EventKind::Message(MessageEvent::Sent { body: _, client_id, status: _ }) => {
             json!({ "kind": "MessageSent", "message": said(event), "client_id": client_id })
         }
+        EventKind::Message(MessageEvent::Edited { message, revision: _ }) => {
+            json!({ "kind": "MessageEdited", "message_id": message_id(event, *message) })
+        }
+        EventKind::Message(MessageEvent::Deleted { messages }) => {
+            let messages: Vec<MessageId> = messages.iter().map(|seq| message_id(event, *seq)).collect();
+            json!({ "kind": "MessageDeleted", "messages": messages })
+        }
+        EventKind::Unknown => json!({ "kind": "UnknownEvent" }),
     };
     value["session_id"] = json!(event.session_id);
     value["seq"] = json!(event.seq);
@@ -180,6 +207,10 @@ pub fn bare_event(event: &Event) -> Value {
         value["user"] = json!({ "id": subject });
     }
     tidy(value)
+}
+
+fn message_id(event: &Event, seq: u64) -> MessageId {
+    MessageId { session_id: event.session_id, seq }
 }
 
 /// A signal.
@@ -218,7 +249,8 @@ pub mod wire {
         tidy(json!({
             "id": body["id"], "session_id": body["session_id"], "seq": body["seq"], "number": body["number"],
             "sender": sender, "role": body["role"], "message_type": body["message_type"], "content": body["content"],
-            "created_at": body["created_at"],
+            "created_at": body["created_at"], "revision": body["revision"], "edited_at": body["edited_at"],
+            "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"],
         }))
     }
 
@@ -313,6 +345,14 @@ pub mod wire {
                 let actor = message["sender"].clone();
                 json!({ "kind": "MessageSent", "message": message, "client_id": data["client_id"], "actor": actor })
             }
+            "message_edited" => {
+                let message = message(&data["message"]);
+                let actor = message["sender"].clone();
+                json!({ "kind": "MessageEdited", "message_id": data["message_id"], "message": message, "actor": actor })
+            }
+            "message_deleted" => json!({
+                "kind": "MessageDeleted", "messages": data["messages"], "actor": only(&data["deleted_by"]),
+            }),
             "typing_indicator" => {
                 let user = json!({ "id": data["user_id"], "?username": data["username"] });
                 return json!({

@@ -25,7 +25,7 @@ const USER: &str = "{ id username name picture email }";
 fn message_fields() -> String {
     format!(
         "{{ id sessionId seq number sender {USER} role messageType content \
-         encryptedContent {{ encryptedData iv keyVersion }} createdAt }}"
+         encryptedContent {{ encryptedData iv keyVersion }} createdAt revision editedAt deletedAt deletedBy }}"
     )
 }
 
@@ -78,7 +78,9 @@ fn event_fields() -> String {
          ... on ParticipantAdded {{ user {USER} participantId role }} \
          ... on ParticipantRemoved {{ user {USER} }} \
          ... on ParticipantRoleChanged {{ user {USER} previousRole role }} \
-         ... on MessageSent {{ message {} clientId }}",
+         ... on MessageSent {{ message {} clientId }} ... on MessageEdited {{ messageId message {} }} \
+         ... on MessageDeleted {{ messages }}",
+        message_fields(),
         message_fields()
     )
 }
@@ -460,7 +462,8 @@ fn message(node: &Value) -> Value {
     json!({
         "id": node["id"], "session_id": node["sessionId"], "seq": node["seq"], "number": node["number"],
         "sender": person(&node["sender"]), "role": lower(&node["role"]), "message_type": lower(&node["messageType"]),
-        "content": content, "created_at": node["createdAt"],
+        "content": content, "created_at": node["createdAt"], "revision": node["revision"],
+        "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
     })
 }
 
@@ -509,6 +512,8 @@ fn event(node: &Value) -> Value {
             "user": person(&node["user"]), "previous_role": node["previousRole"], "role": node["role"],
         }),
         "MessageSent" => json!({ "message": message(&node["message"]), "client_id": node["clientId"] }),
+        "MessageEdited" => json!({ "message_id": node["messageId"], "message": message(&node["message"]) }),
+        "MessageDeleted" => json!({ "messages": node["messages"] }),
         other => panic!("an event `{other}`: {node}"),
     };
     value["kind"] = json!(kind);

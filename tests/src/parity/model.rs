@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chatcore::{
-    model::{Event, EventKind, MessageEvent, ParticipantEvent, SessionEvent, Standing, UserId},
+    model::{Event, EventKind, ParticipantEvent, SessionEvent, Standing, UserId},
     store::SessionFacts,
 };
 use serde_json::{Value, json};
@@ -155,14 +155,15 @@ fn id(person: &Value) -> String {
 pub fn stay(event: &Event) -> Option<String> {
     match &event.kind {
         EventKind::Session(SessionEvent::Created { participant_id, .. })
-        | EventKind::Participant(ParticipantEvent::Joined { participant_id, .. })
-        | EventKind::Participant(ParticipantEvent::Added { participant_id, .. }) => Some(participant_id.to_string()),
-        EventKind::Session(SessionEvent::Updated { .. })
-        | EventKind::Session(SessionEvent::Deleted)
-        | EventKind::Participant(ParticipantEvent::Left)
-        | EventKind::Participant(ParticipantEvent::Removed { .. })
-        | EventKind::Participant(ParticipantEvent::RoleChanged { .. })
-        | EventKind::Message(MessageEvent::Sent { .. }) => None,
+        | EventKind::Participant(
+            ParticipantEvent::Joined { participant_id, .. } | ParticipantEvent::Added { participant_id, .. },
+        ) => Some(participant_id.to_string()),
+        EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
+        | EventKind::Participant(
+            ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
+        )
+        | EventKind::Message(_)
+        | EventKind::Unknown => None,
     }
 }
 
