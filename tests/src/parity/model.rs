@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chatcore::{
-    model::{Event, EventKind, ParticipantEvent, SessionEvent, Standing, UserId},
+    model::{Event, EventKind, MessageId, ParticipantEvent, SessionEvent, Standing, UserId},
     store::SessionFacts,
 };
 use serde_json::{Value, json};
@@ -111,6 +111,29 @@ impl Model {
             "MessageSent" => {
                 self.messages.insert(seq, event["message"].clone());
             }
+            "MessageEdited" => {
+                let edited = position(&event["message_id"])?;
+                if !self.messages.contains_key(&edited) {
+                    return Err(format!("an edit of no message: {edited}"));
+                }
+                self.messages.insert(edited, event["message"].clone());
+            }
+            "MessageDeleted" => {
+                for id in event["messages"].as_array().ok_or("no messages")? {
+                    let message = self.messages.get_mut(&position(id)?).ok_or("a deletion of no message")?;
+                    let revision = message["revision"].as_u64().ok_or("no revision")?;
+                    let gone = [
+                        ("content", Value::Null),
+                        ("revision", json!(revision + 1)),
+                        ("edited_at", Value::Null),
+                        ("deleted_at", at.clone()),
+                        ("deleted_by", json!(actor)),
+                    ];
+                    for (name, value) in gone {
+                        message[name] = value;
+                    }
+                }
+            }
             other => return Err(format!("an event `{other}`")),
         }
         Ok(())
@@ -144,6 +167,11 @@ impl Model {
         self.count(-1);
         Ok(())
     }
+}
+
+fn position(id: &Value) -> Result<u64, String> {
+    let id: MessageId = id.as_str().unwrap_or_default().parse().map_err(|error| format!("{id}: {error}"))?;
+    Ok(id.seq)
 }
 
 fn id(person: &Value) -> String {
