@@ -98,9 +98,64 @@ pub fn check_conditions(request: &Request) -> Result<()> {
     if fails { Err(Error::Refused { code: Code::PreconditionFailed, detail }) } else { Ok(()) }
 }
 
+/// Checks the preconditions of a change of something whose entity tag is the number of its revision. Gives the revision that
+/// `If-Match` names; `None` where any is right. Whether the revision is the current one is for the change to check, since it must be
+/// checked and changed at once. Call it after authentication and before any change.
+///
+/// # Errors
+/// [`Malformed`](Error::Malformed) for an `If-Match` that is no entity tag, or has more than one; [`Refused`](Error::Refused) with
+/// `PRECONDITION_FAILED` for a tag that no revision has, and for `If-None-Match`.
+pub fn revision_condition(request: &Request) -> Result<Option<u64>> {
+    let failed = |detail| Err(Error::Refused { code: Code::PreconditionFailed, detail });
+    if list(request, &header::IF_NONE_MATCH).next().is_some() {
+        return failed("a change cannot depend on If-None-Match; use If-Match");
+    }
+    let mut tags = list(request, &header::IF_MATCH);
+    let (tag, None) = (tags.next(), tags.next()) else {
+        return Err(Error::malformed("If-Match", "name one revision"));
+    };
+    let Some(tag) = tag.filter(|tag| *tag != "*") else { return Ok(None) };
+    let (is_weak, quoted) = tag.strip_prefix("W/").map_or((false, tag), |quoted| (true, quoted));
+    let inner = quoted.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    let Some(inner) = inner.filter(|inner| !inner.contains('"')) else {
+        return Err(Error::malformed("If-Match", "a revision in double quotes, or *"));
+    };
+    // Weak tags never match here (RFC 9110, section 13.1.1), and there is one spelling of a number.
+    match inner.parse::<u64>() {
+        Ok(revision) if !is_weak && revision.to_string() == inner => Ok(Some(revision)),
+        Ok(_) | Err(_) => failed("no revision has this entity tag"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_host;
+    use poem::{Request, http::Method};
+
+    use super::{is_host, revision_condition};
+
+    fn conditioned(name: &str, values: &[&str]) -> chatcore::Result<Option<u64>> {
+        let request = Request::builder().method(Method::PUT);
+        revision_condition(&values.iter().fold(request, |request, value| request.header(name, *value)).finish())
+    }
+
+    #[test]
+    fn an_entity_tag_names_a_revision() {
+        assert_eq!(conditioned("If-Match", &[]), Ok(None));
+        assert_eq!(conditioned("If-Match", &["*"]), Ok(None));
+        assert_eq!(conditioned("If-Match", &["\"1\""]), Ok(Some(1)));
+        assert_eq!(conditioned("If-Match", &[" \"12\" "]), Ok(Some(12)));
+        let status = |name, values: &[&str]| conditioned(name, values).map_err(|error| error.code().status());
+        for bad in ["1", "\"1", "1\"", "\"", "W/1", "\"1\"\"2\"", "\"1\", \"2\"", "*, \"1\""] {
+            assert_eq!(status("If-Match", &[bad]), Err(400), "{bad}");
+        }
+        assert_eq!(status("If-Match", &["\"1\"", "\"2\""]), Err(400));
+        for other in ["\"x\"", "\"\"", "W/\"1\"", "\"01\"", "\"+1\"", "\"-1\"", "\"18446744073709551616\""] {
+            assert_eq!(status("If-Match", &[other]), Err(412), "{other}");
+        }
+        for tag in ["*", "\"1\""] {
+            assert_eq!(status("If-None-Match", &[tag]), Err(412), "{tag}");
+        }
+    }
 
     #[test]
     fn hosts() {

@@ -6,7 +6,7 @@
 //! | limits | [`Options`], in one place with their defaults |
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
 //! | WebSockets | [`Handshake`], then the open [`Socket`], then [`close`] |
-//! | requests | [`check_head`], [`check_conditions`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_away`] |
+//! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_away`] |
 //! | any web framework | [`bearer_token`], [`error_headers`]: all that there is without the feature `poem` |
 //! | web pages | [`Origins`], [`Cors`] |
 //! | a server | [`serve`] |
@@ -62,7 +62,7 @@ pub use cors::Cors;
 pub use drain::read_away;
 pub use error::error_headers;
 #[cfg(feature = "poem")]
-pub use head::{check_conditions, check_head};
+pub use head::{check_conditions, check_head, revision_condition};
 #[cfg(feature = "poem")]
 pub use options::Options;
 #[cfg(feature = "poem")]

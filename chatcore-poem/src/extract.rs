@@ -5,9 +5,9 @@ use std::{borrow::Cow, str::FromStr};
 use bytes::Bytes;
 use chatcore::{
     Code, Error, Principal, json,
-    model::{Bound, Cursor, InvalidId, ParticipantId, SessionId, UserId},
+    model::{Bound, Cursor, InvalidId, MessageId, ParticipantId, SessionId, UserId},
 };
-use chatcore_http::{caller, caller_or_query, check_conditions, read_body};
+use chatcore_http::{caller, caller_or_query, check_conditions, read_body, revision_condition};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -85,6 +85,34 @@ impl<'a> ApiExtractor<'a> for Caller {
         check_conditions(request).map_err(ApiError)?;
         check_query(request).map_err(ApiError)?;
         Ok(Self(principal))
+    }
+}
+
+/// A [`Caller`] who changes something that has a revision, with the revision that the change depends on.
+pub(crate) struct Editor {
+    pub(crate) principal: Principal,
+    pub(crate) revision: Option<u64>,
+}
+
+impl<'a> ApiExtractor<'a> for Editor {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Caller::register(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        Caller::security_schemes()
+    }
+
+    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        let principal = State::of(request).map_err(ApiError)?.principal(request).await.map_err(ApiError)?;
+        let revision = revision_condition(request).map_err(ApiError)?;
+        check_query(request).map_err(ApiError)?;
+        Ok(Self { principal, revision })
     }
 }
 
@@ -215,6 +243,11 @@ text_param!(
     MetaSchema::new_with_format("string", "uuid")
 );
 text_param!(
+    /// A message's id in a path.
+    MessageParam(MessageId),
+    MetaSchema::new("string")
+);
+text_param!(
     /// A participant's id in a query.
     ParticipantParam(ParticipantId),
     MetaSchema::new_with_format("string", "uuid")
@@ -252,6 +285,20 @@ impl CursorParam {
 impl SessionParam {
     fn parse(text: &str) -> Result<Self, String> {
         SessionId::from_str(text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl MessageParam {
+    fn parse(text: &str) -> Result<Self, String> {
+        MessageId::from_str(text).map(Self).map_err(|error| error.to_string())
+    }
+
+    /// The id, where it belongs to the session in the same path.
+    ///
+    /// # Errors
+    /// [`MessageNotFound`](Error::MessageNotFound), as for each message that is not in the session.
+    pub(crate) fn within(&self, SessionParam(session_id): &SessionParam) -> Result<MessageId, Error> {
+        if self.0.session_id == *session_id { Ok(self.0) } else { Err(Error::MessageNotFound) }
     }
 }
 

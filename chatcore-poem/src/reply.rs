@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, marker::PhantomData};
 
-use chatcore::{Error, chat::EventPage, wire::Problem};
+use chatcore::{Error, chat::EventPage, model::Message, wire::Problem};
 use poem::{
     IntoResponse, Response,
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, LINK, VARY},
+        header::{CACHE_CONTROL, ETAG, LINK, VARY},
     },
     web::sse::SSE,
 };
@@ -221,6 +221,38 @@ impl<T: JsonSchema + Serialize> ApiResponse for Paged<T> {
 
     fn register(registry: &mut Registry) {
         Shape::<T>::register(registry);
+    }
+}
+
+/// A success with a message, and the entity tag of its revision.
+pub(crate) struct Tagged<const STATUS: u16 = 200>(Reply<Message, STATUS>);
+
+impl<const STATUS: u16> Tagged<STATUS> {
+    pub(crate) fn new(message: Message) -> Self {
+        let tag = HeaderValue::try_from(format!("\"{}\"", message.revision));
+        let mut reply = Reply::new(message);
+        reply.headers.extend(tag.ok().map(|tag| (ETAG, tag)));
+        Self(reply)
+    }
+}
+
+impl<const STATUS: u16> IntoResponse for Tagged<STATUS> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl<const STATUS: u16> ApiResponse for Tagged<STATUS> {
+    fn meta() -> MetaResponses {
+        let mut meta = Reply::<Message, STATUS>::meta();
+        for response in &mut meta.responses {
+            response.headers.push(header::<String>("ETag", "The revision in double quotes, for If-Match"));
+        }
+        meta
+    }
+
+    fn register(registry: &mut Registry) {
+        Reply::<Message, STATUS>::register(registry);
     }
 }
 

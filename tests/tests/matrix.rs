@@ -2,7 +2,10 @@
 //! the engine's, and what is denied changes nothing.
 #![allow(missing_docs, reason = "tests")]
 
+use std::collections::HashMap;
+
 use chatcore::{
+    Code,
     model::{ParticipantRole, SessionType, Standing},
     permission::{Action, Denial, Facts, SessionState, decide},
 };
@@ -15,6 +18,8 @@ struct Room<'a> {
     server: &'a Server,
     id: String,
     session_type: SessionType,
+    /// The ids of one message of each user who was ever in it, by user.
+    messages: HashMap<&'static str, String>,
 }
 
 const CAP: u32 = 20;
@@ -45,15 +50,22 @@ impl<'a> Room<'a> {
         let body = json!({ "title": "x", "session_type": "INVITE_ONLY", "max_participants": CAP });
         let id = owner.post("/sessions", body).await.expect(201)["id"].as_str().unwrap().to_owned();
         let path = format!("/sessions/{id}");
-        for user in others(session_type) {
-            let Standing::Active(role) = standing(user) else { unreachable!() };
-            let body = json!({ "user_id": user, "role": role });
-            owner.post(&format!("{path}/invite"), body).await.expect(201);
+        let mut messages = HashMap::new();
+        let say = async |user: &str| {
+            let sent = server.client(user).await.post(&format!("{path}/messages"), json!({ "content": "x" })).await;
+            sent.expect(201)["id"].as_str().unwrap().to_owned()
+        };
+        messages.insert("owner", say("owner").await);
+        for user in others(session_type).iter().copied().chain(["former"]) {
+            owner.post(&format!("{path}/invite"), json!({ "user_id": user })).await.expect(201);
+            messages.insert(user, say(user).await);
+            if let Standing::Active(role @ (ParticipantRole::Admin | ParticipantRole::Viewer)) = standing(user) {
+                owner.put(&format!("{path}/participants/{user}/role"), json!({ "role": role })).await.expect(200);
+            }
         }
-        owner.post(&format!("{path}/invite"), json!({ "user_id": "former" })).await.expect(201);
         owner.delete(&format!("{path}/participants/former")).await.expect(200);
         owner.put(&path, json!({ "session_type": session_type })).await.expect(200);
-        Self { server, id, session_type }
+        Self { server, id, session_type, messages }
     }
 
     fn facts(&self, actor: &str, target: Option<&str>) -> Facts {
@@ -67,12 +79,24 @@ impl<'a> Room<'a> {
         self.server.client("owner").await.get(&format!("/sessions/{}", self.id)).await.expect(200)
     }
 
+    /// The path of the message of a user, or of the owner where the user has none.
+    fn message(&self, user: &str) -> String {
+        format!("/messages/{}", self.messages.get(user).unwrap_or(&self.messages["owner"]))
+    }
+
     /// The same over REST.
-    async fn act(&self, client: &Client, action: Action, target: Option<&str>) -> Reply {
+    async fn act(&self, client: &Client, actor: &str, action: Action, target: Option<&str>) -> Reply {
+        let another = if actor == "owner" { "former" } else { "owner" };
+        let edit = json!({ "content": "edited" });
         let target = target.unwrap_or_default();
         let (method, path, body) = match action {
             Action::View => (Method::GET, String::new(), Value::Null),
             Action::Send => (Method::POST, "/messages".into(), json!({ "content": "x" })),
+            Action::EditMessage { own: true } => (Method::PUT, self.message(actor), edit),
+            Action::EditMessage { own: false } => (Method::PUT, self.message(another), edit),
+            Action::DeleteOwnMessage => (Method::DELETE, self.message(actor), Value::Null),
+            Action::DeleteMessage => (Method::DELETE, self.message(another), Value::Null),
+            Action::ViewRevisions => (Method::GET, self.message(another) + "/revisions", Value::Null),
             Action::Update { session_type, max_participants } => {
                 let mut body = json!({ "title": "changed" });
                 if let Some(session_type) = session_type {
@@ -106,6 +130,11 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
     let mut cells = vec![
         (Action::View, None),
         (Action::Send, None),
+        (Action::EditMessage { own: true }, None),
+        (Action::EditMessage { own: false }, None),
+        (Action::DeleteOwnMessage, None),
+        (Action::DeleteMessage, None),
+        (Action::ViewRevisions, None),
         (Action::Update { session_type: None, max_participants: None }, None),
         (Action::Update { session_type: Some(SessionType::Private), max_participants: None }, None),
         (Action::Update { session_type: None, max_participants: Some(1) }, None),
@@ -144,7 +173,7 @@ on_every_store! {
                     if target.is_some_and(|target| !in_room(session_type, target)) {
                         continue;
                     }
-                    let reply = room.act(&client, action, target).await;
+                    let reply = room.act(&client, actor, action, target).await;
                     let cell = format!("{session_type} {actor} {action:?} {target:?}");
                     match decide(&room.facts(actor, target), action) {
                         Ok(()) => {
@@ -156,7 +185,16 @@ on_every_store! {
                             before = room.snapshot().await;
                         }
                         Err(denial) => {
-                            let code = denial.code();
+                            // A message's id must not tell whether there is such a session.
+                            let is_of_message = matches!(
+                                action,
+                                Action::EditMessage { .. }
+                                    | Action::DeleteOwnMessage
+                                    | Action::DeleteMessage
+                                    | Action::ViewRevisions
+                            );
+                            let is_hidden = is_of_message && denial == Denial::Hidden;
+                            let code = if is_hidden { Code::MessageNotFound } else { denial.code() };
                             assert_eq!(reply.body["code"], code.as_str(), "{cell}");
                             assert_eq!(reply.status, code.status(), "{cell}");
                             assert_eq!(room.snapshot().await, before, "{cell}");

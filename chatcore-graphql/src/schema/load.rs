@@ -16,8 +16,8 @@ use chatcore::{
     Chat, Error, Principal, Result,
     chat::{MessagesOf, ParticipantsOf},
     model::{
-        ListPage, Message, MessageId, MessagePage, Participant, ParticipantId, SessionDetails, SessionId,
-        SessionSummary,
+        ListPage, Message, MessageId, MessagePage, MessageRevision, Participant, ParticipantId, SessionDetails,
+        SessionId, SessionSummary,
     },
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -50,6 +50,7 @@ pub(super) struct Loads {
     messages: Batches<MessagesOf, MessagePage>,
     participants: Batches<ParticipantsOf, ListPage<Participant, ParticipantId>>,
     each_message: Batches<MessageId, Message>,
+    revisions: Batches<MessageId, Vec<MessageRevision>>,
 }
 
 impl fmt::Debug for Loads {
@@ -67,6 +68,7 @@ impl Loads {
             messages: Batches::default(),
             participants: Batches::default(),
             each_message: Batches::default(),
+            revisions: Batches::default(),
         }
     }
 
@@ -86,6 +88,22 @@ impl Loads {
         let read: Read<_, _> =
             |reads, ids| async move { reads.chat.messages_by_id(&reads.principal, &ids).await }.boxed();
         self.each_message.load(&self.reads, id, read).await
+    }
+
+    /// What a message said before. Each message is a use of its own, since the store is asked for each.
+    pub(super) async fn revisions(&self, id: MessageId) -> Result<Vec<MessageRevision>> {
+        let read: Read<_, _> = |reads, ids| {
+            async move {
+                reads.admit("revisions", ids.iter().copied()).await?;
+                let mut found = Vec::with_capacity(ids.len());
+                for id in ids {
+                    found.push(reads.chat.message_revisions(&reads.principal, id).await);
+                }
+                Ok(found)
+            }
+            .boxed()
+        };
+        self.revisions.load(&self.reads, id, read).await
     }
 
     pub(super) async fn messages(&self, asked: MessagesOf) -> Result<MessagePage> {

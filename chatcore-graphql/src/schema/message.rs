@@ -51,6 +51,52 @@ pub(super) struct EncryptedContent {
     pub(super) key_version: u32,
 }
 
+/// What a message said before an edit.
+#[derive(Debug, Clone)]
+pub(super) struct MessageRevision(model::MessageRevision);
+
+/// What a message said before an edit.
+#[Object]
+impl MessageRevision {
+    /// The revision of the message with this content: 1 for the message as it was sent.
+    async fn revision(&self) -> Long {
+        Long(self.0.revision)
+    }
+
+    /// The text; null where it is encrypted.
+    #[graphql(complexity = 40)]
+    async fn content(&self) -> Option<&str> {
+        text(&self.0.body.content)
+    }
+
+    /// The ciphertext; null where the content is text.
+    #[graphql(complexity = "child_complexity + 40")]
+    async fn encrypted_content(&self) -> Option<EncryptedContent> {
+        ciphertext(&self.0.body.content)
+    }
+
+    /// When the message began to have this content.
+    async fn since(&self) -> DateTime {
+        DateTime(self.0.since)
+    }
+}
+
+const fn text(content: &Content) -> Option<&str> {
+    match content {
+        Content::Text(text) => Some(text.as_str()),
+        Content::Encrypted(_) | Content::Deleted => None,
+    }
+}
+
+fn ciphertext(content: &Content) -> Option<EncryptedContent> {
+    match content {
+        Content::Text(_) | Content::Deleted => None,
+        Content::Encrypted(model::EncryptedContent { encrypted_data, iv, key_version }) => {
+            Some(EncryptedContent { encrypted_data: encrypted_data.clone(), iv: iv.clone(), key_version: *key_version })
+        }
+    }
+}
+
 /// A message, with what its session can be loaded by.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
@@ -105,23 +151,13 @@ impl Message {
     /// The text; null where the message is encrypted, or was deleted.
     #[graphql(complexity = 40)]
     async fn content(&self) -> Option<&str> {
-        match &self.message.body.content {
-            Content::Text(text) => Some(text),
-            Content::Encrypted(_) | Content::Deleted => None,
-        }
+        text(&self.message.body.content)
     }
 
     /// The ciphertext; null where the message is text, or was deleted.
     #[graphql(complexity = "child_complexity + 40")]
     async fn encrypted_content(&self) -> Option<EncryptedContent> {
-        match &self.message.body.content {
-            Content::Text(_) | Content::Deleted => None,
-            Content::Encrypted(model::EncryptedContent { encrypted_data, iv, key_version }) => Some(EncryptedContent {
-                encrypted_data: encrypted_data.clone(),
-                iv: iv.clone(),
-                key_version: *key_version,
-            }),
-        }
+        ciphertext(&self.message.body.content)
     }
 
     /// When it was sent.
@@ -132,6 +168,13 @@ impl Message {
     /// 1 for the message as it was sent; each edit and the deletion add 1.
     async fn revision(&self) -> Long {
         Long(self.message.revision)
+    }
+
+    /// What the message said before, oldest first, without what it says now. For owners and admins; null with an error for others.
+    #[graphql(complexity = "10 * child_complexity + 40")]
+    async fn revisions(&self) -> async_graphql::Result<Option<Vec<MessageRevision>>> {
+        let found = self.loads.revisions(self.message.id).await.or_field_error()?;
+        Ok(Some(found.into_iter().map(MessageRevision).collect()))
     }
 
     /// When the message was last edited; null where it was not, or where it was deleted.

@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
 use chatcore::{
     Code, Error, Result,
-    model::{SessionId, UserId},
+    model::{MessageId, SessionId, UserId},
 };
 use chrono::{SecondsFormat, Utc};
 
@@ -60,6 +60,11 @@ impl ScalarType for DateTime {
 /// A session's id, which is written like an address: one that cannot be parsed is malformed.
 pub(super) fn session_id(id: &ID) -> Result<SessionId> {
     id.parse().map_err(|_| Error::malformed("session_id", "a session's id is a UUID"))
+}
+
+/// A message's id, which is an address, too.
+pub(super) fn message_id(id: &ID) -> Result<MessageId> {
+    id.parse().map_err(|_| Error::malformed("message_id", "an id as the server gave it out"))
 }
 
 /// A user's id where it is an address.

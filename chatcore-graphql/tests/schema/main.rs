@@ -10,6 +10,7 @@
 
 mod answers;
 mod batches;
+mod editing;
 mod limits;
 mod roots;
 mod shapes;

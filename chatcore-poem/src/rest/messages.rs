@@ -2,8 +2,8 @@
 
 use chatcore::{
     Code, Error, Result,
-    model::{InvalidId, Message, MessageWindow},
-    wire::SendMessage,
+    model::{InvalidId, Message, MessageRevision, MessageWindow},
+    wire::{EditMessage, SendMessage},
 };
 use poem::Request;
 use poem_openapi::{
@@ -11,10 +11,10 @@ use poem_openapi::{
     param::{Header, Path, Query},
 };
 
-use super::{Api, Group, Links, idempotency_key, natural};
+use super::{Api, Group, Links, idempotency_key, natural, no_idempotency_key};
 use crate::{
-    extract::{Caller, PlaceParam, SessionParam, StrictJson},
-    reply::{Answer, Body, Conflict, Kept, OfSession, Paged, Params, Reply},
+    extract::{Caller, Editor, MessageParam, PlaceParam, SessionParam, StrictJson},
+    reply::{Answer, Body, Conflict, Kept, OfSession, Paged, Params, Reply, Tagged},
 };
 
 pub(crate) struct Messages(pub(super) Api);
@@ -34,10 +34,10 @@ impl Messages {
         #[oai(name = "Idempotency-Key")]
         _idempotency_key: Header<Option<String>>,
         body: StrictJson<SendMessage>,
-    ) -> Answer<Reply<Message, 201>, (OfSession, Body, Conflict)> {
+    ) -> Answer<Tagged<201>, (OfSession, Body, Conflict)> {
         let key = idempotency_key(request)?;
         let message = body.0.command(key)?;
-        Ok(Reply::new(self.0.chat.send(&caller.0, session_id.0.0, message).await?))
+        Ok(Tagged::new(self.0.chat.send(&caller.0, session_id.0.0, message).await?))
     }
 
     /// List a session's messages
@@ -66,6 +66,66 @@ impl Messages {
         let page = self.0.chat.messages(&caller.0, session_id.0.0, window, limit).await?;
         let links = Links::of(request).with("prev", "before", page.previous).with("next", "after", page.next);
         Ok(Paged::linked(page.messages, links.value()))
+    }
+
+    /// Edit a message
+    ///
+    /// For its author, while they may send. The message keeps its place; owners and admins can read the earlier contents. An edit to
+    /// the content that the message has already changes nothing, so a retry is safe. `revision` in the body or `If-Match: "<revision>"`
+    /// makes sure that the edit replaces nothing that the author has not seen: 409 `REVISION_CONFLICT` otherwise.
+    #[oai(path = "/sessions/:session_id/messages/:message_id", method = "put", operation_id = "editMessage")]
+    async fn edit(
+        &self,
+        request: &Request,
+        editor: Editor,
+        session_id: Path<SessionParam>,
+        message_id: Path<MessageParam>,
+        /// The revision that the edit replaces, in double quotes; `*` for any.
+        #[oai(name = "If-Match")]
+        _if_match: Header<Option<String>>,
+        body: StrictJson<EditMessage>,
+    ) -> Answer<Tagged, (OfSession, Body, Conflict)> {
+        no_idempotency_key(request)?;
+        let Editor { principal, revision } = editor;
+        let edit = body.0.command(revision)?;
+        Ok(Tagged::new(self.0.chat.edit_message(&principal, message_id.within(&session_id)?, edit).await?))
+    }
+
+    /// Delete a message
+    ///
+    /// For its author, while they may send, and for owners and admins. What stays in its place has no content, and says by whom and
+    /// when it was deleted. The earlier contents are deleted, too. Deleting it again changes nothing.
+    #[oai(path = "/sessions/:session_id/messages/:message_id", method = "delete", operation_id = "deleteMessage")]
+    async fn delete(
+        &self,
+        request: &Request,
+        editor: Editor,
+        session_id: Path<SessionParam>,
+        message_id: Path<MessageParam>,
+        /// The revision that is deleted, in double quotes; `*` for any.
+        #[oai(name = "If-Match")]
+        _if_match: Header<Option<String>>,
+    ) -> Answer<Tagged, (OfSession, Params, Conflict)> {
+        no_idempotency_key(request)?;
+        let Editor { principal, revision } = editor;
+        Ok(Tagged::new(self.0.chat.delete_message(&principal, message_id.within(&session_id)?, revision).await?))
+    }
+
+    /// List the earlier contents of a message
+    ///
+    /// For owners and admins. Oldest first, without the present content; empty for a message that was never edited, or was deleted.
+    #[oai(
+        path = "/sessions/:session_id/messages/:message_id/revisions",
+        method = "get",
+        operation_id = "listMessageRevisions"
+    )]
+    async fn revisions(
+        &self,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        message_id: Path<MessageParam>,
+    ) -> Answer<Reply<Vec<MessageRevision>>, (OfSession, Params)> {
+        Ok(Reply::new(self.0.chat.message_revisions(&caller.0, message_id.within(&session_id)?).await?))
     }
 }
 

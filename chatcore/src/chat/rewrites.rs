@@ -12,7 +12,7 @@ use super::view::EventView;
 use crate::model::{Event, EventKind, MessageEvent, Seq};
 
 /// Deletions that are remembered one by one. A reader for whom more came meanwhile reads again.
-const REMEMBERED: usize = 64;
+const REMEMBERED: usize = 1024;
 
 /// An event that rewrote rows.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ impl Rewrites {
     /// Takes note of a deletion. The same one may be told of more than once.
     pub(super) fn note(&self, rewritten: &Rewritten) {
         let mut recent = self.recent();
-        if !rewritten.deletes || recent.deletions.iter().any(|known| known.by == rewritten.by) {
+        if !rewritten.deletes || recent.deletions.iter().rev().any(|known| known.by == rewritten.by) {
             return;
         }
         recent.last = recent.last.max(rewritten.by);

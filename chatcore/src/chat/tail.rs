@@ -511,8 +511,12 @@ impl Tail {
             if ring.end.is_some() {
                 return Ok(true);
             }
-            let taken = !views.iter().any(|view| self.rewrites.outdate(since, view));
-            for view in views.into_iter().take_while(|view| !self.rewrites.outdate(since, view)) {
+            let mut taken = true;
+            for view in views {
+                taken = !self.rewrites.outdate(since, &view);
+                if !taken {
+                    break;
+                }
                 if view.event.seq == ring.head.seq + 1 {
                     if let Some(rewritten) = Rewritten::of(&view.event) {
                         self.rewrites.note(&rewritten);

@@ -5,21 +5,24 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AddParticipant, ChangeRole, CreateSession, SendMessage, UpdateSession};
+use super::{AddParticipant, ChangeRole, CreateSession, DeleteMessage, EditMessage, SendMessage, UpdateSession};
 use crate::{
     chat::Chat,
     error::{Code, Error, FieldError, Result},
     identity::Principal,
     json,
-    model::{Cursor, InvalidId, Message, Participant, SessionDetails, SessionId, UserId},
+    model::{Cursor, InvalidId, Message, MessageId, Participant, SessionDetails, SessionId, UserId},
 };
 
 /// What a command answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// The message that was sent or changed.
+    /// The message that was sent.
     Message(Box<Message>),
+    /// The message that was edited or deleted. Its position is not the one at which the change stands.
+    #[serde(rename = "message")]
+    ChangedMessage(Box<Message>),
     /// The participant who was added or changed.
     Participant(Box<Participant>),
     /// The session that was created or changed.
@@ -35,7 +38,7 @@ impl Answer {
         match self {
             Self::Message(message) => Some(message.cursor()),
             Self::Session(details) => Some(details.summary.cursor),
-            Self::Participant(_) | Self::SessionId(_) => None,
+            Self::ChangedMessage(_) | Self::Participant(_) | Self::SessionId(_) => None,
         }
     }
 }
@@ -167,6 +170,16 @@ commands! { in chat by principal:
     SendMessage = "send_message" [frame] (session_id: SessionId) message: SendMessage => {
         let sent = chat.send(principal, session_id, message.command(None)?).await?;
         Ok(Answer::Message(Box::new(sent)))
+    };
+    /// Gives a message another content.
+    EditMessage = "edit_message" [frame] (message_id: MessageId) edit: EditMessage => {
+        let edited = chat.edit_message(principal, message_id, edit.command(None)?).await?;
+        Ok(Answer::ChangedMessage(Box::new(edited)))
+    };
+    /// Deletes a message.
+    DeleteMessage = "delete_message" [frame] (message_id: MessageId) deletion: DeleteMessage => {
+        let deleted = chat.delete_message(principal, message_id, deletion.revision).await?;
+        Ok(Answer::ChangedMessage(Box::new(deleted)))
     };
     /// Tells the readers of a session whether the caller types.
     SetTyping = "set_typing" (session_id: SessionId) typing: SetTyping => {

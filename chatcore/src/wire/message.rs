@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::event::events;
 use crate::{
     chat::{self, EventView},
-    error::Result,
+    error::{Code, Error, Result},
     model::{
-        ClientId, Content, EncryptedContent, Message, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType,
-        Profile, Seq, SessionId, SpeakerRole, UserId,
+        ClientId, Content, EncryptedContent, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
+        MessageStatus, MessageType, Profile, Seq, SessionId, SpeakerRole, UserId,
     },
 };
 
@@ -78,7 +78,28 @@ impl<'a> From<&'a Message> for MessageView<'a> {
     }
 }
 
-shown_as! { Message => MessageView; }
+/// What a message said before an edit.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MessageRevision"))]
+struct RevisionView<'a> {
+    /// The revision of the message with this content: 1 for the message as it was sent.
+    revision: u64,
+    content: &'a Content,
+    /// When the message began to have this content.
+    since: DateTime<Utc>,
+}
+
+impl<'a> From<&'a MessageRevision> for RevisionView<'a> {
+    fn from(earlier: &'a MessageRevision) -> Self {
+        let MessageRevision { revision, body: MessageBody { role: _, message_type: _, content }, since } = earlier;
+        Self { revision: *revision, content, since: *since }
+    }
+}
+
+shown_as! {
+    Message => MessageView;
+    MessageRevision => RevisionView;
+}
 
 events! {
     /// Messages and changes of messages.
@@ -132,6 +153,41 @@ impl SendMessage {
             MessageBody { role: role.unwrap_or_default(), message_type: message_type.unwrap_or_default(), content };
         Ok(chat::SendMessage { body, client_id: super::client_id(client_id, key)? })
     }
+}
+
+/// A new content for a message.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EditMessage {
+    /// What the message says from now on: text of 1 to 8,000 characters by default, or ciphertext.
+    content: Said,
+    /// The revision that the edit replaces; with another one the answer is `REVISION_CONFLICT`. Any revision where not given. The
+    /// header `If-Match` means the same.
+    revision: Option<u64>,
+}
+
+impl EditMessage {
+    /// The edit. `tag` is the revision that stands beside the body, like the header `If-Match` of HTTP.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) when the body and `tag` name two revisions.
+    pub fn command(self, tag: Option<u64>) -> Result<chat::EditMessage> {
+        let Self { content: Said(content), revision } = self;
+        if tag.is_some() && revision.is_some() && tag != revision {
+            let message = "the header If-Match names another one";
+            return Err(Error::invalid("revision", Code::ValidationInvalidValue, message));
+        }
+        Ok(chat::EditMessage { content, revision: revision.or(tag) })
+    }
+}
+
+/// The deletion of a message.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteMessage {
+    /// The revision that is deleted; any where not given.
+    pub revision: Option<u64>,
 }
 
 /// Content from a client.

@@ -39,7 +39,7 @@ mod session;
 
 pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, signal_name};
-pub use message::SendMessage;
+pub use message::{DeleteMessage, EditMessage, SendMessage};
 pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
 pub use problem::{ErrorData, Problem};
 pub use session::{CreateSession, UpdateSession};

@@ -100,6 +100,8 @@ pub enum Window {
 pub enum Which {
     /// The session's first.
     First,
+    /// The actor's own first one, or the session's first where the actor sent none.
+    Own,
     /// The id of an event that is none.
     NoMessage,
     /// The id of a place behind the end.
@@ -172,6 +174,22 @@ pub enum Action {
     Remove(&'static str),
     /// Say something.
     Send(Value),
+    /// Give a message another content.
+    Edit {
+        /// Which.
+        which: Which,
+        /// The content.
+        input: Value,
+    },
+    /// Delete a message.
+    DeleteMessage {
+        /// Which.
+        which: Which,
+        /// The revision that it must have.
+        revision: Option<u64>,
+    },
+    /// See what a message said before.
+    Revisions(Which),
     /// Tell that one types, or no longer.
     Typing(bool),
     /// Follow the session, see what happens, and lose the right to.
@@ -188,6 +206,12 @@ impl Action {
         matches!(self, Self::Send(input) if input["client_id"] == KEPT.0)
     }
 
+    /// Whether it is about a message that was edited.
+    #[must_use]
+    pub const fn looks_back(&self) -> bool {
+        matches!(self, Self::Revisions(_))
+    }
+
     /// Whether it adds to a log where it is allowed.
     #[must_use]
     pub const fn changes(&self) -> bool {
@@ -200,7 +224,9 @@ impl Action {
             | Self::Add(_)
             | Self::ChangeRole { .. }
             | Self::Remove(_)
-            | Self::Send(_) => true,
+            | Self::Send(_)
+            | Self::Edit { .. }
+            | Self::DeleteMessage { .. } => true,
             Self::Me
             | Self::Session
             | Self::Sessions { .. }
@@ -209,6 +235,7 @@ impl Action {
             | Self::Messages { .. }
             | Self::Message(_)
             | Self::Events { .. }
+            | Self::Revisions(_)
             | Self::Typing(_)
             | Self::Subscribe { .. } => false,
         }
@@ -403,6 +430,13 @@ fn families() -> Vec<Vec<(Level, Action)>> {
         role_changes(),
         exact(["peer", "owner", "admin", "viewer", "left", "stranger", GHOST].map(Action::Remove)),
         sends(),
+        edits(),
+        deletions(),
+        [
+            exact([Which::First, Which::Own, Which::NoMessage, Which::Beyond].map(Action::Revisions)),
+            coded([Action::Revisions(Which::Malformed)]),
+        ]
+        .concat(),
         exact([true, false].map(Action::Typing)),
         exact([None, Some(0), Some(3), Some(999)].map(|after| Action::Subscribe { after })),
     ]
@@ -497,4 +531,47 @@ fn sends() -> Vec<(Level, Action)> {
         json!({ "content": { "encrypted_data": "x", "iv": "y", "key_version": -1 } }),
     ];
     [exact(good.map(Action::Send)), coded(ids.map(Action::Send)), refused(bad.map(Action::Send))].concat()
+}
+
+fn edits() -> Vec<(Level, Action)> {
+    let encrypted = |data: &str| json!({ "content": { "encrypted_data": data, "iv": "aXY=", "key_version": 3 } });
+    let of = |which| move |input| Action::Edit { which, input };
+    let own = [
+        json!({ "content": "other words" }),
+        json!({ "content": "earlier words" }),
+        json!({ "content": "earlier words", "revision": 7 }),
+        json!({ "content": "other words", "revision": 1 }),
+        json!({ "content": "other words", "revision": 2 }),
+        encrypted("c2VjcmV0"),
+        encrypted(""),
+        json!({ "content": "" }),
+        json!({ "content": "x".repeat(8_001) }),
+        json!({ "content": "a\u{7}b" }),
+    ];
+    let others = [Which::First, Which::NoMessage, Which::Beyond];
+    let others = others.map(|which| of(which)(json!({ "content": "other words" })));
+    let bad = [
+        json!({}),
+        json!({ "content": null }),
+        json!({ "content": 5 }),
+        json!({ "content": "x", "revision": -1 }),
+        json!({ "content": "x", "revision": "1" }),
+        json!({ "content": "x", "colour": "red" }),
+    ];
+    let malformed = of(Which::Malformed)(json!({ "content": "x" }));
+    let good = own.map(of(Which::Own)).into_iter().chain(others);
+    [exact(good), coded([malformed]), refused(bad.map(of(Which::Own)))].concat()
+}
+
+fn deletions() -> Vec<(Level, Action)> {
+    let of = |which, revision| Action::DeleteMessage { which, revision };
+    let good = [
+        of(Which::Own, None),
+        of(Which::First, None),
+        of(Which::Own, Some(1)),
+        of(Which::Own, Some(2)),
+        of(Which::NoMessage, None),
+        of(Which::Beyond, None),
+    ];
+    [exact(good), coded([of(Which::Malformed, None)])].concat()
 }

@@ -4,8 +4,9 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, SignalView},
     model::{
-        Content, Event, EventKind, Message, MessageEvent, MessageId, MessageStatus, Participant, ParticipantEvent,
-        ParticipantRole, Profile, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal,
+        Content, Event, EventKind, Message, MessageEvent, MessageId, MessageRevision, MessageStatus, Participant,
+        ParticipantEvent, ParticipantRole, Profile, SessionChanges, SessionDetails, SessionEvent, SessionSummary,
+        Signal,
     },
 };
 use chrono::{DateTime, SecondsFormat};
@@ -48,6 +49,9 @@ pub fn fault(error: &Error) -> Fault {
     if let Error::Resync { oldest, head } = error {
         details.insert("oldest".to_owned(), json!(oldest));
         details.insert("head".to_owned(), json!(head));
+    }
+    if let Error::RevisionConflict { current } = error {
+        details.insert("current_revision".to_owned(), json!(current));
     }
     Fault { code: error.code().as_str().to_owned(), details: Value::Object(details) }
 }
@@ -92,6 +96,13 @@ pub fn message(message: &Message) -> Value {
         "created_at": created_at, "revision": revision,
     });
     status(value, now)
+}
+
+/// What a message said before.
+#[must_use]
+pub fn revision(earlier: &MessageRevision) -> Value {
+    let MessageRevision { revision, body, since } = earlier;
+    json!({ "revision": revision, "content": content(&body.content), "since": since })
 }
 
 /// The message that an event is, as far as the log alone tells.
@@ -213,6 +224,18 @@ fn message_id(event: &Event, seq: u64) -> MessageId {
     MessageId { session_id: event.session_id, seq }
 }
 
+/// An event, as far as its whole log tells: an edit with the message as it is now.
+#[must_use]
+pub fn event_in(log: &[std::sync::Arc<Event>], event: &Event) -> Value {
+    let mut value = bare_event(event);
+    if let EventKind::Message(MessageEvent::Edited { message, .. }) = &event.kind
+        && let Some(row) = log.iter().find(|row| row.seq == *message)
+    {
+        value["message"] = said(row);
+    }
+    value
+}
+
 /// A signal.
 #[must_use]
 pub fn signal(view: &SignalView) -> Value {
@@ -252,6 +275,12 @@ pub mod wire {
             "created_at": body["created_at"], "revision": body["revision"], "edited_at": body["edited_at"],
             "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"],
         }))
+    }
+
+    /// What a message said before.
+    #[must_use]
+    pub fn revision(body: &Value) -> Value {
+        tidy(json!({ "revision": body["revision"], "content": body["content"], "since": body["since"] }))
     }
 
     /// A participant.

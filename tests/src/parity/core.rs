@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chatcore::{
     Chat, Code, Error, JwtAuthenticator, Principal, Result,
-    chat::{AddParticipant, CreateSession, SendMessage, Subscription, UpdateSession},
+    chat::{AddParticipant, CreateSession, EditMessage, SendMessage, Subscription, UpdateSession},
     identity::Authenticator as _,
     model::{
         Bound, ClientId, Content, ListPage, MessageBody, MessageId, MessageType, MessageWindow, Page, ParticipantRole,
@@ -107,6 +107,18 @@ impl Core {
                 chat.remove_participant(by, id, &user).await.map(|()| json!({}))
             }
             Action::Send(input) => chat.send(by, id, message(input)?).await.map(|sent| canon::message(&sent)),
+            Action::Edit { which, input } => {
+                let (id, edit) = (call.message(*which).parse().ok()?, edit(input)?);
+                chat.edit_message(by, id, edit).await.map(|edited| canon::message(&edited))
+            }
+            Action::DeleteMessage { which, revision } => {
+                let id: MessageId = call.message(*which).parse().ok()?;
+                chat.delete_message(by, id, *revision).await.map(|deleted| canon::message(&deleted))
+            }
+            Action::Revisions(which) => {
+                let id: MessageId = call.message(*which).parse().ok()?;
+                chat.message_revisions(by, id).await.map(|found| found.iter().map(canon::revision).collect())
+            }
             Action::Typing(is_typing) => chat.typing(by, id, *is_typing).await.map(|()| json!({})),
             Action::Me
             | Action::Sessions { .. }
@@ -212,6 +224,11 @@ fn message(input: &Value) -> Option<SendMessage> {
     let client_id: Option<ClientId> = typed(&input, "client_id")?;
     let body = MessageBody { role: role.unwrap_or_default(), message_type: message_type.unwrap_or_default(), content };
     Some(SendMessage { body, client_id })
+}
+
+fn edit(input: &Value) -> Option<EditMessage> {
+    let input = only(input, &["content", "revision"])?;
+    Some(EditMessage { content: typed(&input, "content")??, revision: typed(&input, "revision")? })
 }
 
 fn told(result: Result<Value>) -> Outcome {

@@ -318,6 +318,26 @@ impl GraphQl {
                     self.mutate(call, "sendMessage", "SendMessageInput!", on(call, spoken(input)), &fields).await;
                 sent.map(|sent| message(&sent["message"]))
             }
+            Action::Edit { which, input } => {
+                let fields = format!("{{ message {} }}", message_fields());
+                let mut input = spoken(input);
+                input["messageId"] = json!(call.message(*which));
+                let edited = self.mutate(call, "editMessage", "EditMessageInput!", input, &fields).await;
+                edited.map(|edited| message(&edited["message"]))
+            }
+            Action::DeleteMessage { which, revision } => {
+                let fields = format!("{{ message {} }}", message_fields());
+                let input = json!({ "messageId": call.message(*which), "revision": revision });
+                let deleted = self.mutate(call, "deleteMessage", "DeleteMessageInput!", input, &fields).await;
+                deleted.map(|deleted| message(&deleted["message"]))
+            }
+            Action::Revisions(which) => {
+                let fields =
+                    "{ revisions { revision content encryptedContent { encryptedData iv keyVersion } since } }";
+                let id = ("id", "ID!", json!(call.message(*which)));
+                let found = self.query(call, "message", &[id], fields).await;
+                found.map(|found| list(&found["revisions"], revision))
+            }
             Action::Typing(is_typing) => {
                 let input = on(call, json!({ "isTyping": is_typing }));
                 let told = self.mutate(call, "setTyping", "SetTypingInput!", input, "{ sessionId isTyping }").await;
@@ -449,20 +469,26 @@ fn lower(name: &Value) -> Value {
     name.as_str().map_or(Value::Null, |name| json!(name.to_lowercase()))
 }
 
-fn message(node: &Value) -> Value {
+fn content(node: &Value) -> Value {
     let encrypted = &node["encryptedContent"];
-    let content = if encrypted.is_null() {
-        node["content"].clone()
-    } else {
-        assert!(node["content"].is_null(), "{node}");
-        json!({
-            "encrypted_data": encrypted["encryptedData"], "iv": encrypted["iv"], "key_version": encrypted["keyVersion"],
-        })
-    };
+    if encrypted.is_null() {
+        return node["content"].clone();
+    }
+    assert!(node["content"].is_null(), "{node}");
+    json!({
+        "encrypted_data": encrypted["encryptedData"], "iv": encrypted["iv"], "key_version": encrypted["keyVersion"],
+    })
+}
+
+fn revision(node: &Value) -> Value {
+    json!({ "revision": node["revision"], "content": content(node), "since": node["since"] })
+}
+
+fn message(node: &Value) -> Value {
     json!({
         "id": node["id"], "session_id": node["sessionId"], "seq": node["seq"], "number": node["number"],
         "sender": person(&node["sender"]), "role": lower(&node["role"]), "message_type": lower(&node["messageType"]),
-        "content": content, "created_at": node["createdAt"], "revision": node["revision"],
+        "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
         "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
     })
 }

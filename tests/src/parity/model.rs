@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chatcore::{
-    model::{Event, EventKind, ParticipantEvent, SessionEvent, Standing, UserId},
-    store::SessionFacts,
+    model::{Event, EventKind, MessageId, ParticipantEvent, SessionEvent, Standing, UserId},
+    store::{ParticipantRecord, SessionFacts},
 };
 use serde_json::{Value, json};
 
@@ -24,12 +24,13 @@ impl Model {
     /// What the store says.
     pub fn of(facts: &SessionFacts, log: &[std::sync::Arc<Event>]) -> Self {
         let mut session = BTreeMap::new();
-        if let Some(found) = &facts.session {
-            let Value::Object(fields) = canon::tidy(serde_json::to_value(found).unwrap()) else { unreachable!() };
-            session = fields.into_iter().filter(|(name, _)| name != "id").collect();
+        let mut records = facts.records.iter();
+        if let Some(found) = records.next().and_then(Option::as_ref) {
+            let Value::Object(fields) = canon::tidy(found.value.encode()) else { unreachable!() };
+            session = fields.into_iter().collect();
         }
         let mut people = BTreeMap::new();
-        for record in facts.participants.iter().flatten() {
+        for record in records.flatten().filter_map(|record| record.value.get::<ParticipantRecord>()) {
             let (role, is_active) = match record.standing {
                 Standing::Active(role) => (role, true),
                 Standing::Former(role) => (role, false),
@@ -111,6 +112,29 @@ impl Model {
             "MessageSent" => {
                 self.messages.insert(seq, event["message"].clone());
             }
+            "MessageEdited" => {
+                let edited = position(&event["message_id"])?;
+                if !self.messages.contains_key(&edited) {
+                    return Err(format!("an edit of no message: {edited}"));
+                }
+                self.messages.insert(edited, event["message"].clone());
+            }
+            "MessageDeleted" => {
+                for id in event["messages"].as_array().ok_or("no messages")? {
+                    let message = self.messages.get_mut(&position(id)?).ok_or("a deletion of no message")?;
+                    let revision = message["revision"].as_u64().ok_or("no revision")?;
+                    let gone = [
+                        ("content", Value::Null),
+                        ("revision", json!(revision + 1)),
+                        ("edited_at", Value::Null),
+                        ("deleted_at", at.clone()),
+                        ("deleted_by", json!(actor)),
+                    ];
+                    for (name, value) in gone {
+                        message[name] = value;
+                    }
+                }
+            }
             other => return Err(format!("an event `{other}`")),
         }
         Ok(())
@@ -144,6 +168,11 @@ impl Model {
         self.count(-1);
         Ok(())
     }
+}
+
+fn position(id: &Value) -> Result<u64, String> {
+    let id: MessageId = id.as_str().unwrap_or_default().parse().map_err(|error| format!("{id}: {error}"))?;
+    Ok(id.seq)
 }
 
 fn id(person: &Value) -> String {

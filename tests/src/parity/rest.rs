@@ -153,6 +153,20 @@ impl Rest {
             Action::Send(input) => {
                 send(Method::POST, path + "/messages", Some(input)).await.map(|body| wire::message(&body))
             }
+            Action::Edit { which, input } => {
+                let path = format!("{path}/messages/{}", call.message(*which).replace(' ', "%20"));
+                send(Method::PUT, path, Some(input)).await.map(|body| wire::message(&body))
+            }
+            // The header that names a revision has tests of its own.
+            Action::DeleteMessage { which: _, revision: Some(_) } => return None,
+            Action::DeleteMessage { which, revision: None } => {
+                let path = format!("{path}/messages/{}", call.message(*which).replace(' ', "%20"));
+                send(Method::DELETE, path, None).await.map(|body| wire::message(&body))
+            }
+            Action::Revisions(which) => {
+                let path = format!("{path}/messages/{}/revisions", call.message(*which).replace(' ', "%20"));
+                send(Method::GET, path, None).await.map(|body| wire::list(&body, wire::revision))
+            }
         })
     }
 

@@ -4,9 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use chatcore::{
     Chat, Clock, Error, JwtAuthenticator, JwtIssuer, Principal,
-    chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
+    chat::{AddParticipant, CreateSession, EditMessage, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
-    model::{ClientId, Event, MessageId, NewEvent, ParticipantRole, Session, SessionId, SessionType, UserId},
+    model::{
+        ClientId, Content, EncryptedContent, Event, MessageId, NewEvent, ParticipantRole, Session, SessionId,
+        SessionType, UserId,
+    },
     store::{
         Change, ChatStore, Directory, FactsQuery, Freshness, Json, Key, Listed, LogRange, Memberships, Newest,
         Participants, Seat, Seats, SessionFacts, Sessions, TypedKey, Value, decode_event, encode_event,
@@ -229,6 +232,20 @@ impl Room {
         self.again(&*world.store, cast).await
     }
 
+    /// The same room after the owner has edited the first message twice, if there is one.
+    pub async fn with_edits(&self, world: &World, cast: &Cast) -> Self {
+        let Some(first) = self.log.iter().find(|event| event.kind.is_message()) else { return self.clone() };
+        let id = MessageId { session_id: self.session, seq: first.seq };
+        let encrypted =
+            EncryptedContent { encrypted_data: "c2VjcmV0".to_owned(), iv: "aXY=".to_owned(), key_version: 3 };
+        for content in [Content::Encrypted(encrypted), Content::Text("other words".to_owned())] {
+            let edit = EditMessage { content, revision: None };
+            let edited = world.server.chat.edit_message(cast.principal("owner"), id, edit).await;
+            assert!(matches!(edited, Ok(_) | Err(Error::MessageNotFound)), "{edited:?}");
+        }
+        self.again(&*world.store, cast).await
+    }
+
     /// A session as it is now.
     pub async fn read(store: &dyn ChatStore, cast: &Cast, session: SessionId) -> Self {
         Self { id: session.to_string(), session, log: Vec::new(), model: Model::default() }.again(store, cast).await
@@ -242,6 +259,14 @@ impl Room {
         if from <= to {
             let range = LogRange { session_id: self.session, from, to };
             log.extend(store.log(&[range]).await.unwrap().into_iter().flatten());
+            let rewritten: Vec<_> =
+                log[self.log.len()..].iter().flat_map(|event| event.kind.rewritten().to_vec()).collect();
+            for seq in rewritten {
+                let range = LogRange { session_id: self.session, from: seq, to: seq };
+                let row = store.log(&[range]).await.unwrap().into_iter().flatten().next().unwrap();
+                let place = log.iter().position(|event| event.seq == seq).unwrap();
+                log[place] = row;
+            }
         }
         let model = Model::of(&facts, &log);
         Self { id: self.id.clone(), session: self.session, log, model }

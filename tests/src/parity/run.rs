@@ -123,6 +123,9 @@ impl Bench {
         if let Some(name) = attempt.actor.name().filter(|_| attempt.action.says_again()) {
             room = room.with_words(&self.world, &self.cast, name).await;
         }
+        if attempt.action.looks_back() {
+            room = room.with_edits(&self.world, &self.cast).await;
+        }
         let call = Call { name, cast: &self.cast, room: &room, actor: attempt.actor, action: &attempt.action };
         let outcome = match attempt.action {
             Action::Subscribe { after } => match self.transport.subscribe(&call, after).await {
@@ -196,7 +199,7 @@ impl Bench {
             None => (before.clone(), before.again(store, &self.cast).await, Actor::Owner),
         };
         let span = (old.head(), now.head());
-        let new: Vec<Value> = now.log[old.log.len()..].iter().map(|event| canon::bare_event(event)).collect();
+        let new: Vec<Value> = now.log[old.log.len()..].iter().map(|event| canon::event_in(&now.log, event)).collect();
         let mut told = None;
         if span.0 < span.1 {
             told = self.transport.since(&self.cast, reader, &now.id, span).await;
@@ -215,7 +218,8 @@ impl Bench {
         };
         let state = normal.apply(&json!({ "now": now.model.value(), "new": new }));
         let events = told.map(|told| normal.apply(&Value::Array(told)));
-        if made.is_some() || (span.0 == span.1 && !attempt.action.says_again()) {
+        let is_prepared = attempt.action.says_again() || attempt.action.looks_back();
+        if made.is_some() || (span.0 == span.1 && !is_prepared) {
             self.room = Some(before.clone());
         }
         if span.0 < span.1 && verdict.is_err() {

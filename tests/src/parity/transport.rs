@@ -1,6 +1,7 @@
 //! What the harness wants of a transport.
 
 use async_trait::async_trait;
+use chatcore::model::Event;
 use serde_json::{Value, json};
 
 use super::{
@@ -62,8 +63,19 @@ impl Call<'_> {
     /// A message's id.
     #[must_use]
     pub fn message(&self, which: Which) -> String {
+        // Where the session's id is none, there is no id of a message in it either.
+        if self.room.id != self.room.session.to_string() {
+            return "no id".to_owned();
+        }
+        let own = self.actor.name().map(|name| self.cast.user(name));
+        let is_own = |event: &&std::sync::Arc<Event>| {
+            event.kind.is_message() && own.as_deref().is_some_and(|own| event.actor.as_str() == own)
+        };
         match which {
-            Which::First => {
+            Which::Own if self.room.log.iter().any(|event| is_own(&event)) => {
+                self.room.message(self.room.log.iter().find(is_own).map_or(2, |event| event.seq))
+            }
+            Which::First | Which::Own => {
                 let first = self.room.log.iter().find(|event| event.kind.is_message());
                 self.room.message(first.map_or(2, |event| event.seq))
             }

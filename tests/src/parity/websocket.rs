@@ -76,6 +76,15 @@ impl WebSocket {
                 assert_eq!(answer["seq"], message["seq"], "{answer}");
                 message
             }),
+            Action::Edit { which, input } => {
+                let mut data = input.clone();
+                data["message_id"] = json!(call.message(*which));
+                self.ask(socket, "edit_message", data).await.map(|answer| wire::message(&answer["data"]["message"]))
+            }
+            Action::DeleteMessage { which, revision } => {
+                let data = json!({ "message_id": call.message(*which), "revision": revision });
+                self.ask(socket, "delete_message", data).await.map(|answer| wire::message(&answer["data"]["message"]))
+            }
             Action::Typing(is_typing) => {
                 let event = if *is_typing { "typing_start" } else { "typing_stop" };
                 self.ask(socket, event, on(&json!({}))).await.map(|answer| {
@@ -99,7 +108,11 @@ impl Transport for WebSocket {
     }
 
     async fn perform(&mut self, call: &Call<'_>) -> Option<Outcome> {
-        if !matches!(call.action, Action::Send(_) | Action::Typing(_)) {
+        let is_frame = matches!(
+            call.action,
+            Action::Send(_) | Action::Edit { .. } | Action::DeleteMessage { .. } | Action::Typing(_)
+        );
+        if !is_frame {
             return None;
         }
         call.name.clone_into(&mut self.name);
