@@ -303,7 +303,7 @@ async fn a_closed_store_looks_for_its_server_no_more() {
     let mut server = Surreal::start(SURREAL, "memory").await;
     let store = server.store(&server.database().await).await;
     server.kill();
-    let asked = [FactsQuery { session_id: SessionId(uuid::Uuid::now_v7()), users: &[] }];
+    let asked = [FactsQuery { session_id: SessionId(uuid::Uuid::now_v7()), records: &[] }];
     assert!(store.facts(&asked, Freshness::Fresh).await.is_err());
     timeout(Duration::from_secs(30), store.close()).await.expect("it closes at once");
     assert!(store.facts(&asked, Freshness::Fresh).await.is_err());
