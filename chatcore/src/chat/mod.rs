@@ -2,6 +2,8 @@
 
 mod adding;
 mod batch;
+mod fan_out;
+mod follow;
 mod govern;
 mod inbox;
 mod messages;
@@ -10,6 +12,8 @@ mod profiles;
 mod rate;
 mod read;
 mod reserve;
+mod ring;
+mod seat;
 mod send;
 mod sessions;
 mod subscribe;
@@ -25,6 +29,7 @@ use std::{fmt, sync::Arc};
 pub use batch::{MessagesOf, ParticipantsOf};
 pub use messages::EventPage;
 pub use participants::AddParticipant;
+pub use seat::Outlet;
 pub use send::SendMessage;
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use subscribe::{Delivery, Start, Subscription};

@@ -5,27 +5,26 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
-use tokio::{
-    sync::{broadcast, watch},
-    time::Instant,
-};
+use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
     Chat,
     read::{oldest, resync},
-    tail::Tail,
+    ring::Look,
+    seat::{Outlet, Rights, Seat, Waiting},
+    tail::Seated,
     view::{EventView, SignalView},
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{Cursor, EventKind, Seq, SessionId, Standing, UserId},
-    permission::{Action, Facts, PermissionTable},
+    model::{Cursor, Seq, SessionId},
+    permission::Action,
     store::Freshness,
 };
 
@@ -92,7 +91,7 @@ pub enum Delivery {
 /// no memory: it is served from the log.
 pub struct Subscription {
     after: Cursor,
-    stream: BoxStream<'static, Result<Delivery>>,
+    reader: Reader,
 }
 
 impl fmt::Debug for Subscription {
@@ -106,6 +105,13 @@ impl Subscription {
     #[must_use]
     pub const fn after(&self) -> Cursor {
         self.after
+    }
+
+    /// Gives what comes to `outlet` where it can take it at once, and not to this stream. The stream still must be polled: it
+    /// gives all that the outlet does not take, and the end. Once it was polled and had nothing, what comes next goes to the
+    /// outlet, until the outlet does not take something, or an event ends the stream.
+    pub fn deliver_to(&mut self, outlet: Arc<dyn Outlet>) {
+        self.reader.place.seat.deliver_to(outlet);
     }
 
     /// The next event; signals are left out.
@@ -124,7 +130,7 @@ impl Stream for Subscription {
     type Item = Result<Delivery>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.stream.poll_next_unpin(context)
+        self.reader.poll(context)
     }
 }
 
@@ -160,141 +166,99 @@ impl Chat {
         };
         let left =
             |end: chrono::DateTime<chrono::Utc>| (end - self.inner.clock.now()).to_std().unwrap_or(Duration::ZERO);
-        let reader = Reader {
+        // An end beyond what the clock can count is none.
+        let deadline = principal.expires_at.and_then(|end| Instant::now().checked_add(left(end)));
+        let rights = Rights {
             user: principal.user_id.clone(),
-            position: after,
             decided_at: head.seq,
             facts: known.facts(),
             permissions: self.inner.permissions.clone(),
-            // An end beyond what the clock can count is none.
-            deadline: principal.expires_at.and_then(|end| Instant::now().checked_add(left(end))),
-            heads: tail.watch(),
-            signals: tail.signals(),
-            tail,
-            ready: VecDeque::new(),
-            held: None,
-            ended: false,
         };
-        let stream = stream::unfold(reader, |mut reader| async move {
-            let delivery = reader.next().await?;
-            Some((delivery, reader))
-        });
-        Ok(Subscription { after, stream: stream.fuse().boxed() })
+        let place = tail.seat(Seat::new(rights, after, deadline));
+        let reader = Reader { place, deadline, timer: None, ready: VecDeque::new(), reading: None, has_ended: false };
+        Ok(Subscription { after, reader })
     }
 }
 
 struct Reader {
-    user: UserId,
-    position: Cursor,
-    /// The position at which `facts` held. What a replay brings from before it is history and ends nothing.
-    decided_at: Seq,
-    facts: Facts,
-    permissions: PermissionTable,
+    place: Seated,
     deadline: Option<Instant>,
-    tail: Arc<Tail>,
-    heads: watch::Receiver<Seq>,
-    signals: broadcast::Receiver<Arc<SignalView>>,
+    /// Begins with the first wait.
+    timer: Option<Pin<Box<Sleep>>>,
     ready: VecDeque<Arc<EventView>>,
-    /// A signal that came before the events that stand before it had been told.
-    held: Option<Arc<SignalView>>,
-    ended: bool,
+    reading: Option<BoxFuture<'static, Result<Vec<Arc<EventView>>>>>,
+    has_ended: bool,
 }
 
 impl Reader {
-    async fn next(&mut self) -> Option<Result<Delivery>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Delivery>>> {
+        // Once for each poll: what cannot be started now is not tried again and again.
+        let mut is_revived = false;
         loop {
-            if self.ended {
-                return None;
+            if self.has_ended {
+                return Poll::Ready(None);
             }
             if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return self.end(Error::TokenExpired);
             }
+            let Seated { tail, seat, .. } = &self.place;
+            let position = seat.rise();
             if let Some(view) = self.ready.pop_front() {
-                self.position = view.event.cursor();
-                self.ended = !self.may_go_on_after(&view);
-                return Some(Ok(Delivery::Event(view)));
+                self.has_ended = !seat.pass(&view);
+                return Poll::Ready(Some(Ok(Delivery::Event(view))));
             }
-            // Marked as seen before the look, so that news that come during it wake the wait below.
-            self.heads.borrow_and_update();
-            match self.tail.after(self.position).await {
-                Err(error) => return self.end(error),
-                Ok(views) if !views.is_empty() => self.ready.extend(views),
-                Ok(_) => {
-                    self.tail.revive().await;
-                    let signal = match self.held.take() {
-                        Some(signal) => Some(signal),
-                        None => self.wait().await,
-                    };
-                    match signal {
-                        Some(signal) if signal.actor.user_id == self.user => {}
-                        Some(signal) if *self.heads.borrow() <= self.position.seq => {
-                            return Some(Ok(Delivery::Signal(signal)));
-                        }
-                        // Before a signal come the events that stand before it: one may end this stream.
-                        signal => self.held = signal,
-                    }
+            if let Some(reading) = &mut self.reading {
+                let Poll::Ready(read) = reading.poll_unpin(context) else {
+                    ready!(self.expire(context));
+                    continue;
+                };
+                self.reading = None;
+                match read {
+                    Ok(views) => self.ready.extend(views),
+                    Err(error) => return self.end(error),
+                }
+                continue;
+            }
+            match tail.look(position) {
+                Look::Events(views) => {
+                    self.ready.extend(views);
+                    continue;
+                }
+                Look::Nothing => {}
+                look @ (Look::Log(_) | Look::Lost | Look::Corrupt) => {
+                    self.reading = Some(Arc::clone(tail).read(position, look).boxed());
+                    continue;
                 }
             }
+            match seat.wait(context.waker()) {
+                Waiting::Behind => continue,
+                Waiting::Signal(signal) => return Poll::Ready(Some(Ok(Delivery::Signal(signal)))),
+                Waiting::Begun => {}
+            }
+            // Looked at after the wait has begun: what comes from here on wakes it.
+            if tail.concerns(position) {
+                continue;
+            }
+            if !is_revived && !tail.is_followed() {
+                is_revived = true;
+                let revived = Arc::clone(tail).revive();
+                self.reading = Some(revived.map(|()| Ok(Vec::new())).boxed());
+                continue;
+            }
+            // A queue that was long once is not kept.
+            self.ready = VecDeque::new();
+            ready!(self.expire(context));
         }
     }
 
-    fn end(&mut self, error: Error) -> Option<Result<Delivery>> {
-        self.ended = true;
-        Some(Err(error))
+    /// Done when the token has expired.
+    fn expire(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline))).as_mut().poll(context)
     }
 
-    /// Waits for news, a signal, or the end of the token.
-    async fn wait(&mut self) -> Option<Arc<SignalView>> {
-        let deadline = async {
-            match self.deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.heads.changed() => None,
-            signal = self.signals.recv() => signal.ok(),
-            () = deadline => None,
-        }
-    }
-
-    /// Follows what an event changes for this reader.
-    fn may_go_on_after(&mut self, view: &EventView) -> bool {
-        let event = &view.event;
-        if event.seq <= self.decided_at || !event.kind.is_governance() {
-            return true;
-        }
-        let own = |user: &UserId| *user == self.user;
-        let (session, actor) = (&mut self.facts.session, &mut self.facts.actor);
-        let gone = |actor: &mut Option<Standing>| {
-            if let Some(role) = actor.and_then(Standing::role) {
-                *actor = Some(Standing::Former(role));
-            }
-        };
-        match &event.kind {
-            EventKind::SessionUpdated { changes } => {
-                if let (Some(session), Some(session_type)) = (session, changes.session_type) {
-                    session.session_type = session_type;
-                }
-            }
-            EventKind::SessionDeleted => {
-                if let Some(session) = session {
-                    session.is_active = false;
-                }
-            }
-            EventKind::ParticipantLeft if own(&event.actor) => gone(actor),
-            EventKind::ParticipantRemoved { user_id } if own(user_id) => gone(actor),
-            EventKind::ParticipantRoleChanged { user_id, role, .. } if own(user_id) => {
-                *actor = Some(Standing::Active(*role));
-            }
-            EventKind::SessionCreated { .. }
-            | EventKind::ParticipantJoined { .. }
-            | EventKind::ParticipantAdded { .. }
-            | EventKind::ParticipantLeft
-            | EventKind::ParticipantRemoved { .. }
-            | EventKind::ParticipantRoleChanged { .. }
-            | EventKind::MessageSent { .. } => {}
-        }
-        self.permissions.decide(&self.facts, Action::View).is_ok()
+    fn end<T>(&mut self, error: Error) -> Poll<Option<Result<T>>> {
+        self.has_ended = true;
+        Poll::Ready(Some(Err(error)))
     }
 }
