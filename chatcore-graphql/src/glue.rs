@@ -12,7 +12,7 @@ use async_graphql::Executor;
 use chatcore::{Authenticator, Error, Principal, Result};
 use chatcore_http::{
     ClientAddress, Cors, Handshake, Options, Socket, Sockets, bearer, bearer_or_query, check_conditions, check_head,
-    close, close_code, read_away, read_body,
+    close_code, read_away, read_body,
     tungstenite::{self, Message},
 };
 use futures_util::{Sink, SinkExt, Stream, StreamExt, stream::BoxStream};
@@ -206,11 +206,9 @@ impl<E: Executor> State<E> {
         let mut unknown =
             if known.is_none() { Some(self.sockets.take_unknown(ClientAddress::of(request))?) } else { None };
         let state = Arc::clone(self);
-        // An answer is as long as the schema lets it be; it is written before the next one is begun.
-        let longest = usize::MAX / 2;
-        handshake.open(request, &self.sockets, longest, move |socket| async move {
+        handshake.open(request, &self.sockets, move |socket| async move {
             let (state, held) = (&state, &mut unknown);
-            let is_known = socket.get_ref().known();
+            let is_known = socket.known();
             if known.is_some() {
                 is_known.set();
             }
@@ -231,8 +229,7 @@ impl<E: Executor> State<E> {
                 unknown.closing();
             }
             if let Some(Close { code, reason }) = end {
-                let (sink, source) = frames.0.split();
-                close(sink, source, code, &reason).await;
+                frames.0.close(code, &reason).await;
             }
             drop(unknown);
         })
