@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use bytes::{Buf as _, Bytes};
@@ -27,6 +28,13 @@ const ROOM: usize = 64 << 10;
 
 /// How much is written at once where it is in many pieces, in bytes.
 const PIECES: usize = 16 << 10;
+
+/// Longer times mean the same as this one.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+fn ping_interval(options: &Options) -> Duration {
+    options.ping_interval.clamp(Duration::from_millis(1), LONGEST)
+}
 
 /// Why a WebSocket ends: the close code and the reason.
 pub type End = (u16, &'static str);
@@ -223,7 +231,8 @@ impl Outbox {
     }
 
     /// Begins to keep the socket: see [`Sockets::keep`](crate::Sockets::keep).
-    pub(crate) fn live(&self, ping_due: Instant, expiry: Option<(Instant, End)>) {
+    pub(crate) fn live(&self, options: &Options, expiry: Option<(Instant, End)>) {
+        let ping_due = Instant::now() + ping_interval(options);
         self.state().life = Some(Life { ping_due, pong_due: None, expiry });
     }
 
@@ -331,9 +340,10 @@ impl State {
         if self.is_closed {
             return None;
         }
-        if self.refused_since.is_some_and(|since| since + options.write_time <= now) {
+        if self.refused_since.is_some_and(|since| now.duration_since(since) >= options.write_time) {
             return Some((4408, "what was written was not taken"));
         }
+        let pong_time = options.pong_time.min(LONGEST);
         let Life { ping_due, pong_due, expiry } = self.life.as_mut()?;
         if let Some((_, end)) = expiry.filter(|(at, _)| *at <= now) {
             return Some(end);
@@ -344,7 +354,7 @@ impl State {
                     if !self.is_busy {
                         return Some((4408, "no answer to a ping"));
                     }
-                    *pong_due = Some(now + options.pong_time);
+                    *pong_due = Some(now + pong_time);
                 } else {
                     *pong_due = None;
                 }
@@ -352,7 +362,7 @@ impl State {
             // A ping that is still unanswered is not asked again: that would put its end off.
             Some(_) => {}
             None if *ping_due <= now => {
-                (*ping_due, *pong_due) = (now + options.ping_interval, Some(now + options.pong_time));
+                (*ping_due, *pong_due) = (now + ping_interval(options), Some(now + pong_time));
                 self.is_heard = false;
                 self.push(short(Message::Ping(Bytes::new())));
                 self.write_now();

@@ -152,9 +152,7 @@ impl Sockets {
     /// [`Options::pong_time`] or takes nothing for [`Options::write_time`], and at `expiry` with what is given there. One task
     /// does it for all sockets; what is due is done within a quarter of a second.
     pub fn keep(&self, outbox: &Outbox, expiry: Option<(Instant, End)>) {
-        // An interval is neither empty nor endless.
-        let every = self.options().ping_interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
-        outbox.live(Instant::now() + every, expiry);
+        outbox.live(self.options(), expiry);
         self.0.sweep.add(outbox, self.options());
     }
 

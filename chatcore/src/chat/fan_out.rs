@@ -77,19 +77,16 @@ impl Tail {
             return;
         }
         let (tail, due) = (Arc::downgrade(self), Arc::clone(&self.fan_out.due));
-        let wake_all = {
+        let ended = Ended({
             let tail = Weak::clone(&tail);
             move || {
                 if let Some(tail) = tail.upgrade() {
                     tail.seats.wake_all();
                 }
             }
-        };
-        let ended = Ended(wake_all.clone());
+        });
         *task = Some(Task::spawn("fan-out", self.shared.poll_interval, move || {
             let _ = &ended;
-            // The one before may have ended in the middle of a turn.
-            wake_all();
             hand_out(Weak::clone(&tail), Arc::clone(&due))
         }));
     }
@@ -117,6 +114,7 @@ impl Tail {
     }
 
     async fn serve(&self, turn: &Turn) {
+        let mut serving = Serving { tail: self, is_done: false };
         let mut readers = Vec::new();
         let mut from = Some(0);
         while let Some(first) = from {
@@ -128,6 +126,21 @@ impl Tail {
             if from.is_some() {
                 yield_now().await;
             }
+        }
+        serving.is_done = true;
+    }
+}
+
+/// Wakes all readers where a turn is broken off, by a panic or with the runtime: some of them have not been offered it.
+struct Serving<'a> {
+    tail: &'a Tail,
+    is_done: bool,
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.tail.seats.wake_all();
         }
     }
 }
