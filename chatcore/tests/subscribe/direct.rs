@@ -259,6 +259,69 @@ async fn thousands_of_readers_in_step_and_behind_get_the_same() {
     }
 }
 
+/// An outlet that breaks its contract: it holds up the task that hands events out.
+struct Gate {
+    is_entered: AtomicBool,
+    opened: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Outlet for Gate {
+    fn take_events(&self, events: &[Arc<EventView>]) -> usize {
+        self.is_entered.store(true, Ordering::SeqCst);
+        let _ = self.opened.lock().unwrap().recv();
+        events.len()
+    }
+
+    fn take_signal(&self, _: &Arc<SignalView>) -> bool {
+        false
+    }
+}
+
+/// Polls until something comes, whether it is woken or not.
+async fn insist(events: &mut Subscription) -> Seq {
+    let wakes = Arc::new(Wakes::default());
+    in_time(async {
+        loop {
+            match poll_once(events, &wakes) {
+                Poll::Ready(Some(Ok(Delivery::Event(view)))) => return view.event.seq,
+                Poll::Ready(other) => panic!("{other:?}"),
+                Poll::Pending => tokio::task::yield_now().await,
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reader_that_was_faster_than_the_task_gets_nothing_twice() {
+    let chat = Chat::in_memory();
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    let wakes = Arc::new(Wakes::default());
+    let outlet = Scripted::new(&[0, usize::MAX, usize::MAX]);
+    let mut fast = reader(&chat, &alice, id, None, &outlet).await;
+    let (open, opened) = std::sync::mpsc::channel();
+    let gate = Arc::new(Gate { is_entered: AtomicBool::new(false), opened: Mutex::new(opened) });
+    let mut held = chat.subscribe(&alice, id, None).await.unwrap();
+    held.deliver_to(Arc::clone(&gate) as Arc<dyn Outlet>);
+    let mut witness = chat.subscribe(&alice, id, None).await.unwrap();
+    assert!(poll_once(&mut fast, &wakes).is_pending() && poll_once(&mut held, &wakes).is_pending());
+    say(&chat, &alice, id, "refused, then held up").await;
+    while !gate.is_entered.load(Ordering::SeqCst) {
+        tokio::task::yield_now().await;
+    }
+    say(&chat, &alice, id, "read meanwhile").await;
+    assert_eq!((insist(&mut fast).await, insist(&mut fast).await), (2, 3));
+    assert!(poll_once(&mut fast, &wakes).is_pending());
+    say(&chat, &alice, id, "handed out together with the one before").await;
+    while insist(&mut witness).await < 4 {}
+    drop(open);
+    outlet.until_seq(4).await;
+    say(&chat, &alice, id, "in step").await;
+    outlet.until_seq(5).await;
+    assert_eq!(outlet.seqs(), [4, 5]);
+}
+
 /// What happens in a session that a reader follows.
 #[derive(Debug, Clone)]
 enum Step {
