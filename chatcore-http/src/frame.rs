@@ -1,5 +1,7 @@
 //! Frames of a WebSocket (RFC 6455, section 5): what a client sends is read here, and what the server sends gets its head.
 
+#![allow(clippy::result_large_err, reason = "the error is the library's, as the frontends take it")]
+
 use bytes::{Bytes, BytesMut};
 use tokio_tungstenite::tungstenite::{
     self, Message, Utf8Bytes,
@@ -38,6 +40,9 @@ impl TextFrame {
     }
 }
 
+/// The number of a kind of frame.
+struct Code(u8);
+
 impl From<Data> for Code {
     fn from(data: Data) -> Self {
         Self(OpCode::Data(data).into())
@@ -49,9 +54,6 @@ impl From<Control> for Code {
         Self(OpCode::Control(control).into())
     }
 }
-
-/// The number of a kind of frame.
-struct Code(u8);
 
 /// The head of a frame that is a whole message, without a mask.
 fn push_head(frame: &mut Vec<u8>, Code(code): Code, length: usize) {
@@ -78,19 +80,11 @@ pub(crate) fn encode(message: Message) -> (Bytes, Bytes) {
         Message::Pong(payload) => (Control::Pong.into(), payload),
         Message::Close(frame) => (Control::Close.into(), frame.map(close_payload).unwrap_or_default()),
         // The library gives none, and a frame of its own making has its head already.
-        Message::Frame(frame) => (OpCodeOf(&frame).code(), frame.into_payload()),
+        Message::Frame(frame) => (Code(frame.header().opcode.into()), frame.into_payload()),
     };
     let mut head = Vec::with_capacity(10);
     push_head(&mut head, code, payload.len());
     (head.into(), payload)
-}
-
-struct OpCodeOf<'a>(&'a tungstenite::protocol::frame::Frame);
-
-impl OpCodeOf<'_> {
-    fn code(&self) -> Code {
-        Code(self.0.header().opcode.into())
-    }
 }
 
 /// A control frame, or another one with a short payload.

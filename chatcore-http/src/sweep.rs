@@ -21,18 +21,13 @@ const AT_ONCE: usize = 64;
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 
 /// The sockets that are kept.
+#[derive(Default)]
 pub(crate) struct Sweep(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
     sockets: Vec<WeakOutbox>,
     task: Option<JoinHandle<()>>,
-}
-
-impl Default for Sweep {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
 }
 
 impl Sweep {
