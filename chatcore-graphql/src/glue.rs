@@ -11,22 +11,23 @@ use std::{
 use async_graphql::Executor;
 use chatcore::{Authenticator, Error, Principal, Result};
 use chatcore_http::{
-    ClientAddress, Cors, Handshake, Options, Socket, Sockets, caller, caller_or_query, check_conditions, check_head,
-    close, close_code, read_away, read_body,
+    ClientAddress, Cors, Handshake, Options, Outbox, Socket, Sockets, caller, caller_or_query, check_conditions,
+    check_head, close_code, read_away, read_body,
     tungstenite::{self, Message},
 };
-use futures_util::{Sink, SinkExt, Stream, StreamExt, stream::BoxStream};
+use futures_util::{FutureExt as _, Sink, SinkExt, Stream, StreamExt, future::BoxFuture, stream::BoxStream};
 use poem::{
     Body, Endpoint, Request, Response, Route,
     error::RouteError,
     http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
 };
+use tokio::time::Instant;
 
 use crate::{
     ChatSchema,
     wire::{
-        ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, converse, graphiql,
-        token_of,
+        ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, Upkeep, WireOptions, converse,
+        graphiql, token_of,
     },
 };
 
@@ -206,11 +207,9 @@ impl<E: Executor> State<E> {
         let mut unknown =
             if known.is_none() { Some(self.sockets.take_unknown(ClientAddress::of(request))?) } else { None };
         let state = Arc::clone(self);
-        // An answer is as long as the schema lets it be; it is written before the next one is begun.
-        let longest = usize::MAX / 2;
-        handshake.open(request, &self.sockets, longest, move |socket| async move {
+        handshake.open(request, &self.sockets, move |socket| async move {
             let (state, held) = (&state, &mut unknown);
-            let is_known = socket.get_ref().known();
+            let is_known = socket.known();
             if known.is_some() {
                 is_known.set();
             }
@@ -223,16 +222,16 @@ impl<E: Executor> State<E> {
                 is_known.set();
                 Ok(caller)
             };
+            let upkeep = Swept { outbox: socket.outbox(), sockets: state.sockets.clone() };
             let mut frames = Frames(socket);
             let stop = state.sockets.stopping();
             let options = WireOptions { message_bytes: state.sockets.frame_bytes(), ..state.options.clone() };
-            let end = converse(&state.executor, &mut frames, admit, &options, stop).await;
+            let end = converse(&state.executor, &mut frames, admit, &options, &upkeep, stop).await;
             if let Some(unknown) = &mut unknown {
                 unknown.closing();
             }
             if let Some(Close { code, reason }) = end {
-                let (sink, source) = frames.0.split();
-                close(sink, source, code, &reason).await;
+                frames.0.close(code, &reason).await;
             }
             drop(unknown);
         })
@@ -261,6 +260,27 @@ fn response(HttpReply { status, headers, body }: HttpReply) -> Response {
         HttpBody::Events(events) => Body::from_bytes_stream(events.map(Ok::<_, io::Error>)),
     });
     response
+}
+
+/// A socket that is kept with all others of the server.
+struct Swept {
+    outbox: Outbox,
+    sockets: Sockets,
+}
+
+impl Upkeep for Swept {
+    fn begin(&self, expiry: Option<Instant>, expired: &'static str) -> bool {
+        self.sockets.keep(&self.outbox, expiry.map(|at| (at, (4403, expired))));
+        true
+    }
+
+    fn set_busy(&self, is_busy: bool) {
+        self.outbox.set_busy(is_busy);
+    }
+
+    fn ended(&self) -> BoxFuture<'_, Option<Close>> {
+        self.outbox.ended().map(|end| end.map(|(code, reason)| Close::new(code, reason))).boxed()
+    }
 }
 
 /// A socket whose messages are [`Frame`]s.

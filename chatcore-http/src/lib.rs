@@ -5,7 +5,7 @@
 //! |---|---|
 //! | limits | [`Options`], in one place with their defaults |
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
-//! | WebSockets | [`Handshake`], then the open [`Socket`], then [`close`] |
+//! | WebSockets | [`Handshake`], then the open [`Socket`] with its [`Outbox`], kept by [`Sockets::keep`], then [`Socket::close`] |
 //! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_away`] |
 //! | any web framework | [`bearer_token`], [`error_headers`]: all that there is without the feature `poem` |
 //! | web pages | [`Origins`], [`Cors`] |
@@ -29,6 +29,8 @@ mod counts;
 mod drain;
 mod error;
 #[cfg(feature = "poem")]
+mod frame;
+#[cfg(feature = "poem")]
 mod half;
 #[cfg(feature = "poem")]
 mod head;
@@ -39,9 +41,15 @@ mod options;
 #[cfg(feature = "poem")]
 mod origin;
 #[cfg(feature = "poem")]
+mod outbox;
+#[cfg(feature = "poem")]
 mod serve;
 #[cfg(feature = "poem")]
+mod socket;
+#[cfg(feature = "poem")]
 mod sockets;
+#[cfg(feature = "poem")]
+mod sweep;
 mod token;
 #[cfg(feature = "poem")]
 mod upgrade;
@@ -53,7 +61,7 @@ pub use bearer::{bearer, bearer_or_query, caller, caller_or_query};
 #[cfg(feature = "poem")]
 pub use body::read_body;
 #[cfg(feature = "poem")]
-pub use close::{close, close_code};
+pub use close::close_code;
 #[cfg(feature = "poem")]
 pub use connection::{Connection, Known};
 #[cfg(feature = "poem")]
@@ -62,13 +70,19 @@ pub use cors::Cors;
 pub use drain::read_away;
 pub use error::error_headers;
 #[cfg(feature = "poem")]
+pub use frame::TextFrame;
+#[cfg(feature = "poem")]
 pub use head::{check_conditions, check_head, revision_condition};
 #[cfg(feature = "poem")]
 pub use options::Options;
 #[cfg(feature = "poem")]
 pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "poem")]
+pub use outbox::{End, Outbox};
+#[cfg(feature = "poem")]
 pub use serve::{ServeOptions, serve};
+#[cfg(feature = "poem")]
+pub use socket::Socket;
 #[cfg(feature = "poem")]
 pub use sockets::{Place, Sockets, UnknownPlace, UserPlace};
 pub use token::bearer_token;
@@ -76,4 +90,4 @@ pub use token::bearer_token;
 /// The WebSocket library: its messages and errors are what a [`Socket`] takes and gives.
 pub use tokio_tungstenite::tungstenite;
 #[cfg(feature = "poem")]
-pub use upgrade::{Handshake, Socket};
+pub use upgrade::Handshake;

@@ -10,15 +10,16 @@ use std::{
 };
 
 use chatcore::{Error, Limits, Result, model::UserId};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
 use crate::{
-    ClientAddress, Options,
+    ClientAddress, End, Options, Outbox,
     counts::{Counted, Counts},
+    sweep::Sweep,
 };
 
 /// How long they may take to close at the end.
@@ -38,6 +39,7 @@ struct Shared {
     stopping: CancellationToken,
     per_user: Counts<UserId>,
     unknown_per_address: Counts<ClientAddress>,
+    sweep: Arc<Sweep>,
 }
 
 impl Default for Sockets {
@@ -64,6 +66,7 @@ impl Sockets {
             stopping: CancellationToken::new(),
             per_user: Counts::default(),
             unknown_per_address: Counts::default(),
+            sweep: Arc::default(),
         }))
     }
 
@@ -142,6 +145,15 @@ impl Sockets {
     pub fn take_for(&self, user: &UserId) -> Result<UserPlace> {
         let place = self.0.per_user.take(user, self.options().sockets_per_user).ok_or(Error::TooManyConnections)?;
         Ok(UserPlace { _place: place })
+    }
+
+    /// Keeps an open WebSocket from now on, without a timer or a task of its own: it is pinged at
+    /// [`Options::ping_interval`], and it [ends](Outbox::ended) with 4408 when it answers no ping within
+    /// [`Options::pong_time`] or takes nothing for [`Options::write_time`], and at `expiry` with what is given there. One task
+    /// does it for all sockets; what is due is done within a quarter of a second.
+    pub fn keep(&self, outbox: &Outbox, expiry: Option<(Instant, End)>) {
+        outbox.live(self.options(), expiry);
+        self.0.sweep.add(outbox, self.options());
     }
 
     /// Done when the server ends: a WebSocket then closes with 1001, a stream just ends.

@@ -12,15 +12,9 @@ use poem::{
     http::{HeaderName, Method, StatusCode, Version, header},
 };
 use tokio::time::timeout;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        handshake::derive_accept_key,
-        protocol::{Role, WebSocketConfig},
-    },
-};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::{Connection, Options, Sockets};
+use crate::{Connection, Options, Socket, Sockets};
 
 /// How long the client may take to take the answer to its upgrade.
 const UPGRADE_TIME: Duration = Duration::from_secs(10);
@@ -28,9 +22,6 @@ const UPGRADE_TIME: Duration = Duration::from_secs(10);
 /// Some clients take 22 random letters for a key, so that its last bits, which mean nothing, are not zero.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
-
-/// An open WebSocket.
-pub type Socket = WebSocketStream<Connection>;
 
 /// A request to open a WebSocket. The upgrade is made here and not by poem's extractor, which reports what ended a socket
 /// as text only, and sets sizes per socket that are meant for few of them.
@@ -68,15 +59,12 @@ impl Handshake {
     /// back when `run` is done. Once it is known who is at the other end, `run` says so to the socket's
     /// [`Known`](crate::Known): a stranger may send little.
     ///
-    /// `longest` is the longest message that will be written, in bytes.
-    ///
     /// # Errors
     /// As [`Sockets::take`]; [`Refused`](Error::Refused) for a connection that cannot be upgraded.
     pub fn open<F>(
         self,
         request: &Request,
         sockets: &Sockets,
-        longest: usize,
         run: impl FnOnce(Socket) -> F + Send + 'static,
     ) -> Result<Response>
     where
@@ -86,11 +74,10 @@ impl Handshake {
         let place = sockets.take()?;
         let refused = Error::Refused { code: Code::UpgradeRequired, detail: "this connection cannot be upgraded" };
         let upgrade = request.take_upgrade().map_err(|_| refused)?;
-        let config = config(sockets.frame_bytes(), longest);
+        let most = sockets.frame_bytes().saturating_mul(ANSWERED);
         tokio::spawn(async move {
             if let Ok(Ok(io)) = timeout(UPGRADE_TIME, upgrade).await {
-                let io = Connection::new(io);
-                run(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await).await;
+                run(Socket::new(Connection::new(io), most)).await;
             }
             drop(place);
         });
@@ -108,17 +95,6 @@ impl Handshake {
 
 /// How many times larger than it may be a message is read, so that it can be answered.
 const ANSWERED: usize = 4;
-
-fn config(frame_bytes: usize, longest: usize) -> WebSocketConfig {
-    let read = Some(frame_bytes.saturating_mul(ANSWERED));
-    WebSocketConfig::default()
-        .max_message_size(read)
-        .max_frame_size(read)
-        .read_buffer_size(4 << 10)
-        .write_buffer_size(4 << 10)
-        // Room for the longest message, and then some.
-        .max_write_buffer_size(longest.saturating_add(1 << 20))
-}
 
 /// The items of a header that is a list, on however many lines.
 fn items(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {

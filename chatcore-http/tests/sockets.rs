@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use chatcore_http::{
-    ClientAddress, Handshake, Options, ServeOptions, Sockets, close, serve,
+    ClientAddress, Handshake, Options, ServeOptions, Sockets, serve,
     tungstenite::{Error, Message, client::IntoClientRequest as _, protocol::CloseFrame},
 };
 use futures_util::StreamExt as _;
@@ -20,12 +20,11 @@ async fn server(sockets: &Sockets, reason: &'static str) -> String {
             async move {
                 let opened = Handshake::of(&request, sockets.options(), protocol).and_then(|handshake| {
                     let waiting = sockets.clone();
-                    handshake.open(&request, &sockets, 1 << 10, move |socket| async move {
-                        let (sink, source) = socket.split();
+                    handshake.open(&request, &sockets, move |socket| async move {
                         if reason.is_empty() {
                             waiting.stopping().await;
                         }
-                        close(sink, source, 4400, reason).await;
+                        socket.close(4400, reason).await;
                     })
                 });
                 Ok::<_, poem::Error>(opened.unwrap_or_else(|error| {

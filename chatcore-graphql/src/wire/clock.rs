@@ -22,3 +22,11 @@ pub(crate) async fn at(time: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// Done at the next tick, or never.
+pub(crate) async fn tick(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => drop(interval.tick().await),
+        None => std::future::pending().await,
+    }
+}

@@ -15,6 +15,7 @@ mod request;
 mod response;
 mod socket;
 mod sse;
+mod upkeep;
 
 pub use admitted::Admitted;
 pub use http::{ALLOW, HttpBody, HttpHead, HttpReply};
@@ -23,3 +24,5 @@ pub use page::graphiql;
 #[cfg(feature = "poem")]
 pub(crate) use socket::converse;
 pub use socket::{Close, Frame, PROTOCOL, serve_socket, token_of};
+#[cfg(feature = "poem")]
+pub(crate) use upkeep::Upkeep;

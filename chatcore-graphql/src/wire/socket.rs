@@ -23,15 +23,16 @@ use futures_util::{
 use serde_json::{Map, Value as Json};
 use tokio::{
     sync::{Semaphore, mpsc},
-    time::{Instant, sleep, timeout},
+    time::{Instant, Interval, sleep, timeout},
 };
 
 use super::{
     Admitted, WireOptions,
-    clock::{at, every, in_time},
+    clock::{at, every, in_time, tick},
     execution::{Execution, Step},
     message::{self, Incoming},
     request::Parameters,
+    upkeep::{OwnTimers, Upkeep},
 };
 use crate::error::request_error;
 
@@ -117,7 +118,7 @@ where
     F: Future<Output = Result<Admitted, Error>>,
 {
     let mut socket = socket;
-    let end = converse(executor, &mut socket, authenticate, options, stop).await;
+    let end = converse(executor, &mut socket, authenticate, options, &OwnTimers, stop).await;
     if let Some(close) = &end {
         // Who does not take it has not long to do so.
         let _ = timeout(LAST_WORD, socket.send(Frame::Close(Some(close.clone())))).await;
@@ -131,6 +132,7 @@ pub(crate) async fn converse<E, S, A, F>(
     socket: S,
     authenticate: A,
     options: &WireOptions,
+    upkeep: &dyn Upkeep,
     stop: impl Future<Output = ()>,
 ) -> End
 where
@@ -140,10 +142,10 @@ where
     F: Future<Output = Result<Admitted, Error>>,
 {
     let (sink, mut source) = socket.split();
-    let mut out = Out { sink, write_time: options.write_time };
+    let mut out = Out { sink, write_time: Some(options.write_time) };
     tokio::select! {
         () = stop => Some(Close::new(1001, "the server ends")),
-        end = talk(executor, &mut out, &mut source, authenticate, options) => end,
+        end = talk(executor, &mut out, &mut source, authenticate, options, upkeep) => end,
     }
 }
 
@@ -153,6 +155,7 @@ async fn talk<E, S, A, F>(
     source: &mut SplitStream<S>,
     authenticate: A,
     options: &WireOptions,
+    upkeep: &dyn Upkeep,
 ) -> End
 where
     E: Executor,
@@ -165,6 +168,11 @@ where
         Err(end) => return end,
     };
     let expiry = caller.left().and_then(in_time);
+    let is_kept = upkeep.begin(expiry, Error::TokenExpired.code().as_str());
+    let (expiry, pings) = if is_kept { (None, None) } else { (expiry, Some(every(options.ping_interval))) };
+    if is_kept {
+        out.write_time = None;
+    }
     let (orders, queue) = mpsc::channel(WAITING);
     let life = Life::default();
     let places = Arc::new(Semaphore::new(options.queries_per_socket.clamp(1, Semaphore::MAX_PERMITS)));
@@ -173,8 +181,9 @@ where
     tokio::select! {
         biased;
         () = at(expiry) => expired(),
-        end = read(source, orders, &life, options.message_bytes) => end,
-        end = writer.write(queue) => end,
+        end = upkeep.ended() => end,
+        end = read(source, orders, (&life, upkeep), options.message_bytes) => end,
+        end = writer.write(queue, pings) => end,
     }
 }
 
@@ -302,7 +311,12 @@ struct Life {
 }
 
 /// Reads messages until the socket ends.
-async fn read<S>(source: &mut S, orders: mpsc::Sender<Order>, Life { heard, busy }: &Life, most: usize) -> End
+async fn read<S>(
+    source: &mut S,
+    orders: mpsc::Sender<Order>,
+    (Life { heard, busy }, upkeep): (&Life, &dyn Upkeep),
+    most: usize,
+) -> End
 where
     S: Stream<Item = Result<Frame, Option<Close>>> + Unpin,
 {
@@ -322,18 +336,21 @@ where
         };
         // While nothing is read no pong is heard: that is not the other side's fault.
         busy.store(true, Ordering::Relaxed);
+        upkeep.set_busy(true);
         if orders.send(order).await.is_err() {
             return None;
         }
         heard.store(true, Ordering::Relaxed);
         busy.store(false, Ordering::Relaxed);
+        upkeep.set_busy(false);
     }
 }
 
 /// The way out, which does not wait for ever.
 struct Out<S> {
     sink: SplitSink<S, Frame>,
-    write_time: Duration,
+    /// `None` where something else ends a socket that takes nothing.
+    write_time: Option<Duration>,
 }
 
 impl<S: Sink<Frame> + Unpin> Out<S> {
@@ -347,7 +364,8 @@ impl<S: Sink<Frame> + Unpin> Out<S> {
         W: FnOnce(&'s mut SplitSink<S, Frame>) -> F,
         F: Future<Output = Result<(), S::Error>>,
     {
-        match timeout(self.write_time, write(&mut self.sink)).await {
+        let Some(time) = self.write_time else { return write(&mut self.sink).await.map_err(|_| None) };
+        match timeout(time, write(&mut self.sink)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(None),
             Err(_) => Err(Some(Close::new(4408, "what was written was not taken"))),
@@ -388,15 +406,14 @@ struct Writer<'a, E, S> {
 }
 
 impl<E: Executor, S: Sink<Frame> + Unpin> Writer<'_, E, S> {
-    async fn write(self, queue: mpsc::Receiver<Order>) -> End {
-        match self.follow_all(queue).await {
+    async fn write(self, queue: mpsc::Receiver<Order>, pings: Option<Interval>) -> End {
+        match self.follow_all(queue, pings).await {
             Ok(end) | Err(end) => end,
         }
     }
 
     /// Runs operations and writes what they tell until the socket ends.
-    async fn follow_all(mut self, mut queue: mpsc::Receiver<Order>) -> Result<End, End> {
-        let mut pings = every(self.options.ping_interval);
+    async fn follow_all(mut self, mut queue: mpsc::Receiver<Order>, mut pings: Option<Interval>) -> Result<End, End> {
         let mut pong_due = None;
         // Those that were ended stay until they are polled once more.
         let most = self.options.operations_per_socket.saturating_mul(2);
@@ -408,7 +425,7 @@ impl<E: Executor, S: Sink<Frame> + Unpin> Writer<'_, E, S> {
                 },
                 Some(first) = self.operations.running.next() => self.deliver(first).await?,
                 // A ping that is still unanswered is not asked again: that would put its end off.
-                _ = pings.tick(), if pong_due.is_none() => {
+                () = tick(&mut pings), if pong_due.is_none() => {
                     self.life.heard.store(false, Ordering::Relaxed);
                     self.out.send(Frame::Ping).await?;
                     pong_due = in_time(self.options.pong_time);

@@ -38,9 +38,7 @@ async fn open(state: Arc<State>, request: &Request) -> Result<Response> {
     let sockets = state.sockets.clone();
     let handshake = Handshake::of(request, sockets.options(), None)?;
     let opening = check(&state, request).await?;
-    // A message in its longest encoding.
-    let longest = state.chat.limits().message_chars.saturating_mul(64);
-    handshake.open(request, &sockets, longest, |stream| socket::run(stream, state, opening))
+    handshake.open(request, &sockets, |socket| socket::run(socket, state, opening))
 }
 
 async fn check(state: &State, request: &Request) -> Result<Opening> {

@@ -1,30 +1,24 @@
-//! An open socket: one half reads frames and does what they say, the other writes answers and events.
+//! An open socket: one task reads frames and does what they say; answers and events go out through the socket's outbox.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use chatcore::{
     Error, Principal, Result,
-    chat::{Delivery, Start, Subscription},
+    chat::{Delivery, Encoding, EventView, Outlet, SignalView, Start, Subscription},
     model::SessionId,
 };
 use chatcore_http::{
-    Known, Options, Socket, UnknownPlace, UserPlace, close, close_code,
-    tungstenite::{self, Message, Utf8Bytes},
+    End, Outbox, Socket, TextFrame, UnknownPlace, UserPlace, close_code,
+    tungstenite::{self, Message},
 };
 use futures_util::{
-    FutureExt, SinkExt, StreamExt,
-    stream::{SplitSink, SplitStream},
+    FutureExt, StreamExt,
+    future::{BoxFuture, OptionFuture},
 };
 use serde_json::{Value, json};
 use tokio::{
-    sync::mpsc,
-    time::{Instant, interval_at, sleep_until, timeout},
+    task::coop::consume_budget,
+    time::{Instant, timeout},
 };
 use tokio_stream::StreamMap;
 
@@ -33,118 +27,90 @@ use super::{
     open::Opening,
 };
 use crate::{
-    frame::{Outgoing, encode, encoded},
+    frame::{Outgoing, encode},
     state::State,
 };
 
-/// Answers that wait to be written; with more, the socket is not read until it has taken some.
-const WAITING: usize = 32;
-
-/// Frames that are written before they are sent on.
+/// Frames that are collected before they are written, and their bytes.
 const BURST: usize = 64;
+const BURST_BYTES: usize = 64 << 10;
 
-/// Why a socket ends; `None` where the other side is gone or has closed.
-type End = Option<(u16, &'static str)>;
-
-/// What the reading half wants of the writing half. In one queue, so that an answer stands before the events that it
-/// announces.
-enum Order {
-    Write(Outgoing),
-    Subscribe { id: Option<Value>, session_id: SessionId, subscription: Subscription },
-    Unsubscribe { id: Option<Value>, session_id: SessionId },
-}
-
-/// What the reading half tells the writing half, which sends the pings.
-#[derive(Default)]
-struct Life {
-    /// Something came since the last ping.
-    heard: AtomicBool,
-    /// A command is being carried out.
-    busy: AtomicBool,
-}
-
-pub(super) async fn run(stream: Socket, state: Arc<State>, opening: Opening) {
-    let known = stream.get_ref().known();
-    let (mut sink, mut source) = stream.split();
+pub(super) async fn run(mut socket: Socket, state: Arc<State>, opening: Opening) {
     let Opening { who, session, mut unknown } = opening;
     let end = tokio::select! {
         () = state.sockets.stopping() => Some((1001, "the server ends")),
-        end = talk(&state, &mut sink, &mut source, who, session, (&mut unknown, &known)) => end,
+        end = talk(&state, &mut socket, who, session, &mut unknown) => end,
     };
     if let Some(unknown) = &mut unknown {
         unknown.closing();
     }
     if let Some((code, reason)) = end {
-        close(sink, source, code, reason).await;
+        Box::pin(socket.close(code, reason)).await;
     }
     drop(unknown);
 }
 
+/// Talks until the socket ends; says why. `None` where the other side is gone or has closed.
 async fn talk(
     state: &State,
-    sink: &mut SplitSink<Socket, Message>,
-    source: &mut SplitStream<Socket>,
+    socket: &mut Socket,
     who: Option<(Principal, UserPlace)>,
     session: Option<(SessionId, Start)>,
-    (unknown, known): (&mut Option<UnknownPlace>, &Known),
-) -> End {
+    unknown: &mut Option<UnknownPlace>,
+) -> Option<End> {
     let (principal, _slot) = match who {
         Some(who) => who,
-        None => match authenticate(state, sink, source).await {
+        // What is done once takes no room in a socket that waits.
+        None => match Box::pin(authenticate(state, socket)).await {
             Ok(who) => who,
             Err(end) => return end,
         },
     };
     *unknown = None;
-    known.set();
-    let (orders, queue) = mpsc::channel(WAITING);
+    socket.known().set();
+    let outbox = socket.outbox();
+    let expiry = principal.expires_at.and_then(|end| {
+        let left = end - chrono::Utc::now();
+        Instant::now().checked_add(left.to_std().unwrap_or_default())
+    });
+    state.sockets.keep(&outbox, expiry.map(|at| (at, close_for(&Error::TokenExpired))));
+    let outlet: Arc<dyn Outlet> = Arc::new(Direct(outbox.clone()));
+    let mut talk = Talk { state, principal: &principal, outbox, outlet, sessions: StreamMap::new() };
     if let Some((session_id, start)) = session {
-        match state.chat.subscribe(&principal, session_id, start).await {
-            Ok(subscription) => {
-                let order = Order::Subscribe { id: None, session_id, subscription };
-                // The queue is empty, and its reader is still here.
-                let _ = orders.try_send(order);
-            }
+        match Box::pin(state.chat.subscribe(&principal, session_id, start)).await {
+            Ok(subscription) => talk.follow(None, session_id, subscription),
             Err(error) => {
-                let _ = sink.send(text(Outgoing::error(None, &error).encode())).await;
-                return close_for(&error);
+                talk.answer(&Outgoing::error(None, &error));
+                return Some(close_for(&error));
             }
         }
     }
-    let life = Life::default();
-    let writer = Writer { options: state.sockets.options(), principal: &principal, life: &life, sink };
-    tokio::select! {
-        end = read(state, &principal, source, orders, &life) => end,
-        end = writer.write(queue) => end,
-    }
+    talk.run(socket).await
 }
 
 fn close_for(error: &Error) -> End {
-    Some((error.code().close(), error.code().title()))
+    (error.code().close(), error.code().title())
 }
 
-fn text(frame: impl Into<Utf8Bytes>) -> Message {
-    Message::Text(frame.into())
+fn frame(frame: &Outgoing) -> TextFrame {
+    TextFrame::new(&frame.encode())
 }
 
 /// Waits for the first message, which says who it is.
-async fn authenticate(
-    state: &State,
-    sink: &mut SplitSink<Socket, Message>,
-    source: &mut SplitStream<Socket>,
-) -> Result<(Principal, UserPlace), End> {
+async fn authenticate(state: &State, socket: &mut Socket) -> Result<(Principal, UserPlace), Option<End>> {
     let late = Some((Error::AuthRequired.code().close(), "no token in time"));
     let first = async {
         loop {
-            match source.next().await {
+            match socket.next().await {
                 Some(Ok(Message::Text(frame))) => return Ok(Incoming::read(&frame, state.sockets.frame_bytes())),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Binary(_) | Message::Frame(_))) => return Ok(Incoming::refused(Error::AuthRequired)),
-                // Polled once more, the library answers it and ends.
+                // Polled once more, the socket has answered it and ends.
                 Some(Ok(Message::Close(_))) => {}
                 None => return Err(None),
                 Some(Err(error)) => return Err(close_code(&error)),
             }
+            consume_budget().await;
         }
     };
     let Incoming { id, command } =
@@ -154,15 +120,17 @@ async fn authenticate(
         Ok(Command::Join { .. } | Command::Leave { .. } | Command::Perform(_)) => Err(Error::AuthRequired),
         Err(error) => Err(error),
     };
-    let (answer, result) = match admitted {
+    match admitted {
         Ok((principal, slot)) => {
             let data = json!({ "user_id": principal.user_id });
-            (Outgoing::ack(id, None, data), Ok((principal, slot)))
+            socket.outbox().send([frame(&Outgoing::ack(id, None, data))]);
+            Ok((principal, slot))
         }
-        Err(error) => (Outgoing::error(id, &error), Err(close_for(&error))),
-    };
-    let written = timeout(state.sockets.options().write_time, sink.send(text(answer.encode()))).await;
-    if matches!(written, Ok(Ok(()))) { result } else { Err(None) }
+        Err(error) => {
+            socket.outbox().send([frame(&Outgoing::error(id, &error))]);
+            Err(Some(close_for(&error)))
+        }
+    }
 }
 
 async fn admit(state: &State, token: &str) -> Result<(Principal, UserPlace)> {
@@ -172,192 +140,177 @@ async fn admit(state: &State, token: &str) -> Result<(Principal, UserPlace)> {
     Ok((principal, slot))
 }
 
-/// Reads frames until the socket ends.
-async fn read(
-    state: &State,
-    principal: &Principal,
-    source: &mut SplitStream<Socket>,
-    orders: mpsc::Sender<Order>,
-    Life { heard, busy }: &Life,
-) -> End {
-    loop {
-        let incoming = match source.next().await {
-            Some(Ok(Message::Text(frame))) => Incoming::read(&frame, state.sockets.frame_bytes()),
-            Some(Ok(Message::Binary(_))) => {
-                Incoming::refused(Error::malformed("", "send JSON in text messages, not in binary ones"))
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
-                heard.store(true, Ordering::Relaxed);
-                continue;
-            }
-            // Polled once more, the library answers it and ends.
-            Some(Ok(Message::Close(_))) => continue,
-            Some(Err(error)) => return close_code(&error),
-            None => return None,
-        };
-        let Incoming { id, command } = incoming;
-        // While a command is carried out nothing is read, and so no pong heard: that is not the other side's fault.
-        busy.store(true, Ordering::Relaxed);
-        let order = match command {
-            Ok(command) => perform(state, principal, id.clone(), command).await,
-            Err(error) => Err(error),
-        };
-        heard.store(true, Ordering::Relaxed);
-        busy.store(false, Ordering::Relaxed);
-        let order = match order {
-            Err(Error::TokenExpired) => return close_for(&Error::TokenExpired),
-            Err(error) => Order::Write(Outgoing::error(id, &error)),
-            Ok(order) => order,
-        };
-        if orders.send(order).await.is_err() {
-            return None;
-        }
+/// The encoding of events as frames of a WebSocket.
+struct EventFrame;
+
+impl Encoding for EventFrame {
+    type Output = TextFrame;
+
+    fn encode(view: &EventView) -> TextFrame {
+        TextFrame::new(&encode(view))
     }
 }
 
-async fn perform(state: &State, principal: &Principal, id: Option<Value>, command: Command) -> Result<Order> {
+/// Writes the events of a session to a socket that is in step, without its task.
+struct Direct(Outbox);
+
+impl Outlet for Direct {
+    fn take_events(&self, events: &[Arc<EventView>]) -> usize {
+        self.0.try_send(events.iter().map(|view| view.encoded::<EventFrame>()))
+    }
+
+    fn take_signal(&self, signal: &Arc<SignalView>) -> bool {
+        self.0.try_send([signal].map(|signal| TextFrame::new(&encode(&**signal)))) == 1
+    }
+}
+
+/// What a command has done.
+enum Done {
+    Answered(Outgoing),
+    Subscribed(SessionId, Subscription),
+    Left(SessionId),
+}
+
+struct Talk<'a> {
+    state: &'a State,
+    principal: &'a Principal,
+    outbox: Outbox,
+    outlet: Arc<dyn Outlet>,
+    sessions: StreamMap<SessionId, Subscription>,
+}
+
+impl<'a> Talk<'a> {
+    /// Reads frames and does what they say, one after the other, and writes what the sessions have meanwhile.
+    async fn run(&mut self, socket: &mut Socket) -> Option<End> {
+        let mut running: OptionFuture<BoxFuture<'a, (Option<Value>, Result<Done>)>> = None.into();
+        let mut is_running = false;
+        let outbox = self.outbox.clone();
+        loop {
+            // What is always ready would else keep other tasks from their turn.
+            consume_budget().await;
+            let has_room = outbox.has_room();
+            tokio::select! {
+                end = outbox.ended() => return end,
+                Some((id, done)) = &mut running, if is_running => {
+                    (running, is_running) = (None.into(), false);
+                    outbox.set_busy(false);
+                    if let Err(end) = self.finish(id, done) {
+                        return Some(end);
+                    }
+                }
+                message = socket.next(), if !is_running => match self.command(message) {
+                    Ok(Some(Incoming { id, command })) => {
+                        let (state, principal) = (self.state, self.principal);
+                        // While a command is carried out nothing is read, and so no pong heard: that is not the other side's fault.
+                        outbox.set_busy(true);
+                        let perform = async move {
+                            let done = match command {
+                                Ok(command) => perform(state, principal, id.clone(), command).await,
+                                Err(error) => Err(error),
+                            };
+                            (id, done)
+                        };
+                        (running, is_running) = (Some(perform.boxed()).into(), true);
+                    }
+                    Ok(None) => {}
+                    Err(end) => return end,
+                },
+                Some(first) = self.sessions.next(), if has_room => {
+                    if let Err(end) = self.deliver(first) {
+                        return Some(end);
+                    }
+                }
+                () = outbox.room(), if !has_room => {}
+            }
+        }
+    }
+
+    /// The command in what came, if there is one.
+    fn command(&self, message: Option<Result<Message, tungstenite::Error>>) -> Result<Option<Incoming>, Option<End>> {
+        match message {
+            Some(Ok(Message::Text(frame))) => Ok(Some(Incoming::read(&frame, self.state.sockets.frame_bytes()))),
+            Some(Ok(Message::Binary(_))) => {
+                let error = Error::malformed("", "send JSON in text messages, not in binary ones");
+                Ok(Some(Incoming::refused(error)))
+            }
+            // After a close frame, the socket ends when it is polled once more.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_) | Message::Close(_))) => Ok(None),
+            Some(Err(error)) => Err(close_code(&error)),
+            None => Err(None),
+        }
+    }
+
+    fn finish(&mut self, id: Option<Value>, done: Result<Done>) -> Result<(), End> {
+        match done {
+            Ok(Done::Answered(frame)) => self.answer(&frame),
+            Ok(Done::Subscribed(session_id, subscription)) => self.follow(id, session_id, subscription),
+            Ok(Done::Left(session_id)) => {
+                self.sessions.remove(&session_id);
+                self.answer(&Outgoing::ack(id, None, json!({ "session_id": session_id })));
+            }
+            Err(Error::TokenExpired) => return Err(close_for(&Error::TokenExpired)),
+            Err(error) => self.answer(&Outgoing::error(id, &error)),
+        }
+        Ok(())
+    }
+
+    fn answer(&self, answer: &Outgoing) {
+        self.outbox.send([frame(answer)]);
+    }
+
+    /// Follows a session; the answer stands before its events.
+    fn follow(&mut self, id: Option<Value>, session_id: SessionId, mut subscription: Subscription) {
+        let limit = self.state.sockets.options().sessions_per_socket;
+        if self.sessions.len() >= limit && !self.sessions.contains_key(&session_id) {
+            let what = "the number of sessions of this socket";
+            let error = Error::LimitExceeded { what, limit: limit as u64 };
+            return self.answer(&Outgoing::error(id, &error));
+        }
+        let after = subscription.after();
+        subscription.deliver_to(Arc::clone(&self.outlet));
+        self.sessions.insert(session_id, subscription);
+        let data = json!({ "session_id": session_id, "seq": after.seq });
+        self.answer(&Outgoing::ack(id, Some(after), data));
+    }
+
+    /// Writes what a session has, and what is ready besides, in one go.
+    fn deliver(&mut self, first: (SessionId, Result<Delivery>)) -> Result<(), End> {
+        let (mut frames, mut bytes) = (Vec::new(), 0);
+        let mut next = Some(first);
+        let mut end = Ok(());
+        while let Some((session_id, delivery)) = next {
+            frames.push(match delivery {
+                Ok(Delivery::Event(view)) => view.encoded::<EventFrame>(),
+                Ok(Delivery::Signal(view)) => TextFrame::new(&encode(&*view)),
+                Err(Error::TokenExpired) => {
+                    end = Err(close_for(&Error::TokenExpired));
+                    break;
+                }
+                // Where a stream ended for another reason, the client joins again after the last event it saw.
+                Err(error) => frame(&Outgoing::ended(session_id, &error)),
+            });
+            bytes += frames.last().map_or(0, TextFrame::size);
+            let is_full = frames.len() >= BURST || bytes >= BURST_BYTES;
+            next = if is_full { None } else { self.sessions.next().now_or_never().flatten() };
+        }
+        self.outbox.send(frames);
+        end
+    }
+}
+
+async fn perform(state: &State, principal: &Principal, id: Option<Value>, command: Command) -> Result<Done> {
     match command {
         Command::Authenticate { .. } => {
             Err(Error::malformed("event", "this socket is authenticated already; open another one"))
         }
         Command::Join { session_id, after } => {
             let subscription = state.chat.subscribe(principal, session_id, Start::or_now(after)).await?;
-            Ok(Order::Subscribe { id, session_id, subscription })
+            Ok(Done::Subscribed(session_id, subscription))
         }
-        Command::Leave { session_id } => Ok(Order::Unsubscribe { id, session_id }),
+        Command::Leave { session_id } => Ok(Done::Left(session_id)),
         Command::Perform(command) => {
             let answer = command.perform(&state.chat, principal).await?;
-            Ok(Order::Write(Outgoing::ack(id, answer.cursor(), answer)))
+            Ok(Done::Answered(Outgoing::ack(id, answer.cursor(), answer)))
         }
-    }
-}
-
-struct Writer<'a> {
-    options: &'a Options,
-    principal: &'a Principal,
-    life: &'a Life,
-    sink: &'a mut SplitSink<Socket, Message>,
-}
-
-impl Writer<'_> {
-    async fn write(self, queue: mpsc::Receiver<Order>) -> End {
-        match self.follow_all(queue).await {
-            Ok(end) | Err(end) => end,
-        }
-    }
-
-    /// Writes answers and events until the socket ends.
-    async fn follow_all(mut self, mut queue: mpsc::Receiver<Order>) -> Result<End, End> {
-        let mut sessions: StreamMap<SessionId, Subscription> = StreamMap::new();
-        // An interval is neither empty nor endless.
-        let every = self.options.ping_interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
-        let mut pings = interval_at(Instant::now() + every, every);
-        let mut pong_due = None;
-        let expiry = self.principal.expires_at.and_then(|end| {
-            let left = end - chrono::Utc::now();
-            Instant::now().checked_add(left.to_std().unwrap_or(Duration::ZERO))
-        });
-        loop {
-            tokio::select! {
-                order = queue.recv() => match order {
-                    Some(order) => self.follow(order, &mut sessions).await?,
-                    None => return Ok(None),
-                },
-                Some(first) = sessions.next() => self.deliver(first, &mut sessions).await?,
-                // A ping that is still unanswered is not asked again: that would put its end off.
-                _ = pings.tick(), if pong_due.is_none() => {
-                    self.life.heard.store(false, Ordering::Relaxed);
-                    self.send(Message::Ping(tungstenite::Bytes::new())).await?;
-                    pong_due = Some(Instant::now() + self.options.pong_time);
-                }
-                () = at(pong_due) => {
-                    let Life { heard, busy } = self.life;
-                    pong_due = if heard.load(Ordering::Relaxed) {
-                        None
-                    } else if busy.load(Ordering::Relaxed) {
-                        Some(Instant::now() + self.options.pong_time)
-                    } else {
-                        return Ok(Some((4408, "no answer to a ping")));
-                    };
-                }
-                () = at(expiry) => return Ok(close_for(&Error::TokenExpired)),
-            }
-        }
-    }
-
-    async fn follow(&mut self, order: Order, sessions: &mut StreamMap<SessionId, Subscription>) -> Result<(), End> {
-        match order {
-            Order::Write(frame) => self.send(text(frame.encode())).await,
-            Order::Subscribe { id, session_id, subscription } => {
-                let limit = self.options.sessions_per_socket;
-                if sessions.len() >= limit && !sessions.contains_key(&session_id) {
-                    let what = "the number of sessions of this socket";
-                    let error = Error::LimitExceeded { what, limit: limit as u64 };
-                    return self.send(text(Outgoing::error(id, &error).encode())).await;
-                }
-                let after = subscription.after();
-                sessions.insert(session_id, subscription);
-                let data = json!({ "session_id": session_id, "seq": after.seq });
-                self.send(text(Outgoing::ack(id, Some(after), data).encode())).await
-            }
-            Order::Unsubscribe { id, session_id } => {
-                sessions.remove(&session_id);
-                self.send(text(Outgoing::ack(id, None, json!({ "session_id": session_id })).encode())).await
-            }
-        }
-    }
-
-    /// Writes what a session has, and what is ready besides, before sending it on.
-    async fn deliver(
-        &mut self,
-        first: (SessionId, Result<Delivery>),
-        sessions: &mut StreamMap<SessionId, Subscription>,
-    ) -> Result<(), End> {
-        let mut burst = 1;
-        let mut next = Some(first);
-        while let Some((session_id, delivery)) = next {
-            let frame = match delivery {
-                Ok(delivery) => frame_of(&delivery),
-                Err(Error::TokenExpired) => return Err(close_for(&Error::TokenExpired)),
-                // Where a stream ended for another reason, the client joins again after the last event it saw.
-                Err(error) => text(Outgoing::ended(session_id, &error).encode()),
-            };
-            self.in_time(|sink| sink.feed(frame)).await?;
-            burst += 1;
-            next = if burst > BURST { None } else { sessions.next().now_or_never().flatten() };
-        }
-        self.in_time(SinkExt::flush).await
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), End> {
-        self.in_time(|sink| sink.send(message)).await
-    }
-
-    /// Writes, for as long as the other side may take to take it.
-    async fn in_time<'s, W, F>(&'s mut self, write: W) -> Result<(), End>
-    where
-        W: FnOnce(&'s mut SplitSink<Socket, Message>) -> F,
-        F: Future<Output = Result<(), tungstenite::Error>>,
-    {
-        match timeout(self.options.write_time, write(self.sink)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(None),
-            Err(_) => Err(Some((4408, "what was written was not taken"))),
-        }
-    }
-}
-
-fn frame_of(delivery: &Delivery) -> Message {
-    match delivery {
-        Delivery::Event(view) => text(encoded(view)),
-        Delivery::Signal(view) => text(encode(&**view)),
-    }
-}
-
-/// Done at a time, or never.
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }

@@ -6,8 +6,8 @@ use super::{
     Chat, MessagesOf,
     batch::only,
     read::{oldest, resync},
+    ring::continues,
     subscribe::Start,
-    tail::continues,
     view::{self, EventView},
 };
 use crate::{

@@ -5,25 +5,25 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
-use tokio::sync::{broadcast, watch};
+use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
 
 use super::{
     Chat,
     read::{oldest, resync},
-    tail::Tail,
+    ring::Look,
+    seat::{Outcome, Outlet, Rights, Seat, Waiting},
+    tail::Seated,
     view::{EventView, SignalView},
 };
 use crate::{
-    clock::Clock,
     error::{Error, Result},
     identity::Principal,
-    model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, SessionId, Standing, UserId},
-    permission::{Action, Facts, PermissionTable},
+    model::{Cursor, Seq, SessionId},
+    permission::{Action, Facts},
     store::Freshness,
 };
 
@@ -93,7 +93,7 @@ pub enum Delivery {
 /// no memory: it is served from the log.
 pub struct Subscription {
     after: Cursor,
-    stream: BoxStream<'static, Result<Delivery>>,
+    reader: Reader,
 }
 
 impl fmt::Debug for Subscription {
@@ -107,6 +107,13 @@ impl Subscription {
     #[must_use]
     pub const fn after(&self) -> Cursor {
         self.after
+    }
+
+    /// Gives what comes to `outlet` where it can take it at once, and not to this stream. The stream still must be polled: it
+    /// gives all that the outlet does not take, and the end. Once it was polled and had nothing, what comes next goes to the
+    /// outlet, until the outlet does not take something, or an event ends the stream.
+    pub fn deliver_to(&mut self, outlet: Arc<dyn Outlet>) {
+        self.reader.place.seat.deliver_to(outlet);
     }
 
     /// The next event; signals are left out.
@@ -125,7 +132,7 @@ impl Stream for Subscription {
     type Item = Result<Delivery>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.stream.poll_next_unpin(context)
+        self.reader.poll(context)
     }
 }
 
@@ -159,196 +166,182 @@ impl Chat {
                 tail.goes_on_from(after).await?
             }
         };
-        let reader = Reader {
-            chat: self.clone(),
+        let expires_at = principal.expires_at;
+        let rights = Rights {
             user: principal.user_id.clone(),
-            position: after,
             decided_at: head.seq,
             facts: known.facts(),
             permissions: self.inner.permissions.clone(),
-            clock: Arc::clone(&self.inner.clock),
-            expires_at: principal.expires_at,
-            heads: tail.watch(),
-            signals: tail.signals(),
-            tail,
+        };
+        let place = tail.seat(Seat::new(rights, after, expires_at));
+        let reader = Reader {
+            chat: self.clone(),
+            session_id: id,
+            place,
+            expires_at,
+            timer: None,
             ready: VecDeque::new(),
             since: 0,
-            undecided: false,
-            held: None,
-            ended: false,
+            reading: None,
+            is_unsure: false,
+            deciding: None,
+            has_ended: false,
         };
-        let stream = stream::unfold(reader, |mut reader| async move {
-            let delivery = reader.next().await?;
-            Some((delivery, reader))
-        });
-        Ok(Subscription { after, stream: stream.fuse().boxed() })
+        Ok(Subscription { after, reader })
     }
 }
 
 struct Reader {
     chat: Chat,
-    user: UserId,
-    position: Cursor,
-    /// The position at which `facts` held. What a replay brings from before it is history and ends nothing.
-    decided_at: Seq,
-    facts: Facts,
-    permissions: PermissionTable,
-    clock: Arc<dyn Clock>,
+    session_id: SessionId,
+    place: Seated,
     expires_at: Option<DateTime<Utc>>,
-    tail: Arc<Tail>,
-    heads: watch::Receiver<Seq>,
-    signals: broadcast::Receiver<Arc<SignalView>>,
+    /// Begins with the first wait.
+    timer: Option<BoxFuture<'static, ()>>,
     ready: VecDeque<Arc<EventView>>,
-    /// The deletions that `tail` was told of before `ready` was read.
+    /// The deletions that the tail was told of before `ready` was read.
     since: u64,
     /// Whether an event of an unknown kind may have changed what the reader may do.
-    undecided: bool,
-    /// A signal that came before the events that stand before it had been told.
-    held: Option<Arc<SignalView>>,
-    ended: bool,
+    is_unsure: bool,
+    /// A decision on fresh facts.
+    deciding: Option<BoxFuture<'static, Result<(Facts, Seq)>>>,
+    reading: Option<BoxFuture<'static, Result<Vec<Arc<EventView>>>>>,
+    has_ended: bool,
 }
 
 impl Reader {
-    async fn next(&mut self) -> Option<Result<Delivery>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Delivery>>> {
+        // Once for each poll: what cannot be started now is not tried again and again.
+        let mut is_revived = false;
         loop {
-            if self.ended {
-                return None;
+            if self.has_ended {
+                return Poll::Ready(None);
             }
-            if self.expires_at.is_some_and(|end| end <= self.clock.now()) {
+            if self.expires_at.is_some_and(|end| end <= self.chat.inner.clock.now()) {
                 return self.end(Error::TokenExpired);
             }
-            if self.undecided {
-                match self.decide_again().await {
-                    Ok(()) => self.undecided = false,
-                    // As after any other event that takes the right away.
-                    Err(Error::Denied(_)) => return None,
+            let position = self.place.seat.rise();
+            if let Some(deciding) = &mut self.deciding {
+                let Poll::Ready(decided) = deciding.poll_unpin(context) else {
+                    ready!(self.expire(context));
+                    continue;
+                };
+                self.deciding = None;
+                match self.decide(decided) {
+                    Ok(true) => continue,
+                    Ok(false) => return Poll::Ready(None),
                     Err(error) => return self.end(error),
                 }
-                continue;
             }
             if self.is_outdated() {
                 self.ready.clear();
             }
-            if self.ready.front().is_some_and(|view| self.is_beyond_decision(view)) {
-                if let Err(error) = self.decide_again().await {
-                    return self.end(error);
-                }
-                if self.ready.front().is_some_and(|view| self.is_beyond_decision(view)) {
-                    // The log was replaced by an older copy meanwhile.
-                    return self.end(Error::Unavailable);
-                }
+            let Seated { tail, seat, .. } = &self.place;
+            if self.is_unsure || self.ready.front().is_some_and(|view| seat.is_beyond(view)) {
+                self.deciding = Some(self.fresh_facts());
                 continue;
             }
             if let Some(view) = self.ready.pop_front() {
-                self.position = view.event.cursor();
-                self.ended = !self.may_go_on_after(&view);
-                return Some(Ok(Delivery::Event(view)));
+                match seat.pass(&view) {
+                    Outcome::GoesOn => {}
+                    Outcome::Ends => self.has_ended = true,
+                    Outcome::IsUnsure => self.is_unsure = true,
+                }
+                return Poll::Ready(Some(Ok(Delivery::Event(view))));
             }
-            // Marked as seen before the look, so that news that come during it wake the wait below.
-            self.heads.borrow_and_update();
-            self.since = self.tail.rewrites.noted();
-            match self.tail.after(self.position).await {
-                Err(error) => return self.end(error),
-                Ok(views) if !views.is_empty() => self.ready.extend(views),
-                Ok(_) => {
-                    self.tail.revive().await;
-                    let signal = match self.held.take() {
-                        Some(signal) => Some(signal),
-                        None => self.wait().await,
-                    };
-                    match signal {
-                        Some(signal) if signal.actor.user_id == self.user => {}
-                        Some(signal) if *self.heads.borrow() <= self.position.seq => {
-                            return Some(Ok(Delivery::Signal(signal)));
-                        }
-                        // Before a signal come the events that stand before it: one may end this stream.
-                        signal => self.held = signal,
-                    }
+            if let Some(reading) = &mut self.reading {
+                let Poll::Ready(read) = reading.poll_unpin(context) else {
+                    ready!(self.expire(context));
+                    continue;
+                };
+                self.reading = None;
+                match read {
+                    Ok(views) => self.ready.extend(views),
+                    Err(error) => return self.end(error),
+                }
+                continue;
+            }
+            self.since = tail.rewrites.noted();
+            match tail.look(position) {
+                Look::Events(views) => {
+                    self.ready.extend(views);
+                    continue;
+                }
+                Look::Nothing => {}
+                look @ (Look::Log(_) | Look::Lost | Look::Corrupt) => {
+                    self.reading = Some(Arc::clone(tail).read(position, look).boxed());
+                    continue;
                 }
             }
+            match seat.wait(context.waker()) {
+                Waiting::Behind => continue,
+                Waiting::Signal(signal) => return Poll::Ready(Some(Ok(Delivery::Signal(signal)))),
+                Waiting::Begun => {}
+            }
+            // Looked at after the wait has begun: what comes from here on wakes it.
+            if tail.concerns(position) {
+                continue;
+            }
+            if !is_revived && !tail.is_followed() {
+                is_revived = true;
+                let revived = Arc::clone(tail).revive();
+                self.reading = Some(revived.map(|()| Ok(Vec::new())).boxed());
+                continue;
+            }
+            // A queue that was long once is not kept.
+            self.ready = VecDeque::new();
+            ready!(self.expire(context));
         }
+    }
+
+    /// Done when the token has expired.
+    fn expire(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(end) = self.expires_at else { return Poll::Pending };
+        let clock = &self.chat.inner.clock;
+        let timer = || {
+            let clock = Arc::clone(clock);
+            async move { clock.reaches(end).await }.boxed()
+        };
+        self.timer.get_or_insert_with(timer).poll_unpin(context)
     }
 
     /// Whether something that was read shows what was deleted meanwhile.
     fn is_outdated(&mut self) -> bool {
-        let noted = self.tail.rewrites.noted();
+        let rewrites = &self.place.tail.rewrites;
+        let noted = rewrites.noted();
         let since = std::mem::replace(&mut self.since, noted);
-        noted != since && self.ready.iter().any(|view| self.tail.rewrites.outdate(since, view))
+        noted != since && self.ready.iter().any(|view| rewrites.outdate(since, view))
     }
 
-    /// Whether a view shows a row that was rewritten where it is not known what the reader was allowed to do.
-    fn is_beyond_decision(&self, view: &EventView) -> bool {
-        view.revised() > self.decided_at.max(view.event.seq)
+    fn fresh_facts(&self) -> BoxFuture<'static, Result<(Facts, Seq)>> {
+        let (chat, id, user) = (self.chat.clone(), self.session_id, self.place.seat.user());
+        async move {
+            let known = chat.known(id, &user, None, Freshness::Fresh).await?;
+            Ok((known.facts(), known.head.seq))
+        }
+        .boxed()
     }
 
-    /// Decides on fresh facts.
-    async fn decide_again(&mut self) -> Result<()> {
-        let known = self.chat.known(self.tail.session_id(), &self.user, None, Freshness::Fresh).await?;
-        (self.facts, self.decided_at) = (known.facts(), known.head.seq);
-        Ok(self.permissions.decide(&self.facts, Action::View)?)
-    }
-
-    fn end(&mut self, error: Error) -> Option<Result<Delivery>> {
-        self.ended = true;
-        Some(Err(error))
-    }
-
-    /// Waits for news, a signal, or the end of the token.
-    async fn wait(&mut self) -> Option<Arc<SignalView>> {
-        let deadline = async {
-            match self.expires_at {
-                Some(end) => self.clock.reaches(end).await,
-                None => std::future::pending().await,
+    /// Takes fresh facts in; `false` where they end the stream.
+    fn decide(&mut self, facts: Result<(Facts, Seq)>) -> Result<bool> {
+        let (facts, decided_at) = facts?;
+        let seat = &self.place.seat;
+        match (seat.decide(facts, decided_at), std::mem::take(&mut self.is_unsure)) {
+            // As after any other event that takes the right away.
+            (Err(_), true) => {
+                self.has_ended = true;
+                Ok(false)
             }
-        };
-        tokio::select! {
-            _ = self.heads.changed() => None,
-            signal = self.signals.recv() => signal.ok(),
-            () = deadline => None,
+            (Err(denial), false) => Err(denial.into()),
+            (Ok(()), true) => Ok(true),
+            // Where a row is still beyond the facts, the log was replaced by an older copy meanwhile.
+            (Ok(()), false) if self.ready.front().is_some_and(|view| seat.is_beyond(view)) => Err(Error::Unavailable),
+            (Ok(()), false) => Ok(true),
         }
     }
 
-    /// Follows what an event changes for this reader.
-    fn may_go_on_after(&mut self, view: &EventView) -> bool {
-        let event = &view.event;
-        if event.seq <= self.decided_at || !event.governs {
-            return true;
-        }
-        self.undecided = event.kind == EventKind::Unknown;
-        let own = |user: &UserId| *user == self.user;
-        let (session, actor) = (&mut self.facts.session, &mut self.facts.actor);
-        let gone = |actor: &mut Option<Standing>| {
-            if let Some(role) = actor.and_then(Standing::role) {
-                *actor = Some(Standing::Former(role));
-            }
-        };
-        match &event.kind {
-            EventKind::Session(SessionEvent::Updated { changes }) => {
-                if let (Some(session), Some(session_type)) = (session, changes.session_type) {
-                    session.session_type = session_type;
-                }
-            }
-            EventKind::Session(SessionEvent::Deleted) => {
-                if let Some(session) = session {
-                    session.is_active = false;
-                }
-            }
-            EventKind::Participant(ParticipantEvent::Left) if own(&event.actor) => gone(actor),
-            EventKind::Participant(ParticipantEvent::Removed { user_id }) if own(user_id) => gone(actor),
-            EventKind::Participant(ParticipantEvent::RoleChanged { user_id, role, .. }) if own(user_id) => {
-                *actor = Some(Standing::Active(*role));
-            }
-            EventKind::Session(SessionEvent::Created { .. })
-            | EventKind::Participant(
-                ParticipantEvent::Joined { .. }
-                | ParticipantEvent::Added { .. }
-                | ParticipantEvent::Left
-                | ParticipantEvent::Removed { .. }
-                | ParticipantEvent::RoleChanged { .. },
-            )
-            | EventKind::Message(_)
-            | EventKind::Unknown => {}
-        }
-        self.permissions.decide(&self.facts, Action::View).is_ok()
+    fn end<T>(&mut self, error: Error) -> Poll<Option<Result<T>>> {
+        self.has_ended = true;
+        Poll::Ready(Some(Err(error)))
     }
 }

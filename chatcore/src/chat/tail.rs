@@ -3,51 +3,33 @@
 //! Hints and the poller both only say that there is more; what is shown is always the log without a gap.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    panic::AssertUnwindSafe,
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-use futures_util::{FutureExt as _, StreamExt, stream, stream::BoxStream};
-use tokio::{
-    sync::{broadcast, watch},
-    time::{Instant, timeout, timeout_at},
-};
-
 use super::{
+    fan_out::FanOut,
     profiles::Profiles,
     read::{dense, resync_now},
     rewrites::{Rewrites, Rewritten},
+    ring::{End, Found, Look, Ring, continues},
+    seat::{Seat, Seats},
     task::Task,
-    view::{self, EventView, SignalView},
+    view::{self, EventView},
 };
 use crate::{
     error::{Error, Result},
     limits::Limits,
-    model::{Cursor, Epoch, Event, Seq, SessionId},
-    notify::{Hint, Notifier, Topic},
+    model::{Cursor, Event, Seq, SessionId},
+    notify::Notifier,
     store::{ChatStore, LogRange, StoreError},
 };
 
 /// Rows that are read at once.
-const CHUNK: u64 = 256;
+pub(super) const CHUNK: u64 = 256;
 
-/// Signals that wait for a reader; one who is further behind misses some.
-const SIGNALS: usize = 64;
-
-/// Events of hints that came before those they follow: what is committed together is told by many, in any order. Waiting
-/// a moment for the others costs less than reading the log.
-type Early = BTreeMap<Seq, Arc<Event>>;
-
-/// How many of them are kept, and for how long.
-const EARLY: usize = 64;
-const PATIENCE: Duration = Duration::from_millis(5);
-
-/// The longest wait for a notifier's stream.
-const LISTEN_WAIT: Duration = Duration::from_secs(5);
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -55,16 +37,16 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Clone)]
 pub(super) struct Tails(Arc<Shared>);
 
-struct Shared {
-    store: Arc<dyn ChatStore>,
-    notifier: Arc<dyn Notifier>,
-    profiles: Profiles,
-    poll_interval: Duration,
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn ChatStore>,
+    pub(super) notifier: Arc<dyn Notifier>,
+    pub(super) profiles: Profiles,
+    pub(super) poll_interval: Duration,
     kept: usize,
     kept_bytes: usize,
     open: Mutex<Open>,
     /// Looks at the logs of the open tails. It ends when there are none.
-    poller: Mutex<Option<Task>>,
+    pub(super) poller: Mutex<Option<Task>>,
 }
 
 #[derive(Default)]
@@ -74,103 +56,16 @@ struct Open {
 
 /// The last events of one session.
 pub(super) struct Tail {
-    session_id: SessionId,
-    shared: Arc<Shared>,
-    ring: Mutex<Ring>,
+    pub(super) session_id: SessionId,
+    pub(super) shared: Arc<Shared>,
+    pub(super) ring: Mutex<Ring>,
     pub(super) rewrites: Rewrites,
     /// One grows the ring at a time.
     growing: tokio::sync::Mutex<()>,
-    /// The ring's head. It also changes, to the same position, when the log was replaced.
-    head: watch::Sender<Seq>,
-    signals: broadcast::Sender<Arc<SignalView>>,
-    listener: tokio::sync::Mutex<Option<Task>>,
-}
-
-struct Ring {
-    // INVARIANT: contiguous, of one history, and ends at `head`.
-    events: VecDeque<Arc<EventView>>,
-    bytes: usize,
-    head: Cursor,
-    /// The last event that the log was seen to have: hints may have brought later ones.
-    confirmed: Cursor,
-    /// Why this tail grows no more.
-    end: Option<End>,
-}
-
-/// Why a tail ends, with all its readers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// The log no longer has the tail's last event: the database was replaced by an older copy.
-    Replaced,
-    /// The log cannot be read, or has a hole.
-    Corrupt,
-}
-
-impl Ring {
-    /// Drops the views that show rows as they were before an event rewrote them, and what stands before these views.
-    fn evict(&mut self, rewritten: &Rewritten) {
-        let last = self.events.iter().rposition(|view| rewritten.outdates(view));
-        for view in self.events.drain(..last.map_or(0, |last| last + 1)) {
-            self.bytes -= view.weight();
-        }
-    }
-
-    /// The epoch at a position, where it is known.
-    fn epoch(&self, seq: Seq) -> Option<Epoch> {
-        if seq == self.head.seq {
-            return self.head.epoch;
-        }
-        let back = usize::try_from(self.head.seq.checked_sub(seq)?).ok()?;
-        let index = self.events.len().checked_sub(back + 1)?;
-        self.events.get(index)?.event.cursor().epoch
-    }
-
-    /// Whether nothing that is known of the ring's history speaks against a cursor.
-    fn agrees_with(&self, cursor: Cursor) -> bool {
-        cursor.agrees_with(Cursor { seq: cursor.seq, epoch: self.epoch(cursor.seq) })
-    }
-
-    /// What reading the log from the position `asked` on says of the ring.
-    fn compare(&self, asked: Seq, rows: &[Arc<Event>]) -> Found {
-        if !rows.is_sorted_by(|row, next| row.seq + 1 == next.seq) {
-            return Found::Hole;
-        }
-        let all_agree =
-            rows.iter().take_while(|row| row.seq <= self.head.seq).all(|row| self.agrees_with(row.cursor()));
-        let Some(first) = rows.first() else {
-            // A log keeps at least its last event, so it ends before the position.
-            return if asked == 0 { Found::More } else { Found::AnotherHistory };
-        };
-        if !all_agree {
-            Found::AnotherHistory
-        } else if first.seq > self.head.seq + 1 {
-            Found::Trimmed
-        } else {
-            Found::More
-        }
-    }
-}
-
-/// What the log is to a ring.
-enum Found {
-    /// It continues the ring.
-    More,
-    /// It continues the ring, but what came next was trimmed already.
-    Trimmed,
-    /// It has other events, or none, where the ring has its own.
-    AnotherHistory,
-    /// It has a hole.
-    Hole,
-}
-
-/// Whether a log, read from `position` on, continues after the position.
-pub(super) fn continues(position: Cursor, rows: &[Arc<Event>]) -> bool {
-    match rows.first() {
-        Some(first) if first.seq == position.seq => position.agrees_with(first.cursor()),
-        // The position is the last one that was trimmed, or 0.
-        Some(first) => first.seq == position.seq + 1,
-        None => false,
-    }
+    /// The readers.
+    pub(super) seats: Seats,
+    pub(super) fan_out: FanOut,
+    pub(super) listener: tokio::sync::Mutex<Option<Task>>,
 }
 
 impl Tails {
@@ -217,7 +112,7 @@ impl Tails {
         Err(Error::Unavailable)
     }
 
-    /// Drops what is kept of rows that events rewrote. Whoever calls this before the change is acknowledged keeps readers of this
+    /// Evicts what is kept of rows that events rewrote. A caller that does this before the change is acknowledged keeps readers of this
     /// process from getting a deleted text after that.
     pub(super) fn evict(&self, session_id: SessionId, events: &[Arc<Event>]) {
         let tail = locked(&self.0.open).tails.get(&session_id).and_then(Weak::upgrade);
@@ -233,6 +128,7 @@ impl Tails {
     fn get(&self, session_id: SessionId, head: Cursor) -> Arc<Tail> {
         let tail = self.open(session_id, head);
         self.0.keep_polling();
+        tail.keep_fanning_out();
         tail
     }
 
@@ -241,15 +137,14 @@ impl Tails {
         if let Some(tail) = open.tails.get(&session_id).and_then(Weak::upgrade) {
             return tail;
         }
-        let ring = Ring { events: VecDeque::new(), bytes: 0, head, confirmed: head, end: None };
         let tail = Arc::new(Tail {
             session_id,
             shared: Arc::clone(&self.0),
-            ring: Mutex::new(ring),
+            ring: Mutex::new(Ring::new(head)),
             rewrites: Rewrites::default(),
             growing: tokio::sync::Mutex::default(),
-            head: watch::Sender::new(head.seq),
-            signals: broadcast::Sender::new(SIGNALS),
+            seats: Seats::default(),
+            fan_out: FanOut::new(head.seq),
             listener: tokio::sync::Mutex::default(),
         });
         open.tails.insert(session_id, Arc::downgrade(&tail));
@@ -268,82 +163,40 @@ impl Drop for Tail {
 }
 
 impl Tail {
-    pub(super) const fn session_id(&self) -> SessionId {
-        self.session_id
+    /// The ring's head.
+    pub(super) fn head(&self) -> Seq {
+        locked(&self.ring).head.seq
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<Seq> {
-        self.head.subscribe()
+    /// A place for a reader.
+    pub(super) fn seat(self: &Arc<Self>, seat: Seat) -> Seated {
+        let seat = Arc::new(seat);
+        Seated { number: self.seats.take(Arc::clone(&seat)), tail: Arc::clone(self), seat }
     }
 
-    pub(super) fn signals(&self) -> broadcast::Receiver<Arc<SignalView>> {
-        self.signals.subscribe()
+    /// Whether there is something that a reader that waits after a position must look at.
+    pub(super) fn concerns(&self, position: Cursor) -> bool {
+        let ring = locked(&self.ring);
+        ring.end.is_some() || ring.head.seq > position.seq
     }
 
-    /// Begins to listen for hints, where nothing listens; `true` where it began. It begins before the look at the log, so that
-    /// nothing falls between. Should the first reader drop its future meanwhile, the next one begins anew.
-    async fn listen(self: &Arc<Self>) -> bool {
-        let mut listener = self.listener.lock().await;
-        if listener.as_ref().is_some_and(Task::runs) {
-            return false;
-        }
-        let hints = self.shared.hints(self.session_id).await;
-        let (tail, first) = (Arc::downgrade(self), Mutex::new(Some(hints)));
-        let ended = Ended({
-            let tail = Weak::clone(&tail);
-            move || {
-                if let Some(tail) = tail.upgrade() {
-                    tail.head.send_modify(|_| {});
-                }
-            }
-        });
-        *listener = Some(Task::spawn("listener", self.shared.poll_interval, move || {
-            let _ = &ended;
-            let hints = locked(&first).take().unwrap_or_else(|| stream::empty().boxed());
-            listen(Weak::clone(&tail), hints)
-        }));
-        true
+    /// What the ring has after a position.
+    pub(super) fn look(&self, position: Cursor) -> Look {
+        locked(&self.ring).after(position, self.shared.profiles.now())
     }
 
-    /// Starts again what ended with its runtime: the poller, and the listener of this tail.
-    pub(super) async fn revive(self: &Arc<Self>) {
-        self.shared.keep_polling();
-        let is_deaf = self.listener.try_lock().is_ok_and(|listener| !listener.as_ref().is_some_and(Task::runs));
-        if is_deaf
-            && self.listen().await
-            && let Err(error) = self.catch_up().await
-        {
-            tracing::warn!(session = %self.session_id, %error, "could not follow a log; the poller tries again");
-        }
-    }
-
-    /// The next events after a position, at least one where there are any: from memory, or, for a reader that is further behind
-    /// than that, from the log.
+    /// The next events for a reader that is further behind than the ring goes, as [`look`](Self::look) found. There may be
+    /// none: the reader then looks again.
     ///
     /// # Errors
     /// [`Resync`](Error::Resync) when the log no longer continues after that position.
-    pub(super) async fn after(&self, position: Cursor) -> Result<Vec<Arc<EventView>>> {
-        let ring_head = {
-            let ring = locked(&self.ring);
-            if ring.end == Some(End::Corrupt) {
-                return Err(Error::Internal);
-            }
-            if ring.end.is_some() || !ring.agrees_with(position) {
-                None
-            } else if position.seq >= ring.head.seq {
-                return Ok(Vec::new());
-            } else {
-                let missing = usize::try_from(ring.head.seq - position.seq).unwrap_or(usize::MAX);
-                let (kept, now) = (ring.events.len().checked_sub(missing), self.shared.profiles.now());
-                // Names in it may have changed since; what the log gives has them anew.
-                if let Some(skip) = kept.filter(|skip| ring.events.get(*skip).is_some_and(|view| view.is_fresh(now))) {
-                    return Ok(ring.events.iter().skip(skip).take(64).cloned().collect());
-                }
-                Some(ring.head.seq)
-            }
-        };
-        let Some(head) = ring_head else {
-            return Err(resync_now(&*self.shared.store, self.session_id).await);
+    pub(super) async fn read(self: Arc<Self>, position: Cursor, look: Look) -> Result<Vec<Arc<EventView>>> {
+        let head = match look {
+            Look::Events(events) => return Ok(events),
+            Look::Nothing => return Ok(Vec::new()),
+            Look::Corrupt => return Err(Error::Internal),
+            Look::Lost => return Err(resync_now(&*self.shared.store, self.session_id).await),
+            Look::Log(head) => head,
         };
         let (from, to) = (position.seq.max(1), head.min(position.seq + 64));
         let mut rows = self.shared.rows(self.session_id, from, to).await?;
@@ -356,13 +209,8 @@ impl Tail {
 
     /// The position with its epoch, where that is known. Refuses a position after which the kept log does not continue.
     pub(super) async fn goes_on_from(&self, position: Cursor) -> Result<Cursor> {
-        {
-            let ring = locked(&self.ring);
-            let epoch = ring.epoch(position.seq);
-            let kept = ring.events.len() as Seq >= ring.head.seq.saturating_sub(position.seq);
-            if (epoch.is_some() || position.seq == 0) && kept && ring.agrees_with(position) {
-                return Ok(Cursor { seq: position.seq, epoch });
-            }
+        if let Some(position) = locked(&self.ring).continuing(position) {
+            return Ok(position);
         }
         let rows = self.shared.rows(self.session_id, position.seq.max(1), position.seq + 1).await?;
         if !continues(position, &rows) {
@@ -372,7 +220,7 @@ impl Tail {
     }
 
     /// Reads what the log has beyond the ring.
-    async fn catch_up(&self) -> Result<()> {
+    pub(super) async fn catch_up(&self) -> Result<()> {
         loop {
             let (asked, since) = (locked(&self.ring).head.seq, self.rewrites.noted());
             let rows = self.shared.rows(self.session_id, asked.max(1), asked + CHUNK).await?;
@@ -387,7 +235,7 @@ impl Tail {
     }
 
     /// Takes in what a poll found: the log from the head on, and the row at the confirmed position where that is another one.
-    async fn look(
+    pub(super) async fn inspect(
         &self,
         (confirmed, head, since): (Cursor, Seq, u64),
         mut rows: Vec<Arc<Event>>,
@@ -435,11 +283,7 @@ impl Tail {
             Found::Trimmed => {
                 // Readers that were at the ring's head find the gap when they read the log.
                 let before = rows.first().map_or(0, |first| first.seq - 1);
-                {
-                    let mut ring = locked(&self.ring);
-                    (ring.events, ring.bytes, ring.head) = (VecDeque::new(), 0, Cursor::from(before));
-                    ring.confirmed = ring.head;
-                }
+                locked(&self.ring).restart(before);
                 self.grow(rows, since).await
             }
             Found::AnotherHistory => {
@@ -454,7 +298,7 @@ impl Tail {
     }
 
     /// Ends this tail: its readers are told by `RESYNC`, or by an internal error, and the next reader gets a new tail.
-    fn end(&self, end: End) {
+    pub(super) fn end(&self, end: End) {
         match locked(&self.ring).end.replace(end) {
             Some(_) => {}
             None if end == End::Replaced => {
@@ -469,11 +313,11 @@ impl Tail {
                 open.tails.remove(&self.session_id);
             }
         }
-        self.head.send_modify(|_| {});
+        self.seats.wake_all();
     }
 
     /// Takes in the events of a hint where they continue the ring.
-    async fn take_in(&self, events: &[Arc<Event>]) -> Result<()> {
+    pub(super) async fn take_in(&self, events: &[Arc<Event>]) -> Result<()> {
         let since = self.rewrites.noted();
         let look = {
             let _growing = self.growing.lock().await;
@@ -506,230 +350,39 @@ impl Tail {
             return Ok(true);
         }
         let views = view::views(&*self.shared.store, &self.shared.profiles, events).await?;
-        let (head, taken) = {
+        let taken = {
             let mut ring = locked(&self.ring);
             if ring.end.is_some() {
                 return Ok(true);
             }
-            let mut taken = true;
-            for view in views {
-                taken = !self.rewrites.outdate(since, &view);
-                if !taken {
-                    break;
-                }
-                if view.event.seq == ring.head.seq + 1 {
-                    if let Some(rewritten) = Rewritten::of(&view.event) {
-                        self.rewrites.note(&rewritten);
-                        ring.evict(&rewritten);
-                    }
-                    ring.head = view.event.cursor();
-                    ring.bytes += view.weight();
-                    ring.events.push_back(view);
-                }
-            }
-            while ring.events.len() > self.shared.kept || (ring.bytes > self.shared.kept_bytes && ring.events.len() > 1)
-            {
-                let Some(oldest) = ring.events.pop_front() else { break };
-                ring.bytes -= oldest.weight();
-            }
-            (ring.head.seq, taken)
+            ring.push(views, (&self.rewrites, since), (self.shared.kept, self.shared.kept_bytes))
         };
-        self.head.send_replace(head);
+        self.fan_out.notify();
         Ok(taken)
-    }
-
-    async fn heed(&self, hint: Hint, early: &mut Early) {
-        // A notifier that mixes sessions up must not show one to the readers of another.
-        if hint.topic() != Topic::Session(self.session_id) {
-            return;
-        }
-        let done = match hint {
-            Hint::Signal(signal) => view::signal_view(&self.shared.profiles, signal).await.map(|view| {
-                // An error means that nobody listens at the moment.
-                let _ = self.signals.send(Arc::new(view));
-            }),
-            Hint::Committed { session_id: _, head, events } => self.follow(head, events, early).await,
-            Hint::Arrived { .. } => Ok(()),
-        };
-        if let Err(error) = done {
-            tracing::warn!(session = %self.session_id, %error, "could not follow a log; the poller tries again");
-        }
-    }
-
-    /// Takes in what a hint brings, and keeps what came too early.
-    async fn follow(&self, head: Seq, events: Vec<Arc<Event>>, early: &mut Early) -> Result<()> {
-        let told = events.last().map_or(0, |event| event.seq);
-        let known = *self.head.borrow();
-        // What the ring has already is only compared with it.
-        let (old, new): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event.seq <= known);
-        early.extend(new.into_iter().map(|event| (event.seq, event)));
-        let dense = early.range(known + 1..).zip(known + 1..).take_while(|((seq, _), next)| *seq == next);
-        let dense: Vec<_> = old.into_iter().chain(dense.map(|((_, event), _)| Arc::clone(event))).collect();
-        self.take_in(&dense).await?;
-        let known = *self.head.borrow();
-        early.retain(|seq, _| *seq > known);
-        // Waiting is of use only for what other hints will bring.
-        if (told < head && known < head) || early.len() > EARLY {
-            early.clear();
-            self.catch_up().await?;
-        }
-        Ok(())
     }
 }
 
-/// Wakes readers when it is dropped with the task that has it. A task can end with its runtime, and the readers start another one.
-struct Ended<F: Fn()>(F);
+/// A reader's place at a tail, given back when dropped.
+pub(super) struct Seated {
+    pub(super) tail: Arc<Tail>,
+    pub(super) seat: Arc<Seat>,
+    number: usize,
+}
 
-impl<F: Fn()> Drop for Ended<F> {
+impl Drop for Seated {
     fn drop(&mut self) {
-        (self.0)();
+        self.seat.leave();
+        self.tail.seats.give_back(self.number);
     }
 }
 
 impl Shared {
-    /// Starts the poller where none runs.
-    fn keep_polling(self: &Arc<Self>) {
-        let mut poller = locked(&self.poller);
-        if !poller.as_ref().is_some_and(Task::runs) {
-            let shared = Arc::downgrade(self);
-            let ended = Ended({
-                let shared = Weak::clone(&shared);
-                move || {
-                    let tails = shared.upgrade().map(|shared| shared.open_tails()).unwrap_or_default();
-                    tails.iter().for_each(|tail| tail.head.send_modify(|_| {}));
-                }
-            });
-            *poller = Some(Task::spawn("poller", self.poll_interval, move || {
-                let _ = &ended;
-                poll(Weak::clone(&shared))
-            }));
-        }
-    }
-
-    fn open_tails(&self) -> Vec<Arc<Tail>> {
+    pub(super) fn open_tails(&self) -> Vec<Arc<Tail>> {
         locked(&self.open).tails.values().filter_map(Weak::upgrade).collect()
     }
 
     async fn rows(&self, session_id: SessionId, from: Seq, to: Seq) -> Result<Vec<Arc<Event>>> {
         let found = self.store.log(&[LogRange { session_id, from, to }]).await?;
         Ok(dense(found.into_iter().next().unwrap_or_default())?)
-    }
-
-    /// The hints of a session; none from a notifier that does not answer, which is then asked again.
-    async fn hints(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
-        let listening = AssertUnwindSafe(async { self.notifier.listen(session_id.into()).await }).catch_unwind();
-        match timeout(LISTEN_WAIT, listening).await {
-            Ok(Ok(hints)) => hints,
-            Ok(Err(_)) => {
-                tracing::error!("the notifier panicked; it is asked again");
-                stream::empty().boxed()
-            }
-            Err(_) => stream::empty().boxed(),
-        }
-    }
-}
-
-async fn listen(tail: Weak<Tail>, mut hints: BoxStream<'static, Hint>) {
-    let mut early = Early::new();
-    let mut due = None;
-    loop {
-        let hint = match due {
-            Some(due) => timeout_at(due, hints.next()).await.ok(),
-            None => Some(hints.next().await),
-        };
-        let Some(tail_now) = tail.upgrade() else { return };
-        let before = *tail_now.head.borrow();
-        match hint {
-            Some(Some(hint)) => tail_now.heed(hint, &mut early).await,
-            // What is missing does not come by itself.
-            None => {
-                early.clear();
-                if let Err(error) = tail_now.catch_up().await {
-                    tracing::warn!(session = %tail_now.session_id, %error, "could not follow a log");
-                }
-            }
-            // The notifier lost its connection: ask again, at the pace of the poller which stands in meanwhile.
-            Some(None) => {
-                let (shared, id) = (Arc::clone(&tail_now.shared), tail_now.session_id);
-                drop(tail_now);
-                early.clear();
-                due = None;
-                tokio::time::sleep(shared.poll_interval).await;
-                hints = shared.hints(id).await;
-                continue;
-            }
-        }
-        let went_on = *tail_now.head.borrow() > before;
-        due =
-            if early.is_empty() { None } else { due.filter(|_| !went_on).or_else(|| Some(Instant::now() + PATIENCE)) };
-    }
-}
-
-/// Looks at all open tails' logs in one query, from time to time, until there are none.
-async fn poll(shared: Weak<Shared>) {
-    loop {
-        let Some(interval) = shared.upgrade().map(|shared| shared.poll_interval) else { return };
-        tokio::time::sleep(interval).await;
-        let Some(shared) = shared.upgrade() else { return };
-        let tails = {
-            let mut poller = locked(&shared.poller);
-            let tails = shared.open_tails();
-            if tails.is_empty() {
-                // The next tail is opened first, and then finds no poller: it starts another one.
-                *poller = None;
-                return;
-            }
-            tails
-        };
-        shared.look_at(&tails).await;
-    }
-}
-
-impl Shared {
-    /// Takes in what the logs of tails have beyond them. Each look includes the tail's last event, and the last one that the log was
-    /// seen to have: they tell whether the log is still the same one.
-    async fn look_at(&self, tails: &[Arc<Tail>]) {
-        let known: Vec<(Cursor, Seq, u64)> = tails
-            .iter()
-            .map(|tail| {
-                let ring = locked(&tail.ring);
-                (ring.confirmed, ring.head.seq, tail.rewrites.noted())
-            })
-            .collect();
-        let news = tails.iter().zip(&known).map(|(tail, (_, head, _))| LogRange {
-            session_id: tail.session_id,
-            from: (*head).max(1),
-            to: head + CHUNK,
-        });
-        let hinted = |(confirmed, head, _): &(Cursor, Seq, u64)| confirmed.seq > 0 && confirmed.seq < *head;
-        let seen = tails.iter().zip(&known).filter(|(_, known)| hinted(known)).map(|(tail, (confirmed, ..))| {
-            LogRange { session_id: tail.session_id, from: confirmed.seq, to: confirmed.seq }
-        });
-        let ranges: Vec<LogRange> = news.chain(seen).collect();
-        match self.store.log(&ranges).await {
-            Ok(found) => {
-                let mut found = found.into_iter();
-                let news: Vec<_> = found.by_ref().take(tails.len()).collect();
-                for ((tail, known), rows) in tails.iter().zip(&known).zip(news) {
-                    let seen = if hinted(known) { found.next() } else { None };
-                    if let Err(error) = tail.look(*known, rows, seen).await {
-                        tracing::warn!(session = %tail.session_id, %error, "could not follow a log");
-                    }
-                }
-            }
-            // The store is away: asking for each session would take long and fail, too.
-            Err(error @ StoreError::Unavailable(_)) => tracing::warn!(%error, "could not look for news; trying again"),
-            // One log that cannot be read must not stop the readers of the others.
-            Err(_) if tails.len() > 1 => {
-                let (one, other) = tails.split_at(tails.len() / 2);
-                Box::pin(self.look_at(one)).await;
-                Box::pin(self.look_at(other)).await;
-            }
-            Err(StoreError::Corrupt(cause)) => {
-                tracing::error!(cause, "a log cannot be read");
-                tails.iter().for_each(|tail| tail.end(End::Corrupt));
-            }
-            Err(error) => tracing::warn!(session = ?ranges.first(), %error, "could not look for news; trying again"),
-        }
     }
 }

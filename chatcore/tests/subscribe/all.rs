@@ -285,7 +285,7 @@ async fn a_hint_tells_at_once_of_a_session_that_another_process_brought_the_user
     // Also a session that the user was in before.
     there.remove_participant(&alice, added, &bob.user_id).await.unwrap();
     let gone = async |all: &mut AllSubscription| {
-        while !matches!(event(all).await.2, EventKind::ParticipantRemoved { .. }) {}
+        while !matches!(event(all).await.2, EventKind::Participant(ParticipantEvent::Removed { .. })) {}
     };
     gone(&mut streams[0]).await;
     there.add_participant(&alice, added, add).await.unwrap();
@@ -306,7 +306,7 @@ async fn a_hint_about_another_user_or_a_session_without_the_user_tells_nothing()
     let id = room(&there, &alice, &[&bob]).await;
     assert_eq!(announced(&mut all).await, (id, 1), "the first thing that is told");
     // A false hint does not stand in the way of a true one.
-    assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
+    assert!(matches!(event(&mut all).await.2, EventKind::Participant(ParticipantEvent::Joined { .. })));
     let add = AddParticipant { user_id: bob.user_id.clone(), role: None };
     there.add_participant(&alice, hidden, add).await.unwrap();
     assert_eq!(announced(&mut all).await, (hidden, 1));
@@ -327,7 +327,7 @@ async fn lost_and_doubled_hints_about_a_user_cost_latency_only() {
         for _ in 0..3 {
             let id = room(&there, &alice, &[&bob]).await;
             assert_eq!(announced(&mut all).await, (id, 1));
-            assert!(matches!(event(&mut all).await.2, EventKind::ParticipantJoined { .. }));
+            assert!(matches!(event(&mut all).await.2, EventKind::Participant(ParticipantEvent::Joined { .. })));
         }
         let more = tokio::time::timeout(Duration::from_secs(600), all.next()).await;
         assert!(more.is_err(), "each session is announced once: {more:?}");

@@ -15,7 +15,7 @@ use chatcore::{
     model::{
         Content, EventKind, Message, MessageEvent, MessageId, NewEvent, ParticipantRole, Seq, SessionId, Standing,
     },
-    notify::Hint,
+    notify::{Hint, Topic},
     permission::Denial,
     store::{Change, ChatStore, ChatStoreExt, ParticipantRecord, Participants, TypedKey},
 };
@@ -171,12 +171,12 @@ impl Notifier for Terse {
             Hint::Committed { session_id, head, events: _ } if goes => {
                 self.notifier.publish(Hint::Committed { session_id, head, events: Vec::new() }).await;
             }
-            Hint::Committed { .. } | Hint::Signal(_) => {}
+            Hint::Committed { .. } | Hint::Signal(_) | Hint::Arrived { .. } => {}
         }
     }
 
-    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
-        self.notifier.listen(session_id).await
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
+        self.notifier.listen(topic).await
     }
 }
 
@@ -226,8 +226,8 @@ impl Notifier for Late {
         }
     }
 
-    async fn listen(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
-        self.notifier.listen(session_id).await
+    async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
+        self.notifier.listen(topic).await
     }
 }
 

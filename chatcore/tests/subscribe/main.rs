@@ -12,6 +12,7 @@ mod all;
 #[path = "../kit/copied.rs"]
 #[allow(unreachable_pub, reason = "shared with other tests")]
 mod copied;
+mod direct;
 mod editing;
 mod endings;
 #[path = "../kit/hooked.rs"]

@@ -1,0 +1,356 @@
+//! The readers of a tail that wait for the next event, and the way to hand it to them without a task.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+};
+
+use chrono::{DateTime, Utc};
+
+use super::view::{EventView, SignalView};
+use crate::{
+    model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, Standing, UserId},
+    permission::{Action, Decision, Facts, PermissionTable},
+};
+
+/// Signals that wait for a reader; a reader who is further behind misses the oldest.
+const SIGNALS: usize = 64;
+
+/// Takes the deliveries of a [`Subscription`](super::Subscription) at the moment they come, in the place of a task that
+/// waits for them.
+///
+/// # Contract
+/// The methods are called by the task that reads the log for all readers, in the order of the log, one at a time for each
+/// subscription. They never wait, and they call nothing of the subscription. What they take counts as delivered: the
+/// stream does not give it again. What they do not take wakes the task that polls the stream, and the stream gives it.
+pub trait Outlet: Send + Sync {
+    /// Takes the first of these events, as many as it can, and says how many. There is at least one.
+    fn take_events(&self, events: &[Arc<EventView>]) -> usize;
+
+    /// Takes a signal, and says whether it did.
+    fn take_signal(&self, signal: &Arc<SignalView>) -> bool;
+}
+
+/// What a tail offers to its readers at once.
+pub(super) struct Turn {
+    /// The next events; empty where there are only signals.
+    pub(super) events: Vec<Arc<EventView>>,
+    /// The deletions that the tail was told of before the events were collected.
+    pub(super) since: u64,
+    /// Readers must look for themselves: the tail does not have the next events at hand.
+    pub(super) is_lost: bool,
+    /// Each with the position before which it must not be told.
+    pub(super) signals: Vec<(Seq, Arc<SignalView>)>,
+}
+
+/// What a reader may do, as far as the log up to its position says.
+pub(super) struct Rights {
+    pub(super) user: UserId,
+    /// The position at which `facts` held. What a replay brings from before it is history and ends nothing.
+    pub(super) decided_at: Seq,
+    pub(super) facts: Facts,
+    pub(super) permissions: PermissionTable,
+}
+
+/// What an event means for a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The reader goes on after it.
+    GoesOn,
+    /// It took the right to read away.
+    Ends,
+    /// It governs in a way that is not known: the reader goes on after a decision on fresh facts.
+    IsUnsure,
+}
+
+impl Rights {
+    /// Whether a view shows a row that was rewritten where it is not known what the reader was allowed to do.
+    fn is_beyond(&self, view: &EventView) -> bool {
+        view.revised() > self.decided_at.max(view.event.seq)
+    }
+
+    /// The facts after an event, and whether the reader may go on with them.
+    fn after(&self, view: &EventView) -> (Facts, Outcome) {
+        let (event, mut facts) = (&view.event, self.facts);
+        if event.seq <= self.decided_at || !event.governs {
+            return (facts, Outcome::GoesOn);
+        }
+        let own = |user: &UserId| *user == self.user;
+        let Facts { session, actor, target: _ } = &mut facts;
+        let gone = |actor: &mut Option<Standing>| {
+            if let Some(role) = actor.and_then(Standing::role) {
+                *actor = Some(Standing::Former(role));
+            }
+        };
+        match &event.kind {
+            EventKind::Session(SessionEvent::Updated { changes }) => {
+                if let (Some(session), Some(session_type)) = (session, changes.session_type) {
+                    session.session_type = session_type;
+                }
+            }
+            EventKind::Session(SessionEvent::Deleted) => {
+                if let Some(session) = session {
+                    session.is_active = false;
+                }
+            }
+            EventKind::Participant(ParticipantEvent::Left) if own(&event.actor) => gone(actor),
+            EventKind::Participant(ParticipantEvent::Removed { user_id }) if own(user_id) => gone(actor),
+            EventKind::Participant(ParticipantEvent::RoleChanged { user_id, role, .. }) if own(user_id) => {
+                *actor = Some(Standing::Active(*role));
+            }
+            EventKind::Unknown => return (facts, Outcome::IsUnsure),
+            EventKind::Session(SessionEvent::Created { .. })
+            | EventKind::Participant(
+                ParticipantEvent::Joined { .. }
+                | ParticipantEvent::Added { .. }
+                | ParticipantEvent::Left
+                | ParticipantEvent::Removed { .. }
+                | ParticipantEvent::RoleChanged { .. },
+            )
+            | EventKind::Message(_) => {}
+        }
+        let may_go_on = self.permissions.decide(&facts, Action::View).is_ok();
+        (facts, if may_go_on { Outcome::GoesOn } else { Outcome::Ends })
+    }
+}
+
+/// The place of one reader at a tail.
+///
+/// A reader that has everything waits here. While it waits, its next events go to its outlet. Whatever the outlet does not
+/// take, and whatever ends the stream, wakes the reader's task, and nothing goes to the outlet until the reader waits again.
+pub(super) struct Seat(Mutex<State>);
+
+struct State {
+    rights: Rights,
+    expires_at: Option<DateTime<Utc>>,
+    /// The last event that the reader has.
+    position: Cursor,
+    /// The task of the reader; `None` while it does not wait.
+    waiting: Option<Waker>,
+    outlet: Option<Arc<dyn Outlet>>,
+    signals: VecDeque<(Seq, Arc<SignalView>)>,
+    /// The reader is gone.
+    is_left: bool,
+}
+
+/// What a reader that wants to wait finds.
+pub(super) enum Waiting {
+    /// It waits from now on.
+    Begun,
+    /// A signal came meanwhile.
+    Signal(Arc<SignalView>),
+    /// A signal came meanwhile that stands behind events after the reader's position.
+    Behind,
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat").finish_non_exhaustive()
+    }
+}
+
+impl Seat {
+    pub(super) fn new(rights: Rights, position: Cursor, expires_at: Option<DateTime<Utc>>) -> Self {
+        Self(Mutex::new(State {
+            rights,
+            expires_at,
+            position,
+            waiting: None,
+            outlet: None,
+            signals: VecDeque::new(),
+            is_left: false,
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn deliver_to(&self, outlet: Arc<dyn Outlet>) {
+        self.state().outlet = Some(outlet);
+    }
+
+    /// Begins to wait for what follows, unless a signal is there.
+    pub(super) fn wait(&self, waker: &Waker) -> Waiting {
+        let mut state = self.state();
+        match state.signals.pop_front() {
+            Some((before, signal)) if before > state.position.seq => {
+                state.signals.push_front((before, signal));
+                Waiting::Behind
+            }
+            Some((_, signal)) => Waiting::Signal(signal),
+            None => {
+                // An idle reader keeps no memory for signals that came once.
+                state.signals = VecDeque::new();
+                state.waiting = Some(waker.clone());
+                Waiting::Begun
+            }
+        }
+    }
+
+    /// Ends the wait; the position that the reader has come to.
+    pub(super) fn rise(&self) -> Cursor {
+        let mut state = self.state();
+        state.waiting = None;
+        state.position
+    }
+
+    /// Takes the reader past an event.
+    pub(super) fn pass(&self, view: &EventView) -> Outcome {
+        let mut state = self.state();
+        let (facts, outcome) = state.rights.after(view);
+        (state.rights.facts, state.position) = (facts, view.event.cursor());
+        outcome
+    }
+
+    /// Whether a view shows a row that was rewritten where it is not known what the reader was allowed to do.
+    pub(super) fn is_beyond(&self, view: &EventView) -> bool {
+        self.state().rights.is_beyond(view)
+    }
+
+    /// The user.
+    pub(super) fn user(&self) -> UserId {
+        self.state().rights.user.clone()
+    }
+
+    /// Decides on facts as they were at a position.
+    pub(super) fn decide(&self, facts: Facts, decided_at: Seq) -> Decision {
+        let mut state = self.state();
+        (state.rights.facts, state.rights.decided_at) = (facts, decided_at);
+        state.rights.permissions.decide(&facts, Action::View)
+    }
+
+    /// Wakes the reader, so that it looks for itself.
+    pub(super) fn wake(&self) {
+        self.state().wake();
+    }
+
+    /// Nothing is offered to the reader from now on.
+    pub(super) fn leave(&self) {
+        let mut state = self.state();
+        (state.is_left, state.waiting, state.outlet) = (true, None, None);
+    }
+
+    /// Hands the reader what it can take at once, and wakes it for the rest.
+    pub(super) fn offer(&self, turn: &Turn, is_lost: bool, now: DateTime<Utc>) {
+        let mut state = self.state();
+        if state.waiting.is_some() {
+            let is_over = state.expires_at.is_some_and(|end| end <= now);
+            if is_over || is_lost || !state.take(&turn.events) {
+                state.wake();
+            }
+        }
+        for (before, signal) in &turn.signals {
+            if !state.is_left && signal.actor.user_id != state.rights.user {
+                state.take_signal(*before, signal);
+            }
+        }
+    }
+}
+
+impl State {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// Puts events into the outlet; whether the reader then has all of them.
+    fn take(&mut self, events: &[Arc<EventView>]) -> bool {
+        let Self { rights, position, outlet, .. } = self;
+        if events.last().is_none_or(|last| last.event.seq <= position.seq) {
+            return true;
+        }
+        let Some(outlet) = outlet else { return false };
+        let next = events.iter().position(|view| view.event.seq == position.seq + 1);
+        let mut rest = next.and_then(|next| events.get(next..)).unwrap_or_default();
+        while let Some(first) = rest.first() {
+            let (facts, outcome) = rights.after(first);
+            if outcome != Outcome::GoesOn || rights.is_beyond(first) {
+                return false;
+            }
+            // What changes nobody's rights goes together.
+            let is_plain = |view: &&Arc<EventView>| !view.event.governs && !rights.is_beyond(view);
+            let plain = rest.iter().take_while(is_plain).count();
+            let Some((run, others)) = rest.split_at_checked(plain.max(1)) else { return false };
+            let taken = outlet.take_events(run);
+            if let Some(last) = taken.checked_sub(1).and_then(|last| run.get(last)) {
+                *position = last.event.cursor();
+                rights.facts = facts;
+            }
+            if taken < run.len() {
+                return false;
+            }
+            rest = others;
+        }
+        next.is_some()
+    }
+
+    fn take_signal(&mut self, before: Seq, signal: &Arc<SignalView>) {
+        let in_step = self.waiting.is_some() && self.position.seq >= before && self.signals.is_empty();
+        if in_step && self.outlet.as_ref().is_some_and(|outlet| outlet.take_signal(signal)) {
+            return;
+        }
+        if self.signals.len() >= SIGNALS {
+            self.signals.pop_front();
+        }
+        self.signals.push_back((before, Arc::clone(signal)));
+        self.wake();
+    }
+}
+
+/// The readers of one tail.
+#[derive(Default)]
+pub(super) struct Seats(Mutex<Places>);
+
+#[derive(Default)]
+struct Places {
+    seats: Vec<Option<Arc<Seat>>>,
+    free: Vec<usize>,
+}
+
+impl Seats {
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place, which is given back by its number.
+    pub(super) fn take(&self, seat: Arc<Seat>) -> usize {
+        let mut places = self.places();
+        let Places { seats, free } = &mut *places;
+        if let Some((number, place)) = free.pop().and_then(|number| Some((number, seats.get_mut(number)?))) {
+            *place = Some(seat);
+            return number;
+        }
+        seats.push(Some(seat));
+        seats.len() - 1
+    }
+
+    pub(super) fn give_back(&self, number: usize) {
+        let mut places = self.places();
+        if let Some(place) = places.seats.get_mut(number) {
+            *place = None;
+            places.free.push(number);
+        }
+        if places.free.len() == places.seats.len() {
+            *places = Places::default();
+        }
+    }
+
+    /// Collects at most so many readers from a number on; gives the number to go on from, or `None` after the last.
+    /// Readers that come meanwhile may be missed: they look for themselves before they wait.
+    pub(super) fn some(&self, from: usize, most: usize, found: &mut Vec<Arc<Seat>>) -> Option<usize> {
+        let places = self.places();
+        let end = from.saturating_add(most).min(places.seats.len());
+        found.extend(places.seats.get(from..end).unwrap_or_default().iter().flatten().cloned());
+        (end < places.seats.len()).then_some(end)
+    }
+
+    pub(super) fn wake_all(&self) {
+        let mut found = Vec::new();
+        self.some(0, usize::MAX, &mut found);
+        found.iter().for_each(|seat| seat.wake());
+    }
+}
