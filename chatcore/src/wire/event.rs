@@ -64,6 +64,7 @@ pub const fn signal_name(signal: &Signal) -> &'static str {
 
 #[derive(Serialize)]
 #[serde(untagged)]
+#[allow(clippy::large_enum_variant, reason = "it lives on the stack for one serialization")]
 enum Group<'a> {
     Session(SessionData<'a>),
     Participant(ParticipantData<'a>),
