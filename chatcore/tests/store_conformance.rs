@@ -14,8 +14,8 @@ async fn empty() -> (Arc<dyn ChatStore>, ()) {
 
 chatcore::store_conformance!(empty);
 
-/// The in-memory store with an owner that keeps it alive.
-struct Kept;
+/// The in-memory store, which an owner keeps alive, or does not.
+struct Kept(bool);
 
 #[async_trait]
 impl Reopen for Kept {
@@ -24,11 +24,17 @@ impl Reopen for Kept {
     }
 
     async fn reopen(&self, store: Arc<dyn ChatStore>) -> Arc<dyn ChatStore> {
-        store
+        if self.0 { store } else { Arc::new(MemoryStore::new()) }
     }
 }
 
 #[tokio::test]
-async fn what_keeps_its_contents_survives_reopening() {
-    survives_reopening(&Kept).await;
+async fn a_store_that_keeps_its_contents_survives_reopening() {
+    survives_reopening(&Kept(true)).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "after it was opened again")]
+async fn a_store_that_forgets_its_contents_does_not_survive_reopening() {
+    survives_reopening(&Kept(false)).await;
 }

@@ -1,7 +1,12 @@
 //! Golden files pin the forms in which events and values are stored. With `UPDATE_GOLDEN=1` in the environment, the forms of this version are
 //! written; the older ones are written by hand, and stay.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "the helpers of a test fail as the test does, by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the helpers of a test fail as the test does, by panicking"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

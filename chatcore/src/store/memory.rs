@@ -212,8 +212,7 @@ impl ChatStore for MemoryStore {
             let start = [prefix.as_slice(), after.as_deref().unwrap_or_default()].concat();
             let from = if after.is_some() { Bound::Excluded(start) } else { Bound::Included(start) };
             let found = records.range((from, Bound::Unbounded)).take_while(|(parts, _)| parts.starts_with(prefix));
-            let entry =
-                |(parts, record): (&Vec<Part>, &Record)| (Key { table: *table, parts: parts.clone() }, record.clone());
+            let entry = |(parts, record): (&Vec<Part>, &Record)| (Key { table, parts: parts.clone() }, record.clone());
             found.skip(skip).take(limit).map(entry).collect()
         };
         Ok(scans.iter().map(part).collect())

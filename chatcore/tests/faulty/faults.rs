@@ -17,128 +17,104 @@ macro_rules! faults {
 }
 
 faults! {
-    ForgetsStaleness: every_kind_of_governance_event_makes_older_decisions_stale
-        a_stale_change_leaves_no_trace
-        a_change_decided_on_outdated_cached_facts_is_stale,
-    LooksAFewEventsBack: a_governance_event_is_noticed_behind_many_messages,
-    CallsMessagesGovernance: no_message_makes_a_decision_stale
-        a_hundred_sends_at_once_are_numbered_densely_in_each_tasks_order,
-    LetsRoleChangesPass: every_kind_of_governance_event_makes_older_decisions_stale,
-    LetsRecordsOfMessagesPass: a_message_that_replaces_a_record_makes_older_decisions_stale,
-    IsStaleAtTheEventItself: a_decision_taken_at_the_governance_event_is_not_stale,
-    MakesOtherSessionsStale: sessions_do_not_make_each_other_stale,
-    CreatesSessionsAgain: a_session_is_created_once
-        one_of_two_creations_of_a_session_wins,
-    ChecksAndThenAppends: joins_never_pass_the_cap
-        no_message_is_numbered_after_the_removal_that_forbids_it
-        one_of_two_creations_of_a_session_wins,
-    ConflictsBeforeItIsStale: staleness_is_looked_for_before_conflicts,
-    ForgetsClaims: a_client_id_used_again_tells_where_and_for_what,
-    ClaimsAndThenAppends: one_of_two_uses_of_a_client_id_wins,
-    UsesClaimsUpInVain: a_rejected_attempt_uses_no_client_id_up
-        a_stale_change_leaves_no_trace,
-    SharesClaimsBetweenSessions: a_client_id_belongs_to_one_user_in_one_session,
-    SharesClaimsBetweenUsers: a_client_id_belongs_to_one_user_in_one_session,
-    FoldsClientIds: client_ids_are_told_apart_by_every_character,
-    TellsTheWrongPosition: a_client_id_used_again_tells_where_and_for_what
-        one_of_two_uses_of_a_client_id_wins,
-    TellsTheNewFingerprint: a_client_id_used_again_tells_where_and_for_what,
+    ForgetsStaleness: each_event_that_governs_makes_older_decisions_stale
+        a_change_decided_on_outdated_cached_facts_is_stale
+        a_session_begins_once,
+    LooksAFewEventsBack: an_event_that_governs_is_noticed_behind_many_messages,
+    CallsMessagesGovernance: an_event_that_does_not_govern_makes_nothing_stale
+        a_hundred_changes_at_once_are_numbered_densely_in_each_tasks_order,
+    LetsGovernedRecordsOfMessagesPass: the_last_event_of_a_change_of_governed_records_governs,
+    IsStaleAtTheEventItself: a_decision_taken_at_the_event_that_governs_is_not_stale,
+    MakesOtherSessionsStale: sessions_do_not_disturb_each_other,
+    BeginsSessionsAgain: a_session_begins_once
+        of_changes_that_exclude_each_other_one_wins,
+    ChecksAndThenAppends: decisions_never_pass_a_limit
+        nothing_is_numbered_after_the_event_that_forbids_it,
+    ConflictsBeforeItIsStale: staleness_is_checked_before_conflicts,
+    AcceptsTheMalformed: a_malformed_change_is_refused,
+    WritesWhenItRefuses: a_refused_change_leaves_no_trace,
     LeavesAHole: a_log_is_numbered_from_one_without_holes
         many_sessions_are_written_at_once,
-    DoublesAPosition: a_log_is_numbered_from_one_without_holes
-        many_sessions_are_written_at_once,
-    SwapsPositions: a_hundred_sends_at_once_are_numbered_densely_in_each_tasks_order
+    SwapsPositions: a_hundred_changes_at_once_are_numbered_densely_in_each_tasks_order
         many_sessions_are_written_at_once,
     ReversesChanges: the_events_of_a_change_stand_together_in_their_order,
     NumbersEveryEvent: only_messages_take_a_number,
-    FallsBackInTime: the_time_of_an_event_is_never_below_the_one_before,
     AnswersTheCallersTime: the_time_of_an_event_is_never_below_the_one_before,
-    WritesWhenStale: a_stale_change_leaves_no_trace,
-    AppendsWhenItConflicts: a_conflicting_change_leaves_no_trace,
-    ForgetsTheLastWrite: a_record_is_replaced_as_a_whole
-        fresh_facts_include_everything_committed,
-    MergesRecords: a_record_is_replaced_as_a_whole,
-    ForgetsEngagement: records_come_back_as_they_were_put,
-    KeepsSignedNumbers: records_come_back_as_they_were_put,
-    CommitsInTwoSteps: a_dropped_commit_happened_wholly_or_not_at_all
-        readers_see_whole_changes_only,
     AcknowledgesWithoutKeeping: a_log_is_numbered_from_one_without_holes
         many_sessions_are_written_at_once,
+    CommitsInTwoSteps: a_dropped_commit_happened_wholly_or_not_at_all
+        readers_see_whole_changes_only,
     StaysLockedWhenDropped: a_dropped_commit_happened_wholly_or_not_at_all,
-    IsAheadOfTheLog: fresh_facts_include_everything_committed
-        an_unknown_session_has_head_zero_and_nobody,
+    ForgetsAbsences: a_write_happens_only_where_its_expectation_holds
+        a_refused_change_leaves_no_trace,
+    ForgetsVersions: a_write_happens_only_where_its_expectation_holds
+        of_changes_that_exclude_each_other_one_wins,
+    ExpectsAndThenWrites: of_changes_that_exclude_each_other_one_wins
+        no_update_of_a_counter_is_lost
+        two_changes_that_hold_what_the_other_one_writes_do_not_both_succeed
+        each_write_sees_the_ones_before_it,
+    WritesBackwards: the_first_expectation_that_does_not_hold_is_reported
+        each_write_sees_the_ones_before_it,
+    IgnoresHolds: two_changes_that_hold_what_the_other_one_writes_do_not_both_succeed
+        a_write_happens_only_where_its_expectation_holds
+        a_held_record_stays_as_it_is,
+    WritesWhatItHolds: a_held_record_stays_as_it_is,
+    MergesRecords: a_record_is_replaced_as_a_whole,
+    ForgetsPositionsOfRecords: a_record_carries_its_version_and_position,
+    KeepsTheFirstVersion: a_record_carries_its_version_and_position
+        a_write_happens_only_where_its_expectation_holds,
+    ForgetsTheLastWrite: a_record_is_replaced_as_a_whole,
+    WritesAtTheHead: a_key_can_be_the_position_of_an_event,
+    ReplacesCounters: counters_add_up
+        no_update_of_a_counter_is_lost,
+    ReadsAndThenAdds: no_update_of_a_counter_is_lost,
+    SortsKeys: records_are_answered_in_the_order_asked_for,
+    AnswersEachKeyOnce: records_are_answered_in_the_order_asked_for,
+    FoldsKeys: keys_are_told_apart_by_every_character,
+    TrimsKeys: keys_are_told_apart_by_every_character,
+    RenumbersRewrittenEvents: a_rewritten_event_keeps_its_envelope,
+    DatesRewrittenEvents: a_rewritten_event_keeps_its_envelope,
+    ForgetsWhoRewrote: a_rewritten_event_keeps_its_envelope,
+    RewritesAnyRevision: a_rewrite_expects_the_revision
+        of_changes_that_exclude_each_other_one_wins,
+    RewritesOneRowOnly: a_rewritten_event_keeps_its_envelope,
+    GovernsByTheNewKind: a_rewritten_event_that_governs_still_governs,
+    IsAheadOfTheLog: an_unknown_session_is_empty
+        fresh_facts_include_everything_committed,
     CachesFactsUnderANewHead: cached_facts_held_at_their_head
         a_change_decided_on_outdated_cached_facts_is_stale
-        no_message_is_numbered_after_the_removal_that_forbids_it,
+        nothing_is_numbered_after_the_event_that_forbids_it,
     MissesMessagesInFreshFacts: fresh_facts_include_everything_committed,
     ReadsFactsInTwoSteps: readers_see_whole_changes_only,
-    ReadsListsInTwoSteps: readers_see_whole_changes_only,
-    AnswersEachUserOnce: users_are_answered_in_the_order_asked_for,
-    SortsUsers: users_are_answered_in_the_order_asked_for,
-    SortsFactsQueries: facts_of_many_sessions_are_answered_one_by_one_in_their_order,
-    AnswersTheFirstQueryOfASession: facts_of_many_sessions_are_answered_one_by_one_in_their_order,
-    TrimsUserIds: user_ids_are_told_apart_by_every_character,
-    FoldsUserIds: user_ids_are_told_apart_by_every_character,
-    ForgetsWhoWasInIt: facts_remember_who_was_in_it,
+    ForgetsGovernance: facts_are_answered_one_by_one_in_their_order,
+    SortsFactsQueries: facts_are_answered_one_by_one_in_their_order,
+    AnswersEachLawOnce: facts_are_answered_one_by_one_in_their_order,
     ReadsOneTooMany: a_range_gives_what_there_is_of_it
         a_log_is_read_at_any_depth,
-    CountsPositionsFromZero: a_range_gives_what_there_is_of_it,
     ReadsAHundredAtMost: a_log_is_read_at_any_depth,
     SortsRanges: ranges_are_answered_one_by_one_in_their_order,
-    AnswersEachSessionOnce: ranges_are_answered_one_by_one_in_their_order,
-    ListsWhoLeft: only_who_is_in_it_is_a_participant
-        participants_are_paged,
-    KeepsPlacesForWhoComesBack: who_comes_back_takes_a_new_place,
-    SortsParticipantsByName: participants_come_in_the_order_of_their_stays,
-    SortsParticipantsQueries: participants_of_many_sessions_are_answered_one_by_one_in_their_order,
-    ListsTheFirstPartOfASession: participants_of_many_sessions_are_answered_one_by_one_in_their_order,
-    IgnoresSkipOfParticipants: participants_are_paged,
-    IgnoresCursors: participants_are_paged
-        participants_come_and_go_between_pages
-        the_sessions_of_a_user_are_paged
-        public_sessions_are_paged_and_counted,
-    ShowsTheEntryOfACursorAgain: participants_are_paged
-        the_sessions_of_a_user_are_paged
-        public_sessions_are_paged_and_counted,
-    LooksForTheEntryOfACursor: participants_come_and_go_between_pages
-        the_sessions_of_a_user_come_and_go_between_pages
-        public_sessions_come_and_go_between_pages,
-    StartsOverWithoutTheEntryOfACursor: participants_come_and_go_between_pages
-        the_sessions_of_a_user_come_and_go_between_pages
-        public_sessions_come_and_go_between_pages,
-    CountsWhatIsAfterACursor: public_sessions_are_paged_and_counted,
-    ListsDeletedSessions: left_and_deleted_sessions_are_not_listed
-        the_sessions_of_a_user_are_paged,
-    ListsSessionsLeft: left_and_deleted_sessions_are_not_listed
-        the_sessions_of_a_user_are_paged,
-    ListsOldestFirst: the_sessions_of_a_user_come_newest_first,
-    ListsByActivity: the_sessions_of_a_user_come_newest_first,
-    ListsWithoutHeads: the_sessions_of_a_user_come_newest_first,
-    IgnoresSkipOfSessions: the_sessions_of_a_user_are_paged,
-    OffersSessionsJoined: public_sessions_are_those_that_can_be_joined,
-    OffersFullSessions: public_sessions_are_those_that_can_be_joined
-        public_sessions_come_and_go_with_their_settings,
-    OffersDeletedSessions: public_sessions_are_those_that_can_be_joined
-        public_sessions_are_paged_and_counted,
-    OffersHiddenSessions: public_sessions_are_those_that_can_be_joined
-        public_sessions_come_and_go_with_their_settings,
-    OffersNothingToWhoLeft: public_sessions_are_those_that_can_be_joined,
-    CountsThePage: public_sessions_are_paged_and_counted,
-    IgnoresSkipOfPublicSessions: public_sessions_are_paged_and_counted,
-    SortsProfiles: profiles_come_in_the_order_asked_for,
-    KeepsTheLastProfilePut: a_profile_of_another_version_changes_nothing,
-    SaysThatAProfileWasPut: a_profile_of_another_version_changes_nothing,
-    ReplacesProfilesOfAnyEarlierVersion: a_profile_of_another_version_changes_nothing,
-    ReadsAndThenPutsProfiles: one_of_many_writers_of_a_profile_wins,
-    MergesProfiles: a_profile_is_replaced_as_a_whole,
-    KeepsOneTimeForAProfile: a_profile_is_replaced_as_a_whole
-        times_keep_their_microseconds,
-    KeepsMilliseconds: times_keep_their_microseconds,
+    ScansByAge: records_come_in_the_order_of_their_keys,
+    ScansNumbersAsTexts: records_come_in_the_order_of_their_keys,
+    ScansLongTextsFirst: records_come_in_the_order_of_their_keys,
+    ScansParts: records_come_in_the_order_of_their_keys,
+    IgnoresAfter: scans_are_paged
+        records_come_and_go_between_pages,
+    ShowsTheRecordOfACursorAgain: scans_are_paged,
+    LooksForTheRecordOfACursor: records_come_and_go_between_pages
+        scans_are_paged,
+    IgnoresSkip: scans_are_paged,
+    LimitsBeforeItSkips: scans_are_paged,
+    AnswersTheFirstScan: scans_are_paged,
+    CountsAPage: records_come_in_the_order_of_their_keys,
+    CountsAllSessions: records_come_in_the_order_of_their_keys
+        scans_are_paged,
     TrimsTexts: texts_survive_to_the_character,
-    TakesTextForCiphertext: encrypted_content_stays_encrypted_content
+    ForgetsTheSendersName: events_come_back_as_they_were_put
         texts_survive_to_the_character,
-    TakesCiphertextForText: encrypted_content_stays_encrypted_content,
-    ForgetsTheSendersName: every_kind_of_event_comes_back_as_it_was_put
-        texts_survive_to_the_character,
-    ForgetsWhatWasTakenAway: every_kind_of_event_comes_back_as_it_was_put,
+    TakesTextForCiphertext: events_come_back_as_they_were_put,
+    ForgetsNulls: values_come_back_as_they_were_put,
+    KeepsNumbersAsFloats: values_come_back_as_they_were_put,
+    KeepsMilliseconds: times_keep_their_microseconds,
+    ForgetsUnknownEvents: events_come_back_as_they_were_put
+        a_random_history_reads_as_a_naive_model_does,
 }

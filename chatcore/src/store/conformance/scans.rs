@@ -19,6 +19,7 @@ async fn in_order<K: TypedKey + PartialEq + std::fmt::Debug>(store: &Store, pref
     let prefixes = [Prefix { table: K::TABLE, parts: prefix.clone() }];
     same(format!("the number of {}", K::TABLE.name), only(store.count(&prefixes).await), expected.len() as u64);
     let found = only(store.scan(&[K::under(prefix)]).await);
+    same(format!("the length of a scan of {}", K::TABLE.name), found.len(), expected.len());
     let keys: Vec<K> = found.iter().map(|(key, _)| K::from_parts(&key.parts).expect("a key of the table")).collect();
     for ((found, expected), place) in keys.iter().zip(expected).zip(0..) {
         same(format!("{} at place {place}", K::TABLE.name), found, expected);
