@@ -167,7 +167,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Refuses what shows rows that were rewritten after the reader had lost the right to read.
+    /// Refuses the entries whose rows were rewritten after the reader had lost the right to read.
     async fn still_viewable<T>(
         &self,
         user: &UserId,

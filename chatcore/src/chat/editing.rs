@@ -1,7 +1,7 @@
-//! Editing and deleting messages, and what edited messages said before.
+//! Editing and deleting messages, and reading the earlier texts of edited messages.
 //!
 //! Both rewrite the message's row and append an event that names the row and holds no text. The row's revision is checked by the
-//! commit, so of two changes of one message the later one is decided on what the earlier one left.
+//! commit, so of two changes of one message the later one is decided on the result of the earlier one.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
 /// A new text for a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EditMessage {
-    /// What the message says from now on. Its speaker and its type stay.
+    /// The new content. The speaker and the type of the message stay.
     pub content: Content,
     /// The revision that the caller has seen, where the edit must replace no other; `None` to replace any.
     pub revision: Option<u64>,
@@ -45,7 +45,7 @@ impl EditMessage {
     }
 }
 
-/// What is to become of a message.
+/// A change of a message.
 #[derive(Debug, Clone, Copy)]
 enum Intent<'a> {
     Edit(&'a Content),
@@ -102,7 +102,7 @@ impl Target {
         }
     }
 
-    /// Since when the message says what it says.
+    /// The time since which the message has its content.
     fn since(&self) -> DateTime<Utc> {
         match &self.status {
             MessageStatus::AsSent => self.event.created_at,
@@ -138,7 +138,7 @@ impl Target {
 }
 
 impl Chat {
-    /// Gives a message another text, and returns the message. The earlier text is kept for those who moderate. An edit to the
+    /// Gives a message another text, and returns the message. The earlier text is kept for the owner and the admins. An edit to the
     /// text that the message has changes nothing, so a retry is safe.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl Chat {
         self.rewrite(principal, id, Intent::Edit(&content), revision).await
     }
 
-    /// Deletes a message, and returns what stays in its place. The text is gone, and so are the earlier ones. Deleting a deleted
+    /// Deletes a message, and returns it without its content. The earlier texts are deleted, too. Deleting a deleted
     /// message changes nothing.
     ///
     /// # Errors
@@ -166,7 +166,7 @@ impl Chat {
         self.rewrite(principal, id, Intent::Delete, revision).await
     }
 
-    /// What a message said before its edits, the oldest text first; nothing for a message that was not edited, or was deleted.
+    /// The earlier texts of a message, the oldest first; none for a message that was not edited, or was deleted.
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
@@ -177,7 +177,7 @@ impl Chat {
             let target = self.target(principal, id, Freshness::Fresh, |_| Action::ViewRevisions).await?;
             let found = self.inner.store.list::<Revisions>(earlier(id)).await?;
             let head = target.known.head.seq;
-            // What was written after the decision is for readers who are decided on after it.
+            // A text that was written after the decision needs a later decision.
             if target.may_be_shown() && found.iter().all(|(_, found)| found.at <= head) {
                 let shown = |(key, found): (Revisions, crate::store::Found<Revision>)| {
                     let Revision { body, since } = Arc::unwrap_or_clone(found.value);
@@ -253,7 +253,7 @@ impl Chat {
         Ok((change, kind))
     }
 
-    /// A message with facts on which the action is allowed, given whether the caller is the author. What cached facts deny is
+    /// A message with facts on which the action is allowed, given whether the caller is the author. A denial from cached facts is
     /// decided again on fresh ones.
     async fn target(
         &self,
@@ -295,7 +295,7 @@ impl Chat {
         let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &event.kind else {
             return Err(Error::MessageNotFound);
         };
-        // The server is the author of its own messages, whoever made it say them.
+        // The server is the author of system messages.
         let own = event.actor == *user && body.message_type != MessageType::System;
         self.inner.permissions.decide(&facts, action(own))?;
         let (body, client_id, status) = (body.clone(), client_id.clone(), status.clone());

@@ -272,14 +272,14 @@ impl Reader {
         }
     }
 
-    /// Whether something that was read shows what was deleted meanwhile.
+    /// Whether a view that was read shows a text that was deleted meanwhile.
     fn is_outdated(&mut self) -> bool {
         let noted = self.tail.rewrites.noted();
         let since = std::mem::replace(&mut self.since, noted);
         noted != since && self.ready.iter().any(|view| self.tail.rewrites.outdate(since, view))
     }
 
-    /// Whether a view shows a row that was rewritten where it is not known what the reader was allowed to do.
+    /// Whether a view shows a row that was rewritten at a position where the rights of the reader are not known.
     fn is_beyond_decision(&self, view: &EventView) -> bool {
         view.revised() > self.decided_at.max(view.event.seq)
     }

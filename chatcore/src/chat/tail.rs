@@ -107,7 +107,7 @@ enum End {
 }
 
 impl Ring {
-    /// Drops the views that show rows as they were before an event rewrote them, and what stands before these views.
+    /// Drops the views that show rows as they were before an event rewrote them, and the views before these.
     fn evict(&mut self, rewritten: &Rewritten) {
         let last = self.events.iter().rposition(|view| rewritten.outdates(view));
         for view in self.events.drain(..last.map_or(0, |last| last + 1)) {
@@ -217,8 +217,8 @@ impl Tails {
         Err(Error::Unavailable)
     }
 
-    /// Drops what is kept of rows that events rewrote. Whoever calls this before the change is acknowledged keeps readers of this
-    /// process from getting a deleted text after that.
+    /// Drops the views of rows that events rewrote. A call before the change is acknowledged ensures that no reader of this process
+    /// gets a deleted text after the acknowledgement.
     pub(super) fn evict(&self, session_id: SessionId, events: &[Arc<Event>]) {
         let tail = locked(&self.0.open).tails.get(&session_id).and_then(Weak::upgrade);
         if let Some(tail) = tail {
@@ -498,7 +498,7 @@ impl Tail {
     }
 
     /// Appends the events that continue the ring, which were read after `since` deletions; the caller holds `growing`. `false` where
-    /// one of them shows what was deleted meanwhile.
+    /// one of them shows a text that was deleted meanwhile.
     async fn grow(&self, mut events: Vec<Arc<Event>>, since: u64) -> Result<bool> {
         let known = locked(&self.ring).head.seq;
         events.retain(|event| event.seq > known);
