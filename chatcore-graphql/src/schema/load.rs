@@ -90,7 +90,7 @@ impl Loads {
         self.each_message.load(&self.reads, id, read).await
     }
 
-    /// What a message said before. Each message is a use of its own, since the store is asked for each.
+    /// The earlier contents of a message. Each message is a use of its own, since the store is asked for each.
     pub(super) async fn revisions(&self, id: MessageId) -> Result<Vec<MessageRevision>> {
         let read: Read<_, _> = |reads, ids| {
             async move {

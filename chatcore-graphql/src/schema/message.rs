@@ -51,11 +51,11 @@ pub(super) struct EncryptedContent {
     pub(super) key_version: u32,
 }
 
-/// What a message said before an edit.
+/// An earlier content of an edited message.
 #[derive(Debug, Clone)]
 pub(super) struct MessageRevision(model::MessageRevision);
 
-/// What a message said before an edit.
+/// An earlier content of an edited message.
 #[Object]
 impl MessageRevision {
     /// The revision of the message with this content: 1 for the message as it was sent.
@@ -170,7 +170,7 @@ impl Message {
         Long(self.message.revision)
     }
 
-    /// What the message said before, oldest first, without what it says now. For owners and admins; null with an error for others.
+    /// The earlier contents, oldest first, without the present one. For owners and admins; null with an error for others.
     #[graphql(complexity = "10 * child_complexity + 40")]
     async fn revisions(&self) -> async_graphql::Result<Option<Vec<MessageRevision>>> {
         let found = self.loads.revisions(self.message.id).await.or_field_error()?;

@@ -201,7 +201,7 @@ payloads! {
     }
     /// The message that was deleted.
     DeleteMessagePayload {
-        /// What stays in its place.
+        /// The message, without its content.
         message: Message
     }
     /// What was told.

@@ -93,8 +93,8 @@ impl Messages {
 
     /// Delete a message
     ///
-    /// For its author, while they may send, and for owners and admins. What stays in its place has no content, and says by whom and
-    /// when it was deleted. The earlier contents are deleted, too. Deleting it again changes nothing.
+    /// For its author, while they may send, and for owners and admins. The message stays in its place without its content, and
+    /// names the user who deleted it and the time. The earlier contents are deleted, too. Deleting it again changes nothing.
     #[oai(path = "/sessions/:session_id/messages/:message_id", method = "delete", operation_id = "deleteMessage")]
     async fn delete(
         &self,

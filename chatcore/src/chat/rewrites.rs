@@ -1,4 +1,4 @@
-//! The rows of a log that were deleted lately, so that no reader gets what was read before that.
+//! The rows of a log that were deleted lately, so that no reader gets a copy that was read before the deletion.
 
 use std::{
     collections::VecDeque,
@@ -26,7 +26,7 @@ pub(super) struct Rewritten {
 }
 
 impl Rewritten {
-    /// What an event rewrote; `None` for an event that rewrote nothing.
+    /// The rows that an event rewrote; `None` for an event that rewrote nothing.
     pub(super) fn of(event: &Event) -> Option<Self> {
         let (rows, deletes) = match &event.kind {
             EventKind::Message(MessageEvent::Deleted { messages }) => (Some(messages.clone()), true),
@@ -68,7 +68,7 @@ impl Rewrites {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many deletions there were. What is read afterwards is newer than these.
+    /// How many deletions there were. A read that begins afterwards is newer than these.
     pub(super) fn noted(&self) -> u64 {
         self.noted.load(Ordering::SeqCst)
     }

@@ -105,7 +105,7 @@ impl EventView {
         std::iter::once(&*self.event).chain(self.edited.as_ref().map(|(row, _)| &**row))
     }
 
-    /// The position of the last event that rewrote what it shows.
+    /// The position of the last event that rewrote a row that it shows.
     pub(super) fn revised(&self) -> Seq {
         self.rows().map(|row| row.revised).max().unwrap_or(0)
     }

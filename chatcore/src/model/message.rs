@@ -79,12 +79,12 @@ impl Message {
     }
 }
 
-/// What a message said before an edit.
+/// An earlier content of an edited message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRevision {
     /// The message's revision with this text: 1 for the text as it was sent.
     pub revision: u64,
-    /// What the message said.
+    /// The earlier content, with the speaker and the type.
     pub body: MessageBody,
     /// When it began to say so.
     pub since: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! What somebody wants to do in a session: the one declaration of all actions.
+//! The actions in a session: one declaration of all of them.
 
 use crate::model::{ParticipantRole, SessionType};
 

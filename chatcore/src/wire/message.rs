@@ -78,7 +78,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
     }
 }
 
-/// What a message said before an edit.
+/// An earlier content of an edited message.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MessageRevision"))]
 struct RevisionView<'a> {
@@ -160,7 +160,7 @@ impl SendMessage {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EditMessage {
-    /// What the message says from now on: text of 1 to 8,000 characters by default, or ciphertext.
+    /// The new content: text of 1 to 8,000 characters by default, or ciphertext.
     content: Said,
     /// The revision that the edit replaces; with another one the answer is `REVISION_CONFLICT`. Any revision where not given. The
     /// header `If-Match` means the same.

@@ -11,7 +11,9 @@ use chatcore::{
     },
     permission::Denial,
     store::{ChatStoreExt, ClientIds, KeyPart, Revisions, TypedKey},
+    wire::Command,
 };
+use serde_json::json;
 
 use super::{
     hooked::Hooked,
@@ -183,7 +185,7 @@ async fn an_edit_of_a_named_revision_replaces_no_other() {
     let refused = chat.edit_message(&alice, message.id, to("three").of_revision(1)).await.unwrap_err();
     assert_eq!(refused, conflict(2));
     assert_eq!((refused.code().as_str(), refused.code().status()), ("REVISION_CONFLICT", 409));
-    assert_eq!(refused.details(), serde_json::json!({ "current_revision": 2 }));
+    assert_eq!(refused.details(), json!({ "current_revision": 2 }));
     assert_eq!(chat.message(&alice, message.id).await.unwrap(), edited);
     chat.delete_message(&alice, message.id, Some(2)).await.unwrap();
 }
@@ -589,4 +591,28 @@ async fn earlier_texts_are_for_those_who_moderate_when_they_are_read() {
     });
     assert_denied(chat.message_revisions(&bob, message.id).await, Denial::RoleInsufficient);
     assert_eq!(text_of(&chat.message(&bob, message.id).await.unwrap()), "two");
+}
+
+#[tokio::test]
+async fn the_commands_edit_and_delete() {
+    let (chat, alice) = (Chat::in_memory(), user("alice"));
+    let id = room(&chat, &alice, &[]).await;
+    let message = say(&chat, &alice, id, "one").await;
+    let perform = async |name: &str, data: serde_json::Value| {
+        let serde_json::Value::Object(data) = data else { panic!("an object") };
+        assert!(Command::FRAMES.contains(&name));
+        let answer = Command::read(name, data).unwrap()?.perform(&chat, &alice).await?;
+        assert_eq!(answer.cursor(), None, "the change stands elsewhere than the message");
+        Ok::<_, Error>(serde_json::to_value(answer).unwrap())
+    };
+    let edit = |revision| json!({ "message_id": message.id, "content": "two", "revision": revision });
+    let edited = perform("edit_message", edit(json!(1))).await.unwrap();
+    assert_eq!((&edited["message"]["content"], &edited["message"]["revision"]), (&json!("two"), &json!(2)));
+    let delete = |revision| json!({ "message_id": message.id, "revision": revision });
+    let refused = perform("delete_message", delete(json!(1))).await.unwrap_err();
+    assert_eq!(refused, Error::RevisionConflict { current: 2 });
+    let gone = perform("delete_message", delete(json!(null))).await.unwrap();
+    assert_eq!((&gone["message"]["content"], &gone["message"]["deleted_by"]), (&json!(null), &json!("alice")));
+    let nowhere = json!({ "message_id": "x", "content": "two" });
+    assert_eq!(perform("edit_message", nowhere).await.unwrap_err().fields()[0].field, "message_id");
 }

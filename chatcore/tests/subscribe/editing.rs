@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use chatcore::{
     Chat, Error, InProcessNotifier, Limits, MemoryStore, Notifier, Principal,
-    chat::{EditMessage, Encoding, EventView, Subscription},
+    chat::{AllDelivery, AllSubscription, Delivery, EditMessage, Encoding, EventView, Position, Subscription},
     model::{
         Content, EventKind, Message, MessageEvent, MessageId, NewEvent, ParticipantRole, Seq, SessionId, Standing,
     },
@@ -19,7 +19,7 @@ use chatcore::{
     permission::Denial,
     store::{Change, ChatStore, ChatStoreExt, ParticipantRecord, Participants, TypedKey},
 };
-use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, stream::BoxStream};
 
 use super::{
     hooked::Hooked,
@@ -301,4 +301,40 @@ async fn after_an_unknown_event_that_governs_a_reader_is_decided_on_again() {
     // The event itself is the last one, as it is for each event that takes the right away.
     assert_eq!(ending(&mut removed).await, (vec!["-".to_owned()], None));
     assert_eq!(texts(&mut stays, 2).await, ["-", "secret"]);
+}
+
+/// The texts that the stream of all sessions brings, until it has brought these.
+async fn texts_until(all: &mut AllSubscription, wanted: &[&str]) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    while !wanted.iter().all(|wanted| texts.iter().any(|text| text == wanted)) {
+        match in_time(all.next()).await.expect("the stream ended").expect("the stream failed") {
+            AllDelivery::Delivered(Delivery::Event(view)) => texts.push(shown(&view)),
+            AllDelivery::Ended { session_id: _, error } => texts.push(error.code().as_str().to_owned()),
+            AllDelivery::Delivered(Delivery::Signal(_)) | AllDelivery::Subscribed(_) | AllDelivery::LeftOut { .. } => {}
+        }
+    }
+    texts
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_of_all_sessions_goes_on_without_the_one_that_ended() {
+    let (store, alice, bob) = (MemoryStore::new(), user("alice"), user("bob"));
+    let chat = Chat::new(store.clone());
+    let (first, second, third) =
+        (room(&chat, &alice, &[&bob]).await, room(&chat, &alice, &[&bob]).await, room(&chat, &alice, &[&bob]).await);
+    let message = say(&chat, &alice, second, "one").await;
+    let after = [Position::new(second, 2)];
+    let mut all = chat.subscribe_all(&bob, &after).await.unwrap();
+    // In one session an event of an unknown kind removes the reader, in another one a text comes after the removal.
+    unknown(&store, &alice, first, 2, &bob, Standing::Former(ParticipantRole::Member)).await;
+    say(&chat, &alice, first, "secret").await;
+    chat.remove_participant(&alice, second, &bob.user_id).await.unwrap();
+    chat.edit_message(&alice, message.id, to("secret")).await.unwrap();
+    let mut texts = texts_until(&mut all, &["-", "SESSION_ACCESS_DENIED"]).await;
+    for live in ["live", "more"] {
+        say(&chat, &alice, third, live).await;
+        texts.extend(texts_until(&mut all, &[live]).await);
+    }
+    texts.sort();
+    assert_eq!(texts, ["-", "SESSION_ACCESS_DENIED", "live", "more"]);
 }
