@@ -221,16 +221,17 @@ async fn the_event_that_ends_the_right_to_read_comes_by_the_stream_and_last() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_comes_after_the_token_has_expired() {
-    let chat = Chat::in_memory();
+    let clock = TestClock::default();
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
     let (alice, mut bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
-    bob.expires_at = Some(Utc::now() + TimeDelta::seconds(30));
+    bob.expires_at = Some(clock.now() + TimeDelta::seconds(30));
     let outlet = Scripted::open();
     let (wakes, mut events) = (Arc::new(Wakes::default()), reader(&chat, &bob, id, None, &outlet).await);
     assert!(poll_once(&mut events, &wakes).is_pending());
     say(&chat, &alice, id, "before").await;
     outlet.until_seq(3).await;
-    tokio::time::advance(Duration::from_secs(31)).await;
+    clock.advance(TimeDelta::seconds(31));
     say(&chat, &alice, id, "after").await;
     assert!(matches!(in_time(events.next()).await, Some(Err(Error::TokenExpired))));
     assert!(in_time(events.next()).await.is_none());

@@ -166,12 +166,9 @@ struct Terse {
 #[async_trait]
 impl Notifier for Terse {
     async fn publish(&self, hint: Hint) {
-        let goes = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        match hint {
-            Hint::Committed { session_id, head, events: _ } if goes => {
-                self.notifier.publish(Hint::Committed { session_id, head, events: Vec::new() }).await;
-            }
-            Hint::Committed { .. } | Hint::Signal(_) | Hint::Arrived { .. } => {}
+        let Hint::Committed { session_id, head, events: _ } = hint else { return };
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            self.notifier.publish(Hint::Committed { session_id, head, events: Vec::new() }).await;
         }
     }
 

@@ -67,7 +67,8 @@ async fn a_folder_of_schema_4_answers_as_it_did_and_goes_on() {
     let expected: Value = serde_json::from_slice(&fs::read(fixture.join("answers.json")).unwrap()).unwrap();
     let folder = folder();
     let data = folder.path();
-    copy(&fixture.join("db"), &data.join("db"));
+    // The server keeps its data in `data`, below its working directory.
+    copy(&fixture.join("db"), &data.join("data/db"));
     let answers = &expected["answers"];
     let session = |name: &str| format!("/sessions/{}", expected["sessions"][name].as_str().unwrap());
 
