@@ -222,6 +222,29 @@ impl EventKind {
         }
     }
 
+    /// The position of the message whose present content the event shows: the message that it edited.
+    #[must_use]
+    pub const fn edited(&self) -> Option<Seq> {
+        match self {
+            Self::Message(MessageEvent::Edited { message, .. }) => Some(*message),
+            Self::Message(MessageEvent::Sent { .. } | MessageEvent::Deleted { .. })
+            | Self::Session(_)
+            | Self::Participant(_)
+            | Self::Unknown => None,
+        }
+    }
+
+    /// Whether the event took contents away. An event of an unknown kind may have done so.
+    #[must_use]
+    pub const fn is_deletion(&self) -> bool {
+        match self {
+            Self::Message(MessageEvent::Deleted { .. }) | Self::Unknown => true,
+            Self::Message(MessageEvent::Sent { .. } | MessageEvent::Edited { .. })
+            | Self::Session(_)
+            | Self::Participant(_) => false,
+        }
+    }
+
     /// The positions of the messages that the event rewrote.
     #[must_use]
     pub const fn rewritten(&self) -> &[Seq] {
