@@ -290,6 +290,45 @@ impl SendMessageInput {
     }
 }
 
+/// A message to pin.
+#[derive(InputObject)]
+struct PinMessageInput {
+    /// The message.
+    message_id: ID,
+}
+
+/// A message to unpin.
+#[derive(InputObject)]
+struct UnpinMessageInput {
+    /// The message.
+    message_id: ID,
+}
+
+/// The message that is pinned.
+#[derive(SimpleObject)]
+struct PinMessagePayload {
+    /// Its id.
+    message_id: ID,
+}
+
+/// The message that is not pinned.
+#[derive(SimpleObject)]
+struct UnpinMessagePayload {
+    /// Its id.
+    message_id: ID,
+}
+
+/// A pinned message.
+#[derive(SimpleObject)]
+struct PinnedMessage {
+    /// The message.
+    message: Message,
+    /// The user who pinned it.
+    pinned_by: User,
+    /// When the user pinned it.
+    pinned_at: DateTime,
+}
+
 /// What may be changed about messages.
 #[derive(Default)]
 pub(super) struct MessageMutation;
@@ -329,6 +368,27 @@ impl MessageMutation {
         let revision = input.revision.map(|Long(revision)| revision);
         let message = call.chat.delete_message(call.principal, id, revision).await.or_field_error()?;
         Ok(Some(DeleteMessagePayload { message: Message { message, loads: call.loads() } }))
+    }
+
+    /// Pin a message. For owners and admins. A session has at most 50 pinned messages; deleted messages do not count. Pinning a pinned
+    /// message changes nothing.
+    async fn pin_message(&self, context: &Context<'_>, input: PinMessageInput) -> Result<Option<PinMessagePayload>> {
+        let call = Use::of(context).await?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        call.chat.pin_message(call.principal, id).await.or_field_error()?;
+        Ok(Some(PinMessagePayload { message_id: input.message_id }))
+    }
+
+    /// Unpin a message. For owners and admins. Unpinning a message that is not pinned changes nothing.
+    async fn unpin_message(
+        &self,
+        context: &Context<'_>,
+        input: UnpinMessageInput,
+    ) -> Result<Option<UnpinMessagePayload>> {
+        let call = Use::of(context).await?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        call.chat.unpin_message(call.principal, id).await.or_field_error()?;
+        Ok(Some(UnpinMessagePayload { message_id: input.message_id }))
     }
 }
 
@@ -370,5 +430,24 @@ impl MessageQuery {
         let loads = call.loads();
         let message = loads.message(id).await.or_field_error()?;
         Ok(Some(Message { message, loads }))
+    }
+
+    /// The pinned messages of a session, the newest pin first. Deleted messages are left out.
+    #[graphql(complexity = "chat::MAX_PINS.saturating_mul(child_complexity).saturating_add(1)")]
+    async fn pins(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
+    ) -> Result<Option<Vec<PinnedMessage>>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&session).or_field_error()?;
+        let pins = call.chat.pins(call.principal, id).await.or_field_error()?;
+        let loads = call.loads();
+        let shown = |chat::PinnedMessage { message, pinned_by, pinned_at }| PinnedMessage {
+            message: Message { message, loads: Arc::clone(&loads) },
+            pinned_by: User(pinned_by),
+            pinned_at: DateTime(pinned_at),
+        };
+        Ok(Some(pins.into_iter().map(shown).collect()))
     }
 }

@@ -135,6 +135,16 @@ pub enum MessageEvent {
         /// The positions of the messages, in ascending order.
         messages: Vec<Seq>,
     },
+    /// The actor pinned a message.
+    Pinned {
+        /// The position of the message.
+        message: Seq,
+    },
+    /// The actor unpinned a message.
+    Unpinned {
+        /// The position of the message.
+        message: Seq,
+    },
 }
 
 /// What became of a message after it was sent.
@@ -215,7 +225,12 @@ impl EventKind {
     pub const fn is_message(&self) -> bool {
         match self {
             Self::Message(MessageEvent::Sent { .. }) => true,
-            Self::Message(MessageEvent::Edited { .. } | MessageEvent::Deleted { .. })
+            Self::Message(
+                MessageEvent::Edited { .. }
+                | MessageEvent::Deleted { .. }
+                | MessageEvent::Pinned { .. }
+                | MessageEvent::Unpinned { .. },
+            )
             | Self::Session(_)
             | Self::Participant(_)
             | Self::Unknown => false,
@@ -227,7 +242,12 @@ impl EventKind {
     pub const fn edited(&self) -> Option<Seq> {
         match self {
             Self::Message(MessageEvent::Edited { message, .. }) => Some(*message),
-            Self::Message(MessageEvent::Sent { .. } | MessageEvent::Deleted { .. })
+            Self::Message(
+                MessageEvent::Sent { .. }
+                | MessageEvent::Deleted { .. }
+                | MessageEvent::Pinned { .. }
+                | MessageEvent::Unpinned { .. },
+            )
             | Self::Session(_)
             | Self::Participant(_)
             | Self::Unknown => None,
@@ -239,7 +259,12 @@ impl EventKind {
     pub const fn is_deletion(&self) -> bool {
         match self {
             Self::Message(MessageEvent::Deleted { .. }) | Self::Unknown => true,
-            Self::Message(MessageEvent::Sent { .. } | MessageEvent::Edited { .. })
+            Self::Message(
+                MessageEvent::Sent { .. }
+                | MessageEvent::Edited { .. }
+                | MessageEvent::Pinned { .. }
+                | MessageEvent::Unpinned { .. },
+            )
             | Self::Session(_)
             | Self::Participant(_) => false,
         }
@@ -251,7 +276,10 @@ impl EventKind {
         match self {
             Self::Message(MessageEvent::Edited { message, .. }) => std::slice::from_ref(message),
             Self::Message(MessageEvent::Deleted { messages }) => messages.as_slice(),
-            Self::Message(MessageEvent::Sent { .. }) | Self::Session(_) | Self::Participant(_) | Self::Unknown => &[],
+            Self::Message(MessageEvent::Sent { .. } | MessageEvent::Pinned { .. } | MessageEvent::Unpinned { .. })
+            | Self::Session(_)
+            | Self::Participant(_)
+            | Self::Unknown => &[],
         }
     }
 }

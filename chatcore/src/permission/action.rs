@@ -142,6 +142,8 @@ actions! {
     DeleteMessage, "Delete messages of others", [Owner, Admin], table else NotModerator;
     /// Read the earlier texts of messages that were edited.
     ViewRevisions, "View earlier texts", [Owner, Admin], table;
+    /// Pin or unpin a message.
+    PinMessage, "Pin messages", [Owner, Admin], table;
     /// Change settings.
     Update {
         /// The new type, where it changes.
