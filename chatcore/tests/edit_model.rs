@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use chatcore::{
     Chat, Error, Limits, MemoryStore, Principal,
     chat::{EditMessage, EventView, SendMessage, Subscription},
-    model::{Content, EventKind, Message, MessageEvent, MessageId, MessageStatus, Seq, SessionId},
+    model::{Content, EventKind, Message, MessageId, MessageStatus, Seq, SessionId},
 };
 use kit::{in_time, room, user};
 use proptest::{prelude::*, sample::Index};
@@ -72,25 +72,23 @@ impl Reader {
     /// Follows an event as a client does.
     fn follow(&mut self, view: &EventView) {
         self.position = view.event.seq;
-        match &view.event.kind {
-            EventKind::Message(MessageEvent::Sent { .. } | MessageEvent::Edited { .. }) => {
-                let message = view.message().unwrap();
-                self.messages.insert(message.seq, message);
-            }
-            EventKind::Message(MessageEvent::Deleted { messages }) => {
-                for seq in messages {
-                    let message = self.messages.get_mut(seq).unwrap();
-                    // A replay may have brought what is left of it already.
-                    if message.body.content != Content::Deleted {
-                        let (by, at) = (view.event.actor.clone(), view.event.created_at);
-                        message.status = MessageStatus::Deleted { by, at };
-                        message.body.content = Content::Deleted;
-                        message.revision += 1;
-                    }
+        let kind = &view.event.kind;
+        assert_ne!(*kind, EventKind::Unknown, "{view:?}");
+        if kind.is_message() || kind.edited().is_some() {
+            let message = view.message().unwrap();
+            self.messages.insert(message.seq, message);
+        }
+        if kind.is_deletion() {
+            for seq in kind.rewritten() {
+                let message = self.messages.get_mut(seq).unwrap();
+                // A replay may have brought what is left of it already.
+                if message.body.content != Content::Deleted {
+                    let (by, at) = (view.event.actor.clone(), view.event.created_at);
+                    message.status = MessageStatus::Deleted { by, at };
+                    message.body.content = Content::Deleted;
+                    message.revision += 1;
                 }
             }
-            EventKind::Session(_) | EventKind::Participant(_) => {}
-            EventKind::Unknown => panic!("{view:?}"),
         }
     }
 }

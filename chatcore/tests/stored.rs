@@ -21,8 +21,8 @@ use chatcore::{
     },
     store::{
         ClientIdUse, ClientIds, Directory, Json, Key, Listed, Memberships, Newest, Owner, ParticipantRecord,
-        Participants, ProfilePart, ProfileRecord, Profiles, Revision, Revisions, Seat, Seats, Sessions, TABLES,
-        TypedKey, Value, decode_event, encode_event,
+        Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Revision, Revisions, Seat, Seats,
+        Sessions, TABLES, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -112,6 +112,8 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Message(MessageEvent::Sent { .. }) => "message_sent",
         EventKind::Message(MessageEvent::Edited { .. }) => "message_edited",
         EventKind::Message(MessageEvent::Deleted { .. }) => "message_deleted",
+        EventKind::Message(MessageEvent::Pinned { .. }) => "message_pinned",
+        EventKind::Message(MessageEvent::Unpinned { .. }) => "message_unpinned",
         EventKind::Unknown => "unknown",
     }
 }
@@ -140,6 +142,8 @@ fn messages() -> Vec<(&'static str, EventKind)> {
         ("image", sent(image, None, MessageStatus::AsSent)),
         ("", EventKind::Message(MessageEvent::Edited { message: 3, revision: 2 })),
         ("", EventKind::Message(MessageEvent::Deleted { messages: vec![3, 5] })),
+        ("", EventKind::Message(MessageEvent::Pinned { message: 3 })),
+        ("", EventKind::Message(MessageEvent::Unpinned { message: 3 })),
     ]
 }
 
@@ -184,7 +188,7 @@ fn events_are_stored_in_the_forms_of_the_golden_file() {
     assert_eq!(forms.len(), events().len(), "each event has a name of its own");
     assert_golden("events.json", &forms);
     let names: BTreeSet<&str> = events().iter().map(|(_, kind)| name(kind)).collect();
-    assert_eq!(names.len(), 12, "some kind is missing");
+    assert_eq!(names.len(), 14, "some kind is missing");
     for (case, kind) in events() {
         let golden = golden("events.json")[&title(case, &kind)].to_string();
         assert_eq!(decode_event(&golden).expect("an event"), kind, "{golden}");
@@ -215,6 +219,7 @@ fn values() -> Vec<(String, Key, Value)> {
     let used = |fingerprint: Option<&str>| ClientIdUse { seq: None, fingerprint: fingerprint.map(str::to_owned) };
     let seat = Seat { user: user_id.clone() };
     let revision = Revision { body: text("Earlier"), since: at(1) };
+    let pins = PinList { pins: vec![Pin { message: 3, by: user("ana"), at: at(2) }] };
     let newest = Newest(session_key);
     vec![
         value("", &sessions, session()),
@@ -225,6 +230,7 @@ fn values() -> Vec<(String, Key, Value)> {
         value("deleted", &client, used(None)),
         value("", &Seats { session: session_key, stay: stay() }, seat),
         value("", &Revisions { session: session_key, message: 3, revision: 1 }, revision),
+        value("", &Pins { session: session_key }, pins),
         value("", &Memberships { user: user_id, session: newest }, Listed),
         value("", &Directory { session: newest }, Listed),
         value("", &profiles, profile),

@@ -97,6 +97,7 @@ impl<'a> Room<'a> {
             Action::DeleteOwnMessage => (Method::DELETE, self.message(actor), Value::Null),
             Action::DeleteMessage => (Method::DELETE, self.message(another), Value::Null),
             Action::ViewRevisions => (Method::GET, self.message(another) + "/revisions", Value::Null),
+            Action::PinMessage => (Method::PUT, self.message(another) + "/pin", Value::Null),
             Action::Update { session_type, max_participants } => {
                 let mut body = json!({ "title": "changed" });
                 if let Some(session_type) = session_type {
@@ -135,6 +136,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::DeleteOwnMessage, None),
         (Action::DeleteMessage, None),
         (Action::ViewRevisions, None),
+        (Action::PinMessage, None),
         (Action::Update { session_type: None, max_participants: None }, None),
         (Action::Update { session_type: Some(SessionType::Private), max_participants: None }, None),
         (Action::Update { session_type: None, max_participants: Some(1) }, None),
@@ -192,6 +194,7 @@ on_every_store! {
                                     | Action::DeleteOwnMessage
                                     | Action::DeleteMessage
                                     | Action::ViewRevisions
+                                    | Action::PinMessage
                             );
                             let is_hidden = is_of_message && denial == Denial::Hidden;
                             let code = if is_hidden { Code::MessageNotFound } else { denial.code() };

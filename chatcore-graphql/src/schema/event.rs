@@ -217,6 +217,22 @@ events! {
         }
     }
 
+    /// The actor pinned a message.
+    MessagePinned { message_id: MessageId } => {
+        /// The id of the message.
+        async fn message_id(&self) -> ID {
+            ID(self.message_id.to_string())
+        }
+    }
+
+    /// The actor unpinned a message.
+    MessageUnpinned { message_id: MessageId } => {
+        /// The id of the message.
+        async fn message_id(&self) -> ID {
+            ID(self.message_id.to_string())
+        }
+    }
+
     /// An event of a kind that this version of the server does not know: a newer version wrote it.
     UnknownEvent {} => {}
 }
@@ -269,6 +285,8 @@ pub(super) enum SessionEvent {
     Sent(MessageSent),
     Edited(MessageEdited),
     MessagesDeleted(MessageDeleted),
+    Pinned(MessagePinned),
+    Unpinned(MessageUnpinned),
     Unknown(UnknownEvent),
 }
 
@@ -331,6 +349,8 @@ impl SessionEvent {
             MessageEvent::Deleted { messages } => {
                 MessageDeleted { view, messages: messages.into_iter().map(id).collect() }.into()
             }
+            MessageEvent::Pinned { message } => MessagePinned { view, message_id: id(message) }.into(),
+            MessageEvent::Unpinned { message } => MessageUnpinned { view, message_id: id(message) }.into(),
         })
     }
 }
@@ -394,6 +414,8 @@ pub(super) enum Delivery {
     Sent(MessageSent),
     Edited(MessageEdited),
     MessagesDeleted(MessageDeleted),
+    Pinned(MessagePinned),
+    Unpinned(MessageUnpinned),
     Unknown(UnknownEvent),
 }
 
@@ -411,6 +433,8 @@ impl From<SessionEvent> for Delivery {
             SessionEvent::Sent(event) => event.into(),
             SessionEvent::Edited(event) => event.into(),
             SessionEvent::MessagesDeleted(event) => event.into(),
+            SessionEvent::Pinned(event) => event.into(),
+            SessionEvent::Unpinned(event) => event.into(),
             SessionEvent::Unknown(event) => event.into(),
         }
     }

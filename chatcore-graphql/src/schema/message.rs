@@ -1,14 +1,19 @@
-//! Messages.
+//! Messages, and what may be asked and changed about them.
 
 use std::sync::Arc;
 
-use async_graphql::{Enum, ID, InputObject, Object, SimpleObject};
-use chatcore::model::{self, Content, MessageStatus};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use chatcore::{
+    Code, Error,
+    chat::{self, MessagesOf, SendMessage},
+    model::{self, Content, MessageBody, MessageStatus},
+};
 
 use super::{
-    Fallible as _,
+    Fallible as _, Use,
+    connection::{self, MessageArguments, MessageConnection, listed},
     load::Loads,
-    scalar::{DateTime, Long},
+    scalar::{self, DateTime, Long, message_id, session_id},
     session::Session,
     user::User,
 };
@@ -118,7 +123,7 @@ impl Message {
     }
 
     /// The session, as a list shows it.
-    async fn session(&self) -> async_graphql::Result<Option<Session>> {
+    async fn session(&self) -> Result<Option<Session>> {
         let summary = self.loads.session(self.message.session_id).await.or_field_error()?;
         Ok(Some(Session::listed(summary, Arc::clone(&self.loads))))
     }
@@ -172,7 +177,7 @@ impl Message {
 
     /// The earlier contents, oldest first, without the present one. For owners and admins; null with an error for others.
     #[graphql(complexity = "10 * child_complexity + 40")]
-    async fn revisions(&self) -> async_graphql::Result<Option<Vec<MessageRevision>>> {
+    async fn revisions(&self) -> Result<Option<Vec<MessageRevision>>> {
         let found = self.loads.revisions(self.message.id).await.or_field_error()?;
         Ok(Some(found.into_iter().map(MessageRevision).collect()))
     }
@@ -199,5 +204,250 @@ impl Message {
             MessageStatus::Deleted { by, at: _ } => Some(ID(by.to_string())),
             MessageStatus::AsSent | MessageStatus::Edited { .. } => None,
         }
+    }
+}
+
+/// What to say: `content` or `encryptedContent`.
+#[derive(InputObject)]
+struct SendMessageInput {
+    /// The session.
+    session_id: ID,
+    /// Text of 1 to 8,000 characters by default.
+    content: Option<String>,
+    /// Ciphertext.
+    encrypted_content: Option<EncryptedContent>,
+    /// Who speaks; `USER` where not given.
+    role: Option<SpeakerRole>,
+    /// What it is; `TEXT` where not given.
+    message_type: Option<MessageType>,
+    /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and session.
+    client_id: Option<String>,
+}
+
+/// A new content for a message: `content` or `encryptedContent`.
+#[derive(InputObject)]
+struct EditMessageInput {
+    /// The message.
+    message_id: ID,
+    /// Text of 1 to 8,000 characters by default.
+    content: Option<String>,
+    /// Ciphertext.
+    encrypted_content: Option<EncryptedContent>,
+    /// The revision that the edit replaces; with another one the answer is `REVISION_CONFLICT`. Any revision where not given.
+    revision: Option<Long>,
+}
+
+/// A message to delete.
+#[derive(InputObject)]
+struct DeleteMessageInput {
+    /// The message.
+    message_id: ID,
+    /// The revision that is deleted; any where not given.
+    revision: Option<Long>,
+}
+
+/// The message that was sent, now or by the first of several tries.
+#[derive(SimpleObject)]
+struct SendMessagePayload {
+    /// The message.
+    message: Message,
+}
+
+/// The message that was edited.
+#[derive(SimpleObject)]
+struct EditMessagePayload {
+    /// The message.
+    message: Message,
+}
+
+/// The message that was deleted.
+#[derive(SimpleObject)]
+struct DeleteMessagePayload {
+    /// The message, without its content.
+    message: Message,
+}
+
+fn said(content: Option<String>, encrypted: Option<EncryptedContent>) -> chatcore::Result<Content> {
+    match (content, encrypted) {
+        (Some(text), None) => Ok(Content::Text(text)),
+        (None, Some(EncryptedContent { encrypted_data, iv, key_version })) => {
+            Ok(Content::Encrypted(model::EncryptedContent { encrypted_data, iv, key_version }))
+        }
+        (None, None) => Err(Error::invalid("content", Code::ValidationRequiredField, "needed, or encryptedContent")),
+        (Some(_), Some(_)) => {
+            Err(Error::invalid("content", Code::ValidationInvalidValue, "give content or encryptedContent"))
+        }
+    }
+}
+
+impl SendMessageInput {
+    fn translate(self) -> chatcore::Result<SendMessage> {
+        let Self { session_id: _, content, encrypted_content, role, message_type, client_id } = self;
+        let content = said(content, encrypted_content)?;
+        let role = role.map(model::SpeakerRole::from).unwrap_or_default();
+        let message_type = message_type.map(model::MessageType::from).unwrap_or_default();
+        Ok(SendMessage { body: MessageBody { role, message_type, content }, client_id: scalar::client_id(client_id)? })
+    }
+}
+
+/// A message to pin.
+#[derive(InputObject)]
+struct PinMessageInput {
+    /// The message.
+    message_id: ID,
+}
+
+/// A message to unpin.
+#[derive(InputObject)]
+struct UnpinMessageInput {
+    /// The message.
+    message_id: ID,
+}
+
+/// The message that is pinned.
+#[derive(SimpleObject)]
+struct PinMessagePayload {
+    /// Its id.
+    message_id: ID,
+}
+
+/// The message that is not pinned.
+#[derive(SimpleObject)]
+struct UnpinMessagePayload {
+    /// Its id.
+    message_id: ID,
+}
+
+/// A pinned message.
+#[derive(SimpleObject)]
+struct PinnedMessage {
+    /// The message.
+    message: Message,
+    /// The user who pinned it.
+    pinned_by: User,
+    /// When the user pinned it.
+    pinned_at: DateTime,
+}
+
+/// What may be changed about messages.
+#[derive(Default)]
+pub(super) struct MessageMutation;
+
+/// What may be changed about messages.
+#[Object]
+impl MessageMutation {
+    /// Send a message. For everybody in the session but viewers. A retry with the same client id and content gives the first
+    /// result again.
+    async fn send_message(&self, context: &Context<'_>, input: SendMessageInput) -> Result<Option<SendMessagePayload>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        let message = call.chat.send(call.principal, id, input.translate().or_field_error()?).await.or_field_error()?;
+        Ok(Some(SendMessagePayload { message: Message { message, loads: call.loads() } }))
+    }
+
+    /// Edit a message. For its author, while they may send. An edit to the content that the message has already changes nothing, so a
+    /// retry is safe.
+    async fn edit_message(&self, context: &Context<'_>, input: EditMessageInput) -> Result<Option<EditMessagePayload>> {
+        let call = Use::of(context).await?;
+        let EditMessageInput { message_id: id, content, encrypted_content, revision } = input;
+        let id = message_id(&id).or_field_error()?;
+        let content = said(content, encrypted_content).or_field_error()?;
+        let edit = chat::EditMessage { content, revision: revision.map(|Long(revision)| revision) };
+        let message = call.chat.edit_message(call.principal, id, edit).await.or_field_error()?;
+        Ok(Some(EditMessagePayload { message: Message { message, loads: call.loads() } }))
+    }
+
+    /// Delete a message. For its author, while they may send, and for owners and admins. Deleting it again changes nothing.
+    async fn delete_message(
+        &self,
+        context: &Context<'_>,
+        input: DeleteMessageInput,
+    ) -> Result<Option<DeleteMessagePayload>> {
+        let call = Use::of(context).await?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        let revision = input.revision.map(|Long(revision)| revision);
+        let message = call.chat.delete_message(call.principal, id, revision).await.or_field_error()?;
+        Ok(Some(DeleteMessagePayload { message: Message { message, loads: call.loads() } }))
+    }
+
+    /// Pin a message. For owners and admins. A session has at most 50 pinned messages; deleted messages do not count. Pinning a pinned
+    /// message changes nothing.
+    async fn pin_message(&self, context: &Context<'_>, input: PinMessageInput) -> Result<Option<PinMessagePayload>> {
+        let call = Use::of(context).await?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        call.chat.pin_message(call.principal, id).await.or_field_error()?;
+        Ok(Some(PinMessagePayload { message_id: input.message_id }))
+    }
+
+    /// Unpin a message. For owners and admins. Unpinning a message that is not pinned changes nothing.
+    async fn unpin_message(
+        &self,
+        context: &Context<'_>,
+        input: UnpinMessageInput,
+    ) -> Result<Option<UnpinMessagePayload>> {
+        let call = Use::of(context).await?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        call.chat.unpin_message(call.principal, id).await.or_field_error()?;
+        Ok(Some(UnpinMessagePayload { message_id: input.message_id }))
+    }
+}
+
+/// What may be asked about messages.
+#[derive(Default)]
+pub(super) struct MessageQuery;
+
+/// What may be asked about messages.
+#[Object]
+impl MessageQuery {
+    /// What is said in a session, oldest first. `last` gives the newest ones, `before` and `after` take a cursor, a
+    /// position or an RFC 3339 time, `skip` counts from the oldest. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, last, child_complexity)")]
+    #[allow(clippy::too_many_arguments, reason = "a field has the arguments that it has")]
+    async fn messages(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
+        #[graphql(desc = "How many at the most, from the oldest or after a place.")] first: Option<i32>,
+        #[graphql(desc = "The place after which to begin.")] after: Option<String>,
+        #[graphql(desc = "How many at the most, up to the newest or before a place.")] last: Option<i32>,
+        #[graphql(desc = "The place before which to end.")] before: Option<String>,
+        #[graphql(desc = "How many to leave out.")] skip: Option<Long>,
+    ) -> Result<Option<MessageConnection>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&session).or_field_error()?;
+        let arguments = MessageArguments { first, after, last, before, skip };
+        let MessagesOf { session_id, window, limit } = arguments.read(id).or_field_error()?;
+        let page = call.chat.messages(call.principal, session_id, window, limit).await.or_field_error()?;
+        let loads = call.loads();
+        Ok(Some(connection::messages(page, |message| Message { message, loads: Arc::clone(&loads) })))
+    }
+
+    /// A message.
+    async fn message(&self, context: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Message>> {
+        let call = Use::of(context).await?;
+        let id =
+            id.parse().map_err(|_| crate::field_error(&Error::malformed("id", "an id as the server gave it out")))?;
+        let loads = call.loads();
+        let message = loads.message(id).await.or_field_error()?;
+        Ok(Some(Message { message, loads }))
+    }
+
+    /// The pinned messages of a session, the newest pin first. Deleted messages are left out.
+    #[graphql(complexity = "chat::MAX_PINS.saturating_mul(child_complexity).saturating_add(1)")]
+    async fn pins(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
+    ) -> Result<Option<Vec<PinnedMessage>>> {
+        let call = Use::of(context).await?;
+        let id = session_id(&session).or_field_error()?;
+        let pins = call.chat.pins(call.principal, id).await.or_field_error()?;
+        let loads = call.loads();
+        let shown = |chat::PinnedMessage { message, pinned_by, pinned_at }| PinnedMessage {
+            message: Message { message, loads: Arc::clone(&loads) },
+            pinned_by: User(pinned_by),
+            pinned_at: DateTime(pinned_at),
+        };
+        Ok(Some(pins.into_iter().map(shown).collect()))
     }
 }

@@ -89,7 +89,8 @@ pub fn schema(chat: Chat, options: SchemaOptions) -> ChatSchema {
 }
 
 fn builder(options: &SchemaOptions) -> SchemaBuilder<Query, Mutation, Subscription> {
-    let builder = Schema::build(Query, Mutation, Subscription).register_output_type::<event::SessionEvent>();
+    let builder = Schema::build(Query::default(), Mutation::default(), Subscription)
+        .register_output_type::<event::SessionEvent>();
     if options.introspection { builder } else { builder.disable_introspection() }
 }
 

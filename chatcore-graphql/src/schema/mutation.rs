@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
-use chatcore::{
-    Code, Error,
-    chat::{self, SendMessage},
-    model::{self, ClientId, Content, MessageBody},
-};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, MergedObject, Object, Result, SimpleObject};
+use chatcore::{Code, Error, chat, model};
 
 use super::{
     Fallible as _, Use,
-    message::{EncryptedContent, Message, MessageType, SpeakerRole},
+    message::MessageMutation,
     participant::{Participant, ParticipantRole},
-    scalar::{Long, message_id, named_user, session_id, user_id},
+    scalar::{client_id, named_user, session_id, user_id},
     session::{Session, SessionType},
 };
 
@@ -100,45 +96,6 @@ struct RemoveParticipantInput {
     user_id: ID,
 }
 
-/// What to say: `content` or `encryptedContent`.
-#[derive(InputObject)]
-struct SendMessageInput {
-    /// The session.
-    session_id: ID,
-    /// Text of 1 to 8,000 characters by default.
-    content: Option<String>,
-    /// Ciphertext.
-    encrypted_content: Option<EncryptedContent>,
-    /// Who speaks; `USER` where not given.
-    role: Option<SpeakerRole>,
-    /// What it is; `TEXT` where not given.
-    message_type: Option<MessageType>,
-    /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and session.
-    client_id: Option<String>,
-}
-
-/// A new content for a message: `content` or `encryptedContent`.
-#[derive(InputObject)]
-struct EditMessageInput {
-    /// The message.
-    message_id: ID,
-    /// Text of 1 to 8,000 characters by default.
-    content: Option<String>,
-    /// Ciphertext.
-    encrypted_content: Option<EncryptedContent>,
-    /// The revision that the edit replaces; with another one the answer is `REVISION_CONFLICT`. Any revision where not given.
-    revision: Option<Long>,
-}
-
-/// A message to delete.
-#[derive(InputObject)]
-struct DeleteMessageInput {
-    /// The message.
-    message_id: ID,
-    /// The revision that is deleted; any where not given.
-    revision: Option<Long>,
-}
-
 /// What one is doing at the moment.
 #[derive(InputObject)]
 struct SetTypingInput {
@@ -188,21 +145,6 @@ payloads! {
         session_id: ID,
         /// The user.
         user_id: ID
-    }
-    /// The message that was sent, now or by the first of several tries.
-    SendMessagePayload {
-        /// The message.
-        message: Message
-    }
-    /// The message that was edited.
-    EditMessagePayload {
-        /// The message.
-        message: Message
-    }
-    /// The message that was deleted.
-    DeleteMessagePayload {
-        /// The message, without its content.
-        message: Message
     }
     /// What was told.
     SetTypingPayload {
@@ -273,41 +215,17 @@ fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Result<Option<
     }
 }
 
-fn client_id(id: Option<String>) -> chatcore::Result<Option<ClientId>> {
-    let unacceptable =
-        |error: model::InvalidId| Error::invalid("client_id", Code::ValidationInvalidValue, error.expected);
-    id.map(ClientId::new).transpose().map_err(unacceptable)
-}
-
-fn said(content: Option<String>, encrypted: Option<EncryptedContent>) -> chatcore::Result<Content> {
-    match (content, encrypted) {
-        (Some(text), None) => Ok(Content::Text(text)),
-        (None, Some(EncryptedContent { encrypted_data, iv, key_version })) => {
-            Ok(Content::Encrypted(model::EncryptedContent { encrypted_data, iv, key_version }))
-        }
-        (None, None) => Err(Error::invalid("content", Code::ValidationRequiredField, "needed, or encryptedContent")),
-        (Some(_), Some(_)) => {
-            Err(Error::invalid("content", Code::ValidationInvalidValue, "give content or encryptedContent"))
-        }
-    }
-}
-
-impl SendMessageInput {
-    fn translate(self) -> chatcore::Result<SendMessage> {
-        let Self { session_id: _, content, encrypted_content, role, message_type, client_id } = self;
-        let content = said(content, encrypted_content)?;
-        let role = role.map(model::SpeakerRole::from).unwrap_or_default();
-        let message_type = message_type.map(model::MessageType::from).unwrap_or_default();
-        Ok(SendMessage { body: MessageBody { role, message_type, content }, client_id: self::client_id(client_id)? })
-    }
-}
-
 /// What may be changed.
-pub(crate) struct Mutation;
+#[derive(Default, MergedObject)]
+pub(crate) struct Mutation(SessionMutation, MessageMutation);
 
-/// What may be changed.
+/// What may be changed about sessions and their participants.
+#[derive(Default)]
+pub(super) struct SessionMutation;
+
+/// What may be changed about sessions and their participants.
 #[Object]
-impl Mutation {
+impl SessionMutation {
     /// Make a session, whose owner and first participant the caller becomes. A retry with the same client id and settings
     /// gives the same session again, as it is then.
     async fn create_session(
@@ -414,40 +332,6 @@ impl Mutation {
         let user = user_id(&input.user_id).or_field_error()?;
         call.chat.remove_participant(call.principal, id, &user).await.or_field_error()?;
         Ok(Some(RemoveParticipantPayload { session_id: input.session_id, user_id: input.user_id }))
-    }
-
-    /// Send a message. For everybody in the session but viewers. A retry with the same client id and content gives the first
-    /// result again.
-    async fn send_message(&self, context: &Context<'_>, input: SendMessageInput) -> Result<Option<SendMessagePayload>> {
-        let call = Use::of(context).await?;
-        let id = session_id(&input.session_id).or_field_error()?;
-        let message = call.chat.send(call.principal, id, input.translate().or_field_error()?).await.or_field_error()?;
-        Ok(Some(SendMessagePayload { message: Message { message, loads: call.loads() } }))
-    }
-
-    /// Edit a message. For its author, while they may send. An edit to the content that the message has already changes nothing, so a
-    /// retry is safe.
-    async fn edit_message(&self, context: &Context<'_>, input: EditMessageInput) -> Result<Option<EditMessagePayload>> {
-        let call = Use::of(context).await?;
-        let EditMessageInput { message_id: id, content, encrypted_content, revision } = input;
-        let id = message_id(&id).or_field_error()?;
-        let content = said(content, encrypted_content).or_field_error()?;
-        let edit = chat::EditMessage { content, revision: revision.map(|Long(revision)| revision) };
-        let message = call.chat.edit_message(call.principal, id, edit).await.or_field_error()?;
-        Ok(Some(EditMessagePayload { message: Message { message, loads: call.loads() } }))
-    }
-
-    /// Delete a message. For its author, while they may send, and for owners and admins. Deleting it again changes nothing.
-    async fn delete_message(
-        &self,
-        context: &Context<'_>,
-        input: DeleteMessageInput,
-    ) -> Result<Option<DeleteMessagePayload>> {
-        let call = Use::of(context).await?;
-        let id = message_id(&input.message_id).or_field_error()?;
-        let revision = input.revision.map(|Long(revision)| revision);
-        let message = call.chat.delete_message(call.principal, id, revision).await.or_field_error()?;
-        Ok(Some(DeleteMessagePayload { message: Message { message, loads: call.loads() } }))
     }
 
     /// Tell who listens at the moment that one types, or no longer does. For those who may send.

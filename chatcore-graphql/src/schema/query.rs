@@ -2,23 +2,22 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Interface, Object, PathSegment, Result};
+use async_graphql::{Context, ID, Interface, MergedObject, Object, PathSegment, Result};
 use chatcore::{
     Error,
-    chat::{MessagesOf, PublicSessionPage, Start},
+    chat::{PublicSessionPage, Start},
     model::{ListPage, MessageId, SessionId},
 };
 
 use super::{
     Fallible as _, Use,
     connection::{
-        self, EventConnection, List, MessageArguments, MessageConnection, ParticipantConnection,
-        PublicSessionConnection, SessionConnection, listed,
+        self, EventConnection, List, ParticipantConnection, PublicSessionConnection, SessionConnection, listed,
     },
     event::SessionEvent,
     load::Loads,
-    message::Message,
-    scalar::{Long, natural, session_id},
+    message::{Message, MessageQuery},
+    scalar::{natural, session_id},
     session::Session,
     user::User,
 };
@@ -32,11 +31,16 @@ pub(super) enum Node {
 }
 
 /// What may be asked.
-pub(crate) struct Query;
+#[derive(Default, MergedObject)]
+pub(crate) struct Query(SessionQuery, MessageQuery);
 
-/// What may be asked.
+/// What may be asked about the caller, sessions, participants and events.
+#[derive(Default)]
+pub(super) struct SessionQuery;
+
+/// What may be asked about the caller, sessions, participants and events.
 #[Object]
-impl Query {
+impl SessionQuery {
     /// A session or a message by its id.
     async fn node(
         &self,
@@ -142,39 +146,6 @@ impl Query {
         let with_email = include_email.unwrap_or(false);
         let found = call.chat.participants(call.principal, session_id, page, with_email).await.or_field_error()?;
         Ok(Some(list.of_participants(&page, found)))
-    }
-
-    /// What is said in a session, oldest first. `last` gives the newest ones, `before` and `after` take a cursor, a
-    /// position or an RFC 3339 time, `skip` counts from the oldest. At most 100 at a time, 50 by default.
-    #[graphql(complexity = "listed(first, last, child_complexity)")]
-    #[allow(clippy::too_many_arguments, reason = "a field has the arguments that it has")]
-    async fn messages(
-        &self,
-        context: &Context<'_>,
-        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most, from the oldest or after a place.")] first: Option<i32>,
-        #[graphql(desc = "The place after which to begin.")] after: Option<String>,
-        #[graphql(desc = "How many at the most, up to the newest or before a place.")] last: Option<i32>,
-        #[graphql(desc = "The place before which to end.")] before: Option<String>,
-        #[graphql(desc = "How many to leave out.")] skip: Option<Long>,
-    ) -> Result<Option<MessageConnection>> {
-        let call = Use::of(context).await?;
-        let id = session_id(&session).or_field_error()?;
-        let arguments = MessageArguments { first, after, last, before, skip };
-        let MessagesOf { session_id, window, limit } = arguments.read(id).or_field_error()?;
-        let page = call.chat.messages(call.principal, session_id, window, limit).await.or_field_error()?;
-        let loads = call.loads();
-        Ok(Some(connection::messages(page, |message| Message { message, loads: Arc::clone(&loads) })))
-    }
-
-    /// A message.
-    async fn message(&self, context: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Message>> {
-        let call = Use::of(context).await?;
-        let id =
-            id.parse().map_err(|_| crate::field_error(&Error::malformed("id", "an id as the server gave it out")))?;
-        let loads = call.loads();
-        let message = loads.message(id).await.or_field_error()?;
-        Ok(Some(Message { message, loads }))
     }
 
     /// A session's events, oldest first; the cursor of an event is its `cursor`. At most 100 at a time, 50 by default.

@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
 use chatcore::{
     Code, Error, Result,
-    model::{MessageId, SessionId, UserId},
+    model::{ClientId, InvalidId, MessageId, SessionId, UserId},
 };
 use chrono::{SecondsFormat, Utc};
 
@@ -81,4 +81,10 @@ pub(super) fn named_user(id: &ID) -> Result<UserId> {
 pub(super) fn natural(name: &str, value: Option<i32>) -> Result<Option<u64>> {
     let negative = |_| Error::invalid(name, Code::ValidationInvalidValue, "must not be negative");
     value.map(u64::try_from).transpose().map_err(negative)
+}
+
+/// A client id that a caller gives.
+pub(super) fn client_id(id: Option<String>) -> Result<Option<ClientId>> {
+    let unacceptable = |error: InvalidId| Error::invalid("client_id", Code::ValidationInvalidValue, error.expected);
+    id.map(ClientId::new).transpose().map_err(unacceptable)
 }

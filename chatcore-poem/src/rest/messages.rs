@@ -2,6 +2,7 @@
 
 use chatcore::{
     Code, Error, Result,
+    chat::PinnedMessage,
     model::{InvalidId, Message, MessageRevision, MessageWindow},
     wire::{EditMessage, SendMessage},
 };
@@ -14,7 +15,7 @@ use poem_openapi::{
 use super::{Api, Group, Links, idempotency_key, natural, no_idempotency_key};
 use crate::{
     extract::{Caller, Editor, MessageParam, PlaceParam, SessionParam, StrictJson},
-    reply::{Answer, Body, Conflict, Kept, OfSession, Paged, Params, Reply, Tagged},
+    reply::{Answer, Body, Conflict, Done, Kept, OfSession, Paged, Params, Reply, Tagged},
 };
 
 pub(crate) struct Messages(pub(super) Api);
@@ -126,6 +127,51 @@ impl Messages {
         message_id: Path<MessageParam>,
     ) -> Answer<Reply<Vec<MessageRevision>>, (OfSession, Params)> {
         Ok(Reply::new(self.0.chat.message_revisions(&caller.0, message_id.within(&session_id)?).await?))
+    }
+
+    /// Pin a message
+    ///
+    /// For owners and admins. A session has at most 50 pinned messages; deleted messages do not count. Pinning a pinned message
+    /// changes nothing.
+    #[oai(path = "/sessions/:session_id/messages/:message_id/pin", method = "put", operation_id = "pinMessage")]
+    async fn pin(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        message_id: Path<MessageParam>,
+    ) -> Answer<Done, (OfSession, Params, Conflict)> {
+        no_idempotency_key(request)?;
+        self.0.chat.pin_message(&caller.0, message_id.within(&session_id)?).await?;
+        Ok(Done)
+    }
+
+    /// Unpin a message
+    ///
+    /// For owners and admins. Unpinning a message that is not pinned changes nothing.
+    #[oai(path = "/sessions/:session_id/messages/:message_id/pin", method = "delete", operation_id = "unpinMessage")]
+    async fn unpin(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        message_id: Path<MessageParam>,
+    ) -> Answer<Done, (OfSession, Params)> {
+        no_idempotency_key(request)?;
+        self.0.chat.unpin_message(&caller.0, message_id.within(&session_id)?).await?;
+        Ok(Done)
+    }
+
+    /// List a session's pinned messages
+    ///
+    /// The newest pin first. Deleted messages are left out.
+    #[oai(path = "/sessions/:session_id/pins", method = "get", operation_id = "listPins")]
+    async fn pins(
+        &self,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+    ) -> Answer<Reply<Vec<PinnedMessage>>, (OfSession, Params)> {
+        Ok(Reply::new(self.0.chat.pins(&caller.0, session_id.0.0).await?))
     }
 }
 

@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Chat, govern::Known, policy::Operation, validate::Faults, view};
+use super::{Chat, target::Target, validate::Faults, view};
 use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{
-        ClientId, Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
-        MessageStatus, MessageType, NewEvent, UserId,
+        Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus,
+        NewEvent, UserId,
     },
-    permission::{Action, Denial},
+    permission::Action,
     store::{
-        Change, ChatStoreExt, ClientIdUse, ClientIds, Conflicting, Freshness, KeyPart, LogRange, Revision, Revisions,
-        Rewrite, StoreError, TypedKey, Write,
+        Change, ChatStoreExt, ClientIdUse, ClientIds, Conflicting, Freshness, KeyPart, Revision, Revisions, Rewrite,
+        StoreError, TypedKey, Write,
     },
 };
 
@@ -62,30 +62,7 @@ impl Intent<'_> {
     }
 }
 
-/// A message with the facts on which something was allowed.
-struct Target {
-    known: Known,
-    freshness: Freshness,
-    event: Arc<Event>,
-    body: MessageBody,
-    client_id: Option<ClientId>,
-    status: MessageStatus,
-}
-
 impl Target {
-    /// Whether the user is the author. The server is the author of system messages.
-    fn is_of(&self, user: &UserId) -> bool {
-        self.event.actor == *user && self.body.message_type != MessageType::System
-    }
-
-    /// Whether the row may be shown: the facts include the change that wrote it.
-    fn may_be_shown(&self) -> bool {
-        match self.freshness {
-            Freshness::Fresh => self.event.revised <= self.known.head.seq,
-            Freshness::Cached => false,
-        }
-    }
-
     /// The answer without a change, where nothing is to be changed or nothing can be; `None` where the message is to be changed.
     fn settled(&self, intent: Intent<'_>, revision: Option<u64>, edits: u32) -> Option<Result<()>> {
         match (&self.status, intent) {
@@ -249,21 +226,6 @@ impl Chat {
         self.permit_on(principal, target, action, body.as_ref()).await
     }
 
-    async fn permit_on(
-        &self,
-        principal: &Principal,
-        target: &Target,
-        action: Action,
-        body: Option<&MessageBody>,
-    ) -> Result<()> {
-        if !self.has_policy() {
-            return Ok(());
-        }
-        let (session, participant) = (target.known.session()?, target.known.actor.as_deref());
-        let target = Some(&target.event.actor);
-        self.permit(principal, Operation::InSession { session, participant, action, target, body }).await
-    }
-
     /// The change, and the message's row after it.
     async fn rewriting(&self, target: &Target, intent: Intent<'_>, user: &UserId) -> Result<(Change, EventKind)> {
         let Event { session_id, seq, revision, .. } = *target.event;
@@ -283,54 +245,6 @@ impl Chat {
         let rewrite = Rewrite { seq, revision, kind: kind.clone() };
         let change = Change::of(session_id, target.known.head.seq, vec![event], writes).rewriting(vec![rewrite]);
         Ok((change, kind))
-    }
-
-    /// A message with facts on which the action is allowed, given whether the caller is the author. What cached facts deny is
-    /// decided again on fresh ones.
-    async fn target(
-        &self,
-        principal: &Principal,
-        id: MessageId,
-        freshness: Freshness,
-        action: impl Fn(bool) -> Action,
-    ) -> Result<Target> {
-        match (self.target_as_of(principal, id, freshness, &action).await, freshness) {
-            (Err(Error::Denied(_) | Error::MessageNotFound), Freshness::Cached) => {
-                self.target_as_of(principal, id, Freshness::Fresh, &action).await
-            }
-            (found, Freshness::Cached | Freshness::Fresh) => found,
-        }
-    }
-
-    async fn target_as_of(
-        &self,
-        principal: &Principal,
-        id: MessageId,
-        freshness: Freshness,
-        action: &impl Fn(bool) -> Action,
-    ) -> Result<Target> {
-        let MessageId { session_id, seq } = id;
-        let user = &principal.user_id;
-        let known = self.known(session_id, user, None, freshness).await?;
-        let facts = known.facts();
-        match self.inner.permissions.decide(&facts, Action::View) {
-            Ok(()) => {}
-            // An id must not tell whether there is such a session.
-            Err(Denial::Hidden) => return Err(Error::MessageNotFound),
-            Err(denial) => return Err(denial.into()),
-        }
-        if seq == 0 || seq > known.head.seq {
-            return Err(Error::MessageNotFound);
-        }
-        let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
-        let event = found.into_iter().flatten().next().ok_or(Error::MessageNotFound)?;
-        let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &event.kind else {
-            return Err(Error::MessageNotFound);
-        };
-        let (body, client_id, status) = (body.clone(), client_id.clone(), status.clone());
-        let target = Target { known, freshness, event, body, client_id, status };
-        self.inner.permissions.decide(&facts, action(target.is_of(user)))?;
-        Ok(target)
     }
 }
 

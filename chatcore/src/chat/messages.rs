@@ -1,22 +1,45 @@
-//! Use cases that read messages and events.
+//! Use cases that read messages and events, and pin messages.
 
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use super::{
     Chat, MessagesOf,
     batch::only,
+    profiles,
     read::{oldest, resync},
     ring::continues,
     subscribe::Start,
+    target::Target,
     view::{self, EventView},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     identity::Principal,
-    model::{Cursor, Message, MessageId, MessagePage, MessageWindow, SessionId},
+    model::{
+        Cursor, Event, EventKind, Message, MessageEvent, MessageId, MessagePage, MessageStatus, MessageWindow,
+        NewEvent, Profile, Seq, SessionId,
+    },
     permission::Action,
-    store::Freshness,
+    store::{
+        Change, ChatStoreExt, Conflicting, Freshness, LogRange, Pin, PinList, Pins, StoreError, TypedKey, Version,
+    },
 };
+
+/// Most messages that are pinned in one session at the same time. Deleted messages do not count.
+pub const MAX_PINS: usize = 50;
+
+/// A message that is pinned in its session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PinnedMessage {
+    /// The message.
+    pub message: Message,
+    /// The user who pinned it.
+    pub pinned_by: Profile,
+    /// When the user pinned it.
+    pub pinned_at: DateTime<Utc>,
+}
 
 /// A part of a session's log.
 #[derive(Debug, Clone)]
@@ -37,12 +60,55 @@ impl EventPage {
     }
 }
 
+/// What is to become of a message's pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pinning {
+    Pin,
+    Unpin,
+}
+
+/// The pins of a session, as they were found.
+struct Pinned {
+    /// The version of their record; `None` where there is no record.
+    version: Option<Version>,
+    /// The pins whose messages are not deleted, each with its message.
+    pins: Vec<(Pin, Arc<Event>)>,
+    /// The last position of which they tell anything.
+    upto: Seq,
+}
+
+impl Pinned {
+    /// The pins after a change, and the event that tells of it; `None` where nothing is to be changed.
+    fn plan(&self, pinning: Pinning, target: &Target, pin: Pin) -> Result<Option<(PinList, MessageEvent)>> {
+        let message = pin.message;
+        let is_deleted = matches!(target.status, MessageStatus::Deleted { .. });
+        let is_pinned = self.pins.iter().any(|(pin, _)| pin.message == message);
+        let others = self.pins.iter().map(|(pin, _)| pin).filter(|pin| pin.message != message).cloned();
+        let (pins, event) = match pinning {
+            Pinning::Pin if is_deleted => return Err(Error::MessageDeleted),
+            Pinning::Pin if is_pinned => return Ok(None),
+            Pinning::Pin if self.pins.len() >= MAX_PINS => {
+                let limit = MAX_PINS as u64;
+                return Err(Error::LimitExceeded { what: "the number of pinned messages", limit });
+            }
+            Pinning::Pin => (std::iter::once(pin).chain(others).collect(), MessageEvent::Pinned { message }),
+            Pinning::Unpin if is_deleted || !is_pinned => return Ok(None),
+            Pinning::Unpin => (others.collect(), MessageEvent::Unpinned { message }),
+        };
+        Ok(Some((PinList { pins }, event)))
+    }
+}
+
+fn is_deleted(row: &Event) -> bool {
+    matches!(&row.kind, EventKind::Message(MessageEvent::Sent { status: MessageStatus::Deleted { .. }, .. }))
+}
+
 impl Chat {
     /// A page of a session's messages, oldest first.
     ///
     /// # Errors
-    /// [`Denied`](crate::Error::Denied) when the caller may not view the session; [`Invalid`](crate::Error::Invalid) for a page outside of
-    /// the limits; [`Resync`](crate::Error::Resync) for the messages after a position beyond the log's end, or before one
+    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for a page outside of
+    /// the limits; [`Resync`](Error::Resync) for the messages after a position beyond the log's end, or before one
     /// beyond the position after the end.
     pub async fn messages(
         &self,
@@ -58,8 +124,8 @@ impl Chat {
     /// One message.
     ///
     /// # Errors
-    /// [`MessageNotFound`](crate::Error::MessageNotFound) when there is none, or the caller may not know its session;
-    /// [`Denied`](crate::Error::Denied) when they may know of it but not view it.
+    /// [`MessageNotFound`](Error::MessageNotFound) when there is none, or the caller may not know its session;
+    /// [`Denied`](Error::Denied) when they may know of it but not view it.
     pub async fn message(&self, principal: &Principal, id: MessageId) -> Result<Message> {
         only(self.each_message(principal, &[id]).await?)
     }
@@ -67,8 +133,8 @@ impl Chat {
     /// A session's events from a position on, oldest first.
     ///
     /// # Errors
-    /// [`Denied`](crate::Error::Denied) when the caller may not view the session; [`Resync`](crate::Error::Resync) when the position
-    /// lies outside of the kept log, or belongs to a history that the log no longer has; [`Invalid`](crate::Error::Invalid) for a
+    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Resync`](Error::Resync) when the position
+    /// lies outside of the kept log, or belongs to a history that the log no longer has; [`Invalid`](Error::Invalid) for a
     /// page outside of the limits.
     pub async fn events(
         &self,
@@ -101,5 +167,106 @@ impl Chat {
         let revised = events.iter().map(|view| view.revised()).max().unwrap_or(0);
         self.decided_upto(&principal.user_id, [(id, head.seq, revised)]).await?.pop().unwrap_or(Ok(()))?;
         Ok(EventPage { after, events, head })
+    }
+
+    /// The messages that are pinned in a session, the newest pin first. Deleted messages are left out.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session.
+    pub async fn pins(&self, principal: &Principal, id: SessionId) -> Result<Vec<PinnedMessage>> {
+        self.enter(principal).await?;
+        for _ in 0..self.inner.limits.commit_attempts {
+            let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+            let Pinned { version: _, pins, upto } = self.pinned(id).await?;
+            // What was written after the decision is for readers who are decided on after it.
+            if upto > known.head.seq {
+                continue;
+            }
+            let users = pins.iter().flat_map(|(pin, row)| [&pin.by, &row.actor]).collect();
+            let profiles = self.inner.profiles.find(users).await?;
+            let shown = |(pin, row): (Pin, Arc<Event>)| {
+                let message = view::message(&row, profiles::of(&profiles, &row.actor)).ok_or(Error::Internal)?;
+                let pinned_by = profiles::public(profiles::of(&profiles, &pin.by));
+                Ok(PinnedMessage { message, pinned_by, pinned_at: pin.at })
+            };
+            return pins.into_iter().map(shown).collect();
+        }
+        Err(Error::Unavailable)
+    }
+
+    /// Pins a message. Pinning a pinned message changes nothing, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
+    /// caller may not pin; [`MessageDeleted`](Error::MessageDeleted); [`LimitExceeded`](Error::LimitExceeded) when
+    /// [`MAX_PINS`] messages are pinned.
+    pub async fn pin_message(&self, principal: &Principal, id: MessageId) -> Result<()> {
+        self.change_pin(principal, id, Pinning::Pin).await
+    }
+
+    /// Unpins a message. Unpinning a message that is not pinned changes nothing, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
+    /// caller may not pin.
+    pub async fn unpin_message(&self, principal: &Principal, id: MessageId) -> Result<()> {
+        self.change_pin(principal, id, Pinning::Unpin).await
+    }
+
+    async fn change_pin(&self, principal: &Principal, id: MessageId, pinning: Pinning) -> Result<()> {
+        self.enter(principal).await?;
+        let MessageId { session_id: session, seq: message } = id;
+        // All pins of a session are one record, so two changes at once would only make each other fail.
+        let gate = self.inner.gates.pass(session).await;
+        let mut freshness = Freshness::Cached;
+        for _ in 0..self.inner.limits.commit_attempts {
+            let target = self.target(principal, id, freshness, |_| Action::PinMessage).await?;
+            self.permit_on(principal, &target, Action::PinMessage, None).await?;
+            let found = self.pinned(session).await?;
+            let head = target.known.head;
+            let (actor, now) = (principal.user_id.clone(), self.inner.clock.now().max(head.at));
+            let (pins, event) = match found.plan(pinning, &target, Pin { message, by: actor.clone(), at: now }) {
+                Ok(Some(planned)) => planned,
+                settled if target.may_be_shown() && found.upto <= head.seq => return settled.map(drop),
+                Ok(None) | Err(_) => {
+                    freshness = Freshness::Fresh;
+                    continue;
+                }
+            };
+            let write = Pins { session }.put(pins);
+            let write = match found.version {
+                Some(version) => write.at(version),
+                None => write.absent(),
+            };
+            let event = NewEvent { actor, created_at: now, kind: EventKind::Message(event) };
+            match self.inner.store.commit(Change::of(session, head.seq, vec![event], vec![write])).await {
+                Ok(committed) => {
+                    drop(gate);
+                    self.tell(session, &committed.events).await;
+                    return Ok(());
+                }
+                Err(StoreError::Stale | StoreError::Conflict { found: Conflicting::Record { .. } }) => {
+                    freshness = Freshness::Fresh;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tracing::warn!(%session, "a change of a pin stayed behind others");
+        Err(Error::Unavailable)
+    }
+
+    async fn pinned(&self, session_id: SessionId) -> Result<Pinned> {
+        let Some(found) = self.inner.store.get(&Pins { session: session_id }).await? else {
+            return Ok(Pinned { version: None, pins: Vec::new(), upto: 0 });
+        };
+        let PinList { pins } = Arc::unwrap_or_clone(found.value);
+        let range = |pin: &Pin| LogRange { session_id, from: pin.message, to: pin.message };
+        let ranges: Vec<_> = pins.iter().map(range).collect();
+        let rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
+        let upto = rows.iter().flatten().map(|row| row.revised).fold(found.at, Seq::max);
+        let with_row = |(pin, rows): (Pin, Vec<Arc<Event>>)| Some((pin, rows.into_iter().next()?));
+        let mut pins: Vec<_> = pins.into_iter().zip(rows).filter_map(with_row).collect();
+        pins.retain(|(_, row)| !is_deleted(row));
+        Ok(Pinned { version: Some(found.version), pins, upto })
     }
 }

@@ -23,6 +23,7 @@ mod sessions;
 mod subscribe;
 mod subscribe_all;
 mod tail;
+mod target;
 mod task;
 mod typing;
 mod validate;
@@ -32,7 +33,7 @@ use std::{fmt, sync::Arc};
 
 pub use batch::{MessagesOf, ParticipantsOf};
 pub use editing::EditMessage;
-pub use messages::EventPage;
+pub use messages::*;
 pub use participants::{AddParticipant, Admission};
 pub use policy::{Attempt, Operation, Policy};
 pub use seat::Outlet;

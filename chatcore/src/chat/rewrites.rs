@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::view::EventView;
-use crate::model::{Event, EventKind, MessageEvent, Seq};
+use crate::model::{Event, EventKind, Seq};
 
 /// Deletions that are remembered one by one. A reader for whom more came meanwhile reads again.
 const REMEMBERED: usize = 1024;
@@ -28,15 +28,16 @@ pub(super) struct Rewritten {
 impl Rewritten {
     /// The rows that an event rewrote; `None` for an event that rewrote nothing.
     pub(super) fn of(event: &Event) -> Option<Self> {
-        let (rows, deletes) = match &event.kind {
-            EventKind::Message(MessageEvent::Deleted { messages }) => (Some(messages.clone()), true),
-            EventKind::Message(MessageEvent::Edited { message, revision: _ }) => (Some(vec![*message]), false),
-            EventKind::Unknown => (None, true),
-            EventKind::Message(MessageEvent::Sent { .. }) | EventKind::Session(_) | EventKind::Participant(_) => {
-                return None;
+        let rows = match &event.kind {
+            EventKind::Unknown => None,
+            kind @ (EventKind::Session(_) | EventKind::Participant(_) | EventKind::Message(_)) => {
+                Some(kind.rewritten())
             }
         };
-        Some(Self { by: event.seq, rows, deletes })
+        if rows.is_some_and(<[Seq]>::is_empty) {
+            return None;
+        }
+        Some(Self { by: event.seq, rows: rows.map(<[Seq]>::to_vec), deletes: event.kind.is_deletion() })
     }
 
     /// Whether a view shows a row as it was before.

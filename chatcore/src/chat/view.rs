@@ -130,14 +130,8 @@ pub(super) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<S
 }
 
 /// The message that an event edited.
-const fn edited(event: &Event) -> Option<(SessionId, Seq)> {
-    match &event.kind {
-        EventKind::Message(MessageEvent::Edited { message, revision: _ }) => Some((event.session_id, *message)),
-        EventKind::Message(MessageEvent::Sent { .. } | MessageEvent::Deleted { .. })
-        | EventKind::Session(_)
-        | EventKind::Participant(_)
-        | EventKind::Unknown => None,
-    }
+fn edited(event: &Event) -> Option<(SessionId, Seq)> {
+    event.kind.edited().map(|message| (event.session_id, message))
 }
 
 /// The messages that events edited, as they are now. A message that the log no longer has is left out.
@@ -174,21 +168,16 @@ pub(super) async fn views(
 
 /// The message that an event is, if it is one.
 pub(super) fn message(event: &Event, sender: Profile) -> Option<Message> {
-    match &event.kind {
-        EventKind::Message(MessageEvent::Sent { body, client_id: _, status }) => Some(Message {
-            id: MessageId { session_id: event.session_id, seq: event.seq },
-            session_id: event.session_id,
-            seq: event.seq,
-            number: event.number,
-            sender: profiles::public(sender),
-            body: body.clone(),
-            created_at: event.created_at,
-            revision: event.revision,
-            status: status.clone(),
-        }),
-        EventKind::Message(MessageEvent::Edited { .. } | MessageEvent::Deleted { .. })
-        | EventKind::Session(_)
-        | EventKind::Participant(_)
-        | EventKind::Unknown => None,
-    }
+    let EventKind::Message(MessageEvent::Sent { body, client_id: _, status }) = &event.kind else { return None };
+    Some(Message {
+        id: MessageId { session_id: event.session_id, seq: event.seq },
+        session_id: event.session_id,
+        seq: event.seq,
+        number: event.number,
+        sender: profiles::public(sender),
+        body: body.clone(),
+        created_at: event.created_at,
+        revision: event.revision,
+        status: status.clone(),
+    })
 }

@@ -135,6 +135,16 @@ pub enum MessageEvent {
         /// The positions of the messages, in ascending order.
         messages: Vec<Seq>,
     },
+    /// The actor pinned a message.
+    Pinned {
+        /// The position of the message.
+        message: Seq,
+    },
+    /// The actor unpinned a message.
+    Unpinned {
+        /// The position of the message.
+        message: Seq,
+    },
 }
 
 /// What became of a message after it was sent.
@@ -215,10 +225,48 @@ impl EventKind {
     pub const fn is_message(&self) -> bool {
         match self {
             Self::Message(MessageEvent::Sent { .. }) => true,
-            Self::Message(MessageEvent::Edited { .. } | MessageEvent::Deleted { .. })
+            Self::Message(
+                MessageEvent::Edited { .. }
+                | MessageEvent::Deleted { .. }
+                | MessageEvent::Pinned { .. }
+                | MessageEvent::Unpinned { .. },
+            )
             | Self::Session(_)
             | Self::Participant(_)
             | Self::Unknown => false,
+        }
+    }
+
+    /// The position of the message whose present content the event shows: the message that it edited.
+    #[must_use]
+    pub const fn edited(&self) -> Option<Seq> {
+        match self {
+            Self::Message(MessageEvent::Edited { message, .. }) => Some(*message),
+            Self::Message(
+                MessageEvent::Sent { .. }
+                | MessageEvent::Deleted { .. }
+                | MessageEvent::Pinned { .. }
+                | MessageEvent::Unpinned { .. },
+            )
+            | Self::Session(_)
+            | Self::Participant(_)
+            | Self::Unknown => None,
+        }
+    }
+
+    /// Whether the event took contents away. An event of an unknown kind may have done so.
+    #[must_use]
+    pub const fn is_deletion(&self) -> bool {
+        match self {
+            Self::Message(MessageEvent::Deleted { .. }) | Self::Unknown => true,
+            Self::Message(
+                MessageEvent::Sent { .. }
+                | MessageEvent::Edited { .. }
+                | MessageEvent::Pinned { .. }
+                | MessageEvent::Unpinned { .. },
+            )
+            | Self::Session(_)
+            | Self::Participant(_) => false,
         }
     }
 
@@ -228,7 +276,10 @@ impl EventKind {
         match self {
             Self::Message(MessageEvent::Edited { message, .. }) => std::slice::from_ref(message),
             Self::Message(MessageEvent::Deleted { messages }) => messages.as_slice(),
-            Self::Message(MessageEvent::Sent { .. }) | Self::Session(_) | Self::Participant(_) | Self::Unknown => &[],
+            Self::Message(MessageEvent::Sent { .. } | MessageEvent::Pinned { .. } | MessageEvent::Unpinned { .. })
+            | Self::Session(_)
+            | Self::Participant(_)
+            | Self::Unknown => &[],
         }
     }
 }

@@ -1,10 +1,17 @@
 //! The actions in a session: one declaration of all of them.
 
+use super::Denial;
 use crate::model::{ParticipantRole, SessionType};
 
-/// Declares the actions: docs, name, particulars, the row's title in the matrix, and the roles that may do it by default.
+/// Declares the actions: docs, name, particulars, the row's title in the matrix, the roles that may do it by default, and what decides:
+/// `table` where the table alone decides, `conditions` where `decide` has conditions besides. `else` names the [`Denial`] of the roles
+/// that the table refuses; it is [`Denial::RoleInsufficient`] otherwise.
 macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident $({ $($(#[$field_doc:meta])* $field:ident: $type:ty),+ $(,)? })?, $title:literal, [$($role:ident),*];)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $({ $($(#[$field_doc:meta])* $field:ident: $type:ty),+ $(,)? })?, $title:literal, [$($role:ident),*],
+        $decides:ident $(else $denial:ident)?;
+    )*) => {
         /// Something that somebody wants to do in a session, with what the decision depends on.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action {
@@ -29,6 +36,14 @@ macro_rules! actions {
                 }
             }
 
+            /// The action, where the kind has no particulars.
+            #[must_use]
+            pub const fn plain(self) -> Option<Action> {
+                match self {
+                    $(Self::$name => plain!($name $({ $($field)+ })?)),*
+                }
+            }
+
             /// The place of the row in the matrix.
             pub(super) const fn row(self) -> usize {
                 self as usize
@@ -38,6 +53,13 @@ macro_rules! actions {
             pub(super) const fn default_roles(self) -> &'static [ParticipantRole] {
                 match self {
                     $(Self::$name => &[$(ParticipantRole::$role),*]),*
+                }
+            }
+
+            /// The denial of a role that the table refuses.
+            pub(super) const fn refusal(self) -> Denial {
+                match self {
+                    $(Self::$name => refusal!($($denial)?)),*
                 }
             }
         }
@@ -51,48 +73,100 @@ macro_rules! actions {
                 }
             }
         }
+
+        conditions! { [] [] $($decides $name { $($($field: $type),+)? })* }
+    };
+}
+
+macro_rules! plain {
+    ($name:ident) => {
+        Some(Action::$name)
+    };
+    ($name:ident { $($field:ident)+ }) => {
+        None
+    };
+}
+
+macro_rules! refusal {
+    () => {
+        Denial::RoleInsufficient
+    };
+    ($denial:ident) => {
+        Denial::$denial
+    };
+}
+
+/// Takes the actions one by one. Those with conditions become variants of [`Condition`], so a new one of them does not compile until its
+/// conditions are written.
+macro_rules! conditions {
+    ([$($name:ident { $($field:ident: $type:ty),* })*] [$($by_table:ident)*]) => {
+        /// What decides about an action after the table.
+        #[derive(Debug, Clone, Copy)]
+        pub(super) enum Condition {
+            /// Nothing.
+            Table,
+            $($name { $($field: $type),* },)*
+        }
+
+        impl Action {
+            /// What decides after the table.
+            pub(super) const fn condition(self) -> Condition {
+                match self {
+                    $(Self::$by_table { .. } => Condition::Table,)*
+                    $(Self::$name { $($field),* } => Condition::$name { $($field),* },)*
+                }
+            }
+        }
+    };
+    ([$($conditions:tt)*] [$($by_table:ident)*] table $name:ident { $($particulars:tt)* } $($rest:tt)*) => {
+        conditions! { [$($conditions)*] [$($by_table)* $name] $($rest)* }
+    };
+    ([$($conditions:tt)*] [$($by_table:ident)*] conditions $name:ident { $($particulars:tt)* } $($rest:tt)*) => {
+        conditions! { [$($conditions)* $name { $($particulars)* }] [$($by_table)*] $($rest)* }
     };
 }
 
 actions! {
     /// Read the session, its messages, events and participants; be told what happens.
-    View, "View messages", [Owner, Admin, Member, Viewer];
+    View, "View messages", [Owner, Admin, Member, Viewer], table;
     /// Send a message, or show that one is being typed.
-    Send, "Send messages", [Owner, Admin, Member];
+    Send, "Send messages", [Owner, Admin, Member], table;
     /// Give a message another text. Only its author may, and only while they may send.
     EditMessage {
         /// Whether the actor is the author.
         own: bool,
-    }, "Edit own messages", [Owner, Admin, Member];
+    }, "Edit own messages", [Owner, Admin, Member], conditions;
     /// Delete a message that the actor is the author of. Only while they may send.
-    DeleteOwnMessage, "Delete own messages", [Owner, Admin, Member];
+    DeleteOwnMessage, "Delete own messages", [Owner, Admin, Member], conditions;
     /// Delete a message of somebody else.
-    DeleteMessage, "Delete messages of others", [Owner, Admin];
+    DeleteMessage, "Delete messages of others", [Owner, Admin], table else NotModerator;
     /// Read the earlier texts of messages that were edited.
-    ViewRevisions, "View earlier texts", [Owner, Admin];
+    ViewRevisions, "View earlier texts", [Owner, Admin], table;
+    /// Pin or unpin a message.
+    PinMessage, "Pin messages", [Owner, Admin], table;
     /// Change settings.
     Update {
         /// The new type, where it changes.
         session_type: Option<SessionType>,
         /// The new cap, where it changes.
         max_participants: Option<u32>,
-    }, "Update session", [Owner, Admin];
+    }, "Update session", [Owner, Admin], conditions;
     /// Delete the session.
-    Delete, "Delete session", [Owner];
+    Delete, "Delete session", [Owner], table else OwnerRequired;
     /// Bring the target in.
     Invite {
         /// As what.
         role: ParticipantRole,
-    }, "Invite users", [Owner, Admin];
+    }, "Invite users", [Owner, Admin], conditions;
     /// Take the target out.
-    Remove, "Remove participants", [Owner, Admin];
+    Remove, "Remove participants", [Owner, Admin], conditions;
     /// Change the target's role.
     ChangeRole {
         /// To what.
         role: ParticipantRole,
-    }, "Change roles", [Owner, Admin];
+    }, "Change roles", [Owner, Admin], conditions;
     /// Go.
-    Leave, "Leave session", [Admin, Member, Viewer];
+    Leave, "Leave session", [Admin, Member, Viewer], conditions;
     /// Come in without being invited. Its row is empty, since it is for users who are not in the session.
-    Join, "Join session", [];
+    Join, "Join session", [], conditions else AlreadyParticipant;
 }

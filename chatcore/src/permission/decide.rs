@@ -1,6 +1,6 @@
 //! The decision.
 
-use super::{Action, ActionKind, Facts, PermissionTable, SessionState, table};
+use super::{Action, ActionKind, Facts, PermissionTable, SessionState, action::Condition, table};
 use crate::model::{ParticipantRole, SessionType, Standing};
 
 /// What [`decide`] answers.
@@ -77,20 +77,16 @@ pub(super) fn decide_with(table: &PermissionTable, facts: &Facts, action: Action
 fn decide_outsider(session: &SessionState, action: Action) -> Decision {
     match session.session_type {
         SessionType::Private | SessionType::InviteOnly | SessionType::Direct => Err(Denial::Hidden),
-        SessionType::Public => match action {
-            Action::Join => seat_left(session),
-            Action::View
-            | Action::Send
-            | Action::EditMessage { .. }
-            | Action::DeleteOwnMessage
-            | Action::DeleteMessage
-            | Action::ViewRevisions
-            | Action::Update { .. }
-            | Action::Delete
-            | Action::Invite { .. }
-            | Action::Remove
-            | Action::ChangeRole { .. }
-            | Action::Leave => Err(Denial::NotParticipant),
+        SessionType::Public => match action.condition() {
+            Condition::Join {} => seat_left(session),
+            Condition::Table
+            | Condition::EditMessage { .. }
+            | Condition::DeleteOwnMessage {}
+            | Condition::Update { .. }
+            | Condition::Invite { .. }
+            | Condition::Remove {}
+            | Condition::ChangeRole { .. }
+            | Condition::Leave {} => Err(Denial::NotParticipant),
         },
     }
 }
@@ -107,39 +103,25 @@ fn decide_participant(
         return Err(Denial::Hidden);
     }
     if !table.allows(role, action.kind()) {
-        return Err(match action {
-            Action::Delete => Denial::OwnerRequired,
-            Action::Leave if role == ParticipantRole::Owner => Denial::OwnerCannotLeave,
-            Action::Join => Denial::AlreadyParticipant,
-            Action::DeleteMessage => Denial::NotModerator,
-            Action::View
-            | Action::Send
-            | Action::EditMessage { .. }
-            | Action::DeleteOwnMessage
-            | Action::ViewRevisions
-            | Action::Update { .. }
-            | Action::Invite { .. }
-            | Action::Remove
-            | Action::ChangeRole { .. }
-            | Action::Leave => Denial::RoleInsufficient,
-        });
+        let is_leaving_owner = role == ParticipantRole::Owner && action == Action::Leave;
+        return Err(if is_leaving_owner { Denial::OwnerCannotLeave } else { action.kind().refusal() });
     }
-    match action {
-        Action::View | Action::Send | Action::DeleteMessage | Action::ViewRevisions | Action::Delete => Ok(()),
+    match action.condition() {
+        Condition::Table => Ok(()),
         // An author who may no longer speak changes nothing that was said.
-        Action::EditMessage { .. } | Action::DeleteOwnMessage if !table.allows(role, ActionKind::Send) => {
+        Condition::EditMessage { .. } | Condition::DeleteOwnMessage {} if !table.allows(role, ActionKind::Send) => {
             Err(Denial::RoleInsufficient)
         }
-        Action::EditMessage { own: false } => Err(Denial::NotAuthor),
-        Action::EditMessage { own: true } | Action::DeleteOwnMessage => Ok(()),
-        Action::Leave if role == ParticipantRole::Owner => Err(Denial::OwnerCannotLeave),
-        Action::Leave => Ok(()),
-        Action::Join => Err(Denial::AlreadyParticipant),
-        Action::Update { session_type, max_participants } => decide_update(session, session_type, max_participants),
-        Action::Invite { role } => decide_invite(session, target, role),
-        Action::Remove => protect_owner(target),
-        Action::ChangeRole { role: ParticipantRole::Owner } => Err(Denial::OwnerProtected),
-        Action::ChangeRole { role: ParticipantRole::Admin | ParticipantRole::Member | ParticipantRole::Viewer } => {
+        Condition::EditMessage { own: false } => Err(Denial::NotAuthor),
+        Condition::EditMessage { own: true } | Condition::DeleteOwnMessage {} => Ok(()),
+        Condition::Leave {} if role == ParticipantRole::Owner => Err(Denial::OwnerCannotLeave),
+        Condition::Leave {} => Ok(()),
+        Condition::Join {} => Err(Denial::AlreadyParticipant),
+        Condition::Update { session_type, max_participants } => decide_update(session, session_type, max_participants),
+        Condition::Invite { role } => decide_invite(session, target, role),
+        Condition::Remove {} => protect_owner(target),
+        Condition::ChangeRole { role: ParticipantRole::Owner } => Err(Denial::OwnerProtected),
+        Condition::ChangeRole { role: ParticipantRole::Admin | ParticipantRole::Member | ParticipantRole::Viewer } => {
             protect_owner(target)
         }
     }

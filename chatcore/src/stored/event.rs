@@ -59,6 +59,12 @@ enum Form {
     MessageDeleted {
         messages: Vec<Seq>,
     },
+    MessagePinned {
+        message: Seq,
+    },
+    MessageUnpinned {
+        message: Seq,
+    },
     #[serde(other)]
     Unknown,
 }
@@ -117,6 +123,8 @@ impl Form {
             }
             MessageEvent::Edited { message, revision } => Self::MessageEdited { message, revision },
             MessageEvent::Deleted { messages } => Self::MessageDeleted { messages },
+            MessageEvent::Pinned { message } => Self::MessagePinned { message },
+            MessageEvent::Unpinned { message } => Self::MessageUnpinned { message },
         }
     }
 
@@ -152,6 +160,8 @@ impl Form {
             }
             Self::MessageEdited { message: seq, revision } => message(MessageEvent::Edited { message: seq, revision }),
             Self::MessageDeleted { messages } => message(MessageEvent::Deleted { messages }),
+            Self::MessagePinned { message: seq } => message(MessageEvent::Pinned { message: seq }),
+            Self::MessageUnpinned { message: seq } => message(MessageEvent::Unpinned { message: seq }),
             Self::Unknown => EventKind::Unknown,
         })
     }

@@ -16,7 +16,7 @@ pub use event::{decode_event, encode_event};
 pub use lists::{ClientIdUse, Listed, Revision, Seat};
 pub use participant::ParticipantRecord;
 pub use profile::{ProfilePart, ProfileRecord};
-pub use tables::{ClientIds, Directory, Memberships, Participants, Profiles, Revisions, Seats, Sessions, TABLES};
+pub use tables::*;
 
 use crate::store::{Json, KeyPart, Part};
 

@@ -1,9 +1,12 @@
 //! The tables of this crate.
 
-use super::{ClientIdUse, Listed, ParticipantRecord, ProfileRecord, Revision, Seat};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{ClientIdUse, Listed, ParticipantRecord, ProfileRecord, Revision, Seat, from_json, to_json};
 use crate::{
     model::{ClientId, ParticipantId, Seq, Session, SessionId, UserId},
-    store::Newest,
+    store::{Json, Newest, Part, StoredValue},
     tables,
 };
 
@@ -50,6 +53,12 @@ tables! {
         revision: u64,
     ] -> Revision = 1;
 
+    /// The messages that are pinned in a session. One record holds them all, so that its version guards their number.
+    session plain Pins = "pins" [
+        /// The session.
+        session: SessionId,
+    ] -> PinList = 1;
+
     /// The sessions that a user is in, newest first. Deleted sessions stay listed.
     shared plain Memberships = "membership" [
         /// The user.
@@ -69,4 +78,33 @@ tables! {
         /// The user.
         user: UserId,
     ] -> ProfileRecord = 1;
+}
+
+/// The pins of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PinList {
+    /// The pins, the newest first. The message of a pin may have been deleted since.
+    pub pins: Vec<Pin>,
+}
+
+/// A pinned message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The position of the message.
+    pub message: Seq,
+    /// The user who pinned it.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    pub by: UserId,
+    /// When the user pinned it.
+    pub at: DateTime<Utc>,
+}
+
+impl StoredValue for PinList {
+    fn encode(&self) -> Json {
+        to_json(self)
+    }
+
+    fn decode(_: u32, _: &[Part], stored: Json) -> Result<Self, String> {
+        from_json(stored)
+    }
 }

@@ -181,6 +181,16 @@ commands! { in chat by principal:
         let deleted = chat.delete_message(principal, message_id, deletion.revision).await?;
         Ok(Answer::ChangedMessage(Box::new(deleted)))
     };
+    /// Pins a message.
+    PinMessage = "pin_message" [frame] (message_id: MessageId) _nothing: Nothing => {
+        chat.pin_message(principal, message_id).await?;
+        Ok(Answer::SessionId(message_id.session_id))
+    };
+    /// Unpins a message.
+    UnpinMessage = "unpin_message" [frame] (message_id: MessageId) _nothing: Nothing => {
+        chat.unpin_message(principal, message_id).await?;
+        Ok(Answer::SessionId(message_id.session_id))
+    };
     /// Tells the readers of a session whether the caller types.
     SetTyping = "set_typing" (session_id: SessionId) typing: SetTyping => {
         chat.typing(principal, session_id, typing.is_typing).await?;

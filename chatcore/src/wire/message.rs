@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::event::events;
 use crate::{
-    chat::{self, EventView},
+    chat::{self, EventView, PinnedMessage},
     error::{Code, Error, Result},
     model::{
         ClientId, Content, EncryptedContent, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
@@ -96,9 +96,29 @@ impl<'a> From<&'a MessageRevision> for RevisionView<'a> {
     }
 }
 
+/// A pinned message.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "PinnedMessage"))]
+struct PinnedView<'a> {
+    message: &'a Message,
+    /// The user who pinned the message.
+    pinned_by: &'a UserId,
+    pinned_by_username: &'a str,
+    pinned_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a PinnedMessage> for PinnedView<'a> {
+    fn from(pinned: &'a PinnedMessage) -> Self {
+        let PinnedMessage { message, pinned_by, pinned_at } = pinned;
+        let Profile { user_id, username, name: _, email: _, picture: _, updated_at: _ } = pinned_by;
+        Self { message, pinned_by: user_id, pinned_by_username: username, pinned_at: *pinned_at }
+    }
+}
+
 shown_as! {
     Message => MessageView;
     MessageRevision => RevisionView;
+    PinnedMessage => PinnedView;
 }
 
 events! {
@@ -119,6 +139,16 @@ events! {
         messages: Vec<MessageId> = ids(view, messages),
         deleted_by: &'a UserId = &view.actor.user_id,
         deleted_at: DateTime<Utc> = view.event.created_at,
+    }
+    "message_pinned" = Pinned { message } => {
+        seq: Seq = view.event.seq,
+        message_id: MessageId = MessageId { session_id: view.event.session_id, seq: *message },
+        pinned_by: &'a UserId = &view.actor.user_id,
+    }
+    "message_unpinned" = Unpinned { message } => {
+        seq: Seq = view.event.seq,
+        message_id: MessageId = MessageId { session_id: view.event.session_id, seq: *message },
+        unpinned_by: &'a UserId = &view.actor.user_id,
     }
 }
 

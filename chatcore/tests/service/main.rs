@@ -22,6 +22,7 @@ mod managing;
 mod messages;
 mod participant;
 mod people;
+mod pins;
 mod retries;
 mod sessions;
 mod system;

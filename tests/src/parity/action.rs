@@ -190,6 +190,12 @@ pub enum Action {
     },
     /// See what a message said before.
     Revisions(Which),
+    /// Pin a message.
+    Pin(Which),
+    /// Unpin a message.
+    Unpin(Which),
+    /// See the pinned messages.
+    Pins,
     /// Tell that one types, or no longer.
     Typing(bool),
     /// Follow the session, see what happens, and lose the right to.
@@ -212,6 +218,12 @@ impl Action {
         matches!(self, Self::Revisions(_))
     }
 
+    /// Whether it is about messages that were pinned.
+    #[must_use]
+    pub const fn needs_pins(&self) -> bool {
+        matches!(self, Self::Unpin(_) | Self::Pins)
+    }
+
     /// Whether it adds to a log where it is allowed.
     #[must_use]
     pub const fn changes(&self) -> bool {
@@ -226,7 +238,9 @@ impl Action {
             | Self::Remove(_)
             | Self::Send(_)
             | Self::Edit { .. }
-            | Self::DeleteMessage { .. } => true,
+            | Self::DeleteMessage { .. }
+            | Self::Pin(_)
+            | Self::Unpin(_) => true,
             Self::Me
             | Self::Session
             | Self::Sessions { .. }
@@ -236,6 +250,7 @@ impl Action {
             | Self::Message(_)
             | Self::Events { .. }
             | Self::Revisions(_)
+            | Self::Pins
             | Self::Typing(_)
             | Self::Subscribe { .. } => false,
         }
@@ -437,6 +452,9 @@ fn families() -> Vec<Vec<(Level, Action)>> {
             coded([Action::Revisions(Which::Malformed)]),
         ]
         .concat(),
+        pins(Action::Pin),
+        pins(Action::Unpin),
+        exact([Action::Pins]),
         exact([true, false].map(Action::Typing)),
         exact([None, Some(0), Some(3), Some(999)].map(|after| Action::Subscribe { after })),
     ]
@@ -561,6 +579,11 @@ fn edits() -> Vec<(Level, Action)> {
     let malformed = of(Which::Malformed)(json!({ "content": "x" }));
     let good = own.map(of(Which::Own)).into_iter().chain(others);
     [exact(good), coded([malformed]), refused(bad.map(of(Which::Own)))].concat()
+}
+
+fn pins(of: fn(Which) -> Action) -> Vec<(Level, Action)> {
+    let good = [Which::First, Which::Own, Which::NoMessage, Which::Beyond];
+    [exact(good.map(of)), coded([of(Which::Malformed)])].concat()
 }
 
 fn deletions() -> Vec<(Level, Action)> {

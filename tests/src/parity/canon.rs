@@ -2,7 +2,7 @@
 
 use chatcore::{
     Error,
-    chat::{Delivery, EventView, SignalView},
+    chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
         Content, Event, EventKind, Message, MessageEvent, MessageId, MessageRevision, MessageStatus, Participant,
         ParticipantEvent, ParticipantRole, Profile, SessionChanges, SessionDetails, SessionEvent, SessionSummary,
@@ -103,6 +103,13 @@ pub fn message(message: &Message) -> Value {
 pub fn revision(earlier: &MessageRevision) -> Value {
     let MessageRevision { revision, body, since } = earlier;
     json!({ "revision": revision, "content": content(&body.content), "since": since })
+}
+
+/// A pinned message.
+#[must_use]
+pub fn pinned(pin: &PinnedMessage) -> Value {
+    let PinnedMessage { message: pinned, pinned_by, pinned_at } = pin;
+    json!({ "message": message(pinned), "pinned_by": person(pinned_by), "pinned_at": pinned_at })
 }
 
 /// The message that an event is, as far as the log alone tells.
@@ -207,6 +214,12 @@ pub fn bare_event(event: &Event) -> Value {
             let messages: Vec<MessageId> = messages.iter().map(|seq| message_id(event, *seq)).collect();
             json!({ "kind": "MessageDeleted", "messages": messages })
         }
+        EventKind::Message(MessageEvent::Pinned { message }) => {
+            json!({ "kind": "MessagePinned", "message_id": message_id(event, *message) })
+        }
+        EventKind::Message(MessageEvent::Unpinned { message }) => {
+            json!({ "kind": "MessageUnpinned", "message_id": message_id(event, *message) })
+        }
         EventKind::Unknown => json!({ "kind": "UnknownEvent" }),
     };
     value["session_id"] = json!(event.session_id);
@@ -228,8 +241,8 @@ fn message_id(event: &Event, seq: u64) -> MessageId {
 #[must_use]
 pub fn event_in(log: &[std::sync::Arc<Event>], event: &Event) -> Value {
     let mut value = bare_event(event);
-    if let EventKind::Message(MessageEvent::Edited { message, .. }) = &event.kind
-        && let Some(row) = log.iter().find(|row| row.seq == *message)
+    if let Some(message) = event.kind.edited()
+        && let Some(row) = log.iter().find(|row| row.seq == message)
     {
         value["message"] = said(row);
     }
@@ -281,6 +294,15 @@ pub mod wire {
     #[must_use]
     pub fn revision(body: &Value) -> Value {
         tidy(json!({ "revision": body["revision"], "content": body["content"], "since": body["since"] }))
+    }
+
+    /// A pinned message.
+    #[must_use]
+    pub fn pinned(body: &Value) -> Value {
+        let pinned_by = json!({ "id": body["pinned_by"], "?username": body["pinned_by_username"] });
+        tidy(json!({
+            "message": message(&body["message"]), "pinned_by": pinned_by, "pinned_at": body["pinned_at"],
+        }))
     }
 
     /// A participant.
@@ -381,6 +403,12 @@ pub mod wire {
             }
             "message_deleted" => json!({
                 "kind": "MessageDeleted", "messages": data["messages"], "actor": only(&data["deleted_by"]),
+            }),
+            "message_pinned" => json!({
+                "kind": "MessagePinned", "message_id": data["message_id"], "actor": only(&data["pinned_by"]),
+            }),
+            "message_unpinned" => json!({
+                "kind": "MessageUnpinned", "message_id": data["message_id"], "actor": only(&data["unpinned_by"]),
             }),
             "typing_indicator" => {
                 let user = json!({ "id": data["user_id"], "?username": data["username"] });

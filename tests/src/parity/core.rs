@@ -119,6 +119,15 @@ impl Core {
                 let id: MessageId = call.message(*which).parse().ok()?;
                 chat.message_revisions(by, id).await.map(|found| found.iter().map(canon::revision).collect())
             }
+            Action::Pin(which) => {
+                let id: MessageId = call.message(*which).parse().ok()?;
+                chat.pin_message(by, id).await.map(|()| json!({}))
+            }
+            Action::Unpin(which) => {
+                let id: MessageId = call.message(*which).parse().ok()?;
+                chat.unpin_message(by, id).await.map(|()| json!({}))
+            }
+            Action::Pins => chat.pins(by, id).await.map(|found| found.iter().map(canon::pinned).collect()),
             Action::Typing(is_typing) => chat.typing(by, id, *is_typing).await.map(|()| json!({})),
             Action::Me
             | Action::Sessions { .. }

@@ -13,7 +13,7 @@ use tokio_tungstenite::{
 
 use super::{
     PATIENCE,
-    action::{Action, Actor, Window},
+    action::{Action, Actor, Which, Window},
     canon::{Fault, Outcome, tidy},
     coverage::Coverage,
     room::Cast,
@@ -80,7 +80,9 @@ fn event_fields() -> String {
          ... on ParticipantRoleChanged {{ user {USER} previousRole role }} \
          ... on MessageSent {{ message {message} clientId }} \
          ... on MessageEdited {{ messageId editedMessage: message {message} }} \
-         ... on MessageDeleted {{ messages }}",
+         ... on MessageDeleted {{ messages }} \
+         ... on MessagePinned {{ messageId }} \
+         ... on MessageUnpinned {{ messageId }}",
         message = message_fields()
     )
 }
@@ -215,6 +217,15 @@ impl GraphQl {
         assert_eq!(data["session"][field], *page, "{query}");
     }
 
+    async fn pin(&self, call: &Call<'_>, field: &str, kind: &str, which: Which) -> Outcome {
+        let id = call.message(which);
+        let done = self.mutate(call, field, kind, json!({ "messageId": id }), "{ messageId }").await;
+        done.map(|done| {
+            assert_eq!(done, json!({ "messageId": id }));
+            json!({})
+        })
+    }
+
     async fn act(&self, call: &Call<'_>) -> Option<Outcome> {
         let session = || ("sessionId", "ID!", json!(call.session()));
         let nothing = |_| json!({});
@@ -337,6 +348,12 @@ impl GraphQl {
                 let id = ("id", "ID!", json!(call.message(*which)));
                 let found = self.query(call, "message", &[id], fields).await;
                 found.map(|found| list(&found["revisions"], revision))
+            }
+            Action::Pin(which) => self.pin(call, "pinMessage", "PinMessageInput!", *which).await,
+            Action::Unpin(which) => self.pin(call, "unpinMessage", "UnpinMessageInput!", *which).await,
+            Action::Pins => {
+                let fields = format!("{{ message {} pinnedBy {USER} pinnedAt }}", message_fields());
+                self.query(call, "pins", &[session()], &fields).await.map(|found| list(&found, pinned))
             }
             Action::Typing(is_typing) => {
                 let input = on(call, json!({ "isTyping": is_typing }));
@@ -484,6 +501,12 @@ fn revision(node: &Value) -> Value {
     json!({ "revision": node["revision"], "content": content(node), "since": node["since"] })
 }
 
+fn pinned(node: &Value) -> Value {
+    json!({
+        "message": message(&node["message"]), "pinned_by": person(&node["pinnedBy"]), "pinned_at": node["pinnedAt"],
+    })
+}
+
 fn message(node: &Value) -> Value {
     json!({
         "id": node["id"], "session_id": node["sessionId"], "seq": node["seq"], "number": node["number"],
@@ -542,6 +565,7 @@ fn event(node: &Value) -> Value {
             json!({ "message_id": node["messageId"], "message": message(&node["editedMessage"]) })
         }
         "MessageDeleted" => json!({ "messages": node["messages"] }),
+        "MessagePinned" | "MessageUnpinned" => json!({ "message_id": node["messageId"] }),
         "UnknownEvent" => json!({}),
         other => panic!("an event `{other}`: {node}"),
     };

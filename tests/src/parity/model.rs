@@ -135,6 +135,12 @@ impl Model {
                     }
                 }
             }
+            "MessagePinned" | "MessageUnpinned" => {
+                let message = position(&event["message_id"])?;
+                if !self.messages.contains_key(&message) {
+                    return Err(format!("a pin of no message: {message}"));
+                }
+            }
             other => return Err(format!("an event `{other}`")),
         }
         Ok(())

@@ -167,6 +167,15 @@ impl Rest {
                 let path = format!("{path}/messages/{}/revisions", call.message(*which).replace(' ', "%20"));
                 send(Method::GET, path, None).await.map(|body| wire::list(&body, wire::revision))
             }
+            Action::Pin(which) => {
+                let path = format!("{path}/messages/{}/pin", call.message(*which).replace(' ', "%20"));
+                send(Method::PUT, path, None).await.map(nothing)
+            }
+            Action::Unpin(which) => {
+                let path = format!("{path}/messages/{}/pin", call.message(*which).replace(' ', "%20"));
+                send(Method::DELETE, path, None).await.map(nothing)
+            }
+            Action::Pins => send(Method::GET, path + "/pins", None).await.map(|body| wire::list(&body, wire::pinned)),
         })
     }
 

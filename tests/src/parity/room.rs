@@ -246,6 +246,15 @@ impl Room {
         self.again(&*world.store, cast).await
     }
 
+    /// The same room after the owner has pinned the first message, if there is one.
+    pub async fn with_pins(&self, world: &World, cast: &Cast) -> Self {
+        let Some(first) = self.log.iter().find(|event| event.kind.is_message()) else { return self.clone() };
+        let id = MessageId { session_id: self.session, seq: first.seq };
+        let pinned = world.server.chat.pin_message(cast.principal("owner"), id).await;
+        assert!(matches!(pinned, Ok(()) | Err(Error::MessageNotFound)), "{pinned:?}");
+        self.again(&*world.store, cast).await
+    }
+
     /// A session as it is now.
     pub async fn read(store: &dyn ChatStore, cast: &Cast, session: SessionId) -> Self {
         Self { id: session.to_string(), session, log: Vec::new(), model: Model::default() }.again(store, cast).await

@@ -126,6 +126,9 @@ impl Bench {
         if attempt.action.looks_back() {
             room = room.with_edits(&self.world, &self.cast).await;
         }
+        if attempt.action.needs_pins() {
+            room = room.with_pins(&self.world, &self.cast).await;
+        }
         let call = Call { name, cast: &self.cast, room: &room, actor: attempt.actor, action: &attempt.action };
         let outcome = match attempt.action {
             Action::Subscribe { after } => match self.transport.subscribe(&call, after).await {
@@ -218,7 +221,8 @@ impl Bench {
         };
         let state = normal.apply(&json!({ "now": now.model.value(), "new": new }));
         let events = told.map(|told| normal.apply(&Value::Array(told)));
-        let is_prepared = attempt.action.says_again() || attempt.action.looks_back();
+        let action = &attempt.action;
+        let is_prepared = action.says_again() || action.looks_back() || action.needs_pins();
         if made.is_some() || (span.0 == span.1 && !is_prepared) {
             self.room = Some(before.clone());
         }

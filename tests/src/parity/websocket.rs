@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{
-    action::{Action, Actor},
+    action::{Action, Actor, Which},
     canon::{Fault, Outcome, tidy, wire},
     coverage::{self, Coverage},
     room::Cast,
@@ -64,6 +64,12 @@ impl WebSocket {
         saw(&self.coverage, &self.name, frame);
     }
 
+    async fn pin(&self, socket: &mut Socket, call: &Call<'_>, event: &str, which: Which) -> Outcome {
+        let answer = self.ask(socket, event, json!({ "message_id": call.message(which) })).await?;
+        assert_eq!(answer["data"]["session_id"], call.session(), "{answer}");
+        Ok(json!({}))
+    }
+
     async fn act(&self, socket: &mut Socket, call: &Call<'_>) -> Option<Outcome> {
         let on = |input: &Value| {
             let mut data = input.clone();
@@ -85,6 +91,8 @@ impl WebSocket {
                 let data = json!({ "message_id": call.message(*which), "revision": revision });
                 self.ask(socket, "delete_message", data).await.map(|answer| wire::message(&answer["data"]["message"]))
             }
+            Action::Pin(which) => self.pin(socket, call, "pin_message", *which).await,
+            Action::Unpin(which) => self.pin(socket, call, "unpin_message", *which).await,
             Action::Typing(is_typing) => {
                 let event = if *is_typing { "typing_start" } else { "typing_stop" };
                 self.ask(socket, event, on(&json!({}))).await.map(|answer| {
@@ -110,7 +118,12 @@ impl Transport for WebSocket {
     async fn perform(&mut self, call: &Call<'_>) -> Option<Outcome> {
         let is_frame = matches!(
             call.action,
-            Action::Send(_) | Action::Edit { .. } | Action::DeleteMessage { .. } | Action::Typing(_)
+            Action::Send(_)
+                | Action::Edit { .. }
+                | Action::DeleteMessage { .. }
+                | Action::Pin(_)
+                | Action::Unpin(_)
+                | Action::Typing(_)
         );
         if !is_frame {
             return None;

@@ -5,7 +5,7 @@ use super::{
         Room, Store, add, assert_dense, assert_stale, at, conflict, governing, head_of, hold, name, new_session_id,
         put_at, said, same, sheet, text_of, total, user,
     },
-    samples::every_kind,
+    samples::every_group,
     tables::{Latest, Marks, Notes, Tally},
 };
 use crate::{
@@ -30,7 +30,7 @@ pub(super) async fn a_log_is_numbered_from_one_without_holes(store: Store) {
 
 pub(super) async fn only_messages_take_a_number(store: Store) {
     let room = Room::open(&store).await;
-    for kind in every_kind() {
+    for kind in every_group() {
         room.put(vec![kind, said("a message")], vec![]).await;
     }
     let log = room.log().await;

@@ -6,7 +6,7 @@ use super::{
         Room, Store, add, assert_stale, conflict, found_record, governing, hold, name, put, put_at, said, same, sheet,
         total,
     },
-    samples::{every_kind, tricky_values},
+    samples::{every_group, tricky_values},
     tables::{Latest, Sheet},
 };
 use crate::model::EventKind;
@@ -19,7 +19,7 @@ async fn fill(room: &Room) {
         .zip(0..)
         .map(|(value, n)| room.note(format!("{n}")).put(Sheet([("a".to_owned(), value)].into_iter().collect())))
         .collect();
-    room.put(every_kind(), writes).await;
+    room.put(every_group(), writes).await;
     let here = put_at::<Latest>(vec![room.id.part(), Part::NewestHere(0)], sheet(1));
     let writes =
         vec![here, room.decree("a", 1), name(room.id.0).put(sheet(1)), add(&room.tally("a"), 5), add(&total("a"), 1)];

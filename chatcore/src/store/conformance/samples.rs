@@ -15,26 +15,19 @@ use crate::{
     store::Json,
 };
 
-/// Every kind of event at least once, with everything optional both there and not there.
-pub(super) fn every_kind() -> Vec<EventKind> {
+/// Events of every group, with everything optional both there and not there. The suite knows no feature: a store keeps all kinds of a
+/// group in the same way, and golden files pin the form of each kind.
+pub(super) fn every_group() -> Vec<EventKind> {
     let kinds = [sessions(), participants(), messages(), vec![EventKind::Unknown]].concat();
-    // A new kind does not compile until it has a place here, and fails until it is in one of the lists.
+    // A new group does not compile until it has a place here, and fails until it is in one of the lists.
     let place = |kind: &EventKind| match kind {
-        EventKind::Session(SessionEvent::Created { .. }) => 0,
-        EventKind::Session(SessionEvent::Updated { .. }) => 1,
-        EventKind::Session(SessionEvent::Deleted) => 2,
-        EventKind::Participant(ParticipantEvent::Joined { .. }) => 3,
-        EventKind::Participant(ParticipantEvent::Added { .. }) => 4,
-        EventKind::Participant(ParticipantEvent::Left) => 5,
-        EventKind::Participant(ParticipantEvent::Removed { .. }) => 6,
-        EventKind::Participant(ParticipantEvent::RoleChanged { .. }) => 7,
-        EventKind::Message(MessageEvent::Sent { .. }) => 8,
-        EventKind::Message(MessageEvent::Edited { .. }) => 9,
-        EventKind::Message(MessageEvent::Deleted { .. }) => 10,
-        EventKind::Unknown => 11,
+        EventKind::Session(_) => 0,
+        EventKind::Participant(_) => 1,
+        EventKind::Message(_) => 2,
+        EventKind::Unknown => 3,
     };
     let places: BTreeSet<i32> = kinds.iter().map(place).collect();
-    assert_eq!(places, (0..12).collect(), "some kind is missing from the suite");
+    assert_eq!(places, (0..4).collect(), "some group is missing from the suite");
     kinds
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     kit::{Room, Store, add, assert_stale, conflict, governing, name, new_session_id, put, said, same, sheet, total},
-    samples::every_kind,
+    samples::every_group,
 };
 use crate::{
     model::{EventKind, MessageEvent},
@@ -12,7 +12,7 @@ use crate::{
 pub(super) async fn each_event_that_governs_makes_older_decisions_stale(store: Store) {
     let room = Room::open(&store).await;
     let mut head = 1;
-    for kind in every_kind().into_iter().filter(EventKind::is_governance) {
+    for kind in every_group().into_iter().filter(EventKind::is_governance) {
         let events = room.commit(head, vec![kind], vec![]).await.expect("it is not stale").events;
         assert!(events[0].governs, "{:?}", events[0]);
         assert_stale(room.commit(head, vec![said("decided before")], vec![]).await);
@@ -26,7 +26,7 @@ pub(super) async fn each_event_that_governs_makes_older_decisions_stale(store: S
 
 pub(super) async fn an_event_that_does_not_govern_makes_nothing_stale(store: Store) {
     let room = Room::open(&store).await;
-    for kind in every_kind().into_iter().filter(|kind| !kind.is_governance()) {
+    for kind in every_group().into_iter().filter(|kind| !kind.is_governance()) {
         let writes = vec![room.note("a").put(sheet(1)), add(&room.tally("a"), 1), name("a").put(sheet(1))];
         let events = room.commit(1, vec![kind, said("a message")], writes).await.expect("it is not stale").events;
         assert!(events.iter().all(|event| !event.governs), "{events:?}");

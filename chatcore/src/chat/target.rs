@@ -1,0 +1,103 @@
+//! A message that something is to be done to, with the facts on which it is allowed.
+
+use std::sync::Arc;
+
+use super::{Chat, govern::Known, policy::Operation};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    model::{ClientId, Event, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType, UserId},
+    permission::{Action, Denial},
+    store::{Freshness, LogRange},
+};
+
+/// A message with the facts on which something was allowed.
+pub(super) struct Target {
+    pub(super) known: Known,
+    pub(super) freshness: Freshness,
+    pub(super) event: Arc<Event>,
+    pub(super) body: MessageBody,
+    pub(super) client_id: Option<ClientId>,
+    pub(super) status: MessageStatus,
+}
+
+impl Target {
+    /// Whether the user is the author. The server is the author of system messages.
+    pub(super) fn is_of(&self, user: &UserId) -> bool {
+        self.event.actor == *user && self.body.message_type != MessageType::System
+    }
+
+    /// Whether the row may be shown: the facts include the change that wrote it.
+    pub(super) fn may_be_shown(&self) -> bool {
+        match self.freshness {
+            Freshness::Fresh => self.event.revised <= self.known.head.seq,
+            Freshness::Cached => false,
+        }
+    }
+}
+
+impl Chat {
+    /// Asks the host's policy about an action on a message, whose sender is the target. `body` is the message as it would be.
+    pub(super) async fn permit_on(
+        &self,
+        principal: &Principal,
+        target: &Target,
+        action: Action,
+        body: Option<&MessageBody>,
+    ) -> Result<()> {
+        if !self.has_policy() {
+            return Ok(());
+        }
+        let (session, participant) = (target.known.session()?, target.known.actor.as_deref());
+        let target = Some(&target.event.actor);
+        self.permit(principal, Operation::InSession { session, participant, action, target, body }).await
+    }
+
+    /// A message with facts on which the action is allowed, given whether the caller is the author. What cached facts deny is
+    /// decided again on fresh ones.
+    pub(super) async fn target(
+        &self,
+        principal: &Principal,
+        id: MessageId,
+        freshness: Freshness,
+        action: impl Fn(bool) -> Action,
+    ) -> Result<Target> {
+        match (self.target_as_of(principal, id, freshness, &action).await, freshness) {
+            (Err(Error::Denied(_) | Error::MessageNotFound), Freshness::Cached) => {
+                self.target_as_of(principal, id, Freshness::Fresh, &action).await
+            }
+            (found, Freshness::Cached | Freshness::Fresh) => found,
+        }
+    }
+
+    async fn target_as_of(
+        &self,
+        principal: &Principal,
+        id: MessageId,
+        freshness: Freshness,
+        action: &impl Fn(bool) -> Action,
+    ) -> Result<Target> {
+        let MessageId { session_id, seq } = id;
+        let user = &principal.user_id;
+        let known = self.known(session_id, user, None, freshness).await?;
+        let facts = known.facts();
+        match self.inner.permissions.decide(&facts, Action::View) {
+            Ok(()) => {}
+            // An id must not tell whether there is such a session.
+            Err(Denial::Hidden) => return Err(Error::MessageNotFound),
+            Err(denial) => return Err(denial.into()),
+        }
+        if seq == 0 || seq > known.head.seq {
+            return Err(Error::MessageNotFound);
+        }
+        let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
+        let event = found.into_iter().flatten().next().ok_or(Error::MessageNotFound)?;
+        let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &event.kind else {
+            return Err(Error::MessageNotFound);
+        };
+        let (body, client_id, status) = (body.clone(), client_id.clone(), status.clone());
+        let target = Target { known, freshness, event, body, client_id, status };
+        self.inner.permissions.decide(&facts, action(target.is_of(user)))?;
+        Ok(target)
+    }
+}
