@@ -59,7 +59,7 @@ on_every_store! {
             a.delete(&format!("/sessions/{id}")).await.expect(204);
             id
         }];
-        let ways: [(Method, &str, Value); 11] = [
+        let ways: [(Method, &str, Value); 12] = [
             (Method::GET, "", Value::Null),
             (Method::PUT, "", json!({ "title": "x" })),
             (Method::DELETE, "", Value::Null),
@@ -71,6 +71,7 @@ on_every_store! {
             (Method::GET, "/participants", Value::Null),
             (Method::POST, "/messages", json!({ "content": "x" })),
             (Method::GET, "/messages?after=5", Value::Null),
+            (Method::GET, "/pins", Value::Null),
         ];
         for (method, path, body) in ways {
             let ask = async |id: &str| {

@@ -1286,6 +1286,21 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
         ("messages", "query($id: ID!) { messages(sessionId: $id, before: \"2020-01-01T00:00:00Z\") { totalCount } }"),
         ("messages", "query($id: ID!) { messages(sessionId: $id, skip: 99) { totalCount } }"),
         ("message", "query($message: ID!) { message(id: $message) { content session { title } } }"),
+        ("pins", "query($id: ID!) { pins(sessionId: $id) { message { content } } }"),
+        (
+            "editMessage",
+            "mutation($message: ID!) { editMessage(input: { messageId: $message, content: \"x\" }) { message { content } } }",
+        ),
+        (
+            "editMessage",
+            "mutation($message: ID!) { editMessage(input: { messageId: $message, content: \"x\", revision: 9 }) { message { id } } }",
+        ),
+        (
+            "deleteMessage",
+            "mutation($message: ID!) { deleteMessage(input: { messageId: $message }) { message { content } } }",
+        ),
+        ("pinMessage", "mutation($message: ID!) { pinMessage(input: { messageId: $message }) { messageId } }"),
+        ("unpinMessage", "mutation($message: ID!) { unpinMessage(input: { messageId: $message }) { messageId } }"),
         ("events", "query($id: ID!) { events(sessionId: $id) { head } }"),
         ("events", "query($id: ID!) { events(sessionId: $id, after: \"1\") { head } }"),
         ("events", "query($id: ID!) { events(sessionId: $id, after: \"999\") { head } }"),
