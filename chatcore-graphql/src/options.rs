@@ -34,7 +34,7 @@ impl Default for SchemaOptions {
     fn default() -> Self {
         Self {
             depth: 16,
-            complexity: 25_000,
+            complexity: 40_000,
             fields: 2_000,
             aliases: 100,
             root_fields: 50,

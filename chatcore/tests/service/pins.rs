@@ -323,6 +323,27 @@ async fn cached_rights_that_no_longer_hold_allow_and_tell_nothing() {
 }
 
 #[tokio::test]
+async fn a_pin_of_after_the_decision_is_decided_on_again() {
+    let (store, alice, bob) = (Hooked::default(), user("alice"), user("bob"));
+    let (chat, elsewhere) = (Chat::new(store.clone()), Chat::new(store.intact()));
+    let id = room(&chat, &alice, &[&bob]).await;
+    chat.change_role(&alice, id, &bob.user_id, ParticipantRole::Admin).await.unwrap();
+    let message = say(&chat, &alice, id, "one").await;
+    chat.pin_message(&alice, message.id).await.unwrap();
+    // The first turn, on cached facts, reads the message and the pins. The second turn has fresh facts before this.
+    store.before_log.once(async {});
+    store.before_log.once(async {});
+    let (owner, admin) = (alice.clone(), bob.clone());
+    store.before_log.once(async move {
+        elsewhere.change_role(&owner, id, &admin.user_id, ParticipantRole::Member).await.unwrap();
+        elsewhere.unpin_message(&owner, message.id).await.unwrap();
+        elsewhere.pin_message(&owner, message.id).await.unwrap();
+    });
+    assert_denied(chat.pin_message(&bob, message.id).await, Denial::RoleInsufficient);
+    assert!(store.before_log.is_done());
+}
+
+#[tokio::test]
 async fn a_list_shows_nothing_that_was_written_after_its_reader_was_removed() {
     for removes in [true, false] {
         let (store, alice, bob) = (Hooked::default(), user("alice"), user("bob"));

@@ -224,6 +224,12 @@ impl Action {
         matches!(self, Self::Unpin(_) | Self::Pins)
     }
 
+    /// Whether the room is changed for it beforehand. Such a room serves no other attempt.
+    #[must_use]
+    pub fn is_prepared(&self) -> bool {
+        self.says_again() || self.looks_back() || self.needs_pins()
+    }
+
     /// Whether it adds to a log where it is allowed.
     #[must_use]
     pub const fn changes(&self) -> bool {

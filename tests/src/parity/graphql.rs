@@ -22,6 +22,9 @@ use super::{
 
 const USER: &str = "{ id username name picture email }";
 
+/// A user in an event. No event shows an address, and a page of a hundred events must stay within the limit of complexity.
+const PERSON: &str = "{ id username name picture }";
+
 fn message_fields() -> String {
     format!(
         "{{ id sessionId seq number sender {USER} role messageType content \
@@ -71,13 +74,13 @@ fn nodes(page: &Value) -> Vec<Value> {
 /// What is asked of an event. Fields that two kinds have with different types go by different names.
 fn event_fields() -> String {
     format!(
-        "__typename ... on SessionEvent {{ sessionId seq cursor createdAt actor {USER} }} \
+        "__typename ... on SessionEvent {{ sessionId seq cursor createdAt actor {PERSON} }} \
          ... on SessionCreated {{ title description sessionType maxParticipants participantId }} \
          ... on SessionUpdated {{ changed changes {{ title description sessionType maxParticipants }} }} \
          ... on ParticipantJoined {{ participantId role }} \
-         ... on ParticipantAdded {{ user {USER} participantId role }} \
-         ... on ParticipantRemoved {{ user {USER} }} \
-         ... on ParticipantRoleChanged {{ user {USER} previousRole role }} \
+         ... on ParticipantAdded {{ user {PERSON} participantId role }} \
+         ... on ParticipantRemoved {{ user {PERSON} }} \
+         ... on ParticipantRoleChanged {{ user {PERSON} previousRole role }} \
          ... on MessageSent {{ message {message} clientId }} \
          ... on MessageEdited {{ messageId editedMessage: message {message} }} \
          ... on MessageDeleted {{ messages }} \
@@ -640,8 +643,7 @@ impl Transport for GraphQl {
 
     async fn since(&mut self, cast: &Cast, reader: Actor, session: &str, span: (u64, u64)) -> Option<Vec<Value>> {
         let after = json!(span.0.to_string());
-        let arguments =
-            [("sessionId", "ID!", json!(session)), ("first", "Int", json!(100)), ("after", "String", after)];
+        let arguments = [("sessionId", "ID!", json!(session)), ("first", "Int", json!(50)), ("after", "String", after)];
         let fields = format!("{{ head nodes {{ {} }} }}", event_fields());
         match self.root(cast.token(reader), "query", "events", &arguments, &fields).await {
             Ok(page) => Some(page["nodes"].as_array().unwrap().iter().map(event).collect()),

@@ -145,7 +145,9 @@ impl Bench {
             },
         };
         let Some(outcome) = outcome else {
-            self.room = Some(room);
+            if !attempt.action.is_prepared() {
+                self.room = Some(room);
+            }
             return None;
         };
         let record = self.compare_with_log(name, attempt, &room, outcome).await;
@@ -221,9 +223,7 @@ impl Bench {
         };
         let state = normal.apply(&json!({ "now": now.model.value(), "new": new }));
         let events = told.map(|told| normal.apply(&Value::Array(told)));
-        let action = &attempt.action;
-        let is_prepared = action.says_again() || action.looks_back() || action.needs_pins();
-        if made.is_some() || (span.0 == span.1 && !is_prepared) {
+        if made.is_some() || (span.0 == span.1 && !attempt.action.is_prepared()) {
             self.room = Some(before.clone());
         }
         if span.0 < span.1 && verdict.is_err() {
