@@ -79,6 +79,16 @@ async fn a_server_beside_a_newer_one_passes_its_events_on_and_obeys_them() {
         of_b.silent().await;
 
         // REST and GraphQL show the positions of what they do not know.
+        let query = "query($id: ID!, $after: String) { events(sessionId: $id, after: $after) { nodes { __typename sessionId seq \
+            cursor createdAt actor { id } } } }";
+        let shown = server.graphql("a").data(query, json!({ "id": id, "after": (seq - 1).to_string() })).await;
+        let event = &shown["events"]["nodes"][0];
+        assert_eq!(
+            (&event["__typename"], &event["seq"], &event["sessionId"]),
+            (&json!("UnknownEvent"), &json!(seq), &json!(id))
+        );
+        assert_eq!(event["actor"]["id"], "newer");
+        assert!(event["cursor"].is_string() && event["createdAt"].is_string(), "{event}");
         let page = a.get(&format!("{path}/events?after={}", seq - 1)).await.expect(200);
         assert_eq!((&page["events"][0]["event"], &page["events"][0]["seq"]), (&json!("unknown"), &json!(seq)));
     }

@@ -33,7 +33,10 @@ async fn everything_agrees(backend: Backend, step: usize) {
         let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("parity-coverage.txt");
         fs::write(&list, coverage.list()).unwrap();
         println!("what covers what: {}", list.display());
-        coverage.check(&world.there_is(), &exceptions(), EXCEPTIONS);
+        // This version writes no event that it does not know; `newer.rs` has one written.
+        let is_written = |what: &String| !what.starts_with("GraphQL UnknownEvent.");
+        let there_is = world.there_is().into_iter().filter(is_written).collect();
+        coverage.check(&there_is, &exceptions(), EXCEPTIONS);
     }
     assert!(report.allowed > 2_000 / step && report.refused > 10_000 / step, "{} {}", report.allowed, report.refused);
 }
