@@ -337,7 +337,7 @@ impl State {
 
     /// Pings where a ping is due; says why the socket is to end, where it is.
     fn due(&mut self, now: Instant, options: &Options) -> Option<End> {
-        if self.is_closed {
+        if self.is_broken {
             return None;
         }
         if self.refused_since.is_some_and(|since| now.duration_since(since) >= options.write_time) {
@@ -348,10 +348,15 @@ impl State {
         if let Some((_, end)) = expiry.filter(|(at, _)| *at <= now) {
             return Some(end);
         }
+        // A close frame ends the pings. A client that does not take it is ended as any other.
+        if self.is_closed {
+            return None;
+        }
         match *pong_due {
             Some(due) if due <= now => {
                 if !mem::take(&mut self.is_heard) {
-                    if !self.is_busy {
+                    // While much waits, nothing is read, and so no pong heard.
+                    if !self.is_busy && self.waiting_bytes < ROOM {
                         return Some((4408, "no answer to a ping"));
                     }
                     *pong_due = Some(now + pong_time);

@@ -81,7 +81,9 @@ pub(crate) fn record(key: &Key) -> RecordId {
 fn range(table: &'static Table, prefix: &[Part], after: Option<&[Part]>) -> RecordId {
     let is_single = table.parts.len() == 1;
     let start = match after {
-        Some(after) => Bound::Excluded(key_of(&[prefix, after].concat())),
+        Some(after) if is_single => Bound::Excluded(key_of(after)),
+        // Parts are an array also where they are not all of the key.
+        Some(after) => Bound::Excluded(array(values(&[prefix, after].concat()))),
         None if prefix.is_empty() => Bound::Unbounded,
         None => Bound::Included(key_of(prefix)),
     };

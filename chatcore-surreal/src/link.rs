@@ -22,6 +22,8 @@ use crate::{
 const STACK: usize = 16 << 20;
 /// How long a connection to a server may take to be made.
 const CONNECTING: Duration = Duration::from_secs(10);
+/// How long it may take to bring the schema of a server's database up to date.
+const UPGRADING: Duration = Duration::from_secs(600);
 
 /// How often the engine writes, on its own account, that this process is alive; three seconds by default. A database in this
 /// process has no other process to tell, and each such write can be the one that breaks it, without anybody being told.
@@ -60,13 +62,26 @@ impl Link {
     ) -> Result<Self, ConnectError> {
         let (target, options) = (target.clone(), options.clone());
         let Some(address) = target.address().map(str::to_owned) else {
-            let opened = handle.spawn(open(target, options)).await;
+            let opening = async move {
+                let database = open(target, options).await?;
+                schema::update(&database).await?;
+                Ok::<_, ConnectError>(database)
+            };
+            let opened = handle.spawn(opening).await;
             let database = opened.map_err(|error| ConnectError::Backend(Box::new(error)))??;
             return Ok(Self { database, number, connection: None, alive: watch::Sender::new(()) });
         };
         // Made into a link before the first await: a bare runtime must not be dropped there.
         let runtime = runtime("chat-store-link", 1)?;
-        let opening = runtime.spawn(timeout(CONNECTING, open(target, options)));
+        let opening = runtime.spawn(async move {
+            let opened = timeout(CONNECTING, open(target, options)).await?;
+            let update = async {
+                let database = opened?;
+                schema::update(&database).await?;
+                Ok::<_, ConnectError>(database)
+            };
+            timeout(UPGRADING, update).await
+        });
         let connection = Connection(Some(runtime));
         let database = match opening.await {
             Ok(Ok(opened)) => opened?,
@@ -130,6 +145,5 @@ async fn open(target: Target, options: SurrealOptions) -> Result<Arc<Database>, 
         database.signin(user).await.map_err(refused)?;
     }
     database.use_ns(namespace).use_db(name).await?;
-    schema::update(&database).await?;
     Ok(Arc::new(database))
 }

@@ -63,11 +63,15 @@ impl Tables {
     }
 }
 
+/// Tables that hold no records.
+const OWN: [&str; 3] = ["log", "checkpoint", "schema_version"];
+
 /// Defines the tables that the database does not have yet.
 pub(crate) async fn define(engine: &Engine, used: impl Iterator<Item = &'static Table>) -> Result<(), StoreError> {
     let missing = engine.tables.missing(used);
     for name in missing {
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+        if OWN.contains(&name) || name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        {
             return Err(StoreError::Backend(format!("`{name}` cannot be the name of a table").into()));
         }
         engine.define(name).await?;

@@ -1,6 +1,9 @@
 //! An open socket: one task reads frames and does what they say; answers and events go out through the socket's outbox.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use chatcore::{
     Error, Principal, Result,
@@ -70,11 +73,11 @@ async fn talk(
     socket.known().set();
     let outbox = socket.outbox();
     let expiry = principal.expires_at.and_then(|end| {
-        let left = end - chrono::Utc::now();
+        let left = end - state.chat.now();
         Instant::now().checked_add(left.to_std().unwrap_or_default())
     });
     state.sockets.keep(&outbox, expiry.map(|at| (at, close_for(&Error::TokenExpired))));
-    let outlet: Arc<dyn Outlet> = Arc::new(Direct(outbox.clone()));
+    let outlet = Arc::new(Direct { outbox: outbox.clone(), is_held: AtomicBool::new(false) });
     let mut talk = Talk { state, principal: &principal, outbox, outlet, sessions: StreamMap::new() };
     if let Some((session_id, start)) = session {
         match Box::pin(state.chat.subscribe(&principal, session_id, start)).await {
@@ -152,15 +155,23 @@ impl Encoding for EventFrame {
 }
 
 /// Writes the events of a session to a socket that is in step, without its task.
-struct Direct(Outbox);
+struct Direct {
+    outbox: Outbox,
+    /// Whether the socket's task has frames that it has not written yet: what is written now would stand before them.
+    is_held: AtomicBool,
+}
 
 impl Outlet for Direct {
     fn take_events(&self, events: &[Arc<EventView>]) -> usize {
-        self.0.try_send(events.iter().map(|view| view.encoded::<EventFrame>()))
+        if self.is_held.load(Ordering::SeqCst) {
+            return 0;
+        }
+        self.outbox.try_send(events.iter().map(|view| view.encoded::<EventFrame>()))
     }
 
     fn take_signal(&self, signal: &Arc<SignalView>) -> bool {
-        self.0.try_send([signal].map(|signal| TextFrame::new(&encode(&**signal)))) == 1
+        !self.is_held.load(Ordering::SeqCst)
+            && self.outbox.try_send([signal].map(|signal| TextFrame::new(&encode(&**signal)))) == 1
     }
 }
 
@@ -175,7 +186,7 @@ struct Talk<'a> {
     state: &'a State,
     principal: &'a Principal,
     outbox: Outbox,
-    outlet: Arc<dyn Outlet>,
+    outlet: Arc<Direct>,
     sessions: StreamMap<SessionId, Subscription>,
 }
 
@@ -267,7 +278,8 @@ impl<'a> Talk<'a> {
             return self.answer(&Outgoing::error(id, &error));
         }
         let after = subscription.after();
-        subscription.deliver_to(Arc::clone(&self.outlet));
+        let outlet: Arc<dyn Outlet> = self.outlet.clone();
+        subscription.deliver_to(outlet);
         self.sessions.insert(session_id, subscription);
         let data = json!({ "session_id": session_id, "seq": after.seq });
         self.answer(&Outgoing::ack(id, Some(after), data));
@@ -275,6 +287,8 @@ impl<'a> Talk<'a> {
 
     /// Writes what a session has, and what is ready besides, in one go.
     fn deliver(&mut self, first: (SessionId, Result<Delivery>)) -> Result<(), End> {
+        // A session that has nothing more waits, and may be offered its next event before these frames are written.
+        self.outlet.is_held.store(true, Ordering::SeqCst);
         let (mut frames, mut bytes) = (Vec::new(), 0);
         let mut next = Some(first);
         let mut end = Ok(());
@@ -294,6 +308,7 @@ impl<'a> Talk<'a> {
             next = if is_full { None } else { self.sessions.next().now_or_never().flatten() };
         }
         self.outbox.send(frames);
+        self.outlet.is_held.store(false, Ordering::SeqCst);
         end
     }
 }

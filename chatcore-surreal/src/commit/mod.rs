@@ -275,10 +275,18 @@ impl Committer {
     /// cannot be there twice: the later one of the two fails, and then its rows are found.
     async fn insist(&self, plan: &Plan, batch: i64, world: &World) -> Fate {
         let until = Instant::now() + INSISTING;
+        // Records that are put whatever is there could be written twice, over what another process wrote in between.
+        let is_named = plan.first_event().is_some();
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || !self.engine.reachable(left).await {
                 return Fate::Unknown("the database stayed away".to_owned());
+            }
+            if !is_named {
+                return match self.fate(plan, batch).await {
+                    Fate::Done => Fate::Done,
+                    Fate::Taken | Fate::NotDone | Fate::Unknown(_) => Fate::Unknown("it broke off".to_owned()),
+                };
             }
             let Some(statement) = self.statement(plan, batch, world) else { return Fate::NotDone };
             match timeout(left, self.write(statement)).await {
@@ -471,7 +479,7 @@ fn settle(jobs: Vec<Job>, plan: Plan) -> Attempt {
 /// others.
 fn unreadable(jobs: Vec<Job>, error: StoreError) -> Attempt {
     match error {
-        StoreError::Corrupt(_) if ids(&jobs).len() > 1 => Attempt::Failed(jobs, error),
+        StoreError::Corrupt(_) | StoreError::Backend(_) if jobs.len() > 1 => Attempt::Failed(jobs, error),
         error => refuse(jobs, &error),
     }
 }

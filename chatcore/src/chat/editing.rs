@@ -195,7 +195,7 @@ impl Chat {
                 freshness = Freshness::Fresh;
                 continue;
             }
-            let (change, kind) = self.rewriting(&target, intent, &principal.user_id).await?;
+            let (change, kind) = self.rewriting(&target, intent, &principal.user_id);
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
                     // Before anybody hears of it: no reader may get the old text from memory after the answer.
@@ -227,7 +227,7 @@ impl Chat {
     }
 
     /// The change, and the message's row after it.
-    async fn rewriting(&self, target: &Target, intent: Intent<'_>, user: &UserId) -> Result<(Change, EventKind)> {
+    fn rewriting(&self, target: &Target, intent: Intent<'_>, user: &UserId) -> (Change, EventKind) {
         let Event { session_id, seq, revision, .. } = *target.event;
         let now = self.inner.clock.now().max(target.known.head.at).max(target.since());
         let (kind, event, write) = target.plan(intent, user, now);
@@ -235,16 +235,17 @@ impl Chat {
         match intent {
             Intent::Edit(_) => {}
             Intent::Delete if revision > 1 => {
-                // An edit meanwhile changes the row's revision, and the commit fails.
-                let found = self.inner.store.list::<Revisions>(earlier(MessageId { session_id, seq })).await?;
-                writes.extend(found.iter().map(|(key, _)| key.remove()));
+                // All that can be there, also what this version could not read. An edit meanwhile changes the row's revision, and the commit
+                // fails.
+                let earlier = |revision| Revisions { session: session_id, message: seq, revision }.remove();
+                writes.extend((1..revision).map(earlier));
             }
             Intent::Delete => {}
         }
         let event = NewEvent { actor: user.clone(), created_at: now, kind: EventKind::Message(event) };
         let rewrite = Rewrite { seq, revision, kind: kind.clone() };
         let change = Change::of(session_id, target.known.head.seq, vec![event], writes).rewriting(vec![rewrite]);
-        Ok((change, kind))
+        (change, kind)
     }
 }
 

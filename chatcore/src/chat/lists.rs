@@ -69,6 +69,9 @@ fn scan<K: TypedKey, P: KeyPart>(prefix: Vec<Part>, slice: Slice<P>) -> Scan {
 
 /// Sessions with the ends of their logs, in the order of the ids. A session that is unreadable or of a newer version is left out.
 async fn sessions(store: &dyn ChatStore, ids: &[SessionId]) -> Result<Vec<(Arc<Session>, Head)>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let keys: Vec<Key> = ids.iter().map(|session| Sessions { session: *session }.key()).collect();
     let query = |(id, key): (&SessionId, _)| FactsQuery { session_id: *id, records: std::slice::from_ref(key) };
     let queries: Vec<_> = ids.iter().zip(&keys).map(query).collect();

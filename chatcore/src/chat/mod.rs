@@ -112,6 +112,12 @@ impl Chat {
         }
     }
 
+    /// The time by the chat's [`Clock`]: what ends of tokens are compared with.
+    #[must_use]
+    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.inner.clock.now()
+    }
+
     /// What this chat allows.
     #[must_use]
     pub fn limits(&self) -> &Limits {

@@ -154,6 +154,8 @@ impl Profiles {
                     Ok(_) => {}
                     // Another process has written it. What it knows and what these claims say both belong in it.
                     Err(StoreError::Conflict { .. }) => continue,
+                    // It is there and cannot be read.
+                    Err(StoreError::Corrupt(_)) => break,
                     Err(error) => return Err(error.into()),
                 }
             }

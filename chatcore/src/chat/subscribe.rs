@@ -302,11 +302,18 @@ impl Reader {
             let clock = Arc::clone(clock);
             async move { clock.reaches(end).await }.boxed()
         };
-        self.timer.get_or_insert_with(timer).poll_unpin(context)
+        ready!(self.timer.get_or_insert_with(timer).poll_unpin(context));
+        // A clock that is set back after that needs another one.
+        self.timer = None;
+        Poll::Ready(())
     }
 
     /// Whether something that was read shows what was deleted meanwhile.
     fn is_outdated(&mut self) -> bool {
+        // What is still being read must be compared with the deletions since the read began.
+        if self.ready.is_empty() {
+            return false;
+        }
         let rewrites = &self.place.tail.rewrites;
         let noted = rewrites.noted();
         let since = std::mem::replace(&mut self.since, noted);

@@ -329,12 +329,12 @@ impl Feed {
             Due::List => {
                 // A session that the caller has just come into begins with that event, and not with the list.
                 let arrived: Vec<Due> = std::iter::from_fn(|| self.inbox.waiting()).map(Due::from).collect();
-                for due in arrived {
-                    match due {
-                        Due::Arrival(id) => self.arrive(id, false).await?,
-                        Due::Own(id) => self.arrive(id, true).await?,
-                        Due::List | Due::Refused => {}
-                    }
+                if !arrived.is_empty() {
+                    // One after the other, so that an arrival that fails is tried again.
+                    self.due.push_front(Due::List);
+                    let others = arrived.into_iter().rev().filter(|due| !matches!(due, Due::List));
+                    others.for_each(|due| self.due.push_front(due));
+                    return Ok(());
                 }
                 let known = self.given_up.union(&self.refused).copied().collect();
                 let room = self.chat.inner.limits.stream_sessions.saturating_sub(self.followed.len());

@@ -12,7 +12,8 @@ pub struct Change {
     pub id: Version,
     /// What is appended to a session's log; `None` for a change of shared records alone.
     pub append: Option<Append>,
-    /// The records that are written. Of several writes of one key, each sees the ones before it.
+    /// The records that are written. Of several writes of one key, each sees the ones before it. A write that expects a version is also met
+    /// by what the same change wrote there before.
     pub writes: Vec<Write>,
 }
 

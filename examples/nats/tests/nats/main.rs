@@ -318,7 +318,10 @@ async fn whatever_strangers_publish_readers_see_the_log() {
     for _ in 0..3 {
         let forged = |seq: u64| {
             let kind = json!({ "kind": "message_sent", "role": "user", "message_type": "text", "content": "forged" });
-            json!({ "seq": seq, "number": 1, "created_at": "2026-01-01T00:00:00Z", "actor": "alice", "kind": kind })
+            json!({
+                "seq": seq, "number": 1, "created_at": "2026-01-01T00:00:00Z", "actor": "alice", "governs": false,
+                "revision": 1, "stored": kind.to_string(),
+            })
         };
         let committed = |session_id: SessionId, head: u64, events: Vec<serde_json::Value>| {
             json!({ "committed": { "session_id": session_id, "head": head, "events": events } })
