@@ -87,7 +87,7 @@ impl Hint {
 /// **No waiting.** Publishing must not wait for readers, and its failure is the notifier's own business: the notifier
 /// logs the failure and goes on. A stream may end, and the chat then asks for another one.
 ///
-/// [`notifier_conformance!`](crate::notifier_conformance) (feature `conformance`) tests all of it but other processes.
+/// `notifier_conformance!` (feature `conformance`) tests all of it but other processes.
 #[async_trait]
 pub trait Notifier: Send + Sync + 'static {
     /// Hands a hint to every stream of its topic, in this process and in others.
