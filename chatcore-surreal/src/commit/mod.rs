@@ -82,7 +82,7 @@ impl Job {
     }
 }
 
-/// Changes that compete with each other. Changes of shared records alone are told apart by the first record.
+/// Changes that can conflict with each other. For a change of shared records alone, the first record names the group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
     Session(SessionId),

@@ -67,7 +67,7 @@ pub(crate) struct Statement {
 struct Rows {
     /// Rows that must not be there yet.
     new: Vec<Value>,
-    /// Rows that replace what is there.
+    /// Rows that replace existing rows.
     put: Vec<Value>,
     gone: Vec<RecordId>,
     held: Vec<RecordId>,

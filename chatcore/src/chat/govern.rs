@@ -68,7 +68,7 @@ impl Known {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tried<'a> {
     action: Action,
-    /// The user whom the action is about.
+    /// The target of the action.
     target: Option<&'a UserId>,
     /// The message that is sent.
     body: Option<&'a MessageBody>,

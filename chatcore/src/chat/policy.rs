@@ -119,7 +119,7 @@ pub enum Operation<'a> {
         participant: Option<&'a ParticipantRecord>,
         /// What the caller wants to do.
         action: Action,
-        /// The user whom the action is about, where there is one.
+        /// The target of the action, where the action has one.
         target: Option<&'a UserId>,
         /// The message, where the action sends one. A typing signal is [`Action::Send`] without a message.
         body: Option<&'a MessageBody>,

@@ -11,7 +11,7 @@ use std::{
 use super::view::EventView;
 use crate::model::{Event, EventKind, Seq};
 
-/// Deletions that are remembered one by one. A reader for whom more came meanwhile reads again.
+/// The number of recent deletions that a tail keeps. A reader that missed more of them reads the log again.
 const REMEMBERED: usize = 1024;
 
 /// An event that rewrote rows.

@@ -1,4 +1,4 @@
-//! Records: what is kept of them, and under which key.
+//! Cases about records and their keys.
 
 use std::collections::BTreeSet;
 
