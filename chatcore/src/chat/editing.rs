@@ -7,7 +7,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Chat, target::Target, validate::Faults, view};
+use super::{
+    Chat,
+    decide::{target::Target, validate::Faults},
+    read::view,
+};
 use crate::{
     error::{Error, Result},
     identity::Principal,

@@ -6,13 +6,14 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Chat, MessagesOf,
-    batch::only,
-    profiles,
-    read::{oldest, resync},
-    ring::continues,
-    subscribe::Start,
-    target::Target,
-    view::{self, EventView},
+    decide::target::Target,
+    read::{
+        batch::only,
+        pages::{oldest, resync},
+        profiles,
+        view::{self, EventView},
+    },
+    stream::{ring::continues, subscribe::Start},
 };
 use crate::{
     error::{Error, Result},

@@ -1,47 +1,32 @@
 //! The service: every use case is a method of [`Chat`].
 
-mod adding;
-mod batch;
+mod decide;
 mod editing;
-mod fan_out;
-mod follow;
-mod govern;
-mod inbox;
-mod lists;
 mod messages;
 mod participants;
-mod policy;
-mod profiles;
-mod rate;
 mod read;
-mod reserve;
-mod rewrites;
-mod ring;
-mod seat;
 mod send;
 mod sessions;
-mod subscribe;
-mod subscribe_all;
-mod tail;
-mod target;
-mod task;
+mod stream;
 mod typing;
-mod validate;
-mod view;
 
 use std::{fmt, sync::Arc};
 
-pub use batch::{MessagesOf, ParticipantsOf};
+pub use decide::policy::{Attempt, Operation, Policy};
 pub use editing::EditMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
-pub use policy::{Attempt, Operation, Policy};
-pub use seat::Outlet;
+pub use read::{
+    batch::{MessagesOf, ParticipantsOf},
+    view::{Encoding, EventView, SignalView},
+};
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
-pub use subscribe::{Delivery, Start, Subscription};
-pub use subscribe_all::{AllDelivery, AllSubscription, Position};
-pub use view::{Encoding, EventView, SignalView};
+pub use stream::{
+    seat::Outlet,
+    subscribe::{Delivery, Start, Subscription},
+    subscribe_all::{AllDelivery, AllSubscription, Position},
+};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -50,12 +35,13 @@ use crate::{
     permission::PermissionTable,
     store::{ChatStore, MemoryStore},
 };
-use adding::Allowances;
-use govern::{Gates, publishing};
-use inbox::Inboxes;
-use policy::Guard;
-use profiles::Profiles;
-use tail::Tails;
+use decide::{
+    adding::Allowances,
+    govern::{Gates, publishing},
+    policy::Guard,
+};
+use read::profiles::Profiles;
+use stream::{inbox::Inboxes, tail::Tails};
 use tokio::sync::Semaphore;
 
 /// The chat: one handle for everything, cheap to clone, the same for every frontend.

@@ -6,10 +6,12 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Chat, Inner, ParticipantsOf,
-    batch::only,
-    govern::{Known, Plan, Tried, answer},
-    lists::{put_participant, put_session},
-    profiles,
+    decide::govern::{Known, Plan, Tried, answer},
+    read::{
+        batch::only,
+        lists::{put_participant, put_session},
+        profiles,
+    },
 };
 use crate::{
     error::{Error, Result},

@@ -5,9 +5,11 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Chat,
-    govern::{Known, Tried},
-    validate::Faults,
-    view,
+    decide::{
+        govern::{Known, Tried},
+        validate::Faults,
+    },
+    read::view,
 };
 use crate::{
     error::{Error, Result},

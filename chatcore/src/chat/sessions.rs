@@ -4,12 +4,16 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     Chat,
-    batch::only,
-    govern::{Plan, answer},
-    lists::{self, put_participant, put_session},
-    policy::Operation,
-    profiles,
-    validate::Faults,
+    decide::{
+        govern::{Plan, answer},
+        policy::Operation,
+        validate::Faults,
+    },
+    read::{
+        batch::only,
+        lists::{self, put_participant, put_session},
+        profiles,
+    },
 };
 use crate::{
     error::{Error, Result},

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Chat, govern::understood};
+use crate::chat::{Chat, decide::govern::understood};
 use crate::{
     error::Result,
     model::{ParticipantId, Session, SessionId, Standing, UserId},
@@ -18,31 +18,31 @@ const CHUNK: u64 = 200;
 
 /// A part of a list whose entries have ids of the type `K`, by which the list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slice<K> {
+pub(in crate::chat) struct Slice<K> {
     /// Only the entries that come after this id, whether or not the list has an entry with this id.
-    pub(super) after: Option<K>,
+    pub(in crate::chat) after: Option<K>,
     /// How many of these to leave out at the start.
-    pub(super) skip: u64,
+    pub(in crate::chat) skip: u64,
     /// How many at most.
-    pub(super) limit: u64,
+    pub(in crate::chat) limit: u64,
 }
 
 impl<K> Slice<K> {
     /// The first entries of the list, this many at most.
-    pub(super) const fn first(limit: u64) -> Self {
+    pub(in crate::chat) const fn first(limit: u64) -> Self {
         Self { after: None, skip: 0, limit }
     }
 }
 
 /// The writes of a session's record, with its place in the public list.
-pub(super) fn put_session(session: Session) -> [Write; 2] {
+pub(in crate::chat) fn put_session(session: Session) -> [Write; 2] {
     let listing = Directory { session: Newest(session.id) };
     let listing = if session.is_joinable() { listing.put(Listed) } else { listing.remove() };
     [Sessions { session: session.id }.put(session), listing]
 }
 
 /// The writes of a participant's record, with its place in the list of the session's participants and in the list of the user's sessions.
-pub(super) fn put_participant(before: Option<&ParticipantRecord>, record: ParticipantRecord) -> Vec<Write> {
+pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, record: ParticipantRecord) -> Vec<Write> {
     let (session, user) = (record.session_id, record.user_id.clone());
     let membership = Memberships { user: user.clone(), session: Newest(session) };
     let seat = |record: &ParticipantRecord| Seats { session, stay: record.id };
@@ -84,7 +84,7 @@ async fn sessions(store: &dyn ChatStore, ids: &[SessionId]) -> Result<Vec<(Arc<S
 }
 
 /// The sessions that are not deleted and in which the user is, newest first, with the ends of their logs.
-pub(super) async fn sessions_of(
+pub(in crate::chat) async fn sessions_of(
     store: &dyn ChatStore,
     user: &UserId,
     slice: Slice<SessionId>,
@@ -126,14 +126,14 @@ async fn all_of(store: &dyn ChatStore, user: &UserId) -> Result<Vec<SessionId>, 
 }
 
 /// A page of the sessions that a user could join.
-pub(super) struct Joinable {
-    pub(super) sessions: Vec<(Arc<Session>, Head)>,
+pub(in crate::chat) struct Joinable {
+    pub(in crate::chat) sessions: Vec<(Arc<Session>, Head)>,
     /// How many there are in all.
-    pub(super) total: u64,
+    pub(in crate::chat) total: u64,
 }
 
 /// The sessions that the user could join, newest first, with the ends of their logs.
-pub(super) async fn joinable(
+pub(in crate::chat) async fn joinable(
     store: &dyn ChatStore,
     user: &UserId,
     slice: Slice<SessionId>,
@@ -172,9 +172,9 @@ pub(super) async fn joinable(
 
 /// The part of a session's participants that a slice names, by the ids of their stays.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seated<K> {
-    pub(super) session_id: SessionId,
-    pub(super) slice: Slice<K>,
+pub(in crate::chat) struct Seated<K> {
+    pub(in crate::chat) session_id: SessionId,
+    pub(in crate::chat) slice: Slice<K>,
 }
 
 /// A list of participants that is being read.
@@ -187,7 +187,10 @@ struct Reading<'a> {
 
 impl Chat {
     /// Active participants of sessions, each list in the order in which they came.
-    pub(super) async fn seats_of(&self, queries: &[Seated<ParticipantId>]) -> Result<Vec<Vec<Arc<ParticipantRecord>>>> {
+    pub(in crate::chat) async fn seats_of(
+        &self,
+        queries: &[Seated<ParticipantId>],
+    ) -> Result<Vec<Vec<Arc<ParticipantRecord>>>> {
         let start = |query| Reading { query, found: Vec::new(), rest: Some(query.slice) };
         let mut lists: Vec<Reading<'_>> = queries.iter().map(start).collect();
         loop {

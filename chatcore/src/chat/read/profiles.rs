@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 
-use super::{Chat, policy::Operation};
+use crate::chat::{Chat, decide::policy::Operation};
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -23,7 +23,7 @@ use crate::{
 const KEPT: u64 = 20_000;
 
 /// How long another process' rename may stay unseen.
-pub(super) const FRESH_FOR: TimeDelta = TimeDelta::seconds(5);
+pub(in crate::chat) const FRESH_FOR: TimeDelta = TimeDelta::seconds(5);
 
 /// After how long a caller's profile is read again: another process may have written it meanwhile.
 const READ_AGAIN: TimeDelta = TimeDelta::seconds(600);
@@ -33,7 +33,7 @@ const ATTEMPTS: usize = 100;
 
 /// Looks profiles up, keeping those of late.
 #[derive(Clone)]
-pub(super) struct Profiles {
+pub(in crate::chat) struct Profiles {
     store: Arc<dyn ChatStore>,
     clock: Arc<dyn Clock>,
     /// Each with the time at which it was read.
@@ -110,12 +110,12 @@ fn show_the_same(one: &ProfileRecord, other: &ProfileRecord) -> bool {
 }
 
 impl Profiles {
-    pub(super) fn new(store: Arc<dyn ChatStore>, clock: Arc<dyn Clock>) -> Self {
+    pub(in crate::chat) fn new(store: Arc<dyn ChatStore>, clock: Arc<dyn Clock>) -> Self {
         let (recent, callers) = (Cache::new(KEPT), Cache::new(KEPT));
         Self { store, clock, recent, callers }
     }
 
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(in crate::chat) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
@@ -172,7 +172,7 @@ impl Profiles {
     }
 
     /// The profiles of these users; of whom nothing is known, the id stands for the name.
-    pub(super) async fn find(&self, users: Vec<&UserId>) -> Result<HashMap<UserId, Profile>> {
+    pub(in crate::chat) async fn find(&self, users: Vec<&UserId>) -> Result<HashMap<UserId, Profile>> {
         let mut found = HashMap::new();
         let mut missing = HashSet::new();
         for user in users {
@@ -200,7 +200,7 @@ impl Profiles {
         Ok(found)
     }
 
-    pub(super) async fn one(&self, user: &UserId) -> Result<Profile> {
+    pub(in crate::chat) async fn one(&self, user: &UserId) -> Result<Profile> {
         if let Some(profile) = self.recent(user) {
             return Ok(profile);
         }
@@ -209,23 +209,23 @@ impl Profiles {
     }
 
     /// Whether the user was ever seen, by any process.
-    pub(super) async fn knows(&self, user: &UserId) -> Result<bool> {
+    pub(in crate::chat) async fn knows(&self, user: &UserId) -> Result<bool> {
         Ok(self.store.get(&stored::Profiles { user: user.clone() }).await?.is_some())
     }
 }
 
 /// Whether something of that time is younger than an age. The clock may have been set back since; then it is not.
-pub(super) fn is_younger(made: DateTime<Utc>, now: DateTime<Utc>, age: TimeDelta) -> bool {
+pub(in crate::chat) fn is_younger(made: DateTime<Utc>, now: DateTime<Utc>, age: TimeDelta) -> bool {
     (TimeDelta::zero()..age).contains(&(now - made))
 }
 
 /// A profile as everybody may see it.
-pub(super) fn public(profile: Profile) -> Profile {
+pub(in crate::chat) fn public(profile: Profile) -> Profile {
     Profile { email: None, ..profile }
 }
 
 /// Takes a profile out of what [`Profiles::find`] gave.
-pub(super) fn of(profiles: &HashMap<UserId, Profile>, user: &UserId) -> Profile {
+pub(in crate::chat) fn of(profiles: &HashMap<UserId, Profile>, user: &UserId) -> Profile {
     profiles.get(user).cloned().unwrap_or_else(|| Profile::unknown(user.clone()))
 }
 
@@ -241,7 +241,7 @@ impl Chat {
     }
 
     /// Every use case begins here: refuses who has expired, and remembers who was seen.
-    pub(super) async fn enter(&self, principal: &Principal) -> Result<()> {
+    pub(in crate::chat) async fn enter(&self, principal: &Principal) -> Result<()> {
         let now = self.inner.clock.now();
         if principal.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::TokenExpired);

@@ -10,12 +10,14 @@ use std::{
 
 use super::{
     fan_out::FanOut,
-    profiles::Profiles,
-    read::{dense, resync_now},
     rewrites::{Rewrites, Rewritten},
     ring::{End, Found, Look, Ring, continues},
     seat::{Seat, Seats},
     task::Task,
+};
+use crate::chat::read::{
+    pages::{dense, resync_now},
+    profiles::Profiles,
     view::{self, EventView},
 };
 use crate::{
@@ -27,26 +29,26 @@ use crate::{
 };
 
 /// Rows that are read at once.
-pub(super) const CHUNK: u64 = 256;
+pub(in crate::chat) const CHUNK: u64 = 256;
 
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(in crate::chat) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The tails of all sessions that have readers.
 #[derive(Clone)]
-pub(super) struct Tails(Arc<Shared>);
+pub(in crate::chat) struct Tails(Arc<Shared>);
 
-pub(super) struct Shared {
-    pub(super) store: Arc<dyn ChatStore>,
-    pub(super) notifier: Arc<dyn Notifier>,
-    pub(super) profiles: Profiles,
-    pub(super) poll_interval: Duration,
+pub(in crate::chat) struct Shared {
+    pub(in crate::chat) store: Arc<dyn ChatStore>,
+    pub(in crate::chat) notifier: Arc<dyn Notifier>,
+    pub(in crate::chat) profiles: Profiles,
+    pub(in crate::chat) poll_interval: Duration,
     kept: usize,
     kept_bytes: usize,
     open: Mutex<Open>,
     /// Looks at the logs of the open tails. It ends when there are none.
-    pub(super) poller: Mutex<Option<Task>>,
+    pub(in crate::chat) poller: Mutex<Option<Task>>,
 }
 
 #[derive(Default)]
@@ -55,21 +57,21 @@ struct Open {
 }
 
 /// The last events of one session.
-pub(super) struct Tail {
-    pub(super) session_id: SessionId,
-    pub(super) shared: Arc<Shared>,
-    pub(super) ring: Mutex<Ring>,
-    pub(super) rewrites: Rewrites,
+pub(in crate::chat) struct Tail {
+    pub(in crate::chat) session_id: SessionId,
+    pub(in crate::chat) shared: Arc<Shared>,
+    pub(in crate::chat) ring: Mutex<Ring>,
+    pub(in crate::chat) rewrites: Rewrites,
     /// One grows the ring at a time.
     growing: tokio::sync::Mutex<()>,
     /// The readers.
-    pub(super) seats: Seats,
-    pub(super) fan_out: FanOut,
-    pub(super) listener: tokio::sync::Mutex<Option<Task>>,
+    pub(in crate::chat) seats: Seats,
+    pub(in crate::chat) fan_out: FanOut,
+    pub(in crate::chat) listener: tokio::sync::Mutex<Option<Task>>,
 }
 
 impl Tails {
-    pub(super) fn new(
+    pub(in crate::chat) fn new(
         store: Arc<dyn ChatStore>,
         notifier: Arc<dyn Notifier>,
         profiles: Profiles,
@@ -88,7 +90,7 @@ impl Tails {
     }
 
     /// The session's tail, which goes at least up to `head`, the end of the log as it is now.
-    pub(super) async fn tail(&self, session_id: SessionId, head: Cursor) -> Result<Arc<Tail>> {
+    pub(in crate::chat) async fn tail(&self, session_id: SessionId, head: Cursor) -> Result<Arc<Tail>> {
         for _ in 0..3 {
             let tail = self.get(session_id, head);
             let is_new = tail.listen().await;
@@ -114,7 +116,7 @@ impl Tails {
 
     /// Evicts what is kept of rows that events rewrote. A caller that does this before the change is acknowledged keeps readers of this
     /// process from getting a deleted text after that.
-    pub(super) fn evict(&self, session_id: SessionId, events: &[Arc<Event>]) {
+    pub(in crate::chat) fn evict(&self, session_id: SessionId, events: &[Arc<Event>]) {
         let tail = locked(&self.0.open).tails.get(&session_id).and_then(Weak::upgrade);
         if let Some(tail) = tail {
             let mut ring = locked(&tail.ring);
@@ -164,24 +166,24 @@ impl Drop for Tail {
 
 impl Tail {
     /// The ring's head.
-    pub(super) fn head(&self) -> Seq {
+    pub(in crate::chat) fn head(&self) -> Seq {
         locked(&self.ring).head.seq
     }
 
     /// A place for a reader.
-    pub(super) fn seat(self: &Arc<Self>, seat: Seat) -> Seated {
+    pub(in crate::chat) fn seat(self: &Arc<Self>, seat: Seat) -> Seated {
         let seat = Arc::new(seat);
         Seated { number: self.seats.take(Arc::clone(&seat)), tail: Arc::clone(self), seat }
     }
 
     /// Whether there is something that a reader that waits after a position must look at.
-    pub(super) fn concerns(&self, position: Cursor) -> bool {
+    pub(in crate::chat) fn concerns(&self, position: Cursor) -> bool {
         let ring = locked(&self.ring);
         ring.end.is_some() || ring.head.seq > position.seq
     }
 
     /// What the ring has after a position.
-    pub(super) fn look(&self, position: Cursor) -> Look {
+    pub(in crate::chat) fn look(&self, position: Cursor) -> Look {
         locked(&self.ring).after(position, self.shared.profiles.now())
     }
 
@@ -190,7 +192,7 @@ impl Tail {
     ///
     /// # Errors
     /// [`Resync`](Error::Resync) when the log no longer continues after that position.
-    pub(super) async fn read(self: Arc<Self>, position: Cursor, look: Look) -> Result<Vec<Arc<EventView>>> {
+    pub(in crate::chat) async fn read(self: Arc<Self>, position: Cursor, look: Look) -> Result<Vec<Arc<EventView>>> {
         let head = match look {
             Look::Events(events) => return Ok(events),
             Look::Nothing => return Ok(Vec::new()),
@@ -208,7 +210,7 @@ impl Tail {
     }
 
     /// The position with its epoch, where that is known. Refuses a position after which the kept log does not continue.
-    pub(super) async fn goes_on_from(&self, position: Cursor) -> Result<Cursor> {
+    pub(in crate::chat) async fn goes_on_from(&self, position: Cursor) -> Result<Cursor> {
         if let Some(position) = locked(&self.ring).continuing(position) {
             return Ok(position);
         }
@@ -220,7 +222,7 @@ impl Tail {
     }
 
     /// Reads what the log has beyond the ring.
-    pub(super) async fn catch_up(&self) -> Result<()> {
+    pub(in crate::chat) async fn catch_up(&self) -> Result<()> {
         loop {
             let (asked, since) = (locked(&self.ring).head.seq, self.rewrites.noted());
             let rows = self.shared.rows(self.session_id, asked.max(1), asked + CHUNK).await?;
@@ -235,7 +237,7 @@ impl Tail {
     }
 
     /// Takes in what a poll found: the log from the head on, and the row at the confirmed position where that is another one.
-    pub(super) async fn inspect(
+    pub(in crate::chat) async fn inspect(
         &self,
         (confirmed, head, since): (Cursor, Seq, u64),
         mut rows: Vec<Arc<Event>>,
@@ -298,7 +300,7 @@ impl Tail {
     }
 
     /// Ends this tail: its readers are told by `RESYNC`, or by an internal error, and the next reader gets a new tail.
-    pub(super) fn end(&self, end: End) {
+    pub(in crate::chat) fn end(&self, end: End) {
         match locked(&self.ring).end.replace(end) {
             Some(_) => {}
             None if end == End::Replaced => {
@@ -317,7 +319,7 @@ impl Tail {
     }
 
     /// Takes in the events of a hint where they continue the ring.
-    pub(super) async fn take_in(&self, events: &[Arc<Event>]) -> Result<()> {
+    pub(in crate::chat) async fn take_in(&self, events: &[Arc<Event>]) -> Result<()> {
         let since = self.rewrites.noted();
         let look = {
             let _growing = self.growing.lock().await;
@@ -363,9 +365,9 @@ impl Tail {
 }
 
 /// A reader's place at a tail, given back when dropped.
-pub(super) struct Seated {
-    pub(super) tail: Arc<Tail>,
-    pub(super) seat: Arc<Seat>,
+pub(in crate::chat) struct Seated {
+    pub(in crate::chat) tail: Arc<Tail>,
+    pub(in crate::chat) seat: Arc<Seat>,
     number: usize,
 }
 
@@ -377,7 +379,7 @@ impl Drop for Seated {
 }
 
 impl Shared {
-    pub(super) fn open_tails(&self) -> Vec<Arc<Tail>> {
+    pub(in crate::chat) fn open_tails(&self) -> Vec<Arc<Tail>> {
         locked(&self.open).tails.values().filter_map(Weak::upgrade).collect()
     }
 

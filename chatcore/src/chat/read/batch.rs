@@ -4,15 +4,11 @@
 use std::sync::Arc;
 
 use super::{
-    Chat,
-    govern::Viewable,
     lists::{Seated, Slice},
-    participants::show,
-    profiles,
-    read::{Wanted, page, resync},
-    sessions::summary,
-    view,
+    pages::{Wanted, page, resync},
+    profiles, view,
 };
+use crate::chat::{Chat, decide::govern::Viewable, participants::show, sessions::summary};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -75,7 +71,7 @@ fn go_on<T, F, U>(
 }
 
 /// What was found for the only entry.
-pub(super) fn only<T>(found: Vec<Result<T>>) -> Result<T> {
+pub(in crate::chat) fn only<T>(found: Vec<Result<T>>) -> Result<T> {
     found.into_iter().next().ok_or(Error::Internal)?
 }
 
@@ -179,7 +175,7 @@ impl Chat {
         Ok(go_on(found, decided, |found, decided| decided.map(|()| found)))
     }
 
-    pub(super) async fn each_details(
+    pub(in crate::chat) async fn each_details(
         &self,
         principal: &Principal,
         ids: &[SessionId],
@@ -247,7 +243,7 @@ impl Chat {
         Ok(rolls.into_iter().map(|roll| roll.and_then(called)).collect())
     }
 
-    pub(super) async fn each_messages(
+    pub(in crate::chat) async fn each_messages(
         &self,
         principal: &Principal,
         asked: &[MessagesOf],
@@ -295,7 +291,11 @@ impl Chat {
         within
     }
 
-    pub(super) async fn each_message(&self, principal: &Principal, ids: &[MessageId]) -> Result<Vec<Result<Message>>> {
+    pub(in crate::chat) async fn each_message(
+        &self,
+        principal: &Principal,
+        ids: &[MessageId],
+    ) -> Result<Vec<Result<Message>>> {
         self.enter(principal).await?;
         let viewed = self.viewable(principal, ids.iter().map(|id| id.session_id)).await?;
         let there = |(id, viewed): (&MessageId, Result<Viewable>)| match viewed {
@@ -322,7 +322,7 @@ impl Chat {
         Ok(found.into_iter().map(|found| found.map_err(hidden_message).and_then(message)).collect())
     }
 
-    pub(super) async fn each_participants(
+    pub(in crate::chat) async fn each_participants(
         &self,
         principal: &Principal,
         asked: &[ParticipantsOf],

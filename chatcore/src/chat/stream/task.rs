@@ -6,11 +6,15 @@ use futures_util::FutureExt as _;
 use tokio::{task::JoinHandle, time::sleep};
 
 /// A background task. It is started again when it panics, and ends when it is dropped.
-pub(super) struct Task(JoinHandle<()>);
+pub(in crate::chat) struct Task(JoinHandle<()>);
 
 impl Task {
     /// Runs what `start` makes, on the current runtime. After a panic, which is logged, `start` makes it anew, `pause` later.
-    pub(super) fn spawn<F>(name: &'static str, pause: Duration, start: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub(in crate::chat) fn spawn<F>(
+        name: &'static str,
+        pause: Duration,
+        start: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -24,7 +28,7 @@ impl Task {
     }
 
     /// Whether it still runs. It does not when it is done, or when its runtime has ended.
-    pub(super) fn runs(&self) -> bool {
+    pub(in crate::chat) fn runs(&self) -> bool {
         !self.0.is_finished()
     }
 }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::view::EventView;
+use crate::chat::read::view::EventView;
 use crate::model::{Event, EventKind, Seq};
 
 /// The number of recent deletions that a tail keeps. A reader that missed more of them reads the log again.
@@ -16,7 +16,7 @@ const REMEMBERED: usize = 1024;
 
 /// An event that rewrote rows.
 #[derive(Debug, Clone)]
-pub(super) struct Rewritten {
+pub(in crate::chat) struct Rewritten {
     /// Its position.
     by: Seq,
     /// The rows; `None` for an event of an unknown kind, which may have rewritten any row.
@@ -27,7 +27,7 @@ pub(super) struct Rewritten {
 
 impl Rewritten {
     /// The rows that an event rewrote; `None` for an event that rewrote nothing.
-    pub(super) fn of(event: &Event) -> Option<Self> {
+    pub(in crate::chat) fn of(event: &Event) -> Option<Self> {
         let rows = match &event.kind {
             EventKind::Unknown => None,
             kind @ (EventKind::Session(_) | EventKind::Participant(_) | EventKind::Message(_)) => {
@@ -41,7 +41,7 @@ impl Rewritten {
     }
 
     /// Whether a view shows a row as it was before.
-    pub(super) fn outdates(&self, view: &EventView) -> bool {
+    pub(in crate::chat) fn outdates(&self, view: &EventView) -> bool {
         let is_named = |row: &Event| self.rows.as_ref().is_none_or(|rows| rows.contains(&row.seq));
         view.rows().any(|row| row.seq < self.by && row.revised < self.by && is_named(row))
     }
@@ -49,7 +49,7 @@ impl Rewritten {
 
 /// The deletions that a tail was told of.
 #[derive(Debug, Default)]
-pub(super) struct Rewrites {
+pub(in crate::chat) struct Rewrites {
     /// How many there were. It changes while `recent` is locked.
     noted: AtomicU64,
     recent: Mutex<Recent>,
@@ -70,12 +70,12 @@ impl Rewrites {
     }
 
     /// How many deletions there were. A read that begins afterwards is newer than these.
-    pub(super) fn noted(&self) -> u64 {
+    pub(in crate::chat) fn noted(&self) -> u64 {
         self.noted.load(Ordering::SeqCst)
     }
 
     /// Takes note of a deletion. The same one may be told of more than once.
-    pub(super) fn note(&self, rewritten: &Rewritten) {
+    pub(in crate::chat) fn note(&self, rewritten: &Rewritten) {
         let mut recent = self.recent();
         if !rewritten.deletes || recent.deletions.iter().rev().any(|known| known.by == rewritten.by) {
             return;
@@ -89,18 +89,18 @@ impl Rewrites {
     }
 
     /// Says that the log was read since the tail began to be told.
-    pub(super) fn has_read(&self) {
+    pub(in crate::chat) fn has_read(&self) {
         self.recent().has_read = true;
     }
 
     /// Whether a hint's copy of the event at a position may be one from before a deletion.
-    pub(super) fn distrusts(&self, seq: Seq) -> bool {
+    pub(in crate::chat) fn distrusts(&self, seq: Seq) -> bool {
         let recent = self.recent();
         !recent.has_read || seq < recent.last
     }
 
     /// Whether a view that was made after `since` deletions shows a row as it was before a later one.
-    pub(super) fn outdate(&self, since: u64, view: &EventView) -> bool {
+    pub(in crate::chat) fn outdate(&self, since: u64, view: &EventView) -> bool {
         if self.noted() == since {
             return false;
         }

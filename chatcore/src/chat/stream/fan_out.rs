@@ -16,8 +16,8 @@ use super::{
     seat::Turn,
     tail::{Tail, locked},
     task::Task,
-    view::SignalView,
 };
+use crate::chat::read::view::SignalView;
 use crate::model::{Cursor, Seq};
 
 /// Readers that are served before other tasks get their turn. A task of tokio may do 128 operations on its sockets at a
@@ -28,7 +28,7 @@ const SERVED_AT_ONCE: usize = 64;
 const SIGNALS: usize = 64;
 
 /// What is to be handed out, and the task that does it.
-pub(super) struct FanOut {
+pub(in crate::chat) struct FanOut {
     due: Arc<Notify>,
     queue: Mutex<Queue>,
     task: Mutex<Option<Task>>,
@@ -42,18 +42,18 @@ struct Queue {
 }
 
 impl FanOut {
-    pub(super) fn new(told: Seq) -> Self {
+    pub(in crate::chat) fn new(told: Seq) -> Self {
         let queue = Queue { told, signals: VecDeque::new() };
         Self { due: Arc::default(), queue: Mutex::new(queue), task: Mutex::default() }
     }
 
     /// Has the events that the ring now has handed out.
-    pub(super) fn notify(&self) {
+    pub(in crate::chat) fn notify(&self) {
         self.due.notify_one();
     }
 
     /// Has a signal handed out, after the events up to a position.
-    pub(super) fn signal(&self, after: Seq, signal: Arc<SignalView>) {
+    pub(in crate::chat) fn signal(&self, after: Seq, signal: Arc<SignalView>) {
         {
             let mut queue = locked(&self.queue);
             if queue.signals.len() >= SIGNALS {
@@ -64,14 +64,14 @@ impl FanOut {
         self.due.notify_one();
     }
 
-    pub(super) fn runs(&self) -> bool {
+    pub(in crate::chat) fn runs(&self) -> bool {
         locked(&self.task).as_ref().is_some_and(Task::runs)
     }
 }
 
 impl Tail {
     /// Starts the task where none runs.
-    pub(super) fn keep_fanning_out(self: &Arc<Self>) {
+    pub(in crate::chat) fn keep_fanning_out(self: &Arc<Self>) {
         let mut task = locked(&self.fan_out.task);
         if task.as_ref().is_some_and(Task::runs) {
             return;

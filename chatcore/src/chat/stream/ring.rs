@@ -4,29 +4,27 @@ use std::{collections::VecDeque, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    rewrites::{Rewrites, Rewritten},
-    view::EventView,
-};
+use super::rewrites::{Rewrites, Rewritten};
+use crate::chat::read::view::EventView;
 use crate::model::{Cursor, Epoch, Event, Seq};
 
 /// Most events that one look gives.
 const TURN: usize = 64;
 
-pub(super) struct Ring {
+pub(in crate::chat) struct Ring {
     // INVARIANT: contiguous, of one history, and ends at `head`.
     events: VecDeque<Arc<EventView>>,
     bytes: usize,
-    pub(super) head: Cursor,
+    pub(in crate::chat) head: Cursor,
     /// The last event that the log was seen to have: hints may have brought later ones.
-    pub(super) confirmed: Cursor,
+    pub(in crate::chat) confirmed: Cursor,
     /// Why this ring grows no more.
-    pub(super) end: Option<End>,
+    pub(in crate::chat) end: Option<End>,
 }
 
 /// Why a tail ends, with all its readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(in crate::chat) enum End {
     /// The log no longer has the tail's last event: the database was replaced by an older copy.
     Replaced,
     /// The log cannot be read, or has a hole.
@@ -34,7 +32,7 @@ pub(super) enum End {
 }
 
 /// What a ring has after a position.
-pub(super) enum Look {
+pub(in crate::chat) enum Look {
     /// The next events, at least one.
     Events(Vec<Arc<EventView>>),
     /// None: the position is the end.
@@ -49,18 +47,18 @@ pub(super) enum Look {
 
 impl Ring {
     /// An empty ring at the end of the log.
-    pub(super) const fn new(head: Cursor) -> Self {
+    pub(in crate::chat) const fn new(head: Cursor) -> Self {
         Self { events: VecDeque::new(), bytes: 0, head, confirmed: head, end: None }
     }
 
     /// Empties the ring: the log continues after this position, and the events between are trimmed.
-    pub(super) fn restart(&mut self, before: Seq) {
+    pub(in crate::chat) fn restart(&mut self, before: Seq) {
         (self.events, self.bytes, self.head) = (VecDeque::new(), 0, Cursor::from(before));
         self.confirmed = self.head;
     }
 
     /// Evicts the views that show rows as they were before an event rewrote them, and what stands before these views.
-    pub(super) fn evict(&mut self, rewritten: &Rewritten) {
+    pub(in crate::chat) fn evict(&mut self, rewritten: &Rewritten) {
         let last = self.events.iter().rposition(|view| rewritten.outdates(view));
         for view in self.events.drain(..last.map_or(0, |last| last + 1)) {
             self.bytes -= view.weight();
@@ -69,7 +67,7 @@ impl Ring {
 
     /// Appends the views that continue the ring, which were read after `since` deletions, and evicts the oldest ones beyond the limits.
     /// `false` where one of them shows what was deleted meanwhile: that one and those after it are left out.
-    pub(super) fn push(
+    pub(in crate::chat) fn push(
         &mut self,
         views: Vec<Arc<EventView>>,
         (rewrites, since): (&Rewrites, u64),
@@ -99,7 +97,7 @@ impl Ring {
     }
 
     /// The next events after a position.
-    pub(super) fn after(&self, position: Cursor, now: DateTime<Utc>) -> Look {
+    pub(in crate::chat) fn after(&self, position: Cursor, now: DateTime<Utc>) -> Look {
         if self.end == Some(End::Corrupt) {
             return Look::Corrupt;
         }
@@ -119,7 +117,7 @@ impl Ring {
     }
 
     /// The position with its epoch, where the ring shows that the log continues after it.
-    pub(super) fn continuing(&self, position: Cursor) -> Option<Cursor> {
+    pub(in crate::chat) fn continuing(&self, position: Cursor) -> Option<Cursor> {
         let epoch = self.epoch(position.seq);
         let kept = self.events.len() as Seq >= self.head.seq.saturating_sub(position.seq);
         let continues = (epoch.is_some() || position.seq == 0) && kept && self.agrees_with(position);
@@ -127,7 +125,7 @@ impl Ring {
     }
 
     /// The epoch at a position, where it is known.
-    pub(super) fn epoch(&self, seq: Seq) -> Option<Epoch> {
+    pub(in crate::chat) fn epoch(&self, seq: Seq) -> Option<Epoch> {
         if seq == self.head.seq {
             return self.head.epoch;
         }
@@ -137,12 +135,12 @@ impl Ring {
     }
 
     /// Whether nothing that is known of the ring's history speaks against a cursor.
-    pub(super) fn agrees_with(&self, cursor: Cursor) -> bool {
+    pub(in crate::chat) fn agrees_with(&self, cursor: Cursor) -> bool {
         cursor.agrees_with(Cursor { seq: cursor.seq, epoch: self.epoch(cursor.seq) })
     }
 
     /// What reading the log from the position `asked` on says of the ring.
-    pub(super) fn compare(&self, asked: Seq, rows: &[Arc<Event>]) -> Found {
+    pub(in crate::chat) fn compare(&self, asked: Seq, rows: &[Arc<Event>]) -> Found {
         if !rows.is_sorted_by(|row, next| row.seq + 1 == next.seq) {
             return Found::Hole;
         }
@@ -163,7 +161,7 @@ impl Ring {
 }
 
 /// What the log is to a ring.
-pub(super) enum Found {
+pub(in crate::chat) enum Found {
     /// It continues the ring.
     More,
     /// It continues the ring, but what came next was trimmed already.
@@ -175,7 +173,7 @@ pub(super) enum Found {
 }
 
 /// Whether a log, read from `position` on, continues after the position.
-pub(super) fn continues(position: Cursor, rows: &[Arc<Event>]) -> bool {
+pub(in crate::chat) fn continues(position: Cursor, rows: &[Arc<Event>]) -> bool {
     match rows.first() {
         Some(first) if first.seq == position.seq => position.agrees_with(first.cursor()),
         // The position is the last one that was trimmed, or 0.

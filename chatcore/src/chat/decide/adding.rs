@@ -10,7 +10,7 @@ use super::rate::Buckets;
 use crate::{error::Result, limits::Limits, model::UserId};
 
 /// What is left for whom.
-pub(super) struct Allowances {
+pub(in crate::chat) struct Allowances {
     inviters: Buckets<UserId>,
     invited: Buckets<UserId>,
     /// By inviter and invited user.
@@ -18,7 +18,7 @@ pub(super) struct Allowances {
 }
 
 impl Allowances {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(in crate::chat) fn new(limits: &Limits) -> Self {
         Self {
             inviters: Buckets::new(limits.adds_per_inviter),
             invited: Buckets::new(limits.adds_per_invited),
@@ -30,7 +30,7 @@ impl Allowances {
     ///
     /// # Errors
     /// [`RateLimited`](crate::Error::RateLimited) where not.
-    pub(super) fn look(&self, inviter: &UserId, now: DateTime<Utc>) -> Result<()> {
+    pub(in crate::chat) fn look(&self, inviter: &UserId, now: DateTime<Utc>) -> Result<()> {
         self.inviters.look(inviter, now)
     }
 
@@ -38,18 +38,18 @@ impl Allowances {
     ///
     /// # Errors
     /// [`RateLimited`](crate::Error::RateLimited) where nothing is left.
-    pub(super) fn charge_inviter(&self, inviter: &UserId, now: DateTime<Utc>) -> Result<()> {
+    pub(in crate::chat) fn charge_inviter(&self, inviter: &UserId, now: DateTime<Utc>) -> Result<()> {
         self.inviters.take(inviter, now)
     }
 
     /// An add that has not been charged yet.
-    pub(super) fn add<'a>(&'a self, inviter: &UserId, invited: &UserId) -> Add<'a> {
+    pub(in crate::chat) fn add<'a>(&'a self, inviter: &UserId, invited: &UserId) -> Add<'a> {
         Add { allowances: self, pair: (inviter.clone(), invited.clone()), is_charged: AtomicBool::new(false) }
     }
 }
 
 /// One add, which is charged once however often it is decided.
-pub(super) struct Add<'a> {
+pub(in crate::chat) struct Add<'a> {
     allowances: &'a Allowances,
     /// The inviter and the invited user.
     pair: (UserId, UserId),
@@ -61,7 +61,7 @@ impl Add<'_> {
     ///
     /// # Errors
     /// [`RateLimited`](crate::Error::RateLimited) where an allowance is used up; then none was used.
-    pub(super) fn charge(&self, now: DateTime<Utc>) -> Result<()> {
+    pub(in crate::chat) fn charge(&self, now: DateTime<Utc>) -> Result<()> {
         if self.is_charged.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -78,7 +78,7 @@ impl Add<'_> {
     }
 
     /// Gives back what it was charged, where it did not happen.
-    pub(super) fn give_back(self) {
+    pub(in crate::chat) fn give_back(self) {
         let Self { allowances: Allowances { inviters, invited, pairs }, pair, is_charged } = self;
         if is_charged.into_inner() {
             inviters.give_back(&pair.0);

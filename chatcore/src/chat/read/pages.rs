@@ -14,7 +14,8 @@ use std::{
 
 use futures_util::FutureExt;
 
-use super::{Chat, govern::Viewable, profiles, view};
+use super::{profiles, view};
+use crate::chat::{Chat, decide::govern::Viewable};
 use crate::{
     error::{Error, Result},
     model::{Bound, Cursor, Event, Message, MessagePage, MessageWindow, Profile, Seq, SessionId, UserId},
@@ -25,7 +26,11 @@ use crate::{
 const CHUNK: u64 = 128;
 
 /// The position before the first event that a log keeps. A log is dense from there to its head, so it is searched for.
-pub(super) async fn oldest(store: &dyn ChatStore, session_id: SessionId, head: Seq) -> Result<Seq, StoreError> {
+pub(in crate::chat) async fn oldest(
+    store: &dyn ChatStore,
+    session_id: SessionId,
+    head: Seq,
+) -> Result<Seq, StoreError> {
     let (mut low, mut high) = (1, head.max(1));
     // Most logs are whole.
     let mut middle = low;
@@ -42,7 +47,7 @@ pub(super) async fn oldest(store: &dyn ChatStore, session_id: SessionId, head: S
 }
 
 /// Refuses a part of a log that has a hole: a reader must not be told what comes after it.
-pub(super) fn dense(rows: Vec<Arc<Event>>) -> Result<Vec<Arc<Event>>, StoreError> {
+pub(in crate::chat) fn dense(rows: Vec<Arc<Event>>) -> Result<Vec<Arc<Event>>, StoreError> {
     let hole = rows.iter().zip(rows.iter().skip(1)).find(|(row, next)| row.seq + 1 != next.seq);
     match hole {
         Some((row, _)) => Err(StoreError::Corrupt(format!("no event after {}/{}", row.session_id, row.seq))),
@@ -51,7 +56,7 @@ pub(super) fn dense(rows: Vec<Arc<Event>>) -> Result<Vec<Arc<Event>>, StoreError
 }
 
 /// The error for a position after which the kept log does not continue.
-pub(super) async fn resync(store: &dyn ChatStore, session_id: SessionId, head: Seq) -> Error {
+pub(in crate::chat) async fn resync(store: &dyn ChatStore, session_id: SessionId, head: Seq) -> Error {
     match oldest(store, session_id, head).await {
         Ok(oldest) => Error::Resync { oldest, head },
         Err(error) => error.into(),
@@ -59,7 +64,7 @@ pub(super) async fn resync(store: &dyn ChatStore, session_id: SessionId, head: S
 }
 
 /// The same where the log's end is not known.
-pub(super) async fn resync_now(store: &dyn ChatStore, session_id: SessionId) -> Error {
+pub(in crate::chat) async fn resync_now(store: &dyn ChatStore, session_id: SessionId) -> Error {
     match store.facts(&[FactsQuery { session_id, records: &[] }], Freshness::Fresh).await {
         Ok(facts) => resync(store, session_id, facts.first().map_or(0, |facts| facts.head.seq)).await,
         Err(error) => error.into(),
@@ -68,37 +73,37 @@ pub(super) async fn resync_now(store: &dyn ChatStore, session_id: SessionId) -> 
 
 /// A page of messages that is wanted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
+pub(in crate::chat) struct Wanted {
     session_id: SessionId,
     /// Nothing beyond it is looked at.
-    pub(super) head: Head,
+    pub(in crate::chat) head: Head,
     window: MessageWindow,
     limit: u64,
 }
 
 impl Wanted {
-    pub(super) fn of(viewed: &Viewable, window: MessageWindow, limit: u64) -> Self {
+    pub(in crate::chat) fn of(viewed: &Viewable, window: MessageWindow, limit: u64) -> Self {
         Self { session_id: viewed.session.id, head: viewed.head, window, limit }
     }
 }
 
 impl Wanted {
     /// The session, and the end of its log.
-    pub(super) const fn end(&self) -> (SessionId, Seq) {
+    pub(in crate::chat) const fn end(&self) -> (SessionId, Seq) {
         (self.session_id, self.head.seq)
     }
 }
 
 impl Chat {
     /// Part of a log; at most a few hundred rows.
-    pub(super) async fn rows(&self, session_id: SessionId, from: Seq, to: Seq) -> Result<Vec<Arc<Event>>> {
+    pub(in crate::chat) async fn rows(&self, session_id: SessionId, from: Seq, to: Seq) -> Result<Vec<Arc<Event>>> {
         let found = self.inner.store.log(&[LogRange { session_id, from, to }]).await?;
         Ok(dense(found.into_iter().next().unwrap_or_default())?)
     }
 
     /// The messages of pages. The searches go on side by side: what each of them has to read next is one call of the store
     /// for all, so many pages take as many calls as the one that takes the most.
-    pub(super) async fn pages_of_events(&self, wanted: Vec<Wanted>) -> Result<Vec<Result<Vec<Arc<Event>>>>> {
+    pub(in crate::chat) async fn pages_of_events(&self, wanted: Vec<Wanted>) -> Result<Vec<Result<Vec<Arc<Event>>>>> {
         let searches: Vec<_> = wanted.into_iter().map(Search::new).collect();
         let mut pages: Vec<_> = searches.iter().map(|search| Box::pin(search.page())).collect();
         let mut found: Vec<Option<Result<_>>> = pages.iter().map(|_| None).collect();
@@ -120,7 +125,7 @@ impl Chat {
 }
 
 /// Messages as a page.
-pub(super) fn page(head: Head, events: &[Arc<Event>], profiles: &HashMap<UserId, Profile>) -> MessagePage {
+pub(in crate::chat) fn page(head: Head, events: &[Arc<Event>], profiles: &HashMap<UserId, Profile>) -> MessagePage {
     let shown = |event: &Arc<Event>| view::message(event, profiles::of(profiles, &event.actor));
     let messages: Vec<Message> = events.iter().filter_map(shown).collect();
     MessagePage {

@@ -12,7 +12,7 @@
 use sha2::{Digest as _, Sha256};
 use uuid::Builder;
 
-use super::Chat;
+use crate::chat::Chat;
 use crate::{
     error::{Error, Result},
     model::{ClientId, EventKind, NewEvent, ParticipantId, Session, SessionEvent, SessionId, SessionType, UserId},
@@ -33,7 +33,7 @@ fn place(user: &UserId, client_id: &ClientId) -> SessionId {
 
 impl Chat {
     /// The id of the session that a client id of a user stands for, whether or not that session was made.
-    pub(super) async fn reserved(&self, user: &UserId, client_id: &ClientId) -> Result<SessionId> {
+    pub(in crate::chat) async fn reserved(&self, user: &UserId, client_id: &ClientId) -> Result<SessionId> {
         let (place, now) = (place(user, client_id), self.inner.clock.now());
         let id = SessionId(self.inner.clock.new_id());
         // Only its id matters. Texts of the session stand in its own log, where they can be erased.
@@ -61,7 +61,7 @@ impl Chat {
     }
 
     /// The session with which a log begins.
-    pub(super) async fn created(&self, id: SessionId) -> Result<Session> {
+    pub(in crate::chat) async fn created(&self, id: SessionId) -> Result<Session> {
         let found = self.inner.store.log(&[LogRange { session_id: id, from: 1, to: 1 }]).await?;
         match found.into_iter().flatten().next().map(|event| event.kind.clone()) {
             Some(EventKind::Session(SessionEvent::Created { session, .. })) => Ok(session),

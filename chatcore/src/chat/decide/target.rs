@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Chat, govern::Known, policy::Operation};
+use super::{govern::Known, policy::Operation};
+use crate::chat::Chat;
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -12,23 +13,23 @@ use crate::{
 };
 
 /// A message with the facts on which something was allowed.
-pub(super) struct Target {
-    pub(super) known: Known,
-    pub(super) freshness: Freshness,
-    pub(super) event: Arc<Event>,
-    pub(super) body: MessageBody,
-    pub(super) client_id: Option<ClientId>,
-    pub(super) status: MessageStatus,
+pub(in crate::chat) struct Target {
+    pub(in crate::chat) known: Known,
+    pub(in crate::chat) freshness: Freshness,
+    pub(in crate::chat) event: Arc<Event>,
+    pub(in crate::chat) body: MessageBody,
+    pub(in crate::chat) client_id: Option<ClientId>,
+    pub(in crate::chat) status: MessageStatus,
 }
 
 impl Target {
     /// Whether the user is the author. The server is the author of system messages.
-    pub(super) fn is_of(&self, user: &UserId) -> bool {
+    pub(in crate::chat) fn is_of(&self, user: &UserId) -> bool {
         self.event.actor == *user && self.body.message_type != MessageType::System
     }
 
     /// Whether the row may be shown: the facts include the change that wrote it.
-    pub(super) fn may_be_shown(&self) -> bool {
+    pub(in crate::chat) fn may_be_shown(&self) -> bool {
         match self.freshness {
             Freshness::Fresh => self.event.revised <= self.known.head.seq,
             Freshness::Cached => false,
@@ -38,7 +39,7 @@ impl Target {
 
 impl Chat {
     /// Asks the host's policy about an action on a message, whose sender is the target. `body` is the message as it would be.
-    pub(super) async fn permit_on(
+    pub(in crate::chat) async fn permit_on(
         &self,
         principal: &Principal,
         target: &Target,
@@ -55,7 +56,7 @@ impl Chat {
 
     /// A message with facts on which the action is allowed, given whether the caller is the author. What cached facts deny is
     /// decided again on fresh ones.
-    pub(super) async fn target(
+    pub(in crate::chat) async fn target(
         &self,
         principal: &Principal,
         id: MessageId,

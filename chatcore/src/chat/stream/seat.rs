@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::view::{EventView, SignalView};
+use crate::chat::read::view::{EventView, SignalView};
 use crate::{
     model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, Standing, UserId},
     permission::{Action, Decision, Facts, PermissionTable},
@@ -18,7 +18,7 @@ use crate::{
 /// Signals that wait for a reader; a reader who is further behind misses the oldest.
 const SIGNALS: usize = 64;
 
-/// Takes the deliveries of a [`Subscription`](super::Subscription) at the moment they come, in the place of a task that
+/// Takes the deliveries of a [`Subscription`](crate::chat::Subscription) at the moment they come, in the place of a task that
 /// waits for them.
 ///
 /// # Contract
@@ -34,29 +34,29 @@ pub trait Outlet: Send + Sync {
 }
 
 /// What a tail offers to its readers at once.
-pub(super) struct Turn {
+pub(in crate::chat) struct Turn {
     /// The next events; empty where there are only signals.
-    pub(super) events: Vec<Arc<EventView>>,
+    pub(in crate::chat) events: Vec<Arc<EventView>>,
     /// The deletions that the tail was told of before the events were collected.
-    pub(super) since: u64,
+    pub(in crate::chat) since: u64,
     /// Readers must look for themselves: the tail does not have the next events at hand.
-    pub(super) is_lost: bool,
+    pub(in crate::chat) is_lost: bool,
     /// Each with the position before which it must not be told.
-    pub(super) signals: Vec<(Seq, Arc<SignalView>)>,
+    pub(in crate::chat) signals: Vec<(Seq, Arc<SignalView>)>,
 }
 
 /// What a reader may do, as far as the log up to its position says.
-pub(super) struct Rights {
-    pub(super) user: UserId,
+pub(in crate::chat) struct Rights {
+    pub(in crate::chat) user: UserId,
     /// The position at which `facts` held. What a replay brings from before it is history and ends nothing.
-    pub(super) decided_at: Seq,
-    pub(super) facts: Facts,
-    pub(super) permissions: PermissionTable,
+    pub(in crate::chat) decided_at: Seq,
+    pub(in crate::chat) facts: Facts,
+    pub(in crate::chat) permissions: PermissionTable,
 }
 
 /// What an event means for a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(in crate::chat) enum Outcome {
     /// The reader goes on after it.
     GoesOn,
     /// It took the right to read away.
@@ -120,7 +120,7 @@ impl Rights {
 ///
 /// A reader that has everything waits here. While it waits, its next events go to its outlet. Whatever the outlet does not
 /// take, and whatever ends the stream, wakes the reader's task, and nothing goes to the outlet until the reader waits again.
-pub(super) struct Seat(Mutex<State>);
+pub(in crate::chat) struct Seat(Mutex<State>);
 
 struct State {
     rights: Rights,
@@ -136,7 +136,7 @@ struct State {
 }
 
 /// What a reader that wants to wait finds.
-pub(super) enum Waiting {
+pub(in crate::chat) enum Waiting {
     /// It waits from now on.
     Begun,
     /// A signal came meanwhile.
@@ -152,7 +152,7 @@ impl fmt::Debug for Seat {
 }
 
 impl Seat {
-    pub(super) fn new(rights: Rights, position: Cursor, expires_at: Option<DateTime<Utc>>) -> Self {
+    pub(in crate::chat) fn new(rights: Rights, position: Cursor, expires_at: Option<DateTime<Utc>>) -> Self {
         Self(Mutex::new(State {
             rights,
             expires_at,
@@ -168,12 +168,12 @@ impl Seat {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn deliver_to(&self, outlet: Arc<dyn Outlet>) {
+    pub(in crate::chat) fn deliver_to(&self, outlet: Arc<dyn Outlet>) {
         self.state().outlet = Some(outlet);
     }
 
     /// Begins to wait for what follows, unless a signal is there.
-    pub(super) fn wait(&self, waker: &Waker) -> Waiting {
+    pub(in crate::chat) fn wait(&self, waker: &Waker) -> Waiting {
         let mut state = self.state();
         match state.signals.pop_front() {
             Some((before, signal)) if before > state.position.seq => {
@@ -191,14 +191,14 @@ impl Seat {
     }
 
     /// Ends the wait; the position that the reader has come to.
-    pub(super) fn rise(&self) -> Cursor {
+    pub(in crate::chat) fn rise(&self) -> Cursor {
         let mut state = self.state();
         state.waiting = None;
         state.position
     }
 
     /// Takes the reader past an event.
-    pub(super) fn pass(&self, view: &EventView) -> Outcome {
+    pub(in crate::chat) fn pass(&self, view: &EventView) -> Outcome {
         let mut state = self.state();
         let (facts, outcome) = state.rights.after(view);
         (state.rights.facts, state.position) = (facts, view.event.cursor());
@@ -206,35 +206,35 @@ impl Seat {
     }
 
     /// Whether a view shows a row that was rewritten where it is not known what the reader was allowed to do.
-    pub(super) fn is_beyond(&self, view: &EventView) -> bool {
+    pub(in crate::chat) fn is_beyond(&self, view: &EventView) -> bool {
         self.state().rights.is_beyond(view)
     }
 
     /// The user.
-    pub(super) fn user(&self) -> UserId {
+    pub(in crate::chat) fn user(&self) -> UserId {
         self.state().rights.user.clone()
     }
 
     /// Decides on facts as they were at a position.
-    pub(super) fn decide(&self, facts: Facts, decided_at: Seq) -> Decision {
+    pub(in crate::chat) fn decide(&self, facts: Facts, decided_at: Seq) -> Decision {
         let mut state = self.state();
         (state.rights.facts, state.rights.decided_at) = (facts, decided_at);
         state.rights.permissions.decide(&facts, Action::View)
     }
 
     /// Wakes the reader, so that it looks for itself.
-    pub(super) fn wake(&self) {
+    pub(in crate::chat) fn wake(&self) {
         self.state().wake();
     }
 
     /// Nothing is offered to the reader from now on.
-    pub(super) fn leave(&self) {
+    pub(in crate::chat) fn leave(&self) {
         let mut state = self.state();
         (state.is_left, state.waiting, state.outlet) = (true, None, None);
     }
 
     /// Hands the reader what it can take at once, and wakes it for the rest.
-    pub(super) fn offer(&self, turn: &Turn, is_lost: bool, now: DateTime<Utc>) {
+    pub(in crate::chat) fn offer(&self, turn: &Turn, is_lost: bool, now: DateTime<Utc>) {
         let mut state = self.state();
         if state.waiting.is_some() {
             let is_over = state.expires_at.is_some_and(|end| end <= now);
@@ -303,7 +303,7 @@ impl State {
 
 /// The readers of one tail.
 #[derive(Default)]
-pub(super) struct Seats(Mutex<Places>);
+pub(in crate::chat) struct Seats(Mutex<Places>);
 
 #[derive(Default)]
 struct Places {
@@ -317,7 +317,7 @@ impl Seats {
     }
 
     /// Takes a place, which is given back by its number.
-    pub(super) fn take(&self, seat: Arc<Seat>) -> usize {
+    pub(in crate::chat) fn take(&self, seat: Arc<Seat>) -> usize {
         let mut places = self.places();
         let Places { seats, free } = &mut *places;
         if let Some((number, place)) = free.pop().and_then(|number| Some((number, seats.get_mut(number)?))) {
@@ -328,7 +328,7 @@ impl Seats {
         seats.len() - 1
     }
 
-    pub(super) fn give_back(&self, number: usize) {
+    pub(in crate::chat) fn give_back(&self, number: usize) {
         let mut places = self.places();
         if let Some(place) = places.seats.get_mut(number) {
             *place = None;
@@ -341,14 +341,14 @@ impl Seats {
 
     /// Collects at most so many readers from a number on; gives the number to go on from, or `None` after the last.
     /// Readers that come meanwhile may be missed: they look for themselves before they wait.
-    pub(super) fn some(&self, from: usize, most: usize, found: &mut Vec<Arc<Seat>>) -> Option<usize> {
+    pub(in crate::chat) fn some(&self, from: usize, most: usize, found: &mut Vec<Arc<Seat>>) -> Option<usize> {
         let places = self.places();
         let end = from.saturating_add(most).min(places.seats.len());
         found.extend(places.seats.get(from..end).unwrap_or_default().iter().flatten().cloned());
         (end < places.seats.len()).then_some(end)
     }
 
-    pub(super) fn wake_all(&self) {
+    pub(in crate::chat) fn wake_all(&self) {
         let mut found = Vec::new();
         self.some(0, usize::MAX, &mut found);
         found.iter().for_each(|seat| seat.wake());

@@ -19,10 +19,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{
-    lists::{Slice, sessions_of},
-    task::Task,
-};
+use super::task::Task;
+use crate::chat::read::lists::{Slice, sessions_of};
 use crate::{
     error::{Error, Result},
     limits::Limits,
@@ -48,7 +46,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// All sessions that a user is in, newest first, with the ends of their logs.
-pub(super) async fn memberships(store: &dyn ChatStore, user: &UserId) -> Result<Vec<(SessionId, Head)>, StoreError> {
+pub(in crate::chat) async fn memberships(
+    store: &dyn ChatStore,
+    user: &UserId,
+) -> Result<Vec<(SessionId, Head)>, StoreError> {
     let mut all: Vec<(SessionId, Head)> = Vec::new();
     loop {
         let slice = Slice { after: all.last().map(|(id, _)| *id), ..Slice::first(PAGE) };
@@ -63,7 +64,7 @@ pub(super) async fn memberships(store: &dyn ChatStore, user: &UserId) -> Result<
 
 /// The users of this process who have such a stream.
 #[derive(Clone)]
-pub(super) struct Inboxes(Arc<Shared>);
+pub(in crate::chat) struct Inboxes(Arc<Shared>);
 
 struct Shared {
     store: Arc<dyn ChatStore>,
@@ -97,7 +98,7 @@ struct Known {
 }
 
 /// Tells a stream of arrivals.
-pub(super) struct Inbox {
+pub(in crate::chat) struct Inbox {
     shared: Arc<Shared>,
     arrivals: broadcast::Receiver<Option<(SessionId, bool)>>,
     /// Held by all of the user's streams.
@@ -105,7 +106,7 @@ pub(super) struct Inbox {
 }
 
 /// News for a stream.
-pub(super) enum Arrival {
+pub(in crate::chat) enum Arrival {
     /// Somebody brought the user into this session, or another process did.
     Into(SessionId),
     /// The user made or joined this session.
@@ -125,7 +126,7 @@ impl Arrival {
 }
 
 impl Inboxes {
-    pub(super) fn new(store: Arc<dyn ChatStore>, notifier: Arc<dyn Notifier>, limits: &Limits) -> Self {
+    pub(in crate::chat) fn new(store: Arc<dyn ChatStore>, notifier: Arc<dyn Notifier>, limits: &Limits) -> Self {
         // An interval is neither empty nor endless.
         let bounded = |interval: Duration| interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         let (interval, listen_again) = (bounded(limits.membership_interval), bounded(limits.poll_interval));
@@ -134,7 +135,7 @@ impl Inboxes {
     }
 
     /// One more stream of the user, of which there are only so many.
-    pub(super) fn open(&self, user: &UserId, limit: usize) -> Result<Inbox> {
+    pub(in crate::chat) fn open(&self, user: &UserId, limit: usize) -> Result<Inbox> {
         let inbox = {
             let mut users = locked(&self.0.users);
             let bell = users.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -162,7 +163,7 @@ impl Inboxes {
     }
 
     /// Tells the streams of the users whom events brought into a session.
-    pub(super) fn ring(&self, events: &[Arc<Event>]) {
+    pub(in crate::chat) fn ring(&self, events: &[Arc<Event>]) {
         let came: Vec<_> = arrivals(events).collect();
         if came.is_empty() {
             return;
@@ -180,7 +181,7 @@ impl Inboxes {
 
 impl Inbox {
     /// Begins to hear of arrivals through other processes, where nothing listens.
-    pub(super) async fn listen(&self) {
+    pub(in crate::chat) async fn listen(&self) {
         let Some(bell) = &self.bell else { return };
         let mut listener = bell.listener.lock().await;
         if listener.as_ref().is_some_and(Task::runs) {
@@ -195,7 +196,7 @@ impl Inbox {
     }
 
     /// Waits for an arrival.
-    pub(super) async fn arrival(&mut self) -> Arrival {
+    pub(in crate::chat) async fn arrival(&mut self) -> Arrival {
         self.shared.keep_searching();
         self.listen().await;
         match self.arrivals.recv().await {
@@ -207,7 +208,7 @@ impl Inbox {
     }
 
     /// An arrival that waits.
-    pub(super) fn waiting(&mut self) -> Option<Arrival> {
+    pub(in crate::chat) fn waiting(&mut self) -> Option<Arrival> {
         match self.arrivals.try_recv() {
             Ok(arrival) => Some(Arrival::of(arrival)),
             Err(broadcast::error::TryRecvError::Lagged(_)) => Some(Arrival::Unknown),
@@ -216,14 +217,14 @@ impl Inbox {
     }
 
     /// Says which sessions a stream found, so that a search tells only of others.
-    pub(super) fn found(&self, sessions: impl Iterator<Item = SessionId>) {
+    pub(in crate::chat) fn found(&self, sessions: impl Iterator<Item = SessionId>) {
         if let Some(bell) = &self.bell {
             locked(&bell.known).found.get_or_insert_with(|| sessions.collect());
         }
     }
 
     /// Says that the user is out of a session, so that a search tells when the user is in it again.
-    pub(super) fn left(&self, session_id: SessionId) {
+    pub(in crate::chat) fn left(&self, session_id: SessionId) {
         if let Some(bell) = &self.bell {
             let mut known = locked(&bell.known);
             known.told.remove(&session_id);
@@ -377,7 +378,7 @@ impl Shared {
 }
 
 /// The users whom events brought into a session, each with the session, and whether the user made or joined it.
-pub(super) fn arrivals(events: &[Arc<Event>]) -> impl Iterator<Item = (&UserId, (SessionId, bool))> {
+pub(in crate::chat) fn arrivals(events: &[Arc<Event>]) -> impl Iterator<Item = (&UserId, (SessionId, bool))> {
     events.iter().filter_map(|event| came(event).map(|user| (user, (event.session_id, *user == event.actor))))
 }
 

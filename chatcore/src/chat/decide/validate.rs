@@ -1,6 +1,6 @@
 //! Checks of what callers give, by the limits.
 
-use super::lists::Slice;
+use crate::chat::read::lists::Slice;
 use crate::{
     error::{Code, Error, FieldError, Result},
     limits::Limits,
@@ -12,14 +12,14 @@ use crate::{
 
 /// Collects what is wrong, so that a caller learns of everything at once.
 #[derive(Default)]
-pub(super) struct Faults(Vec<FieldError>);
+pub(in crate::chat) struct Faults(Vec<FieldError>);
 
 impl Faults {
     fn add(&mut self, field: &str, code: Code, message: String) {
         self.0.push(FieldError::new(field, code, message));
     }
 
-    pub(super) fn finish(self) -> Result<()> {
+    pub(in crate::chat) fn finish(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
     }
 
@@ -60,7 +60,7 @@ impl Faults {
     }
 
     /// The settings that are named.
-    pub(super) fn settings(&mut self, settings: &SessionChanges, limits: &Limits) {
+    pub(in crate::chat) fn settings(&mut self, settings: &SessionChanges, limits: &Limits) {
         let SessionChanges { title, description, session_type, max_participants } = settings;
         if let Some(title) = title {
             self.title(title, limits);
@@ -76,7 +76,7 @@ impl Faults {
         }
     }
 
-    pub(super) fn message(&mut self, body: &MessageBody, limits: &Limits) {
+    pub(in crate::chat) fn message(&mut self, body: &MessageBody, limits: &Limits) {
         let MessageBody { role: _, message_type, content } = body;
         match message_type {
             MessageType::Text | MessageType::Image | MessageType::File => {}
@@ -89,7 +89,7 @@ impl Faults {
     }
 
     /// What a message says.
-    pub(super) fn content(&mut self, content: &Content, limits: &Limits) {
+    pub(in crate::chat) fn content(&mut self, content: &Content, limits: &Limits) {
         let max = limits.message_chars;
         let too_long = |text: &str, max: usize| text.chars().take(max + 1).count() > max;
         match content {
@@ -129,7 +129,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is empty, too large or too deep, or has two beginnings.
-    pub(super) fn slice<K>(&self, page: Page<K>) -> Result<(u64, Slice<K>)> {
+    pub(in crate::chat) fn slice<K>(&self, page: Page<K>) -> Result<(u64, Slice<K>)> {
         let Page { after, skip, limit } = page;
         let limit = self.page_limit(limit)?;
         self.skip(skip)?;
@@ -152,7 +152,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`Error::Invalid`] when it would be empty, too large or too deep.
-    pub(super) fn window(&self, window: MessageWindow, limit: Option<u64>) -> Result<u64> {
+    pub(in crate::chat) fn window(&self, window: MessageWindow, limit: Option<u64>) -> Result<u64> {
         match window {
             MessageWindow::Skip(skip) => {
                 let limit = self.page_limit(limit)?;
@@ -166,7 +166,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`Error::Invalid`] when it would be empty or too large.
-    pub(super) fn page_limit(&self, limit: Option<u64>) -> Result<u64> {
+    pub(in crate::chat) fn page_limit(&self, limit: Option<u64>) -> Result<u64> {
         let (default, max) = (u64::from(self.page_default), u64::from(self.page_max));
         match limit {
             None => Ok(default),

@@ -14,8 +14,8 @@ use super::{
     ring::End,
     tail::{CHUNK, Shared, Tail, locked},
     task::Task,
-    view,
 };
+use crate::chat::read::view;
 use crate::{
     error::Result,
     model::{Cursor, Event, Seq, SessionId},
@@ -37,7 +37,7 @@ const LISTEN_WAIT: Duration = Duration::from_secs(5);
 impl Tail {
     /// Begins to listen for hints, where nothing listens; `true` where it began. It begins before the look at the log, so that
     /// nothing falls between. Should the first reader drop its future meanwhile, the next one begins anew.
-    pub(super) async fn listen(self: &Arc<Self>) -> bool {
+    pub(in crate::chat) async fn listen(self: &Arc<Self>) -> bool {
         let mut listener = self.listener.lock().await;
         if listener.as_ref().is_some_and(Task::runs) {
             return false;
@@ -61,7 +61,7 @@ impl Tail {
     }
 
     /// Whether all tasks run that readers of this tail depend on. They end with their runtime, and that wakes the readers.
-    pub(super) fn is_followed(&self) -> bool {
+    pub(in crate::chat) fn is_followed(&self) -> bool {
         let runs = |task: &Option<Task>| task.as_ref().is_some_and(Task::runs);
         // Who holds the lock is about to listen.
         let is_heard = self.listener.try_lock().map_or(true, |listener| runs(&listener));
@@ -69,7 +69,7 @@ impl Tail {
     }
 
     /// Starts again what ended with its runtime: the poller, and the listener and the fan-out of this tail.
-    pub(super) async fn revive(self: Arc<Self>) {
+    pub(in crate::chat) async fn revive(self: Arc<Self>) {
         self.shared.keep_polling();
         self.keep_fanning_out();
         if self.listen().await
@@ -118,7 +118,7 @@ impl Tail {
 }
 
 /// Wakes readers when it is dropped with the task that has it. A task can end with its runtime, and the readers start another one.
-pub(super) struct Ended<F: Fn()>(pub(super) F);
+pub(in crate::chat) struct Ended<F: Fn()>(pub(in crate::chat) F);
 
 impl<F: Fn()> Drop for Ended<F> {
     fn drop(&mut self) {
@@ -184,7 +184,7 @@ async fn poll(shared: Weak<Shared>) {
 
 impl Shared {
     /// Starts the poller where none runs.
-    pub(super) fn keep_polling(self: &Arc<Self>) {
+    pub(in crate::chat) fn keep_polling(self: &Arc<Self>) {
         let mut poller = locked(&self.poller);
         if !poller.as_ref().is_some_and(Task::runs) {
             let shared = Arc::downgrade(self);
@@ -203,7 +203,7 @@ impl Shared {
     }
 
     /// The hints of a session; none from a notifier that does not answer, which is then asked again.
-    pub(super) async fn hints(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
+    pub(in crate::chat) async fn hints(&self, session_id: SessionId) -> BoxStream<'static, Hint> {
         let listening = AssertUnwindSafe(async { self.notifier.listen(session_id.into()).await }).catch_unwind();
         match timeout(LISTEN_WAIT, listening).await {
             Ok(Ok(hints)) => hints,

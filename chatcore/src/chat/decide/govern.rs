@@ -13,7 +13,8 @@ use tokio::{
     sync::{OwnedMutexGuard, Semaphore},
 };
 
-use super::{Chat, inbox::arrivals, policy::Operation};
+use super::policy::Operation;
+use crate::chat::{Chat, stream::inbox::arrivals};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -28,11 +29,11 @@ use crate::{
 
 /// What is known of a session when something is decided.
 #[derive(Debug)]
-pub(super) struct Known {
-    pub(super) head: Head,
+pub(in crate::chat) struct Known {
+    pub(in crate::chat) head: Head,
     session: Option<Arc<Session>>,
-    pub(super) actor: Option<Arc<ParticipantRecord>>,
-    pub(super) target: Option<Arc<ParticipantRecord>>,
+    pub(in crate::chat) actor: Option<Arc<ParticipantRecord>>,
+    pub(in crate::chat) target: Option<Arc<ParticipantRecord>>,
     has_target: bool,
 }
 
@@ -50,7 +51,7 @@ impl Known {
         Ok(Self { head, session, actor, target, has_target })
     }
 
-    pub(super) fn facts(&self) -> Facts {
+    pub(in crate::chat) fn facts(&self) -> Facts {
         Facts {
             session: self.session.as_deref().map(SessionState::from),
             actor: Some(standing(self.actor.as_deref())),
@@ -59,14 +60,14 @@ impl Known {
     }
 
     /// The session; a decision that allowed something has seen it.
-    pub(super) fn session(&self) -> Result<&Session> {
+    pub(in crate::chat) fn session(&self) -> Result<&Session> {
         self.session.as_deref().ok_or(Error::Denied(Denial::Hidden))
     }
 }
 
 /// What is tried in a session.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tried<'a> {
+pub(in crate::chat) struct Tried<'a> {
     action: Action,
     /// The target of the action.
     target: Option<&'a UserId>,
@@ -76,12 +77,12 @@ pub(super) struct Tried<'a> {
 
 impl<'a> Tried<'a> {
     /// An action about a user.
-    pub(super) const fn upon(target: &'a UserId, action: Action) -> Self {
+    pub(in crate::chat) const fn upon(target: &'a UserId, action: Action) -> Self {
         Self { action, target: Some(target), body: None }
     }
 
     /// A message.
-    pub(super) const fn sending(body: &'a MessageBody) -> Self {
+    pub(in crate::chat) const fn sending(body: &'a MessageBody) -> Self {
         Self { action: Action::Send, target: None, body: Some(body) }
     }
 }
@@ -94,15 +95,15 @@ impl From<Action> for Tried<'_> {
 
 /// A session that somebody may view.
 #[derive(Debug)]
-pub(super) struct Viewable {
-    pub(super) head: Head,
-    pub(super) session: Arc<Session>,
+pub(in crate::chat) struct Viewable {
+    pub(in crate::chat) head: Head,
+    pub(in crate::chat) session: Arc<Session>,
     /// How the reader stands to it.
-    pub(super) reader: Option<Arc<ParticipantRecord>>,
+    pub(in crate::chat) reader: Option<Arc<ParticipantRecord>>,
 }
 
 /// A session's record, which a session of a newer version may forbid to use.
-pub(super) fn understood(record: Option<Record>) -> Result<Option<Arc<Session>>> {
+pub(in crate::chat) fn understood(record: Option<Record>) -> Result<Option<Arc<Session>>> {
     let session = typed::<Session>(record)?.map(|found| found.value);
     if let Some(session) = session.as_ref().filter(|session| session.needs > Session::UNDERSTOOD) {
         tracing::warn!(session = %session.id, needs = session.needs, "a newer version has changed a session; update this process");
@@ -122,7 +123,7 @@ fn keys<'a>(session: SessionId, users: impl IntoIterator<Item = &'a UserId>) -> 
 }
 
 /// What was read for the answer to a change. Should that have failed, the error must not say that nothing was changed.
-pub(super) fn answer<T>(done: Option<&Committed>, read: Result<T>) -> Result<T> {
+pub(in crate::chat) fn answer<T>(done: Option<&Committed>, read: Result<T>) -> Result<T> {
     match done {
         Some(_) => read.map_err(|_| Error::OutcomeUnknown),
         None => read,
@@ -130,9 +131,9 @@ pub(super) fn answer<T>(done: Option<&Committed>, read: Result<T>) -> Result<T> 
 }
 
 /// What an allowed action does.
-pub(super) struct Plan {
-    pub(super) events: Vec<EventKind>,
-    pub(super) writes: Vec<Write>,
+pub(in crate::chat) struct Plan {
+    pub(in crate::chat) events: Vec<EventKind>,
+    pub(in crate::chat) writes: Vec<Write>,
 }
 
 /// Hints that a slow notifier may be busy with at once. Further ones are lost until it has taken some, and the poll stands in.
@@ -141,12 +142,12 @@ const PUBLISHING: usize = 1024;
 /// One gate for each session that is being changed: two changes of one session would only make each other stale. Correctness
 /// does not depend on the gates: across processes the log decides.
 #[derive(Clone, Default)]
-pub(super) struct Gates(Arc<Mutex<HashMap<SessionId, Weak<Gate>>>>);
+pub(in crate::chat) struct Gates(Arc<Mutex<HashMap<SessionId, Weak<Gate>>>>);
 
 type Gate = tokio::sync::Mutex<()>;
 
 /// A change on its way through a gate.
-pub(super) struct Pass {
+pub(in crate::chat) struct Pass {
     gates: Gates,
     id: SessionId,
     gate: Option<Arc<Gate>>,
@@ -158,7 +159,7 @@ impl Gates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn pass(&self, id: SessionId) -> Pass {
+    pub(in crate::chat) async fn pass(&self, id: SessionId) -> Pass {
         let gate = {
             let mut gates = self.open();
             gates.get(&id).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -185,12 +186,12 @@ impl Drop for Pass {
 }
 
 /// Room for hints that a slow notifier is busy with.
-pub(super) fn publishing() -> Arc<Semaphore> {
+pub(in crate::chat) fn publishing() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(PUBLISHING))
 }
 
 impl Chat {
-    pub(super) async fn known(
+    pub(in crate::chat) async fn known(
         &self,
         id: SessionId,
         actor: &UserId,
@@ -203,7 +204,7 @@ impl Chat {
     }
 
     /// Sessions as they are now, each where somebody may view it.
-    pub(super) async fn viewable(
+    pub(in crate::chat) async fn viewable(
         &self,
         principal: &Principal,
         ids: impl Iterator<Item = SessionId>,
@@ -224,7 +225,7 @@ impl Chat {
     }
 
     /// The same for sessions that the host's policy let the user view before.
-    pub(super) async fn still_viewable(
+    pub(in crate::chat) async fn still_viewable(
         &self,
         user: &UserId,
         ids: impl Iterator<Item = SessionId>,
@@ -243,7 +244,7 @@ impl Chat {
     /// Decides again about sessions of which a row was read that was rewritten after the end of the log at which the reader's rights
     /// were decided: the reader may have lost them in between. Takes and gives one entry for each session: the position of that end, and
     /// the last position at which a row was rewritten.
-    pub(super) async fn decided_upto(
+    pub(in crate::chat) async fn decided_upto(
         &self,
         user: &UserId,
         read: impl IntoIterator<Item = (SessionId, Seq, Seq)>,
@@ -261,7 +262,7 @@ impl Chat {
 
     /// Facts on which an attempt is allowed, by the permission table and then by the host's policy. What cached facts deny is
     /// decided again on fresh ones.
-    pub(super) async fn allowed(
+    pub(in crate::chat) async fn allowed(
         &self,
         id: SessionId,
         principal: &Principal,
@@ -287,7 +288,7 @@ impl Chat {
     }
 
     /// Facts on which the host may post in a session: there is one, and it is active.
-    pub(super) async fn active(&self, id: SessionId, user: &UserId, freshness: Freshness) -> Result<Known> {
+    pub(in crate::chat) async fn active(&self, id: SessionId, user: &UserId, freshness: Freshness) -> Result<Known> {
         let is_active = |known: &Known| known.session.as_ref().is_some_and(|session| session.is_active);
         let known = self.known(id, user, None, freshness).await?;
         if is_active(&known) {
@@ -298,7 +299,7 @@ impl Chat {
     }
 
     /// Decides an attempt and does what `plan` makes of it. A plan without events changes nothing and commits nothing.
-    pub(super) async fn govern<P>(
+    pub(in crate::chat) async fn govern<P>(
         &self,
         id: SessionId,
         principal: &Principal,
@@ -336,7 +337,7 @@ impl Chat {
     }
 
     /// Tells readers what was committed.
-    pub(super) async fn tell(&self, session_id: SessionId, events: &[Arc<Event>]) {
+    pub(in crate::chat) async fn tell(&self, session_id: SessionId, events: &[Arc<Event>]) {
         if let Some(last) = events.last() {
             self.inner.inboxes.ring(events);
             self.publish(Hint::Committed { session_id, head: last.seq, events: events.to_vec() }).await;
@@ -347,7 +348,7 @@ impl Chat {
     }
 
     /// Hands a hint to the notifier. What is committed is committed: a notifier that panics or hangs fails no use case.
-    pub(super) async fn publish(&self, hint: Hint) {
+    pub(in crate::chat) async fn publish(&self, hint: Hint) {
         let notifier = Arc::clone(&self.inner.notifier);
         let mut publishing = Box::pin(async move {
             if AssertUnwindSafe(async { notifier.publish(hint).await }).catch_unwind().await.is_err() {

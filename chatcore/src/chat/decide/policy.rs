@@ -5,7 +5,7 @@ use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 
-use super::{Chat, sessions::CreateSession};
+use crate::chat::{Chat, sessions::CreateSession};
 use crate::{
     error::{Error, Refusal, Result},
     identity::Principal,
@@ -127,13 +127,13 @@ pub enum Operation<'a> {
 }
 
 /// A policy with its time limit.
-pub(super) struct Guard {
+pub(in crate::chat) struct Guard {
     policy: Arc<dyn Policy>,
     timeout: Duration,
 }
 
 impl Guard {
-    pub(super) fn new(policy: Arc<dyn Policy>, timeout: Duration) -> Self {
+    pub(in crate::chat) fn new(policy: Arc<dyn Policy>, timeout: Duration) -> Self {
         Self { policy, timeout }
     }
 
@@ -162,7 +162,7 @@ impl fmt::Debug for Guard {
 
 impl Chat {
     /// Asks the host's policy, where there is one.
-    pub(super) async fn permit(&self, principal: &Principal, operation: Operation<'_>) -> Result<()> {
+    pub(in crate::chat) async fn permit(&self, principal: &Principal, operation: Operation<'_>) -> Result<()> {
         match &self.inner.guard {
             Some(guard) => guard.check(&Attempt { principal, operation }).await,
             None => Ok(()),
@@ -170,7 +170,7 @@ impl Chat {
     }
 
     /// Whether a policy was set.
-    pub(super) fn has_policy(&self) -> bool {
+    pub(in crate::chat) fn has_policy(&self) -> bool {
         self.inner.guard.is_some()
     }
 }

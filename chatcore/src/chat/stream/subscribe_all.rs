@@ -16,11 +16,10 @@ use futures_util::{
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::{
-    Chat,
     inbox::{Arrival, Inbox, memberships},
-    policy::Operation,
     subscribe::{Delivery, Start, Subscription},
 };
+use crate::chat::{Chat, decide::policy::Operation};
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,

@@ -74,12 +74,12 @@ impl EventView {
     }
 
     /// Whether the names in it are as fresh as any that are looked up.
-    pub(super) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+    pub(in crate::chat) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
         profiles::is_younger(self.made, now, profiles::FRESH_FOR)
     }
 
     /// Roughly how many bytes it takes, with its encoding.
-    pub(super) fn weight(&self) -> usize {
+    pub(in crate::chat) fn weight(&self) -> usize {
         let content = |row: &Event| {
             let EventKind::Message(MessageEvent::Sent { body, .. }) = &row.kind else { return 0 };
             match &body.content {
@@ -101,12 +101,12 @@ impl EventView {
     }
 
     /// The rows of the log that it shows.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &Event> {
+    pub(in crate::chat) fn rows(&self) -> impl Iterator<Item = &Event> {
         std::iter::once(&*self.event).chain(self.edited.as_ref().map(|(row, _)| &**row))
     }
 
     /// The position of the last event that rewrote a row that it shows.
-    pub(super) fn revised(&self) -> Seq {
+    pub(in crate::chat) fn revised(&self) -> Seq {
         self.rows().map(|row| row.revised).max().unwrap_or(0)
     }
 }
@@ -121,7 +121,7 @@ pub struct SignalView {
 }
 
 /// A signal with its name.
-pub(super) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<SignalView> {
+pub(in crate::chat) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<SignalView> {
     let user = match &signal {
         Signal::Typing { user_id, .. } => user_id,
     };
@@ -147,7 +147,7 @@ async fn edited_rows(store: &dyn ChatStore, events: &[Arc<Event>]) -> Result<Has
 }
 
 /// Events with names. E-mail addresses stay out: what is broadcast must suit every reader.
-pub(super) async fn views(
+pub(in crate::chat) async fn views(
     store: &dyn ChatStore,
     profiles: &Profiles,
     events: Vec<Arc<Event>>,
@@ -167,7 +167,7 @@ pub(super) async fn views(
 }
 
 /// The message that an event is, if it is one.
-pub(super) fn message(event: &Event, sender: Profile) -> Option<Message> {
+pub(in crate::chat) fn message(event: &Event, sender: Profile) -> Option<Message> {
     let EventKind::Message(MessageEvent::Sent { body, client_id: _, status }) = &event.kind else { return None };
     Some(Message {
         id: MessageId { session_id: event.session_id, seq: event.seq },

@@ -12,12 +12,16 @@ use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
 
 use super::{
-    Chat,
-    read::{oldest, resync},
     ring::Look,
     seat::{Outcome, Outlet, Rights, Seat, Waiting},
     tail::Seated,
-    view::{EventView, SignalView},
+};
+use crate::chat::{
+    Chat,
+    read::{
+        pages::{oldest, resync},
+        view::{EventView, SignalView},
+    },
 };
 use crate::{
     error::{Error, Result},

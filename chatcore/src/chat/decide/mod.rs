@@ -1,0 +1,9 @@
+//! From facts to a commit: what every change goes through.
+
+pub(super) mod adding;
+pub(super) mod govern;
+pub(super) mod policy;
+pub(super) mod rate;
+pub(super) mod reserve;
+pub(super) mod target;
+pub(super) mod validate;

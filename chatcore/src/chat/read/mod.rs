@@ -1,0 +1,7 @@
+//! Pages, batches, lists and views: what every answer is read by.
+
+pub(super) mod batch;
+pub(super) mod lists;
+pub(super) mod pages;
+pub(super) mod profiles;
+pub(super) mod view;

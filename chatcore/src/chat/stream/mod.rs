@@ -1,0 +1,12 @@
+//! Tails, subscriptions and signals: what every stream runs on.
+
+pub(super) mod fan_out;
+pub(super) mod follow;
+pub(super) mod inbox;
+pub(super) mod rewrites;
+pub(super) mod ring;
+pub(super) mod seat;
+pub(super) mod subscribe;
+pub(super) mod subscribe_all;
+pub(super) mod tail;
+pub(super) mod task;
