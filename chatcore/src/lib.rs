@@ -35,9 +35,14 @@
 //! | feature | what for |
 //! |---|---|
 //! | `jwt` (default) | [`JwtAuthenticator`], and with it a cryptographic library in C: without this feature the crate is all Rust |
+//! | `accounts` | [`accounts`]: users of the chat's own, with registration, logins, tokens and profiles |
+//! | `avatars` | pictures of these users, in an object store |
+//! | `smtp` | mail to these users by SMTP |
 //! | `conformance` | the test suites for implementors of [`ChatStore`] and of [`Notifier`] |
 //! | `schema` | JSON Schemas of the forms in [`wire`] |
 
+#[cfg(feature = "accounts")]
+pub mod accounts;
 pub mod chat;
 pub mod clock;
 pub mod error;
@@ -53,6 +58,8 @@ pub mod wire;
 
 /// For implementors of the traits of this crate.
 pub use async_trait::async_trait;
+#[cfg(feature = "accounts")]
+pub use accounts::Accounts;
 pub use chat::{Chat, ChatBuilder, Policy};
 pub use clock::{Clock, SystemClock, TestClock};
 pub use error::{Code, Error, FieldError, Refusal, Result};

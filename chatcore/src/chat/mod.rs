@@ -2,10 +2,14 @@
 
 mod decide;
 mod editing;
+#[cfg(feature = "accounts")]
+mod erasing;
 mod messages;
 mod participants;
 mod read;
 mod send;
+#[cfg(feature = "accounts")]
+mod service;
 mod sessions;
 mod stream;
 mod typing;
@@ -13,6 +17,8 @@ mod typing;
 use std::{fmt, sync::Arc};
 
 pub use decide::policy::{Attempt, Operation, Policy};
+#[cfg(feature = "accounts")]
+pub(crate) use decide::rate::Buckets;
 pub use editing::EditMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};

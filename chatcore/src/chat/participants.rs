@@ -270,7 +270,7 @@ fn admit(
 }
 
 /// Takes somebody's seat.
-fn dismiss(known: &Known, record: Option<&ParticipantRecord>, event: EventKind) -> Result<Plan> {
+pub(super) fn dismiss(known: &Known, record: Option<&ParticipantRecord>, event: EventKind) -> Result<Plan> {
     let before = record.ok_or(Error::Internal)?;
     let role = before.standing.role().ok_or(Error::Internal)?;
     let record = ParticipantRecord { standing: Standing::Former(role), ..before.clone() };

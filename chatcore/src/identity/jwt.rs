@@ -47,6 +47,10 @@ pub struct Claims {
     /// An address of a picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
+    /// The [`LoginId`] that the token belongs to (OpenID Connect Front-Channel Logout 1.0, section 3). A text that is no
+    /// such id names no login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
     /// Who made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
@@ -182,7 +186,7 @@ fn is_access_token(typ: &str) -> bool {
 #[async_trait]
 impl Authenticator for JwtAuthenticator {
     async fn authenticate(&self, token: &str) -> Result<Principal> {
-        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, .. } = self.received(token)?;
+        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, sid, .. } = self.received(token)?;
         let now = self.clock.now();
         if nbf.is_some_and(|nbf| nbf.0 > now + LEEWAY) {
             return Err(Error::TokenInvalid);
@@ -203,6 +207,7 @@ impl Authenticator for JwtAuthenticator {
             email,
             picture,
             system_role: SystemRole::User,
+            login_id: sid.and_then(|sid| sid.parse().ok()),
             issued_at: iat.map_or(DateTime::UNIX_EPOCH, |iat| iat.0),
             // A stream ends when its token does. A token that is shown within the leeway is good until that is over, or
             // the use cases would refuse what was accepted here.
@@ -244,10 +249,23 @@ impl JwtIssuer {
     /// # Errors
     /// [`Error::Internal`] when signing fails.
     pub fn issue(&self, claims: Claims, lifetime: Duration) -> Result<String> {
+        self.sign(&self.lasting(claims, lifetime))
+    }
+
+    /// The same with the type of an access token, `at+jwt` (RFC 9068, section 2.1).
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when signing fails.
+    pub fn issue_access_token(&self, claims: Claims, lifetime: Duration) -> Result<String> {
+        let header = Header { typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, &self.lasting(claims, lifetime), &self.key).map_err(|_| Error::Internal)
+    }
+
+    /// Claims that hold from now on for a lifetime.
+    fn lasting(&self, claims: Claims, lifetime: Duration) -> Claims {
         let now = self.clock.now().timestamp();
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        let claims = Claims { exp: now.saturating_add(lifetime), iat: Some(now), ..claims };
-        self.sign(&claims)
+        Claims { exp: now.saturating_add(lifetime), iat: Some(now), ..claims }
     }
 
     /// A token with exactly these claims.

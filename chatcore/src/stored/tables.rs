@@ -67,6 +67,14 @@ tables! {
         session: Newest<SessionId>,
     ] -> Listed = 1;
 
+    /// The sessions that a user is or was in. An entry is never removed, so that the user's export and erasure find each session.
+    shared plain Been = "been" [
+        /// The user.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    ] -> Listed = 1;
+
     /// The sessions that a user could join, newest first.
     shared plain Directory = "directory" [
         /// The session.

@@ -19,7 +19,7 @@ const KEPT: u64 = 50_000;
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// One bucket for each key. A bucket that is full takes no memory.
-pub(in crate::chat) struct Buckets<K> {
+pub(crate) struct Buckets<K> {
     /// The rate and the buckets; `None` for no limit.
     limit: Option<Limit<K>>,
 }
@@ -58,7 +58,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Limit<K> {
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Buckets<K> {
-    pub(in crate::chat) fn new(rate: Option<Rate>) -> Self {
+    pub(crate) fn new(rate: Option<Rate>) -> Self {
         let limit = rate.map(|Rate { at_once, every }| {
             let fill = every.saturating_mul(at_once);
             let full_at = Cache::builder()
@@ -75,7 +75,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Buckets<K> {
     ///
     /// # Errors
     /// [`Error::RateLimited`] where there is none.
-    pub(in crate::chat) fn look(&self, key: &K, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) fn look(&self, key: &K, now: DateTime<Utc>) -> Result<()> {
         match &self.limit {
             Some(limit) => limit.taken(limit.full_at.get(key), now).map(drop),
             None => Ok(()),
@@ -86,7 +86,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Buckets<K> {
     ///
     /// # Errors
     /// [`Error::RateLimited`] where there is none.
-    pub(in crate::chat) fn take(&self, key: &K, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) fn take(&self, key: &K, now: DateTime<Utc>) -> Result<()> {
         let Some(limit) = &self.limit else { return Ok(()) };
         let take =
             |bucket: Option<moka::Entry<K, i64>>| limit.taken(bucket.map(moka::Entry::into_value), now).map(Op::Put);
@@ -94,7 +94,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Buckets<K> {
     }
 
     /// Gives a token back.
-    pub(in crate::chat) fn give_back(&self, key: &K) {
+    pub(crate) fn give_back(&self, key: &K) {
         let Some(limit) = &self.limit else { return };
         let give = |bucket: Option<moka::Entry<K, i64>>| match bucket {
             Some(bucket) => Op::Put(bucket.into_value().saturating_sub(limit.every)),

@@ -208,6 +208,13 @@ impl Profiles {
         Ok(found.remove(user).unwrap_or_else(|| Profile::unknown(user.clone())))
     }
 
+    /// Forgets what was kept of a user, whose profile was written.
+    #[cfg(feature = "accounts")]
+    pub(in crate::chat) fn forget(&self, user: &UserId) {
+        self.recent.invalidate(user);
+        self.callers.invalidate(user);
+    }
+
     /// Whether the user was ever seen, by any process.
     pub(in crate::chat) async fn knows(&self, user: &UserId) -> Result<bool> {
         Ok(self.store.get(&stored::Profiles { user: user.clone() }).await?.is_some())
@@ -241,7 +248,7 @@ impl Chat {
     }
 
     /// Every use case begins here: refuses who has expired, and remembers who was seen.
-    pub(in crate::chat) async fn enter(&self, principal: &Principal) -> Result<()> {
+    pub(crate) async fn enter(&self, principal: &Principal) -> Result<()> {
         let now = self.inner.clock.now();
         if principal.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::TokenExpired);
