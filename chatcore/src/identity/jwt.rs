@@ -47,6 +47,10 @@ pub struct Claims {
     /// An address of a picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
+    /// The [`LoginId`] that the token belongs to (OpenID Connect Front-Channel Logout 1.0, section 3). A text that is no
+    /// such id names no login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
     /// Who made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
@@ -182,7 +186,8 @@ fn is_access_token(typ: &str) -> bool {
 #[async_trait]
 impl Authenticator for JwtAuthenticator {
     async fn authenticate(&self, token: &str) -> Result<Principal> {
-        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, .. } = self.received(token)?;
+        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, sid, .. } =
+            self.received(token)?;
         let now = self.clock.now();
         if nbf.is_some_and(|nbf| nbf.0 > now + LEEWAY) {
             return Err(Error::TokenInvalid);
@@ -203,6 +208,7 @@ impl Authenticator for JwtAuthenticator {
             email,
             picture,
             system_role: SystemRole::User,
+            login_id: sid.and_then(|sid| sid.parse().ok()),
             issued_at: iat.map_or(DateTime::UNIX_EPOCH, |iat| iat.0),
             // A stream ends when its token does. A token that is shown within the leeway is good until that is over, or
             // the use cases would refuse what was accepted here.

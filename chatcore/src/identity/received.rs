@@ -23,6 +23,8 @@ pub(super) struct Received {
     pub(super) email: Option<String>,
     #[serde(default, deserialize_with = "shown")]
     pub(super) picture: Option<String>,
+    #[serde(default, deserialize_with = "shown")]
+    pub(super) sid: Option<String>,
     /// Checked by the library where one of ours is configured. Here, what is no issuer or no audience is refused.
     #[serde(default, rename = "iss")]
     _iss: Option<String>,
