@@ -47,6 +47,7 @@ impl Authenticator for Toys {
             picture: None,
             system_role: SystemRole::User,
             issued_at: DateTime::UNIX_EPOCH,
+            login_id: None,
             expires_at,
         })
     }

@@ -56,10 +56,10 @@ pub mod store;
 pub mod stored;
 pub mod wire;
 
-/// For implementors of the traits of this crate.
-pub use async_trait::async_trait;
 #[cfg(feature = "accounts")]
 pub use accounts::Accounts;
+/// For implementors of the traits of this crate.
+pub use async_trait::async_trait;
 pub use chat::{Chat, ChatBuilder, Policy};
 pub use clock::{Clock, SystemClock, TestClock};
 pub use error::{Code, Error, FieldError, Refusal, Result};

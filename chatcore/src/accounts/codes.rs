@@ -82,7 +82,8 @@ impl Accounts {
         for _ in 0..self.inner.chat.limits().commit_attempts {
             let (user, found) = self.holder_of(MailKind::Verification, code).await?;
             let now = self.now();
-            let mut account = AccountRecord { is_verified: true, updated_at: now, ..AccountRecord::clone(&found.value) };
+            let mut account =
+                AccountRecord { is_verified: true, updated_at: now, ..AccountRecord::clone(&found.value) };
             let used = account.verification.take().map(|code| MailCodes { digest: code.digest }.remove());
             let mut writes = vec![AccountRecords { user }.put(account).at(found.version)];
             writes.extend(used);

@@ -6,7 +6,8 @@
 use chrono::TimeDelta;
 
 use super::{
-    AccountEmails, AccountLooks, AccountNames, AccountRecord, AccountRecords, Accounts, Client, ErasureRecord, Erasures,
+    AccountEmails, AccountLooks, AccountNames, AccountRecord, AccountRecords, Accounts, Client, ErasureRecord,
+    Erasures,
     logins::Ending,
     names::{fold, look},
 };
@@ -27,9 +28,9 @@ const LEASE: TimeDelta = TimeDelta::seconds(60);
 const CHUNK: u64 = 200;
 
 impl Accounts {
-    /// Deletes the caller's account. All its logins end at once, and the name and the address are free again. In the background, the user leaves
-    /// all sessions, and the messages become tombstones where [`erases_messages`](super::AccountSettings::erases_messages) says so. A session
-    /// that the user owns is deleted where nobody else is in it, and else stays.
+    /// Deletes the caller's account. All its logins end at once, and the name and the address are free again. In the background, the user is removed
+    /// from all sessions, and the messages become tombstones where [`erases_messages`](super::AccountSettings::erases_messages) says so. A session
+    /// that the user owned stays, without an owner.
     ///
     /// # Errors
     /// [`InvalidCredentials`](Error::InvalidCredentials) for a wrong password, [`RateLimited`](Error::RateLimited) after too many.
@@ -38,16 +39,19 @@ impl Accounts {
         let user = &principal.user_id;
         let mut found = self.prove(client, user, password).await?;
         let proved = found.value.password.clone();
+        self.note_sessions(user).await?;
         for _ in 0..self.inner.chat.limits().commit_attempts {
             let mut writes = self.deleting(user, &found);
             writes.extend(self.ending(user, Ending::Deletion).await?);
-            match self.store().commit(Change::of_records(writes)).await {
+            let change = Change::of_records(writes);
+            let claim = change.id;
+            match self.store().commit(change).await {
                 Ok(_) => {
                     self.inner.chat.profile_changed(user);
                     self.inner.chat.standing_changed(user).await;
                     let (accounts, user) = (self.clone(), user.clone());
                     tokio::spawn(async move {
-                        if let Err(error) = accounts.erase(&user).await {
+                        if let Err(error) = accounts.erase(&user, Some(claim)).await {
                             tracing::warn!(%user, %error, "an erasure stopped; it goes on later");
                         }
                     });
@@ -72,7 +76,7 @@ impl Accounts {
             let Some((last, _)) = found.last() else { return Ok(done) };
             after = Some(vec![last.user.part()]);
             for (key, _) in found {
-                done += u64::from(self.erase(&key.user).await?);
+                done += u64::from(self.erase(&key.user, None).await?);
             }
         }
     }
@@ -106,14 +110,17 @@ impl Accounts {
             AccountEmails { email }.remove(),
             Profiles { user: user.clone() }.put(removed),
             Erasures { user: user.clone() }.put(erasure),
+            self.inner.chat.deletion(user),
         ]);
         writes
     }
 
-    /// Erases what a user left, unless another process does. Says whether it is done.
-    async fn erase(&self, user: &UserId) -> Result<bool> {
+    /// Erases what a user left, unless another process does. Says whether it is done. `deletion` is the version of the commit that deleted the
+    /// account, where this process has just made it.
+    async fn erase(&self, user: &UserId, deletion: Option<Version>) -> Result<bool> {
+        // No message of the user stands after the removal from its session.
+        self.inner.chat.leave_all(user, deletion).await?;
         let Some((mut erasure, mut version)) = self.claim(user).await? else { return Ok(false) };
-        self.note_sessions(user).await?;
         #[cfg(feature = "avatars")]
         self.remove_avatar(erasure.avatar.as_deref()).await;
         loop {
@@ -130,7 +137,6 @@ impl Accounts {
                 };
             }
             for (Been { session, .. }, _) in sessions {
-                self.inner.chat.retire(user, session).await?;
                 if erasure.messages {
                     while let Some(after) = self.inner.chat.erase_messages(user, session, erasure.after).await? {
                         erasure.after = after;

@@ -10,10 +10,13 @@ use super::{Accounts, LoginRecord};
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantRole, Seq, SessionId, Standing, UserId},
+    model::{
+        Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantRole, Seq, SessionId,
+        Standing, UserId,
+    },
     store::{
-        Been, ChatStoreExt as _, FactsQuery, Freshness, KeyPart as _, LogRange, ParticipantRecord, Participants, Prefix,
-        Profiles, Revisions, Sessions, StoreError, TypedKey as _, typed,
+        Been, ChatStoreExt as _, FactsQuery, Freshness, KeyPart as _, LogRange, ParticipantRecord, Participants,
+        Prefix, Profiles, Revisions, Sessions, StoreError, TypedKey as _, typed,
     },
 };
 
@@ -68,7 +71,8 @@ impl Writer {
 
     async fn progress(&self) -> Result<(), Gone> {
         let Self { messages, done, sessions, .. } = self;
-        self.line(json!({ "type": "progress", "sessions_done": done, "sessions": sessions, "messages": messages })).await
+        self.line(json!({ "type": "progress", "sessions_done": done, "sessions": sessions, "messages": messages }))
+            .await
     }
 }
 
@@ -92,7 +96,8 @@ impl Accounts {
             }
             drop(running);
         });
-        Ok(futures_util::stream::unfold(reader, |mut reader| async move { Some((reader.recv().await?, reader)) }).boxed())
+        Ok(futures_util::stream::unfold(reader, |mut reader| async move { Some((reader.recv().await?, reader)) })
+            .boxed())
     }
 
     async fn write(&self, user: &UserId, to: &mut Writer) -> Result<(), Stopped> {

@@ -8,10 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Account, AccountEmails, AccountNames, AccountRecord, AccountRecords, Accounts, Client, LogIn, LoggedIn, Login,
-    LoginRecord, Logins, RefreshRecord, RefreshTokens, Tokens,
-    guesses::Guessed,
-    names::fold,
-    passwords::Verdict,
+    LoginRecord, Logins, RefreshRecord, RefreshTokens, Tokens, guesses::Guessed, names::fold, passwords::Verdict,
 };
 use crate::{
     error::{Error, Result},
@@ -55,9 +52,22 @@ fn device(client: &Client) -> Option<String> {
 
 impl AccountRecord {
     pub(super) fn account(&self, user_id: UserId) -> Account {
-        let Self { username, email, is_verified, display_name, bio, avatar_url, avatar: _, public_key, .. } = self.clone();
+        let Self { username, email, is_verified, display_name, bio, avatar_url, avatar: _, public_key, .. } =
+            self.clone();
         let Self { created_at, updated_at, last_login, .. } = *self;
-        Account { user_id, username, email, is_verified, display_name, bio, avatar_url, public_key, created_at, updated_at, last_login }
+        Account {
+            user_id,
+            username,
+            email,
+            is_verified,
+            display_name,
+            bio,
+            avatar_url,
+            public_key,
+            created_at,
+            updated_at,
+            last_login,
+        }
     }
 }
 
@@ -126,7 +136,8 @@ impl Accounts {
         self.inner.chat.enter(principal).await?;
         let now = self.now();
         let shown = |(key, found): (Logins, Found<LoginRecord>)| {
-            let LoginRecord { device, address, created_at, last_used_at, expires_at } = Arc::unwrap_or_clone(found.value);
+            let LoginRecord { device, address, created_at, last_used_at, expires_at } =
+                Arc::unwrap_or_clone(found.value);
             let is_current = principal.login_id == Some(key.login);
             Login { id: key.login, device, address, created_at, last_used_at, expires_at, is_current }
         };
@@ -209,7 +220,13 @@ impl Accounts {
     }
 
     /// The tokens of a login.
-    pub(super) fn tokens(&self, user: &UserId, login: LoginId, refresh_token: String, refresh_expires_at: DateTime<Utc>) -> Result<Tokens> {
+    pub(super) fn tokens(
+        &self,
+        user: &UserId,
+        login: LoginId,
+        refresh_token: String,
+        refresh_expires_at: DateTime<Utc>,
+    ) -> Result<Tokens> {
         let settings = &self.inner.settings;
         // Display claims stay out: the profile is the account's, and a token must not bring an erased user's name back.
         let claims = Claims {

@@ -21,6 +21,8 @@
 //! }
 //! ```
 
+#[cfg(feature = "avatars")]
+mod avatars;
 mod codes;
 mod delete;
 mod export;
@@ -34,6 +36,8 @@ mod profile;
 mod refresh;
 mod register;
 mod settings;
+#[cfg(feature = "smtp")]
+mod smtp;
 mod stored;
 
 use std::{fmt, sync::Arc};
@@ -41,12 +45,16 @@ use std::{fmt, sync::Arc};
 use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "avatars")]
+pub use avatars::AvatarSize;
 pub use export::Export;
 pub use mail::{LogMailer, Mail, MailError, MailKind, Mailer};
 pub use model::{
     Account, Client, ImportAccount, LogIn, LoggedIn, Login, Register, Tokens, UpdateAccount, User, UserPage,
 };
 pub use settings::{AccountSettings, Argon2Cost, InvalidSettings};
+#[cfg(feature = "smtp")]
+pub use smtp::{InvalidSmtp, SmtpMailer};
 pub use stored::*;
 
 use crate::{
@@ -76,6 +84,8 @@ struct Inner {
     guesses: Guesses,
     outbox: Outbox,
     exports: Arc<Semaphore>,
+    #[cfg(feature = "avatars")]
+    avatars: Option<avatars::Avatars>,
 }
 
 impl fmt::Debug for Accounts {
@@ -87,7 +97,14 @@ impl fmt::Debug for Accounts {
 impl Accounts {
     /// Accounts in the store of a chat. Access tokens are signed by the issuer, which takes the time from the chat's clock.
     pub fn builder(chat: Chat, issuer: JwtIssuer) -> AccountsBuilder {
-        AccountsBuilder { chat, issuer, settings: AccountSettings::default(), mailer: Arc::new(LogMailer) }
+        AccountsBuilder {
+            chat,
+            issuer,
+            settings: AccountSettings::default(),
+            mailer: Arc::new(LogMailer),
+            #[cfg(feature = "avatars")]
+            avatars: None,
+        }
     }
 
     /// The settings.
@@ -127,6 +144,8 @@ pub struct AccountsBuilder {
     issuer: JwtIssuer,
     settings: AccountSettings,
     mailer: Arc<dyn Mailer>,
+    #[cfg(feature = "avatars")]
+    avatars: Option<(Arc<dyn object_store::ObjectStore>, String)>,
 }
 
 impl fmt::Debug for AccountsBuilder {
@@ -150,17 +169,39 @@ impl AccountsBuilder {
         self
     }
 
+    /// Keeps uploaded pictures in this store. `address` is what a frontend serves them under: the address of a picture is `address`, followed by
+    /// the id that [`Accounts::avatar`] takes.
+    #[cfg(feature = "avatars")]
+    #[must_use]
+    pub fn avatars(mut self, store: Arc<dyn object_store::ObjectStore>, address: impl Into<String>) -> Self {
+        self.avatars = Some((store, address.into()));
+        self
+    }
+
     /// The accounts. Hashes one password, which takes some tens of milliseconds.
     ///
     /// # Errors
     /// [`InvalidSettings`] for parameters that Argon2 does not have.
     pub fn build(self) -> Result<Accounts, InvalidSettings> {
-        let Self { chat, issuer, settings, mailer } = self;
+        #[cfg(feature = "avatars")]
+        let avatars = self.avatars.map(|(store, address)| avatars::Avatars::new(store, address, &self.settings));
+        let Self { chat, issuer, settings, mailer, .. } = self;
         let passwords = Passwords::new(&settings)?;
         let guesses = Guesses::new(&settings);
         let outbox = Outbox::new(mailer);
         let exports = Arc::new(Semaphore::new(settings.exports.max(1)));
         let issuer = issuer.clock(Arc::clone(chat.clock()));
-        Ok(Accounts { inner: Arc::new(Inner { chat, issuer, settings, passwords, guesses, outbox, exports }) })
+        let inner = Inner {
+            chat,
+            issuer,
+            settings,
+            passwords,
+            guesses,
+            outbox,
+            exports,
+            #[cfg(feature = "avatars")]
+            avatars,
+        };
+        Ok(Accounts { inner: Arc::new(inner) })
     }
 }

@@ -107,7 +107,9 @@ pub(super) fn text(field: &str, text: &str, max: usize, many_lines: bool) -> Res
         return Err(FieldError::new(field, Code::ValidationLengthExceeded, format!("at most {max} characters")));
     }
     let is_break = |c: char| matches!(c, '\n' | '\r' | '\t');
-    let disturbs = |c: char| if many_lines { c.is_control() && !is_break(c) } else { c.is_control() || ends_line(c) || turns_text(c) };
+    let disturbs = |c: char| {
+        if many_lines { c.is_control() && !is_break(c) } else { c.is_control() || ends_line(c) || turns_text(c) }
+    };
     if text.chars().any(disturbs) {
         let message = "control characters, and characters that end or turn a line, are not allowed";
         return Err(FieldError::new(field, Code::ValidationInvalidValue, message));
@@ -167,7 +169,19 @@ mod tests {
         for good in ["ada", "a.b-c_d", "ada99", "имя", "名前です", "müller"] {
             assert_eq!(code(good), None, "{good}");
         }
-        let invalid = ["ab", "  a  ", "a b", "a@b", "a/b", ".ab", "ab-", "a\u{200b}b", "a\u{202e}bc", "p\u{430}ypal", "\u{1f600}\u{1f600}\u{1f600}"];
+        let invalid = [
+            "ab",
+            "  a  ",
+            "a b",
+            "a@b",
+            "a/b",
+            ".ab",
+            "ab-",
+            "a\u{200b}b",
+            "a\u{202e}bc",
+            "p\u{430}ypal",
+            "\u{1f600}\u{1f600}\u{1f600}",
+        ];
         for bad in invalid {
             assert_eq!(code(bad), Some(Code::ValidationInvalidValue), "{bad:?}");
         }
@@ -183,7 +197,10 @@ mod tests {
             assert!(email(good).is_ok(), "{good}");
         }
         let long = format!("{}@example.org", "a".repeat(65));
-        for bad in ["", "a", "@b.c", "a@", "a@b", "a b@c.d", "a@b..c", "a@-b.c", ".a@b.c", "a\n@b.c", "<a@b.c>", "a,b@c.d", &long] {
+        for bad in [
+            "", "a", "@b.c", "a@", "a@b", "a b@c.d", "a@b..c", "a@-b.c", ".a@b.c", "a\n@b.c", "<a@b.c>", "a,b@c.d",
+            &long,
+        ] {
             assert!(email(bad).is_err(), "{bad:?}");
         }
         assert_eq!(email("A@Example.ORG").unwrap().folded, email("a@example.org").unwrap().folded);

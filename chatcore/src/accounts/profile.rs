@@ -1,7 +1,5 @@
 //! One's own account, and other users.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -16,8 +14,8 @@ use crate::{
     identity::Principal,
     model::UserId,
     store::{
-        Change, ChatStoreExt as _, Found, KeyPart as _, ProfilePart, ProfileRecord, Profiles, StoreError, TypedKey as _,
-        Write,
+        Change, ChatStoreExt as _, Found, KeyPart as _, ProfilePart, ProfileRecord, Profiles, StoreError,
+        TypedKey as _, Write,
     },
 };
 
@@ -44,7 +42,8 @@ impl AccountRecord {
     }
 
     fn user(&self, user_id: UserId) -> User {
-        let Account { user_id, username, display_name, bio, avatar_url, public_key, created_at, .. } = self.account(user_id);
+        let Account { user_id, username, display_name, bio, avatar_url, public_key, created_at, .. } =
+            self.account(user_id);
         User { user_id, username, display_name, bio, avatar_url, public_key, created_at }
     }
 }
@@ -73,8 +72,8 @@ impl Accounts {
         };
         let bio = text("bio", bio, settings.bio_chars);
         let public_key = text("public_key", public_key, settings.public_key_chars);
-        let avatar_url =
-            avatar_url.map(|url| checks.take(names::avatar_url(url.as_deref().unwrap_or_default(), settings)).flatten());
+        let avatar_url = avatar_url
+            .map(|url| checks.take(names::avatar_url(url.as_deref().unwrap_or_default(), settings)).flatten());
         if !checks.is_clean() {
             return checks.fail();
         }
@@ -273,7 +272,11 @@ impl Accounts {
     }
 
     /// Changes the account together with the profile that the chat shows.
-    pub(super) async fn change(&self, user: &UserId, change: impl Fn(&mut AccountRecord) + Send + Sync) -> Result<Account> {
+    pub(super) async fn change(
+        &self,
+        user: &UserId,
+        change: impl Fn(&mut AccountRecord) + Send + Sync,
+    ) -> Result<Account> {
         for _ in 0..self.inner.chat.limits().commit_attempts {
             let found = self.own(user).await?;
             let mut account = AccountRecord::clone(&found.value);

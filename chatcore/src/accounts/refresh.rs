@@ -59,6 +59,9 @@ impl Accounts {
             let found = found.ok_or(Error::RefreshTokenInvalid)?;
             let RefreshRecord { user, digest: _, expires_at, rotated_at } = RefreshRecord::clone(&found.value);
             let now = self.now();
+            if expires_at <= now {
+                return Err(Error::RefreshTokenInvalid);
+            }
             if let Some(rotated_at) = rotated_at {
                 let grace = TimeDelta::from_std(self.inner.settings.refresh_grace).unwrap_or(TimeDelta::MAX);
                 if now - rotated_at > grace {
@@ -69,9 +72,6 @@ impl Accounts {
             }
             let login_key = Logins { user: user.clone(), login };
             let login_found = self.store().get(&login_key).await?.ok_or(Error::RefreshTokenInvalid)?;
-            if expires_at <= now {
-                return Err(Error::RefreshTokenInvalid);
-            }
             let caller = Principal { login_id: Some(login), issued_at: now, ..Principal::new(user.clone()) };
             self.inner.chat.enter(&caller).await.map_err(|error| match error {
                 Error::TokenInvalid => Error::RefreshTokenInvalid,

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    AccountEmails, AccountLooks, AccountNames, AccountRecord, AccountRecords, AccountSettings, Accounts, Client, Holder, ImportAccount,
-    LoggedIn, Register, names, passwords,
+    AccountEmails, AccountLooks, AccountNames, AccountRecord, AccountRecords, AccountSettings, Accounts, Client,
+    Holder, ImportAccount, LoggedIn, Register, names, passwords,
 };
 use crate::{
     error::{Code, Error, FieldError, Result},
     model::UserId,
-    store::{Change, ChatStoreExt as _, Conflicting, StoreError, TypedKey, Write},
+    store::{Change, Conflicting, StoreError, TypedKey, Write},
 };
 
 /// Collects what is wrong, so that a caller learns of everything at once.

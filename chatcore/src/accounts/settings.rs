@@ -102,9 +102,29 @@ impl Default for AccountSettings {
         const MINUTE: u64 = 60;
         const DAY: u64 = 24 * 60 * MINUTE;
         let reserved = [
-            "admin", "administrator", "anonymous", "chat", "deleted", "everyone", "guest", "help", "here", "me",
-            "moderator", "nobody", "null", "official", "root", "security", "server", "staff", "support", "system",
-            "undefined", "user", "webmaster",
+            "admin",
+            "administrator",
+            "anonymous",
+            "chat",
+            "deleted",
+            "everyone",
+            "guest",
+            "help",
+            "here",
+            "me",
+            "moderator",
+            "nobody",
+            "null",
+            "official",
+            "root",
+            "security",
+            "server",
+            "staff",
+            "support",
+            "system",
+            "undefined",
+            "user",
+            "webmaster",
         ];
         Self {
             access_lifetime: Duration::from_secs(30 * MINUTE),

@@ -3,45 +3,34 @@
 //! No permission is asked: a deleted account acts no more, and what it wrote is its user's. The log still decides: a change that is stale is
 //! planned again.
 
-use super::{
-    Chat,
-    participants::dismiss,
-    read::lists::put_session,
-    decide::govern::{Known, Plan},
-};
+use chrono::{DateTime, Utc};
+
+use super::Chat;
 use crate::{
     error::{Error, Result},
     model::{
-        Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent, ParticipantEvent,
-        ParticipantRole, Seq, Session, SessionEvent, SessionId, Standing, UserId,
+        Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent, RemovalReason, Seq,
+        SessionId, UserId,
     },
-    store::{Change, ClientIds, Conflicting, Freshness, LogRange, Revisions, Rewrite, StoreError, TypedKey, Write},
+    store::{
+        Change, ClientIds, Conflicting, DepartureTask, Freshness, LogRange, Revisions, Rewrite, StoreError, TypedKey,
+        Version, Write,
+    },
 };
 
 /// Rows of a log that are read at once, and so rewritten at most in one commit.
 const ROWS: Seq = 200;
 
 impl Chat {
-    /// Takes a user out of a session. An owner who is alone in the session deletes it; another owner stays, since a session has one.
-    pub(crate) async fn retire(&self, user: &UserId, id: SessionId) -> Result<()> {
-        let gate = self.inner.gates.pass(id).await;
-        for _ in 0..self.inner.limits.commit_attempts {
-            let known = self.known(id, user, None, Freshness::Fresh).await?;
-            let now = self.inner.clock.now().max(known.head.at);
-            let Some(Plan { events, writes }) = retiring(&known, now)? else { return Ok(()) };
-            let event = |kind| NewEvent { actor: user.clone(), created_at: now, kind };
-            let change = Change::of(id, known.head.seq, events.into_iter().map(event).collect(), writes);
-            match self.inner.store.commit(change).await {
-                Ok(committed) => {
-                    drop(gate);
-                    self.tell(id, &committed.events).await;
-                    return Ok(());
-                }
-                Err(StoreError::Stale) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(Error::Unavailable)
+    /// The write that has a deleted user taken out of all sessions, for the commit that deletes the account.
+    pub(crate) fn deletion(&self, user: &UserId) -> Write {
+        self.departure(user, DepartureTask::Remove { by: user.clone(), reason: RemovalReason::AccountDeleted })
+    }
+
+    /// Takes a deleted user out of all sessions, or waits until another process has done it. `claim` is the version of the commit of
+    /// [`deletion`](Self::deletion), where this process has made it.
+    pub(crate) async fn leave_all(&self, user: &UserId, claim: Option<Version>) -> Result<()> {
+        self.depart(user, claim).await
     }
 
     /// Deletes the messages of a user among the rows of a session after a position, and returns the position to go on after; `None` at the
@@ -85,29 +74,13 @@ impl Chat {
     }
 }
 
-/// What takes the actor out of a session; `None` where the actor is not in it, or has to stay.
-fn retiring(known: &Known, now: chrono::DateTime<chrono::Utc>) -> Result<Option<Plan>> {
-    let Some(record) = known.actor.as_deref() else { return Ok(None) };
-    let session = known.session()?;
-    match record.standing {
-        Standing::Active(ParticipantRole::Owner) if session.participant_count > 1 || !session.is_active => Ok(None),
-        Standing::Active(ParticipantRole::Owner) => {
-            let session = Session { is_active: false, updated_at: now, ..session.clone() };
-            let events = vec![EventKind::Session(SessionEvent::Deleted)];
-            Ok(Some(Plan { events, writes: put_session(session).into() }))
-        }
-        Standing::Active(_) => {
-            dismiss(known, Some(record), EventKind::Participant(ParticipantEvent::Left)).map(Some)
-        }
-        Standing::Former(_) | Standing::Stranger => Ok(None),
-    }
-}
-
 /// A message of the user without its content, and the writes that go with it; `None` for another row.
-fn erased(row: &Event, user: &UserId, at: chrono::DateTime<chrono::Utc>) -> Option<(Rewrite, Vec<Write>)> {
+fn erased(row: &Event, user: &UserId, at: DateTime<Utc>) -> Option<(Rewrite, Vec<Write>)> {
     let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &row.kind else { return None };
     // The server is the author of system messages.
-    if body.message_type == MessageType::System || (matches!(status, MessageStatus::Deleted { .. }) && client_id.is_none()) {
+    if body.message_type == MessageType::System
+        || (matches!(status, MessageStatus::Deleted { .. }) && client_id.is_none())
+    {
         return None;
     }
     let (session, message) = (row.session_id, row.seq);

@@ -11,10 +11,14 @@ mod send;
 #[cfg(feature = "accounts")]
 mod service;
 mod sessions;
+mod standing;
 mod stream;
 mod typing;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 pub use decide::policy::{Attempt, Operation, Policy};
 #[cfg(feature = "accounts")]
@@ -28,6 +32,7 @@ pub use read::{
 };
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
+pub use standing::BanAccount;
 pub use stream::{
     seat::Outlet,
     subscribe::{Delivery, Start, Subscription},
@@ -47,7 +52,7 @@ use decide::{
     policy::Guard,
 };
 use read::profiles::Profiles;
-use stream::{inbox::Inboxes, tail::Tails};
+use stream::{inbox::Inboxes, standings::KnownStandings, tail::Tails, task::Task};
 use tokio::sync::Semaphore;
 
 /// The chat: one handle for everything, cheap to clone, the same for every frontend.
@@ -66,12 +71,15 @@ struct Inner {
     permissions: PermissionTable,
     guard: Option<Guard>,
     limits: Limits,
+    standings: KnownStandings,
     profiles: Profiles,
     gates: Gates,
     publishing: Arc<Semaphore>,
     allowances: Allowances,
     tails: Tails,
     inboxes: Inboxes,
+    /// Continues work that a process left behind.
+    resumer: Mutex<Option<Task>>,
 }
 
 impl fmt::Debug for Chat {
@@ -175,7 +183,8 @@ impl ChatBuilder {
     pub fn build(self) -> Chat {
         let Self { store, notifier, clock, permissions, policy, limits } = self;
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
-        let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock));
+        let standings = KnownStandings::new(Arc::clone(&store), Arc::clone(&notifier), Arc::clone(&clock), &limits);
+        let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone());
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
@@ -186,12 +195,14 @@ impl ChatBuilder {
             permissions,
             guard,
             limits,
+            standings,
             profiles,
             gates,
             publishing,
             allowances,
             tails,
             inboxes,
+            resumer: Mutex::default(),
         };
         Chat { inner: Arc::new(inner) }
     }

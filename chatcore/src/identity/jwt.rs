@@ -186,7 +186,8 @@ fn is_access_token(typ: &str) -> bool {
 #[async_trait]
 impl Authenticator for JwtAuthenticator {
     async fn authenticate(&self, token: &str) -> Result<Principal> {
-        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, sid, .. } = self.received(token)?;
+        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, sid, .. } =
+            self.received(token)?;
         let now = self.clock.now();
         if nbf.is_some_and(|nbf| nbf.0 > now + LEEWAY) {
             return Err(Error::TokenInvalid);

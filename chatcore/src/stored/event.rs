@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::session::SessionForm;
 use crate::model::{
     ClientId, Content, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent,
-    ParticipantId, ParticipantRole, Seq, SessionChanges, SessionEvent, SpeakerRole, UserId,
+    ParticipantId, ParticipantRole, RemovalReason, Seq, SessionChanges, SessionEvent, SpeakerRole, UserId,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -34,6 +34,8 @@ enum Form {
     ParticipantRemoved {
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
+        #[serde(default, skip_serializing_if = "RemovalReason::is_by_manager")]
+        reason: RemovalReason,
     },
     ParticipantRoleChanged {
         #[serde(deserialize_with = "UserId::deserialize_stored")]
@@ -104,7 +106,7 @@ impl Form {
                 Self::ParticipantAdded { user_id, participant_id, role }
             }
             ParticipantEvent::Left => Self::ParticipantLeft,
-            ParticipantEvent::Removed { user_id } => Self::ParticipantRemoved { user_id },
+            ParticipantEvent::Removed { user_id, reason } => Self::ParticipantRemoved { user_id, reason },
             ParticipantEvent::RoleChanged { user_id, previous, role } => {
                 Self::ParticipantRoleChanged { user_id, previous, role }
             }
@@ -146,7 +148,7 @@ impl Form {
                 participant(ParticipantEvent::Added { user_id, participant_id, role })
             }
             Self::ParticipantLeft => participant(ParticipantEvent::Left),
-            Self::ParticipantRemoved { user_id } => participant(ParticipantEvent::Removed { user_id }),
+            Self::ParticipantRemoved { user_id, reason } => participant(ParticipantEvent::Removed { user_id, reason }),
             Self::ParticipantRoleChanged { user_id, previous, role } => {
                 participant(ParticipantEvent::RoleChanged { user_id, previous, role })
             }

@@ -200,7 +200,9 @@ pub fn bare_event(event: &Event) -> Value {
             json!({ "kind": "ParticipantAdded", "participant_id": participant_id, "role": role })
         }
         EventKind::Participant(ParticipantEvent::Left) => json!({ "kind": "ParticipantLeft" }),
-        EventKind::Participant(ParticipantEvent::Removed { user_id: _ }) => json!({ "kind": "ParticipantRemoved" }),
+        EventKind::Participant(ParticipantEvent::Removed { user_id: _, reason }) => {
+            json!({ "kind": "ParticipantRemoved", "reason": reason })
+        }
         EventKind::Participant(ParticipantEvent::RoleChanged { user_id: _, previous, role }) => {
             json!({ "kind": "ParticipantRoleChanged", "previous_role": previous, "role": role })
         }
@@ -386,6 +388,7 @@ pub mod wire {
             "user_left" => json!({ "kind": "ParticipantLeft", "actor": only(&data["user_id"]) }),
             "participant_removed" => json!({
                 "kind": "ParticipantRemoved", "user": only(&data["user_id"]), "actor": only(&data["removed_by"]),
+                "reason": data["reason"],
             }),
             "participant_role_changed" => json!({
                 "kind": "ParticipantRoleChanged", "previous_role": data["previous_role"], "role": data["role"],

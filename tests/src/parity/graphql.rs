@@ -79,7 +79,7 @@ fn event_fields() -> String {
          ... on SessionUpdated {{ changed changes {{ title description sessionType maxParticipants }} }} \
          ... on ParticipantJoined {{ participantId role }} \
          ... on ParticipantAdded {{ user {PERSON} participantId role }} \
-         ... on ParticipantRemoved {{ user {PERSON} }} \
+         ... on ParticipantRemoved {{ user {PERSON} reason }} \
          ... on ParticipantRoleChanged {{ user {PERSON} previousRole role }} \
          ... on MessageSent {{ message {message} clientId }} \
          ... on MessageEdited {{ messageId editedMessage: message {message} }} \
@@ -559,7 +559,7 @@ fn event(node: &Value) -> Value {
         "ParticipantAdded" => json!({
             "user": person(&node["user"]), "participant_id": node["participantId"], "role": node["role"],
         }),
-        "ParticipantRemoved" => json!({ "user": person(&node["user"]) }),
+        "ParticipantRemoved" => json!({ "user": person(&node["user"]), "reason": node["reason"] }),
         "ParticipantRoleChanged" => json!({
             "user": person(&node["user"]), "previous_role": node["previousRole"], "role": node["role"],
         }),

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::{
     inbox::{Arrival, Inbox, memberships},
+    standings::Watch,
     subscribe::{Delivery, Start, Subscription},
 };
 use crate::chat::{Chat, decide::policy::Operation};
@@ -71,7 +72,8 @@ pub enum AllDelivery {
 /// First each session is announced with the position after which its events follow. A session that the caller comes into
 /// later is announced then, and its first event is the one that brought them in. Where the right to read a session ends, its
 /// last event says so and the stream goes on with the others. It ends with the one error that ended it:
-/// [`TokenExpired`](Error::TokenExpired), or [`Unavailable`](Error::Unavailable) when the store is away.
+/// [`TokenExpired`](Error::TokenExpired); [`TokenInvalid`](Error::TokenInvalid), [`AccountBanned`](Error::AccountBanned) or
+/// [`AccountDeleted`](Error::AccountDeleted) when the caller's login or account ended meanwhile; or [`Unavailable`](Error::Unavailable) when the store is away.
 pub struct AllSubscription(BoxStream<'static, Result<AllDelivery>>);
 
 impl fmt::Debug for AllSubscription {
@@ -126,6 +128,7 @@ impl Chat {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut feed = Feed {
             chat: self.clone(),
+            watch: self.inner.standings.watch(principal).await?,
             principal: principal.clone(),
             inbox,
             looks,
@@ -232,6 +235,7 @@ struct Followed {
 struct Feed {
     chat: Chat,
     principal: Principal,
+    watch: Watch,
     inbox: Inbox,
     /// When the refused sessions are looked at again.
     looks: Interval,
@@ -261,13 +265,16 @@ impl Feed {
             if self.principal.expires_at.is_some_and(|end| end <= self.chat.inner.clock.now()) {
                 return self.end(Error::TokenExpired);
             }
+            if let Some(error) = self.watch.over() {
+                return self.end(error);
+            }
             if let Some(delivery) = self.ready.pop_front() {
                 return Some(Ok(delivery));
             }
             if let Some(due) = self.due.pop_front() {
                 match self.follow_up(&due).await {
                     Ok(()) => {}
-                    Err(Error::TokenExpired) => return self.end(Error::TokenExpired),
+                    Err(error) if error.ends_login() => return self.end(error),
                     Err(error) => {
                         tracing::warn!(%error, "could not look for new sessions; trying again");
                         self.due.push_front(due);
@@ -312,6 +319,7 @@ impl Feed {
                 arrival = self.inbox.arrival() => self.due.push_back(arrival.into()),
                 _ = self.looks.tick(), if !self.refused.is_empty() => self.due.push_back(Due::Refused),
                 () = deadline => {}
+                _ = self.watch.ended() => {}
             }
         }
     }
