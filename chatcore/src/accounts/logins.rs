@@ -327,7 +327,8 @@ impl Accounts {
 
     /// The writes that end logins. After their commit, [`Chat::standing_changed`](crate::Chat) tells of it.
     pub(super) async fn ending(&self, user: &UserId, ending: Ending) -> Result<Vec<Write>> {
-        let mut writes = self.revoking(user, [ending]).await?;
+        let mut endings = vec![ending];
+        let mut writes = Vec::new();
         for (key, login) in self.logins_of(user).await? {
             let ends = match ending {
                 Ending::One(login) => key.login == login,
@@ -336,8 +337,11 @@ impl Accounts {
             };
             if ends {
                 writes.extend(self.forgetting(&key, &login).await?);
+                // By its id, too: a process whose clock is ahead may have begun it later than now.
+                endings.push(Ending::One(key.login));
             }
         }
+        writes.extend(self.revoking(user, endings).await?);
         Ok(writes)
     }
 
