@@ -23,6 +23,12 @@ impl ClientAddress {
     }
 }
 
+impl From<ClientAddress> for IpAddr {
+    fn from(ClientAddress(address): ClientAddress) -> Self {
+        address
+    }
+}
+
 impl From<IpAddr> for ClientAddress {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {

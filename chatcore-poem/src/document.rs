@@ -1,11 +1,12 @@
 //! The OpenAPI document in the form that generators of clients take.
 
+use poem_openapi::OpenApiService;
 use serde_json::{Map, Value, json};
 
 /// Leaves out of every `allOf` the parts that only repeat what stands beside it. Where a field refers to a schema and has
 /// a description, poem-openapi gives the description twice, the second time as a part, and openapi-python-client takes
 /// that part for a type that cannot be combined: it leaves the schema out, and every operation that needs it.
-pub(crate) fn simplify(mut document: Value) -> Value {
+fn simplify(mut document: Value) -> Value {
     visit(&mut document);
     document
 }
@@ -20,7 +21,7 @@ const MADE: [(&str, &[(&str, &str)]); 3] = [
 
 /// Links each operation that makes something with the operations on it, so that a client finds them and a tester can call them one after
 /// another. poem-openapi declares no links.
-pub(crate) fn link(mut document: Value) -> Value {
+fn link(mut document: Value) -> Value {
     let operations: Vec<(String, Vec<String>)> = operations(&document)
         .filter_map(|(path, operation)| {
             let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
@@ -62,15 +63,65 @@ fn operations(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
     })
 }
 
-/// The same document with another title and other servers.
-pub(crate) fn with_servers(mut document: Value, title: &str, urls: &[String]) -> Value {
-    if let Value::Object(fields) = &mut document {
-        if let Some(Value::Object(info)) = fields.get_mut("info") {
-            info.insert("title".to_owned(), title.into());
+/// A document in the form that is served.
+pub(crate) fn finished(document: Value) -> Value {
+    link(simplify(document))
+}
+
+/// One document of two. The operations of the second one are at this place below a server of their own.
+#[cfg(feature = "accounts")]
+pub(crate) fn joined(mut document: Value, mut own: Value, server: &str, place: &str) -> Value {
+    let taken = |from: &mut Value, pointer: &str| from.pointer_mut(pointer).map(Value::take);
+    if let (Some(Value::Object(all)), Some(Value::Object(paths))) =
+        (document.pointer_mut("/paths"), taken(&mut own, "/paths"))
+    {
+        for (path, mut operations) in paths {
+            if let Value::Object(operations) = &mut operations {
+                operations.insert("servers".to_owned(), json!([{ "url": server }]));
+            }
+            all.insert(format!("{place}{}", path.trim_end_matches('/')), operations);
         }
-        fields.insert("servers".to_owned(), urls.iter().map(|url| json!({ "url": url })).collect());
+    }
+    for pointer in ["/components/schemas", "/components/securitySchemes"] {
+        if let (Some(Value::Object(all)), Some(Value::Object(more))) =
+            (document.pointer_mut(pointer), taken(&mut own, pointer))
+        {
+            all.extend(more);
+        }
+    }
+    if let (Some(Value::Array(all)), Some(Value::Array(more))) =
+        (document.pointer_mut("/tags"), taken(&mut own, "/tags"))
+    {
+        let known = |tag: &Value| all.contains(tag);
+        let more: Vec<Value> = more.into_iter().filter(|tag| !known(tag)).collect();
+        all.extend(more);
     }
     document
+}
+
+/// The same document with another title, for this path. Its servers become relative to the document, as OpenAPI has it ("Server Object",
+/// `url`): so they are right below any prefix, also below one that a proxy strips.
+pub(crate) fn placed(mut document: Value, title: &str, path: &str) -> Value {
+    let up = "../".repeat(path.trim_start_matches('/').matches('/').count());
+    let place = |object: &mut Value| {
+        for server in object.get_mut("servers").and_then(Value::as_array_mut).into_iter().flatten() {
+            let url = server.get("url").and_then(Value::as_str).unwrap_or_default();
+            *server = json!({ "url": format!("{up}{}", url.trim_start_matches('/')) });
+        }
+    };
+    place(&mut document);
+    if let Some(title_of) = document.pointer_mut("/info/title") {
+        *title_of = title.into();
+    }
+    document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut).for_each(place);
+    document
+}
+
+/// Swagger UI over a document.
+pub(crate) fn page(document: &Value) -> String {
+    // poem-openapi makes pages of its own documents only.
+    let empty = OpenApiService::new((), "", "");
+    empty.swagger_ui_html().replacen(&empty.spec(), &document.to_string(), 1)
 }
 
 fn visit(value: &mut Value) {

@@ -3,6 +3,8 @@
 use std::{borrow::Cow, str::FromStr};
 
 use bytes::Bytes;
+#[cfg(feature = "accounts")]
+use chatcore::model::LoginId;
 use chatcore::{
     Code, Error, Principal, json,
     model::{Bound, Cursor, InvalidId, MessageId, ParticipantId, SessionId, UserId},
@@ -44,7 +46,7 @@ pub(crate) fn check_parameters<'a>(
 }
 
 /// [Checks](check_parameters) the query of a REST operation.
-fn check_query(request: &Request) -> Result<(), Error> {
+pub(crate) fn check_query(request: &Request) -> Result<(), Error> {
     match request.data::<Parameters>() {
         Some(parameters) => check_parameters(request, parameters.names()),
         None => check_parameters(request, std::iter::empty()),
@@ -265,6 +267,12 @@ text_param!(
     MetaSchema::new_with_format("string", "uuid")
 );
 text_param!(
+    /// A login's id in a path.
+    #[cfg(feature = "accounts")]
+    LoginParam(LoginId),
+    MetaSchema::new_with_format("string", "uuid")
+);
+text_param!(
     /// A user's id in a path.
     UserParam(UserId),
     MetaSchema { min_length: Some(1), max_length: Some(UserId::MAX_CHARS), ..MetaSchema::new("string") }
@@ -317,6 +325,13 @@ impl MessageParam {
 impl ParticipantParam {
     fn parse(text: &str) -> Result<Self, String> {
         ParticipantId::from_str(text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(feature = "accounts")]
+impl LoginParam {
+    fn parse(text: &str) -> Result<Self, String> {
+        LoginId::from_str(text).map(Self).map_err(|error| error.to_string())
     }
 }
 

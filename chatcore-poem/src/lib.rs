@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `/api/v1/chat/…` and `/api/chat/…` | the REST operations, the same below both |
 //! | `/ws` | the WebSocket |
+//! | `/api/v1/auth/…` and `/api/v1/users/…` | registration, logins and users, with `ChatFrontend::with_accounts` (feature `accounts`) |
 //! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
 //!
 //! Where other paths are wanted, or the app has some of its own, [`MountOptions`] say so. The app may be nested below a prefix.
@@ -38,6 +39,8 @@
 //! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
 //! [`frames`], following a session over plain HTTP in [`events`].
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod document;
 mod extract;
 mod frame;
@@ -84,6 +87,8 @@ pub struct ChatFrontend {
     state: Arc<State>,
     document: serde_json::Value,
     routes: Arc<Routes>,
+    #[cfg(feature = "accounts")]
+    accounts: Option<chatcore::Accounts>,
 }
 
 impl fmt::Debug for ChatFrontend {
@@ -106,10 +111,15 @@ impl ChatFrontend {
     /// A frontend that shares its WebSockets' registry, and with it the options, with another frontend.
     pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
         sockets.fit(chat.limits());
-        let document = serde_json::from_str(&service(&chat, &sockets, TITLE, BASES).spec()).unwrap_or_default();
-        let routes = Arc::new(Routes::new(&document, &BASES));
+        let (document, routes) = chat_document(&chat, &sockets);
         let state = State { chat, authenticator: Arc::new(authenticator), sockets };
-        Self { state: Arc::new(state), document: document::link(document::simplify(document)), routes }
+        Self {
+            state: Arc::new(state),
+            document: document::finished(document),
+            routes: Arc::new(routes),
+            #[cfg(feature = "accounts")]
+            accounts: None,
+        }
     }
 
     /// The OpenAPI document of an app that has the frontend at its root. The one that is served names its servers relative
@@ -187,13 +197,21 @@ pub fn encode_event(view: &chatcore::chat::EventView) -> String {
 
 type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages, rest::Events), ()>;
 
-fn service(chat: &Chat, sockets: &Sockets, title: &str, servers: [impl Into<String>; 2]) -> Service {
+fn service(chat: &Chat, sockets: &Sockets) -> Service {
     let description = "Real-time, multi-user chat. Every error is a problem document (RFC 9457) with a stable `code`. \
         The same operations answer below both servers. Live events come over the WebSocket at `/ws`, or below each \
         session's `/events`.";
-    let [v1, plain] = servers.map(Into::<String>::into);
-    OpenApiService::new(rest::all(chat, sockets), title, env!("CARGO_PKG_VERSION"))
+    let [v1, plain] = BASES;
+    OpenApiService::new(rest::all(chat, sockets), TITLE, env!("CARGO_PKG_VERSION"))
         .description(description)
         .server(v1)
         .server(plain)
+}
+
+/// The operations on the chat: as poem-openapi describes them, and their routes.
+fn chat_document(chat: &Chat, sockets: &Sockets) -> (serde_json::Value, Routes) {
+    let document = serde_json::from_str(&service(chat, sockets).spec()).unwrap_or_default();
+    let mut routes = Routes::default();
+    routes.add(&document, &BASES);
+    (document, routes)
 }

@@ -105,22 +105,24 @@ impl ChatFrontend {
 
     /// Adds the WebSocket and the REST operations.
     fn operations(&self, app: Route, socket: &str) -> Result<Route, MountError> {
-        let api = Arc::new(service(&self.state.chat, &self.state.sockets, TITLE, BASES).into_endpoint());
+        let api = Arc::new(service(&self.state.chat, &self.state.sockets).into_endpoint());
         // poem answers HEAD as GET where it has no endpoint of its own, and would upgrade it.
         let mut app = app.try_at(socket, self.wrap_get(get(WsEndpoint).head(WsEndpoint)))?;
         for base in BASES {
             app = app.try_nest(base, self.wrap(base, Arc::clone(&api)))?;
         }
+        #[cfg(feature = "accounts")]
+        let app = self.account_operations(app)?;
         Ok(app)
     }
 
     fn document_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
-        let document = document::with_servers(self.openapi().clone(), title, &servers(path)).to_string();
+        let document = document::placed(self.openapi().clone(), title, path).to_string();
         self.wrap_get(get(fixed("application/json", document.into())))
     }
 
     fn docs_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
-        let page = service(&self.state.chat, &self.state.sockets, title, servers(path)).swagger_ui_html();
+        let page = document::page(&document::placed(self.openapi().clone(), title, path));
         self.wrap_get(get(fixed("text/html; charset=utf-8", page.into())))
     }
 
@@ -129,13 +131,6 @@ impl ChatFrontend {
         let problems = Problems { routes: Arc::new(Routes::Get), ..self.problems() };
         endpoint.data(Arc::clone(&self.state)).with(problems)
     }
-}
-
-/// The bases of the REST operations relative to a document at this path, as OpenAPI has it ("Server Object", `url`): so they
-/// are right below any prefix, also below one that a proxy strips.
-fn servers(path: &str) -> [String; 2] {
-    let up = "../".repeat(path.trim_start_matches('/').matches('/').count());
-    BASES.map(|base| format!("{up}{}", base.trim_start_matches('/')))
 }
 
 fn fixed(content_type: &'static str, body: Bytes) -> impl Endpoint<Output = Response> + 'static {

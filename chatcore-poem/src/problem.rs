@@ -94,7 +94,12 @@ fn translate(error: &poem::Error) -> Error {
 /// Which id of a path is not valid, and why. poem-openapi calls path parameters by their places, so the id's own words
 /// tell its kind.
 fn of_path(reason: &str) -> Error {
-    for (field, invalid) in [("session_id", "not a valid session id: "), ("user_id", "not a valid user id: ")] {
+    let ids = [
+        ("session_id", "not a valid session id: "),
+        ("user_id", "not a valid user id: "),
+        ("login_id", "not a valid login id: "),
+    ];
+    for (field, invalid) in ids {
         if let Some((_, expected)) = reason.split_once(invalid) {
             return Error::malformed(field, expected);
         }

@@ -3,6 +3,10 @@
 use std::{collections::BTreeMap, marker::PhantomData};
 
 use chatcore::{Error, chat::EventPage, model::Message, wire::Problem};
+#[cfg(feature = "accounts")]
+use futures_util::TryStreamExt as _;
+#[cfg(feature = "accounts")]
+use poem::{Body as ResponseBody, http::header::CONTENT_DISPOSITION};
 use poem::{
     IntoResponse, Response,
     http::{
@@ -23,6 +27,10 @@ use crate::{
     problem::{ApiError, PROBLEM_JSON},
     shape::Shape,
 };
+
+/// Newline-delimited JSON.
+#[cfg(feature = "accounts")]
+const JSON_LINES: &str = "application/x-ndjson";
 
 /// What an operation answers: a success, or a problem that it declares.
 pub(crate) type Answer<S, P> = std::result::Result<S, Fail<P>>;
@@ -64,6 +72,10 @@ failures! {
     Gone = 404 "It was done before, and what it made is no longer there";
     /// Operations that go on from a position of a log.
     Kept = 410 "The position is outside of the kept log";
+    /// Operations on users and logins.
+    Nobody = 404 "No such thing, or the caller has no account here";
+    /// Operations that can be tried too often.
+    Tried = 429 "Too many attempts, or too many mails";
     /// Operations that the state of things can forbid.
     Conflict = 409 "Not possible as things are";
     /// Operations that bring somebody else in.
@@ -80,7 +92,7 @@ macro_rules! tuples {
     )*};
 }
 
-tuples! { () (A) (A, B) (A, B, C) }
+tuples! { () (A) (A, B) (A, B, C) (A, B, C, D) }
 
 /// An error of an operation that declares `P`.
 pub(crate) struct Fail<P>(Error, PhantomData<fn() -> P>);
@@ -302,6 +314,38 @@ impl ApiResponse for Events {
     fn register(registry: &mut Registry) {
         Shape::<EventPage>::register(registry);
     }
+}
+
+/// A success of lines of JSON, which are sent while they are read. After an error the body ends without its last chunk.
+#[cfg(feature = "accounts")]
+pub(crate) struct Lines(pub(crate) chatcore::accounts::Export);
+
+#[cfg(feature = "accounts")]
+impl IntoResponse for Lines {
+    fn into_response(self) -> Response {
+        let lines = ResponseBody::from_bytes_stream(self.0.map_err(std::io::Error::other));
+        let file = "attachment; filename=\"export.jsonl\"";
+        Response::builder().content_type(JSON_LINES).header(CONTENT_DISPOSITION, file).body(lines)
+    }
+}
+
+#[cfg(feature = "accounts")]
+impl ApiResponse for Lines {
+    fn meta() -> MetaResponses {
+        let lines = MetaSchema { description: Some("A JSON object in each line."), ..MetaSchema::new("string") };
+        let schema = MetaSchemaRef::Inline(Box::new(lines));
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "Success",
+                status: Some(200),
+                status_range: None,
+                content: vec![MetaMediaType { content_type: JSON_LINES, schema }],
+                headers: Vec::new(),
+            }],
+        }
+    }
+
+    fn register(_: &mut Registry) {}
 }
 
 /// A success without a body.

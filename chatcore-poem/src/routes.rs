@@ -48,10 +48,16 @@ fn segments(path: &str) -> Vec<Option<String>> {
     path.split('/').map(segment).collect()
 }
 
+impl Default for Routes {
+    fn default() -> Self {
+        Self::Operations(Vec::new())
+    }
+}
+
 impl Routes {
-    /// The document's paths below each of the bases.
-    pub(crate) fn new(document: &Value, bases: &[&str]) -> Self {
-        let mut routes = Vec::new();
+    /// Adds a document's paths below each of the bases.
+    pub(crate) fn add(&mut self, document: &Value, bases: &[&str]) {
+        let Self::Operations(routes) = self else { return };
         let paths = document.get("paths").and_then(Value::as_object);
         for (path, operations) in paths.into_iter().flatten() {
             let operations = operations.as_object().into_iter().flatten();
@@ -62,7 +68,6 @@ impl Routes {
                 routes.push(Operations { pattern, allow, parameters: parameters.clone() });
             }
         }
-        Self::Operations(routes)
     }
 
     /// The operations at a path; `None` where there are none, and where any path takes GET.

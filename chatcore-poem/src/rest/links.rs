@@ -11,7 +11,7 @@ const PLACES: [&str; 3] = ["skip", "before", "after"];
 const TOKEN: &str = "token";
 
 /// The parameters that say how a page is to be. Every link keeps them.
-const KNOWN: [&str; 3] = ["limit", "include_email", "wait"];
+const KNOWN: [&str; 4] = ["limit", "include_email", "wait", "q"];
 
 /// The longest query of a link that keeps the parameters that the server does not know, in bytes. A longer request would
 /// come back in each link of its answer.

@@ -1,11 +1,15 @@
 //! The REST operations.
 
+#[cfg(feature = "accounts")]
+mod auth;
 mod event_stream;
 mod events;
 mod links;
 mod messages;
 mod participants;
 mod sessions;
+#[cfg(feature = "accounts")]
+mod users;
 
 use std::fmt::Display;
 
@@ -24,6 +28,8 @@ pub(crate) use events::Events;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use sessions::Sessions;
+#[cfg(feature = "accounts")]
+pub(crate) use {auth::Auth, users::Users};
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
@@ -37,6 +43,16 @@ enum Group {
     Messages,
     /// What happens in them.
     Events,
+}
+
+/// A tag of its own type: a document has all tags of a type.
+#[cfg(feature = "accounts")]
+#[derive(Tags)]
+enum AccountGroup {
+    /// Registration and logins.
+    Accounts,
+    /// The caller's account, and other users.
+    Users,
 }
 
 /// The operations, over one chat.

@@ -15,6 +15,14 @@ pub struct Client {
     pub device: Option<String>,
 }
 
+impl Client {
+    /// The same with this name of the device, where there is one.
+    #[must_use]
+    pub fn named(self, device: Option<String>) -> Self {
+        Self { device: device.or(self.device), ..self }
+    }
+}
+
 /// A new account.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Register {

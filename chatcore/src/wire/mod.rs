@@ -29,6 +29,8 @@ macro_rules! shown_as {
     )*};
 }
 
+#[cfg(feature = "accounts")]
+mod account;
 mod command;
 mod event;
 mod id;
@@ -37,6 +39,11 @@ mod participant;
 mod problem;
 mod session;
 
+#[cfg(feature = "accounts")]
+pub use account::{
+    ChangeEmail, ChangePassword, DeleteAccount, LogIn, Refresh, Register, RequestPasswordReset, ResetPassword, Secret,
+    UpdateAccount, VerifyEmail,
+};
 pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, signal_name};
 pub use message::{DeleteMessage, EditMessage, SendMessage};
@@ -82,4 +89,10 @@ fn client_id(given: Option<String>, key: Option<String>) -> Result<Option<Client
 /// A field that may be left out but must have a value where it is given: `null` is an error.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// Keeps "not named" and "named as null" apart: a plain nested option reads both as `None`.
+#[allow(clippy::option_option, reason = "the two levels mean different things")]
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
 }

@@ -148,6 +148,8 @@ pub struct Confirmation {
 impl Confirmation {
     /// The caller left a session.
     pub const LEFT: Self = Self { message: "Successfully left the chat session" };
+    /// The caller's login ended.
+    pub const LOGGED_OUT: Self = Self { message: "Logged out successfully" };
     /// A participant was removed from a session.
     pub const REMOVED: Self = Self { message: "Participant removed successfully" };
 }

@@ -1,9 +1,9 @@
 //! Sessions on the wire.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::{Person, event::events, present};
+use super::{Person, event::events, named, present};
 use crate::{
     chat::{self, EventView, PublicSessionPage},
     error::Result,
@@ -234,10 +234,4 @@ impl UpdateSession {
         let Self { title, description, session_type, max_participants } = self;
         chat::UpdateSession { title, description, session_type, max_participants }
     }
-}
-
-/// Keeps "not named" and "named as null" apart: a plain nested option reads both as `None`.
-#[allow(clippy::option_option, reason = "the two levels mean different things")]
-fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
 }

@@ -1,0 +1,93 @@
+//! The accounts of the chat's own within an app.
+
+use std::{net::IpAddr, sync::Arc};
+
+use chatcore::{Accounts, accounts::Client};
+use chatcore_http::{ClientAddress, check_conditions};
+use poem::{
+    Endpoint, EndpointExt as _, IntoEndpoint as _, IntoResponse as _, Request, RequestBody, Response, Route,
+    http::{
+        HeaderValue,
+        header::{CACHE_CONTROL, USER_AGENT},
+    },
+};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, OpenApi, OpenApiService};
+
+use crate::{
+    ChatFrontend, MountError, TITLE, chat_document, document,
+    extract::check_query,
+    problem::ApiError,
+    rest::{Auth, Users},
+};
+
+/// The server of the operations in the OpenAPI document.
+const SERVER: &str = "/api/v1";
+
+/// The places of the two families of operations. The app may have other paths beside them.
+const AUTH: &str = "/auth";
+const USERS: &str = "/users";
+const AUTH_BASE: &str = "/api/v1/auth";
+const USERS_BASE: &str = "/api/v1/users";
+
+fn service<A: OpenApi>(operations: A) -> OpenApiService<A, ()> {
+    OpenApiService::new(operations, TITLE, env!("CARGO_PKG_VERSION"))
+}
+
+impl ChatFrontend {
+    /// The same with accounts: the operations below `/api/v1/auth` and `/api/v1/users`, which the OpenAPI document contains, too. Without
+    /// accounts there are no such paths.
+    ///
+    /// The authenticator has to accept the tokens that the accounts issue, and the accounts have to be in the store of the same chat.
+    /// Limits against guessing count the network address of the client, which is the proxy's behind a proxy.
+    #[must_use]
+    pub fn with_accounts(self, accounts: Accounts) -> Self {
+        let (mut document, mut routes) = chat_document(&self.state.chat, &self.state.sockets);
+        let (auth, users) = (service(Auth(accounts.clone())).spec(), service(Users(accounts.clone())).spec());
+        for (spec, place, base) in [(auth, AUTH, AUTH_BASE), (users, USERS, USERS_BASE)] {
+            let own = serde_json::from_str(&spec).unwrap_or_default();
+            routes.add(&own, &[base]);
+            document = document::joined(document, own, SERVER, place);
+        }
+        let document = document::finished(document);
+        Self { document, routes: Arc::new(routes), accounts: Some(accounts), ..self }
+    }
+
+    /// Adds the operations of the accounts, where there are any.
+    pub(crate) fn account_operations(&self, app: Route) -> Result<Route, MountError> {
+        let Some(accounts) = &self.accounts else { return Ok(app) };
+        let (auth, users) = (service(Auth(accounts.clone())), service(Users(accounts.clone())));
+        app.try_nest(AUTH_BASE, uncached(self.wrap(AUTH_BASE, auth.into_endpoint())))?
+            .try_nest(USERS_BASE, uncached(self.wrap(USERS_BASE, users.into_endpoint())))
+    }
+}
+
+/// Tokens, and data of one user, are nothing for a cache (RFC 6749, section 5.1).
+fn uncached(endpoint: impl Endpoint + 'static) -> impl Endpoint + 'static {
+    endpoint.after(|answer| async {
+        let mut response = answer?.into_response();
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok::<Response, poem::Error>(response)
+    })
+}
+
+/// The client of a request. The header `User-Agent` names its device where the body does not.
+pub(crate) fn client_of(request: &Request) -> Client {
+    let device = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Client { address: ClientAddress::of(request).map(IpAddr::from), device: device.map(str::to_owned) }
+}
+
+/// A client that needs no token.
+pub(crate) struct Visitor(pub(crate) Client);
+
+impl<'a> ApiExtractor<'a> for Visitor {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::PoemExtractor];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        check_conditions(request).map_err(ApiError)?;
+        check_query(request).map_err(ApiError)?;
+        Ok(Self(client_of(request)))
+    }
+}
