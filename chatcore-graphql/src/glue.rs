@@ -50,6 +50,8 @@ struct State<E> {
     authenticator: Box<dyn Authenticator>,
     options: WireOptions,
     sockets: Sockets,
+    /// Whether there are fields that need no token.
+    has_open_fields: bool,
 }
 
 impl<E> fmt::Debug for GraphqlFrontend<E> {
@@ -68,14 +70,16 @@ impl<E: Executor> GraphqlFrontend<E> {
     /// The frontend shares the registry of sockets, and with it their limits in number, size and time, with the server's other
     /// frontends; those in `options` that are there too are overridden by them.
     pub fn new(executor: E, authenticator: impl Authenticator, sockets: Sockets, options: WireOptions) -> Self {
-        if let Some(schema) = (&executor as &dyn Any).downcast_ref::<ChatSchema>() {
+        let schema = (&executor as &dyn Any).downcast_ref::<ChatSchema>();
+        if let Some(schema) = schema {
             sockets.fit(schema.limits());
         }
+        let has_open_fields = schema.is_some_and(ChatSchema::has_accounts);
         let Options { authentication_time, ping_interval, pong_time, write_time, heartbeat, .. } = *sockets.options();
         let options =
             WireOptions { init_time: authentication_time, ping_interval, pong_time, write_time, heartbeat, ..options };
         let authenticator = Box::new(authenticator);
-        Self { state: Arc::new(State { executor, authenticator, options, sockets }) }
+        Self { state: Arc::new(State { executor, authenticator, options, sockets, has_open_fields }) }
     }
 
     /// Adds the endpoint to an app at `/graphql`, before whatever the app has there.
@@ -150,8 +154,14 @@ impl<E: Executor> State<E> {
             let page = Response::builder().content_type("text/html; charset=utf-8").header(header::VARY, "Accept");
             return Ok(page.body(graphiql()));
         }
-        let authenticated = async { caller(&request, &*self.authenticator).await?.ok_or(Error::AuthRequired) };
-        let principal = authenticated.await.map_err(|error| head.refuse(&error))?;
+        let authenticated = match caller(&request, &*self.authenticator).await {
+            Ok(found) => found.ok_or(Error::AuthRequired),
+            Err(error) => Err(error),
+        };
+        let may_be_open = self.has_open_fields && head.has_body();
+        if let (Err(error), false) = (&authenticated, may_be_open) {
+            return Err(head.refuse(error));
+        }
         check_conditions(&request).map_err(|error| head.refuse(&error))?;
         if head.has_body() && request.headers().contains_key(IDEMPOTENCY_KEY) {
             // One that is passed over would let a retry be carried out twice.
@@ -169,14 +179,19 @@ impl<E: Executor> State<E> {
             let sockets = self.sockets.clone();
             async move { sockets.stopping().await }
         };
-        let caller = Admitted::from(principal.clone());
+        let principal = match authenticated {
+            Ok(principal) => Some(principal),
+            Err(_) if asks_only_open(&body) => None,
+            Err(error) => return Err(head.refuse(&error)),
+        };
+        let caller = Visit::of(&request).admitted(principal.clone());
         let url_query = request.uri().query();
         let reply = head.answer(&self.executor, url_query, &body, caller, &self.options, stop).await;
         let HttpReply { status, headers, body } = reply;
         let body = match body {
             HttpBody::Full(text) => HttpBody::Full(text),
             HttpBody::Events(events) => {
-                let events = self.counted(&principal, events);
+                let events = self.counted(principal.as_ref(), events);
                 HttpBody::Events(events.map_err(|error| HttpReply::of_error(&error, accept))?)
             }
         };
@@ -186,10 +201,11 @@ impl<E: Executor> State<E> {
     /// Event streams count among the sockets. Nothing has happened yet: their operations begin when they are read.
     fn counted(
         &self,
-        principal: &Principal,
+        principal: Option<&Principal>,
         events: BoxStream<'static, bytes::Bytes>,
     ) -> Result<BoxStream<'static, bytes::Bytes>> {
-        let places = (self.sockets.take()?, self.sockets.take_for(&principal.user_id)?);
+        let own = principal.map(|principal| self.sockets.take_for(&principal.user_id)).transpose()?;
+        let places = (self.sockets.take()?, own);
         Ok(events
             .inspect(move |_| {
                 let _ = &places;
@@ -200,8 +216,9 @@ impl<E: Executor> State<E> {
     /// Opens a WebSocket. A token in the head is looked at before that, where there is still a status to answer with.
     async fn open(self: &Arc<Self>, request: &Request) -> Result<Response> {
         let handshake = Handshake::of(request, self.sockets.options(), Some(PROTOCOL))?;
+        let visit = Visit::of(request);
         let known = match caller_or_query(request, &*self.authenticator).await? {
-            Some(principal) => Some(self.admitted(principal)?),
+            Some(principal) => Some(self.admitted(principal, visit.clone())?),
             None => None,
         };
         let mut unknown =
@@ -216,7 +233,7 @@ impl<E: Executor> State<E> {
             let admit = |payload: Option<serde_json::Map<_, _>>| async move {
                 let caller = match known {
                     Some(caller) => caller,
-                    None => state.admit(token_of(payload.as_ref()).ok_or(Error::AuthRequired)?).await?,
+                    None => state.admit(token_of(payload.as_ref()).ok_or(Error::AuthRequired)?, visit).await?,
                 };
                 *held = None;
                 is_known.set();
@@ -238,13 +255,64 @@ impl<E: Executor> State<E> {
     }
 
     /// Somebody with a place among the sockets.
-    async fn admit(self: &Arc<Self>, token: &str) -> Result<Admitted> {
-        self.admitted(self.authenticator.authenticate(token).await?)
+    async fn admit(self: &Arc<Self>, token: &str, visit: Visit) -> Result<Admitted> {
+        self.admitted(self.authenticator.authenticate(token).await?, visit)
     }
 
-    fn admitted(&self, principal: Principal) -> Result<Admitted> {
+    fn admitted(&self, principal: Principal, visit: Visit) -> Result<Admitted> {
         let place = self.sockets.take_for(&principal.user_id)?;
-        Ok(Admitted::from(principal).keeping(place))
+        Ok(visit.admitted(Some(principal)).keeping(place))
+    }
+}
+
+/// Whether a body asks for nothing but what needs no token.
+fn asks_only_open(body: &[u8]) -> bool {
+    #[cfg(feature = "accounts")]
+    return HttpHead::asks_only(body, &crate::schema::OPEN);
+    #[cfg(not(feature = "accounts"))]
+    {
+        let _ = body;
+        false
+    }
+}
+
+/// What the data of an operation say of its client beside who calls.
+#[derive(Clone)]
+struct Visit {
+    #[cfg(feature = "accounts")]
+    client: chatcore::accounts::Client,
+}
+
+#[cfg(feature = "accounts")]
+impl Visit {
+    fn of(request: &Request) -> Self {
+        let device = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let address = ClientAddress::of(request).map(Into::into);
+        Self { client: chatcore::accounts::Client { address, device: device.map(str::to_owned) } }
+    }
+
+    fn admitted(self, principal: Option<Principal>) -> Admitted {
+        let expires_at = principal.as_ref().and_then(|principal| principal.expires_at);
+        let data = move || {
+            let mut data = async_graphql::Data::default();
+            if let Some(principal) = &principal {
+                data.insert(crate::Caller(principal.clone()));
+            }
+            data.insert(self.client.clone());
+            data
+        };
+        Admitted::new(data).expires_at(expires_at)
+    }
+}
+
+#[cfg(not(feature = "accounts"))]
+impl Visit {
+    const fn of(_: &Request) -> Self {
+        Self {}
+    }
+
+    fn admitted(self, principal: Option<Principal>) -> Admitted {
+        principal.map_or_else(|| Admitted::new(async_graphql::Data::default), Admitted::from)
     }
 }
 

@@ -19,8 +19,10 @@
 //! Over which protocols clients get at it is told in [`protocols`]. With the feature `poem`, `GraphqlFrontend` serves all of
 //! them at `/graphql`; without it, [`HttpHead`] and [`serve_socket`] are the same for any other server.
 //!
+//! With the feature `accounts`, `schema_with_accounts` is the same schema with registration, logins and users.
+//!
 //! Who calls is the [`Caller`] in the request's data; without one every field answers `AUTH_REQUIRED`, but for what the schema
-//! tells of itself. Every error has a stable `code` in its `extensions`, the same as on the other transports, and the `details`
+//! tells of itself, and the mutations of accounts that need no token. Every error has a stable `code` in its `extensions`, the same as on the other transports, and the `details`
 //! that these give.
 
 mod error;
@@ -42,6 +44,8 @@ pub use error::{field_error, request_error};
 #[cfg(feature = "poem")]
 pub use glue::GraphqlFrontend;
 pub use options::{Meter, SchemaOptions};
+#[cfg(feature = "accounts")]
+pub use schema::schema_with_accounts;
 pub use schema::{Caller, ChatSchema, schema};
 pub use wire::{
     ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql, serve_socket,

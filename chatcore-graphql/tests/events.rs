@@ -50,7 +50,7 @@ impl Events {
         let reply = head.answer(&toy(&seen), None, body.as_bytes(), caller, &options, stopped).await;
         let HttpReply { status: 200, headers, body: HttpBody::Events(chunks) } = reply else { panic!("{reply:?}") };
         assert!(headers.contains(&("Content-Type".into(), "text/event-stream; charset=utf-8".into())));
-        assert!(headers.contains(&("Cache-Control".into(), "no-cache".into())));
+        assert!(headers.contains(&("Cache-Control".into(), "no-store".into())));
         Self { chunks, text: String::new(), seen, stop }
     }
 

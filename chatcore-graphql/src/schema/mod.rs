@@ -1,6 +1,9 @@
 //! The schema: types, and what is behind their fields.
 
+#[cfg(feature = "accounts")]
+mod account;
 mod connection;
+mod engine;
 mod event;
 mod load;
 mod message;
@@ -20,9 +23,10 @@ mod values;
 use std::{any::TypeId, borrow::Cow, fmt, sync::Arc};
 
 use async_graphql::{
-    Context, Data, Executor, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ServerError, ValidationMode,
-    parser::types::OperationType,
+    Context, Data, Executor, Request, Response, SDLExportOptions, ServerError, parser::types::OperationType,
 };
+#[cfg(feature = "accounts")]
+use chatcore::Accounts;
 use chatcore::{Chat, Code, Error, Principal};
 use futures_util::{
     StreamExt as _,
@@ -30,32 +34,34 @@ use futures_util::{
 };
 
 use crate::{Meter, SchemaOptions, error, guard, source};
+#[cfg(all(feature = "accounts", feature = "poem"))]
+pub(crate) use account::OPEN;
+use engine::Engine;
 use load::{Loads, Reads};
 use mutation::Mutation;
 use plan::Plan;
 use query::Query;
 use shape::Shape;
-use subscription::Subscription;
 use types::Types;
-use validate::{ValidateOnly, validate};
+use validate::validate;
 use values::Values;
 
 /// Who calls, as data of a request.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Principal);
 
-type Engine = Schema<Query, Mutation, Subscription>;
-
 /// The schema over a chat. It executes requests with a [`Caller`] in their data, on whatever transport they came.
 #[derive(Clone)]
 pub struct ChatSchema {
     chat: Chat,
     /// Executes what was planned.
-    inner: Engine,
+    inner: Arc<dyn Engine>,
     /// Validates what is asked for.
-    validator: Engine,
+    validator: Arc<dyn Engine>,
     types: Arc<Types>,
     options: Arc<SchemaOptions>,
+    #[cfg(feature = "poem")]
+    has_accounts: bool,
 }
 
 impl fmt::Debug for ChatSchema {
@@ -67,39 +73,58 @@ impl fmt::Debug for ChatSchema {
 /// The schema over this chat.
 #[must_use]
 pub fn schema(chat: Chat, options: SchemaOptions) -> ChatSchema {
+    let build = |options: &SchemaOptions| engine::builder(Query::default(), Mutation::default(), options);
     let options = Arc::new(options);
-    let mut validator = builder(&options)
-        .limit_depth(options.depth)
-        .limit_complexity(options.complexity)
-        .limit_recursive_depth(source::NESTING)
-        .limit_directives(options.directives)
-        .extension(ValidateOnly);
-    if !options.suggestions {
-        validator = validator.disable_suggestions();
-    }
-    // What it executes is made from documents that are valid and within the limits. An interface is one level more there.
-    let inner = builder(&options)
-        .data(chat.clone())
-        .data(Arc::clone(&options))
-        .limit_recursive_depth(2 * source::NESTING)
-        .validation_mode(ValidationMode::Fast)
-        .finish();
-    let types = Arc::new(Types::of(&inner.sdl()));
-    ChatSchema { chat, inner, validator: validator.finish(), types, options }
+    let validator = engine::validator(build(&options), &options);
+    let inner = engine::executor(build(&options), &chat, &options);
+    ChatSchema::of(chat, Arc::new(inner), Arc::new(validator), options)
 }
 
-fn builder(options: &SchemaOptions) -> SchemaBuilder<Query, Mutation, Subscription> {
-    let builder = Schema::build(Query::default(), Mutation::default(), Subscription)
-        .register_output_type::<event::SessionEvent>();
-    if options.introspection { builder } else { builder.disable_introspection() }
+/// The schema over the chat of these accounts, with the accounts: registration, logins, the caller's account, and other users.
+///
+/// It finds the [`Client`](chatcore::accounts::Client) in the data of a request, where its transport puts one: limits against guessing
+/// count the address of the client.
+#[cfg(feature = "accounts")]
+#[must_use]
+pub fn schema_with_accounts(accounts: Accounts, options: SchemaOptions) -> ChatSchema {
+    let build = |options: &SchemaOptions| {
+        engine::builder(query::WithAccounts::default(), mutation::WithAccounts::default(), options)
+    };
+    let (chat, options) = (accounts.chat().clone(), Arc::new(options));
+    let validator = engine::validator(build(&options), &options);
+    let inner = engine::executor(build(&options).data(accounts), &chat, &options);
+    ChatSchema {
+        #[cfg(feature = "poem")]
+        has_accounts: true,
+        ..ChatSchema::of(chat, Arc::new(inner), Arc::new(validator), options)
+    }
 }
 
 impl ChatSchema {
+    fn of(chat: Chat, inner: Arc<dyn Engine>, validator: Arc<dyn Engine>, options: Arc<SchemaOptions>) -> Self {
+        let types = Arc::new(Types::of(&inner.sdl(SDLExportOptions::new())));
+        Self {
+            chat,
+            inner,
+            validator,
+            types,
+            options,
+            #[cfg(feature = "poem")]
+            has_accounts: false,
+        }
+    }
+
+    /// Whether it has the fields of accounts.
+    #[cfg(feature = "poem")]
+    pub(crate) const fn has_accounts(&self) -> bool {
+        self.has_accounts
+    }
+
     /// The schema in the schema definition language, sorted.
     #[must_use]
     pub fn sdl(&self) -> String {
         let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
-        self.inner.sdl_with_options(options.prefer_single_line_descriptions())
+        self.inner.sdl(options.prefer_single_line_descriptions())
     }
 
     /// The limits of its chat.
@@ -160,7 +185,7 @@ impl Executor for ChatSchema {
     fn execute_stream(&self, mut request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
         match self.admit(&mut request) {
             Ok(shape) => {
-                let responses = self.inner.execute_stream_with_session_data(request, session_data.unwrap_or_default());
+                let responses = self.inner.stream(request, session_data.unwrap_or_default());
                 responses.map(move |response| finished(response, &shape)).boxed()
             }
             Err(errors) => stream::iter([refused(errors)]).boxed(),

@@ -203,7 +203,7 @@ impl AddParticipantPayload {
 }
 
 /// A setting that may be left out but, where it is there, must have a value.
-fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Result<Option<T>> {
+pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Result<Option<T>> {
     match value {
         MaybeUndefined::Undefined => Ok(None),
         MaybeUndefined::Value(value) => Ok(Some(value)),
@@ -218,6 +218,12 @@ fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Result<Option<
 /// What may be changed.
 #[derive(Default, MergedObject)]
 pub(crate) struct Mutation(SessionMutation, MessageMutation);
+
+/// What may be changed.
+#[cfg(feature = "accounts")]
+#[derive(Default, MergedObject)]
+#[graphql(name = "Mutation")]
+pub(crate) struct WithAccounts(SessionMutation, MessageMutation, super::account::AccountMutation);
 
 /// What may be changed about sessions and their participants.
 #[derive(Default)]

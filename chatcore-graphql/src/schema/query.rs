@@ -34,6 +34,12 @@ pub(super) enum Node {
 #[derive(Default, MergedObject)]
 pub(crate) struct Query(SessionQuery, MessageQuery);
 
+/// What may be asked.
+#[cfg(feature = "accounts")]
+#[derive(Default, MergedObject)]
+#[graphql(name = "Query")]
+pub(crate) struct WithAccounts(SessionQuery, MessageQuery, super::account::AccountQuery);
+
 /// What may be asked about the caller, sessions, participants and events.
 #[derive(Default)]
 pub(super) struct SessionQuery;

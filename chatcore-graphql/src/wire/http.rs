@@ -147,6 +147,28 @@ impl HttpHead {
         }
     }
 
+    /// Whether the body is one request whose operation has no fields but these mutations.
+    #[cfg(all(feature = "accounts", feature = "poem"))]
+    pub(crate) fn asks_only(body: &[u8], names: &[&str]) -> bool {
+        use async_graphql::{Data, parser::types::Selection};
+
+        let parsed = serde_json::from_slice(body).ok().and_then(|json| Parameters::from_json(json).ok());
+        let Some(Ok(Operation { mut request, kind: Some(OperationType::Mutation) })) =
+            parsed.map(|parameters| parameters.parse(Data::default()))
+        else {
+            return false;
+        };
+        let name = request.operation_name.clone();
+        let Ok(document) = request.parsed_query() else { return false };
+        let is_named = |selection: &Selection| match selection {
+            Selection::Field(field) => names.contains(&field.node.name.node.as_str()),
+            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
+        };
+        let operation = crate::guard::selected(document, name.as_deref());
+        operation
+            .is_some_and(|found| found.node.selection_set.node.items.iter().all(|selection| is_named(&selection.node)))
+    }
+
     /// Answers the request: with `url_query` (what follows the `?`), or with `body` where it [has one](Self::has_body), of
     /// which the size was limited while it was read. Events end when `stop` is done.
     pub async fn answer<E: Executor>(
@@ -366,7 +388,7 @@ impl HttpReply {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let headers = vec![
             header("Content-Type", "text/event-stream; charset=utf-8"),
-            header("Cache-Control", "no-cache"),
+            header("Cache-Control", "no-store"),
             // nginx would keep events until it has a buffer full of them.
             header("X-Accel-Buffering", "no"),
         ];

@@ -12,20 +12,20 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
 
 const SECRET: &[u8] = b"a secret that is only for the tests of accounts";
-pub const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// What a frontend answered.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The code of the error, or nothing.
-    pub code: Option<String>,
+    pub(crate) code: Option<String>,
     /// The data, with names in snake case, or the error without what differs from request to request.
-    pub body: Value,
-    pub retry_after: Option<u64>,
+    pub(crate) body: Value,
+    pub(crate) retry_after: Option<u64>,
 }
 
 /// A frontend.
-pub trait Face {
+pub(crate) trait Face {
     /// Calls an operation with the fields of its input, ids and parameters among them.
     async fn call(&self, operation: &str, token: Option<&str>, input: Value) -> Answer;
 }
@@ -42,15 +42,15 @@ impl Mailer for Inbox {
 }
 
 /// What a frontend is made of.
-pub struct World {
-    pub clock: TestClock,
-    pub chat: Chat,
-    pub accounts: Accounts,
+pub(crate) struct World {
+    pub(crate) clock: TestClock,
+    pub(crate) chat: Chat,
+    pub(crate) accounts: Accounts,
     mails: Mutex<mpsc::UnboundedReceiver<Mail>>,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = TestClock::default();
         let chat = Chat::builder(Arc::new(MemoryStore::new())).clock(clock.clone()).build();
         let (sender, mails) = mpsc::unbounded_channel();
@@ -66,7 +66,7 @@ impl World {
         Self { clock, chat, accounts, mails: Mutex::new(mails) }
     }
 
-    pub fn authenticator(&self) -> JwtAuthenticator {
+    pub(crate) fn authenticator(&self) -> JwtAuthenticator {
         JwtAuthenticator::hs256(SECRET).unwrap().clock(self.clock.clone())
     }
 
@@ -81,23 +81,23 @@ impl World {
 
 impl Answer {
     #[track_caller]
-    pub fn ok(self) -> Value {
+    pub(crate) fn ok(self) -> Value {
         assert_eq!(self.code, None, "{}", self.body);
         self.body
     }
 
     #[track_caller]
-    pub fn refused(self, code: &str) -> Value {
+    pub(crate) fn refused(self, code: &str) -> Value {
         assert_eq!(self.code.as_deref(), Some(code), "{}", self.body);
         self.body
     }
 }
 
-pub fn text(value: &Value, field: &str) -> String {
+pub(crate) fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned()
 }
 
-pub async fn register(face: &impl Face, name: &str) -> Value {
+pub(crate) async fn register(face: &impl Face, name: &str) -> Value {
     let new = json!({ "username": name, "email": format!("{name}@example.org"), "password": PASSWORD });
     face.call("register", None, new).await.ok()
 }
@@ -107,7 +107,7 @@ async fn log_in(face: &impl Face, name: &str, password: &str) -> Answer {
 }
 
 /// Runs the table.
-pub async fn all(face: &impl Face, world: &World) {
+pub(crate) async fn all(face: &impl Face, world: &World) {
     registering(face, world).await;
     logging_in(face).await;
     refreshing(face, world).await;

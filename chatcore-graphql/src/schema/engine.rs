@@ -1,0 +1,67 @@
+//! The library's schema, whatever its root types are.
+
+use std::sync::Arc;
+
+use async_graphql::{Data, ObjectType, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
+use chatcore::{Chat, async_trait};
+use futures_util::stream::BoxStream;
+
+use super::{event::SessionEvent, subscription::Subscription, validate::ValidateOnly};
+use crate::{SchemaOptions, source};
+
+/// A schema of the library.
+#[async_trait]
+pub(super) trait Engine: Send + Sync {
+    async fn execute(&self, request: Request) -> Response;
+    fn stream(&self, request: Request, session_data: Arc<Data>) -> BoxStream<'static, Response>;
+    fn sdl(&self, options: SDLExportOptions) -> String;
+}
+
+#[async_trait]
+impl<Q: ObjectType + 'static, M: ObjectType + 'static> Engine for Schema<Q, M, Subscription> {
+    async fn execute(&self, request: Request) -> Response {
+        Self::execute(self, request).await
+    }
+
+    fn stream(&self, request: Request, session_data: Arc<Data>) -> BoxStream<'static, Response> {
+        Box::pin(self.execute_stream_with_session_data(request, session_data))
+    }
+
+    fn sdl(&self, options: SDLExportOptions) -> String {
+        self.sdl_with_options(options)
+    }
+}
+
+pub(super) fn builder<Q: ObjectType + 'static, M: ObjectType + 'static>(
+    query: Q,
+    mutation: M,
+    options: &SchemaOptions,
+) -> SchemaBuilder<Q, M, Subscription> {
+    let builder = Schema::build(query, mutation, Subscription).register_output_type::<SessionEvent>();
+    if options.introspection { builder } else { builder.disable_introspection() }
+}
+
+/// The schema that validates what is asked for, within the limits.
+pub(super) fn validator<Q: ObjectType + 'static, M: ObjectType + 'static>(
+    builder: SchemaBuilder<Q, M, Subscription>,
+    options: &SchemaOptions,
+) -> Schema<Q, M, Subscription> {
+    let validator = builder
+        .limit_depth(options.depth)
+        .limit_complexity(options.complexity)
+        .limit_recursive_depth(source::NESTING)
+        .limit_directives(options.directives)
+        .extension(ValidateOnly);
+    if options.suggestions { validator.finish() } else { validator.disable_suggestions().finish() }
+}
+
+/// The schema that executes. What it executes is made from documents that are valid and within the limits. An interface is one level more
+/// there.
+pub(super) fn executor<Q: ObjectType + 'static, M: ObjectType + 'static>(
+    builder: SchemaBuilder<Q, M, Subscription>,
+    chat: &Chat,
+    options: &Arc<SchemaOptions>,
+) -> Schema<Q, M, Subscription> {
+    let builder = builder.data(chat.clone()).data(Arc::clone(options));
+    builder.limit_recursive_depth(2 * source::NESTING).validation_mode(ValidationMode::Fast).finish()
+}
