@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::{Authenticator, Error, Principal, Result};
+use chatcore::{Authenticator, Chat, Error, Principal, Result};
 use chatcore_http::{
     ClientAddress, Cors, Handshake, Options, Outbox, Socket, Sockets, caller, caller_or_query, check_conditions,
     check_head, close_code, read_away, read_body,
@@ -47,6 +47,8 @@ pub struct GraphqlFrontend<E> {
 
 struct State<E> {
     executor: E,
+    /// The chat of the schema; `None` for another executor.
+    chat: Option<Chat>,
     authenticator: Box<dyn Authenticator>,
     options: WireOptions,
     sockets: Sockets,
@@ -71,15 +73,16 @@ impl<E: Executor> GraphqlFrontend<E> {
     /// frontends; those in `options` that are there too are overridden by them.
     pub fn new(executor: E, authenticator: impl Authenticator, sockets: Sockets, options: WireOptions) -> Self {
         let schema = (&executor as &dyn Any).downcast_ref::<ChatSchema>();
-        if let Some(schema) = schema {
-            sockets.fit(schema.limits());
+        let chat = schema.map(|schema| schema.chat().clone());
+        if let Some(chat) = &chat {
+            sockets.fit(chat.limits());
         }
         let has_open_fields = schema.is_some_and(ChatSchema::has_accounts);
         let Options { authentication_time, ping_interval, pong_time, write_time, heartbeat, .. } = *sockets.options();
         let options =
             WireOptions { init_time: authentication_time, ping_interval, pong_time, write_time, heartbeat, ..options };
         let authenticator = Box::new(authenticator);
-        Self { state: Arc::new(State { executor, authenticator, options, sockets, has_open_fields }) }
+        Self { state: Arc::new(State { executor, chat, authenticator, options, sockets, has_open_fields }) }
     }
 
     /// Adds the endpoint to an app at `/graphql`, before whatever the app has there.
@@ -261,7 +264,11 @@ impl<E: Executor> State<E> {
 
     fn admitted(&self, principal: Principal, visit: Visit) -> Result<Admitted> {
         let place = self.sockets.take_for(&principal.user_id)?;
-        Ok(visit.admitted(Some(principal)).keeping(place))
+        let admitted = visit.admitted(Some(principal.clone())).keeping(place);
+        Ok(match &self.chat {
+            Some(chat) => admitted.watched_by(chat, &principal),
+            None => admitted,
+        })
     }
 }
 

@@ -306,6 +306,14 @@ codes! {
     NotImplemented = "NOT_IMPLEMENTED", 501, 4400, "Not implemented";
 }
 
+impl Code {
+    /// Whether the caller's token no longer counts: see [`Error::ends_login`].
+    #[must_use]
+    pub const fn ends_login(self) -> bool {
+        matches!(self, Self::AuthTokenInvalid | Self::AuthTokenExpired | Self::AccountBanned | Self::AccountDeleted)
+    }
+}
+
 impl Error {
     /// The stable code.
     #[must_use]
@@ -419,15 +427,8 @@ impl Error {
     /// Whether the caller's token no longer counts: it expired, its login ended, or its account is banned or deleted. Streams and
     /// sockets of the caller end with such an error.
     #[must_use]
-    pub const fn ends_login(&self) -> bool {
-        matches!(
-            self,
-            Self::AuthRequired
-                | Self::TokenInvalid
-                | Self::TokenExpired
-                | Self::AccountBanned(_)
-                | Self::AccountDeleted
-        )
+    pub fn ends_login(&self) -> bool {
+        self.code().ends_login()
     }
 
     /// The offending fields, for the errors that have some.

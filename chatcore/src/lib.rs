@@ -38,6 +38,7 @@
 //! | `accounts` | [`accounts`]: users of the chat's own, with registration, logins, tokens and profiles |
 //! | `avatars` | pictures of these users, in an object store |
 //! | `smtp` | mail to these users by SMTP |
+//! | `jwks` | `Jwks::url`: key sets at an address, with an HTTP client and TLS |
 //! | `conformance` | the test suites for implementors of [`ChatStore`] and of [`Notifier`] |
 //! | `schema` | JSON Schemas of the forms in [`wire`] |
 
@@ -65,7 +66,7 @@ pub use clock::{Clock, SystemClock, TestClock};
 pub use error::{Code, Error, FieldError, Refusal, Result};
 pub use identity::{Authenticator, Principal};
 #[cfg(feature = "jwt")]
-pub use identity::{JwtAuthenticator, JwtIssuer};
+pub use identity::{IssuersAuthenticator, JwtAuthenticator, JwtIssuer};
 pub use limits::{Limits, Rate};
 pub use notify::{InProcessNotifier, Notifier};
 pub use store::{ChatStore, MemoryStore, StoreError};

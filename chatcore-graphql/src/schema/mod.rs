@@ -127,10 +127,10 @@ impl ChatSchema {
         self.inner.sdl(options.prefer_single_line_descriptions())
     }
 
-    /// The limits of its chat.
-    #[cfg(feature = "poem")]
-    pub(crate) fn limits(&self) -> &chatcore::Limits {
-        self.chat.limits()
+    /// Its chat.
+    #[must_use]
+    pub const fn chat(&self) -> &Chat {
+        &self.chat
     }
 
     /// Reads the request, within its limits, and puts what is to be executed in its place. Gives the form of the answer.

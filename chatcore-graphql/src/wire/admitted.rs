@@ -3,7 +3,7 @@
 use std::{any::Any, fmt};
 
 use async_graphql::Data;
-use chatcore::Principal;
+use chatcore::{Chat, Error, Principal};
 use chrono::{DateTime, Utc};
 
 use crate::Caller;
@@ -12,6 +12,8 @@ use crate::Caller;
 pub struct Admitted {
     data: Box<dyn Fn() -> Data + Send + Sync>,
     pub(crate) expires_at: Option<DateTime<Utc>>,
+    /// The chat that knows when their login ends.
+    watcher: Option<(Chat, Principal)>,
     _kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -19,13 +21,20 @@ impl Admitted {
     /// Somebody for whom `data` makes the data of each operation: what the schema finds in its context. It is called once for
     /// each operation, and each time must give what belongs to that operation alone (data loaders, say) anew.
     pub fn new(data: impl Fn() -> Data + Send + Sync + 'static) -> Self {
-        Self { data: Box::new(data), expires_at: None, _kept: None }
+        Self { data: Box::new(data), expires_at: None, watcher: None, _kept: None }
     }
 
     /// Says when their token ends: then their sockets and event streams end too.
     #[must_use]
     pub fn expires_at(self, expires_at: Option<DateTime<Utc>>) -> Self {
         Self { expires_at, ..self }
+    }
+
+    /// Ends their sockets when their login ends or their account is banned or deleted. Event streams of this crate's schema end by
+    /// themselves.
+    #[must_use]
+    pub fn watched_by(self, chat: &Chat, principal: &Principal) -> Self {
+        Self { watcher: Some((chat.clone(), principal.clone())), ..self }
     }
 
     /// Keeps something for as long as their connection lasts: a place among the open sockets, say.
@@ -36,6 +45,14 @@ impl Admitted {
 
     pub(crate) fn data(&self) -> Data {
         (self.data)()
+    }
+
+    /// Waits until their login ends, and says why.
+    pub(crate) async fn login_ended(&self) -> Error {
+        match &self.watcher {
+            Some((chat, principal)) => chat.login_ended(principal).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// How long their token is good for.

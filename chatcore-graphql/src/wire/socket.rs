@@ -103,7 +103,7 @@ type End = Option<Close>;
 ///
 /// `authenticate` gets the payload of `connection_init` and says who it is. If it refuses, the socket is closed with 4403 and
 /// the stable code of the error as reason. The socket is closed with 4403 and `AUTH_TOKEN_EXPIRED` when the token of the
-/// [`Admitted`] ends, and with 1001 when `stop` is done.
+/// [`Admitted`] ends, with 4403 and the code of what [`Admitted::watched_by`] tells, and with 1001 when `stop` is done.
 pub async fn serve_socket<E, S, A, F>(
     executor: &E,
     socket: S,
@@ -181,6 +181,7 @@ where
     tokio::select! {
         biased;
         () = at(expiry) => expired(),
+        error = caller.login_ended() => refused(&error),
         end = upkeep.ended() => end,
         end = read(source, orders, (&life, upkeep), options.message_bytes) => end,
         end = writer.write(queue, pings) => end,
@@ -494,8 +495,8 @@ impl<E: Executor, S: Sink<Frame> + Unpin> Writer<'_, E, S> {
         let mut next = Some(first);
         while let Some((id, step)) = next {
             // The chat may notice before this socket's own clock does.
-            if step.token_expired() {
-                return Err(expired());
+            if let Some(code) = step.login_ended() {
+                return Err(Some(Close::new(4403, code.as_str())));
             }
             let text = match step {
                 Step::Next(response) => message::next(&id, &response),

@@ -5,14 +5,17 @@
 mod direct;
 mod ends;
 mod raw;
+#[path = "../../../chatcore/tests/kit/tokens.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
+mod tokens;
 
 use std::{net::SocketAddr, time::Duration};
 
 use chatcore::{
-    Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, Principal,
-    chat::{CreateSession, SendMessage},
+    Authenticator, Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, Principal,
+    chat::{BanAccount, CreateSession, SendMessage},
     identity::Claims,
-    model::{SessionId, SessionType, UserId},
+    model::{LoginId, SessionId, SessionType, UserId},
 };
 use chatcore_poem::{ChatFrontend, Options, ServeOptions, Sockets};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -66,7 +69,11 @@ impl Server {
     async fn start(options: Options) -> Self {
         let limits = Limits { max_participants: 10_000, message_chars: 100_000, ..Limits::default() };
         let chat = Chat::builder(MemoryStore::default()).limits(limits).build();
-        let frontend = ChatFrontend::with_options(chat.clone(), JwtAuthenticator::hs256(SECRET).unwrap(), options);
+        Self::with(chat, JwtAuthenticator::hs256(SECRET).unwrap(), options).await
+    }
+
+    async fn with(chat: Chat, authenticator: impl Authenticator, options: Options) -> Self {
+        let frontend = ChatFrontend::with_options(chat.clone(), authenticator, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, sockets) = (listener.local_addr().unwrap(), frontend.sockets().clone());
         let app = frontend.mount(Route::new());

@@ -125,7 +125,8 @@ impl Accounts {
     /// Gives the caller another e-mail address, to which a code is sent. Until the code comes back, the address is not verified.
     ///
     /// # Errors
-    /// As [`change_password`](Self::change_password); [`EmailTaken`](Error::EmailTaken).
+    /// As [`change_password`](Self::change_password); [`EmailTaken`](Error::EmailTaken); [`RateLimited`](Error::RateLimited) after too many
+    /// mails, since each change sends one.
     pub async fn change_email(
         &self,
         principal: &Principal,
@@ -138,6 +139,9 @@ impl Accounts {
         let user = &principal.user_id;
         let mut found = self.prove(client, user, password).await?;
         let proved = found.value.password.clone();
+        // Each change sends a mail, and tells whether an address is taken.
+        self.inner.guesses.mail_from(client, self.now())?;
+        self.inner.guesses.mail_to(user, self.now())?;
         for _ in 0..self.inner.chat.limits().commit_attempts {
             if found.value.email == email.shown {
                 return Ok(found.value.account(user.clone()));

@@ -115,7 +115,7 @@ impl Accounts {
     }
 
     /// Takes over an account of another system, with its hash of bcrypt or of Argon2, and says who it is. At the next login, the hash is made
-    /// anew. For hosts: there is no limit and no mail.
+    /// anew. For hosts: there is no limit and no mail. Until that login, the time that a wrong password takes is that of the imported hash.
     ///
     /// # Errors
     /// As [`register`](Self::register), but for the limit; [`Invalid`](Error::Invalid) for a hash that cannot be used.

@@ -41,6 +41,7 @@ pub use stream::{
 
 use crate::{
     clock::{Clock, SystemClock},
+    identity::UserDirectory,
     limits::Limits,
     notify::{InProcessNotifier, Notifier},
     permission::PermissionTable,
@@ -51,7 +52,7 @@ use decide::{
     govern::{Gates, publishing},
     policy::Guard,
 };
-use read::profiles::Profiles;
+use read::{directory::Directory, profiles::Profiles};
 use stream::{inbox::Inboxes, standings::KnownStandings, tail::Tails, task::Task};
 use tokio::sync::Semaphore;
 
@@ -108,6 +109,7 @@ impl Chat {
             clock: Arc::new(SystemClock),
             permissions: PermissionTable::default(),
             policy: None,
+            directory: None,
             limits: Limits::default(),
         }
     }
@@ -132,6 +134,7 @@ pub struct ChatBuilder {
     clock: Arc<dyn Clock>,
     permissions: PermissionTable,
     policy: Option<Arc<dyn Policy>>,
+    directory: Option<Arc<dyn UserDirectory>>,
     limits: Limits,
 }
 
@@ -171,6 +174,13 @@ impl ChatBuilder {
         self
     }
 
+    /// Asks this about users who were not seen yet. Default: such users are not known.
+    #[must_use]
+    pub fn directory(mut self, directory: impl UserDirectory) -> Self {
+        self.directory = Some(Arc::new(directory));
+        self
+    }
+
     /// Allows this much.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -181,10 +191,12 @@ impl ChatBuilder {
     /// The chat.
     #[must_use]
     pub fn build(self) -> Chat {
-        let Self { store, notifier, clock, permissions, policy, limits } = self;
+        let Self { store, notifier, clock, permissions, policy, directory, limits } = self;
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
+        let directory = Directory::new(directory, &limits);
         let standings = KnownStandings::new(Arc::clone(&store), Arc::clone(&notifier), Arc::clone(&clock), &limits);
-        let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone());
+        let profiles =
+            Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, limits.profile_chars);
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));

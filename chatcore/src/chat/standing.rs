@@ -59,7 +59,8 @@ impl StandingDraft {
     /// The tokens of all logins but one are refused.
     pub(crate) fn end_all_logins(mut self, except: Option<LoginId>) -> Self {
         let standing = &mut self.standing;
-        (standing.revoked_before, standing.kept_login) = (Some(self.now), except);
+        let end = standing.revoked_before.map_or(self.now, |known| known.max(self.now));
+        (standing.revoked_before, standing.kept_login) = (Some(end), except);
         // The others began before.
         standing.ended_logins.retain(|ended| Some(ended.login) == except);
         self

@@ -11,7 +11,7 @@ use crate::model::{
 pub(crate) const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
 /// What somebody is in the whole system, apart from any session. Only the host gives it: it sets
-/// [`Principal::system_role`], and no claim of a token does.
+/// [`Principal::system_role`], or names the claim of an issuer's tokens that does (`ClaimMap::admin`). No other claim does.
 ///
 /// It decides one thing: whether the e-mail addresses of a session's participants are shown
 /// ([`may_see_address`](crate::permission::may_see_address)). It admits nobody to a session and allows no action there.

@@ -61,7 +61,7 @@ fn time(seconds: f64) -> Option<DateTime<Utc>> {
 }
 
 /// Text, or a number as its digits.
-fn text(value: Value) -> Option<String> {
+pub(super) fn text(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         Value::Number(number) => Some(number.to_string()),

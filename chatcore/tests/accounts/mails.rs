@@ -99,3 +99,15 @@ async fn a_new_address_is_not_verified_and_takes_codes_of_the_old_one_back() {
     let new = Register { email: "ada@example.org".into(), ..new("other") };
     world.accounts.register(&here(), new).await.unwrap();
 }
+
+#[tokio::test]
+async fn changes_of_the_address_are_limited_as_mails_are() {
+    let world = World::new();
+    let caller = world.caller(&world.register("ada").await).await;
+    for number in 0..5 {
+        let email = format!("new{number}@example.org");
+        world.accounts.change_email(&caller, &here(), PASSWORD, &email).await.unwrap();
+    }
+    let error = world.accounts.change_email(&caller, &here(), PASSWORD, "last@example.org").await.unwrap_err();
+    assert_eq!(error, Error::RateLimited { retry_after: 180 });
+}

@@ -23,6 +23,8 @@ mod passwords;
 mod profiles;
 mod refreshing;
 mod registering;
+#[cfg(feature = "smtp")]
+mod smtp;
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use tokio::time::sleep;
+use tokio::{runtime::Handle, time::sleep};
 
 use crate::chat::{
     Chat, Inner,
@@ -232,7 +232,10 @@ impl Chat {
 
     /// Starts the search for work that a process left behind, where none runs.
     pub(in crate::chat) fn keep_resuming(&self) {
-        // Who holds the lock is about to start it.
+        if Handle::try_current().is_err() {
+            return;
+        }
+        // Another call that holds the lock is about to start it.
         let Ok(mut resumer) = self.inner.resumer.try_lock() else { return };
         if !resumer.as_ref().is_some_and(Task::runs) {
             let inner = Arc::downgrade(&self.inner);

@@ -8,6 +8,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 
+use super::directory::{self, Directory};
 use crate::chat::{
     Chat,
     decide::policy::Operation,
@@ -41,6 +42,9 @@ pub(in crate::chat) struct Profiles {
     store: Arc<dyn ChatStore>,
     clock: Arc<dyn Clock>,
     standings: KnownStandings,
+    directory: Directory,
+    /// The longest text of a profile.
+    max_chars: usize,
     /// Each with the time at which it was read.
     recent: Cache<UserId, (Profile, DateTime<Utc>)>,
     /// What the claims of each caller led to, so that a caller costs the store something once and not at every call.
@@ -115,9 +119,15 @@ fn show_the_same(one: &ProfileRecord, other: &ProfileRecord) -> bool {
 }
 
 impl Profiles {
-    pub(in crate::chat) fn new(store: Arc<dyn ChatStore>, clock: Arc<dyn Clock>, standings: KnownStandings) -> Self {
+    pub(in crate::chat) fn new(
+        store: Arc<dyn ChatStore>,
+        clock: Arc<dyn Clock>,
+        standings: KnownStandings,
+        directory: Directory,
+        max_chars: usize,
+    ) -> Self {
         let (recent, callers) = (Cache::new(KEPT), Cache::new(KEPT));
-        Self { store, clock, standings, recent, callers }
+        Self { store, clock, standings, directory, max_chars, recent, callers }
     }
 
     pub(in crate::chat) fn now(&self) -> DateTime<Utc> {
@@ -208,8 +218,21 @@ impl Profiles {
         let (missing, read_at) = (Vec::from_iter(missing), self.now());
         let keys: Vec<_> = missing.iter().map(|user| stored::Profiles { user: user.clone() }).collect();
         let stored = self.store.get_all(&keys).await?;
+        let unseen = missing.iter().zip(&stored).filter(|(_, stored)| stored.is_none());
+        let unseen: Vec<UserId> = unseen.map(|(user, _)| user.clone()).collect();
+        let mut told = if unseen.is_empty() { Vec::new() } else { self.directory.names(&unseen).await }.into_iter();
         for (user, profile) in missing.into_iter().zip(stored) {
-            let profile = profile.map_or_else(|| Profile::unknown(user.clone()), |found| found.value.profile());
+            let profile = match profile {
+                Some(found) => found.value.profile(),
+                None => told.next().flatten().map_or_else(
+                    || Profile::unknown(user.clone()),
+                    |found| {
+                        let said = directory::principal(&user, &found).said(self.max_chars, read_at);
+                        let unknown = ProfileRecord::unknown(user.clone());
+                        updated(&unknown, &said).unwrap_or(unknown).profile()
+                    },
+                ),
+            };
             self.recent.insert(user.clone(), (profile.clone(), read_at));
             found.insert(user, profile);
         }
@@ -231,9 +254,17 @@ impl Profiles {
         self.callers.invalidate(user);
     }
 
-    /// Whether the user was ever seen, by any process.
+    /// Whether the user was ever seen, by any process, or is in the host's directory; then the user counts as seen from now on.
+    ///
+    /// # Errors
+    /// [`Unavailable`](Error::Unavailable) where the directory does not answer.
     pub(in crate::chat) async fn knows(&self, user: &UserId) -> Result<bool> {
-        Ok(self.store.get(&stored::Profiles { user: user.clone() }).await?.is_some())
+        if self.store.get(&stored::Profiles { user: user.clone() }).await?.is_some() {
+            return Ok(true);
+        }
+        let Some(found) = self.directory.one(user).await? else { return Ok(false) };
+        self.see(user, directory::principal(user, &found).said(self.max_chars, self.now())).await?;
+        Ok(true)
     }
 }
 

@@ -84,8 +84,9 @@ pub(in crate::chat) fn check(standing: &UserStanding, principal: &Principal, now
         return Err(Error::TokenInvalid);
     }
     let Some(end) = revoked_before else { return Ok(()) };
-    // A token says when it was issued in whole seconds, and a login's id says when it began in milliseconds.
-    let is_later = login.began_at().is_some_and(|began| began >= end.trunc_subsecs(3));
+    // A token says when it was issued in whole seconds, and a login's id says when it began in milliseconds. A login that began in the
+    // same millisecond may have begun before.
+    let is_later = login.began_at().is_some_and(|began| began > end.trunc_subsecs(3));
     if *kept_login == Some(login) || is_later || principal.issued_at >= *end {
         return Ok(());
     }
