@@ -118,6 +118,16 @@ impl fmt::Display for IdleTimeout {
     }
 }
 
+/// Whether a part of the server is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Switch {
+    /// It is
+    On,
+    /// It is not
+    Off,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -215,6 +225,11 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_ISSUER", value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
+    /// Whether users can register and log in here. Without a mailer, the codes to verify an address and to reset a password are written to
+    /// the log [default: on]
+    #[arg(long, global = true, env = "CHAT_ACCOUNTS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounts: Option<Switch>,
     /// A page that may use the server beside the server's own pages, as scheme://host or scheme://host:port; `*` for all; repeat for
     /// several
     #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
@@ -300,6 +315,7 @@ pub(crate) struct Config {
     pub(crate) secret_file: Option<PathBuf>,
     pub(crate) audience: Option<String>,
     pub(crate) issuer: Option<String>,
+    pub(crate) accounts: Switch,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
@@ -332,6 +348,7 @@ impl Default for Config {
             secret_file: None,
             audience: None,
             issuer: None,
+            accounts: Switch::On,
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,

@@ -2,8 +2,8 @@
 
 use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
 
-use chatcore::{Chat, JwtAuthenticator, Limits};
-use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
+use chatcore::{Accounts, Chat, JwtAuthenticator, JwtIssuer, Limits, accounts::AccountSettings};
+use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema, schema_with_accounts};
 use chatcore_poem::{ChatFrontend, MountOptions, Options, Origins, ServeOptions, Sockets};
 use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::{
-    config::{Config, Failure, LogFormat},
+    config::{Config, Failure, LogFormat, Switch},
     environment,
     output::Output,
     secret, signals,
@@ -20,6 +20,9 @@ use crate::{
 
 /// How long the database may take to close.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
+
+/// How often the server looks for erasures of deleted accounts that were left behind.
+const ERASURES: Duration = Duration::from_secs(600);
 
 /// Serves until it is told to stop. `told` is what the settings' sources have to be told of.
 pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
@@ -95,16 +98,21 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
     let sockets = Sockets::new(options);
-    let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
-    let schema = schema(
-        chat,
-        SchemaOptions {
-            introspection: config.introspection,
-            // They tell of the schema, too.
-            suggestions: config.introspection,
-            ..SchemaOptions::default()
-        },
-    );
+    let mut frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
+    let schema_options = SchemaOptions {
+        introspection: config.introspection,
+        // They tell of the schema, too.
+        suggestions: config.introspection,
+        ..SchemaOptions::default()
+    };
+    let schema = match accounts(config, &chat, &secret.bytes)? {
+        Some(accounts) => {
+            frontend = frontend.with_accounts(accounts.clone());
+            resume_erasures(accounts.clone());
+            schema_with_accounts(accounts, schema_options)
+        }
+        None => schema(chat, schema_options),
+    };
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
     let app = frontend.mount_with(Route::new(), &MountOptions::default())?;
@@ -150,6 +158,32 @@ async fn open(config: &Config, options: SurrealOptions) -> Result<SurrealStore, 
             SurrealStore::open(&folder, options).await?
         }
     })
+}
+
+/// The accounts, where the settings want them. Their tokens are those that the server accepts.
+fn accounts(config: &Config, chat: &Chat, secret: &[u8]) -> Result<Option<Accounts>, Failure> {
+    if config.accounts == Switch::Off {
+        return Ok(None);
+    }
+    let settings = AccountSettings {
+        issuer: config.issuer.clone(),
+        audience: config.audience.clone(),
+        ..AccountSettings::default()
+    };
+    Ok(Some(Accounts::builder(chat.clone(), JwtIssuer::hs256(secret)?).settings(settings).build()?))
+}
+
+/// Goes on with the erasures that a process has left behind, now and from time to time.
+fn resume_erasures(accounts: Accounts) {
+    tokio::spawn(async move {
+        let mut times = tokio::time::interval(ERASURES);
+        loop {
+            times.tick().await;
+            if let Err(error) = accounts.resume_erasures().await {
+                tracing::warn!(%error, "an erasure stopped; it goes on later");
+            }
+        }
+    });
 }
 
 /// Checks tokens as the settings want it.

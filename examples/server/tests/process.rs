@@ -177,19 +177,19 @@ fn help_is_complete() {
 }
 
 /// The commands of the README, as they are pasted; only the address and the way to the program are others.
-#[test]
-fn the_readme_flow_works_as_pasted() {
+/// Runs what README.md has between two comments, against a server of its own, and gives what the commands answered.
+fn readme(mark: &str) -> Option<Vec<Value>> {
     if Command::new("curl").arg("--version").output().is_err()
         || Command::new("sh").arg("-c").arg(":").output().is_err()
     {
         eprintln!("SKIPPED: the README's flow needs sh and curl, which are not here");
-        return;
+        return None;
     }
     let readme = include_str!("../../../README.md");
-    let (_, flow) = readme.split_once("<!-- flow -->").unwrap();
-    let (flow, _) = flow.split_once("<!-- /flow -->").unwrap();
+    let (_, flow) = readme.split_once(&format!("<!-- {mark} -->")).unwrap();
+    let (flow, _) = flow.split_once(&format!("<!-- /{mark} -->")).unwrap();
     let flow = flow.trim().trim_start_matches("```sh").trim_end_matches("```");
-    assert!(flow.contains("cargo run -q -p chat-server --") && flow.contains("127.0.0.1:8000"));
+    assert!(flow.contains("127.0.0.1:8000"));
 
     let folder = folder();
     let server = Server::start(folder.path());
@@ -199,14 +199,29 @@ fn the_readme_flow_works_as_pasted() {
     let output = Command::new("sh").args(["-euc", &script]).current_dir(folder.path()).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let answers: Vec<Value> =
-        serde_json::Deserializer::from_str(&stdout).into_iter().collect::<Result<_, _>>().unwrap();
-    let [joined, sent, promoted, shown] = answers.as_slice() else { panic!("{stdout}") };
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    Some(serde_json::Deserializer::from_str(&stdout).into_iter().collect::<Result<_, _>>().unwrap())
+}
+
+#[test]
+fn the_readme_flow_works_as_pasted() {
+    let Some(answers) = readme("flow") else { return };
+    let [joined, sent, promoted, shown] = answers.as_slice() else { panic!("{answers:?}") };
     assert_eq!(joined["message"], "Successfully joined the chat session");
     assert_eq!(sent["content"], "Hi everyone! Just joined.");
     assert_eq!(promoted["role"], "ADMIN");
     assert_eq!((&shown["message_count"], &shown["participant_count"]), (&json!(1), &json!(2)));
-    assert_eq!(server.stop(Signal::SIGTERM), 0);
+}
+
+#[test]
+fn the_accounts_of_the_readme_work_as_pasted() {
+    let Some(answers) = readme("accounts") else { return };
+    let [registered, room, me, left, refused] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!(registered["user"]["username"], "ada");
+    assert_eq!(room["title"], "Ada's room");
+    assert_eq!(me["email"], "ada@example.org");
+    assert_eq!(left["message"], "Logged out successfully");
+    assert_eq!(refused["code"], "AUTH_TOKEN_INVALID");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,6 +127,7 @@ fn a_value_that_cannot_be_used_is_refused_by_name() {
         "CHAT_DATABASE_PASSWORD",
         "CHAT_SECRET",
         "CHAT_SECRET_FILE",
+        "CHAT_ACCOUNTS",
         "CHAT_ALLOWED_ORIGINS",
         "CHAT_BODY_BYTES",
         "CHAT_CONNECTIONS_PER_ADDRESS",
