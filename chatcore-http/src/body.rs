@@ -18,7 +18,19 @@ use crate::Sockets;
 /// [`Refused`](Error::Refused) when it is too large, takes too long, or is compressed; [`Malformed`](Error::Malformed) when
 /// it ends early.
 pub async fn read_body(request: &Request, body: &mut RequestBody, sockets: &Sockets) -> Result<Bytes> {
-    let limit = sockets.body_bytes();
+    read_body_within(request, body, sockets, sockets.body_bytes()).await
+}
+
+/// The same within another number of bytes.
+///
+/// # Errors
+/// As [`read_body`].
+pub async fn read_body_within(
+    request: &Request,
+    body: &mut RequestBody,
+    sockets: &Sockets,
+    limit: usize,
+) -> Result<Bytes> {
     let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !request.headers().get_all(header::CONTENT_ENCODING).iter().all(plain) {
         let detail = "send the body without Content-Encoding";

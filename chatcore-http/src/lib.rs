@@ -6,7 +6,7 @@
 //! | limits | [`Options`], in one place with their defaults |
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
 //! | WebSockets | [`Handshake`], then the open [`Socket`] with its [`Outbox`], kept by [`Sockets::keep`], then [`Socket::close`] |
-//! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_away`] |
+//! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_body_within`], [`read_away`] |
 //! | any web framework | [`bearer_token`], [`error_headers`]: all that there is without the feature `poem` |
 //! | web pages | [`Origins`], [`Cors`] |
 //! | a server | [`serve`] |
@@ -59,7 +59,7 @@ pub use address::ClientAddress;
 #[cfg(feature = "poem")]
 pub use bearer::{bearer, bearer_or_query, caller, caller_or_query};
 #[cfg(feature = "poem")]
-pub use body::read_body;
+pub use body::{read_body, read_body_within};
 #[cfg(feature = "poem")]
 pub use close::close_code;
 #[cfg(feature = "poem")]

@@ -13,6 +13,8 @@ use poem::{
 };
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, OpenApi, OpenApiService};
 
+#[cfg(feature = "avatars")]
+use crate::rest::Avatars;
 use crate::{
     ChatFrontend, MountError, TITLE, chat_document, document,
     extract::check_query,
@@ -29,6 +31,17 @@ const USERS: &str = "/users";
 const AUTH_BASE: &str = "/api/v1/auth";
 const USERS_BASE: &str = "/api/v1/users";
 
+/// The operations below [`USERS_BASE`].
+#[cfg(not(feature = "avatars"))]
+fn users(accounts: &Accounts) -> Users {
+    Users(accounts.clone())
+}
+
+#[cfg(feature = "avatars")]
+fn users(accounts: &Accounts) -> (Users, Avatars) {
+    (Users(accounts.clone()), Avatars(accounts.clone()))
+}
+
 fn service<A: OpenApi>(operations: A) -> OpenApiService<A, ()> {
     OpenApiService::new(operations, TITLE, env!("CARGO_PKG_VERSION"))
 }
@@ -37,12 +50,15 @@ impl ChatFrontend {
     /// The same with accounts: the operations below `/api/v1/auth` and `/api/v1/users`, which the OpenAPI document contains, too. Without
     /// accounts there are no such paths.
     ///
+    /// With the feature `avatars`, the pictures that users upload are served below `/api/v1/users/avatars/`: that is the address for
+    /// `AccountsBuilder::avatars`, below the prefix of the app.
+    ///
     /// The authenticator has to accept the tokens that the accounts issue, and the accounts have to be in the store of the same chat.
     /// Limits against guessing count the network address of the client, which is the proxy's behind a proxy.
     #[must_use]
     pub fn with_accounts(self, accounts: Accounts) -> Self {
         let (mut document, mut routes) = chat_document(&self.state.chat, &self.state.sockets);
-        let (auth, users) = (service(Auth(accounts.clone())).spec(), service(Users(accounts.clone())).spec());
+        let (auth, users) = (service(Auth(accounts.clone())).spec(), service(users(&accounts)).spec());
         for (spec, place, base) in [(auth, AUTH, AUTH_BASE), (users, USERS, USERS_BASE)] {
             let own = serde_json::from_str(&spec).unwrap_or_default();
             routes.add(&own, &[base]);
@@ -55,17 +71,17 @@ impl ChatFrontend {
     /// Adds the operations of the accounts, where there are any.
     pub(crate) fn account_operations(&self, app: Route) -> Result<Route, MountError> {
         let Some(accounts) = &self.accounts else { return Ok(app) };
-        let (auth, users) = (service(Auth(accounts.clone())), service(Users(accounts.clone())));
+        let (auth, users) = (service(Auth(accounts.clone())), service(users(accounts)));
         app.try_nest(AUTH_BASE, uncached(self.wrap(AUTH_BASE, auth.into_endpoint())))?
             .try_nest(USERS_BASE, uncached(self.wrap(USERS_BASE, users.into_endpoint())))
     }
 }
 
-/// Tokens, and data of one user, are nothing for a cache (RFC 6749, section 5.1).
+/// Tokens, and data of one user, are nothing for a cache (RFC 6749, section 5.1). A public answer says so itself.
 fn uncached(endpoint: impl Endpoint + 'static) -> impl Endpoint + 'static {
     endpoint.after(|answer| async {
         let mut response = answer?.into_response();
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         Ok::<Response, poem::Error>(response)
     })
 }

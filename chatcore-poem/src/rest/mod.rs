@@ -2,6 +2,8 @@
 
 #[cfg(feature = "accounts")]
 mod auth;
+#[cfg(feature = "avatars")]
+mod avatars;
 mod event_stream;
 mod events;
 mod links;
@@ -24,6 +26,8 @@ use poem_openapi::Tags;
 use crate::reply::Paged;
 use links::Links;
 
+#[cfg(feature = "avatars")]
+pub(crate) use avatars::Avatars;
 pub(crate) use events::Events;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chatcore::{
     Accounts, Chat, JwtAuthenticator, JwtIssuer, MemoryStore, TestClock,
-    accounts::{AccountSettings, Argon2Cost, Mail, MailError, Mailer},
+    accounts::{AccountSettings, AccountsBuilder, Argon2Cost, Mail, MailError, Mailer},
     async_trait,
 };
 use chrono::TimeDelta;
@@ -51,6 +51,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    pub(crate) fn with(adjust: impl FnOnce(AccountsBuilder) -> AccountsBuilder) -> Self {
         let clock = TestClock::default();
         let chat = Chat::builder(Arc::new(MemoryStore::new())).clock(clock.clone()).build();
         let (sender, mails) = mpsc::unbounded_channel();
@@ -61,8 +65,8 @@ impl World {
             ..AccountSettings::default()
         };
         let issuer = JwtIssuer::hs256(SECRET).unwrap();
-        let accounts =
-            Accounts::builder(chat.clone(), issuer).settings(settings).mailer(Inbox(sender)).build().unwrap();
+        let builder = Accounts::builder(chat.clone(), issuer).settings(settings).mailer(Inbox(sender));
+        let accounts = adjust(builder).build().unwrap();
         Self { clock, chat, accounts, mails: Mutex::new(mails) }
     }
 

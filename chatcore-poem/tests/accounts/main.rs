@@ -2,6 +2,8 @@
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
 
+#[cfg(feature = "avatars")]
+mod avatars;
 mod cases;
 
 use cases::{Answer, Face, PASSWORD, World, register, text};

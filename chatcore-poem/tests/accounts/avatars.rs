@@ -1,0 +1,66 @@
+//! Pictures of users over REST.
+
+use std::sync::Arc;
+
+use object_store::memory::InMemory;
+
+use super::*;
+
+/// A GIF of one pixel.
+const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\x00\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
+
+const UPLOAD: &str = "/api/v1/users/me/avatar";
+
+fn part(name: &str, content: &[u8]) -> Vec<u8> {
+    let head = format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"a.gif\"\r\n\r\n");
+    [head.as_bytes(), content, b"\r\n"].concat()
+}
+
+async fn upload(rest: &Rest<impl Endpoint>, token: Option<&str>, kind: &str, body: Vec<u8>) -> (u16, Value) {
+    let request = Request::builder().method(Method::POST).uri(UPLOAD.parse().unwrap()).header("content-type", kind);
+    let request = match token {
+        Some(token) => request.header("authorization", format!("Bearer {token}")),
+        None => request,
+    };
+    let response = rest.app.get_response(request.body(body)).await;
+    let status = response.status().as_u16();
+    (status, serde_json::from_str(&response.into_body().into_string().await.unwrap()).unwrap())
+}
+
+#[tokio::test]
+async fn a_picture_is_uploaded_served_and_removed() {
+    let world = World::with(|builder| builder.avatars(Arc::new(InMemory::new()), "/api/v1/users/avatars/"));
+    let rest = rest(&world);
+    let token = text(&register(&rest, "ada").await, "access_token");
+    let (end, form) = (b"--x--\r\n".to_vec(), "multipart/form-data; boundary=x");
+    let with = |parts: &[Vec<u8>]| [parts.concat(), end.clone()].concat();
+    let good = with(&[part("file", PIXEL)]);
+    for (token, kind, body, status) in [
+        (None, form, good.clone(), 401),
+        (Some(&*token), "application/json", good.clone(), 415),
+        (Some(&*token), "multipart/form-data", good.clone(), 415),
+        (Some(&*token), form, with(&[part("file", b"no picture")]), 415),
+        (Some(&*token), form, with(&[part("file", &PIXEL[..20])]), 422),
+        (Some(&*token), form, with(&[part("file", &vec![0; 5_300_000])]), 413),
+        (Some(&*token), form, with(&[part("picture", PIXEL)]), 422),
+        (Some(&*token), form, with(&[part("file", PIXEL), part("file", PIXEL)]), 422),
+        (Some(&*token), form, with(&[]), 422),
+        (Some(&*token), form, part("file", PIXEL), 400),
+    ] {
+        let (found, problem) = upload(&rest, token, kind, body).await;
+        assert_eq!(found, status, "{problem}");
+        assert!(problem["code"].is_string());
+    }
+    let (status, account) = upload(&rest, Some(&token), form, good).await;
+    assert_eq!(status, 200, "{account}");
+    let address = text(&account, "avatar_url");
+    let picture = rest.ask("GET", &format!("{address}?size=64"), None, None).await;
+    assert_eq!((picture.status().as_u16(), picture.content_type()), (200, Some("image/png")));
+    assert_eq!(picture.headers()["cache-control"], "public, max-age=31536000, immutable");
+    assert!(picture.into_body().into_bytes().await.unwrap().starts_with(b"\x89PNG"));
+    assert_eq!(rest.ask("GET", &format!("{address}?size=65"), None, None).await.status(), 422);
+    let missing = rest.ask("GET", "/api/v1/users/avatars/..%2Fx", None, None).await;
+    assert_eq!((missing.status().as_u16(), &missing.headers()["cache-control"]), (404, &"no-store".parse().unwrap()));
+    assert_eq!(rest.ask("DELETE", UPLOAD, Some(&token), None).await.status(), 200);
+    assert_eq!(rest.ask("GET", &address, None, None).await.status(), 404);
+}
