@@ -266,9 +266,9 @@ text_param!(
     ParticipantParam(ParticipantId),
     MetaSchema::new_with_format("string", "uuid")
 );
+#[cfg(feature = "accounts")]
 text_param!(
     /// A login's id in a path.
-    #[cfg(feature = "accounts")]
     LoginParam(LoginId),
     MetaSchema::new_with_format("string", "uuid")
 );

@@ -72,17 +72,25 @@ failures! {
     Gone = 404 "It was done before, and what it made is no longer there";
     /// Operations that go on from a position of a log.
     Kept = 410 "The position is outside of the kept log";
-    /// Operations with a form.
-    Form = 400 "The form cannot be parsed", 408 "The form took too long", 413 "The picture is too large",
-        415 "The body is not multipart/form-data, or the picture is of another type", 422 "The form is not acceptable";
-    /// Operations on users and logins.
-    Nobody = 404 "No such thing, or the caller has no account here";
-    /// Operations that can be tried too often.
-    Tried = 429 "Too many attempts, or too many mails";
     /// Operations that the state of things can forbid.
     Conflict = 409 "Not possible as things are";
     /// Operations that bring somebody else in.
     Adding = 409 "Not possible as things are", 429 "Too many users were added; nothing was changed";
+}
+
+#[cfg(feature = "accounts")]
+failures! {
+    /// Operations on users and logins.
+    Nobody = 404 "No such thing, or the caller has no account here";
+    /// Operations that can be tried too often.
+    Tried = 429 "Too many attempts, or too many mails";
+}
+
+#[cfg(feature = "avatars")]
+failures! {
+    /// Operations with a form.
+    Form = 400 "The form cannot be parsed", 408 "The form took too long", 413 "The picture is too large",
+        415 "The body is not multipart/form-data, or the picture is of another type", 422 "The form is not acceptable";
 }
 
 macro_rules! tuples {
