@@ -17,26 +17,38 @@ use poem_openapi::{
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{problem::ApiError, shape::Shape, state::State};
+use crate::{problem::ApiError, routes::Parameters, shape::Shape, state::State};
 
-/// The parameters of queries that the server knows, apart from `token`. Each may be there once.
-const KNOWN: [&str; 7] = ["after", "before", "skip", "limit", "wait", "include_email", "session_id"];
-
-/// Checks that a query has no parameter twice that the server knows: which of the two counts is a question on which two
-/// servers in a row can differ. Others are ignored, however many there are.
+/// Checks that a query has only parameters that the operation takes, and each of them once. Two servers in a row can differ on
+/// which of two values counts, and a misspelt parameter that is ignored gives a wrong answer.
 ///
 /// # Errors
-/// [`Malformed`](Error::Malformed), with the parameter's name.
-pub(crate) fn check_query(request: &Request) -> Result<(), Error> {
+/// [`Malformed`](Error::Malformed) for a parameter that is given twice, [`Invalid`](Error::Invalid) for one that the operation does
+/// not take, with its name.
+pub(crate) fn check_parameters<'a>(
+    request: &Request,
+    taken: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(), Error> {
     let mut seen = Vec::new();
     for (name, _) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
-        let Some(known) = KNOWN.into_iter().find(|known| name == *known) else { continue };
-        if seen.contains(&known) {
-            return Err(Error::malformed(known, "give this parameter once"));
+        let Some(taken) = taken.clone().find(|taken| name == *taken) else {
+            let name: String = name.chars().take(64).collect();
+            return Err(Error::invalid(name, Code::ValidationInvalidValue, "there is no such query parameter"));
+        };
+        if seen.contains(&taken) {
+            return Err(Error::malformed(taken, "give this parameter once"));
         }
-        seen.push(known);
+        seen.push(taken);
     }
     Ok(())
+}
+
+/// [Checks](check_parameters) the query of a REST operation.
+fn check_query(request: &Request) -> Result<(), Error> {
+    match request.data::<Parameters>() {
+        Some(parameters) => check_parameters(request, parameters.names()),
+        None => check_parameters(request, std::iter::empty()),
+    }
 }
 
 /// Reads the place after which events are to begin.
@@ -110,8 +122,8 @@ impl<'a> ApiExtractor<'a> for Editor {
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let principal = State::of(request).map_err(ApiError)?.principal(request).await.map_err(ApiError)?;
-        let revision = revision_condition(request).map_err(ApiError)?;
         check_query(request).map_err(ApiError)?;
+        let revision = revision_condition(request).map_err(ApiError)?;
         Ok(Self { principal, revision })
     }
 }

@@ -194,6 +194,11 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         let route = format!("{}{}", self.problems.base, request.uri().path());
         let cors = Cors::of(&mut request, self.problems.sockets.options());
         let RequestId(id) = id;
+        if request.uri().query().is_some()
+            && let Some(parameters) = self.problems.routes.parameters(&route, &method)
+        {
+            request.extensions_mut().insert(parameters);
+        }
 
         read_away(&mut request);
         let span = tracing::info_span!("request", request_id = id);

@@ -1,16 +1,45 @@
-//! Which methods a path has, told by the OpenAPI document.
+//! The methods of a path and the query parameters of an operation, as the OpenAPI document has them.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use poem::http::HeaderValue;
+use poem::http::{HeaderValue, Method};
 use serde_json::Value;
 
 /// Paths with their methods.
 pub(crate) enum Routes {
-    /// Those of the REST operations: segments, and the methods.
-    Operations(Vec<(Vec<Option<String>>, HeaderValue)>),
+    /// Those of the REST operations.
+    Operations(Vec<Operations>),
     /// Any path, which takes GET.
     Get,
+}
+
+/// The operations at a path.
+pub(crate) struct Operations {
+    pattern: Vec<Option<String>>,
+    /// The header `Allow`.
+    allow: HeaderValue,
+    /// The query parameters, by method in capital letters.
+    parameters: BTreeMap<String, Parameters>,
+}
+
+/// The names of the query parameters that an operation takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Parameters(Arc<[String]>);
+
+impl Parameters {
+    fn of(operation: &Value) -> Self {
+        let all = operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
+        let of_query = all.filter(|parameter| parameter.get("in").is_some_and(|place| place == "query"));
+        let name = |parameter: &Value| parameter.get("name")?.as_str().map(str::to_owned);
+        Self(of_query.filter_map(name).collect())
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.iter().map(String::as_str)
+    }
 }
 
 /// A path's segments; `None` where any text may stand.
@@ -25,30 +54,43 @@ impl Routes {
         let mut routes = Vec::new();
         let paths = document.get("paths").and_then(Value::as_object);
         for (path, operations) in paths.into_iter().flatten() {
-            let methods = operations.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase());
-            let allow = allow(methods);
+            let operations = operations.as_object().into_iter().flatten();
+            let parameters: BTreeMap<_, _> =
+                operations.map(|(method, operation)| (method.to_uppercase(), Parameters::of(operation))).collect();
             for base in bases {
-                routes.push((segments(&format!("{base}{path}")), allow.clone()));
+                let (pattern, allow) = (segments(&format!("{base}{path}")), allow(parameters.keys().cloned()));
+                routes.push(Operations { pattern, allow, parameters: parameters.clone() });
             }
         }
         Self::Operations(routes)
     }
 
-    /// The methods of a path, as the header `Allow` has them.
-    pub(crate) fn allow(&self, path: &str) -> Option<HeaderValue> {
-        let routes = match self {
-            Self::Operations(routes) => routes,
-            Self::Get => return Some(allow(std::iter::once("GET".to_owned()))),
-        };
+    /// The operations at a path; `None` where there are none, and where any path takes GET.
+    fn operations(&self, path: &str) -> Option<&Operations> {
+        let Self::Operations(routes) = self else { return None };
         let given: Vec<&str> = path.split('/').collect();
         let matches = |pattern: &[Option<String>]| {
             pattern.len() == given.len()
                 && pattern.iter().zip(&given).all(|(want, have)| want.as_ref().is_none_or(|want| want == have))
         };
         // A literal path stands before one with a parameter in the same place.
-        let literal = |pattern: &[Option<String>]| pattern.iter().filter(|segment| segment.is_some()).count();
-        let found = routes.iter().filter(|(pattern, _)| matches(pattern)).max_by_key(|(pattern, _)| literal(pattern));
-        found.map(|(_, allow)| allow.clone())
+        let literal = |route: &&Operations| route.pattern.iter().filter(|segment| segment.is_some()).count();
+        routes.iter().filter(|route| matches(&route.pattern)).max_by_key(literal)
+    }
+
+    /// The methods of a path, as the header `Allow` has them.
+    pub(crate) fn allow(&self, path: &str) -> Option<HeaderValue> {
+        match self {
+            Self::Operations(_) => Some(self.operations(path)?.allow.clone()),
+            Self::Get => Some(allow(std::iter::once("GET".to_owned()))),
+        }
+    }
+
+    /// The query parameters of the operation with this method at a path.
+    pub(crate) fn parameters(&self, path: &str, method: &Method) -> Option<Parameters> {
+        // HEAD is answered as GET.
+        let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
+        self.operations(path)?.parameters.get(method.as_str()).cloned()
     }
 }
 

@@ -305,3 +305,47 @@ async fn utf_8_has_two_names() {
         assert_eq!(made(&format!("application/json; charset={charset}")).await, 415, "{charset}");
     }
 }
+
+#[tokio::test]
+async fn every_operation_takes_the_query_parameters_of_the_document_and_no_others() {
+    let frontend = frontend(Options::default());
+    let app = frontend.mount(Route::new());
+    let bearer = format!("Bearer {}", token());
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let mut operations = 0;
+    for (path, methods) in frontend.openapi()["paths"].as_object().unwrap() {
+        let ids = [("{session_id}", "0190a000-0000-7000-8000-000000000000"), ("{user_id}", "bob")];
+        let path = ids.iter().fold(path.clone(), |path, (name, id)| path.replace(name, id));
+        let path = path.replace("{message_id}", "0190a000-0000-7000-8000-000000000000-1");
+        for (method, operation) in methods.as_object().unwrap() {
+            operations += 1;
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let asked = async |query: &str| {
+                let response = ask(&app, method.clone(), &format!("{API}{path}?{query}"), &headers, "{}").await;
+                let status = response.status().as_u16();
+                (status, serde_json::from_str::<Value>(&text(response).await).unwrap_or_default())
+            };
+            let (status, problem) = asked("x-unknown=1").await;
+            assert_eq!(
+                (status, &problem["code"]),
+                (422, &"VALIDATION_INVALID_VALUE".into()),
+                "{method} {path} {problem}"
+            );
+            assert_eq!(problem["details"]["fields"][0]["field"], "x-unknown", "{problem}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "query")
+            {
+                let name = parameter["name"].as_str().unwrap();
+                let (_, problem) = asked(&format!("{name}=1")).await;
+                let is_refused = problem["details"]["fields"][0]["message"] == "there is no such query parameter";
+                assert!(!is_refused, "{method} {path} {name} {problem}");
+                let (status, problem) = asked(&format!("{name}=1&{name}=1")).await;
+                assert_eq!(
+                    (status, &problem["details"]["fields"][0]["field"]),
+                    (400, &name.into()),
+                    "{method} {path} {problem}"
+                );
+            }
+        }
+    }
+    assert!(operations > 20, "{operations}");
+}

@@ -88,7 +88,11 @@ impl Sessions {
     ///
     /// With its first 50 participants and its newest 50 messages.
     #[oai(path = "/sessions/:session_id", method = "get", operation_id = "getSession")]
-    async fn show(&self, caller: Caller, session_id: Path<SessionParam>) -> Answer<Reply<SessionDetails>, OfSession> {
+    async fn show(
+        &self,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+    ) -> Answer<Reply<SessionDetails>, (OfSession, Params)> {
         Ok(Reply::new(self.0.chat.session(&caller.0, session_id.0.0).await?))
     }
 

@@ -8,10 +8,13 @@ use poem::{Endpoint, Request, Response};
 
 use super::socket;
 use crate::{
-    extract::{check_query, cursor_after},
+    extract::{check_parameters, cursor_after},
     problem::ApiError,
     state::State,
 };
+
+/// The query parameters that a socket takes.
+const PARAMETERS: [&str; 3] = ["token", "session_id", "after"];
 
 /// The endpoint at `/ws`.
 pub(crate) struct WsEndpoint;
@@ -42,7 +45,7 @@ async fn open(state: Arc<State>, request: &Request) -> Result<Response> {
 }
 
 async fn check(state: &State, request: &Request) -> Result<Opening> {
-    check_query(request)?;
+    check_parameters(request, PARAMETERS.into_iter())?;
     let query: HashMap<String, String> = request.params().map_err(|_| Error::malformed("query", "cannot be parsed"))?;
     let session_id = match query.get("session_id") {
         Some(text) => Some(text.parse().map_err(|_| Error::malformed("session_id", "a session's id is a UUID"))?),
