@@ -1,6 +1,6 @@
 //! The OpenAPI document in the form that generators of clients take.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Leaves out of every `allOf` the parts that only repeat what stands beside it. Where a field refers to a schema and has
 /// a description, poem-openapi gives the description twice, the second time as a part, and openapi-python-client takes
@@ -8,6 +8,58 @@ use serde_json::{Value, json};
 pub(crate) fn simplify(mut document: Value) -> Value {
     visit(&mut document);
     document
+}
+
+/// What an operation makes, by the names of the path parameters that lead to it: runtime expressions on the request and the answer
+/// (OpenAPI 3.0, "Link Object").
+const MADE: [(&str, &[(&str, &str)]); 3] = [
+    ("createSession", &[("session_id", "$response.body#/id")]),
+    ("sendMessage", &[("session_id", "$request.path.session_id"), ("message_id", "$response.body#/id")]),
+    ("addParticipant", &[("session_id", "$request.path.session_id"), ("user_id", "$response.body#/user_id")]),
+];
+
+/// Links each operation that makes something with the operations on it, so that a client finds them and a tester can call them one after
+/// another. poem-openapi declares no links.
+pub(crate) fn link(mut document: Value) -> Value {
+    let operations: Vec<(String, Vec<String>)> = operations(&document)
+        .filter_map(|(path, operation)| {
+            let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+            Some((operation.get("operationId")?.as_str()?.to_owned(), names.map(str::to_owned).collect()))
+        })
+        .collect();
+    for (id, made) in MADE {
+        let made_name = made.last().map(|(name, _)| *name);
+        let is_of = |names: &[String]| names.iter().any(|name| Some(name.as_str()) == made_name);
+        let known = |names: &[String]| names.iter().all(|name| made.iter().any(|(known, _)| name == known));
+        let links: Map<String, Value> = operations
+            .iter()
+            .filter(|(_, names)| is_of(names) && known(names))
+            .map(|(target, names)| {
+                let parameters: Map<String, Value> = made
+                    .iter()
+                    .filter(|(name, _)| names.iter().any(|wanted| wanted == name))
+                    .map(|(name, expression)| ((*name).to_owned(), (*expression).into()))
+                    .collect();
+                (target.clone(), json!({ "operationId": target, "parameters": parameters }))
+            })
+            .collect();
+        let paths = document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten();
+        let all = paths.filter_map(|(_, methods)| methods.as_object_mut()).flatten().map(|(_, operation)| operation);
+        for operation in all.filter(|operation| operation.get("operationId").is_some_and(|found| found == id)) {
+            if let Some(Value::Object(response)) = operation.pointer_mut("/responses/201") {
+                response.insert("links".to_owned(), Value::Object(links.clone()));
+            }
+        }
+    }
+    document
+}
+
+/// Each operation of a document, with its path.
+fn operations(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
+    paths.flat_map(|(path, methods)| {
+        methods.as_object().into_iter().flatten().map(move |(_, operation)| (path.as_str(), operation))
+    })
 }
 
 /// The same document with another title and other servers.
@@ -52,6 +104,20 @@ mod tests {
             Value::Array(values) => values.iter().for_each(|value| all_of(value, found)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
+    }
+
+    #[test]
+    fn what_an_operation_makes_is_linked_with_the_operations_on_it() {
+        let authenticator = JwtAuthenticator::hs256(&[7; 32]).unwrap();
+        let frontend = ChatFrontend::new(Chat::in_memory(), authenticator);
+        let links = |path: &str| &frontend.openapi()["paths"][path]["post"]["responses"]["201"]["links"];
+        let made = &links("/sessions")["getSession"];
+        assert_eq!(made["parameters"], serde_json::json!({ "session_id": "$response.body#/id" }), "{made}");
+        assert!(links("/sessions")["editMessage"].is_null());
+        let messages = links("/sessions/{session_id}/messages");
+        assert_eq!(messages["editMessage"]["parameters"]["message_id"], "$response.body#/id");
+        assert!(messages["getSession"].is_null());
+        assert!(links("/sessions/{session_id}/participants")["changeRole"].is_object());
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl ChatFrontend {
         let document = serde_json::from_str(&service(&chat, &sockets, TITLE, BASES).spec()).unwrap_or_default();
         let routes = Arc::new(Routes::new(&document, &BASES));
         let state = State { chat, authenticator: Arc::new(authenticator), sockets };
-        Self { state: Arc::new(state), document: document::simplify(document), routes }
+        Self { state: Arc::new(state), document: document::link(document::simplify(document)), routes }
     }
 
     /// The OpenAPI document of an app that has the frontend at its root. The one that is served names its servers relative

@@ -151,6 +151,9 @@ impl Drop for Serving<'_> {
 
 async fn hand_out(tail: Weak<Tail>, due: Arc<Notify>) {
     loop {
+        // Messages that were committed together are told of by one task each. Those that are ready go first, so that a reader gets
+        // all of these messages in one write.
+        yield_now().await;
         {
             let Some(tail) = tail.upgrade() else { return };
             while let Some(turn) = tail.turn() {
