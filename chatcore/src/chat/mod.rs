@@ -40,7 +40,7 @@ use decide::{
     govern::{Gates, publishing},
     policy::Guard,
 };
-use read::profiles::Profiles;
+use read::{directory::Listings, profiles::Profiles};
 use stream::{inbox::Inboxes, tail::Tails};
 use tokio::sync::Semaphore;
 
@@ -64,6 +64,7 @@ struct Inner {
     gates: Gates,
     publishing: Arc<Semaphore>,
     allowances: Allowances,
+    listings: Listings,
     tails: Tails,
     inboxes: Inboxes,
 }
@@ -184,6 +185,7 @@ impl ChatBuilder {
             gates,
             publishing,
             allowances,
+            listings: Listings::default(),
             tails,
             inboxes,
         };

@@ -100,6 +100,8 @@ pub(crate) struct Breakable {
     /// Reads of any kind.
     pub(crate) reads: Arc<AtomicU64>,
     pub(crate) log_reads: Arc<AtomicU64>,
+    /// Sessions of which facts were read.
+    pub(crate) facts_read: Arc<AtomicU64>,
     /// What happens before the next lists of participants are read, one thing each time.
     pub(crate) before_lists: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
     /// The next read of a log panics.
@@ -142,6 +144,7 @@ impl ChatStore for Breakable {
     }
 
     async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        self.facts_read.fetch_add(queries.len() as u64, Ordering::SeqCst);
         // No question is no read.
         if queries.is_empty() { Ok(Vec::new()) } else { self.read()?.facts(queries, freshness).await }
     }

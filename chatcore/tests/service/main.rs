@@ -9,6 +9,7 @@
 )]
 
 mod batches;
+mod directory;
 mod editing;
 mod errors;
 #[path = "../kit/hooked.rs"]

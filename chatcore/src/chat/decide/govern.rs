@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::policy::Operation;
-use crate::chat::{Chat, stream::inbox::arrivals};
+use crate::chat::{Chat, read::directory::relists, stream::inbox::arrivals};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -320,8 +320,12 @@ impl Chat {
             }
             let events =
                 events.into_iter().map(|kind| NewEvent { actor: actor.clone(), created_at: now, kind }).collect();
-            let change = Change::of(id, known.head.seq, events, writes);
-            match self.inner.store.commit(change).await {
+            let relists = relists(known.session.as_deref(), &writes);
+            let committed = self.inner.store.commit(Change::of(id, known.head.seq, events, writes)).await;
+            if relists {
+                self.inner.listings.changed();
+            }
+            match committed {
                 Ok(committed) => {
                     // The next change need not wait until readers are told.
                     drop(gate);
