@@ -112,8 +112,14 @@ pub(in crate::chat) fn understood(record: Option<Record>) -> Result<Option<Arc<S
     Ok(session)
 }
 
+/// A participant's record. A role of a newer version may forbid what this process would allow.
 fn participant(record: Option<Record>) -> Result<Option<Arc<ParticipantRecord>>> {
-    Ok(typed::<ParticipantRecord>(record)?.map(|found| found.value))
+    let participant = typed::<ParticipantRecord>(record)?.map(|found| found.value);
+    if let Some(record) = participant.as_ref().filter(|record| record.standing == Standing::Stranger) {
+        tracing::warn!(session = %record.session_id, user = %record.user_id, "a newer version has given a role; update this process");
+        return Err(Error::Unavailable);
+    }
+    Ok(participant)
 }
 
 /// The keys of the records that decide about users in a session.
