@@ -20,9 +20,9 @@ use chatcore::{
         SessionType, SpeakerRole, Standing, UserId,
     },
     store::{
-        ClientIdUse, ClientIds, Directory, Json, Key, Listed, Memberships, Newest, Owner, ParticipantRecord,
-        Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Revision, Revisions, Seat, Seats,
-        Sessions, TABLES, TypedKey, Value, decode_event, encode_event,
+        ClientIdUse, ClientIds, DeletionCount, Deletions, Directory, Json, Key, Listed, Memberships, Newest, Owner,
+        ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Revision, Revisions,
+        Seat, Seats, Sessions, TABLES, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -231,6 +231,7 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Seats { session: session_key, stay: stay() }, seat),
         value("", &Revisions { session: session_key, message: 3, revision: 1 }, revision),
         value("", &Pins { session: session_key }, pins),
+        value("", &Deletions { session: session_key }, DeletionCount(2)),
         value("", &Memberships { user: user_id, session: newest }, Listed),
         value("", &Directory { session: newest }, Listed),
         value("", &profiles, profile),

@@ -21,8 +21,8 @@ use crate::{
     },
     permission::Action,
     store::{
-        Change, ChatStoreExt, ClientIdUse, ClientIds, Conflicting, Freshness, KeyPart, Revision, Revisions, Rewrite,
-        StoreError, TypedKey, Write,
+        Change, ChatStoreExt, ClientIdUse, ClientIds, Conflicting, Deletions, Expect, Freshness, KeyPart, Revision,
+        Revisions, Rewrite, StoreError, TypedKey, Write, WriteKind,
     },
 };
 
@@ -185,6 +185,8 @@ impl Chat {
         revision: Option<u64>,
     ) -> Result<Message> {
         self.enter(principal).await?;
+        // Two changes of one message would only make each other fail.
+        let gate = self.inner.message_gates.pass(id).await;
         let mut freshness = Freshness::Cached;
         for _ in 0..self.inner.limits.commit_attempts {
             let target = self.target(principal, id, freshness, |own| intent.action(own)).await?;
@@ -204,6 +206,7 @@ impl Chat {
                 Ok(committed) => {
                     // Before anybody hears of it: no reader may get the old text from memory after the answer.
                     self.inner.tails.evict(id.session_id, &committed.events);
+                    drop(gate);
                     self.tell(id.session_id, &committed.events).await;
                     let revised = committed.events.first().map(|event| event.seq).ok_or(Error::Internal)?;
                     let revision = target.event.revision + 1;
@@ -238,13 +241,15 @@ impl Chat {
         let mut writes: Vec<Write> = write.into_iter().collect();
         match intent {
             Intent::Edit(_) => {}
-            Intent::Delete if revision > 1 => {
+            Intent::Delete => {
+                // A pin that was decided before must not follow.
+                let key = Deletions { session: session_id }.key();
+                writes.push(Write { key, expect: Expect::Anything, kind: WriteKind::Add(1) });
                 // All that can be there, also what this version could not read. An edit meanwhile changes the row's revision, and the commit
                 // fails.
                 let earlier = |revision| Revisions { session: session_id, message: seq, revision }.remove();
                 writes.extend((1..revision).map(earlier));
             }
-            Intent::Delete => {}
         }
         let event = NewEvent { actor: user.clone(), created_at: now, kind: EventKind::Message(event) };
         let rewrite = Rewrite { seq, revision, kind: kind.clone() };

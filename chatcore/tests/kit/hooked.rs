@@ -71,6 +71,9 @@ impl Hooked {
 impl ChatStore for Hooked {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         self.before_commit.run().await;
+        if self.yields.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
         self.store.commit(change).await
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -145,27 +146,38 @@ pub(in crate::chat) struct Plan {
 /// Hints that a slow notifier may be busy with at once. Further ones are lost until it has taken some, and the poll stands in.
 const PUBLISHING: usize = 1024;
 
-/// One gate for each session that is being changed: two changes of one session would only make each other stale. Correctness
+/// One gate for each session or message that is being changed: two changes of one would only make each other fail. Correctness
 /// does not depend on the gates: across processes the log decides.
-#[derive(Clone, Default)]
-pub(in crate::chat) struct Gates(Arc<Mutex<HashMap<SessionId, Weak<Gate>>>>);
+pub(in crate::chat) struct Gates<K>(Arc<Mutex<HashMap<K, Weak<Gate>>>>);
+
+impl<K> Clone for Gates<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> Default for Gates<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
 
 type Gate = tokio::sync::Mutex<()>;
 
 /// A change on its way through a gate.
-pub(in crate::chat) struct Pass {
-    gates: Gates,
-    id: SessionId,
+pub(in crate::chat) struct Pass<K: Copy + Eq + Hash> {
+    gates: Gates<K>,
+    id: K,
     gate: Option<Arc<Gate>>,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
-impl Gates {
-    fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Weak<Gate>>> {
+impl<K: Copy + Eq + Hash> Gates<K> {
+    fn open(&self) -> MutexGuard<'_, HashMap<K, Weak<Gate>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::chat) async fn pass(&self, id: SessionId) -> Pass {
+    pub(in crate::chat) async fn pass(&self, id: K) -> Pass<K> {
         let gate = {
             let mut gates = self.open();
             gates.get(&id).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -180,7 +192,7 @@ impl Gates {
     }
 }
 
-impl Drop for Pass {
+impl<K: Copy + Eq + Hash> Drop for Pass<K> {
     fn drop(&mut self) {
         self.guard = None;
         let mut gates = self.gates.open();
