@@ -248,15 +248,26 @@ impl Chat {
         user: &UserId,
         ids: impl Iterator<Item = SessionId>,
     ) -> Result<Vec<Result<Viewable>>> {
-        let keys: Vec<_> = ids.map(|session_id| (session_id, keys(session_id, [user]))).collect();
-        let queries: Vec<_> = keys.iter().map(|(id, records)| FactsQuery { session_id: *id, records }).collect();
-        let view = |facts| {
-            let known = Known::of(facts, false)?;
+        let view = |known: Result<Known>| {
+            let known = known?;
             self.inner.permissions.decide(&known.facts(), Action::View)?;
             let Known { head, session, actor, target: _, has_target: _ } = known;
             Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
         };
-        Ok(self.inner.store.facts(&queries, Freshness::Fresh).await?.into_iter().map(view).collect())
+        Ok(self.each_known(user, ids, Freshness::Fresh).await?.into_iter().map(view).collect())
+    }
+
+    /// What is known of sessions, without a target.
+    pub(in crate::chat) async fn each_known(
+        &self,
+        user: &UserId,
+        ids: impl Iterator<Item = SessionId>,
+        freshness: Freshness,
+    ) -> Result<Vec<Result<Known>>> {
+        let keys: Vec<_> = ids.map(|session_id| (session_id, keys(session_id, [user]))).collect();
+        let queries: Vec<_> = keys.iter().map(|(id, records)| FactsQuery { session_id: *id, records }).collect();
+        let facts = self.inner.store.facts(&queries, freshness).await?;
+        Ok(facts.into_iter().map(|facts| Known::of(facts, false)).collect())
     }
 
     /// Decides again about sessions of which a row was read that was rewritten after the end of the log at which the reader's rights
