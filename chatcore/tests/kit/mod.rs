@@ -110,6 +110,8 @@ pub(crate) struct Breakable {
     pub(crate) stuck: Arc<Mutex<Option<SessionId>>>,
     /// The log of this session cannot be read.
     pub(crate) corrupt: Arc<Mutex<Option<SessionId>>>,
+    /// The profile of this user is there and cannot be read.
+    pub(crate) damaged: Arc<Mutex<Option<UserId>>>,
     /// Up to here logs were trimmed.
     pub(crate) trimmed: Arc<AtomicU64>,
 }
@@ -163,7 +165,12 @@ impl ChatStore for Breakable {
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
-        let found = self.read()?.records(keys).await;
+        let mut found = self.read()?.records(keys).await;
+        let damaged = self.damaged.lock().unwrap().clone().map(|user| Profiles { user }.key());
+        if let (Some(damaged), Ok(found)) = (damaged, &mut found) {
+            // A store goes without what it cannot read.
+            found.iter_mut().zip(keys).filter(|(_, key)| **key == damaged).for_each(|(found, _)| *found = None);
+        }
         if keys.iter().any(|key| key.table == Profiles::TABLE) {
             // Another task that wants to write a profile does so now.
             tokio::task::yield_now().await;
