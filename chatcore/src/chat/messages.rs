@@ -188,12 +188,13 @@ impl Chat {
             }
             let users = pins.iter().flat_map(|(pin, row)| [&pin.by, &row.actor]).collect();
             let profiles = self.inner.profiles.find(users).await?;
+            // A message that only a newer version knows is left out, and stays pinned.
             let shown = |(pin, row): (Pin, Arc<Event>)| {
-                let message = view::message(&row, profiles::of(&profiles, &row.actor)).ok_or(Error::Internal)?;
+                let message = view::message(&row, profiles::of(&profiles, &row.actor))?;
                 let pinned_by = profiles::public(profiles::of(&profiles, &pin.by));
-                Ok(PinnedMessage { message, pinned_by, pinned_at: pin.at })
+                Some(PinnedMessage { message, pinned_by, pinned_at: pin.at })
             };
-            return pins.into_iter().map(shown).collect();
+            return Ok(pins.into_iter().filter_map(shown).collect());
         }
         Err(Error::Unavailable)
     }

@@ -1,6 +1,7 @@
 //! What a newer version wrote.
 
 use chatcore::{
+    chat::EditMessage,
     model::{Bound, MessagePage, Standing},
     store::{Expect, Json, ParticipantRecord, Participants, Sessions, Value, Write, WriteKind},
 };
@@ -109,6 +110,34 @@ async fn a_message_of_a_newer_version_keeps_its_place_in_pages() {
         assert_eq!((read, page.total), (known.clone(), 12), "backwards by {limit}");
     }
     let events = chat.events(&alice, id, sent[1].seq - 1, Some(1)).await.unwrap();
+    let newest = chat.session(&alice, id).await.unwrap().messages;
+    assert_eq!(newest.iter().map(text_of).collect::<Vec<_>>(), known);
     assert_eq!((&events.events[0].event.kind, events.events[0].event.seq), (&EventKind::Unknown, sent[1].seq));
     assert_eq!(chat.message(&alice, sent[1].id).await, Err(Error::MessageNotFound));
+}
+
+#[tokio::test]
+async fn a_message_that_a_newer_version_has_edited_stays_pinned_and_sent() {
+    let (store, alice) = (Hooked::default(), user("alice"));
+    let chat = Chat::new(store.clone());
+    let id = room(&chat, &alice, &[]).await;
+    let named = || SendMessage::text("one").with_client_id(ClientId::new("once").unwrap());
+    let first = chat.send(&alice, id, named()).await.unwrap();
+    let second = say(&chat, &alice, id, "two").await;
+    chat.edit_message(&alice, first.id, EditMessage::text("one, edited")).await.unwrap();
+    for message in [&first, &second] {
+        chat.pin_message(&alice, message.id).await.unwrap();
+    }
+    let pinned = async || chat.pins(&alice, id).await.unwrap().iter().map(|pin| pin.message.seq).collect::<Vec<_>>();
+    *store.newer.lock().unwrap() = vec![first.seq];
+    assert_eq!(pinned().await, [second.seq]);
+    chat.unpin_message(&alice, second.id).await.unwrap();
+    assert_eq!(chat.send(&alice, id, named()).await, Err(Error::Unavailable), "the first result cannot be shown");
+    let events = chat.events(&alice, id, second.seq, Some(1)).await.unwrap().events;
+    assert!(matches!(events[0].event.kind, EventKind::Message(MessageEvent::Edited { .. })));
+    assert_eq!(events[0].message(), None);
+    // The process is updated.
+    store.newer.lock().unwrap().clear();
+    assert_eq!(pinned().await, [first.seq]);
+    assert_eq!(chat.send(&alice, id, named()).await.unwrap().revision, 2);
 }
