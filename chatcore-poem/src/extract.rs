@@ -339,6 +339,9 @@ pub(crate) struct StrictJson<T>(pub(crate) T);
 /// Nothing, or an empty JSON object.
 pub(crate) struct NoBody;
 
+/// The same for a method whose requests have no use for a body (RFC 9110, section 9.3.5): the OpenAPI document names none.
+pub(crate) struct Bodyless;
+
 fn request_meta(schema: MetaSchemaRef, required: bool) -> Option<MetaRequest> {
     let content = vec![MetaMediaType { content_type: "application/json", schema }];
     Some(MetaRequest { description: None, content, required })
@@ -394,13 +397,35 @@ impl<'a> ApiExtractor<'a> for NoBody {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let bytes = read(request, body).await.map_err(ApiError)?;
-        if !bytes.is_empty() {
-            check_type(request).map_err(ApiError)?;
-            let Empty {} = json::parse(&bytes).map_err(ApiError)?;
-        }
+        nothing(request, body).await.map_err(ApiError)?;
         Ok(Self)
     }
+}
+
+impl<'a> ApiExtractor<'a> for Bodyless {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        nothing(request, body).await.map_err(ApiError)?;
+        Ok(Self)
+    }
+}
+
+/// Refuses a body that says something: it would have no effect.
+async fn nothing(request: &Request, body: &mut RequestBody) -> Result<(), Error> {
+    let bytes = read(request, body).await?;
+    if !bytes.is_empty() {
+        check_type(request)?;
+        let Empty {} = json::parse(&bytes)?;
+    }
+    Ok(())
 }
 
 fn check_type(request: &Request) -> Result<(), Error> {

@@ -33,6 +33,8 @@
 //! let through: a page calls `fetch` and `EventSource` without them. A host that has CORS of its own switches this off with
 //! [`Options::cors`].
 //!
+//! An operation that takes no body refuses a body that says something (422). Nothing and `{}` pass.
+//!
 //! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
 //! [`frames`], following a session over plain HTTP in [`events`].
 

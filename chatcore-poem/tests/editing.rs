@@ -73,6 +73,8 @@ async fn a_message_is_edited_and_deleted() {
     let (status, etag, edited) = bob.edit(&path, Some("\"1\""), json!({ "content": "two" })).await;
     assert_eq!((status, etag), (200, tag("\"2\"")));
     assert_eq!((&edited["content"], &edited["revision"], &edited["seq"]), (&json!("two"), &json!(2), &sent.2["seq"]));
+    let shown = alice.ask(Method::GET, &path, None, None).await;
+    assert_eq!(shown, (200, tag("\"2\""), edited.clone()));
     let (status, _, problem) = bob.edit(&path, Some("\"1\""), json!({ "content": "three" })).await;
     assert_eq!((status, &problem["code"]), (409, &json!("REVISION_CONFLICT")));
     assert_eq!(problem["details"], json!({ "current_revision": 2 }));
@@ -109,4 +111,30 @@ async fn a_message_is_edited_and_deleted() {
     assert_eq!(bob.ask(Method::DELETE, &path, None, None).await, gone, "a retry changes nothing");
     assert_eq!(bob.edit(&path, None, json!({ "content": "x" })).await.2["code"], "MESSAGE_DELETED");
     assert_eq!(alice.ask(Method::GET, &revisions, None, None).await.2, json!([]));
+}
+
+#[tokio::test]
+async fn a_message_is_shown_to_those_who_may_view_its_session() {
+    let frontend =
+        ChatFrontend::with_options(Chat::in_memory(), JwtAuthenticator::hs256(SECRET).unwrap(), Options::default());
+    let app = frontend.mount(Route::new()).with(frontend.problems());
+    let (alice, bob) = (User::new("alice", &app), User::new("bob", &app));
+    let (_, _, other) = alice.ask(Method::POST, "/sessions", None, Some(json!({ "title": "Another room" }))).await;
+    for (session_type, refused) in [("PRIVATE", 404), ("PUBLIC", 403)] {
+        let room = json!({ "title": "A room", "session_type": session_type });
+        let (_, _, room) = alice.ask(Method::POST, "/sessions", None, Some(room)).await;
+        let session = format!("/sessions/{}", room["id"].as_str().unwrap());
+        let (_, _, sent) =
+            alice.ask(Method::POST, &format!("{session}/messages"), None, Some(json!({ "content": "one" }))).await;
+        let id = sent["id"].as_str().unwrap();
+        let path = format!("{session}/messages/{id}");
+        assert_eq!(alice.ask(Method::GET, &path, None, None).await, (200, tag("\"1\""), sent.clone()));
+        assert_eq!(bob.ask(Method::GET, &path, None, None).await.0, refused);
+        let elsewhere = format!("/sessions/{}/messages/{id}", other["id"].as_str().unwrap());
+        assert_eq!(alice.ask(Method::GET, &elsewhere, None, None).await.2["code"], "MESSAGE_NOT_FOUND");
+        assert_eq!(alice.ask(Method::GET, &format!("{session}/messages/x"), None, None).await.0, 400);
+        alice.ask(Method::DELETE, &path, None, None).await;
+        let (status, etag, gone) = alice.ask(Method::GET, &path, None, None).await;
+        assert_eq!((status, etag, &gone["content"]), (200, tag("\"2\""), &Value::Null));
+    }
 }

@@ -66,3 +66,38 @@ async fn a_message_is_pinned_and_unpinned() {
     ask(&app, "alice", Method::DELETE, &format!("{session}/messages/{id}"), None).await;
     assert_eq!(ask(&app, "alice", Method::PUT, &pin, None).await.1["code"], "MESSAGE_DELETED");
 }
+
+#[tokio::test]
+async fn a_body_that_would_have_no_effect_is_refused() {
+    let frontend =
+        ChatFrontend::with_options(Chat::in_memory(), JwtAuthenticator::hs256(SECRET).unwrap(), Options::default());
+    let app = frontend.mount(Route::new()).with(frontend.problems());
+    let public = json!({ "title": "A room", "session_type": "PUBLIC" });
+    let (_, room) = ask(&app, "alice", Method::POST, "/sessions", Some(public)).await;
+    let session = format!("/sessions/{}", room["id"].as_str().unwrap());
+    let (_, sent) =
+        ask(&app, "alice", Method::POST, &format!("{session}/messages"), Some(json!({ "content": "one" }))).await;
+    let message = format!("{session}/messages/{}", sent["id"].as_str().unwrap());
+    let operations = [
+        ("bob", Method::POST, format!("{session}/join"), 200),
+        ("bob", Method::POST, format!("{session}/leave"), 200),
+        ("bob", Method::POST, format!("{session}/join"), 200),
+        ("alice", Method::PUT, format!("{message}/pin"), 204),
+        ("alice", Method::DELETE, format!("{message}/pin"), 204),
+        ("alice", Method::DELETE, message, 200),
+        ("alice", Method::DELETE, format!("{session}/participants/bob"), 200),
+        ("alice", Method::DELETE, session, 204),
+    ];
+    for (name, method, path, status) in operations {
+        let refused = ask(&app, name, method.clone(), &path, Some(json!({ "revision": 1 }))).await;
+        assert_eq!(refused.0, 422, "{method} {path}");
+        assert_eq!(ask(&app, name, method.clone(), &path, Some(json!([]))).await.0, 422, "{method} {path}");
+        // An empty object says nothing.
+        assert_eq!(ask(&app, name, method.clone(), &path, Some(json!({}))).await.0, status, "{method} {path}");
+    }
+    let document = frontend.openapi();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let names_a_body = methods["delete"].get("requestBody").is_some();
+        assert!(!names_a_body, "{path}");
+    }
+}

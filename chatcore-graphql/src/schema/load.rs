@@ -90,16 +90,12 @@ impl Loads {
         self.each_message.load(&self.reads, id, read).await
     }
 
-    /// The earlier contents of a message. Each message is a use of its own, since the store is asked for each.
+    /// The earlier contents of a message.
     pub(super) async fn revisions(&self, id: MessageId) -> Result<Vec<MessageRevision>> {
         let read: Read<_, _> = |reads, ids| {
             async move {
-                reads.admit("revisions", ids.iter().copied()).await?;
-                let mut found = Vec::with_capacity(ids.len());
-                for id in ids {
-                    found.push(reads.chat.message_revisions(&reads.principal, id).await);
-                }
-                Ok(found)
+                reads.admit("revisions", std::iter::once(())).await?;
+                reads.chat.revisions_of(&reads.principal, &ids).await
             }
             .boxed()
         };

@@ -91,11 +91,12 @@ async fn as_often_for_fifty_as_for_two() {
         assert_eq!(reads(&with(&format!("{contents} {{ nodes {{ id }} }}")), &ids, 1).await, bare, "{contents}");
     }
     let messages = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { session { title } } } }";
+    let revisions = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { revisions { content } session { title } } } }";
     let before = store.0.1.load(Ordering::SeqCst);
     data(&schema, &alice, &roots, json!({})).await;
     let reads_of_roots = store.0.1.load(Ordering::SeqCst) - before;
     assert!(reads_of_roots < 10, "{reads_of_roots} reads for fifty sessions, each asked for by itself");
-    for (query, ids) in [(lists, &ids), (nodes, &ids), (messages, &said)] {
+    for (query, ids) in [(lists, &ids), (nodes, &ids), (messages, &said), (revisions, &said)] {
         // The first one finds the names, which are kept for a while.
         reads(query, ids, 50).await;
         for tries in 1.. {

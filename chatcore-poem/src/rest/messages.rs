@@ -14,7 +14,7 @@ use poem_openapi::{
 
 use super::{Api, Group, Links, idempotency_key, natural, no_idempotency_key};
 use crate::{
-    extract::{Caller, Editor, MessageParam, PlaceParam, SessionParam, StrictJson},
+    extract::{Bodyless, Caller, Editor, MessageParam, NoBody, PlaceParam, SessionParam, StrictJson},
     reply::{Answer, Body, Conflict, Done, Kept, OfSession, Paged, Params, Reply, Tagged},
 };
 
@@ -69,6 +69,19 @@ impl Messages {
         Ok(Paged::linked(page.messages, links.value()))
     }
 
+    /// Show a message
+    ///
+    /// As it is now; without its content after a deletion. `ETag` is its revision, which an edit or a deletion takes as `If-Match`.
+    #[oai(path = "/sessions/:session_id/messages/:message_id", method = "get", operation_id = "getMessage")]
+    async fn show(
+        &self,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        message_id: Path<MessageParam>,
+    ) -> Answer<Tagged, (OfSession, Params)> {
+        Ok(Tagged::new(self.0.chat.message(&caller.0, message_id.within(&session_id)?).await?))
+    }
+
     /// Edit a message
     ///
     /// For its author, while they may send. The message keeps its place; owners and admins can read the earlier contents. An edit to
@@ -106,7 +119,8 @@ impl Messages {
         /// The revision that is deleted, in double quotes; `*` for any.
         #[oai(name = "If-Match")]
         _if_match: Header<Option<String>>,
-    ) -> Answer<Tagged, (OfSession, Params, Conflict)> {
+        _body: Bodyless,
+    ) -> Answer<Tagged, (OfSession, Body, Conflict)> {
         no_idempotency_key(request)?;
         let Editor { principal, revision } = editor;
         Ok(Tagged::new(self.0.chat.delete_message(&principal, message_id.within(&session_id)?, revision).await?))
@@ -140,7 +154,8 @@ impl Messages {
         caller: Caller,
         session_id: Path<SessionParam>,
         message_id: Path<MessageParam>,
-    ) -> Answer<Done, (OfSession, Params, Conflict)> {
+        _body: NoBody,
+    ) -> Answer<Done, (OfSession, Body, Conflict)> {
         no_idempotency_key(request)?;
         self.0.chat.pin_message(&caller.0, message_id.within(&session_id)?).await?;
         Ok(Done)
@@ -156,7 +171,8 @@ impl Messages {
         caller: Caller,
         session_id: Path<SessionParam>,
         message_id: Path<MessageParam>,
-    ) -> Answer<Done, (OfSession, Params)> {
+        _body: Bodyless,
+    ) -> Answer<Done, (OfSession, Body)> {
         no_idempotency_key(request)?;
         self.0.chat.unpin_message(&caller.0, message_id.within(&session_id)?).await?;
         Ok(Done)

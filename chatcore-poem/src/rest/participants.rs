@@ -12,7 +12,7 @@ use poem_openapi::{
 
 use super::{Api, Group, listed, no_idempotency_key, page};
 use crate::{
-    extract::{Caller, ParticipantParam, SessionParam, StrictJson, UserParam},
+    extract::{Bodyless, Caller, ParticipantParam, SessionParam, StrictJson, UserParam},
     reply::{Adding, Answer, Body, OfSession, Paged, Params, Reply},
 };
 
@@ -105,7 +105,8 @@ impl Participants {
         caller: Caller,
         session_id: Path<SessionParam>,
         user_id: Path<UserParam>,
-    ) -> Answer<Reply<Confirmation>, (OfSession, Params)> {
+        _body: Bodyless,
+    ) -> Answer<Reply<Confirmation>, (OfSession, Body)> {
         no_idempotency_key(request)?;
         self.0.chat.remove_participant(&caller.0, session_id.0.0, &user_id.0.0).await?;
         Ok(Reply::new(Confirmation::REMOVED))

@@ -13,7 +13,7 @@ use poem_openapi::{
 
 use super::{Api, Group, Links, idempotency_key, listed, no_idempotency_key, page};
 use crate::{
-    extract::{Caller, NoBody, SessionParam, StrictJson},
+    extract::{Bodyless, Caller, NoBody, SessionParam, StrictJson},
     reply::{Answer, Body, Conflict, Done, Gone, OfSession, Paged, Params, Reply},
 };
 
@@ -120,7 +120,8 @@ impl Sessions {
         request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
-    ) -> Answer<Done, (OfSession, Params)> {
+        _body: Bodyless,
+    ) -> Answer<Done, (OfSession, Body)> {
         no_idempotency_key(request)?;
         self.0.chat.delete_session(&caller.0, session_id.0.0).await?;
         Ok(Done)

@@ -31,6 +31,7 @@ pub use stream::{
 use crate::{
     clock::{Clock, SystemClock},
     limits::Limits,
+    model::{MessageId, SessionId},
     notify::{InProcessNotifier, Notifier},
     permission::PermissionTable,
     store::{ChatStore, MemoryStore},
@@ -40,7 +41,7 @@ use decide::{
     govern::{Gates, publishing},
     policy::Guard,
 };
-use read::profiles::Profiles;
+use read::{directory::Listings, profiles::Profiles};
 use stream::{inbox::Inboxes, tail::Tails};
 use tokio::sync::Semaphore;
 
@@ -61,9 +62,11 @@ struct Inner {
     guard: Option<Guard>,
     limits: Limits,
     profiles: Profiles,
-    gates: Gates,
+    gates: Gates<SessionId>,
+    message_gates: Gates<MessageId>,
     publishing: Arc<Semaphore>,
     allowances: Allowances,
+    listings: Listings,
     tails: Tails,
     inboxes: Inboxes,
 }
@@ -182,8 +185,10 @@ impl ChatBuilder {
             limits,
             profiles,
             gates,
+            message_gates: Gates::default(),
             publishing,
             allowances,
+            listings: Listings::default(),
             tails,
             inboxes,
         };

@@ -222,6 +222,7 @@ impl Chat {
         if event.revised > known.head.seq {
             self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
         }
-        view::message(event, self.inner.profiles.one(&principal.user_id).await?).ok_or(Error::Internal)
+        // A newer version may have given it a content that this one does not know.
+        view::message(event, self.inner.profiles.one(&principal.user_id).await?).ok_or(Error::Unavailable)
     }
 }

@@ -64,7 +64,7 @@ pub struct PublicSessionPage {
     pub sessions: Vec<SessionSummary>,
     /// The id of the last session, for [`Page::after`]; `None` where no session comes after it.
     pub next: Option<SessionId>,
-    /// How many there are in all.
+    /// How many there are in all. What other processes did in the last two seconds may be missing.
     pub total: u64,
 }
 
@@ -147,7 +147,11 @@ impl Chat {
         let change = Change::of(id, 0, vec![event], writes);
         // Before the commit, because an error after it would say that nothing was changed.
         let profile = profiles::public(self.inner.profiles.one(&principal.user_id).await?);
-        let committed = match self.inner.store.commit(change).await {
+        let committed = self.inner.store.commit(change).await;
+        if session.is_joinable() {
+            self.inner.listings.changed();
+        }
+        let committed = match committed {
             Err(StoreError::Stale) if client_id.is_some() => return self.made_before(principal, id, &session).await,
             committed => committed?,
         };
@@ -199,7 +203,7 @@ impl Chat {
         let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal).await?;
         self.permit(principal, Operation::ListPublicSessions).await?;
-        let public = lists::joinable(&*self.inner.store, &principal.user_id, slice).await?;
+        let public = self.joinable(&principal.user_id, slice).await?;
         let ListPage { entries, next } = self.summaries(public.sessions, limit).await?;
         Ok(PublicSessionPage { sessions: entries, next, total: public.total })
     }

@@ -5,6 +5,7 @@
 
 mod event;
 mod lists;
+mod newer;
 mod participant;
 mod profile;
 mod session;

@@ -100,6 +100,8 @@ pub(crate) struct Breakable {
     /// Reads of any kind.
     pub(crate) reads: Arc<AtomicU64>,
     pub(crate) log_reads: Arc<AtomicU64>,
+    /// Sessions of which facts were read.
+    pub(crate) facts_read: Arc<AtomicU64>,
     /// What happens before the next lists of participants are read, one thing each time.
     pub(crate) before_lists: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
     /// The next read of a log panics.
@@ -108,6 +110,8 @@ pub(crate) struct Breakable {
     pub(crate) stuck: Arc<Mutex<Option<SessionId>>>,
     /// The log of this session cannot be read.
     pub(crate) corrupt: Arc<Mutex<Option<SessionId>>>,
+    /// The profile of this user is there and cannot be read.
+    pub(crate) damaged: Arc<Mutex<Option<UserId>>>,
     /// Up to here logs were trimmed.
     pub(crate) trimmed: Arc<AtomicU64>,
 }
@@ -142,6 +146,7 @@ impl ChatStore for Breakable {
     }
 
     async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        self.facts_read.fetch_add(queries.len() as u64, Ordering::SeqCst);
         // No question is no read.
         if queries.is_empty() { Ok(Vec::new()) } else { self.read()?.facts(queries, freshness).await }
     }
@@ -160,7 +165,12 @@ impl ChatStore for Breakable {
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
-        let found = self.read()?.records(keys).await;
+        let mut found = self.read()?.records(keys).await;
+        let damaged = self.damaged.lock().unwrap().clone().map(|user| Profiles { user }.key());
+        if let (Some(damaged), Ok(found)) = (damaged, &mut found) {
+            // A store goes without what it cannot read.
+            found.iter_mut().zip(keys).filter(|(_, key)| **key == damaged).for_each(|(found, _)| *found = None);
+        }
         if keys.iter().any(|key| key.table == Profiles::TABLE) {
             // Another task that wants to write a profile does so now.
             tokio::task::yield_now().await;

@@ -3,7 +3,7 @@
 use std::{fmt::Debug, future::Future};
 
 use chatcore::{
-    chat::{MessagesOf, ParticipantsOf},
+    chat::{EditMessage, MessagesOf, ParticipantsOf},
     model::{Bound, ParticipantId, SessionSummary},
 };
 
@@ -190,6 +190,35 @@ async fn fifty_sessions_cost_as_many_reads_as_two() {
     let newest = |id: &SessionId| MessagesOf { session_id: *id, window: MessageWindow::Newest, limit: Some(1) };
     let asked: Vec<_> = ids.iter().step_by(2).map(newest).collect();
     assert_eq!(reads(&store, async |chat| chat.messages_of(alice, &asked).await).await, 3);
+}
+
+#[tokio::test]
+async fn the_earlier_texts_of_fifty_messages_cost_as_many_reads_as_those_of_one() {
+    let store = Breakable::default();
+    let chat = Chat::new(store.intact());
+    let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
+    let mut ids = Vec::new();
+    for n in 0..50 {
+        let id = room(&chat, &alice, &[&bob]).await;
+        let message = say(&chat, &bob, id, &n.to_string()).await.id;
+        for edit in 0..n % 3 {
+            chat.edit_message(&bob, message, EditMessage::text(format!("{n}: {edit}"))).await.unwrap();
+        }
+        ids.push(message);
+    }
+    let cost = async |ids: &[MessageId]| reads(&store, async |chat| chat.revisions_of(&alice, ids).await).await;
+    assert_eq!((cost(&ids[..1]).await, cost(&ids).await), (3, 3), "the facts, the messages, the texts");
+    // What is no message, and what is in no session.
+    ids.push(MessageId { seq: 1, ..ids[0] });
+    ids.push(MessageId { session_id: SessionId(uuid::Uuid::now_v7()), seq: 1 });
+    ids.extend_from_within(..3);
+    for who in [&alice, &bob, &carol] {
+        let alone = async |id: &MessageId| chat.message_revisions(who, *id).await;
+        compare(&ids, async |ids| chat.revisions_of(who, ids).await, alone).await;
+    }
+    let lengths = |found: Result<Vec<_>, Error>| found.map_or(9, |found| found.len());
+    let found = chat.revisions_of(&alice, &ids[..4]).await.unwrap();
+    assert_eq!(found.into_iter().map(lengths).collect::<Vec<_>>(), [0, 1, 2, 0]);
 }
 
 /// What each way to ask about sessions at once answers to somebody.

@@ -9,6 +9,7 @@
 )]
 
 mod batches;
+mod directory;
 mod editing;
 mod errors;
 #[path = "../kit/hooked.rs"]
@@ -20,6 +21,7 @@ mod kit;
 mod lists;
 mod managing;
 mod messages;
+mod newer;
 mod participant;
 mod people;
 mod pins;
@@ -39,7 +41,7 @@ use chatcore::{
         SessionType, SpeakerRole,
     },
     permission::Denial,
-    store::{Change, ChatStore, Profiles, StoreError, TypedKey},
+    store::{Change, ChatStore, FactsQuery, Freshness, Profiles, StoreError, TypedKey},
 };
 use chrono::{TimeDelta, Utc};
 use kit::{Breakable, assert_denied, id_of, room, say, session, text_of, user, user_id};

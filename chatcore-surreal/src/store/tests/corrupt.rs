@@ -66,8 +66,8 @@ async fn damage(store: &SurrealStore, text: &'static str, id: RecordId) {
 
 const NO_EVENT: &str = "UPDATE $id SET data = '{\"kind\":\"message_sent\"}'";
 const NO_NUMBER: &str = "UPDATE $id SET number = 'three'";
-const NO_TYPE: &str = "UPDATE $id SET session_type = 'OF_A_LATER_VERSION'";
-const NO_ROLE: &str = "UPDATE $id SET role = 'OF_A_LATER_VERSION'";
+const NO_TYPE: &str = "UPDATE $id SET session_type = 7";
+const NO_ROLE: &str = "UPDATE $id SET role = 7";
 const GONE: &str = "DELETE $id";
 
 /// What happens to which row of a session.

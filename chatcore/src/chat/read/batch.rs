@@ -13,8 +13,8 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{
-        Event, ListPage, Message, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId, Seq,
-        SessionDetails, SessionId, SessionSummary, Standing, UserId,
+        Event, ListPage, Message, MessageId, MessagePage, MessageRevision, MessageWindow, Page, Participant,
+        ParticipantId, Seq, SessionDetails, SessionId, SessionSummary, Standing, UserId,
     },
     permission::{AddressFacts, Denial, may_see_address},
     store::{Head, LogRange, ParticipantRecord},
@@ -60,7 +60,7 @@ impl Roll {
 }
 
 /// Goes on with the entries that have not failed, each with what was found for it: one thing for each of them, in order.
-fn go_on<T, F, U>(
+pub(in crate::chat) fn go_on<T, F, U>(
     entries: Vec<Result<T>>,
     found: impl IntoIterator<Item = F>,
     mut step: impl FnMut(T, F) -> Result<U>,
@@ -139,6 +139,20 @@ impl Chat {
     pub async fn messages_by_id(&self, principal: &Principal, ids: &[MessageId]) -> Result<Vec<Result<Message>>> {
         self.bounded(ids)?;
         self.each_message(principal, ids).await
+    }
+
+    /// What messages said before their edits, each as [`message_revisions`](Self::message_revisions) gives it, in the order of the
+    /// ids. An id may stand there more than once.
+    ///
+    /// # Errors
+    /// As [`sessions_by_id`](Self::sessions_by_id).
+    pub async fn revisions_of(
+        &self,
+        principal: &Principal,
+        ids: &[MessageId],
+    ) -> Result<Vec<Result<Vec<MessageRevision>>>> {
+        self.bounded(ids)?;
+        self.each_revisions(principal, ids).await
     }
 
     /// Pages of participants, each as [`participants`](Self::participants) gives it, in the order asked for. A session may

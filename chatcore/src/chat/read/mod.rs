@@ -1,6 +1,7 @@
 //! Pages, batches, lists and views: what every answer is read by.
 
 pub(super) mod batch;
+pub(super) mod directory;
 pub(super) mod lists;
 pub(super) mod pages;
 pub(super) mod profiles;
