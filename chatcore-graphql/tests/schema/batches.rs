@@ -2,20 +2,20 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use chatcore::{
     ChatStore, MemoryStore, StoreError, async_trait,
-    model::Event,
+    model::{Event, EventKind},
     store::{Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Record, Scan, SessionFacts},
 };
 
 use super::*;
 
-/// The in-memory store, which counts its reads.
+/// The in-memory store, which counts its reads, and shows the event at a position as one that only a newer version knows.
 #[derive(Clone, Default)]
-struct Counting(Arc<(MemoryStore, AtomicUsize)>);
+struct Counting(Arc<(MemoryStore, AtomicUsize, AtomicU64)>);
 
 impl Counting {
     fn store(&self) -> &MemoryStore {
@@ -35,7 +35,12 @@ impl ChatStore for Counting {
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
-        self.store().log(ranges).await
+        let mut found = self.store().log(ranges).await?;
+        let newer = self.0.2.load(Ordering::SeqCst);
+        for event in found.iter_mut().flatten().filter(|event| event.seq == newer) {
+            *event = Arc::new(Event { kind: EventKind::Unknown, ..Event::clone(event) });
+        }
+        Ok(found)
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
@@ -91,7 +96,8 @@ async fn as_often_for_fifty_as_for_two() {
         assert_eq!(reads(&with(&format!("{contents} {{ nodes {{ id }} }}")), &ids, 1).await, bare, "{contents}");
     }
     let messages = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { session { title } } } }";
-    let revisions = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { revisions { content } session { title } } } }";
+    let revisions =
+        "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { revisions { content } session { title } } } }";
     let before = store.0.1.load(Ordering::SeqCst);
     data(&schema, &alice, &roots, json!({})).await;
     let reads_of_roots = store.0.1.load(Ordering::SeqCst) - before;
@@ -108,4 +114,23 @@ async fn as_often_for_fifty_as_for_two() {
             assert!(tries < 5, "{two} reads for two, {fifty} for fifty: {query}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_edit_that_only_a_newer_version_can_show_is_an_unknown_event() {
+    let store = Counting::default();
+    let schema = schema(Chat::new(store.clone()), SchemaOptions::default());
+    let alice = user("alice");
+    let id = make(&schema, &alice, "PUBLIC").await;
+    let message = say(&schema, &alice, &id, "one").await["id"].clone();
+    let edit = "mutation($input: EditMessageInput!) { editMessage(input: $input) { message { revision } } }";
+    data(&schema, &alice, edit, json!({ "input": { "messageId": message, "content": "two" } })).await;
+    let kinds = async || {
+        let events = "query($id: ID!) { events(sessionId: $id) { nodes { seq __typename } } }";
+        data(&schema, &alice, events, json!({ "id": id })).await["events"]["nodes"].clone()
+    };
+    let of = |kinds: [&str; 3]| json!([1, 2, 3].map(|seq| json!({ "seq": seq, "__typename": kinds[seq - 1] })));
+    assert_eq!(kinds().await, of(["SessionCreated", "MessageSent", "MessageEdited"]));
+    store.0.2.store(2, Ordering::SeqCst);
+    assert_eq!(kinds().await, of(["SessionCreated", "UnknownEvent", "UnknownEvent"]));
 }
