@@ -15,10 +15,10 @@ async fn of_version_4() -> Surreal<Any> {
     run(&database, VERSION).await.expect("the schema");
     let rows = "UPSERT schema_version:current SET version = 4;\
         FOR $n IN 0..7 {\
-            LET $session = u'018f2f5e-7c1a-7000-8000-000000000000';\
+            LET $room = u'018f2f5e-7c1a-7000-8000-000000000000';\
             LET $stay = type::uuid('018f2f5e-7c1a-7000-8000-00000000000' + <string> $n);\
-            LET $participant = type::record('participant', [$session, 'user ' + <string> $n]);\
-            LET $seat = type::record('seat', [$session, $stay]);\
+            LET $participant = type::record('participant', [$room, 'user ' + <string> $n]);\
+            LET $seat = type::record('seat', [$room, $stay]);\
             CREATE $participant SET stay = $stay, is_active = true, role = 'MEMBER', joined_at = time::now(), created_at = time::now(), \
                 seat = $seat;\
             CREATE $seat SET participant = $participant;\
