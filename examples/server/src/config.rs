@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Serve,
     /// Print an access token and nothing else; needs the secret that the server made at its first start, or that it is given
     Token(TokenArgs),
+    /// Rewrite the files of the database while no server runs, so that deleted and edited texts leave the disk; needs room for a second copy
+    Compact,
 }
 
 /// Whose token.

@@ -1,5 +1,6 @@
 //! `chat-server`: a complete chat server on an embedded database.
 
+mod compact;
 mod config;
 mod environment;
 mod output;
@@ -46,6 +47,7 @@ fn run(stderr: &Output) -> Result<(), Failure> {
     let config = settings.load()?;
     match command {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),
+        Some(Command::Compact) => compact::run(&config, &told, stderr),
         Some(Command::Token(args)) => {
             for line in told {
                 stderr.say(&format!("chat-server: warning: {line}"));

@@ -23,10 +23,7 @@ const CLOSING_TIME: Duration = Duration::from_secs(3);
 
 /// Serves until it is told to stop. `told` is what the settings' sources have to be told of.
 pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
-    log(config, stderr)?;
-    for line in told {
-        tracing::warn!("{line}");
-    }
+    log(config, told, stderr)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(start(config));
     // Nothing that is still open may hold the end up.
@@ -34,7 +31,8 @@ pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(
     outcome
 }
 
-fn log(config: &Config, stderr: &Output) -> Result<(), Failure> {
+/// Begins to log.
+pub(crate) fn log(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
     // The filter takes a word that is no level as the name of a part, so a mistyped level would switch everything off.
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte));
     let words = config.log.split(',').filter(|_| !config.log.contains('['));
@@ -62,6 +60,9 @@ fn log(config: &Config, stderr: &Output) -> Result<(), Failure> {
         let thread = thread::current();
         tracing::error!(thread = thread.name(), "{panic}");
     }));
+    for line in told {
+        tracing::warn!("{line}");
+    }
     Ok(())
 }
 
@@ -164,7 +165,7 @@ pub(crate) fn authenticator(config: &Config, secret: &[u8]) -> Result<JwtAuthent
     Ok(authenticator)
 }
 
-fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
+pub(crate) fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
     let mut options = SurrealOptions::default();
     if let Some(namespace) = &config.database_namespace {
         options.namespace.clone_from(namespace);

@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "process/compact.rs"]
+mod compact;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
 #[path = "process/outputs.rs"]
@@ -171,6 +173,7 @@ fn help_is_complete() {
         "127.0.0.1:8000",
         "token",
         "serve",
+        "compact",
     ] {
         assert!(help.contains(word), "{word}");
     }
