@@ -1,6 +1,8 @@
 //! Tails, subscriptions and signals: what every stream runs on.
 
 pub(super) mod fan_out;
+mod feed;
+mod finder;
 pub(super) mod follow;
 pub(super) mod inbox;
 pub(super) mod rewrites;
