@@ -9,13 +9,14 @@ use std::{
 use futures_util::{
     FutureExt as _, StreamExt as _,
     future::{BoxFuture, OptionFuture},
-    stream::{self, BoxStream, SelectAll},
+    stream::SelectAll,
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::{
     finder::{Failure, Finder, Found, Opened},
     inbox::{Arrival, Inbox},
+    queue::{Entry, Part, Queue, Reader},
     subscribe::{Delivery, Start},
     subscribe_all::{AllDelivery, Position},
 };
@@ -25,9 +26,6 @@ use crate::{
     identity::Principal,
     model::SessionId,
 };
-
-/// What one of the streams brings, with the number of the stream; `None` at its end.
-type Part = (SessionId, u64, Option<Result<Delivery>>);
 
 /// What is to be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +58,13 @@ struct Followed {
     number: u64,
     /// Which delivery of the feed it brought last, or began after.
     active: u64,
+    entry: Arc<Entry>,
 }
 
 /// What is waited for.
 enum News {
+    /// Something is queued.
+    Queued,
     Part(Part),
     Answer(Result<Found>),
     Arrival(Arrival),
@@ -83,7 +84,11 @@ pub(super) struct Feed {
     due: VecDeque<Due>,
     /// The question under way. It is asked beside the deliveries.
     asked: Option<(Due, BoxFuture<'static, Result<Found>>)>,
-    streams: SelectAll<BoxStream<'static, Part>>,
+    /// The readers of the sessions. While a reader is in step, its events go to the queue, and it is not polled.
+    streams: SelectAll<Reader>,
+    queue: Arc<Queue>,
+    /// What the queue and the readers brought.
+    parts: VecDeque<Part>,
     streams_begun: u64,
     /// Counts what the streams brought and that they began: it tells which brought nothing for the longest time.
     deliveries: u64,
@@ -114,6 +119,8 @@ impl Feed {
             due: VecDeque::new(),
             asked: None,
             streams: SelectAll::new(),
+            queue: Arc::default(),
+            parts: VecDeque::new(),
             streams_begun: 0,
             deliveries: 0,
             followed: HashMap::new(),
@@ -151,11 +158,21 @@ impl Feed {
             {
                 self.asked = self.ask(due).map(|answer| (due, answer));
             }
+            if self.parts.is_empty() {
+                self.parts = self.queue.take();
+            }
+            if let Some((id, number, part)) = self.parts.pop_front() {
+                if let Some(delivery) = self.take_part(id, number, part) {
+                    return Some(delivery);
+                }
+                continue;
+            }
             match self.news().await {
-                News::Part((id, number, part)) => {
-                    if let Some(delivery) = self.take_part(id, number, part) {
-                        return Some(delivery);
-                    }
+                News::Queued => {}
+                News::Part(part) => {
+                    // What was queued of a session stands before what its reader gives after that.
+                    self.parts = self.queue.take();
+                    self.parts.push_back(part);
                 }
                 News::Answer(answer) => {
                     let due = self.asked.take().map(|(due, _)| due);
@@ -182,6 +199,7 @@ impl Feed {
             && !self.due.iter().chain(self.asked.as_ref().map(|(due, _)| due)).any(is_looked_at);
         let mut answer = OptionFuture::from(self.asked.as_mut().map(|(_, answer)| answer));
         tokio::select! {
+            () = self.queue.filled() => News::Queued,
             Some(part) = self.streams.next() => News::Part(part),
             Some(answer) = &mut answer => News::Answer(answer),
             arrival = self.inbox.arrival() => News::Arrival(arrival),
@@ -196,12 +214,7 @@ impl Feed {
     }
 
     /// Takes what one of the streams brings.
-    fn take_part(
-        &mut self,
-        id: SessionId,
-        number: u64,
-        part: Option<Result<Delivery>>,
-    ) -> Option<Result<AllDelivery>> {
+    fn take_part(&mut self, id: SessionId, number: u64, part: Option<Result<Delivery>>) -> Option<Result<AllDelivery>> {
         // Otherwise the session has given its place to another one, or has a newer stream.
         let followed = self.followed.get_mut(&id).filter(|followed| followed.number == number)?;
         match part {
@@ -273,16 +286,16 @@ impl Feed {
                 Ok(())
             }
             Found::NoRoom(id) => self.fail(id, self.finder.chat.too_many_sessions().into()),
-            Found::Arrived { id, opened: Err(failure), .. }
-                if failure.is_refusal() && self.refused.contains(&id) =>
-            {
+            Found::Arrived { id, opened: Err(failure), .. } if failure.is_refusal() && self.refused.contains(&id) => {
                 Ok(())
             }
             Found::Arrived { id, opened, is_one_too_many } => {
                 // Sessions that others brought the caller into must not keep out one that the caller chose.
                 let quietest = self.followed.iter().min_by_key(|(_, followed)| followed.active).map(|(id, _)| *id);
                 if let Some(quietest) = quietest.filter(|_| is_one_too_many && opened.is_ok()) {
-                    self.followed.remove(&quietest);
+                    if let Some(followed) = self.followed.remove(&quietest) {
+                        followed.entry.end();
+                    }
                     self.fail(quietest, self.finder.chat.too_many_sessions().into())?;
                 }
                 self.follow(id, opened)
@@ -325,11 +338,11 @@ impl Feed {
         self.streams_begun += 1;
         self.deliveries += 1;
         let number = self.streams_begun;
-        self.followed.insert(session_id, Followed { number, active: self.deliveries });
+        let entry = Arc::new(Entry::new(session_id, number, &self.queue));
+        self.followed.insert(session_id, Followed { number, active: self.deliveries, entry: Arc::clone(&entry) });
         self.refused.remove(&session_id);
         self.given_up.remove(&session_id);
-        let parts = subscription.map(move |delivery| (session_id, number, Some(delivery)));
-        self.streams.push(parts.chain(stream::iter([(session_id, number, None)])).boxed());
+        self.streams.push(Reader::new(entry, subscription));
         Ok(())
     }
 

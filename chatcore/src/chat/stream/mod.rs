@@ -5,6 +5,7 @@ mod feed;
 mod finder;
 pub(super) mod follow;
 pub(super) mod inbox;
+mod queue;
 pub(super) mod rewrites;
 pub(super) mod ring;
 pub(super) mod seat;
