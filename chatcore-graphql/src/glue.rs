@@ -21,12 +21,11 @@ use poem::{
     error::RouteError,
     http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
 };
-use tokio::time::Instant;
 
 use crate::{
     ChatSchema,
     wire::{
-        ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, Upkeep, WireOptions, converse,
+        ALLOW, Admitted, Close, Expiry, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, Upkeep, WireOptions, converse,
         graphiql, token_of,
     },
 };
@@ -171,12 +170,13 @@ impl<E: Executor> State<E> {
         };
         let caller = Admitted::from(principal.clone());
         let url_query = request.uri().query();
-        let reply = head.answer(&self.executor, url_query, &body, caller, &self.options, stop).await;
+        let expiry = caller.expiry(&self.executor).map(Expiry::swept);
+        let reply = head.respond(&self.executor, (url_query, &body), caller, (&self.options, true), stop).await;
         let HttpReply { status, headers, body } = reply;
         let body = match body {
             HttpBody::Full(text) => HttpBody::Full(text),
             HttpBody::Events(events) => {
-                let events = self.counted(&principal, events);
+                let events = self.counted(&principal, expiry, events);
                 HttpBody::Events(events.map_err(|error| HttpReply::of_error(&error, accept))?)
             }
         };
@@ -187,14 +187,15 @@ impl<E: Executor> State<E> {
     fn counted(
         &self,
         principal: &Principal,
+        expiry: Option<chatcore_http::Expiry>,
         events: BoxStream<'static, bytes::Bytes>,
     ) -> Result<BoxStream<'static, bytes::Bytes>> {
         let places = (self.sockets.take()?, self.sockets.take_for(&principal.user_id)?);
-        Ok(events
-            .inspect(move |_| {
-                let _ = &places;
-            })
-            .boxed())
+        let events = events.inspect(move |_| {
+            let _ = &places;
+        });
+        // They are kept with the sockets of the server.
+        Ok(self.sockets.event_queue(expiry).body(events).boxed())
     }
 
     /// Opens a WebSocket. A token in the head is looked at before that, where there is still a status to answer with.
@@ -269,8 +270,8 @@ struct Swept {
 }
 
 impl Upkeep for Swept {
-    fn begin(&self, expiry: Option<Instant>, expired: &'static str) -> bool {
-        self.sockets.keep(&self.outbox, expiry.map(|at| (at, (4403, expired))));
+    fn begin(&self, expiry: Option<Expiry>, expired: &'static str) -> bool {
+        self.sockets.keep(&self.outbox, expiry.map(|expiry| (expiry.swept(), (4403, expired))));
         true
     }
 

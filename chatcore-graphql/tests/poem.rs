@@ -13,7 +13,10 @@ mod toy;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chatcore::{Authenticator, Chat, Error, Principal, identity::SystemRole, model::UserId};
+use chatcore::{
+    Authenticator, Chat, Error, MemoryStore, Principal, TestClock, chat::CreateSession, identity::SystemRole,
+    model::UserId,
+};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, async_graphql::Executor, schema};
 use chatcore_http::{Options, Origins, ServeOptions, Sockets, serve, tungstenite};
 use chrono::{DateTime, Utc};
@@ -27,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use toy::{Seen, toy};
 use tungstenite::{Message, client::IntoClientRequest};
 
-/// Takes `user-<name>`, and `brief-<name>` for two seconds.
+/// Takes `user-<name>`, `brief-<name>` for ten seconds, and `day-<name>` for a day.
 struct Toys;
 
 #[async_trait]
@@ -37,6 +40,7 @@ impl Authenticator for Toys {
         let expires_at = match kind {
             "user" => None,
             "brief" => Some(Utc::now() + chrono::Duration::seconds(10)),
+            "day" => Some(Utc::now() + chrono::Duration::days(1)),
             _ => return Err(Error::TokenExpired),
         };
         Ok(Principal {
@@ -425,6 +429,49 @@ async fn a_socket_ends_with_its_token() {
     client.subscribe("subscription { quiet }").await;
     assert_eq!(client.message().await["type"], "next");
     assert_eq!(client.closed().await, (4403, "AUTH_TOKEN_EXPIRED".to_owned()));
+}
+
+#[tokio::test]
+async fn sockets_and_event_streams_end_with_their_token_by_the_clock_of_the_chat() {
+    let clock = TestClock::at(Utc::now());
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
+    let ann = Principal::new(UserId::new("ann").unwrap());
+    let id = chat.create_session(&ann, CreateSession::titled("t")).await.unwrap().summary.session.id;
+    let server = Server::over(schema(chat, SchemaOptions::default()), Options::default()).await;
+    let query = format!("subscription {{ sessionEvents(sessionId: \"{id}\") {{ __typename }} }}");
+    let (mut idle, mut reading) = (server.admitted("day-ann").await, server.admitted("day-ann").await);
+    reading.subscribe(&query).await;
+    assert_eq!(reading.message().await["payload"]["data"]["sessionEvents"]["__typename"], "Subscribed");
+    let request = server.ask(Method::POST).header("Accept", "text/event-stream").json(&json!({ "query": query }));
+    let request = request.header("Authorization", "Bearer day-ann");
+    let mut request = request.build().unwrap();
+    // One token, and not the one of `ask`.
+    request.headers_mut().insert("Authorization", "Bearer day-ann".parse().unwrap());
+    let mut events = reqwest::Client::new().execute(request).await.unwrap();
+    let first = events.chunk().await.unwrap().unwrap();
+    assert!(
+        first.starts_with(b"event: next\ndata: {\"data\":{\"sessionEvents\":{\"__typename\":\"Subscribed\""),
+        "{first:?}"
+    );
+    clock.advance(chrono::TimeDelta::days(1));
+    for socket in [&mut idle, &mut reading] {
+        assert_eq!(socket.closed().await, (4403, "AUTH_TOKEN_EXPIRED".to_owned()));
+    }
+    let rest = timeout(Duration::from_secs(20), events.chunk()).await.unwrap().unwrap();
+    assert_eq!(rest, None, "it ends without `complete`");
+}
+
+#[tokio::test]
+async fn an_event_stream_shows_that_it_is_there() {
+    let options = Options { heartbeat: Duration::from_millis(20), ..Options::default() };
+    let server = Server::start(options).await;
+    let mut events = server.query("subscription { quiet }", "text/event-stream").await;
+    let mut text = String::new();
+    while !text.ends_with("\n:\n\n:\n\n") {
+        let chunk = timeout(Duration::from_secs(20), events.chunk()).await.unwrap().unwrap().unwrap();
+        text += std::str::from_utf8(&chunk).unwrap();
+    }
+    assert_eq!(text, "event: next\ndata: {\"data\":{\"quiet\":1}}\n\n:\n\n:\n\n");
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@
 //! |---|---|
 //! | limits | [`Options`], in one place with their defaults |
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
-//! | WebSockets | [`Handshake`], then the open [`Socket`] with its [`Outbox`], kept by [`Sockets::keep`], then [`Socket::close`] |
+//! | WebSockets | [`Handshake`], then the open [`Socket`] with its [`Outbox`], kept by [`Sockets::keep`] until an [`Expiry`], then [`Socket::close`] |
+//! | event streams | [`Sockets::event_queue`], then [`EventQueue::body`] |
 //! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_away`] |
 //! | any web framework | [`bearer_token`], [`error_headers`]: all that there is without the feature `poem` |
 //! | web pages | [`Origins`], [`Cors`] |
@@ -28,6 +29,10 @@ mod counts;
 #[cfg(feature = "poem")]
 mod drain;
 mod error;
+#[cfg(feature = "poem")]
+mod events;
+#[cfg(feature = "poem")]
+mod expiry;
 #[cfg(feature = "poem")]
 mod frame;
 #[cfg(feature = "poem")]
@@ -69,6 +74,10 @@ pub use cors::Cors;
 #[cfg(feature = "poem")]
 pub use drain::read_away;
 pub use error::error_headers;
+#[cfg(feature = "poem")]
+pub use events::{EventBody, EventQueue};
+#[cfg(feature = "poem")]
+pub use expiry::Expiry;
 #[cfg(feature = "poem")]
 pub use frame::TextFrame;
 #[cfg(feature = "poem")]

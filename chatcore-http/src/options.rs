@@ -39,7 +39,7 @@ pub struct Options {
     pub ping_interval: Duration,
     /// How long it may take to answer.
     pub pong_time: Duration,
-    /// How long a WebSocket may refuse to take what is written to it.
+    /// How long a WebSocket or an event stream may refuse to take what is written to it.
     pub write_time: Duration,
     /// How often an event stream that has nothing to say shows that it is there.
     pub heartbeat: Duration,

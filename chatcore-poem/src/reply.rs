@@ -9,7 +9,6 @@ use poem::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, ETAG, LINK, VARY},
     },
-    web::sse::SSE,
 };
 use poem_openapi::{
     ApiResponse,
@@ -259,7 +258,7 @@ impl<const STATUS: u16> ApiResponse for Tagged<STATUS> {
 /// A page of events, or a stream of them.
 pub(crate) enum Events {
     Page { body: String, link: Option<String> },
-    Stream(SSE),
+    Stream(Response),
 }
 
 impl IntoResponse for Events {
@@ -270,7 +269,7 @@ impl IntoResponse for Events {
                 response.headers_mut().extend(link.and_then(link_header));
                 response
             }
-            Self::Stream(stream) => stream.into_response(),
+            Self::Stream(stream) => stream,
         };
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

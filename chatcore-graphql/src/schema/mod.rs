@@ -102,6 +102,11 @@ impl ChatSchema {
         self.inner.sdl_with_options(options.prefer_single_line_descriptions())
     }
 
+    /// The clock of its chat.
+    pub(crate) fn clock(&self) -> std::sync::Arc<dyn chatcore::Clock> {
+        self.chat.clock()
+    }
+
     /// The limits of its chat.
     #[cfg(feature = "poem")]
     pub(crate) fn limits(&self) -> &chatcore::Limits {

@@ -158,13 +158,26 @@ impl HttpHead {
         options: &WireOptions,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> HttpReply {
+        self.respond(executor, (url_query, body), caller, (options, false), stop).await
+    }
+
+    /// As [`answer`](Self::answer). Events that are kept need no timers: something else sends the heartbeats, and polls them at the
+    /// end of the token.
+    pub(crate) async fn respond<E: Executor>(
+        self,
+        executor: &E,
+        (url_query, body): (Option<&str>, &[u8]),
+        caller: Admitted,
+        (options, is_kept): (&WireOptions, bool),
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> HttpReply {
         let media = self.media();
         let many = match self.parameters(url_query, body, options) {
             Ok(many) => many,
             Err(message) => return HttpReply::errors(400, &[coded(message, Code::ValidationInvalidFormat)], media),
         };
         match many {
-            Many::One(parameters) => self.answer_one(executor, parameters, caller, options, stop).await,
+            Many::One(parameters) => self.answer_one(executor, parameters, caller, (options, is_kept), stop).await,
             Many::Batch(batch) => {
                 let mut answers = Vec::with_capacity(batch.len());
                 for parameters in batch {
@@ -211,7 +224,7 @@ impl HttpHead {
         executor: &E,
         parameters: Parameters,
         caller: Admitted,
-        options: &WireOptions,
+        options: (&WireOptions, bool),
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> HttpReply {
         let media = self.media();
@@ -231,7 +244,8 @@ impl HttpHead {
                 Ok(operation) => Execution::start(executor, operation),
                 Err(errors) => Execution::failed(errors),
             };
-            return HttpReply::events(events(execution, caller, options, stop));
+            let expiry = caller.expiry(executor);
+            return HttpReply::events(events(execution, caller, expiry, options, stop));
         }
         let response = match operation {
             Ok(_) if kind == Some(OperationType::Subscription) => {

@@ -11,7 +11,7 @@ use chatcore::{
     model::SessionId,
 };
 use chatcore_http::{
-    End, Outbox, Socket, TextFrame, UnknownPlace, UserPlace, close_code,
+    End, Expiry, Outbox, Socket, TextFrame, UnknownPlace, UserPlace, close_code,
     tungstenite::{self, Message},
 };
 use futures_util::{
@@ -19,10 +19,7 @@ use futures_util::{
     future::{BoxFuture, OptionFuture},
 };
 use serde_json::{Value, json};
-use tokio::{
-    task::coop::consume_budget,
-    time::{Instant, timeout},
-};
+use tokio::{task::coop::consume_budget, time::timeout};
 use tokio_stream::StreamMap;
 
 use super::{
@@ -72,11 +69,8 @@ async fn talk(
     *unknown = None;
     socket.known().set();
     let outbox = socket.outbox();
-    let expiry = principal.expires_at.and_then(|end| {
-        let left = end - state.chat.now();
-        Instant::now().checked_add(left.to_std().unwrap_or_default())
-    });
-    state.sockets.keep(&outbox, expiry.map(|at| (at, close_for(&Error::TokenExpired))));
+    let expiry = principal.expires_at.map(|end| Expiry::new(end, state.chat.clock()));
+    state.sockets.keep(&outbox, expiry.map(|expiry| (expiry, close_for(&Error::TokenExpired))));
     let outlet = Arc::new(Direct { outbox: outbox.clone(), is_held: AtomicBool::new(false) });
     let mut talk = Talk { state, principal: &principal, outbox, outlet, sessions: StreamMap::new() };
     if let Some((session_id, start)) = session {
@@ -279,6 +273,8 @@ impl<'a> Talk<'a> {
         }
         let after = subscription.after();
         let outlet: Arc<dyn Outlet> = self.outlet.clone();
+        // The sweep ends the socket at the end of the token.
+        subscription.expires_elsewhere();
         subscription.deliver_to(outlet);
         self.sessions.insert(session_id, subscription);
         let data = json!({ "session_id": session_id, "seq": after.seq });

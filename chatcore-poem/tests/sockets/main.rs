@@ -5,11 +5,12 @@
 mod direct;
 mod ends;
 mod raw;
+mod streams;
 
 use std::{net::SocketAddr, time::Duration};
 
 use chatcore::{
-    Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, Principal,
+    Chat, Clock, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, Principal, SystemClock,
     chat::{CreateSession, SendMessage},
     identity::Claims,
     model::{SessionId, SessionType, UserId},
@@ -64,8 +65,12 @@ fn patient() -> Options {
 
 impl Server {
     async fn start(options: Options) -> Self {
+        Self::start_at(options, SystemClock).await
+    }
+
+    async fn start_at(options: Options, clock: impl Clock) -> Self {
         let limits = Limits { max_participants: 10_000, message_chars: 100_000, ..Limits::default() };
-        let chat = Chat::builder(MemoryStore::default()).limits(limits).build();
+        let chat = Chat::builder(MemoryStore::default()).limits(limits).clock(clock).build();
         let frontend = ChatFrontend::with_options(chat.clone(), JwtAuthenticator::hs256(SECRET).unwrap(), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, sockets) = (listener.local_addr().unwrap(), frontend.sockets().clone());

@@ -107,6 +107,12 @@ impl Chat {
         self.inner.clock.now()
     }
 
+    /// The clock of this chat, for a frontend that waits for a time.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
+    }
+
     /// What this chat allows.
     #[must_use]
     pub fn limits(&self) -> &Limits {

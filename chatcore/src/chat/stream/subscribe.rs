@@ -120,6 +120,12 @@ impl Subscription {
         self.reader.place.seat.deliver_to(outlet);
     }
 
+    /// Leaves the wait for the end of the token to the caller, so that this stream needs no timer. The caller polls or drops the
+    /// stream then; polled after the end of the token, the stream gives the error as ever.
+    pub fn expires_elsewhere(&mut self) {
+        (self.reader.is_timed, self.reader.timer) = (false, None);
+    }
+
     /// The next event; signals are left out.
     pub async fn next_event(&mut self) -> Option<Result<Arc<EventView>>> {
         loop {
@@ -183,6 +189,7 @@ impl Chat {
             session_id: id,
             place,
             expires_at,
+            is_timed: true,
             timer: None,
             ready: VecDeque::new(),
             since: 0,
@@ -200,6 +207,8 @@ struct Reader {
     session_id: SessionId,
     place: Seated,
     expires_at: Option<DateTime<Utc>>,
+    /// Whether the reader waits for the end of the token itself.
+    is_timed: bool,
     /// Begins with the first wait.
     timer: Option<BoxFuture<'static, ()>>,
     ready: VecDeque<Arc<EventView>>,
@@ -300,7 +309,7 @@ impl Reader {
 
     /// Done when the token has expired.
     fn expire(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(end) = self.expires_at else { return Poll::Pending };
+        let Some(end) = self.expires_at.filter(|_| self.is_timed) else { return Poll::Pending };
         let clock = &self.chat.inner.clock;
         let timer = || {
             let clock = Arc::clone(clock);
