@@ -19,6 +19,7 @@ use super::{
     room::Cast,
     transport::{Call, Deliveries, Subscribed, Transport},
 };
+use crate::http::http;
 
 const USER: &str = "{ id username name picture email }";
 
@@ -113,8 +114,7 @@ impl GraphQl {
     /// Of the server at this address.
     #[must_use]
     pub fn new(address: &str, coverage: Arc<Coverage>) -> Self {
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap();
-        Self { http, address: address.to_owned(), coverage, name: String::new() }
+        Self { http: http(), address: address.to_owned(), coverage, name: String::new() }
     }
 
     /// The data of an answer without errors.

@@ -6,23 +6,19 @@ use chatcore::{
     Chat, Clock, Error, JwtAuthenticator, JwtIssuer, Principal,
     chat::{AddParticipant, CreateSession, EditMessage, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
-    model::{
-        ClientId, Content, EncryptedContent, Event, MessageId, NewEvent, ParticipantRole, Session, SessionId,
-        SessionType, UserId,
-    },
-    store::{
-        Change, ChatStore, Directory, FactsQuery, Freshness, Json, Key, Listed, LogRange, Memberships, Newest,
-        Participants, Seat, Seats, SessionFacts, Sessions, TypedKey, Value, decode_event, encode_event,
-    },
+    model::{ClientId, Content, EncryptedContent, Event, MessageId, ParticipantRole, SessionId, SessionType, UserId},
+    store::{ChatStore, LogRange},
 };
-use serde::{Deserialize, Serialize};
 
 use super::{
     action::{Actor, GHOST, KEPT, PEOPLE, Stage, State},
-    model::{Model, stay, users},
+    model::{Model, users},
     world::World,
 };
-use crate::server::{SECRET, token_with};
+use crate::{
+    server::{SECRET, token_with},
+    template::facts,
+};
 
 /// The users of one run, with ids of their own.
 #[derive(Debug)]
@@ -107,24 +103,11 @@ pub struct Room {
     pub model: Model,
 }
 
-/// The session of a stage, made once through the chat, to be copied.
+/// The session of a stage, made once through the chat, to be copied for any cast.
 #[derive(Debug)]
 pub struct Template {
-    /// Who did what, and the records at the end of it.
-    text: String,
+    session: crate::Template,
     prefix: String,
-    session: String,
-    stays: Vec<String>,
-    times: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Contents {
-    /// What happened, as it is stored.
-    events: Vec<(UserId, String)>,
-    /// The records, as they are stored.
-    session: Json,
-    people: Vec<(UserId, Json)>,
 }
 
 impl Template {
@@ -132,80 +115,12 @@ impl Template {
     pub async fn make(chat: &Chat, store: &dyn ChatStore, stage: Stage) -> Self {
         let cast = Cast::new(chat, format!("template.{:?}.{}.", stage.state, stage.session_type)).await;
         let id = build(chat, &cast, stage).await;
-        let facts = facts(store, id, &cast).await;
-        let range = LogRange { session_id: id, from: 1, to: facts.head.seq };
-        let log: Vec<_> = store.log(&[range]).await.unwrap().into_iter().flatten().collect();
-        let events = log.iter().map(|event| (event.actor.clone(), encode_event(&event.kind))).collect();
-        let mut records = facts.records.into_iter().map(|record| record.map(|record| record.value.encode()));
-        let session = records.next().flatten().unwrap();
-        let person = |(user, record): (UserId, Option<Json>)| Some((user, record?));
-        let people = cast.users().into_iter().zip(records).filter_map(person).collect();
-        let contents = Contents { events, session, people };
-        Self {
-            text: serde_json::to_string(&contents).unwrap(),
-            prefix: cast.prefix,
-            session: id.to_string(),
-            stays: log.iter().filter_map(|event| stay(event)).collect(),
-            times: log.iter().map(|event| text(&event.created_at)).collect(),
-        }
+        Self { session: crate::Template::of(store, id, &cast.users()).await, prefix: cast.prefix }
     }
 
-    /// Makes the same session with ids and times of its own, in one change.
     async fn copy(&self, store: &dyn ChatStore, clock: &dyn Clock, cast: &Cast) -> SessionId {
-        let id = SessionId(clock.new_id());
-        let mut copy = self.text.replace(&self.prefix, &cast.prefix).replace(&self.session, &id.to_string());
-        for stay in &self.stays {
-            copy = copy.replace(stay, &clock.new_id().to_string());
-        }
-        let times: Vec<_> = self.times.iter().map(|_| clock.now()).collect();
-        for (old, new) in self.times.iter().zip(&times) {
-            copy = copy.replace(old, &text(new));
-        }
-        let Contents { events, session, people } = serde_json::from_str(&copy).unwrap();
-        let at = |((actor, kind), created_at): ((_, String), _)| NewEvent {
-            actor,
-            created_at,
-            kind: decode_event(&kind).unwrap(),
-        };
-        let events = events.into_iter().zip(times).map(at).collect();
-        let session: Session = decoded(&Sessions { session: id }, session);
-        let listing = Directory { session: Newest(id) };
-        let mut writes = vec![if session.is_joinable() { listing.put(Listed) } else { listing.remove() }];
-        writes.push(Sessions { session: id }.put(session));
-        for (user, record) in people {
-            let key = Participants { session: id, user: user.clone() };
-            let record = decoded(&key, record);
-            if record.standing.role().is_some() {
-                writes.push(Seats { session: id, stay: record.id }.put(Seat { user: user.clone() }));
-                writes.push(Memberships { user, session: Newest(id) }.put(Listed));
-            }
-            writes.push(key.put(record));
-        }
-        let change = Change::of(id, 0, events, writes);
-        store.commit(change).await.unwrap();
-        id
+        self.session.copy(store, clock, Some((&self.prefix, &cast.prefix))).await
     }
-}
-
-async fn facts(store: &dyn ChatStore, session_id: SessionId, cast: &Cast) -> SessionFacts {
-    let participant = |user| Participants { session: session_id, user }.key();
-    let keys = std::iter::once(Sessions { session: session_id }.key()).chain(cast.users().into_iter().map(participant));
-    let keys: Vec<Key> = keys.collect();
-    let query = FactsQuery { session_id, records: &keys };
-    store.facts(&[query], Freshness::Fresh).await.unwrap().into_iter().next().unwrap()
-}
-
-/// A value as its table reads it.
-fn decoded<K: TypedKey>(key: &K, stored: Json) -> K::Value
-where
-    K::Value: Clone,
-{
-    let value = Value::decode(&key.key(), K::TABLE.format, stored).unwrap();
-    value.get::<K::Value>().unwrap().clone()
-}
-
-fn text(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap()
 }
 
 impl Room {
@@ -262,7 +177,7 @@ impl Room {
 
     /// The same session as it is now.
     pub async fn again(&self, store: &dyn ChatStore, cast: &Cast) -> Self {
-        let facts = facts(store, self.session, cast).await;
+        let facts = facts(store, self.session, &cast.users()).await;
         let mut log = self.log.clone();
         let (from, to) = (log.len() as u64 + 1, facts.head.seq);
         if from <= to {

@@ -25,7 +25,7 @@ use super::{
     transport::Transport,
     websocket::WebSocket,
 };
-use crate::{Backend, Server, server::crowded};
+use crate::{Backend, Server, http::http, server::crowded};
 
 /// Never tells the same time twice, so that a time says of which event it is.
 #[derive(Debug, Clone, Default)]
@@ -73,8 +73,8 @@ impl World {
         // Who follows a session reads nothing while others act, and somebody reads it on many connections.
         let options = Options { ping_interval: Duration::from_secs(3600), sockets_per_user: 100, ..Options::default() };
         let server = Server::over_with(chat, options).await;
-        let document = reqwest::get(format!("http://{}/openapi.json", server.address)).await.unwrap();
-        let document = Arc::new(serde_json::from_str(&document.text().await.unwrap()).unwrap());
+        let document = http().get(format!("http://{}/openapi.json", server.address)).send().await.unwrap();
+        let document = Arc::new(document.json().await.unwrap());
         let coverage = Arc::clone(coverage);
         Self { server, store, clock, coverage, document, templates: Default::default(), _folder: folder }
     }
