@@ -3,16 +3,19 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chatcore::{
-    Chat, Clock, Error, JwtAuthenticator, JwtIssuer, Principal,
-    chat::{AddParticipant, CreateSession, EditMessage, SendMessage, UpdateSession},
+    Chat, Clock, JwtAuthenticator, JwtIssuer, Principal,
+    chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
-    model::{ClientId, Content, EncryptedContent, Event, MessageId, ParticipantRole, SessionId, SessionType, UserId},
+    model::{ClientId, Event, MessageId, ParticipantRole, SessionId, SessionType, UserId},
     store::{ChatStore, LogRange},
 };
 
 use super::{
-    action::{Actor, GHOST, KEPT, PEOPLE, Stage, State},
+    action::Action,
+    core::Core,
     model::{Model, users},
+    stage::{Actor, GHOST, PEOPLE, Stage, State},
+    transport::{Call, Transport as _},
     world::World,
 };
 use crate::{
@@ -138,36 +141,19 @@ impl Room {
         if stage.state == State::Malformed { Self { id: "1".to_owned(), ..room } } else { room }
     }
 
-    /// The same room after somebody said the words for which the client id stands, with that id, if they may.
-    pub async fn with_words(&self, world: &World, cast: &Cast, name: &str) -> Self {
-        let (client_id, words) = KEPT;
-        let message = SendMessage::text(words).with_client_id(ClientId::new(client_id).unwrap());
-        let said = world.server.chat.send(cast.principal(name), self.session, message).await;
-        assert!(matches!(said, Ok(_) | Err(Error::Denied(_))), "{said:?}");
-        self.again(&*world.store, cast).await
-    }
-
-    /// The same room after the owner has edited the first message twice, if there is one.
-    pub async fn with_edits(&self, world: &World, cast: &Cast) -> Self {
-        let Some(first) = self.log.iter().find(|event| event.kind.is_message()) else { return self.clone() };
-        let id = MessageId { session_id: self.session, seq: first.seq };
-        let encrypted =
-            EncryptedContent { encrypted_data: "c2VjcmV0".to_owned(), iv: "aXY=".to_owned(), key_version: 3 };
-        for content in [Content::Encrypted(encrypted), Content::Text("other words".to_owned())] {
-            let edit = EditMessage { content, revision: None };
-            let edited = world.server.chat.edit_message(cast.principal("owner"), id, edit).await;
-            assert!(matches!(edited, Ok(_) | Err(Error::MessageNotFound)), "{edited:?}");
+    /// The same room after the actor, or somebody else who is named, has done these, where they may.
+    pub async fn after(&self, world: &World, cast: &Cast, actor: Actor, done: &[(Option<Actor>, Action)]) -> Self {
+        let mut core = Core::new(world.server.chat.clone());
+        let mut room = self.clone();
+        for (by, action) in done {
+            let call = Call { name: "before", cast, room: &room, actor: by.unwrap_or(actor), action };
+            let outcome = core.perform(&call).await;
+            // Otherwise nothing would be prepared anywhere, and every attempt agree.
+            let may = *by == Some(Actor::Owner) && room.model.is_active();
+            assert!(!may || matches!(outcome, Some(Ok(_))), "{action:?}: {outcome:?}");
+            room = room.again(&*world.store, cast).await;
         }
-        self.again(&*world.store, cast).await
-    }
-
-    /// The same room after the owner has pinned the first message, if there is one.
-    pub async fn with_pins(&self, world: &World, cast: &Cast) -> Self {
-        let Some(first) = self.log.iter().find(|event| event.kind.is_message()) else { return self.clone() };
-        let id = MessageId { session_id: self.session, seq: first.seq };
-        let pinned = world.server.chat.pin_message(cast.principal("owner"), id).await;
-        assert!(matches!(pinned, Ok(()) | Err(Error::MessageNotFound)), "{pinned:?}");
-        self.again(&*world.store, cast).await
+        room
     }
 
     /// A session as it is now.
