@@ -10,7 +10,11 @@
 
 mod toy;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use chatcore::{
@@ -56,6 +60,13 @@ impl Authenticator for Toys {
     }
 }
 
+/// One client for all: to make one reads the certificates of the system. Pools would hold connections across the runtimes of tests.
+fn http() -> &'static reqwest::Client {
+    static HTTP: LazyLock<reqwest::Client> =
+        LazyLock::new(|| reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap());
+    &HTTP
+}
+
 struct Server {
     address: SocketAddr,
     sockets: Sockets,
@@ -88,12 +99,12 @@ impl Server {
     }
 
     fn ask(&self, method: Method) -> reqwest::RequestBuilder {
-        reqwest::Client::new().request(method, self.url()).bearer_auth("user-ann")
+        http().request(method, self.url()).bearer_auth("user-ann")
     }
 
     fn get(&self, method: Method, query: &str) -> reqwest::RequestBuilder {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish();
-        reqwest::Client::new().request(method, format!("{}?{query}", self.url())).bearer_auth("user-ann")
+        http().request(method, format!("{}?{query}", self.url())).bearer_auth("user-ann")
     }
 
     async fn query(&self, query: &str, accept: &str) -> Response {
@@ -197,7 +208,7 @@ async fn a_token_is_needed() {
         (Some("Bearer old-ann"), "AUTH_TOKEN_EXPIRED", "Bearer error=\"invalid_token\""),
     ] {
         for accept in ["application/json", "application/graphql-response+json", "text/event-stream"] {
-            let mut request = reqwest::Client::new().post(server.url()).header("Accept", accept);
+            let mut request = http().post(server.url()).header("Accept", accept);
             if let Some(token) = token {
                 request = request.header("Authorization", token);
             }
@@ -245,7 +256,7 @@ async fn pages_of_allowed_origins_read_every_answer() {
         (query(&"x".repeat(2_000)), 413),
         (server.ask(Method::DELETE), 405),
         (server.ask(Method::OPTIONS), 204),
-        (reqwest::Client::new().post(server.url()).json(&json!({ "query": "{ hello }" })), 401),
+        (http().post(server.url()).json(&json!({ "query": "{ hello }" })), 401),
     ] {
         let of = |origin: &str| request.try_clone().unwrap().header("Origin", origin).send();
         let open = of(page).await.unwrap();
@@ -259,7 +270,7 @@ async fn pages_of_allowed_origins_read_every_answer() {
         assert_eq!((closed.status().as_u16(), header(&closed, "access-control-allow-origin")), (status, None));
     }
     let asked = |origin: &str| {
-        let request = reqwest::Client::new().request(Method::OPTIONS, server.url()).header("Origin", origin);
+        let request = http().request(Method::OPTIONS, server.url()).header("Origin", origin);
         request.header("Access-Control-Request-Method", "POST").send()
     };
     let open = asked(page).await.unwrap();
@@ -306,7 +317,7 @@ async fn an_app_has_the_endpoint_beside_its_own_paths_or_elsewhere() {
 async fn a_browser_gets_the_page_without_a_token() {
     let server = Server::plain().await;
     let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
-    let response = reqwest::Client::new().get(server.url()).header("Accept", accept).send().await.unwrap();
+    let response = http().get(server.url()).header("Accept", accept).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(header(&response, "content-type"), Some("text/html; charset=utf-8"));
     let page = response.text().await.unwrap();
