@@ -148,7 +148,7 @@ fn families() -> Vec<Family> {
         plain("getSession"),
         participants(),
         messages(),
-        on_messages("message", &[Which::First, Which::NoMessage, Which::Beyond]),
+        on_messages("getMessage", &[Which::First, Which::NoMessage, Which::Beyond]),
         events(),
         updates(),
         plain("deleteSession"),

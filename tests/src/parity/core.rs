@@ -99,7 +99,7 @@ impl Core {
                 let messages: Value = page.messages.iter().map(canon::message).collect();
                 json!({ "messages": messages, "previous": page.previous, "next": page.next, "?total": page.total })
             }),
-            "message" => chat.message(by, message()?).await.map(|found| canon::message(&found)),
+            "getMessage" => chat.message(by, message()?).await.map(|found| canon::message(&found)),
             "listMessageRevisions" => {
                 chat.message_revisions(by, message()?).await.map(|found| found.iter().map(canon::revision).collect())
             }
