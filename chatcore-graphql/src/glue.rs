@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::{Authenticator, Error, Principal, Result};
+use chatcore::{Authenticator, Chat, Error, Principal, Result};
 use chatcore_http::{
     ClientAddress, Cors, Handshake, Options, Outbox, Socket, Sockets, caller, caller_or_query, check_conditions,
     check_head, close_code, read_away, read_body,
@@ -46,6 +46,8 @@ pub struct GraphqlFrontend<E> {
 
 struct State<E> {
     executor: E,
+    /// The chat of the schema; `None` for another executor.
+    chat: Option<Chat>,
     authenticator: Box<dyn Authenticator>,
     options: WireOptions,
     sockets: Sockets,
@@ -67,14 +69,15 @@ impl<E: Executor> GraphqlFrontend<E> {
     /// The frontend shares the registry of sockets, and with it their limits in number, size and time, with the server's other
     /// frontends; those in `options` that are there too are overridden by them.
     pub fn new(executor: E, authenticator: impl Authenticator, sockets: Sockets, options: WireOptions) -> Self {
-        if let Some(schema) = (&executor as &dyn Any).downcast_ref::<ChatSchema>() {
-            sockets.fit(schema.limits());
+        let chat = (&executor as &dyn Any).downcast_ref::<ChatSchema>().map(|schema| schema.chat().clone());
+        if let Some(chat) = &chat {
+            sockets.fit(chat.limits());
         }
         let Options { authentication_time, ping_interval, pong_time, write_time, heartbeat, .. } = *sockets.options();
         let options =
             WireOptions { init_time: authentication_time, ping_interval, pong_time, write_time, heartbeat, ..options };
         let authenticator = Box::new(authenticator);
-        Self { state: Arc::new(State { executor, authenticator, options, sockets }) }
+        Self { state: Arc::new(State { executor, chat, authenticator, options, sockets }) }
     }
 
     /// Adds the endpoint to an app at `/graphql`, before whatever the app has there.
@@ -245,7 +248,11 @@ impl<E: Executor> State<E> {
 
     fn admitted(&self, principal: Principal) -> Result<Admitted> {
         let place = self.sockets.take_for(&principal.user_id)?;
-        Ok(Admitted::from(principal).keeping(place))
+        let admitted = Admitted::from(principal.clone()).keeping(place);
+        Ok(match &self.chat {
+            Some(chat) => admitted.watched_by(chat, &principal),
+            None => admitted,
+        })
     }
 }
 

@@ -18,8 +18,10 @@ use std::{
 
 use async_trait::async_trait;
 use chatcore::{
-    Authenticator, Chat, Error, MemoryStore, Principal, TestClock, chat::CreateSession, identity::SystemRole,
-    model::UserId,
+    Authenticator, Chat, Error, MemoryStore, Principal, TestClock,
+    chat::{BanAccount, CreateSession},
+    identity::SystemRole,
+    model::{SessionType, UserId},
 };
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, async_graphql::Executor, schema};
 use chatcore_http::{Options, Origins, ServeOptions, Sockets, serve, tungstenite};
@@ -55,6 +57,7 @@ impl Authenticator for Toys {
             picture: None,
             system_role: SystemRole::User,
             issued_at: DateTime::UNIX_EPOCH,
+            login_id: None,
             expires_at,
         })
     }
@@ -483,6 +486,48 @@ async fn an_event_stream_shows_that_it_is_there() {
         text += std::str::from_utf8(&chunk).unwrap();
     }
     assert_eq!(text, "event: next\ndata: {\"data\":{\"quiet\":1}}\n\n:\n\n:\n\n");
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_its_login_or_its_account() {
+    let chat = Chat::in_memory();
+    let server = Server::over(schema(chat.clone(), SchemaOptions::default()), Options::default()).await;
+    let [ann, bob] = ["ann", "bob"].map(|name| UserId::new(name).unwrap());
+    let room = CreateSession::titled("t").of_type(SessionType::Public);
+    let id = chat.create_session(&Principal::new(ann.clone()), room).await.unwrap().summary.session.id;
+    chat.join(&Principal::new(bob.clone()), id).await.unwrap();
+    let subscription = format!("subscription {{ sessionEvents(sessionId: \"{id}\") {{ __typename }} }}");
+    let [mut idle, mut reading] = [server.admitted("user-ann").await, server.admitted("user-ann").await];
+    let mut other = server.admitted("user-bob").await;
+    for client in [&mut reading, &mut other] {
+        client.subscribe(&subscription).await;
+        let first = client.message().await;
+        assert_eq!(first["payload"]["data"]["sessionEvents"]["__typename"], "Subscribed", "{first}");
+    }
+    // An idle socket is known once it has answered.
+    idle.send(json!({ "type": "ping" })).await;
+    assert_eq!(idle.message().await["type"], "pong");
+    chat.end_all_logins(&ann, None).await.unwrap();
+    for client in [&mut idle, &mut reading] {
+        assert_eq!(client.closed().await, (4403, "AUTH_TOKEN_INVALID".to_owned()));
+    }
+    let ban = BanAccount { reason: "Spam".to_owned(), by: ann, until: None };
+    chat.ban_account(&bob, ban).await.unwrap();
+    // The event that removed the user may come first, and complete the subscription.
+    let close = loop {
+        match other.raw().await {
+            Some(Message::Text(_)) => {}
+            Some(Message::Close(Some(frame))) => break (u16::from(frame.code), frame.reason.to_string()),
+            last => panic!("{last:?}"),
+        }
+    };
+    assert_eq!(close, (4403, "ACCOUNT_BANNED".to_owned()));
+    let refused = reqwest::Client::new().post(server.url()).bearer_auth("user-bob");
+    let refused = refused.json(&json!({ "query": "{ me { id } }" })).send().await.unwrap();
+    let refused: Value = refused.json().await.unwrap();
+    let extensions = &refused["errors"][0]["extensions"];
+    assert_eq!(extensions["code"], "ACCOUNT_BANNED", "{refused}");
+    assert_eq!(extensions["details"], json!({ "reason": "Spam", "until": null }));
 }
 
 #[tokio::test]

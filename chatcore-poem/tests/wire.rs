@@ -93,7 +93,7 @@ async fn every_event_has_its_data() {
         ("user_joined", "user participant_id role added_by"),
         ("user_joined", "user participant_id role added_by"),
         ("participant_role_changed", "user_id role previous_role changed_by"),
-        ("participant_removed", "user_id removed_by"),
+        ("participant_removed", "user_id removed_by reason"),
         ("user_left", "user_id"),
         ("session_updated", "changes updated_by"),
         ("message_received", "message client_id"),

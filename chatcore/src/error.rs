@@ -1,9 +1,10 @@
 //! Everything that can go wrong, with stable codes, and the one table that says how each code travels.
 
+use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    model::{InvalidId, Seq},
+    model::{Ban, InvalidId, Seq},
     permission::Denial,
     store::StoreError,
 };
@@ -24,6 +25,15 @@ pub enum Error {
     /// A token that was acceptable and no longer is.
     #[error("the token has expired; get a new one")]
     TokenExpired,
+    /// The caller's account is banned.
+    #[error("the account is banned")]
+    AccountBanned(Box<Ban>),
+    /// The caller's account was deleted.
+    #[error("the account was deleted")]
+    AccountDeleted,
+    /// The user who would come into a session is banned from the whole system, or deleted.
+    #[error("the user's account is banned or deleted, so the user cannot come into a session")]
+    UserBanned,
     /// Input that cannot be parsed.
     #[error("the request cannot be parsed")]
     Malformed(Vec<FieldError>),
@@ -217,6 +227,8 @@ codes! {
     AuthRequired = "AUTH_REQUIRED", 401, 4401, "Authentication required";
     AuthTokenInvalid = "AUTH_TOKEN_INVALID", 401, 4401, "Token not valid";
     AuthTokenExpired = "AUTH_TOKEN_EXPIRED", 401, 4401, "Token expired";
+    AccountBanned = "ACCOUNT_BANNED", 403, 4403, "Account banned";
+    AccountDeleted = "ACCOUNT_DELETED", 403, 4403, "Account deleted";
     OriginNotAllowed = "ORIGIN_NOT_ALLOWED", 403, 4403, "Origin not allowed";
     ValidationInvalidFormat = "VALIDATION_INVALID_FORMAT", 400, 4400, "Cannot be parsed";
     ValidationRequiredField = "VALIDATION_REQUIRED_FIELD", 422, 4400, "Required field missing";
@@ -246,6 +258,7 @@ codes! {
     ParticipantNotFound = "PARTICIPANT_NOT_FOUND", 404, 4404, "Participant not found";
     ParticipantAlreadyExists = "PARTICIPANT_ALREADY_EXISTS", 409, 4409, "Already a participant";
     UserNotFound = "USER_NOT_FOUND", 404, 4404, "User not found";
+    UserBanned = "USER_BANNED", 409, 4409, "User is banned";
     MessageNotFound = "MESSAGE_NOT_FOUND", 404, 4404, "Message not found";
     MessageTooLong = "MESSAGE_TOO_LONG", 422, 4400, "Message too long";
     MessageEditDenied = "MESSAGE_EDIT_DENIED", 403, 4403, "Message of somebody else";
@@ -263,6 +276,14 @@ codes! {
     NotImplemented = "NOT_IMPLEMENTED", 501, 4400, "Not implemented";
 }
 
+impl Code {
+    /// Whether the caller's token no longer counts: see [`Error::ends_login`].
+    #[must_use]
+    pub const fn ends_login(self) -> bool {
+        matches!(self, Self::AuthTokenInvalid | Self::AuthTokenExpired | Self::AccountBanned | Self::AccountDeleted)
+    }
+}
+
 impl Error {
     /// The stable code.
     #[must_use]
@@ -271,6 +292,9 @@ impl Error {
             Self::AuthRequired => Code::AuthRequired,
             Self::TokenInvalid => Code::AuthTokenInvalid,
             Self::TokenExpired => Code::AuthTokenExpired,
+            Self::AccountBanned(_) => Code::AccountBanned,
+            Self::AccountDeleted => Code::AccountDeleted,
+            Self::UserBanned => Code::UserBanned,
             Self::Malformed(_) => Code::ValidationInvalidFormat,
             Self::Invalid(fields) => fields.first().map_or(Code::ValidationInvalidValue, |field| field.code),
             Self::Denied(denial) => denial.code(),
@@ -299,6 +323,9 @@ impl Error {
             Self::AuthRequired
             | Self::TokenInvalid
             | Self::TokenExpired
+            | Self::AccountBanned(_)
+            | Self::AccountDeleted
+            | Self::UserBanned
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Denied(_)
@@ -327,6 +354,9 @@ impl Error {
             Self::AuthRequired
             | Self::TokenInvalid
             | Self::TokenExpired
+            | Self::AccountBanned(_)
+            | Self::AccountDeleted
+            | Self::UserBanned
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Denied(_)
@@ -343,6 +373,13 @@ impl Error {
         }
     }
 
+    /// Whether the caller's token no longer counts: it expired, its login ended, or its account is banned or deleted. Streams and
+    /// sockets of the caller end with such an error.
+    #[must_use]
+    pub fn ends_login(&self) -> bool {
+        self.code().ends_login()
+    }
+
     /// The offending fields, for the errors that have some.
     #[must_use]
     pub fn fields(&self) -> &[FieldError] {
@@ -350,8 +387,8 @@ impl Error {
     }
 
     /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for the errors that have some; `oldest`
-    /// and `head` for [`Resync`](Self::Resync); `current_revision` for [`RevisionConflict`](Self::RevisionConflict); else an empty
-    /// object. It is the same on every transport.
+    /// and `head` for [`Resync`](Self::Resync); `current_revision` for [`RevisionConflict`](Self::RevisionConflict); `reason` and
+    /// `until` (null for a ban without an end) for [`AccountBanned`](Self::AccountBanned); else an empty object. It is the same on every transport.
     #[must_use]
     pub fn details(&self) -> Value {
         let mut details = Map::new();
@@ -368,6 +405,13 @@ impl Error {
         }
         if let Self::RevisionConflict { current } = self {
             details.insert("current_revision".to_owned(), json!(current));
+        }
+        if let Self::AccountBanned(ban) = self {
+            details.insert("reason".to_owned(), json!(ban.reason));
+            details.insert(
+                "until".to_owned(),
+                json!(ban.until.map(|until| until.to_rfc3339_opts(SecondsFormat::Micros, true))),
+            );
         }
         Value::Object(details)
     }

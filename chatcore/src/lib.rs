@@ -35,6 +35,7 @@
 //! | feature | what for |
 //! |---|---|
 //! | `jwt` (default) | [`JwtAuthenticator`], and with it a cryptographic library in C: without this feature the crate is all Rust |
+//! | `jwks` | `Jwks::url`: key sets at an address, with an HTTP client and TLS |
 //! | `conformance` | the test suites for implementors of [`ChatStore`] and of [`Notifier`] |
 //! | `schema` | JSON Schemas of the forms in [`wire`] |
 
@@ -58,7 +59,7 @@ pub use clock::{Clock, SystemClock, TestClock};
 pub use error::{Code, Error, FieldError, Refusal, Result};
 pub use identity::{Authenticator, Principal};
 #[cfg(feature = "jwt")]
-pub use identity::{JwtAuthenticator, JwtIssuer};
+pub use identity::{IssuersAuthenticator, JwtAuthenticator, JwtIssuer};
 pub use limits::{Limits, Rate};
 pub use notify::{InProcessNotifier, Notifier};
 pub use store::{ChatStore, MemoryStore, StoreError};

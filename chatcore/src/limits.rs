@@ -55,6 +55,13 @@ pub struct Limits {
     /// How often such a stream looks for sessions that its user came into through another process. Within the process it is
     /// told at once.
     pub membership_interval: Duration,
+    /// How old a user's standing may be when a call of the user is checked by it: for so long, another process' ban or logout
+    /// may stay unseen where no hint tells of it. Open streams are checked as often. By default a little under a second.
+    pub standing_age: Duration,
+    /// How long the host's [`UserDirectory`](crate::identity::UserDirectory) may take for one answer.
+    pub directory_timeout: Duration,
+    /// How long an answer of the host's directory is kept.
+    pub directory_age: Duration,
     /// How many users one user may add to sessions, whichever the sessions and users are. Adds that succeed count, and adds of
     /// users who were never seen, so that ids cannot be tried without end; a refused add and a join do not. `None` for no limit.
     ///
@@ -110,6 +117,9 @@ impl Default for Limits {
             stream_sessions: 1_000,
             streams_per_user: 10,
             membership_interval: Duration::from_secs(5),
+            standing_age: Duration::from_millis(800),
+            directory_timeout: Duration::from_secs(2),
+            directory_age: Duration::from_secs(60),
             adds_per_inviter: Some(Rate::new(300, Duration::from_secs(2))),
             adds_per_invited: Some(Rate::new(120, Duration::from_secs(60))),
             adds_per_pair: Some(Rate::new(60, Duration::from_secs(600))),

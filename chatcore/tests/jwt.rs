@@ -92,7 +92,7 @@ async fn a_token_of_the_issuer_is_accepted() {
     let before = in_seconds(0);
     let token = issuer.issue(claims, Duration::from_secs(60)).unwrap();
     let after = in_seconds(0);
-    let Principal { user_id, username, name, email, picture, system_role, issued_at, expires_at } =
+    let Principal { user_id, username, name, email, picture, system_role, issued_at, login_id: _, expires_at } =
         shown(&authenticator(), &token).await.unwrap();
     assert_eq!(
         (user_id.as_str(), username.as_deref(), name.as_deref()),

@@ -352,8 +352,7 @@ async fn a_policy_that_fails_for_one_session_ends_that_one_alone() {
             }
         }
         begun.sort_by_key(|(id, _)| *id);
-        let mut expected =
-            [(good, None), (hung, Some(Error::Unavailable)), (broken, Some(Error::Unavailable))];
+        let mut expected = [(good, None), (hung, Some(Error::Unavailable)), (broken, Some(Error::Unavailable))];
         expected.sort_by_key(|(id, _)| *id);
         assert_eq!(begun, expected);
         if !named.is_empty() {

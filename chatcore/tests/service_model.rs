@@ -360,7 +360,7 @@ impl World {
                     people.push(came(*participant_id, view.subject.as_ref().unwrap(), *role));
                 }
                 EventKind::Participant(ParticipantEvent::Left) => gone(&event.actor, people),
-                EventKind::Participant(ParticipantEvent::Removed { user_id }) => gone(user_id, people),
+                EventKind::Participant(ParticipantEvent::Removed { user_id, .. }) => gone(user_id, people),
                 EventKind::Participant(ParticipantEvent::RoleChanged { user_id, previous, role }) => {
                     let one = people.iter_mut().find(|one| one.profile.user_id == *user_id).unwrap();
                     assert_eq!(one.role, *previous);

@@ -15,14 +15,15 @@ use std::{
 
 use chatcore::{
     model::{
-        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType,
-        ParticipantEvent, ParticipantId, ParticipantRole, Session, SessionChanges, SessionEvent, SessionId,
-        SessionType, SpeakerRole, Standing, UserId,
+        Ban, ClientId, Content, EncryptedContent, EndedLogin, EventKind, LoginId, MessageBody, MessageEvent,
+        MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Session,
+        SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId, UserStanding,
     },
     store::{
-        ClientIdUse, ClientIds, DeletionCount, Deletions, Directory, Json, Key, Listed, Memberships, Newest, Owner,
-        ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Revision, Revisions,
-        Seat, Seats, Sessions, TABLES, TypedKey, Value, decode_event, encode_event,
+        ClientIdUse, ClientIds, DeletionCount, Deletions, Departure, DepartureTask, Departures, Directory, Json, Key,
+        Listed, Memberships, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart,
+        ProfileRecord, Profiles, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey, Value,
+        decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -159,12 +160,18 @@ fn events() -> Vec<(&'static str, EventKind)> {
         session_type: Some(SessionType::Public),
         max_participants: Some(5),
     };
+    let removed = |reason| ParticipantEvent::Removed { user_id: user_id.clone(), reason };
+    let [banned, deleted] = [RemovalReason::AccountBanned, RemovalReason::AccountDeleted].map(removed);
     let participants = [
         ParticipantEvent::Joined { participant_id, role: ParticipantRole::Member },
         ParticipantEvent::Added { user_id: user_id.clone(), participant_id, role: ParticipantRole::Viewer },
         ParticipantEvent::Left,
-        ParticipantEvent::Removed { user_id: user_id.clone() },
-        ParticipantEvent::RoleChanged { user_id, previous: ParticipantRole::Owner, role: ParticipantRole::Admin },
+        removed(RemovalReason::ByManager),
+        ParticipantEvent::RoleChanged {
+            user_id: user_id.clone(),
+            previous: ParticipantRole::Owner,
+            role: ParticipantRole::Admin,
+        },
     ];
     let mut events = vec![
         ("", created(session())),
@@ -176,6 +183,8 @@ fn events() -> Vec<(&'static str, EventKind)> {
         ("", EventKind::Unknown),
     ];
     events.extend(participants.map(|event| ("", EventKind::Participant(event))));
+    events.push(("banned", EventKind::Participant(banned)));
+    events.push(("deleted", EventKind::Participant(deleted)));
     events.extend(messages());
     events
 }
@@ -214,6 +223,18 @@ fn values() -> Vec<(String, Key, Value)> {
         picture: part("https://example.com/bob.png", 3),
         ..ProfileRecord::unknown(user_id.clone())
     };
+    let standings = Standings { user: user_id.clone() };
+    let departures = Departures { user: user_id.clone() };
+    let departure = |task| Departure { task, leased_until: at(4) };
+    let remove = DepartureTask::Remove { by: user("ana"), reason: RemovalReason::AccountBanned };
+    let login = LoginId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0003));
+    let standing = UserStanding {
+        ban: Some(Ban { reason: "Spam".into(), by: user("ana"), at: at(2), until: Some(at(9)) }),
+        deleted_at: Some(at(3)),
+        revoked_before: Some(at(1)),
+        kept_login: Some(login),
+        ended_logins: vec![EndedLogin { login, lives_until: at(5) }],
+    };
     let sessions = Sessions { session: session_key };
     let full = Session { description: Some("About".into()), needs: 3, is_active: false, ..session() };
     let used = |fingerprint: Option<&str>| ClientIdUse { seq: None, fingerprint: fingerprint.map(str::to_owned) };
@@ -236,6 +257,11 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Directory { session: newest }, Listed),
         value("", &profiles, profile),
         value("unknown", &profiles, ProfileRecord::unknown(user("bob"))),
+        value("", &standings, UserStanding::default()),
+        value("full", &standings, standing),
+        value("remove", &departures, departure(remove)),
+        value("restore", &departures, departure(DepartureTask::Restore)),
+        value("", &Orphans { user: user("bob"), session: session_key }, Listed),
     ]
 }
 
@@ -296,7 +322,10 @@ fn older_events() -> Vec<(&'static str, EventKind)> {
         ),
         (
             "a user id that is refused today",
-            EventKind::Participant(ParticipantEvent::Removed { user_id: user(" a/../b ") }),
+            EventKind::Participant(ParticipantEvent::Removed {
+                user_id: user(" a/../b "),
+                reason: RemovalReason::ByManager,
+            }),
         ),
         ("a join with a newer role", EventKind::Unknown),
         ("an addition with a newer role", EventKind::Unknown),

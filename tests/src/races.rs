@@ -396,7 +396,7 @@ pub fn check(log: &[Arc<Event>]) {
             EventKind::Participant(ParticipantEvent::Left) => {
                 people.remove(&event.actor).is_some_and(|role| role != Owner)
             }
-            EventKind::Participant(ParticipantEvent::Removed { user_id }) => {
+            EventKind::Participant(ParticipantEvent::Removed { user_id, .. }) => {
                 leads && people.remove(user_id).is_some_and(|role| role != Owner)
             }
             EventKind::Participant(ParticipantEvent::RoleChanged { user_id, role, .. }) => {

@@ -11,7 +11,7 @@ use chatcore::{
 use super::{
     load::Loads,
     message::Message,
-    participant::ParticipantRole,
+    participant::{ParticipantRole, RemovalReason},
     scalar::{DateTime, Long},
     session::SessionType,
     user::User,
@@ -158,10 +158,15 @@ events! {
     ParticipantLeft {} => {}
 
     /// The actor took somebody out.
-    ParticipantRemoved {} => {
+    ParticipantRemoved { reason: model::RemovalReason } => {
         /// Whom.
         async fn user(&self) -> User {
             subject(&self.view)
+        }
+
+        /// Why.
+        async fn reason(&self) -> RemovalReason {
+            self.reason.into()
         }
     }
 
@@ -319,7 +324,7 @@ impl SessionEvent {
                 ParticipantAdded { view, participant_id, role }.into()
             }
             ParticipantEvent::Left => ParticipantLeft { view }.into(),
-            ParticipantEvent::Removed { user_id: _ } => ParticipantRemoved { view }.into(),
+            ParticipantEvent::Removed { user_id: _, reason } => ParticipantRemoved { view, reason }.into(),
             ParticipantEvent::RoleChanged { user_id: _, previous, role } => {
                 ParticipantRoleChanged { view, previous, role }.into()
             }

@@ -102,15 +102,10 @@ impl ChatSchema {
         self.inner.sdl_with_options(options.prefer_single_line_descriptions())
     }
 
-    /// The clock of its chat.
-    pub(crate) fn clock(&self) -> std::sync::Arc<dyn chatcore::Clock> {
-        self.chat.clock()
-    }
-
-    /// The limits of its chat.
-    #[cfg(feature = "poem")]
-    pub(crate) fn limits(&self) -> &chatcore::Limits {
-        self.chat.limits()
+    /// Its chat.
+    #[must_use]
+    pub const fn chat(&self) -> &Chat {
+        &self.chat
     }
 
     /// Reads the request, within its limits, and puts what is to be executed in its place. Gives the form of the answer.

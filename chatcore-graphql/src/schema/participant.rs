@@ -19,6 +19,18 @@ pub(super) enum ParticipantRole {
     Viewer,
 }
 
+/// Why a user was removed from a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "model::RemovalReason")]
+pub(super) enum RemovalReason {
+    /// A user who manages the session decided so.
+    ByManager,
+    /// The user's account was banned.
+    AccountBanned,
+    /// The user's account was deleted.
+    AccountDeleted,
+}
+
 /// A user's membership of a session.
 #[derive(Debug, Clone)]
 pub(super) struct Participant(pub(super) model::Participant);

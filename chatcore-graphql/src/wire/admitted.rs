@@ -3,7 +3,7 @@
 use std::{any::Any, fmt, future::poll_fn, sync::Arc, task::Poll};
 
 use async_graphql::{Data, Executor};
-use chatcore::{Clock, Principal};
+use chatcore::{Chat, Clock, Error, Principal};
 use chrono::{DateTime, Utc};
 use futures_util::{
     FutureExt as _,
@@ -18,6 +18,8 @@ pub struct Admitted {
     data: Box<dyn Fn() -> Data + Send + Sync>,
     expires_at: Option<DateTime<Utc>>,
     clock: Option<Arc<dyn Clock>>,
+    /// The chat that knows when their login ends.
+    watcher: Option<(Chat, Principal)>,
     _kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -25,7 +27,7 @@ impl Admitted {
     /// Somebody for whom `data` makes the data of each operation: what the schema finds in its context. It is called once for
     /// each operation, and each time must give what belongs to that operation alone (data loaders, say) anew.
     pub fn new(data: impl Fn() -> Data + Send + Sync + 'static) -> Self {
-        Self { data: Box::new(data), expires_at: None, clock: None, _kept: None }
+        Self { data: Box::new(data), expires_at: None, clock: None, watcher: None, _kept: None }
     }
 
     /// Says when their token ends: then their sockets and event streams end too.
@@ -41,6 +43,13 @@ impl Admitted {
         Self { clock: Some(clock), ..self }
     }
 
+    /// Ends their sockets when their login ends or their account is banned or deleted. Event streams of this crate's schema end by
+    /// themselves.
+    #[must_use]
+    pub fn watched_by(self, chat: &Chat, principal: &Principal) -> Self {
+        Self { watcher: Some((chat.clone(), principal.clone())), ..self }
+    }
+
     /// Keeps something for as long as their connection lasts: a place among the open sockets, say.
     #[must_use]
     pub fn keeping(self, kept: impl Any + Send + Sync) -> Self {
@@ -51,9 +60,17 @@ impl Admitted {
         (self.data)()
     }
 
+    /// Waits until their login ends, and says why.
+    pub(crate) async fn login_ended(&self) -> Error {
+        match &self.watcher {
+            Some((chat, principal)) => chat.login_ended(principal).await,
+            None => pending().await,
+        }
+    }
+
     /// When their token ends.
     pub(crate) fn expiry<E: Executor>(&self, executor: &E) -> Option<Expiry> {
-        let of_chat = || (executor as &dyn Any).downcast_ref().map(ChatSchema::clock);
+        let of_chat = || (executor as &dyn Any).downcast_ref().map(|schema: &ChatSchema| schema.chat().clock());
         let at = self.expires_at?;
         Some(Expiry { at, clock: self.clock.clone().or_else(of_chat) })
     }

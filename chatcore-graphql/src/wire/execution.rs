@@ -30,15 +30,18 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// Whether it says that the caller's token has ended: that ends the connection, and not an operation.
-    pub(crate) fn token_expired(&self) -> bool {
+    /// The code where it says that the caller's token no longer counts: that ends the connection, and not an operation.
+    pub(crate) fn login_ended(&self) -> Option<Code> {
         let errors = match self {
             Self::Next(response) => response.errors.as_slice(),
             Self::Failed(errors) => errors.as_slice(),
             Self::Complete => &[],
         };
-        let expired = async_graphql::Value::from(Code::AuthTokenExpired.as_str());
-        errors.iter().any(|error| error.extensions.as_ref().and_then(|given| given.get("code")) == Some(&expired))
+        let given = |error: &ServerError| match error.extensions.as_ref()?.get("code")? {
+            Value::String(code) => Code::ALL.iter().copied().find(|known| known.as_str() == code),
+            _ => None,
+        };
+        errors.iter().filter_map(given).find(|code| code.ends_login())
     }
 }
 

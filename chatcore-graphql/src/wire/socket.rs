@@ -81,7 +81,7 @@ pub(super) type End = Option<Close>;
 ///
 /// `authenticate` gets the payload of `connection_init` and says who it is. If it refuses, the socket is closed with 4403 and
 /// the stable code of the error as reason. The socket is closed with 4403 and `AUTH_TOKEN_EXPIRED` when the token of the
-/// [`Admitted`] ends, and with 1001 when `stop` is done.
+/// [`Admitted`] ends, with 4403 and the code of what [`Admitted::watched_by`] tells, and with 1001 when `stop` is done.
 pub async fn serve_socket<E, S, A, F>(
     executor: &E,
     socket: S,
@@ -198,7 +198,7 @@ pub(super) fn expired() -> End {
     refused(&Error::TokenExpired)
 }
 
-fn refused(error: &Error) -> End {
+pub(super) fn refused(error: &Error) -> End {
     Some(Close::new(4403, error.name().to_owned()))
 }
 

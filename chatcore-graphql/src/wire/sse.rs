@@ -62,7 +62,7 @@ impl Events {
         let (mut burst, mut next) = (1, Some(first));
         while let Some(step) = next {
             // The chat may notice before this stream's own clock does.
-            if step.token_expired() {
+            if step.login_ended().is_some() {
                 self.expired = true;
                 return (!text.is_empty()).then_some(text);
             }

@@ -1,6 +1,6 @@
 //! The talk over a socket after the caller is known: one task runs the operations, reads and writes.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, pin::pin};
 
 use async_graphql::Executor;
 use chatcore::{Code, Error};
@@ -17,7 +17,7 @@ use super::{
     line::{Io, Line},
     message::{self, Incoming},
     operations::{Named, Operations, Started, exists},
-    socket::{Close, End, Frame, expired, too_many_inits},
+    socket::{Close, End, Frame, expired, refused, too_many_inits},
     upkeep::Upkeep,
 };
 use crate::error::request_error;
@@ -90,6 +90,8 @@ where
 
     async fn go_on(&mut self) -> Result<Infallible, End> {
         let mut ended = self.upkeep.ended();
+        let caller = self.caller;
+        let mut login_ended = pin!(caller.login_ended());
         loop {
             // What is always ready would else keep other tasks from their turn.
             consume_budget().await;
@@ -109,6 +111,7 @@ where
             let news: Result<News, End> = tokio::select! {
                 biased;
                 () = expiry => return Err(expired()),
+                error = &mut login_ended => return Err(refused(&error)),
                 end = &mut ended => return Err(end),
                 news = news => news,
             };
@@ -174,8 +177,8 @@ where
         let mut next = Some((named, step));
         while let Some((id, step)) = next {
             // The chat may notice before this socket's own clock does.
-            if step.token_expired() {
-                return Err(expired());
+            if let Some(code) = step.login_ended() {
+                return Err(Some(Close::new(4403, code.as_str())));
             }
             let text = match step {
                 Step::Next(response) => message::next(&id, &response),

@@ -172,7 +172,7 @@ impl Outlet for Direct {
 /// What a command has done.
 enum Done {
     Answered(Outgoing),
-    Subscribed(SessionId, Subscription),
+    Subscribed(SessionId, Box<Subscription>),
     Left(SessionId),
 }
 
@@ -190,12 +190,14 @@ impl<'a> Talk<'a> {
         let mut running: OptionFuture<BoxFuture<'a, (Option<Value>, Result<Done>)>> = None.into();
         let mut is_running = false;
         let outbox = self.outbox.clone();
+        let mut login_ended = self.state.chat.login_ended(self.principal).boxed();
         loop {
             // What is always ready would else keep other tasks from their turn.
             consume_budget().await;
             let has_room = outbox.has_room();
             tokio::select! {
                 end = outbox.ended() => return end,
+                error = &mut login_ended => return Some(close_for(&error)),
                 Some((id, done)) = &mut running, if is_running => {
                     (running, is_running) = (None.into(), false);
                     outbox.set_busy(false);
@@ -248,12 +250,12 @@ impl<'a> Talk<'a> {
     fn finish(&mut self, id: Option<Value>, done: Result<Done>) -> Result<(), End> {
         match done {
             Ok(Done::Answered(frame)) => self.answer(&frame),
-            Ok(Done::Subscribed(session_id, subscription)) => self.follow(id, session_id, subscription),
+            Ok(Done::Subscribed(session_id, subscription)) => self.follow(id, session_id, *subscription),
             Ok(Done::Left(session_id)) => {
                 self.sessions.remove(&session_id);
                 self.answer(&Outgoing::ack(id, None, json!({ "session_id": session_id })));
             }
-            Err(Error::TokenExpired) => return Err(close_for(&Error::TokenExpired)),
+            Err(error) if error.ends_login() => return Err(close_for(&error)),
             Err(error) => self.answer(&Outgoing::error(id, &error)),
         }
         Ok(())
@@ -292,8 +294,8 @@ impl<'a> Talk<'a> {
             frames.push(match delivery {
                 Ok(Delivery::Event(view)) => view.encoded::<EventFrame>(),
                 Ok(Delivery::Signal(view)) => TextFrame::new(&encode(&*view)),
-                Err(Error::TokenExpired) => {
-                    end = Err(close_for(&Error::TokenExpired));
+                Err(error) if error.ends_login() => {
+                    end = Err(close_for(&error));
                     break;
                 }
                 // Where a stream ended for another reason, the client joins again after the last event it saw.
@@ -316,7 +318,7 @@ async fn perform(state: &State, principal: &Principal, id: Option<Value>, comman
         }
         Command::Join { session_id, after } => {
             let subscription = state.chat.subscribe(principal, session_id, Start::or_now(after)).await?;
-            Ok(Done::Subscribed(session_id, subscription))
+            Ok(Done::Subscribed(session_id, Box::new(subscription)))
         }
         Command::Leave { session_id } => Ok(Done::Left(session_id)),
         Command::Perform(command) => {

@@ -155,3 +155,77 @@ async fn a_server_that_ends_closes_its_sockets() {
     in_time(closed).await.unwrap();
     assert_eq!(server.sockets.open(), 0);
 }
+
+/// A token of a login.
+fn token_of_login(user: &str, login: LoginId) -> String {
+    let claims = Claims { sub: user.to_owned(), sid: Some(login.to_string()), ..Claims::default() };
+    JwtIssuer::hs256(SECRET).unwrap().issue(claims, PATIENCE * 10).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_closes_the_sockets_of_that_login_and_no_other() {
+    let server = Server::start(patient()).await;
+    let id = server.session().await;
+    let [phone, laptop] = ["a", "b"].map(|end| format!("018f2f5e-7c1a-7abc-8def-0123456789a{end}").parse().unwrap());
+    let [ended, kept] = [phone, laptop].map(|login| token_of_login("alice", login));
+    let mut idle = server.connect(&format!("token={ended}")).await;
+    let mut reading = server.connect(&format!("token={ended}&session_id={id}")).await;
+    assert_eq!(reading.next().await["event"], "ack");
+    let mut kept = server.connect(&format!("token={kept}&session_id={id}")).await;
+    assert_eq!(kept.next().await["event"], "ack");
+    // The idle socket is known once it has answered.
+    idle.ask(json!({ "event": "leave_session", "id": 1, "data": { "session_id": id } })).await;
+    server.chat.end_login(&UserId::new("alice").unwrap(), phone, server.chat.now() + PATIENCE).await.unwrap();
+    for socket in [&mut idle, &mut reading] {
+        let close = socket.next_or_close().await.unwrap_err().unwrap();
+        assert_eq!((u16::from(close.code), close.reason.as_str()), (4401, "Token not valid"));
+    }
+    server.say(id, "after").await;
+    kept.expect([2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_closes_every_socket_of_the_user_and_lets_in_no_other() {
+    let server = Server::start(patient()).await;
+    let id = server.session().await;
+    let mut alice = server.reader("alice", id).await;
+    let mut bob = server.reader("bob", id).await;
+    alice.expect([2]).await;
+    let by = UserId::new("alice").unwrap();
+    let ban = BanAccount { reason: "Spam".to_owned(), by, until: None };
+    server.chat.ban_account(&UserId::new("bob").unwrap(), ban).await.unwrap();
+    let close = loop {
+        match bob.next_or_close().await {
+            // The event that removed the user may come first.
+            Ok(frame) => assert_ne!(frame["event"], "message_received"),
+            Err(close) => break close.unwrap(),
+        }
+    };
+    assert_eq!((u16::from(close.code), close.reason.as_str()), (4403, "Account banned"));
+    let removed = alice.next().await;
+    assert_eq!(
+        (&removed["event"], &removed["data"]["reason"]),
+        (&json!("participant_removed"), &json!("ACCOUNT_BANNED"))
+    );
+    let mut again = server.connect("").await;
+    again.send(&json!({ "event": "authenticate", "data": { "token": token("bob", PATIENCE) } })).await;
+    let refused = again.next().await;
+    assert_eq!(refused["data"]["code"], "ACCOUNT_BANNED", "{refused}");
+    assert_eq!(refused["data"]["details"], json!({ "reason": "Spam", "until": null }));
+    assert_eq!(u16::from(again.next_or_close().await.unwrap_err().unwrap().code), 4403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_with_a_token_that_is_not_valid_is_closed_whatever_is_wrong_with_it() {
+    let server = Server::with(Chat::in_memory(), tokens::authenticator(), patient()).await;
+    let mut good = server.connect("").await;
+    let good_token = tokens::token(json!({}), json!({}));
+    good.ask(json!({ "event": "authenticate", "id": 1, "data": { "token": good_token } })).await;
+    for (wrong, token) in tokens::bad() {
+        let mut socket = server.connect("").await;
+        socket.send(&json!({ "event": "authenticate", "data": { "token": token } })).await;
+        let refused = socket.next().await;
+        assert_eq!(refused["data"]["code"], "AUTH_TOKEN_INVALID", "{wrong}: {refused}");
+        assert_eq!(u16::from(socket.next_or_close().await.unwrap_err().unwrap().code), 4401, "{wrong}");
+    }
+}

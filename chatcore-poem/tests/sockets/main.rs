@@ -6,14 +6,17 @@ mod direct;
 mod ends;
 mod raw;
 mod streams;
+#[path = "../../../chatcore/tests/kit/tokens.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
+mod tokens;
 
 use std::{net::SocketAddr, time::Duration};
 
 use chatcore::{
-    Chat, Clock, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, Principal, SystemClock,
-    chat::{CreateSession, SendMessage},
+    Authenticator, Chat, Clock, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, Principal, SystemClock,
+    chat::{BanAccount, CreateSession, SendMessage},
     identity::Claims,
-    model::{SessionId, SessionType, UserId},
+    model::{LoginId, SessionId, SessionType, UserId},
 };
 use chatcore_poem::{ChatFrontend, Options, ServeOptions, Sockets};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -71,7 +74,11 @@ impl Server {
     async fn start_at(options: Options, clock: impl Clock) -> Self {
         let limits = Limits { max_participants: 10_000, message_chars: 100_000, ..Limits::default() };
         let chat = Chat::builder(MemoryStore::default()).limits(limits).clock(clock).build();
-        let frontend = ChatFrontend::with_options(chat.clone(), JwtAuthenticator::hs256(SECRET).unwrap(), options);
+        Self::with(chat, JwtAuthenticator::hs256(SECRET).unwrap(), options).await
+    }
+
+    async fn with(chat: Chat, authenticator: impl Authenticator, options: Options) -> Self {
+        let frontend = ChatFrontend::with_options(chat.clone(), authenticator, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, sockets) = (listener.local_addr().unwrap(), frontend.sockets().clone());
         let app = frontend.mount(Route::new());

@@ -6,8 +6,8 @@ use chatcore::{
     StoreError,
     model::{
         ClientId, Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent,
-        ParticipantEvent, ParticipantId, ParticipantRole, Session, SessionEvent, SessionId, SessionType, SpeakerRole,
-        Standing, UserId,
+        ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Session, SessionEvent, SessionId, SessionType,
+        SpeakerRole, Standing, UserId,
     },
     store::{
         Change, ChatStore, ClientIdUse, ClientIds, Committed, Directory, FactsQuery, Freshness, Key, Listed, LogRange,
@@ -145,7 +145,8 @@ pub(crate) fn removing(facts: &SessionFacts, who: &UserId) -> Option<Change> {
     let session = session_of(facts)?;
     let record = participant_of(facts, 0)?;
     let record = ParticipantRecord { standing: Standing::Former(record.standing.role()?), ..record };
-    let kind = EventKind::Participant(ParticipantEvent::Removed { user_id: who.clone() });
+    let kind =
+        EventKind::Participant(ParticipantEvent::Removed { user_id: who.clone(), reason: RemovalReason::ByManager });
     let counted = Session { participant_count: session.participant_count - 1, ..session };
     let owner = counted.owner.clone();
     Some(change(counted.id, facts.head.seq, &owner, kind, records(&counted, &record)))

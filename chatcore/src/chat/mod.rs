@@ -7,10 +7,14 @@ mod participants;
 mod read;
 mod send;
 mod sessions;
+mod standing;
 mod stream;
 mod typing;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 pub use decide::policy::{Attempt, Operation, Policy};
 pub use editing::EditMessage;
@@ -22,6 +26,7 @@ pub use read::{
 };
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
+pub use standing::BanAccount;
 pub use stream::{
     seat::Outlet,
     subscribe::{Delivery, Start, Subscription},
@@ -30,6 +35,7 @@ pub use stream::{
 
 use crate::{
     clock::{Clock, SystemClock},
+    identity::UserDirectory,
     limits::Limits,
     model::{MessageId, SessionId},
     notify::{InProcessNotifier, Notifier},
@@ -41,8 +47,8 @@ use decide::{
     govern::{Gates, publishing},
     policy::Guard,
 };
-use read::{directory::Listings, profiles::Profiles};
-use stream::{inbox::Inboxes, tail::Tails};
+use read::{directory::Listings, profiles::Profiles, user_directory::Directory};
+use stream::{inbox::Inboxes, standings::KnownStandings, tail::Tails, task::Task};
 use tokio::sync::Semaphore;
 
 /// The chat: one handle for everything, cheap to clone, the same for every frontend.
@@ -61,6 +67,7 @@ struct Inner {
     permissions: PermissionTable,
     guard: Option<Guard>,
     limits: Limits,
+    standings: KnownStandings,
     profiles: Profiles,
     gates: Gates<SessionId>,
     message_gates: Gates<MessageId>,
@@ -69,6 +76,8 @@ struct Inner {
     listings: Listings,
     tails: Tails,
     inboxes: Inboxes,
+    /// Continues work that a process left behind.
+    resumer: Mutex<Option<Task>>,
 }
 
 impl fmt::Debug for Chat {
@@ -97,6 +106,7 @@ impl Chat {
             clock: Arc::new(SystemClock),
             permissions: PermissionTable::default(),
             policy: None,
+            directory: None,
             limits: Limits::default(),
         }
     }
@@ -127,6 +137,7 @@ pub struct ChatBuilder {
     clock: Arc<dyn Clock>,
     permissions: PermissionTable,
     policy: Option<Arc<dyn Policy>>,
+    directory: Option<Arc<dyn UserDirectory>>,
     limits: Limits,
 }
 
@@ -166,6 +177,13 @@ impl ChatBuilder {
         self
     }
 
+    /// Asks this about users who were not seen yet. Default: such users are not known.
+    #[must_use]
+    pub fn directory(mut self, directory: impl UserDirectory) -> Self {
+        self.directory = Some(Arc::new(directory));
+        self
+    }
+
     /// Allows this much.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -176,9 +194,12 @@ impl ChatBuilder {
     /// The chat.
     #[must_use]
     pub fn build(self) -> Chat {
-        let Self { store, notifier, clock, permissions, policy, limits } = self;
+        let Self { store, notifier, clock, permissions, policy, directory, limits } = self;
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
-        let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock));
+        let directory = Directory::new(directory, &limits);
+        let standings = KnownStandings::new(Arc::clone(&store), Arc::clone(&notifier), Arc::clone(&clock), &limits);
+        let profiles =
+            Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, limits.profile_chars);
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
@@ -189,6 +210,7 @@ impl ChatBuilder {
             permissions,
             guard,
             limits,
+            standings,
             profiles,
             gates,
             message_gates: Gates::default(),
@@ -197,6 +219,7 @@ impl ChatBuilder {
             listings: Listings::default(),
             tails,
             inboxes,
+            resumer: Mutex::default(),
         };
         Chat { inner: Arc::new(inner) }
     }

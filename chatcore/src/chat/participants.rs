@@ -18,7 +18,7 @@ use crate::{
     identity::Principal,
     model::{
         Cursor, EventKind, ListPage, Page, Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile,
-        Session, SessionId, Standing, UserId,
+        RemovalReason, Session, SessionId, Standing, UserId,
     },
     permission::{Action, AddressFacts, Denial, may_see_address},
     store::{Committed, Freshness, ParticipantRecord},
@@ -171,7 +171,10 @@ impl Chat {
     pub async fn remove_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
         self.enter(principal).await?;
         self.govern(id, principal, Tried::upon(user_id, Action::Remove), |known, _| {
-            let removed = EventKind::Participant(ParticipantEvent::Removed { user_id: user_id.clone() });
+            let removed = EventKind::Participant(ParticipantEvent::Removed {
+                user_id: user_id.clone(),
+                reason: RemovalReason::ByManager,
+            });
             dismiss(known, known.target.as_deref(), removed)
         })
         .await?;
@@ -257,7 +260,7 @@ impl Chat {
 }
 
 /// Gives somebody a seat.
-fn admit(
+pub(super) fn admit(
     known: &Known,
     before: Option<&ParticipantRecord>,
     event: EventKind,
@@ -270,7 +273,7 @@ fn admit(
 }
 
 /// Takes somebody's seat.
-fn dismiss(known: &Known, record: Option<&ParticipantRecord>, event: EventKind) -> Result<Plan> {
+pub(super) fn dismiss(known: &Known, record: Option<&ParticipantRecord>, event: EventKind) -> Result<Plan> {
     let before = record.ok_or(Error::Internal)?;
     let role = before.standing.role().ok_or(Error::Internal)?;
     let record = ParticipantRecord { standing: Standing::Former(role), ..before.clone() };

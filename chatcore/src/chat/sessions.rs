@@ -144,16 +144,25 @@ impl Chat {
         let created = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: owner.id });
         let event = NewEvent { actor: principal.user_id.clone(), created_at: now, kind: created };
         let writes = [Vec::from(put_session(session.clone())), put_participant(None, owner.clone())].concat();
-        let change = Change::of(id, 0, vec![event], writes);
         // Before the commit, because an error after it would say that nothing was changed.
         let profile = profiles::public(self.inner.profiles.one(&principal.user_id).await?);
-        let committed = self.inner.store.commit(change).await;
-        if session.is_joinable() {
-            self.inner.listings.changed();
-        }
-        let committed = match committed {
-            Err(StoreError::Stale) if client_id.is_some() => return self.made_before(principal, id, &session).await,
-            committed => committed?,
+        let mut attempt = 0;
+        let committed = loop {
+            attempt += 1;
+            let hold = self.hold(principal, &principal.user_id, attempt > 1).await?;
+            let change = Change::of(id, 0, vec![event.clone()], [writes.clone(), vec![hold]].concat());
+            let committed = self.inner.store.commit(change).await;
+            if session.is_joinable() {
+                self.inner.listings.changed();
+            }
+            match committed {
+                Err(StoreError::Stale) if client_id.is_some() => {
+                    return self.made_before(principal, id, &session).await;
+                }
+                // The caller's standing has changed.
+                Err(StoreError::Conflict { .. }) if attempt < limits.commit_attempts => {}
+                committed => break committed?,
+            }
         };
         self.tell(id, &committed.events).await;
         let cursor = committed.events.last().map_or(Cursor::from(0), |event| event.cursor());

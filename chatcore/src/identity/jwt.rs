@@ -3,22 +3,17 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chrono::DateTime;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use super::{Authenticator, Principal, SystemRole, principal::LEEWAY, received::Received};
+use super::{Authenticator, Principal, received::Received, token};
 use crate::{
     clock::{Clock, SystemClock},
     error::{Error, Result},
-    model::UserId,
 };
 
 /// The shortest secret that HS256 may be used with (RFC 7518, section 3.2).
 pub const MIN_SECRET_BYTES: usize = 32;
-
-/// The longest token that is looked at, in bytes.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// A secret that is too short to sign with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +42,10 @@ pub struct Claims {
     /// An address of a picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
+    /// The [`LoginId`] that the token belongs to (OpenID Connect Front-Channel Logout 1.0, section 3). A text that is no
+    /// such id names no login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
     /// Who made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
@@ -102,15 +101,8 @@ impl JwtAuthenticator {
     /// # Errors
     /// [`WeakSecret`] when it has fewer than [`MIN_SECRET_BYTES`] bytes.
     pub fn hs256(secret: &[u8]) -> Result<Self, WeakSecret> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_required_spec_claims(&["sub"]);
-        // Times are checked here, with their fractions and with one leeway.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        // Without an audience of ours, tokens made for another service must not be taken.
-        validation.validate_aud = true;
         let keys = vec![(None, DecodingKey::from_secret(checked(secret)?))];
-        Ok(Self { clock: Arc::new(SystemClock), keys, validation })
+        Ok(Self { clock: Arc::new(SystemClock), keys, validation: token::validation(Algorithm::HS256) })
     }
 
     /// Also accepts tokens signed with this secret: for the time in which an old secret gives way to a new one. From then
@@ -148,18 +140,7 @@ impl JwtAuthenticator {
     }
 
     fn received(&self, token: &str) -> Result<Received> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(Error::TokenInvalid);
-        }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Error::TokenInvalid)?;
-        let names_keys = header.jku.is_some() || header.jwk.is_some() || header.x5u.is_some() || header.x5c.is_some();
-        if names_keys || header.crit.is_some() {
-            return Err(Error::TokenInvalid);
-        }
-        // A refresh token, or a token for some other purpose, says so in its type (RFC 8725, section 3.11).
-        if header.typ.as_deref().is_some_and(|typ| !is_access_token(typ)) {
-            return Err(Error::TokenInvalid);
-        }
+        let header = token::header(token)?;
         let is_single = self.keys.len() == 1;
         let candidates = self.keys.iter().filter(|(kid, _)| is_single || *kid == header.kid);
         for (_, key) in candidates {
@@ -171,43 +152,10 @@ impl JwtAuthenticator {
     }
 }
 
-/// Whether a type is one of an access token.
-fn is_access_token(typ: &str) -> bool {
-    const PREFIX: &str = "application/";
-    let has_prefix = typ.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
-    let name = if has_prefix { typ.get(PREFIX.len()..).unwrap_or_default() } else { typ };
-    ["JWT", "at+jwt"].iter().any(|known| known.eq_ignore_ascii_case(name))
-}
-
 #[async_trait]
 impl Authenticator for JwtAuthenticator {
     async fn authenticate(&self, token: &str) -> Result<Principal> {
-        let Received { sub, exp, nbf, iat, name, preferred_username, email, picture, .. } = self.received(token)?;
-        let now = self.clock.now();
-        if nbf.is_some_and(|nbf| nbf.0 > now + LEEWAY) {
-            return Err(Error::TokenInvalid);
-        }
-        let exp = exp.0;
-        let last = exp.checked_add_signed(LEEWAY).unwrap_or(exp);
-        if last <= now {
-            return Err(Error::TokenExpired);
-        }
-        let user_id = UserId::new(sub).map_err(|reason| {
-            tracing::warn!(%reason, "a token is signed and names a user who cannot be accepted");
-            Error::TokenInvalid
-        })?;
-        Ok(Principal {
-            user_id,
-            username: preferred_username,
-            name,
-            email,
-            picture,
-            system_role: SystemRole::User,
-            issued_at: iat.map_or(DateTime::UNIX_EPOCH, |iat| iat.0),
-            // A stream ends when its token does. A token that is shown within the leeway is good until that is over, or
-            // the use cases would refuse what was accepted here.
-            expires_at: Some(if exp <= now { last } else { exp }),
-        })
+        token::principal(self.received(token)?, "", self.clock.now())
     }
 }
 

@@ -1,17 +1,37 @@
 //! Who is calling.
 
+mod directory;
+#[cfg(feature = "jwt")]
+mod issuers;
+#[cfg(feature = "jwt")]
+mod jwks;
+#[cfg(feature = "jwks")]
+mod jwks_url;
 #[cfg(feature = "jwt")]
 mod jwt;
+#[cfg(feature = "jwt")]
+mod keys;
 mod principal;
 #[cfg(feature = "jwt")]
 mod received;
+#[cfg(feature = "jwt")]
+mod token;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use directory::{DirectoryUser, UserDirectory};
+#[cfg(feature = "jwt")]
+pub use issuers::{ClaimMap, InvalidIssuers, Issuer, IssuersAuthenticator};
+#[cfg(feature = "jwt")]
+pub use jwks::{Jwks, JwksOptions, JwksSource, MAX_JWKS_BYTES};
+#[cfg(feature = "jwks")]
+pub use jwks_url::InvalidJwksUrl;
 #[cfg(feature = "jwt")]
 pub use jwt::{Audience, Claims, JwtAuthenticator, JwtIssuer, MIN_SECRET_BYTES, WeakSecret};
+#[cfg(feature = "jwt")]
+pub use keys::{InvalidKeySet, KeySet};
 pub(crate) use principal::{LEEWAY, Said};
 pub use principal::{Principal, SystemRole};
 

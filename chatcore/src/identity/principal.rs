@@ -3,7 +3,7 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::model::{
-    UserId,
+    LoginId, UserId,
     visible::{ends_line, is_visible, turns_text},
 };
 
@@ -11,7 +11,7 @@ use crate::model::{
 pub(crate) const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
 /// What somebody is in the whole system, apart from any session. Only the host gives it: it sets
-/// [`Principal::system_role`], and no claim of a token does.
+/// [`Principal::system_role`], or names the claim of an issuer's tokens that does (`ClaimMap::admin`). No other claim does.
 ///
 /// It decides one thing: whether the e-mail addresses of a session's participants are shown
 /// ([`may_see_address`](crate::permission::may_see_address)). It admits nobody to a session and allows no action there.
@@ -47,6 +47,9 @@ pub struct Principal {
     /// As of when the display claims hold. The Unix epoch stands for a time that is not known; that and a time in the
     /// future count as now.
     pub issued_at: DateTime<Utc>,
+    /// The login that the caller's token descends from. When it ends, use cases are refused and streams end. `None` where
+    /// the token names none.
+    pub login_id: Option<LoginId>,
     /// When this ends: use cases are refused and streams end from then on. `None` for never.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -63,6 +66,7 @@ impl Principal {
             picture: None,
             system_role: SystemRole::User,
             issued_at: Utc::now(),
+            login_id: None,
             expires_at: None,
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct Received {
     pub(super) email: Option<String>,
     #[serde(default, deserialize_with = "shown")]
     pub(super) picture: Option<String>,
+    #[serde(default, deserialize_with = "shown")]
+    pub(super) sid: Option<String>,
     /// Checked by the library where one of ours is configured. Here, what is no issuer or no audience is refused.
     #[serde(default, rename = "iss")]
     _iss: Option<String>,
@@ -59,7 +61,7 @@ fn time(seconds: f64) -> Option<DateTime<Utc>> {
 }
 
 /// Text, or a number as its digits.
-fn text(value: Value) -> Option<String> {
+pub(super) fn text(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         Value::Number(number) => Some(number.to_string()),

@@ -99,6 +99,8 @@ pub enum ParticipantEvent {
     Removed {
         /// The removed user.
         user_id: UserId,
+        /// Why.
+        reason: RemovalReason,
     },
     /// The actor changed a user's role.
     RoleChanged {
@@ -109,6 +111,28 @@ pub enum ParticipantEvent {
         /// The role now.
         role: ParticipantRole,
     },
+}
+
+/// Why a user was removed from a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RemovalReason {
+    /// A user who manages the session decided so.
+    #[default]
+    ByManager,
+    /// The user's account was banned.
+    AccountBanned,
+    /// The user's account was deleted.
+    AccountDeleted,
+}
+
+impl RemovalReason {
+    /// Whether a user who manages the session decided so.
+    #[must_use]
+    pub fn is_by_manager(&self) -> bool {
+        *self == Self::ByManager
+    }
 }
 
 /// A message, or a change of one.
@@ -220,6 +244,23 @@ impl EventKind {
         }
     }
 
+    /// The user whom it brings into the session, where it does; `actor` does it.
+    #[must_use]
+    pub const fn admitted<'a>(&'a self, actor: &'a UserId) -> Option<&'a UserId> {
+        match self {
+            Self::Session(SessionEvent::Created { .. }) | Self::Participant(ParticipantEvent::Joined { .. }) => {
+                Some(actor)
+            }
+            Self::Participant(ParticipantEvent::Added { user_id, .. }) => Some(user_id),
+            Self::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
+            | Self::Participant(
+                ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
+            )
+            | Self::Message(_)
+            | Self::Unknown => None,
+        }
+    }
+
     /// Whether it is a message, and so takes a message number.
     #[must_use]
     pub const fn is_message(&self) -> bool {
@@ -297,7 +338,7 @@ impl Event {
         match &self.kind {
             EventKind::Participant(
                 ParticipantEvent::Added { user_id, .. }
-                | ParticipantEvent::Removed { user_id }
+                | ParticipantEvent::Removed { user_id, .. }
                 | ParticipantEvent::RoleChanged { user_id, .. },
             ) => Some(user_id),
             EventKind::Participant(ParticipantEvent::Joined { .. } | ParticipantEvent::Left)

@@ -3,8 +3,9 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use uuid::Uuid;
+use uuid::{Uuid, Version};
 
 use super::{Seq, visible::is_visible};
 
@@ -73,6 +74,26 @@ uuid_id!(
     ParticipantId,
     "participant id"
 );
+
+uuid_id!(
+    /// Names one login of a user: all tokens that descend from one authentication have it. A UUIDv7 (RFC 9562) made at the
+    /// login, so an id says when the login began. OpenID Connect names it in the claim `sid` (OpenID Connect Front-Channel
+    /// Logout 1.0, section 3).
+    LoginId,
+    "login id"
+);
+
+impl LoginId {
+    /// When the login began, in milliseconds; `None` for an id that is no UUIDv7, as other issuers may choose.
+    #[must_use]
+    pub fn began_at(self) -> Option<DateTime<Utc>> {
+        if self.0.get_version() != Some(Version::SortRand) {
+            return None;
+        }
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+    }
+}
 
 /// Names a user: an opaque string of 1 to 128 characters, chosen by the host (a token's `sub`, a row id, an e-mail
 /// address).

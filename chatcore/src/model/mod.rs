@@ -9,16 +9,19 @@ mod participant;
 mod profile;
 mod session;
 mod signal;
+mod standing;
 pub(crate) mod visible;
 
 pub use cursor::{Cursor, Epoch};
 pub use event::{
-    Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, Seq, SessionChanges, SessionEvent,
+    Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, Seq, SessionChanges,
+    SessionEvent,
 };
-pub use id::{ClientId, InvalidId, MessageId, ParticipantId, SessionId, UserId};
+pub use id::{ClientId, InvalidId, LoginId, MessageId, ParticipantId, SessionId, UserId};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};
 pub use participant::{Participant, ParticipantRole, Standing};
 pub use profile::Profile;
 pub use session::{Session, SessionDetails, SessionSummary, SessionType};
 pub use signal::Signal;
+pub use standing::{Ban, EndedLogin, UserStanding};

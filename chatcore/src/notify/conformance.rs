@@ -152,7 +152,7 @@ fn arrived(user_id: &UserId, session_id: SessionId) -> Hint {
 fn essence(hint: Hint) -> Hint {
     match hint {
         Hint::Committed { session_id, head, events: _ } => Hint::Committed { session_id, head, events: Vec::new() },
-        hint @ (Hint::Signal(_) | Hint::Arrived { .. }) => hint,
+        hint @ (Hint::Signal(_) | Hint::Arrived { .. } | Hint::Revoked { .. }) => hint,
     }
 }
 
@@ -204,7 +204,8 @@ async fn hints_about_a_user_reach_the_streams_of_that_user(notifier: Arc<dyn Not
     let mut streams =
         vec![notifier.listen(Topic::User(who.clone())).await, notifier.listen(Topic::User(who.clone())).await];
     let own = Hint::Arrived { user_id: who.clone(), session_id: session(), is_own: true };
-    let hints = [arrived(&who, session()), own, arrived(&who, session())];
+    let revoked = Hint::Revoked { user_id: who.clone() };
+    let hints = [arrived(&who, session()), own, revoked, arrived(&who, session())];
     publish(&*notifier, &hints).await;
     for stream in &mut streams {
         assert_heard(stream, &hints).await;

@@ -18,7 +18,7 @@ use crate::model::{Event, Seq, SessionId, Signal, UserId};
 pub enum Topic {
     /// The readers of a session.
     Session(SessionId),
-    /// The streams of all sessions of a user.
+    /// The streams of a user, in all sessions.
     User(UserId),
 }
 
@@ -52,6 +52,13 @@ pub enum Hint {
         /// Whether the user made or joined it. Otherwise somebody else added the user.
         is_own: bool,
     },
+    /// A user's standing in the whole system changed: a login ended, tokens were revoked, the account was banned, unbanned or
+    /// deleted. Processes read the standing at once. A hint that is lost costs them up to
+    /// [`Limits::standing_age`](crate::Limits::standing_age).
+    Revoked {
+        /// The user.
+        user_id: UserId,
+    },
 }
 
 impl Hint {
@@ -61,7 +68,7 @@ impl Hint {
         match self {
             Self::Committed { session_id, .. } => Topic::Session(*session_id),
             Self::Signal(signal) => Topic::Session(signal.session_id()),
-            Self::Arrived { user_id, .. } => Topic::User(user_id.clone()),
+            Self::Arrived { user_id, .. } | Self::Revoked { user_id } => Topic::User(user_id.clone()),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{newer::Known, session::SessionForm};
 use crate::model::{
     ClientId, Content, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent,
-    ParticipantId, ParticipantRole, Seq, SessionChanges, SessionEvent, SpeakerRole, UserId,
+    ParticipantId, ParticipantRole, RemovalReason, Seq, SessionChanges, SessionEvent, SpeakerRole, UserId,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -34,6 +34,8 @@ enum Form {
     ParticipantRemoved {
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
+        #[serde(default, skip_serializing_if = "RemovalReason::is_by_manager")]
+        reason: RemovalReason,
     },
     ParticipantRoleChanged {
         #[serde(deserialize_with = "UserId::deserialize_stored")]
@@ -106,7 +108,7 @@ impl Form {
                 Self::ParticipantAdded { user_id, participant_id, role: role.into() }
             }
             ParticipantEvent::Left => Self::ParticipantLeft,
-            ParticipantEvent::Removed { user_id } => Self::ParticipantRemoved { user_id },
+            ParticipantEvent::Removed { user_id, reason } => Self::ParticipantRemoved { user_id, reason },
             ParticipantEvent::RoleChanged { user_id, previous, role } => {
                 Self::ParticipantRoleChanged { user_id, previous: previous.into(), role: role.into() }
             }
@@ -166,7 +168,7 @@ impl Form {
                 ParticipantEvent::Added { user_id, participant_id, role: role.0? }
             }
             Self::ParticipantLeft => ParticipantEvent::Left,
-            Self::ParticipantRemoved { user_id } => ParticipantEvent::Removed { user_id },
+            Self::ParticipantRemoved { user_id, reason } => ParticipantEvent::Removed { user_id, reason },
             Self::ParticipantRoleChanged { user_id, previous, role } => {
                 ParticipantEvent::RoleChanged { user_id, previous: previous.0?, role: role.0? }
             }

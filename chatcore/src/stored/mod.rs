@@ -3,16 +3,19 @@
 //! A form only grows: a field that is added later is absent in what was written before, and a field that is not known is
 //! skipped. A change that older software would misread raises the format's version in the table's declaration.
 
+mod departure;
 mod event;
 mod lists;
 mod newer;
 mod participant;
 mod profile;
 mod session;
+mod standing;
 mod tables;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use departure::{Departure, DepartureTask};
 pub use event::{decode_event, encode_event};
 pub use lists::{ClientIdUse, Listed, Revision, Seat};
 pub use participant::ParticipantRecord;

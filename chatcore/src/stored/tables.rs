@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ClientIdUse, Listed, ParticipantRecord, ProfileRecord, Revision, Seat, from_json, to_json};
+use super::{ClientIdUse, Departure, Listed, ParticipantRecord, ProfileRecord, Revision, Seat, from_json, to_json};
 use crate::{
-    model::{ClientId, ParticipantId, Seq, Session, SessionId, UserId},
+    model::{ClientId, ParticipantId, Seq, Session, SessionId, UserId, UserStanding},
     store::{Json, Newest, Part, StoredValue},
     tables,
 };
@@ -84,6 +84,26 @@ tables! {
         /// The user.
         user: UserId,
     ] -> ProfileRecord = 1;
+
+    /// The standing of users who were seen, in the whole system. Each change that brings a user into a session holds the record.
+    shared plain Standings = "standing" [
+        /// The user.
+        user: UserId,
+    ] -> UserStanding = 1;
+
+    /// Work on the sessions of users that is not done yet. It is written in the same change as the standing that asks for it.
+    shared plain Departures = "departure" [
+        /// The user.
+        user: UserId,
+    ] -> Departure = 1;
+
+    /// The sessions that the removal of a user left without their owner.
+    shared plain Orphans = "orphan" [
+        /// The owner.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    ] -> Listed = 1;
 }
 
 /// The pins of a session.

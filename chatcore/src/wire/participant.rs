@@ -7,7 +7,7 @@ use super::{Person, event::events};
 use crate::{
     chat::{self, EventView},
     error::{Code, Error, Result},
-    model::{Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile, SessionId, UserId},
+    model::{Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile, RemovalReason, SessionId, UserId},
 };
 
 /// A participant of a session.
@@ -74,9 +74,10 @@ events! {
     "user_left" = Left {} => {
         user_id: &'a UserId = &view.actor.user_id,
     }
-    "participant_removed" = Removed { user_id } => {
+    "participant_removed" = Removed { user_id, reason } => {
         user_id: &'a UserId = user_id,
         removed_by: &'a UserId = &view.actor.user_id,
+        reason: RemovalReason = *reason,
     }
     "participant_role_changed" = RoleChanged { user_id, previous, role } => {
         user_id: &'a UserId = user_id,

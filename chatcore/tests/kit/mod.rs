@@ -15,7 +15,10 @@ use async_trait::async_trait;
 use chatcore::{
     Chat, ChatStore, Error, MemoryStore, Principal, StoreError,
     chat::{CreateSession, EventView, SendMessage, Subscription},
-    model::{Content, Event, Message, Seq, SessionDetails, SessionId, SessionType, UserId},
+    model::{
+        Content, Event, EventKind, Message, ParticipantEvent, RemovalReason, Seq, SessionDetails, SessionId,
+        SessionType, UserId,
+    },
     permission::Denial,
     store::{
         Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Profiles, Record, Scan, Seats, SessionFacts,
@@ -52,6 +55,12 @@ pub(crate) async fn room(chat: &Chat, owner: &Principal, others: &[&Principal]) 
 
 pub(crate) async fn say(chat: &Chat, who: &Principal, id: SessionId, text: &str) -> Message {
     chat.send(who, id, SendMessage::text(text)).await.unwrap()
+}
+
+/// The event by which a user who manages a session removes another one.
+pub(crate) fn removed(user: &Principal) -> EventKind {
+    let (user_id, reason) = (user.user_id.clone(), RemovalReason::ByManager);
+    EventKind::Participant(ParticipantEvent::Removed { user_id, reason })
 }
 
 pub(crate) fn text_of(message: &Message) -> &str {

@@ -423,10 +423,7 @@ async fn model(script: Vec<usize>, kept: usize, start: Option<Seq>, steps: Vec<S
     let (first, last) = (start.map_or(3, |start| start + 1), *seqs.last().unwrap());
     assert_eq!(seqs, (first..=last).collect::<Vec<_>>());
     let page = chat.events(&alice, id, last - 1, Some(1)).await.unwrap();
-    assert_eq!(
-        page.events[0].event.kind,
-        EventKind::Participant(ParticipantEvent::Removed { user_id: bob.user_id.clone() })
-    );
+    assert_eq!(page.events[0].event.kind, removed(&bob));
     assert_eq!(outlet.got.borrow().last(), Some(&Got::Streamed(last)));
 }
 

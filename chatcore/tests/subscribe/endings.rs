@@ -12,7 +12,7 @@ async fn a_removal_is_the_last_that_the_removed_are_told() {
     say(&chat, &alice, id, "not for bob").await;
     let told = rest(&mut events).await;
     assert_eq!(told.len(), 2);
-    assert_eq!(told[1], EventKind::Participant(ParticipantEvent::Removed { user_id: bob.user_id.clone() }));
+    assert_eq!(told[1], removed(&bob));
     assert!(in_time(events.next()).await.is_none(), "a stream that ended stays so");
 }
 
@@ -24,10 +24,7 @@ async fn a_removal_ends_a_stream_although_the_reader_came_back_since() {
     chat.remove_participant(&alice, id, &bob.user_id).await.unwrap();
     say(&chat, &alice, id, "while bob was away").await;
     chat.join(&bob, id).await.unwrap();
-    assert_eq!(
-        rest(&mut events).await,
-        [EventKind::Participant(ParticipantEvent::Removed { user_id: bob.user_id.clone() })]
-    );
+    assert_eq!(rest(&mut events).await, [removed(&bob)]);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn a_reader_far_behind_is_ended_at_their_removal_and_not_later() {
     }
     let told = rest(&mut slow).await;
     assert_eq!(told.len(), 103);
-    assert_eq!(told[102], EventKind::Participant(ParticipantEvent::Removed { user_id: bob.user_id.clone() }));
+    assert_eq!(told[102], removed(&bob));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -119,10 +119,7 @@ async fn a_kick_races_with_senders_and_is_still_the_last_for_the_kicked() {
             in_time(sender).await.unwrap();
         }
         let told = rest(&mut events).await;
-        assert_eq!(
-            told.last(),
-            Some(&EventKind::Participant(ParticipantEvent::Removed { user_id: bob.user_id.clone() }))
-        );
+        assert_eq!(told.last(), Some(&removed(&bob)));
         let log = chat.events(&alice, id, told.len() as u64, Some(100)).await.unwrap().events;
         assert!(log.iter().all(|view| view.event.actor != bob.user_id), "bob spoke after the kick");
     }

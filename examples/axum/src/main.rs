@@ -123,7 +123,8 @@ async fn talk(app: Arc<App>, socket: WebSocket) {
     });
     let authenticate = async |payload: Option<serde_json::Map<_, _>>| {
         let token = token_of(payload.as_ref()).ok_or(Error::AuthRequired)?;
-        app.authenticator.authenticate(token).await.map(Admitted::from)
+        let principal = app.authenticator.authenticate(token).await?;
+        Ok(Admitted::from(principal.clone()).watched_by(app.schema.chat(), &principal))
     };
     serve_socket(&app.schema, frames, authenticate, &app.options, pending()).await;
 }

@@ -25,6 +25,9 @@ enum WireHint<'a> {
         session_id: SessionId,
         is_own: bool,
     },
+    Revoked {
+        user_id: Cow<'a, UserId>,
+    },
 }
 
 /// An event of the hint's session.
@@ -55,6 +58,7 @@ pub(crate) fn encode(hint: &Hint, most: usize) -> Result<Vec<u8>, serde_json::Er
             let user_id = Cow::Borrowed(user_id);
             serde_json::to_vec(&WireHint::Arrived { user_id, session_id: *session_id, is_own: *is_own })
         }
+        Hint::Revoked { user_id } => serde_json::to_vec(&WireHint::Revoked { user_id: Cow::Borrowed(user_id) }),
         Hint::Signal(signal) => serde_json::to_vec(&WireHint::Signal(Cow::Borrowed(signal))),
         Hint::Committed { session_id, head, events } => {
             let committed = |events| WireHint::Committed { session_id: *session_id, head: *head, events };
@@ -74,6 +78,7 @@ pub(crate) fn decode(topic: &Topic, payload: &[u8]) -> Result<Hint, serde_json::
         WireHint::Arrived { user_id, session_id, is_own } => {
             Hint::Arrived { user_id: user_id.into_owned(), session_id, is_own }
         }
+        WireHint::Revoked { user_id } => Hint::Revoked { user_id: user_id.into_owned() },
         WireHint::Committed { session_id, head, events } => {
             let event = |event| Ok(Arc::new(model_event(session_id, event).map_err(serde_json::Error::custom)?));
             let events = events.into_iter().map(event).collect::<Result<_, serde_json::Error>>()?;

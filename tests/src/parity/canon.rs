@@ -201,7 +201,9 @@ pub fn bare_event(event: &Event) -> Value {
             json!({ "kind": "ParticipantAdded", "participant_id": participant_id, "role": role })
         }
         EventKind::Participant(ParticipantEvent::Left) => json!({ "kind": "ParticipantLeft" }),
-        EventKind::Participant(ParticipantEvent::Removed { user_id: _ }) => json!({ "kind": "ParticipantRemoved" }),
+        EventKind::Participant(ParticipantEvent::Removed { user_id: _, reason }) => {
+            json!({ "kind": "ParticipantRemoved", "reason": reason })
+        }
         EventKind::Participant(ParticipantEvent::RoleChanged { user_id: _, previous, role }) => {
             json!({ "kind": "ParticipantRoleChanged", "previous_role": previous, "role": role })
         }

@@ -340,13 +340,19 @@ impl Chat {
     {
         let (tried, actor) = (tried.into(), &principal.user_id);
         let gate = self.inner.gates.pass(id).await;
+        let mut is_again = false;
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.allowed(id, principal, tried, Freshness::Fresh).await?;
             let now = self.inner.clock.now().max(known.head.at);
-            let Plan { events, writes } = plan(&known, now)?;
+            let Plan { events, mut writes } = plan(&known, now)?;
             if events.is_empty() {
                 return Ok(None);
             }
+            let admitted: Vec<&UserId> = events.iter().filter_map(|kind| kind.admitted(actor)).collect();
+            for user in &admitted {
+                writes.push(self.hold(principal, user, is_again).await?);
+            }
+            let is_admission = !admitted.is_empty();
             let events =
                 events.into_iter().map(|kind| NewEvent { actor: actor.clone(), created_at: now, kind }).collect();
             let relists = relists(known.session.as_deref(), &writes);
@@ -362,6 +368,8 @@ impl Chat {
                     return Ok(Some(committed));
                 }
                 Err(StoreError::Stale) => {}
+                // The standing of the admitted user has changed.
+                Err(StoreError::Conflict { .. }) if is_admission => is_again = true,
                 Err(error) => return Err(error.into()),
             }
         }

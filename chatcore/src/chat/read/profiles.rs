@@ -8,12 +8,17 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 
-use crate::chat::{Chat, decide::policy::Operation};
+use super::user_directory::{self, Directory};
+use crate::chat::{
+    Chat,
+    decide::policy::Operation,
+    stream::standings::{self, KnownStandings},
+};
 use crate::{
     clock::Clock,
     error::{Error, Result},
     identity::{LEEWAY, Principal, Said},
-    model::{Profile, UserId},
+    model::{Profile, UserId, UserStanding},
     store::{
         self as stored, Change, ChatStore, ChatStoreExt as _, ProfilePart, ProfileRecord, StoreError, TypedKey as _,
     },
@@ -36,6 +41,10 @@ const ATTEMPTS: usize = 100;
 pub(in crate::chat) struct Profiles {
     store: Arc<dyn ChatStore>,
     clock: Arc<dyn Clock>,
+    standings: KnownStandings,
+    directory: Directory,
+    /// The longest text of a profile.
+    max_chars: usize,
     /// Each with the time at which it was read.
     recent: Cache<UserId, (Profile, DateTime<Utc>)>,
     /// What the claims of each caller led to, so that a caller costs the store something once and not at every call.
@@ -110,9 +119,15 @@ fn show_the_same(one: &ProfileRecord, other: &ProfileRecord) -> bool {
 }
 
 impl Profiles {
-    pub(in crate::chat) fn new(store: Arc<dyn ChatStore>, clock: Arc<dyn Clock>) -> Self {
+    pub(in crate::chat) fn new(
+        store: Arc<dyn ChatStore>,
+        clock: Arc<dyn Clock>,
+        standings: KnownStandings,
+        directory: Directory,
+        max_chars: usize,
+    ) -> Self {
         let (recent, callers) = (Cache::new(KEPT), Cache::new(KEPT));
-        Self { store, clock, recent, callers }
+        Self { store, clock, standings, directory, max_chars, recent, callers }
     }
 
     pub(in crate::chat) fn now(&self) -> DateTime<Utc> {
@@ -140,18 +155,29 @@ impl Profiles {
         for _ in 0..ATTEMPTS {
             let read_at = self.now();
             let key = stored::Profiles { user: user.clone() };
-            let found = self.store.get(&key).await?;
-            let version = found.as_ref().map(|found| found.version);
-            let mut stored = found.map_or_else(|| ProfileRecord::unknown(user.clone()), |found| (*found.value).clone());
+            let standing = stored::Standings { user: user.clone() };
+            let mut found = self.store.records(&[key.key(), standing.key()]).await?.into_iter();
+            let profile = stored::typed::<ProfileRecord>(found.next().flatten())?;
+            let has_standing = found.next().flatten().is_some();
+            let version = profile.as_ref().map(|found| found.version);
+            let mut stored =
+                profile.map_or_else(|| ProfileRecord::unknown(user.clone()), |found| (*found.value).clone());
             if let Some(known) = &known {
                 confirm(&mut stored, &known.record);
             }
             let record = updated(&stored, &said).unwrap_or_else(|| stored.clone());
+            let mut writes = Vec::new();
             if version.is_none() || !show_the_same(&record, &stored) {
                 let write = key.put(record.clone());
-                let write = version.map_or_else(|| write.clone().absent(), |version| write.clone().at(version));
-                match self.store.commit(Change::of_records(vec![write])).await {
-                    Ok(_) => {}
+                writes.push(version.map_or_else(|| write.clone().absent(), |version| write.clone().at(version)));
+            }
+            if !has_standing {
+                writes.push(standing.put(UserStanding::default()).absent());
+            }
+            if !writes.is_empty() {
+                match self.store.commit(Change::of_records(writes)).await {
+                    Ok(_) if has_standing => {}
+                    Ok(_) => self.standings.forget(user),
                     // Another process has written it. What it knows and what these claims say both belong in it.
                     Err(StoreError::Conflict { .. }) => continue,
                     // It is there and cannot be read.
@@ -192,8 +218,21 @@ impl Profiles {
         let (missing, read_at) = (Vec::from_iter(missing), self.now());
         let keys: Vec<_> = missing.iter().map(|user| stored::Profiles { user: user.clone() }).collect();
         let stored = self.store.get_all(&keys).await?;
+        let unseen = missing.iter().zip(&stored).filter(|(_, stored)| stored.is_none());
+        let unseen: Vec<UserId> = unseen.map(|(user, _)| user.clone()).collect();
+        let mut told = if unseen.is_empty() { Vec::new() } else { self.directory.names(&unseen).await }.into_iter();
         for (user, profile) in missing.into_iter().zip(stored) {
-            let profile = profile.map_or_else(|| Profile::unknown(user.clone()), |found| found.value.profile());
+            let profile = match profile {
+                Some(found) => found.value.profile(),
+                None => told.next().flatten().map_or_else(
+                    || Profile::unknown(user.clone()),
+                    |found| {
+                        let said = user_directory::principal(&user, &found).said(self.max_chars, read_at);
+                        let unknown = ProfileRecord::unknown(user.clone());
+                        updated(&unknown, &said).unwrap_or(unknown).profile()
+                    },
+                ),
+            };
             self.recent.insert(user.clone(), (profile.clone(), read_at));
             found.insert(user, profile);
         }
@@ -208,9 +247,17 @@ impl Profiles {
         Ok(found.remove(user).unwrap_or_else(|| Profile::unknown(user.clone())))
     }
 
-    /// Whether the user was ever seen, by any process.
+    /// Whether the user was ever seen, by any process, or is in the host's directory; then the user counts as seen from now on.
+    ///
+    /// # Errors
+    /// [`Unavailable`](Error::Unavailable) where the directory does not answer.
     pub(in crate::chat) async fn knows(&self, user: &UserId) -> Result<bool> {
-        Ok(self.store.get(&stored::Profiles { user: user.clone() }).await?.is_some())
+        if self.store.get(&stored::Profiles { user: user.clone() }).await?.is_some() {
+            return Ok(true);
+        }
+        let Some(found) = self.directory.one(user).await? else { return Ok(false) };
+        self.see(user, user_directory::principal(user, &found).said(self.max_chars, self.now())).await?;
+        Ok(true)
     }
 }
 
@@ -240,12 +287,18 @@ impl Chat {
         self.inner.profiles.one(&principal.user_id).await
     }
 
-    /// Every use case begins here: refuses who has expired, and remembers who was seen.
+    /// Every use case begins here: refuses a caller whose time is over or whose standing forbids it, and remembers the others.
     pub(in crate::chat) async fn enter(&self, principal: &Principal) -> Result<()> {
         let now = self.inner.clock.now();
         if principal.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::TokenExpired);
         }
+        let known = self.inner.standings.get(&principal.user_id).await?;
+        standings::check(&known.standing, principal, now)?;
+        if known.standing.ban.is_some() {
+            Box::pin(self.end_over_ban(&principal.user_id)).await;
+        }
+        self.keep_resuming();
         let said = principal.said(self.inner.limits.profile_chars, now);
         self.inner.profiles.see(&principal.user_id, said).await
     }

@@ -17,6 +17,7 @@ use super::{
     finder::{Failure, Finder, Found, Opened},
     inbox::{Arrival, Inbox},
     queue::{Entry, Part, Queue, Reader},
+    standings::Watch,
     subscribe::{Delivery, Start},
     subscribe_all::{AllDelivery, Position},
 };
@@ -72,11 +73,14 @@ enum News {
     Look,
     /// The token has expired.
     Expiry,
+    /// The login has ended.
+    LoginEnded,
 }
 
 pub(super) struct Feed {
     finder: Arc<Finder>,
     inbox: Inbox,
+    watch: Watch,
     /// Done at the end of the token.
     expiry: BoxFuture<'static, ()>,
     /// When the refused sessions are looked at again.
@@ -105,7 +109,7 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(chat: &Chat, principal: &Principal, inbox: Inbox) -> Self {
+    pub(super) fn new(chat: &Chat, principal: &Principal, inbox: Inbox, watch: Watch) -> Self {
         // An interval is neither empty nor endless.
         let every = chat.inner.limits.membership_interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         let mut looks = interval_at(Instant::now() + every, every);
@@ -115,6 +119,7 @@ impl Feed {
             expiry: expiry(&finder),
             finder: Arc::new(finder),
             inbox,
+            watch,
             looks,
             due: VecDeque::new(),
             asked: None,
@@ -150,6 +155,9 @@ impl Feed {
             if principal.expires_at.is_some_and(|end| end <= chat.inner.clock.now()) {
                 return self.end(Error::TokenExpired);
             }
+            if let Some(error) = self.watch.over() {
+                return self.end(error);
+            }
             if let Some(delivery) = self.ready.pop_front() {
                 return Some(Ok(delivery));
             }
@@ -178,7 +186,7 @@ impl Feed {
                     let due = self.asked.take().map(|(due, _)| due);
                     match answer.and_then(|found| self.take_in(found)) {
                         Ok(()) => {}
-                        Err(Error::TokenExpired) => return self.end(Error::TokenExpired),
+                        Err(error) if error.ends_login() => return self.end(error),
                         Err(error) => {
                             tracing::warn!(%error, "could not look for new sessions; trying again");
                             due.into_iter().chain([Due::Pause]).for_each(|due| self.due.push_front(due));
@@ -189,6 +197,7 @@ impl Feed {
                 News::Look => self.due.push_back(Due::Refused),
                 // A clock that is set back after that needs another wait.
                 News::Expiry => self.expiry = expiry(&self.finder),
+                News::LoginEnded => {}
             }
         }
     }
@@ -205,6 +214,7 @@ impl Feed {
             arrival = self.inbox.arrival() => News::Arrival(arrival),
             _ = self.looks.tick(), if looks_again => News::Look,
             () = &mut self.expiry => News::Expiry,
+            _ = self.watch.ended() => News::LoginEnded,
         }
     }
 
@@ -342,7 +352,7 @@ impl Feed {
         self.followed.insert(session_id, Followed { number, active: self.deliveries, entry: Arc::clone(&entry) });
         self.refused.remove(&session_id);
         self.given_up.remove(&session_id);
-        self.streams.push(Reader::new(entry, subscription));
+        self.streams.push(Reader::new(entry, *subscription));
         Ok(())
     }
 

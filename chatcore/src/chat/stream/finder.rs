@@ -35,7 +35,7 @@ pub(super) enum Failure {
     Other(Error),
 }
 
-pub(super) type Opened = Result<Subscription, Failure>;
+pub(super) type Opened = Result<Box<Subscription>, Failure>;
 
 /// The answer to a question.
 pub(super) enum Found {
@@ -84,7 +84,7 @@ impl From<Error> for Failure {
 impl Finder {
     async fn opened(&self, id: SessionId, start: Start) -> Opened {
         match self.chat.subscribe(&self.principal, id, start).await {
-            Ok(subscription) => Ok(subscription),
+            Ok(subscription) => Ok(Box::new(subscription)),
             Err(error) => Err(self.failure(id, error).await),
         }
     }

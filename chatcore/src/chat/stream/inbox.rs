@@ -24,7 +24,7 @@ use crate::chat::read::lists::{Slice, sessions_of};
 use crate::{
     error::{Error, Result},
     limits::Limits,
-    model::{Event, EventKind, ParticipantEvent, SessionEvent, SessionId, UserId},
+    model::{Event, SessionId, UserId},
     notify::{Hint, Notifier, Topic},
     store::{ChatStore, Head, StoreError},
 };
@@ -288,7 +288,7 @@ async fn listen(shared: Weak<Shared>, bell: Weak<Bell>, user: UserId, mut hints:
                 bell.hear(session_id, is_own);
                 shared.forget(bell);
             }
-            Some(Hint::Arrived { .. } | Hint::Committed { .. } | Hint::Signal(_)) => {}
+            Some(Hint::Arrived { .. } | Hint::Revoked { .. } | Hint::Committed { .. } | Hint::Signal(_)) => {}
             // The notifier lost its connection. The search stands in meanwhile.
             None => {
                 sleep(shared.listen_again).await;
@@ -379,21 +379,8 @@ impl Shared {
 
 /// The users whom events brought into a session, each with the session, and whether the user made or joined it.
 pub(in crate::chat) fn arrivals(events: &[Arc<Event>]) -> impl Iterator<Item = (&UserId, (SessionId, bool))> {
-    events.iter().filter_map(|event| came(event).map(|user| (user, (event.session_id, *user == event.actor))))
-}
-
-/// The user whom an event brought in.
-fn came(event: &Event) -> Option<&UserId> {
-    match &event.kind {
-        EventKind::Session(SessionEvent::Created { .. }) | EventKind::Participant(ParticipantEvent::Joined { .. }) => {
-            Some(&event.actor)
-        }
-        EventKind::Participant(ParticipantEvent::Added { user_id, .. }) => Some(user_id),
-        EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
-        | EventKind::Participant(
-            ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
-        )
-        | EventKind::Message(_)
-        | EventKind::Unknown => None,
-    }
+    events.iter().filter_map(|event| {
+        let user = event.kind.admitted(&event.actor)?;
+        Some((user, (event.session_id, *user == event.actor)))
+    })
 }

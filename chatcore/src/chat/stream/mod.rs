@@ -9,6 +9,7 @@ mod queue;
 pub(super) mod rewrites;
 pub(super) mod ring;
 pub(super) mod seat;
+pub(super) mod standings;
 pub(super) mod subscribe;
 pub(super) mod subscribe_all;
 pub(super) mod tail;

@@ -96,7 +96,7 @@ impl Rights {
                 }
             }
             EventKind::Participant(ParticipantEvent::Left) if own(&event.actor) => gone(actor),
-            EventKind::Participant(ParticipantEvent::Removed { user_id }) if own(user_id) => gone(actor),
+            EventKind::Participant(ParticipantEvent::Removed { user_id, .. }) if own(user_id) => gone(actor),
             EventKind::Participant(ParticipantEvent::RoleChanged { user_id, role, .. }) if own(user_id) => {
                 *actor = Some(Standing::Active(*role));
             }

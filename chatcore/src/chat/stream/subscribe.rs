@@ -14,6 +14,7 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
 use super::{
     ring::Look,
     seat::{Outcome, Outlet, Rights, Seat, Waiting},
+    standings::Watch,
     tail::Seated,
 };
 use crate::chat::{
@@ -90,7 +91,8 @@ pub enum Delivery {
 /// A message that was edited or deleted comes as it is now, in its place, and the edit or deletion comes in its own place.
 ///
 /// It ends after the event that takes the reader's right to read away, or with the one error that ended it:
-/// [`TokenExpired`](Error::TokenExpired); [`Denied`](Error::Denied) when the reader lost the right to read before a message that
+/// [`TokenExpired`](Error::TokenExpired); [`TokenInvalid`](Error::TokenInvalid), [`AccountBanned`](Error::AccountBanned) or
+/// [`AccountDeleted`](Error::AccountDeleted) when the reader's login or account ended meanwhile; [`Denied`](Error::Denied) when the reader lost the right to read before a message that
 /// comes next got its text; [`Unavailable`](Error::Unavailable) when the store is away; or
 /// [`Resync`](Error::Resync) when the log no longer continues after the last event, because it was trimmed, or because the
 /// database was replaced by an older copy. The reader continues with a new subscription after the last event. A slow reader costs
@@ -162,6 +164,7 @@ impl Chat {
         self.enter(principal).await?;
         let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let head = known.head.cursor();
+        let watch = self.inner.standings.watch(principal).await?;
         let tail = self.inner.tails.tail(id, head).await?;
         let after = match start {
             Start::Now => head,
@@ -190,6 +193,7 @@ impl Chat {
             place,
             expires_at,
             is_timed: true,
+            watch,
             timer: None,
             ready: VecDeque::new(),
             since: 0,
@@ -209,6 +213,7 @@ struct Reader {
     expires_at: Option<DateTime<Utc>>,
     /// Whether the reader waits for the end of the token itself.
     is_timed: bool,
+    watch: Watch,
     /// Begins with the first wait.
     timer: Option<BoxFuture<'static, ()>>,
     ready: VecDeque<Arc<EventView>>,
@@ -232,6 +237,9 @@ impl Reader {
             }
             if self.expires_at.is_some_and(|end| end <= self.chat.inner.clock.now()) {
                 return self.end(Error::TokenExpired);
+            }
+            if let Some(error) = self.watch.over() {
+                return self.end(error);
             }
             let position = self.place.seat.rise();
             if let Some(deciding) = &mut self.deciding {
@@ -307,8 +315,11 @@ impl Reader {
         }
     }
 
-    /// Done when the token has expired.
+    /// Done when the token has expired, or its login may be over.
     fn expire(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.watch.poll_news(context).is_ready() {
+            return Poll::Ready(());
+        }
         let Some(end) = self.expires_at.filter(|_| self.is_timed) else { return Poll::Pending };
         let clock = &self.chat.inner.clock;
         let timer = || {

@@ -67,7 +67,8 @@ pub enum AllDelivery {
 /// First each session is announced with the position after which its events follow. A session that the caller comes into
 /// later is announced then, and its first event is the one that brought them in. Where the right to read a session ends, its
 /// last event says so and the stream goes on with the others. It ends with the one error that ended it:
-/// [`TokenExpired`](Error::TokenExpired), or [`Unavailable`](Error::Unavailable) when the store is away.
+/// [`TokenExpired`](Error::TokenExpired); [`TokenInvalid`](Error::TokenInvalid), [`AccountBanned`](Error::AccountBanned) or
+/// [`AccountDeleted`](Error::AccountDeleted) when the caller's login or account ended meanwhile; or [`Unavailable`](Error::Unavailable) when the store is away.
 pub struct AllSubscription(BoxStream<'static, Result<AllDelivery>>);
 
 impl fmt::Debug for AllSubscription {
@@ -113,7 +114,8 @@ impl Chat {
         // Listening begins before the look, so that nothing falls between.
         let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
         inbox.listen().await;
-        let mut feed = Feed::new(self, principal, inbox);
+        let watch = self.inner.standings.watch(principal).await?;
+        let mut feed = Feed::new(self, principal, inbox, watch);
         let wanted = after.iter().map(|position| (position.session_id, Start::After(position.cursor)));
         feed.begin(wanted.collect(), &named).await?;
         let stream = stream::unfold(feed, |mut feed| async move {

@@ -9,8 +9,8 @@ use super::kit::{at, content, new_session_id, user};
 use crate::{
     model::{
         ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType,
-        ParticipantEvent, ParticipantId, ParticipantRole, Session, SessionChanges, SessionEvent, SessionType,
-        SpeakerRole,
+        ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Session, SessionChanges, SessionEvent,
+        SessionType, SpeakerRole,
     },
     store::Json,
 };
@@ -72,7 +72,9 @@ fn sessions() -> Vec<EventKind> {
 
 fn participants() -> Vec<EventKind> {
     let (participant_id, user_id) = (ParticipantId(Uuid::from_u128(1)), user("somebody"));
-    let mut kinds = vec![ParticipantEvent::Left, ParticipantEvent::Removed { user_id: user_id.clone() }];
+    let removed = |reason| ParticipantEvent::Removed { user_id: user_id.clone(), reason };
+    let mut kinds =
+        vec![ParticipantEvent::Left, removed(RemovalReason::ByManager), removed(RemovalReason::AccountBanned)];
     for role in ParticipantRole::ALL {
         kinds.push(ParticipantEvent::Joined { participant_id, role });
         kinds.push(ParticipantEvent::Added { user_id: user_id.clone(), participant_id, role });

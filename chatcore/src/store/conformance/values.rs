@@ -8,7 +8,9 @@ use super::{
     tables::{Names, Sheet, TABLES},
 };
 use crate::{
-    model::{ClientId, Content, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, UserId},
+    model::{
+        ClientId, Content, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, UserId,
+    },
     store::{Change, TypedKey},
 };
 
@@ -44,7 +46,10 @@ pub(super) async fn texts_survive_to_the_character(store: Store) {
         let client_id = Some(ClientId::new(&id).expect("a valid client id"));
         let (body, status) = (body(Content::Text("a message".into())), MessageStatus::AsSent);
         kinds.push(EventKind::Message(MessageEvent::Sent { body, client_id, status }));
-        kinds.push(EventKind::Participant(ParticipantEvent::Removed { user_id: user(&id) }));
+        kinds.push(EventKind::Participant(ParticipantEvent::Removed {
+            user_id: user(&id),
+            reason: RemovalReason::ByManager,
+        }));
     }
     round_trip(&room, &user("ana"), kinds).await;
     let new = |id: &String| NewEvent { actor: user(id), created_at: at(0), kind: said("a message") };

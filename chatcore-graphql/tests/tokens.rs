@@ -1,0 +1,56 @@
+//! Tokens that are not valid, over GraphQL's transports.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests report by panicking")]
+#![cfg(feature = "poem")]
+
+#[path = "../../chatcore/tests/kit/tokens.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
+mod tokens;
+
+use std::time::Duration;
+
+use chatcore::Chat;
+use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
+use chatcore_http::{Options, ServeOptions, Sockets, serve, tungstenite};
+use futures_util::{SinkExt as _, StreamExt as _};
+use poem::Route;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_tungstenite::connect_async;
+use tungstenite::{Message, client::IntoClientRequest as _};
+
+#[tokio::test]
+async fn tokens_that_are_not_valid_are_refused_whatever_is_wrong_with_them() {
+    let options = Options { unknown_sockets_per_address: 1_000, ..Options::default() };
+    let schema = schema(Chat::in_memory(), SchemaOptions::default());
+    let frontend = GraphqlFrontend::new(schema, tokens::authenticator(), Sockets::new(options), WireOptions::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = frontend.mount(Route::new());
+    tokio::spawn(async move { serve(listener, app, ServeOptions::default(), std::future::pending()).await });
+    let client = reqwest::Client::new();
+    let post = async |token: &str| {
+        let request = client.post(format!("http://{address}/graphql")).bearer_auth(token);
+        let response = request.json(&json!({ "query": "{ me { id } }" })).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json::<Value>().await.unwrap())
+    };
+    let (status, answer) = post(&tokens::token(json!({}), json!({}))).await;
+    assert_eq!((status, &answer["data"]["me"]["id"]), (200, &json!("alice")));
+    for (wrong, token) in tokens::bad() {
+        let (status, answer) = post(&token).await;
+        assert_eq!(
+            (status, &answer["errors"][0]["extensions"]["code"]),
+            (401, &json!("AUTH_TOKEN_INVALID")),
+            "{wrong}"
+        );
+
+        let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
+        request.headers_mut().append("Sec-WebSocket-Protocol", "graphql-transport-ws".parse().unwrap());
+        let mut socket = connect_async(request).await.unwrap().0;
+        let init = json!({ "type": "connection_init", "payload": { "token": token } });
+        socket.send(Message::text(init.to_string())).await.unwrap();
+        let last = timeout(Duration::from_secs(60), socket.next()).await.unwrap().unwrap().unwrap();
+        let Message::Close(Some(close)) = last else { panic!("{wrong}: {last:?}") };
+        assert_eq!((u16::from(close.code), close.reason.as_str()), (4403, "AUTH_TOKEN_INVALID"), "{wrong}");
+    }
+}

@@ -1,0 +1,267 @@
+//! Takes a user out of all sessions, and gives sessions their owner back: one guarded commit in each session.
+//!
+//! The work is a record that is written together with the user's standing. The process that wrote it works at once; where it ends
+//! before it is done, any other process continues.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use chrono::TimeDelta;
+use tokio::{runtime::Handle, time::sleep};
+
+use crate::chat::{
+    Chat, Inner,
+    participants::{admit, dismiss},
+    stream::task::Task,
+};
+use crate::{
+    error::{Error, Result},
+    model::{
+        EventKind, NewEvent, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, SessionId, Standing,
+        UserId,
+    },
+    store::{
+        Change, ChatStoreExt as _, Departure, DepartureTask, Departures, Expect, Freshness, KeyPart as _, Listed,
+        Memberships, Newest, Orphans, ParticipantRecord, Standings, StoreError, TypedKey as _, Version, Write,
+        WriteKind,
+    },
+};
+
+/// How long a process has such work for itself. It is renewed with each page of sessions.
+const LEASE: TimeDelta = TimeDelta::seconds(30);
+
+/// Sessions that are listed at once.
+const PAGE: u64 = 100;
+
+/// The pause between two looks at work of another process.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How often work is looked for that a process left behind.
+const RESUME_EVERY: Duration = Duration::from_secs(30);
+
+/// What came of the work in one session.
+enum Step {
+    Done,
+    /// The standing that asked for the work changed.
+    Outdated,
+}
+
+impl Chat {
+    /// The write of work on a user's sessions, to be committed with the standing that asks for it. The process that commits it has
+    /// it for itself, under the version of that change.
+    pub(in crate::chat) fn departure(&self, user: &UserId, task: DepartureTask) -> Write {
+        let leased_until = self.inner.clock.now() + LEASE;
+        Departures { user: user.clone() }.put(Departure { task, leased_until })
+    }
+
+    /// Does the work on a user's sessions, or waits until another process has done it. `claim` is the version of the record
+    /// where this process has written it.
+    pub(in crate::chat) async fn depart(&self, user: &UserId, mut claim: Option<Version>) -> Result<()> {
+        let key = Departures { user: user.clone() };
+        loop {
+            let Some(found) = self.inner.store.get(&key).await? else { return Ok(()) };
+            let Departure { task, leased_until } = &*found.value;
+            if claim != Some(found.version) {
+                if *leased_until > self.inner.clock.now() {
+                    sleep(LOOK_AGAIN).await;
+                    continue;
+                }
+                claim = self.lease(&key, task, found.version).await?;
+                continue;
+            }
+            claim = self.work(user, task, found.version).await?;
+        }
+    }
+
+    /// Takes the work, or keeps it; the version of the record, or `None` where another process was faster.
+    async fn lease(&self, key: &Departures, task: &DepartureTask, version: Version) -> Result<Option<Version>> {
+        let change = Change::of_records(vec![self.departure(&key.user, task.clone()).at(version)]);
+        let mine = change.id;
+        match self.inner.store.commit(change).await {
+            Ok(_) => Ok(Some(mine)),
+            Err(StoreError::Conflict { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Does the work, and removes the record. The version of the record where it is still there.
+    async fn work(&self, user: &UserId, task: &DepartureTask, version: Version) -> Result<Option<Version>> {
+        let key = Departures { user: user.clone() };
+        let (mut version, mut after, mut left) = (version, None, None);
+        'pages: loop {
+            let sessions = self.concerned(user, task, after).await?;
+            for id in &sessions {
+                let step = match task {
+                    DepartureTask::Remove { by, reason } => self.take_out(user, *id, by, *reason).await,
+                    DepartureTask::Restore => self.restore(user, *id).await,
+                };
+                match step {
+                    Ok(Step::Done) => {}
+                    Ok(Step::Outdated) => break 'pages,
+                    // A session that cannot be read takes no message, either.
+                    Err(Error::Internal) => {
+                        tracing::error!(session = %id, "a user could not be taken out of a session")
+                    }
+                    // One session that is busy, or of a newer version, must not keep the others waiting.
+                    Err(error) => left = Some(error),
+                }
+            }
+            after = sessions.last().copied();
+            if (sessions.len() as u64) < PAGE {
+                break;
+            }
+            match self.lease(&key, task, version).await? {
+                Some(renewed) => version = renewed,
+                None => return Ok(None),
+            }
+        }
+        if let Some(error) = left {
+            return Err(error);
+        }
+        match self.inner.store.commit(Change::of_records(vec![key.remove().at(version)])).await {
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The sessions that the work concerns, after one of them.
+    async fn concerned(&self, user: &UserId, task: &DepartureTask, after: Option<SessionId>) -> Result<Vec<SessionId>> {
+        let store = &self.inner.store;
+        let prefix = vec![user.part()];
+        Ok(match task {
+            DepartureTask::Remove { .. } => {
+                let after = after.map(|id| vec![Newest(id).part()]);
+                let found = store.list::<Memberships>(Memberships::under(prefix).after(after).limit(PAGE)).await?;
+                found.into_iter().map(|(key, _)| key.session.0).collect()
+            }
+            DepartureTask::Restore => {
+                let after = after.map(|id| vec![id.part()]);
+                let found = store.list::<Orphans>(Orphans::under(prefix).after(after).limit(PAGE)).await?;
+                found.into_iter().map(|(key, _)| key.session).collect()
+            }
+        })
+    }
+
+    /// Takes a user out of a session whose standing forbids it.
+    async fn take_out(&self, user: &UserId, id: SessionId, by: &UserId, reason: RemovalReason) -> Result<Step> {
+        let gate = self.inner.gates.pass(id).await;
+        for _ in 0..self.inner.limits.commit_attempts {
+            let standing = self.inner.standings.fresh(user).await?;
+            let now = self.inner.clock.now();
+            let Some(version) = standing.version.filter(|_| !standing.standing.may_enter(now)) else {
+                return Ok(Step::Outdated);
+            };
+            let known = self.known(id, by, Some(user), Freshness::Fresh).await?;
+            let is_active = known.session().is_ok_and(|session| session.is_active);
+            let Some(role) = known.target.as_deref().and_then(|record| match record.standing {
+                Standing::Active(role) if is_active => Some(role),
+                Standing::Active(_) | Standing::Former(_) | Standing::Stranger => None,
+            }) else {
+                return Ok(Step::Done);
+            };
+            let removed = EventKind::Participant(ParticipantEvent::Removed { user_id: user.clone(), reason });
+            let mut plan = dismiss(&known, known.target.as_deref(), removed)?;
+            let key = Standings { user: user.clone() };
+            plan.writes.push(Write { key: key.key(), expect: Expect::Version(version), kind: WriteKind::Hold });
+            if role == ParticipantRole::Owner {
+                plan.writes.push(Orphans { user: user.clone(), session: id }.put(Listed));
+            }
+            let now = now.max(known.head.at);
+            let event = |kind| NewEvent { actor: by.clone(), created_at: now, kind };
+            let change = Change::of(id, known.head.seq, plan.events.into_iter().map(event).collect(), plan.writes);
+            match self.inner.store.commit(change).await {
+                Ok(committed) => {
+                    drop(gate);
+                    self.tell(id, &committed.events).await;
+                    return Ok(Step::Done);
+                }
+                Err(StoreError::Stale | StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tracing::warn!(session = %id, "the removal of a user stayed stale");
+        Err(Error::Unavailable)
+    }
+
+    /// Makes a user the owner again of a session that a removal left without its owner.
+    async fn restore(&self, user: &UserId, id: SessionId) -> Result<Step> {
+        let gate = self.inner.gates.pass(id).await;
+        let orphan = Orphans { user: user.clone(), session: id };
+        for _ in 0..self.inner.limits.commit_attempts {
+            let standing = self.inner.standings.fresh(user).await?;
+            let Some(version) = standing.version.filter(|_| standing.standing.may_enter(self.inner.clock.now())) else {
+                return Ok(Step::Outdated);
+            };
+            let known = self.known(id, user, None, Freshness::Fresh).await?;
+            let now = self.inner.clock.now().max(known.head.at);
+            let is_orphan = known.session().is_ok_and(|session| session.is_active && session.owner == *user);
+            let former =
+                known.actor.as_deref().filter(|record| is_orphan && matches!(record.standing, Standing::Former(_)));
+            let Some(former) = former else {
+                return match self.inner.store.commit(Change::of_records(vec![orphan.remove()])).await {
+                    Ok(_) => Ok(Step::Done),
+                    Err(error) => Err(error.into()),
+                };
+            };
+            let participant_id = ParticipantId(self.inner.clock.new_id());
+            let role = ParticipantRole::Owner;
+            let standing = Standing::Active(role);
+            let record = ParticipantRecord { id: participant_id, standing, joined_at: now, ..former.clone() };
+            let joined = EventKind::Participant(ParticipantEvent::Joined { participant_id, role });
+            let mut plan = admit(&known, Some(former), joined, record)?;
+            let key = Standings { user: user.clone() };
+            plan.writes.push(Write { key: key.key(), expect: Expect::Version(version), kind: WriteKind::Hold });
+            plan.writes.push(orphan.remove());
+            let event = |kind| NewEvent { actor: user.clone(), created_at: now, kind };
+            let change = Change::of(id, known.head.seq, plan.events.into_iter().map(event).collect(), plan.writes);
+            match self.inner.store.commit(change).await {
+                Ok(committed) => {
+                    drop(gate);
+                    self.tell(id, &committed.events).await;
+                    return Ok(Step::Done);
+                }
+                Err(StoreError::Stale | StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tracing::warn!(session = %id, "the return of an owner stayed stale");
+        Err(Error::Unavailable)
+    }
+
+    /// Starts the search for work that a process left behind, where none runs.
+    pub(in crate::chat) fn keep_resuming(&self) {
+        if Handle::try_current().is_err() {
+            return;
+        }
+        // Another call that holds the lock is about to start it.
+        let Ok(mut resumer) = self.inner.resumer.try_lock() else { return };
+        if !resumer.as_ref().is_some_and(Task::runs) {
+            let inner = Arc::downgrade(&self.inner);
+            *resumer = Some(Task::spawn("resumer", RESUME_EVERY, move || resume(Weak::clone(&inner))));
+        }
+    }
+}
+
+/// Continues work whose lease is over.
+async fn resume(inner: Weak<Inner>) {
+    loop {
+        let Some(inner) = inner.upgrade() else { return };
+        let chat = Chat { inner };
+        match chat.inner.store.list::<Departures>(Departures::under(Vec::new()).limit(PAGE)).await {
+            Ok(found) => {
+                for (key, found) in found {
+                    if found.value.leased_until <= chat.inner.clock.now()
+                        && let Err(error) = chat.depart(&key.user, None).await
+                    {
+                        tracing::warn!(%error, "could not continue what a change of a standing asks for; trying again");
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "could not look for work that was left behind; trying again"),
+        }
+        drop(chat);
+        sleep(RESUME_EVERY).await;
+    }
+}

@@ -1,0 +1,309 @@
+//! What the host and its administration do about a user's standing in the whole system.
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+
+use super::{
+    Chat,
+    stream::standings::{Seen, check},
+};
+use crate::{
+    error::{Code, Error, FieldError, Result},
+    identity::{LEEWAY, Principal},
+    model::{Ban, EndedLogin, LoginId, RemovalReason, UserId, UserStanding, visible::is_visible},
+    notify::Hint,
+    store::{Change, DepartureTask, Expect, Standings, StoreError, TypedKey, Version, Write, WriteKind},
+};
+
+/// Ended logins that are remembered of one user. Beyond that, all tokens of the user are revoked.
+const MOST_ENDED: usize = 1_000;
+
+/// A ban to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BanAccount {
+    /// Why, in words for the banned user: 1 to [`description_chars`](crate::Limits::description_chars) characters.
+    pub reason: String,
+    /// The user who bans. The events that remove the user from sessions name this user as their actor.
+    pub by: UserId,
+    /// When the ban is over; `None` for never.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// A standing to be changed, in a commit of its own or in another one. The write expects the version that was read.
+#[derive(Debug, Clone)]
+pub(crate) struct StandingDraft {
+    user: UserId,
+    version: Option<Version>,
+    standing: UserStanding,
+    now: DateTime<Utc>,
+}
+
+impl StandingDraft {
+    fn of(user: &UserId, seen: Seen, now: DateTime<Utc>) -> Self {
+        let Seen { standing, version, .. } = seen;
+        let mut standing = UserStanding::clone(&standing);
+        standing.ended_logins.retain(|ended| ended.lives_until.checked_add_signed(LEEWAY).is_none_or(|end| end > now));
+        Self { user: user.clone(), version, standing, now }
+    }
+
+    /// The tokens of this login are refused. The last one expires at `lives_until`.
+    pub(crate) fn end_login(mut self, login: LoginId, lives_until: DateTime<Utc>) -> Self {
+        let ended = &mut self.standing.ended_logins;
+        ended.retain(|ended| ended.login != login);
+        ended.push(EndedLogin { login, lives_until });
+        if ended.len() > MOST_ENDED {
+            return self.end_all_logins(None);
+        }
+        self
+    }
+
+    /// The tokens of all logins but one are refused.
+    pub(crate) fn end_all_logins(mut self, except: Option<LoginId>) -> Self {
+        let standing = &mut self.standing;
+        let end = standing.revoked_before.map_or(self.now, |known| known.max(self.now));
+        (standing.revoked_before, standing.kept_login) = (Some(end), except);
+        // The others began before.
+        standing.ended_logins.retain(|ended| Some(ended.login) == except);
+        self
+    }
+
+    /// Tokens issued before a time are refused.
+    pub(crate) fn revoke_before(mut self, time: DateTime<Utc>) -> Self {
+        let standing = &mut self.standing;
+        if standing.revoked_before.is_none_or(|known| known < time) {
+            (standing.revoked_before, standing.kept_login) = (Some(time), None);
+        }
+        self
+    }
+
+    fn ban(mut self, ban: Ban) -> Self {
+        self.standing.ban = Some(ban);
+        self
+    }
+
+    fn unban(mut self) -> Self {
+        self.standing.ban = None;
+        self
+    }
+
+    /// The account is deleted.
+    pub(crate) fn delete(mut self) -> Self {
+        self.standing.deleted_at = self.standing.deleted_at.or(Some(self.now));
+        self
+    }
+
+    /// The write for a commit. After the commit, [`Chat::standing_changed`] tells of it.
+    pub(crate) fn write(self) -> Write {
+        let write = Standings { user: self.user }.put(self.standing);
+        match self.version {
+            Some(version) => write.at(version),
+            None => write.absent(),
+        }
+    }
+}
+
+/// # The standing of users
+/// These use cases are the host's: they take no [`Principal`] and ask no permission. An embedder decides who may call them.
+impl Chat {
+    /// A user's standing in the whole system. That of a user who was never seen is the default.
+    ///
+    /// # Errors
+    /// [`Unavailable`](Error::Unavailable) when the store is away.
+    pub async fn standing(&self, user: &UserId) -> Result<UserStanding> {
+        Ok(UserStanding::clone(&self.inner.standings.fresh(user).await?.standing))
+    }
+
+    /// Ends a login: its tokens are refused from now on, and its streams and sockets end, in this process at once and in others
+    /// within [`standing_age`](crate::Limits::standing_age). `lives_until` says when the last of its access tokens expires; until
+    /// then the login is remembered.
+    ///
+    /// # Errors
+    /// [`Unavailable`](Error::Unavailable) when the store is away.
+    pub async fn end_login(&self, user: &UserId, login: LoginId, lives_until: DateTime<Utc>) -> Result<()> {
+        self.change_standing(user, |draft| draft.end_login(login, lives_until)).await
+    }
+
+    /// Ends all logins of a user that began before now, but for one. A token that names no login is refused where it was issued
+    /// before now.
+    ///
+    /// # Errors
+    /// As [`end_login`](Self::end_login).
+    pub async fn end_all_logins(&self, user: &UserId, except: Option<LoginId>) -> Result<()> {
+        self.change_standing(user, |draft| draft.end_all_logins(except)).await
+    }
+
+    /// Refuses tokens of a user that were issued before a time. A token whose time of issue is not known counts as issued before.
+    /// Most tokens say it in whole seconds: one that was issued in the same second as `time` counts as issued before, unless its
+    /// [`LoginId`] says that its login began later. A time that is earlier than the one before changes nothing.
+    ///
+    /// # Errors
+    /// As [`end_login`](Self::end_login).
+    pub async fn revoke_before(&self, user: &UserId, time: DateTime<Utc>) -> Result<()> {
+        self.change_standing(user, |draft| draft.revoke_before(time)).await
+    }
+
+    /// Bans an account. The user is refused from now on with [`AccountBanned`](Error::AccountBanned), also on open streams and
+    /// sockets, and nobody can bring the user into a session. The user is removed from every session by an event of its own, and no
+    /// message of the user stands after it. When this returns, that is done in all sessions. Should the process end before, another
+    /// one continues.
+    ///
+    /// A session that the user owns has no owner until the ban ends. A ban of a banned user replaces the ban.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a reason that is empty or longer than [`description_chars`](crate::Limits::description_chars), or an
+    /// end that is over; [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban is made and the removals are not done yet.
+    pub async fn ban_account(&self, user: &UserId, ban: BanAccount) -> Result<()> {
+        let BanAccount { reason, by, until } = ban;
+        let (now, max) = (self.inner.clock.now(), self.inner.limits.description_chars);
+        let mut faults = Vec::new();
+        if !is_visible(&reason) || reason.chars().take(max + 1).count() > max {
+            let message = format!("1 to {max} characters");
+            faults.push(FieldError::new("reason", Code::ValidationInvalidValue, message));
+        }
+        if until.is_some_and(|until| until <= now) {
+            faults.push(FieldError::new("until", Code::ValidationInvalidValue, "a time in the future"));
+        }
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        let ban = Ban { reason, by: by.clone(), at: now, until: until.map(|until| until.trunc_subsecs(6)) };
+        let task = DepartureTask::Remove { by, reason: RemovalReason::AccountBanned };
+        self.change_and_depart(user, task, |draft| draft.ban(ban.clone())).await
+    }
+
+    /// Ends the ban of an account. The user becomes the owner again of the sessions that the ban left without an owner, also where a
+    /// session is full meanwhile. The user's other sessions must let the user in again. A user who is not banned stays as they are.
+    ///
+    /// A ban with an end is over without this: the rest happens with the user's next call.
+    ///
+    /// # Errors
+    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban has ended and not all sessions have their owner back yet.
+    pub async fn unban_account(&self, user: &UserId) -> Result<()> {
+        if self.inner.standings.fresh(user).await?.standing.ban.is_none() {
+            return Ok(());
+        }
+        self.change_and_depart(user, DepartureTask::Restore, StandingDraft::unban).await
+    }
+
+    /// Deletes an account: the user is refused with [`AccountDeleted`](Error::AccountDeleted), for good, and removed from every
+    /// session as by [`ban_account`](Self::ban_account). The user's messages stay.
+    ///
+    /// # Errors
+    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the account is deleted and the removals are not done yet.
+    pub async fn delete_account(&self, user: &UserId, by: &UserId) -> Result<()> {
+        let task = DepartureTask::Remove { by: by.clone(), reason: RemovalReason::AccountDeleted };
+        self.change_and_depart(user, task, StandingDraft::delete).await
+    }
+
+    /// Does what is left to do after a ban whose time is over.
+    pub(in crate::chat) async fn end_over_ban(&self, user: &UserId) {
+        if let Err(error) = self.unban_account(user).await {
+            tracing::warn!(%user, %error, "the sessions of a user whose ban is over are without their owner; trying again");
+        }
+    }
+
+    /// Changes a standing, and does what it asks for in the user's sessions.
+    async fn change_and_depart(
+        &self,
+        user: &UserId,
+        task: DepartureTask,
+        change: impl Fn(StandingDraft) -> StandingDraft + Send + Sync,
+    ) -> Result<()> {
+        let departure = || Some(self.departure(user, task.clone()));
+        let version = self.commit_standing(user, change, departure).await?;
+        // The mark is made: an error must not say that nothing was changed.
+        self.depart(user, Some(version)).await.map_err(|error| {
+            tracing::warn!(%user, %error, "the sessions of a user are not done yet; another attempt follows");
+            Error::OutcomeUnknown
+        })
+    }
+
+    /// Waits until the caller's login ends before its token expires, and says why: [`TokenInvalid`](Error::TokenInvalid),
+    /// [`AccountBanned`](Error::AccountBanned) or [`AccountDeleted`](Error::AccountDeleted). A frontend closes the caller's
+    /// socket then. Streams end by themselves.
+    ///
+    /// Dropping the future ends the wait.
+    pub async fn login_ended(&self, principal: &Principal) -> Error {
+        loop {
+            match self.inner.standings.watch(principal).await {
+                Ok(mut watch) => return watch.ended().await,
+                // The calls of the socket fail meanwhile.
+                Err(error) => {
+                    tracing::warn!(%error, "could not look at the standing of a reader; trying again");
+                    tokio::time::sleep(self.inner.limits.poll_interval).await;
+                }
+            }
+        }
+    }
+
+    /// A user's standing as it is now, to be changed in a commit.
+    pub(crate) async fn standing_draft(&self, user: &UserId) -> Result<StandingDraft> {
+        let seen = self.inner.standings.fresh(user).await?;
+        Ok(StandingDraft::of(user, seen, self.inner.clock.now()))
+    }
+
+    /// After a commit that wrote a user's standing: what this process knows of it is read again, and others are told.
+    pub(crate) async fn standing_changed(&self, user: &UserId) {
+        self.inner.standings.changed(user).await;
+        self.publish(Hint::Revoked { user_id: user.clone() }).await;
+    }
+
+    /// The write by which an admission holds the standing on which it was decided: where the standing changes before the commit,
+    /// the commit fails with a conflict, and the admission is decided again on a `fresh` standing. A denial is always fresh.
+    pub(in crate::chat) async fn hold(&self, principal: &Principal, user: &UserId, fresh: bool) -> Result<Write> {
+        let standings = &self.inner.standings;
+        let decide = |seen: &Seen| {
+            let now = self.inner.clock.now();
+            if *user == principal.user_id {
+                check(&seen.standing, principal, now)
+            } else if seen.standing.may_enter(now) {
+                Ok(())
+            } else {
+                Err(Error::UserBanned)
+            }
+        };
+        let mut seen = if fresh { standings.fresh(user).await? } else { standings.get(user).await? };
+        if decide(&seen).is_err() && !fresh {
+            seen = standings.fresh(user).await?;
+        }
+        decide(&seen)?;
+        let key = Standings { user: user.clone() };
+        Ok(match seen.version {
+            Some(version) => Write { key: key.key(), expect: Expect::Version(version), kind: WriteKind::Hold },
+            // An earlier version saw the user and kept no standing.
+            None => key.put(UserStanding::default()).absent(),
+        })
+    }
+
+    async fn change_standing(
+        &self,
+        user: &UserId,
+        change: impl Fn(StandingDraft) -> StandingDraft + Send + Sync,
+    ) -> Result<()> {
+        self.commit_standing(user, change, || None).await?;
+        Ok(())
+    }
+
+    /// Commits a standing together with another write; the version of both.
+    async fn commit_standing(
+        &self,
+        user: &UserId,
+        change: impl Fn(StandingDraft) -> StandingDraft + Send + Sync,
+        beside: impl Fn() -> Option<Write> + Send + Sync,
+    ) -> Result<Version> {
+        for _ in 0..self.inner.limits.commit_attempts {
+            let write = change(self.standing_draft(user).await?).write();
+            let change = Change::of_records(std::iter::once(write).chain(beside()).collect());
+            let version = change.id;
+            match self.inner.store.commit(change).await {
+                Ok(_) => {
+                    self.standing_changed(user).await;
+                    return Ok(version);
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tracing::warn!(%user, "a standing was changed by others each time");
+        Err(Error::Unavailable)
+    }
+}

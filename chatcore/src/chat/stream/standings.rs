@@ -1,0 +1,429 @@
+//! The standings of callers: kept for a moment, so that a check costs no call of the store, and watched for open streams.
+//!
+//! A change by this process counts at once, and so does a hint of another process about a user who has a stream. What no hint told
+//! is found by one query for all users of the process that have streams, from time to time, and for other users by the age of what
+//! is kept.
+
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use moka::sync::Cache;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use super::task::Task;
+use crate::chat::read::profiles::is_younger;
+use crate::{
+    clock::Clock,
+    error::{Error, Result},
+    identity::Principal,
+    limits::Limits,
+    model::{UserId, UserStanding},
+    notify::{Hint, Notifier, Topic},
+    store::{ChatStore, ChatStoreExt as _, Found, Standings, StoreError, Version},
+};
+
+/// Standings kept in memory.
+const KEPT: u64 = 100_000;
+
+/// The longest wait for a notifier's stream.
+const LISTEN_WAIT: Duration = Duration::from_secs(5);
+
+/// The query for all users takes at most one part in so many of the time.
+const SHARE: u32 = 10;
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A standing as it was read.
+#[derive(Debug, Clone)]
+pub(in crate::chat) struct Seen {
+    pub(in crate::chat) standing: Arc<UserStanding>,
+    /// `None` where there is no record yet.
+    pub(in crate::chat) version: Option<Version>,
+    read_at: DateTime<Utc>,
+}
+
+impl Seen {
+    fn of(found: Option<Found<UserStanding>>, read_at: DateTime<Utc>) -> Self {
+        match found {
+            Some(Found { value, version, at: _ }) => Self { standing: value, version: Some(version), read_at },
+            None => Self { standing: Arc::default(), version: None, read_at },
+        }
+    }
+}
+
+/// Refuses a caller whose account is banned or deleted, or whose token no longer counts.
+pub(in crate::chat) fn check(standing: &UserStanding, principal: &Principal, now: DateTime<Utc>) -> Result<()> {
+    let UserStanding { ban: _, deleted_at, revoked_before, kept_login, ended_logins } = standing;
+    if deleted_at.is_some() {
+        return Err(Error::AccountDeleted);
+    }
+    if let Some(ban) = standing.banned_at(now) {
+        return Err(Error::AccountBanned(Box::new(ban.clone())));
+    }
+    let Some(login) = principal.login_id else {
+        let is_revoked = revoked_before.is_some_and(|end| principal.issued_at < end);
+        return if is_revoked { Err(Error::TokenInvalid) } else { Ok(()) };
+    };
+    if ended_logins.iter().any(|ended| ended.login == login) {
+        return Err(Error::TokenInvalid);
+    }
+    let Some(end) = revoked_before else { return Ok(()) };
+    // A token says when it was issued in whole seconds, and a login's id says when it began in milliseconds. A login that began in the
+    // same millisecond may have begun before.
+    let is_later = login.began_at().is_some_and(|began| began > end.trunc_subsecs(3));
+    if *kept_login == Some(login) || is_later || principal.issued_at >= *end {
+        return Ok(());
+    }
+    Err(Error::TokenInvalid)
+}
+
+/// The standings that this process knows.
+#[derive(Clone)]
+pub(in crate::chat) struct KnownStandings(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn ChatStore>,
+    notifier: Arc<dyn Notifier>,
+    clock: Arc<dyn Clock>,
+    age: TimeDelta,
+    interval: Duration,
+    /// How long until a notifier that gave no stream, or ended one, is asked again.
+    listen_again: Duration,
+    recent: Cache<UserId, Seen>,
+    /// Grows with each change that this process makes or hears of: what was read before a change is not kept after it.
+    changes: Mutex<u64>,
+    watched: Mutex<HashMap<UserId, Weak<Watched>>>,
+    poller: Mutex<Option<Task>>,
+}
+
+/// A user who has streams.
+struct Watched {
+    user: UserId,
+    standing: watch::Sender<Arc<UserStanding>>,
+    listener: tokio::sync::Mutex<Option<Task>>,
+}
+
+impl KnownStandings {
+    pub(in crate::chat) fn new(
+        store: Arc<dyn ChatStore>,
+        notifier: Arc<dyn Notifier>,
+        clock: Arc<dyn Clock>,
+        limits: &Limits,
+    ) -> Self {
+        // An interval is neither empty nor endless.
+        let bounded = |interval: Duration| interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        let interval = bounded(limits.standing_age);
+        Self(Arc::new(Shared {
+            store,
+            notifier,
+            clock,
+            age: TimeDelta::from_std(interval).unwrap_or(TimeDelta::zero()),
+            interval,
+            listen_again: bounded(limits.poll_interval),
+            recent: Cache::new(KEPT),
+            changes: Mutex::default(),
+            watched: Mutex::default(),
+            poller: Mutex::default(),
+        }))
+    }
+
+    /// A user's standing, as it was a moment ago.
+    pub(in crate::chat) async fn get(&self, user: &UserId) -> Result<Seen> {
+        let now = self.0.clock.now();
+        if let Some(seen) = self.0.recent.get(user)
+            && is_younger(seen.read_at, now, self.0.age)
+        {
+            return Ok(seen);
+        }
+        self.fresh(user).await
+    }
+
+    /// A user's standing now.
+    pub(in crate::chat) async fn fresh(&self, user: &UserId) -> Result<Seen> {
+        let (since, read_at) = (*locked(&self.0.changes), self.0.clock.now());
+        let found = self.0.store.get(&Standings { user: user.clone() }).await?;
+        let seen = Seen::of(found, read_at);
+        self.0.note(since, user, &seen);
+        Ok(seen)
+    }
+
+    /// Forgets a standing that was just written for the first time.
+    pub(in crate::chat) fn forget(&self, user: &UserId) {
+        *locked(&self.0.changes) += 1;
+        self.0.recent.invalidate(user);
+    }
+
+    /// Reads a standing that changed, and ends the streams that it ends.
+    pub(in crate::chat) async fn changed(&self, user: &UserId) {
+        self.0.read_again(user).await;
+    }
+
+    /// Watches the caller's standing.
+    pub(in crate::chat) async fn watch(&self, principal: &Principal) -> Result<Watch> {
+        let (watched, is_new) = {
+            let mut users = locked(&self.0.watched);
+            match users.get(&principal.user_id).and_then(Weak::upgrade) {
+                Some(watched) => (watched, false),
+                None => {
+                    let watched = Arc::new(Watched {
+                        user: principal.user_id.clone(),
+                        standing: watch::Sender::default(),
+                        listener: tokio::sync::Mutex::default(),
+                    });
+                    users.insert(principal.user_id.clone(), Arc::downgrade(&watched));
+                    (watched, true)
+                }
+            }
+        };
+        let standing = watched.standing.subscribe();
+        let login = Principal { login_id: principal.login_id, ..Principal::new(principal.user_id.clone()) };
+        let login = Principal { issued_at: principal.issued_at, ..login };
+        // Listening and polling begin before the look, so that nothing falls between.
+        self.0.keep_listening(&watched).await;
+        let watch = Watch { shared: Arc::clone(&self.0), standing, watched: Some(watched), login, waiting: None };
+        self.0.keep_polling();
+        if is_new {
+            self.fresh(&principal.user_id).await?;
+        }
+        Ok(watch)
+    }
+}
+
+impl Shared {
+    /// Keeps what was read, unless something changed since the read began.
+    fn note(&self, since: u64, user: &UserId, seen: &Seen) {
+        let changes = locked(&self.changes);
+        if *changes != since {
+            return;
+        }
+        self.recent.insert(user.clone(), seen.clone());
+        let watched = locked(&self.watched).get(user).and_then(Weak::upgrade);
+        if let Some(watched) = watched {
+            watched.standing.send_if_modified(|known| {
+                let is_news = **known != *seen.standing;
+                *known = Arc::clone(&seen.standing);
+                is_news
+            });
+            self.let_go(watched);
+        }
+    }
+
+    async fn read_again(&self, user: &UserId) {
+        let since = {
+            let mut changes = locked(&self.changes);
+            *changes += 1;
+            self.recent.invalidate(user);
+            *changes
+        };
+        let read_at = self.clock.now();
+        match self.store.get(&Standings { user: user.clone() }).await {
+            Ok(found) => self.note(since, user, &Seen::of(found, read_at)),
+            // What is kept is forgotten, so the next call reads it, and so does the poll.
+            Err(error) => tracing::warn!(%error, "could not read a standing that changed; trying again"),
+        }
+    }
+
+    /// Gives a watched user back, who may have no stream any more.
+    fn let_go(&self, watched: Arc<Watched>) {
+        let mut users = locked(&self.watched);
+        if Arc::strong_count(&watched) == 1 {
+            users.remove(&watched.user);
+        }
+    }
+
+    /// Looks at the standings of all users that have streams.
+    async fn look(&self, users: &[UserId]) {
+        let (since, read_at) = (*locked(&self.changes), self.clock.now());
+        let keys: Vec<Standings> = users.iter().map(|user| Standings { user: user.clone() }).collect();
+        match self.store.get_all(&keys).await {
+            Ok(found) => {
+                for (user, found) in users.iter().zip(found) {
+                    self.note(since, user, &Seen::of(found, read_at));
+                }
+            }
+            // One record that cannot be read must not hide the others.
+            Err(StoreError::Corrupt(_)) if users.len() > 1 => {
+                let (one, other) = users.split_at(users.len() / 2);
+                Box::pin(self.look(one)).await;
+                Box::pin(self.look(other)).await;
+            }
+            Err(error) => tracing::warn!(%error, "could not look at the standings of readers; trying again"),
+        }
+    }
+
+    /// The hints about a user; none from a notifier that does not answer, which is then asked again.
+    async fn hints(&self, user: &UserId) -> BoxStream<'static, Hint> {
+        let topic = Topic::User(user.clone());
+        let listening = AssertUnwindSafe(async { self.notifier.listen(topic).await }).catch_unwind();
+        match timeout(LISTEN_WAIT, listening).await {
+            Ok(Ok(hints)) => hints,
+            Ok(Err(_)) => {
+                tracing::error!("the notifier panicked; it is asked again");
+                stream::empty().boxed()
+            }
+            Err(_) => stream::empty().boxed(),
+        }
+    }
+
+    /// Begins to hear hints about a user, where nothing listens.
+    async fn keep_listening(self: &Arc<Self>, watched: &Watched) {
+        let mut listener = watched.listener.lock().await;
+        if listener.as_ref().is_some_and(Task::runs) {
+            return;
+        }
+        let first = Mutex::new(Some(self.hints(&watched.user).await));
+        let (shared, user) = (Arc::downgrade(self), watched.user.clone());
+        *listener = Some(Task::spawn("listener for standings", self.listen_again, move || {
+            let hints = locked(&first).take().unwrap_or_else(|| stream::empty().boxed());
+            listen(Weak::clone(&shared), user.clone(), hints)
+        }));
+    }
+
+    fn users(&self) -> Vec<Arc<Watched>> {
+        locked(&self.watched).values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Starts the poller where none runs.
+    fn keep_polling(self: &Arc<Self>) {
+        let mut poller = locked(&self.poller);
+        if !poller.as_ref().is_some_and(Task::runs) {
+            let shared = Arc::downgrade(self);
+            let ended = Ended(Weak::clone(&shared));
+            *poller = Some(Task::spawn("poll of standings", self.interval, move || {
+                let _ = &ended;
+                poll(Weak::clone(&shared))
+            }));
+        }
+    }
+}
+
+/// Looks at the standings of all users that have streams, until there are none.
+async fn poll(shared: Weak<Shared>) {
+    let Some(mut pause) = shared.upgrade().map(|shared| shared.interval) else { return };
+    loop {
+        sleep(pause).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let watched = {
+            let mut poller = locked(&shared.poller);
+            let watched = shared.users();
+            if watched.is_empty() {
+                // The next stream is registered first, and then finds no poller: it starts another one.
+                *poller = None;
+                return;
+            }
+            watched
+        };
+        let begun = Instant::now();
+        let users: Vec<UserId> = watched.iter().map(|watched| watched.user.clone()).collect();
+        watched.into_iter().for_each(|watched| shared.let_go(watched));
+        shared.look(&users).await;
+        pause = shared.interval.max(begun.elapsed() * SHARE);
+    }
+}
+
+/// Wakes streams when it is dropped with the task that has it. A task can end with its runtime, and the streams start another one.
+struct Ended(Weak<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            for watched in shared.users() {
+                watched.standing.send_modify(|_| {});
+                shared.let_go(watched);
+            }
+        }
+    }
+}
+
+/// Hears of changes of a user's standing until the last stream of the user ends.
+async fn listen(shared: Weak<Shared>, user: UserId, mut hints: BoxStream<'static, Hint>) {
+    loop {
+        let hint = hints.next().await;
+        let Some(shared) = shared.upgrade() else { return };
+        match hint {
+            // A notifier that mixes users up must not tell one of another.
+            Some(Hint::Revoked { user_id }) if user_id == user => shared.read_again(&user).await,
+            Some(Hint::Revoked { .. } | Hint::Arrived { .. } | Hint::Committed { .. } | Hint::Signal(_)) => {}
+            // The notifier lost its connection. The poll stands in meanwhile.
+            None => {
+                sleep(shared.listen_again).await;
+                hints = shared.hints(&user).await;
+            }
+        }
+    }
+}
+
+/// Tells a stream when its caller's login ends.
+pub(in crate::chat) struct Watch {
+    shared: Arc<Shared>,
+    standing: watch::Receiver<Arc<UserStanding>>,
+    /// Held by all of the user's streams.
+    watched: Option<Arc<Watched>>,
+    /// The parts of the caller that the check needs.
+    login: Principal,
+    waiting: Option<BoxFuture<'static, ()>>,
+}
+
+impl Watch {
+    /// Why the caller's login is over, where it is.
+    pub(in crate::chat) fn over(&self) -> Option<Error> {
+        let standing = Arc::clone(&self.standing.borrow());
+        check(&standing, &self.login, self.shared.clock.now()).err()
+    }
+
+    /// Done when the login may be over.
+    pub(in crate::chat) fn poll_news(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Self { shared, standing, waiting, .. } = self;
+            let wait = waiting.get_or_insert_with(|| {
+                // The task may have ended with its runtime.
+                shared.keep_polling();
+                let mut standing = standing.clone();
+                async move { drop(standing.changed().await) }.boxed()
+            });
+            if wait.poll_unpin(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.waiting = None;
+            self.standing.mark_unchanged();
+            if self.over().is_some() {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Waits until the login is over, and says why.
+    pub(in crate::chat) async fn ended(&mut self) -> Error {
+        loop {
+            if let Some(error) = self.over() {
+                return error;
+            }
+            std::future::poll_fn(|context| self.poll_news(context)).await;
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.waiting = None;
+        if let Some(watched) = self.watched.take() {
+            self.shared.let_go(watched);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Tokens that no transport may take. The frontends' tests share them.
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use chatcore::identity::{Issuer, IssuersAuthenticator, KeySet};
+use chrono::Utc;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+
+const ISS: &str = "https://id.example.com";
+const AUD: &str = "chat";
+
+/// The keys of these tests, and of nothing else.
+pub fn key(name: &str) -> Value {
+    let keys: Value = serde_json::from_str(include_str!("../keys.json")).unwrap();
+    keys[name].clone()
+}
+
+/// Takes the tokens of one issuer with three keys.
+pub fn authenticator() -> IssuersAuthenticator {
+    let keys: Vec<Value> = ["rsa", "ec", "ed"].iter().map(|name| key(name)["jwk"].clone()).collect();
+    let keys = KeySet::from_jwks(&json!({ "keys": keys }).to_string()).unwrap();
+    IssuersAuthenticator::new(vec![Issuer::new(ISS, AUD, keys)]).unwrap()
+}
+
+fn with(mut value: Value, changes: Value) -> Value {
+    for (name, change) in changes.as_object().unwrap() {
+        match change {
+            Value::Null => value.as_object_mut().unwrap().remove(name),
+            change => value.as_object_mut().unwrap().insert(name.clone(), change.clone()),
+        };
+    }
+    value
+}
+
+fn message(header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}", part(header), part(claims))
+}
+
+/// A token with a header and claims that differ from good ones, signed with the right key.
+pub fn token(header: Value, claims: Value) -> String {
+    let header = with(json!({ "alg": "ES256", "typ": "at+jwt", "kid": "ec" }), header);
+    let good = json!({ "iss": ISS, "aud": AUD, "sub": "alice", "exp": Utc::now().timestamp() + 600 });
+    let message = message(&header, &with(good, claims));
+    let private = EncodingKey::from_ec_der(&STANDARD.decode(key("ec")["private"].as_str().unwrap()).unwrap());
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &private, Algorithm::ES256).unwrap();
+    format!("{message}.{signature}")
+}
+
+/// Tokens that are refused, each with what is wrong with it.
+pub fn bad() -> Vec<(&'static str, String)> {
+    let jwk = key("ec")["jwk"].clone();
+    let (now, none) = (Utc::now().timestamp(), json!({}));
+    let header = |change| token(change, json!({}));
+    let claim = |change| token(json!({}), change);
+    let unsigned = token(json!({ "alg": "none" }), none.clone());
+    let unsigned = unsigned.rsplit_once('.').unwrap().0.to_owned() + ".";
+    let hmac = {
+        let claims = json!({ "iss": ISS, "aud": AUD, "sub": "alice", "exp": now + 600 });
+        let message = message(&json!({ "alg": "HS256", "kid": "ec" }), &claims);
+        let secret = EncodingKey::from_secret(jwk.to_string().as_bytes());
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap();
+        format!("{message}.{signature}")
+    };
+    vec![
+        ("alg none", unsigned),
+        ("HS256 with a public key", hmac),
+        ("another algorithm than the key's", header(json!({ "alg": "RS256" }))),
+        ("an unknown kid", header(json!({ "kid": "unknown" }))),
+        ("no kid", header(json!({ "kid": null }))),
+        ("jku", header(json!({ "jku": "https://id.example.com/keys" }))),
+        ("jwk", header(json!({ "jwk": jwk }))),
+        ("x5u", header(json!({ "x5u": "https://id.example.com/cert" }))),
+        ("a refresh token", header(json!({ "typ": "refresh+jwt" }))),
+        ("no exp", claim(json!({ "exp": null }))),
+        ("an exp that is none", claim(json!({ "exp": "soon" }))),
+        ("no iss", claim(json!({ "iss": null }))),
+        ("another iss", claim(json!({ "iss": "https://evil.example.com" }))),
+        ("no aud", claim(json!({ "aud": null }))),
+        ("another aud", claim(json!({ "aud": "shop" }))),
+        ("a future nbf", claim(json!({ "nbf": now + 60 }))),
+        ("no sub", claim(json!({ "sub": null }))),
+        ("a broken signature", token(none.clone(), none) + "A"),
+    ]
+}
