@@ -128,7 +128,7 @@ impl Chat {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut feed = Feed {
             chat: self.clone(),
-            watch: self.inner.standings.watch(principal).await?,
+            watch: self.inner.standings.watch(principal),
             principal: principal.clone(),
             inbox,
             looks,
