@@ -178,6 +178,8 @@ async fn a_hint_that_is_lost_costs_a_second_and_one_query_for_all_users() {
     for user in &users {
         streams.push(there.subscribe(user, id, None).await.unwrap());
     }
+    // Once it listens for hints about a user, the process looks at the user's standing.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let before = store.reads.load(Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(8)).await;
     let looks = store.reads.load(Ordering::SeqCst) - before;

@@ -247,9 +247,9 @@ async fn the_search_for_sessions_come_into_elsewhere_runs_once_for_all_streams()
     // It ends with the last stream.
     drop(streams);
     tokio::time::sleep(here.limits().membership_interval * 2).await;
-    let before = store.reads.load(Ordering::SeqCst);
+    let before = store.membership_lists.load(Ordering::SeqCst);
     tokio::time::sleep(here.limits().membership_interval * 10).await;
-    assert_eq!(store.reads.load(Ordering::SeqCst), before);
+    assert_eq!(store.membership_lists.load(Ordering::SeqCst), before);
 }
 
 /// Two chats on one store and one notifier, as two processes on one bus, which never search and never poll.
