@@ -21,8 +21,8 @@ use chatcore::{
     },
     permission::Denial,
     store::{
-        Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Profiles, Record, Scan, Seats, SessionFacts,
-        TypedKey,
+        Change, Committed, FactsQuery, Freshness, Key, LogRange, Memberships, Prefix, Profiles, Record, Scan, Seats,
+        SessionFacts, TypedKey,
     },
 };
 use futures_util::future::BoxFuture;
@@ -111,6 +111,7 @@ pub(crate) struct Breakable {
     pub(crate) log_reads: Arc<AtomicU64>,
     /// Sessions of which facts were read.
     pub(crate) facts_read: Arc<AtomicU64>,
+    pub(crate) membership_lists: Arc<AtomicU64>,
     /// What happens before the next lists of participants are read, one thing each time.
     pub(crate) before_lists: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
     /// The next read of a log panics.
@@ -188,6 +189,9 @@ impl ChatStore for Breakable {
     }
 
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
+        if scans.iter().any(|scan| scan.table == Memberships::TABLE) {
+            self.membership_lists.fetch_add(1, Ordering::SeqCst);
+        }
         if scans.iter().any(|scan| scan.table == Seats::TABLE) {
             let happens = self.before_lists.lock().unwrap().pop();
             if let Some(happens) = happens {

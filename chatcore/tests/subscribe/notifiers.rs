@@ -356,9 +356,11 @@ impl Notifier for JustMissesOne {
     }
 
     async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
-        let speaker = self.speaker.lock().unwrap().take();
-        if let (Some((chat, speaker)), Topic::Session(session_id)) = (speaker, topic.clone()) {
-            say(&chat, &speaker, session_id, "unheard").await;
+        if let Topic::Session(session_id) = topic {
+            let speaker = self.speaker.lock().unwrap().take();
+            if let Some((chat, speaker)) = speaker {
+                say(&chat, &speaker, session_id, "unheard").await;
+            }
         }
         self.notifier.listen(topic).await
     }

@@ -164,7 +164,7 @@ impl Chat {
         self.enter(principal).await?;
         let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let head = known.head.cursor();
-        let watch = self.inner.standings.watch(principal).await?;
+        let watch = self.inner.standings.watch(principal);
         let tail = self.inner.tails.tail(id, head).await?;
         let after = match start {
             Start::Now => head,

@@ -114,7 +114,7 @@ impl Chat {
         // Listening begins before the look, so that nothing falls between.
         let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
         inbox.listen().await;
-        let watch = self.inner.standings.watch(principal).await?;
+        let watch = self.inner.standings.watch(principal);
         let mut feed = Feed::new(self, principal, inbox, watch);
         let wanted = after.iter().map(|position| (position.session_id, Start::After(position.cursor)));
         feed.begin(wanted.collect(), &named).await?;
