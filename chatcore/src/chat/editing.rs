@@ -15,6 +15,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
         Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus,
         NewEvent, UserId,
@@ -57,6 +58,13 @@ enum Intent<'a> {
 }
 
 impl Intent<'_> {
+    const fn counted_as(self) -> Use {
+        match self {
+            Self::Edit(_) => Use::Message,
+            Self::Delete => Use::Request,
+        }
+    }
+
     const fn action(self, own: bool) -> Action {
         match self {
             Self::Edit(_) => Action::EditMessage { own },
@@ -158,7 +166,7 @@ impl Chat {
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
     /// caller does not moderate the session.
     pub async fn message_revisions(&self, principal: &Principal, id: MessageId) -> Result<Vec<MessageRevision>> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         for _ in 0..self.inner.limits.commit_attempts {
             let target = self.target(principal, id, Freshness::Fresh, |_| Action::ViewRevisions).await?;
             self.permit_on(principal, &target, Action::ViewRevisions, None).await?;
@@ -184,7 +192,7 @@ impl Chat {
         intent: Intent<'_>,
         revision: Option<u64>,
     ) -> Result<Message> {
-        self.enter(principal).await?;
+        self.enter(principal, intent.counted_as()).await?;
         let mut freshness = Freshness::Cached;
         for _ in 0..self.inner.limits.commit_attempts {
             let target = self.target(principal, id, freshness, |own| intent.action(own)).await?;

@@ -12,7 +12,10 @@ mod typing;
 
 use std::{fmt, sync::Arc};
 
-pub use decide::policy::{Attempt, Operation, Policy};
+pub use decide::{
+    metering::{Metered, PaidRequest},
+    policy::{Attempt, Operation, Policy},
+};
 pub use editing::EditMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
@@ -30,7 +33,7 @@ pub use stream::{
 
 use crate::{
     clock::{Clock, SystemClock},
-    limits::Limits,
+    limits::{Limiter, Limits, RateLimits},
     notify::{InProcessNotifier, Notifier},
     permission::PermissionTable,
     store::{ChatStore, MemoryStore},
@@ -38,6 +41,7 @@ use crate::{
 use decide::{
     adding::Allowances,
     govern::{Gates, publishing},
+    metering::Meter,
     policy::Guard,
 };
 use read::profiles::Profiles;
@@ -64,6 +68,7 @@ struct Inner {
     gates: Gates,
     publishing: Arc<Semaphore>,
     allowances: Allowances,
+    meter: Meter,
     tails: Tails,
     inboxes: Inboxes,
 }
@@ -94,6 +99,8 @@ impl Chat {
             clock: Arc::new(SystemClock),
             permissions: PermissionTable::default(),
             policy: None,
+            limiter: None,
+            rates: None,
             limits: Limits::default(),
         }
     }
@@ -118,6 +125,8 @@ pub struct ChatBuilder {
     clock: Arc<dyn Clock>,
     permissions: PermissionTable,
     policy: Option<Arc<dyn Policy>>,
+    limiter: Option<Arc<dyn Limiter>>,
+    rates: Option<RateLimits>,
     limits: Limits,
 }
 
@@ -157,6 +166,20 @@ impl ChatBuilder {
         self
     }
 
+    /// Counts uses by this. Default: [`ProcessLimiter`](crate::limits::ProcessLimiter), with the rates of [`Limits::rates`].
+    #[must_use]
+    pub fn limiter(mut self, limiter: impl Limiter) -> Self {
+        self.limiter = Some(Arc::new(limiter));
+        self
+    }
+
+    /// Counts uses with these rates, whatever [`Limits::rates`] says.
+    #[must_use]
+    pub fn rates(mut self, rates: RateLimits) -> Self {
+        self.rates = Some(rates);
+        self
+    }
+
     /// Allows this much.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -167,11 +190,13 @@ impl ChatBuilder {
     /// The chat.
     #[must_use]
     pub fn build(self) -> Chat {
-        let Self { store, notifier, clock, permissions, policy, limits } = self;
+        let Self { store, notifier, clock, permissions, policy, limiter, rates, mut limits } = self;
+        limits.rates = rates.unwrap_or(limits.rates);
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
         let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock));
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
+        let meter = Meter::new(limiter, &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
         let inner = Inner {
             store,
@@ -184,6 +209,7 @@ impl ChatBuilder {
             gates,
             publishing,
             allowances,
+            meter,
             tails,
             inboxes,
         };

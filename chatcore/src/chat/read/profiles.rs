@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     error::{Error, Result},
     identity::{LEEWAY, Principal, Said},
+    limits::{Payer, Use, Uses},
     model::{Profile, UserId},
     store::{
         self as stored, Change, ChatStore, ChatStoreExt as _, ProfilePart, ProfileRecord, StoreError, TypedKey as _,
@@ -235,17 +236,19 @@ impl Chat {
     /// # Errors
     /// [`TokenExpired`](Error::TokenExpired) when the principal's time is over.
     pub async fn me(&self, principal: &Principal) -> Result<Profile> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         self.permit(principal, Operation::ReadOwnProfile).await?;
         self.inner.profiles.one(&principal.user_id).await
     }
 
-    /// Every use case begins here: refuses who has expired, and remembers who was seen.
-    pub(in crate::chat) async fn enter(&self, principal: &Principal) -> Result<()> {
+    /// Every use case begins here, with what it is counted as: refuses a caller who has expired or is too fast, and remembers who was
+    /// seen. A use case that is called by another one does not begin here again.
+    pub(in crate::chat) async fn enter(&self, principal: &Principal, uses: impl Into<Uses>) -> Result<()> {
         let now = self.inner.clock.now();
         if principal.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::TokenExpired);
         }
+        self.inner.meter.charge(Payer::User(&principal.user_id), uses.into(), now).await?;
         let said = principal.said(self.inner.limits.profile_chars, now);
         self.inner.profiles.see(&principal.user_id, said).await
     }

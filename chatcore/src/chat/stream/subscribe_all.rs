@@ -23,6 +23,7 @@ use crate::chat::{Chat, decide::policy::Operation};
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
+    limits::Use,
     model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, SessionId, Standing},
     permission::{Action, Denial},
     store::{Freshness, ParticipantRecord},
@@ -115,7 +116,7 @@ impl Chat {
         if after.len() > self.inner.limits.stream_sessions {
             return Err(self.too_many_sessions());
         }
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request.times(after.len())).await?;
         self.permit(principal, Operation::FollowSessions).await?;
         // Listening begins before the look, so that nothing falls between.
         let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
@@ -348,7 +349,7 @@ impl Feed {
         let (chat, principal) = (self.chat.clone(), self.principal.clone());
         let subscribe = |(id, start): (SessionId, Start)| {
             let (chat, principal) = (&chat, &principal);
-            async move { (id, chat.subscribe(principal, id, start).await) }
+            async move { (id, chat.follow(principal, id, start).await) }
         };
         let mut opened = Box::pin(stream::iter(wanted).map(subscribe).buffered(OPENED_AT_ONCE));
         while let Some((id, subscription)) = opened.next().await {
@@ -443,8 +444,8 @@ impl Feed {
             }
         }
         let subscription = match self.chat.arrival(&self.principal, id).await {
-            Ok(Some(seq)) => self.chat.subscribe(&self.principal, id, seq - 1).await,
-            Ok(None) => self.chat.subscribe(&self.principal, id, Start::Now).await,
+            Ok(Some(seq)) => self.chat.follow(&self.principal, id, Start::from(seq - 1)).await,
+            Ok(None) => self.chat.follow(&self.principal, id, Start::Now).await,
             Err(error) => Err(error),
         };
         match subscription {
@@ -474,7 +475,7 @@ impl Feed {
         for (id, viewed) in refused.into_iter().zip(viewed) {
             match viewed {
                 Ok(_) => {
-                    let subscription = self.chat.subscribe(&self.principal, id, Start::Now).await;
+                    let subscription = self.chat.follow(&self.principal, id, Start::Now).await;
                     if !subscription.as_ref().is_err_and(is_refusal) {
                         self.begin(id, subscription)?;
                     }
