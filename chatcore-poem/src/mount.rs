@@ -126,7 +126,7 @@ impl ChatFrontend {
 
     /// What stands before an endpoint that takes GET at one path.
     fn wrap_get<E: Endpoint + 'static>(&self, endpoint: E) -> impl Endpoint<Output = Response> + 'static {
-        let problems = Problems { routes: Arc::new(Routes::Get), ..self.problems() };
+        let problems = Problems { routes: Arc::new(Routes::Get), ..self.problems_below("") };
         endpoint.data(Arc::clone(&self.state)).with(problems)
     }
 }

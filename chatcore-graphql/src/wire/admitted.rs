@@ -3,7 +3,7 @@
 use std::{any::Any, fmt};
 
 use async_graphql::Data;
-use chatcore::Principal;
+use chatcore::{Chat, Principal, Result, chat::PaidRequest};
 use chrono::{DateTime, Utc};
 
 use crate::Caller;
@@ -12,6 +12,8 @@ use crate::Caller;
 pub struct Admitted {
     data: Box<dyn Fn() -> Data + Send + Sync>,
     pub(crate) expires_at: Option<DateTime<Utc>>,
+    /// The chat that counts the operations of their sockets, and in whose name.
+    counted_by: Option<(Chat, Principal)>,
     _kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -19,7 +21,7 @@ impl Admitted {
     /// Somebody for whom `data` makes the data of each operation: what the schema finds in its context. It is called once for
     /// each operation, and each time must give what belongs to that operation alone (data loaders, say) anew.
     pub fn new(data: impl Fn() -> Data + Send + Sync + 'static) -> Self {
-        Self { data: Box::new(data), expires_at: None, _kept: None }
+        Self { data: Box::new(data), expires_at: None, counted_by: None, _kept: None }
     }
 
     /// Says when their token ends: then their sockets and event streams end too.
@@ -32,6 +34,20 @@ impl Admitted {
     #[must_use]
     pub fn keeping(self, kept: impl Any + Send + Sync) -> Self {
         Self { _kept: Some(Box::new(kept)), ..self }
+    }
+
+    /// Counts each operation that comes over their socket, by [`Chat::begin_frame`], and refuses those that are too many.
+    #[must_use]
+    pub fn counted_by(self, chat: Chat, principal: Principal) -> Self {
+        Self { counted_by: Some((chat, principal)), ..self }
+    }
+
+    /// Counts an operation.
+    pub(crate) async fn begin(&self) -> Result<Option<PaidRequest>> {
+        match &self.counted_by {
+            Some((chat, principal)) => chat.begin_frame(principal).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     pub(crate) fn data(&self) -> Data {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::{Code, Error};
+use chatcore::{Code, Error, chat::PaidRequest};
 use chatcore_http::bearer_token;
 use futures_util::{
     FutureExt, Sink, SinkExt, Stream, StreamExt,
@@ -377,13 +377,19 @@ impl<S: Sink<Frame> + Unpin> Out<S> {
 struct Named {
     id: Arc<str>,
     execution: Execution,
+    /// The request that was counted for it.
+    paid: Option<PaidRequest>,
 }
 
 impl Stream for Named {
     type Item = (Arc<str>, Step);
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let step = self.execution.poll_next_unpin(context);
+        let Self { execution, paid, .. } = &mut *self;
+        let step = match paid {
+            Some(paid) => paid.poll(|| execution.poll_next_unpin(context)),
+            None => execution.poll_next_unpin(context),
+        };
         step.map(|step| step.map(|step| (Arc::clone(&self.id), step)))
     }
 }
@@ -475,12 +481,19 @@ impl<E: Executor, S: Sink<Frame> + Unpin> Writer<'_, E, S> {
                 self.out.send(Frame::Text(text)).await
             }
             Entry::Vacant(entry) => {
+                let paid = match self.caller.begin().await {
+                    Ok(paid) => paid,
+                    Err(error) => {
+                        let text = message::error(entry.key(), &[request_error(&error)]);
+                        return self.out.send(Frame::Text(text)).await;
+                    }
+                };
                 let execution = match parameters.parse(self.caller.data()) {
                     Ok(operation) => Execution::start_in_turn(self.executor, operation, Arc::clone(places)),
                     Err(errors) => Execution::failed(errors),
                 };
                 let (handle, registration) = AbortHandle::new_pair();
-                let named = Named { id: Arc::clone(entry.key()), execution };
+                let named = Named { id: Arc::clone(entry.key()), execution, paid };
                 running.push(Abortable::new(named, registration));
                 entry.insert(handle);
                 Ok(())

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use chatcore::{
-    ChatStore, MemoryStore, StoreError, async_trait,
+    ChatStore, MemoryStore, RateLimits, StoreError, async_trait,
     model::Event,
     store::{Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Record, Scan, SessionFacts},
 };
@@ -63,7 +63,7 @@ async fn so_it_does_on_several_threads() {
 
 async fn as_often_for_fifty_as_for_two() {
     let store = Counting::default();
-    let schema = schema(Chat::new(store.clone()), SchemaOptions::default());
+    let schema = schema(Chat::builder(store.clone()).rates(RateLimits::off()).build(), SchemaOptions::default());
     let alice = user("alice");
     let (mut ids, mut said) = (Vec::new(), Vec::new());
     for n in 0..50 {

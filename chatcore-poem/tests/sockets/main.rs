@@ -4,12 +4,13 @@
 
 mod direct;
 mod ends;
+mod rates;
 mod raw;
 
 use std::{net::SocketAddr, time::Duration};
 
 use chatcore::{
-    Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, Principal,
+    Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, Principal, RateLimits,
     chat::{CreateSession, SendMessage},
     identity::Claims,
     model::{SessionId, SessionType, UserId},
@@ -64,7 +65,12 @@ fn patient() -> Options {
 
 impl Server {
     async fn start(options: Options) -> Self {
-        let limits = Limits { max_participants: 10_000, message_chars: 100_000, ..Limits::default() };
+        let rates = RateLimits::off();
+        let limits = Limits { max_participants: 10_000, message_chars: 100_000, rates, ..Limits::default() };
+        Self::start_with(limits, options).await
+    }
+
+    async fn start_with(limits: Limits, options: Options) -> Self {
         let chat = Chat::builder(MemoryStore::default()).limits(limits).build();
         let frontend = ChatFrontend::with_options(chat.clone(), JwtAuthenticator::hs256(SECRET).unwrap(), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
