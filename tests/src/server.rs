@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chatcore::{Chat, ChatStore, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, identity::Claims};
+use chatcore::{Chat, ChatStore, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, RateLimits, identity::Claims};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
 use chatcore_poem::{ChatFrontend, Options, ServeOptions, Sockets};
 use chatcore_surreal::SurrealStore;
@@ -49,10 +49,11 @@ pub fn patient() -> Options {
     Options { ping_interval: long, authentication_time: long, ..Options::default() }
 }
 
-/// Limits without those on adding users, for tests that make many rooms with the same people.
+/// Limits without those on adding users and on requests, for tests that make many rooms with the same people and ask much.
 #[must_use]
 pub fn crowded() -> Limits {
-    Limits { adds_per_inviter: None, adds_per_invited: None, adds_per_pair: None, ..Limits::default() }
+    let rates = RateLimits::off();
+    Limits { adds_per_inviter: None, adds_per_invited: None, adds_per_pair: None, rates, ..Limits::default() }
 }
 
 /// A running server; it stops when dropped.
@@ -73,13 +74,16 @@ impl Server {
         Self::start_with(backend, crowded(), patient()).await
     }
 
-    /// One with these limits.
-    pub async fn start_with(backend: Backend, limits: Limits, options: Options) -> Self {
+    /// One with these limits, and without limits on requests where those are the default ones: tests ask much at once.
+    pub async fn start_with(backend: Backend, mut limits: Limits, options: Options) -> Self {
         let (store, folder) = backend.open().await;
+        if limits.rates == RateLimits::default() {
+            limits.rates = RateLimits::off();
+        }
         Self::serve(Chat::builder(store).limits(limits).build(), options, folder).await
     }
 
-    /// One over a chat of the test's own.
+    /// One over a chat of the test's own, with the chat's limits.
     pub async fn over(chat: Chat) -> Self {
         Self::over_with(chat, Options::default()).await
     }

@@ -3,6 +3,7 @@
 mod config;
 mod environment;
 mod output;
+mod rates;
 mod run;
 mod secret;
 mod signals;
