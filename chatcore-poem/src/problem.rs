@@ -154,7 +154,8 @@ pub struct Problems {
     pub(crate) base: &'static str,
     pub(crate) sockets: Sockets,
     pub(crate) chat: Chat,
-    /// Whether requests without a known caller count against their addresses: those to the frontend's own paths do.
+    /// Whether requests without a known caller count against their addresses: those to the frontend's own paths do, apart
+    /// from its documents.
     pub(crate) counts_strangers: bool,
 }
 

@@ -112,11 +112,11 @@ async fn every_answer_tells_what_is_left() {
         (Method::GET, SESSIONS, &[], "", 401, (10, 9, 10)),
         (Method::GET, SESSIONS, &[("Authorization", "Bearer x")], "", 401, (10, 8, 20)),
         (Method::GET, "/api/v1/chat/nowhere", &[alice], "", 404, (10, 7, 30)),
+        (Method::GET, "/ws", &[], "", 426, (10, 6, 40)),
+        // What is the app's own, a document, or asks what may be asked, costs nothing.
         (Method::GET, "/openapi.json", &[], "", 200, (10, 6, 40)),
-        (Method::GET, "/ws", &[], "", 426, (10, 5, 50)),
-        // What is the app's own, or asks what may be asked, costs nothing.
-        (Method::GET, "/own", &[], "", 200, (10, 5, 50)),
-        (Method::OPTIONS, SESSIONS, &[("Access-Control-Request-Method", "GET")], "", 204, (10, 5, 50)),
+        (Method::GET, "/own", &[], "", 200, (10, 6, 40)),
+        (Method::OPTIONS, SESSIONS, &[("Access-Control-Request-Method", "GET")], "", 204, (10, 6, 40)),
     ];
     for (method, path, headers, body, status, told) in cases {
         let headers: Vec<_> = headers.iter().copied().chain([PAGE]).collect();
@@ -157,8 +157,9 @@ async fn callers_without_a_token_are_counted_by_their_addresses() {
     let app = app(RateLimits { unknown: slow(2), ..RateLimits::off() });
     let alice = bearer("alice", &app.clock);
     let ask = async |peer, path, headers: &[(&str, &str)]| app.ask_from(peer, Method::GET, path, headers, "").await.0;
+    let nowhere = "/api/v1/chat/nowhere";
     for (status, path) in
-        [(401, SESSIONS), (200, "/openapi.json"), (429, SESSIONS), (429, "/openapi.json"), (429, "/ws")]
+        [(401, SESSIONS), (404, nowhere), (429, SESSIONS), (429, nowhere), (429, "/ws"), (200, "/openapi.json")]
     {
         assert_eq!(ask("192.0.2.1:1", path, &[]).await, status, "{path}");
     }

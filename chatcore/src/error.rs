@@ -350,8 +350,9 @@ impl Error {
     }
 
     /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for the errors that have some; `oldest`
-    /// and `head` for [`Resync`](Self::Resync); `retry_after`, in seconds, for [`RateLimited`](Self::RateLimited); `current_revision` for [`RevisionConflict`](Self::RevisionConflict); else an empty
-    /// object. It is the same on every transport.
+    /// and `head` for [`Resync`](Self::Resync); `retry_after`, in seconds, for [`RateLimited`](Self::RateLimited);
+    /// `current_revision` for [`RevisionConflict`](Self::RevisionConflict); else an empty object. It is the same on every
+    /// transport.
     #[must_use]
     pub fn details(&self) -> Value {
         let mut details = Map::new();
