@@ -82,14 +82,16 @@ async fn typing_a_thousand_times_is_a_thousand_uses_and_concerns_nobody_else() {
     assert!(is_refused(&chat.typing(&alice, id, true).await));
 }
 
+type Call<'a> = BoxFuture<'a, Result<(), Error>>;
+
 /// Each use case, and how many uses it is.
 fn use_cases<'a>(
     chat: &'a Chat,
     alice: &'a Principal,
     id: chatcore::model::SessionId,
     message: MessageId,
-) -> Vec<(&'static str, u32, BoxFuture<'a, Result<(), Error>>)> {
-    fn told<'a, T>(call: impl Future<Output = Result<T, Error>> + Send + 'a) -> BoxFuture<'a, Result<(), Error>> {
+) -> Vec<(&'static str, u32, Call<'a>)> {
+    fn told<'a, T>(call: impl Future<Output = Result<T, Error>> + Send + 'a) -> Call<'a> {
         call.map(|result| result.map(drop)).boxed()
     }
     let (window, page) = (MessageWindow::Newest, Page::FIRST);
