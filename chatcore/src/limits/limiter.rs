@@ -182,14 +182,8 @@ impl ProcessLimiter {
         self.0.is_empty()
     }
 
-    fn kind(&self, bucket: Bucket) -> Option<&Kind> {
-        self.0.iter().find(|kind| kind.bucket == bucket)
-    }
-}
-
-#[async_trait]
-impl Limiter for ProcessLimiter {
-    async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
+    /// Takes what a use costs, without a future.
+    pub(crate) fn take_now(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
         let mut left: Option<Allowance> = None;
         for (taken, Cost { bucket, uses }) in costs.iter().enumerate() {
             let Some(kind) = self.kind(*bucket) else { continue };
@@ -217,6 +211,17 @@ impl Limiter for ProcessLimiter {
             }
         }
         Verdict::Allowed { left }
+    }
+
+    fn kind(&self, bucket: Bucket) -> Option<&Kind> {
+        self.0.iter().find(|kind| kind.bucket == bucket)
+    }
+}
+
+#[async_trait]
+impl Limiter for ProcessLimiter {
+    async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
+        self.take_now(payer, costs, now)
     }
 
     async fn left(&self, payer: Payer<'_>, bucket: Bucket, now: DateTime<Utc>) -> Option<Allowance> {

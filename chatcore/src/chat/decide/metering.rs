@@ -11,7 +11,7 @@ use crate::{
     chat::Chat,
     error::{Error, Result},
     identity::Principal,
-    limits::{Allowance, Bucket, Limiter, Limits, Origin, Payer, ProcessLimiter, Use, Uses, Verdict},
+    limits::{Allowance, Bucket, Cost, Limiter, Limits, Origin, Payer, ProcessLimiter, Use, Uses, Verdict},
     model::UserId,
 };
 
@@ -65,7 +65,29 @@ impl Request {
 /// Counts uses.
 pub(in crate::chat) struct Meter {
     /// `None` where there are no limits.
-    limiter: Option<Arc<dyn Limiter>>,
+    limiter: Option<Counter>,
+}
+
+enum Counter {
+    /// Called without a future of its own, since it is on the way of every use.
+    Process(ProcessLimiter),
+    Own(Arc<dyn Limiter>),
+}
+
+impl Counter {
+    async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
+        match self {
+            Self::Process(limiter) => limiter.take_now(payer, costs, now),
+            Self::Own(limiter) => limiter.take(payer, costs, now).await,
+        }
+    }
+
+    async fn left(&self, payer: Payer<'_>, bucket: Bucket, now: DateTime<Utc>) -> Option<Allowance> {
+        match self {
+            Self::Process(limiter) => limiter.left(payer, bucket, now).await,
+            Self::Own(limiter) => limiter.left(payer, bucket, now).await,
+        }
+    }
 }
 
 impl Meter {
@@ -73,9 +95,9 @@ impl Meter {
     pub(in crate::chat) fn new(own: Option<Arc<dyn Limiter>>, limits: &Limits) -> Self {
         let by_rates = || {
             let limiter = ProcessLimiter::new(&limits.rates);
-            (!limiter.is_off()).then(|| Arc::new(limiter) as Arc<dyn Limiter>)
+            (!limiter.is_off()).then_some(Counter::Process(limiter))
         };
-        Self { limiter: own.or_else(by_rates) }
+        Self { limiter: own.map(Counter::Own).or_else(by_rates) }
     }
 
     /// Counts a use.
