@@ -9,13 +9,20 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::{Authenticator, Chat, Error, Principal, Result};
+use chatcore::{
+    Authenticator, Chat, Error, Origin, Principal, Result,
+    chat::{Metered, PaidRequest},
+};
 use chatcore_http::{
     ClientAddress, Cors, Handshake, Options, Outbox, Socket, Sockets, caller, caller_or_query, check_conditions,
-    check_head, close_code, read_away, read_body,
+    check_head, close_code, origin, read_away, read_body, show_allowance,
     tungstenite::{self, Message},
 };
-use futures_util::{FutureExt as _, Sink, SinkExt, Stream, StreamExt, future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    FutureExt as _, Sink, SinkExt, Stream, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use poem::{
     Body, Endpoint, Request, Response, Route,
     error::RouteError,
@@ -46,11 +53,11 @@ pub struct GraphqlFrontend<E> {
 
 struct State<E> {
     executor: E,
-    /// The chat of the schema; `None` for another executor.
-    chat: Option<Chat>,
     authenticator: Box<dyn Authenticator>,
     options: WireOptions,
     sockets: Sockets,
+    /// The chat that counts the requests; `None` where the executor is not of this crate.
+    chat: Option<Chat>,
 }
 
 impl<E> fmt::Debug for GraphqlFrontend<E> {
@@ -114,12 +121,23 @@ impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
         if let Err(error) = check_head(&mut request) {
             return Ok(response(HttpReply::of_error(&error, accept.as_deref())));
         }
-        let answered = if opens_socket(&request) {
-            self.state.open(&request).await.map_err(|error| HttpReply::of_error(&error, accept.as_deref()))
-        } else {
-            self.state.answer(request, accept.as_deref()).await
+        let origin = origin(&request);
+        let counts_strangers = request.method() != Method::OPTIONS;
+        let answer = async {
+            let answered = if opens_socket(&request) {
+                self.state.open(&request).await.map_err(|error| HttpReply::of_error(&error, accept.as_deref()))
+            } else {
+                self.state.answer(request, accept.as_deref()).await
+            };
+            answered.unwrap_or_else(response)
         };
-        let mut response = answered.unwrap_or_else(response);
+        let Metered { output, left } = match &self.state.chat {
+            Some(chat) => chat.metered(origin, counts_strangers, answer).await,
+            None => Metered { output: Ok(answer.await), left: None },
+        };
+        let refused = |error| response(HttpReply::of_error(&error, accept.as_deref()));
+        let mut response = output.unwrap_or_else(refused);
+        show_allowance(&mut response, left.as_ref());
         cors.answer(&mut response);
         Ok(response)
     }
@@ -152,8 +170,8 @@ impl<E: Executor> State<E> {
             let page = Response::builder().content_type("text/html; charset=utf-8").header(header::VARY, "Accept");
             return Ok(page.body(graphiql()));
         }
-        let authenticated = async { caller(&request, &*self.authenticator).await?.ok_or(Error::AuthRequired) };
-        let principal = authenticated.await.map_err(|error| head.refuse(&error))?;
+        let caller = caller(&request, &*self.authenticator).await;
+        let principal = self.let_in(origin(&request), caller).await.map_err(|error| head.refuse(&error))?;
         check_conditions(&request).map_err(|error| head.refuse(&error))?;
         if head.has_body() && request.headers().contains_key(IDEMPOTENCY_KEY) {
             // One that is passed over would let a retry be carried out twice.
@@ -179,6 +197,8 @@ impl<E: Executor> State<E> {
         let body = match body {
             HttpBody::Full(text) => HttpBody::Full(text),
             HttpBody::Events(events) => {
+                let (request, mut events) = (PaidRequest::current(), events);
+                let events = stream::poll_fn(move |context| request.poll(|| events.poll_next_unpin(context))).boxed();
                 let events = self.counted(&principal, expiry, events);
                 HttpBody::Events(events.map_err(|error| HttpReply::of_error(&error, accept))?)
             }
@@ -204,9 +224,14 @@ impl<E: Executor> State<E> {
     /// Opens a WebSocket. A token in the head is looked at before that, where there is still a status to answer with.
     async fn open(self: &Arc<Self>, request: &Request) -> Result<Response> {
         let handshake = Handshake::of(request, self.sockets.options(), Some(PROTOCOL))?;
-        let known = match caller_or_query(request, &*self.authenticator).await? {
-            Some(principal) => Some(self.admitted(principal)?),
-            None => None,
+        let origin = origin(request);
+        let known = match caller_or_query(request, &*self.authenticator).await {
+            // The token of a socket without one comes with its first message; until then the request is a stranger's.
+            Ok(None) => match self.let_in(origin, Ok(None)).await {
+                Err(Error::AuthRequired) => None,
+                refused => return Err(refused.err().unwrap_or(Error::Internal)),
+            },
+            caller => Some(self.admitted(self.let_in(origin, caller).await?)?),
         };
         let mut unknown =
             if known.is_none() { Some(self.sockets.take_unknown(ClientAddress::of(request))?) } else { None };
@@ -220,7 +245,7 @@ impl<E: Executor> State<E> {
             let admit = |payload: Option<serde_json::Map<_, _>>| async move {
                 let caller = match known {
                     Some(caller) => caller,
-                    None => state.admit(token_of(payload.as_ref()).ok_or(Error::AuthRequired)?).await?,
+                    None => state.admit(origin, token_of(payload.as_ref())).await?,
                 };
                 *held = None;
                 is_known.set();
@@ -241,17 +266,29 @@ impl<E: Executor> State<E> {
         })
     }
 
-    /// Somebody with a place among the sockets.
-    async fn admit(self: &Arc<Self>, token: &str) -> Result<Admitted> {
-        self.admitted(self.authenticator.authenticate(token).await?)
+    /// The caller of a request, let in or turned away by the chat.
+    async fn let_in(&self, origin: Origin, caller: Result<Option<Principal>>) -> Result<Principal> {
+        match &self.chat {
+            Some(chat) => chat.admit(origin, caller).await,
+            None => caller?.ok_or(Error::AuthRequired),
+        }
+    }
+
+    /// Somebody with a place among the sockets, by the token of a first message.
+    async fn admit(&self, origin: Origin, token: Option<&str>) -> Result<Admitted> {
+        let caller = match token {
+            Some(token) => self.authenticator.authenticate(token).await.map(Some),
+            None => Ok(None),
+        };
+        self.admitted(self.let_in(origin, caller).await?)
     }
 
     fn admitted(&self, principal: Principal) -> Result<Admitted> {
         let place = self.sockets.take_for(&principal.user_id)?;
-        let admitted = Admitted::from(principal.clone()).keeping(place);
+        let caller = Admitted::from(principal.clone()).keeping(place);
         Ok(match &self.chat {
-            Some(chat) => admitted.watched_by(chat, &principal),
-            None => admitted,
+            Some(chat) => caller.watched_by(chat, &principal).counted_by(chat.clone(), principal),
+            None => caller,
         })
     }
 }

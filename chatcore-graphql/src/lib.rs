@@ -41,7 +41,7 @@ pub use async_graphql;
 pub use error::{field_error, request_error};
 #[cfg(feature = "poem")]
 pub use glue::GraphqlFrontend;
-pub use options::{Meter, SchemaOptions};
+pub use options::SchemaOptions;
 pub use schema::{Caller, ChatSchema, schema};
 pub use wire::{
     ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql, serve_socket,

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use chatcore::Origin;
 use poem::Request;
 
 /// A client's network address, in the form in which limits per address count it: an IPv4 address, or the first 64 bits of
@@ -32,5 +33,11 @@ impl From<IpAddr> for ClientAddress {
                 IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
             }
         })
+    }
+}
+
+impl From<ClientAddress> for Origin {
+    fn from(ClientAddress(address): ClientAddress) -> Self {
+        address.into()
     }
 }

@@ -8,12 +8,14 @@
 //! | WebSockets | [`Handshake`], then the open [`Socket`] with its [`Outbox`], kept by [`Sockets::keep`] until an [`Expiry`], then [`Socket::close`] |
 //! | event streams | [`Sockets::event_queue`], then [`EventQueue::body`] |
 //! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_away`] |
-//! | any web framework | [`bearer_token`], [`error_headers`]: all that there is without the feature `poem` |
+//! | rate limits | [`origin`], [`show_allowance`] |
+//! | any web framework | [`bearer_token`], [`error_headers`], [`allowance_headers`]: all that there is without the feature `poem` |
 //! | web pages | [`Origins`], [`Cors`] |
 //! | a server | [`serve`] |
 
 #[cfg(feature = "poem")]
 mod address;
+mod allowance;
 #[cfg(feature = "poem")]
 mod bearer;
 #[cfg(feature = "poem")]
@@ -61,6 +63,9 @@ mod upgrade;
 
 #[cfg(feature = "poem")]
 pub use address::ClientAddress;
+pub use allowance::allowance_headers;
+#[cfg(feature = "poem")]
+pub use allowance::{origin, show_allowance};
 #[cfg(feature = "poem")]
 pub use bearer::{bearer, bearer_or_query, caller, caller_or_query};
 #[cfg(feature = "poem")]

@@ -107,7 +107,7 @@ impl ChatFrontend {
     fn operations(&self, app: Route, socket: &str) -> Result<Route, MountError> {
         let api = Arc::new(service(&self.state.chat, &self.state.sockets, TITLE, BASES).into_endpoint());
         // poem answers HEAD as GET where it has no endpoint of its own, and would upgrade it.
-        let mut app = app.try_at(socket, self.wrap_get(get(WsEndpoint).head(WsEndpoint)))?;
+        let mut app = app.try_at(socket, self.wrap_get(get(WsEndpoint).head(WsEndpoint), true))?;
         for base in BASES {
             app = app.try_nest(base, self.wrap(base, Arc::clone(&api)))?;
         }
@@ -116,17 +116,21 @@ impl ChatFrontend {
 
     fn document_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
         let document = document::with_servers(self.openapi().clone(), title, &servers(path)).to_string();
-        self.wrap_get(get(fixed("application/json", document.into())))
+        self.wrap_get(get(fixed("application/json", document.into())), false)
     }
 
     fn docs_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
         let page = service(&self.state.chat, &self.state.sockets, title, servers(path)).swagger_ui_html();
-        self.wrap_get(get(fixed("text/html; charset=utf-8", page.into())))
+        self.wrap_get(get(fixed("text/html; charset=utf-8", page.into())), false)
     }
 
-    /// What stands before an endpoint that takes GET at one path.
-    fn wrap_get<E: Endpoint + 'static>(&self, endpoint: E) -> impl Endpoint<Output = Response> + 'static {
-        let problems = Problems { routes: Arc::new(Routes::Get), ..self.problems() };
+    /// What stands before an endpoint that takes GET at one path. Documents cost nothing, so requests for them are not counted.
+    fn wrap_get<E: Endpoint + 'static>(
+        &self,
+        endpoint: E,
+        counts_strangers: bool,
+    ) -> impl Endpoint<Output = Response> + 'static {
+        let problems = Problems { routes: Arc::new(Routes::Get), counts_strangers, ..self.problems_below("") };
         endpoint.data(Arc::clone(&self.state)).with(problems)
     }
 }

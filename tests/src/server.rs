@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use chatcore::{Chat, ChatStore, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, identity::Claims};
+use chatcore::{Chat, ChatStore, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, RateLimits, identity::Claims};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
 use chatcore_poem::{ChatFrontend, Options, ServeOptions, Sockets};
 use chatcore_surreal::SurrealStore;
@@ -53,10 +53,11 @@ pub fn patient() -> Options {
     Options { ping_interval: long, authentication_time: long, ..Options::default() }
 }
 
-/// Limits without those on adding users, for tests that make many rooms with the same people.
+/// Limits without those on adding users and on requests, for tests that make many rooms with the same people and ask much.
 #[must_use]
 pub fn crowded() -> Limits {
-    Limits { adds_per_inviter: None, adds_per_invited: None, adds_per_pair: None, ..Limits::default() }
+    let rates = RateLimits::off();
+    Limits { adds_per_inviter: None, adds_per_invited: None, adds_per_pair: None, rates, ..Limits::default() }
 }
 
 /// A running server; it stops when dropped.
@@ -82,16 +83,19 @@ impl Server {
         Self::start_with(backend, crowded(), patient()).await
     }
 
-    /// One with these limits.
-    pub async fn start_with(backend: Backend, limits: Limits, options: Options) -> Self {
+    /// One with these limits, and without limits on requests where those are the default ones: tests ask much at once.
+    pub async fn start_with(backend: Backend, mut limits: Limits, options: Options) -> Self {
         let (store, folder) = backend.open().await;
+        if limits.rates == RateLimits::default() {
+            limits.rates = RateLimits::off();
+        }
         let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
         let mut server = Self::serve(chat, options, folder).await;
         server.store = Some(store);
         server
     }
 
-    /// One over a chat of the test's own.
+    /// One over a chat of the test's own, with the chat's limits.
     pub async fn over(chat: Chat) -> Self {
         Self::over_with(chat, Options::default()).await
     }

@@ -3,7 +3,7 @@
 use std::{any::Any, fmt, future::poll_fn, sync::Arc, task::Poll};
 
 use async_graphql::{Data, Executor};
-use chatcore::{Chat, Clock, Error, Principal};
+use chatcore::{Chat, Clock, Error, Principal, Result, chat::PaidRequest};
 use chrono::{DateTime, Utc};
 use futures_util::{
     FutureExt as _,
@@ -20,6 +20,8 @@ pub struct Admitted {
     clock: Option<Arc<dyn Clock>>,
     /// The chat that knows when their login ends.
     watcher: Option<(Chat, Principal)>,
+    /// The chat that counts the operations of their sockets, and in whose name.
+    counted_by: Option<(Chat, Principal)>,
     _kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -27,7 +29,7 @@ impl Admitted {
     /// Somebody for whom `data` makes the data of each operation: what the schema finds in its context. It is called once for
     /// each operation, and each time must give what belongs to that operation alone (data loaders, say) anew.
     pub fn new(data: impl Fn() -> Data + Send + Sync + 'static) -> Self {
-        Self { data: Box::new(data), expires_at: None, clock: None, watcher: None, _kept: None }
+        Self { data: Box::new(data), expires_at: None, clock: None, watcher: None, counted_by: None, _kept: None }
     }
 
     /// Says when their token ends: then their sockets and event streams end too.
@@ -54,6 +56,20 @@ impl Admitted {
     #[must_use]
     pub fn keeping(self, kept: impl Any + Send + Sync) -> Self {
         Self { _kept: Some(Box::new(kept)), ..self }
+    }
+
+    /// Counts each operation that comes over their socket, by [`Chat::begin_frame`], and refuses those that are too many.
+    #[must_use]
+    pub fn counted_by(self, chat: Chat, principal: Principal) -> Self {
+        Self { counted_by: Some((chat, principal)), ..self }
+    }
+
+    /// Counts an operation.
+    pub(crate) async fn begin(&self) -> Result<Option<PaidRequest>> {
+        match &self.counted_by {
+            Some((chat, principal)) => chat.begin_frame(principal).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     pub(crate) fn data(&self) -> Data {

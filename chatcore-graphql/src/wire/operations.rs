@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::Error;
+use chatcore::{Error, chat::PaidRequest};
 use futures_util::{
     Stream, StreamExt as _,
     stream::{AbortHandle, Abortable, SelectAll},
@@ -30,13 +30,19 @@ pub(super) type Named = Arc<str>;
 pub(super) struct Running {
     id: Named,
     execution: Execution,
+    /// The request that was counted for it.
+    paid: Option<PaidRequest>,
 }
 
 impl Stream for Running {
     type Item = (Named, Step);
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let step = self.execution.poll_next_unpin(context);
+        let Self { execution, paid, .. } = &mut *self;
+        let step = match paid {
+            Some(paid) => paid.poll(|| execution.poll_next_unpin(context)),
+            None => execution.poll_next_unpin(context),
+        };
         step.map(|step| step.map(|step| (Arc::clone(&self.id), step)))
     }
 }
@@ -55,8 +61,8 @@ pub(super) enum Started {
     Running,
     /// The id is open.
     Exists,
-    /// There are as many as may be.
-    TooMany(Error),
+    /// There are as many as may be, or the caller is too fast.
+    Refused(Error),
 }
 
 impl Operations {
@@ -91,7 +97,8 @@ impl Operations {
         }
     }
 
-    pub(super) fn start<E: Executor>(
+    /// Starts an operation, which is counted before.
+    pub(super) async fn start<E: Executor>(
         &mut self,
         executor: &E,
         caller: &Admitted,
@@ -103,15 +110,19 @@ impl Operations {
             Entry::Occupied(_) => Started::Exists,
             Entry::Vacant(_) if len >= self.limit => {
                 let what = "the number of operations open on this socket";
-                Started::TooMany(Error::LimitExceeded { what, limit: self.limit as u64 })
+                Started::Refused(Error::LimitExceeded { what, limit: self.limit as u64 })
             }
             Entry::Vacant(entry) => {
+                let paid = match caller.begin().await {
+                    Ok(paid) => paid,
+                    Err(error) => return Started::Refused(error),
+                };
                 let execution = match parameters.parse(caller.data()) {
                     Ok(operation) => Execution::start_in_turn(executor, operation, Arc::clone(&self.places)),
                     Err(errors) => Execution::failed(errors),
                 };
                 let (handle, registration) = AbortHandle::new_pair();
-                let running = Running { id: Arc::clone(entry.key()), execution };
+                let running = Running { id: Arc::clone(entry.key()), execution, paid };
                 self.running.push(Abortable::new(running, registration));
                 entry.insert(handle);
                 Started::Running

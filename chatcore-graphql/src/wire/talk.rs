@@ -117,7 +117,7 @@ where
             };
             match news? {
                 News::Io(Io::Written) => {}
-                News::Io(Io::Message(message)) => self.follow(message)?,
+                News::Io(Io::Message(message)) => self.follow(message).await?,
                 News::Step(named, step) => self.deliver(named, step).await?,
                 News::PingDue => {
                     self.line.ping();
@@ -147,7 +147,7 @@ where
     }
 
     /// Does what a message says.
-    fn follow(&mut self, message: Option<Incoming>) -> Result<(), End> {
+    async fn follow(&mut self, message: Option<Incoming>) -> Result<(), End> {
         self.pings.is_heard = true;
         match message {
             None | Some(Incoming::Pong) => {}
@@ -161,10 +161,10 @@ where
                 self.line.send(message::error(&id, &[error]));
             }
             Some(Incoming::Subscribe { id, parameters }) => {
-                match self.operations.start(self.executor, self.caller, &id, *parameters) {
+                match self.operations.start(self.executor, self.caller, &id, *parameters).await {
                     Started::Running => {}
                     Started::Exists => return Err(Some(exists(&id))),
-                    Started::TooMany(error) => self.line.send(message::error(&id, &[request_error(&error)])),
+                    Started::Refused(error) => self.line.send(message::error(&id, &[request_error(&error)])),
                 }
             }
         }

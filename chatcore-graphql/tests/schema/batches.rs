@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use chatcore::{
-    ChatStore, MemoryStore, StoreError, TestClock, async_trait,
+    ChatStore, MemoryStore, RateLimits, StoreError, TestClock, async_trait,
     model::{Event, EventKind},
     store::{Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Record, Scan, SessionFacts},
 };
@@ -69,7 +69,7 @@ async fn so_it_does_on_several_threads() {
 async fn as_often_for_fifty_as_for_two() {
     let store = Counting::default();
     // The time stands still, so that no standing is read again because of its age.
-    let chat = Chat::builder(store.clone()).clock(TestClock::default()).build();
+    let chat = Chat::builder(store.clone()).clock(TestClock::default()).rates(RateLimits::off()).build();
     let schema = schema(chat, SchemaOptions::default());
     let alice = user("alice");
     let (mut ids, mut said) = (Vec::new(), Vec::new());

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
         Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus,
         NewEvent, UserId,
@@ -59,6 +60,13 @@ enum Intent<'a> {
 }
 
 impl Intent<'_> {
+    const fn counted_as(self) -> Use {
+        match self {
+            Self::Edit(_) => Use::Message,
+            Self::Delete => Use::Request,
+        }
+    }
+
     const fn action(self, own: bool) -> Action {
         match self {
             Self::Edit(_) => Action::EditMessage { own },
@@ -168,7 +176,7 @@ impl Chat {
         principal: &Principal,
         ids: &[MessageId],
     ) -> Result<Vec<Result<Vec<MessageRevision>>>> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request.times(ids.len())).await?;
         let mut found: Vec<Option<Result<_>>> = ids.iter().map(|_| None).collect();
         for _ in 0..self.inner.limits.commit_attempts {
             let is_open = |(id, found): (&MessageId, &Option<_>)| found.is_none().then_some(*id);
@@ -202,7 +210,7 @@ impl Chat {
         intent: Intent<'_>,
         revision: Option<u64>,
     ) -> Result<Message> {
-        self.enter(principal).await?;
+        self.enter(principal, intent.counted_as()).await?;
         // Two changes of one message would only make each other fail.
         let gate = self.inner.message_gates.pass(id).await;
         let mut freshness = Freshness::Cached;

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
         Cursor, Event, EventKind, Message, MessageEvent, MessageId, MessagePage, MessageStatus, MessageWindow,
         NewEvent, Profile, Seq, SessionId,
@@ -122,6 +123,7 @@ impl Chat {
         limit: Option<u64>,
     ) -> Result<MessagePage> {
         let asked = MessagesOf { session_id: id, window, limit };
+        self.enter(principal, Use::Request).await?;
         only(self.each_messages(principal, &[asked]).await?)
     }
 
@@ -131,6 +133,7 @@ impl Chat {
     /// [`MessageNotFound`](Error::MessageNotFound) when there is none, or the caller may not know its session;
     /// [`Denied`](Error::Denied) when they may know of it but not view it.
     pub async fn message(&self, principal: &Principal, id: MessageId) -> Result<Message> {
+        self.enter(principal, Use::Request).await?;
         only(self.each_message(principal, &[id]).await?)
     }
 
@@ -149,7 +152,7 @@ impl Chat {
     ) -> Result<EventPage> {
         let start = start.into();
         let limit = self.inner.limits.page_limit(limit)?;
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let store = &*self.inner.store;
         let head = known.head.cursor();
@@ -178,7 +181,7 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session.
     pub async fn pins(&self, principal: &Principal, id: SessionId) -> Result<Vec<PinnedMessage>> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
             let Pinned { pins, upto, .. } = self.pinned(id, None).await?;
@@ -219,7 +222,7 @@ impl Chat {
     }
 
     async fn change_pin(&self, principal: &Principal, id: MessageId, pinning: Pinning) -> Result<()> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         let MessageId { session_id: session, seq: message } = id;
         // All pins of a session are one record, so two changes at once would only make each other fail.
         let gate = self.inner.gates.pass(session).await;

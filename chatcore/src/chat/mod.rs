@@ -16,7 +16,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-pub use decide::policy::{Attempt, Operation, Policy};
+pub use decide::{
+    metering::{Metered, PaidRequest},
+    policy::{Attempt, Operation, Policy},
+};
 pub use editing::EditMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
@@ -36,7 +39,7 @@ pub use stream::{
 use crate::{
     clock::{Clock, SystemClock},
     identity::UserDirectory,
-    limits::Limits,
+    limits::{Limiter, Limits, RateLimits},
     model::{MessageId, SessionId},
     notify::{InProcessNotifier, Notifier},
     permission::PermissionTable,
@@ -45,6 +48,7 @@ use crate::{
 use decide::{
     adding::Allowances,
     govern::{Gates, publishing},
+    metering::Meter,
     policy::Guard,
 };
 use read::{directory::Listings, profiles::Profiles, user_directory::Directory};
@@ -74,6 +78,7 @@ struct Inner {
     publishing: Arc<Semaphore>,
     allowances: Allowances,
     listings: Listings,
+    meter: Meter,
     tails: Tails,
     inboxes: Inboxes,
     /// Continues work that a process left behind.
@@ -107,6 +112,8 @@ impl Chat {
             permissions: PermissionTable::default(),
             policy: None,
             directory: None,
+            limiter: None,
+            rates: None,
             limits: Limits::default(),
         }
     }
@@ -138,6 +145,8 @@ pub struct ChatBuilder {
     permissions: PermissionTable,
     policy: Option<Arc<dyn Policy>>,
     directory: Option<Arc<dyn UserDirectory>>,
+    limiter: Option<Arc<dyn Limiter>>,
+    rates: Option<RateLimits>,
     limits: Limits,
 }
 
@@ -184,6 +193,20 @@ impl ChatBuilder {
         self
     }
 
+    /// Counts uses by this. Default: [`ProcessLimiter`](crate::limits::ProcessLimiter), with the rates of [`Limits::rates`].
+    #[must_use]
+    pub fn limiter(mut self, limiter: impl Limiter) -> Self {
+        self.limiter = Some(Arc::new(limiter));
+        self
+    }
+
+    /// Counts uses with these rates, whatever [`Limits::rates`] says.
+    #[must_use]
+    pub fn rates(mut self, rates: RateLimits) -> Self {
+        self.rates = Some(rates);
+        self
+    }
+
     /// Allows this much.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -194,7 +217,8 @@ impl ChatBuilder {
     /// The chat.
     #[must_use]
     pub fn build(self) -> Chat {
-        let Self { store, notifier, clock, permissions, policy, directory, limits } = self;
+        let Self { store, notifier, clock, permissions, policy, directory, limiter, rates, mut limits } = self;
+        limits.rates = rates.unwrap_or(limits.rates);
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
         let directory = Directory::new(directory, &limits);
         let standings = KnownStandings::new(Arc::clone(&store), Arc::clone(&notifier), Arc::clone(&clock), &limits);
@@ -202,6 +226,7 @@ impl ChatBuilder {
             Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, limits.profile_chars);
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
+        let meter = Meter::new(limiter, &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
         let inner = Inner {
             store,
@@ -217,6 +242,7 @@ impl ChatBuilder {
             publishing,
             allowances,
             listings: Listings::default(),
+            meter,
             tails,
             inboxes,
             resumer: Mutex::default(),

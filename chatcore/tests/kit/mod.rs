@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use chatcore::{
-    Chat, ChatStore, Error, MemoryStore, Principal, StoreError,
+    Chat, ChatStore, Error, MemoryStore, Principal, RateLimits, StoreError,
     chat::{CreateSession, EventView, SendMessage, Subscription},
     model::{
         Content, Event, EventKind, Message, ParticipantEvent, RemovalReason, Seq, SessionDetails, SessionId,
@@ -26,6 +26,11 @@ use chatcore::{
     },
 };
 use futures_util::future::BoxFuture;
+
+/// A chat without limits on how often it is used.
+pub(crate) fn uncounted(store: impl ChatStore) -> Chat {
+    Chat::builder(store).rates(RateLimits::off()).build()
+}
 
 pub(crate) fn user_id(name: &str) -> UserId {
     UserId::new(name).unwrap()

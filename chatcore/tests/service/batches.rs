@@ -70,7 +70,7 @@ async fn compare<Q: Debug, T: Debug + PartialEq>(
 
 #[tokio::test]
 async fn every_entry_is_answered_as_if_it_were_asked_for_alone() {
-    let chat = Chat::in_memory();
+    let chat = uncounted(MemoryStore::new());
     let ids = sessions(&chat).await;
     // Forwards and backwards, so that each comes more than once.
     let ids: Vec<SessionId> = ids.iter().chain(ids.iter().rev()).copied().collect();
@@ -129,7 +129,7 @@ async fn every_entry_is_answered_as_if_it_were_asked_for_alone() {
 
 /// How often the store is read for it, by a chat that has read nothing yet.
 async fn reads<T: Debug>(store: &Breakable, of: impl AsyncFn(Chat) -> Result<Vec<Result<T, Error>>, Error>) -> u64 {
-    let chat = Chat::new(store.clone());
+    let chat = uncounted(store.clone());
     // A caller's own profile is read once.
     chat.me(&user("alice")).await.unwrap();
     let before = store.reads.load(Ordering::SeqCst);
@@ -142,7 +142,7 @@ async fn reads<T: Debug>(store: &Breakable, of: impl AsyncFn(Chat) -> Result<Vec
 #[tokio::test]
 async fn fifty_sessions_cost_as_many_reads_as_two() {
     let store = Breakable::default();
-    let chat = Chat::new(store.intact());
+    let chat = uncounted(store.intact());
     let alice = user("alice");
     let mut ids = Vec::new();
     for n in 0..50 {
@@ -270,7 +270,7 @@ fn meddle(store: &Breakable, happens: impl Future<Output = ()> + Send + 'static)
 #[tokio::test]
 async fn a_session_holds_together_although_others_come_meanwhile() {
     let store = Breakable::default();
-    let (chat, beside) = (Chat::new(store.clone()), Chat::new(store.intact()));
+    let (chat, beside) = (uncounted(store.clone()), uncounted(store.intact()));
     let alice = user("alice");
     let ids = [room(&chat, &alice, &[]).await, room(&chat, &alice, &[]).await, room(&chat, &alice, &[]).await];
     for n in 0..3 {
@@ -301,7 +301,7 @@ async fn a_session_holds_together_although_others_come_meanwhile() {
 #[tokio::test]
 async fn who_is_removed_meanwhile_is_not_told() {
     let store = Breakable::default();
-    let (chat, beside) = (Chat::new(store.clone()), Chat::new(store.intact()));
+    let (chat, beside) = (uncounted(store.clone()), uncounted(store.intact()));
     let (alice, bob) = (user("alice"), user("bob"));
     let not_in_it = Error::Denied(Denial::NotParticipant);
     let ids = [room(&chat, &alice, &[&bob]).await, room(&chat, &alice, &[&bob]).await];

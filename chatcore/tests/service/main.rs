@@ -32,7 +32,7 @@ mod system;
 use std::sync::{Arc, atomic::Ordering};
 
 use chatcore::{
-    Chat, Code, Error, Limits, MemoryStore, Principal, Rate, TestClock,
+    Chat, Code, Error, Limits, MemoryStore, Principal, Rate, RateLimits, TestClock,
     chat::{AddParticipant, CreateSession, ParticipantsOf, SendMessage, UpdateSession},
     identity::SystemRole,
     model::{
@@ -44,7 +44,7 @@ use chatcore::{
     store::{Change, ChatStore, FactsQuery, Freshness, Profiles, StoreError, TypedKey},
 };
 use chrono::{TimeDelta, Utc};
-use kit::{Breakable, assert_denied, id_of, room, say, session, text_of, user, user_id};
+use kit::{Breakable, assert_denied, id_of, room, say, session, text_of, uncounted, user, user_id};
 
 const OWNER: ParticipantRole = ParticipantRole::Owner;
 const ADMIN: ParticipantRole = ParticipantRole::Admin;

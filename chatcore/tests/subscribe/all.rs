@@ -47,7 +47,7 @@ async fn unnamed_sessions_start_live_and_named_ones_where_they_are_told_to() {
 
 #[tokio::test]
 async fn a_session_that_one_comes_into_is_announced_and_begins_with_that() {
-    let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
+    let (chat, alice, bob) = (uncounted(MemoryStore::new()), user("alice"), user("bob"));
     let mut all = chat.subscribe_all(&bob, &[]).await.unwrap();
     // Joined, with talk before and after.
     let joined = room(&chat, &alice, &[]).await;

@@ -284,7 +284,11 @@ async fn hints_of_another_session_never_show_its_events_or_signals() {
 #[tokio::test(start_paused = true)]
 async fn without_hints_a_poll_brings_everything_there_is() {
     let limits = Limits { poll_interval: Duration::from_secs(10), ..Limits::default() };
-    let chat = Chat::builder(MemoryStore::new()).limits(limits).notifier(Bent::new(|_, _| Vec::new())).build();
+    let chat = Chat::builder(MemoryStore::new())
+        .rates(RateLimits::off())
+        .limits(limits)
+        .notifier(Bent::new(|_, _| Vec::new()))
+        .build();
     let alice = user("alice");
     let id = room(&chat, &alice, &[]).await;
     let mut events = chat.subscribe(&alice, id, None).await.unwrap();

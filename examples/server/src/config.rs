@@ -4,7 +4,7 @@ use std::{
     collections::HashSet, ffi::OsString, fmt, fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
 };
 
-use chatcore::{Limits, Rate};
+use chatcore::Limits;
 use chatcore_poem::ServeOptions;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use figment::{
@@ -13,7 +13,10 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::environment;
+use crate::{
+    environment,
+    rates::{Adds, Preset},
+};
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "chat-server.toml";
@@ -130,46 +133,6 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// How many users may be added at once, and after how long one more: `300/2s`; or `off` for no limit.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct Adds(pub(crate) Option<Rate>);
-
-impl FromStr for Adds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(Self(None));
-        }
-        let rate = text.split_once('/').and_then(|(at_once, every)| {
-            Some(Rate::new(at_once.trim().parse().ok()?, humantime::parse_duration(every.trim()).ok()?))
-        });
-        let rate = rate.ok_or_else(|| format!("`{text}` is neither like `300/2s` nor `off`"))?;
-        if rate.every.is_zero() {
-            return Err(format!("`{text}` has a time of zero, which limits nothing: for no limit, say `off`"));
-        }
-        Ok(Self(Some(rate)))
-    }
-}
-
-impl TryFrom<String> for Adds {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Adds> for String {
-    fn from(adds: Adds) -> Self {
-        adds.0.map_or_else(
-            || "off".to_owned(),
-            |Rate { at_once, every }| format!("{at_once}/{}", humantime::format_duration(every)),
-        )
-    }
-}
-
 /// The settings as they are given; what is not given here comes from the file, or is the default.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct Settings {
@@ -243,6 +206,27 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_ADDS_PER_PAIR", value_name = "NUMBER/TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     adds_per_pair: Option<Adds>,
+    /// How often the server may be used: `default` (20 requests a second per user, and 600 at once), `messaging-admin` (100 an hour, 60
+    /// WebSocket messages a minute), `chatrooms` (60 a minute), or `off` for no limit [default: default]
+    #[arg(long, global = true, env = "CHAT_RATE_LIMITS", value_name = "PRESET")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limits: Option<Preset>,
+    /// Requests of one user, whatever transport they come by, instead of what --rate-limits says; `off` for no limit
+    #[arg(long, global = true, env = "CHAT_REQUEST_RATE", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_rate: Option<Adds>,
+    /// Messages that one user sends or edits, likewise
+    #[arg(long, global = true, env = "CHAT_MESSAGE_RATE", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_rate: Option<Adds>,
+    /// Messages that one user sends over WebSockets, whatever they are, likewise
+    #[arg(long, global = true, env = "CHAT_FRAME_RATE", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frame_rate: Option<Adds>,
+    /// Requests without a valid token of one network address, likewise. A proxy in front has one address for all clients: raise it there
+    #[arg(long, global = true, env = "CHAT_UNKNOWN_RATE", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_rate: Option<Adds>,
     /// WebSockets, event streams and long polls open at once per user [default: 5]
     #[arg(long, global = true, env = "CHAT_SOCKETS_PER_USER", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -308,6 +292,11 @@ pub(crate) struct Config {
     pub(crate) adds_per_inviter: Adds,
     pub(crate) adds_per_invited: Adds,
     pub(crate) adds_per_pair: Adds,
+    pub(crate) rate_limits: Preset,
+    pub(crate) request_rate: Option<Adds>,
+    pub(crate) message_rate: Option<Adds>,
+    pub(crate) frame_rate: Option<Adds>,
+    pub(crate) unknown_rate: Option<Adds>,
     pub(crate) sockets_per_user: usize,
     pub(crate) sockets: usize,
     pub(crate) unknown_sockets_per_address: usize,
@@ -340,6 +329,11 @@ impl Default for Config {
             adds_per_inviter: Adds(limits.adds_per_inviter),
             adds_per_invited: Adds(limits.adds_per_invited),
             adds_per_pair: Adds(limits.adds_per_pair),
+            rate_limits: Preset::Default,
+            request_rate: None,
+            message_rate: None,
+            frame_rate: None,
+            unknown_rate: None,
             sockets_per_user: options.sockets_per_user,
             sockets: options.sockets,
             unknown_sockets_per_address: options.unknown_sockets_per_address,
@@ -490,26 +484,5 @@ impl Config {
             None => return Ok(()),
         };
         Err(format!("--data is set, and with --database and {secret} it has no use: leave it out").into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn adds_are_read_as_they_are_written() {
-        for (text, rate) in [
-            ("off", None),
-            ("300/2s", Some(Rate::new(300, Duration::from_secs(2)))),
-            ("60/10m", Some(Rate::new(60, Duration::from_secs(600)))),
-            ("1/1h 30m", Some(Rate::new(1, Duration::from_secs(5_400)))),
-        ] {
-            let adds: Adds = text.parse().unwrap();
-            assert_eq!((adds.0, String::from(adds).as_str()), (rate, text));
-        }
-        for text in ["", "300", "300/", "/2s", "-1/2s", "300/2", "never", "OFF", "4294967296/1s", "0/0s", "5/0ms"] {
-            assert!(text.parse::<Adds>().is_err(), "{text}");
-        }
     }
 }

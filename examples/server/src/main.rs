@@ -4,6 +4,7 @@ mod compact;
 mod config;
 mod environment;
 mod output;
+mod rates;
 mod run;
 mod secret;
 mod signals;

@@ -91,6 +91,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
         adds_per_inviter: config.adds_per_inviter.0,
         adds_per_invited: config.adds_per_invited.0,
         adds_per_pair: config.adds_per_pair.0,
+        rates: config.rates(),
         ..Limits::default()
     };
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();

@@ -158,6 +158,8 @@ fn help_is_complete() {
         "--allowed-origins",
         "--body-bytes",
         "--message-chars",
+        "--rate-limits",
+        "--request-rate",
         "--sockets-per-user",
         "--sockets <",
         "--unknown-sockets-per-address",

@@ -12,6 +12,7 @@ use crate::chat::{Chat, decide::govern::Viewable, participants::show, sessions::
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
         Event, ListPage, Message, MessageId, MessagePage, MessageRevision, MessageWindow, Page, Participant,
         ParticipantId, Seq, SessionDetails, SessionId, SessionSummary, Standing, UserId,
@@ -104,7 +105,7 @@ impl Chat {
         ids: &[SessionId],
     ) -> Result<Vec<Result<SessionSummary>>> {
         self.bounded(ids)?;
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request.times(ids.len())).await?;
         let viewed = self.viewable(principal, ids.iter().copied()).await?;
         let owners = viewed.iter().flatten().map(|viewed| &viewed.session.owner);
         let profiles = self.inner.profiles.find(owners.collect()).await?;
@@ -119,6 +120,7 @@ impl Chat {
     /// As [`sessions_by_id`](Self::sessions_by_id).
     pub async fn details_by_id(&self, principal: &Principal, ids: &[SessionId]) -> Result<Vec<Result<SessionDetails>>> {
         self.bounded(ids)?;
+        self.enter(principal, Use::Request.times(ids.len())).await?;
         self.each_details(principal, ids).await
     }
 
@@ -129,6 +131,7 @@ impl Chat {
     /// As [`sessions_by_id`](Self::sessions_by_id); a page outside of the limits is an inner error.
     pub async fn messages_of(&self, principal: &Principal, asked: &[MessagesOf]) -> Result<Vec<Result<MessagePage>>> {
         self.bounded(asked)?;
+        self.enter(principal, Use::Request.times(asked.len())).await?;
         self.each_messages(principal, asked).await
     }
 
@@ -138,6 +141,7 @@ impl Chat {
     /// As [`sessions_by_id`](Self::sessions_by_id).
     pub async fn messages_by_id(&self, principal: &Principal, ids: &[MessageId]) -> Result<Vec<Result<Message>>> {
         self.bounded(ids)?;
+        self.enter(principal, Use::Request.times(ids.len())).await?;
         self.each_message(principal, ids).await
     }
 
@@ -166,6 +170,7 @@ impl Chat {
         asked: &[ParticipantsOf],
     ) -> Result<Vec<Result<ListPage<Participant, ParticipantId>>>> {
         self.bounded(asked)?;
+        self.enter(principal, Use::Request.times(asked.len())).await?;
         self.each_participants(principal, asked).await
     }
 
@@ -194,7 +199,6 @@ impl Chat {
         principal: &Principal,
         ids: &[SessionId],
     ) -> Result<Vec<Result<SessionDetails>>> {
-        self.enter(principal).await?;
         let found = self.with_first_participants(principal, ids).await?;
         let limit = u64::from(self.inner.limits.page_default);
         let newest = |(viewed, _): &(Viewable, _)| Wanted::of(viewed, MessageWindow::Newest, limit);
@@ -262,7 +266,6 @@ impl Chat {
         principal: &Principal,
         asked: &[MessagesOf],
     ) -> Result<Vec<Result<MessagePage>>> {
-        self.enter(principal).await?;
         let limited = |asked: &MessagesOf| Ok((*asked, self.inner.limits.window(asked.window, asked.limit)?));
         let asked: Vec<_> = asked.iter().map(limited).collect();
         let ids = asked.iter().flatten().map(|(asked, _)| asked.session_id);
@@ -310,7 +313,6 @@ impl Chat {
         principal: &Principal,
         ids: &[MessageId],
     ) -> Result<Vec<Result<Message>>> {
-        self.enter(principal).await?;
         let viewed = self.viewable(principal, ids.iter().map(|id| id.session_id)).await?;
         let there = |(id, viewed): (&MessageId, Result<Viewable>)| match viewed {
             Err(error) => Err(hidden_message(error)),
@@ -341,7 +343,6 @@ impl Chat {
         principal: &Principal,
         asked: &[ParticipantsOf],
     ) -> Result<Vec<Result<ListPage<Participant, ParticipantId>>>> {
-        self.enter(principal).await?;
         let user = &principal.user_id;
         let query = |asked: &ParticipantsOf| {
             let (limit, slice) = self.inner.limits.slice(asked.page)?;

@@ -83,7 +83,7 @@ impl From<Error> for Failure {
 
 impl Finder {
     async fn opened(&self, id: SessionId, start: Start) -> Opened {
-        match self.chat.subscribe(&self.principal, id, start).await {
+        match self.chat.follow(&self.principal, id, start).await {
             Ok(subscription) => Ok(Box::new(subscription)),
             Err(error) => Err(self.failure(id, error).await),
         }

@@ -27,6 +27,7 @@ use crate::chat::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{Cursor, Seq, SessionId},
     permission::{Action, Facts},
     store::Freshness,
@@ -161,7 +162,17 @@ impl Chat {
         start: impl Into<Start> + Send,
     ) -> Result<Subscription> {
         let start = start.into();
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
+        self.follow(principal, id, start).await
+    }
+
+    /// A subscription, for a use case that has begun.
+    pub(in crate::chat) async fn follow(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        start: Start,
+    ) -> Result<Subscription> {
         let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let head = known.head.cursor();
         let watch = self.inner.standings.watch(principal);

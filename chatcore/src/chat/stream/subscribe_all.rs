@@ -20,6 +20,7 @@ use crate::chat::{Chat, decide::policy::Operation};
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
+    limits::Use,
     model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, SessionId, Standing},
     store::{Freshness, ParticipantRecord},
 };
@@ -109,7 +110,7 @@ impl Chat {
         if after.len() > self.inner.limits.stream_sessions {
             return Err(self.too_many_sessions());
         }
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request.times(after.len())).await?;
         self.permit(principal, Operation::FollowSessions).await?;
         // Listening begins before the look, so that nothing falls between.
         let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;

@@ -176,7 +176,8 @@ fn a_value_that_cannot_be_used_is_refused_by_name() {
         let args = ["--body-bytes", bytes.as_str(), "--message-chars", chars.as_str()];
         refuses(data, &[], &args, &["--body-bytes", "--message-chars", &needed]);
     }
-    for flag in ["--adds-per-inviter", "--adds-per-invited", "--adds-per-pair"] {
+    refuses(data, &[], &["--rate-limits", "many"], &["--rate-limits", "chatrooms"]);
+    for flag in ["--adds-per-inviter", "--adds-per-invited", "--adds-per-pair", "--request-rate", "--unknown-rate"] {
         for rate in ["0/0s", "5/0s", "300", "2s"] {
             refuses(data, &[], &[flag, rate], &[flag, "off"]);
         }
@@ -244,6 +245,7 @@ fn values_at_the_edge_are_used() {
         &["--body-bytes", "0", "--sockets-per-user", "1", "--sockets", "1"],
         &["--unknown-sockets-per-address", "1", "--connections-per-address", "1", "--connections", "1"],
         &["--adds-per-inviter", "0/1s", "--adds-per-pair", "off"],
+        &["--rate-limits", "messaging-admin", "--request-rate", "5/1s", "--frame-rate", "off"],
         // The data folder has a use still, or is the default.
         &["--data", "x"],
         &["--database", "mem://"],
