@@ -25,6 +25,27 @@ pub enum Error {
     /// A token that was acceptable and no longer is.
     #[error("the token has expired; get a new one")]
     TokenExpired,
+    /// A wrong password, or a user who is not known: which of the two is not told.
+    #[error("the user name, the e-mail address or the password is wrong")]
+    InvalidCredentials,
+    /// A refresh token that is unknown, over, or was used.
+    #[error("the refresh token is not valid; log in again")]
+    RefreshTokenInvalid,
+    /// The caller has no account here.
+    #[error("there is no account of this user here")]
+    AccountNotFound,
+    /// The caller has no such login.
+    #[error("there is no such login")]
+    LoginNotFound,
+    /// Somebody has the user name, or one that looks like it.
+    #[error("somebody has this user name or one that looks like it; choose another one")]
+    UsernameTaken,
+    /// Somebody has the e-mail address.
+    #[error("an account has this e-mail address; log in to it or use another address")]
+    EmailTaken,
+    /// A code from a mail that is wrong, over, or was used.
+    #[error("the code is wrong, or it was used, or its time is over; ask for a new one")]
+    CodeInvalid,
     /// The caller's account is banned.
     #[error("the account is banned")]
     AccountBanned(Box<Ban>),
@@ -227,6 +248,15 @@ codes! {
     AuthRequired = "AUTH_REQUIRED", 401, 4401, "Authentication required";
     AuthTokenInvalid = "AUTH_TOKEN_INVALID", 401, 4401, "Token not valid";
     AuthTokenExpired = "AUTH_TOKEN_EXPIRED", 401, 4401, "Token expired";
+    AuthInvalidCredentials = "AUTH_INVALID_CREDENTIALS", 401, 4401, "Wrong user or password";
+    AuthRefreshTokenInvalid = "AUTH_REFRESH_TOKEN_INVALID", 401, 4401, "Refresh token not valid";
+    AuthUserNotFound = "AUTH_USER_NOT_FOUND", 404, 4404, "Account not found";
+    AuthCodeInvalid = "AUTH_CODE_INVALID", 422, 4400, "Code not valid";
+    LoginNotFound = "LOGIN_NOT_FOUND", 404, 4404, "Login not found";
+    PasswordTooWeak = "PASSWORD_TOO_WEAK", 422, 4400, "Password too weak";
+    UsernameReserved = "USERNAME_RESERVED", 422, 4400, "User name reserved";
+    UsernameTaken = "USERNAME_TAKEN", 409, 4409, "User name taken";
+    EmailTaken = "EMAIL_TAKEN", 409, 4409, "E-mail address taken";
     AccountBanned = "ACCOUNT_BANNED", 403, 4403, "Account banned";
     AccountDeleted = "ACCOUNT_DELETED", 403, 4403, "Account deleted";
     OriginNotAllowed = "ORIGIN_NOT_ALLOWED", 403, 4403, "Origin not allowed";
@@ -292,6 +322,13 @@ impl Error {
             Self::AuthRequired => Code::AuthRequired,
             Self::TokenInvalid => Code::AuthTokenInvalid,
             Self::TokenExpired => Code::AuthTokenExpired,
+            Self::InvalidCredentials => Code::AuthInvalidCredentials,
+            Self::RefreshTokenInvalid => Code::AuthRefreshTokenInvalid,
+            Self::AccountNotFound => Code::AuthUserNotFound,
+            Self::LoginNotFound => Code::LoginNotFound,
+            Self::UsernameTaken => Code::UsernameTaken,
+            Self::EmailTaken => Code::EmailTaken,
+            Self::CodeInvalid => Code::AuthCodeInvalid,
             Self::AccountBanned(_) => Code::AccountBanned,
             Self::AccountDeleted => Code::AccountDeleted,
             Self::UserBanned => Code::UserBanned,
@@ -323,6 +360,13 @@ impl Error {
             Self::AuthRequired
             | Self::TokenInvalid
             | Self::TokenExpired
+            | Self::InvalidCredentials
+            | Self::RefreshTokenInvalid
+            | Self::AccountNotFound
+            | Self::LoginNotFound
+            | Self::UsernameTaken
+            | Self::EmailTaken
+            | Self::CodeInvalid
             | Self::AccountBanned(_)
             | Self::AccountDeleted
             | Self::UserBanned
@@ -354,6 +398,13 @@ impl Error {
             Self::AuthRequired
             | Self::TokenInvalid
             | Self::TokenExpired
+            | Self::InvalidCredentials
+            | Self::RefreshTokenInvalid
+            | Self::AccountNotFound
+            | Self::LoginNotFound
+            | Self::UsernameTaken
+            | Self::EmailTaken
+            | Self::CodeInvalid
             | Self::AccountBanned(_)
             | Self::AccountDeleted
             | Self::UserBanned

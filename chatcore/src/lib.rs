@@ -35,10 +35,15 @@
 //! | feature | what for |
 //! |---|---|
 //! | `jwt` (default) | [`JwtAuthenticator`], and with it a cryptographic library in C: without this feature the crate is all Rust |
+//! | `accounts` | [`accounts`]: users of the chat's own, with registration, logins, tokens and profiles |
+//! | `avatars` | pictures of these users, in an object store |
+//! | `smtp` | mail to these users by SMTP |
 //! | `jwks` | `Jwks::url`: key sets at an address, with an HTTP client and TLS |
 //! | `conformance` | the test suites for implementors of [`ChatStore`] and of [`Notifier`] |
 //! | `schema` | JSON Schemas of the forms in [`wire`] |
 
+#[cfg(feature = "accounts")]
+pub mod accounts;
 pub mod chat;
 pub mod clock;
 pub mod error;
@@ -52,6 +57,8 @@ pub mod store;
 pub mod stored;
 pub mod wire;
 
+#[cfg(feature = "accounts")]
+pub use accounts::Accounts;
 /// For implementors of the traits of this crate.
 pub use async_trait::async_trait;
 pub use chat::{Chat, ChatBuilder, Policy};

@@ -2,10 +2,14 @@
 
 mod decide;
 mod editing;
+#[cfg(feature = "accounts")]
+mod erasing;
 mod messages;
 mod participants;
 mod read;
 mod send;
+#[cfg(feature = "accounts")]
+mod service;
 mod sessions;
 mod standing;
 mod stream;

@@ -192,10 +192,23 @@ impl JwtIssuer {
     /// # Errors
     /// [`Error::Internal`] when signing fails.
     pub fn issue(&self, claims: Claims, lifetime: Duration) -> Result<String> {
+        self.sign(&self.lasting(claims, lifetime))
+    }
+
+    /// The same with the type of an access token, `at+jwt` (RFC 9068, section 2.1).
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when signing fails.
+    pub fn issue_access_token(&self, claims: Claims, lifetime: Duration) -> Result<String> {
+        let header = Header { typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, &self.lasting(claims, lifetime), &self.key).map_err(|_| Error::Internal)
+    }
+
+    /// Claims that hold from now on for a lifetime.
+    fn lasting(&self, claims: Claims, lifetime: Duration) -> Claims {
         let now = self.clock.now().timestamp();
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        let claims = Claims { exp: now.saturating_add(lifetime), iat: Some(now), ..claims };
-        self.sign(&claims)
+        Claims { exp: now.saturating_add(lifetime), iat: Some(now), ..claims }
     }
 
     /// A token with exactly these claims.

@@ -27,6 +27,9 @@ uses! {
     Signal = Requests, Signals;
     /// What comes over a WebSocket, whether a use case follows or not.
     Frame = Frames, Requests;
+    /// Users are searched.
+    #[cfg_attr(not(feature = "accounts"), allow(dead_code, reason = "accounts search users"))]
+    Search = Requests, Searches;
     /// A request without a valid token.
     UnknownCaller = Unknown;
     /// What the host does itself is not counted.

@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::Table;
-use crate::model::{ClientId, ParticipantId, Seq, SessionId, UserId};
+use crate::model::{ClientId, LoginId, ParticipantId, Seq, SessionId, UserId};
 
 /// A part of a key. Parts at one place of a table's keys are of one kind. Numbers sort by value, texts and UUIDs by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +103,16 @@ impl KeyPart for ParticipantId {
     }
 }
 
+impl KeyPart for LoginId {
+    fn part(&self) -> Part {
+        Part::Uuid(self.0)
+    }
+
+    fn from_part(part: &Part) -> Option<Self> {
+        if let Part::Uuid(id) = part { Some(Self(*id)) } else { None }
+    }
+}
+
 impl KeyPart for Newest<SessionId> {
     fn part(&self) -> Part {
         Part::Uuid(Uuid::from_u128(!self.0.0.as_u128()))
@@ -140,6 +150,16 @@ impl KeyPart for UserId {
 
     fn from_part(part: &Part) -> Option<Self> {
         if let Part::Text(text) = part { Self::from_stored(text).ok() } else { None }
+    }
+}
+
+impl KeyPart for String {
+    fn part(&self) -> Part {
+        Part::Text(self.clone())
+    }
+
+    fn from_part(part: &Part) -> Option<Self> {
+        if let Part::Text(text) = part { Some(text.clone()) } else { None }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A form only grows: a field that is added later is absent in what was written before, and a field that is not known is
 //! skipped. A change that older software would misread raises the format's version in the table's declaration.
 
+pub mod been;
 mod departure;
 mod event;
 mod lists;
@@ -15,6 +16,7 @@ mod tables;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use been::Been;
 pub use departure::{Departure, DepartureTask};
 pub use event::{decode_event, encode_event};
 pub use lists::{ClientIdUse, Listed, Revision, Seat};

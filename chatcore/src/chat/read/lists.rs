@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     model::{ParticipantId, Session, SessionId, Standing, UserId},
     store::{
-        ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head, Key, KeyPart, Listed, Memberships,
+        Been, ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head, Key, KeyPart, Listed, Memberships,
         Newest, Part, ParticipantRecord, Participants, Record, Scan, Seat, Seats, SessionFacts, Sessions, StoreError,
         TypedKey, Write,
     },
@@ -46,7 +46,7 @@ pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, recor
     let (session, user) = (record.session_id, record.user_id.clone());
     let membership = Memberships { user: user.clone(), session: Newest(session) };
     let seat = |record: &ParticipantRecord| Seats { session, stay: record.id };
-    let mut writes = Vec::with_capacity(4);
+    let mut writes = Vec::with_capacity(5);
     if let Some(before) = before.filter(|before| before.standing.role().is_some()) {
         writes.push(seat(before).remove());
     }
@@ -54,6 +54,10 @@ pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, recor
         Standing::Active(_) => {
             writes.push(seat(&record).put(Seat { user: user.clone() }));
             writes.push(membership.put(Listed));
+            // A new stay; a change of the role is none.
+            if before.is_none_or(|before| before.id != record.id) {
+                writes.push(Been { user: user.clone(), session }.put(Listed));
+            }
         }
         Standing::Former(_) | Standing::Stranger => writes.push(membership.remove()),
     }

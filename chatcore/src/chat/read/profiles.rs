@@ -248,6 +248,13 @@ impl Profiles {
         Ok(found.remove(user).unwrap_or_else(|| Profile::unknown(user.clone())))
     }
 
+    /// Forgets what was kept of a user, whose profile was written.
+    #[cfg(feature = "accounts")]
+    pub(in crate::chat) fn forget(&self, user: &UserId) {
+        self.recent.invalidate(user);
+        self.callers.invalidate(user);
+    }
+
     /// Whether the user was ever seen, by any process, or is in the host's directory; then the user counts as seen from now on.
     ///
     /// # Errors
@@ -290,7 +297,7 @@ impl Chat {
 
     /// Every use case begins here, with what it is counted as: refuses a caller whose time is over, whose standing forbids it, or who is
     /// too fast, and remembers the others. A use case that is called by another one does not begin here again.
-    pub(in crate::chat) async fn enter(&self, principal: &Principal, uses: impl Into<Uses>) -> Result<()> {
+    pub(crate) async fn enter(&self, principal: &Principal, uses: impl Into<Uses>) -> Result<()> {
         let now = self.inner.clock.now();
         if principal.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::TokenExpired);

@@ -1,0 +1,218 @@
+//! Codes that are sent by mail: to verify an address, and to set a new password.
+//!
+//! A code is random, kept as its digest, and good for one use. It counts while the account names it, so a new code replaces the one before.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use tokio::sync::Semaphore;
+
+use super::{
+    AccountEmails, AccountRecord, AccountRecords, Accounts, Client, CodeRecord, Mail, MailCodes, MailKind, Mailer,
+    PendingCode,
+    logins::{Ending, after, digest},
+    names::fold,
+};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::UserId,
+    store::{Change, ChatStoreExt as _, Found, StoreError, TypedKey as _, Write},
+};
+
+/// Mails that are being sent at once. Beyond that, a mail is dropped and its user asks again.
+const SENDING: usize = 256;
+
+/// Sends mails while nobody waits.
+pub(super) struct Outbox {
+    mailer: Arc<dyn Mailer>,
+    sending: Arc<Semaphore>,
+}
+
+impl Outbox {
+    pub(super) fn new(mailer: Arc<dyn Mailer>) -> Self {
+        Self { mailer, sending: Arc::new(Semaphore::new(SENDING)) }
+    }
+}
+
+/// A new code, and its digest.
+fn new_code() -> (String, String) {
+    let code = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
+    let digest = digest(code.as_bytes());
+    (code, digest)
+}
+
+impl AccountRecord {
+    fn pending(&mut self, kind: MailKind) -> &mut Option<PendingCode> {
+        match kind {
+            MailKind::Verification => &mut self.verification,
+            MailKind::PasswordReset => &mut self.reset,
+        }
+    }
+
+    /// Takes all codes back: the writes that remove them.
+    pub(super) fn without_codes(&mut self) -> Vec<Write> {
+        let codes = [self.verification.take(), self.reset.take()];
+        codes.into_iter().flatten().map(|code| MailCodes { digest: code.digest }.remove()).collect()
+    }
+}
+
+impl Accounts {
+    /// Sends the caller a code to verify the e-mail address. Nothing is sent where it is verified.
+    ///
+    /// # Errors
+    /// [`RateLimited`](Error::RateLimited) after too many mails.
+    pub async fn request_verification(&self, principal: &Principal, client: &Client) -> Result<()> {
+        self.inner.chat.enter(principal, Use::Request).await?;
+        let (user, now) = (&principal.user_id, self.now());
+        if self.own(user).await?.value.is_verified {
+            return Ok(());
+        }
+        self.inner.guesses.mail_from(client, now)?;
+        self.inner.guesses.mail_to(user, now)?;
+        self.send_verification_later(user.clone());
+        Ok(())
+    }
+
+    /// Verifies an e-mail address with the code that was sent to it.
+    ///
+    /// # Errors
+    /// [`CodeInvalid`](Error::CodeInvalid) for a code that is wrong, used or over, alike.
+    pub async fn verify_email(&self, code: &str) -> Result<()> {
+        for _ in 0..self.inner.chat.limits().commit_attempts {
+            let (user, found) = self.holder_of(MailKind::Verification, code).await?;
+            let now = self.now();
+            let mut account =
+                AccountRecord { is_verified: true, updated_at: now, ..AccountRecord::clone(&found.value) };
+            let used = account.verification.take().map(|code| MailCodes { digest: code.digest }.remove());
+            let mut writes = vec![AccountRecords { user }.put(account).at(found.version)];
+            writes.extend(used);
+            match self.store().commit(Change::of_records(writes)).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Unavailable)
+    }
+
+    /// Sends a code to set a new password to an e-mail address, where an account has it. The answer is the same where none has.
+    ///
+    /// # Errors
+    /// [`RateLimited`](Error::RateLimited) after too many mails from one address of the network.
+    pub async fn request_password_reset(&self, client: &Client, email: &str) -> Result<()> {
+        self.inner.guesses.mail_from(client, self.now())?;
+        if email.chars().nth(512).is_some() {
+            return Ok(());
+        }
+        // All that depends on the account happens after the answer, so that its time says nothing.
+        let (accounts, email) = (self.clone(), fold(email.trim()));
+        self.later(async move {
+            let Some(holder) = accounts.store().get(&AccountEmails { email }).await? else { return Ok(()) };
+            let user = &holder.value.user;
+            accounts.inner.guesses.mail_to(user, accounts.now())?;
+            accounts.send_code(user, MailKind::PasswordReset).await
+        });
+        Ok(())
+    }
+
+    /// Sets a new password with the code that was sent by mail. All logins of the account end, and the address is verified.
+    ///
+    /// # Errors
+    /// [`CodeInvalid`](Error::CodeInvalid) for a code that is wrong, used or over, alike; [`Invalid`](Error::Invalid) for a password that
+    /// is not acceptable, which does not use the code up.
+    pub async fn reset_password(&self, code: &str, new_password: &str) -> Result<()> {
+        let (_, found) = self.holder_of(MailKind::PasswordReset, code).await?;
+        let known = found.value.known();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let password = self.inner.passwords.accept("new_password", new_password, &known).await?;
+        for _ in 0..self.inner.chat.limits().commit_attempts {
+            let (user, found) = self.holder_of(MailKind::PasswordReset, code).await?;
+            let mut account = AccountRecord {
+                password: password.clone(),
+                is_verified: true,
+                updated_at: self.now(),
+                ..AccountRecord::clone(&found.value)
+            };
+            let mut writes = account.without_codes();
+            writes.push(AccountRecords { user: user.clone() }.put(account).at(found.version));
+            writes.extend(self.ending(&user, Ending::AllBut(None)).await?);
+            match self.store().commit(Change::of_records(writes)).await {
+                Ok(_) => {
+                    self.inner.chat.standing_changed(&user).await;
+                    return Ok(());
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Unavailable)
+    }
+
+    /// Sends a code to verify the address while nobody waits.
+    pub(super) fn send_verification_later(&self, user: UserId) {
+        let accounts = self.clone();
+        self.later(async move { accounts.send_code(&user, MailKind::Verification).await });
+    }
+
+    fn later(&self, work: impl Future<Output = Result<()>> + Send + 'static) {
+        let Ok(sending) = Arc::clone(&self.inner.outbox.sending).try_acquire_owned() else {
+            tracing::warn!("too many mails at once; one is dropped");
+            return;
+        };
+        tokio::spawn(async move {
+            if let Err(error) = work.await {
+                tracing::warn!(%error, "a mail was not sent");
+            }
+            drop(sending);
+        });
+    }
+
+    /// The account of a code that counts.
+    async fn holder_of(&self, kind: MailKind, code: &str) -> Result<(UserId, Found<AccountRecord>)> {
+        let digest = digest(code.trim().as_bytes());
+        let record = self.store().get(&MailCodes { digest: digest.clone() }).await?.ok_or(Error::CodeInvalid)?;
+        let user = record.value.user.clone();
+        let found = self.account(&user).await?.ok_or(Error::CodeInvalid)?;
+        let now = self.now();
+        let mut account = AccountRecord::clone(&found.value);
+        let counts = account.pending(kind).as_ref().is_some_and(|code| code.digest == digest && code.expires_at > now);
+        if counts { Ok((user, found)) } else { Err(Error::CodeInvalid) }
+    }
+
+    /// Makes a code in place of the one before, and sends it.
+    async fn send_code(&self, user: &UserId, kind: MailKind) -> Result<()> {
+        let settings = &self.inner.settings;
+        let lifetime = match kind {
+            MailKind::Verification => settings.verification_lifetime,
+            MailKind::PasswordReset => settings.reset_lifetime,
+        };
+        for _ in 0..self.inner.chat.limits().commit_attempts {
+            let Some(found) = self.account(user).await? else { return Ok(()) };
+            let (code, digest) = new_code();
+            let mut account = AccountRecord::clone(&found.value);
+            let pending = PendingCode { digest: digest.clone(), expires_at: after(self.now(), lifetime) };
+            let before = account.pending(kind).replace(pending);
+            let mail = Mail::new(kind, account.email.clone(), account.display_name.clone(), code);
+            let record = CodeRecord { user: user.clone() };
+            let mut writes = vec![
+                AccountRecords { user: user.clone() }.put(account).at(found.version),
+                MailCodes { digest }.put(record).absent(),
+            ];
+            writes.extend(before.map(|code| MailCodes { digest: code.digest }.remove()));
+            match self.store().commit(Change::of_records(writes)).await {
+                Ok(_) => {
+                    if let Err(error) = self.inner.outbox.mailer.send(mail).await {
+                        let cause = error.0;
+                        tracing::warn!(%user, %cause, "the mailer failed");
+                    }
+                    return Ok(());
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Unavailable)
+    }
+}

@@ -1,0 +1,217 @@
+//! Everything that a user wrote and that is known about the user, as a stream of lines.
+
+use std::sync::Arc;
+
+use futures_util::stream::{BoxStream, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{Accounts, LoginRecord};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::{
+        Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantRole, Seq, SessionId,
+        Standing, UserId,
+    },
+    store::{
+        Been, ChatStoreExt as _, FactsQuery, Freshness, KeyPart as _, LogRange, ParticipantRecord, Participants,
+        Prefix, Profiles, Revisions, Sessions, StoreError, TypedKey as _, typed,
+    },
+};
+
+/// Lines that wait for their reader.
+const WAITING: usize = 64;
+
+/// Rows of a log, and entries of a list, that are read at once.
+const CHUNK: u64 = 200;
+
+/// Lines of JSON (`application/x-ndjson`), each with its line break.
+pub type Export = BoxStream<'static, Result<String>>;
+
+/// Writes the lines.
+struct Writer {
+    lines: mpsc::Sender<Result<String>>,
+    messages: u64,
+    done: u64,
+    sessions: u64,
+}
+
+/// The reader is gone.
+struct Gone;
+
+/// Why an export stopped.
+enum Stopped {
+    Gone,
+    Failed(Error),
+}
+
+impl From<Gone> for Stopped {
+    fn from(Gone: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Writer {
+    async fn line(&self, line: Value) -> Result<(), Gone> {
+        self.lines.send(Ok(format!("{line}\n"))).await.map_err(|_| Gone)
+    }
+
+    async fn progress(&self) -> Result<(), Gone> {
+        let Self { messages, done, sessions, .. } = self;
+        self.line(json!({ "type": "progress", "sessions_done": done, "sessions": sessions, "messages": messages }))
+            .await
+    }
+}
+
+impl Accounts {
+    /// Everything that the caller wrote and that is known about the caller, one JSON object in each line. Its `type` is `account`, `profile`,
+    /// `login`, `session` (one that the caller is or was in), `message` (with its earlier texts), `progress`, and at the end `end`. An export
+    /// without an `end` is not complete. The stream takes bounded memory, at the pace of its reader.
+    ///
+    /// # Errors
+    /// [`Unavailable`](Error::Unavailable) while as many exports run as the settings allow. An error within the stream is its last item.
+    pub async fn export(&self, principal: &Principal) -> Result<Export> {
+        self.inner.chat.enter(principal, Use::Request).await?;
+        let running = Arc::clone(&self.inner.exports).try_acquire_owned().map_err(|_| Error::Unavailable)?;
+        let (lines, reader) = mpsc::channel(WAITING);
+        let (accounts, user) = (self.clone(), principal.user_id.clone());
+        tokio::spawn(async move {
+            let mut writer = Writer { lines, messages: 0, done: 0, sessions: 0 };
+            if let Err(Stopped::Failed(error)) = accounts.write(&user, &mut writer).await {
+                // The reader may be gone.
+                let _ = writer.lines.send(Err(error)).await;
+            }
+            drop(running);
+        });
+        Ok(futures_util::stream::unfold(reader, |mut reader| async move { Some((reader.recv().await?, reader)) })
+            .boxed())
+    }
+
+    async fn write(&self, user: &UserId, to: &mut Writer) -> Result<(), Stopped> {
+        self.note_sessions(user).await?;
+        if let Some(found) = self.account(user).await? {
+            let account = found.value.account(user.clone());
+            to.line(json!({
+                "type": "account", "id": user, "username": account.username, "email": account.email,
+                "is_verified": account.is_verified, "display_name": account.display_name, "bio": account.bio,
+                "avatar_url": account.avatar_url, "public_key": account.public_key, "created_at": account.created_at,
+                "updated_at": account.updated_at, "last_login": account.last_login,
+            }))
+            .await?;
+        }
+        if let Some(found) = self.store().get(&Profiles { user: user.clone() }).await? {
+            let profile = found.value.profile();
+            to.line(json!({
+                "type": "profile", "id": user, "username": profile.username, "name": profile.name,
+                "email": profile.email, "picture": profile.picture, "updated_at": profile.updated_at,
+            }))
+            .await?;
+        }
+        for (key, found) in self.logins_of(user).await? {
+            let LoginRecord { device, address, created_at, last_used_at, expires_at } = &*found.value;
+            to.line(json!({
+                "type": "login", "id": key.login, "device": device, "address": address, "created_at": created_at,
+                "last_used_at": last_used_at, "expires_at": expires_at,
+            }))
+            .await?;
+        }
+        let prefix = Prefix { table: Been::TABLE, parts: vec![user.part()] };
+        to.sessions = self.store().count(&[prefix]).await?.first().copied().unwrap_or_default();
+        to.progress().await?;
+        let mut after: Option<SessionId> = None;
+        loop {
+            let scan = Been::under(vec![user.part()]).after(after.map(|after| vec![after.part()])).limit(CHUNK);
+            let found = self.store().list::<Been>(scan).await?;
+            let Some((last, _)) = found.last() else { break };
+            after = Some(last.session);
+            for (Been { session, .. }, _) in found {
+                self.write_session(user, session, to).await?;
+                to.done += 1;
+                to.progress().await?;
+            }
+        }
+        to.line(json!({ "type": "end", "sessions": to.done, "messages": to.messages })).await?;
+        Ok(())
+    }
+
+    async fn write_session(&self, user: &UserId, id: SessionId, to: &mut Writer) -> Result<(), Stopped> {
+        let records = [Sessions { session: id }.key(), Participants { session: id, user: user.clone() }.key()];
+        let query = FactsQuery { session_id: id, records: &records };
+        let Some(facts) = self.store().facts(&[query], Freshness::Fresh).await?.pop() else { return Ok(()) };
+        let mut records = facts.records.into_iter();
+        let session = typed::<crate::model::Session>(records.next().flatten())?;
+        let participant = typed::<ParticipantRecord>(records.next().flatten())?;
+        if let Some(participant) = &participant {
+            let (role, is_active) = match participant.value.standing {
+                Standing::Active(role) => (role, true),
+                Standing::Former(role) => (role, false),
+                Standing::Stranger => (ParticipantRole::Viewer, false),
+            };
+            // A session that the user is no longer in tells nothing of itself.
+            let shown = session.as_ref().filter(|session| is_active && session.value.is_active);
+            to.line(json!({
+                "type": "session", "id": id, "title": shown.map(|session| &session.value.title), "role": role,
+                "is_active": is_active, "joined_at": participant.value.joined_at,
+                "created_at": participant.value.created_at,
+            }))
+            .await?;
+        }
+        let mut from: Seq = 1;
+        while from <= facts.head.seq {
+            let upto = from.saturating_add(CHUNK - 1).min(facts.head.seq);
+            let rows = self.store().log(&[LogRange { session_id: id, from, to: upto }]).await?;
+            for row in rows.into_iter().flatten().filter(|row| row.actor == *user) {
+                self.write_message(&row, to).await?;
+            }
+            from = upto + 1;
+            if from <= facts.head.seq {
+                to.progress().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_message(&self, row: &Event, to: &mut Writer) -> Result<(), Stopped> {
+        let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &row.kind else { return Ok(()) };
+        let MessageBody { role, message_type, content } = body;
+        if *message_type == MessageType::System {
+            return Ok(());
+        }
+        let mut earlier = Vec::new();
+        if row.revision > 1 {
+            let scan = Revisions::under(vec![row.session_id.part(), row.seq.part()]);
+            for (key, found) in self.store().list::<Revisions>(scan).await? {
+                let content = &found.value.body.content;
+                earlier.push(json!({ "revision": key.revision, "content": content, "since": found.value.since }));
+            }
+        }
+        let (edited_at, deleted_at) = match status {
+            MessageStatus::AsSent => (None, None),
+            MessageStatus::Edited { at } => (Some(at), None),
+            MessageStatus::Deleted { by: _, at } => (None, Some(at)),
+        };
+        let id = crate::model::MessageId { session_id: row.session_id, seq: row.seq };
+        to.messages += 1;
+        to.line(json!({
+            "type": "message", "id": id, "session_id": row.session_id, "created_at": row.created_at, "role": role,
+            "message_type": message_type, "content": content, "client_id": client_id, "revision": row.revision,
+            "edited_at": edited_at, "deleted_at": deleted_at, "earlier": earlier,
+        }))
+        .await?;
+        Ok(())
+    }
+}

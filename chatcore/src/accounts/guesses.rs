@@ -1,0 +1,94 @@
+//! Limits against guessing.
+//!
+//! A guess counts for the pair of account and address, so an attack from one address does not lock the owner out elsewhere, and for the
+//! address alone. An attempt is charged before its password is looked at, so that attempts at once are counted, too, and gets its
+//! charge back where the password was right.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use chrono::{DateTime, Utc};
+
+use super::{AccountSettings, Client};
+use crate::{error::Result, limits::buckets::Buckets, model::UserId};
+
+/// An address as limits count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Network(Option<IpAddr>);
+
+impl Network {
+    pub(super) fn of(client: &Client) -> Self {
+        let network = |address: IpAddr| match address.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            // Whoever has one address of a network has all 2⁶⁴ of them.
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+        };
+        Self(client.address.map(network))
+    }
+}
+
+/// The account that a password is tried for: the text that the caller gave where there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Guessed {
+    User(UserId),
+    Nobody(String),
+}
+
+/// The buckets.
+pub(super) struct Guesses {
+    pairs: Buckets<(Guessed, Network)>,
+    addresses: Buckets<Network>,
+    registrations: Buckets<Network>,
+    mails_from: Buckets<Network>,
+    mails_to: Buckets<UserId>,
+}
+
+/// A guess that was charged.
+#[derive(Debug, Clone)]
+pub(super) struct Guess((Guessed, Network));
+
+impl Guesses {
+    pub(super) fn new(settings: &AccountSettings) -> Self {
+        Self {
+            pairs: Buckets::new(settings.guesses),
+            addresses: Buckets::new(settings.guesses_per_address),
+            registrations: Buckets::new(settings.registrations),
+            mails_from: Buckets::new(settings.mails),
+            mails_to: Buckets::new(settings.mails),
+        }
+    }
+
+    /// Charges an attempt.
+    ///
+    /// # Errors
+    /// [`RateLimited`](crate::Error::RateLimited) where nothing is left; then nothing is charged.
+    pub(super) fn charge(&self, guessed: Guessed, client: &Client, now: DateTime<Utc>) -> Result<Guess> {
+        let pair = (guessed, Network::of(client));
+        self.addresses.take(&pair.1, now)?;
+        self.pairs.take(&pair, now).inspect_err(|_| self.addresses.give_back(&pair.1))?;
+        Ok(Guess(pair))
+    }
+
+    /// Gives back what an attempt was charged: its password was right, or was not looked at.
+    pub(super) fn give_back(&self, Guess(pair): &Guess) {
+        self.pairs.give_back(pair);
+        self.addresses.give_back(&pair.1);
+    }
+
+    /// Charges a registration.
+    pub(super) fn registration(&self, client: &Client, now: DateTime<Utc>) -> Result<()> {
+        self.registrations.take(&Network::of(client), now)
+    }
+
+    /// Charges a mail that an address asks for.
+    pub(super) fn mail_from(&self, client: &Client, now: DateTime<Utc>) -> Result<()> {
+        self.mails_from.take(&Network::of(client), now)
+    }
+
+    /// Charges a mail to an account.
+    pub(super) fn mail_to(&self, user: &UserId, now: DateTime<Utc>) -> Result<()> {
+        self.mails_to.take(user, now)
+    }
+}

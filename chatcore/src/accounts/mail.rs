@@ -1,0 +1,79 @@
+//! Mail to the users of the accounts.
+
+use async_trait::async_trait;
+
+/// The purpose of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MailKind {
+    /// A code with which the user shows that the address is theirs.
+    Verification,
+    /// A code with which the user sets a new password.
+    PasswordReset,
+}
+
+/// A mail to a user. A mailer sends the text as it is, or writes its own from the parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The purpose.
+    pub kind: MailKind,
+    /// The address.
+    pub to: String,
+    /// The name to show of the user.
+    pub name: String,
+    /// The code. It is a secret.
+    pub code: String,
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+}
+
+impl Mail {
+    pub(super) fn new(kind: MailKind, to: String, name: String, code: String) -> Self {
+        let (subject, what) = match kind {
+            MailKind::Verification => ("Verify your e-mail address", "verify this e-mail address"),
+            MailKind::PasswordReset => ("Set a new password", "set a new password"),
+        };
+        let text = format!(
+            "Hello {name},\n\nuse this code to {what}:\n\n{code}\n\nIgnore this mail if you have not asked for it.\n"
+        );
+        Self { kind, to, name, code, subject: subject.to_owned(), text }
+    }
+}
+
+/// A mail that was not sent. The cause is logged and not shown to clients.
+#[derive(Debug, thiserror::Error)]
+#[error("the mail was not sent")]
+pub struct MailError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Sends mail.
+///
+/// # Contract
+/// A mail that was accepted is not sent twice. An error means that the mail was not accepted; the user asks again. A call may take its
+/// time, since no client waits for it, and dropping the future may send the mail or not.
+#[async_trait]
+pub trait Mailer: Send + Sync + 'static {
+    /// Sends a mail.
+    async fn send(&self, mail: Mail) -> Result<(), MailError>;
+}
+
+#[async_trait]
+impl<M: Mailer + ?Sized> Mailer for std::sync::Arc<M> {
+    async fn send(&self, mail: Mail) -> Result<(), MailError> {
+        (**self).send(mail).await
+    }
+}
+
+/// Writes each mail, with its code, to the log at the level `info`: for development, where nobody else reads the log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogMailer;
+
+#[async_trait]
+impl Mailer for LogMailer {
+    async fn send(&self, mail: Mail) -> Result<(), MailError> {
+        let Mail { kind, to, name: _, code: _, subject, text } = mail;
+        tracing::info!(?kind, to, subject, text, "a mail is written to the log, because no mailer is configured");
+        Ok(())
+    }
+}

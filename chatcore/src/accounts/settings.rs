@@ -1,0 +1,163 @@
+//! The settings of the accounts, with their defaults, in one place.
+
+use std::time::Duration;
+
+use crate::limits::Rate;
+
+/// The cost of a hash by Argon2id (RFC 9106).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argon2Cost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub passes: u32,
+    /// Lanes.
+    pub lanes: u32,
+}
+
+impl Default for Argon2Cost {
+    /// 19 MiB, 2 passes, 1 lane: the least that OWASP's Password Storage Cheat Sheet recommends.
+    fn default() -> Self {
+        Self { memory_kib: 19 * 1024, passes: 2, lanes: 1 }
+    }
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the settings of the accounts cannot be used: {0}")]
+pub struct InvalidSettings(pub String);
+
+/// How the accounts work.
+///
+/// The rates count in each process for itself: `n` processes together allow `n` times as much. A rate of `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSettings {
+    /// How long an access token is accepted.
+    pub access_lifetime: Duration,
+    /// How long a refresh token can be used. Each refresh gives a new token with the whole lifetime.
+    pub refresh_lifetime: Duration,
+    /// For how long after its rotation the use of a refresh token is a race between two clients, and not theft.
+    pub refresh_grace: Duration,
+    /// The claim `iss` of access tokens.
+    pub issuer: Option<String>,
+    /// The claim `aud` of access tokens.
+    pub audience: Option<String>,
+    /// Most logins of one account at once. The next one ends the login that was not used for the longest time.
+    pub logins: usize,
+    /// The cost of hashes. Hashes of another cost are made anew at the next login.
+    pub argon2: Argon2Cost,
+    /// Passwords that are hashed at once. Each takes [`Argon2Cost::memory_kib`].
+    pub hashes: usize,
+    /// How long a call waits until its password can be hashed, before it fails as unavailable.
+    pub hash_wait: Duration,
+    /// Shortest password, in characters.
+    pub password_min_chars: usize,
+    /// Longest password, in characters.
+    pub password_max_chars: usize,
+    /// Least strength of a password by zxcvbn, 0 to 4. 0 accepts every password.
+    pub password_score: u8,
+    /// Names that nobody can register, nor a name that looks like one of these.
+    pub reserved_names: Vec<String>,
+    /// Shortest user name, in characters.
+    pub username_min_chars: usize,
+    /// Longest user name, in characters.
+    pub username_max_chars: usize,
+    /// Longest name to show, in characters.
+    pub display_name_chars: usize,
+    /// Longest text about oneself, in characters.
+    pub bio_chars: usize,
+    /// Longest public key, in characters.
+    pub public_key_chars: usize,
+    /// Longest address of a picture, in characters.
+    pub avatar_url_chars: usize,
+    /// How often a password may be tried for one account from one address. Only wrong passwords count.
+    pub guesses: Option<Rate>,
+    /// How often a password may be tried from one address, whatever the account is. Only wrong passwords count.
+    pub guesses_per_address: Option<Rate>,
+    /// How often an account may be registered from one address.
+    pub registrations: Option<Rate>,
+    /// How often mail may be asked for from one address, and how often for one account.
+    pub mails: Option<Rate>,
+    /// Whether the messages of a user become tombstones when the account is deleted. Otherwise they stay, under
+    /// [`removed_name`](Self::removed_name).
+    pub erases_messages: bool,
+    /// The name that is shown for a user whose account was deleted.
+    pub removed_name: String,
+    /// Exports that run at once in a process.
+    pub exports: usize,
+    /// How often one user may upload a picture.
+    pub uploads: Option<Rate>,
+    /// Largest picture that can be uploaded, in bytes.
+    pub avatar_bytes: usize,
+    /// Most pixels of a picture that is uploaded.
+    pub avatar_pixels: u64,
+    /// How long a code to verify an address can be used.
+    pub verification_lifetime: Duration,
+    /// How long a code to set a new password can be used.
+    pub reset_lifetime: Duration,
+}
+
+impl Default for AccountSettings {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        const DAY: u64 = 24 * 60 * MINUTE;
+        let reserved = [
+            "admin",
+            "administrator",
+            "anonymous",
+            "chat",
+            "deleted",
+            "everyone",
+            "guest",
+            "help",
+            "here",
+            "me",
+            "moderator",
+            "nobody",
+            "null",
+            "official",
+            "root",
+            "security",
+            "server",
+            "staff",
+            "support",
+            "system",
+            "undefined",
+            "user",
+            "webmaster",
+        ];
+        Self {
+            access_lifetime: Duration::from_secs(30 * MINUTE),
+            refresh_lifetime: Duration::from_secs(7 * DAY),
+            refresh_grace: Duration::from_secs(10),
+            issuer: None,
+            audience: None,
+            logins: 100,
+            argon2: Argon2Cost::default(),
+            hashes: std::thread::available_parallelism().map_or(2, usize::from),
+            hash_wait: Duration::from_secs(10),
+            password_min_chars: 8,
+            password_max_chars: 256,
+            password_score: 2,
+            reserved_names: reserved.map(str::to_owned).to_vec(),
+            username_min_chars: 3,
+            username_max_chars: 32,
+            display_name_chars: 100,
+            bio_chars: 500,
+            public_key_chars: 8_192,
+            avatar_url_chars: 2_048,
+            guesses: Some(Rate::new(5, Duration::from_secs(3 * MINUTE))),
+            guesses_per_address: Some(Rate::new(50, Duration::from_secs(18))),
+            registrations: Some(Rate::new(10, Duration::from_secs(6 * MINUTE))),
+            mails: Some(Rate::new(5, Duration::from_secs(3 * MINUTE))),
+            erases_messages: true,
+            removed_name: "Deleted user".to_owned(),
+            exports: 4,
+            uploads: Some(Rate::new(10, Duration::from_secs(6 * MINUTE))),
+            avatar_bytes: 5 * 1024 * 1024,
+            avatar_pixels: 25_000_000,
+            verification_lifetime: Duration::from_secs(DAY),
+            reset_lifetime: Duration::from_secs(60 * MINUTE),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The tables of the accounts, and the forms of their values. A form only grows.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{LoginId, Seq, SessionId, UserId},
+    store::{Json, Part, StoredValue},
+    tables,
+};
+
+tables! {
+    /// Accounts.
+    shared plain AccountRecords = "account" [
+        /// The user.
+        user: UserId,
+    ] -> AccountRecord = 1;
+
+    /// User names, folded, so that lists of users are sorted by them. A name is unique by its key.
+    shared plain AccountNames = "account_name" [
+        /// The name, folded.
+        name: String,
+    ] -> Holder = 1;
+
+    /// The looks of user names, so that no two names look alike.
+    shared plain AccountLooks = "account_look" [
+        /// The skeleton of the name.
+        skeleton: String,
+    ] -> Holder = 1;
+
+    /// E-mail addresses, folded.
+    shared plain AccountEmails = "account_email" [
+        /// The address, folded.
+        email: String,
+    ] -> Holder = 1;
+
+    /// Logins that have not ended, by user.
+    shared plain Logins = "login" [
+        /// The user.
+        user: UserId,
+        /// The login.
+        login: LoginId,
+    ] -> LoginRecord = 1;
+
+    /// Refresh tokens of a login, in the order in which they were issued.
+    shared plain RefreshTokens = "refresh_token" [
+        /// The login, which is the family of the tokens.
+        login: LoginId,
+        /// The number of the token within its login.
+        number: u64,
+    ] -> RefreshRecord = 1;
+
+    /// Accounts that were deleted and whose traces are being erased.
+    shared plain Erasures = "erasure" [
+        /// The user.
+        user: UserId,
+    ] -> ErasureRecord = 1;
+
+    /// Codes that were sent by mail, by their digest.
+    shared plain MailCodes = "mail_code" [
+        /// The digest of the code.
+        digest: String,
+    ] -> CodeRecord = 1;
+}
+
+macro_rules! json_values {
+    ($($value:ty),+ $(,)?) => {$(
+        impl StoredValue for $value {
+            fn encode(&self) -> Json {
+                // The forms have texts for keys and no numbers that JSON lacks.
+                serde_json::to_value(self).unwrap_or_default()
+            }
+
+            fn decode(_: u32, _: &[Part], stored: Json) -> Result<Self, String> {
+                serde_json::from_value(stored).map_err(|error| error.to_string())
+            }
+        }
+    )+};
+}
+
+json_values!(AccountRecord, Holder, LoginRecord, RefreshRecord, CodeRecord, ErasureRecord);
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRecord {
+    /// The user name, as the user wrote it.
+    pub username: String,
+    /// The e-mail address, as the user wrote it.
+    pub email: String,
+    /// Whether the user has shown that the address is theirs.
+    #[serde(default)]
+    pub is_verified: bool,
+    /// The name to show.
+    pub display_name: String,
+    /// What the user says about themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bio: Option<String>,
+    /// The address of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// The id of an uploaded picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+    /// A public key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// The hash of the password: a PHC string of Argon2id, or an imported hash of bcrypt.
+    pub password: String,
+    /// When the account was made.
+    pub created_at: DateTime<Utc>,
+    /// When the user changed it last.
+    pub updated_at: DateTime<Utc>,
+    /// When the user logged in last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_login: Option<DateTime<Utc>>,
+    /// The code with which the user shows that the address is theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<PendingCode>,
+    /// The code with which the user can set a new password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<PendingCode>,
+}
+
+/// The user who has a name or an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The user.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    pub user: UserId,
+}
+
+/// A login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginRecord {
+    /// The device that the client named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The address from which it was used last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it was used last.
+    pub last_used_at: DateTime<Utc>,
+    /// When its refresh token ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A refresh token. It is kept after its rotation, so that its reuse can be noticed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshRecord {
+    /// The user.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    pub user: UserId,
+    /// The digest of the token.
+    pub digest: String,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+    /// When the next token took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<DateTime<Utc>>,
+}
+
+/// The digest of a code that was sent by mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingCode {
+    /// The digest.
+    pub digest: String,
+    /// When the code ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A code that was sent by mail. It counts while the account names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeRecord {
+    /// The user.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    pub user: UserId,
+}
+
+/// How far the erasure of a user has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureRecord {
+    /// When the account was deleted.
+    pub since: DateTime<Utc>,
+    /// Whether the user's messages become tombstones.
+    pub messages: bool,
+    /// The id of the picture that is to be removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+    /// The last session that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<SessionId>,
+    /// The last position that is done in the session after it.
+    #[serde(default)]
+    pub after: Seq,
+    /// Until when a process works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_until: Option<DateTime<Utc>>,
+}

@@ -1,0 +1,177 @@
+use chatcore::{
+    ChatStore,
+    chat::{AddParticipant, EditMessage},
+    model::{Content, EventKind, MessageEvent, MessageWindow, SessionId, SessionType},
+    permission::Denial,
+    store::{Key, LogRange, Prefix, Scan, TABLES, Table},
+};
+
+use super::*;
+
+async fn erased(world: &World) {
+    // Waits for the job that the deletion has begun: it takes the record away.
+    kit::in_time(async {
+        loop {
+            let all = Prefix { table: erasures(), parts: Vec::new() };
+            if world.store.count(&[all]).await.unwrap() == [0] {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+fn erasures() -> &'static Table {
+    use chatcore::store::TypedKey;
+    chatcore::accounts::Erasures::TABLE
+}
+
+/// All that the store has, as text.
+async fn everything(world: &World, sessions: &[SessionId]) -> String {
+    let tables = TABLES.iter().chain(chatcore::accounts::TABLES);
+    let scans: Vec<Scan> =
+        tables.map(|table| Scan { table, prefix: Vec::new(), after: None, skip: 0, limit: u64::MAX }).collect();
+    let records: Vec<Vec<(Key, _)>> = world.store.scan(&scans).await.unwrap();
+    let ranges: Vec<LogRange> = sessions.iter().map(|id| LogRange { session_id: *id, from: 1, to: 10_000 }).collect();
+    format!("{records:?} {:?}", world.store.log(&ranges).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
+    let world = World::new();
+    let phone = Client { device: Some("Her phone".into()), ..client("198.51.100.9") };
+    let new = Register { display_name: Some("Lovelace".into()), ..new("adalove") };
+    let ada = world.accounts.register(&phone, new).await.unwrap();
+    let eve = world.register("eve").await;
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let (own, other) =
+        (kit::room(&world.chat, &by_ada, &[&by_eve]).await, kit::room(&world.chat, &by_eve, &[&by_ada]).await);
+    let left = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
+    let mut texts = Vec::new();
+    for id in [own, other, left] {
+        let message = kit::say(&world.chat, &by_ada, id, "secret-one").await;
+        world.chat.edit_message(&by_ada, message.id, EditMessage::text("secret-two")).await.unwrap();
+        texts.push(message.id);
+        kit::say(&world.chat, &by_eve, id, "eve says").await;
+    }
+    world.chat.leave(&by_ada, left).await.unwrap();
+    let before = everything(&world, &[own, other, left]).await;
+    for trace in ["secret-one", "secret-two", "adalove", "Lovelace", "198.51.100.9", "Her phone"] {
+        assert!(before.contains(trace), "{trace}");
+    }
+    let mut events = world.chat.subscribe(&by_eve, other, None).await.unwrap();
+
+    world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    assert_eq!(world.chat.me(&by_ada).await.unwrap_err(), Error::AccountDeleted);
+    assert_eq!(world.log_in("adalove", PASSWORD).await.unwrap_err(), Error::InvalidCredentials);
+    erased(&world).await;
+
+    let kept = everything(&world, &[own, other, left]).await;
+    for trace in ["secret", "adalove", "Lovelace", "198.51.100.9", "Her phone"] {
+        assert!(!kept.contains(trace), "{trace} is still in the store");
+    }
+    for id in &texts {
+        let message = world.chat.message(&by_eve, *id).await;
+        let message = message.unwrap();
+        assert_eq!((&message.body.content, message.sender.name.as_str()), (&Content::Deleted, "Deleted user"));
+    }
+    assert_eq!(kept.matches("eve says").count(), 3);
+    // Readers are told by an event that names the rows.
+    loop {
+        let event = kit::next(&mut events).await;
+        if let EventKind::Message(MessageEvent::Deleted { messages }) = &event.event.kind {
+            assert_eq!(messages, &[texts[1].seq]);
+            break;
+        }
+    }
+    // Nobody brings the user back, and the name is free.
+    let add = AddParticipant { user_id: ada.account.user_id.clone(), role: None };
+    assert_eq!(world.chat.add_participant(&by_eve, other, add).await.unwrap_err(), Error::UserBanned);
+    world.register("adalove").await;
+}
+
+#[tokio::test]
+async fn texts_may_stay_under_the_name_of_a_removed_user() {
+    let world = World::with(AccountSettings { erases_messages: false, removed_name: "Gone".into(), ..settings() });
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let id = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
+    let message = kit::say(&world.chat, &by_ada, id, "this stays").await;
+    world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    erased(&world).await;
+    let found = world.chat.message(&by_eve, message.id).await.unwrap();
+    assert_eq!((kit::text_of(&found), found.sender.name.as_str()), ("this stays", "Gone"));
+    let participant = world.chat.participant(&by_eve, id, &ada.account.user_id, false).await.unwrap();
+    assert!(!participant.is_active);
+}
+
+#[tokio::test]
+async fn a_long_session_is_erased_in_parts_and_by_another_process() {
+    let world = World::new();
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let id = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
+    for number in 0..500 {
+        let who = if number % 10 == 9 { &by_eve } else { &by_ada };
+        kit::say(&world.chat, who, id, "words").await;
+    }
+    world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    erased(&world).await;
+    assert_eq!(world.restarted(settings()).resume_erasures().await.unwrap(), 0);
+    let log = world.store.log(&[LogRange { session_id: id, from: 1, to: 10_000 }]).await.unwrap().pop().unwrap();
+    let mut named = 0;
+    for event in &log {
+        if let EventKind::Message(MessageEvent::Deleted { messages }) = &event.kind {
+            assert!(messages.len() <= 200);
+            named += messages.len();
+        }
+    }
+    assert_eq!(named, 450);
+    let page = world.chat.messages(&by_eve, id, MessageWindow::Newest, Some(100)).await.unwrap();
+    assert!(
+        page.messages
+            .iter()
+            .all(|message| message.sender.user_id == by_eve.user_id || message.body.content == Content::Deleted)
+    );
+}
+
+#[tokio::test]
+async fn an_erasure_that_a_process_left_behind_goes_on() {
+    use chatcore::{
+        accounts::{ErasureRecord, Erasures},
+        store::{Change, TypedKey},
+    };
+    let world = World::new();
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let id = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
+    let message = kit::say(&world.chat, &by_ada, id, "words").await;
+    // As a process leaves it that has marked the account and ends.
+    let user = ada.account.user_id.clone();
+    world.chat.delete_account(&user, &user).await.unwrap();
+    let claimed_until = Some(world.chat.now() + TimeDelta::seconds(60));
+    let left =
+        ErasureRecord { since: world.chat.now(), messages: true, avatar: None, done: None, after: 0, claimed_until };
+    let write = Erasures { user }.put(left);
+    world.store.commit(Change::of_records(vec![write])).await.unwrap();
+    let other = world.restarted(settings());
+    assert_eq!(other.resume_erasures().await.unwrap(), 0, "the other process may still work on it");
+    world.later(61);
+    assert_eq!(other.resume_erasures().await.unwrap(), 1);
+    let found = other.chat().message(&by_eve, message.id).await.unwrap();
+    assert_eq!(found.body.content, Content::Deleted);
+    assert_eq!(other.resume_erasures().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_wrong_password_deletes_nothing() {
+    let world = World::new();
+    let ada = world.register("ada").await;
+    let caller = world.caller(&ada).await;
+    let error = world.accounts.delete_account(&caller, &here(), "wrong one").await.unwrap_err();
+    assert_eq!(error, Error::InvalidCredentials);
+    assert_eq!(world.accounts.me(&caller).await.unwrap(), ada.account);
+    let id = kit::session(&world.chat, &caller, SessionType::Private).await;
+    kit::assert_denied(world.chat.session(&kit::user("other"), id).await, Denial::Hidden);
+}

@@ -1,0 +1,98 @@
+use chatcore::chat::EditMessage;
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use super::*;
+
+async fn export(world: &World, caller: &Principal) -> Vec<Value> {
+    let lines = world.accounts.export(caller).await.unwrap();
+    let read = |line: Result<String, Error>| {
+        let line = line.unwrap();
+        assert!(line.ends_with('\n') && !line.trim_end().contains('\n'), "{line:?}");
+        serde_json::from_str(&line).unwrap()
+    };
+    kit::in_time(lines.map(read).collect()).await
+}
+
+fn of<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["type"] == kind).collect()
+}
+
+#[tokio::test]
+async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
+    let world = World::new();
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let (here_still, left) =
+        (kit::room(&world.chat, &by_eve, &[&by_ada]).await, kit::room(&world.chat, &by_eve, &[&by_ada]).await);
+    let edited = kit::say(&world.chat, &by_ada, here_still, "first").await;
+    world.chat.edit_message(&by_ada, edited.id, EditMessage::text("second")).await.unwrap();
+    let deleted = kit::say(&world.chat, &by_ada, here_still, "taken back").await;
+    world.chat.delete_message(&by_ada, deleted.id, None).await.unwrap();
+    kit::say(&world.chat, &by_ada, left, "before I left").await;
+    kit::say(&world.chat, &by_eve, here_still, "of eve").await;
+    world.chat.leave(&by_ada, left).await.unwrap();
+
+    let lines = export(&world, &by_ada).await;
+    let account = of(&lines, "account")[0];
+    assert_eq!((&account["username"], &account["email"]), (&"ada".into(), &"ada@example.org".into()));
+    assert_eq!(of(&lines, "login")[0]["device"], "A test");
+    let sessions = of(&lines, "session");
+    assert_eq!(sessions.len(), 2);
+    for session in sessions {
+        let is_left = session["id"] == left.to_string();
+        assert_eq!((&session["is_active"], session["title"].is_null()), (&(!is_left).into(), is_left));
+    }
+    let messages = of(&lines, "message");
+    assert_eq!(messages.len(), 3);
+    assert_eq!((&messages[0]["content"], &messages[0]["earlier"][0]["content"]), (&"second".into(), &"first".into()));
+    assert!(!messages[1]["deleted_at"].is_null());
+    let whole = lines.iter().map(Value::to_string).collect::<String>();
+    for absent in ["of eve", "taken back", "argon2", "password"] {
+        assert!(!whole.contains(absent), "{absent}");
+    }
+    let (progress, end) = (of(&lines, "progress"), lines.last().unwrap());
+    assert_eq!((&progress[0]["sessions"], &progress[0]["sessions_done"]), (&2.into(), &0.into()));
+    assert_eq!(progress.last().unwrap()["sessions_done"], 2);
+    assert_eq!((&end["type"], &end["messages"]), (&"end".into(), &3.into()));
+}
+
+#[tokio::test]
+async fn an_export_reads_no_further_than_its_reader() {
+    let world = World::new();
+    let caller = world.caller(&world.register("ada").await).await;
+    let id = kit::session(&world.chat, &caller, chatcore::model::SessionType::Private).await;
+    for _ in 0..3_000 {
+        kit::say(&world.chat, &caller, id, "words").await;
+    }
+    let mut lines = world.accounts.export(&caller).await.unwrap();
+    lines.next().await.unwrap().unwrap();
+    // The export waits for its reader: what is sent now is not in lines that were read before.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    kit::say(&world.chat, &caller, id, "the last words").await;
+    let rest: Vec<String> = kit::in_time(lines.map(Result::unwrap).collect()).await;
+    assert_eq!(rest.iter().filter(|line| line.contains(r#""type":"message""#)).count(), 3_000);
+    assert!(rest.last().unwrap().contains(r#""type":"end""#));
+}
+
+#[tokio::test]
+async fn as_many_exports_run_as_the_settings_allow() {
+    let world = World::with(AccountSettings { exports: 1, ..settings() });
+    let caller = world.caller(&world.register("ada").await).await;
+    let id = kit::session(&world.chat, &caller, chatcore::model::SessionType::Private).await;
+    for _ in 0..200 {
+        kit::say(&world.chat, &caller, id, "words").await;
+    }
+    let first = world.accounts.export(&caller).await.unwrap();
+    assert_eq!(world.accounts.export(&caller).await.err(), Some(Error::Unavailable));
+    // Whoever stops reading makes room.
+    drop(first);
+    kit::in_time(async {
+        while world.accounts.export(&caller).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}

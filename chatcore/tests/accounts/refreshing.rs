@@ -1,0 +1,115 @@
+use std::collections::BTreeSet;
+
+use chatcore::accounts::Tokens;
+
+use super::*;
+
+async fn refresh(world: &World, token: &str) -> Result<Tokens, Error> {
+    world.accounts.refresh(&here(), token).await
+}
+
+#[tokio::test]
+async fn a_refresh_token_works_once() {
+    let world = World::new();
+    let ada = world.register("ada").await;
+    world.later(10);
+    let next = refresh(&world, &ada.tokens.refresh_token).await.unwrap();
+    assert_ne!(next.refresh_token, ada.tokens.refresh_token);
+    // Soon after the rotation it is a race, and nothing happens.
+    world.later(10);
+    let error = refresh(&world, &ada.tokens.refresh_token).await.unwrap_err();
+    assert_eq!((error.code().as_str(), error.code().status()), ("AUTH_REFRESH_TOKEN_INVALID", 401));
+    let last = refresh(&world, &next.refresh_token).await.unwrap();
+    let caller = world.tokens.authenticate(&last.access_token).await.unwrap();
+    assert_eq!(caller.login_id, Some(ada.login_id));
+    assert_eq!(world.accounts.logins(&caller).await.unwrap()[0].last_used_at, world.chat.now());
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_used_again_later_ends_the_login_and_its_streams() {
+    let world = World::new();
+    let ada = world.register("ada").await;
+    let caller = world.caller(&ada).await;
+    let id = kit::session(&world.chat, &caller, chatcore::model::SessionType::Public).await;
+    let mut events = world.chat.subscribe(&caller, id, None).await.unwrap();
+    let other = world.log_in("ada", PASSWORD).await.unwrap();
+    let next = refresh(&world, &ada.tokens.refresh_token).await.unwrap();
+    world.later(11);
+    assert_eq!(refresh(&world, &ada.tokens.refresh_token).await.unwrap_err(), Error::RefreshTokenInvalid);
+    assert_eq!(refresh(&world, &next.refresh_token).await.unwrap_err(), Error::RefreshTokenInvalid);
+    let late = world.tokens.authenticate(&next.access_token).await.unwrap();
+    assert_eq!(world.chat.me(&late).await.unwrap_err(), Error::TokenInvalid);
+    assert_eq!(kit::in_time(events.next_event()).await.unwrap().unwrap_err(), Error::TokenInvalid);
+    // Other logins go on.
+    refresh(&world, &other.tokens.refresh_token).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_refresh_token_is_refused() {
+    let world = World::new();
+    let ada = world.register("ada").await.tokens;
+    let (start, end) = ada.refresh_token.split_at(ada.refresh_token.len() - 4);
+    let changed = format!("{start}{}", if end == "AAAA" { "BBBB" } else { "AAAA" });
+    let long = "A".repeat(100_000);
+    for token in ["", "x", "\u{1f600}", &ada.access_token, &changed, start, &long, &format!("{} ", ada.refresh_token)] {
+        assert_eq!(refresh(&world, token).await.unwrap_err(), Error::RefreshTokenInvalid, "{token:.80}");
+    }
+    // A refresh token is no access token.
+    assert_eq!(world.tokens.authenticate(&ada.refresh_token).await.unwrap_err(), Error::TokenInvalid);
+    refresh(&world, &ada.refresh_token).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_store_has_no_token() {
+    use chatcore::{ChatStore, accounts::RefreshTokens, store::TypedKey};
+    let world = World::new();
+    let ada = world.register("ada").await;
+    let found = world.store.scan(&[RefreshTokens::under(Vec::new())]).await.unwrap().pop().unwrap();
+    assert_eq!(found.len(), 1);
+    let stored = format!("{found:?}");
+    let tail = &ada.tokens.refresh_token[ada.tokens.refresh_token.len() - 40..];
+    assert!(!stored.contains(tail), "{stored}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_refreshes_at_once_exactly_one_succeeds_a_thousand_times() {
+    let world = World::new();
+    // Two processes.
+    let processes = [world.accounts.clone(), world.restarted(settings())];
+    let mut token = world.register("ada").await.tokens.refresh_token;
+    let mut seen = BTreeSet::new();
+    for round in 0..1_000 {
+        let [one, other] = [0, round % 2].map(|process: usize| {
+            let (accounts, token) = (processes[process].clone(), token.clone());
+            tokio::spawn(async move { accounts.refresh(&here(), &token).await })
+        });
+        let (one, other) = (one.await.unwrap(), other.await.unwrap());
+        let (tokens, error) = match (one, other) {
+            (Ok(tokens), Err(error)) | (Err(error), Ok(tokens)) => (tokens, error),
+            both => panic!("round {round}: {both:?}"),
+        };
+        assert_eq!(error, Error::RefreshTokenInvalid, "round {round}");
+        token = tokens.refresh_token;
+        assert!(seen.insert(token.clone()), "round {round}: a token came twice");
+    }
+    // The losers ended nothing.
+    refresh(&world, &token).await.unwrap();
+}
+
+#[tokio::test]
+async fn old_tokens_are_forgotten() {
+    use chatcore::{
+        ChatStore,
+        accounts::RefreshTokens,
+        store::{Prefix, TypedKey},
+    };
+    let world = World::new();
+    let mut token = world.register("ada").await.tokens.refresh_token;
+    for _ in 0..60 {
+        world.later(24 * 3_600);
+        token = refresh(&world, &token).await.unwrap().refresh_token;
+    }
+    let all = Prefix { table: RefreshTokens::TABLE, parts: Vec::new() };
+    let kept = world.store.count(&[all]).await.unwrap()[0];
+    assert!(kept < 12, "{kept} tokens are kept of a week with one refresh a day");
+}
