@@ -6,10 +6,12 @@
 //! | limits | [`Options`], in one place with their defaults |
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
 //! | WebSockets | [`Handshake`], then the open [`Socket`] with its [`Outbox`], kept by [`Sockets::keep`], then [`Socket::close`] |
-//! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_away`] |
-//! | any web framework | [`bearer_token`], [`error_headers`]: all that there is without the feature `poem` |
-//! | web pages | [`Origins`], [`Cors`] |
-//! | a server | [`serve`] |
+//! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientIp`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_away`] |
+//! | any web framework | [`bearer_token`], [`error_headers`], [`page_headers`]: all that there is without the feature `poem` |
+//! | requests of a user at once | [`HeldRequest`], [`Sockets::take_request`] |
+//! | responses | [`Compression`] |
+//! | web pages | [`Origins`], [`Cors`], [`page_headers`] |
+//! | a server | [`serve`], [`TrustedProxies`] |
 
 #[cfg(feature = "poem")]
 mod address;
@@ -20,6 +22,8 @@ mod body;
 #[cfg(feature = "poem")]
 mod close;
 #[cfg(feature = "poem")]
+mod compress;
+#[cfg(feature = "poem")]
 mod connection;
 #[cfg(feature = "poem")]
 mod cors;
@@ -28,6 +32,8 @@ mod counts;
 #[cfg(feature = "poem")]
 mod drain;
 mod error;
+#[cfg(feature = "poem")]
+mod forwarded;
 #[cfg(feature = "poem")]
 mod frame;
 #[cfg(feature = "poem")]
@@ -42,6 +48,13 @@ mod options;
 mod origin;
 #[cfg(feature = "poem")]
 mod outbox;
+mod pages;
+#[cfg(feature = "poem")]
+mod proxied;
+#[cfg(feature = "poem")]
+mod proxies;
+#[cfg(feature = "poem")]
+mod requests;
 #[cfg(feature = "poem")]
 mod serve;
 #[cfg(feature = "poem")]
@@ -55,13 +68,15 @@ mod token;
 mod upgrade;
 
 #[cfg(feature = "poem")]
-pub use address::ClientAddress;
+pub use address::{ClientAddress, ClientIp};
 #[cfg(feature = "poem")]
 pub use bearer::{bearer, bearer_or_query, caller, caller_or_query};
 #[cfg(feature = "poem")]
 pub use body::read_body;
 #[cfg(feature = "poem")]
 pub use close::close_code;
+#[cfg(feature = "poem")]
+pub use compress::{Compression, CompressionEndpoint};
 #[cfg(feature = "poem")]
 pub use connection::{Connection, Known};
 #[cfg(feature = "poem")]
@@ -79,6 +94,11 @@ pub use options::Options;
 pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "poem")]
 pub use outbox::{End, Outbox};
+pub use pages::{PageStyles, page_headers};
+#[cfg(feature = "poem")]
+pub use proxies::{InvalidProxy, TrustedProxies};
+#[cfg(feature = "poem")]
+pub use requests::{HeldRequest, RequestPlace};
 #[cfg(feature = "poem")]
 pub use serve::{ServeOptions, serve};
 #[cfg(feature = "poem")]
