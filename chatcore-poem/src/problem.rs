@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use chatcore::{Code, Error, wire::Problem};
-use chatcore_http::{Cors, Sockets, check_head, error_headers, read_away};
+use chatcore_http::{ClientIp, Cors, HeldRequest, Sockets, check_head, error_headers, read_away};
 use chrono::Utc;
 use futures_util::FutureExt;
 use poem::{
@@ -196,6 +196,8 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         let RequestId(id) = id;
 
         read_away(&mut request);
+        let client = ClientIp::of(&request).map(|ClientIp(address)| tracing::field::display(address));
+        let _held = HeldRequest::begin(&mut request);
         let span = tracing::info_span!("request", request_id = id);
         let called = async {
             check_head(&mut request).map_err(ApiError)?;
@@ -236,9 +238,9 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let status = status.as_u16();
         if status >= 500 {
-            tracing::warn!(parent: &span, %method, path, status, elapsed_us, "request failed");
+            tracing::warn!(parent: &span, client, %method, path, status, elapsed_us, "request failed");
         } else {
-            tracing::debug!(parent: &span, %method, path, status, elapsed_us, "request");
+            tracing::debug!(parent: &span, client, %method, path, status, elapsed_us, "request");
         }
         Ok(response)
     }

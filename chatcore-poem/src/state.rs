@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chatcore::{Authenticator, Chat, Error, Principal, Result};
-use chatcore_http::{Sockets, caller};
+use chatcore_http::{HeldRequest, Sockets, caller};
 use poem::Request;
 
 pub(crate) struct State {
@@ -20,6 +20,8 @@ impl State {
 
     /// Who calls, as the host says, or by the one `Authorization: Bearer` header (RFC 6750).
     pub(crate) async fn principal(&self, request: &Request) -> Result<Principal> {
-        caller(request, &*self.authenticator).await?.ok_or(Error::AuthRequired)
+        let principal = caller(request, &*self.authenticator).await?.ok_or(Error::AuthRequired)?;
+        HeldRequest::take(request, &self.sockets, &principal.user_id)?;
+        Ok(principal)
     }
 }

@@ -7,10 +7,10 @@
 mod admitted;
 mod clock;
 mod execution;
+mod graphiql;
 mod http;
 mod message;
 mod options;
-mod page;
 mod request;
 mod response;
 mod socket;
@@ -18,9 +18,9 @@ mod sse;
 mod upkeep;
 
 pub use admitted::Admitted;
+pub use graphiql::{graphiql, graphiql_file};
 pub use http::{ALLOW, HttpBody, HttpHead, HttpReply};
 pub use options::WireOptions;
-pub use page::graphiql;
 #[cfg(feature = "poem")]
 pub(crate) use socket::converse;
 pub use socket::{Close, Frame, PROTOCOL, serve_socket, token_of};
