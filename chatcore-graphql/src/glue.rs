@@ -33,7 +33,7 @@ use crate::{
     ChatSchema,
     wire::{
         ALLOW, Admitted, Close, Expiry, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, Upkeep, WireOptions, converse,
-        graphiql, token_of,
+        graphiql, graphiql_file, token_of,
     },
 };
 
@@ -164,14 +164,20 @@ impl<E: Executor> State<E> {
         if request.method() == Method::OPTIONS {
             return Ok(Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, ALLOW).finish());
         }
+        if self.options.graphiql
+            && [Method::GET, Method::HEAD].contains(request.method())
+            && let Some(file) = graphiql_file(request.uri().query())
+        {
+            return Ok(response(file));
+        }
         let content_type = joined(&request, &header::CONTENT_TYPE);
         let head = HttpHead::read(request.method().as_str(), content_type.as_deref(), accept, &self.options)?;
         if head.wants_page() {
-            let page = Response::builder().content_type("text/html; charset=utf-8").header(header::VARY, "Accept");
-            return Ok(page.body(graphiql()));
+            return Ok(response(graphiql()));
         }
         let caller = caller(&request, &*self.authenticator).await;
         let principal = self.let_in(origin(&request), caller).await.map_err(|error| head.refuse(&error))?;
+        let _place = self.sockets.take_request(&principal.user_id).map_err(|error| head.refuse(&error))?;
         check_conditions(&request).map_err(|error| head.refuse(&error))?;
         if head.has_body() && request.headers().contains_key(IDEMPOTENCY_KEY) {
             // One that is passed over would let a retry be carried out twice.

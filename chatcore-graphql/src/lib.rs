@@ -44,6 +44,6 @@ pub use glue::GraphqlFrontend;
 pub use options::SchemaOptions;
 pub use schema::{Caller, ChatSchema, schema};
 pub use wire::{
-    ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql, serve_socket,
-    token_of,
+    ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql, graphiql_file,
+    serve_socket, token_of,
 };

@@ -38,6 +38,7 @@ struct Shared {
     unknown: TaskTracker,
     stopping: CancellationToken,
     per_user: Counts<UserId>,
+    requests: Counts<UserId>,
     unknown_per_address: Counts<ClientAddress>,
     sweep: Arc<Sweep>,
 }
@@ -65,6 +66,7 @@ impl Sockets {
             unknown: TaskTracker::new(),
             stopping: CancellationToken::new(),
             per_user: Counts::default(),
+            requests: Counts::default(),
             unknown_per_address: Counts::default(),
             sweep: Arc::default(),
         }))
@@ -100,6 +102,10 @@ impl Sockets {
             (0, needed) => needed,
             (chosen, _) => chosen,
         }
+    }
+
+    pub(crate) fn requests(&self) -> &Counts<UserId> {
+        &self.0.requests
     }
 
     /// How many are open.

@@ -7,7 +7,7 @@ use chatcore::{
     Code, Error, Principal, json,
     model::{Bound, Cursor, InvalidId, MessageId, ParticipantId, SessionId, UserId},
 };
-use chatcore_http::{caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
+use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -206,6 +206,7 @@ impl Listener {
             Some(Form::Page) | None => caller(request, authenticator).await,
         };
         let principal = state.chat.admit(origin(request), caller).await?;
+        HeldRequest::take(request, &state.sockets, &principal.user_id)?;
         let detail = "accept application/json or text/event-stream";
         let form = form.ok_or(Error::Refused { code: Code::NotAcceptable, detail })?;
         check_conditions(request)?;

@@ -51,6 +51,7 @@ mod reply;
 mod rest;
 mod routes;
 mod shape;
+mod start;
 mod state;
 mod ws;
 
@@ -70,9 +71,13 @@ use poem_openapi::OpenApiService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use chatcore_http::{InvalidOrigin, Options, Origins, ServeOptions, Sockets, serve};
+pub use chatcore_http::{
+    ClientAddress, ClientIp, Compression, InvalidOrigin, InvalidProxy, Options, Origins, ServeOptions, Sockets,
+    TrustedProxies, serve,
+};
 pub use mount::{MountError, MountOptions};
 pub use problem::{Problems, ProblemsEndpoint};
+pub use start::StartPage;
 
 use routes::Routes;
 use state::State;

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use chatcore_http::{PageStyles, page_headers};
 use poem::{
     Endpoint, EndpointExt as _, IntoEndpoint as _, Request, Response, Route,
     endpoint::{BoxEndpoint, make_sync},
@@ -121,11 +122,19 @@ impl ChatFrontend {
 
     fn docs_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
         let page = service(&self.state.chat, &self.state.sockets, title, servers(path)).swagger_ui_html();
-        self.wrap_get(get(fixed("text/html; charset=utf-8", page.into())), false)
+        // Its own library adds styles.
+        let headers = page_headers(&page, PageStyles::Any);
+        let page = Bytes::from(page);
+        let endpoint = make_sync(move |_| {
+            let response =
+                headers.iter().fold(Response::builder(), |response, (name, value)| response.header(*name, value));
+            response.body(page.clone())
+        });
+        self.wrap_get(get(endpoint), false)
     }
 
     /// What stands before an endpoint that takes GET at one path. Documents cost nothing, so requests for them are not counted.
-    fn wrap_get<E: Endpoint + 'static>(
+    pub(crate) fn wrap_get<E: Endpoint + 'static>(
         &self,
         endpoint: E,
         counts_strangers: bool,

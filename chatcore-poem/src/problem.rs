@@ -3,7 +3,9 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use chatcore::{Chat, Code, Error, chat::Metered, wire::Problem};
-use chatcore_http::{Cors, Sockets, check_head, error_headers, origin, read_away, show_allowance};
+use chatcore_http::{
+    ClientIp, Cors, HeldRequest, Sockets, check_head, error_headers, origin, read_away, show_allowance,
+};
 use chrono::Utc;
 use futures_util::FutureExt;
 use poem::{
@@ -206,6 +208,8 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
 
         read_away(&mut request);
         let origin = origin(&request);
+        let client = ClientIp::of(&request).map(|ClientIp(address)| tracing::field::display(address));
+        let _held = HeldRequest::begin(&mut request);
         let span = tracing::info_span!("request", request_id = id);
         let called = async {
             check_head(&mut request).map_err(ApiError)?;
@@ -250,9 +254,9 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let status = status.as_u16();
         if status >= 500 {
-            tracing::warn!(parent: &span, %method, path, status, elapsed_us, "request failed");
+            tracing::warn!(parent: &span, client, %method, path, status, elapsed_us, "request failed");
         } else {
-            tracing::debug!(parent: &span, %method, path, status, elapsed_us, "request");
+            tracing::debug!(parent: &span, client, %method, path, status, elapsed_us, "request");
         }
         Ok(response)
     }

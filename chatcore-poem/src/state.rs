@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chatcore::{Authenticator, Chat, Error, Principal, Result};
-use chatcore_http::{Sockets, caller, origin};
+use chatcore_http::{HeldRequest, Sockets, caller, origin};
 use poem::Request;
 
 pub(crate) struct State {
@@ -20,6 +20,8 @@ impl State {
 
     /// Who calls, as the host says, or by the one `Authorization: Bearer` header (RFC 6750).
     pub(crate) async fn principal(&self, request: &Request) -> Result<Principal> {
-        self.chat.admit(origin(request), caller(request, &*self.authenticator).await).await
+        let principal = self.chat.admit(origin(request), caller(request, &*self.authenticator).await).await?;
+        HeldRequest::take(request, &self.sockets, &principal.user_id)?;
+        Ok(principal)
     }
 }

@@ -44,7 +44,7 @@ pub struct HttpReply {
 /// The body of an answer.
 pub enum HttpBody {
     /// All of it.
-    Full(String),
+    Full(Bytes),
     /// Server-sent events. What they tell of goes on until the stream is dropped.
     Events(BoxStream<'static, Bytes>),
 }
@@ -190,7 +190,9 @@ impl HttpHead {
                     });
                 }
                 let bodies: Vec<_> = answers.iter().map(Body::of).collect();
-                HttpReply::new(200, media, json(&bodies))
+                let mut reply = HttpReply::new(200, media, json(&bodies));
+                reply.keep_as_it_is();
+                reply
             }
         }
     }
@@ -256,7 +258,10 @@ impl HttpHead {
             Err(errors) => Response::from_errors(errors),
         };
         let status = if media == Media::Graphql && is_request_error(&response) { 400 } else { 200 };
-        let reply = HttpReply::new(status, media, json(&Body::of(&response)));
+        let mut reply = HttpReply::new(status, media, json(&Body::of(&response)));
+        if kind == Some(OperationType::Mutation) {
+            reply.keep_as_it_is();
+        }
         response.http_headers.iter().fold(reply, |reply, (name, value)| match value.to_str() {
             Ok(value) => reply.with(name.as_str(), value),
             Err(_) => reply,
@@ -373,7 +378,7 @@ impl HttpReply {
             header("Cache-Control", "no-store"),
             header("Vary", "Accept"),
         ];
-        Self { status, headers, body: HttpBody::Full(body) }
+        Self { status, headers, body: HttpBody::Full(body.into()) }
     }
 
     fn events(events: BoxStream<'static, Bytes>) -> Self {
@@ -404,6 +409,16 @@ impl HttpReply {
     fn error(error: &Error, media: Media) -> Self {
         let reply = Self::errors(error.code().status(), &[request_error(error)], media);
         error_headers(error).iter().fold(reply, |reply, (name, value)| reply.with(name, value))
+    }
+
+    /// Lets nobody compress it: a mutation can answer with a token beside text that the client chose, and then the compressed length
+    /// tells of the token (CRIME, BREACH).
+    fn keep_as_it_is(&mut self) {
+        for (name, value) in &mut self.headers {
+            if name == "Cache-Control" {
+                value.push_str(", no-transform");
+            }
+        }
     }
 
     fn with(mut self, name: &str, value: &str) -> Self {

@@ -235,13 +235,13 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_SOCKETS", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sockets: Option<usize>,
-    /// WebSockets open at once that have not authenticated, per network address of the client; in all there can be 1000. A proxy
-    /// in front has one address for all clients: raise it there [default: 50]
+    /// WebSockets open at once that have not authenticated, per network address of the client; in all there can be 1000.
+    /// Behind a proxy, --trusted-proxies tells the clients apart [default: 50]
     #[arg(long, global = true, env = "CHAT_UNKNOWN_SOCKETS_PER_ADDRESS", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown_sockets_per_address: Option<usize>,
-    /// Connections open at once per network address of the client; further ones are answered with 429. A proxy in front has one
-    /// address for all clients: raise it there [default: 15000]
+    /// Connections open at once per network address of the client; further ones are answered with 429. Those of
+    /// --trusted-proxies do not count [default: 15000]
     #[arg(long, global = true, env = "CHAT_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     connections_per_address: Option<usize>,
@@ -249,6 +249,20 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_CONNECTIONS", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     connections: Option<usize>,
+    /// A proxy, or a network of proxies, in front: from it the last address in `Forwarded` or `X-Forwarded-For` that is no such proxy counts
+    /// as the client's, in limits and in logs; like 10.0.0.7 or 10.0.0.0/8; repeat for several [default: none, and no header counts]
+    #[arg(long, global = true, env = "CHAT_TRUSTED_PROXIES", value_name = "ADDRESS", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trusted_proxies: Vec<String>,
+    /// Whether connections of --trusted-proxies begin with a header of the PROXY protocol, version 2, true or false; a connection without
+    /// such a header is closed, and version 1 is not read [default: false]
+    #[arg(long, global = true, env = "CHAT_PROXY_PROTOCOL", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy_protocol: Option<bool>,
+    /// Requests of one user that are answered at once; further ones are answered with 429 [default: 100]
+    #[arg(long, global = true, env = "CHAT_REQUESTS_PER_USER", value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests_per_user: Option<usize>,
     /// How long a connection may be idle between two requests, like 75s or 5m; more than the idle timeout of a proxy or load balancer in
     /// front, or requests get lost [default: 75s]
     #[arg(long, global = true, env = "CHAT_IDLE_TIMEOUT", value_name = "TIME")]
@@ -302,6 +316,9 @@ pub(crate) struct Config {
     pub(crate) unknown_sockets_per_address: usize,
     pub(crate) connections_per_address: usize,
     pub(crate) connections: usize,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) proxy_protocol: bool,
+    pub(crate) requests_per_user: usize,
     pub(crate) idle_timeout: IdleTimeout,
     pub(crate) graphiql: bool,
     pub(crate) introspection: bool,
@@ -339,6 +356,9 @@ impl Default for Config {
             unknown_sockets_per_address: options.unknown_sockets_per_address,
             connections_per_address: serving.connections_per_address,
             connections: serving.connections,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: serving.proxy_protocol,
+            requests_per_user: options.requests_per_user,
             idle_timeout: IdleTimeout(serving.idle_time),
             graphiql: true,
             introspection: true,
@@ -444,6 +464,9 @@ impl Config {
         if self.database_user.is_some() && !is_server {
             return Err("--database-user is for a SurrealDB server, so it needs --database ws://HOST:PORT".into());
         }
+        if self.proxy_protocol && self.trusted_proxies.is_empty() {
+            return Err("--proxy-protocol is for connections of proxies, so it needs --trusted-proxies".into());
+        }
         Ok(())
     }
 
@@ -456,6 +479,7 @@ impl Config {
             ("--unknown-sockets-per-address", self.unknown_sockets_per_address, MOST_CONNECTIONS),
             ("--connections-per-address", self.connections_per_address, MOST_CONNECTIONS),
             ("--connections", self.connections, MOST_CONNECTIONS),
+            ("--requests-per-user", self.requests_per_user, MOST_CONNECTIONS),
         ] {
             if !(1..=most).contains(&number) {
                 return Err(format!("{flag} is {number}, and it can be from 1 to {most}").into());

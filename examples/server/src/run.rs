@@ -4,7 +4,9 @@ use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
 
 use chatcore::{Chat, JwtAuthenticator, Limits};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
-use chatcore_poem::{ChatFrontend, MountOptions, Options, Origins, ServeOptions, Sockets};
+use chatcore_poem::{
+    ChatFrontend, Compression, MountOptions, Options, Origins, ServeOptions, Sockets, StartPage, TrustedProxies,
+};
 use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
 use tokio::net::TcpListener;
@@ -70,6 +72,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let stopping = stop_on_signal()?;
     // Before anything is opened or made.
     let options = options(config)?;
+    let serving = serving(config)?;
     let database_options = database_options(config)?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -110,19 +113,19 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
     let app = frontend.mount_with(Route::new(), &MountOptions::default())?;
-    let app = graphql.mount_at(app, "/graphql")?.with(frontend.problems());
+    let mut page = StartPage { title: "chat-server".to_owned(), ..StartPage::default() };
+    if config.graphiql {
+        page = page.link("GraphQL: the schema, to try out", "graphql");
+    }
+    page = page.link("README: how to use the server", concat!(env!("CARGO_PKG_REPOSITORY"), "#readme"));
+    let app = app.at("/", frontend.start_page(&page));
+    let app = graphql.mount_at(app, "/graphql")?.with(frontend.problems()).with(Compression);
 
     let broken = stop_when_broken(&store, &stopping);
     let address = listener.local_addr()?;
     // The one line on stdout, for people and for programs that start this one. Whoever does not read it is served all the same.
     Output::stdout().say(&format!("listening on http://{address}"));
     tracing::info!(%address, "listening");
-    let serving = ServeOptions {
-        connections: config.connections,
-        connections_per_address: config.connections_per_address,
-        idle_time: config.idle_timeout.get(),
-        ..ServeOptions::default()
-    };
     frontend.serve(listener, app, serving, stopping.cancelled_owned()).await?;
     // What was acknowledged is on disk already, so a database that is slow to close holds nothing up.
     if tokio::time::timeout(CLOSING_TIME, store.close()).await.is_err() {
@@ -184,6 +187,19 @@ pub(crate) fn database_options(config: &Config) -> Result<SurrealOptions, Failur
     Ok(options)
 }
 
+fn serving(config: &Config) -> Result<ServeOptions, Failure> {
+    let trusted_proxies =
+        TrustedProxies::listed(&config.trusted_proxies).map_err(|error| format!("--trusted-proxies: {error}"))?;
+    Ok(ServeOptions {
+        connections: config.connections,
+        connections_per_address: config.connections_per_address,
+        trusted_proxies,
+        proxy_protocol: config.proxy_protocol,
+        idle_time: config.idle_timeout.get(),
+        ..ServeOptions::default()
+    })
+}
+
 fn options(config: &Config) -> Result<Options, Failure> {
     let origins = Origins::listed(&config.allowed_origins).map_err(|error| format!("--allowed-origins: {error}"))?;
     Ok(Options {
@@ -192,6 +208,7 @@ fn options(config: &Config) -> Result<Options, Failure> {
         frame_bytes: config.body_bytes,
         sockets: config.sockets,
         sockets_per_user: config.sockets_per_user,
+        requests_per_user: config.requests_per_user,
         unknown_sockets_per_address: config.unknown_sockets_per_address,
         ..Options::default()
     })

@@ -140,7 +140,17 @@ fn a_value_that_cannot_be_used_is_refused_by_name() {
             refuses(data, &[(variable, value)], &["token", "--user", "a"], &[variable]);
         }
     }
-    for (flag, value) in [("--data", ""), ("--database", ""), ("--secret-file", ""), ("--log", ""), ("--data", "~/x")] {
+    for (flag, value) in [
+        ("--trusted-proxies", "10.0.0.1/8"),
+        ("--trusted-proxies", "0.0.0.0/0"),
+        ("--proxy-protocol", "true"),
+        ("--requests-per-user", "0"),
+        ("--data", ""),
+        ("--database", ""),
+        ("--secret-file", ""),
+        ("--log", ""),
+        ("--data", "~/x"),
+    ] {
         refuses(data, &[], &[flag, value], &[flag]);
     }
     for flag in ["--data", "--secret-file", "--config", "--database"] {
