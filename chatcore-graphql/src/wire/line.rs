@@ -18,8 +18,9 @@ use super::{
     socket::{Close, End, Frame, LAST_WORD},
 };
 
-/// Frames that wait to be written; with more, the socket is not read until some are.
-const WAITING: usize = 16;
+/// Answers that wait to be written; with more, the socket is not read until some are. What operations tell does not count:
+/// it keeps no other operation from being ended, and no close frame from being read.
+const ANSWERS: usize = 16;
 
 /// What happened on a socket.
 pub(super) enum Io {
@@ -27,13 +28,23 @@ pub(super) enum Io {
     Written,
     /// A message came; `None` for a frame that is none.
     Message(Option<Incoming>),
+    /// The other side closes; see [`Line::answer_close`].
+    Closed,
+}
+
+struct Waiting {
+    frame: Frame,
+    /// Answers a message, so that the other side decides how many there are.
+    is_answer: bool,
 }
 
 pub(super) struct Line<S> {
     socket: S,
     /// The largest message, in bytes.
     most: usize,
-    waiting: VecDeque<Frame>,
+    waiting: VecDeque<Waiting>,
+    /// Answers among those that wait.
+    answers: usize,
     is_flushed: bool,
     /// How long the other side may take nothing; `None` where something else ends a socket that takes nothing.
     write_time: Option<Duration>,
@@ -49,6 +60,7 @@ where
             socket,
             most: options.message_bytes,
             waiting: VecDeque::new(),
+            answers: 0,
             is_flushed: true,
             write_time: Some(options.write_time),
             write_due: None,
@@ -62,15 +74,21 @@ where
 
     /// Writes a message behind those that wait.
     pub(super) fn send(&mut self, text: String) {
-        self.push(Frame::Text(text));
+        self.push(Frame::Text(text), false);
+    }
+
+    /// Writes the answer to a message behind those that wait.
+    pub(super) fn answer(&mut self, text: String) {
+        self.push(Frame::Text(text), true);
     }
 
     pub(super) fn ping(&mut self) {
-        self.push(Frame::Ping);
+        self.push(Frame::Ping, false);
     }
 
-    fn push(&mut self, frame: Frame) {
-        self.waiting.push_back(frame);
+    fn push(&mut self, frame: Frame, is_answer: bool) {
+        self.waiting.push_back(Waiting { frame, is_answer });
+        self.answers += usize::from(is_answer);
         self.is_flushed = false;
         self.write_due = self.write_due.or_else(|| self.write_time.and_then(in_time));
     }
@@ -80,11 +98,30 @@ where
         self.is_flushed
     }
 
+    /// Whether there is room for an answer.
     pub(super) fn has_room(&self) -> bool {
-        self.waiting.len() < WAITING
+        self.answers < ANSWERS
     }
 
-    /// Writes what waits, and reads a message where it may.
+    /// Lets the library answer the close frame of the other side, for which it is polled once more.
+    ///
+    /// This takes time, so it does not belong into [`next`](Self::next): a caller that drops `next` for another event
+    /// would lose the close frame.
+    pub(super) async fn answer_close(&mut self) -> End {
+        let _ = timeout(LAST_WORD, self.socket.next()).await;
+        None
+    }
+
+    /// Writes as much of what waits as the socket takes at once.
+    pub(super) async fn write_now(&mut self) {
+        poll_fn(|context| {
+            let _ = self.poll_write(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Writes what waits, and reads a message where it may. Nothing is lost where this is dropped.
     pub(super) async fn next(&mut self, reads: bool) -> Result<Io, End> {
         let due = self.write_due;
         let came = tokio::select! {
@@ -109,11 +146,7 @@ where
             }
             Some(Some(Ok(Frame::Binary))) => Err(bad("send JSON in text messages, not in binary ones".to_owned())),
             Some(Some(Ok(Frame::Ping | Frame::Pong))) => Ok(Io::Message(None)),
-            Some(Some(Ok(Frame::Close(_)))) => {
-                // Polled once more, the library answers it.
-                let _ = timeout(LAST_WORD, self.socket.next()).await;
-                Err(None)
-            }
+            Some(Some(Ok(Frame::Close(_)))) => Ok(Io::Closed),
             Some(None) => Err(None),
             Some(Some(Err(end))) => Err(end),
         }
@@ -138,7 +171,8 @@ where
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
         while !self.waiting.is_empty() {
             ready!(self.socket.poll_ready_unpin(context)).map_err(gone)?;
-            if let Some(frame) = self.waiting.pop_front() {
+            if let Some(Waiting { frame, is_answer }) = self.waiting.pop_front() {
+                self.answers -= usize::from(is_answer);
                 self.socket.start_send_unpin(frame).map_err(gone)?;
             }
             self.write_due = self.write_time.and_then(in_time);

@@ -179,12 +179,13 @@ where
         };
         match io {
             Io::Written | Io::Message(None | Some(Incoming::Pong)) => {}
+            Io::Closed => return Err(line.answer_close().await),
             Io::Message(Some(Incoming::Init(payload))) => {
                 let Some(authenticate) = authenticate.take() else { return Err(too_many_inits()) };
                 asked.set(OptionFuture::from(Some(authenticate(payload))));
                 deadline.as_mut().reset(Instant::now() + time);
             }
-            Io::Message(Some(Incoming::Ping(payload))) => line.send(message::pong(payload.as_ref())),
+            Io::Message(Some(Incoming::Ping(payload))) => line.answer(message::pong(payload.as_ref())),
             Io::Message(Some(Incoming::Subscribe { .. } | Incoming::TooLarge { .. })) => {
                 return Err(Some(Close::new(4401, "Unauthorized")));
             }

@@ -82,10 +82,15 @@ where
 
     /// Talks until the socket ends; says why.
     pub(super) async fn run(mut self) -> End {
-        match self.go_on().await {
+        let end = match self.go_on().await {
             Ok(never) => match never {},
             Err(end) => end,
+        };
+        if end.is_some() {
+            // What was said before the end stands before the close frame.
+            self.line.write_now().await;
         }
+        end
     }
 
     async fn go_on(&mut self) -> Result<Infallible, End> {
@@ -117,6 +122,7 @@ where
             };
             match news? {
                 News::Io(Io::Written) => {}
+                News::Io(Io::Closed) => return Err(self.line.answer_close().await),
                 News::Io(Io::Message(message)) => self.follow(message).await?,
                 News::Step(named, step) => self.deliver(named, step).await?,
                 News::PingDue => {
@@ -152,19 +158,19 @@ where
         match message {
             None | Some(Incoming::Pong) => {}
             Some(Incoming::Init(_)) => return Err(too_many_inits()),
-            Some(Incoming::Ping(payload)) => self.line.send(message::pong(payload.as_ref())),
+            Some(Incoming::Ping(payload)) => self.line.answer(message::pong(payload.as_ref())),
             Some(Incoming::Complete { id }) => self.operations.end(&id),
             Some(Incoming::TooLarge { id }) if self.operations.is_open(&id) => return Err(Some(exists(&id))),
             Some(Incoming::TooLarge { id }) => {
                 let detail = "the message is too large; nothing of it was done";
                 let error = request_error(&Error::Refused { code: Code::PayloadTooLarge, detail });
-                self.line.send(message::error(&id, &[error]));
+                self.line.answer(message::error(&id, &[error]));
             }
             Some(Incoming::Subscribe { id, parameters }) => {
                 match self.operations.start(self.executor, self.caller, &id, *parameters).await {
                     Started::Running => {}
                     Started::Exists => return Err(Some(exists(&id))),
-                    Started::Refused(error) => self.line.send(message::error(&id, &[request_error(&error)])),
+                    Started::Refused(error) => self.line.answer(message::error(&id, &[request_error(&error)])),
                 }
             }
         }
