@@ -48,6 +48,10 @@ impl ChatStore for Counting {
     }
 
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
+        // In the background, the chat looks for departures that another process has not finished.
+        if scans.iter().all(|scan| scan.table.name == "departure") {
+            return self.0.0.scan(scans).await;
+        }
         self.store().scan(scans).await
     }
 
