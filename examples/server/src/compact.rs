@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Rewrites the files of the database, and says on stdout what that did to their size.
-pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
+pub(crate) fn compact(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
     run::log(config, told, stderr)?;
     let options = run::database_options(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

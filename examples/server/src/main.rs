@@ -48,7 +48,7 @@ fn run(stderr: &Output) -> Result<(), Failure> {
     let config = settings.load()?;
     match command {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),
-        Some(Command::Compact) => compact::run(&config, &told, stderr),
+        Some(Command::Compact) => compact::compact(&config, &told, stderr),
         Some(Command::Token(args)) => {
             for line in told {
                 stderr.say(&format!("chat-server: warning: {line}"));
