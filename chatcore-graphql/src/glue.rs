@@ -9,25 +9,31 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::{Authenticator, Chat, Error, Principal, Result};
+use chatcore::{
+    Authenticator, Chat, Error, Origin, Principal, Result,
+    chat::{Metered, PaidRequest},
+};
 use chatcore_http::{
     ClientAddress, Cors, Handshake, Options, Outbox, Socket, Sockets, caller, caller_or_query, check_conditions,
-    check_head, close_code, read_away, read_body,
+    check_head, close_code, origin, read_away, read_body, show_allowance,
     tungstenite::{self, Message},
 };
-use futures_util::{FutureExt as _, Sink, SinkExt, Stream, StreamExt, future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    FutureExt as _, Sink, SinkExt, Stream, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use poem::{
     Body, Endpoint, Request, Response, Route,
     error::RouteError,
     http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
 };
-use tokio::time::Instant;
 
 use crate::{
     ChatSchema,
     wire::{
-        ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, Upkeep, WireOptions, converse,
-        graphiql, token_of,
+        ALLOW, Admitted, Close, Expiry, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, Upkeep, WireOptions, converse,
+        graphiql, graphiql_file, token_of,
     },
 };
 
@@ -47,13 +53,13 @@ pub struct GraphqlFrontend<E> {
 
 struct State<E> {
     executor: E,
-    /// The chat of the schema; `None` for another executor.
-    chat: Option<Chat>,
     authenticator: Box<dyn Authenticator>,
     options: WireOptions,
     sockets: Sockets,
     /// Whether there are fields that need no token.
     has_open_fields: bool,
+    /// The chat that counts the requests; `None` where the executor is not of this crate.
+    chat: Option<Chat>,
 }
 
 impl<E> fmt::Debug for GraphqlFrontend<E> {
@@ -119,12 +125,23 @@ impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
         if let Err(error) = check_head(&mut request) {
             return Ok(response(HttpReply::of_error(&error, accept.as_deref())));
         }
-        let answered = if opens_socket(&request) {
-            self.state.open(&request).await.map_err(|error| HttpReply::of_error(&error, accept.as_deref()))
-        } else {
-            self.state.answer(request, accept.as_deref()).await
+        let origin = origin(&request);
+        let counts_strangers = request.method() != Method::OPTIONS;
+        let answer = async {
+            let answered = if opens_socket(&request) {
+                self.state.open(&request).await.map_err(|error| HttpReply::of_error(&error, accept.as_deref()))
+            } else {
+                self.state.answer(request, accept.as_deref()).await
+            };
+            answered.unwrap_or_else(response)
         };
-        let mut response = answered.unwrap_or_else(response);
+        let Metered { output, left } = match &self.state.chat {
+            Some(chat) => chat.metered(origin, counts_strangers, answer).await,
+            None => Metered { output: Ok(answer.await), left: None },
+        };
+        let refused = |error| response(HttpReply::of_error(&error, accept.as_deref()));
+        let mut response = output.unwrap_or_else(refused);
+        show_allowance(&mut response, left.as_ref());
         cors.answer(&mut response);
         Ok(response)
     }
@@ -151,20 +168,28 @@ impl<E: Executor> State<E> {
         if request.method() == Method::OPTIONS {
             return Ok(Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, ALLOW).finish());
         }
+        if self.options.graphiql
+            && [Method::GET, Method::HEAD].contains(request.method())
+            && let Some(file) = graphiql_file(request.uri().query())
+        {
+            return Ok(response(file));
+        }
         let content_type = joined(&request, &header::CONTENT_TYPE);
         let head = HttpHead::read(request.method().as_str(), content_type.as_deref(), accept, &self.options)?;
         if head.wants_page() {
-            let page = Response::builder().content_type("text/html; charset=utf-8").header(header::VARY, "Accept");
-            return Ok(page.body(graphiql()));
+            return Ok(response(graphiql()));
         }
-        let authenticated = match caller(&request, &*self.authenticator).await {
-            Ok(found) => found.ok_or(Error::AuthRequired),
-            Err(error) => Err(error),
-        };
+        let caller = caller(&request, &*self.authenticator).await;
+        // A request without a valid token counts against its address, also where its fields need none.
+        let admitted = self.let_in(origin(&request), caller).await;
         let may_be_open = self.has_open_fields && head.has_body();
-        if let (Err(error), false) = (&authenticated, may_be_open) {
+        if let Err(error) = &admitted
+            && (!may_be_open || matches!(error, Error::RateLimited { .. }))
+        {
             return Err(head.refuse(error));
         }
+        let place = admitted.as_ref().ok().map(|principal| self.sockets.take_request(&principal.user_id)).transpose();
+        let _place = place.map_err(|error| head.refuse(&error))?;
         check_conditions(&request).map_err(|error| head.refuse(&error))?;
         if head.has_body() && request.headers().contains_key(IDEMPOTENCY_KEY) {
             // One that is passed over would let a retry be carried out twice.
@@ -182,19 +207,22 @@ impl<E: Executor> State<E> {
             let sockets = self.sockets.clone();
             async move { sockets.stopping().await }
         };
-        let principal = match authenticated {
+        let principal = match admitted {
             Ok(principal) => Some(principal),
             Err(_) if asks_only_open(&body) => None,
             Err(error) => return Err(head.refuse(&error)),
         };
         let caller = Visit::of(&request).admitted(principal.clone());
         let url_query = request.uri().query();
-        let reply = head.answer(&self.executor, url_query, &body, caller, &self.options, stop).await;
+        let expiry = caller.expiry(&self.executor).map(Expiry::swept);
+        let reply = head.respond(&self.executor, (url_query, &body), caller, (&self.options, true), stop).await;
         let HttpReply { status, headers, body } = reply;
         let body = match body {
             HttpBody::Full(text) => HttpBody::Full(text),
             HttpBody::Events(events) => {
-                let events = self.counted(principal.as_ref(), events);
+                let (request, mut events) = (PaidRequest::current(), events);
+                let events = stream::poll_fn(move |context| request.poll(|| events.poll_next_unpin(context))).boxed();
+                let events = self.counted(principal.as_ref(), expiry, events);
                 HttpBody::Events(events.map_err(|error| HttpReply::of_error(&error, accept))?)
             }
         };
@@ -205,24 +233,29 @@ impl<E: Executor> State<E> {
     fn counted(
         &self,
         principal: Option<&Principal>,
+        expiry: Option<chatcore_http::Expiry>,
         events: BoxStream<'static, bytes::Bytes>,
     ) -> Result<BoxStream<'static, bytes::Bytes>> {
         let own = principal.map(|principal| self.sockets.take_for(&principal.user_id)).transpose()?;
         let places = (self.sockets.take()?, own);
-        Ok(events
-            .inspect(move |_| {
-                let _ = &places;
-            })
-            .boxed())
+        let events = events.inspect(move |_| {
+            let _ = &places;
+        });
+        // They are kept with the sockets of the server.
+        Ok(self.sockets.event_queue(expiry).body(events).boxed())
     }
 
     /// Opens a WebSocket. A token in the head is looked at before that, where there is still a status to answer with.
     async fn open(self: &Arc<Self>, request: &Request) -> Result<Response> {
         let handshake = Handshake::of(request, self.sockets.options(), Some(PROTOCOL))?;
-        let visit = Visit::of(request);
-        let known = match caller_or_query(request, &*self.authenticator).await? {
-            Some(principal) => Some(self.admitted(principal, visit.clone())?),
-            None => None,
+        let (origin, visit) = (origin(request), Visit::of(request));
+        let known = match caller_or_query(request, &*self.authenticator).await {
+            // The token of a socket without one comes with its first message; until then the request is a stranger's.
+            Ok(None) => match self.let_in(origin, Ok(None)).await {
+                Err(Error::AuthRequired) => None,
+                refused => return Err(refused.err().unwrap_or(Error::Internal)),
+            },
+            caller => Some(self.admitted(self.let_in(origin, caller).await?, visit.clone())?),
         };
         let mut unknown =
             if known.is_none() { Some(self.sockets.take_unknown(ClientAddress::of(request))?) } else { None };
@@ -236,7 +269,7 @@ impl<E: Executor> State<E> {
             let admit = |payload: Option<serde_json::Map<_, _>>| async move {
                 let caller = match known {
                     Some(caller) => caller,
-                    None => state.admit(token_of(payload.as_ref()).ok_or(Error::AuthRequired)?, visit).await?,
+                    None => state.admit(origin, token_of(payload.as_ref()), visit).await?,
                 };
                 *held = None;
                 is_known.set();
@@ -257,17 +290,29 @@ impl<E: Executor> State<E> {
         })
     }
 
-    /// Somebody with a place among the sockets.
-    async fn admit(self: &Arc<Self>, token: &str, visit: Visit) -> Result<Admitted> {
-        self.admitted(self.authenticator.authenticate(token).await?, visit)
+    /// The caller of a request, let in or turned away by the chat.
+    async fn let_in(&self, origin: Origin, caller: Result<Option<Principal>>) -> Result<Principal> {
+        match &self.chat {
+            Some(chat) => chat.admit(origin, caller).await,
+            None => caller?.ok_or(Error::AuthRequired),
+        }
+    }
+
+    /// Somebody with a place among the sockets, by the token of a first message.
+    async fn admit(&self, origin: Origin, token: Option<&str>, visit: Visit) -> Result<Admitted> {
+        let caller = match token {
+            Some(token) => self.authenticator.authenticate(token).await.map(Some),
+            None => Ok(None),
+        };
+        self.admitted(self.let_in(origin, caller).await?, visit)
     }
 
     fn admitted(&self, principal: Principal, visit: Visit) -> Result<Admitted> {
         let place = self.sockets.take_for(&principal.user_id)?;
-        let admitted = visit.admitted(Some(principal.clone())).keeping(place);
+        let caller = visit.admitted(Some(principal.clone())).keeping(place);
         Ok(match &self.chat {
-            Some(chat) => admitted.watched_by(chat, &principal),
-            None => admitted,
+            Some(chat) => caller.watched_by(chat, &principal).counted_by(chat.clone(), principal),
+            None => caller,
         })
     }
 }
@@ -344,8 +389,8 @@ struct Swept {
 }
 
 impl Upkeep for Swept {
-    fn begin(&self, expiry: Option<Instant>, expired: &'static str) -> bool {
-        self.sockets.keep(&self.outbox, expiry.map(|at| (at, (4403, expired))));
+    fn begin(&self, expiry: Option<Expiry>, expired: &'static str) -> bool {
+        self.sockets.keep(&self.outbox, expiry.map(|expiry| (expiry.swept(), (4403, expired))));
         true
     }
 

@@ -43,11 +43,11 @@ pub use async_graphql;
 pub use error::{field_error, request_error};
 #[cfg(feature = "poem")]
 pub use glue::GraphqlFrontend;
-pub use options::{Meter, SchemaOptions};
+pub use options::SchemaOptions;
 #[cfg(feature = "accounts")]
 pub use schema::schema_with_accounts;
 pub use schema::{Caller, ChatSchema, schema};
 pub use wire::{
-    ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql, serve_socket,
-    token_of,
+    ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql, graphiql_file,
+    serve_socket, token_of,
 };

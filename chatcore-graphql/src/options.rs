@@ -1,11 +1,7 @@
 //! Every limit of the schema, with its default, in one place.
 
-use std::{fmt, sync::Arc};
-
-use chatcore::{Principal, Result, async_trait};
-
 /// What one GraphQL operation may ask for, whatever transport brought it.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaOptions {
     /// Deepest nesting of fields, fragments expanded; more than 64 is never read.
     pub depth: usize,
@@ -26,8 +22,6 @@ pub struct SchemaOptions {
     pub introspection: bool,
     /// Whether an error about an unknown field names fields that are spelt alike.
     pub suggestions: bool,
-    /// Asked before each use of the chat that a document asks for.
-    pub meter: Option<Arc<dyn Meter>>,
 }
 
 impl Default for SchemaOptions {
@@ -42,53 +36,6 @@ impl Default for SchemaOptions {
             tokens: 5_000,
             introspection: true,
             suggestions: true,
-            meter: None,
         }
     }
-}
-
-impl fmt::Debug for SchemaOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            depth,
-            complexity,
-            fields,
-            aliases,
-            root_fields,
-            directives,
-            tokens,
-            introspection,
-            suggestions,
-            meter,
-        } = self;
-        f.debug_struct("SchemaOptions")
-            .field("depth", depth)
-            .field("complexity", complexity)
-            .field("fields", fields)
-            .field("aliases", aliases)
-            .field("root_fields", root_fields)
-            .field("directives", directives)
-            .field("tokens", tokens)
-            .field("introspection", introspection)
-            .field("suggestions", suggestions)
-            .field("meter", &meter.is_some())
-            .finish()
-    }
-}
-
-/// Counts uses of the chat, as a rate limiter does.
-///
-/// # Contract
-/// It is asked once for each field of `Query`, `Mutation` and `Subscription` that is about to be carried out, with the number
-/// of uses that it stands for: an operation with a thousand aliases is a thousand uses, `nodes` with a hundred ids is a hundred,
-/// and so is `allSessionEvents` from a hundred positions. Lists within sessions are a use for each way in which they are asked
-/// for: `messages(last: 1)` of fifty sessions is one, and with ten aliases for other lengths it is eleven. The events of a
-/// subscription are none. What it refuses is not carried out; the other fields are.
-#[async_trait]
-pub trait Meter: Send + Sync + 'static {
-    /// Lets a use happen, or says why not.
-    ///
-    /// # Errors
-    /// Whatever the caller should be told, as a rule [`RateLimited`](chatcore::Error::RateLimited).
-    async fn admit(&self, principal: &Principal, field: &str, uses: usize) -> Result<()>;
 }

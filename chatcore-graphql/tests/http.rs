@@ -12,7 +12,7 @@ mod toy;
 use std::sync::{Arc, atomic::Ordering};
 
 use chatcore::Error;
-use chatcore_graphql::{HttpBody, HttpHead, HttpReply, WireOptions, graphiql};
+use chatcore_graphql::{HttpBody, HttpHead, HttpReply, WireOptions};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -74,7 +74,7 @@ async fn ask(sent: Sent<'_>, options: &WireOptions, seen: &Arc<Seen>) -> Answer 
     };
     let HttpReply { status, headers, body } = reply;
     let text = match body {
-        HttpBody::Full(text) => text,
+        HttpBody::Full(text) => String::from_utf8(text.to_vec()).unwrap(),
         HttpBody::Events(events) => {
             let chunks: Vec<_> = events.collect().await;
             String::from_utf8(chunks.concat()).unwrap()
@@ -406,20 +406,6 @@ fn errors_from_before_the_request() {
     let (status, headers) = of(Error::TooManyConnections, Some("text/event-stream"));
     assert_eq!(status, 429);
     assert_eq!(headers, [header("Content-Type", GRAPHQL), header("Retry-After", "1")]);
-}
-
-#[test]
-fn the_page_loads_exact_versions_and_nothing_else_in_their_place() {
-    let page = graphiql();
-    let loaded: Vec<_> = page.split("\"https://").skip(1).collect();
-    assert_eq!(loaded.len(), 4);
-    for rest in loaded {
-        let (address, rest) = rest.split_once('"').unwrap();
-        let version = address.strip_prefix("unpkg.com/").unwrap().split('@').nth(1).unwrap().split('/').next().unwrap();
-        assert_eq!(version.split('.').filter(|part| part.parse::<u32>().is_ok()).count(), 3, "{address}");
-        let tag = rest.split('>').next().unwrap();
-        assert!(tag.contains("crossorigin=\"anonymous\"") && tag.contains("integrity=\"sha384-"), "{address}");
-    }
 }
 
 #[tokio::test]

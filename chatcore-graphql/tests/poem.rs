@@ -10,11 +10,15 @@
 
 mod toy;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use chatcore::{
-    Authenticator, Chat, Error, Principal,
+    Authenticator, Chat, Error, MemoryStore, Principal, TestClock,
     chat::{BanAccount, CreateSession},
     identity::SystemRole,
     model::{SessionType, UserId},
@@ -32,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use toy::{Seen, toy};
 use tungstenite::{Message, client::IntoClientRequest};
 
-/// Takes `user-<name>`, and `brief-<name>` for two seconds.
+/// Takes `user-<name>`, `brief-<name>` for ten seconds, and `day-<name>` for a day.
 struct Toys;
 
 #[async_trait]
@@ -42,6 +46,7 @@ impl Authenticator for Toys {
         let expires_at = match kind {
             "user" => None,
             "brief" => Some(Utc::now() + chrono::Duration::seconds(10)),
+            "day" => Some(Utc::now() + chrono::Duration::days(1)),
             _ => return Err(Error::TokenExpired),
         };
         Ok(Principal {
@@ -56,6 +61,13 @@ impl Authenticator for Toys {
             expires_at,
         })
     }
+}
+
+/// One client for all: to make one reads the certificates of the system. Pools would hold connections across the runtimes of tests.
+fn http() -> &'static reqwest::Client {
+    static HTTP: LazyLock<reqwest::Client> =
+        LazyLock::new(|| reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap());
+    &HTTP
 }
 
 struct Server {
@@ -90,12 +102,12 @@ impl Server {
     }
 
     fn ask(&self, method: Method) -> reqwest::RequestBuilder {
-        reqwest::Client::new().request(method, self.url()).bearer_auth("user-ann")
+        http().request(method, self.url()).bearer_auth("user-ann")
     }
 
     fn get(&self, method: Method, query: &str) -> reqwest::RequestBuilder {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish();
-        reqwest::Client::new().request(method, format!("{}?{query}", self.url())).bearer_auth("user-ann")
+        http().request(method, format!("{}?{query}", self.url())).bearer_auth("user-ann")
     }
 
     async fn query(&self, query: &str, accept: &str) -> Response {
@@ -199,7 +211,7 @@ async fn a_token_is_needed() {
         (Some("Bearer old-ann"), "AUTH_TOKEN_EXPIRED", "Bearer error=\"invalid_token\""),
     ] {
         for accept in ["application/json", "application/graphql-response+json", "text/event-stream"] {
-            let mut request = reqwest::Client::new().post(server.url()).header("Accept", accept);
+            let mut request = http().post(server.url()).header("Accept", accept);
             if let Some(token) = token {
                 request = request.header("Authorization", token);
             }
@@ -247,7 +259,7 @@ async fn pages_of_allowed_origins_read_every_answer() {
         (query(&"x".repeat(2_000)), 413),
         (server.ask(Method::DELETE), 405),
         (server.ask(Method::OPTIONS), 204),
-        (reqwest::Client::new().post(server.url()).json(&json!({ "query": "{ hello }" })), 401),
+        (http().post(server.url()).json(&json!({ "query": "{ hello }" })), 401),
     ] {
         let of = |origin: &str| request.try_clone().unwrap().header("Origin", origin).send();
         let open = of(page).await.unwrap();
@@ -261,7 +273,7 @@ async fn pages_of_allowed_origins_read_every_answer() {
         assert_eq!((closed.status().as_u16(), header(&closed, "access-control-allow-origin")), (status, None));
     }
     let asked = |origin: &str| {
-        let request = reqwest::Client::new().request(Method::OPTIONS, server.url()).header("Origin", origin);
+        let request = http().request(Method::OPTIONS, server.url()).header("Origin", origin);
         request.header("Access-Control-Request-Method", "POST").send()
     };
     let open = asked(page).await.unwrap();
@@ -308,7 +320,7 @@ async fn an_app_has_the_endpoint_beside_its_own_paths_or_elsewhere() {
 async fn a_browser_gets_the_page_without_a_token() {
     let server = Server::plain().await;
     let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
-    let response = reqwest::Client::new().get(server.url()).header("Accept", accept).send().await.unwrap();
+    let response = http().get(server.url()).header("Accept", accept).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(header(&response, "content-type"), Some("text/html; charset=utf-8"));
     let page = response.text().await.unwrap();
@@ -431,6 +443,50 @@ async fn a_socket_ends_with_its_token() {
     client.subscribe("subscription { quiet }").await;
     assert_eq!(client.message().await["type"], "next");
     assert_eq!(client.closed().await, (4403, "AUTH_TOKEN_EXPIRED".to_owned()));
+}
+
+#[tokio::test]
+async fn sockets_and_event_streams_end_with_their_token_by_the_clock_of_the_chat() {
+    let clock = TestClock::at(Utc::now());
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
+    let ann = Principal::new(UserId::new("ann").unwrap());
+    let id = chat.create_session(&ann, CreateSession::titled("t")).await.unwrap().summary.session.id;
+    let server = Server::over(schema(chat, SchemaOptions::default()), Options::default()).await;
+    let query = format!("subscription {{ sessionEvents(sessionId: \"{id}\") {{ __typename }} }}");
+    let (mut idle, mut reading) = (server.admitted("day-ann").await, server.admitted("day-ann").await);
+    reading.subscribe(&query).await;
+    assert_eq!(reading.message().await["payload"]["data"]["sessionEvents"]["__typename"], "Subscribed");
+    let request = server.ask(Method::POST).header("Accept", "text/event-stream").json(&json!({ "query": query }));
+    let request = request.header("Authorization", "Bearer day-ann");
+    let mut request = request.build().unwrap();
+    // One token, and not the one of `ask`.
+    request.headers_mut().insert("Authorization", "Bearer day-ann".parse().unwrap());
+    let mut events = reqwest::Client::new().execute(request).await.unwrap();
+    let first = events.chunk().await.unwrap().unwrap();
+    assert!(
+        first.starts_with(b"event: next\ndata: {\"data\":{\"sessionEvents\":{\"__typename\":\"Subscribed\""),
+        "{first:?}"
+    );
+    // The tokens are younger than the clock, so that they end a little after its first day.
+    clock.advance(chrono::TimeDelta::days(2));
+    for socket in [&mut idle, &mut reading] {
+        assert_eq!(socket.closed().await, (4403, "AUTH_TOKEN_EXPIRED".to_owned()));
+    }
+    let rest = timeout(Duration::from_secs(20), events.chunk()).await.unwrap().unwrap();
+    assert_eq!(rest, None, "it ends without `complete`");
+}
+
+#[tokio::test]
+async fn an_event_stream_shows_that_it_is_there() {
+    let options = Options { heartbeat: Duration::from_millis(20), ..Options::default() };
+    let server = Server::start(options).await;
+    let mut events = server.query("subscription { quiet }", "text/event-stream").await;
+    let mut text = String::new();
+    while !text.ends_with("\n:\n\n:\n\n") {
+        let chunk = timeout(Duration::from_secs(20), events.chunk()).await.unwrap().unwrap().unwrap();
+        text += std::str::from_utf8(&chunk).unwrap();
+    }
+    assert_eq!(text, "event: next\ndata: {\"data\":{\"quiet\":1}}\n\n:\n\n:\n\n");
 }
 
 #[tokio::test]

@@ -1,8 +1,27 @@
-//! From where a client connects.
+//! The network address of a client.
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use chatcore::Origin;
 use poem::Request;
+
+/// The IP address of a client, for logs and for lists of logins. An IPv4 address that is written as an IPv6 address (RFC
+/// 4291, section 2.5.5.2) is the IPv4 address.
+///
+/// [`serve`](crate::serve) puts it into the extensions of each request, as [`TrustedProxies`](crate::TrustedProxies) find it. A
+/// host with a server of its own inserts it there itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientIp(pub IpAddr);
+
+impl ClientIp {
+    /// The address among the request's extensions, or else the address of the peer; `None` where the server knows no network
+    /// address, as with a Unix socket. No header is read here, since any client can send it.
+    #[must_use]
+    pub fn of(request: &Request) -> Option<Self> {
+        let peer = || request.remote_addr().as_socket_addr().map(|address| Self(address.ip().to_canonical()));
+        request.extensions().get::<Self>().copied().or_else(peer)
+    }
+}
 
 /// A client's network address, in the form in which limits per address count it: an IPv4 address, or the first 64 bits of
 /// an IPv6 address.
@@ -13,13 +32,16 @@ use poem::Request;
 pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
-    /// The address of the peer that sent a request; `None` where the server knows no network address, as with a Unix
-    /// socket.
-    ///
-    /// Behind a proxy the peer is the proxy. No header is believed, since any client can send it.
+    /// The network of [`ClientIp::of`].
     #[must_use]
     pub fn of(request: &Request) -> Option<Self> {
-        request.remote_addr().as_socket_addr().map(|address| address.ip().into())
+        ClientIp::of(request).map(Into::into)
+    }
+}
+
+impl From<ClientIp> for ClientAddress {
+    fn from(ClientIp(address): ClientIp) -> Self {
+        address.into()
     }
 }
 
@@ -38,5 +60,11 @@ impl From<IpAddr> for ClientAddress {
                 IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
             }
         })
+    }
+}
+
+impl From<ClientAddress> for Origin {
+    fn from(ClientAddress(address): ClientAddress) -> Self {
+        address.into()
     }
 }

@@ -5,20 +5,27 @@
 //! |---|---|
 //! | limits | [`Options`], in one place with their defaults |
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
-//! | WebSockets | [`Handshake`], then the open [`Socket`] with its [`Outbox`], kept by [`Sockets::keep`], then [`Socket::close`] |
-//! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_body_within`], [`read_away`] |
-//! | any web framework | [`bearer_token`], [`error_headers`]: all that there is without the feature `poem` |
-//! | web pages | [`Origins`], [`Cors`] |
-//! | a server | [`serve`] |
+//! | WebSockets | [`Handshake`], then the open [`Socket`] with its [`Outbox`], kept by [`Sockets::keep`] until an [`Expiry`], then [`Socket::close`] |
+//! | event streams | [`Sockets::event_queue`], then [`EventQueue::body`] |
+//! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientIp`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_body_within`], [`read_away`] |
+//! | requests of a user at once | [`HeldRequest`], [`Sockets::take_request`] |
+//! | rate limits | [`origin`], [`show_allowance`] |
+//! | responses | [`Compression`] |
+//! | any web framework | [`bearer_token`], [`error_headers`], [`allowance_headers`], [`page_headers`]: all that there is without the feature `poem` |
+//! | web pages | [`Origins`], [`Cors`], [`page_headers`] |
+//! | a server | [`serve`], [`TrustedProxies`] |
 
 #[cfg(feature = "poem")]
 mod address;
+mod allowance;
 #[cfg(feature = "poem")]
 mod bearer;
 #[cfg(feature = "poem")]
 mod body;
 #[cfg(feature = "poem")]
 mod close;
+#[cfg(feature = "poem")]
+mod compress;
 #[cfg(feature = "poem")]
 mod connection;
 #[cfg(feature = "poem")]
@@ -28,6 +35,12 @@ mod counts;
 #[cfg(feature = "poem")]
 mod drain;
 mod error;
+#[cfg(feature = "poem")]
+mod events;
+#[cfg(feature = "poem")]
+mod expiry;
+#[cfg(feature = "poem")]
+mod forwarded;
 #[cfg(feature = "poem")]
 mod frame;
 #[cfg(feature = "poem")]
@@ -42,6 +55,13 @@ mod options;
 mod origin;
 #[cfg(feature = "poem")]
 mod outbox;
+mod pages;
+#[cfg(feature = "poem")]
+mod proxied;
+#[cfg(feature = "poem")]
+mod proxies;
+#[cfg(feature = "poem")]
+mod requests;
 #[cfg(feature = "poem")]
 mod serve;
 #[cfg(feature = "poem")]
@@ -55,7 +75,10 @@ mod token;
 mod upgrade;
 
 #[cfg(feature = "poem")]
-pub use address::ClientAddress;
+pub use address::{ClientAddress, ClientIp};
+pub use allowance::allowance_headers;
+#[cfg(feature = "poem")]
+pub use allowance::{origin, show_allowance};
 #[cfg(feature = "poem")]
 pub use bearer::{bearer, bearer_or_query, caller, caller_or_query};
 #[cfg(feature = "poem")]
@@ -63,12 +86,18 @@ pub use body::{read_body, read_body_within};
 #[cfg(feature = "poem")]
 pub use close::close_code;
 #[cfg(feature = "poem")]
+pub use compress::{Compression, CompressionEndpoint};
+#[cfg(feature = "poem")]
 pub use connection::{Connection, Known};
 #[cfg(feature = "poem")]
 pub use cors::Cors;
 #[cfg(feature = "poem")]
 pub use drain::read_away;
 pub use error::error_headers;
+#[cfg(feature = "poem")]
+pub use events::{EventBody, EventQueue};
+#[cfg(feature = "poem")]
+pub use expiry::Expiry;
 #[cfg(feature = "poem")]
 pub use frame::TextFrame;
 #[cfg(feature = "poem")]
@@ -79,6 +108,11 @@ pub use options::Options;
 pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "poem")]
 pub use outbox::{End, Outbox};
+pub use pages::{PageStyles, page_headers};
+#[cfg(feature = "poem")]
+pub use proxies::{InvalidProxy, TrustedProxies};
+#[cfg(feature = "poem")]
+pub use requests::{HeldRequest, RequestPlace};
 #[cfg(feature = "poem")]
 pub use serve::{ServeOptions, serve};
 #[cfg(feature = "poem")]

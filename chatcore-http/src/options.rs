@@ -26,11 +26,14 @@ pub struct Options {
     /// WebSockets open at once whose users have not said who they are.
     pub unknown_sockets: usize,
     /// The same, per network address of the client: an IPv4 address, or 64 bits of an IPv6 address. Many people can share
-    /// one address (NAT), but each of them holds such a place for a moment only. Behind a proxy all clients have the
-    /// proxy's address: there, raise this limit to `unknown_sockets` and let the proxy limit each client.
+    /// one address (NAT), but each of them holds such a place for a moment only. Behind a proxy, name the proxy in
+    /// [`ServeOptions::trusted_proxies`](crate::ServeOptions::trusted_proxies), or all clients have its address.
     pub unknown_sockets_per_address: usize,
     /// WebSockets and event streams open at once, per user.
     pub sockets_per_user: usize,
+    /// Requests that are answered at once, per user; further ones are answered with 429. An event stream counts until it begins, a request
+    /// that waits for news as long as it waits.
+    pub requests_per_user: usize,
     /// Sessions that a WebSocket may be subscribed to at once.
     pub sessions_per_socket: usize,
     /// How long a WebSocket may take to say who it is.
@@ -39,7 +42,7 @@ pub struct Options {
     pub ping_interval: Duration,
     /// How long it may take to answer.
     pub pong_time: Duration,
-    /// How long a WebSocket may refuse to take what is written to it.
+    /// How long a WebSocket or an event stream may refuse to take what is written to it.
     pub write_time: Duration,
     /// How often an event stream that has nothing to say shows that it is there.
     pub heartbeat: Duration,
@@ -59,6 +62,7 @@ impl Default for Options {
             unknown_sockets: 1_000,
             unknown_sockets_per_address: 50,
             sockets_per_user: 5,
+            requests_per_user: 100,
             sessions_per_socket: 100,
             authentication_time: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),

@@ -6,7 +6,7 @@ use std::{
     future::poll_fn,
     io, mem,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
@@ -19,8 +19,9 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    Connection, Known, Options, TextFrame,
+    Connection, Expiry, Known, Options, TextFrame,
     frame::{encode, short},
+    sweep::Kept,
 };
 
 /// How much may wait, in bytes, before what follows has to wait elsewhere. One frame may be longer.
@@ -70,20 +71,7 @@ struct State {
 struct Life {
     ping_due: Instant,
     pong_due: Option<Instant>,
-    expiry: Option<(Instant, End)>,
-}
-
-/// An outbox that does not keep its socket open.
-pub(crate) struct WeakOutbox(Weak<Mutex<State>>);
-
-impl WeakOutbox {
-    pub(crate) fn upgrade(&self) -> Option<Outbox> {
-        self.0.upgrade().map(Outbox)
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        self.0.strong_count() > 0
-    }
+    expiry: Option<(Expiry, End)>,
 }
 
 impl fmt::Debug for Outbox {
@@ -110,11 +98,11 @@ impl Outbox {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
-    pub(crate) fn downgrade(&self) -> WeakOutbox {
-        WeakOutbox(Arc::downgrade(&self.0))
+    pub(crate) fn kept(&self) -> Arc<dyn Kept> {
+        Arc::<Mutex<State>>::clone(&self.0)
     }
 
     pub(crate) fn known(&self) -> Known {
@@ -231,19 +219,26 @@ impl Outbox {
     }
 
     /// Begins to keep the socket: see [`Sockets::keep`](crate::Sockets::keep).
-    pub(crate) fn live(&self, options: &Options, expiry: Option<(Instant, End)>) {
+    pub(crate) fn live(&self, options: &Options, expiry: Option<(Expiry, End)>) {
         let ping_due = Instant::now() + ping_interval(options);
         self.state().life = Some(Life { ping_due, pong_due: None, expiry });
     }
+}
 
-    /// Does what is due, and ends the socket where its time is over.
-    pub(crate) fn keep(&self, now: Instant, options: &Options) {
-        let mut state = self.state();
-        if let Some(end) = state.due(now, options) {
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Kept for Mutex<State> {
+    fn keep(&self, now: Instant, options: &Options) {
+        let task = {
+            let mut state = locked(self);
+            let Some(end) = state.due(now, options) else { return };
             state.end.get_or_insert(end);
-            if let Some(task) = state.task.take() {
-                task.wake();
-            }
+            state.task.take()
+        };
+        if let Some(task) = task {
+            task.wake();
         }
     }
 }
@@ -345,8 +340,8 @@ impl State {
         }
         let pong_time = options.pong_time.min(LONGEST);
         let Life { ping_due, pong_due, expiry } = self.life.as_mut()?;
-        if let Some((_, end)) = expiry.filter(|(at, _)| *at <= now) {
-            return Some(end);
+        if let Some((_, end)) = expiry.as_ref().filter(|(expiry, _)| expiry.is_reached()) {
+            return Some(*end);
         }
         // A close frame ends the pings. A client that does not take it is ended as any other.
         if self.is_closed {

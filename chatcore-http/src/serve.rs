@@ -1,6 +1,12 @@
 //! A server for poem endpoints that survives slow and many clients, and ends gracefully.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -18,10 +24,11 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::{io::InspectReader, sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    ClientAddress,
-    counts::Counts,
+    ClientAddress, ClientIp, TrustedProxies,
+    counts::{Counted, Counts},
     half::{Exchanges, HalfClosable},
     idle::HeadTimer,
+    proxied::read_proxied,
 };
 
 /// What [`serve`] allows.
@@ -30,9 +37,14 @@ pub struct ServeOptions {
     /// Connections open at once; further ones wait to be accepted.
     pub connections: usize,
     /// Connections open at once per network address of the client (an IPv4 address, or 64 bits of an IPv6 address); further
-    /// ones are answered with 429 and closed. Behind a proxy all clients have the proxy's address: there, raise this limit
-    /// to `connections`.
+    /// ones are answered with 429 and closed. Connections of trusted proxies do not count, since they are of many clients, unless
+    /// the PROXY protocol tells the clients apart.
     pub connections_per_address: usize,
+    /// The proxies whose word about a client's address counts.
+    pub trusted_proxies: TrustedProxies,
+    /// Whether connections of trusted proxies begin with a header of the PROXY protocol, version 2. Without such a header within
+    /// `header_time` the connection ends; version 1 is not read. Connections of other peers have no such header.
+    pub proxy_protocol: bool,
     /// How long a client may take for the head of a request; for the first one from the start of the connection, for
     /// further ones from their first byte.
     pub header_time: Duration,
@@ -53,6 +65,8 @@ impl Default for ServeOptions {
         Self {
             connections: 20_000,
             connections_per_address: 15_000,
+            trusted_proxies: TrustedProxies::default(),
+            proxy_protocol: false,
             header_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(75),
             write_time: Duration::from_secs(30),
@@ -62,7 +76,8 @@ impl Default for ServeOptions {
     }
 }
 
-/// The longest pause after a failed accept.
+/// The first and the longest pause after a failed accept.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves HTTP/1.1 with WebSockets until `stop` is done, then lets what runs go on for the time of grace.
@@ -80,11 +95,10 @@ pub async fn serve<E>(
 where
     E: Endpoint + 'static,
 {
-    let endpoint = Arc::new(endpoint);
     let slots = Arc::new(Semaphore::new(options.connections));
-    let per_address = Counts::default();
     let (stopping, cut, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
-    let mut pause = Duration::from_millis(10);
+    let server = Arc::new(Server { endpoint, options, per_address: Counts::default(), stopping: stopping.clone() });
+    let mut pause = SHORTEST_PAUSE;
     tokio::pin!(stop);
     loop {
         let accept = async {
@@ -97,25 +111,28 @@ where
         };
         match accepted {
             Ok((slot, (stream, peer))) => {
-                pause = Duration::from_millis(10);
-                let address = ClientAddress::from(peer.ip());
-                let Some(place) = per_address.take(&address, options.connections_per_address) else {
+                pause = SHORTEST_PAUSE;
+                let Ok(place) = server.place(peer.ip()) else {
                     turn_away(&stream);
                     continue;
                 };
-                let connection = connection(stream, peer, Arc::clone(&endpoint), options.clone(), stopping.clone());
-                let cut = cut.clone();
+                let (server, cut) = (Arc::clone(&server), cut.clone());
                 tasks.spawn(async move {
                     tokio::select! {
-                        () = connection => {}
+                        () = server.receive(stream, peer) => {}
                         () = cut.cancelled() => {}
                     }
                     drop((slot, place));
                 });
             }
+            // The client was gone before its turn.
+            Err(error) if is_of_client(&error) => tracing::debug!(%error, "a connection ended before it was accepted"),
             Err(error) => {
                 tracing::error!(%error, "could not accept a connection");
-                sleep(pause).await;
+                tokio::select! {
+                    () = &mut stop => break,
+                    () = sleep(pause) => {}
+                }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
@@ -123,7 +140,7 @@ where
     drop(listener);
     tasks.close();
     stopping.cancel();
-    if timeout(options.grace, tasks.wait()).await.is_err() {
+    if timeout(server.options.grace, tasks.wait()).await.is_err() {
         tracing::warn!(open = tasks.len(), "connections are cut at the end");
         cut.cancel();
         tasks.wait().await;
@@ -137,51 +154,95 @@ fn turn_away(stream: &TcpStream) {
     let _ = stream.try_write(answer.as_bytes());
 }
 
-async fn connection<E: Endpoint + 'static>(
-    stream: TcpStream,
-    peer: std::net::SocketAddr,
-    endpoint: Arc<E>,
+/// Whether a failed accept says something of one connection only (accept(2)).
+fn is_of_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// What all connections share.
+struct Server<E> {
+    endpoint: E,
     options: ServeOptions,
+    per_address: Counts<ClientAddress>,
     stopping: CancellationToken,
-) {
-    // Frames are small and awaited; a failure to set this costs latency only.
-    let _ = stream.set_nodelay(true);
-    let local = stream.local_addr().map(|address| LocalAddr(address.into())).unwrap_or_default();
-    let exchanges = Exchanges::default();
-    let in_service = exchanges.clone();
-    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let endpoint = Arc::clone(&endpoint);
-        let mut request: Request = (request, local.clone(), RemoteAddr(peer.into()), Scheme::HTTP).into();
-        let exchange = in_service.begin(&mut request);
-        async move {
-            let response = match endpoint.call(request).await {
-                Ok(output) => output.into_response(),
-                Err(error) => error.into_response(),
-            };
-            Ok::<_, Infallible>(exchange.answer(response))
+}
+
+/// An address has as many connections as it may have.
+struct TooMany;
+
+impl<E: Endpoint + 'static> Server<E> {
+    /// A place among the connections of an address; none for a proxy, whose connections are of many clients.
+    fn place(&self, address: IpAddr) -> Result<Option<Counted<ClientAddress>>, TooMany> {
+        if self.options.trusted_proxies.contains(address) {
+            return Ok(None);
         }
-    });
-    let mut builder = http1::Builder::new();
-    let timer = HeadTimer::new(options.header_time, options.idle_time);
-    let reader = timer.reader();
-    builder.timer(timer).header_read_timeout(options.header_time).max_buf_size(64 << 10).max_headers(100);
-    // The size of the buffer alone bounds a head only roughly.
-    builder.max_header_size(64 << 10);
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(options.write_time));
-    let transport = HalfClosable::new(Box::pin(stream), exchanges, options.half_closed_time);
-    let transport = InspectReader::new(transport, reader);
-    let connection = builder.serve_connection(TokioIo::new(transport), service).with_upgrades();
-    tokio::pin!(connection);
-    let result = tokio::select! {
-        result = &mut connection => result,
-        () = stopping.cancelled() => {
-            // Idle ones end at once, others after their answer.
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        self.per_address.take(&address.into(), self.options.connections_per_address).map(Some).ok_or(TooMany)
+    }
+
+    /// Serves a connection, behind the header of the PROXY protocol where one is due.
+    async fn receive(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+        if !self.options.proxy_protocol || !self.options.trusted_proxies.contains(peer.ip()) {
+            return self.connection(stream, peer).await;
         }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended");
+        let reading = timeout(self.options.header_time, read_proxied(&mut stream));
+        let read = tokio::select! {
+            read = reading => read.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+            () = self.stopping.cancelled() => return,
+        };
+        match read {
+            Ok(client) => {
+                let client = client.unwrap_or(peer);
+                let Ok(_place) = self.place(client.ip()) else { return turn_away(&stream) };
+                self.connection(stream, client).await;
+            }
+            Err(error) => tracing::warn!(%peer, %error, "a trusted proxy sent no PROXY header"),
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        // Frames are small and awaited; a failure to set this costs latency only.
+        let _ = stream.set_nodelay(true);
+        let local = stream.local_addr().map(|address| LocalAddr(address.into())).unwrap_or_default();
+        let exchanges = Exchanges::default();
+        let (in_service, server) = (exchanges.clone(), Arc::clone(&self));
+        let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let server = Arc::clone(&server);
+            let mut request: Request = (request, local.clone(), RemoteAddr(peer.into()), Scheme::HTTP).into();
+            let client = server.options.trusted_proxies.client(peer.ip(), request.headers());
+            request.extensions_mut().insert(ClientIp(client));
+            let exchange = in_service.begin(&mut request);
+            async move {
+                let response = match server.endpoint.call(request).await {
+                    Ok(output) => output.into_response(),
+                    Err(error) => error.into_response(),
+                };
+                Ok::<_, Infallible>(exchange.answer(response))
+            }
+        });
+        let options = &self.options;
+        let mut builder = http1::Builder::new();
+        let timer = HeadTimer::new(options.header_time, options.idle_time);
+        let reader = timer.reader();
+        builder.timer(timer).header_read_timeout(options.header_time).max_buf_size(64 << 10).max_headers(100);
+        // The size of the buffer alone bounds a head only roughly.
+        builder.max_header_size(64 << 10);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(options.write_time));
+        let transport = HalfClosable::new(Box::pin(stream), exchanges, options.half_closed_time);
+        let transport = InspectReader::new(transport, reader);
+        let connection = builder.serve_connection(TokioIo::new(transport), service).with_upgrades();
+        tokio::pin!(connection);
+        let result = tokio::select! {
+            result = &mut connection => result,
+            () = self.stopping.cancelled() => {
+                // Idle ones end at once, others after their answer.
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "a connection ended");
+        }
     }
 }

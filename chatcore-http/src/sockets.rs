@@ -10,14 +10,14 @@ use std::{
 };
 
 use chatcore::{Error, Limits, Result, model::UserId};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
 use crate::{
-    ClientAddress, End, Options, Outbox,
+    ClientAddress, End, EventQueue, Expiry, Options, Outbox,
     counts::{Counted, Counts},
     sweep::Sweep,
 };
@@ -38,6 +38,7 @@ struct Shared {
     unknown: TaskTracker,
     stopping: CancellationToken,
     per_user: Counts<UserId>,
+    requests: Counts<UserId>,
     unknown_per_address: Counts<ClientAddress>,
     sweep: Arc<Sweep>,
 }
@@ -65,6 +66,7 @@ impl Sockets {
             unknown: TaskTracker::new(),
             stopping: CancellationToken::new(),
             per_user: Counts::default(),
+            requests: Counts::default(),
             unknown_per_address: Counts::default(),
             sweep: Arc::default(),
         }))
@@ -100,6 +102,10 @@ impl Sockets {
             (0, needed) => needed,
             (chosen, _) => chosen,
         }
+    }
+
+    pub(crate) fn requests(&self) -> &Counts<UserId> {
+        &self.0.requests
     }
 
     /// How many are open.
@@ -151,9 +157,18 @@ impl Sockets {
     /// [`Options::ping_interval`], and it [ends](Outbox::ended) with 4408 when it answers no ping within
     /// [`Options::pong_time`] or takes nothing for [`Options::write_time`], and at `expiry` with what is given there. One task
     /// does it for all sockets; what is due is done within a quarter of a second.
-    pub fn keep(&self, outbox: &Outbox, expiry: Option<(Instant, End)>) {
+    pub fn keep(&self, outbox: &Outbox, expiry: Option<(Expiry, End)>) {
         outbox.live(self.options(), expiry);
-        self.0.sweep.add(outbox, self.options());
+        self.0.sweep.add(&outbox.kept(), self.options());
+    }
+
+    /// The queue of an event stream, which is kept from now on without a timer or a task of its own. See
+    /// [`EventBody`](crate::EventBody).
+    #[must_use]
+    pub fn event_queue(&self, expiry: Option<Expiry>) -> EventQueue {
+        let queue = EventQueue::new(expiry);
+        self.0.sweep.add(&queue.kept(), self.options());
+        queue
     }
 
     /// Done when the server ends: a WebSocket then closes with 1001, a stream just ends.

@@ -1,5 +1,5 @@
-//! One task that keeps all WebSockets of a server: it pings them, and ends those that are gone, slow or expired. So none of
-//! them has a timer of its own.
+//! One task that keeps all WebSockets and event streams of a server: it pings them, and ends those that are gone, slow or expired.
+//! So none of them has a timer of its own.
 
 use std::{
     mem,
@@ -12,34 +12,40 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{Options, Outbox, outbox::WeakOutbox};
+use crate::Options;
 
-/// Sockets that are looked at before other tasks get their turn.
+/// A connection that is kept.
+pub(crate) trait Kept: Send + Sync {
+    /// Does what is due, and ends the connection where its time is over.
+    fn keep(&self, now: Instant, options: &Options);
+}
+
+/// Connections that are looked at before other tasks get their turn.
 const AT_ONCE: usize = 64;
 
 /// The shortest and the longest pause between two looks.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 
-/// The sockets that are kept.
+/// The connections that are kept.
 #[derive(Default)]
-pub(crate) struct Sweep(Mutex<Kept>);
+pub(crate) struct Sweep(Mutex<List>);
 
 #[derive(Default)]
-struct Kept {
-    sockets: Vec<WeakOutbox>,
+struct List {
+    connections: Vec<Weak<dyn Kept>>,
     task: Option<JoinHandle<()>>,
 }
 
 impl Sweep {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, List> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a socket as long as it is there.
-    pub(crate) fn add(self: &Arc<Self>, outbox: &Outbox, options: &Options) {
+    /// Keeps a connection as long as it is there.
+    pub(crate) fn add(self: &Arc<Self>, connection: &Arc<dyn Kept>, options: &Options) {
         let mut kept = self.kept();
-        kept.sockets.push(outbox.downgrade());
-        // It ends with the last socket, and with its runtime.
+        kept.connections.push(Arc::downgrade(connection));
+        // It ends with the last connection, and with its runtime.
         if kept.task.as_ref().is_none_or(JoinHandle::is_finished) {
             kept.task = Some(tokio::spawn(sweep(Arc::downgrade(self), options.clone())));
         }
@@ -55,24 +61,24 @@ impl Drop for Sweep {
 }
 
 async fn sweep(sweep: Weak<Sweep>, options: Options) {
-    let shortest = options.ping_interval.min(options.pong_time).min(options.write_time);
+    let shortest = options.ping_interval.min(options.pong_time).min(options.write_time).min(options.heartbeat);
     let (least, most) = PAUSE;
     let pause = (shortest / 8).clamp(least, most);
     loop {
         sleep(pause).await;
         let Some(sweep) = sweep.upgrade() else { return };
-        let mut sockets = mem::take(&mut sweep.kept().sockets);
-        for some in sockets.chunks(AT_ONCE) {
+        let mut connections = mem::take(&mut sweep.kept().connections);
+        for some in connections.chunks(AT_ONCE) {
             let now = Instant::now();
-            some.iter().filter_map(WeakOutbox::upgrade).for_each(|outbox| outbox.keep(now, &options));
+            some.iter().filter_map(Weak::upgrade).for_each(|connection| connection.keep(now, &options));
             yield_now().await;
         }
-        sockets.retain(WeakOutbox::is_open);
+        connections.retain(|connection| connection.strong_count() > 0);
         let mut kept = sweep.kept();
         // Those that came meanwhile.
-        sockets.append(&mut kept.sockets);
-        kept.sockets = sockets;
-        if kept.sockets.is_empty() {
+        connections.append(&mut kept.connections);
+        kept.connections = connections;
+        if kept.connections.is_empty() {
             kept.task = None;
             return;
         }

@@ -20,6 +20,7 @@ use crate::{
     extract::check_query,
     problem::ApiError,
     rest::{Auth, Users},
+    state::State,
 };
 
 /// The server of the operations in the OpenAPI document.
@@ -54,7 +55,8 @@ impl ChatFrontend {
     /// `AccountsBuilder::avatars`, below the prefix of the app.
     ///
     /// The authenticator has to accept the tokens that the accounts issue, and the accounts have to be in the store of the same chat.
-    /// Limits against guessing count the network address of the client, which is the proxy's behind a proxy.
+    /// Limits against guessing count the network address of the client. Behind a proxy,
+    /// [`ServeOptions::trusted_proxies`](crate::ServeOptions::trusted_proxies) tell it.
     #[must_use]
     pub fn with_accounts(self, accounts: Accounts) -> Self {
         let (mut document, mut routes) = chat_document(&self.state.chat, &self.state.sockets);
@@ -102,6 +104,7 @@ impl<'a> ApiExtractor<'a> for Visitor {
     type ParamRawType = ();
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        State::of(request).map_err(ApiError)?.visitor(request).await.map_err(ApiError)?;
         check_conditions(request).map_err(ApiError)?;
         check_query(request).map_err(ApiError)?;
         Ok(Self(client_of(request)))

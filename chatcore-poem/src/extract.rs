@@ -9,7 +9,7 @@ use chatcore::{
     Code, Error, Principal, json,
     model::{Bound, Cursor, InvalidId, MessageId, ParticipantId, SessionId, UserId},
 };
-use chatcore_http::{caller, caller_or_query, check_conditions, read_body, revision_condition};
+use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -201,12 +201,14 @@ impl<'a> ApiExtractor<'a> for Listener {
 
 impl Listener {
     async fn of(request: &Request, form: Option<Form>) -> Result<Self, Error> {
-        let authenticator = &*State::of(request)?.authenticator;
-        let principal = match form {
-            Some(Form::Stream) => caller_or_query(request, authenticator).await?,
-            Some(Form::Page) | None => caller(request, authenticator).await?,
+        let state = State::of(request)?;
+        let authenticator = &*state.authenticator;
+        let caller = match form {
+            Some(Form::Stream) => caller_or_query(request, authenticator).await,
+            Some(Form::Page) | None => caller(request, authenticator).await,
         };
-        let principal = principal.ok_or(Error::AuthRequired)?;
+        let principal = state.chat.admit(origin(request), caller).await?;
+        HeldRequest::take(request, &state.sockets, &principal.user_id)?;
         let detail = "accept application/json or text/event-stream";
         let form = form.ok_or(Error::Refused { code: Code::NotAcceptable, detail })?;
         check_conditions(request)?;

@@ -36,6 +36,10 @@
 //!
 //! An operation that takes no body refuses a body that says something (422). Nothing and `{}` pass.
 //!
+//! Every answer tells in `X-RateLimit-Limit`, `-Remaining` and `-Reset` what the caller has left of the chat's limits
+//! ([`RateLimits`](chatcore::RateLimits)): the number of requests at once, how many of them are left, and in which second since the Unix
+//! epoch all of them are there again. One too many is 429 with `Retry-After`.
+//!
 //! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
 //! [`frames`], following a session over plain HTTP in [`events`].
 
@@ -50,6 +54,7 @@ mod reply;
 mod rest;
 mod routes;
 mod shape;
+mod start;
 mod state;
 mod ws;
 
@@ -69,9 +74,13 @@ use poem_openapi::OpenApiService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use chatcore_http::{InvalidOrigin, Options, Origins, ServeOptions, Sockets, serve};
+pub use chatcore_http::{
+    ClientAddress, ClientIp, Compression, InvalidOrigin, InvalidProxy, Options, Origins, ServeOptions, Sockets,
+    TrustedProxies, serve,
+};
 pub use mount::{MountError, MountOptions};
 pub use problem::{Problems, ProblemsEndpoint};
+pub use start::StartPage;
 
 use routes::Routes;
 use state::State;
@@ -133,7 +142,7 @@ impl ChatFrontend {
     /// behind it.
     #[must_use]
     pub fn problems(&self) -> Problems {
-        self.problems_below("")
+        Problems { counts_strangers: false, ..self.problems_below("") }
     }
 
     /// Ends all WebSockets with close code 1001, and all event streams, and waits until they are closed, for at most a few
@@ -180,7 +189,8 @@ impl ChatFrontend {
 
     /// The middleware before an endpoint from whose paths this base is stripped.
     fn problems_below(&self, base: &'static str) -> Problems {
-        Problems { routes: Arc::clone(&self.routes), base, sockets: self.state.sockets.clone() }
+        let (routes, sockets, chat) = (Arc::clone(&self.routes), self.state.sockets.clone(), self.state.chat.clone());
+        Problems { routes, base, sockets, chat, counts_strangers: true }
     }
 
     fn wrap<E: Endpoint + 'static>(&self, base: &'static str, endpoint: E) -> impl Endpoint + 'static {

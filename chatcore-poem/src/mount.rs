@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use chatcore_http::{PageStyles, page_headers};
 use poem::{
     Endpoint, EndpointExt as _, IntoEndpoint as _, Request, Response, Route,
     endpoint::{BoxEndpoint, make_sync},
@@ -107,7 +108,7 @@ impl ChatFrontend {
     fn operations(&self, app: Route, socket: &str) -> Result<Route, MountError> {
         let api = Arc::new(service(&self.state.chat, &self.state.sockets).into_endpoint());
         // poem answers HEAD as GET where it has no endpoint of its own, and would upgrade it.
-        let mut app = app.try_at(socket, self.wrap_get(get(WsEndpoint).head(WsEndpoint)))?;
+        let mut app = app.try_at(socket, self.wrap_get(get(WsEndpoint).head(WsEndpoint), true))?;
         for base in BASES {
             app = app.try_nest(base, self.wrap(base, Arc::clone(&api)))?;
         }
@@ -118,17 +119,29 @@ impl ChatFrontend {
 
     fn document_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
         let document = document::placed(self.openapi().clone(), title, path).to_string();
-        self.wrap_get(get(fixed("application/json", document.into())))
+        self.wrap_get(get(fixed("application/json", document.into())), false)
     }
 
     fn docs_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
         let page = document::page(&document::placed(self.openapi().clone(), title, path));
-        self.wrap_get(get(fixed("text/html; charset=utf-8", page.into())))
+        // Its own library adds styles.
+        let headers = page_headers(&page, PageStyles::Any);
+        let page = Bytes::from(page);
+        let endpoint = make_sync(move |_| {
+            let response =
+                headers.iter().fold(Response::builder(), |response, (name, value)| response.header(*name, value));
+            response.body(page.clone())
+        });
+        self.wrap_get(get(endpoint), false)
     }
 
-    /// What stands before an endpoint that takes GET at one path.
-    fn wrap_get<E: Endpoint + 'static>(&self, endpoint: E) -> impl Endpoint<Output = Response> + 'static {
-        let problems = Problems { routes: Arc::new(Routes::Get), ..self.problems() };
+    /// What stands before an endpoint that takes GET at one path. Documents cost nothing, so requests for them are not counted.
+    pub(crate) fn wrap_get<E: Endpoint + 'static>(
+        &self,
+        endpoint: E,
+        counts_strangers: bool,
+    ) -> impl Endpoint<Output = Response> + 'static {
+        let problems = Problems { routes: Arc::new(Routes::Get), counts_strangers, ..self.problems_below("") };
         endpoint.data(Arc::clone(&self.state)).with(problems)
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
-use chatcore::{Code, Error, wire::Problem};
-use chatcore_http::{Cors, Sockets, check_head, error_headers, read_away};
+use chatcore::{Chat, Code, Error, chat::Metered, wire::Problem};
+use chatcore_http::{
+    ClientIp, Cors, HeldRequest, Sockets, check_head, error_headers, origin, read_away, show_allowance,
+};
 use chrono::Utc;
 use futures_util::FutureExt;
 use poem::{
@@ -150,7 +152,7 @@ impl RequestId {
 }
 
 /// Middleware that turns every error into a problem document, except for errors that are JSON of another kind already. It adds
-/// `Allow` and `X-Request-Id`, answers `OPTIONS`, tells browsers which pages may read the answers ([`Cors`]), and logs
+/// `Allow`, `X-Request-Id` and the `X-RateLimit-…` headers, answers `OPTIONS`, tells browsers which pages may read the answers ([`Cors`]), and logs
 /// requests without their queries, where tokens may be.
 #[derive(Clone)]
 pub struct Problems {
@@ -158,6 +160,10 @@ pub struct Problems {
     /// What stands before the paths that the inner endpoint sees, in the paths of `routes`.
     pub(crate) base: &'static str,
     pub(crate) sockets: Sockets,
+    pub(crate) chat: Chat,
+    /// Whether requests without a known caller count against their addresses: those to the frontend's own paths do, apart
+    /// from its documents.
+    pub(crate) counts_strangers: bool,
 }
 
 impl std::fmt::Debug for Problems {
@@ -206,6 +212,9 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         }
 
         read_away(&mut request);
+        let origin = origin(&request);
+        let client = ClientIp::of(&request).map(|ClientIp(address)| tracing::field::display(address));
+        let _held = HeldRequest::begin(&mut request);
         let span = tracing::info_span!("request", request_id = id);
         let called = async {
             check_head(&mut request).map_err(ApiError)?;
@@ -215,8 +224,11 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
             }
             Ok(self.inner.call(request).await?.into_response())
         };
-        let called = called.instrument(span.clone());
-        let mut response = match AssertUnwindSafe(called).catch_unwind().await {
+        let called = AssertUnwindSafe(called.instrument(span.clone())).catch_unwind();
+        // What only asks which methods there are, as browsers do before a request, costs nothing.
+        let counts_strangers = self.problems.counts_strangers && method != Method::OPTIONS;
+        let Metered { output, left } = self.problems.chat.metered(origin, counts_strangers, called).await;
+        let mut response = match output.unwrap_or_else(|error| Ok(Err(ApiError(error).into()))) {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is::<MethodNotAllowedError>() => {
                 let allow = self.problems.routes.allow(&route);
@@ -241,14 +253,15 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert("x-request-id", id);
         }
+        show_allowance(&mut response, left.as_ref());
         cors.answer(&mut response);
         let status = response.status();
         let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let status = status.as_u16();
         if status >= 500 {
-            tracing::warn!(parent: &span, %method, path, status, elapsed_us, "request failed");
+            tracing::warn!(parent: &span, client, %method, path, status, elapsed_us, "request failed");
         } else {
-            tracing::debug!(parent: &span, %method, path, status, elapsed_us, "request");
+            tracing::debug!(parent: &span, client, %method, path, status, elapsed_us, "request");
         }
         Ok(response)
     }

@@ -13,7 +13,6 @@ use poem::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, ETAG, LINK, VARY},
     },
-    web::sse::SSE,
 };
 use poem_openapi::{
     ApiResponse,
@@ -56,7 +55,7 @@ macro_rules! failures {
 failures! {
     /// Every operation.
     Always = 401 "No token, or not a valid one", 403 "Not allowed", 412 "A precondition that does not hold",
-        417 "An expectation other than 100-continue", 500 "An internal error",
+        417 "An expectation other than 100-continue", 429 "Too many requests", 500 "An internal error",
         501 "A transfer coding other than chunked", 503 "Busy: try again";
     /// Operations with parameters.
     Params = 400 "A parameter cannot be parsed", 422 "A parameter is not acceptable";
@@ -116,8 +115,9 @@ impl<P, E: Into<Error>> From<E> for Fail<P> {
 
 fn declared<P: Failures>() -> BTreeMap<u16, &'static str> {
     let mut all = BTreeMap::new();
-    Always::collect(&mut all);
+    // First the groups of the operation, whose words are more exact.
     P::collect(&mut all);
+    Always::collect(&mut all);
     all
 }
 
@@ -141,6 +141,20 @@ fn header<T: Type>(name: &str, description: &str) -> MetaHeader {
     }
 }
 
+/// Those of each answer, where the caller has a limit.
+pub(crate) fn allowance() -> Vec<MetaHeader> {
+    vec![
+        header::<u32>("X-RateLimit-Limit", "Requests that are allowed at once, after a pause long enough"),
+        header::<u32>("X-RateLimit-Remaining", "Requests that are allowed now"),
+        header::<u64>("X-RateLimit-Reset", "When all are allowed again, in seconds since the Unix epoch"),
+    ]
+}
+
+/// These headers and those of each answer.
+fn headers(own: Vec<MetaHeader>) -> Vec<MetaHeader> {
+    own.into_iter().chain(allowance()).collect()
+}
+
 impl<P: Failures> ApiResponse for Fail<P> {
     fn meta() -> MetaResponses {
         let response = |(status, description)| MetaResponse {
@@ -148,11 +162,11 @@ impl<P: Failures> ApiResponse for Fail<P> {
             status: Some(status),
             status_range: None,
             content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Shape::<Problem<'static>>::reference() }],
-            headers: match status {
+            headers: headers(match status {
                 401 => vec![header::<String>("WWW-Authenticate", "What to authenticate with")],
                 429 | 503 => vec![header::<u32>("Retry-After", "Seconds to wait")],
                 _ => Vec::new(),
-            },
+            }),
         };
         MetaResponses { responses: declared::<P>().into_iter().map(response).collect() }
     }
@@ -200,7 +214,7 @@ impl<T: JsonSchema + Serialize, const STATUS: u16> ApiResponse for Reply<T, STAT
                 status: Some(STATUS),
                 status_range: None,
                 content: vec![MetaMediaType { content_type: "application/json", schema: Shape::<T>::reference() }],
-                headers: Vec::new(),
+                headers: allowance(),
             }],
         }
     }
@@ -282,7 +296,7 @@ impl<const STATUS: u16> ApiResponse for Tagged<STATUS> {
 /// A page of events, or a stream of them.
 pub(crate) enum Events {
     Page { body: String, link: Option<String> },
-    Stream(SSE),
+    Stream(Response),
 }
 
 impl IntoResponse for Events {
@@ -293,7 +307,7 @@ impl IntoResponse for Events {
                 response.headers_mut().extend(link.and_then(link_header));
                 response
             }
-            Self::Stream(stream) => stream.into_response(),
+            Self::Stream(stream) => stream,
         };
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -317,7 +331,7 @@ impl ApiResponse for Events {
                 status: Some(200),
                 status_range: None,
                 content: vec![page, stream],
-                headers: vec![header::<String>("Link", "Where to go on after a page: rel=next")],
+                headers: headers(vec![header::<String>("Link", "Where to go on after a page: rel=next")]),
             }],
         }
     }
@@ -351,7 +365,7 @@ impl ApiResponse for Lines {
                 status: Some(200),
                 status_range: None,
                 content: vec![MetaMediaType { content_type: JSON_LINES, schema }],
-                headers: Vec::new(),
+                headers: allowance(),
             }],
         }
     }
@@ -376,7 +390,7 @@ impl ApiResponse for Done {
                 status: Some(204),
                 status_range: None,
                 content: Vec::new(),
-                headers: Vec::new(),
+                headers: allowance(),
             }],
         }
     }

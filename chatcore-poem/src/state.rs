@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chatcore::{Authenticator, Chat, Error, Principal, Result};
-use chatcore_http::{Sockets, caller};
+use chatcore_http::{HeldRequest, Sockets, caller, origin};
 use poem::Request;
 
 pub(crate) struct State {
@@ -20,6 +20,17 @@ impl State {
 
     /// Who calls, as the host says, or by the one `Authorization: Bearer` header (RFC 6750).
     pub(crate) async fn principal(&self, request: &Request) -> Result<Principal> {
-        caller(request, &*self.authenticator).await?.ok_or(Error::AuthRequired)
+        let principal = self.chat.admit(origin(request), caller(request, &*self.authenticator).await).await?;
+        HeldRequest::take(request, &self.sockets, &principal.user_id)?;
+        Ok(principal)
+    }
+
+    /// Lets in a request that needs no token. It counts against its address, before anything of it is carried out.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn visitor(&self, request: &Request) -> Result<()> {
+        match self.chat.admit(origin(request), Ok(None)).await {
+            Ok(_) | Err(Error::AuthRequired) => Ok(()),
+            Err(refused) => Err(refused),
+        }
     }
 }

@@ -2,10 +2,16 @@
 //!
 //! INVARIANT: what is kept was true in the database when the log ended at the kept head, and never ahead of it. It
 //! may be behind, which a commit notices: its place in the log is taken.
+//!
+//! A database can be replaced by an older copy of itself, and then what was true of a log need not be true of what follows in its place.
+//! So each [`forget`](Cache::forget) begins a generation: what was read or written before it is never kept after it.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use chatcore::{
@@ -23,17 +29,26 @@ pub(crate) type Records = HashMap<Key, Option<Record>>;
 pub(crate) struct Cache {
     sessions: moka::sync::Cache<SessionId, Arc<Mutex<Entry>>>,
     records: moka::sync::Cache<Key, Arc<Kept>>,
+    /// How often something was forgotten.
+    generation: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+/// When something was read or planned: taken before, and given to the cache with what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Generation(u64);
+
+#[derive(Debug)]
 struct Entry {
     known: Option<Known>,
     /// Every event after this one that governs was our own, so what it wrote is in `records`. Records kept before are void.
     base: Seq,
+    /// Records of other generations are void.
+    generation: Generation,
 }
 
 #[derive(Debug)]
 struct Kept {
+    generation: Generation,
     /// The last position that governs when this held.
     at: Seq,
     record: Option<Record>,
@@ -42,7 +57,12 @@ struct Kept {
 impl Cache {
     pub(crate) fn new(sessions: u64, participants: u64) -> Self {
         let records = moka::sync::Cache::new(sessions.saturating_add(participants));
-        Self { sessions: moka::sync::Cache::new(sessions), records }
+        Self { sessions: moka::sync::Cache::new(sessions), records, generation: AtomicU64::new(0) }
+    }
+
+    /// Now, for what is about to be read.
+    pub(crate) fn generation(&self) -> Generation {
+        Generation(self.generation.load(Ordering::SeqCst))
     }
 
     /// Where the log ended when it was last looked at, if that is known.
@@ -60,7 +80,7 @@ impl Cache {
         for key in wanted {
             let kept = self.records.get(key)?;
             // Another entry for the same session may have been here meanwhile, and known more.
-            if kept.at < entry.base || kept.at > known.governance {
+            if kept.generation != entry.generation || kept.at < entry.base || kept.at > known.governance {
                 return None;
             }
             records.push(kept.record.clone());
@@ -69,9 +89,12 @@ impl Cache {
     }
 
     /// Keeps what one consistent read found of a session: the end of its log, and governed records of it.
-    pub(crate) fn learn(&self, id: SessionId, found: Known, records: &Records) {
+    pub(crate) fn learn(&self, id: SessionId, when: Generation, found: Known, records: &Records) {
         let entry = self.entry(id);
         let mut entry = locked(&entry);
+        if when != self.generation() {
+            return;
+        }
         if entry.known.is_none_or(|kept| kept.head.seq < found.head.seq) {
             // Whatever happened in between was not our own, or not yet reported: what it wrote is not known.
             if entry.known.is_none_or(|kept| kept.governance != found.governance) {
@@ -81,14 +104,17 @@ impl Cache {
         }
         // Records may only be kept if nothing was decided between the read and now.
         if entry.known.is_some_and(|kept| kept.governance == found.governance) {
-            self.keep(id, found.governance, records);
+            self.keep(id, entry.generation, found.governance, records);
         }
     }
 
     /// Keeps what a commit of ours wrote, once it is durable: it was planned from `start`, and the log ends at `end` now.
-    pub(crate) fn committed(&self, id: SessionId, start: Known, end: Known, records: &Records) {
+    pub(crate) fn committed(&self, id: SessionId, when: Generation, (start, end): (Known, Known), records: &Records) {
         let entry = self.entry(id);
         let mut entry = locked(&entry);
+        if when != self.generation() {
+            return;
+        }
         if entry.known.is_none_or(|kept| kept.head.seq < end.head.seq) {
             // The entry may be one that was made meanwhile, from an older read.
             if entry.known.is_none_or(|kept| kept.governance != start.governance) {
@@ -97,27 +123,33 @@ impl Cache {
             entry.known = Some(end);
         }
         if entry.known.is_some_and(|kept| kept.governance == end.governance) {
-            self.keep(id, end.governance, records);
+            self.keep(id, entry.generation, end.governance, records);
         }
     }
 
-    fn keep(&self, id: SessionId, at: Seq, records: &Records) {
+    fn keep(&self, id: SessionId, generation: Generation, at: Seq, records: &Records) {
         let own = |key: &Key| key.table.governed && key.session() == Some(id);
         for (key, record) in records.iter().filter(|(key, _)| own(key)) {
-            self.records.insert(key.clone(), Arc::new(Kept { at, record: record.clone() }));
+            self.records.insert(key.clone(), Arc::new(Kept { generation, at, record: record.clone() }));
         }
     }
 
     /// Forgets a session of which it is no longer known what was written.
     pub(crate) fn forget(&self, id: SessionId) {
+        // Before the entry is looked at: who has it now may still fill it, and finds it empty afterwards.
+        self.generation.fetch_add(1, Ordering::SeqCst);
         if let Some(entry) = self.sessions.get(&id) {
-            *locked(&entry) = Entry::default();
+            *locked(&entry) = self.empty();
         }
         self.sessions.invalidate(&id);
     }
 
     fn entry(&self, id: SessionId) -> Arc<Mutex<Entry>> {
-        self.sessions.get_with(id, Arc::default)
+        self.sessions.get_with(id, || Arc::new(Mutex::new(self.empty())))
+    }
+
+    fn empty(&self) -> Entry {
+        Entry { known: None, base: 0, generation: self.generation() }
     }
 }
 

@@ -123,6 +123,14 @@ pub enum ConnectError {
         /// The folder.
         path: PathBuf,
     },
+    /// The files of the database could not be compacted, for instance because the disk has no room for a copy. The database is as it was.
+    #[error("the database in {} could not be compacted", .path.display())]
+    Compaction {
+        /// The folder.
+        path: PathBuf,
+        /// What happened.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The database was written by a later version of this crate.
     #[error("the database has schema version {found}, and this program knows none beyond {known}")]
     NewerSchema {
@@ -275,6 +283,14 @@ impl Target {
         match self {
             Self::Folder { .. } => true,
             Self::Memory | Self::Server { .. } => false,
+        }
+    }
+
+    /// Its folder, if it is in one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Folder { path, .. } => Some(path),
+            Self::Memory | Self::Server { .. } => None,
         }
     }
 

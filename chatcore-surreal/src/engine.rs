@@ -27,6 +27,7 @@ use tokio::{
 #[cfg(test)]
 use crate::faults::Faults;
 use crate::{
+    compact::{self, Compaction},
     connect::{ConnectError, SurrealOptions, Target},
     disk::Disk,
     failure::Failure,
@@ -44,6 +45,8 @@ const PROMPT: Duration = Duration::from_millis(500);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long a close waits for what is under way.
 pub(crate) const CLOSING: Duration = Duration::from_secs(10);
+/// How long a folder that is in use is left alone before the next attempt.
+const AGAIN: Duration = Duration::from_millis(20);
 /// How long it may take to put in order what was not closed: all that the last process had not moved to its place yet.
 const SETTLING: Duration = Duration::from_secs(600);
 
@@ -94,17 +97,44 @@ impl Engine {
         let target = target.prepare()?;
         let until = Instant::now() + options.lock_patience;
         loop {
-            // From the start each time: whoever has it open now may leave it as it is.
-            match Self::open_in_order(&target, options).await {
-                Err(ConnectError::Locked { .. } | ConnectError::Unsettled { .. }) if Instant::now() < until => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                outcome => return outcome,
+            let outcome = Self::open_in_order(&target, options).await;
+            if !is_worth_waiting(&outcome, until) {
+                return outcome;
             }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
     async fn open_in_order(target: &Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
+        Self::put_in_order(target, options).await?;
+        Self::open_once(target.clone(), options).await
+    }
+
+    /// Rewrites the files of a database in a folder.
+    pub(crate) async fn compact(target: Target, options: &SurrealOptions) -> Result<Compaction, ConnectError> {
+        let target = target.prepare()?;
+        let until = Instant::now() + options.lock_patience;
+        loop {
+            let outcome = Self::compact_in_order(&target, options).await;
+            if !is_worth_waiting(&outcome, until) {
+                return outcome;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn compact_in_order(target: &Target, options: &SurrealOptions) -> Result<Compaction, ConnectError> {
+        let Some(folder) = target.path() else {
+            return Err(ConnectError::InvalidUrl("only a database in a folder can be compacted".to_owned()));
+        };
+        Self::put_in_order(target, options).await?;
+        compact::rewrite(folder.to_owned()).await
+    }
+
+    async fn put_in_order(target: &Target, options: &SurrealOptions) -> Result<(), ConnectError> {
+        if let Some(folder) = target.path() {
+            compact::finish(folder.to_owned()).await?;
+        }
         if target.was_left_open()? {
             // surrealkv 0.21 goes on writing at the end of the log that it finds. Where that ends in the middle of a record,
             // what is written behind it is lost at the next start; and where it leaves the record out, it goes on writing into
@@ -115,7 +145,7 @@ impl Engine {
                 return Err(target.unsettled());
             }
         }
-        Self::open_once(target.clone(), options).await
+        Ok(())
     }
 
     async fn open_once(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
@@ -359,6 +389,12 @@ impl Drop for Engine {
     fn drop(&mut self) {
         drop(self.begin_close(CLOSING));
     }
+}
+
+/// Whether a folder is in use, and there is still time to wait for it. Each attempt is from the start: whoever has it open now may leave
+/// it as it is.
+fn is_worth_waiting<T>(outcome: &Result<T, ConnectError>, until: Instant) -> bool {
+    matches!(outcome, Err(ConnectError::Locked { .. } | ConnectError::Unsettled { .. })) && Instant::now() < until
 }
 
 /// Executes a statement that writes to a folder, in its turn.

@@ -24,6 +24,7 @@
 
 mod cache;
 mod commit;
+mod compact;
 mod connect;
 mod disk;
 mod engine;
@@ -40,5 +41,6 @@ mod schema;
 mod snapshot;
 mod store;
 
+pub use compact::Compaction;
 pub use connect::{ConnectError, Credentials, SurrealOptions};
 pub use store::SurrealStore;

@@ -1,7 +1,7 @@
 //! Records: how values become rows and back, and the reads of them.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{PoisonError, RwLock},
 };
 
@@ -39,7 +39,7 @@ const COUNT: &str = "RETURN $ranges.map(|$range| (SELECT count() FROM $range GRO
 /// The tables that the database has. Another one is defined when it is first used, since the database refuses to select from a table that it
 /// does not know.
 #[derive(Debug)]
-pub(crate) struct Tables(RwLock<BTreeSet<&'static str>>);
+pub(crate) struct Tables(RwLock<BTreeMap<&'static str, &'static Table>>);
 
 impl Default for Tables {
     fn default() -> Self {
@@ -47,8 +47,8 @@ impl Default for Tables {
     }
 }
 
-fn of_schema() -> BTreeSet<&'static str> {
-    TABLES.iter().map(|table| table.name).collect()
+fn of_schema() -> BTreeMap<&'static str, &'static Table> {
+    TABLES.iter().map(|table| (table.name, *table)).collect()
 }
 
 impl Tables {
@@ -57,27 +57,46 @@ impl Tables {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = of_schema();
     }
 
-    fn missing(&self, tables: impl Iterator<Item = &'static Table>) -> BTreeSet<&'static str> {
+    /// The tables that are not known yet. A table whose name another one has is an error.
+    fn missing(&self, tables: impl Iterator<Item = &'static Table>) -> Result<Vec<&'static Table>, StoreError> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        tables.map(|table| table.name).filter(|name| !known.contains(name)).collect()
+        let mut missing = Vec::<&'static Table>::new();
+        for table in tables {
+            let among = missing.iter().find(|earlier| earlier.name == table.name);
+            let earlier: Option<&'static Table> = known.get(table.name).or(among).copied();
+            match earlier {
+                None => missing.push(table),
+                Some(earlier) if earlier.is(table) => {}
+                Some(_) => return Err(no_name(table, "another table has it")),
+            }
+        }
+        Ok(missing)
     }
 }
 
-/// Tables that hold no records.
-const OWN: [&str; 3] = ["log", "checkpoint", "schema_version"];
+/// Tables that hold no records, and those of earlier versions.
+const OWN: [&str; 4] = ["log", "checkpoint", "schema_version", "listing"];
 
 /// Defines the tables that the database does not have yet.
 pub(crate) async fn define(engine: &Engine, used: impl Iterator<Item = &'static Table>) -> Result<(), StoreError> {
-    let missing = engine.tables.missing(used);
-    for name in missing {
+    let missing = engine.tables.missing(used)?;
+    for table in missing {
+        let name = table.name;
         if OWN.contains(&name) || name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
         {
-            return Err(StoreError::Backend(format!("`{name}` cannot be the name of a table").into()));
+            return Err(no_name(
+                table,
+                "the store keeps it for itself, or it holds more than lowercase letters and `_`",
+            ));
         }
         engine.define(name).await?;
-        engine.tables.0.write().unwrap_or_else(PoisonError::into_inner).insert(name);
+        engine.tables.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, table);
     }
     Ok(())
+}
+
+fn no_name(table: &Table, why: &str) -> StoreError {
+    StoreError::Backend(format!("`{}` cannot be the name of a table: {why}", table.name).into())
 }
 
 /// A part of a table.

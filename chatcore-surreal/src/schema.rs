@@ -1,20 +1,26 @@
 //! Brings a database's schema up to date: embedded files, each applied once, in order.
 
+use std::{
+    ops::Bound,
+    time::{Duration, Instant},
+};
+
 use surrealdb::{
     Surreal,
     engine::any::Any,
-    types::{Error, ErrorDetails, QueryError, RecordId},
+    types::{Error, ErrorDetails, QueryError, RecordId, RecordIdKeyRange},
 };
 
 use crate::{connect::ConnectError, failure::Failure};
 
 /// What leads from each version to the next; the first leads to version 1. Files are never changed once released.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     include_str!("../schema/0001_chat.surql"),
     include_str!("../schema/0002_batch.surql"),
     include_str!("../schema/0003_engaged.surql"),
     include_str!("../schema/0004_profile_parts.surql"),
     include_str!("../schema/0005_records.surql"),
+    include_str!("../schema/0006_outdated.surql"),
 ];
 
 /// How often to try again when another process is at the same thing.
@@ -24,11 +30,46 @@ const VERSION: &str = "DEFINE TABLE IF NOT EXISTS schema_version SCHEMAFULL;\
     DEFINE FIELD IF NOT EXISTS version ON schema_version TYPE int;\
     SELECT VALUE version FROM $id";
 
+/// Before this version is applied, the rows of version 4 are converted.
+const CONVERTED: i64 = 6;
+/// How many rows are converted in one transaction. A process that ends in between has converted whole pieces, and the next one goes on
+/// with the rest.
+const PIECE: usize = 1_000;
+/// How often the log tells how far the conversion is.
+const TELLING: Duration = Duration::from_secs(5);
+
+/// What leads from a table of version 4 to one of later versions: the table, and the statement for some of its rows. A row that is
+/// converted already stays as it is.
+const CONVERSIONS: [(&str, &str); 2] = [
+    (
+        "seat",
+        "UPDATE $rows SET user = record::id(participant)[1], participant = NONE \
+            WHERE user = NONE AND participant != NONE RETURN NONE",
+    ),
+    (
+        "listing",
+        "{ FOR $row IN $rows { UPSERT type::record('directory', record::id($row)[0]) RETURN NONE }; DELETE $rows RETURN NONE }",
+    ),
+];
+/// Databases of version 5 do not have it any more.
+const LISTING: &str = "DEFINE TABLE IF NOT EXISTS listing SCHEMALESS";
+/// See [`SCAN`](crate::records::SCAN) for the shape.
+const NEXT: &str = "SELECT VALUE id FROM array::first([$range]) LIMIT $limit";
+
 /// Applies what is missing.
 pub(crate) async fn update(database: &Surreal<Any>) -> Result<(), ConnectError> {
+    update_by(database, PIECE, &|| Ok(())).await
+}
+
+/// The same with pieces of this many rows, after each of which it is asked whether to go on.
+async fn update_by(
+    database: &Surreal<Any>,
+    piece: usize,
+    go_on: &(dyn Fn() -> Result<(), Error> + Sync),
+) -> Result<(), ConnectError> {
     let mut attempt = 0;
     loop {
-        match try_update(database).await {
+        match try_update(database, piece, go_on).await {
             Err(Refused::Newer { found, known }) => return Err(ConnectError::NewerSchema { found, known }),
             Err(Refused::Failed(error)) => match Failure::of(error.clone(), false) {
                 Failure::Lost if attempt < ATTEMPTS => attempt += 1,
@@ -50,7 +91,11 @@ impl From<Error> for Refused {
     }
 }
 
-async fn try_update(database: &Surreal<Any>) -> Result<(), Refused> {
+async fn try_update(
+    database: &Surreal<Any>,
+    piece: usize,
+    go_on: &(dyn Fn() -> Result<(), Error> + Sync),
+) -> Result<(), Refused> {
     let id = RecordId::new("schema_version", "current");
     let versions: Vec<i64> = database.query(VERSION).bind(("id", id.clone())).await?.check()?.take(2)?;
     let found = versions.first().copied().unwrap_or(0);
@@ -59,12 +104,46 @@ async fn try_update(database: &Surreal<Any>) -> Result<(), Refused> {
         return Err(Refused::Newer { found, known });
     }
     for (text, version) in FILES.into_iter().zip(1_i64..).filter(|(_, version)| *version > found) {
+        if version == CONVERTED {
+            convert(database, piece, go_on).await?;
+        }
         tracing::info!(version, "applying the schema");
         // A file may end in a comment, so what follows it stands on a line of its own.
         let text = format!("BEGIN;\n{text}\n;\nUPSERT $id SET version = $version RETURN NONE;\nCOMMIT;");
         let mut results = database.query(text).bind(("id", id.clone())).bind(("version", version)).await?;
         if let Some(error) = cause(&mut results) {
             return Err(error.into());
+        }
+    }
+    Ok(())
+}
+
+/// Converts the rows of version 4, a piece at a time.
+async fn convert(
+    database: &Surreal<Any>,
+    piece: usize,
+    go_on: &(dyn Fn() -> Result<(), Error> + Sync),
+) -> Result<(), Error> {
+    database.query(LISTING).await?.check()?;
+    for (table, statement) in CONVERSIONS {
+        let (mut start, mut rows, mut told) = (Bound::Unbounded, 0, Instant::now());
+        loop {
+            let range = RecordId::new(table, RecordIdKeyRange { start, end: Bound::Unbounded });
+            let limit = i64::try_from(piece).unwrap_or(i64::MAX);
+            let next = database.query(NEXT).bind(("range", range)).bind(("limit", limit));
+            let next: Vec<RecordId> = next.await?.check()?.take(0)?;
+            let Some(last) = next.last().cloned() else { break };
+            rows += next.len();
+            database.query(statement).bind(("rows", next)).await?.check()?;
+            if told.elapsed() > TELLING {
+                told = Instant::now();
+                tracing::info!(table, rows, "converting the rows of an earlier version");
+            }
+            start = Bound::Excluded(last.key);
+            go_on()?;
+        }
+        if rows > 0 {
+            tracing::info!(table, rows, "the rows of an earlier version are converted");
         }
     }
     Ok(())
@@ -79,3 +158,7 @@ fn cause(results: &mut surrealdb::IndexedResults) -> Option<Error> {
     });
     errors.into_iter().next().map(|(_, error)| error)
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests panic on purpose")]
+mod tests;

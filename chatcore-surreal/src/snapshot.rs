@@ -10,7 +10,7 @@ use chatcore::{
 use surrealdb::types::{RecordId, SurrealValue, Value, Variables};
 
 use crate::{
-    cache::{Cache, Records},
+    cache::{Cache, Generation, Records},
     engine::{Engine, bind},
     keys, records,
     rows::{CheckpointRow, Known, TailRow, row},
@@ -49,6 +49,8 @@ pub(crate) struct Ask {
 /// What was found, all at one time.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
+    /// When the read began.
+    pub(crate) when: Generation,
     /// The end of each session's log.
     pub(crate) known: HashMap<SessionId, Known>,
     /// Each record asked for, also where there is none.
@@ -105,6 +107,7 @@ enum Tail {
 /// Reads what is wanted, and keeps it in the cache.
 pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Snapshot, StoreError> {
     records::define(engine, ask.records.iter().map(|key| key.table)).await?;
+    let mut when = cache.generation();
     let (mut known, mut unreadable) = starts(engine, cache, &ask.sessions).await?;
     let mut length = TAIL;
     // A server can be replaced by an older copy of itself: so what is remembered of a log is looked at again there.
@@ -129,12 +132,13 @@ pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Sn
         }
         if is_behind {
             tracing::error!("the database was replaced by an older copy of itself; going on from what it holds");
+            when = cache.generation();
             (known, unreadable) = starts(engine, cache, &ask.sessions).await?;
             continue;
         }
         // The rest of what was read held at the ends of the logs, so only the last round counts.
         if !is_full {
-            let snapshot = decode(ask, known, rows, unreadable)?;
+            let snapshot = Snapshot { when, ..decode(ask, known, rows, unreadable)? };
             keep(cache, &snapshot);
             return Ok(snapshot);
         }
@@ -253,6 +257,6 @@ fn decode(
 
 fn keep(cache: &Cache, snapshot: &Snapshot) {
     for (id, known) in &snapshot.known {
-        cache.learn(*id, *known, &snapshot.records);
+        cache.learn(*id, snapshot.when, *known, &snapshot.records);
     }
 }

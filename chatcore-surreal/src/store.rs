@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     cache::Cache,
     commit::{Committer, Job},
+    compact::Compaction,
     connect::{ConnectError, DURABLE, SurrealOptions, Target},
     engine::{CLOSING, Engine},
     read, records,
@@ -96,6 +97,31 @@ impl SurrealStore {
     pub async fn open(folder: &Path, options: SurrealOptions) -> Result<Self, ConnectError> {
         let engine = Engine::open(Target::folder(folder, DURABLE), &options).await?;
         Ok(Self::on(engine, options))
+    }
+
+    /// Rewrites the files of a database in a folder, so that they hold nothing but what can be read: texts that were edited away
+    /// or deleted leave the disk. Until then the engine keeps them in its files, for any time.
+    ///
+    /// No store may have the folder open meanwhile. The rewrite needs free space on the disk of the size of what can be read,
+    /// and its time grows with that size. The log tells of its progress. Whenever the process ends, the folder holds the whole
+    /// database: the next [`connect`](Self::connect) keeps the old files or finishes with the new ones. Blocks that the operating system frees
+    /// on the disk are not overwritten, and copies of the folder (a backup, a snapshot of the file system) stay as they are.
+    ///
+    /// The connection string must name a folder; a server compacts its database itself.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), [`ConnectError::Locked`] where the folder is in use, and [`ConnectError::Compaction`]; the database is then as
+    /// it was.
+    pub async fn compact(url: &str, options: &SurrealOptions) -> Result<Compaction, ConnectError> {
+        Engine::compact(Target::parse(url)?, options).await
+    }
+
+    /// The same for the folder itself, whose path is taken as [`open`](Self::open) takes it.
+    ///
+    /// # Errors
+    /// As [`compact`](Self::compact).
+    pub async fn compact_folder(folder: &Path, options: &SurrealOptions) -> Result<Compaction, ConnectError> {
+        Engine::compact(Target::folder(folder, DURABLE), options).await
     }
 
     /// Another store on the same database, that knows nothing of this one: what another process would be.

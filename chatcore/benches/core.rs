@@ -14,7 +14,7 @@ use std::{
 };
 
 use chatcore::{
-    Chat, Principal,
+    Chat, Limits, MemoryStore, Principal, Rate, RateLimits,
     chat::{CreateSession, SendMessage, Subscription},
     model::{Bound, MessageWindow, ParticipantRole, SessionId, SessionType, Standing, UserId},
     permission::{Action, Facts, SessionState, decide},
@@ -35,6 +35,11 @@ fn runtime() -> Runtime {
 
 fn user(name: impl AsRef<str>) -> Principal {
     Principal::new(UserId::new(name.as_ref()).expect("a user id"))
+}
+
+/// A chat in memory, with these rates.
+fn chat(rates: RateLimits) -> Chat {
+    Chat::builder(MemoryStore::new()).limits(Limits { rates, ..Limits::default() }).build()
 }
 
 /// A public session in memory with that many messages.
@@ -132,7 +137,7 @@ struct Arrivals {
 
 impl Crowd {
     async fn new(subscribers: usize) -> Self {
-        let (chat, owner, arrivals) = (Chat::in_memory(), user("owner"), Arc::new(Arrivals::default()));
+        let (chat, owner, arrivals) = (chat(RateLimits::off()), user("owner"), Arc::new(Arrivals::default()));
         let id = room(&chat, &owner, 0).await;
         for n in 0..subscribers {
             let reader = user(format!("reader-{n}"));
@@ -194,7 +199,7 @@ fn fan_out(c: &mut Criterion) {
 fn reading(c: &mut Criterion) {
     const EVENTS: u64 = 10_000;
     let runtime = runtime();
-    let (chat, owner) = (Chat::in_memory(), user("owner"));
+    let (chat, owner) = (chat(RateLimits::off()), user("owner"));
     let id = std::cell::LazyCell::new(|| runtime.block_on(room(&chat, &owner, EVENTS - 1)));
 
     let mut group = c.benchmark_group("replay");
@@ -238,7 +243,7 @@ fn sending(c: &mut Criterion) {
     group.bench_function("to memory", |b| {
         // What was sent stays in memory: so a new one each time, and not one that grows for as long as this runs.
         b.to_async(&runtime).iter_custom(async |iterations| {
-            let (chat, owner) = (Chat::in_memory(), user("owner"));
+            let (chat, owner) = (chat(RateLimits::off()), user("owner"));
             let id = room(&chat, &owner, 0).await;
             let begun = Instant::now();
             for _ in 0..iterations {
@@ -250,5 +255,57 @@ fn sending(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decisions, fan_out, reading, sending);
+// --- limits
+
+/// The default rates, with buckets that no bench empties.
+fn counted() -> RateLimits {
+    RateLimits { requests: Some(Rate::new(u32::MAX, Duration::from_millis(50))), ..RateLimits::default() }
+}
+
+/// Sends to a new session.
+async fn sends(rates: RateLimits, messages: u64) -> Duration {
+    let (chat, owner) = (chat(rates), user("owner"));
+    let id = room(&chat, &owner, 1).await;
+    let begun = Instant::now();
+    for _ in 0..messages {
+        black_box(chat.send(&owner, id, SendMessage::text(TEXT)).await.expect("a message"));
+    }
+    begun.elapsed()
+}
+
+/// What counting adds to a send: both in turns, so that what disturbs the machine disturbs both.
+fn limiting(c: &mut Criterion) {
+    const MESSAGES: u64 = 1_000;
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let ratios = std::cell::RefCell::new(Vec::new());
+    let mut group = c.benchmark_group("limits");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat).measurement_time(Duration::from_secs(10));
+    group.bench_function("1000 sends with and without", |b| {
+        b.iter_custom(|iterations| {
+            let mut taken = Duration::ZERO;
+            for turn in 0..iterations {
+                let measure = |rates| runtime.block_on(sends(rates, MESSAGES));
+                // The second of two finds warm caches, so each is the second every other time.
+                let (off, on) = if turn % 2 == 0 {
+                    let off = measure(RateLimits::off());
+                    (off, measure(counted()))
+                } else {
+                    let on = measure(counted());
+                    (measure(RateLimits::off()), on)
+                };
+                ratios.borrow_mut().push(on.as_secs_f64() / off.as_secs_f64());
+                taken += off + on;
+            }
+            taken
+        });
+    });
+    group.finish();
+    let mut ratios = ratios.into_inner();
+    ratios.sort_by(f64::total_cmp);
+    if let Some(median) = ratios.get(ratios.len() / 2) {
+        println!("limits: a send takes {median:.4} of the time without, the median of {} pairs", ratios.len());
+    }
+}
+
+criterion_group!(benches, decisions, fan_out, reading, sending, limiting);
 criterion_main!(benches);

@@ -438,8 +438,9 @@ impl Error {
     }
 
     /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for the errors that have some; `oldest`
-    /// and `head` for [`Resync`](Self::Resync); `current_revision` for [`RevisionConflict`](Self::RevisionConflict); `reason` and
-    /// `until` (null for a ban without an end) for [`AccountBanned`](Self::AccountBanned); else an empty object. It is the same on every transport.
+    /// and `head` for [`Resync`](Self::Resync); `retry_after`, in seconds, for [`RateLimited`](Self::RateLimited);
+    /// `current_revision` for [`RevisionConflict`](Self::RevisionConflict); `reason` and `until` (null for a ban without an end) for
+    /// [`AccountBanned`](Self::AccountBanned); else an empty object. It is the same on every transport.
     #[must_use]
     pub fn details(&self) -> Value {
         let mut details = Map::new();
@@ -453,6 +454,9 @@ impl Error {
         if let Self::Resync { oldest, head } = self {
             details.insert("oldest".to_owned(), json!(oldest));
             details.insert("head".to_owned(), json!(head));
+        }
+        if let Self::RateLimited { retry_after } = self {
+            details.insert("retry_after".to_owned(), json!(retry_after));
         }
         if let Self::RevisionConflict { current } = self {
             details.insert("current_revision".to_owned(), json!(current));

@@ -67,6 +67,6 @@ pub use error::{Code, Error, FieldError, Refusal, Result};
 pub use identity::{Authenticator, Principal};
 #[cfg(feature = "jwt")]
 pub use identity::{IssuersAuthenticator, JwtAuthenticator, JwtIssuer};
-pub use limits::{Limits, Rate};
+pub use limits::{Limiter, Limits, Origin, Rate, RateLimits};
 pub use notify::{InProcessNotifier, Notifier};
 pub use store::{ChatStore, MemoryStore, StoreError};

@@ -1,6 +1,15 @@
 //! Every limit of the core, with its default, in one place.
 
+pub(crate) mod buckets;
+mod limiter;
+mod rates;
+mod uses;
+
 use std::time::Duration;
+
+pub use limiter::{Allowance, Cost, Limiter, Origin, Payer, ProcessLimiter, Verdict};
+pub use rates::{Bucket, RateLimits, UnknownPreset};
+pub(crate) use uses::{Use, Uses};
 
 /// How often something may happen: so many times at once, and then once more after each interval. A token bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,6 +84,10 @@ pub struct Limits {
     /// By default this is a half of [`adds_per_invited`](Self::adds_per_invited) at once and a tenth of it later, so that one
     /// inviter cannot use up what the others may need.
     pub adds_per_pair: Option<Rate>,
+    /// How often callers may use the chat. Typing counts as other uses do; what the host posts by
+    /// [`Chat::post_system`](crate::Chat::post_system) does not count. A [`Limiter`] that is given to
+    /// [`ChatBuilder::limiter`](crate::ChatBuilder::limiter) has rates of its own instead.
+    pub rates: RateLimits,
     /// How long the host's [`Policy`](crate::chat::Policy) may take for one check. A check that takes longer refuses.
     pub policy_timeout: Duration,
     /// Events that a session with readers keeps in memory, for readers who are a little behind.
@@ -123,6 +136,7 @@ impl Default for Limits {
             adds_per_inviter: Some(Rate::new(300, Duration::from_secs(2))),
             adds_per_invited: Some(Rate::new(120, Duration::from_secs(60))),
             adds_per_pair: Some(Rate::new(60, Duration::from_secs(600))),
+            rates: RateLimits::default(),
             policy_timeout: Duration::from_secs(2),
             tail_events: 256,
             tail_bytes: 1024 * 1024,

@@ -12,7 +12,7 @@
 mod kit;
 
 use chatcore::{
-    Chat, Clock, Error, Limits, MemoryStore, Principal, TestClock,
+    Chat, Clock, Error, MemoryStore, Principal, RateLimits, TestClock,
     chat::UpdateSession,
     model::{Bound, Cursor, Message, MessagePage, MessageWindow, Seq, SessionId, SessionType},
 };
@@ -40,7 +40,7 @@ struct Made {
 
 async fn make(steps: &[Step]) -> Made {
     let clock = TestClock::default();
-    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).limits(Limits::default()).build();
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).rates(RateLimits::off()).build();
     let alice = user("alice");
     let id = session(&chat, &alice, SessionType::Public).await;
     let (mut messages, mut times, mut turns) = (Vec::new(), vec![clock.now()], Vec::new());

@@ -13,7 +13,7 @@ mod kit;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chatcore::{
-    Chat, Error, MemoryStore, Principal,
+    Chat, Error, MemoryStore, Principal, RateLimits,
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     model::{
         EventKind, MessageWindow, Page, Participant, ParticipantEvent, ParticipantRole, Profile, Seq, SessionDetails,
@@ -184,7 +184,7 @@ struct World {
 
 impl World {
     async fn new(table: PermissionTable) -> Self {
-        let chat = Chat::builder(MemoryStore::new()).permissions(table).build();
+        let chat = Chat::builder(MemoryStore::new()).rates(RateLimits::off()).permissions(table).build();
         let people: Vec<Principal> = NAMES.map(user).into();
         for one in &people {
             chat.me(one).await.unwrap();

@@ -20,10 +20,10 @@ use chatcore::{
         SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId, UserStanding,
     },
     store::{
-        Been, ClientIdUse, ClientIds, Departure, DepartureTask, Departures, Directory, Json, Key, Listed, Memberships,
-        Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord,
-        Profiles, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey, Value, decode_event,
-        encode_event,
+        Been, ClientIdUse, ClientIds, DeletionCount, Deletions, Departure, DepartureTask, Departures, Directory, Json,
+        Key, Listed, Memberships, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
+        ProfilePart, ProfileRecord, Profiles, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey,
+        Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -252,6 +252,7 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Seats { session: session_key, stay: stay() }, seat),
         value("", &Revisions { session: session_key, message: 3, revision: 1 }, revision),
         value("", &Pins { session: session_key }, pins),
+        value("", &Deletions { session: session_key }, DeletionCount(2)),
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),
         value("", &Memberships { user: user_id, session: newest }, Listed),
         value("", &Directory { session: newest }, Listed),
@@ -327,6 +328,15 @@ fn older_events() -> Vec<(&'static str, EventKind)> {
                 reason: RemovalReason::ByManager,
             }),
         ),
+        ("a join with a newer role", EventKind::Unknown),
+        ("an addition with a newer role", EventKind::Unknown),
+        ("a change from a newer role", EventKind::Unknown),
+        ("a change to a newer role", EventKind::Unknown),
+        ("a message with a newer speaker", EventKind::Unknown),
+        ("a message of a newer type", EventKind::Unknown),
+        ("a message with newer contents", EventKind::Unknown),
+        ("a session of a newer type", EventKind::Unknown),
+        ("a session that gets a newer type", EventKind::Unknown),
         ("an unknown kind", EventKind::Unknown),
         ("an unknown kind without fields", EventKind::Unknown),
         ("a unit kind with a field", EventKind::Participant(ParticipantEvent::Left)),
@@ -342,10 +352,16 @@ fn older_and_newer_forms_of_events_are_read() {
     for (case, expected) in older_events() {
         assert_eq!(decode_event(&golden[case].to_string()).expect(case), expected, "{case}");
     }
-    for bad in ["", "{}", "[]", "null", r#"{"kind":"message_edited"}"#, r#"{"kind":7}"#] {
+    for bad in ["", "{}", "[]", "null", r#"{"kind":"message_edited"}"#, r#"{"kind":7}"#, LEFT, NUMBERED] {
         assert!(decode_event(bad).is_err(), "{bad}");
     }
 }
+
+/// A change of a role without the new one.
+const LEFT: &str = r#"{"kind":"participant_role_changed","user_id":"bob","previous":"GUEST"}"#;
+
+/// A message whose speaker is a number.
+const NUMBERED: &str = r#"{"kind":"message_sent","role":7,"message_type":"text","content":"Hello"}"#;
 
 /// What older forms of values mean.
 fn older_values() -> Vec<(&'static str, Key, Value)> {
@@ -363,6 +379,8 @@ fn older_values() -> Vec<(&'static str, Key, Value)> {
     let both = ProfileRecord { name: part("Bob", 5), email: part("b@x.org", 5), ..handle.clone() };
     let mixed = ProfileRecord { username: part("bobby", 1), name: part("Bob", 5), ..unknown.clone() };
     let named_alike = ProfileRecord { username: part("bob", 1), name: part("bob", 2), ..unknown.clone() };
+    // No version understands what it needs.
+    let newer = Session { session_type: SessionType::Private, needs: u32::MAX, ..session() };
     let of = |case, key: Key, value: Value| (case, key, value);
     vec![
         of("a session before it had needs", sessions.key(), Value::of::<Sessions>(session())),
@@ -376,6 +394,7 @@ fn older_values() -> Vec<(&'static str, Key, Value)> {
         of("a later profile whose handle is the id", profiles.key(), Value::of::<Profiles>(named_alike)),
         of("a profile without fields", profiles.key(), Value::of::<Profiles>(unknown)),
         of("a field that is not known", sessions.key(), Value::of::<Sessions>(session())),
+        of("a session of a newer type", sessions.key(), Value::of::<Sessions>(newer)),
     ]
 }
 

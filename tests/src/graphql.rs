@@ -12,6 +12,8 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
+use crate::http::http;
+
 /// How long anything that must come may take, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,14 +41,12 @@ pub struct Answer {
 impl Graphql {
     /// A client of the server at this address.
     pub fn new(address: &str, token: Option<String>) -> Self {
-        // Pools would hold connections across a server's end.
-        let builder = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().timeout(PATIENCE);
-        Self { http: builder.build().unwrap(), address: address.to_owned(), token }
+        Self { http: http(), address: address.to_owned(), token }
     }
 
     /// A request to the endpoint.
     pub fn request(&self, method: Method) -> RequestBuilder {
-        let request = self.http.request(method, format!("http://{}/graphql", self.address));
+        let request = self.http.request(method, format!("http://{}/graphql", self.address)).timeout(PATIENCE);
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -57,7 +57,7 @@ impl Graphql {
     pub fn in_url(&self, method: Method, parameters: &[(&str, &str)]) -> RequestBuilder {
         let url = format!("http://{}/graphql", self.address);
         let url = reqwest::Url::parse_with_params(&url, parameters).unwrap();
-        let request = self.http.request(method, url);
+        let request = self.http.request(method, url).timeout(PATIENCE);
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

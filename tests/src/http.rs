@@ -1,12 +1,21 @@
 //! A REST client.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::Document;
+
+/// The client under all clients. To make one reads the certificates of the system, which takes longer than many requests.
+pub(crate) fn http() -> reqwest::Client {
+    static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        // Pools would hold connections across a server's end, and across the runtimes of tests.
+        reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap()
+    });
+    HTTP.clone()
+}
 
 /// A caller of the REST operations.
 #[derive(Clone)]
@@ -65,14 +74,22 @@ impl Reply {
 impl Client {
     /// A client of the server at this address.
     pub fn new(address: &str, token: Option<String>) -> Self {
-        // Pools would hold connections across a server's end.
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap();
-        Self { http, address: address.to_owned(), token, document: Arc::default() }
+        Self { http: http(), address: address.to_owned(), token, document: Arc::default() }
     }
 
     /// The same client with another token.
     pub fn with_token(&self, token: impl Into<String>) -> Self {
         Self { token: Some(token.into()), ..self.clone() }
+    }
+
+    /// The same client without a token.
+    pub fn without_token(&self) -> Self {
+        Self { token: None, ..self.clone() }
+    }
+
+    /// The same client of the same program that has another address now.
+    pub fn at(&self, address: &str) -> Self {
+        Self { address: address.to_owned(), ..self.clone() }
     }
 
     /// `127.0.0.1:port` of its server.
@@ -106,7 +123,7 @@ impl Client {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let document = self.document.get_or_init(|| Document::of(&self.address)).await;
+        let document = self.document.get_or_init(|| Document::of(&self.http, &self.address)).await;
         document.check(method.as_str(), &path, status, &body);
         Reply { status, headers, body }
     }

@@ -42,6 +42,7 @@ pub mod races;
 mod server;
 mod socket;
 mod surreal;
+mod template;
 
 pub use copied::Copied;
 pub use document::Document;
@@ -51,3 +52,4 @@ pub use http::{Client, Reply};
 pub use server::{Backend, SECRET, Server, crowded, patient, token, token_with};
 pub use socket::Socket;
 pub use surreal::Surreal;
+pub use template::Template;

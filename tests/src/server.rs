@@ -1,8 +1,12 @@
 //! A server in this process.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use chatcore::{Chat, ChatStore, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, identity::Claims};
+use chatcore::{Chat, ChatStore, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, RateLimits, identity::Claims};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
 use chatcore_poem::{ChatFrontend, Options, ServeOptions, Sockets};
 use chatcore_surreal::SurrealStore;
@@ -49,10 +53,11 @@ pub fn patient() -> Options {
     Options { ping_interval: long, authentication_time: long, ..Options::default() }
 }
 
-/// Limits without those on adding users, for tests that make many rooms with the same people.
+/// Limits without those on adding users and on requests, for tests that make many rooms with the same people and ask much.
 #[must_use]
 pub fn crowded() -> Limits {
-    Limits { adds_per_inviter: None, adds_per_invited: None, adds_per_pair: None, ..Limits::default() }
+    let rates = RateLimits::off();
+    Limits { adds_per_inviter: None, adds_per_invited: None, adds_per_pair: None, rates, ..Limits::default() }
 }
 
 /// A running server; it stops when dropped.
@@ -61,6 +66,11 @@ pub struct Server {
     pub address: String,
     /// The chat that it serves.
     pub chat: Chat,
+    /// What the chat keeps everything in, where the server opened it.
+    store: Option<Arc<dyn ChatStore>>,
+    /// What all clients share: a client has the server's OpenAPI document read once.
+    client: Client,
+    known: Mutex<HashSet<String>>,
     frontend: Arc<ChatFrontend>,
     stopping: CancellationToken,
     task: Option<JoinHandle<()>>,
@@ -73,13 +83,19 @@ impl Server {
         Self::start_with(backend, crowded(), patient()).await
     }
 
-    /// One with these limits.
-    pub async fn start_with(backend: Backend, limits: Limits, options: Options) -> Self {
+    /// One with these limits, and without limits on requests where those are the default ones: tests ask much at once.
+    pub async fn start_with(backend: Backend, mut limits: Limits, options: Options) -> Self {
         let (store, folder) = backend.open().await;
-        Self::serve(Chat::builder(store).limits(limits).build(), options, folder).await
+        if limits.rates == RateLimits::default() {
+            limits.rates = RateLimits::off();
+        }
+        let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
+        let mut server = Self::serve(chat, options, folder).await;
+        server.store = Some(store);
+        server
     }
 
-    /// One over a chat of the test's own.
+    /// One over a chat of the test's own, with the chat's limits.
     pub async fn over(chat: Chat) -> Self {
         Self::over_with(chat, Options::default()).await
     }
@@ -108,19 +124,27 @@ impl Server {
             let options = ServeOptions { grace: Duration::from_secs(1), ..ServeOptions::default() };
             serving.serve(listener, app, options, stop.cancelled_owned()).await.unwrap();
         });
-        Self { address, chat, frontend, stopping, task: Some(task), _folder: folder }
+        let (client, known) = (Client::new(&address, None), Mutex::default());
+        Self { address, chat, store: None, client, known, frontend, stopping, task: Some(task), _folder: folder }
     }
 
     /// A client of this server for a user, who is thereby known to it.
     pub async fn client(&self, user: &str) -> Client {
-        let client = Client::new(&self.address, Some(token(user)));
-        client.get("/sessions").await.expect(200);
+        let client = self.client.with_token(token(user));
+        if self.known.lock().unwrap().insert(user.to_owned()) {
+            client.get("/sessions").await.expect(200);
+        }
         client
+    }
+
+    /// What a server that opened its store itself keeps everything in.
+    pub fn store(&self) -> &dyn ChatStore {
+        &**self.store.as_ref().expect("a server over a chat of the test's own")
     }
 
     /// A client without a token.
     pub fn stranger(&self) -> Client {
-        Client::new(&self.address, None)
+        self.client.without_token()
     }
 
     /// A socket of a user, authenticated by header.

@@ -10,6 +10,8 @@ use std::{
 
 use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 
+use crate::http::http;
+
 /// How long a start may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -28,8 +30,7 @@ impl Surreal {
     pub async fn start(program: impl AsRef<Path>, storage: &str) -> Self {
         let program = program.as_ref().to_owned();
         assert!(program.is_file(), "{} is missing: `cargo build -p chatcore-remote-tests` makes it", program.display());
-        // Pools would hold connections across the runtimes of tests.
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap();
+        let http = http();
         // It cannot be told to choose a port itself, and somebody may take the one that was just free.
         for _ in 0..5 {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();

@@ -5,21 +5,28 @@
 use std::collections::HashMap;
 
 use chatcore::{
-    Code,
-    model::{ParticipantRole, SessionType, Standing},
+    Code, SystemClock,
+    model::{MessageId, ParticipantRole, SessionId, SessionType, Standing, UserId},
     permission::{Action, Denial, Facts, SessionState, decide},
 };
-use chatcore_tests::{Client, Events, Reply, Server, Socket, on_every_store};
+use chatcore_tests::{Client, Events, Reply, Server, Socket, Template, on_every_store};
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// A session with one of each: the users are called by what they are.
-struct Room<'a> {
+/// Sessions with one of each: the users are called by what they are.
+struct Rooms<'a> {
     server: &'a Server,
-    id: String,
     session_type: SessionType,
-    /// The ids of one message of each user who was ever in it, by user.
-    messages: HashMap<&'static str, String>,
+    template: Template,
+    /// The position of one message of each user who was ever in it, by user.
+    messages: HashMap<&'static str, u64>,
+}
+
+/// One of them.
+struct Room<'a> {
+    rooms: &'a Rooms<'a>,
+    id: SessionId,
 }
 
 const CAP: u32 = 20;
@@ -44,8 +51,9 @@ fn others(session_type: SessionType) -> &'static [&'static str] {
     }
 }
 
-impl<'a> Room<'a> {
-    async fn make(server: &'a Server, session_type: SessionType) -> Self {
+impl<'a> Rooms<'a> {
+    /// Makes one through REST, of which all are copies.
+    async fn new(server: &'a Server, session_type: SessionType) -> Self {
         let owner = server.client("owner").await;
         let body = json!({ "title": "x", "session_type": "INVITE_ONLY", "max_participants": CAP });
         let id = owner.post("/sessions", body).await.expect(201)["id"].as_str().unwrap().to_owned();
@@ -53,7 +61,7 @@ impl<'a> Room<'a> {
         let mut messages = HashMap::new();
         let say = async |user: &str| {
             let sent = server.client(user).await.post(&format!("{path}/messages"), json!({ "content": "x" })).await;
-            sent.expect(201)["id"].as_str().unwrap().to_owned()
+            sent.expect(201)["seq"].as_u64().unwrap()
         };
         messages.insert("owner", say("owner").await);
         for user in others(session_type).iter().copied().chain(["former"]) {
@@ -65,7 +73,13 @@ impl<'a> Room<'a> {
         }
         owner.delete(&format!("{path}/participants/former")).await.expect(200);
         owner.put(&path, json!({ "session_type": session_type })).await.expect(200);
-        Self { server, id, session_type, messages }
+        let users = PEOPLE.map(|name| UserId::new(name).unwrap());
+        let template = Template::of(server.store(), id.parse().unwrap(), &users).await;
+        Self { server, session_type, template, messages }
+    }
+
+    async fn one(&self) -> Room<'_> {
+        Room { rooms: self, id: self.template.copy(self.server.store(), &SystemClock, None).await }
     }
 
     fn facts(&self, actor: &str, target: Option<&str>) -> Facts {
@@ -74,17 +88,20 @@ impl<'a> Room<'a> {
         let session = SessionState { session_type, is_active: true, participant_count, max_participants: CAP };
         Facts { session: Some(session), actor: Some(standing(actor)), target: target.map(standing) }
     }
+}
 
+impl Room<'_> {
     async fn snapshot(&self) -> Value {
-        self.server.client("owner").await.get(&format!("/sessions/{}", self.id)).await.expect(200)
+        self.rooms.server.client("owner").await.get(&format!("/sessions/{}", self.id)).await.expect(200)
     }
 
     /// The path of the message of a user, or of the owner where the user has none.
     fn message(&self, user: &str) -> String {
-        format!("/messages/{}", self.messages.get(user).unwrap_or(&self.messages["owner"]))
+        let messages = &self.rooms.messages;
+        let seq = *messages.get(user).unwrap_or(&messages["owner"]);
+        format!("/messages/{}", MessageId { session_id: self.id, seq })
     }
 
-    /// The same over REST.
     async fn act(&self, client: &Client, actor: &str, action: Action, target: Option<&str>) -> Reply {
         let another = if actor == "owner" { "former" } else { "owner" };
         let edit = json!({ "content": "edited" });
@@ -154,71 +171,91 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
     cells
 }
 
+const PEOPLE: [&str; 9] = ["owner", "admin", "admin2", "member", "member2", "viewer", "viewer2", "former", "stranger"];
+
 const ACTORS: [&str; 6] = ["owner", "admin", "member", "viewer", "former", "stranger"];
 
 fn in_room(session_type: SessionType, user: &str) -> bool {
     matches!(user, "owner" | "former" | "stranger") || others(session_type).contains(&user)
 }
 
-on_every_store! {
-    async fn every_cell_through_rest(server) {
-        for user in ["owner", "admin", "admin2", "member", "member2", "viewer", "viewer2", "former", "stranger"] {
-            server.client(user).await;
+fn actors(session_type: SessionType) -> impl Iterator<Item = &'static str> {
+    ACTORS.into_iter().filter(move |user| in_room(session_type, user))
+}
+
+async fn introduce_everybody(server: &Server) {
+    for user in PEOPLE {
+        server.client(user).await;
+    }
+}
+
+const TYPES: [SessionType; 3] = [SessionType::Public, SessionType::InviteOnly, SessionType::Private];
+
+/// Tries every cell of an actor: what is denied in the one room, where nothing may come of it, and what is allowed in a room of
+/// its own. Gives how many were allowed and denied.
+async fn every_cell_of(actor: &str, common: &Room<'_>, before: &Value) -> (usize, usize) {
+    let rooms = common.rooms;
+    let session_type = rooms.session_type;
+    let client = rooms.server.client(actor).await;
+    let (mut allowed, mut denied) = (0, 0);
+    for (action, target) in cells() {
+        if target.is_some_and(|target| !in_room(session_type, target)) {
+            continue;
         }
-        let (mut allowed, mut denied) = (0, 0);
-        for session_type in [SessionType::Public, SessionType::InviteOnly, SessionType::Private] {
-            let mut room = Room::make(&server, session_type).await;
-            let mut before = room.snapshot().await;
-            for actor in ACTORS.into_iter().filter(|user| in_room(session_type, user)) {
-                let client = server.client(actor).await;
-                for (action, target) in cells() {
-                    if target.is_some_and(|target| !in_room(session_type, target)) {
-                        continue;
-                    }
-                    let reply = room.act(&client, actor, action, target).await;
-                    let cell = format!("{session_type} {actor} {action:?} {target:?}");
-                    match decide(&room.facts(actor, target), action) {
-                        Ok(()) => {
-                            assert!(reply.status < 300, "{cell}: {:?}", reply.body);
-                            allowed += 1;
-                            if !matches!(action, Action::View | Action::Send) {
-                                room = Room::make(&server, session_type).await;
-                            }
-                            before = room.snapshot().await;
-                        }
-                        Err(denial) => {
-                            // A message's id must not tell whether there is such a session.
-                            let is_of_message = matches!(
-                                action,
-                                Action::EditMessage { .. }
-                                    | Action::DeleteOwnMessage
-                                    | Action::DeleteMessage
-                                    | Action::ViewRevisions
-                                    | Action::PinMessage
-                            );
-                            let is_hidden = is_of_message && denial == Denial::Hidden;
-                            let code = if is_hidden { Code::MessageNotFound } else { denial.code() };
-                            assert_eq!(reply.body["code"], code.as_str(), "{cell}");
-                            assert_eq!(reply.status, code.status(), "{cell}");
-                            assert_eq!(room.snapshot().await, before, "{cell}");
-                            denied += 1;
-                        }
-                    }
-                }
+        let cell = format!("{session_type} {actor} {action:?} {target:?}");
+        match decide(&rooms.facts(actor, target), action) {
+            Ok(()) => {
+                let own = rooms.one().await;
+                let reply = own.act(&client, actor, action, target).await;
+                assert!(reply.status < 300, "{cell}: {:?}", reply.body);
+                allowed += 1;
+            }
+            Err(denial) => {
+                let reply = common.act(&client, actor, action, target).await;
+                // A message's id must not tell whether there is such a session.
+                let is_of_message = matches!(
+                    action,
+                    Action::EditMessage { .. }
+                        | Action::DeleteOwnMessage
+                        | Action::DeleteMessage
+                        | Action::ViewRevisions
+                        | Action::PinMessage
+                );
+                let is_hidden = is_of_message && denial == Denial::Hidden;
+                let code = if is_hidden { Code::MessageNotFound } else { denial.code() };
+                assert_eq!(reply.body["code"], code.as_str(), "{cell}");
+                assert_eq!(reply.status, code.status(), "{cell}");
+                denied += 1;
             }
         }
+    }
+    // Every change adds to the log, whose end is part of it: so nothing that was done and undone goes unnoticed.
+    assert_eq!(common.snapshot().await, *before, "{session_type} {actor}: something that was denied was done");
+    (allowed, denied)
+}
+
+on_every_store! {
+    async fn every_cell_through_rest(server) {
+        introduce_everybody(&server).await;
+        let of_type = async |session_type| {
+            let rooms = Rooms::new(&server, session_type).await;
+            let common = rooms.one().await;
+            let before = common.snapshot().await;
+            join_all(actors(session_type).map(|actor| every_cell_of(actor, &common, &before))).await
+        };
+        let counts = join_all(TYPES.map(of_type)).await.into_iter().flatten();
+        let (allowed, denied) = counts.fold((0, 0), |sum, (allowed, denied)| (sum.0 + allowed, sum.1 + denied));
         assert!(allowed > 80 && denied > 500, "{allowed} {denied}");
     }
 
     async fn every_cell_through_the_websocket(server) {
-        for user in ["owner", "admin", "admin2", "member", "member2", "viewer", "viewer2", "former", "stranger"] {
-            server.client(user).await;
-        }
-        for session_type in [SessionType::Public, SessionType::InviteOnly, SessionType::Private] {
-            let room = Room::make(&server, session_type).await;
-            for actor in ACTORS.into_iter().filter(|user| in_room(session_type, user)) {
+        introduce_everybody(&server).await;
+        for session_type in TYPES {
+            let rooms = Rooms::new(&server, session_type).await;
+            let room = rooms.one().await;
+            for actor in actors(session_type) {
                 let mut socket = server.socket(actor).await;
-                let facts = room.facts(actor, None);
+                let facts = rooms.facts(actor, None);
                 let id = &room.id;
                 check(&mut socket, decide(&facts, Action::View), "join_session", json!({ "session_id": id })).await;
                 let send = decide(&facts, Action::Send);
@@ -228,28 +265,26 @@ on_every_store! {
             }
         }
     }
-}
 
-on_every_store! {
     async fn reading_events_in_every_way(server) {
-        for user in ["owner", "admin", "admin2", "member", "member2", "viewer", "viewer2", "former", "stranger"] {
-            server.client(user).await;
-        }
-        for session_type in [SessionType::Public, SessionType::InviteOnly, SessionType::Private] {
-            let room = Room::make(&server, session_type).await;
-            for actor in ACTORS.into_iter().filter(|user| in_room(session_type, user)) {
+        introduce_everybody(&server).await;
+        for session_type in TYPES {
+            let rooms = Rooms::new(&server, session_type).await;
+            let room = rooms.one().await;
+            for actor in actors(session_type) {
                 let client = server.client(actor).await;
                 let path = format!("/sessions/{}/events", room.id);
-                match decide(&room.facts(actor, None), Action::View) {
+                let id = room.id.to_string();
+                match decide(&rooms.facts(actor, None), Action::View) {
                     Ok(()) => {
                         client.get(&path).await.expect(200);
-                        Events::open(client.stream_of(&room.id, "")).await.unwrap();
+                        Events::open(client.stream_of(&id, "")).await.unwrap();
                     }
                     Err(denial) => {
                         let code = denial.code();
                         client.get(&path).await.problem(code.status(), code.as_str());
                         client.get(&format!("{path}?wait=60")).await.problem(code.status(), code.as_str());
-                        client.send(client.stream_of(&room.id, "")).await.problem(code.status(), code.as_str());
+                        client.send(client.stream_of(&id, "")).await.problem(code.status(), code.as_str());
                     }
                 }
             }

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use chatcore::{Chat, MemoryStore, store::ChatStore};
+use chatcore::{Chat, MemoryStore, RateLimits, store::ChatStore};
 use chatcore_surreal::SurrealStore;
 use chatcore_tests::races::{Process, Race, rounds};
 
 async fn race(stores: [Arc<dyn ChatStore>; 3], usual: usize) {
     let [one, other, looks] = stores;
-    let chat = |store| Arc::new(Chat::new(store)) as Arc<dyn Process>;
+    let chat = |store| Arc::new(Chat::builder(store).rates(RateLimits::off()).build()) as Arc<dyn Process>;
     Race::new(vec![chat(one), chat(other)], looks).run(rounds(usual)).await;
 }
 

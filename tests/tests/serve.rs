@@ -17,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use chatcore::{
-    Chat, JwtAuthenticator, Principal,
+    Chat, JwtAuthenticator, MemoryStore, Principal, RateLimits,
     chat::{CreateSession, SendMessage},
     model::UserId,
 };
@@ -39,7 +39,7 @@ async fn serve(options: ServeOptions) -> Served {
     let body_time = Duration::from_secs(1);
     let options_of_frontend = Options { body_time, ..Options::default() };
     let authenticator = JwtAuthenticator::hs256(SECRET).unwrap();
-    let chat = Chat::in_memory();
+    let chat = Chat::builder(MemoryStore::new()).rates(RateLimits::off()).build();
     let frontend = Arc::new(ChatFrontend::with_options(chat.clone(), authenticator, options_of_frontend));
     let large = Bytes::from(vec![b'x'; 64 << 20]);
     let app = frontend.mount(Route::new().at("/large", get(make_sync(move |_| large.clone()))));

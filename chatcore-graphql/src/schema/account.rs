@@ -4,12 +4,11 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, Si
 use chatcore::{Accounts, Code, Error, accounts, accounts::Client, model::LoginId};
 
 use super::{
-    Caller, Fallible as _, Use,
+    Fallible as _, Use,
     connection::listed,
     mutation::present,
     scalar::{DateTime, Long, natural, user_id},
 };
-use crate::SchemaOptions;
 
 /// The type of access tokens (RFC 6750).
 const BEARER: &str = "Bearer";
@@ -309,20 +308,9 @@ fn client_of(context: &Context<'_>, device: Option<String>) -> Client {
     context.data_opt::<Client>().cloned().unwrap_or_default().named(device)
 }
 
-/// The accounts, for a caller who needs no token. The meter is asked where there is one all the same.
-async fn open<'c>(context: &Context<'c>) -> Result<&'c Accounts> {
-    if let Some(Caller(principal)) = context.data_opt() {
-        let meter = context.data::<std::sync::Arc<SchemaOptions>>()?.meter.as_ref();
-        if let Some(meter) = meter {
-            meter.admit(principal, context.field().name(), 1).await.or_field_error()?;
-        }
-    }
-    accounts_of(context)
-}
-
 /// The accounts, and the caller.
-async fn own<'c>(context: &Context<'c>) -> Result<(&'c Accounts, Use<'c>)> {
-    Ok((accounts_of(context)?, Use::of(context).await?))
+fn own<'c>(context: &Context<'c>) -> Result<(&'c Accounts, Use<'c>)> {
+    Ok((accounts_of(context)?, Use::of(context)?))
 }
 
 /// What may be asked about accounts.
@@ -334,13 +322,13 @@ pub(super) struct AccountQuery;
 impl AccountQuery {
     /// The caller's account.
     async fn account(&self, context: &Context<'_>) -> Result<Option<Account>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         Ok(Some(accounts.me(call.principal).await.or_field_error()?.into()))
     }
 
     /// The caller's logins, the latest one first.
     async fn logins(&self, context: &Context<'_>) -> Result<Option<Vec<Login>>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         let logins = accounts.logins(call.principal).await.or_field_error()?;
         Ok(Some(logins.into_iter().map(Into::into).collect()))
     }
@@ -351,7 +339,7 @@ impl AccountQuery {
         context: &Context<'_>,
         #[graphql(desc = "The id of the user.")] id: ID,
     ) -> Result<Option<PublicUser>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         let id = user_id(&id).or_field_error()?;
         Ok(Some(accounts.user(call.principal, &id).await.or_field_error()?.into()))
     }
@@ -368,7 +356,7 @@ impl AccountQuery {
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The name after which to begin.")] after: Option<String>,
     ) -> Result<Option<UserPage>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         let too_many = |_| Error::invalid("limit", Code::ValidationInvalidValue, "too large");
         let limit = natural("limit", first).or_field_error()?.map(u32::try_from);
         let limit = limit.transpose().map_err(too_many).or_field_error()?;
@@ -386,7 +374,7 @@ pub(super) struct AccountMutation;
 impl AccountMutation {
     /// Make an account. The new user is logged in. A code to verify the address is sent by mail. No token is needed.
     async fn register(&self, context: &Context<'_>, input: RegisterInput) -> Result<Option<LoggedIn>> {
-        let accounts = open(context).await?;
+        let accounts = accounts_of(context)?;
         let RegisterInput { username, email, password, display_name, public_key, device } = input;
         let new = accounts::Register { username, email, password, display_name, public_key };
         Ok(Some(accounts.register(&client_of(context, device), new).await.or_field_error()?.into()))
@@ -395,7 +383,7 @@ impl AccountMutation {
     /// Log in. The answer to an unknown user is the answer to a wrong password. Wrong passwords are counted for each account and network
     /// address (`RATE_LIMIT_EXCEEDED`). No token is needed.
     async fn log_in(&self, context: &Context<'_>, input: LogInInput) -> Result<Option<LoggedIn>> {
-        let accounts = open(context).await?;
+        let accounts = accounts_of(context)?;
         let LogInInput { username, password, device } = input;
         let log_in = accounts::LogIn { username_or_email: username, password };
         Ok(Some(accounts.log_in(&client_of(context, device), log_in).await.or_field_error()?.into()))
@@ -404,28 +392,28 @@ impl AccountMutation {
     /// Get new tokens. A refresh token can be used once. Its second use more than 10 seconds later ends the login. No token is needed
     /// beside it.
     async fn refresh(&self, context: &Context<'_>, input: RefreshInput) -> Result<Option<Tokens>> {
-        let accounts = open(context).await?;
+        let accounts = accounts_of(context)?;
         let tokens = accounts.refresh(&client_of(context, None), &input.refresh_token).await;
         Ok(Some(tokens.or_field_error()?.into()))
     }
 
     /// Log out. The login of the caller's token ends, with all of its tokens, streams and sockets.
     async fn log_out(&self, context: &Context<'_>) -> Result<Option<Confirmation>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         accounts.log_out(call.principal).await.or_field_error()?;
         Ok(Some(LOGGED_OUT))
     }
 
     /// End all of the caller's logins.
     async fn log_out_everywhere(&self, context: &Context<'_>) -> Result<Option<Confirmation>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         accounts.log_out_everywhere(call.principal).await.or_field_error()?;
         Ok(Some(LOGGED_OUT))
     }
 
     /// End one of the caller's logins.
     async fn end_login(&self, context: &Context<'_>, input: EndLoginInput) -> Result<Option<Confirmation>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         let login = input.login_id.parse::<LoginId>();
         let login = login.map_err(|error| Error::malformed("login_id", error.expected)).or_field_error()?;
         accounts.end_login(call.principal, login).await.or_field_error()?;
@@ -434,7 +422,7 @@ impl AccountMutation {
 
     /// Change the password. The caller's other logins end.
     async fn change_password(&self, context: &Context<'_>, input: ChangePasswordInput) -> Result<Option<Confirmation>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         let ChangePasswordInput { old_password, new_password } = input;
         let client = client_of(context, None);
         accounts.change_password(call.principal, &client, &old_password, &new_password).await.or_field_error()?;
@@ -443,7 +431,7 @@ impl AccountMutation {
 
     /// Change the e-mail address. A code to verify the new address is sent to it.
     async fn change_email(&self, context: &Context<'_>, input: ChangeEmailInput) -> Result<Option<Account>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         let ChangeEmailInput { password, email } = input;
         let account = accounts.change_email(call.principal, &client_of(context, None), &password, &email).await;
         Ok(Some(account.or_field_error()?.into()))
@@ -451,14 +439,14 @@ impl AccountMutation {
 
     /// Ask for a code to verify the e-mail address. It is sent by mail, unless the address is verified.
     async fn request_verification(&self, context: &Context<'_>) -> Result<Option<Confirmation>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         accounts.request_verification(call.principal, &client_of(context, None)).await.or_field_error()?;
         Ok(Some(DONE))
     }
 
     /// Verify the e-mail address. No token is needed.
     async fn verify_email(&self, context: &Context<'_>, input: VerifyEmailInput) -> Result<Option<Confirmation>> {
-        open(context).await?.verify_email(&input.code).await.or_field_error()?;
+        accounts_of(context)?.verify_email(&input.code).await.or_field_error()?;
         Ok(Some(DONE))
     }
 
@@ -469,7 +457,7 @@ impl AccountMutation {
         context: &Context<'_>,
         input: RequestPasswordResetInput,
     ) -> Result<Option<Confirmation>> {
-        let accounts = open(context).await?;
+        let accounts = accounts_of(context)?;
         accounts.request_password_reset(&client_of(context, None), &input.email).await.or_field_error()?;
         Ok(Some(SENT))
     }
@@ -477,13 +465,13 @@ impl AccountMutation {
     /// Set a new password with a code. All logins of the account end. No token is needed.
     async fn reset_password(&self, context: &Context<'_>, input: ResetPasswordInput) -> Result<Option<Confirmation>> {
         let ResetPasswordInput { code, new_password } = input;
-        open(context).await?.reset_password(&code, &new_password).await.or_field_error()?;
+        accounts_of(context)?.reset_password(&code, &new_password).await.or_field_error()?;
         Ok(Some(DONE))
     }
 
     /// Change the caller's profile.
     async fn update_me(&self, context: &Context<'_>, input: UpdateMeInput) -> Result<Option<Account>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         let UpdateMeInput { display_name, bio, avatar_url, public_key } = input;
         let named = |value: MaybeUndefined<String>| value.as_opt_ref().map(|value| value.cloned());
         let update = accounts::UpdateAccount {
@@ -498,7 +486,7 @@ impl AccountMutation {
     /// Delete the caller's account. All logins end at once. The user is removed from all sessions, and the messages are deleted, in the
     /// background.
     async fn delete_account(&self, context: &Context<'_>, input: DeleteAccountInput) -> Result<Option<Confirmation>> {
-        let (accounts, call) = own(context).await?;
+        let (accounts, call) = own(context)?;
         let client = client_of(context, None);
         accounts.delete_account(call.principal, &client, &input.password).await.or_field_error()?;
         Ok(Some(DONE))

@@ -60,8 +60,7 @@ pub(super) fn validator<Q: ObjectType + 'static, M: ObjectType + 'static>(
 pub(super) fn executor<Q: ObjectType + 'static, M: ObjectType + 'static>(
     builder: SchemaBuilder<Q, M, Subscription>,
     chat: &Chat,
-    options: &Arc<SchemaOptions>,
 ) -> Schema<Q, M, Subscription> {
-    let builder = builder.data(chat.clone()).data(Arc::clone(options));
-    builder.limit_recursive_depth(2 * source::NESTING).validation_mode(ValidationMode::Fast).finish()
+    let builder = builder.data(chat.clone()).limit_recursive_depth(2 * source::NESTING);
+    builder.validation_mode(ValidationMode::Fast).finish()
 }

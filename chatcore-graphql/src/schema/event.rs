@@ -347,6 +347,8 @@ impl SessionEvent {
                 let message = shown(&view)?;
                 MessageSent { view, message, client_id }.into()
             }
+            // A newer version may have given it a content that this one does not know.
+            MessageEvent::Edited { .. } if view.message().is_none() => UnknownEvent { view }.into(),
             MessageEvent::Edited { message: seq, revision: _ } => {
                 let message = shown(&view)?;
                 MessageEdited { view, message_id: id(seq), message }.into()

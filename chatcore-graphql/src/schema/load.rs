@@ -5,7 +5,7 @@
 //! a time: that would split it on a busy machine, and be waited for on an idle one.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt,
     hash::Hash,
     mem,
@@ -23,23 +23,10 @@ use chatcore::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::sync::watch;
 
-use crate::Meter;
-
 /// Reads for one caller.
 pub(super) struct Reads {
     pub(super) chat: Chat,
     pub(super) principal: Principal,
-    pub(super) meter: Option<Arc<dyn Meter>>,
-}
-
-impl Reads {
-    /// One use for each way in which a list is asked for, in however many sessions: so often the store is asked.
-    async fn admit<W: Eq + Hash>(&self, field: &str, ways: impl Iterator<Item = W>) -> Result<()> {
-        match &self.meter {
-            Some(meter) => meter.admit(&self.principal, field, ways.collect::<HashSet<_>>().len()).await,
-            None => Ok(()),
-        }
-    }
 }
 
 /// What one answer has read and is reading.
@@ -90,43 +77,22 @@ impl Loads {
         self.each_message.load(&self.reads, id, read).await
     }
 
-    /// The earlier contents of a message. Each message is a use of its own, since the store is asked for each.
+    /// The earlier contents of a message.
     pub(super) async fn revisions(&self, id: MessageId) -> Result<Vec<MessageRevision>> {
-        let read: Read<_, _> = |reads, ids| {
-            async move {
-                reads.admit("revisions", ids.iter().copied()).await?;
-                let mut found = Vec::with_capacity(ids.len());
-                for id in ids {
-                    found.push(reads.chat.message_revisions(&reads.principal, id).await);
-                }
-                Ok(found)
-            }
-            .boxed()
-        };
+        let read: Read<_, _> =
+            |reads, ids| async move { reads.chat.revisions_of(&reads.principal, &ids).await }.boxed();
         self.revisions.load(&self.reads, id, read).await
     }
 
     pub(super) async fn messages(&self, asked: MessagesOf) -> Result<MessagePage> {
-        let read: Read<_, _> = |reads, asked| {
-            async move {
-                reads.admit("messages", asked.iter().map(|asked: &MessagesOf| (asked.window, asked.limit))).await?;
-                reads.chat.messages_of(&reads.principal, &asked).await
-            }
-            .boxed()
-        };
+        let read: Read<_, _> =
+            |reads, asked| async move { reads.chat.messages_of(&reads.principal, &asked).await }.boxed();
         self.messages.load(&self.reads, asked, read).await
     }
 
     pub(super) async fn participants(&self, asked: ParticipantsOf) -> Result<ListPage<Participant, ParticipantId>> {
-        let read: Read<_, _> = |reads, asked| {
-            async move {
-                reads
-                    .admit("participants", asked.iter().map(|asked: &ParticipantsOf| (asked.page, asked.with_email)))
-                    .await?;
-                reads.chat.participants_of(&reads.principal, &asked).await
-            }
-            .boxed()
-        };
+        let read: Read<_, _> =
+            |reads, asked| async move { reads.chat.participants_of(&reads.principal, &asked).await }.boxed();
         self.participants.load(&self.reads, asked, read).await
     }
 }

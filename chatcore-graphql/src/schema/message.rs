@@ -339,7 +339,7 @@ impl MessageMutation {
     /// Send a message. For everybody in the session but viewers. A retry with the same client id and content gives the first
     /// result again.
     async fn send_message(&self, context: &Context<'_>, input: SendMessageInput) -> Result<Option<SendMessagePayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
         let message = call.chat.send(call.principal, id, input.translate().or_field_error()?).await.or_field_error()?;
         Ok(Some(SendMessagePayload { message: Message { message, loads: call.loads() } }))
@@ -348,7 +348,7 @@ impl MessageMutation {
     /// Edit a message. For its author, while they may send. An edit to the content that the message has already changes nothing, so a
     /// retry is safe.
     async fn edit_message(&self, context: &Context<'_>, input: EditMessageInput) -> Result<Option<EditMessagePayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let EditMessageInput { message_id: id, content, encrypted_content, revision } = input;
         let id = message_id(&id).or_field_error()?;
         let content = said(content, encrypted_content).or_field_error()?;
@@ -363,7 +363,7 @@ impl MessageMutation {
         context: &Context<'_>,
         input: DeleteMessageInput,
     ) -> Result<Option<DeleteMessagePayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = message_id(&input.message_id).or_field_error()?;
         let revision = input.revision.map(|Long(revision)| revision);
         let message = call.chat.delete_message(call.principal, id, revision).await.or_field_error()?;
@@ -373,7 +373,7 @@ impl MessageMutation {
     /// Pin a message. For owners and admins. A session has at most 50 pinned messages; deleted messages do not count. Pinning a pinned
     /// message changes nothing.
     async fn pin_message(&self, context: &Context<'_>, input: PinMessageInput) -> Result<Option<PinMessagePayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = message_id(&input.message_id).or_field_error()?;
         call.chat.pin_message(call.principal, id).await.or_field_error()?;
         Ok(Some(PinMessagePayload { message_id: input.message_id }))
@@ -385,7 +385,7 @@ impl MessageMutation {
         context: &Context<'_>,
         input: UnpinMessageInput,
     ) -> Result<Option<UnpinMessagePayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = message_id(&input.message_id).or_field_error()?;
         call.chat.unpin_message(call.principal, id).await.or_field_error()?;
         Ok(Some(UnpinMessagePayload { message_id: input.message_id }))
@@ -413,7 +413,7 @@ impl MessageQuery {
         #[graphql(desc = "The place before which to end.")] before: Option<String>,
         #[graphql(desc = "How many to leave out.")] skip: Option<Long>,
     ) -> Result<Option<MessageConnection>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&session).or_field_error()?;
         let arguments = MessageArguments { first, after, last, before, skip };
         let MessagesOf { session_id, window, limit } = arguments.read(id).or_field_error()?;
@@ -424,7 +424,7 @@ impl MessageQuery {
 
     /// A message.
     async fn message(&self, context: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Message>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id =
             id.parse().map_err(|_| crate::field_error(&Error::malformed("id", "an id as the server gave it out")))?;
         let loads = call.loads();
@@ -439,7 +439,7 @@ impl MessageQuery {
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
     ) -> Result<Option<Vec<PinnedMessage>>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&session).or_field_error()?;
         let pins = call.chat.pins(call.principal, id).await.or_field_error()?;
         let loads = call.loads();

@@ -33,7 +33,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-use crate::{Meter, SchemaOptions, error, guard, source};
+use crate::{SchemaOptions, error, guard, source};
 #[cfg(all(feature = "accounts", feature = "poem"))]
 pub(crate) use account::OPEN;
 use engine::Engine;
@@ -76,7 +76,7 @@ pub fn schema(chat: Chat, options: SchemaOptions) -> ChatSchema {
     let build = |options: &SchemaOptions| engine::builder(Query::default(), Mutation::default(), options);
     let options = Arc::new(options);
     let validator = engine::validator(build(&options), &options);
-    let inner = engine::executor(build(&options), &chat, &options);
+    let inner = engine::executor(build(&options), &chat);
     ChatSchema::of(chat, Arc::new(inner), Arc::new(validator), options)
 }
 
@@ -92,7 +92,7 @@ pub fn schema_with_accounts(accounts: Accounts, options: SchemaOptions) -> ChatS
     };
     let (chat, options) = (accounts.chat().clone(), Arc::new(options));
     let validator = engine::validator(build(&options), &options);
-    let inner = engine::executor(build(&options).data(accounts), &chat, &options);
+    let inner = engine::executor(build(&options).data(accounts), &chat);
     ChatSchema {
         #[cfg(feature = "poem")]
         has_accounts: true,
@@ -166,8 +166,7 @@ impl ChatSchema {
             && let Some(Caller(principal)) =
                 request.data.get(&TypeId::of::<Caller>()).and_then(|data| data.downcast_ref())
         {
-            let meter = self.options.meter.clone();
-            let reads = Reads { chat: self.chat.clone(), principal: principal.clone(), meter };
+            let reads = Reads { chat: self.chat.clone(), principal: principal.clone() };
             request.data.insert(Arc::new(Loads::new(Arc::new(reads))));
         }
         Ok(shape)
@@ -210,31 +209,19 @@ fn refused(mut errors: Vec<ServerError>) -> Response {
 struct Use<'c> {
     chat: &'c Chat,
     principal: &'c Principal,
-    meter: Option<&'c Arc<dyn Meter>>,
     /// Those of the request, where all of it is one answer.
     loads: Option<&'c Arc<Loads>>,
 }
 
 impl<'c> Use<'c> {
-    /// Who calls, admitted by the meter.
-    async fn of(context: &Context<'c>) -> async_graphql::Result<Self> {
-        Self::times(context, 1).await
-    }
-
-    /// Who calls, admitted by the meter for so many uses.
-    async fn times(context: &Context<'c>, uses: usize) -> async_graphql::Result<Self> {
-        let refused = |error: Error| error::field_error(&error);
-        let Some(Caller(principal)) = context.data_opt() else { return Err(refused(Error::AuthRequired)) };
-        let meter = context.data::<Arc<SchemaOptions>>()?.meter.as_ref();
-        if let Some(meter) = meter {
-            meter.admit(principal, context.field().name(), uses).await.map_err(refused)?;
-        }
-        Ok(Self { chat: context.data()?, principal, meter, loads: context.data_opt() })
+    /// Who calls.
+    fn of(context: &Context<'c>) -> async_graphql::Result<Self> {
+        let Some(Caller(principal)) = context.data_opt() else { return Err(error::field_error(&Error::AuthRequired)) };
+        Ok(Self { chat: context.data()?, principal, loads: context.data_opt() })
     }
 
     fn reads(&self) -> Arc<Reads> {
-        let meter = self.meter.cloned();
-        Arc::new(Reads { chat: self.chat.clone(), principal: self.principal.clone(), meter })
+        Arc::new(Reads { chat: self.chat.clone(), principal: self.principal.clone() })
     }
 
     /// Loads for what hangs on the answer.

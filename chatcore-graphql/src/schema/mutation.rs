@@ -239,7 +239,7 @@ impl SessionMutation {
         context: &Context<'_>,
         input: CreateSessionInput,
     ) -> Result<Option<CreateSessionPayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let CreateSessionInput { title, description, session_type, max_participants, client_id: id } = input;
         let session_type = session_type.map(model::SessionType::from).unwrap_or_default();
         let new = chat::CreateSession { title, description, session_type, max_participants };
@@ -257,7 +257,7 @@ impl SessionMutation {
         context: &Context<'_>,
         input: UpdateSessionInput,
     ) -> Result<Option<UpdateSessionPayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let UpdateSessionInput { session_id: id, title, description, session_type, max_participants } = input;
         let id = session_id(&id).or_field_error()?;
         let changes = chat::UpdateSession {
@@ -276,7 +276,7 @@ impl SessionMutation {
         context: &Context<'_>,
         input: DeleteSessionInput,
     ) -> Result<Option<DeleteSessionPayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
         call.chat.delete_session(call.principal, id).await.or_field_error()?;
         Ok(Some(DeleteSessionPayload { session_id: input.session_id }))
@@ -284,7 +284,7 @@ impl SessionMutation {
 
     /// Join a public session.
     async fn join_session(&self, context: &Context<'_>, input: JoinSessionInput) -> Result<Option<JoinSessionPayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
         let participant = call.chat.join(call.principal, id).await.or_field_error()?.participant;
         Ok(Some(JoinSessionPayload(Arrival { participant, loads: call.loads() })))
@@ -296,7 +296,7 @@ impl SessionMutation {
         context: &Context<'_>,
         input: LeaveSessionInput,
     ) -> Result<Option<LeaveSessionPayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
         call.chat.leave(call.principal, id).await.or_field_error()?;
         Ok(Some(LeaveSessionPayload { session_id: input.session_id }))
@@ -309,7 +309,7 @@ impl SessionMutation {
         context: &Context<'_>,
         input: AddParticipantInput,
     ) -> Result<Option<AddParticipantPayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
         let user_id = named_user(&input.user_id).or_field_error()?;
         let add = chat::AddParticipant { user_id, role: input.role.map(Into::into) };
@@ -319,7 +319,7 @@ impl SessionMutation {
 
     /// Change a participant's role. For owners and admins; nobody becomes owner, and the owner's role stays.
     async fn change_role(&self, context: &Context<'_>, input: ChangeRoleInput) -> Result<Option<ChangeRolePayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
         let user = user_id(&input.user_id).or_field_error()?;
         let role = input.role.into();
@@ -333,7 +333,7 @@ impl SessionMutation {
         context: &Context<'_>,
         input: RemoveParticipantInput,
     ) -> Result<Option<RemoveParticipantPayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
         let user = user_id(&input.user_id).or_field_error()?;
         call.chat.remove_participant(call.principal, id, &user).await.or_field_error()?;
@@ -342,7 +342,7 @@ impl SessionMutation {
 
     /// Tell who listens at the moment that one types, or no longer does. For those who may send.
     async fn set_typing(&self, context: &Context<'_>, input: SetTypingInput) -> Result<Option<SetTypingPayload>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
         call.chat.typing(call.principal, id, input.is_typing).await.or_field_error()?;
         Ok(Some(SetTypingPayload { session_id: input.session_id, is_typing: input.is_typing }))

@@ -53,7 +53,7 @@ impl SessionQuery {
         context: &Context<'_>,
         #[graphql(desc = "The id of a session or of a message.")] id: ID,
     ) -> Result<Option<Node>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         node(&id, &call.loads()).await.map(Some)
     }
 
@@ -64,7 +64,7 @@ impl SessionQuery {
         context: &Context<'_>,
         #[graphql(desc = "Ids of sessions and of messages.")] ids: Vec<ID>,
     ) -> Result<Option<Vec<Option<Node>>>> {
-        let call = Use::times(context, ids.len().max(1)).await?;
+        let call = Use::of(context)?;
         let most = call.chat.limits().batch_max;
         if ids.len() > most {
             let error = Error::LimitExceeded { what: "the number of ids", limit: most as u64 };
@@ -84,13 +84,13 @@ impl SessionQuery {
 
     /// The caller.
     async fn me(&self, context: &Context<'_>) -> Result<Option<User>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         Ok(Some(User(call.chat.me(call.principal).await.or_field_error()?)))
     }
 
     /// A session.
     async fn session(&self, context: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Session>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&id).or_field_error()?;
         let loads = call.loads();
         let details = loads.details(id).await.or_field_error()?;
@@ -105,7 +105,7 @@ impl SessionQuery {
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<SessionConnection>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let list = List::sessions();
         let page = list.page(first, after.as_deref()).or_field_error()?;
         let found = call.chat.sessions(call.principal, page).await.or_field_error()?;
@@ -122,7 +122,7 @@ impl SessionQuery {
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<PublicSessionConnection>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let list = List::public_sessions();
         let page = list.page(first, after.as_deref()).or_field_error()?;
         let PublicSessionPage { sessions, next, total } =
@@ -145,7 +145,7 @@ impl SessionQuery {
         )]
         include_email: Option<bool>,
     ) -> Result<Option<ParticipantConnection>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let session_id = session_id(&session).or_field_error()?;
         let list = List::participants(session_id);
         let page = list.page(first, after.as_deref()).or_field_error()?;
@@ -164,7 +164,7 @@ impl SessionQuery {
         #[graphql(desc = "The cursor or position after which to begin; the first event, where not given.")]
         after: Option<String>,
     ) -> Result<Option<EventConnection>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&session).or_field_error()?;
         let unknown =
             |_| crate::field_error(&Error::malformed("after", "a position in the session's log, or a cursor"));

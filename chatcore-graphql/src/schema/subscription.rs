@@ -62,7 +62,7 @@ impl Subscription {
         )]
         cursor: Option<String>,
     ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
-        let call = Use::of(context).await?;
+        let call = Use::of(context)?;
         let id = session_id(&session).or_field_error()?;
         let start = Start::or_now(place(after, cursor).or_field_error()?);
         let events = call.chat.subscribe(call.principal, id, start).await.or_field_error()?;
@@ -82,7 +82,7 @@ impl Subscription {
             Vec<PositionInput>,
         >,
     ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
-        let call = Use::times(context, after.as_ref().map_or(1, |after| after.len().max(1))).await?;
+        let call = Use::of(context)?;
         let position = |PositionInput { session_id: id, seq, cursor }: PositionInput| {
             let missing = || Error::invalid("seq", Code::ValidationRequiredField, "give a position or a cursor");
             let cursor = place(seq, cursor)?.ok_or_else(missing)?;

@@ -1,19 +1,27 @@
 //! Who calls, as the transports see it.
 
-use std::{any::Any, fmt};
+use std::{any::Any, fmt, future::poll_fn, sync::Arc, task::Poll};
 
-use async_graphql::Data;
-use chatcore::{Chat, Error, Principal};
+use async_graphql::{Data, Executor};
+use chatcore::{Chat, Clock, Error, Principal, Result, chat::PaidRequest};
 use chrono::{DateTime, Utc};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, pending},
+};
+use tokio::time::sleep;
 
-use crate::Caller;
+use crate::{Caller, ChatSchema};
 
 /// Somebody whose token was accepted: `Admitted::from(principal)` for the schema of this crate.
 pub struct Admitted {
     data: Box<dyn Fn() -> Data + Send + Sync>,
-    pub(crate) expires_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    clock: Option<Arc<dyn Clock>>,
     /// The chat that knows when their login ends.
     watcher: Option<(Chat, Principal)>,
+    /// The chat that counts the operations of their sockets, and in whose name.
+    counted_by: Option<(Chat, Principal)>,
     _kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -21,13 +29,20 @@ impl Admitted {
     /// Somebody for whom `data` makes the data of each operation: what the schema finds in its context. It is called once for
     /// each operation, and each time must give what belongs to that operation alone (data loaders, say) anew.
     pub fn new(data: impl Fn() -> Data + Send + Sync + 'static) -> Self {
-        Self { data: Box::new(data), expires_at: None, watcher: None, _kept: None }
+        Self { data: Box::new(data), expires_at: None, clock: None, watcher: None, counted_by: None, _kept: None }
     }
 
     /// Says when their token ends: then their sockets and event streams end too.
     #[must_use]
     pub fn expires_at(self, expires_at: Option<DateTime<Utc>>) -> Self {
         Self { expires_at, ..self }
+    }
+
+    /// The clock that shows the end of their token. Without this it is the clock of the chat where the executor is a
+    /// [`ChatSchema`], and the machine's clock otherwise.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// Ends their sockets when their login ends or their account is banned or deleted. Event streams of this crate's schema end by
@@ -43,6 +58,20 @@ impl Admitted {
         Self { _kept: Some(Box::new(kept)), ..self }
     }
 
+    /// Counts each operation that comes over their socket, by [`Chat::begin_frame`], and refuses those that are too many.
+    #[must_use]
+    pub fn counted_by(self, chat: Chat, principal: Principal) -> Self {
+        Self { counted_by: Some((chat, principal)), ..self }
+    }
+
+    /// Counts an operation.
+    pub(crate) async fn begin(&self) -> Result<Option<PaidRequest>> {
+        match &self.counted_by {
+            Some((chat, principal)) => chat.begin_frame(principal).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     pub(crate) fn data(&self) -> Data {
         (self.data)()
     }
@@ -51,13 +80,48 @@ impl Admitted {
     pub(crate) async fn login_ended(&self) -> Error {
         match &self.watcher {
             Some((chat, principal)) => chat.login_ended(principal).await,
-            None => std::future::pending().await,
+            None => pending().await,
         }
     }
 
-    /// How long their token is good for.
-    pub(crate) fn left(&self) -> Option<std::time::Duration> {
-        self.expires_at.map(|end| (end - Utc::now()).to_std().unwrap_or_default())
+    /// When their token ends.
+    pub(crate) fn expiry<E: Executor>(&self, executor: &E) -> Option<Expiry> {
+        let of_chat = || (executor as &dyn Any).downcast_ref().map(|schema: &ChatSchema| schema.chat().clock());
+        let at = self.expires_at?;
+        Some(Expiry { at, clock: self.clock.clone().or_else(of_chat) })
+    }
+}
+
+/// The end of a token.
+#[derive(Clone)]
+pub(crate) struct Expiry {
+    at: DateTime<Utc>,
+    /// `None` for the machine's clock, which the runtime's timer follows.
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl Expiry {
+    /// Done at the end; never where there is none.
+    pub(crate) fn reached(end: Option<Self>) -> BoxFuture<'static, ()> {
+        match end {
+            Some(Self { at, clock: Some(clock) }) => async move { clock.reaches(at).await }.boxed(),
+            Some(Self { at, clock: None }) => sleep((at - Utc::now()).to_std().unwrap_or_default()).boxed(),
+            None => pending().boxed(),
+        }
+    }
+
+    /// The same for a stream that is polled at the end anyway.
+    pub(crate) fn seen(end: Option<Self>) -> BoxFuture<'static, ()> {
+        let Some(Self { at, clock }) = end else { return pending().boxed() };
+        let now = move || clock.as_ref().map_or_else(Utc::now, |clock| clock.now());
+        poll_fn(move |_| if at <= now() { Poll::Ready(()) } else { Poll::Pending }).boxed()
+    }
+
+    /// The same for the sweep of all sockets.
+    #[cfg(feature = "poem")]
+    pub(crate) fn swept(self) -> chatcore_http::Expiry {
+        let machine = || Arc::new(chatcore::SystemClock) as Arc<dyn Clock>;
+        chatcore_http::Expiry::new(self.at, self.clock.unwrap_or_else(machine))
     }
 }
 

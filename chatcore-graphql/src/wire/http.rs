@@ -44,7 +44,7 @@ pub struct HttpReply {
 /// The body of an answer.
 pub enum HttpBody {
     /// All of it.
-    Full(String),
+    Full(Bytes),
     /// Server-sent events. What they tell of goes on until the stream is dropped.
     Events(BoxStream<'static, Bytes>),
 }
@@ -180,13 +180,26 @@ impl HttpHead {
         options: &WireOptions,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> HttpReply {
+        self.respond(executor, (url_query, body), caller, (options, false), stop).await
+    }
+
+    /// As [`answer`](Self::answer). Events that are kept need no timers: something else sends the heartbeats, and polls them at the
+    /// end of the token.
+    pub(crate) async fn respond<E: Executor>(
+        self,
+        executor: &E,
+        (url_query, body): (Option<&str>, &[u8]),
+        caller: Admitted,
+        (options, is_kept): (&WireOptions, bool),
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> HttpReply {
         let media = self.media();
         let many = match self.parameters(url_query, body, options) {
             Ok(many) => many,
             Err(message) => return HttpReply::errors(400, &[coded(message, Code::ValidationInvalidFormat)], media),
         };
         match many {
-            Many::One(parameters) => self.answer_one(executor, parameters, caller, options, stop).await,
+            Many::One(parameters) => self.answer_one(executor, parameters, caller, (options, is_kept), stop).await,
             Many::Batch(batch) => {
                 let mut answers = Vec::with_capacity(batch.len());
                 for parameters in batch {
@@ -199,7 +212,9 @@ impl HttpHead {
                     });
                 }
                 let bodies: Vec<_> = answers.iter().map(Body::of).collect();
-                HttpReply::new(200, media, json(&bodies))
+                let mut reply = HttpReply::new(200, media, json(&bodies));
+                reply.keep_as_it_is();
+                reply
             }
         }
     }
@@ -233,7 +248,7 @@ impl HttpHead {
         executor: &E,
         parameters: Parameters,
         caller: Admitted,
-        options: &WireOptions,
+        options: (&WireOptions, bool),
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> HttpReply {
         let media = self.media();
@@ -253,7 +268,8 @@ impl HttpHead {
                 Ok(operation) => Execution::start(executor, operation),
                 Err(errors) => Execution::failed(errors),
             };
-            return HttpReply::events(events(execution, caller, options, stop));
+            let expiry = caller.expiry(executor);
+            return HttpReply::events(events(execution, caller, expiry, options, stop));
         }
         let response = match operation {
             Ok(_) if kind == Some(OperationType::Subscription) => {
@@ -264,7 +280,10 @@ impl HttpHead {
             Err(errors) => Response::from_errors(errors),
         };
         let status = if media == Media::Graphql && is_request_error(&response) { 400 } else { 200 };
-        let reply = HttpReply::new(status, media, json(&Body::of(&response)));
+        let mut reply = HttpReply::new(status, media, json(&Body::of(&response)));
+        if kind == Some(OperationType::Mutation) {
+            reply.keep_as_it_is();
+        }
         response.http_headers.iter().fold(reply, |reply, (name, value)| match value.to_str() {
             Ok(value) => reply.with(name.as_str(), value),
             Err(_) => reply,
@@ -381,7 +400,7 @@ impl HttpReply {
             header("Cache-Control", "no-store"),
             header("Vary", "Accept"),
         ];
-        Self { status, headers, body: HttpBody::Full(body) }
+        Self { status, headers, body: HttpBody::Full(body.into()) }
     }
 
     fn events(events: BoxStream<'static, Bytes>) -> Self {
@@ -412,6 +431,16 @@ impl HttpReply {
     fn error(error: &Error, media: Media) -> Self {
         let reply = Self::errors(error.code().status(), &[request_error(error)], media);
         error_headers(error).iter().fold(reply, |reply, (name, value)| reply.with(name, value))
+    }
+
+    /// Lets nobody compress it: a mutation can answer with a token beside text that the client chose, and then the compressed length
+    /// tells of the token (CRIME, BREACH).
+    fn keep_as_it_is(&mut self) {
+        for (name, value) in &mut self.headers {
+            if name == "Cache-Control" {
+                value.push_str(", no-transform");
+            }
+        }
     }
 
     fn with(mut self, name: &str, value: &str) -> Self {

@@ -7,20 +7,24 @@
 mod admitted;
 mod clock;
 mod execution;
+mod graphiql;
 mod http;
+mod line;
 mod message;
+mod operations;
 mod options;
-mod page;
 mod request;
 mod response;
 mod socket;
 mod sse;
+mod talk;
 mod upkeep;
 
 pub use admitted::Admitted;
+pub(crate) use admitted::Expiry;
+pub use graphiql::{graphiql, graphiql_file};
 pub use http::{ALLOW, HttpBody, HttpHead, HttpReply};
 pub use options::WireOptions;
-pub use page::graphiql;
 #[cfg(feature = "poem")]
 pub(crate) use socket::converse;
 pub use socket::{Close, Frame, PROTOCOL, serve_socket, token_of};

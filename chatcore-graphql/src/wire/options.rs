@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct WireOptions {
     /// Requests that one body may hold, as a JSON array. With 1, arrays are refused.
     pub batch: usize,
-    /// Whether `GET` with `Accept: text/html` gives the GraphiQL page, which loads its code from unpkg.com.
+    /// Whether `GET` with `Accept: text/html` gives the GraphiQL page.
     pub graphiql: bool,
     /// How often an event stream says that it is still there.
     pub heartbeat: Duration,

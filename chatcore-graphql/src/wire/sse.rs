@@ -6,11 +6,12 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use tokio::time::{Instant, Interval};
+use tokio::time::Interval;
 
 use super::{
     Admitted, WireOptions,
-    clock::{at, every, in_time},
+    admitted::Expiry,
+    clock::{every, tick},
     execution::{Execution, Step},
     response::{Body, json},
 };
@@ -20,8 +21,9 @@ const BURST: usize = 64;
 
 struct Events {
     execution: Execution,
-    heartbeat: Interval,
-    expiry: Option<Instant>,
+    /// `None` where something else keeps the stream.
+    heartbeat: Option<Interval>,
+    expiry: BoxFuture<'static, ()>,
     expired: bool,
     stop: BoxFuture<'static, ()>,
     /// Ends with the stream.
@@ -29,15 +31,17 @@ struct Events {
 }
 
 /// The events of an operation. The stream ends without `complete` when `stop` is done or the token ends: then the
-/// client may connect again, and shows its new token.
+/// client may connect again, and shows its new token. A stream that is kept has no timers: something else sends the heartbeats, and
+/// polls the stream at the end of the token.
 pub(crate) fn events(
     execution: Execution,
     caller: Admitted,
-    options: &WireOptions,
+    expiry: Option<Expiry>,
+    (options, is_kept): (&WireOptions, bool),
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> BoxStream<'static, Bytes> {
-    let heartbeat = every(options.heartbeat);
-    let expiry = caller.left().and_then(in_time);
+    let heartbeat = (!is_kept).then(|| every(options.heartbeat));
+    let expiry = if is_kept { Expiry::seen(expiry) } else { Expiry::reached(expiry) };
     let events = Events { execution, heartbeat, expiry, expired: false, stop: stop.boxed(), _caller: caller };
     stream::unfold(events, |mut events| async { events.next().await.map(|text| (Bytes::from(text), events)) }).boxed()
 }
@@ -50,9 +54,9 @@ impl Events {
         let first = tokio::select! {
             biased;
             () = &mut self.stop => return None,
-            () = at(self.expiry) => return None,
+            () = &mut self.expiry => return None,
             step = self.execution.next() => step?,
-            _ = self.heartbeat.tick() => return Some(":\n\n".to_owned()),
+            () = tick(&mut self.heartbeat) => return Some(":\n\n".to_owned()),
         };
         let mut text = String::new();
         let (mut burst, mut next) = (1, Some(first));
@@ -66,7 +70,9 @@ impl Events {
             burst += 1;
             next = if burst > BURST { None } else { self.execution.next().now_or_never().flatten() };
         }
-        self.heartbeat.reset();
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.reset();
+        }
         Some(text)
     }
 }

@@ -102,7 +102,7 @@ impl<E: Endpoint> Face for Graph<E> {
         let input = renamed(input, &camel);
         let variables = if query.contains("$input") { json!({ "input": input }) } else { input };
         let (_, headers, answer) = self.ask(token, &query, variables).await;
-        assert_eq!(headers["cache-control"], "no-store");
+        assert!(headers["cache-control"].starts_with("no-store"));
         let Some(error) = answer["errors"].get(0) else {
             let mut body = renamed(answer["data"][field].clone(), &snake);
             if operation == "searchUsers" {

@@ -1,12 +1,8 @@
 //! What an operation may ask for, and what it costs.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::time::Duration;
 
-use chatcore::{Error, async_trait};
-use chatcore_graphql::Meter;
+use chatcore::{Limits, MemoryStore, Origin, Rate, RateLimits, TestClock};
 
 use super::*;
 
@@ -146,80 +142,80 @@ async fn fragments_within_fragments_go_only_so_deep() {
     }
 }
 
-/// Lets everything happen, and remembers it.
-#[derive(Default)]
-struct Tally(std::sync::Mutex<Vec<(String, usize)>>);
-
-#[async_trait]
-impl Meter for Tally {
-    async fn admit(&self, _: &Principal, field: &str, uses: usize) -> chatcore::Result<()> {
-        self.0.lock().unwrap().push((field.to_owned(), uses));
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn lists_within_sessions_are_uses_by_the_ways_in_which_they_are_asked_for() {
-    let meter = Arc::new(Tally::default());
-    let options = SchemaOptions { meter: Some(Arc::clone(&meter) as Arc<dyn Meter>), ..SchemaOptions::default() };
-    let (schema, alice) = (schema(Chat::in_memory(), options), user("alice"));
-    for _ in 0..3 {
-        make(&schema, &alice, "PRIVATE").await;
-    }
-    let uses = || {
-        let mut uses = std::mem::take(&mut *meter.0.lock().unwrap());
-        uses.sort();
-        uses
-    };
-    let expected =
-        |uses: &[(&str, usize)]| uses.iter().map(|(name, uses)| ((*name).to_owned(), *uses)).collect::<Vec<_>>();
-    uses();
-    let one = "{ sessions { nodes { messages(last: 1) { nodes { id } } participants { nodes { id } } } } }";
-    data(&schema, &alice, one, json!({})).await;
-    assert_eq!(uses(), expected(&[("messages", 1), ("participants", 1), ("sessions", 1)]));
-    let ways: String = (1..=20).map(|n| format!("a{n}: messages(last: {n}) {{ nodes {{ id }} }} ")).collect();
-    data(&schema, &alice, &format!("{{ sessions {{ nodes {{ {ways} }} }} }}"), json!({})).await;
-    assert_eq!(uses(), expected(&[("messages", 20), ("sessions", 1)]));
-    let positions: Vec<_> = (0..30).map(|n| json!({ "sessionId": uuid(n), "seq": 0 })).collect();
-    let all = "subscription($p: [PositionInput!]) { allSessionEvents(after: $p) { __typename } }";
-    next(&mut follow(&schema, &alice, all, json!({ "p": positions }))).await;
-    assert_eq!(uses(), expected(&[("allSessionEvents", 30)]));
-}
-
-/// Some session that is not there.
-fn uuid(n: usize) -> String {
-    format!("01890a5d-ac96-774b-bcce-{n:012x}")
-}
-
-/// Refuses after so many.
-struct Only(usize, AtomicUsize);
-
-#[async_trait]
-impl Meter for Only {
-    async fn admit(&self, principal: &Principal, field: &str, uses: usize) -> chatcore::Result<()> {
-        assert_eq!((principal.user_id.as_str(), field, uses), ("alice", "createSession", 1));
-        let before = self.1.fetch_add(1, Ordering::SeqCst);
-        if before < self.0 { Ok(()) } else { Err(Error::RateLimited { retry_after: 3 }) }
-    }
-}
-
-#[tokio::test]
-async fn a_thousand_aliases_are_a_thousand_uses() {
-    let (chat, meter) = (Chat::in_memory(), Arc::new(Only(10, AtomicUsize::new(0))));
-    let unlimited = SchemaOptions {
+/// A schema over a chat with these rates, whose documents may be as long as one likes.
+fn counted(rates: RateLimits) -> (Chat, ChatSchema) {
+    let limits = Limits { rates, ..Limits::default() };
+    let chat = Chat::builder(MemoryStore::new()).clock(TestClock::default()).limits(limits).build();
+    let options = SchemaOptions {
         aliases: 10_000,
         root_fields: 10_000,
         fields: 100_000,
         tokens: 100_000,
-        meter: Some(Arc::clone(&meter) as Arc<dyn Meter>),
+        complexity: 1_000_000,
         ..SchemaOptions::default()
     };
-    let schema = schema(chat.clone(), unlimited);
-    let fields: String =
-        (0..1_000).map(|n| format!("a{n}: createSession(input: {{title: \"x\"}}) {{ session {{ id }} }} ")).collect();
-    let answer = ask(&schema, &user("alice"), &format!("mutation {{ {fields} }}"), json!({})).await;
-    assert_eq!(meter.1.load(Ordering::SeqCst), 1_000);
-    assert_eq!(codes(&answer), vec!["RATE_LIMIT_EXCEEDED"; 990]);
-    assert_eq!(answer["errors"][0]["extensions"]["retryAfter"], 3);
-    assert_eq!(chat.sessions(&user("alice"), chatcore::model::Page::FIRST).await.unwrap().len(), 10);
+    (chat.clone(), schema(chat, options))
+}
+
+/// A rate of so many requests, of which none comes back within a test.
+fn only(number: u32) -> RateLimits {
+    RateLimits { requests: Some(Rate::new(number, Duration::from_secs(3_600))), ..RateLimits::off() }
+}
+
+/// How many requests of the user are left.
+async fn left(chat: &Chat, who: &Principal) -> u32 {
+    let look = chat.admit(Origin::UNKNOWN, Ok(Some(who.clone())));
+    // The look is a request, too.
+    chat.metered(Origin::UNKNOWN, false, look).await.left.unwrap().remaining + 1
+}
+
+#[tokio::test]
+async fn each_entry_that_is_read_is_a_use() {
+    let (chat, schema) = counted(only(1_000));
+    let alice = user("alice");
+    for _ in 0..3 {
+        make(&schema, &alice, "PRIVATE").await;
+    }
+    let uses = async |query: &str| {
+        let before = left(&chat, &alice).await - 1;
+        data(&schema, &alice, query, json!({})).await;
+        before - left(&chat, &alice).await
+    };
+    assert_eq!(uses("{ me { id } }").await, 1);
+    let lists = "{ sessions { nodes { messages(last: 1) { nodes { id } } participants { nodes { id } } } } }";
+    assert_eq!(uses(lists).await, 1 + 3 + 3);
+    let ways: String = (1..=20).map(|n| format!("a{n}: messages(last: {n}) {{ nodes {{ id }} }} ")).collect();
+    assert_eq!(uses(&format!("{{ sessions {{ nodes {{ {ways} }} }} }}")).await, 1 + 3 * 20);
+}
+
+#[tokio::test]
+async fn a_thousand_aliases_are_a_thousand_uses() {
+    let (chat, schema) = counted(RateLimits::default());
+    let fields = |field: &str| (0..1_000).map(|n| format!("a{n}: {field} ")).collect::<String>();
+    let create = fields("createSession(input: {title: \"x\"}) { session { id } }");
+    let answer = ask(&schema, &user("alice"), &format!("mutation {{ {create} }}"), json!({})).await;
+    assert_eq!(codes(&answer), vec!["RATE_LIMIT_EXCEEDED"; 400]);
+    assert_eq!(answer["errors"][0]["extensions"]["retryAfter"], 1);
+    assert_eq!(answer["errors"][0]["extensions"]["details"], json!({ "retry_after": 1 }));
+    // The last six hundred uses of others are theirs.
+    let me = format!("{{ {} }}", fields("me { id }"));
+    assert_eq!(codes(&ask(&schema, &user("bob"), &me, json!({})).await), vec!["RATE_LIMIT_EXCEEDED"; 400]);
+    assert_eq!(codes(&ask(&schema, &user("alice"), "{ me { id } }", json!({})).await), ["RATE_LIMIT_EXCEEDED"]);
+    assert_eq!(codes(&ask(&schema, &user("carol"), "{ me { id } }", json!({})).await), Vec::<&str>::new());
+    let carol = user("carol");
+    let made = chat.public_sessions(&carol, chatcore::model::Page::FIRST).await.unwrap();
+    assert_eq!(made.total, 0);
+}
+
+#[tokio::test]
+async fn a_subscription_is_one_use_and_refused_like_one() {
+    let (chat, schema) = counted(only(3));
+    let alice = user("alice");
+    let id = make(&schema, &alice, "PUBLIC").await;
+    let query = "subscription($id: ID!) { sessionEvents(sessionId: $id) { __typename } }";
+    let first = next(&mut follow(&schema, &alice, query, json!({ "id": id }))).await;
+    assert_eq!(first["data"]["sessionEvents"]["__typename"], "Subscribed");
+    assert_eq!(left(&chat, &alice).await, 1);
+    let refused = next(&mut follow(&schema, &alice, query, json!({ "id": id }))).await;
+    assert_eq!(codes(&refused), ["RATE_LIMIT_EXCEEDED"]);
 }

@@ -27,7 +27,7 @@ use crate::{
     accounts::Visitor,
     extract::{Bodyless, Caller},
     problem::ApiError,
-    reply::{Answer, Body, Form, Nobody, Params, Reply, Tried},
+    reply::{Answer, Body, Form, Nobody, Params, Reply, Tried, allowance},
     state::State,
 };
 
@@ -158,7 +158,7 @@ impl ApiResponse for Picture {
                 status: Some(200),
                 status_range: None,
                 content: vec![MetaMediaType { content_type: "image/png", schema }],
-                headers: Vec::new(),
+                headers: allowance(),
             }],
         }
     }

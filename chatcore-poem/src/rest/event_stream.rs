@@ -1,14 +1,17 @@
 //! A subscription as server-sent events (WHATWG HTML, section 9.2).
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use chatcore::{
     Chat, Principal, Result,
-    chat::{Delivery, Start},
+    chat::{Delivery, Encoding, EventView, Outlet, SignalView, Start},
     model::SessionId,
     wire::{event_name, signal_name},
 };
-use chatcore_http::Sockets;
+use chatcore_http::{EventQueue, Expiry, Sockets};
 use futures_util::{StreamExt as _, stream};
-use poem::web::sse::{Event, SSE};
+use poem::{Body, Response, web::sse::Event};
 
 use crate::frame::{Outgoing, encode, encoded};
 
@@ -22,37 +25,74 @@ pub(super) async fn open(
     principal: &Principal,
     id: SessionId,
     start: Start,
-) -> Result<SSE> {
-    let subscription = chat.subscribe(principal, id, start).await?;
+) -> Result<Response> {
+    let mut subscription = chat.subscribe(principal, id, start).await?;
     let places = (sockets.take_for(&principal.user_id)?, sockets.take()?);
     // The position is told before anything happens, so that who loses the connection until then does not miss it.
-    let start = [Event::retry(RETRY), Event::message("").id(subscription.after().to_string())];
+    let position = Event::message("").id(subscription.after().to_string());
+    let start = format!("{}{position}", Event::retry(RETRY));
+    let queue = sockets.event_queue(principal.expires_at.map(|end| Expiry::new(end, chat.clock())));
+    subscription.expires_elsewhere();
+    subscription.deliver_to(Arc::new(Direct(queue.clone())));
     let sockets = sockets.clone();
-    let heartbeat = sockets.options().heartbeat;
-    let stopping = async move { sockets.stopping().await };
-    let events = stream::iter(start)
-        .chain(subscription.map(move |delivery| event_of(id, delivery)))
+    let stopping = Box::pin(async move { sockets.stopping().await });
+    let events = stream::iter([Bytes::from(start)])
+        .chain(subscription.map(move |delivery| bytes_of(id, delivery)))
         .take_until(stopping)
         .map(move |event| {
             // Given back when the stream is dropped.
             let _ = &places;
             event
         });
-    Ok(SSE::new(events).keep_alive(heartbeat))
+    let body = queue.body(events).map(Ok::<_, std::io::Error>);
+    Ok(Response::builder()
+        .content_type("text/event-stream")
+        .header("X-Accel-Buffering", "no")
+        .header("Cache-Control", "no-cache")
+        .body(Body::from_bytes_stream(body)))
 }
 
-/// Its data is the WebSocket's frame. Signals have no id: they cannot be gone on from.
-fn event_of(session_id: SessionId, delivery: Result<Delivery>) -> Event {
-    match delivery {
-        Ok(Delivery::Event(view)) => {
-            let id = view.event.cursor().to_string();
-            Event::message(encoded(&view).as_str()).event_type(event_name(&view.event.kind)).id(id)
-        }
-        Ok(Delivery::Signal(view)) => Event::message(encode(&*view)).event_type(signal_name(&view.signal)),
-        Err(error) => message(&Outgoing::ended(session_id, &error)),
+/// Queues what comes to a reader that is in step.
+struct Direct(EventQueue);
+
+impl Outlet for Direct {
+    fn take_events(&self, events: &[Arc<EventView>]) -> usize {
+        self.0.try_send(events.iter().map(|view| view.encoded::<StreamEvent>()))
+    }
+
+    fn take_signal(&self, signal: &Arc<SignalView>) -> bool {
+        self.0.try_send([signal].map(|signal| of_signal(signal))) == 1
     }
 }
 
-fn message(frame: &Outgoing) -> Event {
-    Event::message(encode(frame)).event_type(frame.name())
+/// The encoding of events for event streams. Its data is the WebSocket's frame.
+struct StreamEvent;
+
+impl Encoding for StreamEvent {
+    type Output = Bytes;
+
+    fn encode(view: &EventView) -> Bytes {
+        let id = view.event.cursor().to_string();
+        bytes(&Event::message(encoded(view).as_str()).event_type(event_name(&view.event.kind)).id(id))
+    }
+}
+
+fn bytes(event: &Event) -> Bytes {
+    event.to_string().into()
+}
+
+/// Signals have no id: they cannot be gone on from.
+fn of_signal(view: &SignalView) -> Bytes {
+    bytes(&Event::message(encode(view)).event_type(signal_name(&view.signal)))
+}
+
+fn bytes_of(session_id: SessionId, delivery: Result<Delivery>) -> Bytes {
+    match delivery {
+        Ok(Delivery::Event(view)) => view.encoded::<StreamEvent>(),
+        Ok(Delivery::Signal(view)) => of_signal(&view),
+        Err(error) => {
+            let frame = Outgoing::ended(session_id, &error);
+            bytes(&Event::message(encode(&frame)).event_type(frame.name()))
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chatcore::{Error, Principal, Result, chat::Start, model::SessionId};
-use chatcore_http::{ClientAddress, Handshake, UnknownPlace, UserPlace, caller_or_query};
+use chatcore::{Error, Origin, Principal, Result, chat::Start, model::SessionId};
+use chatcore_http::{ClientAddress, Handshake, UnknownPlace, UserPlace, caller_or_query, origin};
 use poem::{Endpoint, Request, Response};
 
 use super::socket;
@@ -22,6 +22,8 @@ pub(crate) struct WsEndpoint;
 /// What is known of a socket when it opens.
 pub(super) struct Opening {
     pub(super) who: Option<(Principal, UserPlace)>,
+    /// From where it comes.
+    pub(super) origin: Origin,
     /// The session to subscribe to at once, and from where on.
     pub(super) session: Option<(SessionId, Start)>,
     /// The place of a socket whose user is not known yet.
@@ -56,8 +58,15 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
         None => None,
     };
     let start = Start::or_now(after);
-    let who = match caller_or_query(request, &*state.authenticator).await? {
-        Some(principal) => {
+    let origin = origin(request);
+    // The token of a socket without one comes with its first message; until then the request is a stranger's.
+    let who = match caller_or_query(request, &*state.authenticator).await {
+        Ok(None) => match state.chat.admit(origin, Ok(None)).await {
+            Err(Error::AuthRequired) => None,
+            refused => return Err(refused.err().unwrap_or(Error::Internal)),
+        },
+        caller => {
+            let principal = state.chat.admit(origin, caller).await?;
             // Makes the profile, and tells at once of a right that is missing: later there is only a close code.
             state.chat.me(&principal).await?;
             if let Some(id) = session_id {
@@ -66,8 +75,7 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
             let place = state.sockets.take_for(&principal.user_id)?;
             Some((principal, place))
         }
-        None => None,
     };
     let unknown = if who.is_none() { Some(state.sockets.take_unknown(ClientAddress::of(request))?) } else { None };
-    Ok(Opening { who, session: session_id.map(|id| (id, start)), unknown })
+    Ok(Opening { who, origin, session: session_id.map(|id| (id, start)), unknown })
 }

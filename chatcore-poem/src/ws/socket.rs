@@ -6,12 +6,12 @@ use std::sync::{
 };
 
 use chatcore::{
-    Error, Principal, Result,
+    Error, Origin, Principal, Result,
     chat::{Delivery, Encoding, EventView, Outlet, SignalView, Start, Subscription},
     model::SessionId,
 };
 use chatcore_http::{
-    End, Outbox, Socket, TextFrame, UnknownPlace, UserPlace, close_code,
+    End, Expiry, Outbox, Socket, TextFrame, UnknownPlace, UserPlace, close_code,
     tungstenite::{self, Message},
 };
 use futures_util::{
@@ -19,10 +19,7 @@ use futures_util::{
     future::{BoxFuture, OptionFuture},
 };
 use serde_json::{Value, json};
-use tokio::{
-    task::coop::consume_budget,
-    time::{Instant, timeout},
-};
+use tokio::{task::coop::consume_budget, time::timeout};
 use tokio_stream::StreamMap;
 
 use super::{
@@ -38,11 +35,14 @@ use crate::{
 const BURST: usize = 64;
 const BURST_BYTES: usize = 64 << 10;
 
+/// Frames in a row that are refused for being too many, each with an error, before the socket ends.
+const REFUSED: usize = 100;
+
 pub(super) async fn run(mut socket: Socket, state: Arc<State>, opening: Opening) {
-    let Opening { who, session, mut unknown } = opening;
+    let Opening { who, origin, session, mut unknown } = opening;
     let end = tokio::select! {
         () = state.sockets.stopping() => Some((1001, "the server ends")),
-        end = talk(&state, &mut socket, who, session, &mut unknown) => end,
+        end = talk(&state, &mut socket, (who, origin), session, &mut unknown) => end,
     };
     if let Some(unknown) = &mut unknown {
         unknown.closing();
@@ -57,14 +57,14 @@ pub(super) async fn run(mut socket: Socket, state: Arc<State>, opening: Opening)
 async fn talk(
     state: &State,
     socket: &mut Socket,
-    who: Option<(Principal, UserPlace)>,
+    (who, origin): (Option<(Principal, UserPlace)>, Origin),
     session: Option<(SessionId, Start)>,
     unknown: &mut Option<UnknownPlace>,
 ) -> Option<End> {
     let (principal, _slot) = match who {
         Some(who) => who,
         // What is done once takes no room in a socket that waits.
-        None => match Box::pin(authenticate(state, socket)).await {
+        None => match Box::pin(authenticate(state, socket, origin)).await {
             Ok(who) => who,
             Err(end) => return end,
         },
@@ -72,13 +72,10 @@ async fn talk(
     *unknown = None;
     socket.known().set();
     let outbox = socket.outbox();
-    let expiry = principal.expires_at.and_then(|end| {
-        let left = end - state.chat.now();
-        Instant::now().checked_add(left.to_std().unwrap_or_default())
-    });
-    state.sockets.keep(&outbox, expiry.map(|at| (at, close_for(&Error::TokenExpired))));
+    let expiry = principal.expires_at.map(|end| Expiry::new(end, state.chat.clock()));
+    state.sockets.keep(&outbox, expiry.map(|expiry| (expiry, close_for(&Error::TokenExpired))));
     let outlet = Arc::new(Direct { outbox: outbox.clone(), is_held: AtomicBool::new(false) });
-    let mut talk = Talk { state, principal: &principal, outbox, outlet, sessions: StreamMap::new() };
+    let mut talk = Talk { state, principal: &principal, outbox, outlet, sessions: StreamMap::new(), refused: 0 };
     if let Some((session_id, start)) = session {
         match Box::pin(state.chat.subscribe(&principal, session_id, start)).await {
             Ok(subscription) => talk.follow(None, session_id, subscription),
@@ -100,7 +97,11 @@ fn frame(frame: &Outgoing) -> TextFrame {
 }
 
 /// Waits for the first message, which says who it is.
-async fn authenticate(state: &State, socket: &mut Socket) -> Result<(Principal, UserPlace), Option<End>> {
+async fn authenticate(
+    state: &State,
+    socket: &mut Socket,
+    origin: Origin,
+) -> Result<(Principal, UserPlace), Option<End>> {
     let late = Some((Error::AuthRequired.code().close(), "no token in time"));
     let first = async {
         loop {
@@ -119,7 +120,7 @@ async fn authenticate(state: &State, socket: &mut Socket) -> Result<(Principal, 
     let Incoming { id, command } =
         timeout(state.sockets.options().authentication_time, first).await.map_err(|_| late)??;
     let admitted = match command {
-        Ok(Command::Authenticate { token }) => admit(state, &token).await,
+        Ok(Command::Authenticate { token }) => admit(state, &token, origin).await,
         Ok(Command::Join { .. } | Command::Leave { .. } | Command::Perform(_)) => Err(Error::AuthRequired),
         Err(error) => Err(error),
     };
@@ -136,8 +137,9 @@ async fn authenticate(state: &State, socket: &mut Socket) -> Result<(Principal, 
     }
 }
 
-async fn admit(state: &State, token: &str) -> Result<(Principal, UserPlace)> {
-    let principal = state.authenticator.authenticate(token).await?;
+async fn admit(state: &State, token: &str, origin: Origin) -> Result<(Principal, UserPlace)> {
+    let caller = state.authenticator.authenticate(token).await.map(Some);
+    let principal = state.chat.admit(origin, caller).await?;
     let slot = state.sockets.take_for(&principal.user_id)?;
     state.chat.me(&principal).await?;
     Ok((principal, slot))
@@ -178,7 +180,7 @@ impl Outlet for Direct {
 /// What a command has done.
 enum Done {
     Answered(Outgoing),
-    Subscribed(SessionId, Subscription),
+    Subscribed(SessionId, Box<Subscription>),
     Left(SessionId),
 }
 
@@ -188,6 +190,8 @@ struct Talk<'a> {
     outbox: Outbox,
     outlet: Arc<Direct>,
     sessions: StreamMap<SessionId, Subscription>,
+    /// Frames that were refused one after the other because they were too many.
+    refused: usize,
 }
 
 impl<'a> Talk<'a> {
@@ -217,8 +221,13 @@ impl<'a> Talk<'a> {
                         // While a command is carried out nothing is read, and so no pong heard: that is not the other side's fault.
                         outbox.set_busy(true);
                         let perform = async move {
-                            let done = match command {
-                                Ok(command) => perform(state, principal, id.clone(), command).await,
+                            let done = match state.chat.begin_frame(principal).await {
+                                Ok(paid) => {
+                                    paid.run(async {
+                                        perform(state, principal, id.clone(), command?).await
+                                    })
+                                    .await
+                                }
                                 Err(error) => Err(error),
                             };
                             (id, done)
@@ -254,9 +263,14 @@ impl<'a> Talk<'a> {
     }
 
     fn finish(&mut self, id: Option<Value>, done: Result<Done>) -> Result<(), End> {
+        self.refused = if matches!(done, Err(Error::RateLimited { .. })) { self.refused + 1 } else { 0 };
         match done {
+            Err(error) if self.refused > REFUSED => {
+                self.answer(&Outgoing::error(id, &error));
+                return Err(close_for(&error));
+            }
             Ok(Done::Answered(frame)) => self.answer(&frame),
-            Ok(Done::Subscribed(session_id, subscription)) => self.follow(id, session_id, subscription),
+            Ok(Done::Subscribed(session_id, subscription)) => self.follow(id, session_id, *subscription),
             Ok(Done::Left(session_id)) => {
                 self.sessions.remove(&session_id);
                 self.answer(&Outgoing::ack(id, None, json!({ "session_id": session_id })));
@@ -281,6 +295,8 @@ impl<'a> Talk<'a> {
         }
         let after = subscription.after();
         let outlet: Arc<dyn Outlet> = self.outlet.clone();
+        // The sweep ends the socket at the end of the token.
+        subscription.expires_elsewhere();
         subscription.deliver_to(outlet);
         self.sessions.insert(session_id, subscription);
         let data = json!({ "session_id": session_id, "seq": after.seq });
@@ -322,7 +338,7 @@ async fn perform(state: &State, principal: &Principal, id: Option<Value>, comman
         }
         Command::Join { session_id, after } => {
             let subscription = state.chat.subscribe(principal, session_id, Start::or_now(after)).await?;
-            Ok(Done::Subscribed(session_id, subscription))
+            Ok(Done::Subscribed(session_id, Box::new(subscription)))
         }
         Command::Leave { session_id } => Ok(Done::Left(session_id)),
         Command::Perform(command) => {

@@ -106,6 +106,51 @@ async fn an_answer_stands_before_what_it_announces() {
     talking.abort();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_the_task_of_a_socket_holds_stands_before_what_comes_directly() {
+    const SESSIONS: usize = 4;
+    let server = Server::start(patient()).await;
+    let mut ids = Vec::new();
+    for _ in 0..SESSIONS {
+        ids.push(server.session().await);
+    }
+    let talking: Vec<_> = ids
+        .iter()
+        .map(|id| {
+            let (chat, id) = (server.chat.clone(), *id);
+            tokio::spawn(async move {
+                loop {
+                    chat.send(&user("alice"), id, SendMessage::text("x")).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for _ in 0..60 {
+        // Each session has a backlog, which goes over into what comes directly while the others still have theirs.
+        let mut client = server.connect(&format!("token={}", token("alice", PATIENCE * 10))).await;
+        let mut next = std::collections::HashMap::new();
+        for id in &ids {
+            let head = server.chat.events(&user("alice"), *id, 0, Some(1)).await.unwrap().head.seq;
+            let after = head.saturating_sub(20);
+            next.insert(id.to_string(), after + 1);
+            client
+                .send(&json!({ "event": "join_session", "data": { "session_id": id, "after": after.to_string() } }))
+                .await;
+        }
+        for _ in 0..400 {
+            let frame = client.next().await;
+            if frame["event"] == "ack" {
+                continue;
+            }
+            let expected = next.get_mut(frame["data"]["message"]["session_id"].as_str().unwrap()).unwrap();
+            assert_eq!(frame["seq"], *expected);
+            *expected += 1;
+        }
+    }
+    talking.iter().for_each(|talking| talking.abort());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn signals_come_after_the_events_before_them_and_not_to_who_gives_them() {
     let server = Server::start(patient()).await;

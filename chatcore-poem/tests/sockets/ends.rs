@@ -1,5 +1,8 @@
 //! How sockets and their subscriptions end.
 
+use chatcore::TestClock;
+use chrono::{TimeDelta, Utc};
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,6 +36,48 @@ async fn a_socket_ends_when_its_token_does() {
     }
     server.say(id, "after").await;
     kept.expect([2, 3]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clock_of_the_chat_says_when_a_token_ends() {
+    let clock = TestClock::at(Utc::now());
+    let server = Server::start_at(patient(), clock.clone()).await;
+    let id = server.session().await;
+    let token = token("alice", PATIENCE * 10);
+    let mut idle = server.connect(&format!("token={token}")).await;
+    let mut reading = server.connect(&format!("token={token}&session_id={id}")).await;
+    assert_eq!(reading.next().await["event"], "ack");
+    clock.advance(TimeDelta::seconds(601));
+    for socket in [&mut idle, &mut reading] {
+        let close = socket.next_or_close().await.unwrap_err().unwrap();
+        assert_eq!(u16::from(close.code), chatcore::Error::TokenExpired.code().close());
+    }
+}
+
+/// Clients that close in the middle of what they do not take. How much the kernel takes of a connection is not known, so many
+/// amounts are tried: of some clients the server has read the close frame, and the answer waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_is_closing_and_takes_nothing_ends() {
+    let options = Options { write_time: Duration::from_millis(300), ..patient() };
+    let server = Server::start(options).await;
+    let text = "x".repeat(7_000);
+    let mut clients = Vec::new();
+    for amount in 0..40 {
+        let id = server.session().await;
+        let mut client = server.reader("alice", id).await;
+        for _ in 0..amount * 8 {
+            server.say(id, &text).await;
+        }
+        client.0.send(Message::Close(None)).await.unwrap();
+        clients.push(client);
+    }
+    in_time(async {
+        while server.sockets.open() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    drop(clients);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,9 @@
 
 mod direct;
 mod ends;
+mod rates;
 mod raw;
+mod streams;
 #[path = "../../../chatcore/tests/kit/tokens.rs"]
 #[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
 mod tokens;
@@ -12,7 +14,7 @@ mod tokens;
 use std::{net::SocketAddr, time::Duration};
 
 use chatcore::{
-    Authenticator, Chat, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, Principal,
+    Authenticator, Chat, Clock, JwtAuthenticator, JwtIssuer, Limits, MemoryStore, Principal, RateLimits, SystemClock,
     chat::{BanAccount, CreateSession, SendMessage},
     identity::Claims,
     model::{LoginId, SessionId, SessionType, UserId},
@@ -67,7 +69,17 @@ fn patient() -> Options {
 
 impl Server {
     async fn start(options: Options) -> Self {
-        let limits = Limits { max_participants: 10_000, message_chars: 100_000, ..Limits::default() };
+        Self::start_at(options, SystemClock).await
+    }
+
+    async fn start_at(options: Options, clock: impl Clock) -> Self {
+        let rates = RateLimits::off();
+        let limits = Limits { max_participants: 10_000, message_chars: 100_000, rates, ..Limits::default() };
+        let chat = Chat::builder(MemoryStore::default()).limits(limits).clock(clock).build();
+        Self::with(chat, JwtAuthenticator::hs256(SECRET).unwrap(), options).await
+    }
+
+    async fn start_with(limits: Limits, options: Options) -> Self {
         let chat = Chat::builder(MemoryStore::default()).limits(limits).build();
         Self::with(chat, JwtAuthenticator::hs256(SECRET).unwrap(), options).await
     }

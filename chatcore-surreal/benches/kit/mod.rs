@@ -12,7 +12,7 @@ use std::{
 };
 
 use chatcore::{
-    Chat, Principal,
+    Chat, Principal, RateLimits,
     chat::{CreateSession, SendMessage},
     model::{ClientId, Seq, SessionId, SessionType, UserId},
 };
@@ -61,7 +61,12 @@ impl World {
             Place::Folder(folder) => (on_disk(folder), None),
         };
         let store = Arc::new(runtime.block_on(SurrealStore::connect_with(&url, options))?);
-        Ok(Self { chat: Chat::new(Arc::clone(&store)), store, runtime: runtime.handle().clone(), folder })
+        Ok(Self {
+            chat: Chat::builder(Arc::clone(&store)).rates(RateLimits::off()).build(),
+            store,
+            runtime: runtime.handle().clone(),
+            folder,
+        })
     }
 }
 

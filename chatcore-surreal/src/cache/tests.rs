@@ -66,7 +66,7 @@ fn facts(cache: &Cache) -> Option<(u64, String, Option<ParticipantRole>)> {
 
 fn learned(seq: u64, governance: u64) -> Cache {
     let cache = Cache::new(100, 100);
-    cache.learn(ID, known(seq, governance), &both("a", ParticipantRole::Member));
+    cache.learn(ID, cache.generation(), known(seq, governance), &both("a", ParticipantRole::Member));
     cache
 }
 
@@ -83,28 +83,28 @@ fn what_was_read_is_kept_as_of_its_head() {
 #[test]
 fn own_messages_move_the_head_and_keep_the_facts() {
     let cache = learned(5, 3);
-    cache.committed(ID, known(5, 3), known(9, 3), &Records::new());
+    cache.committed(ID, cache.generation(), (known(5, 3), known(9, 3)), &Records::new());
     assert_eq!(facts(&cache), Some((9, "a".into(), Some(ParticipantRole::Member))));
 }
 
 #[test]
 fn own_governance_updates_what_it_wrote_and_keeps_the_rest() {
     let cache = learned(5, 3);
-    cache.committed(ID, known(5, 3), known(6, 6), &titled("b"));
+    cache.committed(ID, cache.generation(), (known(5, 3), known(6, 6)), &titled("b"));
     assert_eq!(facts(&cache), Some((6, "b".into(), Some(ParticipantRole::Member))));
-    cache.committed(ID, known(6, 6), known(7, 7), &in_role(ParticipantRole::Admin));
+    cache.committed(ID, cache.generation(), (known(6, 6), known(7, 7)), &in_role(ParticipantRole::Admin));
     assert_eq!(facts(&cache), Some((7, "b".into(), Some(ParticipantRole::Admin))));
 }
 
 #[test]
 fn governance_of_others_drops_the_facts() {
     let cache = learned(5, 3);
-    cache.learn(ID, known(8, 7), &Records::new());
+    cache.learn(ID, cache.generation(), known(8, 7), &Records::new());
     assert_eq!(facts(&cache), None);
     assert_eq!(cache.known(ID), Some(known(8, 7)));
     // Messages of others do not.
     let cache = learned(5, 3);
-    cache.learn(ID, known(8, 3), &Records::new());
+    cache.learn(ID, cache.generation(), known(8, 3), &Records::new());
     assert_eq!(facts(&cache), Some((8, "a".into(), Some(ParticipantRole::Member))));
 }
 
@@ -112,12 +112,12 @@ fn governance_of_others_drops_the_facts() {
 fn a_slow_read_does_not_bring_old_facts_back() {
     let cache = learned(5, 3);
     let changed = both("b", ParticipantRole::Admin);
-    cache.committed(ID, known(5, 3), known(6, 6), &changed);
-    cache.learn(ID, known(5, 3), &both("a", ParticipantRole::Member));
+    cache.committed(ID, cache.generation(), (known(5, 3), known(6, 6)), &changed);
+    cache.learn(ID, cache.generation(), known(5, 3), &both("a", ParticipantRole::Member));
     assert_eq!(facts(&cache), Some((6, "b".into(), Some(ParticipantRole::Admin))));
     // Nor does a read that has seen more than the commit that is reported after it.
-    cache.learn(ID, known(8, 8), &both("c", ParticipantRole::Viewer));
-    cache.committed(ID, known(6, 6), known(7, 7), &changed);
+    cache.learn(ID, cache.generation(), known(8, 8), &both("c", ParticipantRole::Viewer));
+    cache.committed(ID, cache.generation(), (known(6, 6), known(7, 7)), &changed);
     assert_eq!(facts(&cache), Some((8, "c".into(), Some(ParticipantRole::Viewer))));
 }
 
@@ -125,7 +125,7 @@ fn a_slow_read_does_not_bring_old_facts_back() {
 fn an_entry_made_from_an_older_read_is_not_taken_for_what_a_commit_built_on() {
     let cache = learned(5, 3);
     // Planned from 7, after a governance event of somebody else at 6.
-    cache.committed(ID, known(7, 6), known(8, 6), &Records::new());
+    cache.committed(ID, cache.generation(), (known(7, 6), known(8, 6)), &Records::new());
     assert_eq!(facts(&cache), None);
 }
 
@@ -134,4 +134,20 @@ fn what_is_forgotten_is_not_known() {
     let cache = learned(5, 3);
     cache.forget(ID);
     assert_eq!((cache.known(ID), facts(&cache)), (None, None));
+}
+
+#[test]
+fn a_lost_history_does_not_come_back() {
+    let cache = learned(5, 3);
+    let before = cache.generation();
+    cache.forget(ID);
+    // A read and a commit that began before the history was lost.
+    cache.learn(ID, before, known(5, 3), &both("a", ParticipantRole::Owner));
+    cache.committed(ID, before, (known(5, 3), known(6, 3)), &Records::new());
+    assert_eq!((cache.known(ID), facts(&cache)), (None, None));
+    // The new history decides at the same position, and the records of the old one are not taken for the new ones.
+    cache.learn(ID, cache.generation(), known(4, 3), &titled("b"));
+    assert_eq!((cache.known(ID), facts(&cache)), (Some(known(4, 3)), None));
+    cache.learn(ID, cache.generation(), known(4, 3), &in_role(ParticipantRole::Viewer));
+    assert_eq!(facts(&cache), Some((4, "b".into(), Some(ParticipantRole::Viewer))));
 }

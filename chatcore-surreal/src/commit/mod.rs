@@ -324,8 +324,7 @@ impl Committer {
     async fn start(&self, jobs: &[Job]) -> Result<World, StoreError> {
         let tables = jobs.iter().flat_map(|job| &job.change.writes).map(|write| write.key.table);
         records::define(&self.engine, tables).await?;
-        let mut ends = HashMap::new();
-        let mut sessions = Vec::new();
+        let (when, mut ends, mut sessions) = (self.cache.generation(), HashMap::new(), Vec::new());
         for id in ids(jobs) {
             match self.cache.known(id) {
                 Some(end) => drop(ends.insert(id, end)),
@@ -337,7 +336,7 @@ impl Committer {
             let found = snapshot::read(&self.engine, &self.cache, &ask).await?.whole()?;
             ends.extend(found.known);
         }
-        Ok(World { ends, ..World::default() })
+        Ok(World { when, ends, ..World::default() })
     }
 
     /// What others did: the ends of the logs as they are now, and everything that is expected to be something.
@@ -355,13 +354,13 @@ impl Committer {
         let rows: BTreeSet<_> = rows.collect();
         let ask = Ask { sessions: ids(jobs), records: keys.into_iter().collect(), rows: rows.into_iter().collect() };
         let found = snapshot::read(&self.engine, &self.cache, &ask).await?.whole()?;
-        Ok(World { ends: found.known, records: found.records, rows: found.rows })
+        Ok(World { when: found.when, ends: found.known, records: found.records, rows: found.rows })
     }
 
     fn done(&self, jobs: Vec<Job>, plan: Plan, world: &World) -> Attempt {
         for (id, end) in &plan.ends {
             let start = world.ends.get(id).copied().unwrap_or_default();
-            self.cache.committed(*id, start, *end, &plan.written(*id));
+            self.cache.committed(*id, world.when, (start, *end), &plan.written(*id));
         }
         settle(jobs, plan)
     }

@@ -14,12 +14,18 @@ use chatcore::{
     },
 };
 
-use crate::{cache::Records, rows::Known, snapshot::TAIL};
+use crate::{
+    cache::{Generation, Records},
+    rows::Known,
+    snapshot::TAIL,
+};
 
 /// What is known of the database when a batch is planned. What is not known is assumed to be as the changes expect it, and the statement
 /// checks that.
 #[derive(Debug, Default)]
 pub(crate) struct World {
+    /// When the oldest of it was read.
+    pub(crate) when: Generation,
     pub(crate) ends: HashMap<SessionId, Known>,
     pub(crate) records: Records,
     /// Revisions of rows; 0 where there is no row.

@@ -126,7 +126,7 @@ async fn a_newer_schema_is_refused() {
     store.engine.write("UPDATE $id SET version = 99", id).await.expect("another version");
     store.close().await;
     match SurrealStore::connect(&url).await {
-        Err(ConnectError::NewerSchema { found: 99, known: 5 }) => {}
+        Err(ConnectError::NewerSchema { found: 99, known: 6 }) => {}
         other => panic!("a newer schema gave {other:?}"),
     }
 }
@@ -400,4 +400,46 @@ async fn closing_does_not_wait_for_ever_for_a_write_that_hangs() {
     };
     let ((), outcome) = tokio::join!(store.close_within(std::time::Duration::from_millis(100)), told);
     assert!(matches!(outcome, Err(StoreError::OutcomeUnknown)), "{outcome:?}");
+}
+
+/// Tables of a host, with names that are taken.
+mod taken {
+    use super::{ProfileRecord, UserId};
+
+    chatcore::tables! {
+        /// As the core declares it, and yet another table.
+        shared plain Others = "profile" [
+            /// The user.
+            user: UserId,
+        ] -> ProfileRecord = 1;
+
+        /// A table of the store.
+        shared plain Logs = "log" [
+            /// The user.
+            user: UserId,
+        ] -> ProfileRecord = 1;
+    }
+}
+
+#[tokio::test]
+async fn a_table_cannot_have_the_name_of_another_one() {
+    let store = in_memory().await;
+    let user = UserId::new("ana").expect("a user id");
+    let (others, logs) = (taken::Others { user: user.clone() }, taken::Logs { user: user.clone() });
+    store
+        .commit(Change::of_records(vec![Profiles { user: user.clone() }.put(ProfileRecord::unknown(user.clone()))]))
+        .await
+        .expect("a profile");
+    for (key, write) in [
+        (others.key(), others.put(ProfileRecord::unknown(user.clone()))),
+        (logs.key(), logs.put(ProfileRecord::unknown(user.clone()))),
+    ] {
+        let outcome = store.commit(Change::of_records(vec![write])).await;
+        assert!(matches!(outcome, Err(StoreError::Backend(_))), "{outcome:?}");
+        let outcome = store.records(std::slice::from_ref(&key)).await;
+        assert!(matches!(outcome, Err(StoreError::Backend(_))), "{outcome:?}");
+        let scan = Scan { table: key.table, prefix: vec![], after: None, skip: 0, limit: 10 };
+        let outcome = store.scan(&[scan]).await;
+        assert!(matches!(outcome, Err(StoreError::Backend(_))), "{outcome:?}");
+    }
 }

@@ -9,9 +9,9 @@ use tokio::sync::Semaphore;
 
 use super::{Account, AccountSettings, Accounts};
 use crate::{
-    chat::Buckets,
     error::{Code, Error, Result},
     identity::Principal,
+    limits::{Use, buckets::Buckets},
     model::UserId,
 };
 
@@ -88,7 +88,7 @@ impl Accounts {
     /// [`Invalid`](Error::Invalid) for a picture that is broken or has too many pixels; [`RateLimited`](Error::RateLimited) after too many
     /// uploads; [`NotImplemented`](Code::NotImplemented) where the host keeps no pictures.
     pub async fn upload_avatar(&self, principal: &Principal, picture: Bytes) -> Result<Account> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let (user, settings) = (&principal.user_id, &self.inner.settings);
         let avatars = self.avatars()?;
         self.own(user).await?;
@@ -137,7 +137,7 @@ impl Accounts {
     /// # Errors
     /// As [`update_me`](Self::update_me).
     pub async fn delete_avatar(&self, principal: &Principal) -> Result<Account> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let user = &principal.user_id;
         let former = self.own(user).await?.value.avatar.clone();
         let account = self.change(user, |account| (account.avatar, account.avatar_url) = (None, None)).await?;

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::UserId,
     store::{Change, ChatStoreExt as _, Found, StoreError, TypedKey as _, Write},
 };
@@ -63,7 +64,7 @@ impl Accounts {
     /// # Errors
     /// [`RateLimited`](Error::RateLimited) after too many mails.
     pub async fn request_verification(&self, principal: &Principal, client: &Client) -> Result<()> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let (user, now) = (&principal.user_id, self.now());
         if self.own(user).await?.value.is_verified {
             return Ok(());

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{SessionId, UserId},
     store::{
         Been, Change, ChatStoreExt as _, Found, KeyPart as _, Listed, Memberships, Newest, ProfilePart, ProfileRecord,
@@ -35,7 +36,7 @@ impl Accounts {
     /// # Errors
     /// [`InvalidCredentials`](Error::InvalidCredentials) for a wrong password, [`RateLimited`](Error::RateLimited) after too many.
     pub async fn delete_account(&self, principal: &Principal, client: &Client, password: &str) -> Result<()> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let user = &principal.user_id;
         let mut found = self.prove(client, user, password).await?;
         let proved = found.value.password.clone();

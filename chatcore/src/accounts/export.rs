@@ -10,6 +10,7 @@ use super::{Accounts, LoginRecord};
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
         Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantRole, Seq, SessionId,
         Standing, UserId,
@@ -84,7 +85,7 @@ impl Accounts {
     /// # Errors
     /// [`Unavailable`](Error::Unavailable) while as many exports run as the settings allow. An error within the stream is its last item.
     pub async fn export(&self, principal: &Principal) -> Result<Export> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let running = Arc::clone(&self.inner.exports).try_acquire_owned().map_err(|_| Error::Unavailable)?;
         let (lines, reader) = mpsc::channel(WAITING);
         let (accounts, user) = (self.clone(), principal.user_id.clone());

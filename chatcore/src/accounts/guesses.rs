@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use chrono::{DateTime, Utc};
 
 use super::{AccountSettings, Client};
-use crate::{chat::Buckets, error::Result, model::UserId};
+use crate::{error::Result, limits::buckets::Buckets, model::UserId};
 
 /// An address as limits count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

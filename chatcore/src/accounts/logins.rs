@@ -13,6 +13,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::{Claims, Principal},
+    limits::Use,
     model::{LoginId, UserId},
     store::{Change, ChatStoreExt as _, Found, KeyPart as _, StoreError, TypedKey as _, Write},
 };
@@ -105,7 +106,7 @@ impl Accounts {
             Verdict::Outdated => Some(self.inner.passwords.rehash(&password).await?),
             Verdict::Right | Verdict::Wrong => None,
         };
-        self.inner.chat.enter(&Principal::new(user.clone())).await?;
+        self.inner.chat.enter(&Principal::new(user.clone()), Use::Free).await?;
         self.begin(client, &user, account, hash).await
     }
 
@@ -114,7 +115,7 @@ impl Accounts {
     /// # Errors
     /// [`LoginNotFound`](Error::LoginNotFound) for a token that belongs to no login.
     pub async fn log_out(&self, principal: &Principal) -> Result<()> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let login = principal.login_id.ok_or(Error::LoginNotFound)?;
         self.end(&principal.user_id, Ending::One(login)).await
     }
@@ -124,7 +125,7 @@ impl Accounts {
     /// # Errors
     /// As the use cases of the chat.
     pub async fn log_out_everywhere(&self, principal: &Principal) -> Result<()> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         self.end(&principal.user_id, Ending::AllBut(None)).await
     }
 
@@ -133,7 +134,7 @@ impl Accounts {
     /// # Errors
     /// As the use cases of the chat.
     pub async fn logins(&self, principal: &Principal) -> Result<Vec<Login>> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let now = self.now();
         let shown = |(key, found): (Logins, Found<LoginRecord>)| {
             let LoginRecord { device, address, created_at, last_used_at, expires_at } =
@@ -150,7 +151,7 @@ impl Accounts {
     /// # Errors
     /// [`LoginNotFound`](Error::LoginNotFound) where the caller has no such login.
     pub async fn end_login(&self, principal: &Principal, login: LoginId) -> Result<()> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let user = &principal.user_id;
         self.store().get(&Logins { user: user.clone(), login }).await?.ok_or(Error::LoginNotFound)?;
         self.end(user, Ending::One(login)).await

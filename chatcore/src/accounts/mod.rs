@@ -190,7 +190,7 @@ impl AccountsBuilder {
         let guesses = Guesses::new(&settings);
         let outbox = Outbox::new(mailer);
         let exports = Arc::new(Semaphore::new(settings.exports.max(1)));
-        let issuer = issuer.clock(Arc::clone(chat.clock()));
+        let issuer = issuer.clock(chat.clock());
         let inner = Inner {
             chat,
             issuer,

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
+    limits::Use,
     model::UserId,
     store::{
         Change, ChatStoreExt as _, Found, KeyPart as _, ProfilePart, ProfileRecord, Profiles, StoreError,
@@ -54,7 +55,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountNotFound`](Error::AccountNotFound) for a user whose account is another system's; the errors of a token.
     pub async fn me(&self, principal: &Principal) -> Result<Account> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         Ok(self.own(&principal.user_id).await?.value.account(principal.user_id.clone()))
     }
 
@@ -77,7 +78,7 @@ impl Accounts {
         if !checks.is_clean() {
             return checks.fail();
         }
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         self.change(&principal.user_id, |account| {
             account.display_name = display_name.clone().unwrap_or_else(|| account.display_name.clone());
             account.bio = bio.clone().unwrap_or_else(|| account.bio.clone());
@@ -93,7 +94,7 @@ impl Accounts {
     /// [`InvalidCredentials`](Error::InvalidCredentials) for a wrong old password, [`RateLimited`](Error::RateLimited) after too many;
     /// [`Invalid`](Error::Invalid) for a new one that is not acceptable.
     pub async fn change_password(&self, principal: &Principal, client: &Client, old: &str, new: &str) -> Result<()> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let user = &principal.user_id;
         self.inner.passwords.length("new_password", new).map_err(|fault| Error::Invalid(vec![fault]))?;
         let mut found = self.prove(client, user, old).await?;
@@ -135,7 +136,7 @@ impl Accounts {
         email: &str,
     ) -> Result<Account> {
         let email = names::email(email).map_err(|fault| Error::Invalid(vec![fault]))?;
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let user = &principal.user_id;
         let mut found = self.prove(client, user, password).await?;
         let proved = found.value.password.clone();
@@ -184,7 +185,7 @@ impl Accounts {
     /// # Errors
     /// [`UserNotFound`](Error::UserNotFound) where there is no such account.
     pub async fn user(&self, principal: &Principal, user: &UserId) -> Result<User> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let found = self.account(user).await?.ok_or(Error::UserNotFound)?;
         Ok(found.value.user(user.clone()))
     }
@@ -194,7 +195,7 @@ impl Accounts {
     /// # Errors
     /// As [`user`](Self::user).
     pub async fn user_named(&self, principal: &Principal, username: &str) -> Result<User> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Request).await?;
         let found = self.find(username).await?.filter(|_| !username.contains('@')).ok_or(Error::UserNotFound)?;
         Ok(found.1.value.user(found.0))
     }
@@ -211,7 +212,7 @@ impl Accounts {
         after: Option<&str>,
         limit: Option<u32>,
     ) -> Result<UserPage> {
-        self.inner.chat.enter(principal).await?;
+        self.inner.chat.enter(principal, Use::Search).await?;
         let limits = self.inner.chat.limits();
         let limit = limit.unwrap_or(limits.page_default);
         if limit == 0 || limit > limits.page_max {

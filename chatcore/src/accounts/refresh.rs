@@ -15,6 +15,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::LoginId,
     store::{Change, ChatStoreExt as _, KeyPart as _, StoreError, TypedKey as _},
 };
@@ -73,7 +74,7 @@ impl Accounts {
             let login_key = Logins { user: user.clone(), login };
             let login_found = self.store().get(&login_key).await?.ok_or(Error::RefreshTokenInvalid)?;
             let caller = Principal { login_id: Some(login), issued_at: now, ..Principal::new(user.clone()) };
-            self.inner.chat.enter(&caller).await.map_err(|error| match error {
+            self.inner.chat.enter(&caller, Use::Free).await.map_err(|error| match error {
                 Error::TokenInvalid => Error::RefreshTokenInvalid,
                 error => error,
             })?;

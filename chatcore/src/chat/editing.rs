@@ -3,26 +3,29 @@
 //! Both rewrite the message's row and append an event that names the row and holds no text. The row's revision is checked by the
 //! commit, so of two changes of one message the later one is decided on what the earlier one left.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
 
 use super::{
     Chat,
     decide::{target::Target, validate::Faults},
-    read::view,
+    read::{
+        batch::{go_on, only},
+        view,
+    },
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
         Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus,
         NewEvent, UserId,
     },
     permission::Action,
     store::{
-        Change, ChatStoreExt, ClientIdUse, ClientIds, Conflicting, Freshness, KeyPart, Revision, Revisions, Rewrite,
-        StoreError, TypedKey, Write,
+        Change, ClientIdUse, ClientIds, Conflicting, Deletions, Expect, Freshness, Key, KeyPart, Record, Revision,
+        Revisions, Rewrite, Scan, StoreError, TypedKey, Write, WriteKind,
     },
 };
 
@@ -57,6 +60,13 @@ enum Intent<'a> {
 }
 
 impl Intent<'_> {
+    const fn counted_as(self) -> Use {
+        match self {
+            Self::Edit(_) => Use::Message,
+            Self::Delete => Use::Request,
+        }
+    }
+
     const fn action(self, own: bool) -> Action {
         match self {
             Self::Edit(_) => Action::EditMessage { own },
@@ -158,22 +168,38 @@ impl Chat {
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
     /// caller does not moderate the session.
     pub async fn message_revisions(&self, principal: &Principal, id: MessageId) -> Result<Vec<MessageRevision>> {
-        self.enter(principal).await?;
+        only(self.each_revisions(principal, &[id]).await?)
+    }
+
+    pub(in crate::chat) async fn each_revisions(
+        &self,
+        principal: &Principal,
+        ids: &[MessageId],
+    ) -> Result<Vec<Result<Vec<MessageRevision>>>> {
+        self.enter(principal, Use::Request.times(ids.len())).await?;
+        let mut found: Vec<Option<Result<_>>> = ids.iter().map(|_| None).collect();
         for _ in 0..self.inner.limits.commit_attempts {
-            let target = self.target(principal, id, Freshness::Fresh, |_| Action::ViewRevisions).await?;
-            self.permit_on(principal, &target, Action::ViewRevisions, None).await?;
-            let found = self.inner.store.list::<Revisions>(earlier(id)).await?;
-            let head = target.known.head.seq;
-            // What was written after the decision is for readers who are decided on after it.
-            if target.may_be_shown() && found.iter().all(|(_, found)| found.at <= head) {
-                let shown = |(key, found): (Revisions, crate::store::Found<Revision>)| {
-                    let Revision { body, since } = Arc::unwrap_or_clone(found.value);
-                    MessageRevision { revision: key.revision, body, since }
-                };
-                return Ok(found.into_iter().map(shown).collect());
+            let is_open = |(id, found): (&MessageId, &Option<_>)| found.is_none().then_some(*id);
+            let open: Vec<MessageId> = ids.iter().zip(&found).filter_map(is_open).collect();
+            if open.is_empty() {
+                break;
+            }
+            let action = Action::ViewRevisions;
+            let targets = self.targets(principal, &open, Freshness::Fresh, &|_| action).await?;
+            let permit = async |target: Result<Target>| {
+                let target = target?;
+                self.permit_on(principal, &target, action, None).await?;
+                Ok(target)
+            };
+            let targets: Vec<Result<Target>> = join_all(targets.into_iter().map(permit)).await;
+            let scans: Vec<Scan> = targets.iter().flatten().map(|target| earlier(&target.event)).collect();
+            let lists = if scans.is_empty() { Vec::new() } else { self.inner.store.scan(&scans).await? };
+            let mut read = go_on(targets, lists, |target, list| Ok(revisions(&target, list))).into_iter();
+            for found in found.iter_mut().filter(|found| found.is_none()) {
+                *found = read.next().unwrap_or(Err(Error::Internal)).transpose();
             }
         }
-        Err(Error::Unavailable)
+        Ok(found.into_iter().map(|found| found.unwrap_or(Err(Error::Unavailable))).collect())
     }
 
     /// Edits or deletes a message.
@@ -184,7 +210,9 @@ impl Chat {
         intent: Intent<'_>,
         revision: Option<u64>,
     ) -> Result<Message> {
-        self.enter(principal).await?;
+        self.enter(principal, intent.counted_as()).await?;
+        // Two changes of one message would only make each other fail.
+        let gate = self.inner.message_gates.pass(id).await;
         let mut freshness = Freshness::Cached;
         for _ in 0..self.inner.limits.commit_attempts {
             let target = self.target(principal, id, freshness, |own| intent.action(own)).await?;
@@ -204,6 +232,7 @@ impl Chat {
                 Ok(committed) => {
                     // Before anybody hears of it: no reader may get the old text from memory after the answer.
                     self.inner.tails.evict(id.session_id, &committed.events);
+                    drop(gate);
                     self.tell(id.session_id, &committed.events).await;
                     let revised = committed.events.first().map(|event| event.seq).ok_or(Error::Internal)?;
                     let revision = target.event.revision + 1;
@@ -238,13 +267,15 @@ impl Chat {
         let mut writes: Vec<Write> = write.into_iter().collect();
         match intent {
             Intent::Edit(_) => {}
-            Intent::Delete if revision > 1 => {
+            Intent::Delete => {
+                // A pin that was decided before must not follow.
+                let key = Deletions { session: session_id }.key();
+                writes.push(Write { key, expect: Expect::Anything, kind: WriteKind::Add(1) });
                 // All that can be there, also what this version could not read. An edit meanwhile changes the row's revision, and the commit
                 // fails.
                 let earlier = |revision| Revisions { session: session_id, message: seq, revision }.remove();
                 writes.extend((1..revision).map(earlier));
             }
-            Intent::Delete => {}
         }
         let event = NewEvent { actor: user.clone(), created_at: now, kind: EventKind::Message(event) };
         let rewrite = Rewrite { seq, revision, kind: kind.clone() };
@@ -254,6 +285,20 @@ impl Chat {
 }
 
 /// The earlier texts of a message.
-fn earlier(id: MessageId) -> crate::store::Scan {
-    Revisions::under(vec![id.session_id.part(), id.seq.part()])
+fn earlier(message: &Event) -> Scan {
+    Revisions::under(vec![message.session_id.part(), message.seq.part()])
+}
+
+/// The earlier texts that were read; `None` where one was written after the decision, which is for readers who are decided on after it.
+fn revisions(target: &Target, list: Vec<(Key, Record)>) -> Option<Vec<MessageRevision>> {
+    let head = target.known.head.seq;
+    if !target.may_be_shown() || list.iter().any(|(_, record)| record.at > head) {
+        return None;
+    }
+    let shown = |(key, record): (Key, Record)| {
+        let revision = Revisions::from_parts(&key.parts)?.revision;
+        let Revision { body, since } = record.value.get::<Revision>()?.clone();
+        Some(MessageRevision { revision, body, since })
+    };
+    Some(list.into_iter().filter_map(shown).collect())
 }

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Chat, MessagesOf,
-    decide::target::Target,
     read::{
         batch::only,
         pages::{oldest, resync},
@@ -18,13 +17,15 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
         Cursor, Event, EventKind, Message, MessageEvent, MessageId, MessagePage, MessageStatus, MessageWindow,
         NewEvent, Profile, Seq, SessionId,
     },
     permission::Action,
     store::{
-        Change, ChatStoreExt, Conflicting, Freshness, LogRange, Pin, PinList, Pins, StoreError, TypedKey, Version,
+        Change, Conflicting, DeletionCount, Deletions, Expect, Freshness, LogRange, Pin, PinList, Pins, StoreError,
+        TypedKey, Version, Write, WriteKind, typed,
     },
 };
 
@@ -76,13 +77,16 @@ struct Pinned {
     pins: Vec<(Pin, Arc<Event>)>,
     /// The last position of which they tell anything.
     upto: Seq,
+    /// The version of the number of deletions; `None` where nothing was deleted.
+    deletions: Option<Version>,
+    /// Whether the message that is to be pinned was deleted, as of those deletions.
+    is_deleted: bool,
 }
 
 impl Pinned {
     /// The pins after a change, and the event that tells of it; `None` where nothing is to be changed.
-    fn plan(&self, pinning: Pinning, target: &Target, pin: Pin) -> Result<Option<(PinList, MessageEvent)>> {
-        let message = pin.message;
-        let is_deleted = matches!(target.status, MessageStatus::Deleted { .. });
+    fn plan(&self, pinning: Pinning, pin: Pin) -> Result<Option<(PinList, MessageEvent)>> {
+        let (message, is_deleted) = (pin.message, self.is_deleted);
         let is_pinned = self.pins.iter().any(|(pin, _)| pin.message == message);
         let others = self.pins.iter().map(|(pin, _)| pin).filter(|pin| pin.message != message).cloned();
         let (pins, event) = match pinning {
@@ -119,6 +123,7 @@ impl Chat {
         limit: Option<u64>,
     ) -> Result<MessagePage> {
         let asked = MessagesOf { session_id: id, window, limit };
+        self.enter(principal, Use::Request).await?;
         only(self.each_messages(principal, &[asked]).await?)
     }
 
@@ -128,6 +133,7 @@ impl Chat {
     /// [`MessageNotFound`](Error::MessageNotFound) when there is none, or the caller may not know its session;
     /// [`Denied`](Error::Denied) when they may know of it but not view it.
     pub async fn message(&self, principal: &Principal, id: MessageId) -> Result<Message> {
+        self.enter(principal, Use::Request).await?;
         only(self.each_message(principal, &[id]).await?)
     }
 
@@ -146,7 +152,7 @@ impl Chat {
     ) -> Result<EventPage> {
         let start = start.into();
         let limit = self.inner.limits.page_limit(limit)?;
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let store = &*self.inner.store;
         let head = known.head.cursor();
@@ -175,22 +181,23 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session.
     pub async fn pins(&self, principal: &Principal, id: SessionId) -> Result<Vec<PinnedMessage>> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
-            let Pinned { version: _, pins, upto } = self.pinned(id).await?;
+            let Pinned { pins, upto, .. } = self.pinned(id, None).await?;
             // What was written after the decision is for readers who are decided on after it.
             if upto > known.head.seq {
                 continue;
             }
             let users = pins.iter().flat_map(|(pin, row)| [&pin.by, &row.actor]).collect();
             let profiles = self.inner.profiles.find(users).await?;
+            // A message that only a newer version knows is left out, and stays pinned.
             let shown = |(pin, row): (Pin, Arc<Event>)| {
-                let message = view::message(&row, profiles::of(&profiles, &row.actor)).ok_or(Error::Internal)?;
+                let message = view::message(&row, profiles::of(&profiles, &row.actor))?;
                 let pinned_by = profiles::public(profiles::of(&profiles, &pin.by));
-                Ok(PinnedMessage { message, pinned_by, pinned_at: pin.at })
+                Some(PinnedMessage { message, pinned_by, pinned_at: pin.at })
             };
-            return pins.into_iter().map(shown).collect();
+            return Ok(pins.into_iter().filter_map(shown).collect());
         }
         Err(Error::Unavailable)
     }
@@ -215,7 +222,7 @@ impl Chat {
     }
 
     async fn change_pin(&self, principal: &Principal, id: MessageId, pinning: Pinning) -> Result<()> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         let MessageId { session_id: session, seq: message } = id;
         // All pins of a session are one record, so two changes at once would only make each other fail.
         let gate = self.inner.gates.pass(session).await;
@@ -223,10 +230,10 @@ impl Chat {
         for _ in 0..self.inner.limits.commit_attempts {
             let target = self.target(principal, id, freshness, |_| Action::PinMessage).await?;
             self.permit_on(principal, &target, Action::PinMessage, None).await?;
-            let found = self.pinned(session).await?;
+            let found = self.pinned(session, Some(message)).await?;
             let head = target.known.head;
             let (actor, now) = (principal.user_id.clone(), self.inner.clock.now().max(head.at));
-            let (pins, event) = match found.plan(pinning, &target, Pin { message, by: actor.clone(), at: now }) {
+            let (pins, event) = match found.plan(pinning, Pin { message, by: actor.clone(), at: now }) {
                 Ok(Some(planned)) => planned,
                 settled if target.may_be_shown() && found.upto <= head.seq => return settled.map(drop),
                 Ok(None) | Err(_) => {
@@ -239,8 +246,12 @@ impl Chat {
                 Some(version) => write.at(version),
                 None => write.absent(),
             };
+            let mut writes = vec![write];
+            if pinning == Pinning::Pin {
+                writes.push(no_deletion_since(session, found.deletions));
+            }
             let event = NewEvent { actor, created_at: now, kind: EventKind::Message(event) };
-            match self.inner.store.commit(Change::of(session, head.seq, vec![event], vec![write])).await {
+            match self.inner.store.commit(Change::of(session, head.seq, vec![event], writes)).await {
                 Ok(committed) => {
                     drop(gate);
                     self.tell(session, &committed.events).await;
@@ -256,18 +267,34 @@ impl Chat {
         Err(Error::Unavailable)
     }
 
-    async fn pinned(&self, session_id: SessionId) -> Result<Pinned> {
-        let Some(found) = self.inner.store.get(&Pins { session: session_id }).await? else {
-            return Ok(Pinned { version: None, pins: Vec::new(), upto: 0 });
-        };
-        let PinList { pins } = Arc::unwrap_or_clone(found.value);
-        let range = |pin: &Pin| LogRange { session_id, from: pin.message, to: pin.message };
-        let ranges: Vec<_> = pins.iter().map(range).collect();
-        let rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
-        let upto = rows.iter().flatten().map(|row| row.revised).fold(found.at, Seq::max);
+    /// The pins of a session, and whether a message of it was deleted.
+    async fn pinned(&self, session_id: SessionId, message: Option<Seq>) -> Result<Pinned> {
+        let keys = [Pins { session: session_id }.key(), Deletions { session: session_id }.key()];
+        let mut records = self.inner.store.records(&keys).await?.into_iter();
+        let list = typed::<PinList>(records.next().flatten())?;
+        let deletions = records.next().flatten().map(|found| found.version);
+        let version = list.as_ref().map(|found| found.version);
+        let at = list.as_ref().map_or(0, |found| found.at);
+        let pins = list.map_or_else(Vec::new, |found| Arc::unwrap_or_clone(found.value).pins);
+        // The rows are read after the number of deletions: a deletion that they miss is one that the commit finds.
+        let range = |seq| LogRange { session_id, from: seq, to: seq };
+        let ranges: Vec<_> = pins.iter().map(|pin| pin.message).chain(message).map(range).collect();
+        let mut rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
+        let upto = rows.iter().flatten().map(|row| row.revised).fold(at, Seq::max);
+        let target = if message.is_some() { rows.pop() } else { None };
+        let is_deleted = target.iter().flatten().any(|row| is_deleted(row));
         let with_row = |(pin, rows): (Pin, Vec<Arc<Event>>)| Some((pin, rows.into_iter().next()?));
         let mut pins: Vec<_> = pins.into_iter().zip(rows).filter_map(with_row).collect();
-        pins.retain(|(_, row)| !is_deleted(row));
-        Ok(Pinned { version: Some(found.version), pins, upto })
+        pins.retain(|(_, row)| !self::is_deleted(row));
+        Ok(Pinned { version, pins, upto, deletions, is_deleted })
+    }
+}
+
+/// Makes a change fail where a message was deleted since then.
+fn no_deletion_since(session: SessionId, version: Option<Version>) -> Write {
+    let deletions = Deletions { session };
+    match version {
+        Some(version) => Write { key: deletions.key(), expect: Expect::Version(version), kind: WriteKind::Hold },
+        None => deletions.put(DeletionCount::default()).absent(),
     }
 }

@@ -20,9 +20,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-pub use decide::policy::{Attempt, Operation, Policy};
-#[cfg(feature = "accounts")]
-pub(crate) use decide::rate::Buckets;
+pub use decide::{
+    metering::{Metered, PaidRequest},
+    policy::{Attempt, Operation, Policy},
+};
 pub use editing::EditMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
@@ -42,7 +43,8 @@ pub use stream::{
 use crate::{
     clock::{Clock, SystemClock},
     identity::UserDirectory,
-    limits::Limits,
+    limits::{Limiter, Limits, RateLimits},
+    model::{MessageId, SessionId},
     notify::{InProcessNotifier, Notifier},
     permission::PermissionTable,
     store::{ChatStore, MemoryStore},
@@ -50,9 +52,10 @@ use crate::{
 use decide::{
     adding::Allowances,
     govern::{Gates, publishing},
+    metering::Meter,
     policy::Guard,
 };
-use read::{directory::Directory, profiles::Profiles};
+use read::{directory::Listings, profiles::Profiles, user_directory::Directory};
 use stream::{inbox::Inboxes, standings::KnownStandings, tail::Tails, task::Task};
 use tokio::sync::Semaphore;
 
@@ -74,9 +77,12 @@ struct Inner {
     limits: Limits,
     standings: KnownStandings,
     profiles: Profiles,
-    gates: Gates,
+    gates: Gates<SessionId>,
+    message_gates: Gates<MessageId>,
     publishing: Arc<Semaphore>,
     allowances: Allowances,
+    listings: Listings,
+    meter: Meter,
     tails: Tails,
     inboxes: Inboxes,
     /// Continues work that a process left behind.
@@ -110,6 +116,8 @@ impl Chat {
             permissions: PermissionTable::default(),
             policy: None,
             directory: None,
+            limiter: None,
+            rates: None,
             limits: Limits::default(),
         }
     }
@@ -118,6 +126,12 @@ impl Chat {
     #[must_use]
     pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.inner.clock.now()
+    }
+
+    /// The clock of this chat, for a frontend that waits for a time.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
     }
 
     /// What this chat allows.
@@ -135,6 +149,8 @@ pub struct ChatBuilder {
     permissions: PermissionTable,
     policy: Option<Arc<dyn Policy>>,
     directory: Option<Arc<dyn UserDirectory>>,
+    limiter: Option<Arc<dyn Limiter>>,
+    rates: Option<RateLimits>,
     limits: Limits,
 }
 
@@ -181,6 +197,20 @@ impl ChatBuilder {
         self
     }
 
+    /// Counts uses by this. Default: [`ProcessLimiter`](crate::limits::ProcessLimiter), with the rates of [`Limits::rates`].
+    #[must_use]
+    pub fn limiter(mut self, limiter: impl Limiter) -> Self {
+        self.limiter = Some(Arc::new(limiter));
+        self
+    }
+
+    /// Counts uses with these rates, whatever [`Limits::rates`] says.
+    #[must_use]
+    pub fn rates(mut self, rates: RateLimits) -> Self {
+        self.rates = Some(rates);
+        self
+    }
+
     /// Allows this much.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -191,7 +221,8 @@ impl ChatBuilder {
     /// The chat.
     #[must_use]
     pub fn build(self) -> Chat {
-        let Self { store, notifier, clock, permissions, policy, directory, limits } = self;
+        let Self { store, notifier, clock, permissions, policy, directory, limiter, rates, mut limits } = self;
+        limits.rates = rates.unwrap_or(limits.rates);
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
         let directory = Directory::new(directory, &limits);
         let standings = KnownStandings::new(Arc::clone(&store), Arc::clone(&notifier), Arc::clone(&clock), &limits);
@@ -199,6 +230,7 @@ impl ChatBuilder {
             Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, limits.profile_chars);
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
+        let meter = Meter::new(limiter, &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
         let inner = Inner {
             store,
@@ -210,8 +242,11 @@ impl ChatBuilder {
             standings,
             profiles,
             gates,
+            message_gates: Gates::default(),
             publishing,
             allowances,
+            listings: Listings::default(),
+            meter,
             tails,
             inboxes,
             resumer: Mutex::default(),

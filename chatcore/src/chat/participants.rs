@@ -16,6 +16,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
         Cursor, EventKind, ListPage, Page, Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile,
         RemovalReason, Session, SessionId, Standing, UserId,
@@ -48,7 +49,7 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the session is not public, is full, or the caller is in it already.
     pub async fn join(&self, principal: &Principal, id: SessionId) -> Result<Admission> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         let user = &principal.user_id;
         let join = self.govern(id, principal, Action::Join, |known, now| {
             let role = match known.actor.as_deref().map(|record| record.standing) {
@@ -68,7 +69,7 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller is not in the session, or is its owner.
     pub async fn leave(&self, principal: &Principal, id: SessionId) -> Result<()> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         self.govern(id, principal, Action::Leave, |known, _| {
             dismiss(known, known.actor.as_deref(), EventKind::Participant(ParticipantEvent::Left))
         })
@@ -91,7 +92,7 @@ impl Chat {
         id: SessionId,
         add: AddParticipant,
     ) -> Result<Admission> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         let user = &principal.user_id;
         let AddParticipant { user_id, role } = add;
         let role = role.unwrap_or(ParticipantRole::Member);
@@ -142,7 +143,7 @@ impl Chat {
         user_id: &UserId,
         role: ParticipantRole,
     ) -> Result<Participant> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         let change = self.govern(id, principal, Tried::upon(user_id, Action::ChangeRole { role }), |known, _| {
             let target = known.target.as_deref().ok_or(Error::Internal)?;
             match target.standing {
@@ -169,7 +170,7 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not, or the person is not in the session or its owner.
     pub async fn remove_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         self.govern(id, principal, Tried::upon(user_id, Action::Remove), |known, _| {
             let removed = EventKind::Participant(ParticipantEvent::Removed {
                 user_id: user_id.clone(),
@@ -196,6 +197,7 @@ impl Chat {
         with_email: bool,
     ) -> Result<ListPage<Participant, ParticipantId>> {
         let asked = ParticipantsOf { session_id: id, page, with_email };
+        self.enter(principal, Use::Request).await?;
         only(self.each_participants(principal, &[asked]).await?)
     }
 
@@ -212,7 +214,7 @@ impl Chat {
         user_id: &UserId,
         with_email: bool,
     ) -> Result<Participant> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         let view = Tried::upon(user_id, Action::View);
         let known = self.allowed(id, principal, view, Freshness::Fresh).await?;
         let reader = known.actor.map_or(Standing::Stranger, |record| record.standing);

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
         ClientId, Content, EventKind, Message, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent,
         SessionId, SpeakerRole,
@@ -113,7 +114,7 @@ impl Chat {
         let mut faults = Faults::default();
         faults.message(&body, &self.inner.limits);
         faults.finish()?;
-        self.enter(principal).await?;
+        self.enter(principal, Use::Message).await?;
         self.say(principal, id, body, client_id, Right::Participant).await
     }
 
@@ -132,7 +133,7 @@ impl Chat {
         let mut faults = Faults::default();
         faults.content(&content, &self.inner.limits);
         faults.finish()?;
-        self.enter(principal).await?;
+        self.enter(principal, Use::Free).await?;
         let body = MessageBody { role: SpeakerRole::System, message_type: MessageType::System, content };
         self.say(principal, id, body, client_id, Right::Host).await
     }
@@ -222,6 +223,7 @@ impl Chat {
         if event.revised > known.head.seq {
             self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
         }
-        view::message(event, self.inner.profiles.one(&principal.user_id).await?).ok_or(Error::Internal)
+        // A newer version may have given it a content that this one does not know.
+        view::message(event, self.inner.profiles.one(&principal.user_id).await?).ok_or(Error::Unavailable)
     }
 }

@@ -3,15 +3,11 @@
 use std::sync::Arc;
 
 use super::Chat;
-use crate::{clock::Clock, model::UserId, store::ChatStore};
+use crate::{model::UserId, store::ChatStore};
 
 impl Chat {
     pub(crate) fn store(&self) -> &Arc<dyn ChatStore> {
         &self.inner.store
-    }
-
-    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.inner.clock
     }
 
     /// After a commit that wrote a profile: this process reads it again.

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
         ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session,
         SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, Standing, UserId,
@@ -64,7 +65,7 @@ pub struct PublicSessionPage {
     pub sessions: Vec<SessionSummary>,
     /// The id of the last session, for [`Page::after`]; `None` where no session comes after it.
     pub next: Option<SessionId>,
-    /// How many there are in all.
+    /// How many there are in all. What other processes did in the last two seconds may be missing.
     pub total: u64,
 }
 
@@ -111,7 +112,7 @@ impl Chat {
         let mut faults = Faults::default();
         faults.settings(&settings, limits);
         faults.finish()?;
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         self.permit(principal, Operation::CreateSession(&new)).await?;
 
         let now = self.inner.clock.now();
@@ -151,7 +152,11 @@ impl Chat {
             attempt += 1;
             let hold = self.hold(principal, &principal.user_id, attempt > 1).await?;
             let change = Change::of(id, 0, vec![event.clone()], [writes.clone(), vec![hold]].concat());
-            match self.inner.store.commit(change).await {
+            let committed = self.inner.store.commit(change).await;
+            if session.is_joinable() {
+                self.inner.listings.changed();
+            }
+            match committed {
                 Err(StoreError::Stale) if client_id.is_some() => {
                     return self.made_before(principal, id, &session).await;
                 }
@@ -181,7 +186,7 @@ impl Chat {
         if settings(&made) != settings(asked) {
             return Err(Error::ClientIdReused);
         }
-        self.session(principal, id).await
+        self.details(principal, id).await
     }
 
     /// The sessions in which the caller is, newest first.
@@ -194,7 +199,7 @@ impl Chat {
         page: Page<SessionId>,
     ) -> Result<ListPage<SessionSummary, SessionId>> {
         let (limit, slice) = self.inner.limits.slice(page)?;
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         self.permit(principal, Operation::ListSessions).await?;
         let sessions = lists::sessions_of(&*self.inner.store, &principal.user_id, slice).await?;
         self.summaries(sessions, limit).await
@@ -206,9 +211,9 @@ impl Chat {
     /// [`Error::Invalid`] for a page outside of the limits.
     pub async fn public_sessions(&self, principal: &Principal, page: Page<SessionId>) -> Result<PublicSessionPage> {
         let (limit, slice) = self.inner.limits.slice(page)?;
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         self.permit(principal, Operation::ListPublicSessions).await?;
-        let public = lists::joinable(&*self.inner.store, &principal.user_id, slice).await?;
+        let public = self.joinable(&principal.user_id, slice).await?;
         let ListPage { entries, next } = self.summaries(public.sessions, limit).await?;
         Ok(PublicSessionPage { sessions: entries, next, total: public.total })
     }
@@ -218,6 +223,12 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view it.
     pub async fn session(&self, principal: &Principal, id: SessionId) -> Result<SessionDetails> {
+        self.enter(principal, Use::Request).await?;
+        self.details(principal, id).await
+    }
+
+    /// A session, for a use case that has begun.
+    async fn details(&self, principal: &Principal, id: SessionId) -> Result<SessionDetails> {
         only(self.each_details(principal, &[id]).await?)
     }
 
@@ -235,7 +246,7 @@ impl Chat {
         let mut faults = Faults::default();
         faults.settings(&changes, &self.inner.limits);
         faults.finish()?;
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         let action = Action::Update { session_type: changes.session_type, max_participants: changes.max_participants };
         if self.has_policy() {
             // The answer shows the session. Once the change is made it is too late to refuse that.
@@ -255,7 +266,7 @@ impl Chat {
             })
         });
         let done = update.await?;
-        answer(done.as_ref(), self.session(principal, id).await)
+        answer(done.as_ref(), self.details(principal, id).await)
     }
 
     /// Deletes a session. Its log stays in the store, and nobody sees it again.
@@ -263,7 +274,7 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not.
     pub async fn delete_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         self.govern(id, principal, Action::Delete, |known, now| {
             let session = Session { is_active: false, updated_at: now, ..known.session()?.clone() };
             Ok(Plan { events: vec![EventKind::Session(SessionEvent::Deleted)], writes: put_session(session).into() })

@@ -223,16 +223,7 @@ impl Chat {
     ///
     /// Dropping the future ends the wait.
     pub async fn login_ended(&self, principal: &Principal) -> Error {
-        loop {
-            match self.inner.standings.watch(principal).await {
-                Ok(mut watch) => return watch.ended().await,
-                // The calls of the socket fail meanwhile.
-                Err(error) => {
-                    tracing::warn!(%error, "could not look at the standing of a reader; trying again");
-                    tokio::time::sleep(self.inner.limits.poll_interval).await;
-                }
-            }
-        }
+        self.inner.standings.watch(principal).ended().await
     }
 
     /// A user's standing as it is now, to be changed in a commit.

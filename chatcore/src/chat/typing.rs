@@ -4,6 +4,7 @@ use super::Chat;
 use crate::{
     error::Result,
     identity::Principal,
+    limits::Use,
     model::{SessionId, Signal},
     notify::Hint,
     permission::Action,
@@ -16,7 +17,7 @@ impl Chat {
     /// # Errors
     /// [`Denied`](crate::Error::Denied) when the caller may not send.
     pub async fn typing(&self, principal: &Principal, session_id: SessionId, is_typing: bool) -> Result<()> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Signal).await?;
         // Fresh, because nothing is committed that would notice an old permission.
         self.allowed(session_id, principal, Action::Send, Freshness::Fresh).await?;
         let user_id = principal.user_id.clone();

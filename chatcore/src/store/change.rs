@@ -73,7 +73,8 @@ pub enum WriteKind {
     /// Leaves the record as it is, its version included. Of two changes that write or hold one record at once, the later one fails where the
     /// first one wrote the record.
     Hold,
-    /// Adds to a counter, which is 0 where there is none. Takes no expectation.
+    /// Adds to a counter, which is 0 where there is none. Takes no expectation. A governed table has no counters: its records are cached,
+    /// and a store need not know the sum that it writes.
     Add(i64),
 }
 
@@ -159,6 +160,7 @@ impl Change {
                 return Err(Malformed::NoSuchPart);
             }
             match (kind, expect) {
+                (WriteKind::Add(_), _) if key.table.governed => return Err(Malformed::GovernedCounter),
                 (WriteKind::Add(_), Expect::Absent | Expect::Version(_)) => return Err(Malformed::ExpectingCounter),
                 (WriteKind::Hold, Expect::Anything | Expect::Absent) => return Err(Malformed::HoldsNothing),
                 (WriteKind::Add(_), Expect::Anything)
@@ -188,6 +190,9 @@ pub enum Malformed {
     /// It adds to a counter and expects something.
     #[error("a counter that is expected to be something")]
     ExpectingCounter,
+    /// It adds to a counter in a governed table.
+    #[error("a counter in a governed table")]
+    GovernedCounter,
     /// It holds a record of which it expects no version.
     #[error("a held record of which no version is expected")]
     HoldsNothing,

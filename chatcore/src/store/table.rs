@@ -1,7 +1,7 @@
 //! Tables: each is declared once, and typed keys and values are generated from the declaration.
 
 use std::{
-    any::Any,
+    any::{Any, TypeId},
     cmp::Ordering,
     fmt,
     hash::{Hash, Hasher},
@@ -39,12 +39,22 @@ pub struct Table {
     pub format: u32,
     /// Encodes a value of this table.
     pub encode: fn(&(dyn Any + Send + Sync)) -> Json,
+    /// The type of its keys, which no other table has.
+    pub key: fn() -> TypeId,
     /// Decodes a value: its format, its key's parts, and the value. A value that was written without a format is of format 1.
     pub decode: Decode,
 }
 
 /// Decodes a value of a table.
 pub type Decode = fn(u32, &[Part], Json) -> Result<Arc<dyn Any + Send + Sync>, String>;
+
+impl Table {
+    /// Whether both come from one declaration. Tables of one name that do not would take each other's records for their own.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        (self.key)() == (other.key)()
+    }
+}
 
 impl PartialEq for Table {
     fn eq(&self, other: &Self) -> bool {
@@ -252,6 +262,7 @@ macro_rules! tables {
                     governed: $crate::tables!(@kind $kind),
                     parts: &[$(stringify!($part)),+],
                     format: $format,
+                    key: ::std::any::TypeId::of::<$table>,
                     encode: $crate::store::encode_as::<$value>,
                     decode: $crate::store::decode_as::<$value>,
                 };

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::session::SessionForm;
+use super::{newer::Known, session::SessionForm};
 use crate::model::{
     ClientId, Content, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent,
     ParticipantId, ParticipantRole, RemovalReason, Seq, SessionChanges, SessionEvent, SpeakerRole, UserId,
@@ -17,18 +17,18 @@ enum Form {
         participant_id: ParticipantId,
     },
     SessionUpdated {
-        changes: SessionChanges,
+        changes: Known<SessionChanges>,
     },
     SessionDeleted,
     ParticipantJoined {
         participant_id: ParticipantId,
-        role: ParticipantRole,
+        role: Known<ParticipantRole>,
     },
     ParticipantAdded {
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
         participant_id: ParticipantId,
-        role: ParticipantRole,
+        role: Known<ParticipantRole>,
     },
     ParticipantLeft,
     ParticipantRemoved {
@@ -40,13 +40,13 @@ enum Form {
     ParticipantRoleChanged {
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
-        previous: ParticipantRole,
-        role: ParticipantRole,
+        previous: Known<ParticipantRole>,
+        role: Known<ParticipantRole>,
     },
     MessageSent {
-        role: SpeakerRole,
-        message_type: MessageType,
-        content: Content,
+        role: Known<SpeakerRole>,
+        message_type: Known<MessageType>,
+        content: Known<Content>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,21 +94,23 @@ impl Form {
                 let form = SessionForm::of(&session).named(session.id);
                 Self::SessionCreated { session: form, participant_id }
             }
-            SessionEvent::Updated { changes } => Self::SessionUpdated { changes },
+            SessionEvent::Updated { changes } => Self::SessionUpdated { changes: changes.into() },
             SessionEvent::Deleted => Self::SessionDeleted,
         }
     }
 
     fn of_participant(event: ParticipantEvent) -> Self {
         match event {
-            ParticipantEvent::Joined { participant_id, role } => Self::ParticipantJoined { participant_id, role },
+            ParticipantEvent::Joined { participant_id, role } => {
+                Self::ParticipantJoined { participant_id, role: role.into() }
+            }
             ParticipantEvent::Added { user_id, participant_id, role } => {
-                Self::ParticipantAdded { user_id, participant_id, role }
+                Self::ParticipantAdded { user_id, participant_id, role: role.into() }
             }
             ParticipantEvent::Left => Self::ParticipantLeft,
             ParticipantEvent::Removed { user_id, reason } => Self::ParticipantRemoved { user_id, reason },
             ParticipantEvent::RoleChanged { user_id, previous, role } => {
-                Self::ParticipantRoleChanged { user_id, previous, role }
+                Self::ParticipantRoleChanged { user_id, previous: previous.into(), role: role.into() }
             }
         }
     }
@@ -121,6 +123,7 @@ impl Form {
                     MessageStatus::Edited { at } => (Some(at), None),
                     MessageStatus::Deleted { by, at } => (None, Some(Deletion { by, at })),
                 };
+                let (role, message_type, content) = (role.into(), message_type.into(), content.into());
                 Self::MessageSent { role, message_type, content, client_id, edited_at, deleted }
             }
             MessageEvent::Edited { message, revision } => Self::MessageEdited { message, revision },
@@ -130,41 +133,65 @@ impl Form {
         }
     }
 
-    fn kind(self) -> Result<EventKind, String> {
-        let session = EventKind::Session;
-        let participant = EventKind::Participant;
-        let message = EventKind::Message;
+    /// The event; `None` where a newer version gave it a value that this one does not know.
+    fn kind(self) -> Result<Option<EventKind>, String> {
         Ok(match self {
-            Self::SessionCreated { session: created, participant_id } => {
-                let id = created.id.ok_or("a session without an id")?;
-                session(SessionEvent::Created { session: created.session(id), participant_id })
+            Self::SessionCreated { session, participant_id } => {
+                let id = session.id.ok_or("a session without an id")?;
+                let created = |session| EventKind::Session(SessionEvent::Created { session, participant_id });
+                session.known(id).map(created)
             }
-            Self::SessionUpdated { changes } => session(SessionEvent::Updated { changes }),
-            Self::SessionDeleted => session(SessionEvent::Deleted),
+            Self::SessionUpdated { changes: Known(changes) } => {
+                changes.map(|changes| EventKind::Session(SessionEvent::Updated { changes }))
+            }
+            Self::SessionDeleted => Some(EventKind::Session(SessionEvent::Deleted)),
+            Self::ParticipantJoined { .. }
+            | Self::ParticipantAdded { .. }
+            | Self::ParticipantLeft
+            | Self::ParticipantRemoved { .. }
+            | Self::ParticipantRoleChanged { .. } => self.of_a_participant().map(EventKind::Participant),
+            Self::MessageSent { .. }
+            | Self::MessageEdited { .. }
+            | Self::MessageDeleted { .. }
+            | Self::MessagePinned { .. }
+            | Self::MessageUnpinned { .. } => self.of_a_message().map(EventKind::Message),
+            Self::Unknown => None,
+        })
+    }
+
+    fn of_a_participant(self) -> Option<ParticipantEvent> {
+        Some(match self {
             Self::ParticipantJoined { participant_id, role } => {
-                participant(ParticipantEvent::Joined { participant_id, role })
+                ParticipantEvent::Joined { participant_id, role: role.0? }
             }
             Self::ParticipantAdded { user_id, participant_id, role } => {
-                participant(ParticipantEvent::Added { user_id, participant_id, role })
+                ParticipantEvent::Added { user_id, participant_id, role: role.0? }
             }
-            Self::ParticipantLeft => participant(ParticipantEvent::Left),
-            Self::ParticipantRemoved { user_id, reason } => participant(ParticipantEvent::Removed { user_id, reason }),
+            Self::ParticipantLeft => ParticipantEvent::Left,
+            Self::ParticipantRemoved { user_id, reason } => ParticipantEvent::Removed { user_id, reason },
             Self::ParticipantRoleChanged { user_id, previous, role } => {
-                participant(ParticipantEvent::RoleChanged { user_id, previous, role })
+                ParticipantEvent::RoleChanged { user_id, previous: previous.0?, role: role.0? }
             }
+            _ => return None,
+        })
+    }
+
+    fn of_a_message(self) -> Option<MessageEvent> {
+        Some(match self {
             Self::MessageSent { role, message_type, content, client_id, edited_at, deleted } => {
                 let status = match (deleted, edited_at) {
                     (Some(Deletion { by, at }), _) => MessageStatus::Deleted { by, at },
                     (None, Some(at)) => MessageStatus::Edited { at },
                     (None, None) => MessageStatus::AsSent,
                 };
-                message(MessageEvent::Sent { body: MessageBody { role, message_type, content }, client_id, status })
+                let body = MessageBody { role: role.0?, message_type: message_type.0?, content: content.0? };
+                MessageEvent::Sent { body, client_id, status }
             }
-            Self::MessageEdited { message: seq, revision } => message(MessageEvent::Edited { message: seq, revision }),
-            Self::MessageDeleted { messages } => message(MessageEvent::Deleted { messages }),
-            Self::MessagePinned { message: seq } => message(MessageEvent::Pinned { message: seq }),
-            Self::MessageUnpinned { message: seq } => message(MessageEvent::Unpinned { message: seq }),
-            Self::Unknown => EventKind::Unknown,
+            Self::MessageEdited { message, revision } => MessageEvent::Edited { message, revision },
+            Self::MessageDeleted { messages } => MessageEvent::Deleted { messages },
+            Self::MessagePinned { message } => MessageEvent::Pinned { message },
+            Self::MessageUnpinned { message } => MessageEvent::Unpinned { message },
+            _ => return None,
         })
     }
 }
@@ -176,10 +203,12 @@ pub fn encode_event(kind: &EventKind) -> String {
     serde_json::to_string(&Form::of(kind)).unwrap_or_default()
 }
 
-/// What happened. A kind that this version does not know is [`EventKind::Unknown`].
+/// What happened. An event of a kind that this version does not know is [`EventKind::Unknown`], and so is an event of a known kind with a
+/// role, a type or a content that this version does not know.
 ///
 /// # Errors
 /// A description of the fault in a text that is no JSON, or that lacks a field.
 pub fn decode_event(data: &str) -> Result<EventKind, String> {
-    serde_json::from_str::<Form>(data).map_err(|error| error.to_string())?.kind()
+    let form: Form = serde_json::from_str(data).map_err(|error| error.to_string())?;
+    Ok(form.kind()?.unwrap_or(EventKind::Unknown))
 }

@@ -7,6 +7,7 @@ pub mod been;
 mod departure;
 mod event;
 mod lists;
+mod newer;
 mod participant;
 mod profile;
 mod session;

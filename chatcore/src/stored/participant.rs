@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{from_json, part, to_json};
+use super::{from_json, newer::Known, part, to_json};
 use crate::{
     model::{ParticipantId, ParticipantRole, SessionId, Standing, UserId},
     store::{Json, Part, StoredValue},
@@ -18,7 +18,7 @@ pub struct ParticipantRecord {
     pub session_id: SessionId,
     /// The user.
     pub user_id: UserId,
-    /// How the user stands to the session; never [`Standing::Stranger`].
+    /// How the user stands to the session. [`Standing::Stranger`] stands for a role that only a newer version knows, and is never written.
     pub standing: Standing,
     /// When the user came, the last time.
     pub joined_at: DateTime<Utc>,
@@ -33,7 +33,7 @@ pub struct ParticipantRecord {
 struct Form {
     stay: ParticipantId,
     is_active: bool,
-    role: ParticipantRole,
+    role: Known<ParticipantRole>,
     joined_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
     #[serde(default)]
@@ -52,7 +52,7 @@ impl StoredValue for ParticipantRecord {
         to_json(&Form {
             stay: *id,
             is_active,
-            role,
+            role: role.into(),
             joined_at: *joined_at,
             created_at: *created_at,
             is_engaged: Some(*is_engaged),
@@ -65,7 +65,11 @@ impl StoredValue for ParticipantRecord {
             id: stay,
             session_id: part(key, 0)?,
             user_id: part(key, 1)?,
-            standing: if is_active { Standing::Active(role) } else { Standing::Former(role) },
+            standing: match role {
+                Known(Some(role)) if is_active => Standing::Active(role),
+                Known(Some(role)) => Standing::Former(role),
+                Known(None) => Standing::Stranger,
+            },
             joined_at,
             created_at,
             is_engaged: is_engaged.unwrap_or(false),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{from_json, part, to_json};
+use super::{from_json, newer::Known, part, to_json};
 use crate::{
     model::{Session, SessionId, SessionType, UserId},
     store::{Json, Part, StoredValue},
@@ -17,7 +17,7 @@ pub(super) struct SessionForm {
     title: String,
     #[serde(default)]
     description: Option<String>,
-    session_type: SessionType,
+    session_type: Known<SessionType>,
     max_participants: u32,
     participant_count: u32,
     #[serde(deserialize_with = "UserId::deserialize_stored")]
@@ -54,7 +54,7 @@ impl SessionForm {
             id: None,
             title,
             description,
-            session_type,
+            session_type: session_type.into(),
             max_participants,
             participant_count,
             owner,
@@ -71,7 +71,13 @@ impl SessionForm {
         self
     }
 
-    pub(super) fn session(self, id: SessionId) -> Session {
+    /// The session; `None` for one of a type that this version does not know.
+    pub(super) fn known(self, id: SessionId) -> Option<Session> {
+        self.session_type.0.is_some().then(|| self.session(id))
+    }
+
+    /// The session. A type that this version does not know decides what a user may do, so such a session needs a newer version.
+    fn session(self, id: SessionId) -> Session {
         let Self {
             id: _,
             title,
@@ -85,6 +91,10 @@ impl SessionForm {
             updated_at,
             needs,
         } = self;
+        let (session_type, needs) = match session_type {
+            Known(Some(session_type)) => (session_type, needs),
+            Known(None) => (SessionType::Private, u32::MAX),
+        };
         Session {
             id,
             title,

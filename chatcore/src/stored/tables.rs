@@ -59,6 +59,12 @@ tables! {
         session: SessionId,
     ] -> PinList = 1;
 
+    /// How many messages were deleted in a session. A deletion adds to it, and a pin holds it, so a message that was deleted is not pinned.
+    session plain Deletions = "deletions" [
+        /// The session.
+        session: SessionId,
+    ] -> DeletionCount = 1;
+
     /// The sessions that a user is in, newest first. Deleted sessions stay listed.
     shared plain Memberships = "membership" [
         /// The user.
@@ -126,5 +132,19 @@ impl StoredValue for PinList {
 
     fn decode(_: u32, _: &[Part], stored: Json) -> Result<Self, String> {
         from_json(stored)
+    }
+}
+
+/// A number of deletions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeletionCount(pub i64);
+
+impl StoredValue for DeletionCount {
+    fn encode(&self) -> Json {
+        self.0.into()
+    }
+
+    fn decode(_: u32, _: &[Part], stored: Json) -> Result<Self, String> {
+        stored.as_i64().map(Self).ok_or_else(|| format!("no number: {stored}"))
     }
 }

@@ -23,7 +23,7 @@ pub struct Problem<'a> {
     detail: String,
     /// The stable name of the error.
     code: &'a str,
-    /// More of it: `fields` for the offending ones, `oldest` and `head` for `RESYNC`.
+    /// More of it: `fields` for the offending ones, `oldest` and `head` for `RESYNC`, `retry_after` for `RATE_LIMIT_EXCEEDED`.
     details: Value,
     /// The request's id, also in `X-Request-Id`.
     request_id: Cow<'a, str>,

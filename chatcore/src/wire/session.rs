@@ -137,7 +137,7 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
 struct PublicView<'a> {
     /// The page, newest first.
     sessions: &'a [SessionSummary],
-    /// How many there are in all.
+    /// How many there are in all, at most two seconds ago.
     total: u64,
 }
 

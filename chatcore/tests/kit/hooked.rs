@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use chatcore::{
     ChatStore, MemoryStore, StoreError,
-    model::{Event, SessionId},
+    model::{Event, EventKind, Seq, SessionId},
     store::{Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Record, Scan, SessionFacts},
 };
 use futures_util::future::BoxFuture;
@@ -51,6 +51,10 @@ pub(crate) struct Hooked {
     pub(crate) after_log: Hook,
     /// Before something is committed.
     pub(crate) before_commit: Hook,
+    /// Events at these positions are of a kind that only a newer version knows.
+    pub(crate) newer: Arc<Mutex<Vec<Seq>>>,
+    /// Others go on before something is committed.
+    pub(crate) yields: Arc<AtomicBool>,
     /// Cached facts stay as they were when they were asked for the first time.
     pub(crate) remembers: Arc<AtomicBool>,
     remembered: Arc<Mutex<Remembered>>,
@@ -67,6 +71,9 @@ impl Hooked {
 impl ChatStore for Hooked {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         self.before_commit.run().await;
+        if self.yields.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
         self.store.commit(change).await
     }
 
@@ -84,9 +91,13 @@ impl ChatStore for Hooked {
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
         self.before_log.run().await;
-        let found = self.store.log(ranges).await;
+        let mut found = self.store.log(ranges).await?;
         self.after_log.run().await;
-        found
+        let newer = self.newer.lock().unwrap().clone();
+        for event in found.iter_mut().flatten().filter(|event| newer.contains(&event.seq)) {
+            *event = Arc::new(Event { kind: EventKind::Unknown, ..Event::clone(event) });
+        }
+        Ok(found)
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {

@@ -13,7 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 use chatcore::{
-    Chat, ChatStore, Error, MemoryStore, Principal, StoreError,
+    Chat, ChatStore, Error, MemoryStore, Principal, RateLimits, StoreError,
     chat::{CreateSession, EventView, SendMessage, Subscription},
     model::{
         Content, Event, EventKind, Message, ParticipantEvent, RemovalReason, Seq, SessionDetails, SessionId,
@@ -21,11 +21,16 @@ use chatcore::{
     },
     permission::Denial,
     store::{
-        Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Profiles, Record, Scan, Seats, SessionFacts,
-        TypedKey,
+        Change, Committed, FactsQuery, Freshness, Key, LogRange, Memberships, Prefix, Profiles, Record, Scan, Seats,
+        SessionFacts, TypedKey,
     },
 };
 use futures_util::future::BoxFuture;
+
+/// A chat without limits on how often it is used.
+pub(crate) fn uncounted(store: impl ChatStore) -> Chat {
+    Chat::builder(store).rates(RateLimits::off()).build()
+}
 
 pub(crate) fn user_id(name: &str) -> UserId {
     UserId::new(name).unwrap()
@@ -109,6 +114,9 @@ pub(crate) struct Breakable {
     /// Reads of any kind.
     pub(crate) reads: Arc<AtomicU64>,
     pub(crate) log_reads: Arc<AtomicU64>,
+    /// Sessions of which facts were read.
+    pub(crate) facts_read: Arc<AtomicU64>,
+    pub(crate) membership_lists: Arc<AtomicU64>,
     /// What happens before the next lists of participants are read, one thing each time.
     pub(crate) before_lists: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
     /// The next read of a log panics.
@@ -117,6 +125,8 @@ pub(crate) struct Breakable {
     pub(crate) stuck: Arc<Mutex<Option<SessionId>>>,
     /// The log of this session cannot be read.
     pub(crate) corrupt: Arc<Mutex<Option<SessionId>>>,
+    /// The profile of this user is there and cannot be read.
+    pub(crate) damaged: Arc<Mutex<Option<UserId>>>,
     /// Up to here logs were trimmed.
     pub(crate) trimmed: Arc<AtomicU64>,
 }
@@ -151,6 +161,7 @@ impl ChatStore for Breakable {
     }
 
     async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        self.facts_read.fetch_add(queries.len() as u64, Ordering::SeqCst);
         // No question is no read.
         if queries.is_empty() { Ok(Vec::new()) } else { self.read()?.facts(queries, freshness).await }
     }
@@ -169,7 +180,12 @@ impl ChatStore for Breakable {
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
-        let found = self.read()?.records(keys).await;
+        let mut found = self.read()?.records(keys).await;
+        let damaged = self.damaged.lock().unwrap().clone().map(|user| Profiles { user }.key());
+        if let (Some(damaged), Ok(found)) = (damaged, &mut found) {
+            // A store goes without what it cannot read.
+            found.iter_mut().zip(keys).filter(|(_, key)| **key == damaged).for_each(|(found, _)| *found = None);
+        }
         if keys.iter().any(|key| key.table == Profiles::TABLE) {
             // Another task that wants to write a profile does so now.
             tokio::task::yield_now().await;
@@ -178,6 +194,9 @@ impl ChatStore for Breakable {
     }
 
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
+        if scans.iter().any(|scan| scan.table == Memberships::TABLE) {
+            self.membership_lists.fetch_add(1, Ordering::SeqCst);
+        }
         if scans.iter().any(|scan| scan.table == Seats::TABLE) {
             let happens = self.before_lists.lock().unwrap().pop();
             if let Some(happens) = happens {

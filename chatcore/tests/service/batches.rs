@@ -3,7 +3,7 @@
 use std::{fmt::Debug, future::Future};
 
 use chatcore::{
-    chat::{MessagesOf, ParticipantsOf},
+    chat::{EditMessage, MessagesOf, ParticipantsOf},
     model::{Bound, ParticipantId, SessionSummary},
 };
 
@@ -70,7 +70,7 @@ async fn compare<Q: Debug, T: Debug + PartialEq>(
 
 #[tokio::test]
 async fn every_entry_is_answered_as_if_it_were_asked_for_alone() {
-    let chat = Chat::in_memory();
+    let chat = uncounted(MemoryStore::new());
     let ids = sessions(&chat).await;
     // Forwards and backwards, so that each comes more than once.
     let ids: Vec<SessionId> = ids.iter().chain(ids.iter().rev()).copied().collect();
@@ -129,7 +129,7 @@ async fn every_entry_is_answered_as_if_it_were_asked_for_alone() {
 
 /// How often the store is read for it, by a chat that has read nothing yet.
 async fn reads<T: Debug>(store: &Breakable, of: impl AsyncFn(Chat) -> Result<Vec<Result<T, Error>>, Error>) -> u64 {
-    let chat = Chat::new(store.clone());
+    let chat = uncounted(store.clone());
     // A caller's own profile is read once.
     chat.me(&user("alice")).await.unwrap();
     let before = store.reads.load(Ordering::SeqCst);
@@ -142,7 +142,7 @@ async fn reads<T: Debug>(store: &Breakable, of: impl AsyncFn(Chat) -> Result<Vec
 #[tokio::test]
 async fn fifty_sessions_cost_as_many_reads_as_two() {
     let store = Breakable::default();
-    let chat = Chat::new(store.intact());
+    let chat = uncounted(store.intact());
     let alice = user("alice");
     let mut ids = Vec::new();
     for n in 0..50 {
@@ -190,6 +190,35 @@ async fn fifty_sessions_cost_as_many_reads_as_two() {
     let newest = |id: &SessionId| MessagesOf { session_id: *id, window: MessageWindow::Newest, limit: Some(1) };
     let asked: Vec<_> = ids.iter().step_by(2).map(newest).collect();
     assert_eq!(reads(&store, async |chat| chat.messages_of(alice, &asked).await).await, 3);
+}
+
+#[tokio::test]
+async fn the_earlier_texts_of_fifty_messages_cost_as_many_reads_as_those_of_one() {
+    let store = Breakable::default();
+    let chat = Chat::new(store.intact());
+    let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
+    let mut ids = Vec::new();
+    for n in 0..50 {
+        let id = room(&chat, &alice, &[&bob]).await;
+        let message = say(&chat, &bob, id, &n.to_string()).await.id;
+        for edit in 0..n % 3 {
+            chat.edit_message(&bob, message, EditMessage::text(format!("{n}: {edit}"))).await.unwrap();
+        }
+        ids.push(message);
+    }
+    let cost = async |ids: &[MessageId]| reads(&store, async |chat| chat.revisions_of(&alice, ids).await).await;
+    assert_eq!((cost(&ids[..1]).await, cost(&ids).await), (3, 3), "the facts, the messages, the texts");
+    // What is no message, and what is in no session.
+    ids.push(MessageId { seq: 1, ..ids[0] });
+    ids.push(MessageId { session_id: SessionId(uuid::Uuid::now_v7()), seq: 1 });
+    ids.extend_from_within(..3);
+    for who in [&alice, &bob, &carol] {
+        let alone = async |id: &MessageId| chat.message_revisions(who, *id).await;
+        compare(&ids, async |ids| chat.revisions_of(who, ids).await, alone).await;
+    }
+    let lengths = |found: Result<Vec<_>, Error>| found.map_or(9, |found| found.len());
+    let found = chat.revisions_of(&alice, &ids[..4]).await.unwrap();
+    assert_eq!(found.into_iter().map(lengths).collect::<Vec<_>>(), [0, 1, 2, 0]);
 }
 
 /// What each way to ask about sessions at once answers to somebody.
@@ -241,7 +270,7 @@ fn meddle(store: &Breakable, happens: impl Future<Output = ()> + Send + 'static)
 #[tokio::test]
 async fn a_session_holds_together_although_others_come_meanwhile() {
     let store = Breakable::default();
-    let (chat, beside) = (Chat::new(store.clone()), Chat::new(store.intact()));
+    let (chat, beside) = (uncounted(store.clone()), uncounted(store.intact()));
     let alice = user("alice");
     let ids = [room(&chat, &alice, &[]).await, room(&chat, &alice, &[]).await, room(&chat, &alice, &[]).await];
     for n in 0..3 {
@@ -272,7 +301,7 @@ async fn a_session_holds_together_although_others_come_meanwhile() {
 #[tokio::test]
 async fn who_is_removed_meanwhile_is_not_told() {
     let store = Breakable::default();
-    let (chat, beside) = (Chat::new(store.clone()), Chat::new(store.intact()));
+    let (chat, beside) = (uncounted(store.clone()), uncounted(store.intact()));
     let (alice, bob) = (user("alice"), user("bob"));
     let not_in_it = Error::Denied(Denial::NotParticipant);
     let ids = [room(&chat, &alice, &[&bob]).await, room(&chat, &alice, &[&bob]).await];

@@ -361,6 +361,27 @@ async fn of_racing_edits_of_one_revision_one_succeeds() {
     }
 }
 
+#[tokio::test]
+async fn many_edits_of_one_message_at_once_wait_for_each_other() {
+    let (store, alice) = (Hooked::default(), user("alice"));
+    let chat = Chat::new(store.clone());
+    let id = room(&chat, &alice, &[]).await;
+    let message = say(&chat, &alice, id, "start").await;
+    store.yields.store(true, Ordering::SeqCst);
+    let texts: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    let edits = texts.iter().map(|text| chat.edit_message(&alice, message.id, to(text)));
+    let answers = futures_util::future::join_all(edits).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 100);
+    for answer in answers {
+        assert!(matches!(answer, Ok(_) | Err(Error::LimitExceeded { limit: 100, .. })), "{answer:?}");
+    }
+    let deletions = (0..200).map(|_| chat.delete_message(&alice, message.id, None));
+    for answer in futures_util::future::join_all(deletions).await {
+        answer.unwrap();
+    }
+    assert_eq!(head(&chat, &alice, id).await, message.seq + 101);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn racing_edits_and_a_deletion_leave_one_history() {
     for _ in 0..20 {

@@ -73,7 +73,7 @@ fn limited(rates: [Option<u32>; 3]) -> (Chat, TestClock) {
         rates.map(|at_once| at_once.map(|at_once| Rate::new(at_once, std::time::Duration::from_secs(3_600))));
     let limits = Limits { adds_per_inviter, adds_per_invited, adds_per_pair, ..Limits::default() };
     let clock = TestClock::default();
-    (Chat::builder(MemoryStore::new()).limits(limits).clock(clock.clone()).build(), clock)
+    (Chat::builder(MemoryStore::new()).rates(RateLimits::off()).limits(limits).clock(clock.clone()).build(), clock)
 }
 
 #[tokio::test]

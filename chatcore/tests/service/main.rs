@@ -9,6 +9,7 @@
 )]
 
 mod batches;
+mod directory;
 mod editing;
 mod errors;
 #[path = "../kit/hooked.rs"]
@@ -20,6 +21,7 @@ mod kit;
 mod lists;
 mod managing;
 mod messages;
+mod newer;
 mod participant;
 mod people;
 mod pins;
@@ -30,7 +32,7 @@ mod system;
 use std::sync::{Arc, atomic::Ordering};
 
 use chatcore::{
-    Chat, Code, Error, Limits, MemoryStore, Principal, Rate, TestClock,
+    Chat, Code, Error, Limits, MemoryStore, Principal, Rate, RateLimits, TestClock,
     chat::{AddParticipant, CreateSession, ParticipantsOf, SendMessage, UpdateSession},
     identity::SystemRole,
     model::{
@@ -39,10 +41,10 @@ use chatcore::{
         SessionType, SpeakerRole,
     },
     permission::Denial,
-    store::{Change, ChatStore, Profiles, StoreError, TypedKey},
+    store::{Change, ChatStore, FactsQuery, Freshness, Profiles, StoreError, TypedKey},
 };
 use chrono::{TimeDelta, Utc};
-use kit::{Breakable, assert_denied, id_of, room, say, session, text_of, user, user_id};
+use kit::{Breakable, assert_denied, id_of, room, say, session, text_of, uncounted, user, user_id};
 
 const OWNER: ParticipantRole = ParticipantRole::Owner;
 const ADMIN: ParticipantRole = ParticipantRole::Admin;

@@ -398,3 +398,19 @@ async fn names_keep_nothing_that_turns_or_breaks_a_line() {
     assert_eq!(chat.me(&user("bob").with_name(invisible)).await.unwrap().name, "bob", "nothing to see is left of it");
     assert_eq!(chat.me(&user("carol").with_name(long)).await.unwrap().name, "x".repeat(255));
 }
+
+#[tokio::test]
+async fn a_profile_that_cannot_be_read_spoils_no_list() {
+    let store = Breakable::default();
+    let [alice, bob, carol] = ["Alice", "Bob", "Carol"].map(|name| user(&name.to_lowercase()).with_name(name));
+    let id = room(&Chat::new(store.clone()), &alice, &[&bob, &carol]).await;
+    *store.damaged.lock().unwrap() = Some(bob.user_id.clone());
+    // One that remembers nothing.
+    let chat = Chat::new(store.clone());
+    let people = chat.participants(&alice, id, Page::FIRST, false).await.unwrap();
+    let names: Vec<_> = people.iter().map(|one| one.profile.name.as_str()).collect();
+    assert_eq!(names, ["Alice", "bob", "Carol"], "the id stands for a name that cannot be read");
+    assert_eq!(say(&chat, &bob, id, "hello").await.sender.user_id, bob.user_id);
+    let shown = chat.session(&carol, id).await.unwrap();
+    assert_eq!((text_of(&shown.messages[0]), shown.participants.len()), ("hello", 3));
+}

@@ -302,6 +302,54 @@ async fn a_change_of_another_process_meanwhile_is_seen() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_deleted_meanwhile_is_not_pinned() {
+    for deleted_before in [false, true] {
+        let (store, alice) = (Hooked::default(), user("alice"));
+        let (chat, elsewhere) = (Chat::new(store.clone()), Chat::new(store.intact()));
+        let id = room(&chat, &alice, &[]).await;
+        let (first, second) = (say(&chat, &alice, id, "first").await, say(&chat, &alice, id, "second").await);
+        if deleted_before {
+            elsewhere.delete_message(&alice, first.id, None).await.unwrap();
+        }
+        // The first try reads the message, and the deletion comes before its commit.
+        let by = alice.clone();
+        store.before_commit.once(async move { drop(elsewhere.delete_message(&by, second.id, None).await.unwrap()) });
+        assert_eq!(chat.pin_message(&alice, second.id).await, Err(Error::MessageDeleted));
+        assert!(store.before_commit.is_done());
+        let told = kinds(&chat, &alice, id, second.seq).await;
+        assert!(!told.contains(&pin_of(&second)), "{told:?}");
+        assert!(chat.pins(&alice, id).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_pin_and_a_deletion_one_is_first() {
+    let (store, alice) = (MemoryStore::new(), user("alice"));
+    // Two processes.
+    let (chat, elsewhere) = (Chat::new(store.clone()), Chat::new(store.clone()));
+    let id = room(&chat, &alice, &[]).await;
+    for n in 0..200 {
+        let message = say(&chat, &alice, id, &n.to_string()).await;
+        let (one, by) = (chat.clone(), alice.clone());
+        let pin = tokio::spawn(async move { one.pin_message(&by, message.id).await });
+        let (other, by) = (elsewhere.clone(), alice.clone());
+        let deletion = tokio::spawn(async move { other.delete_message(&by, message.id, None).await });
+        let (pin, deletion) = (pin.await.unwrap(), deletion.await.unwrap());
+        deletion.unwrap();
+        let deleted = EventKind::Message(MessageEvent::Deleted { messages: vec![message.seq] });
+        let expected = match pin {
+            Ok(()) => vec![pin_of(&message), deleted],
+            Err(error) => {
+                assert_eq!(error, Error::MessageDeleted);
+                vec![deleted]
+            }
+        };
+        assert_eq!(kinds(&chat, &alice, id, message.seq).await, expected);
+        assert!(chat.pins(&alice, id).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn cached_rights_that_no_longer_hold_allow_and_tell_nothing() {
     let (store, alice, bob) = (Hooked::default(), user("alice"), user("bob"));
     let (chat, elsewhere) = (Chat::new(store.clone()), Chat::new(store.intact()));

@@ -47,7 +47,7 @@ async fn unnamed_sessions_start_live_and_named_ones_where_they_are_told_to() {
 
 #[tokio::test]
 async fn a_session_that_one_comes_into_is_announced_and_begins_with_that() {
-    let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
+    let (chat, alice, bob) = (uncounted(MemoryStore::new()), user("alice"), user("bob"));
     let mut all = chat.subscribe_all(&bob, &[]).await.unwrap();
     // Joined, with talk before and after.
     let joined = room(&chat, &alice, &[]).await;
@@ -237,9 +237,9 @@ async fn the_search_for_sessions_come_into_elsewhere_runs_once_for_all_streams()
     for _ in 0..here.limits().streams_per_user {
         streams.push(here.subscribe_all(&bob, &[]).await.unwrap());
     }
-    let before = store.reads.load(Ordering::SeqCst);
+    let before = store.membership_lists.load(Ordering::SeqCst);
     tokio::time::sleep(here.limits().membership_interval * 10 + Duration::from_secs(1)).await;
-    assert_eq!(store.reads.load(Ordering::SeqCst) - before, 10, "one list each time, for all ten streams");
+    assert_eq!(store.membership_lists.load(Ordering::SeqCst) - before, 10, "one list each time, for all ten streams");
     let id = room(&there, &alice, &[&bob]).await;
     for all in &mut streams {
         assert_eq!(announced(all).await, (id, 1));
@@ -247,9 +247,9 @@ async fn the_search_for_sessions_come_into_elsewhere_runs_once_for_all_streams()
     // It ends with the last stream.
     drop(streams);
     tokio::time::sleep(here.limits().membership_interval * 2).await;
-    let before = store.reads.load(Ordering::SeqCst);
+    let before = store.membership_lists.load(Ordering::SeqCst);
     tokio::time::sleep(here.limits().membership_interval * 10).await;
-    assert_eq!(store.reads.load(Ordering::SeqCst), before);
+    assert_eq!(store.membership_lists.load(Ordering::SeqCst), before);
 }
 
 /// Two chats on one store and one notifier, as two processes on one bus, which never search and never poll.

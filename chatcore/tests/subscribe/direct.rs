@@ -148,6 +148,41 @@ async fn what_the_outlet_takes_wakes_nobody() {
     assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
 }
 
+/// A waker that looks at the stream at once, as an executor may that polls where it wakes.
+struct Inline {
+    events: Mutex<Option<Subscription>>,
+    got: Arc<Scripted>,
+}
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        let Some(mut events) = self.events.lock().unwrap().take() else { return };
+        while let Some(Some(Ok(view))) = events.next_event().now_or_never() {
+            self.got.push(Got::Streamed(view.event.seq));
+        }
+        let waker = Arc::clone(&self).into();
+        assert!(pin!(events.next()).poll(&mut Context::from_waker(&waker)).is_pending());
+        *self.events.lock().unwrap() = Some(events);
+    }
+}
+
+#[tokio::test]
+async fn a_waker_may_look_at_the_stream() {
+    let chat = Chat::in_memory();
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    let got = Scripted::open();
+    let inline = Arc::new(Inline { events: Mutex::default(), got: Arc::clone(&got) });
+    let mut events = chat.subscribe(&alice, id, None).await.unwrap();
+    let waker = Arc::clone(&inline).into();
+    assert!(pin!(events.next()).poll(&mut Context::from_waker(&waker)).is_pending());
+    *inline.events.lock().unwrap() = Some(events);
+    for seq in 2..5 {
+        say(&chat, &alice, id, "x").await;
+        got.until_seq(seq).await;
+    }
+}
+
 #[tokio::test]
 async fn the_outlet_gets_nothing_before_the_stream_has_nothing() {
     let chat = Chat::in_memory();
@@ -241,7 +276,7 @@ async fn nothing_comes_after_the_token_has_expired() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn thousands_of_readers_in_step_and_behind_get_the_same() {
     const MESSAGES: u64 = 40;
-    let chat = Chat::in_memory();
+    let chat = uncounted(MemoryStore::new());
     let alice = user("alice");
     let id = room(&chat, &alice, &[]).await;
     let scripts: [&[usize]; 4] = [&[usize::MAX], &[0], &[1, 0, 3], &[2, usize::MAX, 0, 0]];

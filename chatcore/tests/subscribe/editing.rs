@@ -157,6 +157,28 @@ async fn what_was_read_before_a_deletion_is_not_delivered_after_it() {
     assert!(store.after_log.is_done());
 }
 
+#[tokio::test]
+async fn a_read_under_way_is_compared_with_all_deletions_since_it_began() {
+    let (store, alice) = (Hooked::default(), user("alice"));
+    let limits = Limits { tail_events: 1, ..Limits::default() };
+    let chat = Chat::builder(store.clone()).limits(limits).build();
+    let id = room(&chat, &alice, &[]).await;
+    let messages = [say(&chat, &alice, id, "0").await, say(&chat, &alice, id, "1").await];
+    let mut events = chat.subscribe(&alice, id, Some(1)).await.unwrap();
+    store.after_log.once({
+        let (chat, alice, message) = (chat.clone(), alice.clone(), messages[0].id);
+        async move {
+            chat.delete_message(&alice, message, None).await.unwrap();
+            // The reader is polled while it still reads.
+            for _ in 0..16 {
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    assert_eq!(texts(&mut events, 3).await, ["deleted", "1", "-"]);
+    assert!(store.after_log.is_done());
+}
+
 /// Hints without events, so that the log is read for each; after the first ones, hints are lost.
 struct Terse {
     notifier: InProcessNotifier,

@@ -187,6 +187,8 @@ async fn the_last_reader_takes_everything_along() {
     let store = Breakable::default();
     let chat = Chat::builder(store.clone()).build();
     let alice = user("alice");
+    // With the first call begins the one task that lasts as long as the chat.
+    chat.me(&alice).await.unwrap();
     let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     for _ in 0..3 {
         let mut streams = Vec::new();

@@ -37,7 +37,7 @@ use std::{
 
 use async_trait::async_trait;
 use chatcore::{
-    Chat, Clock, Error, InProcessNotifier, Limits, MemoryStore, Notifier, Principal, TestClock,
+    Chat, Clock, Error, InProcessNotifier, Limits, MemoryStore, Notifier, Principal, RateLimits, TestClock,
     chat::{Delivery, Encoding, EventView, SendMessage, Subscription, UpdateSession},
     model::{Event, EventKind, ParticipantEvent, ParticipantRole, Seq, SessionEvent, SessionId, SessionType, Signal},
     notify::{Hint, Topic},
@@ -45,7 +45,9 @@ use chatcore::{
 };
 use chrono::{TimeDelta, Utc};
 use futures_util::{FutureExt, StreamExt, future::join_all, stream, stream::BoxStream};
-use kit::{Breakable, assert_denied, in_time, next, removed, room, say, seqs, session, take, text_of, user, user_id};
+use kit::{
+    Breakable, assert_denied, in_time, next, removed, room, say, seqs, session, take, text_of, uncounted, user, user_id,
+};
 
 /// Asserts that nothing more comes. Only for tests with paused time, where waiting costs nothing and ends when there is
 /// nothing else left to do.

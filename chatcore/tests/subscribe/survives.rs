@@ -90,7 +90,7 @@ async fn a_notifier_that_panics_or_hangs_fails_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_change_that_hangs_holds_up_no_other_session() {
     let store = Breakable::default();
-    let chat = Chat::builder(store.clone()).build();
+    let chat = uncounted(store.clone());
     let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
     let stuck = room(&chat, &alice, &[]).await;
     *store.stuck.lock().unwrap() = Some(stuck);

@@ -16,13 +16,13 @@ use axum::{
         ws::{CloseFrame, Message, WebSocket},
     },
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::any,
 };
 use chatcore::{Authenticator, Chat, Code, Error, Principal, Result, async_trait, model::UserId};
 use chatcore_graphql::{
     ALLOW, Admitted, ChatSchema, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, SchemaOptions, WireOptions,
-    graphiql, schema, serve_socket, token_of,
+    graphiql, graphiql_file, schema, serve_socket, token_of,
 };
 use chatcore_http::bearer_token;
 use futures_util::{SinkExt as _, StreamExt as _, future};
@@ -73,13 +73,18 @@ async fn graphql(State(app): State<Arc<App>>, request: Request) -> Response {
         let lines: Vec<_> = parts.headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
         (!lines.is_empty()).then(|| lines.join(","))
     };
+    if app.options.graphiql && [Method::GET, Method::HEAD].contains(&parts.method) {
+        if let Some(file) = graphiql_file(parts.uri.query()) {
+            return response(file);
+        }
+    }
     let (content_type, accept) = (joined(header::CONTENT_TYPE), joined(header::ACCEPT));
     let head = match HttpHead::read(parts.method.as_str(), content_type.as_deref(), accept.as_deref(), &app.options) {
         Ok(head) => head,
         Err(reply) => return response(reply),
     };
     if head.wants_page() {
-        return Html(graphiql()).into_response();
+        return response(graphiql());
     }
     let caller = match app.caller(&parts.headers).await {
         Ok(principal) => Admitted::from(principal),

@@ -52,6 +52,8 @@ impl Server {
         // None of the machine's settings: a run is the same wherever it is started.
         command.env_clear().current_dir(folder.path()).kill_on_drop(true);
         command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--data"]).arg(&data);
+        // It asks as much as the server can answer.
+        command.args(["--rate-limits", "off"]);
         if let Some(database) = &target.database {
             command.args(["--database", database]);
         }

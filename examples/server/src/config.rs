@@ -4,7 +4,7 @@ use std::{
     collections::HashSet, ffi::OsString, fmt, fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
 };
 
-use chatcore::{Limits, Rate};
+use chatcore::Limits;
 use chatcore_poem::ServeOptions;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use figment::{
@@ -13,7 +13,10 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::environment;
+use crate::{
+    environment,
+    rates::{Adds, Preset},
+};
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "chat-server.toml";
@@ -52,6 +55,8 @@ pub(crate) enum Command {
     Serve,
     /// Print an access token and nothing else; needs the secret that the server made at its first start, or that it is given
     Token(TokenArgs),
+    /// Rewrite the files of the database while no server runs, so that deleted and edited texts leave the disk; needs room for a second copy
+    Compact,
 }
 
 /// Whose token.
@@ -138,46 +143,6 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// How many users may be added at once, and after how long one more: `300/2s`; or `off` for no limit.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct Adds(pub(crate) Option<Rate>);
-
-impl FromStr for Adds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(Self(None));
-        }
-        let rate = text.split_once('/').and_then(|(at_once, every)| {
-            Some(Rate::new(at_once.trim().parse().ok()?, humantime::parse_duration(every.trim()).ok()?))
-        });
-        let rate = rate.ok_or_else(|| format!("`{text}` is neither like `300/2s` nor `off`"))?;
-        if rate.every.is_zero() {
-            return Err(format!("`{text}` has a time of zero, which limits nothing: for no limit, say `off`"));
-        }
-        Ok(Self(Some(rate)))
-    }
-}
-
-impl TryFrom<String> for Adds {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Adds> for String {
-    fn from(adds: Adds) -> Self {
-        adds.0.map_or_else(
-            || "off".to_owned(),
-            |Rate { at_once, every }| format!("{at_once}/{}", humantime::format_duration(every)),
-        )
-    }
-}
-
 /// The settings as they are given; what is not given here comes from the file, or is the default.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct Settings {
@@ -256,6 +221,27 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_ADDS_PER_PAIR", value_name = "NUMBER/TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     adds_per_pair: Option<Adds>,
+    /// How often the server may be used: `default` (20 requests a second per user, and 600 at once), `messaging-admin` (100 an hour, 60
+    /// WebSocket messages a minute), `chatrooms` (60 a minute), or `off` for no limit [default: default]
+    #[arg(long, global = true, env = "CHAT_RATE_LIMITS", value_name = "PRESET")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limits: Option<Preset>,
+    /// Requests of one user, whatever transport they come by, instead of what --rate-limits says; `off` for no limit
+    #[arg(long, global = true, env = "CHAT_REQUEST_RATE", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_rate: Option<Adds>,
+    /// Messages that one user sends or edits, likewise
+    #[arg(long, global = true, env = "CHAT_MESSAGE_RATE", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_rate: Option<Adds>,
+    /// Messages that one user sends over WebSockets, whatever they are, likewise
+    #[arg(long, global = true, env = "CHAT_FRAME_RATE", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frame_rate: Option<Adds>,
+    /// Requests without a valid token of one network address, likewise. A proxy in front has one address for all clients: raise it there
+    #[arg(long, global = true, env = "CHAT_UNKNOWN_RATE", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_rate: Option<Adds>,
     /// WebSockets, event streams and long polls open at once per user [default: 5]
     #[arg(long, global = true, env = "CHAT_SOCKETS_PER_USER", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -264,13 +250,13 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_SOCKETS", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sockets: Option<usize>,
-    /// WebSockets open at once that have not authenticated, per network address of the client; in all there can be 1000. A proxy
-    /// in front has one address for all clients: raise it there [default: 50]
+    /// WebSockets open at once that have not authenticated, per network address of the client; in all there can be 1000.
+    /// Behind a proxy, --trusted-proxies tells the clients apart [default: 50]
     #[arg(long, global = true, env = "CHAT_UNKNOWN_SOCKETS_PER_ADDRESS", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown_sockets_per_address: Option<usize>,
-    /// Connections open at once per network address of the client; further ones are answered with 429. A proxy in front has one
-    /// address for all clients: raise it there [default: 15000]
+    /// Connections open at once per network address of the client; further ones are answered with 429. Those of
+    /// --trusted-proxies do not count [default: 15000]
     #[arg(long, global = true, env = "CHAT_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     connections_per_address: Option<usize>,
@@ -278,6 +264,20 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_CONNECTIONS", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     connections: Option<usize>,
+    /// A proxy, or a network of proxies, in front: from it the last address in `Forwarded` or `X-Forwarded-For` that is no such proxy counts
+    /// as the client's, in limits and in logs; like 10.0.0.7 or 10.0.0.0/8; repeat for several [default: none, and no header counts]
+    #[arg(long, global = true, env = "CHAT_TRUSTED_PROXIES", value_name = "ADDRESS", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trusted_proxies: Vec<String>,
+    /// Whether connections of --trusted-proxies begin with a header of the PROXY protocol, version 2, true or false; a connection without
+    /// such a header is closed, and version 1 is not read [default: false]
+    #[arg(long, global = true, env = "CHAT_PROXY_PROTOCOL", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy_protocol: Option<bool>,
+    /// Requests of one user that are answered at once; further ones are answered with 429 [default: 100]
+    #[arg(long, global = true, env = "CHAT_REQUESTS_PER_USER", value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests_per_user: Option<usize>,
     /// How long a connection may be idle between two requests, like 75s or 5m; more than the idle timeout of a proxy or load balancer in
     /// front, or requests get lost [default: 75s]
     #[arg(long, global = true, env = "CHAT_IDLE_TIMEOUT", value_name = "TIME")]
@@ -322,11 +322,19 @@ pub(crate) struct Config {
     pub(crate) adds_per_inviter: Adds,
     pub(crate) adds_per_invited: Adds,
     pub(crate) adds_per_pair: Adds,
+    pub(crate) rate_limits: Preset,
+    pub(crate) request_rate: Option<Adds>,
+    pub(crate) message_rate: Option<Adds>,
+    pub(crate) frame_rate: Option<Adds>,
+    pub(crate) unknown_rate: Option<Adds>,
     pub(crate) sockets_per_user: usize,
     pub(crate) sockets: usize,
     pub(crate) unknown_sockets_per_address: usize,
     pub(crate) connections_per_address: usize,
     pub(crate) connections: usize,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) proxy_protocol: bool,
+    pub(crate) requests_per_user: usize,
     pub(crate) idle_timeout: IdleTimeout,
     pub(crate) graphiql: bool,
     pub(crate) introspection: bool,
@@ -355,11 +363,19 @@ impl Default for Config {
             adds_per_inviter: Adds(limits.adds_per_inviter),
             adds_per_invited: Adds(limits.adds_per_invited),
             adds_per_pair: Adds(limits.adds_per_pair),
+            rate_limits: Preset::Default,
+            request_rate: None,
+            message_rate: None,
+            frame_rate: None,
+            unknown_rate: None,
             sockets_per_user: options.sockets_per_user,
             sockets: options.sockets,
             unknown_sockets_per_address: options.unknown_sockets_per_address,
             connections_per_address: serving.connections_per_address,
             connections: serving.connections,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: serving.proxy_protocol,
+            requests_per_user: options.requests_per_user,
             idle_timeout: IdleTimeout(serving.idle_time),
             graphiql: true,
             introspection: true,
@@ -465,6 +481,9 @@ impl Config {
         if self.database_user.is_some() && !is_server {
             return Err("--database-user is for a SurrealDB server, so it needs --database ws://HOST:PORT".into());
         }
+        if self.proxy_protocol && self.trusted_proxies.is_empty() {
+            return Err("--proxy-protocol is for connections of proxies, so it needs --trusted-proxies".into());
+        }
         Ok(())
     }
 
@@ -477,6 +496,7 @@ impl Config {
             ("--unknown-sockets-per-address", self.unknown_sockets_per_address, MOST_CONNECTIONS),
             ("--connections-per-address", self.connections_per_address, MOST_CONNECTIONS),
             ("--connections", self.connections, MOST_CONNECTIONS),
+            ("--requests-per-user", self.requests_per_user, MOST_CONNECTIONS),
         ] {
             if !(1..=most).contains(&number) {
                 return Err(format!("{flag} is {number}, and it can be from 1 to {most}").into());
@@ -505,26 +525,5 @@ impl Config {
             None => return Ok(()),
         };
         Err(format!("--data is set, and with --database and {secret} it has no use: leave it out").into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn adds_are_read_as_they_are_written() {
-        for (text, rate) in [
-            ("off", None),
-            ("300/2s", Some(Rate::new(300, Duration::from_secs(2)))),
-            ("60/10m", Some(Rate::new(60, Duration::from_secs(600)))),
-            ("1/1h 30m", Some(Rate::new(1, Duration::from_secs(5_400)))),
-        ] {
-            let adds: Adds = text.parse().unwrap();
-            assert_eq!((adds.0, String::from(adds).as_str()), (rate, text));
-        }
-        for text in ["", "300", "300/", "/2s", "-1/2s", "300/2", "never", "OFF", "4294967296/1s", "0/0s", "5/0ms"] {
-            assert!(text.parse::<Adds>().is_err(), "{text}");
-        }
     }
 }

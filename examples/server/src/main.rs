@@ -1,8 +1,10 @@
 //! `chat-server`: a complete chat server on an embedded database.
 
+mod compact;
 mod config;
 mod environment;
 mod output;
+mod rates;
 mod run;
 mod secret;
 mod signals;
@@ -46,6 +48,7 @@ fn run(stderr: &Output) -> Result<(), Failure> {
     let config = settings.load()?;
     match command {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),
+        Some(Command::Compact) => compact::compact(&config, &told, stderr),
         Some(Command::Token(args)) => {
             for line in told {
                 stderr.say(&format!("chat-server: warning: {line}"));

@@ -4,7 +4,9 @@ use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
 
 use chatcore::{Accounts, Chat, JwtAuthenticator, JwtIssuer, Limits, accounts::AccountSettings};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema, schema_with_accounts};
-use chatcore_poem::{ChatFrontend, MountOptions, Options, Origins, ServeOptions, Sockets};
+use chatcore_poem::{
+    ChatFrontend, Compression, MountOptions, Options, Origins, ServeOptions, Sockets, StartPage, TrustedProxies,
+};
 use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
 use tokio::net::TcpListener;
@@ -26,10 +28,7 @@ const ERASURES: Duration = Duration::from_secs(600);
 
 /// Serves until it is told to stop. `told` is what the settings' sources have to be told of.
 pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
-    log(config, stderr)?;
-    for line in told {
-        tracing::warn!("{line}");
-    }
+    log(config, told, stderr)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(start(config));
     // Nothing that is still open may hold the end up.
@@ -37,7 +36,8 @@ pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(
     outcome
 }
 
-fn log(config: &Config, stderr: &Output) -> Result<(), Failure> {
+/// Begins to log.
+pub(crate) fn log(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
     // The filter takes a word that is no level as the name of a part, so a mistyped level would switch everything off.
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte));
     let words = config.log.split(',').filter(|_| !config.log.contains('['));
@@ -65,6 +65,9 @@ fn log(config: &Config, stderr: &Output) -> Result<(), Failure> {
         let thread = thread::current();
         tracing::error!(thread = thread.name(), "{panic}");
     }));
+    for line in told {
+        tracing::warn!("{line}");
+    }
     Ok(())
 }
 
@@ -72,6 +75,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let stopping = stop_on_signal()?;
     // Before anything is opened or made.
     let options = options(config)?;
+    let serving = serving(config)?;
     let database_options = database_options(config)?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -93,6 +97,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
         adds_per_inviter: config.adds_per_inviter.0,
         adds_per_invited: config.adds_per_invited.0,
         adds_per_pair: config.adds_per_pair.0,
+        rates: config.rates(),
         ..Limits::default()
     };
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
@@ -105,7 +110,9 @@ async fn start(config: &Config) -> Result<(), Failure> {
         suggestions: config.introspection,
         ..SchemaOptions::default()
     };
-    let schema = match accounts(config, &chat, &secret.bytes)? {
+    let accounts = accounts(config, &chat, &secret.bytes)?;
+    let mut page = StartPage { title: "chat-server".to_owned(), accounts: accounts.is_some(), ..StartPage::default() };
+    let schema = match accounts {
         Some(accounts) => {
             frontend = frontend.with_accounts(accounts.clone());
             resume_erasures(accounts.clone());
@@ -116,19 +123,18 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
     let app = frontend.mount_with(Route::new(), &MountOptions::default())?;
-    let app = graphql.mount_at(app, "/graphql")?.with(frontend.problems());
+    if config.graphiql {
+        page = page.link("GraphQL: the schema, to try out", "graphql");
+    }
+    page = page.link("README: how to use the server", concat!(env!("CARGO_PKG_REPOSITORY"), "#readme"));
+    let app = app.at("/", frontend.start_page(&page));
+    let app = graphql.mount_at(app, "/graphql")?.with(frontend.problems()).with(Compression);
 
     let broken = stop_when_broken(&store, &stopping);
     let address = listener.local_addr()?;
     // The one line on stdout, for people and for programs that start this one. Whoever does not read it is served all the same.
     Output::stdout().say(&format!("listening on http://{address}"));
     tracing::info!(%address, "listening");
-    let serving = ServeOptions {
-        connections: config.connections,
-        connections_per_address: config.connections_per_address,
-        idle_time: config.idle_timeout.get(),
-        ..ServeOptions::default()
-    };
     frontend.serve(listener, app, serving, stopping.cancelled_owned()).await?;
     // What was acknowledged is on disk already, so a database that is slow to close holds nothing up.
     if tokio::time::timeout(CLOSING_TIME, store.close()).await.is_err() {
@@ -198,7 +204,7 @@ pub(crate) fn authenticator(config: &Config, secret: &[u8]) -> Result<JwtAuthent
     Ok(authenticator)
 }
 
-fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
+pub(crate) fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
     let mut options = SurrealOptions::default();
     if let Some(namespace) = &config.database_namespace {
         options.namespace.clone_from(namespace);
@@ -216,6 +222,19 @@ fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
     Ok(options)
 }
 
+fn serving(config: &Config) -> Result<ServeOptions, Failure> {
+    let trusted_proxies =
+        TrustedProxies::listed(&config.trusted_proxies).map_err(|error| format!("--trusted-proxies: {error}"))?;
+    Ok(ServeOptions {
+        connections: config.connections,
+        connections_per_address: config.connections_per_address,
+        trusted_proxies,
+        proxy_protocol: config.proxy_protocol,
+        idle_time: config.idle_timeout.get(),
+        ..ServeOptions::default()
+    })
+}
+
 fn options(config: &Config) -> Result<Options, Failure> {
     let origins = Origins::listed(&config.allowed_origins).map_err(|error| format!("--allowed-origins: {error}"))?;
     Ok(Options {
@@ -224,6 +243,7 @@ fn options(config: &Config) -> Result<Options, Failure> {
         frame_bytes: config.body_bytes,
         sockets: config.sockets,
         sockets_per_user: config.sockets_per_user,
+        requests_per_user: config.requests_per_user,
         unknown_sockets_per_address: config.unknown_sockets_per_address,
         ..Options::default()
     })

@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "process/compact.rs"]
+mod compact;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
 #[path = "process/outputs.rs"]
@@ -156,6 +158,8 @@ fn help_is_complete() {
         "--allowed-origins",
         "--body-bytes",
         "--message-chars",
+        "--rate-limits",
+        "--request-rate",
         "--sockets-per-user",
         "--sockets <",
         "--unknown-sockets-per-address",
@@ -163,6 +167,9 @@ fn help_is_complete() {
         "--connections-per-address",
         "[default: 15000]",
         "--connections <",
+        "--trusted-proxies",
+        "--proxy-protocol",
+        "--requests-per-user",
         "CHAT_CONNECTIONS_PER_ADDRESS",
         "--log",
         "--log-format",
@@ -171,6 +178,7 @@ fn help_is_complete() {
         "127.0.0.1:8000",
         "token",
         "serve",
+        "compact",
     ] {
         assert!(help.contains(word), "{word}");
     }

@@ -17,7 +17,7 @@ use std::{
 };
 
 use chatcore::{
-    Chat, Code, Principal,
+    Chat, Code, Principal, RateLimits,
     chat::{CreateSession, SendMessage},
     model::{ClientId, Event, EventKind, Message, MessageEvent, SessionId, UserId},
     store::{ChatStore, FactsQuery, Freshness, LogRange},
@@ -39,6 +39,11 @@ const SURREAL: &str = env!("CARGO_BIN_EXE_surreal");
 
 /// How long anything may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A chat without limits on how often it is used.
+fn uncounted(store: impl ChatStore) -> Chat {
+    Chat::builder(store).rates(RateLimits::off()).build()
+}
 
 fn ana() -> Principal {
     Principal::new(UserId::new("ana").unwrap())
@@ -122,7 +127,7 @@ async fn what_was_acknowledged_survives_a_killed_server() {
     let mut server = Surreal::start(SURREAL, &format!("surrealkv://{}", folder.path().display())).await;
     let database = server.database().await;
     let (one, other) = (Arc::new(server.store(&database).await), Arc::new(server.store(&database).await));
-    let chats = [Chat::new(Arc::clone(&one)), Chat::new(Arc::clone(&other))];
+    let chats = [uncounted(Arc::clone(&one)), uncounted(Arc::clone(&other))];
     let id = session(&chats[0]).await;
     for round in 0..4 {
         let stop = Arc::new(AtomicBool::new(false));
@@ -194,7 +199,7 @@ async fn subscriptions_go_on_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Surreal::start(SURREAL, &format!("surrealkv://{}", folder.path().display())).await;
     let database = server.database().await;
-    let (writes, reads) = (Chat::new(server.store(&database).await), Chat::new(server.store(&database).await));
+    let (writes, reads) = (uncounted(server.store(&database).await), uncounted(server.store(&database).await));
     let id = session(&writes).await;
     let mut events = reads.subscribe(&ana(), id, Some(0)).await.unwrap();
     for round in 0..3_u64 {
@@ -223,7 +228,7 @@ async fn subscriptions_go_on_after_a_restart() {
 async fn a_silent_server_is_given_up_and_found_again() {
     let server = Surreal::start(SURREAL, "memory").await;
     let store = Arc::new(server.store(&server.database().await).await);
-    let chat = Chat::new(Arc::clone(&store));
+    let chat = uncounted(Arc::clone(&store));
     let id = session(&chat).await;
     let process = Pid::from_raw(i32::try_from(server.pid()).unwrap());
     kill(process, Signal::SIGSTOP).unwrap();
@@ -247,7 +252,7 @@ async fn nothing_is_built_on_what_a_restored_server_has_lost() {
     let mut server = Surreal::start(SURREAL, "memory").await;
     let options = server.database().await;
     let store = Arc::new(server.store(&options).await);
-    let chat = Chat::new(Arc::clone(&store));
+    let chat = uncounted(Arc::clone(&store));
     let id = session(&chat).await;
     for n in 0..5 {
         chat.send(&ana(), id, SendMessage::text(n.to_string())).await.unwrap();
@@ -352,7 +357,7 @@ async fn a_commit_whose_answer_is_lost_is_found_and_there_once() {
     let proxy = Proxy::to(server.url().replace("ws://", "")).await;
     let options = server.database().await;
     let store = Arc::new(SurrealStore::connect_with(&proxy.address, options).await.unwrap());
-    let chat = Chat::new(Arc::clone(&store));
+    let chat = uncounted(Arc::clone(&store));
     let id = session(&chat).await;
     chat.send(&ana(), id, SendMessage::text("the first")).await.unwrap();
     for n in 0..10_u64 {

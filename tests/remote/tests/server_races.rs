@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use chatcore::Chat;
+use chatcore::{Chat, RateLimits};
 use chatcore_tests::{
     Surreal,
     races::{Race, rounds},
@@ -19,6 +19,7 @@ async fn on_a_database_server() {
     let database = server.database().await;
     // At the same moment, so that they also race for making the schema.
     let (one, other, looks) = tokio::join!(server.store(&database), server.store(&database), server.store(&database));
-    let processes = vec![Arc::new(Chat::new(one)) as _, Arc::new(Chat::new(other)) as _];
+    let chat = |store| Arc::new(Chat::builder(store).rates(RateLimits::off()).build()) as _;
+    let processes = vec![chat(one), chat(other)];
     Race::new(processes, Arc::new(looks)).run(rounds(12)).await;
 }

@@ -8,6 +8,7 @@ use chatcore::{
         ParticipantEvent, ParticipantRole, Profile, SessionChanges, SessionDetails, SessionEvent, SessionSummary,
         Signal,
     },
+    wire::Answer,
 };
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
@@ -270,161 +271,19 @@ pub fn delivery(delivery: &Delivery) -> Value {
     }
 }
 
-/// What REST and the WebSocket share.
-pub mod wire {
-    use serde_json::{Value, json};
-
-    use super::tidy;
-
-    fn only(id: &Value) -> Value {
-        json!({ "id": id })
+/// What a command answers.
+#[must_use]
+pub fn answer(command: &str, answer: &Answer) -> Value {
+    match answer {
+        Answer::Message(found) | Answer::ChangedMessage(found) => told(command, message(found)),
+        Answer::Participant(found) => told(command, participant(found)),
+        Answer::Session(found) => told(command, session(found)),
+        Answer::SessionId(_) => json!({}),
     }
+}
 
-    /// A message.
-    #[must_use]
-    pub fn message(body: &Value) -> Value {
-        let sender = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
-        tidy(json!({
-            "id": body["id"], "session_id": body["session_id"], "seq": body["seq"], "number": body["number"],
-            "sender": sender, "role": body["role"], "message_type": body["message_type"], "content": body["content"],
-            "created_at": body["created_at"], "revision": body["revision"], "edited_at": body["edited_at"],
-            "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"],
-        }))
-    }
-
-    /// What a message said before.
-    #[must_use]
-    pub fn revision(body: &Value) -> Value {
-        tidy(json!({ "revision": body["revision"], "content": body["content"], "since": body["since"] }))
-    }
-
-    /// A pinned message.
-    #[must_use]
-    pub fn pinned(body: &Value) -> Value {
-        let pinned_by = json!({ "id": body["pinned_by"], "?username": body["pinned_by_username"] });
-        tidy(json!({
-            "message": message(&body["message"]), "pinned_by": pinned_by, "pinned_at": body["pinned_at"],
-        }))
-    }
-
-    /// A participant.
-    #[must_use]
-    pub fn participant(body: &Value) -> Value {
-        let person = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
-        tidy(json!({
-            "id": body["id"], "session_id": body["session_id"], "person": person, "email": body["email"],
-            "role": body["role"], "is_owner": body["is_owner"], "is_active": body["is_active"],
-            "joined_at": body["joined_at"], "created_at": body["created_at"],
-        }))
-    }
-
-    /// A session in a list.
-    #[must_use]
-    pub fn summary(body: &Value) -> Value {
-        let mut value = json!({ "owner": { "id": body["user_id"], "?username": body["owner_username"] } });
-        for name in [
-            "id",
-            "title",
-            "description",
-            "session_type",
-            "max_participants",
-            "created_at",
-            "updated_at",
-            "participant_count",
-            "message_count",
-        ] {
-            value[name] = body[name].clone();
-        }
-        tidy(value)
-    }
-
-    /// A session with what is in it.
-    #[must_use]
-    pub fn session(body: &Value) -> Value {
-        let mut value = summary(body);
-        value["?is_active"] = body["is_active"].clone();
-        value["participants"] = list(&body["participants"], participant);
-        value["messages"] = list(&body["messages"], message);
-        value["seq"] = body["seq"].clone();
-        value["cursor"] = body["cursor"].clone();
-        value
-    }
-
-    /// Each of a list.
-    #[must_use]
-    pub fn list(items: &Value, one: fn(&Value) -> Value) -> Value {
-        items.as_array().unwrap_or_else(|| panic!("no list: {items}")).iter().map(one).collect()
-    }
-
-    fn person(body: &Value) -> Value {
-        json!({
-            "id": body["id"], "?username": body["username"], "?name": body["display_name"],
-            "?picture": body["avatar_url"],
-        })
-    }
-
-    /// A frame about a session: an event, or a signal.
-    #[must_use]
-    pub fn frame(frame: &Value) -> Value {
-        let data = &frame["data"];
-        let mut value = match frame["event"].as_str().unwrap_or_default() {
-            "session_created" => json!({
-                "kind": "SessionCreated", "title": data["title"], "description": data["description"],
-                "session_type": data["session_type"], "max_participants": data["max_participants"],
-                "participant_id": data["participant_id"], "actor": person(&data["user"]),
-            }),
-            "session_updated" => json!({
-                "kind": "SessionUpdated", "changes": data["changes"], "actor": only(&data["updated_by"]),
-            }),
-            "session_deleted" => json!({ "kind": "SessionDeleted", "actor": only(&data["deleted_by"]) }),
-            "user_joined" if data["added_by"].is_null() => json!({
-                "kind": "ParticipantJoined", "participant_id": data["participant_id"], "role": data["role"],
-                "actor": person(&data["user"]),
-            }),
-            "user_joined" => json!({
-                "kind": "ParticipantAdded", "participant_id": data["participant_id"], "role": data["role"],
-                "user": person(&data["user"]), "actor": only(&data["added_by"]),
-            }),
-            "user_left" => json!({ "kind": "ParticipantLeft", "actor": only(&data["user_id"]) }),
-            "participant_removed" => json!({
-                "kind": "ParticipantRemoved", "user": only(&data["user_id"]), "actor": only(&data["removed_by"]),
-                "reason": data["reason"],
-            }),
-            "participant_role_changed" => json!({
-                "kind": "ParticipantRoleChanged", "previous_role": data["previous_role"], "role": data["role"],
-                "user": only(&data["user_id"]), "actor": only(&data["changed_by"]),
-            }),
-            "message_received" => {
-                let message = message(&data["message"]);
-                let actor = message["sender"].clone();
-                json!({ "kind": "MessageSent", "message": message, "client_id": data["client_id"], "actor": actor })
-            }
-            "message_edited" => {
-                let message = message(&data["message"]);
-                let actor = message["sender"].clone();
-                json!({ "kind": "MessageEdited", "message_id": data["message_id"], "message": message, "actor": actor })
-            }
-            "message_deleted" => json!({
-                "kind": "MessageDeleted", "messages": data["messages"], "actor": only(&data["deleted_by"]),
-            }),
-            "message_pinned" => json!({
-                "kind": "MessagePinned", "message_id": data["message_id"], "actor": only(&data["pinned_by"]),
-            }),
-            "message_unpinned" => json!({
-                "kind": "MessageUnpinned", "message_id": data["message_id"], "actor": only(&data["unpinned_by"]),
-            }),
-            "typing_indicator" => {
-                let user = json!({ "id": data["user_id"], "?username": data["username"] });
-                return json!({
-                    "kind": "Typing", "session_id": data["session_id"], "user": user, "is_typing": data["is_typing"],
-                });
-            }
-            other => panic!("a frame `{other}`: {frame}"),
-        };
-        value["session_id"] = data["session_id"].clone();
-        value["seq"] = frame["seq"].clone();
-        value["cursor"] = frame["cursor"].clone();
-        value["at"] = data["created_at"].clone();
-        tidy(value)
-    }
+/// What a command tells of what it answers: everything, but for joining, where REST tells the id of the stay alone.
+#[must_use]
+pub fn told(command: &str, value: Value) -> Value {
+    if command == "join_session" { json!({ "participant_id": value["id"], "?participant": value }) } else { value }
 }

@@ -4,24 +4,22 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chatcore::{
-    Chat, Code, Error, JwtAuthenticator, Principal, Result,
-    chat::{AddParticipant, CreateSession, EditMessage, SendMessage, Subscription, UpdateSession},
+    Chat, Error, JwtAuthenticator, Principal, Result,
+    chat::Subscription,
     identity::Authenticator as _,
-    model::{
-        Bound, ClientId, Content, ListPage, MessageBody, MessageId, MessageType, MessageWindow, Page, ParticipantRole,
-        SessionId, SessionType, SpeakerRole, UserId,
-    },
+    model::{Bound, ListPage, MessageId, MessageWindow, Page, SessionId},
+    wire::Command,
 };
 use futures_util::StreamExt;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::{
     PATIENCE,
-    action::{Action, Actor, Place, Window},
     canon::{self, Fault, Outcome},
     room::Cast,
-    transport::{Call, Deliveries, Subscribed, Transport, typed},
+    stage::Actor,
+    transport::{Call, Deliveries, Subscribed, Transport},
 };
 use crate::server::SECRET;
 
@@ -62,92 +60,28 @@ impl Core {
         Some(self.authenticator.authenticate(call.token()?).await)
     }
 
-    async fn act(&self, call: &Call<'_>, by: &Principal) -> Option<Result<Value>> {
-        let chat = &self.chat;
-        if let Some(done) = self.act_without_session(call, by).await {
-            return Some(done);
+    /// Carries out a command through the table of commands.
+    async fn command(&self, call: &Call<'_>, name: &str, by: &Principal) -> Result<Value> {
+        let mut data = call.input();
+        for (id, value) in call.ids() {
+            data.insert(id.to_owned(), json!(value));
         }
-        let id: SessionId = call.session().parse().ok()?;
-        Some(match call.action {
-            Action::Session => chat.session(by, id).await.map(|found| canon::session(&found)),
-            Action::Participants { limit, email } => {
-                all!(natural(*limit)?, canon::participant, |page| chat.participants(by, id, page, *email).await)
-            }
-            Action::Messages { window, limit } => {
-                let (window, limit) = (translate(call, *window)?, natural(*limit)?);
-                chat.messages(by, id, window, limit).await.map(|page| {
-                    let messages: Value = page.messages.iter().map(canon::message).collect();
-                    json!({ "messages": messages, "previous": page.previous, "next": page.next, "?total": page.total })
-                })
-            }
-            Action::Events { after, limit } => chat.events(by, id, *after, natural(*limit)?).await.map(|page| {
-                let events: Value = page.events.iter().map(|view| canon::event(view)).collect();
-                json!({ "events": events, "head": page.head.seq })
-            }),
-            Action::Update(input) => {
-                let changes: UpdateSession = update(input)?;
-                chat.update_session(by, id, changes).await.map(|found| canon::session(&found))
-            }
-            Action::Delete => chat.delete_session(by, id).await.map(|()| json!({})),
-            Action::Join => chat.join(by, id).await.map(|joined| joined_as(&canon::participant(&joined.participant))),
-            Action::Leave => chat.leave(by, id).await.map(|()| json!({})),
-            Action::Add(input) => {
-                let input = only(&call.input(input), &["user_id", "role"])?;
-                let user_id: UserId = typed(&input, "user_id")??;
-                let add = AddParticipant { user_id, role: typed(&input, "role")? };
-                chat.add_participant(by, id, add).await.map(|added| canon::participant(&added.participant))
-            }
-            Action::ChangeRole { user, input } => {
-                let role: ParticipantRole = typed(&only(input, &["role"])?, "role")??;
-                let user = UserId::new(call.cast.user(user)).ok()?;
-                chat.change_role(by, id, &user, role).await.map(|changed| canon::participant(&changed))
-            }
-            Action::Remove(user) => {
-                let user = UserId::new(call.cast.user(user)).ok()?;
-                chat.remove_participant(by, id, &user).await.map(|()| json!({}))
-            }
-            Action::Send(input) => chat.send(by, id, message(input)?).await.map(|sent| canon::message(&sent)),
-            Action::Edit { which, input } => {
-                let (id, edit) = (call.message(*which).parse().ok()?, edit(input)?);
-                chat.edit_message(by, id, edit).await.map(|edited| canon::message(&edited))
-            }
-            Action::DeleteMessage { which, revision } => {
-                let id: MessageId = call.message(*which).parse().ok()?;
-                chat.delete_message(by, id, *revision).await.map(|deleted| canon::message(&deleted))
-            }
-            Action::Revisions(which) => {
-                let id: MessageId = call.message(*which).parse().ok()?;
-                chat.message_revisions(by, id).await.map(|found| found.iter().map(canon::revision).collect())
-            }
-            Action::Pin(which) => {
-                let id: MessageId = call.message(*which).parse().ok()?;
-                chat.pin_message(by, id).await.map(|()| json!({}))
-            }
-            Action::Unpin(which) => {
-                let id: MessageId = call.message(*which).parse().ok()?;
-                chat.unpin_message(by, id).await.map(|()| json!({}))
-            }
-            Action::Pins => chat.pins(by, id).await.map(|found| found.iter().map(canon::pinned).collect()),
-            Action::Typing(is_typing) => chat.typing(by, id, *is_typing).await.map(|()| json!({})),
-            Action::Me
-            | Action::Sessions { .. }
-            | Action::PublicSessions { .. }
-            | Action::Message(_)
-            | Action::Create(_)
-            | Action::Subscribe { .. } => return None,
-        })
+        let command = Command::read(name, data).unwrap_or_else(|| panic!("no command `{name}`"))?;
+        command.perform(&self.chat, by).await.map(|answer| canon::answer(name, &answer))
     }
 
-    async fn act_without_session(&self, call: &Call<'_>, by: &Principal) -> Option<Result<Value>> {
-        let chat = &self.chat;
-        Some(match call.action {
-            Action::Me => chat.me(by).await.map(|profile| canon::me(&profile)),
-            Action::Sessions { limit } => {
-                all!(natural(*limit)?, canon::summary, |page| chat.sessions(by, page).await)
-            }
-            Action::PublicSessions { limit } => {
+    /// Asks; `None` where no type of the core holds the question.
+    async fn ask(&self, call: &Call<'_>, by: &Principal) -> Option<Result<Value>> {
+        let (chat, input) = (&self.chat, &call.input());
+        let limit = natural(input, "limit")?;
+        let session = || call.session().parse::<SessionId>().ok();
+        let message = || call.message_id()?.parse::<MessageId>().ok();
+        Some(match call.action.operation {
+            "me" => chat.me(by).await.map(|profile| canon::me(&profile)),
+            "listSessions" => all!(limit, canon::summary, |page| chat.sessions(by, page).await),
+            "listPublicSessions" => {
                 let mut total = 0;
-                let found = all!(natural(*limit)?, canon::summary, |page| {
+                let found = all!(limit, canon::summary, |page| {
                     let page = chat.public_sessions(by, page).await;
                     page.map(|page| {
                         total = page.total;
@@ -156,88 +90,45 @@ impl Core {
                 });
                 found.map(|sessions| json!({ "sessions": sessions, "total": total }))
             }
-            Action::Message(which) => {
-                let id: MessageId = call.message(*which).parse().ok()?;
-                chat.message(by, id).await.map(|found| canon::message(&found))
+            "getSession" => chat.session(by, session()?).await.map(|found| canon::session(&found)),
+            "listParticipants" => {
+                let (id, email) = (session()?, input["include_email"] == true);
+                all!(limit, canon::participant, |page| chat.participants(by, id, page, email).await)
             }
-            Action::Create(input) => {
-                let new = create(input)?;
-                let made = match typed::<String>(input, "client_id")?.map(ClientId::new) {
-                    None => chat.create_session(by, new).await,
-                    Some(Ok(client_id)) => chat.create_session_once(by, &client_id, new).await,
-                    Some(Err(error)) => Err(Error::invalid("client_id", Code::ValidationInvalidValue, error.expected)),
-                };
-                made.map(|made| canon::session(&made))
+            "listMessages" => chat.messages(by, session()?, window(input)?, limit).await.map(|page| {
+                let messages: Value = page.messages.iter().map(canon::message).collect();
+                json!({ "messages": messages, "previous": page.previous, "next": page.next, "?total": page.total })
+            }),
+            "getMessage" => chat.message(by, message()?).await.map(|found| canon::message(&found)),
+            "listMessageRevisions" => {
+                chat.message_revisions(by, message()?).await.map(|found| found.iter().map(canon::revision).collect())
             }
-            _ => return None,
+            "listPins" => chat.pins(by, session()?).await.map(|found| found.iter().map(canon::pinned).collect()),
+            "listEvents" => chat.events(by, session()?, natural(input, "after")??, limit).await.map(|page| {
+                let events: Value = page.events.iter().map(|view| canon::event(view)).collect();
+                json!({ "events": events, "head": page.head.seq })
+            }),
+            other => panic!("the core does not know the question `{other}`"),
         })
     }
 }
 
-/// What joining tells.
-#[must_use]
-pub fn joined_as(participant: &Value) -> Value {
-    json!({ "participant_id": participant["id"], "?participant": participant })
+/// A number of an input; `None` where it is negative.
+fn natural(input: &Map<String, Value>, name: &str) -> Option<Option<u64>> {
+    input.get(name).map(Value::as_u64).map_or(Some(None), |number| number.map(Some))
 }
 
-fn natural(number: Option<i64>) -> Option<Option<u64>> {
-    number.map(u64::try_from).transpose().ok()
-}
-
-fn translate(call: &Call<'_>, window: Window) -> Option<MessageWindow> {
-    let bound = |place| match place {
-        Place::Seq(seq) => Bound::Seq(seq),
-        Place::TimeOf(_) => Bound::Time(call.place(place).parse().unwrap()),
+fn window(input: &Map<String, Value>) -> Option<MessageWindow> {
+    let bound = |place: &Value| match place.as_str() {
+        Some(time) => Bound::Time(time.parse().unwrap()),
+        None => Bound::Seq(place.as_u64().unwrap()),
     };
-    Some(match window {
-        Window::Skip(skip) => MessageWindow::Skip(skip.try_into().ok()?),
-        Window::Newest => MessageWindow::Newest,
-        Window::Before(place) => MessageWindow::Before(bound(place)),
-        Window::After(place) => MessageWindow::After(bound(place)),
+    Some(match (input.get("skip"), input.get("before"), input.get("after")) {
+        (Some(skip), None, None) => MessageWindow::Skip(skip.as_u64()?),
+        (None, Some(place), None) => MessageWindow::Before(bound(place)),
+        (None, None, Some(place)) => MessageWindow::After(bound(place)),
+        _ => MessageWindow::Newest,
     })
-}
-
-/// An input that has no other fields.
-fn only(input: &Value, fields: &[&str]) -> Option<Value> {
-    input.as_object()?.keys().all(|name| fields.contains(&name.as_str())).then(|| input.clone())
-}
-
-const SETTINGS: [&str; 4] = ["title", "description", "session_type", "max_participants"];
-
-fn create(input: &Value) -> Option<CreateSession> {
-    let input = only(input, &[&SETTINGS[..], &["client_id"]].concat())?;
-    let session_type: Option<SessionType> = typed(&input, "session_type")?;
-    Some(CreateSession {
-        title: typed(&input, "title")??,
-        description: typed::<Option<String>>(&input, "description")?.flatten(),
-        session_type: session_type.unwrap_or_default(),
-        max_participants: typed(&input, "max_participants")?,
-    })
-}
-
-fn update(input: &Value) -> Option<UpdateSession> {
-    let input = only(input, &SETTINGS)?;
-    Some(UpdateSession {
-        title: typed(&input, "title")?,
-        description: typed(&input, "description")?,
-        session_type: typed(&input, "session_type")?,
-        max_participants: typed(&input, "max_participants")?,
-    })
-}
-
-fn message(input: &Value) -> Option<SendMessage> {
-    let input = only(input, &["content", "role", "message_type", "client_id"])?;
-    let content: Content = typed(&input, "content")??;
-    let role: Option<SpeakerRole> = typed(&input, "role")?;
-    let message_type: Option<MessageType> = typed(&input, "message_type")?;
-    let client_id: Option<ClientId> = typed(&input, "client_id")?;
-    let body = MessageBody { role: role.unwrap_or_default(), message_type: message_type.unwrap_or_default(), content };
-    Some(SendMessage { body, client_id })
-}
-
-fn edit(input: &Value) -> Option<EditMessage> {
-    let input = only(input, &["content", "revision"])?;
-    Some(EditMessage { content: typed(&input, "content")??, revision: typed(&input, "revision")? })
 }
 
 fn told(result: Result<Value>) -> Outcome {
@@ -252,8 +143,11 @@ impl Transport for Core {
 
     async fn perform(&mut self, call: &Call<'_>) -> Option<Outcome> {
         match self.principal(call).await? {
-            Ok(principal) => self.act(call, &principal).await.map(told),
             Err(error) => Some(Err(canon::fault(&error))),
+            Ok(principal) => match call.action.command() {
+                Some(name) => Some(told(self.command(call, name, &principal).await)),
+                None => self.ask(call, &principal).await.map(told),
+            },
         }
     }
 

@@ -5,27 +5,16 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
 };
 
-use chatcore_graphql::async_graphql::{
-    Name,
-    parser::{
-        parse_query, parse_schema,
-        types::{
-            BaseType, ExecutableDocument, FieldDefinition, InputValueDefinition, OperationType, Selection,
-            SelectionSet, Type, TypeKind, TypeSystemDefinition,
-        },
+use chatcore_graphql::async_graphql::parser::{
+    parse_query,
+    types::{
+        ExecutableDocument, FieldDefinition, InputValueDefinition, OperationType, Selection, SelectionSet, Type,
+        TypeKind,
     },
 };
 use serde_json::Value;
 
-/// The types of the published schema.
-static TYPES: LazyLock<HashMap<Name, TypeKind>> = LazyLock::new(|| {
-    let schema = parse_schema(include_str!("../../../docs/schema.graphql")).unwrap();
-    let types = schema.definitions.into_iter().filter_map(|definition| match definition {
-        TypeSystemDefinition::Type(of) => Some((of.node.name.node, of.node.kind)),
-        TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
-    });
-    types.collect()
-});
+use super::graphql::schema::{TYPES, field, is, named};
 
 /// The harness asks the same few documents again and again.
 static PARSED: LazyLock<Mutex<HashMap<String, Arc<ExecutableDocument>>>> = LazyLock::new(Mutex::default);
@@ -91,7 +80,7 @@ impl<F: FnMut(String)> Walk<'_, F> {
         };
         for item in &set.items {
             match &item.node {
-                Selection::Field(field) if field.node.name.node == "__typename" => {}
+                Selection::Field(asked) if asked.node.name.node == "__typename" => {}
                 Selection::Field(field) => {
                     let field = &field.node;
                     let value = &data[field.response_key().node.as_str()];
@@ -151,23 +140,8 @@ fn elements(value: &Value) -> &[Value] {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
-/// Whether a fragment on `on` is about an `owner`.
-fn is(owner: &str, on: &str) -> bool {
-    let TypeKind::Object(object) = &TYPES[owner] else { return false };
-    owner == on || object.implements.iter().any(|interface| interface.node == on)
-}
-
-fn definition(owner: &str, field: &str) -> &'static FieldDefinition {
-    let TypeKind::Object(object) = &TYPES[owner] else { panic!("{owner} has no fields") };
-    let field = object.fields.iter().find(|it| it.node.name.node == field);
-    &field.unwrap_or_else(|| panic!("{owner} has no such field")).node
-}
-
-fn named(of: &Type) -> &Name {
-    match &of.base {
-        BaseType::Named(name) => name,
-        BaseType::List(of) => named(of),
-    }
+fn definition(owner: &str, name: &str) -> &'static FieldDefinition {
+    field(owner, name).unwrap_or_else(|| panic!("{owner} has no field `{name}`"))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! result, the state that it left, and the events that tell of it. The core's own answer is the yardstick.
 
 mod action;
+mod attempts;
 mod canon;
 mod compare;
 mod core;
@@ -18,14 +19,17 @@ mod rest;
 mod resume;
 mod room;
 mod run;
+mod stage;
 mod transport;
 mod websocket;
+mod wire;
 mod world;
 
 use std::time::Duration;
 
-pub use action::{Action, Actor, Attempt, Level, Stage, State, attempts, listings, stages};
-pub use canon::{Fault, Outcome, wire};
+pub use action::{Action, Attempt, Level, Target, Which};
+pub use attempts::{attempts, listings};
+pub use canon::{Fault, Outcome};
 pub use compare::difference;
 pub use coverage::Coverage;
 pub use graphql::{GraphQl, GraphQlSocket, delivery};
@@ -33,6 +37,7 @@ pub use model::Model;
 pub use rest::EventStream;
 pub use resume::{follow_all_sessions, resume_everywhere};
 pub use run::{Problem, Record, Report, run_lists, run_table};
+pub use stage::{Actor, Stage, State, stages};
 pub use world::World;
 
 /// How long anything that must come may take, on a slow machine.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chatcore::{
-    model::{Event, EventKind, MessageId, ParticipantEvent, SessionEvent, Standing, UserId},
+    model::{Event, MessageId, Standing, UserId},
     store::{ParticipantRecord, SessionFacts},
 };
 use serde_json::{Value, json};
@@ -183,23 +183,6 @@ fn position(id: &Value) -> Result<u64, String> {
 
 fn id(person: &Value) -> String {
     person["id"].as_str().unwrap_or_default().to_owned()
-}
-
-/// The stays that an event begins.
-#[must_use]
-pub fn stay(event: &Event) -> Option<String> {
-    match &event.kind {
-        EventKind::Session(SessionEvent::Created { participant_id, .. })
-        | EventKind::Participant(
-            ParticipantEvent::Joined { participant_id, .. } | ParticipantEvent::Added { participant_id, .. },
-        ) => Some(participant_id.to_string()),
-        EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
-        | EventKind::Participant(
-            ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
-        )
-        | EventKind::Message(_)
-        | EventKind::Unknown => None,
-    }
 }
 
 /// Users by their ids.

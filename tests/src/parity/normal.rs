@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use chatcore::model::{Cursor, Event, MessageId, SessionId};
 use serde_json::{Map, Value};
 
-use super::{canon::tidy, model::stay};
+use super::canon::tidy;
+use crate::template::stay;
 
 /// Knows what the ids and times of one run stand for: the place in a log that they come from.
 #[derive(Debug, Default)]

@@ -1,39 +1,125 @@
-//! REST, with its events as pages and as server-sent events.
+//! REST, with its events as pages and as server-sent events. The calls are built from the OpenAPI document.
 
-use std::{pin::Pin, sync::Arc};
+use std::{collections::HashMap, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use chatcore::Code;
 use eventsource_stream::{Event, Eventsource as _};
 use futures_util::{Stream, StreamExt as _};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::{
     PATIENCE,
-    action::{Action, Actor, Window},
-    canon::{Fault, Outcome, tidy, wire},
+    canon::{Fault, Outcome, tidy},
     coverage::{self, Coverage},
     room::Cast,
+    stage::Actor,
     transport::{Call, Deliveries, Subscribed, Transport},
+    wire,
 };
 use crate::{Client, Reply};
+
+/// Two names of one operation, which are used by turns.
+const TWICE: [(&str, &str); 1] = [("addParticipant", "inviteUser")];
+
+/// An operation as the document describes it.
+#[derive(Debug)]
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    query: Vec<String>,
+    body: Option<Body>,
+    /// The schema of the answer; null where there is none.
+    answer: Value,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Body {
+    Required,
+    Optional,
+}
+
+/// The operations of a document, by their ids.
+#[derive(Debug)]
+pub struct Operations(HashMap<String, Operation>);
+
+impl Operations {
+    /// Of an OpenAPI document.
+    #[must_use]
+    pub fn of(document: &Value) -> Self {
+        let mut operations = HashMap::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let id = operation["operationId"].as_str().unwrap().to_owned();
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                let in_query = parameters.filter(|parameter| parameter["in"] == "query");
+                let query = in_query.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect();
+                let responses = operation["responses"].as_object().unwrap();
+                let (_, good) = responses.iter().find(|(status, _)| status.starts_with('2')).unwrap();
+                let content = good["content"].as_object().and_then(|content| content.values().next());
+                let answer = content.map_or(Value::Null, |content| content["schema"].clone());
+                let method = method.to_uppercase().parse().unwrap();
+                let body = operation.get("requestBody");
+                let body = body.map(|body| if body["required"] == false { Body::Optional } else { Body::Required });
+                let known = Operation { id: id.clone(), method, path: path.clone(), query, body, answer };
+                operations.insert(id, known);
+            }
+        }
+        Self(operations)
+    }
+}
+
+impl Operation {
+    fn takes(&self, parameter: &str) -> bool {
+        self.query.iter().any(|name| name == parameter)
+    }
+
+    /// The path and the body; `None` where the operation has no place for something in the input.
+    fn filled(&self, ids: &HashMap<&str, String>, input: Map<String, Value>) -> Option<(String, Option<Value>)> {
+        let segment = |segment: &str| match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => Some(ids.get(name)?.replace(' ', "%20")),
+            None => Some(segment.to_owned()),
+        };
+        let path: Vec<String> = self.path.split('/').map(segment).collect::<Option<_>>()?;
+        let path = path.join("/");
+        match self.body {
+            Some(Body::Optional) if input.is_empty() => return Some((path, None)),
+            Some(_) => return Some((path, Some(Value::Object(input)))),
+            None => {}
+        }
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let given: Vec<_> = input.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
+        let query = if given.is_empty() { String::new() } else { format!("?{}", given.join("&")) };
+        input.keys().all(|name| self.takes(name)).then(|| (path + &query, None))
+    }
+}
+
+/// What an answer of a schema says.
+fn said(schema: &Value, body: &Value) -> Value {
+    match (schema["$ref"].as_str(), schema["type"].as_str()) {
+        (Some(name), _) => wire::of(name.rsplit('/').next().unwrap(), body),
+        (None, Some("array")) => body.as_array().unwrap().iter().map(|item| said(&schema["items"], item)).collect(),
+        _ => json!({}),
+    }
+}
 
 /// Calls the REST operations.
 pub struct Rest {
     client: Client,
-    document: Arc<Value>,
+    operations: Arc<Operations>,
     coverage: Arc<Coverage>,
     name: String,
-    invites: bool,
+    turn: bool,
 }
 
 impl Rest {
-    /// To the server at this address, which has this OpenAPI document.
+    /// To the server at this address, which has these operations.
     #[must_use]
-    pub fn new(address: &str, document: Arc<Value>, coverage: Arc<Coverage>) -> Self {
-        Self { client: Client::new(address, None), document, coverage, name: String::new(), invites: false }
+    pub fn new(address: &str, operations: Arc<Operations>, coverage: Arc<Coverage>) -> Self {
+        Self { client: Client::new(address, None), operations, coverage, name: String::new(), turn: false }
     }
 
     fn by(&self, token: Option<&str>) -> Client {
@@ -43,159 +129,91 @@ impl Rest {
     async fn send(
         &self,
         token: Option<&str>,
-        method: Method,
+        operation: &Operation,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Reply, Fault> {
         let client = self.by(token);
-        let mut request = client.request(method.clone(), path);
+        let mut request = client.request(operation.method.clone(), path);
         if let Some(body) = body {
             request = request.json(body);
         }
         let reply = client.send(request).await;
         if reply.status < 300 {
-            if let Some(operation) = operation(&self.document, method.as_str(), path) {
-                self.coverage.used(coverage::rest(&operation), &self.name);
-            }
+            self.coverage.used(coverage::rest(&operation.id), &self.name);
             return Ok(reply);
         }
         Err(fault(reply.status, &reply.body))
     }
 
-    /// All pages of a list, in one, by the links from each to the next. A link keeps the place in the list; the rest of the
-    /// question is the client's.
-    async fn all(
-        &self,
-        token: Option<&str>,
-        path: &str,
-        rest: &str,
-        limit: Option<i64>,
-        one: fn(&Value) -> Value,
-    ) -> Outcome {
-        let mut found = Vec::new();
-        let mut query = format!("?skip=0{}{rest}", limit_of(limit));
-        loop {
-            let reply = self.send(token, Method::GET, &format!("{path}{query}"), None).await?;
-            let Value::Array(items) = wire::list(&reply.body, one) else { unreachable!() };
-            found.extend(items);
-            match link(&reply, "next") {
-                Some(next) => query = next,
-                None => return Ok(Value::Array(found)),
-            }
-        }
+    /// The operation of an action, by its name or by its other one.
+    fn operation(&mut self, name: &str) -> Option<String> {
+        let other = TWICE.iter().find(|(first, _)| *first == name);
+        self.turn ^= other.is_some();
+        let name = other.filter(|_| self.turn).map_or(name, |(_, second)| *second);
+        self.operations.0.contains_key(name).then(|| name.to_owned())
     }
 
     async fn act(&mut self, call: &Call<'_>) -> Option<Outcome> {
-        let token = call.token();
-        let path = format!("/sessions/{}", call.session());
-        let send = async |method: Method, path: String, body: Option<&Value>| {
-            self.send(token, method, &path, body).await.map(|reply| reply.body)
-        };
-        let nothing = |_: Value| json!({});
-        Some(match call.action {
-            Action::Me | Action::Message(_) | Action::Typing(_) | Action::Subscribe { .. } => return None,
-            Action::Session => send(Method::GET, path, None).await.map(|body| wire::session(&body)),
-            Action::Sessions { limit } => self.all(token, "/sessions", "", *limit, wire::summary).await,
-            Action::PublicSessions { limit } => self.public(token, *limit).await,
-            Action::Participants { limit, email } => {
-                let email = format!("&include_email={email}");
-                self.all(token, &(path + "/participants"), &email, *limit, wire::participant).await
-            }
-            Action::Messages { window, limit } => {
-                let query = match window {
-                    Window::Skip(skip) => format!("skip={skip}"),
-                    Window::Before(place) => format!("before={}", call.place(*place)),
-                    Window::After(place) => format!("after={}", call.place(*place)),
-                    Window::Newest => return None,
-                };
-                let path = format!("{path}/messages?{query}{}", limit_of(*limit));
-                self.send(token, Method::GET, &path, None).await.map(|reply| {
-                    let seq = |rel, name: &str| {
-                        let query = link(&reply, rel)?;
-                        let value =
-                            query.trim_start_matches('?').split('&').find_map(|part| part.strip_prefix(name))?;
-                        Some(value.trim_start_matches('=').to_owned())
-                    };
-                    json!({
-                        "messages": wire::list(&reply.body, wire::message),
-                        "previous": seq("prev", "before"), "next": seq("next", "after"),
-                    })
-                })
-            }
-            Action::Events { after, limit } => {
-                let path = format!("{path}/events?after={after}{}", limit_of(*limit));
-                let page = send(Method::GET, path, None).await;
-                page.map(|body| json!({ "events": wire::list(&body["events"], wire::frame), "head": body["head"] }))
-            }
-            Action::Create(input) => {
-                send(Method::POST, "/sessions".to_owned(), Some(input)).await.map(|body| wire::session(&body))
-            }
-            Action::Update(input) => send(Method::PUT, path, Some(input)).await.map(|body| wire::session(&body)),
-            Action::Delete => send(Method::DELETE, path, None).await.map(nothing),
-            Action::Join => send(Method::POST, path + "/join", None)
-                .await
-                .map(|body| json!({ "participant_id": body["participant_id"] })),
-            Action::Leave => send(Method::POST, path + "/leave", Some(&json!({}))).await.map(nothing),
-            Action::Add(input) => {
-                // Two names of one operation: by turns.
-                let place = if self.invites { "/invite" } else { "/participants" };
-                let added = send(Method::POST, path + place, Some(&call.input(input))).await;
-                self.invites = !self.invites;
-                added.map(|body| wire::participant(&body))
-            }
-            Action::ChangeRole { user, input } => {
-                let path = format!("{path}/participants/{}/role", call.cast.user(user));
-                send(Method::PUT, path, Some(input)).await.map(|body| wire::participant(&body))
-            }
-            Action::Remove(user) => {
-                send(Method::DELETE, format!("{path}/participants/{}", call.cast.user(user)), None).await.map(nothing)
-            }
-            Action::Send(input) => {
-                send(Method::POST, path + "/messages", Some(input)).await.map(|body| wire::message(&body))
-            }
-            Action::Edit { which, input } => {
-                let path = format!("{path}/messages/{}", call.message(*which).replace(' ', "%20"));
-                send(Method::PUT, path, Some(input)).await.map(|body| wire::message(&body))
-            }
-            // The header that names a revision has tests of its own.
-            Action::DeleteMessage { which: _, revision: Some(_) } => return None,
-            Action::DeleteMessage { which, revision: None } => {
-                let path = format!("{path}/messages/{}", call.message(*which).replace(' ', "%20"));
-                send(Method::DELETE, path, None).await.map(|body| wire::message(&body))
-            }
-            Action::Revisions(which) => {
-                let path = format!("{path}/messages/{}/revisions", call.message(*which).replace(' ', "%20"));
-                send(Method::GET, path, None).await.map(|body| wire::list(&body, wire::revision))
-            }
-            Action::Pin(which) => {
-                let path = format!("{path}/messages/{}/pin", call.message(*which).replace(' ', "%20"));
-                send(Method::PUT, path, None).await.map(nothing)
-            }
-            Action::Unpin(which) => {
-                let path = format!("{path}/messages/{}/pin", call.message(*which).replace(' ', "%20"));
-                send(Method::DELETE, path, None).await.map(nothing)
-            }
-            Action::Pins => send(Method::GET, path + "/pins", None).await.map(|body| wire::list(&body, wire::pinned)),
+        let name = self.operation(call.action.operation)?;
+        let operations = Arc::clone(&self.operations);
+        let operation = &operations.0[&name];
+        let mut ids: HashMap<_, _> = call.ids().into_iter().collect();
+        ids.insert("session_id", call.session().to_owned());
+        let mut input = call.input();
+        // A list that counts from its start is read to its end; one that has places, by the page.
+        let is_list = operation.takes("skip") && !operation.takes("before");
+        if is_list {
+            input.insert("skip".to_owned(), json!(0));
+        }
+        let (path, body) = operation.filled(&ids, input)?;
+        Some(if is_list {
+            self.all(call, operation, &path).await
+        } else {
+            let reply = self.send(call.token(), operation, &path, body.as_ref()).await;
+            reply.map(
+                |reply| if operation.takes("before") { page(operation, &reply) } else { answer(operation, &reply) },
+            )
         })
     }
 
-    /// All pages of the public list; it tells how many there are in all.
-    async fn public(&self, token: Option<&str>, limit: Option<i64>) -> Outcome {
-        let mut found = Vec::new();
+    /// All pages of a list, in one, by the links from each to the next. A link keeps the place in the list; the rest of the
+    /// question is the client's.
+    async fn all(&self, call: &Call<'_>, operation: &Operation, first: &str) -> Outcome {
+        let base = first.split('?').next().unwrap();
+        let (mut found, mut path) = (Vec::new(), first.to_owned());
         loop {
-            let path = format!("/sessions/public?skip={}{}", found.len(), limit_of(limit));
-            let body = self.send(token, Method::GET, &path, None).await?.body;
-            let page = body["sessions"].as_array().unwrap();
-            found.extend(page.iter().map(wire::summary));
-            if page.is_empty() || found.len() as u64 == body["total"].as_u64().unwrap() {
-                return Ok(json!({ "sessions": found, "total": body["total"] }));
+            let reply = self.send(call.token(), operation, &path, None).await?;
+            let mut page = answer(operation, &reply);
+            let total = page.get("total").cloned();
+            let items = if total.is_some() { page["sessions"].take() } else { page };
+            let Value::Array(items) = items else { panic!("no list: {items}") };
+            found.extend(items);
+            match (link(&reply, "next"), total) {
+                (Some(next), _) => path = format!("{base}{next}"),
+                (None, None) => return Ok(Value::Array(found)),
+                (None, Some(total)) => {
+                    assert_eq!(total, found.len(), "the list ends early");
+                    return Ok(json!({ "sessions": found, "total": total }));
+                }
             }
         }
     }
 }
 
-fn limit_of(limit: Option<i64>) -> String {
-    limit.map_or_else(String::new, |limit| format!("&limit={limit}"))
+fn answer(operation: &Operation, reply: &Reply) -> Value {
+    said(&operation.answer, &reply.body)
+}
+
+/// A page of messages with the places around it.
+fn page(operation: &Operation, reply: &Reply) -> Value {
+    let place = |rel, name: &str| {
+        let query = link(reply, rel)?;
+        let value = query.trim_start_matches('?').split('&').find_map(|part| part.strip_prefix(name))?;
+        Some(value.trim_start_matches('=').to_owned())
+    };
+    let (previous, next) = (place("prev", "before"), place("next", "after"));
+    json!({ "messages": answer(operation, reply), "previous": previous, "next": next })
 }
 
 /// The query to which a link leads.
@@ -214,19 +232,6 @@ pub fn fault(status: u16, body: &Value) -> Fault {
     let fits = known.is_some_and(|known| known.status() == status) && body["status"] == status;
     let code = if fits { code.to_owned() } else { format!("{code} with status {status}") };
     Fault { code, details: body["details"].clone() }
-}
-
-/// The name of the operation behind a path below the API's base.
-fn operation(document: &Value, method: &str, path: &str) -> Option<String> {
-    let path = path.split('?').next()?;
-    let given: Vec<&str> = path.split('/').collect();
-    let fits = |pattern: &str| {
-        let pattern: Vec<&str> = pattern.split('/').collect();
-        pattern.len() == given.len() && pattern.iter().zip(&given).all(|(p, g)| p.starts_with('{') || p == g)
-    };
-    let paths = document["paths"].as_object()?;
-    let found = paths.get(path).or_else(|| paths.iter().find(|(pattern, _)| fits(pattern)).map(|(_, found)| found))?;
-    Some(found[method.to_lowercase()]["operationId"].as_str()?.to_owned())
 }
 
 #[async_trait]
@@ -248,7 +253,7 @@ impl Transport for Rest {
 
     async fn since(&mut self, cast: &Cast, reader: Actor, session: &str, span: (u64, u64)) -> Option<Vec<Value>> {
         let path = format!("/sessions/{session}/events?after={}&limit=100", span.0);
-        match self.send(cast.token(reader), Method::GET, &path, None).await {
+        match self.send(cast.token(reader), &self.operations.0["listEvents"], &path, None).await {
             Ok(reply) => Some(reply.body["events"].as_array().unwrap().iter().map(wire::frame).collect()),
             Err(fault) if fault.code == "SESSION_NOT_FOUND" => None,
             Err(fault) => panic!("{fault:?}"),

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::{
-    action::{Actor, Stage, State},
-    canon::{self, tidy, wire},
+    canon::{self, tidy},
     compare::difference,
     coverage::Coverage,
-    graphql::{GraphQlSocket, delivery, delivery_fields, document},
+    graphql::{GraphQlSocket, delivery, subscription},
     rest::EventStream,
     room::{Cast, Room},
+    stage::{Actor, Stage, State},
+    wire,
     world::World,
 };
 use crate::{Backend, Client, Graphql, GraphqlEvents, Socket, crowded};
@@ -94,7 +95,7 @@ pub async fn resume_everywhere(backend: Backend) {
         socket.cut();
 
         {
-            let arguments = [("sessionId", "ID!", json!(room.id)), ("cursor", "String", json!(reader.cursor()))];
+            let arguments = [("sessionId", json!(room.id)), ("cursor", json!(reader.cursor()))];
             let coverage = (Arc::default(), "resuming");
             let mut socket = GraphQlSocket::open(address, token, "sessionEvents", &arguments, coverage).await.unwrap();
             let first = socket.delivery().await.unwrap().unwrap();
@@ -107,8 +108,8 @@ pub async fn resume_everywhere(backend: Backend) {
 
         {
             // The same over server-sent events.
-            let arguments = [("sessionId", "ID!", json!(room.id)), ("after", "Long", json!(reader.last()))];
-            let (query, variables) = document("subscription", "sessionEvents", &arguments, &delivery_fields());
+            let arguments = [("sessionId", json!(room.id)), ("after", json!(reader.last()))];
+            let (query, variables) = subscription("sessionEvents", &arguments);
             let client = Graphql::new(address, token.map(str::to_owned));
             let mut stream = GraphqlEvents::open(client.stream(&query, variables)).await.unwrap_or_else(|_| panic!());
             let first = stream.next().await.unwrap();
@@ -189,10 +190,10 @@ pub async fn follow_all_sessions(backend: Backend, coverage: &Arc<Coverage>) {
 
     let third = chat.events(owner, two.session, 2, Some(1)).await.unwrap().next();
     let after = json!([{ "sessionId": two.id, "cursor": third }, { "sessionId": hidden.id, "seq": 0 }]);
-    let arguments = [("after", "[PositionInput!]", after)];
+    let arguments = [("after", after)];
     let coverage = (Arc::clone(coverage), "all sessions");
     {
-        let arguments = [("sessionId", "ID!", json!(two.id)), ("cursor", "String", json!(third))];
+        let arguments = [("sessionId", json!(two.id)), ("cursor", json!(third))];
         let token = Some(cast.token_of("peer"));
         let mut one = GraphQlSocket::open(address, token, "sessionEvents", &arguments, coverage.clone()).await.unwrap();
         assert_eq!(one.delivery().await.unwrap().unwrap()["cursor"], json!(third));

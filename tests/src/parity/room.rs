@@ -3,26 +3,25 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chatcore::{
-    Chat, Clock, Error, JwtAuthenticator, JwtIssuer, Principal,
-    chat::{AddParticipant, CreateSession, EditMessage, SendMessage, UpdateSession},
+    Chat, Clock, JwtAuthenticator, JwtIssuer, Principal,
+    chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
-    model::{
-        ClientId, Content, EncryptedContent, Event, MessageId, NewEvent, ParticipantRole, Session, SessionId,
-        SessionType, UserId,
-    },
-    store::{
-        Change, ChatStore, Directory, FactsQuery, Freshness, Json, Key, Listed, LogRange, Memberships, Newest,
-        Participants, Seat, Seats, SessionFacts, Sessions, TypedKey, Value, decode_event, encode_event,
-    },
+    model::{ClientId, Event, MessageId, ParticipantRole, SessionId, SessionType, UserId},
+    store::{ChatStore, LogRange},
 };
-use serde::{Deserialize, Serialize};
 
 use super::{
-    action::{Actor, GHOST, KEPT, PEOPLE, Stage, State},
-    model::{Model, stay, users},
+    action::Action,
+    core::Core,
+    model::{Model, users},
+    stage::{Actor, GHOST, PEOPLE, Stage, State},
+    transport::{Call, Transport as _},
     world::World,
 };
-use crate::server::{SECRET, token_with};
+use crate::{
+    server::{SECRET, token_with},
+    template::facts,
+};
 
 /// The users of one run, with ids of their own.
 #[derive(Debug)]
@@ -107,24 +106,11 @@ pub struct Room {
     pub model: Model,
 }
 
-/// The session of a stage, made once through the chat, to be copied.
+/// The session of a stage, made once through the chat, to be copied for any cast.
 #[derive(Debug)]
 pub struct Template {
-    /// Who did what, and the records at the end of it.
-    text: String,
+    session: crate::Template,
     prefix: String,
-    session: String,
-    stays: Vec<String>,
-    times: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Contents {
-    /// What happened, as it is stored.
-    events: Vec<(UserId, String)>,
-    /// The records, as they are stored.
-    session: Json,
-    people: Vec<(UserId, Json)>,
 }
 
 impl Template {
@@ -132,80 +118,12 @@ impl Template {
     pub async fn make(chat: &Chat, store: &dyn ChatStore, stage: Stage) -> Self {
         let cast = Cast::new(chat, format!("template.{:?}.{}.", stage.state, stage.session_type)).await;
         let id = build(chat, &cast, stage).await;
-        let facts = facts(store, id, &cast).await;
-        let range = LogRange { session_id: id, from: 1, to: facts.head.seq };
-        let log: Vec<_> = store.log(&[range]).await.unwrap().into_iter().flatten().collect();
-        let events = log.iter().map(|event| (event.actor.clone(), encode_event(&event.kind))).collect();
-        let mut records = facts.records.into_iter().map(|record| record.map(|record| record.value.encode()));
-        let session = records.next().flatten().unwrap();
-        let person = |(user, record): (UserId, Option<Json>)| Some((user, record?));
-        let people = cast.users().into_iter().zip(records).filter_map(person).collect();
-        let contents = Contents { events, session, people };
-        Self {
-            text: serde_json::to_string(&contents).unwrap(),
-            prefix: cast.prefix,
-            session: id.to_string(),
-            stays: log.iter().filter_map(|event| stay(event)).collect(),
-            times: log.iter().map(|event| text(&event.created_at)).collect(),
-        }
+        Self { session: crate::Template::of(store, id, &cast.users()).await, prefix: cast.prefix }
     }
 
-    /// Makes the same session with ids and times of its own, in one change.
     async fn copy(&self, store: &dyn ChatStore, clock: &dyn Clock, cast: &Cast) -> SessionId {
-        let id = SessionId(clock.new_id());
-        let mut copy = self.text.replace(&self.prefix, &cast.prefix).replace(&self.session, &id.to_string());
-        for stay in &self.stays {
-            copy = copy.replace(stay, &clock.new_id().to_string());
-        }
-        let times: Vec<_> = self.times.iter().map(|_| clock.now()).collect();
-        for (old, new) in self.times.iter().zip(&times) {
-            copy = copy.replace(old, &text(new));
-        }
-        let Contents { events, session, people } = serde_json::from_str(&copy).unwrap();
-        let at = |((actor, kind), created_at): ((_, String), _)| NewEvent {
-            actor,
-            created_at,
-            kind: decode_event(&kind).unwrap(),
-        };
-        let events = events.into_iter().zip(times).map(at).collect();
-        let session: Session = decoded(&Sessions { session: id }, session);
-        let listing = Directory { session: Newest(id) };
-        let mut writes = vec![if session.is_joinable() { listing.put(Listed) } else { listing.remove() }];
-        writes.push(Sessions { session: id }.put(session));
-        for (user, record) in people {
-            let key = Participants { session: id, user: user.clone() };
-            let record = decoded(&key, record);
-            if record.standing.role().is_some() {
-                writes.push(Seats { session: id, stay: record.id }.put(Seat { user: user.clone() }));
-                writes.push(Memberships { user, session: Newest(id) }.put(Listed));
-            }
-            writes.push(key.put(record));
-        }
-        let change = Change::of(id, 0, events, writes);
-        store.commit(change).await.unwrap();
-        id
+        self.session.copy(store, clock, Some((&self.prefix, &cast.prefix))).await
     }
-}
-
-async fn facts(store: &dyn ChatStore, session_id: SessionId, cast: &Cast) -> SessionFacts {
-    let participant = |user| Participants { session: session_id, user }.key();
-    let keys = std::iter::once(Sessions { session: session_id }.key()).chain(cast.users().into_iter().map(participant));
-    let keys: Vec<Key> = keys.collect();
-    let query = FactsQuery { session_id, records: &keys };
-    store.facts(&[query], Freshness::Fresh).await.unwrap().into_iter().next().unwrap()
-}
-
-/// A value as its table reads it.
-fn decoded<K: TypedKey>(key: &K, stored: Json) -> K::Value
-where
-    K::Value: Clone,
-{
-    let value = Value::decode(&key.key(), K::TABLE.format, stored).unwrap();
-    value.get::<K::Value>().unwrap().clone()
-}
-
-fn text(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap()
 }
 
 impl Room {
@@ -223,36 +141,19 @@ impl Room {
         if stage.state == State::Malformed { Self { id: "1".to_owned(), ..room } } else { room }
     }
 
-    /// The same room after somebody said the words for which the client id stands, with that id, if they may.
-    pub async fn with_words(&self, world: &World, cast: &Cast, name: &str) -> Self {
-        let (client_id, words) = KEPT;
-        let message = SendMessage::text(words).with_client_id(ClientId::new(client_id).unwrap());
-        let said = world.server.chat.send(cast.principal(name), self.session, message).await;
-        assert!(matches!(said, Ok(_) | Err(Error::Denied(_))), "{said:?}");
-        self.again(&*world.store, cast).await
-    }
-
-    /// The same room after the owner has edited the first message twice, if there is one.
-    pub async fn with_edits(&self, world: &World, cast: &Cast) -> Self {
-        let Some(first) = self.log.iter().find(|event| event.kind.is_message()) else { return self.clone() };
-        let id = MessageId { session_id: self.session, seq: first.seq };
-        let encrypted =
-            EncryptedContent { encrypted_data: "c2VjcmV0".to_owned(), iv: "aXY=".to_owned(), key_version: 3 };
-        for content in [Content::Encrypted(encrypted), Content::Text("other words".to_owned())] {
-            let edit = EditMessage { content, revision: None };
-            let edited = world.server.chat.edit_message(cast.principal("owner"), id, edit).await;
-            assert!(matches!(edited, Ok(_) | Err(Error::MessageNotFound)), "{edited:?}");
+    /// The same room after the actor, or somebody else who is named, has done these, where they may.
+    pub async fn after(&self, world: &World, cast: &Cast, actor: Actor, done: &[(Option<Actor>, Action)]) -> Self {
+        let mut core = Core::new(world.server.chat.clone());
+        let mut room = self.clone();
+        for (by, action) in done {
+            let call = Call { name: "before", cast, room: &room, actor: by.unwrap_or(actor), action };
+            let outcome = core.perform(&call).await;
+            // Otherwise nothing would be prepared anywhere, and every attempt agree.
+            let may = *by == Some(Actor::Owner) && room.model.is_active();
+            assert!(!may || matches!(outcome, Some(Ok(_))), "{action:?}: {outcome:?}");
+            room = room.again(&*world.store, cast).await;
         }
-        self.again(&*world.store, cast).await
-    }
-
-    /// The same room after the owner has pinned the first message, if there is one.
-    pub async fn with_pins(&self, world: &World, cast: &Cast) -> Self {
-        let Some(first) = self.log.iter().find(|event| event.kind.is_message()) else { return self.clone() };
-        let id = MessageId { session_id: self.session, seq: first.seq };
-        let pinned = world.server.chat.pin_message(cast.principal("owner"), id).await;
-        assert!(matches!(pinned, Ok(()) | Err(Error::MessageNotFound)), "{pinned:?}");
-        self.again(&*world.store, cast).await
+        room
     }
 
     /// A session as it is now.
@@ -262,7 +163,7 @@ impl Room {
 
     /// The same session as it is now.
     pub async fn again(&self, store: &dyn ChatStore, cast: &Cast) -> Self {
-        let facts = facts(store, self.session, cast).await;
+        let facts = facts(store, self.session, &cast.users()).await;
         let mut log = self.log.clone();
         let (from, to) = (log.len() as u64 + 1, facts.head.seq);
         if from <= to {

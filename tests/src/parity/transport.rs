@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use chatcore::model::Event;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
-    action::{Action, Actor, Place, Which},
+    action::{Action, Target, Which},
     canon::{Fault, Outcome},
     room::{Cast, Room},
+    stage::Actor,
 };
 
 /// One attempt, as a driver needs it.
@@ -38,31 +39,52 @@ impl Call<'_> {
         &self.room.id
     }
 
-    /// An input in which users go by their ids.
+    /// The input, in which users go by their ids and times are times.
     #[must_use]
-    pub fn input(&self, input: &Value) -> Value {
-        let mut input = input.clone();
-        if let Some(name) = input["user_id"].as_str().filter(|name| !name.is_empty() && name.len() < 100) {
-            input["user_id"] = json!(self.cast.user(name));
+    pub fn input(&self) -> Map<String, Value> {
+        let mut input = self.action.input.as_object().unwrap().clone();
+        if let Some(user) = input.get_mut("user_id")
+            && let Some(name) = user.as_str().filter(|name| !name.is_empty() && name.len() < 100)
+        {
+            *user = json!(self.cast.user(name));
+        }
+        for value in input.values_mut() {
+            if let Some(seq) = value["time_of"].as_u64() {
+                *value = json!(self.time_of(seq));
+            }
         }
         input
     }
 
-    /// A place, as text.
-    #[must_use]
-    pub fn place(&self, place: Place) -> String {
-        match place {
-            Place::Seq(seq) => seq.to_string(),
-            Place::TimeOf(seq) => match self.room.log.get(seq - 1) {
-                Some(event) => event.created_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
-                None => "2020-01-01T00:00:00Z".to_owned(),
-            },
+    fn time_of(&self, seq: u64) -> String {
+        match self.room.log.iter().find(|event| event.seq == seq) {
+            Some(event) => event.created_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+            None => "2020-01-01T00:00:00Z".to_owned(),
         }
     }
 
-    /// A message's id.
+    /// The ids of what it is about, as a command names them: a message's id names the session, too.
     #[must_use]
-    pub fn message(&self, which: Which) -> String {
+    pub fn ids(&self) -> Vec<(&'static str, String)> {
+        let session = ("session_id", self.session().to_owned());
+        match self.action.target {
+            Target::Nothing => Vec::new(),
+            Target::Session => vec![session],
+            Target::Message(which) => vec![("message_id", self.message(which))],
+            Target::User(name) => vec![session, ("user_id", self.cast.user(name))],
+        }
+    }
+
+    /// The id of the message that it is about.
+    #[must_use]
+    pub fn message_id(&self) -> Option<String> {
+        match self.action.target {
+            Target::Message(which) => Some(self.message(which)),
+            Target::Nothing | Target::Session | Target::User(_) => None,
+        }
+    }
+
+    fn message(&self, which: Which) -> String {
         // Where the session's id is none, there is no id of a message in it either.
         if self.room.id != self.room.session.to_string() {
             return "no id".to_owned();
@@ -122,13 +144,4 @@ pub trait Transport: Send + Sync {
     /// What this transport tells a reader about the events after one position up to another, in canonical form; `None`
     /// where it tells nothing, or no longer does.
     async fn since(&mut self, cast: &Cast, reader: Actor, session: &str, span: (u64, u64)) -> Option<Vec<Value>>;
-}
-
-/// Field of an input, as a type of ours; `None` where it is of another.
-#[must_use]
-pub fn typed<T: serde::de::DeserializeOwned>(input: &Value, field: &str) -> Option<Option<T>> {
-    match input.get(field) {
-        None => Some(None),
-        Some(value) => serde_json::from_value(value.clone()).ok().map(Some),
-    }
 }

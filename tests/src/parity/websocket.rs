@@ -1,16 +1,19 @@
-//! The WebSocket.
+//! The WebSocket. Which commands it takes as frames, the table of commands says.
 
 use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
+use chatcore::wire::Command;
 use serde_json::{Value, json};
 
 use super::{
-    action::{Action, Actor, Which},
-    canon::{Fault, Outcome, tidy, wire},
+    action::{Action, pascal},
+    canon::{Fault, Outcome, tidy},
     coverage::{self, Coverage},
     room::Cast,
+    stage::Actor,
     transport::{Call, Deliveries, Subscribed, Transport},
+    wire,
 };
 use crate::Socket;
 
@@ -64,45 +67,40 @@ impl WebSocket {
         saw(&self.coverage, &self.name, frame);
     }
 
-    async fn pin(&self, socket: &mut Socket, call: &Call<'_>, event: &str, which: Which) -> Outcome {
-        let answer = self.ask(socket, event, json!({ "message_id": call.message(which) })).await?;
-        assert_eq!(answer["data"]["session_id"], call.session(), "{answer}");
-        Ok(json!({}))
+    async fn act(&self, socket: &mut Socket, call: &Call<'_>, frame: &str) -> Outcome {
+        let mut data = call.input();
+        if frame != call.action.command().unwrap_or_default() {
+            // What the command says by its input, the frame says by its name.
+            data.clear();
+        }
+        data.extend(call.ids().into_iter().map(|(id, value)| (id.to_owned(), json!(value))));
+        let answer = self.ask(socket, frame, Value::Object(data)).await?;
+        Ok(answered(&answer, call))
     }
+}
 
-    async fn act(&self, socket: &mut Socket, call: &Call<'_>) -> Option<Outcome> {
-        let on = |input: &Value| {
-            let mut data = input.clone();
-            data["session_id"] = json!(call.session());
-            data
-        };
-        Some(match call.action {
-            Action::Send(input) => self.ask(socket, "send_message", on(input)).await.map(|answer| {
-                let message = wire::message(&answer["data"]["message"]);
-                assert_eq!(answer["seq"], message["seq"], "{answer}");
-                message
-            }),
-            Action::Edit { which, input } => {
-                let mut data = input.clone();
-                data["message_id"] = json!(call.message(*which));
-                self.ask(socket, "edit_message", data).await.map(|answer| wire::message(&answer["data"]["message"]))
-            }
-            Action::DeleteMessage { which, revision } => {
-                let data = json!({ "message_id": call.message(*which), "revision": revision });
-                self.ask(socket, "delete_message", data).await.map(|answer| wire::message(&answer["data"]["message"]))
-            }
-            Action::Pin(which) => self.pin(socket, call, "pin_message", *which).await,
-            Action::Unpin(which) => self.pin(socket, call, "unpin_message", *which).await,
-            Action::Typing(is_typing) => {
-                let event = if *is_typing { "typing_start" } else { "typing_stop" };
-                self.ask(socket, event, on(&json!({}))).await.map(|answer| {
-                    assert_eq!(answer["data"]["session_id"], call.session(), "{answer}");
-                    json!({})
-                })
-            }
-            _ => return None,
-        })
+/// What an `ack` says. Where it has a position, that is the message's.
+fn answered(answer: &Value, call: &Call<'_>) -> Value {
+    let (name, value) = answer["data"].as_object().unwrap().iter().next().unwrap();
+    if name == "session_id" {
+        assert_eq!(value, call.session(), "{answer}");
+        return json!({});
     }
+    assert!(answer["seq"].is_null() || answer["seq"] == value["seq"], "{answer}");
+    wire::of(&pascal(name), value)
+}
+
+/// The frames that are called otherwise than the command: the command, what its input says, and the frame.
+const ALIASES: [(&str, &str, bool, &str); 2] =
+    [("setTyping", "is_typing", true, "typing_start"), ("setTyping", "is_typing", false, "typing_stop")];
+
+/// The frame of an action, where sockets have one.
+fn frame(action: &Action) -> Option<&'static str> {
+    let alias = |(operation, field, value, _): &&(&str, &str, bool, &str)| {
+        *operation == action.operation && action.input[*field] == *value
+    };
+    let named = action.command().filter(|command| Command::FRAMES.contains(command));
+    named.or_else(|| ALIASES.iter().find(alias).map(|(.., frame)| *frame))
 }
 
 fn saw(coverage: &Coverage, name: &str, frame: &Value) {
@@ -116,28 +114,17 @@ impl Transport for WebSocket {
     }
 
     async fn perform(&mut self, call: &Call<'_>) -> Option<Outcome> {
-        let is_frame = matches!(
-            call.action,
-            Action::Send(_)
-                | Action::Edit { .. }
-                | Action::DeleteMessage { .. }
-                | Action::Pin(_)
-                | Action::Unpin(_)
-                | Action::Typing(_)
-        );
-        if !is_frame {
-            return None;
-        }
+        let frame = frame(call.action)?;
         call.name.clone_into(&mut self.name);
         let mut socket = match self.socket(call).await {
             Ok(socket) => socket,
             Err(fault) => return Some(Err(fault)),
         };
-        let outcome = self.act(&mut socket, call).await;
+        let outcome = self.act(&mut socket, call, frame).await;
         if let Some(name) = call.actor.name() {
             self.sockets.insert(name, socket);
         }
-        outcome
+        Some(outcome)
     }
 
     async fn subscribe(&mut self, call: &Call<'_>, after: Option<u64>) -> Option<Result<Subscribed, Fault>> {

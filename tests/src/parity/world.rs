@@ -15,17 +15,17 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
-    action::Stage,
     core::Core,
     coverage::{self, Coverage},
     fields,
     graphql::GraphQl,
-    rest::Rest,
+    rest::{Operations, Rest},
     room::Template,
+    stage::Stage,
     transport::Transport,
     websocket::WebSocket,
 };
-use crate::{Backend, Server, server::crowded};
+use crate::{Backend, Server, http::http, server::crowded};
 
 /// Never tells the same time twice, so that a time says of which event it is.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +54,8 @@ pub struct World {
     /// What was used.
     pub coverage: Arc<Coverage>,
     /// Its OpenAPI document.
-    pub document: Arc<Value>,
+    pub document: Value,
+    operations: Arc<Operations>,
     templates: [OnceCell<Template>; 16],
     _folder: Option<TempDir>,
 }
@@ -73,10 +74,11 @@ impl World {
         // Who follows a session reads nothing while others act, and somebody reads it on many connections.
         let options = Options { ping_interval: Duration::from_secs(3600), sockets_per_user: 100, ..Options::default() };
         let server = Server::over_with(chat, options).await;
-        let document = reqwest::get(format!("http://{}/openapi.json", server.address)).await.unwrap();
-        let document = Arc::new(serde_json::from_str(&document.text().await.unwrap()).unwrap());
+        let document = http().get(format!("http://{}/openapi.json", server.address)).send().await.unwrap();
+        let document = document.json().await.unwrap();
+        let operations = Arc::new(Operations::of(&document));
         let coverage = Arc::clone(coverage);
-        Self { server, store, clock, coverage, document, templates: Default::default(), _folder: folder }
+        Self { server, store, clock, coverage, document, operations, templates: Default::default(), _folder: folder }
     }
 
     /// The session of a stage, to be copied.
@@ -91,7 +93,7 @@ impl World {
         let (address, coverage) = (&self.server.address, || Arc::clone(&self.coverage));
         vec![
             Box::new(Core::new(self.server.chat.clone())),
-            Box::new(Rest::new(address, Arc::clone(&self.document), coverage())),
+            Box::new(Rest::new(address, Arc::clone(&self.operations), coverage())),
             Box::new(WebSocket::new(address, coverage())),
             Box::new(GraphQl::new(address, coverage())),
         ]

@@ -136,3 +136,17 @@ fn ends_are_written_down_now_and_then() {
     assert!(due(0, 1, false) && due(255, 1, false) && due(200, 100, false) && due(7, 0, true) && due(300, 600, false));
     assert!(!due(1, 1, false) && !due(256, 1, false) && !due(254, 1, false) && !due(257, 200, false));
 }
+
+/// A send is what is written most: each further row costs a third of the throughput.
+#[test]
+fn a_send_is_one_row_and_two_with_a_client_id() {
+    let client_id = Change { append: change(1, 7, vec![said(1)]).append, ..claiming(1, "a fingerprint") };
+    for (change, count) in [(change(1, 7, vec![said(1)]), 1), (client_id, 2)] {
+        let world = World { ends: HashMap::from([(id(1), known(7, 3, 5))]), ..World::default() };
+        let plan = plan(std::iter::once(&change), &world);
+        let statement = crate::commit::write::statement(&plan, 1, None).expect("a statement");
+        assert_eq!(statement.text, "INSERT $rows RETURN NONE");
+        let Some(surrealdb::types::Value::Array(rows)) = statement.binds.get("rows") else { panic!("no rows") };
+        assert_eq!((rows.len(), statement.binds.len()), (count, 1));
+    }
+}

@@ -66,8 +66,8 @@ async fn damage(store: &SurrealStore, text: &'static str, id: RecordId) {
 
 const NO_EVENT: &str = "UPDATE $id SET data = '{\"kind\":\"message_sent\"}'";
 const NO_NUMBER: &str = "UPDATE $id SET number = 'three'";
-const NO_TYPE: &str = "UPDATE $id SET session_type = 'OF_A_LATER_VERSION'";
-const NO_ROLE: &str = "UPDATE $id SET role = 'OF_A_LATER_VERSION'";
+const NO_TYPE: &str = "UPDATE $id SET session_type = 7";
+const NO_ROLE: &str = "UPDATE $id SET role = 7";
 const GONE: &str = "DELETE $id";
 
 /// What happens to which row of a session.
@@ -174,21 +174,42 @@ async fn a_session_that_cannot_be_read_spoils_no_batch() {
     let (whole, spoiled) = (room(&writer, &["ana"]).await, room(&writer, &["ana"]).await);
     damage(&writer, GONE, keys::log(spoiled, 2)).await;
     let store = Arc::new(writer.beside());
-    // Both wait while another change is written, and so are in one batch.
-    fail(&store, &[Fault::SlowDisk]);
-    let commit = |id| {
-        let store = Arc::clone(&store);
-        tokio::spawn(async move { store.commit(decided_at(message(id, "another"), 1)).await })
+    let commit = |id| decided_at(message(id, "another"), 1);
+    let [spoiled, whole] = in_one_batch(&store, [commit(spoiled), commit(whole)]).await;
+    is_corrupt(spoiled);
+    assert_eq!(whole.expect("a message").events[0].seq, 4);
+}
+
+/// Commits both in one batch: they wait while another change is written.
+async fn in_one_batch(store: &Arc<SurrealStore>, changes: [Change; 2]) -> [Result<Committed, StoreError>; 2] {
+    fail(store, &[Fault::SlowDisk]);
+    let commit = |change| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move { store.commit(change).await })
     };
-    let first = commit(new_id());
+    let first = commit(message(new_id(), "the first"));
     store.engine.faults.visible.acquire().await.expect("a permit").forget();
-    let both = [commit(spoiled), commit(whole)];
+    let both = changes.map(commit);
     while store.waiting() < both.len() {
         tokio::task::yield_now().await;
     }
     store.engine.faults.synced.add_permits(1);
     first.await.expect("a commit").expect("a message");
-    let [spoiled, whole] = both;
-    is_corrupt(spoiled.await.expect("a commit"));
-    assert_eq!(whole.await.expect("a commit").expect("a message").events[0].seq, 4);
+    let [one, other] = both;
+    [one.await.expect("a commit"), other.await.expect("a commit")]
+}
+
+#[tokio::test]
+async fn a_profile_that_cannot_be_read_spoils_no_send_of_its_batch() {
+    let store = Arc::new(in_memory().await);
+    let id = room(&store, &["ana"]).await;
+    let profile = Profiles { user: user("ana") };
+    let put = || profile.put(ProfileRecord::unknown(user("ana")));
+    store.commit(Change::of_records(vec![put()])).await.expect("a profile");
+    damage(&store, "UPDATE $id SET _format = 2", keys::record(&profile.key())).await;
+    // Since the version is another one, the batch is planned again on what can be read.
+    let changes = [Change::of_records(vec![put().at(Version(1))]), decided_at(message(id, "four"), 1)];
+    let [profile, sent] = in_one_batch(&store, changes).await;
+    is_corrupt(profile);
+    assert_eq!(sent.expect("a message").events[0].seq, 4);
 }

@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 
-use super::rate::Buckets;
-use crate::{error::Result, limits::Limits, model::UserId};
+use crate::{
+    error::Result,
+    limits::{Limits, buckets::Buckets},
+    model::UserId,
+};
 
 /// What is left for whom.
 pub(in crate::chat) struct Allowances {

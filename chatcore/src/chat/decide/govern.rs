@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -14,7 +15,7 @@ use tokio::{
 };
 
 use super::policy::Operation;
-use crate::chat::{Chat, stream::inbox::arrivals};
+use crate::chat::{Chat, read::directory::relists, stream::inbox::arrivals};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -112,8 +113,14 @@ pub(in crate::chat) fn understood(record: Option<Record>) -> Result<Option<Arc<S
     Ok(session)
 }
 
+/// A participant's record. A role of a newer version may forbid what this process would allow.
 fn participant(record: Option<Record>) -> Result<Option<Arc<ParticipantRecord>>> {
-    Ok(typed::<ParticipantRecord>(record)?.map(|found| found.value))
+    let participant = typed::<ParticipantRecord>(record)?.map(|found| found.value);
+    if let Some(record) = participant.as_ref().filter(|record| record.standing == Standing::Stranger) {
+        tracing::warn!(session = %record.session_id, user = %record.user_id, "a newer version has given a role; update this process");
+        return Err(Error::Unavailable);
+    }
+    Ok(participant)
 }
 
 /// The keys of the records that decide about users in a session.
@@ -139,27 +146,38 @@ pub(in crate::chat) struct Plan {
 /// Hints that a slow notifier may be busy with at once. Further ones are lost until it has taken some, and the poll stands in.
 const PUBLISHING: usize = 1024;
 
-/// One gate for each session that is being changed: two changes of one session would only make each other stale. Correctness
+/// One gate for each session or message that is being changed: two changes of one would only make each other fail. Correctness
 /// does not depend on the gates: across processes the log decides.
-#[derive(Clone, Default)]
-pub(in crate::chat) struct Gates(Arc<Mutex<HashMap<SessionId, Weak<Gate>>>>);
+pub(in crate::chat) struct Gates<K>(Arc<Mutex<HashMap<K, Weak<Gate>>>>);
+
+impl<K> Clone for Gates<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> Default for Gates<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
 
 type Gate = tokio::sync::Mutex<()>;
 
 /// A change on its way through a gate.
-pub(in crate::chat) struct Pass {
-    gates: Gates,
-    id: SessionId,
+pub(in crate::chat) struct Pass<K: Copy + Eq + Hash> {
+    gates: Gates<K>,
+    id: K,
     gate: Option<Arc<Gate>>,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
-impl Gates {
-    fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Weak<Gate>>> {
+impl<K: Copy + Eq + Hash> Gates<K> {
+    fn open(&self) -> MutexGuard<'_, HashMap<K, Weak<Gate>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::chat) async fn pass(&self, id: SessionId) -> Pass {
+    pub(in crate::chat) async fn pass(&self, id: K) -> Pass<K> {
         let gate = {
             let mut gates = self.open();
             gates.get(&id).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -174,7 +192,7 @@ impl Gates {
     }
 }
 
-impl Drop for Pass {
+impl<K: Copy + Eq + Hash> Drop for Pass<K> {
     fn drop(&mut self) {
         self.guard = None;
         let mut gates = self.gates.open();
@@ -230,15 +248,26 @@ impl Chat {
         user: &UserId,
         ids: impl Iterator<Item = SessionId>,
     ) -> Result<Vec<Result<Viewable>>> {
-        let keys: Vec<_> = ids.map(|session_id| (session_id, keys(session_id, [user]))).collect();
-        let queries: Vec<_> = keys.iter().map(|(id, records)| FactsQuery { session_id: *id, records }).collect();
-        let view = |facts| {
-            let known = Known::of(facts, false)?;
+        let view = |known: Result<Known>| {
+            let known = known?;
             self.inner.permissions.decide(&known.facts(), Action::View)?;
             let Known { head, session, actor, target: _, has_target: _ } = known;
             Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
         };
-        Ok(self.inner.store.facts(&queries, Freshness::Fresh).await?.into_iter().map(view).collect())
+        Ok(self.each_known(user, ids, Freshness::Fresh).await?.into_iter().map(view).collect())
+    }
+
+    /// What is known of sessions, without a target.
+    pub(in crate::chat) async fn each_known(
+        &self,
+        user: &UserId,
+        ids: impl Iterator<Item = SessionId>,
+        freshness: Freshness,
+    ) -> Result<Vec<Result<Known>>> {
+        let keys: Vec<_> = ids.map(|session_id| (session_id, keys(session_id, [user]))).collect();
+        let queries: Vec<_> = keys.iter().map(|(id, records)| FactsQuery { session_id: *id, records }).collect();
+        let facts = self.inner.store.facts(&queries, freshness).await?;
+        Ok(facts.into_iter().map(|facts| Known::of(facts, false)).collect())
     }
 
     /// Decides again about sessions of which a row was read that was rewritten after the end of the log at which the reader's rights
@@ -326,8 +355,12 @@ impl Chat {
             let is_admission = !admitted.is_empty();
             let events =
                 events.into_iter().map(|kind| NewEvent { actor: actor.clone(), created_at: now, kind }).collect();
-            let change = Change::of(id, known.head.seq, events, writes);
-            match self.inner.store.commit(change).await {
+            let relists = relists(known.session.as_deref(), &writes);
+            let committed = self.inner.store.commit(Change::of(id, known.head.seq, events, writes)).await;
+            if relists {
+                self.inner.listings.changed();
+            }
+            match committed {
                 Ok(committed) => {
                     // The next change need not wait until readers are told.
                     drop(gate);

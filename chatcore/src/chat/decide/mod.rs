@@ -3,8 +3,8 @@
 pub(super) mod adding;
 pub(super) mod departures;
 pub(super) mod govern;
+pub(super) mod metering;
 pub(super) mod policy;
-pub(super) mod rate;
 pub(super) mod reserve;
 pub(super) mod target;
 pub(super) mod validate;

@@ -65,6 +65,8 @@ impl Chat {
         let found = self.inner.store.log(&[LogRange { session_id: id, from: 1, to: 1 }]).await?;
         match found.into_iter().flatten().next().map(|event| event.kind.clone()) {
             Some(EventKind::Session(SessionEvent::Created { session, .. })) => Ok(session),
+            // A newer version made it.
+            Some(EventKind::Unknown) => Err(Error::Unavailable),
             Some(_) => Err(StoreError::Corrupt(format!("{id} does not begin with its creation")).into()),
             // The log was there when the commit looked, so the database was replaced since then.
             None => Err(Error::Unavailable),

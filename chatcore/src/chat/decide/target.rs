@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{govern::Known, policy::Operation};
-use crate::chat::Chat;
+use crate::chat::{
+    Chat,
+    read::batch::{go_on, only},
+};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -78,27 +81,44 @@ impl Chat {
         freshness: Freshness,
         action: &impl Fn(bool) -> Action,
     ) -> Result<Target> {
-        let MessageId { session_id, seq } = id;
-        let user = &principal.user_id;
-        let known = self.known(session_id, user, None, freshness).await?;
-        let facts = known.facts();
-        match self.inner.permissions.decide(&facts, Action::View) {
-            Ok(()) => {}
-            // An id must not tell whether there is such a session.
-            Err(Denial::Hidden) => return Err(Error::MessageNotFound),
-            Err(denial) => return Err(denial.into()),
-        }
-        if seq == 0 || seq > known.head.seq {
-            return Err(Error::MessageNotFound);
-        }
-        let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
-        let event = found.into_iter().flatten().next().ok_or(Error::MessageNotFound)?;
-        let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &event.kind else {
-            return Err(Error::MessageNotFound);
+        only(self.targets(principal, &[id], freshness, action).await?)
+    }
+
+    /// Messages with facts on which the action is allowed, in the order of the ids. An id may stand there more than once.
+    pub(in crate::chat) async fn targets(
+        &self,
+        principal: &Principal,
+        ids: &[MessageId],
+        freshness: Freshness,
+        action: &impl Fn(bool) -> Action,
+    ) -> Result<Vec<Result<Target>>> {
+        let (user, permissions) = (&principal.user_id, &self.inner.permissions);
+        let known = self.each_known(user, ids.iter().map(|id| id.session_id), freshness).await?;
+        let there = |(MessageId { session_id, seq }, known): (&MessageId, Result<Known>)| {
+            let known = known?;
+            match permissions.decide(&known.facts(), Action::View) {
+                Ok(()) => {}
+                // An id must not tell whether there is such a session.
+                Err(Denial::Hidden) => return Err(Error::MessageNotFound),
+                Err(denial) => return Err(denial.into()),
+            }
+            if *seq == 0 || *seq > known.head.seq {
+                return Err(Error::MessageNotFound);
+            }
+            Ok((LogRange { session_id: *session_id, from: *seq, to: *seq }, known))
         };
-        let (body, client_id, status) = (body.clone(), client_id.clone(), status.clone());
-        let target = Target { known, freshness, event, body, client_id, status };
-        self.inner.permissions.decide(&facts, action(target.is_of(user)))?;
-        Ok(target)
+        let there: Vec<_> = ids.iter().zip(known).map(there).collect();
+        let ranges: Vec<LogRange> = there.iter().flatten().map(|(range, _)| *range).collect();
+        let rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
+        Ok(go_on(there, rows, |(_, known), rows| {
+            let event = rows.into_iter().next().ok_or(Error::MessageNotFound)?;
+            let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &event.kind else {
+                return Err(Error::MessageNotFound);
+            };
+            let (body, client_id, status) = (body.clone(), client_id.clone(), status.clone());
+            let target = Target { known, freshness, event, body, client_id, status };
+            permissions.decide(&target.known.facts(), action(target.is_of(user)))?;
+            Ok(target)
+        }))
     }
 }

@@ -12,9 +12,10 @@ use crate::chat::{Chat, decide::govern::Viewable, participants::show, sessions::
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{
-        Event, ListPage, Message, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId, Seq,
-        SessionDetails, SessionId, SessionSummary, Standing, UserId,
+        Event, ListPage, Message, MessageId, MessagePage, MessageRevision, MessageWindow, Page, Participant,
+        ParticipantId, Seq, SessionDetails, SessionId, SessionSummary, Standing, UserId,
     },
     permission::{AddressFacts, Denial, may_see_address},
     store::{Head, LogRange, ParticipantRecord},
@@ -60,7 +61,7 @@ impl Roll {
 }
 
 /// Goes on with the entries that have not failed, each with what was found for it: one thing for each of them, in order.
-fn go_on<T, F, U>(
+pub(in crate::chat) fn go_on<T, F, U>(
     entries: Vec<Result<T>>,
     found: impl IntoIterator<Item = F>,
     mut step: impl FnMut(T, F) -> Result<U>,
@@ -104,7 +105,7 @@ impl Chat {
         ids: &[SessionId],
     ) -> Result<Vec<Result<SessionSummary>>> {
         self.bounded(ids)?;
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request.times(ids.len())).await?;
         let viewed = self.viewable(principal, ids.iter().copied()).await?;
         let owners = viewed.iter().flatten().map(|viewed| &viewed.session.owner);
         let profiles = self.inner.profiles.find(owners.collect()).await?;
@@ -119,6 +120,7 @@ impl Chat {
     /// As [`sessions_by_id`](Self::sessions_by_id).
     pub async fn details_by_id(&self, principal: &Principal, ids: &[SessionId]) -> Result<Vec<Result<SessionDetails>>> {
         self.bounded(ids)?;
+        self.enter(principal, Use::Request.times(ids.len())).await?;
         self.each_details(principal, ids).await
     }
 
@@ -129,6 +131,7 @@ impl Chat {
     /// As [`sessions_by_id`](Self::sessions_by_id); a page outside of the limits is an inner error.
     pub async fn messages_of(&self, principal: &Principal, asked: &[MessagesOf]) -> Result<Vec<Result<MessagePage>>> {
         self.bounded(asked)?;
+        self.enter(principal, Use::Request.times(asked.len())).await?;
         self.each_messages(principal, asked).await
     }
 
@@ -138,7 +141,22 @@ impl Chat {
     /// As [`sessions_by_id`](Self::sessions_by_id).
     pub async fn messages_by_id(&self, principal: &Principal, ids: &[MessageId]) -> Result<Vec<Result<Message>>> {
         self.bounded(ids)?;
+        self.enter(principal, Use::Request.times(ids.len())).await?;
         self.each_message(principal, ids).await
+    }
+
+    /// What messages said before their edits, each as [`message_revisions`](Self::message_revisions) gives it, in the order of the
+    /// ids. An id may stand there more than once.
+    ///
+    /// # Errors
+    /// As [`sessions_by_id`](Self::sessions_by_id).
+    pub async fn revisions_of(
+        &self,
+        principal: &Principal,
+        ids: &[MessageId],
+    ) -> Result<Vec<Result<Vec<MessageRevision>>>> {
+        self.bounded(ids)?;
+        self.each_revisions(principal, ids).await
     }
 
     /// Pages of participants, each as [`participants`](Self::participants) gives it, in the order asked for. A session may
@@ -152,6 +170,7 @@ impl Chat {
         asked: &[ParticipantsOf],
     ) -> Result<Vec<Result<ListPage<Participant, ParticipantId>>>> {
         self.bounded(asked)?;
+        self.enter(principal, Use::Request.times(asked.len())).await?;
         self.each_participants(principal, asked).await
     }
 
@@ -180,7 +199,6 @@ impl Chat {
         principal: &Principal,
         ids: &[SessionId],
     ) -> Result<Vec<Result<SessionDetails>>> {
-        self.enter(principal).await?;
         let found = self.with_first_participants(principal, ids).await?;
         let limit = u64::from(self.inner.limits.page_default);
         let newest = |(viewed, _): &(Viewable, _)| Wanted::of(viewed, MessageWindow::Newest, limit);
@@ -248,7 +266,6 @@ impl Chat {
         principal: &Principal,
         asked: &[MessagesOf],
     ) -> Result<Vec<Result<MessagePage>>> {
-        self.enter(principal).await?;
         let limited = |asked: &MessagesOf| Ok((*asked, self.inner.limits.window(asked.window, asked.limit)?));
         let asked: Vec<_> = asked.iter().map(limited).collect();
         let ids = asked.iter().flatten().map(|(asked, _)| asked.session_id);
@@ -296,7 +313,6 @@ impl Chat {
         principal: &Principal,
         ids: &[MessageId],
     ) -> Result<Vec<Result<Message>>> {
-        self.enter(principal).await?;
         let viewed = self.viewable(principal, ids.iter().map(|id| id.session_id)).await?;
         let there = |(id, viewed): (&MessageId, Result<Viewable>)| match viewed {
             Err(error) => Err(hidden_message(error)),
@@ -327,7 +343,6 @@ impl Chat {
         principal: &Principal,
         asked: &[ParticipantsOf],
     ) -> Result<Vec<Result<ListPage<Participant, ParticipantId>>>> {
-        self.enter(principal).await?;
         let user = &principal.user_id;
         let query = |asked: &ParticipantsOf| {
             let (limit, slice) = self.inner.limits.slice(asked.page)?;

@@ -1,84 +1,209 @@
-//! What the host's directory tells of users who were not seen yet.
+//! The public list: the sessions that anybody could join, without those of the reader.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-
-use futures_util::FutureExt as _;
-use moka::sync::Cache;
-use tokio::time::timeout;
-
-use crate::{
-    error::{Error, Result},
-    identity::{DirectoryUser, Principal, UserDirectory},
-    limits::Limits,
-    model::UserId,
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-/// Answers kept in memory.
-const KEPT: u64 = 10_000;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::try_join;
+use tokio::sync::Mutex;
 
-/// How long a directory that failed is not asked for names again.
-const REST: Duration = Duration::from_secs(10);
+use super::{
+    lists::{Slice, scan, sessions},
+    profiles::is_younger,
+};
+use crate::{
+    chat::Chat,
+    model::{Session, SessionId, UserId},
+    store::{
+        Change, ChatStore, ChatStoreExt as _, Directory, Head, Key, KeyPart as _, Memberships, Newest, Prefix, Record,
+        StoreError, TypedKey, Version, Write, WriteKind,
+    },
+};
 
-/// The host's directory, and its latest answers.
-#[derive(Clone)]
-pub(in crate::chat) struct Directory {
-    directory: Option<Arc<dyn UserDirectory>>,
-    timeout: Duration,
-    known: Cache<UserId, Option<Arc<DirectoryUser>>>,
-    /// Has its one entry while the directory rests.
-    failed: Cache<(), ()>,
+/// Entries of a list that are read at once, at most. An entry is a key.
+const CHUNK: u64 = 1000;
+
+/// How long the number of entries is kept. It misses the changes that other processes make meanwhile.
+const COUNTED_FOR: TimeDelta = TimeDelta::seconds(2);
+
+/// The number of entries in the public list. A count costs what it counts, so the number is kept for a while.
+#[derive(Default)]
+pub(in crate::chat) struct Listings {
+    /// How often this process has changed the list.
+    changes: AtomicU64,
+    counted: Mutex<Option<Counted>>,
 }
 
-impl Directory {
-    pub(in crate::chat) fn new(directory: Option<Arc<dyn UserDirectory>>, limits: &Limits) -> Self {
-        let known = Cache::builder().max_capacity(KEPT).time_to_live(limits.directory_age).build();
-        let failed = Cache::builder().max_capacity(1).time_to_live(REST).build();
-        Self { directory, timeout: limits.directory_timeout, known, failed }
+#[derive(Clone, Copy)]
+struct Counted {
+    number: u64,
+    at: DateTime<Utc>,
+    /// The changes before the count began.
+    changes: u64,
+}
+
+impl Listings {
+    /// Notes that this process may have changed the list.
+    pub(in crate::chat) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A user whom the directory knows.
+    async fn number(&self, store: &dyn ChatStore, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        // Callers that come meanwhile wait for this count and use it.
+        let mut counted = self.counted.lock().await;
+        let changes = self.changes.load(Ordering::SeqCst);
+        if let Some(known) = *counted
+            && known.changes == changes
+            && is_younger(known.at, now, COUNTED_FOR)
+        {
+            return Ok(known.number);
+        }
+        let found = store.count(&[Prefix { table: Directory::TABLE, parts: Vec::new() }]).await?;
+        let number = found.first().copied().unwrap_or(0);
+        *counted = Some(Counted { number, at: now, changes });
+        Ok(number)
+    }
+}
+
+/// Whether a change puts a session into the public list or takes it out.
+pub(in crate::chat) fn relists(before: Option<&Session>, writes: &[Write]) -> bool {
+    let is_listed = before.is_some_and(Session::is_joinable);
+    writes.iter().any(|write| match &write.kind {
+        WriteKind::Put(value) => value.get::<Session>().is_some_and(|after| after.is_joinable() != is_listed),
+        WriteKind::Remove | WriteKind::Hold | WriteKind::Add(_) => false,
+    })
+}
+
+/// A page of the sessions that a user could join.
+pub(in crate::chat) struct Joinable {
+    pub(in crate::chat) sessions: Vec<(Arc<Session>, Head)>,
+    /// How many there are in all.
+    pub(in crate::chat) total: u64,
+}
+
+/// An entry of the list, with the version at which it was read.
+type Entry = (SessionId, Version);
+
+fn entry((key, record): (Key, Record)) -> Option<Entry> {
+    Some((Directory::from_parts(&key.parts)?.session.0, record.version))
+}
+
+fn own((key, _): (Key, Record)) -> Option<SessionId> {
+    Some(Memberships::from_parts(&key.parts)?.session.0)
+}
+
+/// A part of the list that was read.
+struct Part {
+    entries: Vec<Entry>,
+    /// Whether the list ends with it.
+    is_last: bool,
+}
+
+impl Part {
+    fn of(found: Option<Vec<(Key, Record)>>, wanted: u64) -> Self {
+        let found = found.unwrap_or_default();
+        let is_last = (found.len() as u64) < wanted;
+        Self { entries: found.into_iter().filter_map(entry).collect(), is_last }
+    }
+}
+
+impl Chat {
+    /// The sessions that the user could join, newest first, with the ends of their logs.
     ///
-    /// # Errors
-    /// [`Unavailable`](Error::Unavailable) where the directory does not answer.
-    pub(in crate::chat) async fn one(&self, user: &UserId) -> Result<Option<Arc<DirectoryUser>>> {
-        let Some(directory) = &self.directory else { return Ok(None) };
-        if let Some(known) = self.known.get(user) {
-            return Ok(known);
-        }
-        self.ask(&**directory, std::slice::from_ref(user)).await?;
-        Ok(self.known.get(user).flatten())
-    }
+    /// The first round reads the keys of the page, the keys of the user's sessions and the number of entries; the second round reads the
+    /// sessions of the page, and which of the user's own are in the list. What is skipped costs its keys.
+    pub(in crate::chat) async fn joinable(
+        &self,
+        user: &UserId,
+        slice: Slice<SessionId>,
+    ) -> Result<Joinable, StoreError> {
+        let store = &*self.inner.store;
+        // Some of them may be the user's own.
+        let wanted = slice.limit.saturating_mul(2).saturating_add(slice.skip).min(CHUNK);
+        let after = slice.after.map(Newest);
+        let mine =
+            |after| scan::<Memberships, Newest<SessionId>>(vec![user.part()], Slice { after, skip: 0, limit: CHUNK });
+        let first = [scan::<Directory, _>(Vec::new(), Slice { after, skip: 0, limit: wanted }), mine(None)];
+        let counted = self.inner.listings.number(store, self.inner.clock.now());
+        let (mut found, listed) = try_join(store.scan(&first), counted).await?;
+        let mut memberships = found.pop().unwrap_or_default();
+        let first = Part::of(found.pop(), wanted);
 
-    /// What the directory knows of users who are to be shown; nothing where it does not answer.
-    pub(in crate::chat) async fn names(&self, users: &[UserId]) -> Vec<Option<Arc<DirectoryUser>>> {
-        let Some(directory) = &self.directory else { return vec![None; users.len()] };
-        let missing: Vec<UserId> = users.iter().filter(|user| !self.known.contains_key(*user)).cloned().collect();
-        if !missing.is_empty() && !self.failed.contains_key(&()) && self.ask(&**directory, &missing).await.is_err() {
-            self.failed.insert((), ());
-        }
-        users.iter().map(|user| self.known.get(user).flatten()).collect()
-    }
-
-    async fn ask(&self, directory: &dyn UserDirectory, users: &[UserId]) -> Result<()> {
-        let asking = AssertUnwindSafe(async { directory.find(users).await }).catch_unwind();
-        match timeout(self.timeout, asking).await {
-            Ok(Ok(Ok(found))) if found.len() == users.len() => {
-                for (user, found) in users.iter().zip(found) {
-                    self.known.insert(user.clone(), found.map(Arc::new));
-                }
-                return Ok(());
+        let mut ids: Vec<SessionId> = Vec::new();
+        loop {
+            let is_last = (memberships.len() as u64) < CHUNK;
+            ids.extend(memberships.into_iter().filter_map(own));
+            if is_last {
+                break;
             }
-            Ok(Ok(Ok(_))) => tracing::error!("the directory gave another number of answers than it was asked for"),
-            Ok(Ok(Err(error))) => tracing::warn!(error, "the directory failed"),
-            Ok(Err(_)) => tracing::error!("the directory panicked"),
-            Err(_) => tracing::warn!("the directory took too long"),
+            memberships = store.scan(&[mine(ids.last().copied().map(Newest))]).await?.pop().unwrap_or_default();
         }
-        Err(Error::Unavailable)
+        let listings: Vec<Directory> = ids.iter().map(|id| Directory { session: Newest(*id) }).collect();
+        let own_listed = async { if listings.is_empty() { Ok(Vec::new()) } else { store.get_all(&listings).await } };
+        let own = ids.iter().copied().collect();
+        let (sessions, own_listed) = try_join(self.page_of_joinable(first, &own, slice), own_listed).await?;
+        let total = listed.saturating_sub(own_listed.iter().flatten().count() as u64);
+        Ok(Joinable { sessions, total })
     }
-}
 
-/// A principal that says what the directory says, for the user's first profile. What the user's own tokens say later is newer.
-pub(in crate::chat) fn principal(user: &UserId, found: &DirectoryUser) -> Principal {
-    let DirectoryUser { username, name, email, picture } = found.clone();
-    Principal { username, name, email, picture, ..Principal::new(user.clone()) }
+    async fn page_of_joinable(
+        &self,
+        first: Part,
+        own: &HashSet<SessionId>,
+        slice: Slice<SessionId>,
+    ) -> Result<Vec<(Arc<Session>, Head)>, StoreError> {
+        let store = &*self.inner.store;
+        let Slice { after: _, mut skip, limit } = slice;
+        let (mut part, mut found, mut stale) = (first, Vec::new(), Vec::new());
+        loop {
+            let last = part.entries.last().map(|(id, _)| Newest(*id));
+            let mut others = part.entries.iter().filter(|(id, _)| !own.contains(id));
+            while skip > 0 && others.next().is_some() {
+                skip -= 1;
+            }
+            loop {
+                let missing = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(found.len());
+                let entries: Vec<Entry> = others.by_ref().take(missing).copied().collect();
+                if entries.is_empty() {
+                    break;
+                }
+                let ids: Vec<SessionId> = entries.iter().map(|(id, _)| *id).collect();
+                for (entry, session) in entries.into_iter().zip(sessions(store, &ids).await?) {
+                    match session {
+                        Some((session, head)) if session.is_joinable() => found.push((session, head)),
+                        Some(_) => stale.push(entry),
+                        // It cannot be read, or a newer version knows whether it belongs here.
+                        None => {}
+                    }
+                }
+            }
+            if part.is_last || last.is_none() || found.len() as u64 >= limit {
+                break;
+            }
+            let next = scan::<Directory, _>(Vec::new(), Slice { after: last, skip: 0, limit: CHUNK });
+            part = Part::of(store.scan(&[next]).await?.pop(), CHUNK);
+        }
+        self.unlist(stale).await;
+        Ok(found)
+    }
+
+    /// Takes entries out of the list that are older than their sessions. A change of a session writes its entry, so an entry that is
+    /// written meanwhile has another version and stays.
+    async fn unlist(&self, stale: Vec<Entry>) {
+        if stale.is_empty() {
+            return;
+        }
+        let remove = |(id, version): (SessionId, _)| Directory { session: Newest(id) }.remove().at(version);
+        let change = Change::of_records(stale.into_iter().map(remove).collect());
+        // The next reader tries again.
+        match self.inner.store.commit(change).await {
+            Ok(_) => self.inner.listings.changed(),
+            Err(error) => tracing::debug!(%error, "an old entry of the public list stays"),
+        }
+    }
 }

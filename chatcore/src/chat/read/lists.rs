@@ -1,6 +1,6 @@
 //! Lists: each is a table that is written in the same change as the items that it lists.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use crate::chat::{Chat, decide::govern::understood};
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
     model::{ParticipantId, Session, SessionId, Standing, UserId},
     store::{
         Been, ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head, Key, KeyPart, Listed, Memberships,
-        Newest, Part, ParticipantRecord, Participants, Prefix, Record, Scan, Seat, Seats, SessionFacts, Sessions,
-        StoreError, TypedKey, Write,
+        Newest, Part, ParticipantRecord, Participants, Record, Scan, Seat, Seats, SessionFacts, Sessions, StoreError,
+        TypedKey, Write,
     },
 };
 
@@ -66,13 +66,16 @@ pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, recor
 }
 
 /// A scan of a table that is sorted by one key part after its prefix.
-fn scan<K: TypedKey, P: KeyPart>(prefix: Vec<Part>, slice: Slice<P>) -> Scan {
+pub(super) fn scan<K: TypedKey, P: KeyPart>(prefix: Vec<Part>, slice: Slice<P>) -> Scan {
     let after = slice.after.map(|after| vec![after.part()]);
     K::under(prefix).after(after).skip(slice.skip).limit(slice.limit)
 }
 
-/// Sessions with the ends of their logs, in the order of the ids. A session that is unreadable or of a newer version is left out.
-async fn sessions(store: &dyn ChatStore, ids: &[SessionId]) -> Result<Vec<(Arc<Session>, Head)>, StoreError> {
+/// Sessions with the ends of their logs, in the order of the ids. `None` for a session that is unreadable or of a newer version.
+pub(super) async fn sessions(
+    store: &dyn ChatStore,
+    ids: &[SessionId],
+) -> Result<Vec<Option<(Arc<Session>, Head)>>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -84,7 +87,7 @@ async fn sessions(store: &dyn ChatStore, ids: &[SessionId]) -> Result<Vec<(Arc<S
         let session = understood(facts.records.pop().flatten()).ok().flatten()?;
         Some((session, facts.head))
     };
-    Ok(facts.into_iter().filter_map(session).collect())
+    Ok(facts.into_iter().map(session).collect())
 }
 
 /// The sessions that are not deleted and in which the user is, newest first, with the ends of their logs.
@@ -102,7 +105,7 @@ pub(in crate::chat) async fn sessions_of(
         let ids: Vec<SessionId> = keys.iter().map(|(key, _)| key.session.0).collect();
         let ended = (ids.len() as u64) < wanted;
         after = ids.last().copied().or(after);
-        for entry in sessions(store, &ids).await?.into_iter().filter(|(session, _)| session.is_active) {
+        for entry in sessions(store, &ids).await?.into_iter().flatten().filter(|(session, _)| session.is_active) {
             if skip > 0 {
                 skip -= 1;
             } else if (listed.len() as u64) < limit {
@@ -114,64 +117,6 @@ pub(in crate::chat) async fn sessions_of(
         }
     }
     Ok(listed)
-}
-
-/// The ids of all sessions in which the user is, deleted ones included.
-async fn all_of(store: &dyn ChatStore, user: &UserId) -> Result<Vec<SessionId>, StoreError> {
-    let mut all: Vec<SessionId> = Vec::new();
-    loop {
-        let part = Slice { after: all.last().copied().map(Newest), skip: 0, limit: 1000 };
-        let keys = store.list::<Memberships>(scan::<Memberships, _>(vec![user.part()], part)).await?;
-        all.extend(keys.iter().map(|(key, _)| key.session.0));
-        if (keys.len() as u64) < part.limit {
-            return Ok(all);
-        }
-    }
-}
-
-/// A page of the sessions that a user could join.
-pub(in crate::chat) struct Joinable {
-    pub(in crate::chat) sessions: Vec<(Arc<Session>, Head)>,
-    /// How many there are in all.
-    pub(in crate::chat) total: u64,
-}
-
-/// The sessions that the user could join, newest first, with the ends of their logs.
-pub(in crate::chat) async fn joinable(
-    store: &dyn ChatStore,
-    user: &UserId,
-    slice: Slice<SessionId>,
-) -> Result<Joinable, StoreError> {
-    let own = all_of(store, user).await?;
-    let listings: Vec<Directory> = own.iter().map(|id| Directory { session: Newest(*id) }).collect();
-    let own_listed = store.get_all(&listings).await?.iter().flatten().count() as u64;
-    let listed = store.count(&[Prefix { table: Directory::TABLE, parts: Vec::new() }]).await?;
-    let total = listed.first().map_or(0, |listed| listed.saturating_sub(own_listed));
-
-    let own: HashSet<SessionId> = own.into_iter().collect();
-    let Slice { mut after, mut skip, limit } = slice;
-    let mut found = Vec::new();
-    while (found.len() as u64) < limit {
-        let wanted = limit.saturating_sub(found.len() as u64).saturating_add(skip).min(CHUNK.max(limit));
-        let part = Slice { after: after.map(Newest), skip: 0, limit: wanted };
-        let keys = store.list::<Directory>(scan::<Directory, _>(Vec::new(), part)).await?;
-        let ids: Vec<SessionId> = keys.iter().map(|(key, _)| key.session.0).collect();
-        let ended = (ids.len() as u64) < wanted;
-        after = ids.last().copied().or(after);
-        let ids: Vec<SessionId> = ids.into_iter().filter(|id| !own.contains(id)).collect();
-        // The list may be older than a session's record.
-        for entry in sessions(store, &ids).await?.into_iter().filter(|(session, _)| session.is_joinable()) {
-            if skip > 0 {
-                skip -= 1;
-            } else if (found.len() as u64) < limit {
-                found.push(entry);
-            }
-        }
-        if ended {
-            break;
-        }
-    }
-    Ok(Joinable { sessions: found, total })
 }
 
 /// The part of a session's participants that a slice names, by the ids of their stays.

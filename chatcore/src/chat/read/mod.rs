@@ -5,4 +5,5 @@ pub(super) mod directory;
 pub(super) mod lists;
 pub(super) mod pages;
 pub(super) mod profiles;
+pub(super) mod user_directory;
 pub(super) mod view;

@@ -124,13 +124,13 @@ impl Chat {
     }
 }
 
-/// Messages as a page.
+/// Messages as a page. A message that only a newer version knows has its place and is left out.
 pub(in crate::chat) fn page(head: Head, events: &[Arc<Event>], profiles: &HashMap<UserId, Profile>) -> MessagePage {
     let shown = |event: &Arc<Event>| view::message(event, profiles::of(profiles, &event.actor));
     let messages: Vec<Message> = events.iter().filter_map(shown).collect();
     MessagePage {
-        previous: messages.first().filter(|message| message.number > 1).map(Message::cursor),
-        next: messages.last().filter(|message| message.number < head.number).map(Message::cursor),
+        previous: events.first().filter(|event| event.number > 1).map(|event| event.cursor()),
+        next: events.last().filter(|event| event.number < head.number).map(|event| event.cursor()),
         messages,
         total: head.number,
     }
@@ -303,10 +303,14 @@ impl Search {
         // Message n cannot stand before position n, and after it the rest of the messages must find room.
         let latest = |number: u64| head.seq - (head.number - number);
         let mut found = VecDeque::new();
+        // The first event with a number is the message, also where its kind is of a newer version.
         let keep = |found: &mut VecDeque<Arc<Event>>, rows: Vec<Arc<Event>>| {
-            found.extend(
-                rows.into_iter().filter(|event| event.kind.is_message() && (first..=last).contains(&event.number)),
-            );
+            for event in rows {
+                let least = found.back().map_or(first, |event| event.number + 1);
+                if (least..=last).contains(&event.number) {
+                    found.push_back(event);
+                }
+            }
         };
         // Most logs have their joins at the start, so the latest possible place is the likeliest.
         let rows = self.rows(latest(first), latest(last)).await;

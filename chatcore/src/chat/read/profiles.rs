@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 
-use super::directory::{self, Directory};
+use super::user_directory::{self, Directory};
 use crate::chat::{
     Chat,
     decide::policy::Operation,
@@ -18,6 +18,7 @@ use crate::{
     clock::Clock,
     error::{Error, Result},
     identity::{LEEWAY, Principal, Said},
+    limits::{Payer, Use, Uses},
     model::{Profile, UserId, UserStanding},
     store::{
         self as stored, Change, ChatStore, ChatStoreExt as _, ProfilePart, ProfileRecord, StoreError, TypedKey as _,
@@ -227,7 +228,7 @@ impl Profiles {
                 None => told.next().flatten().map_or_else(
                     || Profile::unknown(user.clone()),
                     |found| {
-                        let said = directory::principal(&user, &found).said(self.max_chars, read_at);
+                        let said = user_directory::principal(&user, &found).said(self.max_chars, read_at);
                         let unknown = ProfileRecord::unknown(user.clone());
                         updated(&unknown, &said).unwrap_or(unknown).profile()
                     },
@@ -263,7 +264,7 @@ impl Profiles {
             return Ok(true);
         }
         let Some(found) = self.directory.one(user).await? else { return Ok(false) };
-        self.see(user, directory::principal(user, &found).said(self.max_chars, self.now())).await?;
+        self.see(user, user_directory::principal(user, &found).said(self.max_chars, self.now())).await?;
         Ok(true)
     }
 }
@@ -289,17 +290,19 @@ impl Chat {
     /// # Errors
     /// [`TokenExpired`](Error::TokenExpired) when the principal's time is over.
     pub async fn me(&self, principal: &Principal) -> Result<Profile> {
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
         self.permit(principal, Operation::ReadOwnProfile).await?;
         self.inner.profiles.one(&principal.user_id).await
     }
 
-    /// Every use case begins here: refuses a caller whose time is over or whose standing forbids it, and remembers the others.
-    pub(crate) async fn enter(&self, principal: &Principal) -> Result<()> {
+    /// Every use case begins here, with what it is counted as: refuses a caller whose time is over, whose standing forbids it, or who is
+    /// too fast, and remembers the others. A use case that is called by another one does not begin here again.
+    pub(crate) async fn enter(&self, principal: &Principal, uses: impl Into<Uses>) -> Result<()> {
         let now = self.inner.clock.now();
         if principal.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::TokenExpired);
         }
+        self.inner.meter.charge(Payer::User(&principal.user_id), uses.into(), now).await?;
         let known = self.inner.standings.get(&principal.user_id).await?;
         standings::check(&known.standing, principal, now)?;
         if known.standing.ban.is_some() {

@@ -6,9 +6,14 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, Weak},
+    time::Duration,
 };
 
-use tokio::{sync::Notify, task::yield_now};
+use tokio::{
+    sync::Notify,
+    task::yield_now,
+    time::{Instant, sleep},
+};
 
 use super::{
     follow::Ended,
@@ -26,6 +31,9 @@ const SERVED_AT_ONCE: usize = 64;
 
 /// Signals that wait to be handed out; of more the oldest are left out.
 const SIGNALS: usize = 64;
+
+/// The longest rest after a turn. A turn that follows closely waits as long as the turn before it took, at most this long.
+const LONGEST_REST: Duration = Duration::from_millis(5);
 
 /// What is to be handed out, and the task that does it.
 pub(in crate::chat) struct FanOut {
@@ -151,15 +159,21 @@ impl Drop for Serving<'_> {
 
 async fn hand_out(tail: Weak<Tail>, due: Arc<Notify>) {
     loop {
-        // Messages that were committed together are told of by one task each. Those that are ready go first, so that a reader gets
-        // all of these messages in one write.
-        yield_now().await;
+        let mut took = Duration::ZERO;
         {
             let Some(tail) = tail.upgrade() else { return };
             while let Some(turn) = tail.turn() {
+                let begun = Instant::now();
                 tail.serve(&turn).await;
+                took = begun.elapsed();
             }
         }
+        let ended = Instant::now();
         due.notified().await;
+        // Where messages come faster than readers are served, several go in one write. The committer's threads get the processor
+        // meanwhile.
+        if ended.elapsed() < took {
+            sleep(took.min(LONGEST_REST)).await;
+        }
     }
 }

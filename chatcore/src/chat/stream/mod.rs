@@ -1,8 +1,11 @@
 //! Tails, subscriptions and signals: what every stream runs on.
 
 pub(super) mod fan_out;
+mod feed;
+mod finder;
 pub(super) mod follow;
 pub(super) mod inbox;
+mod queue;
 pub(super) mod rewrites;
 pub(super) mod ring;
 pub(super) mod seat;

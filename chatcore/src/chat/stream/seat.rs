@@ -192,9 +192,12 @@ impl Seat {
 
     /// Ends the wait; the position that the reader has come to.
     pub(in crate::chat) fn rise(&self) -> Cursor {
-        let mut state = self.state();
-        state.waiting = None;
-        state.position
+        let (waker, position) = {
+            let mut state = self.state();
+            (state.waiting.take(), state.position)
+        };
+        drop(waker);
+        position
     }
 
     /// Takes the reader past an event.
@@ -224,37 +227,48 @@ impl Seat {
 
     /// Wakes the reader, so that it looks for itself.
     pub(in crate::chat) fn wake(&self) {
-        self.state().wake();
+        let waker = self.state().waiting.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Nothing is offered to the reader from now on.
     pub(in crate::chat) fn leave(&self) {
-        let mut state = self.state();
-        (state.is_left, state.waiting, state.outlet) = (true, None, None);
+        let left = {
+            let mut state = self.state();
+            state.is_left = true;
+            (state.waiting.take(), state.outlet.take())
+        };
+        drop(left);
     }
 
     /// Hands the reader what it can take at once, and wakes it for the rest.
     pub(in crate::chat) fn offer(&self, turn: &Turn, is_lost: bool, now: DateTime<Utc>) {
-        let mut state = self.state();
-        if state.waiting.is_some() {
-            let is_over = state.expires_at.is_some_and(|end| end <= now);
-            if is_over || is_lost || !state.take(&turn.events) {
-                state.wake();
-            }
-        }
-        for (before, signal) in &turn.signals {
-            if !state.is_left && signal.actor.user_id != state.rights.user {
-                state.take_signal(*before, signal);
-            }
+        let waker = self.state().take_turn(turn, is_lost, now);
+        // The lock is free again: a waker is code of the reader's side, which may look at the seat.
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }
 
 impl State {
-    fn wake(&mut self) {
-        if let Some(waker) = self.waiting.take() {
-            waker.wake();
+    /// Takes what it can; gives the task that must be woken for the rest.
+    fn take_turn(&mut self, turn: &Turn, is_lost: bool, now: DateTime<Utc>) -> Option<Waker> {
+        let mut waker = None;
+        if self.waiting.is_some() {
+            let is_over = self.expires_at.is_some_and(|end| end <= now);
+            if is_over || is_lost || !self.take(&turn.events) {
+                waker = self.waiting.take();
+            }
         }
+        for (before, signal) in &turn.signals {
+            if !self.is_left && signal.actor.user_id != self.rights.user && !self.take_signal(*before, signal) {
+                waker = waker.or_else(|| self.waiting.take());
+            }
+        }
+        waker
     }
 
     /// Puts events into the outlet; whether the reader then has all of them.
@@ -288,16 +302,17 @@ impl State {
         next.is_some()
     }
 
-    fn take_signal(&mut self, before: Seq, signal: &Arc<SignalView>) {
+    /// Puts a signal into the outlet, or keeps it; whether the outlet took it.
+    fn take_signal(&mut self, before: Seq, signal: &Arc<SignalView>) -> bool {
         let in_step = self.waiting.is_some() && self.position.seq >= before && self.signals.is_empty();
         if in_step && self.outlet.as_ref().is_some_and(|outlet| outlet.take_signal(signal)) {
-            return;
+            return true;
         }
         if self.signals.len() >= SIGNALS {
             self.signals.pop_front();
         }
         self.signals.push_back((before, Arc::clone(signal)));
-        self.wake();
+        false
     }
 }
 

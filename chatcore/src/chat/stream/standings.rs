@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll},
@@ -39,6 +40,9 @@ use crate::{
 /// Standings kept in memory.
 const KEPT: u64 = 100_000;
 
+/// Counters of changes.
+const COUNTERS: usize = 1_024;
+
 /// The longest wait for a notifier's stream.
 const LISTEN_WAIT: Duration = Duration::from_secs(5);
 
@@ -47,6 +51,31 @@ const SHARE: u32 = 10;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts the changes that this process makes or hears of, so that what was read before a change is not kept after it. Users
+/// share counters: a change of another user costs a read at the most.
+#[derive(Clone)]
+struct Changes(Vec<u64>);
+
+impl Changes {
+    fn place(&self, user: &UserId) -> usize {
+        let mut hasher = DefaultHasher::new();
+        user.hash(&mut hasher);
+        usize::try_from(hasher.finish() % self.0.len().max(1) as u64).unwrap_or_default()
+    }
+
+    fn of(&self, user: &UserId) -> u64 {
+        self.0.get(self.place(user)).copied().unwrap_or_default()
+    }
+
+    fn count(&mut self, user: &UserId) -> u64 {
+        let place = self.place(user);
+        self.0.get_mut(place).map_or(0, |count| {
+            *count += 1;
+            *count
+        })
+    }
 }
 
 /// A standing as it was read.
@@ -106,8 +135,7 @@ struct Shared {
     /// How long until a notifier that gave no stream, or ended one, is asked again.
     listen_again: Duration,
     recent: Cache<UserId, Seen>,
-    /// Grows with each change that this process makes or hears of: what was read before a change is not kept after it.
-    changes: Mutex<u64>,
+    changes: Mutex<Changes>,
     watched: Mutex<HashMap<UserId, Weak<Watched>>>,
     poller: Mutex<Option<Task>>,
 }
@@ -116,7 +144,7 @@ struct Shared {
 struct Watched {
     user: UserId,
     standing: watch::Sender<Arc<UserStanding>>,
-    listener: tokio::sync::Mutex<Option<Task>>,
+    listener: Mutex<Option<Task>>,
 }
 
 impl KnownStandings {
@@ -137,7 +165,7 @@ impl KnownStandings {
             interval,
             listen_again: bounded(limits.poll_interval),
             recent: Cache::new(KEPT),
-            changes: Mutex::default(),
+            changes: Mutex::new(Changes(vec![0; COUNTERS])),
             watched: Mutex::default(),
             poller: Mutex::default(),
         }))
@@ -156,17 +184,12 @@ impl KnownStandings {
 
     /// A user's standing now.
     pub(in crate::chat) async fn fresh(&self, user: &UserId) -> Result<Seen> {
-        let (since, read_at) = (*locked(&self.0.changes), self.0.clock.now());
-        let found = self.0.store.get(&Standings { user: user.clone() }).await?;
-        let seen = Seen::of(found, read_at);
-        self.0.note(since, user, &seen);
-        Ok(seen)
+        self.0.read(user).await
     }
 
     /// Forgets a standing that was just written for the first time.
     pub(in crate::chat) fn forget(&self, user: &UserId) {
-        *locked(&self.0.changes) += 1;
-        self.0.recent.invalidate(user);
+        self.0.forget(user);
     }
 
     /// Reads a standing that changed, and ends the streams that it ends.
@@ -175,33 +198,25 @@ impl KnownStandings {
     }
 
     /// Watches the caller's standing.
-    pub(in crate::chat) async fn watch(&self, principal: &Principal) -> Result<Watch> {
-        let (watched, is_new) = {
+    pub(in crate::chat) fn watch(&self, principal: &Principal) -> Watch {
+        let user = &principal.user_id;
+        let watched = {
             let mut users = locked(&self.0.watched);
-            match users.get(&principal.user_id).and_then(Weak::upgrade) {
-                Some(watched) => (watched, false),
-                None => {
-                    let watched = Arc::new(Watched {
-                        user: principal.user_id.clone(),
-                        standing: watch::Sender::default(),
-                        listener: tokio::sync::Mutex::default(),
-                    });
-                    users.insert(principal.user_id.clone(), Arc::downgrade(&watched));
-                    (watched, true)
-                }
-            }
+            users.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
+                let known = self.0.recent.get(user).map(|seen| seen.standing).unwrap_or_default();
+                let standing = watch::Sender::new(known);
+                let watched = Arc::new(Watched { user: user.clone(), standing, listener: Mutex::default() });
+                users.insert(user.clone(), Arc::downgrade(&watched));
+                watched
+            })
         };
         let standing = watched.standing.subscribe();
-        let login = Principal { login_id: principal.login_id, ..Principal::new(principal.user_id.clone()) };
-        let login = Principal { issued_at: principal.issued_at, ..login };
-        // Listening and polling begin before the look, so that nothing falls between.
-        self.0.keep_listening(&watched).await;
+        // The parts of the caller that the check needs.
+        let Principal { login_id, issued_at, .. } = *principal;
+        let login = Principal { login_id, issued_at, ..Principal::new(user.clone()) };
         let watch = Watch { shared: Arc::clone(&self.0), standing, watched: Some(watched), login, waiting: None };
-        self.0.keep_polling();
-        if is_new {
-            self.fresh(&principal.user_id).await?;
-        }
-        Ok(watch)
+        watch.keep();
+        watch
     }
 }
 
@@ -209,7 +224,7 @@ impl Shared {
     /// Keeps what was read, unless something changed since the read began.
     fn note(&self, since: u64, user: &UserId, seen: &Seen) {
         let changes = locked(&self.changes);
-        if *changes != since {
+        if changes.of(user) != since {
             return;
         }
         self.recent.insert(user.clone(), seen.clone());
@@ -224,18 +239,23 @@ impl Shared {
         }
     }
 
+    fn forget(&self, user: &UserId) {
+        locked(&self.changes).count(user);
+        self.recent.invalidate(user);
+    }
+
+    async fn read(&self, user: &UserId) -> Result<Seen> {
+        let (since, read_at) = (locked(&self.changes).of(user), self.clock.now());
+        let seen = Seen::of(self.store.get(&Standings { user: user.clone() }).await?, read_at);
+        self.note(since, user, &seen);
+        Ok(seen)
+    }
+
     async fn read_again(&self, user: &UserId) {
-        let since = {
-            let mut changes = locked(&self.changes);
-            *changes += 1;
-            self.recent.invalidate(user);
-            *changes
-        };
-        let read_at = self.clock.now();
-        match self.store.get(&Standings { user: user.clone() }).await {
-            Ok(found) => self.note(since, user, &Seen::of(found, read_at)),
-            // What is kept is forgotten, so the next call reads it, and so does the poll.
-            Err(error) => tracing::warn!(%error, "could not read a standing that changed; trying again"),
+        self.forget(user);
+        // What is kept is forgotten, so the next call reads it, and so does the poll.
+        if let Err(error) = self.read(user).await {
+            tracing::warn!(%error, "could not read a standing that changed; trying again");
         }
     }
 
@@ -249,12 +269,12 @@ impl Shared {
 
     /// Looks at the standings of all users that have streams.
     async fn look(&self, users: &[UserId]) {
-        let (since, read_at) = (*locked(&self.changes), self.clock.now());
+        let (since, read_at) = (locked(&self.changes).clone(), self.clock.now());
         let keys: Vec<Standings> = users.iter().map(|user| Standings { user: user.clone() }).collect();
         match self.store.get_all(&keys).await {
             Ok(found) => {
                 for (user, found) in users.iter().zip(found) {
-                    self.note(since, user, &Seen::of(found, read_at));
+                    self.note(since.of(user), user, &Seen::of(found, read_at));
                 }
             }
             // One record that cannot be read must not hide the others.
@@ -282,17 +302,14 @@ impl Shared {
     }
 
     /// Begins to hear hints about a user, where nothing listens.
-    async fn keep_listening(self: &Arc<Self>, watched: &Watched) {
-        let mut listener = watched.listener.lock().await;
-        if listener.as_ref().is_some_and(Task::runs) {
-            return;
+    fn keep_listening(self: &Arc<Self>, watched: &Watched) {
+        let mut listener = locked(&watched.listener);
+        if !listener.as_ref().is_some_and(Task::runs) {
+            let (shared, user) = (Arc::downgrade(self), watched.user.clone());
+            *listener = Some(Task::spawn("listener for standings", self.listen_again, move || {
+                listen(Weak::clone(&shared), user.clone())
+            }));
         }
-        let first = Mutex::new(Some(self.hints(&watched.user).await));
-        let (shared, user) = (Arc::downgrade(self), watched.user.clone());
-        *listener = Some(Task::spawn("listener for standings", self.listen_again, move || {
-            let hints = locked(&first).take().unwrap_or_else(|| stream::empty().boxed());
-            listen(Weak::clone(&shared), user.clone(), hints)
-        }));
     }
 
     fn users(&self) -> Vec<Arc<Watched>> {
@@ -352,20 +369,26 @@ impl Drop for Ended {
 }
 
 /// Hears of changes of a user's standing until the last stream of the user ends.
-async fn listen(shared: Weak<Shared>, user: UserId, mut hints: BoxStream<'static, Hint>) {
+async fn listen(shared: Weak<Shared>, user: UserId) {
     loop {
-        let hint = hints.next().await;
-        let Some(shared) = shared.upgrade() else { return };
-        match hint {
-            // A notifier that mixes users up must not tell one of another.
-            Some(Hint::Revoked { user_id }) if user_id == user => shared.read_again(&user).await,
-            Some(Hint::Revoked { .. } | Hint::Arrived { .. } | Hint::Committed { .. } | Hint::Signal(_)) => {}
-            // The notifier lost its connection. The poll stands in meanwhile.
-            None => {
-                sleep(shared.listen_again).await;
-                hints = shared.hints(&user).await;
+        let Some(now) = shared.upgrade() else { return };
+        let mut hints = now.hints(&user).await;
+        // Listening begins before the look, so that nothing falls between.
+        if let Err(error) = now.read(&user).await {
+            tracing::warn!(%error, "could not look at the standing of a reader; trying again");
+        }
+        let pause = now.listen_again;
+        drop(now);
+        while let Some(hint) = hints.next().await {
+            let Some(now) = shared.upgrade() else { return };
+            match hint {
+                // A notifier that mixes users up must not tell one of another.
+                Hint::Revoked { user_id } if user_id == user => now.read_again(&user).await,
+                Hint::Revoked { .. } | Hint::Arrived { .. } | Hint::Committed { .. } | Hint::Signal(_) => {}
             }
         }
+        // The notifier lost its connection. The poll stands in meanwhile.
+        sleep(pause).await;
     }
 }
 
@@ -375,12 +398,19 @@ pub(in crate::chat) struct Watch {
     standing: watch::Receiver<Arc<UserStanding>>,
     /// Held by all of the user's streams.
     watched: Option<Arc<Watched>>,
-    /// The parts of the caller that the check needs.
     login: Principal,
     waiting: Option<BoxFuture<'static, ()>>,
 }
 
 impl Watch {
+    /// Starts what may have ended with its runtime.
+    fn keep(&self) {
+        if let Some(watched) = &self.watched {
+            self.shared.keep_listening(watched);
+        }
+        self.shared.keep_polling();
+    }
+
     /// Why the caller's login is over, where it is.
     pub(in crate::chat) fn over(&self) -> Option<Error> {
         let standing = Arc::clone(&self.standing.borrow());
@@ -390,10 +420,11 @@ impl Watch {
     /// Done when the login may be over.
     pub(in crate::chat) fn poll_news(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            let Self { shared, standing, waiting, .. } = self;
+            if self.waiting.is_none() {
+                self.keep();
+            }
+            let Self { standing, waiting, .. } = self;
             let wait = waiting.get_or_insert_with(|| {
-                // The task may have ended with its runtime.
-                shared.keep_polling();
                 let mut standing = standing.clone();
                 async move { drop(standing.changed().await) }.boxed()
             });

@@ -27,6 +27,7 @@ use crate::chat::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
+    limits::Use,
     model::{Cursor, Seq, SessionId},
     permission::{Action, Facts},
     store::Freshness,
@@ -122,6 +123,12 @@ impl Subscription {
         self.reader.place.seat.deliver_to(outlet);
     }
 
+    /// Leaves the wait for the end of the token to the caller, so that this stream needs no timer. The caller polls or drops the
+    /// stream then; polled after the end of the token, the stream gives the error as ever.
+    pub fn expires_elsewhere(&mut self) {
+        (self.reader.is_timed, self.reader.timer) = (false, None);
+    }
+
     /// The next event; signals are left out.
     pub async fn next_event(&mut self) -> Option<Result<Arc<EventView>>> {
         loop {
@@ -155,10 +162,20 @@ impl Chat {
         start: impl Into<Start> + Send,
     ) -> Result<Subscription> {
         let start = start.into();
-        self.enter(principal).await?;
+        self.enter(principal, Use::Request).await?;
+        self.follow(principal, id, start).await
+    }
+
+    /// A subscription, for a use case that has begun.
+    pub(in crate::chat) async fn follow(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        start: Start,
+    ) -> Result<Subscription> {
         let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let head = known.head.cursor();
-        let watch = self.inner.standings.watch(principal).await?;
+        let watch = self.inner.standings.watch(principal);
         let tail = self.inner.tails.tail(id, head).await?;
         let after = match start {
             Start::Now => head,
@@ -186,6 +203,7 @@ impl Chat {
             session_id: id,
             place,
             expires_at,
+            is_timed: true,
             watch,
             timer: None,
             ready: VecDeque::new(),
@@ -204,6 +222,8 @@ struct Reader {
     session_id: SessionId,
     place: Seated,
     expires_at: Option<DateTime<Utc>>,
+    /// Whether the reader waits for the end of the token itself.
+    is_timed: bool,
     watch: Watch,
     /// Begins with the first wait.
     timer: Option<BoxFuture<'static, ()>>,
@@ -311,7 +331,7 @@ impl Reader {
         if self.watch.poll_news(context).is_ready() {
             return Poll::Ready(());
         }
-        let Some(end) = self.expires_at else { return Poll::Pending };
+        let Some(end) = self.expires_at.filter(|_| self.is_timed) else { return Poll::Pending };
         let clock = &self.chat.inner.clock;
         let timer = || {
             let clock = Arc::clone(clock);

@@ -113,6 +113,7 @@ fn malformed(room: &Room) -> Vec<(Change, Malformed)> {
         (with(put_at::<Marks>(vec![room.id.part(), big, Part::Text("a".into())], sheet(1))), Malformed::NoSuchPart),
         (with(add(&counter, 1).absent()), Malformed::ExpectingCounter),
         (with(add(&counter, 1).at(Version(1))), Malformed::ExpectingCounter),
+        (with(Write { key: room.law("a").key(), ..add(&counter, 1) }), Malformed::GovernedCounter),
         (with(holds(Expect::Anything)), Malformed::HoldsNothing),
         (with(holds(Expect::Absent)), Malformed::HoldsNothing),
     ]

@@ -14,7 +14,7 @@ mod server;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use chatcore::{
-    Chat, Limits, MemoryStore, Notifier, Principal,
+    Chat, Limits, MemoryStore, Notifier, Principal, RateLimits,
     chat::{AllDelivery, CreateSession, Delivery, SendMessage, Subscription},
     model::{Event, Message, SessionId, SessionType, Signal, UserId},
     notify::Hint,
@@ -38,7 +38,7 @@ fn user(name: &str) -> Principal {
 
 fn chat(store: &Arc<MemoryStore>, notifier: impl Notifier, poll_interval: Duration) -> Chat {
     let limits = Limits { poll_interval, ..Limits::default() };
-    Chat::builder(Arc::clone(store)).notifier(notifier).limits(limits).build()
+    Chat::builder(Arc::clone(store)).notifier(notifier).rates(RateLimits::off()).limits(limits).build()
 }
 
 /// Two chats on one store, which never poll.
@@ -150,7 +150,13 @@ async fn a_user_hears_at_once_of_a_session_that_another_process_brought_them_int
     let mut chats = Vec::new();
     for _ in 0..2 {
         let notifier = NatsNotifier::connect(server.url()).await.unwrap();
-        chats.push(Chat::builder(Arc::clone(&store)).notifier(notifier).limits(limits.clone()).build());
+        chats.push(
+            Chat::builder(Arc::clone(&store))
+                .notifier(notifier)
+                .rates(RateLimits::off())
+                .limits(limits.clone())
+                .build(),
+        );
     }
     let alice = user("alice");
     // An id of characters that mean something in subjects.
@@ -275,7 +281,7 @@ async fn a_message_too_large_for_a_hint_is_read_from_the_log() {
     for (bound, small, large) in [(1_000, 10, 2_000), (usize::MAX, 500_000, 2_000_000)] {
         let limits = Limits { poll_interval: NEVER, message_chars: 10_000_000, ..Limits::default() };
         let notifier = NatsNotifier::connect(server.url()).await.unwrap().carried_bytes(bound);
-        let here = Chat::builder(Arc::clone(&store)).notifier(notifier).limits(limits).build();
+        let here = Chat::builder(Arc::clone(&store)).notifier(notifier).rates(RateLimits::off()).limits(limits).build();
         let there = chat(&store, NatsNotifier::connect(server.url()).await.unwrap(), NEVER);
         let id = room(&here, &alice, &[&bob]).await;
         let mut events = there.subscribe(&bob, id, None).await.unwrap();

@@ -36,7 +36,7 @@ enum Fate {
 /// A room on a disk, and what was sent to it.
 struct Room {
     disk: Disk,
-    token: String,
+    client: Client,
     path: String,
     sent: HashMap<String, (Value, Fate)>,
 }
@@ -45,10 +45,9 @@ impl Room {
     /// A room with a few messages.
     async fn on(disk: Disk) -> (Self, Server) {
         let server = disk.start();
-        let token = token(disk.folder(), "a");
-        let client = Client::new(&server.address, Some(token.clone()));
+        let client = Client::new(&server.address, Some(token(disk.folder(), "a")));
         let path = format!("/sessions/{}/messages", client.session("PUBLIC").await);
-        let mut room = Self { disk, token, path, sent: HashMap::new() };
+        let mut room = Self { disk, client, path, sent: HashMap::new() };
         for n in 0..5 {
             assert_eq!(room.send(&server, n, 500).await, 0, "there was room");
         }
@@ -56,7 +55,7 @@ impl Room {
     }
 
     fn client(&self, server: &Server) -> Client {
-        Client::new(&server.address, Some(self.token.clone()))
+        self.client.at(&server.address)
     }
 
     /// Sends from several senders at once, half of them with client ids, and gives how many were not acknowledged.

@@ -20,26 +20,26 @@ pub(crate) struct People {
     pub(crate) walkers: Vec<(String, Client)>,
     /// Who is removed again and again.
     pub(crate) victim: Client,
-    tokens: Vec<String>,
 }
 
 impl People {
     pub(crate) fn of(data: &Path, address: &str) -> Self {
         let names = (0..SENDERS).map(|n| format!("s{n}")).chain((0..WALKERS).map(|n| format!("w{n}")));
         let names = ["owner".to_owned(), "victim".to_owned()].into_iter().chain(names);
-        Self::with(names.map(|name| token(data, &name)).collect(), address)
-    }
-
-    fn with(tokens: Vec<String>, address: &str) -> Self {
-        let mut clients = tokens.iter().map(|token| Client::new(address, Some(token.clone())));
+        let client = Client::new(address, None);
+        let mut clients = names.map(|name| client.with_token(token(data, &name)));
         let (owner, victim) = (clients.next().unwrap(), clients.next().unwrap());
         let senders = clients.by_ref().take(SENDERS).collect();
         let walkers = clients.enumerate().map(|(n, client)| (format!("w{n}"), client)).collect();
-        Self { owner, senders, walkers, victim, tokens }
+        Self { owner, senders, walkers, victim }
     }
 
     pub(crate) fn move_to(&mut self, address: &str) {
-        *self = Self::with(std::mem::take(&mut self.tokens), address);
+        let Self { owner, senders, walkers, victim } = self;
+        let walkers = walkers.iter_mut().map(|(_, client)| client);
+        for client in [owner, victim].into_iter().chain(senders).chain(walkers) {
+            *client = client.at(address);
+        }
     }
 
     /// The senders join a room, and stay.

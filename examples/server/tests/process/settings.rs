@@ -141,7 +141,17 @@ fn a_value_that_cannot_be_used_is_refused_by_name() {
             refuses(data, &[(variable, value)], &["token", "--user", "a"], &[variable]);
         }
     }
-    for (flag, value) in [("--data", ""), ("--database", ""), ("--secret-file", ""), ("--log", ""), ("--data", "~/x")] {
+    for (flag, value) in [
+        ("--trusted-proxies", "10.0.0.1/8"),
+        ("--trusted-proxies", "0.0.0.0/0"),
+        ("--proxy-protocol", "true"),
+        ("--requests-per-user", "0"),
+        ("--data", ""),
+        ("--database", ""),
+        ("--secret-file", ""),
+        ("--log", ""),
+        ("--data", "~/x"),
+    ] {
         refuses(data, &[], &[flag, value], &[flag]);
     }
     for flag in ["--data", "--secret-file", "--config", "--database"] {
@@ -177,7 +187,8 @@ fn a_value_that_cannot_be_used_is_refused_by_name() {
         let args = ["--body-bytes", bytes.as_str(), "--message-chars", chars.as_str()];
         refuses(data, &[], &args, &["--body-bytes", "--message-chars", &needed]);
     }
-    for flag in ["--adds-per-inviter", "--adds-per-invited", "--adds-per-pair"] {
+    refuses(data, &[], &["--rate-limits", "many"], &["--rate-limits", "chatrooms"]);
+    for flag in ["--adds-per-inviter", "--adds-per-invited", "--adds-per-pair", "--request-rate", "--unknown-rate"] {
         for rate in ["0/0s", "5/0s", "300", "2s"] {
             refuses(data, &[], &[flag, rate], &[flag, "off"]);
         }
@@ -245,6 +256,7 @@ fn values_at_the_edge_are_used() {
         &["--body-bytes", "0", "--sockets-per-user", "1", "--sockets", "1"],
         &["--unknown-sockets-per-address", "1", "--connections-per-address", "1", "--connections", "1"],
         &["--adds-per-inviter", "0/1s", "--adds-per-pair", "off"],
+        &["--rate-limits", "messaging-admin", "--request-rate", "5/1s", "--frame-rate", "off"],
         // The data folder has a use still, or is the default.
         &["--data", "x"],
         &["--database", "mem://"],

@@ -1,0 +1,31 @@
+//! When a connection that lasts has to end.
+
+use std::{fmt, sync::Arc};
+
+use chatcore::Clock;
+use chrono::{DateTime, Utc};
+
+/// The time at which a connection ends, whatever happens on it: the end of its user's token. The chat's clock shows it.
+#[derive(Clone)]
+pub struct Expiry {
+    at: DateTime<Utc>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Expiry {
+    /// The end at a time that this clock shows.
+    #[must_use]
+    pub fn new(at: DateTime<Utc>, clock: Arc<dyn Clock>) -> Self {
+        Self { at, clock }
+    }
+
+    pub(crate) fn is_reached(&self) -> bool {
+        self.at <= self.clock.now()
+    }
+}
+
+impl fmt::Debug for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expiry").field(&self.at).finish()
+    }
+}

@@ -1,0 +1,267 @@
+//! Uses are counted here: each use case before it reads or writes anything, and each request that reaches none.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    chat::Chat,
+    error::{Error, Result},
+    identity::Principal,
+    limits::{Allowance, Bucket, Cost, Limiter, Limits, Origin, Payer, ProcessLimiter, Use, Uses, Verdict},
+    model::UserId,
+};
+
+tokio::task_local! {
+    /// The request that this task carries out.
+    static REQUEST: Request;
+}
+
+/// What is known of a request while it is carried out.
+#[derive(Clone, Default)]
+struct Request(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    /// The caller, once the caller is known.
+    user: Option<UserId>,
+    /// Whether the address was charged because the caller is not known.
+    has_paid: bool,
+    /// The requests that were paid for before their use cases begin.
+    prepaid: u32,
+    /// Whether a use was refused.
+    is_refused: bool,
+    /// What is left in the bucket that refused, or else in the one that is closest to its end.
+    left: Option<Allowance>,
+}
+
+impl Seen {
+    fn note(&mut self, left: Allowance, is_refused: bool) {
+        let counts = match &self.left {
+            None => true,
+            Some(_) if self.is_refused => false,
+            Some(before) => is_refused || before.bucket == left.bucket || left.is_closer_to_its_end(before),
+        };
+        if counts {
+            (self.left, self.is_refused) = (Some(left), is_refused);
+        }
+    }
+}
+
+impl Request {
+    /// Does something with what is known of the request of this task, where the task carries one out.
+    fn seen<T>(with: impl FnOnce(&mut Seen) -> T) -> Option<T> {
+        REQUEST.try_with(|request| request.with(with)).ok()
+    }
+
+    fn with<T>(&self, with: impl FnOnce(&mut Seen) -> T) -> T {
+        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Counts uses.
+pub(in crate::chat) struct Meter {
+    /// `None` where there are no limits.
+    limiter: Option<Counter>,
+}
+
+enum Counter {
+    /// Called without a future of its own, since it is on the way of every use.
+    Process(ProcessLimiter),
+    Own(Arc<dyn Limiter>),
+}
+
+impl Counter {
+    async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
+        match self {
+            Self::Process(limiter) => limiter.take_now(payer, costs, now),
+            Self::Own(limiter) => limiter.take(payer, costs, now).await,
+        }
+    }
+
+    async fn left(&self, payer: Payer<'_>, bucket: Bucket, now: DateTime<Utc>) -> Option<Allowance> {
+        match self {
+            Self::Process(limiter) => limiter.left(payer, bucket, now).await,
+            Self::Own(limiter) => limiter.left(payer, bucket, now).await,
+        }
+    }
+}
+
+impl Meter {
+    /// The host's own limiter, or else one with the rates of the limits.
+    pub(in crate::chat) fn new(own: Option<Arc<dyn Limiter>>, limits: &Limits) -> Self {
+        let by_rates = || {
+            let limiter = ProcessLimiter::new(&limits.rates);
+            (!limiter.is_off()).then_some(Counter::Process(limiter))
+        };
+        Self { limiter: own.map(Counter::Own).or_else(by_rates) }
+    }
+
+    /// Counts a use.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] where it is one too many.
+    pub(in crate::chat) async fn charge(&self, payer: Payer<'_>, uses: Uses, now: DateTime<Utc>) -> Result<()> {
+        if self.limiter.is_none() {
+            return Ok(());
+        }
+        let prepaid = match uses.takes(Bucket::Requests) {
+            true => Request::seen(|seen| std::mem::take(&mut seen.prepaid)).unwrap_or(0),
+            false => 0,
+        };
+        let (verdict, left) = self.ask(payer, uses, prepaid, now).await;
+        if let Some(left) = left {
+            Request::seen(|seen| seen.note(left, verdict.is_err()));
+        }
+        verdict
+    }
+
+    /// Counts a use, apart from the requests that are paid for already. Tells what is left where something was counted or refused.
+    async fn ask(
+        &self,
+        payer: Payer<'_>,
+        uses: Uses,
+        prepaid: u32,
+        now: DateTime<Utc>,
+    ) -> (Result<()>, Option<Allowance>) {
+        let Some(limiter) = &self.limiter else { return (Ok(()), None) };
+        let costs = uses.costs(prepaid);
+        if costs.is_empty() {
+            return (Ok(()), None);
+        }
+        match limiter.take(payer, &costs, now).await {
+            Verdict::Allowed { left } => (Ok(()), left),
+            Verdict::Refused { left, retry_after } => (Err(Error::RateLimited { retry_after }), Some(left)),
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub struct Metered<T> {
+    /// What the request gave; [`RateLimited`](Error::RateLimited) where the request reached no use case, had no known caller, and is one
+    /// too many of its address.
+    pub output: Result<T>,
+    /// What the caller has left after the request: in the bucket that refused a use, or else in the bucket that is closest to its end of
+    /// those that the request used, or else in the general bucket. `None` where the caller has no limit.
+    pub left: Option<Allowance>,
+}
+
+impl Chat {
+    /// Carries out a client's request for a frontend, and tells what the caller has left afterwards. The request calls
+    /// [`admit`](Self::admit) as soon as it knows who calls.
+    ///
+    /// With `counts_strangers`, a request that ends before `admit` was called counts against its address.
+    ///
+    /// What the request starts in other tasks is counted, and not told.
+    pub async fn metered<T>(
+        &self,
+        origin: Origin,
+        counts_strangers: bool,
+        request: impl Future<Output = T>,
+    ) -> Metered<T> {
+        let seen = Request::default();
+        let output = REQUEST.scope(seen.clone(), request).await;
+        let Some(limiter) = &self.inner.meter.limiter else { return Metered { output: Ok(output), left: None } };
+        let now = self.inner.clock.now();
+        let (user, has_paid, left) = seen.with(|seen| (seen.user.clone(), seen.has_paid, seen.left));
+        let (payer, general) = match (&user, origin.payer()) {
+            (Some(user), _) => (Payer::User(user), Bucket::Requests),
+            (None, Some(address)) => (address, Bucket::Unknown),
+            (None, None) => return Metered { output: Ok(output), left },
+        };
+        if counts_strangers && user.is_none() && !has_paid {
+            let (verdict, left) = self.inner.meter.ask(payer, Use::UnknownCaller.into(), 0, now).await;
+            return Metered { output: verdict.map(|()| output), left };
+        }
+        let left = match left {
+            Some(left) => Some(left),
+            None => limiter.left(payer, general, now).await,
+        };
+        Metered { output: Ok(output), left }
+    }
+
+    /// Lets the caller of a request in, or turns them away, by what the frontend found out about the caller: every frontend calls it before
+    /// it reads the rest of a request, or at the first message of a socket.
+    ///
+    /// A caller without a valid token counts against the address. Within [`metered`](Self::metered), the request of a known caller is
+    /// counted here, so that one too many is refused before its body is read, and the first use case of the request is not counted again.
+    ///
+    /// # Errors
+    /// The error of the caller; [`AuthRequired`](Error::AuthRequired) where there is none; [`RateLimited`](Error::RateLimited) in place
+    /// of both, and for a known caller, where the request is one too many.
+    pub async fn admit(&self, origin: Origin, caller: Result<Option<Principal>>) -> Result<Principal> {
+        let (meter, now) = (&self.inner.meter, self.inner.clock.now());
+        let refusal = match caller {
+            Ok(Some(principal)) => {
+                let user = principal.user_id.clone();
+                if Request::seen(|seen| seen.user = Some(user)).is_some() {
+                    meter.charge(Payer::User(&principal.user_id), Use::Request.into(), now).await?;
+                    Request::seen(|seen| seen.prepaid = 1);
+                }
+                return Ok(principal);
+            }
+            Ok(None) => Error::AuthRequired,
+            Err(error) => error,
+        };
+        if let (401, Some(payer)) = (refusal.code().status(), origin.payer()) {
+            Request::seen(|seen| seen.has_paid = true);
+            meter.charge(payer, Use::UnknownCaller.into(), now).await?;
+        }
+        Err(refusal)
+    }
+
+    /// Counts what a user sent over a WebSocket: a frame of `/ws`, or an operation of GraphQL. The first use case that runs within the
+    /// request is not counted again.
+    ///
+    /// # Errors
+    /// [`RateLimited`](Error::RateLimited) where it is one too many.
+    pub async fn begin_frame(&self, principal: &Principal) -> Result<PaidRequest> {
+        let meter = &self.inner.meter;
+        if meter.limiter.is_none() {
+            return Ok(PaidRequest(None));
+        }
+        let payer = Payer::User(&principal.user_id);
+        meter.charge(payer, Use::Frame.into(), self.inner.clock.now()).await?;
+        let request = Request::default();
+        request.with(|seen| seen.prepaid = 1);
+        Ok(PaidRequest(Some(request)))
+    }
+}
+
+/// A request that was counted when it began, so that its first use case is not counted again.
+#[derive(Clone)]
+pub struct PaidRequest(Option<Request>);
+
+impl fmt::Debug for PaidRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PaidRequest").finish_non_exhaustive()
+    }
+}
+
+impl PaidRequest {
+    /// The request that the task carries out within [`Chat::metered`], for what goes on after its answer has begun.
+    #[must_use]
+    pub fn current() -> Self {
+        Self(REQUEST.try_with(Request::clone).ok())
+    }
+
+    /// Carries out the request.
+    pub async fn run<T>(self, request: impl Future<Output = T>) -> T {
+        match self.0 {
+            Some(paid) => REQUEST.scope(paid, request).await,
+            None => request.await,
+        }
+    }
+
+    /// Polls a stream of the request.
+    pub fn poll<T>(&self, poll: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(paid) => REQUEST.sync_scope(paid.clone(), poll),
+            None => poll(),
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The inside of a stream of all sessions: which sessions it follows, and what it brings next.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{BoxFuture, OptionFuture},
+    stream::SelectAll,
+};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
+
+use super::{
+    finder::{Failure, Finder, Found, Opened},
+    inbox::{Arrival, Inbox},
+    queue::{Entry, Part, Queue, Reader},
+    standings::Watch,
+    subscribe::{Delivery, Start},
+    subscribe_all::{AllDelivery, Position},
+};
+use crate::chat::Chat;
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    model::SessionId,
+};
+
+/// What is to be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Nothing: the store does not answer.
+    Pause,
+    /// The caller may be in this session.
+    Arrival(SessionId),
+    /// The caller made or joined this session: it takes the place of another one where there is no room.
+    Own(SessionId),
+    /// The caller may have come into any session.
+    List,
+    /// The caller may be allowed to view a session again.
+    Refused,
+}
+
+impl From<Arrival> for Due {
+    fn from(arrival: Arrival) -> Self {
+        match arrival {
+            Arrival::Into(id) => Self::Arrival(id),
+            Arrival::Own(id) => Self::Own(id),
+            Arrival::Unknown => Self::List,
+        }
+    }
+}
+
+/// A session that has a stream.
+struct Followed {
+    /// The number of the stream: one that ends late says nothing about a newer one.
+    number: u64,
+    /// Which delivery of the feed it brought last, or began after.
+    active: u64,
+    entry: Arc<Entry>,
+}
+
+/// What is waited for.
+enum News {
+    /// Something is queued.
+    Queued,
+    Part(Part),
+    Answer(Result<Found>),
+    Arrival(Arrival),
+    /// The refused sessions are to be looked at again.
+    Look,
+    /// The token has expired.
+    Expiry,
+    /// The login has ended.
+    LoginEnded,
+}
+
+pub(super) struct Feed {
+    finder: Arc<Finder>,
+    inbox: Inbox,
+    watch: Watch,
+    /// Done at the end of the token.
+    expiry: BoxFuture<'static, ()>,
+    /// When the refused sessions are looked at again.
+    looks: Interval,
+    due: VecDeque<Due>,
+    /// The question under way. It is asked beside the deliveries.
+    asked: Option<(Due, BoxFuture<'static, Result<Found>>)>,
+    /// The readers of the sessions. While a reader is in step, its events go to the queue, and it is not polled.
+    streams: SelectAll<Reader>,
+    queue: Arc<Queue>,
+    /// What the queue and the readers brought.
+    parts: VecDeque<Part>,
+    streams_begun: u64,
+    /// Counts what the streams brought and that they began: it tells which brought nothing for the longest time.
+    deliveries: u64,
+    /// The sessions that have a stream.
+    followed: HashMap<SessionId, Followed>,
+    /// Whether there was no room for a session.
+    left_out: bool,
+    /// Those that ended with an error: their position is the client's to say.
+    given_up: HashSet<SessionId>,
+    /// Those that the caller is in and may not view: looked at again, and told of once.
+    refused: HashSet<SessionId>,
+    ready: VecDeque<AllDelivery>,
+    has_ended: bool,
+}
+
+impl Feed {
+    pub(super) fn new(chat: &Chat, principal: &Principal, inbox: Inbox, watch: Watch) -> Self {
+        // An interval is neither empty nor endless.
+        let every = chat.inner.limits.membership_interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        let mut looks = interval_at(Instant::now() + every, every);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let finder = Finder { chat: chat.clone(), principal: principal.clone() };
+        Self {
+            expiry: expiry(&finder),
+            finder: Arc::new(finder),
+            inbox,
+            watch,
+            looks,
+            due: VecDeque::new(),
+            asked: None,
+            streams: SelectAll::new(),
+            queue: Arc::default(),
+            parts: VecDeque::new(),
+            streams_begun: 0,
+            deliveries: 0,
+            followed: HashMap::new(),
+            left_out: false,
+            given_up: HashSet::new(),
+            refused: HashSet::new(),
+            ready: VecDeque::new(),
+            has_ended: false,
+        }
+    }
+
+    /// Follows the sessions that the caller names, and the most recently active others.
+    pub(super) async fn begin(&mut self, wanted: Vec<(SessionId, Start)>, named: &HashSet<SessionId>) -> Result<()> {
+        let room = self.finder.chat.inner.limits.stream_sessions.saturating_sub(wanted.len());
+        let opened = self.finder.open(wanted).await;
+        self.follow_all(opened)?;
+        let found = self.finder.list(named, room).await?;
+        self.take_in(found)
+    }
+
+    pub(super) async fn next(&mut self) -> Option<Result<AllDelivery>> {
+        loop {
+            if self.has_ended {
+                return None;
+            }
+            let Finder { chat, principal } = &*self.finder;
+            if principal.expires_at.is_some_and(|end| end <= chat.inner.clock.now()) {
+                return self.end(Error::TokenExpired);
+            }
+            if let Some(error) = self.watch.over() {
+                return self.end(error);
+            }
+            if let Some(delivery) = self.ready.pop_front() {
+                return Some(Ok(delivery));
+            }
+            while self.asked.is_none()
+                && let Some(due) = self.due.pop_front()
+            {
+                self.asked = self.ask(due).map(|answer| (due, answer));
+            }
+            if self.parts.is_empty() {
+                self.parts = self.queue.take();
+            }
+            if let Some((id, number, part)) = self.parts.pop_front() {
+                if let Some(delivery) = self.take_part(id, number, part) {
+                    return Some(delivery);
+                }
+                continue;
+            }
+            match self.news().await {
+                News::Queued => {}
+                News::Part(part) => {
+                    // What was queued of a session stands before what its reader gives after that.
+                    self.parts = self.queue.take();
+                    self.parts.push_back(part);
+                }
+                News::Answer(answer) => {
+                    let due = self.asked.take().map(|(due, _)| due);
+                    match answer.and_then(|found| self.take_in(found)) {
+                        Ok(()) => {}
+                        Err(error) if error.ends_login() => return self.end(error),
+                        Err(error) => {
+                            tracing::warn!(%error, "could not look for new sessions; trying again");
+                            due.into_iter().chain([Due::Pause]).for_each(|due| self.due.push_front(due));
+                        }
+                    }
+                }
+                News::Arrival(arrival) => self.due.push_back(arrival.into()),
+                News::Look => self.due.push_back(Due::Refused),
+                // A clock that is set back after that needs another wait.
+                News::Expiry => self.expiry = expiry(&self.finder),
+                News::LoginEnded => {}
+            }
+        }
+    }
+
+    async fn news(&mut self) -> News {
+        let is_looked_at = |due: &Due| *due == Due::Refused;
+        let looks_again = !self.refused.is_empty()
+            && !self.due.iter().chain(self.asked.as_ref().map(|(due, _)| due)).any(is_looked_at);
+        let mut answer = OptionFuture::from(self.asked.as_mut().map(|(_, answer)| answer));
+        tokio::select! {
+            () = self.queue.filled() => News::Queued,
+            Some(part) = self.streams.next() => News::Part(part),
+            Some(answer) = &mut answer => News::Answer(answer),
+            arrival = self.inbox.arrival() => News::Arrival(arrival),
+            _ = self.looks.tick(), if looks_again => News::Look,
+            () = &mut self.expiry => News::Expiry,
+            _ = self.watch.ended() => News::LoginEnded,
+        }
+    }
+
+    fn end(&mut self, error: Error) -> Option<Result<AllDelivery>> {
+        self.has_ended = true;
+        Some(Err(error))
+    }
+
+    /// Takes what one of the streams brings.
+    fn take_part(&mut self, id: SessionId, number: u64, part: Option<Result<Delivery>>) -> Option<Result<AllDelivery>> {
+        // Otherwise the session has given its place to another one, or has a newer stream.
+        let followed = self.followed.get_mut(&id).filter(|followed| followed.number == number)?;
+        match part {
+            Some(Ok(delivery)) => {
+                self.deliveries += 1;
+                followed.active = self.deliveries;
+                return Some(Ok(AllDelivery::Delivered(delivery)));
+            }
+            Some(Err(error)) => {
+                self.followed.remove(&id);
+                if let Err(error) = self.fail(id, error.into()) {
+                    return self.end(error);
+                }
+            }
+            None => {
+                self.followed.remove(&id);
+                self.inbox.left(id);
+                // They may be in it again already.
+                self.due.push_back(Due::Arrival(id));
+                if self.left_out {
+                    self.due.push_back(Due::List);
+                }
+            }
+        }
+        None
+    }
+
+    /// Asks; `None` where there is nothing to ask.
+    fn ask(&mut self, due: Due) -> Option<BoxFuture<'static, Result<Found>>> {
+        let limits = &self.finder.chat.inner.limits;
+        let room = limits.stream_sessions.saturating_sub(self.followed.len());
+        let finder = Arc::clone(&self.finder);
+        match due {
+            Due::Pause => {
+                let pause = sleep(limits.poll_interval);
+                Some(pause.map(|()| Ok(Found::Nothing)).boxed())
+            }
+            Due::Arrival(id) | Due::Own(id) if self.followed.contains_key(&id) => None,
+            Due::Arrival(id) | Due::Own(id) => {
+                let full = (room == 0).then(|| self.followed.keys().copied().collect());
+                Some(async move { finder.arrive(id, due == Due::Own(id), full).await }.boxed())
+            }
+            Due::List => {
+                // A session that the caller has just come into begins with that event, and not with the list.
+                let arrived: Vec<Due> = std::iter::from_fn(|| self.inbox.waiting()).map(Due::from).collect();
+                if !arrived.is_empty() {
+                    // One after the other, so that an arrival that fails is tried again.
+                    self.due.push_front(Due::List);
+                    let others = arrived.into_iter().rev().filter(|due| !matches!(due, Due::List));
+                    others.for_each(|due| self.due.push_front(due));
+                    return None;
+                }
+                let known = self.followed.keys().chain(&self.given_up).chain(&self.refused).copied().collect();
+                Some(async move { finder.list(&known, room).await }.boxed())
+            }
+            Due::Refused => {
+                let refused = self.refused.iter().copied().collect();
+                Some(async move { finder.look_again(refused, room).await }.boxed())
+            }
+        }
+    }
+
+    /// Takes in an answer. An error that concerns all sessions is given back.
+    fn take_in(&mut self, found: Found) -> Result<()> {
+        match found {
+            Found::Nothing => Ok(()),
+            Found::Gone(id) => {
+                self.forget(id);
+                Ok(())
+            }
+            Found::NoRoom(id) => self.fail(id, self.finder.chat.too_many_sessions().into()),
+            Found::Arrived { id, opened: Err(failure), .. } if failure.is_refusal() && self.refused.contains(&id) => {
+                Ok(())
+            }
+            Found::Arrived { id, opened, is_one_too_many } => {
+                // Sessions that others brought the caller into must not keep out one that the caller chose.
+                let quietest = self.followed.iter().min_by_key(|(_, followed)| followed.active).map(|(id, _)| *id);
+                if let Some(quietest) = quietest.filter(|_| is_one_too_many && opened.is_ok()) {
+                    if let Some(followed) = self.followed.remove(&quietest) {
+                        followed.entry.end();
+                    }
+                    self.fail(quietest, self.finder.chat.too_many_sessions().into())?;
+                }
+                self.follow(id, opened)
+            }
+            Found::Listed { all, opened, left_out } => {
+                self.inbox.found(all.into_iter());
+                self.left_out = left_out > 0;
+                self.follow_all(opened)?;
+                if left_out > 0 {
+                    self.ready.push_back(AllDelivery::LeftOut { sessions: left_out });
+                }
+                Ok(())
+            }
+            Found::Allowed { opened, gone } => {
+                gone.into_iter().for_each(|id| self.forget(id));
+                self.follow_all(opened)
+            }
+        }
+    }
+
+    /// The caller is out of a session that has no stream.
+    fn forget(&mut self, id: SessionId) {
+        self.refused.remove(&id);
+        self.given_up.remove(&id);
+        self.inbox.left(id);
+    }
+
+    fn follow_all(&mut self, opened: Vec<(SessionId, Opened)>) -> Result<()> {
+        opened.into_iter().try_for_each(|(id, opened)| self.follow(id, opened))
+    }
+
+    /// Follows a session, or tells why not. An error that concerns all sessions is given back.
+    fn follow(&mut self, session_id: SessionId, opened: Opened) -> Result<()> {
+        let subscription = match opened {
+            Ok(subscription) => subscription,
+            Err(failure) => return self.fail(session_id, failure),
+        };
+        let position = Position { session_id, cursor: subscription.after() };
+        self.ready.push_back(AllDelivery::Subscribed(position));
+        self.streams_begun += 1;
+        self.deliveries += 1;
+        let number = self.streams_begun;
+        let entry = Arc::new(Entry::new(session_id, number, &self.queue));
+        self.followed.insert(session_id, Followed { number, active: self.deliveries, entry: Arc::clone(&entry) });
+        self.refused.remove(&session_id);
+        self.given_up.remove(&session_id);
+        self.streams.push(Reader::new(entry, *subscription));
+        Ok(())
+    }
+
+    /// Gives up on one session; an error that concerns all of them is given back.
+    fn fail(&mut self, session_id: SessionId, failure: Failure) -> Result<()> {
+        let is_refusal = failure.is_refusal();
+        let error = match failure {
+            Failure::Alone => Error::Unavailable,
+            Failure::Other(error) => error,
+        };
+        match error {
+            _ if is_refusal => {
+                self.refused.insert(session_id);
+            }
+            // An internal error is one log or record that cannot be read. The other sessions can be.
+            Error::Resync { .. } | Error::Internal => {
+                self.given_up.insert(session_id);
+            }
+            // It is followed once there is room.
+            Error::LimitExceeded { .. } => self.left_out = true,
+            error => return Err(error),
+        }
+        self.ready.push_back(AllDelivery::Ended { session_id, error });
+        Ok(())
+    }
+}
+
+/// Done at the end of the token.
+fn expiry(Finder { chat, principal }: &Finder) -> BoxFuture<'static, ()> {
+    let (clock, end) = (Arc::clone(&chat.inner.clock), principal.expires_at);
+    async move {
+        match end {
+            Some(end) => clock.reaches(end).await,
+            None => std::future::pending().await,
+        }
+    }
+    .boxed()
+}

@@ -1,0 +1,235 @@
+//! Who decides how often callers may use the chat.
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{
+    Bucket, RateLimits,
+    buckets::{Buckets, Level},
+};
+use crate::model::UserId;
+
+/// Whose use is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Payer<'a> {
+    /// A user.
+    User(&'a UserId),
+    /// The network address of a caller who is no known user.
+    Address(IpAddr),
+}
+
+/// From where a request comes: the network address of the client, in the form in which uses per address are counted.
+///
+/// This is an IPv4 address, or the first 64 bits of an IPv6 address, since a network gives a single host 2⁶⁴ IPv6 addresses (RFC 6177).
+/// An IPv4 address that is written as an IPv6 address (RFC 4291, section 2.5.5.2) counts as the IPv4 address. Requests from an address
+/// that is not known, such as those over a Unix socket, are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Origin(Option<IpAddr>);
+
+impl Origin {
+    /// An address that is not known.
+    pub const UNKNOWN: Self = Self(None);
+
+    pub(crate) fn payer(self) -> Option<Payer<'static>> {
+        self.0.map(Payer::Address)
+    }
+}
+
+impl From<IpAddr> for Origin {
+    fn from(address: IpAddr) -> Self {
+        Self(Some(match address.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+        }))
+    }
+}
+
+impl From<Option<IpAddr>> for Origin {
+    fn from(address: Option<IpAddr>) -> Self {
+        address.map_or(Self::UNKNOWN, Self::from)
+    }
+}
+
+/// What a use takes from one bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// The bucket.
+    pub bucket: Bucket,
+    /// How many uses are taken from the bucket; 1 or more.
+    pub uses: u32,
+}
+
+/// What a caller has left of one kind of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// The kind of use.
+    pub bucket: Bucket,
+    /// The uses that are allowed at once, after a pause long enough.
+    pub limit: u32,
+    /// The uses that are allowed now.
+    pub remaining: u32,
+    /// When [`limit`](Self::limit) uses are allowed again, if there is none meanwhile.
+    pub reset: DateTime<Utc>,
+}
+
+impl Allowance {
+    fn of(bucket: Bucket, Level { limit, remaining, full_at }: Level) -> Self {
+        let reset = DateTime::from_timestamp_micros(full_at).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Self { bucket, limit, remaining, reset }
+    }
+
+    /// Whether a smaller part is left of this allowance than of the other one.
+    #[must_use]
+    pub fn is_closer_to_its_end(&self, other: &Self) -> bool {
+        let left = |one: &Self, other: &Self| u64::from(one.remaining) * u64::from(other.limit);
+        left(self, other) < left(other, self)
+    }
+}
+
+/// What a [`Limiter`] says to a use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The use may happen, and was counted.
+    Allowed {
+        /// What is left in the bucket that is closest to its end, of those that the use was taken from; `None` where none of them has a
+        /// limit.
+        left: Option<Allowance>,
+    },
+    /// The use must not happen, and was not counted.
+    Refused {
+        /// What is left in the bucket that has too little.
+        left: Allowance,
+        /// Seconds until the use is allowed, if there is no other meanwhile; 1 or more.
+        retry_after: u64,
+    },
+}
+
+/// Counts uses, and refuses those that are too many.
+///
+/// # Contract
+/// **All or nothing.** [`take`](Self::take) takes all costs, or refuses and takes none. Of several calls at the same time none slips past
+/// a limit.
+///
+/// **A use that costs more than a bucket can hold** is allowed when the bucket is full, and empties it.
+///
+/// **The time is an argument**, and never read from elsewhere. It may jump back; a caller then waits at most as long as an empty bucket
+/// takes to be full.
+///
+/// **It is on the way of every use**, before anything is read or written. So it is fast, and it bounds its own wait. A limiter that
+/// cannot find out what is left, because a service that it asks is away, allows the use or refuses it, as the host prefers.
+///
+/// **Its memory is bounded**, however many users and addresses there are.
+///
+/// Dropping the future of `take` leaves the use counted or not counted.
+#[async_trait]
+pub trait Limiter: Send + Sync + 'static {
+    /// Takes what a use costs.
+    async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict;
+
+    /// What is left of one kind of use; `None` where it has no limit. Nothing is taken.
+    async fn left(&self, payer: Payer<'_>, bucket: Bucket, now: DateTime<Utc>) -> Option<Allowance>;
+}
+
+#[async_trait]
+impl<L: Limiter + ?Sized> Limiter for Arc<L> {
+    async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
+        (**self).take(payer, costs, now).await
+    }
+
+    async fn left(&self, payer: Payer<'_>, bucket: Bucket, now: DateTime<Utc>) -> Option<Allowance> {
+        (**self).left(payer, bucket, now).await
+    }
+}
+
+/// The buckets of one kind.
+struct Kind {
+    bucket: Bucket,
+    users: Buckets<UserId>,
+    addresses: Buckets<IpAddr>,
+}
+
+/// A limiter that counts within the process, by token buckets with the rates of [`RateLimits`]. It keeps at most 48,000 users and as
+/// many addresses for each kind of use; where there are more, those with the fewest uses count as if they had none.
+pub struct ProcessLimiter(Vec<Kind>);
+
+impl std::fmt::Debug for ProcessLimiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProcessLimiter").finish_non_exhaustive()
+    }
+}
+
+impl ProcessLimiter {
+    /// A limiter with these rates.
+    #[must_use]
+    pub fn new(rates: &RateLimits) -> Self {
+        let kind = |bucket: &Bucket| {
+            let rate = Some(rates.of(*bucket)?);
+            Some(Kind { bucket: *bucket, users: Buckets::new(rate), addresses: Buckets::new(rate) })
+        };
+        Self(Bucket::ALL.iter().filter_map(kind).collect())
+    }
+
+    /// Whether there is no limit at all.
+    pub(crate) fn is_off(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes what a use costs, without a future.
+    pub(crate) fn take_now(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
+        let mut left: Option<Allowance> = None;
+        for (taken, Cost { bucket, uses }) in costs.iter().enumerate() {
+            let Some(kind) = self.kind(*bucket) else { continue };
+            let level = match payer {
+                Payer::User(user) => kind.users.take_all(user, *uses, now),
+                Payer::Address(address) => kind.addresses.take_all(&address, *uses, now),
+            };
+            match level {
+                Ok(level) => {
+                    let now_left = level.map(|level| Allowance::of(*bucket, level));
+                    let is_closer = |found: &Allowance| left.is_none_or(|left| found.is_closer_to_its_end(&left));
+                    left = now_left.filter(is_closer).or(left);
+                }
+                Err(shortage) => {
+                    for Cost { bucket, uses } in costs.iter().take(taken) {
+                        let Some(kind) = self.kind(*bucket) else { continue };
+                        match payer {
+                            Payer::User(user) => kind.users.give_all_back(user, *uses),
+                            Payer::Address(address) => kind.addresses.give_all_back(&address, *uses),
+                        }
+                    }
+                    let left = Allowance::of(*bucket, shortage.level);
+                    return Verdict::Refused { left, retry_after: shortage.retry_after() };
+                }
+            }
+        }
+        Verdict::Allowed { left }
+    }
+
+    fn kind(&self, bucket: Bucket) -> Option<&Kind> {
+        self.0.iter().find(|kind| kind.bucket == bucket)
+    }
+}
+
+#[async_trait]
+impl Limiter for ProcessLimiter {
+    async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
+        self.take_now(payer, costs, now)
+    }
+
+    async fn left(&self, payer: Payer<'_>, bucket: Bucket, now: DateTime<Utc>) -> Option<Allowance> {
+        let kind = self.kind(bucket)?;
+        let level = match payer {
+            Payer::User(user) => kind.users.level(user, now),
+            Payer::Address(address) => kind.addresses.level(&address, now),
+        };
+        Some(Allowance::of(bucket, level?))
+    }
+}

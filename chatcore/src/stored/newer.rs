@@ -1,0 +1,62 @@
+//! Values that only a newer version knows.
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use crate::{
+    model::{Content, MessageType, ParticipantRole, SessionChanges, SessionType, SpeakerRole},
+    store::Json,
+};
+
+/// A value in a stored form; `None` for one that a newer version wrote and this one does not know.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(transparent)]
+pub(super) struct Known<T>(pub(super) Option<T>);
+
+impl<T> From<T> for Known<T> {
+    fn from(value: T) -> Self {
+        Self(Some(value))
+    }
+}
+
+/// A type that newer versions may add values to.
+pub(super) trait Grows: for<'de> Deserialize<'de> {
+    /// Whether a form that this version cannot read may be one of a newer version. Anything else is damaged.
+    fn may_be_newer(form: &Json) -> bool;
+}
+
+impl<'de, T: Grows> Deserialize<'de> for Known<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let form = Json::deserialize(deserializer)?;
+        match T::deserialize(&form) {
+            Ok(value) => Ok(Self(Some(value))),
+            Err(_) if T::may_be_newer(&form) => Ok(Self(None)),
+            Err(error) => Err(D::Error::custom(error)),
+        }
+    }
+}
+
+/// Types whose values are names.
+macro_rules! names {
+    ($($name:ty),+) => {
+        $(impl Grows for $name {
+            fn may_be_newer(form: &Json) -> bool {
+                form.is_string()
+            }
+        })+
+    };
+}
+
+names!(MessageType, ParticipantRole, SessionType, SpeakerRole);
+
+impl Grows for Content {
+    fn may_be_newer(form: &Json) -> bool {
+        form.is_object()
+    }
+}
+
+impl Grows for SessionChanges {
+    fn may_be_newer(form: &Json) -> bool {
+        let name = form.get("session_type").filter(|name| SessionType::may_be_newer(name));
+        name.is_some_and(|name| SessionType::deserialize(name).is_err())
+    }
+}

@@ -1,0 +1,368 @@
+//! How often callers may use the chat: every use case is counted once, before it reads or writes anything.
+#![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
+mod kit;
+
+use std::{
+    future::Future,
+    net::IpAddr,
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
+
+use chatcore::{
+    Chat, Error, Limiter, Limits, MemoryStore, Origin, Principal, Rate, RateLimits, TestClock, async_trait,
+    chat::{
+        AddParticipant, CreateSession, EditMessage, MessagesOf, Metered, ParticipantsOf, PostSystem, SendMessage,
+        Start, UpdateSession,
+    },
+    limits::{Allowance, Bucket, Cost, Payer, Verdict},
+    model::{ClientId, Content, MessageId, MessageWindow, Page, ParticipantRole, SessionType},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+
+use kit::{Breakable, id_of, room, say, session, user, user_id};
+
+/// A rate of so many uses, of which none comes back within a test.
+fn only(number: u32) -> Option<Rate> {
+    Some(Rate::new(number, Duration::from_secs(3_600)))
+}
+
+fn of_requests(number: u32) -> RateLimits {
+    RateLimits { requests: only(number), ..RateLimits::off() }
+}
+
+fn chat_with(rates: RateLimits) -> (Chat, TestClock) {
+    let clock = TestClock::default();
+    let limits = Limits { rates, ..Limits::default() };
+    (Chat::builder(MemoryStore::new()).limits(limits).clock(clock.clone()).build(), clock)
+}
+
+fn is_refused<T>(result: &Result<T, Error>) -> bool {
+    matches!(result, Err(Error::RateLimited { .. }))
+}
+
+/// How many uses the user has left.
+async fn left(chat: &Chat, who: &Principal) -> u32 {
+    let known = async { chat.admit(Origin::UNKNOWN, Ok(Some(who.clone()))).await };
+    // The look itself is a request.
+    chat.metered(Origin::UNKNOWN, false, known).await.left.unwrap().remaining + 1
+}
+
+#[tokio::test]
+async fn typing_a_thousand_times_is_a_thousand_uses_and_concerns_nobody_else() {
+    let (chat, clock) = chat_with(RateLimits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    clock.advance(TimeDelta::hours(1));
+    let mut refused = 0;
+    for turn in 0..1_000 {
+        match chat.typing(&alice, id, turn % 2 == 0).await {
+            Ok(()) => assert_eq!(refused, 0),
+            Err(error) => {
+                assert_eq!(error, Error::RateLimited { retry_after: 1 });
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 400);
+    chat.typing(&bob, id, true).await.unwrap();
+    // One comes back after each twentieth of a second, for whatever use.
+    assert!(is_refused(&chat.send(&alice, id, SendMessage::text("x")).await));
+    clock.advance(TimeDelta::milliseconds(50));
+    chat.send(&alice, id, SendMessage::text("x")).await.unwrap();
+    assert!(is_refused(&chat.typing(&alice, id, true).await));
+}
+
+type Call<'a> = BoxFuture<'a, Result<(), Error>>;
+
+/// Each use case, and how many uses it is.
+fn use_cases<'a>(
+    chat: &'a Chat,
+    alice: &'a Principal,
+    id: chatcore::model::SessionId,
+    message: MessageId,
+) -> Vec<(&'static str, u32, Call<'a>)> {
+    fn told<'a, T>(call: impl Future<Output = Result<T, Error>> + Send + 'a) -> Call<'a> {
+        call.map(|result| result.map(drop)).boxed()
+    }
+    let (window, page) = (MessageWindow::Newest, Page::FIRST);
+    let messages = MessagesOf { session_id: id, window, limit: None };
+    let participants = ParticipantsOf { session_id: id, page, with_email: false };
+    let named = UpdateSession { title: Some("Another".to_owned()), ..UpdateSession::default() };
+    let bob = AddParticipant { user_id: user_id("bob"), role: None };
+    let edit = EditMessage { content: Content::Text("edited".to_owned()), revision: None };
+    vec![
+        ("me", 1, told(chat.me(alice))),
+        ("create_session", 1, told(chat.create_session(alice, CreateSession::titled("t")))),
+        ("create_session_once", 1, {
+            told(async {
+                chat.create_session_once(alice, &ClientId::new("1").unwrap(), CreateSession::titled("t")).await
+            })
+        }),
+        ("the same again", 1, {
+            told(async {
+                chat.create_session_once(alice, &ClientId::new("1").unwrap(), CreateSession::titled("t")).await
+            })
+        }),
+        ("sessions", 1, told(chat.sessions(alice, Page::FIRST))),
+        ("public_sessions", 1, told(chat.public_sessions(alice, Page::FIRST))),
+        ("session", 1, told(chat.session(alice, id))),
+        ("update_session", 1, told(chat.update_session(alice, id, named))),
+        ("sessions_by_id", 3, told(async move { chat.sessions_by_id(alice, &[id; 3]).await })),
+        ("details_by_id", 3, told(async move { chat.details_by_id(alice, &[id; 3]).await })),
+        ("messages", 1, told(chat.messages(alice, id, window, None))),
+        ("messages_of", 3, told(async move { chat.messages_of(alice, &[messages; 3]).await })),
+        ("message", 1, told(chat.message(alice, message))),
+        ("messages_by_id", 3, told(async move { chat.messages_by_id(alice, &[message; 3]).await })),
+        ("none by id", 1, told(async move { chat.messages_by_id(alice, &[]).await })),
+        ("message_revisions", 1, told(chat.message_revisions(alice, message))),
+        ("events", 1, told(chat.events(alice, id, Start::Beginning, None))),
+        ("participants", 1, told(chat.participants(alice, id, page, false))),
+        ("participants_of", 3, told(async move { chat.participants_of(alice, &[participants; 3]).await })),
+        ("participant", 1, told(async move { chat.participant(alice, id, &user_id("alice"), false).await })),
+        ("add_participant", 1, told(chat.add_participant(alice, id, bob))),
+        ("change_role", 1, {
+            told(async move { chat.change_role(alice, id, &user_id("bob"), ParticipantRole::Viewer).await })
+        }),
+        ("remove_participant", 1, told(async move { chat.remove_participant(alice, id, &user_id("bob")).await })),
+        ("send", 1, told(chat.send(alice, id, SendMessage::text("x")))),
+        ("edit_message", 1, told(chat.edit_message(alice, message, edit))),
+        ("pin_message", 1, told(chat.pin_message(alice, message))),
+        ("unpin_message", 1, told(chat.unpin_message(alice, message))),
+        ("pins", 1, told(chat.pins(alice, id))),
+        ("delete_message", 1, told(chat.delete_message(alice, message, None))),
+        ("typing", 1, told(chat.typing(alice, id, true))),
+        ("subscribe", 1, told(chat.subscribe(alice, id, Start::Now))),
+        ("subscribe_all", 1, told(chat.subscribe_all(alice, &[]))),
+        ("delete_session", 1, told(chat.delete_session(alice, id))),
+    ]
+}
+
+#[tokio::test]
+async fn each_use_case_counts_once_and_each_entry_of_a_batch() {
+    let (chat, _) = chat_with(of_requests(1_000));
+    let (alice, bob) = (user("alice"), user("bob"));
+    chat.me(&bob).await.unwrap();
+    let id = session(&chat, &alice, SessionType::Public).await;
+    let message = say(&chat, &alice, id, "hello").await.id;
+    for (name, uses, call) in use_cases(&chat, &alice, id, message) {
+        let before = left(&chat, &alice).await;
+        call.await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        // The look before is a use, too.
+        assert_eq!(before - 1 - left(&chat, &alice).await, uses, "{name}");
+    }
+    let id = session(&chat, &alice, SessionType::Public).await;
+    let before = left(&chat, &bob).await;
+    chat.join(&bob, id).await.unwrap();
+    chat.leave(&bob, id).await.unwrap();
+    assert_eq!(before - 1 - left(&chat, &bob).await, 2);
+}
+
+#[tokio::test]
+async fn what_is_refused_has_read_and_written_nothing() {
+    let store = Breakable::default();
+    let prepared = Chat::builder(store.intact()).build();
+    let (alice, bob) = (user("alice"), user("bob"));
+    prepared.me(&bob).await.unwrap();
+    let id = session(&prepared, &alice, SessionType::Public).await;
+    let message = say(&prepared, &alice, id, "hello").await.id;
+    let head = prepared.events(&alice, id, Start::Now, None).await.unwrap().head;
+    let limits = Limits { rates: of_requests(0), ..Limits::default() };
+    let chat = Chat::builder(store.clone()).limits(limits).build();
+    for (name, _, call) in use_cases(&chat, &alice, id, message) {
+        let refused = call.await;
+        assert!(is_refused(&refused), "{name}: {refused:?}");
+        assert_eq!(store.reads.load(Ordering::SeqCst), 0, "{name}");
+    }
+    for refused in [chat.join(&bob, id).await.map(drop), chat.leave(&bob, id).await] {
+        assert!(is_refused(&refused), "{refused:?}");
+    }
+    assert_eq!(prepared.events(&alice, id, Start::Now, None).await.unwrap().head, head);
+}
+
+#[tokio::test]
+async fn what_the_host_posts_is_not_counted() {
+    let (chat, _) = chat_with(of_requests(1));
+    let (alice, host) = (user("alice"), user("system"));
+    let id = session(&chat, &alice, SessionType::Public).await;
+    for _ in 0..10 {
+        chat.post_system(&host, id, PostSystem::text("news")).await.unwrap();
+    }
+    chat.me(&host).await.unwrap();
+    assert!(is_refused(&chat.me(&host).await));
+}
+
+#[tokio::test]
+async fn a_kind_of_use_with_a_rate_of_its_own_is_refused_without_costing_a_request() {
+    let rates = RateLimits { messages: only(2), signals: only(1), ..of_requests(100) };
+    let (chat, _) = chat_with(rates);
+    let alice = user("alice");
+    let id = session(&chat, &alice, SessionType::Public).await;
+    let sent = say(&chat, &alice, id, "1").await.id;
+    let edit = EditMessage { content: Content::Text("2".to_owned()), revision: None };
+    chat.edit_message(&alice, sent, edit).await.unwrap();
+    chat.typing(&alice, id, true).await.unwrap();
+    let before = left(&chat, &alice).await;
+    let metered = chat.metered(Origin::UNKNOWN, false, chat.send(&alice, id, SendMessage::text("3"))).await;
+    let Allowance { bucket, limit, remaining, .. } = metered.left.unwrap();
+    assert_eq!((bucket, limit, remaining), (Bucket::Messages, 2, 0));
+    assert_eq!(metered.output.unwrap().unwrap_err(), Error::RateLimited { retry_after: 3_600 });
+    assert!(is_refused(&chat.typing(&alice, id, false).await));
+    assert_eq!(left(&chat, &alice).await, before - 1);
+}
+
+#[tokio::test]
+async fn a_batch_larger_than_the_bucket_needs_a_full_one() {
+    let (chat, clock) =
+        chat_with(RateLimits { requests: Some(Rate::new(10, Duration::from_secs(1))), ..RateLimits::off() });
+    let alice = user("alice");
+    let id = id_of(&chat.create_session(&alice, CreateSession::titled("t")).await.unwrap());
+    assert_eq!(chat.sessions_by_id(&alice, &[id; 50]).await.unwrap_err(), Error::RateLimited { retry_after: 1 });
+    clock.advance(TimeDelta::seconds(1));
+    assert_eq!(chat.sessions_by_id(&alice, &[id; 50]).await.unwrap().len(), 50);
+    assert_eq!(chat.me(&alice).await.unwrap_err(), Error::RateLimited { retry_after: 1 });
+    assert_eq!(chat.sessions_by_id(&alice, &[id; 10]).await.unwrap_err(), Error::RateLimited { retry_after: 10 });
+}
+
+#[tokio::test]
+async fn a_request_is_counted_when_its_caller_is_known_and_not_again_by_its_first_use_case() {
+    let (chat, clock) =
+        chat_with(RateLimits { requests: Some(Rate::new(3, Duration::from_secs(1))), ..RateLimits::off() });
+    let alice = user("alice");
+    let request = |uses: usize| {
+        let (chat, alice) = (chat.clone(), alice.clone());
+        async move {
+            let call = async {
+                let caller = chat.admit(Origin::UNKNOWN, Ok(Some(alice))).await?;
+                for _ in 0..uses {
+                    chat.me(&caller).await?;
+                }
+                Ok::<_, Error>(())
+            };
+            let Metered { output, left } = chat.metered(Origin::UNKNOWN, true, call).await;
+            let left = left.unwrap();
+            assert_eq!((left.bucket, left.limit), (Bucket::Requests, 3));
+            (output.unwrap(), left.remaining, (left.reset - chat.now()).num_seconds())
+        }
+    };
+    assert_eq!(request(0).await, (Ok(()), 2, 1));
+    assert_eq!(request(1).await, (Ok(()), 1, 2));
+    assert_eq!(request(2).await, (Err(Error::RateLimited { retry_after: 1 }), 0, 3));
+    assert_eq!(request(1).await, (Err(Error::RateLimited { retry_after: 1 }), 0, 3));
+    clock.advance(TimeDelta::seconds(2));
+    assert_eq!(request(2).await, (Ok(()), 0, 3));
+}
+
+fn from(address: &str) -> Origin {
+    address.parse::<IpAddr>().unwrap().into()
+}
+
+#[tokio::test]
+async fn callers_who_are_not_known_are_counted_by_address_and_disturb_no_user() {
+    let (chat, clock) =
+        chat_with(RateLimits { unknown: Some(Rate::new(4, Duration::from_secs(10))), ..RateLimits::off() });
+    let turned_away = async |origin, caller| {
+        let metered = chat.metered(origin, true, chat.admit(origin, caller)).await;
+        (metered.output.unwrap().unwrap_err(), metered.left.map(|left| (left.bucket, left.remaining)))
+    };
+    let (there, elsewhere) = (from("192.0.2.1"), from("192.0.2.2"));
+    let unknown = |remaining| Some((Bucket::Unknown, remaining));
+    assert_eq!(turned_away(there, Ok(None)).await, (Error::AuthRequired, unknown(3)));
+    assert_eq!(turned_away(there, Err(Error::TokenInvalid)).await, (Error::TokenInvalid, unknown(2)));
+    // The same address in another form, and a request that says nothing of its caller.
+    assert_eq!(turned_away(from("::ffff:192.0.2.1"), Err(Error::TokenExpired)).await.1, unknown(1));
+    assert_eq!(turned_away(there, Err(Error::Unavailable)).await, (Error::Unavailable, unknown(0)));
+    let refused = Error::RateLimited { retry_after: 10 };
+    assert_eq!(turned_away(there, Ok(None)).await, (refused.clone(), unknown(0)));
+    let Metered { output, left } = chat.metered(there, true, async { "a page" }).await;
+    assert_eq!((output, left.unwrap().remaining), (Err(refused), 0));
+    let free = chat.metered(there, false, async { "a page" }).await;
+    assert_eq!((free.output, free.left.unwrap().remaining), (Ok("a page"), 0));
+    // A user with a token from there, other addresses, and an address that is not known.
+    chat.admit(there, Ok(Some(user("alice")))).await.unwrap();
+    assert_eq!(turned_away(elsewhere, Ok(None)).await, (Error::AuthRequired, unknown(3)));
+    for _ in 0..10 {
+        assert_eq!(turned_away(Origin::UNKNOWN, Ok(None)).await, (Error::AuthRequired, None));
+    }
+    clock.advance(TimeDelta::seconds(10));
+    assert_eq!(turned_away(there, Ok(None)).await, (Error::AuthRequired, unknown(0)));
+    // A network of IPv6 is one address.
+    for (host, remaining) in [(1, 3), (2, 2), (3, 1)] {
+        assert_eq!(turned_away(from(&format!("2001:db8::{host}")), Ok(None)).await.1, unknown(remaining));
+    }
+    assert_eq!(turned_away(from("2001:db8:0:1::1"), Ok(None)).await.1, unknown(3));
+}
+
+#[tokio::test]
+async fn frames_have_a_rate_of_their_own_and_pay_for_their_use_case() {
+    let (chat, _) = chat_with(RateLimits { frames: only(3), ..of_requests(100) });
+    let alice = user("alice");
+    let before = left(&chat, &alice).await - 1;
+    for _ in 0..3 {
+        let paid = chat.begin_frame(&alice).await.unwrap();
+        paid.run(chat.me(&alice)).await.unwrap();
+    }
+    assert_eq!(chat.begin_frame(&alice).await.unwrap_err(), Error::RateLimited { retry_after: 3_600 });
+    assert_eq!(before - left(&chat, &alice).await, 3);
+    chat.begin_frame(&user("bob")).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_limits_there_is_nothing_to_tell() {
+    let (chat, _) = chat_with(RateLimits::off());
+    let alice = user("alice");
+    let id = session(&chat, &alice, SessionType::Public).await;
+    for _ in 0..2_000 {
+        chat.typing(&alice, id, true).await.unwrap();
+    }
+    let metered = chat.metered(from("192.0.2.1"), true, chat.admit(Origin::UNKNOWN, Ok(Some(alice)))).await;
+    assert!(metered.output.unwrap().is_ok() && metered.left.is_none());
+}
+
+/// Refuses messages, and remembers what else was taken.
+#[derive(Default)]
+struct Own(Mutex<Vec<(String, Vec<Cost>)>>);
+
+#[async_trait]
+impl Limiter for Own {
+    async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
+        if costs.iter().any(|cost| cost.bucket == Bucket::Messages) {
+            let left = Allowance { bucket: Bucket::Messages, limit: 0, remaining: 0, reset: now };
+            return Verdict::Refused { left, retry_after: 7 };
+        }
+        self.0.lock().unwrap().push((format!("{payer:?}"), costs.to_vec()));
+        Verdict::Allowed { left: None }
+    }
+
+    async fn left(&self, _: Payer<'_>, _: Bucket, _: DateTime<Utc>) -> Option<Allowance> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_host_brings_a_limiter_of_its_own() {
+    let own = Arc::new(Own::default());
+    let limits = Limits { rates: of_requests(0), ..Limits::default() };
+    let chat = Chat::builder(MemoryStore::new()).limits(limits).limiter(Arc::clone(&own)).build();
+    let alice = user("alice");
+    let id = session(&chat, &alice, SessionType::Public).await;
+    chat.sessions_by_id(&alice, &[id; 3]).await.unwrap();
+    let refused = chat.send(&alice, id, SendMessage::text("x")).await.unwrap_err();
+    assert_eq!(
+        (refused.clone(), refused.details()["retry_after"].as_u64()),
+        (Error::RateLimited { retry_after: 7 }, Some(7))
+    );
+    let taken = std::mem::take(&mut *own.0.lock().unwrap());
+    let uses = |uses| vec![Cost { bucket: Bucket::Requests, uses }];
+    let payer = format!("{:?}", Payer::User(&alice.user_id));
+    assert_eq!(taken, [(payer.clone(), uses(1)), (payer, uses(3))]);
+}

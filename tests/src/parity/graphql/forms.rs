@@ -1,0 +1,202 @@
+//! What GraphQL tells, in canonical form. Objects are read by their types, and events by what the schema says of them.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    super::{
+        action::snake,
+        canon::{self, Fault, tidy},
+    },
+    schema::{self, named},
+};
+
+/// An object of a type.
+#[must_use]
+pub fn of(ty: &str, node: &Value) -> Value {
+    match ty {
+        "Message" => message(node),
+        "MessageRevision" => revision(node),
+        "Participant" => participant(node),
+        "PinnedMessage" => pinned(node),
+        "Session" => {
+            if node["messages"].is_null() {
+                summary(node)
+            } else {
+                whole_session(node)
+            }
+        }
+        "SessionEvent" => event(node),
+        "User" => json!({ "person": person(node), "email": node["email"] }),
+        other => panic!("an object `{other}`: {node}"),
+    }
+}
+
+/// What a mutation's payload says: of several objects, the one that was changed.
+#[must_use]
+pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
+    let fields = schema::fields(of_type);
+    let one = ["Participant", "Message", "Session"];
+    let found =
+        one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
+    match found {
+        Some((ty, field)) => canon::told(&snake(mutation), of(ty, &node[field.name.node.as_str()])),
+        None => json!({}),
+    }
+}
+
+/// The nodes of a connection, which must tell one thing in all its ways.
+#[must_use]
+pub fn nodes(page: &Value) -> Vec<Value> {
+    let (edges, nodes, info) =
+        (page["edges"].as_array().unwrap(), page["nodes"].as_array().unwrap(), &page["pageInfo"]);
+    assert_eq!(edges.len(), nodes.len(), "{page}");
+    for (edge, node) in edges.iter().zip(nodes) {
+        assert!(edge["node"].as_object().unwrap().iter().all(|(name, value)| node[name] == *value), "{page}");
+    }
+    let cursor = |edge: Option<&Value>| edge.map_or(Value::Null, |edge| edge["cursor"].clone());
+    assert_eq!((&info["startCursor"], &info["endCursor"]), (&cursor(edges.first()), &cursor(edges.last())), "{page}");
+    nodes.clone()
+}
+
+/// An error's code and details. Names of fields come as GraphQL has them.
+#[must_use]
+pub fn fault(error: &Value) -> Fault {
+    let extensions = &error["extensions"];
+    let code = extensions["code"].as_str().map_or_else(|| format!("no code: {}", error["message"]), str::to_owned);
+    let mut details = if extensions["details"].is_null() { json!({}) } else { extensions["details"].clone() };
+    for field in details.get_mut("fields").and_then(Value::as_array_mut).into_iter().flatten() {
+        let name = field["field"].as_str().unwrap_or_default();
+        field["field"] = json!(input_field(name.strip_prefix("input.").unwrap_or(name)));
+    }
+    Fault { code, details }
+}
+
+/// An input's field, as REST has it.
+fn input_field(name: &str) -> String {
+    match name {
+        "first" | "last" => "limit".to_owned(),
+        "encryptedContent.encryptedData" => "content.encrypted_data".to_owned(),
+        "encryptedContent.iv" => "content.iv".to_owned(),
+        other => snake(other),
+    }
+}
+
+fn list(items: &Value, one: fn(&Value) -> Value) -> Value {
+    items.as_array().unwrap_or_else(|| panic!("no list: {items}")).iter().map(one).collect()
+}
+
+fn person(user: &Value) -> Value {
+    json!({ "id": user["id"], "?username": user["username"], "?name": user["name"], "?picture": user["picture"] })
+}
+
+fn lower(name: &Value) -> Value {
+    name.as_str().map_or(Value::Null, |name| json!(name.to_lowercase()))
+}
+
+fn content(node: &Value) -> Value {
+    let encrypted = &node["encryptedContent"];
+    if encrypted.is_null() {
+        return node["content"].clone();
+    }
+    assert!(node["content"].is_null(), "{node}");
+    json!({
+        "encrypted_data": encrypted["encryptedData"], "iv": encrypted["iv"], "key_version": encrypted["keyVersion"],
+    })
+}
+
+fn revision(node: &Value) -> Value {
+    json!({ "revision": node["revision"], "content": content(node), "since": node["since"] })
+}
+
+fn pinned(node: &Value) -> Value {
+    json!({
+        "message": message(&node["message"]), "pinned_by": person(&node["pinnedBy"]), "pinned_at": node["pinnedAt"],
+    })
+}
+
+fn message(node: &Value) -> Value {
+    json!({
+        "id": node["id"], "session_id": node["sessionId"], "seq": node["seq"], "number": node["number"],
+        "sender": person(&node["sender"]), "role": lower(&node["role"]), "message_type": lower(&node["messageType"]),
+        "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
+        "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
+    })
+}
+
+fn participant(node: &Value) -> Value {
+    json!({
+        "id": node["id"], "session_id": node["sessionId"], "person": person(&node["user"]),
+        "email": node["user"]["email"], "role": node["role"], "is_owner": node["isOwner"],
+        "is_active": node["isActive"], "joined_at": node["joinedAt"], "created_at": node["createdAt"],
+    })
+}
+
+fn summary(node: &Value) -> Value {
+    json!({
+        "id": node["id"], "title": node["title"], "description": node["description"],
+        "session_type": node["sessionType"], "max_participants": node["maxParticipants"],
+        "owner": person(&node["owner"]), "?is_active": node["isActive"], "created_at": node["createdAt"],
+        "updated_at": node["updatedAt"], "participant_count": node["participantCount"],
+        "message_count": node["messageCount"],
+    })
+}
+
+fn whole_session(node: &Value) -> Value {
+    let mut value = summary(node);
+    value["participants"] = list(&node["participants"]["nodes"], participant);
+    value["messages"] = list(&node["messages"]["nodes"], message);
+    value["seq"] = node["seq"].clone();
+    value["cursor"] = node["cursor"].clone();
+    value
+}
+
+/// An event. Each field has the name that JSON gives it, but for the few that are said in another way.
+#[must_use]
+pub fn event(node: &Value) -> Value {
+    let kind = node["__typename"].as_str().unwrap_or_default();
+    assert!(schema::is(kind, "SessionEvent"), "an event `{kind}`: {node}");
+    let mut value = json!({ "kind": kind });
+    for field in schema::fields(kind) {
+        let (name, told) = (field.name.node.as_str(), &node[schema::response_name(kind, field)]);
+        match (name, named(&field.ty.node).as_str()) {
+            ("createdAt", _) => value["at"] = told.clone(),
+            ("changed", _) => {}
+            (_, "SessionChanges") => value["changes"] = changes(node),
+            (_, "User") => value[snake(name)] = person(told),
+            (_, "Message") => value[snake(name)] = message(told),
+            _ => value[snake(name)] = told.clone(),
+        }
+    }
+    tidy(value)
+}
+
+fn changes(node: &Value) -> Value {
+    let names = [
+        ("TITLE", "title", "title"),
+        ("DESCRIPTION", "description", "description"),
+        ("SESSION_TYPE", "session_type", "sessionType"),
+        ("MAX_PARTICIPANTS", "max_participants", "maxParticipants"),
+    ];
+    let changed = node["changed"].as_array().unwrap();
+    let mut changes = Map::new();
+    for (setting, name, field) in names {
+        if changed.iter().any(|changed| changed == setting) {
+            changes.insert(name.to_owned(), node["changes"][field].clone());
+        } else {
+            assert!(node["changes"][field].is_null(), "{setting} did not change: {node}");
+        }
+    }
+    Value::Object(changes)
+}
+
+/// A delivery in canonical form, but for those that begin or end a session.
+#[must_use]
+pub fn delivery(node: &Value) -> Value {
+    if node["__typename"] == "Typing" {
+        let user = person(&node["user"]);
+        return json!({
+            "kind": "Typing", "session_id": node["sessionId"], "user": user, "is_typing": node["isTyping"],
+        });
+    }
+    event(node)
+}
