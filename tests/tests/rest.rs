@@ -136,10 +136,10 @@ on_every_store! {
             (&a, &messages, "skip=1", "limit=1"),
             (&a, &messages, "before=2999-01-01T00:00:00Z", "limit=1"),
             (&a, &messages, "after=2", "limit=1"),
-            (&a, &events, "after=2", "wait=7&limit=1"),
+            // The token of a stream is in no link.
+            (&a, &events, "after=2&t%6fken=secret", "wait=7&limit=1"),
         ] {
-            let odd = "q=a%26b+c%3E%3B%22%2C%C3%A4&flag&empty=&q=twice";
-            let query = format!("?{odd}&{place}&token=secret&{kept}&t%6fken=secret");
+            let query = format!("?{place}&{kept}").replace("?&", "?");
             let reply = client.get(&format!("{path}{query}")).await;
             let links: Vec<_> = ["prev", "next"].into_iter().filter_map(|rel| link(&reply, rel)).collect();
             assert!(!links.is_empty(), "{path}{query}: {:?}", reply.body);
@@ -150,24 +150,9 @@ on_every_store! {
                 let places = ["after", "before"];
                 assert_eq!(found.iter().filter(|(name, _)| places.contains(&name.as_str())).count(), 1, "{link}");
                 found.retain(|(name, _)| !places.contains(&name.as_str()));
-                assert_eq!(found, parameters(&format!("?{odd}&{kept}")), "{link}");
+                assert_eq!(found, parameters(&format!("?{kept}")), "{link}");
                 client.get(&format!("{path}{link}")).await.expect(200);
             }
-        }
-    }
-
-    async fn long_requests_do_not_come_back_in_links(server) {
-        let a = server.client("a").await;
-        for _ in 0..3 {
-            a.session("PUBLIC").await;
-        }
-        for (length, is_kept) in [(1_000, true), (3_000, false)] {
-            let reply = a.get(&format!("/sessions?q={}&limit=2", "x".repeat(length))).await;
-            let next = link(&reply, "next").unwrap();
-            reply.expect(200);
-            let found = parameters(&next);
-            assert_eq!(found.iter().any(|(name, _)| name == "q"), is_kept, "{next}");
-            assert!(found.iter().any(|(name, value)| name == "limit" && value == "2"), "{next}");
         }
     }
 
@@ -178,7 +163,7 @@ on_every_store! {
             ["participants", "messages", "events"].map(|list| format!("/sessions/{id}/{list}"));
         for (path, query, name) in [
             ("/sessions", "limit=1&limit=1", "limit"),
-            ("/sessions/public", "skip=0&q=x&%73kip=1", "skip"),
+            ("/sessions/public", "skip=0&%73kip=1", "skip"),
             (&*participants, "include_email=true&include_email=false", "include_email"),
             (&*messages, "before=5&before=6", "before"),
             (&*events, "after=0&after=1", "after"),
@@ -187,7 +172,7 @@ on_every_store! {
             let problem = a.get(&format!("{path}?{query}")).await.problem(400, "VALIDATION_INVALID_FORMAT");
             assert_eq!(problem["details"]["fields"][0]["field"], name, "{path}?{query}");
         }
-        a.get("/sessions?q=1&q=2").await.expect(200);
+        a.get("/sessions?q=1&q=2").await.problem(422, "VALIDATION_INVALID_VALUE");
     }
 
     async fn places_in_lists_are_checked(server) {

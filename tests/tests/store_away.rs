@@ -13,8 +13,8 @@ use chatcore::{
     Chat, ChatStore, Limits, MemoryStore, StoreError, async_trait,
     model::Event,
     store::{
-        Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Profiles, Record, Scan, SessionFacts,
-        TypedKey as _,
+        Change, Committed, Departures, FactsQuery, Freshness, Key, LogRange, Prefix, Profiles, Record, Scan,
+        SessionFacts, Standings, TypedKey as _,
     },
 };
 use chatcore_tests::{Events, Server, Socket, token};
@@ -55,13 +55,16 @@ impl ChatStore for Away {
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
-        // Profiles are not counted.
-        let store = if keys.iter().all(|key| key.table == Profiles::TABLE) { &self.store } else { self.call()? };
+        // Profiles and standings are read when the last read of them is old.
+        let of_a_user = |key: &Key| key.table == Profiles::TABLE || key.table == Standings::TABLE;
+        let store = if keys.iter().all(of_a_user) { &self.store } else { self.call()? };
         store.records(keys).await
     }
 
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
-        self.call()?.scan(scans).await
+        // The chat looks for departures at a time of its own.
+        let store = if scans.iter().all(|scan| scan.table == Departures::TABLE) { &self.store } else { self.call()? };
+        store.scan(scans).await
     }
 
     async fn count(&self, prefixes: &[Prefix]) -> Result<Vec<u64>, StoreError> {

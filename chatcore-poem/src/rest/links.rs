@@ -10,13 +10,6 @@ const PLACES: [&str; 3] = ["skip", "before", "after"];
 /// The token is no part of a link: links are kept and logged where a token must not be.
 const TOKEN: &str = "token";
 
-/// The parameters that say how a page is to be. Every link keeps them.
-const KNOWN: [&str; 4] = ["limit", "include_email", "wait", "q"];
-
-/// The longest query of a link that keeps the parameters that the server does not know, in bytes. A longer request would
-/// come back in each link of its answer.
-const LONGEST: usize = 2_048;
-
 /// Collects the links of a page.
 pub(super) struct Links<'a> {
     query: &'a str,
@@ -30,21 +23,18 @@ impl<'a> Links<'a> {
     }
 
     /// A link to the page at this place, if there is one: the request with that place instead of its own. It is relative, so
-    /// that it holds below any path. Parameters that the server does not know are kept while the query is short.
+    /// that it holds below any path.
     pub(super) fn with(mut self, rel: &str, parameter: &str, place: Option<impl Display>) -> Self {
         if let Some(place) = place {
-            let place = place.to_string();
-            let mut query = self.query(parameter, &place, |name| name != TOKEN && !PLACES.contains(&name));
-            if query.len() > LONGEST {
-                query = self.query(parameter, &place, |name| KNOWN.contains(&name));
-            }
+            let query = self.query(parameter, &place.to_string());
             self.links.push(format!("<?{query}>; rel=\"{rel}\""));
         }
         self
     }
 
-    /// The query of a link: the place, and those of the request's parameters that are kept.
-    fn query(&self, parameter: &str, place: &str, is_kept: impl Fn(&str) -> bool) -> String {
+    /// The query of a link: the place, and the request's parameters that say how a page is to be.
+    fn query(&self, parameter: &str, place: &str) -> String {
+        let is_kept = |name: &str| name != TOKEN && !PLACES.contains(&name);
         let kept = form_urlencoded::parse(self.query.as_bytes()).filter(|(name, _)| is_kept(name));
         // The serializer leaves nothing that could end the reference within its angle brackets.
         form_urlencoded::Serializer::new(String::new()).append_pair(parameter, place).extend_pairs(kept).finish()

@@ -82,7 +82,7 @@ pub(crate) fn commit(folder: &Path, _: &Lock) -> io::Result<()> {
             fs::create_dir(copy.join(part))?;
         }
     }
-    sync(&copy)?;
+    sync_all(&copy)?;
     fs::rename(copy, folder.join(DONE))?;
     sync(folder)
 }
@@ -139,6 +139,19 @@ pub(crate) fn bytes(folder: &Path) -> io::Result<u64> {
 }
 
 /// Makes the names in a folder durable. Windows has no such call for a folder, and needs none.
+/// Syncs everything below a folder, and the folder. The engine syncs only the file that it writes to last.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_all(&entry.path())?;
+        } else {
+            fs::OpenOptions::new().write(true).open(entry.path())?.sync_all()?;
+        }
+    }
+    sync(folder)
+}
+
 fn sync(folder: &Path) -> io::Result<()> {
     if cfg!(windows) { Ok(()) } else { File::open(folder)?.sync_all() }
 }

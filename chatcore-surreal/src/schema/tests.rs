@@ -103,6 +103,6 @@ fn the_schema_has_every_table_of_the_core() {
     let lines: Vec<&str> = FILES.iter().flat_map(|text| text.lines()).collect();
     for table in TABLES {
         let defines = |line: &&str| line.starts_with(&format!("DEFINE TABLE IF NOT EXISTS {} ", table.name));
-        assert!(lines.iter().any(|line| defines(&line)), "no file defines the table {}", table.name);
+        assert!(lines.iter().any(defines), "no file defines the table {}", table.name);
     }
 }

@@ -80,9 +80,15 @@ impl StandingDraft {
         self
     }
 
-    fn unban(mut self) -> Self {
-        self.standing.ban = None;
-        self
+    /// Whether a ban is in force.
+    fn is_banned(&self) -> bool {
+        self.standing.banned_at(self.now).is_some()
+    }
+
+    /// `None` where there is no ban.
+    fn unban(mut self) -> Option<Self> {
+        self.standing.ban.take()?;
+        Some(self)
     }
 
     /// The account is deleted.
@@ -167,7 +173,7 @@ impl Chat {
         }
         let ban = Ban { reason, by: by.clone(), at: now, until: until.map(|until| until.trunc_subsecs(6)) };
         let task = DepartureTask::Remove { by, reason: RemovalReason::AccountBanned };
-        self.change_and_depart(user, task, |draft| draft.ban(ban.clone())).await
+        self.change_and_depart(user, &task, |draft| Some(draft.ban(ban.clone()))).await
     }
 
     /// Ends the ban of an account. The user becomes the owner again of the sessions that the ban left without an owner, also where a
@@ -178,10 +184,7 @@ impl Chat {
     /// # Errors
     /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban has ended and not all sessions have their owner back yet.
     pub async fn unban_account(&self, user: &UserId) -> Result<()> {
-        if self.inner.standings.fresh(user).await?.standing.ban.is_none() {
-            return Ok(());
-        }
-        self.change_and_depart(user, DepartureTask::Restore, StandingDraft::unban).await
+        self.change_and_depart(user, &DepartureTask::Restore, StandingDraft::unban).await
     }
 
     /// Deletes an account: the user is refused with [`AccountDeleted`](Error::AccountDeleted), for good, and removed from every
@@ -191,25 +194,30 @@ impl Chat {
     /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the account is deleted and the removals are not done yet.
     pub async fn delete_account(&self, user: &UserId, by: &UserId) -> Result<()> {
         let task = DepartureTask::Remove { by: by.clone(), reason: RemovalReason::AccountDeleted };
-        self.change_and_depart(user, task, StandingDraft::delete).await
+        self.change_and_depart(user, &task, |draft| Some(draft.delete())).await
     }
 
-    /// Does what is left to do after a ban whose time is over.
+    /// Does what is left to do after a ban whose time is over. A ban that was made meanwhile stays.
     pub(in crate::chat) async fn end_over_ban(&self, user: &UserId) {
-        if let Err(error) = self.unban_account(user).await {
+        let unban = |draft: StandingDraft| if draft.is_banned() { None } else { draft.unban() };
+        if let Err(error) = self.change_and_depart(user, &DepartureTask::Restore, unban).await {
             tracing::warn!(%user, %error, "the sessions of a user whose ban is over are without their owner; trying again");
         }
     }
 
-    /// Changes a standing, and does what it asks for in the user's sessions.
+    /// Changes a standing, and does what it asks for in the user's sessions. Does nothing where the change gives `None`.
     async fn change_and_depart(
         &self,
         user: &UserId,
-        task: DepartureTask,
-        change: impl Fn(StandingDraft) -> StandingDraft + Send + Sync,
+        task: &DepartureTask,
+        change: impl Fn(StandingDraft) -> Option<StandingDraft> + Send + Sync,
     ) -> Result<()> {
-        let departure = || Some(self.departure(user, task.clone()));
-        let version = self.commit_standing(user, change, departure).await?;
+        // A user who is deleted comes back to no session, and the removals of the deletion may be under way.
+        let departure = |draft: &StandingDraft| {
+            let is_void = *task == DepartureTask::Restore && draft.standing.deleted_at.is_some();
+            (!is_void).then(|| self.departure(user, task.clone()))
+        };
+        let Some(version) = self.commit_standing(user, change, departure).await? else { return Ok(()) };
         // The mark is made: an error must not say that nothing was changed.
         self.depart(user, Some(version)).await.map_err(|error| {
             tracing::warn!(%user, %error, "the sessions of a user are not done yet; another attempt follows");
@@ -270,25 +278,26 @@ impl Chat {
         user: &UserId,
         change: impl Fn(StandingDraft) -> StandingDraft + Send + Sync,
     ) -> Result<()> {
-        self.commit_standing(user, change, || None).await?;
+        self.commit_standing(user, |draft| Some(change(draft)), |_| None).await?;
         Ok(())
     }
 
-    /// Commits a standing together with another write; the version of both.
+    /// Commits a standing together with another write; the version of both, or `None` where there is nothing to change.
     async fn commit_standing(
         &self,
         user: &UserId,
-        change: impl Fn(StandingDraft) -> StandingDraft + Send + Sync,
-        beside: impl Fn() -> Option<Write> + Send + Sync,
-    ) -> Result<Version> {
+        change: impl Fn(StandingDraft) -> Option<StandingDraft> + Send + Sync,
+        beside: impl Fn(&StandingDraft) -> Option<Write> + Send + Sync,
+    ) -> Result<Option<Version>> {
         for _ in 0..self.inner.limits.commit_attempts {
-            let write = change(self.standing_draft(user).await?).write();
-            let change = Change::of_records(std::iter::once(write).chain(beside()).collect());
+            let Some(draft) = change(self.standing_draft(user).await?) else { return Ok(None) };
+            let beside = beside(&draft);
+            let change = Change::of_records(std::iter::once(draft.write()).chain(beside).collect());
             let version = change.id;
             match self.inner.store.commit(change).await {
                 Ok(_) => {
                     self.standing_changed(user).await;
-                    return Ok(version);
+                    return Ok(Some(version));
                 }
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),

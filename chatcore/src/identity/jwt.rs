@@ -23,7 +23,7 @@ pub struct WeakSecret(pub usize);
 /// The claims of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who: the [`UserId`].
+    /// Who: the [`UserId`](crate::model::UserId).
     pub sub: String,
     /// When it ends, in seconds since 1970.
     pub exp: i64,
@@ -42,7 +42,7 @@ pub struct Claims {
     /// An address of a picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
-    /// The [`LoginId`] that the token belongs to (OpenID Connect Front-Channel Logout 1.0, section 3). A text that is no
+    /// The [`LoginId`](crate::model::LoginId) that the token belongs to (OpenID Connect Front-Channel Logout 1.0, section 3). A text that is no
     /// such id names no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,

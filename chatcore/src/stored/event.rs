@@ -34,8 +34,8 @@ enum Form {
     ParticipantRemoved {
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
-        #[serde(default, skip_serializing_if = "RemovalReason::is_by_manager")]
-        reason: RemovalReason,
+        #[serde(default = "by_manager", skip_serializing_if = "is_by_manager")]
+        reason: Known<RemovalReason>,
     },
     ParticipantRoleChanged {
         #[serde(deserialize_with = "UserId::deserialize_stored")]
@@ -78,6 +78,15 @@ struct Deletion {
     at: DateTime<Utc>,
 }
 
+/// The reason of events of versions that knew no other.
+fn by_manager() -> Known<RemovalReason> {
+    RemovalReason::default().into()
+}
+
+fn is_by_manager(reason: &Known<RemovalReason>) -> bool {
+    reason.0.as_ref().is_some_and(RemovalReason::is_by_manager)
+}
+
 impl Form {
     fn of(kind: &EventKind) -> Self {
         match kind {
@@ -108,7 +117,9 @@ impl Form {
                 Self::ParticipantAdded { user_id, participant_id, role: role.into() }
             }
             ParticipantEvent::Left => Self::ParticipantLeft,
-            ParticipantEvent::Removed { user_id, reason } => Self::ParticipantRemoved { user_id, reason },
+            ParticipantEvent::Removed { user_id, reason } => {
+                Self::ParticipantRemoved { user_id, reason: reason.into() }
+            }
             ParticipantEvent::RoleChanged { user_id, previous, role } => {
                 Self::ParticipantRoleChanged { user_id, previous: previous.into(), role: role.into() }
             }
@@ -168,7 +179,7 @@ impl Form {
                 ParticipantEvent::Added { user_id, participant_id, role: role.0? }
             }
             Self::ParticipantLeft => ParticipantEvent::Left,
-            Self::ParticipantRemoved { user_id, reason } => ParticipantEvent::Removed { user_id, reason },
+            Self::ParticipantRemoved { user_id, reason } => ParticipantEvent::Removed { user_id, reason: reason.0? },
             Self::ParticipantRoleChanged { user_id, previous, role } => {
                 ParticipantEvent::RoleChanged { user_id, previous: previous.0?, role: role.0? }
             }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
-    model::{Content, MessageType, ParticipantRole, SessionChanges, SessionType, SpeakerRole},
+    model::{Content, MessageType, ParticipantRole, RemovalReason, SessionChanges, SessionType, SpeakerRole},
     store::Json,
 };
 
@@ -46,7 +46,7 @@ macro_rules! names {
     };
 }
 
-names!(MessageType, ParticipantRole, SessionType, SpeakerRole);
+names!(MessageType, ParticipantRole, RemovalReason, SessionType, SpeakerRole);
 
 impl Grows for Content {
     fn may_be_newer(form: &Json) -> bool {

@@ -30,7 +30,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use chatcore::{
-    Accounts, Authenticator, Chat, Code, Error, JwtAuthenticator, JwtIssuer, MemoryStore, Principal, TestClock,
+    Accounts, Authenticator, Chat, Code, Error, JwtAuthenticator, JwtIssuer, MemoryStore, Principal, RateLimits,
+    TestClock,
     accounts::{
         AccountRecords, AccountSettings, Argon2Cost, Client, LogIn, LoggedIn, Mail, MailError, Mailer, Register,
     },
@@ -81,7 +82,7 @@ impl World {
     fn with(settings: AccountSettings) -> Self {
         let clock = TestClock::default();
         let store = Arc::new(MemoryStore::new());
-        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).build();
+        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).rates(RateLimits::off()).build();
         let (sender, mails) = mpsc::unbounded_channel();
         let issuer = JwtIssuer::hs256(SECRET).unwrap();
         let accounts = Accounts::builder(chat.clone(), issuer).settings(settings).mailer(Inbox(sender)).build();
@@ -91,7 +92,7 @@ impl World {
 
     /// Accounts of another process on the same store.
     fn restarted(&self, settings: AccountSettings) -> Accounts {
-        let chat = Chat::builder(Arc::clone(&self.store)).clock(self.clock.clone()).build();
+        let chat = Chat::builder(Arc::clone(&self.store)).clock(self.clock.clone()).rates(RateLimits::off()).build();
         Accounts::builder(chat, JwtIssuer::hs256(SECRET).unwrap()).settings(settings).build().unwrap()
     }
 

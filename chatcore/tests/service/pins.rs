@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use chatcore::{
-    Chat, Error, MemoryStore, Principal,
+    Chat, Error, MemoryStore, Principal, RateLimits,
     chat::{MAX_PINS, PinnedMessage, SendMessage},
     model::{EventKind, Message, MessageEvent, MessageId, ParticipantRole, Seq, SessionId, SessionType},
     permission::{Action, ActionKind, Denial, PermissionTable},
@@ -326,7 +326,7 @@ async fn a_message_that_is_deleted_meanwhile_is_not_pinned() {
 async fn of_a_pin_and_a_deletion_one_is_first() {
     let (store, alice) = (MemoryStore::new(), user("alice"));
     // Two processes.
-    let (chat, elsewhere) = (Chat::new(store.clone()), Chat::new(store.clone()));
+    let [chat, elsewhere] = [&store, &store].map(|store| Chat::builder(store.clone()).rates(RateLimits::off()).build());
     let id = room(&chat, &alice, &[]).await;
     for n in 0..200 {
         let message = say(&chat, &alice, id, &n.to_string()).await;

@@ -103,6 +103,23 @@ async fn a_ban_that_is_over_lets_the_user_in_with_the_next_call() {
 }
 
 #[tokio::test]
+async fn a_call_after_a_ban_ends_no_ban_that_was_made_meanwhile() {
+    let clock = TestClock::default();
+    let [here, there] = two_processes(&clock);
+    let alice = user("alice");
+    let until = Some(clock.now() + TimeDelta::seconds(60));
+    here.ban_account(&alice.user_id, BanAccount { until, ..ban() }).await.unwrap();
+    clock.advance(TimeDelta::seconds(60));
+    // This process knows the ban that is over, and not the new one.
+    assert!(here.standing(&alice.user_id).await.unwrap().ban.is_some());
+    there.ban_account(&alice.user_id, ban()).await.unwrap();
+    let _ = here.me(&alice).await;
+    assert!(is_banned(&there.me(&alice).await.unwrap_err()));
+    clock.advance(TimeDelta::seconds(1));
+    assert!(is_banned(&here.me(&alice).await.unwrap_err()));
+}
+
+#[tokio::test]
 async fn a_ban_needs_a_reason_and_an_end_in_the_future() {
     let chat = Chat::in_memory();
     let id = user_id("bob");

@@ -73,10 +73,11 @@ async fn graphql(State(app): State<Arc<App>>, request: Request) -> Response {
         let lines: Vec<_> = parts.headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
         (!lines.is_empty()).then(|| lines.join(","))
     };
-    if app.options.graphiql && [Method::GET, Method::HEAD].contains(&parts.method) {
-        if let Some(file) = graphiql_file(parts.uri.query()) {
-            return response(file);
-        }
+    if app.options.graphiql
+        && [Method::GET, Method::HEAD].contains(&parts.method)
+        && let Some(file) = graphiql_file(parts.uri.query())
+    {
+        return response(file);
     }
     let (content_type, accept) = (joined(header::CONTENT_TYPE), joined(header::ACCEPT));
     let head = match HttpHead::read(parts.method.as_str(), content_type.as_deref(), accept.as_deref(), &app.options) {

@@ -249,17 +249,28 @@ async fn resume(inner: Weak<Inner>) {
     loop {
         let Some(inner) = inner.upgrade() else { return };
         let chat = Chat { inner };
-        match chat.inner.store.list::<Departures>(Departures::under(Vec::new()).limit(PAGE)).await {
-            Ok(found) => {
-                for (key, found) in found {
-                    if found.value.leased_until <= chat.inner.clock.now()
-                        && let Err(error) = chat.depart(&key.user, None).await
-                    {
-                        tracing::warn!(%error, "could not continue what a change of a standing asks for; trying again");
-                    }
+        let mut after = None;
+        loop {
+            let scan = Departures::under(Vec::new()).after(after.take()).limit(PAGE);
+            let found = match chat.inner.store.list::<Departures>(scan).await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!(%error, "could not look for work that was left behind; trying again");
+                    break;
+                }
+            };
+            let is_last = (found.len() as u64) < PAGE;
+            after = found.last().map(|(key, _)| vec![key.user.part()]);
+            for (key, found) in found {
+                if found.value.leased_until <= chat.inner.clock.now()
+                    && let Err(error) = chat.depart(&key.user, None).await
+                {
+                    tracing::warn!(%error, "could not continue what a change of a standing asks for; trying again");
                 }
             }
-            Err(error) => tracing::warn!(%error, "could not look for work that was left behind; trying again"),
+            if is_last {
+                break;
+            }
         }
         drop(chat);
         sleep(RESUME_EVERY).await;
