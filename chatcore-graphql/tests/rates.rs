@@ -69,7 +69,7 @@ impl Server {
         request.send().await.unwrap()
     }
 
-    /// The status, what is told to be left of what, and the codes of the errors.
+    /// The status, the requests left with their limit, and the codes of the errors.
     async fn ask(&self, token: Option<&str>, query: &str) -> (u16, (u64, u64), Vec<String>) {
         let response = self.post(token, "application/json", query).await;
         let (status, left) = (response.status().as_u16(), left(&response));

@@ -19,7 +19,7 @@ pub struct RequestPlace {
 pub struct HeldRequest(Arc<OnceLock<RequestPlace>>);
 
 impl HeldRequest {
-    /// Puts it into a request, once: further calls give what is there.
+    /// The place that a request holds. The first call stores an empty one in the request; later calls return the same one.
     #[must_use]
     pub fn begin(request: &mut Request) -> Self {
         request.extensions_mut().get_or_insert_default::<Self>().clone()

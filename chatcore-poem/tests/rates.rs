@@ -48,7 +48,7 @@ fn bearer(user: &str, clock: &TestClock) -> String {
     format!("Bearer {}", issuer.issue(claims, Duration::from_secs(36_000)).unwrap())
 }
 
-/// What is told of the caller's limit: how many there are, how many are left, in how many seconds all are there again.
+/// The headers of the limit: the limit, the remaining requests, and the seconds until all requests are available again.
 type Told = Option<(u64, u64, i64)>;
 
 impl<E: Endpoint<Output = Response>> App<E> {

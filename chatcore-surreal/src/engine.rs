@@ -391,8 +391,8 @@ impl Drop for Engine {
     }
 }
 
-/// Whether a folder is in use, and there is still time to wait for it. Each attempt is from the start: whoever has it open now may leave
-/// it as it is.
+/// Whether another process uses the folder and the deadline has not passed. Each attempt starts anew, because that process may leave an
+/// unfinished compaction.
 fn is_worth_waiting<T>(outcome: &Result<T, ConnectError>, until: Instant) -> bool {
     matches!(outcome, Err(ConnectError::Locked { .. } | ConnectError::Unsettled { .. })) && Instant::now() < until
 }

@@ -1,4 +1,4 @@
-//! The server: whom it takes a client for, and whom it still serves when many connections do nothing.
+//! The server: the address of a client, and service to other clients while many connections are idle.
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 

@@ -34,7 +34,7 @@ impl Lock {
     }
 }
 
-/// What the engine says of its files. Whoever opens the database and writes changes it, at the latest when closing.
+/// The engine's manifests. A process that opens the database and writes changes a manifest, at the latest when it closes the database.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct State {
     manifests: Vec<(std::ffi::OsString, Vec<u8>)>,

@@ -145,7 +145,7 @@ impl Accounts {
         Ok(account)
     }
 
-    /// An uploaded picture as PNG. Its id is the end of its address; whoever knows it may see the picture.
+    /// An uploaded picture as PNG. The id is the last part of the address of the picture. Any caller that knows the id may read the picture.
     ///
     /// # Errors
     /// [`ResourceNotFound`](Code::ResourceNotFound) where there is no such picture.

@@ -19,7 +19,7 @@ impl Network {
     pub(super) fn of(client: &Client) -> Self {
         let network = |address: IpAddr| match address.to_canonical() {
             IpAddr::V4(address) => IpAddr::V4(address),
-            // Whoever has one address of a network has all 2⁶⁴ of them.
+            // A client of an IPv6 network can use all 2⁶⁴ addresses of its /64.
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
                 IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))

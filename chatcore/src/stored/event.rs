@@ -183,7 +183,15 @@ impl Form {
             Self::ParticipantRoleChanged { user_id, previous, role } => {
                 ParticipantEvent::RoleChanged { user_id, previous: previous.0?, role: role.0? }
             }
-            _ => return None,
+            Self::SessionCreated { .. }
+            | Self::SessionUpdated { .. }
+            | Self::SessionDeleted
+            | Self::MessageSent { .. }
+            | Self::MessageEdited { .. }
+            | Self::MessageDeleted { .. }
+            | Self::MessagePinned { .. }
+            | Self::MessageUnpinned { .. }
+            | Self::Unknown => return None,
         })
     }
 
@@ -202,7 +210,15 @@ impl Form {
             Self::MessageDeleted { messages } => MessageEvent::Deleted { messages },
             Self::MessagePinned { message } => MessageEvent::Pinned { message },
             Self::MessageUnpinned { message } => MessageEvent::Unpinned { message },
-            _ => return None,
+            Self::SessionCreated { .. }
+            | Self::SessionUpdated { .. }
+            | Self::SessionDeleted
+            | Self::ParticipantJoined { .. }
+            | Self::ParticipantAdded { .. }
+            | Self::ParticipantLeft
+            | Self::ParticipantRemoved { .. }
+            | Self::ParticipantRoleChanged { .. }
+            | Self::Unknown => return None,
         })
     }
 }
