@@ -52,6 +52,8 @@ pub(crate) fn build(
         issuer: config.issuer.clone(),
         audience: config.audience.clone(),
         erases_messages: config.erase_messages,
+        access_lifetime: config.access_lifetime.0,
+        refresh_lifetime: config.refresh_lifetime.0,
         ..AccountSettings::default()
     };
     let mut builder = Accounts::builder(chat.clone(), JwtIssuer::hs256(secret)?).settings(settings).mailer(mailer);

@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::{
-    config::{Failure, IdleTimeout, LogFormat, Switch},
+    config::{Failure, LogFormat, Period, Switch},
     rates::{Adds, Preset},
 };
 
@@ -132,6 +132,14 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_ERASE_MESSAGES", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) erase_messages: Option<bool>,
+    /// How long an access token of an account is accepted, from 1s to 1day [default: 30m]
+    #[arg(long, global = true, env = "CHAT_ACCESS_LIFETIME", value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) access_lifetime: Option<Period>,
+    /// How long a login lasts without a refresh, from 1s to 1year [default: 7days]
+    #[arg(long, global = true, env = "CHAT_REFRESH_LIFETIME", value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_lifetime: Option<Period>,
     /// A page that may use the server beside the server's own pages, as scheme://host or scheme://host:port; `*` for all; repeat for
     /// several
     #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
@@ -219,7 +227,7 @@ pub(crate) struct Settings {
     /// front, or requests get lost [default: 75s]
     #[arg(long, global = true, env = "CHAT_IDLE_TIMEOUT", value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) idle_timeout: Option<IdleTimeout>,
+    pub(crate) idle_timeout: Option<Period>,
     /// Whether GET /graphql shows browsers the GraphiQL page, true or false [default: true]
     #[arg(long, global = true, env = "CHAT_GRAPHIQL", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]

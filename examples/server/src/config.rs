@@ -1,8 +1,8 @@
 //! Settings: from flags, then the environment, then a file, then defaults.
 
-use std::{fmt, fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use chatcore::Limits;
+use chatcore::{Limits, accounts::AccountSettings};
 use chatcore_poem::ServeOptions;
 use clap::ValueEnum;
 use figment::{
@@ -28,47 +28,30 @@ const MOST_CONNECTIONS: usize = 100_000_000;
 /// What stops the server, in words for whoever started it.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
-/// How long a connection may be idle: from a second to a day, as a number with a unit, like 75s or 5m.
+/// A length of time, as a number with a unit, like 75s or 5m.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub(crate) struct IdleTimeout(Duration);
+pub(crate) struct Period(pub(crate) Duration);
 
-impl IdleTimeout {
-    pub(crate) fn get(self) -> Duration {
-        self.0
-    }
-}
-
-impl FromStr for IdleTimeout {
-    type Err = String;
+impl FromStr for Period {
+    type Err = humantime::DurationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let time = humantime::parse_duration(text).map_err(|error| format!("--idle-timeout: {error}"))?;
-        if (Duration::from_secs(1)..=Duration::from_secs(24 * 3_600)).contains(&time) {
-            Ok(Self(time))
-        } else {
-            Err("--idle-timeout is from 1s to 1day".to_owned())
-        }
+        humantime::parse_duration(text).map(Self)
     }
 }
 
-impl TryFrom<String> for IdleTimeout {
+impl TryFrom<String> for Period {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+        text.parse().map_err(|error| format!("`{text}`: {error}"))
     }
 }
 
-impl From<IdleTimeout> for String {
-    fn from(time: IdleTimeout) -> Self {
-        time.to_string()
-    }
-}
-
-impl fmt::Display for IdleTimeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
+impl From<Period> for String {
+    fn from(Period(time): Period) -> Self {
+        humantime::format_duration(time).to_string()
     }
 }
 
@@ -109,6 +92,8 @@ pub(crate) struct Config {
     pub(crate) files: Option<PathBuf>,
     pub(crate) smtp_from: Option<String>,
     pub(crate) erase_messages: bool,
+    pub(crate) access_lifetime: Period,
+    pub(crate) refresh_lifetime: Period,
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
@@ -129,7 +114,7 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) proxy_protocol: bool,
     pub(crate) requests_per_user: usize,
-    pub(crate) idle_timeout: IdleTimeout,
+    pub(crate) idle_timeout: Period,
     pub(crate) graphiql: bool,
     pub(crate) introspection: bool,
     pub(crate) log: String,
@@ -139,7 +124,7 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         let (options, limits) = (chatcore_poem::Options::default(), Limits::default());
-        let serving = ServeOptions::default();
+        let (serving, accounts) = (ServeOptions::default(), AccountSettings::default());
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             data: PathBuf::from("data"),
@@ -153,7 +138,9 @@ impl Default for Config {
             accounts: Switch::On,
             files: None,
             smtp_from: None,
-            erase_messages: true,
+            erase_messages: accounts.erases_messages,
+            access_lifetime: Period(accounts.access_lifetime),
+            refresh_lifetime: Period(accounts.refresh_lifetime),
             issuers: Vec::new(),
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
@@ -174,7 +161,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             proxy_protocol: serving.proxy_protocol,
             requests_per_user: options.requests_per_user,
-            idle_timeout: IdleTimeout(serving.idle_time),
+            idle_timeout: Period(serving.idle_time),
             graphiql: true,
             introspection: true,
             // The database tells much about itself that is of no use to who runs a chat.
@@ -296,6 +283,23 @@ impl Config {
             if !(1..=most).contains(&number) {
                 return Err(format!("{flag} is {number}, and it can be from 1 to {most}").into());
             }
+        }
+        const SECOND: Duration = Duration::from_secs(1);
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        for (flag, Period(time), most) in [
+            ("--idle-timeout", self.idle_timeout, DAY),
+            ("--access-lifetime", self.access_lifetime, DAY),
+            ("--refresh-lifetime", self.refresh_lifetime, 366 * DAY),
+        ] {
+            if !(SECOND..=most).contains(&time) {
+                let most = humantime::format_duration(most);
+                return Err(
+                    format!("{flag} is {}, and it can be from 1s to {most}", humantime::format_duration(time)).into()
+                );
+            }
+        }
+        if self.refresh_lifetime.0 < self.access_lifetime.0 {
+            return Err("--refresh-lifetime is shorter than --access-lifetime, so a login could not be kept".into());
         }
         let least = Limits { message_chars: self.message_chars, ..Limits::default() }.request_bytes();
         if self.body_bytes != 0 && self.body_bytes < least {

@@ -204,7 +204,7 @@ fn serving(config: &Config) -> Result<ServeOptions, Failure> {
         connections_per_address: config.connections_per_address,
         trusted_proxies,
         proxy_protocol: config.proxy_protocol,
-        idle_time: config.idle_timeout.get(),
+        idle_time: config.idle_timeout.0,
         ..ServeOptions::default()
     })
 }

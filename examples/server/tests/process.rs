@@ -166,6 +166,8 @@ fn help_is_complete() {
         "--smtp-from",
         "CHAT_SMTP_URL",
         "--erase-messages",
+        "--access-lifetime",
+        "--refresh-lifetime",
         "[[issuers]]",
         "--rate-limits",
         "--request-rate",

@@ -87,6 +87,11 @@ fn settings_of_accounts_and_parties_that_cannot_be_used_are_refused_by_name() {
     refuses(data, &url("smtps://example.org"), &["--accounts", "off"], &["CHAT_SMTP_URL", "--accounts"]);
     refuses(data, &[], &["--accounts", "off", "--files", "x"], &["--files", "--accounts"]);
     refuses(data, &[], &["--files", ""], &["--files"]);
+    for (flag, value) in [("--access-lifetime", "0s"), ("--access-lifetime", "2days"), ("--refresh-lifetime", "2years")]
+    {
+        refuses(data, &[], &[flag, value], &[flag, "from 1s to"]);
+    }
+    refuses(data, &[], &["--access-lifetime", "2h", "--refresh-lifetime", "1h"], &["--refresh-lifetime"]);
 }
 
 /// A form with a GIF of one pixel.
@@ -131,5 +136,30 @@ async fn pictures_are_kept_with_the_data_or_where_the_settings_say() {
     let (status, account) = upload(&server.address, &register(&server.address, "ada").await).await;
     assert_eq!(status, 200, "{account}");
     assert!(data.join("pictures/avatars").is_dir());
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_goes_on_after_its_token_has_expired() {
+    let folder = folder();
+    let data = folder.path();
+    let server = Server::start_with(data, &["--database", "mem://", "--access-lifetime", "1s"]);
+    let auth = |path: &str| format!("http://{}/api/v1/auth/{path}", server.address);
+    let http = reqwest::Client::new();
+    let token = register(&server.address, "ada").await;
+    let login = json!({ "username": "ada@example.org", "password": "correct horse battery" });
+    let login: Value = http.post(auth("login")).json(&login).send().await.unwrap().json().await.unwrap();
+    assert_eq!(login["expires_in"], 1);
+    let ada = Client::new(&server.address, Some(token));
+    let mut status = 200;
+    while status == 200 {
+        status = ada.get("/sessions").await.status;
+    }
+    ada.get("/sessions").await.problem(401, "AUTH_TOKEN_EXPIRED");
+    let refresh = json!({ "refresh_token": login["refresh_token"] });
+    let again: Value = http.post(auth("refresh")).json(&refresh).send().await.unwrap().json().await.unwrap();
+    let ada = ada.with_token(again["access_token"].as_str().unwrap());
+    let id = ada.session("PUBLIC").await;
+    ada.say(&id, "still here").await;
     assert_eq!(server.stop(Signal::SIGTERM), 0);
 }
