@@ -18,13 +18,13 @@ use std::{
 };
 
 use chatcore::{
-    Chat, Error, Limiter, Limits, MemoryStore, Origin, Principal, Rate, RateLimits, TestClock, async_trait,
+    Chat, Clock as _, Error, Limiter, Limits, MemoryStore, Origin, Principal, Rate, RateLimits, TestClock, async_trait,
     chat::{
-        AddParticipant, CreateSession, EditMessage, MessagesOf, Metered, ParticipantsOf, PostSystem, SendMessage,
-        Start, UpdateSession,
+        AddParticipant, BanAccount, CreateSession, EditMessage, MessagesOf, Metered, ParticipantsOf, PostSystem,
+        SendMessage, Start, UpdateSession,
     },
     limits::{Allowance, Bucket, Cost, Payer, Verdict},
-    model::{ClientId, Content, MessageId, MessageWindow, Page, ParticipantRole, SessionType},
+    model::{ClientId, Content, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionType},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -314,6 +314,47 @@ async fn frames_have_a_rate_of_their_own_and_pay_for_their_use_case() {
     assert_eq!(chat.begin_frame(&alice).await.unwrap_err(), Error::RateLimited { retry_after: 3_600 });
     assert_eq!(before - left(&chat, &alice).await, 3);
     chat.begin_frame(&user("bob")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_has_ended_takes_nothing_from_its_user() {
+    let rates = RateLimits { requests: only(10), frames: only(5), unknown: only(3), ..RateLimits::off() };
+    let (store, clock, limits) = (MemoryStore::new(), TestClock::default(), Limits { rates, ..Limits::default() });
+    let [chat, elsewhere] =
+        [(), ()].map(|()| Chat::builder(store.clone()).limits(limits.clone()).clock(clock.clone()).build());
+    let logged_in = || Principal { login_id: Some(LoginId(clock.new_id())), issued_at: clock.now(), ..user("alice") };
+    let (stolen, own) = (logged_in(), logged_in());
+    let until = clock.now() + TimeDelta::seconds(1_800);
+    chat.end_login(&stolen.user_id, stolen.login_id.unwrap(), until).await.unwrap();
+    let thief = from("192.0.2.66");
+    let mut answers = Vec::new();
+    for _ in 0..6 {
+        let call = chat.admit(thief, Ok(Some(stolen.clone())));
+        answers.push(chat.metered(thief, true, call).await.output.unwrap().unwrap_err());
+        assert_eq!(chat.me(&stolen).await.unwrap_err(), Error::TokenInvalid);
+        assert_eq!(chat.begin_frame(&stolen).await.unwrap_err(), Error::TokenInvalid);
+    }
+    // The address pays.
+    let refused = Error::RateLimited { retry_after: 3_600 };
+    assert_eq!(answers[..3], [Error::TokenInvalid, Error::TokenInvalid, Error::TokenInvalid]);
+    assert_eq!(answers[3..], [refused.clone(), refused.clone(), refused.clone()]);
+    for _ in 0..5 {
+        chat.me(&own).await.unwrap();
+        chat.begin_frame(&own).await.unwrap();
+    }
+    assert_eq!(chat.me(&own).await.unwrap_err(), refused);
+    // A process that knows nothing of the user finds out at the price of one use.
+    for _ in 0..20 {
+        assert_eq!(elsewhere.me(&stolen).await.unwrap_err(), Error::TokenInvalid);
+    }
+    for _ in 0..9 {
+        elsewhere.me(&own).await.unwrap();
+    }
+    assert_eq!(elsewhere.me(&own).await.unwrap_err(), refused);
+    // A banned user is refused as too fast all the same.
+    let ban = BanAccount { reason: "Spam".to_owned(), by: user("root").user_id, until: None };
+    chat.ban_account(&own.user_id, ban).await.unwrap();
+    assert_eq!(chat.me(&own).await.unwrap_err(), refused);
 }
 
 #[tokio::test]

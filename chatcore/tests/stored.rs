@@ -233,6 +233,7 @@ fn values() -> Vec<(String, Key, Value)> {
         deleted_at: Some(at(3)),
         revoked_before: Some(at(1)),
         kept_login: Some(login),
+        ended_upto: Some(LoginId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002))),
         ended_logins: vec![EndedLogin { login, lives_until: at(5) }],
     };
     let sessions = Sessions { session: session_key };

@@ -3,7 +3,7 @@
 //! One commit deletes the account: nobody can log in, its tokens are refused, and its name is gone from everything that is shown. What the
 //! user left in sessions is erased by a job, which any process can go on with: its record says how far it has come.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     AccountEmails, AccountLooks, AccountNames, AccountRecord, AccountRecords, Accounts, Client, ErasureRecord,
@@ -27,6 +27,33 @@ const LEASE: TimeDelta = TimeDelta::seconds(60);
 
 /// Entries of lists that are read at once.
 const CHUNK: u64 = 200;
+
+/// Sessions of one erasure that may be left for later.
+const MOST_LEFT: usize = 1_000;
+
+/// How often the pause before the next attempt of an erasure doubles.
+const MOST_DOUBLINGS: u32 = 6;
+
+/// An erasure that this process has for itself.
+struct Claim<'a> {
+    user: &'a UserId,
+    erasure: ErasureRecord,
+    version: Version,
+}
+
+/// What came of the erasure of one session.
+enum Erased {
+    Done,
+    /// Something failed that concerns this session.
+    Failed,
+    /// Another process has taken the erasure over.
+    Lost,
+}
+
+/// Whether an erasure is nobody's turn: a process works on it, or it waits after a failure.
+fn is_claimed(erasure: &ErasureRecord, now: DateTime<Utc>) -> bool {
+    erasure.claimed_until.is_some_and(|until| until > now)
+}
 
 impl Accounts {
     /// Deletes the caller's account. All its logins end at once, and the name and the address are free again. In the background, the user is removed
@@ -67,8 +94,11 @@ impl Accounts {
 
     /// Goes on with erasures that a process has left behind, and says how many are done now. A host calls it at the start and now and then.
     ///
+    /// An erasure that fails keeps no other one waiting. The log says so, and a later call tries it again. A session that fails is left for
+    /// later, and the pause before the next attempt doubles from one minute to about one hour.
+    ///
     /// # Errors
-    /// The first error; the erasures that are left go on with the next call.
+    /// The error of the list of erasures; they go on with the next call.
     pub async fn resume_erasures(&self) -> Result<u64> {
         let (mut done, mut after) = (0, None);
         loop {
@@ -76,8 +106,12 @@ impl Accounts {
             let found = self.store().list::<Erasures>(scan).await?;
             let Some((last, _)) = found.last() else { return Ok(done) };
             after = Some(vec![last.user.part()]);
-            for (key, _) in found {
-                done += u64::from(self.erase(&key.user, None).await?);
+            let now = self.now();
+            for (key, _) in found.into_iter().filter(|(_, found)| !is_claimed(&found.value, now)) {
+                match self.erase(&key.user, None).await {
+                    Ok(is_done) => done += u64::from(is_done),
+                    Err(error) => tracing::warn!(%error, "an erasure stopped; trying again later"),
+                }
             }
         }
     }
@@ -103,6 +137,8 @@ impl Accounts {
             done: None,
             after: 0,
             claimed_until: None,
+            left: Vec::new(),
+            failures: 0,
         };
         writes.extend([
             AccountRecords { user: user.clone() }.remove().at(found.version),
@@ -120,57 +156,114 @@ impl Accounts {
     /// account, where this process has just made it.
     async fn erase(&self, user: &UserId, deletion: Option<Version>) -> Result<bool> {
         // No message of the user stands after the removal from its session.
-        self.inner.chat.leave_all(user, deletion).await?;
-        let Some((mut erasure, mut version)) = self.claim(user).await? else { return Ok(false) };
+        match self.inner.chat.leave_all(user, deletion).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            // The sessions that the user is out of can be erased.
+            Err(error) => tracing::warn!(%error, "a deleted user is not out of all sessions yet; trying again later"),
+        }
+        let Some(mut claim) = self.claim(user).await? else { return Ok(false) };
         #[cfg(feature = "avatars")]
-        self.remove_avatar(erasure.avatar.as_deref()).await;
+        self.remove_avatar(claim.erasure.avatar.as_deref()).await;
+        for session in claim.erasure.left.clone() {
+            match self.erase_session(&mut claim, session, true).await? {
+                Erased::Done => claim.erasure.left.retain(|left| *left != session),
+                Erased::Failed => {}
+                Erased::Lost => return Ok(false),
+            }
+        }
         loop {
-            let after = erasure.done.map(|done| vec![done.part()]);
+            let after = claim.erasure.done.map(|done| vec![done.part()]);
             let sessions = Been::under(vec![user.part()]).after(after).limit(CHUNK);
             let sessions = self.store().list::<Been>(sessions).await?;
             if sessions.is_empty() {
-                let done = Erasures { user: user.clone() }.remove().at(version);
-                return match self.store().commit(Change::of_records(vec![done])).await {
-                    Ok(_) => Ok(true),
-                    // Another process goes on.
-                    Err(StoreError::Conflict { .. }) => Ok(false),
-                    Err(error) => Err(error.into()),
-                };
+                break;
             }
             for (Been { session, .. }, _) in sessions {
-                if erasure.messages {
-                    while let Some(after) = self.inner.chat.erase_messages(user, session, erasure.after).await? {
-                        erasure.after = after;
-                        let Some(renewed) = self.renew(user, &mut erasure, version).await? else { return Ok(false) };
-                        version = renewed;
-                    }
+                match self.erase_session(&mut claim, session, false).await? {
+                    Erased::Done => {}
+                    Erased::Failed => claim.erasure.left.push(session),
+                    Erased::Lost => return Ok(false),
                 }
-                (erasure.done, erasure.after) = (Some(session), 0);
-                let Some(renewed) = self.renew(user, &mut erasure, version).await? else { return Ok(false) };
-                version = renewed;
+                (claim.erasure.done, claim.erasure.after) = (Some(session), 0);
+                if claim.erasure.left.len() >= MOST_LEFT {
+                    // Something is wrong with more than a session.
+                    return self.put_off(claim).await;
+                }
+                if !self.renew(&mut claim, LEASE).await? {
+                    return Ok(false);
+                }
             }
         }
+        if !claim.erasure.left.is_empty() {
+            return self.put_off(claim).await;
+        }
+        let done = Erasures { user: user.clone() }.remove().at(claim.version);
+        match self.store().commit(Change::of_records(vec![done])).await {
+            Ok(_) => Ok(true),
+            // Another process goes on.
+            Err(StoreError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Erases what a user left in one session: after the position that is done, or all of a session that was left before.
+    async fn erase_session(&self, claim: &mut Claim<'_>, session: SessionId, was_left: bool) -> Result<Erased> {
+        if !claim.erasure.messages {
+            return Ok(Erased::Done);
+        }
+        let mut after = if was_left { 0 } else { claim.erasure.after };
+        loop {
+            match self.inner.chat.erase_messages(claim.user, session, after).await {
+                Ok(Some(next)) => after = next,
+                Ok(None) => return Ok(Erased::Done),
+                Err(error) => {
+                    tracing::warn!(%session, %error, "a deleted user's messages of one session are not erased yet");
+                    return Ok(Erased::Failed);
+                }
+            }
+            if !was_left {
+                claim.erasure.after = after;
+            }
+            if !self.renew(claim, LEASE).await? {
+                return Ok(Erased::Lost);
+            }
+        }
+    }
+
+    /// Leaves the sessions that failed for later: the pause doubles each time.
+    async fn put_off(&self, mut claim: Claim<'_>) -> Result<bool> {
+        let failures = claim.erasure.failures;
+        claim.erasure.failures = failures.saturating_add(1);
+        let pause = LEASE.checked_mul(1 << failures.min(MOST_DOUBLINGS)).unwrap_or(LEASE);
+        let (sessions, minutes) = (claim.erasure.left.len(), pause.num_minutes());
+        tracing::warn!(sessions, minutes, "an erasure is not done; some sessions are tried again later");
+        self.renew(&mut claim, pause).await?;
+        Ok(false)
     }
 
     /// Claims an erasure; `None` where there is none, or where another process has it.
-    async fn claim(&self, user: &UserId) -> Result<Option<(ErasureRecord, Version)>> {
+    async fn claim<'a>(&self, user: &'a UserId) -> Result<Option<Claim<'a>>> {
         let Some(found) = self.store().get(&Erasures { user: user.clone() }).await? else { return Ok(None) };
-        if found.value.claimed_until.is_some_and(|until| until > self.now()) {
+        if is_claimed(&found.value, self.now()) {
             return Ok(None);
         }
-        let mut erasure = ErasureRecord::clone(&found.value);
-        let version = self.renew(user, &mut erasure, found.version).await?;
-        Ok(version.map(|version| (erasure, version)))
+        let mut claim = Claim { user, erasure: ErasureRecord::clone(&found.value), version: found.version };
+        Ok(self.renew(&mut claim, LEASE).await?.then_some(claim))
     }
 
-    /// Writes down how far an erasure has come; `None` where another process has taken it over.
-    async fn renew(&self, user: &UserId, erasure: &mut ErasureRecord, version: Version) -> Result<Option<Version>> {
-        erasure.claimed_until = self.now().checked_add_signed(LEASE);
-        let change = Change::of_records(vec![Erasures { user: user.clone() }.put(erasure.clone()).at(version)]);
+    /// Writes down how far an erasure has come, and keeps it for so long; `false` where another process has taken it over.
+    async fn renew(&self, claim: &mut Claim<'_>, lease: TimeDelta) -> Result<bool> {
+        claim.erasure.claimed_until = self.now().checked_add_signed(lease);
+        let write = Erasures { user: claim.user.clone() }.put(claim.erasure.clone()).at(claim.version);
+        let change = Change::of_records(vec![write]);
         let version = change.id;
         match self.store().commit(change).await {
-            Ok(_) => Ok(Some(version)),
-            Err(StoreError::Conflict { .. }) => Ok(None),
+            Ok(_) => {
+                claim.version = version;
+                Ok(true)
+            }
+            Err(StoreError::Conflict { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,10 +1,18 @@
 //! Everything that a user wrote and that is known about the user, as a stream of lines.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    sync::{Arc, MutexGuard, OnceLock, PoisonError},
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use futures_util::stream::{BoxStream, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{
+    OwnedSemaphorePermit,
+    mpsc::{self, error::SendTimeoutError},
+};
 
 use super::{Accounts, LoginRecord};
 use crate::{
@@ -32,25 +40,32 @@ pub type Export = BoxStream<'static, Result<String>>;
 
 /// Writes the lines.
 struct Writer {
-    lines: mpsc::Sender<Result<String>>,
+    lines: mpsc::Sender<String>,
+    /// How long a line waits for the reader.
+    wait: Duration,
     messages: u64,
     done: u64,
     sessions: u64,
 }
 
-/// The reader is gone.
-struct Gone;
+/// A place among the exports that run.
+struct Place {
+    accounts: Accounts,
+    user: UserId,
+    _running: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.accounts.exporting().remove(&self.user);
+    }
+}
 
 /// Why an export stopped.
 enum Stopped {
+    /// The reader is gone.
     Gone,
     Failed(Error),
-}
-
-impl From<Gone> for Stopped {
-    fn from(Gone: Gone) -> Self {
-        Self::Gone
-    }
 }
 
 impl From<Error> for Stopped {
@@ -66,11 +81,16 @@ impl From<StoreError> for Stopped {
 }
 
 impl Writer {
-    async fn line(&self, line: Value) -> Result<(), Gone> {
-        self.lines.send(Ok(format!("{line}\n"))).await.map_err(|_| Gone)
+    async fn line(&self, line: Value) -> Result<(), Stopped> {
+        match self.lines.send_timeout(format!("{line}\n"), self.wait).await {
+            Ok(()) => Ok(()),
+            Err(SendTimeoutError::Closed(_)) => Err(Stopped::Gone),
+            // The place is for somebody who reads.
+            Err(SendTimeoutError::Timeout(_)) => Err(Stopped::Failed(Error::Unavailable)),
+        }
     }
 
-    async fn progress(&self) -> Result<(), Gone> {
+    async fn progress(&self) -> Result<(), Stopped> {
         let Self { messages, done, sessions, .. } = self;
         self.line(json!({ "type": "progress", "sessions_done": done, "sessions": sessions, "messages": messages }))
             .await
@@ -82,23 +102,74 @@ impl Accounts {
     /// `login`, `session` (one that the caller is or was in), `message` (with its earlier texts), `progress`, and at the end `end`. An export
     /// without an `end` is not complete. The stream takes bounded memory, at the pace of its reader.
     ///
+    /// The stream ends with an error, its last item, when the caller's login or token ends, and when its reader takes nothing for
+    /// [`export_wait`](super::AccountSettings::export_wait).
+    ///
     /// # Errors
-    /// [`Unavailable`](Error::Unavailable) while as many exports run as the settings allow. An error within the stream is its last item.
+    /// [`Unavailable`](Error::Unavailable) while as many exports run as the settings allow, or one of the caller.
     pub async fn export(&self, principal: &Principal) -> Result<Export> {
         self.inner.chat.enter(principal, Use::Request).await?;
-        let running = Arc::clone(&self.inner.exports).try_acquire_owned().map_err(|_| Error::Unavailable)?;
-        let (lines, reader) = mpsc::channel(WAITING);
-        let (accounts, user) = (self.clone(), principal.user_id.clone());
+        let place = self.take_place(&principal.user_id)?;
+        let (lines, mut reader) = mpsc::channel(WAITING);
+        let end = Arc::new(OnceLock::new());
+        let (principal, why) = (principal.clone(), Arc::clone(&end));
         tokio::spawn(async move {
-            let mut writer = Writer { lines, messages: 0, done: 0, sessions: 0 };
-            if let Err(Stopped::Failed(error)) = accounts.write(&user, &mut writer).await {
-                // The reader may be gone.
-                let _ = writer.lines.send(Err(error)).await;
+            let (accounts, chat) = (&place.accounts, &place.accounts.inner.chat);
+            let mut writer =
+                Writer { lines, wait: accounts.inner.settings.export_wait, messages: 0, done: 0, sessions: 0 };
+            let clock = chat.clock();
+            let expired = async {
+                match principal.expires_at {
+                    Some(end) => clock.reaches(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let stopped = tokio::select! {
+                biased;
+                error = chat.login_ended(&principal) => Err(Stopped::Failed(error)),
+                () = expired => Err(Stopped::Failed(Error::TokenExpired)),
+                written = accounts.write(&place.user, &mut writer) => written,
+            };
+            if let Err(Stopped::Failed(error)) = stopped {
+                // Before the sender of the lines is dropped, and the reader woken by that.
+                let _ = why.set(error);
             }
-            drop(running);
+            drop(writer);
         });
-        Ok(futures_util::stream::unfold(reader, |mut reader| async move { Some((reader.recv().await?, reader)) })
-            .boxed())
+        let mut is_over = false;
+        Ok(futures_util::stream::poll_fn(move |context| {
+            if is_over {
+                return Poll::Ready(None);
+            }
+            let line = match end.get() {
+                Some(_) => None,
+                None => ready!(reader.poll_recv(context)),
+            };
+            // The end may have come meanwhile: what waits for its reader is not told any more.
+            match end.get().cloned() {
+                Some(error) => {
+                    is_over = true;
+                    reader.close();
+                    Poll::Ready(Some(Err(error)))
+                }
+                None => Poll::Ready(line.map(Ok)),
+            }
+        })
+        .boxed())
+    }
+
+    /// The users who have exports that run.
+    fn exporting(&self) -> MutexGuard<'_, HashSet<UserId>> {
+        self.inner.exporting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for one more export of a user.
+    fn take_place(&self, user: &UserId) -> Result<Place> {
+        let running = Arc::clone(&self.inner.exports).try_acquire_owned().map_err(|_| Error::Unavailable)?;
+        if !self.exporting().insert(user.clone()) {
+            return Err(Error::Unavailable);
+        }
+        Ok(Place { accounts: self.clone(), user: user.clone(), _running: running })
     }
 
     async fn write(&self, user: &UserId, to: &mut Writer) -> Result<(), Stopped> {

@@ -1,7 +1,8 @@
 //! Limits against guessing.
 //!
 //! A guess counts for the pair of account and address, so an attack from one address does not lock the owner out elsewhere, and for the
-//! address alone. An attempt is charged before its password is looked at, so that attempts at once are counted, too, and gets its
+//! address alone. At a login the account is the name or the e-mail address that the caller gave, whether there is an account or not: an
+//! account with one limit for both would show that both are an account's, and a limit that knows accounts would have to look for them. An attempt is charged before its password is looked at, so that attempts at once are counted, too, and gets its
 //! charge back where the password was right.
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -29,11 +30,13 @@ impl Network {
     }
 }
 
-/// The account that a password is tried for: the text that the caller gave where there is none.
+/// The account that a password is tried for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Guessed {
+    /// The account of a caller who has logged in.
     User(UserId),
-    Nobody(String),
+    /// The name or the e-mail address that a caller gave, folded.
+    Named(String),
 }
 
 /// The buckets.

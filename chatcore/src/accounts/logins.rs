@@ -21,6 +21,9 @@ use crate::{
 /// Refresh tokens of a login that are removed with it. Each refresh removes old ones, so a login has few.
 const REMOVED: u64 = 500;
 
+/// Longest text that is looked for as a name or an e-mail address, in characters.
+const NAME_CHARS: usize = 512;
+
 /// Longest name of a device, in characters.
 const DEVICE_CHARS: usize = 100;
 
@@ -85,15 +88,13 @@ impl Accounts {
     ///
     /// # Errors
     /// [`InvalidCredentials`](Error::InvalidCredentials) for an unknown user as for a wrong password;
-    /// [`RateLimited`](Error::RateLimited) after too many wrong ones from one address; the error of the standing for a user who is banned.
+    /// [`RateLimited`](Error::RateLimited) after too many wrong ones from one address, for one name or e-mail address or in all; the error of the standing for a user who is banned.
     pub async fn log_in(&self, client: &Client, log_in: LogIn) -> Result<LoggedIn> {
         let LogIn { username_or_email, password } = log_in;
-        let found = self.find(&username_or_email).await?;
-        let guessed = match &found {
-            Some((user, _)) => Guessed::User(user.clone()),
-            None => Guessed::Nobody(fold(username_or_email.trim()).chars().take(256).collect()),
-        };
-        let guess = self.inner.guesses.charge(guessed, client, self.now())?;
+        // Before the account is looked for: neither a limit nor the time of a refusal depends on whether there is one.
+        let text: String = username_or_email.trim().chars().take(NAME_CHARS).collect();
+        let guess = self.inner.guesses.charge(Guessed::Named(fold(&text)), client, self.now())?;
+        let found = self.find(&username_or_email).await.inspect_err(|_| self.inner.guesses.give_back(&guess))?;
         let hash = found.as_ref().map(|(_, account)| account.value.password.clone());
         let verdict = self.inner.passwords.verify(&password, hash.as_deref()).await;
         let verdict = verdict.inspect_err(|_| self.inner.guesses.give_back(&guess))?;
@@ -143,7 +144,9 @@ impl Accounts {
             Login { id: key.login, device, address, created_at, last_used_at, expires_at, is_current }
         };
         let found = self.logins_of(&principal.user_id).await?;
-        Ok(found.into_iter().rev().map(shown).filter(|login| login.expires_at > now).collect())
+        let standing = self.inner.chat.standing(&principal.user_id).await?;
+        let counts = |login: &Login| login.expires_at > now && standing.lets_in(Some(login.id), login.created_at);
+        Ok(found.into_iter().rev().map(shown).filter(counts).collect())
     }
 
     /// Ends one of the caller's logins.
@@ -160,8 +163,8 @@ impl Accounts {
     /// The user of a name or an address.
     pub(super) async fn find(&self, username_or_email: &str) -> Result<Option<(UserId, Found<AccountRecord>)>> {
         let text = username_or_email.trim();
-        // Nothing as long as this is a name or an address, and folding costs time.
-        if text.chars().nth(512).is_some() {
+        // Nothing longer is a name or an address, and folding costs time.
+        if text.chars().nth(NAME_CHARS).is_some() {
             return Ok(None);
         }
         let folded = fold(text);
@@ -171,9 +174,13 @@ impl Accounts {
         } else {
             self.store().get(&AccountNames { name: folded }).await?
         };
-        let Some(holder) = holder else { return Ok(None) };
-        let user = holder.value.user.clone();
-        Ok(self.account(&user).await?.map(|account| (user, account)))
+        // Where nobody has the name, an account is read all the same, so that the answer takes as long.
+        let user = match &holder {
+            Some(holder) => holder.value.user.clone(),
+            None => UserId::new("nobody")?,
+        };
+        let account = self.account(&user).await?;
+        Ok(account.filter(|_| holder.is_some()).map(|account| (user, account)))
     }
 
     pub(super) async fn logins_of(&self, user: &UserId) -> Result<Vec<(Logins, Found<LoginRecord>)>> {

@@ -40,7 +40,11 @@ mod settings;
 mod smtp;
 mod stored;
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
@@ -84,6 +88,7 @@ struct Inner {
     guesses: Guesses,
     outbox: Outbox,
     exports: Arc<Semaphore>,
+    exporting: Mutex<HashSet<UserId>>,
     #[cfg(feature = "avatars")]
     avatars: Option<avatars::Avatars>,
 }
@@ -191,6 +196,7 @@ impl AccountsBuilder {
         let outbox = Outbox::new(mailer);
         let exports = Arc::new(Semaphore::new(settings.exports.max(1)));
         let issuer = issuer.clock(chat.clock());
+        chat.remember_logins(settings.refresh_lifetime);
         let inner = Inner {
             chat,
             issuer,
@@ -199,6 +205,7 @@ impl AccountsBuilder {
             guesses,
             outbox,
             exports,
+            exporting: Mutex::default(),
             #[cfg(feature = "avatars")]
             avatars,
         };

@@ -50,12 +50,14 @@ impl Accounts {
     /// New tokens for a refresh token, which can be used once. Of several calls at once with one token, one succeeds.
     ///
     /// # Errors
-    /// [`RefreshTokenInvalid`](Error::RefreshTokenInvalid) for a token that is unknown, over, or used. A token that was used longer ago
-    /// than [`refresh_grace`](super::AccountSettings::refresh_grace) ends its login.
+    /// [`RefreshTokenInvalid`](Error::RefreshTokenInvalid) for a token that is unknown, over, or used, or whose login has ended, also by
+    /// [`Chat::end_login`](crate::Chat::end_login), [`end_all_logins`](crate::Chat::end_all_logins) or
+    /// [`revoke_before`](crate::Chat::revoke_before). A token that was used longer ago than
+    /// [`refresh_grace`](super::AccountSettings::refresh_grace) ends its login.
     pub async fn refresh(&self, client: &Client, refresh_token: &str) -> Result<Tokens> {
         let (login, number, digest) = read(refresh_token).ok_or(Error::RefreshTokenInvalid)?;
         let key = RefreshTokens { login, number };
-        for _ in 0..self.inner.chat.limits().commit_attempts {
+        for attempt in 0..self.inner.chat.limits().commit_attempts {
             let found = self.store().get(&key).await?.filter(|found| found.value.digest == digest);
             let found = found.ok_or(Error::RefreshTokenInvalid)?;
             let RefreshRecord { user, digest: _, expires_at, rotated_at } = RefreshRecord::clone(&found.value);
@@ -73,11 +75,15 @@ impl Accounts {
             }
             let login_key = Logins { user: user.clone(), login };
             let login_found = self.store().get(&login_key).await?.ok_or(Error::RefreshTokenInvalid)?;
-            let caller = Principal { login_id: Some(login), issued_at: now, ..Principal::new(user.clone()) };
-            self.inner.chat.enter(&caller, Use::Free).await.map_err(|error| match error {
+            // As old as the login: a refresh makes no login younger that has ended.
+            let issued_at = login_found.value.created_at;
+            let caller = Principal { login_id: Some(login), issued_at, ..Principal::new(user.clone()) };
+            let refused = |error| match error {
                 Error::TokenInvalid => Error::RefreshTokenInvalid,
                 error => error,
-            })?;
+            };
+            self.inner.chat.enter(&caller, Use::Free).await.map_err(refused)?;
+            let hold = self.inner.chat.hold(&caller, &user, attempt > 0).await.map_err(refused)?;
             let next = number.checked_add(1).ok_or(Error::Internal)?;
             let (token, digest) = new_token(login, next);
             let expires_at = after(now, self.inner.settings.refresh_lifetime);
@@ -89,6 +95,8 @@ impl Accounts {
                 key.put(rotated).at(found.version),
                 RefreshTokens { login, number: next }.put(issued).absent(),
                 login_key.put(used).at(login_found.version),
+                // No token is issued after the end of its login.
+                hold,
             ];
             let oldest = RefreshTokens::under(vec![login.part()]).limit(REMOVED);
             for (old, token) in self.store().list::<RefreshTokens>(oldest).await? {

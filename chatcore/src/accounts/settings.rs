@@ -70,7 +70,8 @@ pub struct AccountSettings {
     pub public_key_chars: usize,
     /// Longest address of a picture, in characters.
     pub avatar_url_chars: usize,
-    /// How often a password may be tried for one account from one address. Only wrong passwords count.
+    /// How often a password may be tried for one user name or one e-mail address from one address. Only wrong passwords count, and they
+    /// count alike whether there is such an account or not. For a caller who has logged in, they count for the account.
     pub guesses: Option<Rate>,
     /// How often a password may be tried from one address, whatever the account is. Only wrong passwords count.
     pub guesses_per_address: Option<Rate>,
@@ -83,8 +84,10 @@ pub struct AccountSettings {
     pub erases_messages: bool,
     /// The name that is shown for a user whose account was deleted.
     pub removed_name: String,
-    /// Exports that run at once in a process.
+    /// Exports that run at once in a process. A user has one at a time.
     pub exports: usize,
+    /// How long an export waits for a reader that takes nothing, before it ends as unavailable.
+    pub export_wait: Duration,
     /// How often one user may upload a picture.
     pub uploads: Option<Rate>,
     /// Largest picture that can be uploaded, in bytes.
@@ -153,6 +156,7 @@ impl Default for AccountSettings {
             erases_messages: true,
             removed_name: "Deleted user".to_owned(),
             exports: 4,
+            export_wait: Duration::from_secs(MINUTE),
             uploads: Some(Rate::new(10, Duration::from_secs(6 * MINUTE))),
             avatar_bytes: 5 * 1024 * 1024,
             avatar_pixels: 25_000_000,

@@ -180,6 +180,11 @@ pub struct CodeRecord {
     pub user: UserId,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it like this")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// How far the erasure of a user has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasureRecord {
@@ -196,7 +201,13 @@ pub struct ErasureRecord {
     /// The last position that is done in the session after it.
     #[serde(default)]
     pub after: Seq,
-    /// Until when a process works on it.
+    /// Until when a process works on it, or nobody does after a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<DateTime<Utc>>,
+    /// The sessions up to `done` that failed, and are tried again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<SessionId>,
+    /// How often some sessions were left.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u32,
 }

@@ -3,18 +3,20 @@
 //! No permission is asked: a deleted account acts no more, and what it wrote is its user's. The log still decides: a change that is stale is
 //! planned again.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
-use super::Chat;
+use super::{Chat, decide::departures::Departed};
 use crate::{
     error::{Error, Result},
     model::{
         Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent, RemovalReason, Seq,
-        SessionId, UserId,
+        SessionId, Standing, UserId,
     },
     store::{
-        Change, ClientIds, Conflicting, DepartureTask, Freshness, LogRange, Revisions, Rewrite, StoreError, TypedKey,
-        Version, Write,
+        Change, ClientIds, Conflicting, DepartureTask, Freshness, LogRange, ParticipantRecord, Revisions, Rewrite,
+        StoreError, TypedKey, Version, Write,
     },
 };
 
@@ -27,17 +29,24 @@ impl Chat {
         self.departure(user, DepartureTask::Remove { by: user.clone(), reason: RemovalReason::AccountDeleted })
     }
 
-    /// Takes a deleted user out of all sessions, or waits until another process has done it. `claim` is the version of the commit of
-    /// [`deletion`](Self::deletion), where this process has made it.
-    pub(crate) async fn leave_all(&self, user: &UserId, claim: Option<Version>) -> Result<()> {
-        self.depart(user, claim).await
+    /// Takes a deleted user out of all sessions; `false` while another process does. `claim` is the version of the commit of
+    /// [`deletion`](Self::deletion), where this process has made it. A session that fails keeps no other one waiting.
+    pub(crate) async fn leave_all(&self, user: &UserId, claim: Option<Version>) -> Result<bool> {
+        Ok(self.depart(user, claim, Duration::ZERO).await? == Departed::Done)
     }
 
     /// Deletes the messages of a user among the rows of a session after a position, and returns the position to go on after; `None` at the
     /// end of the log. The texts are gone, the earlier ones and the client ids, too.
+    ///
+    /// # Errors
+    /// [`Unavailable`](Error::Unavailable) while the user is in the session, since a message may follow until the user is out.
     pub(crate) async fn erase_messages(&self, user: &UserId, id: SessionId, after: Seq) -> Result<Option<Seq>> {
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.known(id, user, None, Freshness::Fresh).await?;
+            let is_in = |record: &ParticipantRecord| matches!(record.standing, Standing::Active(_));
+            if known.actor.as_deref().is_some_and(is_in) && known.session().is_ok_and(|session| session.is_active) {
+                return Err(Error::Unavailable);
+            }
             let (head, from) = (known.head.seq, after.saturating_add(1));
             let to = after.saturating_add(ROWS).min(head);
             if from > head {

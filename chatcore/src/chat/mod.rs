@@ -17,7 +17,7 @@ mod typing;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicI64},
 };
 
 pub use decide::{
@@ -87,6 +87,8 @@ struct Inner {
     inboxes: Inboxes,
     /// Continues work that a process left behind.
     resumer: Mutex<Option<Task>>,
+    /// For how many seconds a login of the accounts can go on without an access token.
+    login_seconds: AtomicI64,
 }
 
 impl fmt::Debug for Chat {
@@ -250,6 +252,7 @@ impl ChatBuilder {
             tails,
             inboxes,
             resumer: Mutex::default(),
+            login_seconds: AtomicI64::new(0),
         };
         Chat { inner: Arc::new(inner) }
     }

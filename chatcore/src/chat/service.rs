@@ -1,6 +1,9 @@
 //! What the optional services use of the chat besides its use cases.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::Chat;
 use crate::{model::UserId, store::ChatStore};
@@ -8,6 +11,13 @@ use crate::{model::UserId, store::ChatStore};
 impl Chat {
     pub(crate) fn store(&self) -> &Arc<dyn ChatStore> {
         &self.inner.store
+    }
+
+    /// Remembers a login that [`end_login`](Self::end_login) ends for at least so long: its refresh token lives no longer.
+    pub(crate) fn remember_logins(&self, lifetime: Duration) {
+        let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+        // Beyond a thousand years a time has no room for it.
+        self.inner.login_seconds.fetch_max(seconds.min(1_000 * 365 * 86_400), Ordering::Relaxed);
     }
 
     /// After a commit that wrote a profile: this process reads it again.

@@ -1,10 +1,13 @@
 //! What the host and its administration do about a user's standing in the whole system.
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use std::{sync::atomic::Ordering, time::Duration};
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 use super::{
     Chat,
-    stream::standings::{Seen, check},
+    decide::{caller::check, departures::Departed},
+    stream::standings::Seen,
 };
 use crate::{
     error::{Code, Error, FieldError, Result},
@@ -14,8 +17,11 @@ use crate::{
     store::{Change, DepartureTask, Expect, Standings, StoreError, TypedKey, Version, Write, WriteKind},
 };
 
-/// Ended logins that are remembered of one user. Beyond that, all tokens of the user are revoked.
+/// Ended logins that are remembered of one user. Beyond that, the one that began first ends all logins that began before it.
 const MOST_ENDED: usize = 1_000;
+
+/// How long a call waits for another process that works on the sessions of the same user.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A ban to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +53,31 @@ impl StandingDraft {
 
     /// The tokens of this login are refused. The last one expires at `lives_until`.
     pub(crate) fn end_login(mut self, login: LoginId, lives_until: DateTime<Utc>) -> Self {
-        let ended = &mut self.standing.ended_logins;
+        let standing = &mut self.standing;
+        if standing.kept_login == Some(login) {
+            standing.kept_login = None;
+        }
+        let ended = &mut standing.ended_logins;
+        // Of two times, the later one holds.
+        let known = ended.iter().find(|ended| ended.login == login).map(|ended| ended.lives_until);
+        let lives_until = known.map_or(lives_until, |known| known.max(lives_until));
         ended.retain(|ended| ended.login != login);
         ended.push(EndedLogin { login, lives_until });
-        if ended.len() > MOST_ENDED {
-            return self.end_all_logins(None);
-        }
+        if ended.len() > MOST_ENDED { self.forget_first() } else { self }
+    }
+
+    /// Makes room among the ended logins, so that none of them works again and no login that began after them is concerned.
+    fn forget_first(mut self) -> Self {
+        let standing = &mut self.standing;
+        let dated = standing.ended_logins.iter().map(|ended| ended.login).filter(|login| login.began_at().is_some());
+        let Some(first) = dated.min() else {
+            // Nothing says when these logins began. Their tokens were issued before now.
+            let mut draft = self.end_all_logins(None);
+            draft.standing.ended_logins.clear();
+            return draft;
+        };
+        standing.ended_upto = standing.ended_upto.max(Some(first));
+        standing.ended_logins.retain(|ended| ended.login != first);
         self
     }
 
@@ -60,9 +85,13 @@ impl StandingDraft {
     pub(crate) fn end_all_logins(mut self, except: Option<LoginId>) -> Self {
         let standing = &mut self.standing;
         let end = standing.revoked_before.map_or(self.now, |known| known.max(self.now));
-        (standing.revoked_before, standing.kept_login) = (Some(end), except);
-        // The others began before.
-        standing.ended_logins.retain(|ended| Some(ended.login) == except);
+        // A login that has ended cannot be kept.
+        let has_ended = |login: &LoginId| standing.ended_logins.iter().any(|ended| ended.login == *login);
+        let kept = except.filter(|login| !has_ended(login));
+        (standing.revoked_before, standing.kept_login) = (Some(end), kept);
+        // What began before is refused without being listed. A process whose clock is ahead may have begun the others.
+        let is_before = |login: LoginId| login.began_at().is_some_and(|began| began < end.trunc_subsecs(3));
+        standing.ended_logins.retain(|ended| !is_before(ended.login));
         self
     }
 
@@ -119,17 +148,22 @@ impl Chat {
     }
 
     /// Ends a login: its tokens are refused from now on, and its streams and sockets end, in this process at once and in others
-    /// within [`standing_age`](crate::Limits::standing_age). `lives_until` says when the last of its access tokens expires; until
-    /// then the login is remembered.
+    /// within [`standing_age`](crate::Limits::standing_age). `lives_until` says when the last of its tokens expires; until then the
+    /// login is remembered. With accounts in this process, it is remembered at least for as long as a refresh token of theirs lives.
+    ///
+    /// 1,000 ended logins of a user are remembered. Beyond that, the logins of the user end that began before the first of these.
     ///
     /// # Errors
     /// [`Unavailable`](Error::Unavailable) when the store is away.
     pub async fn end_login(&self, user: &UserId, login: LoginId, lives_until: DateTime<Utc>) -> Result<()> {
+        let refreshed = TimeDelta::seconds(self.inner.login_seconds.load(Ordering::Relaxed));
+        let refreshed_until = self.inner.clock.now().checked_add_signed(refreshed);
+        let lives_until = refreshed_until.map_or(DateTime::<Utc>::MAX_UTC, |until| until.max(lives_until));
         self.change_standing(user, |draft| draft.end_login(login, lives_until)).await
     }
 
-    /// Ends all logins of a user that began before now, but for one. A token that names no login is refused where it was issued
-    /// before now.
+    /// Ends all logins of a user that began before now, but for one. A token that does not say when its login began is refused where it
+    /// was issued before now.
     ///
     /// # Errors
     /// As [`end_login`](Self::end_login).
@@ -137,9 +171,10 @@ impl Chat {
         self.change_standing(user, |draft| draft.end_all_logins(except)).await
     }
 
-    /// Refuses tokens of a user that were issued before a time. A token whose time of issue is not known counts as issued before.
-    /// Most tokens say it in whole seconds: one that was issued in the same second as `time` counts as issued before, unless its
-    /// [`LoginId`] says that its login began later. A time that is earlier than the one before changes nothing.
+    /// Ends the logins of a user that began before a time: their tokens are refused, also those that a refresh issues later. A login's
+    /// [`LoginId`] says when the login began. Where it does not, or a token names no login, the token's time of issue counts. Most tokens
+    /// say it in whole seconds: one that was issued in the same second as `time` counts as issued before, and so does a token whose time
+    /// of issue is not known. A time that is earlier than the one before changes nothing.
     ///
     /// # Errors
     /// As [`end_login`](Self::end_login).
@@ -198,11 +233,13 @@ impl Chat {
     }
 
     /// Does what is left to do after a ban whose time is over. A ban that was made meanwhile stays.
-    pub(in crate::chat) async fn end_over_ban(&self, user: &UserId) {
+    ///
+    /// # Errors
+    /// [`Unavailable`](Error::Unavailable) where the user's sessions do not have their owner back yet: the user would be refused there.
+    pub(in crate::chat) async fn end_over_ban(&self, user: &UserId) -> Result<()> {
         let unban = |draft: StandingDraft| if draft.is_banned() { None } else { draft.unban() };
-        if let Err(error) = self.change_and_depart(user, &DepartureTask::Restore, unban).await {
-            tracing::warn!(%user, %error, "the sessions of a user whose ban is over are without their owner; trying again");
-        }
+        // The call itself has changed nothing, whatever became of the ban.
+        self.change_and_depart(user, &DepartureTask::Restore, unban).await.map_err(|_| Error::Unavailable)
     }
 
     /// Changes a standing, and does what it asks for in the user's sessions. Does nothing where the change gives `None`.
@@ -219,10 +256,13 @@ impl Chat {
         };
         let Some(version) = self.commit_standing(user, change, departure).await? else { return Ok(()) };
         // The mark is made: an error must not say that nothing was changed.
-        self.depart(user, Some(version)).await.map_err(|error| {
-            tracing::warn!(%user, %error, "the sessions of a user are not done yet; another attempt follows");
-            Error::OutcomeUnknown
-        })
+        match self.depart(user, Some(version), PATIENCE).await {
+            Ok(Departed::Done) => return Ok(()),
+            Ok(Departed::Elsewhere) => tracing::info!("another process still works on the sessions of a user"),
+            Err(error) => tracing::warn!(%error, "the sessions of a user are not done yet; another attempt follows"),
+        }
+        self.keep_resuming();
+        Err(Error::OutcomeUnknown)
     }
 
     /// Waits until the caller's login ends before its token expires, and says why: [`TokenInvalid`](Error::TokenInvalid),
@@ -248,7 +288,7 @@ impl Chat {
 
     /// The write by which an admission holds the standing on which it was decided: where the standing changes before the commit,
     /// the commit fails with a conflict, and the admission is decided again on a `fresh` standing. A denial is always fresh.
-    pub(in crate::chat) async fn hold(&self, principal: &Principal, user: &UserId, fresh: bool) -> Result<Write> {
+    pub(crate) async fn hold(&self, principal: &Principal, user: &UserId, fresh: bool) -> Result<Write> {
         let standings = &self.inner.standings;
         let decide = |seen: &Seen| {
             let now = self.inner.clock.now();

@@ -1,9 +1,10 @@
 use chatcore::{
     ChatStore,
+    accounts::{ErasureRecord, Erasures},
     chat::{AddParticipant, EditMessage},
     model::{Content, EventKind, MessageEvent, MessageWindow, SessionId, SessionType},
     permission::Denial,
-    store::{Key, LogRange, Prefix, Scan, TABLES, Table},
+    store::{Change, Departures, Key, LogRange, Prefix, Scan, TABLES, Table, TypedKey},
 };
 
 use super::*;
@@ -23,8 +24,25 @@ async fn erased(world: &World) {
 }
 
 fn erasures() -> &'static Table {
-    use chatcore::store::TypedKey;
-    chatcore::accounts::Erasures::TABLE
+    Erasures::TABLE
+}
+
+/// The erasure of an account that was just deleted.
+fn erasure(world: &World) -> ErasureRecord {
+    ErasureRecord {
+        since: world.chat.now(),
+        messages: true,
+        avatar: None,
+        done: None,
+        after: 0,
+        claimed_until: None,
+        left: Vec::new(),
+        failures: 0,
+    }
+}
+
+async fn is_erased(world: &World, reader: &Principal, message: &chatcore::model::Message) -> bool {
+    world.chat.message(reader, message.id).await.unwrap().body.content == Content::Deleted
 }
 
 /// All that the store has, as text.
@@ -138,10 +156,6 @@ async fn a_long_session_is_erased_in_parts_and_by_another_process() {
 
 #[tokio::test]
 async fn an_erasure_that_a_process_left_behind_goes_on() {
-    use chatcore::{
-        accounts::{ErasureRecord, Erasures},
-        store::{Change, TypedKey},
-    };
     let world = World::new();
     let (ada, eve) = (world.register("ada").await, world.register("eve").await);
     let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
@@ -151,9 +165,7 @@ async fn an_erasure_that_a_process_left_behind_goes_on() {
     let user = ada.account.user_id.clone();
     world.chat.delete_account(&user, &user).await.unwrap();
     let claimed_until = Some(world.chat.now() + TimeDelta::seconds(60));
-    let left =
-        ErasureRecord { since: world.chat.now(), messages: true, avatar: None, done: None, after: 0, claimed_until };
-    let write = Erasures { user }.put(left);
+    let write = Erasures { user }.put(ErasureRecord { claimed_until, ..erasure(&world) });
     world.store.commit(Change::of_records(vec![write])).await.unwrap();
     let other = world.restarted(settings());
     assert_eq!(other.resume_erasures().await.unwrap(), 0, "the other process may still work on it");
@@ -174,4 +186,104 @@ async fn a_wrong_password_deletes_nothing() {
     assert_eq!(world.accounts.me(&caller).await.unwrap(), ada.account);
     let id = kit::session(&world.chat, &caller, SessionType::Private).await;
     kit::assert_denied(world.chat.session(&kit::user("other"), id).await, Denial::Hidden);
+}
+
+#[tokio::test]
+async fn a_session_that_fails_keeps_no_other_session_and_no_other_erasure_waiting() {
+    let world = World::new();
+    let (store, other) = world.breakable(settings());
+    let eve = world.register("eve").await;
+    let by_eve = world.caller(&eve).await;
+    let (mut ids, mut messages) = (Vec::new(), Vec::new());
+    // Two users with two sessions each.
+    for name in ["ada", "bob"] {
+        let caller = world.caller(&world.register(name).await).await;
+        for _ in 0..2 {
+            let id = kit::room(&world.chat, &by_eve, &[&caller]).await;
+            messages.push(kit::say(&world.chat, &caller, id, "words").await);
+            ids.push(id);
+        }
+        world.chat.delete_account(&caller.user_id, &caller.user_id).await.unwrap();
+        let write = Erasures { user: caller.user_id }.put(erasure(&world));
+        world.store.commit(Change::of_records(vec![write])).await.unwrap();
+    }
+    let are_erased = async || {
+        let mut found = Vec::new();
+        for message in &messages {
+            found.push(is_erased(&world, &by_eve, message).await);
+        }
+        found
+    };
+    *store.broken.lock().unwrap() = Some(ids[0]);
+    assert_eq!(other.resume_erasures().await.unwrap(), 1);
+    assert_eq!(are_erased().await, [false, true, true, true]);
+    // The next attempt comes after a pause, and after a second failure after a longer one.
+    for (seconds, is_healed, done) in [(0, true, 0), (59, false, 0), (1, false, 0), (119, true, 0), (1, true, 1)] {
+        world.later(seconds);
+        *store.broken.lock().unwrap() = (!is_healed).then_some(ids[0]);
+        assert_eq!(other.resume_erasures().await.unwrap(), done, "{seconds}");
+    }
+    assert_eq!(are_erased().await, [true; 4]);
+    erased(&world).await;
+}
+
+#[tokio::test]
+async fn a_deleted_user_who_cannot_be_removed_from_one_session_is_erased_in_the_others() {
+    let world = World::new();
+    let (store, other) = world.breakable(settings());
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let ids = [kit::room(&world.chat, &by_eve, &[&by_ada]).await, kit::room(&world.chat, &by_eve, &[&by_ada]).await];
+    let messages =
+        [kit::say(&world.chat, &by_ada, ids[0], "one").await, kit::say(&world.chat, &by_ada, ids[1], "two").await];
+    *store.broken.lock().unwrap() = Some(ids[0]);
+    other.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    kit::in_time(async {
+        while !is_erased(&world, &by_eve, &messages[1]).await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(!is_erased(&world, &by_eve, &messages[0]).await);
+    *store.broken.lock().unwrap() = None;
+    world.later(61);
+    kit::in_time(async {
+        while other.resume_erasures().await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(is_erased(&world, &by_eve, &messages[0]).await);
+    let all = Prefix { table: Departures::TABLE, parts: Vec::new() };
+    assert_eq!(world.store.count(&[all]).await.unwrap(), [0]);
+}
+
+#[tokio::test]
+async fn a_new_account_of_the_same_name_has_nothing_of_the_deleted_one() {
+    let mut world = World::new();
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let id = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
+    let message = kit::say(&world.chat, &by_ada, id, "of the first one").await;
+    for _ in ["of ada", "of eve"] {
+        world.mail().await;
+    }
+    world.accounts.request_password_reset(&here(), "ada@example.org").await.unwrap();
+    let reset = world.mail().await;
+    world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    let again = world.register("ada").await;
+    assert_ne!(again.account.user_id, ada.account.user_id);
+    let by_again = world.caller(&again).await;
+    kit::assert_denied(world.chat.message(&by_again, message.id).await, Denial::NotParticipant);
+    world.chat.join(&by_again, id).await.unwrap();
+    let words = kit::say(&world.chat, &by_again, id, "of the second one").await;
+    erased(&world).await;
+    assert!(is_erased(&world, &by_eve, &message).await && !is_erased(&world, &by_eve, &words).await);
+    // Neither the tokens nor the code of before are good for anything.
+    assert_eq!(world.chat.me(&by_ada).await.unwrap_err(), Error::AccountDeleted);
+    let refreshed = world.accounts.refresh(&here(), &ada.tokens.refresh_token).await;
+    assert_eq!(refreshed.unwrap_err(), Error::RefreshTokenInvalid);
+    let reset = world.accounts.reset_password(&reset.code, "another strong pass-phrase").await;
+    assert_eq!(reset.unwrap_err(), Error::CodeInvalid);
+    world.log_in("ada", PASSWORD).await.unwrap();
 }

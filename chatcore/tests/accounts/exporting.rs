@@ -96,3 +96,77 @@ async fn as_many_exports_run_as_the_settings_allow() {
     })
     .await;
 }
+
+/// A user with a session of some thousand messages.
+async fn chatty(world: &World, name: &str) -> (LoggedIn, Principal) {
+    let user = world.register(name).await;
+    let caller = world.caller(&user).await;
+    let id = kit::session(&world.chat, &caller, chatcore::model::SessionType::Private).await;
+    for _ in 0..3_000 {
+        kit::say(&world.chat, &caller, id, "words").await;
+    }
+    (user, caller)
+}
+
+/// The error that a stream ends with.
+async fn end_of(mut lines: chatcore::accounts::Export) -> Option<Error> {
+    kit::in_time(async {
+        while let Some(line) = lines.next().await {
+            if let Err(error) = line {
+                assert!(lines.next().await.is_none(), "the error is the last item");
+                return Some(error);
+            }
+        }
+        None
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_nothing_gives_its_place_up() {
+    let world = World::with(AccountSettings { exports: 1, ..settings() });
+    let ((_, by_ada), (_, by_eve)) = (chatty(&world, "ada").await, chatty(&world, "eve").await);
+    let mut lines = world.accounts.export(&by_ada).await.unwrap();
+    lines.next().await.unwrap().unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(59)).await;
+    lines.next().await.unwrap().unwrap();
+    // The reader took something, so the wait begins anew.
+    tokio::time::sleep(std::time::Duration::from_secs(59)).await;
+    assert_eq!(world.accounts.export(&by_eve).await.err(), Some(Error::Unavailable));
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let other = world.accounts.export(&by_eve).await.unwrap();
+    assert_eq!(end_of(lines).await, Some(Error::Unavailable));
+    assert_eq!(end_of(other).await, None);
+}
+
+#[tokio::test]
+async fn a_user_has_one_export_at_a_time() {
+    let world = World::new();
+    let ((_, by_ada), (_, by_eve)) = (chatty(&world, "ada").await, chatty(&world, "eve").await);
+    let first = world.accounts.export(&by_ada).await.unwrap();
+    assert_eq!(world.accounts.export(&by_ada).await.err(), Some(Error::Unavailable));
+    let other = world.accounts.export(&by_eve).await.unwrap();
+    assert_eq!((end_of(first).await, end_of(other).await), (None, None));
+    kit::in_time(async {
+        while world.accounts.export(&by_ada).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_export_ends_with_its_login_and_with_its_token() {
+    let world = World::new();
+    let (ada, caller) = chatty(&world, "ada").await;
+    let (eve, by_eve) = chatty(&world, "eve").await;
+    let mut lines = world.accounts.export(&caller).await.unwrap();
+    lines.next().await.unwrap().unwrap();
+    world.chat.end_login(&caller.user_id, ada.login_id, world.chat.now()).await.unwrap();
+    assert_eq!(end_of(lines).await, Some(Error::TokenInvalid));
+
+    let mut lines = world.accounts.export(&by_eve).await.unwrap();
+    lines.next().await.unwrap().unwrap();
+    world.later(i64::try_from(eve.tokens.expires_in).unwrap());
+    assert_eq!(end_of(lines).await, Some(Error::TokenExpired));
+}

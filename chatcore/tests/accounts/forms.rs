@@ -63,6 +63,8 @@ fn values() -> Vec<(&'static str, chatcore::store::Key, Value)> {
         done: is_full.then(|| SessionId(id(2))),
         after: u64::from(is_full),
         claimed_until: is_full.then(|| at(1)),
+        left: if is_full { vec![SessionId(id(1))] } else { Vec::new() },
+        failures: u32::from(is_full),
     };
     vec![
         value("account", &AccountRecords { user: user.clone() }, account(false)),

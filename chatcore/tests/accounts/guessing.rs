@@ -4,9 +4,7 @@ use super::*;
 async fn five_wrong_passwords_and_the_next_attempt_waits_also_with_the_right_one() {
     let world = World::new();
     world.register("ada").await;
-    for attempt in 0..5 {
-        // By name and by address is one account.
-        let name = if attempt % 2 == 0 { "ada" } else { "ada@example.org" };
+    for name in ["ada", "ADA", " ada ", "ada", "Ada"] {
         assert_eq!(world.log_in(name, "wrong password").await.unwrap_err(), Error::InvalidCredentials);
     }
     let error = world.log_in("ada", PASSWORD).await.unwrap_err();
@@ -18,6 +16,27 @@ async fn five_wrong_passwords_and_the_next_attempt_waits_also_with_the_right_one
     world.log_in("eve", PASSWORD).await.unwrap();
     world.later(180);
     world.log_in("ada", PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_sequence_of_names_and_addresses_tells_whether_there_is_an_account() {
+    let world = World::new();
+    let (store, accounts) = world.breakable(settings());
+    world.register("known").await;
+    let attempts = async |name: &str| {
+        let mut answers = Vec::new();
+        for attempt in 0..14 {
+            let text = if attempt % 2 == 0 { name.to_owned() } else { format!("{name}@example.org") };
+            let before = store.reads.load(std::sync::atomic::Ordering::SeqCst);
+            let error = accounts.log_in(&here(), credentials(&text, "wrong password")).await.unwrap_err();
+            let reads = store.reads.load(std::sync::atomic::Ordering::SeqCst) - before;
+            answers.push((error.to_string(), error.details(), reads));
+        }
+        answers
+    };
+    let (known, unknown) = (attempts("known").await, attempts("other").await);
+    assert_eq!(known, unknown);
+    assert!(known.iter().any(|(_, details, _)| details["retry_after"] == 180), "{known:?}");
 }
 
 #[tokio::test]

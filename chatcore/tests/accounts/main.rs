@@ -96,6 +96,14 @@ impl World {
         Accounts::builder(chat, JwtIssuer::hs256(SECRET).unwrap()).settings(settings).build().unwrap()
     }
 
+    /// Accounts of another process on the same data, whose store a test can make fail.
+    fn breakable(&self, settings: AccountSettings) -> (kit::Breakable, Accounts) {
+        let store = kit::Breakable::over(MemoryStore::clone(&self.store));
+        let chat = Chat::builder(store.clone()).clock(self.clock.clone()).rates(RateLimits::off()).build();
+        let accounts = Accounts::builder(chat, JwtIssuer::hs256(SECRET).unwrap()).settings(settings).build().unwrap();
+        (store, accounts)
+    }
+
     async fn register(&self, name: &str) -> LoggedIn {
         self.accounts.register(&here(), new(name)).await.unwrap()
     }

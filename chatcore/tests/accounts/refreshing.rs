@@ -113,3 +113,54 @@ async fn old_tokens_are_forgotten() {
     let kept = world.store.count(&[all]).await.unwrap()[0];
     assert!(kept < 12, "{kept} tokens are kept of a week with one refresh a day");
 }
+
+#[tokio::test]
+async fn a_login_that_ended_through_the_chat_is_not_refreshed() {
+    let world = World::new();
+    let (ended, other) = (world.register("ada").await, world.log_in("ada", PASSWORD).await.unwrap());
+    let user = ended.account.user_id.clone();
+    // Its access tokens are over soon, and its refresh token lives for days.
+    world.chat.end_login(&user, ended.login_id, world.chat.now()).await.unwrap();
+    for seconds in [0, 3_600, 6 * 24 * 3_600] {
+        world.later(seconds);
+        let refreshed = refresh(&world, &ended.tokens.refresh_token).await;
+        let error = refreshed.unwrap_err();
+        assert_eq!((&error, error.code().status()), (&Error::RefreshTokenInvalid, 401), "{seconds}");
+    }
+    refresh(&world, &other.tokens.refresh_token).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_end_of_all_logins_and_revoked_tokens_hold_against_refresh_tokens() {
+    let world = World::new();
+    let there = world.restarted(settings());
+    let (one, kept) = (world.register("ada").await, world.log_in("ada", PASSWORD).await.unwrap());
+    let user = one.account.user_id.clone();
+    let refreshed = async |token: &str| {
+        // A process that knows the standing of before, and one that made the change.
+        let (here_too, there_too) = (refresh(&world, token).await, there.refresh(&here(), token).await);
+        here_too.or(there_too)
+    };
+    let [one, kept] = [one, kept].map(|login| login.tokens.refresh_token);
+    let one = there.refresh(&here(), &one).await.unwrap().refresh_token;
+    world.later(60);
+    there.chat().me(&kit::user(user.as_str())).await.unwrap();
+    let kept_login = world.tokens.authenticate(&refresh(&world, &kept).await.unwrap().access_token).await.unwrap();
+    let kept = world.log_in("ada", PASSWORD).await.unwrap();
+    world.later(1);
+    there.chat().me(&kit::user(user.as_str())).await.unwrap();
+    world.chat.end_all_logins(&user, Some(kept.login_id)).await.unwrap();
+    assert_eq!(refreshed(&one).await.unwrap_err(), Error::RefreshTokenInvalid);
+    assert_eq!(world.chat.me(&kept_login).await.unwrap_err(), Error::TokenInvalid);
+    let kept = refreshed(&kept.tokens.refresh_token).await.unwrap();
+    let by_kept = world.tokens.authenticate(&kept.access_token).await.unwrap();
+    // The list shows what can be refreshed.
+    assert_eq!(world.accounts.logins(&by_kept).await.unwrap().len(), 1);
+
+    world.later(60);
+    there.chat().me(&by_kept).await.unwrap();
+    world.chat.revoke_before(&user, world.chat.now()).await.unwrap();
+    assert_eq!(refreshed(&kept.refresh_token).await.unwrap_err(), Error::RefreshTokenInvalid);
+    let later = world.log_in("ada", PASSWORD).await.unwrap();
+    refreshed(&later.tokens.refresh_token).await.unwrap();
+}

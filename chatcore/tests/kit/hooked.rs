@@ -49,6 +49,8 @@ pub(crate) struct Hooked {
     pub(crate) before_log: Hook,
     /// After a log was read, before the caller has it.
     pub(crate) after_log: Hook,
+    /// After records were read, before the caller has them.
+    pub(crate) after_records: Hook,
     /// Before something is committed.
     pub(crate) before_commit: Hook,
     /// Events at these positions are of a kind that only a newer version knows.
@@ -101,7 +103,9 @@ impl ChatStore for Hooked {
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
-        self.store.records(keys).await
+        let found = self.store.records(keys).await;
+        self.after_records.run().await;
+        found
     }
 
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {

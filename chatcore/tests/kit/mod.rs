@@ -123,6 +123,8 @@ pub(crate) struct Breakable {
     pub(crate) panics: Arc<AtomicBool>,
     /// Commits to this session wait for ever.
     pub(crate) stuck: Arc<Mutex<Option<SessionId>>>,
+    /// The database fails with each commit to this session.
+    pub(crate) broken: Arc<Mutex<Option<SessionId>>>,
     /// The log of this session cannot be read.
     pub(crate) corrupt: Arc<Mutex<Option<SessionId>>>,
     /// The profile of this user is there and cannot be read.
@@ -132,6 +134,11 @@ pub(crate) struct Breakable {
 }
 
 impl Breakable {
+    /// A store with this data.
+    pub(crate) fn over(store: MemoryStore) -> Self {
+        Self { store, ..Self::default() }
+    }
+
     /// The same data without what is to go wrong.
     pub(crate) fn intact(&self) -> MemoryStore {
         self.store.clone()
@@ -151,6 +158,9 @@ impl ChatStore for Breakable {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         if *self.stuck.lock().unwrap() == change.session() && change.session().is_some() {
             std::future::pending::<()>().await;
+        }
+        if *self.broken.lock().unwrap() == change.session() && change.session().is_some() {
+            return Err(StoreError::Backend("as the test wants it".into()));
         }
         let is_event = change.append.is_some();
         let committed = self.store.commit(change).await?;

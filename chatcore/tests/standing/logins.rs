@@ -1,6 +1,9 @@
 //! Logins that end, and tokens that are revoked.
 
+use tokio::sync::oneshot;
+
 use super::*;
+use crate::hooked::Hooked;
 
 /// In a minute, so that a token of then is younger than one of now.
 fn later(clock: &TestClock) {
@@ -72,6 +75,87 @@ async fn endless_logouts_take_no_endless_memory_and_let_nobody_in() {
     assert_eq!(chat.me(&first).await.unwrap_err(), Error::TokenInvalid);
     later(&clock);
     chat.me(&logged_in("alice", &clock)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_ended_login_works_never_again_and_a_later_one_works_however_many_ended() {
+    let clock = TestClock::default();
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
+    clock.advance(TimeDelta::milliseconds(700));
+    // A token says in whole seconds when it was issued.
+    let in_seconds =
+        |login: &Principal| Principal { issued_at: clock.now() - TimeDelta::milliseconds(700), ..login.clone() };
+    let until = clock.now() + TimeDelta::seconds(3_600);
+    let end = async |login: &Principal| chat.end_login(&login.user_id, login.login_id.unwrap(), until).await.unwrap();
+    let older = logged_in("alice", &clock);
+    let mut ended: Vec<Principal> = (0..3).map(|_| logged_in("alice", &clock)).collect();
+    let later = in_seconds(&logged_in("alice", &clock));
+    ended.extend((0..1_000).map(|_| logged_in("alice", &clock)));
+    let last = in_seconds(&logged_in("alice", &clock));
+    for login in &ended {
+        end(login).await;
+    }
+    for login in [&later, &last] {
+        chat.me(login).await.unwrap();
+    }
+    assert!(chat.standing(&later.user_id).await.unwrap().ended_logins.len() <= 1_000);
+    // Also with a token that another issuer gives an ended login later.
+    clock.advance(TimeDelta::seconds(60));
+    for login in &ended {
+        for issued_at in [login.issued_at, clock.now()] {
+            let token = Principal { issued_at, ..login.clone() };
+            assert_eq!(chat.me(&token).await.unwrap_err(), Error::TokenInvalid);
+        }
+    }
+    // What began before all that are remembered has ended with the first of them.
+    assert_eq!(chat.me(&older).await.unwrap_err(), Error::TokenInvalid);
+    chat.me(&later).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_login_that_was_kept_ends_for_good() {
+    let clock = TestClock::default();
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
+    let (first, second) = (logged_in("alice", &clock), logged_in("alice", &clock));
+    let (user, soon) = (first.user_id.clone(), clock.now() + TimeDelta::seconds(10));
+    later(&clock);
+    chat.end_all_logins(&user, first.login_id).await.unwrap();
+    chat.me(&first).await.unwrap();
+    chat.end_login(&user, first.login_id.unwrap(), soon).await.unwrap();
+    // Nor is an ended login kept.
+    chat.end_login(&user, second.login_id.unwrap(), soon).await.unwrap();
+    chat.end_all_logins(&user, second.login_id).await.unwrap();
+    later(&clock);
+    // What is remembered of the two is forgotten with the next change.
+    chat.end_login(&user, LoginId(clock.new_id()), soon).await.unwrap();
+    for login in [first, second] {
+        let token = Principal { issued_at: clock.now(), ..login };
+        assert_eq!(chat.me(&token).await.unwrap_err(), Error::TokenInvalid);
+    }
+}
+
+#[tokio::test]
+async fn a_slower_read_brings_no_older_standing_back() {
+    let (clock, store) = (TestClock::default(), Hooked::default());
+    let here = Chat::builder(store.clone()).clock(clock.clone()).limits(by_hints_alone()).build();
+    let there = Chat::builder(store.intact()).clock(clock.clone()).build();
+    let alice = user("alice");
+    here.me(&alice).await.unwrap();
+    let ((reached, hangs), (go_on, goes_on)) = (oneshot::channel(), oneshot::channel());
+    store.after_records.once(async move {
+        let _ = reached.send(());
+        let _ = goes_on.await;
+    });
+    let slow = tokio::spawn({
+        let (here, alice) = (here.clone(), alice.user_id.clone());
+        async move { here.standing(&alice).await }
+    });
+    in_time(hangs).await.unwrap();
+    there.ban_account(&alice.user_id, ban()).await.unwrap();
+    assert!(here.standing(&alice.user_id).await.unwrap().ban.is_some());
+    let _ = go_on.send(());
+    assert_eq!(in_time(slow).await.unwrap().unwrap().ban, None);
+    assert!(is_banned(&here.me(&alice).await.unwrap_err()));
 }
 
 #[tokio::test]

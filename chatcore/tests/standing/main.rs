@@ -9,6 +9,9 @@
 )]
 
 mod bans;
+mod departures;
+#[path = "../kit/hooked.rs"]
+mod hooked;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod logins;

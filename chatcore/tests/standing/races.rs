@@ -7,9 +7,10 @@ fn rounds() -> usize {
     std::env::var("CHATCORE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(20)
 }
 
+/// Without rates, which would stop a sender before the ban does.
 fn pair() -> (MemoryStore, [Chat; 2]) {
     let store = MemoryStore::new();
-    let chats = [(), ()].map(|()| Chat::new(store.clone()));
+    let chats = [(), ()].map(|()| kit::uncounted(store.clone()));
     (store, chats)
 }
 

@@ -41,6 +41,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How often work is looked for that a process left behind.
 const RESUME_EVERY: Duration = Duration::from_secs(30);
 
+/// What came of the work on a user's sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::chat) enum Departed {
+    Done,
+    /// Another process still works on it.
+    Elsewhere,
+}
+
 /// What came of the work in one session.
 enum Step {
     Done,
@@ -56,16 +64,25 @@ impl Chat {
         Departures { user: user.clone() }.put(Departure { task, leased_until })
     }
 
-    /// Does the work on a user's sessions, or waits until another process has done it. `claim` is the version of the record
-    /// where this process has written it.
-    pub(in crate::chat) async fn depart(&self, user: &UserId, mut claim: Option<Version>) -> Result<()> {
-        let key = Departures { user: user.clone() };
+    /// Does the work on a user's sessions, or waits for so long until another process has done it. `claim` is the version of the
+    /// record where this process has written it.
+    pub(in crate::chat) async fn depart(
+        &self,
+        user: &UserId,
+        mut claim: Option<Version>,
+        patience: Duration,
+    ) -> Result<Departed> {
+        let (key, mut waited) = (Departures { user: user.clone() }, Duration::ZERO);
         loop {
-            let Some(found) = self.inner.store.get(&key).await? else { return Ok(()) };
+            let Some(found) = self.inner.store.get(&key).await? else { return Ok(Departed::Done) };
             let Departure { task, leased_until } = &*found.value;
             if claim != Some(found.version) {
                 if *leased_until > self.inner.clock.now() {
+                    if waited >= patience {
+                        return Ok(Departed::Elsewhere);
+                    }
                     sleep(LOOK_AGAIN).await;
+                    waited += LOOK_AGAIN;
                     continue;
                 }
                 claim = self.lease(&key, task, found.version).await?;
@@ -99,13 +116,15 @@ impl Chat {
                 };
                 match step {
                     Ok(Step::Done) => {}
-                    Ok(Step::Outdated) => break 'pages,
-                    // A session that cannot be read takes no message, either.
-                    Err(Error::Internal) => {
-                        tracing::error!(session = %id, "a user could not be taken out of a session")
+                    Ok(Step::Outdated) => {
+                        left = None;
+                        break 'pages;
                     }
-                    // One session that is busy, or of a newer version, must not keep the others waiting.
-                    Err(error) => left = Some(error),
+                    // One session that fails must not keep the others waiting, and stays to be done: what failed may work later.
+                    Err(error) => {
+                        tracing::warn!(session = %id, %error, "the work on one session of a user is left for later");
+                        left = Some(error);
+                    }
                 }
             }
             after = sessions.last().copied();
@@ -263,7 +282,7 @@ async fn resume(inner: Weak<Inner>) {
             after = found.last().map(|(key, _)| vec![key.user.part()]);
             for (key, found) in found {
                 if found.value.leased_until <= chat.inner.clock.now()
-                    && let Err(error) = chat.depart(&key.user, None).await
+                    && let Err(error) = chat.depart(&key.user, None, Duration::ZERO).await
                 {
                     tracing::warn!(%error, "could not continue what a change of a standing asks for; trying again");
                 }

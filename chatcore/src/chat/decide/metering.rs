@@ -191,18 +191,27 @@ impl Chat {
     /// counted here, so that one too many is refused before its body is read, and the first use case of the request is not counted again.
     ///
     /// # Errors
-    /// The error of the caller; [`AuthRequired`](Error::AuthRequired) where there is none; [`RateLimited`](Error::RateLimited) in place
-    /// of both, and for a known caller, where the request is one too many.
+    /// The error of the caller; [`AuthRequired`](Error::AuthRequired) where there is none; [`TokenInvalid`](Error::TokenInvalid) for a
+    /// token of a login that is known to have ended; [`RateLimited`](Error::RateLimited) in place of these, and for a known caller, where
+    /// the request is one too many.
     pub async fn admit(&self, origin: Origin, caller: Result<Option<Principal>>) -> Result<Principal> {
         let (meter, now) = (&self.inner.meter, self.inner.clock.now());
         let refusal = match caller {
             Ok(Some(principal)) => {
                 let user = principal.user_id.clone();
-                if Request::seen(|seen| seen.user = Some(user)).is_some() {
-                    meter.charge(Payer::User(&principal.user_id), Use::Request.into(), now).await?;
-                    Request::seen(|seen| seen.prepaid = 1);
+                if Request::seen(|seen| seen.user = Some(user)).is_none() {
+                    return Ok(principal);
                 }
-                return Ok(principal);
+                match self.charge(&principal, Use::Request.into(), now).await {
+                    Ok(()) => {
+                        Request::seen(|seen| seen.prepaid = 1);
+                        return Ok(principal);
+                    }
+                    // Counts against the address, as other tokens that are not valid.
+                    Err(Error::TokenInvalid) => Request::seen(|seen| seen.user = None),
+                    Err(error) => return Err(error),
+                };
+                Error::TokenInvalid
             }
             Ok(None) => Error::AuthRequired,
             Err(error) => error,
@@ -218,14 +227,13 @@ impl Chat {
     /// request is not counted again.
     ///
     /// # Errors
-    /// [`RateLimited`](Error::RateLimited) where it is one too many.
+    /// [`RateLimited`](Error::RateLimited) where it is one too many; [`TokenInvalid`](Error::TokenInvalid) for a token of a login that is
+    /// known to have ended.
     pub async fn begin_frame(&self, principal: &Principal) -> Result<PaidRequest> {
-        let meter = &self.inner.meter;
-        if meter.limiter.is_none() {
+        if self.inner.meter.limiter.is_none() {
             return Ok(PaidRequest(None));
         }
-        let payer = Payer::User(&principal.user_id);
-        meter.charge(payer, Use::Frame.into(), self.inner.clock.now()).await?;
+        self.charge(principal, Use::Frame.into(), self.inner.clock.now()).await?;
         let request = Request::default();
         request.with(|seen| seen.prepaid = 1);
         Ok(PaidRequest(Some(request)))

@@ -1,6 +1,7 @@
 //! From facts to a commit: what every change goes through.
 
 pub(super) mod adding;
+pub(super) mod caller;
 pub(super) mod departures;
 pub(super) mod govern;
 pub(super) mod metering;

@@ -11,14 +11,14 @@ use moka::sync::Cache;
 use super::user_directory::{self, Directory};
 use crate::chat::{
     Chat,
-    decide::policy::Operation,
-    stream::standings::{self, KnownStandings},
+    decide::{caller::check, policy::Operation},
+    stream::standings::KnownStandings,
 };
 use crate::{
     clock::Clock,
     error::{Error, Result},
     identity::{LEEWAY, Principal, Said},
-    limits::{Payer, Use, Uses},
+    limits::{Use, Uses},
     model::{Profile, UserId, UserStanding},
     store::{
         self as stored, Change, ChatStore, ChatStoreExt as _, ProfilePart, ProfileRecord, StoreError, TypedKey as _,
@@ -296,17 +296,18 @@ impl Chat {
     }
 
     /// Every use case begins here, with what it is counted as: refuses a caller whose time is over, whose standing forbids it, or who is
-    /// too fast, and remembers the others. A use case that is called by another one does not begin here again.
+    /// too fast, and remembers the others. [`Unavailable`](Error::Unavailable) where a ban is over and the user's sessions are not yet
+    /// given back. A use case that is called by another one does not begin here again.
     pub(crate) async fn enter(&self, principal: &Principal, uses: impl Into<Uses>) -> Result<()> {
         let now = self.inner.clock.now();
         if principal.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::TokenExpired);
         }
-        self.inner.meter.charge(Payer::User(&principal.user_id), uses.into(), now).await?;
+        self.charge(principal, uses.into(), now).await?;
         let known = self.inner.standings.get(&principal.user_id).await?;
-        standings::check(&known.standing, principal, now)?;
+        check(&known.standing, principal, now)?;
         if known.standing.ban.is_some() {
-            Box::pin(self.end_over_ban(&principal.user_id)).await;
+            Box::pin(self.end_over_ban(&principal.user_id)).await?;
         }
         self.keep_resuming();
         let said = principal.said(self.inner.limits.profile_chars, now);

@@ -8,12 +8,15 @@ use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{
     FutureExt as _, StreamExt as _,
     future::BoxFuture,
@@ -26,7 +29,7 @@ use tokio::{
 };
 
 use super::task::Task;
-use crate::chat::read::profiles::is_younger;
+use crate::chat::{decide::caller::check, read::profiles::is_younger};
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -78,48 +81,30 @@ impl Changes {
     }
 }
 
+/// When a read began.
+#[derive(Debug, Clone, Copy, Default)]
+struct Begun {
+    at: DateTime<Utc>,
+    /// The place among the reads of the process, from 1. A clock can be set back, and this cannot.
+    number: u64,
+}
+
 /// A standing as it was read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::chat) struct Seen {
     pub(in crate::chat) standing: Arc<UserStanding>,
     /// `None` where there is no record yet.
     pub(in crate::chat) version: Option<Version>,
-    read_at: DateTime<Utc>,
+    begun: Begun,
 }
 
 impl Seen {
-    fn of(found: Option<Found<UserStanding>>, read_at: DateTime<Utc>) -> Self {
+    fn of(found: Option<Found<UserStanding>>, begun: Begun) -> Self {
         match found {
-            Some(Found { value, version, at: _ }) => Self { standing: value, version: Some(version), read_at },
-            None => Self { standing: Arc::default(), version: None, read_at },
+            Some(Found { value, version, at: _ }) => Self { standing: value, version: Some(version), begun },
+            None => Self { begun, ..Self::default() },
         }
     }
-}
-
-/// Refuses a caller whose account is banned or deleted, or whose token no longer counts.
-pub(in crate::chat) fn check(standing: &UserStanding, principal: &Principal, now: DateTime<Utc>) -> Result<()> {
-    let UserStanding { ban: _, deleted_at, revoked_before, kept_login, ended_logins } = standing;
-    if deleted_at.is_some() {
-        return Err(Error::AccountDeleted);
-    }
-    if let Some(ban) = standing.banned_at(now) {
-        return Err(Error::AccountBanned(Box::new(ban.clone())));
-    }
-    let Some(login) = principal.login_id else {
-        let is_revoked = revoked_before.is_some_and(|end| principal.issued_at < end);
-        return if is_revoked { Err(Error::TokenInvalid) } else { Ok(()) };
-    };
-    if ended_logins.iter().any(|ended| ended.login == login) {
-        return Err(Error::TokenInvalid);
-    }
-    let Some(end) = revoked_before else { return Ok(()) };
-    // A token says when it was issued in whole seconds, and a login's id says when it began in milliseconds. A login that began in the
-    // same millisecond may have begun before.
-    let is_later = login.began_at().is_some_and(|began| began > end.trunc_subsecs(3));
-    if *kept_login == Some(login) || is_later || principal.issued_at >= *end {
-        return Ok(());
-    }
-    Err(Error::TokenInvalid)
 }
 
 /// The standings that this process knows.
@@ -135,6 +120,8 @@ struct Shared {
     /// How long until a notifier that gave no stream, or ended one, is asked again.
     listen_again: Duration,
     recent: Cache<UserId, Seen>,
+    /// How many reads began.
+    reads: AtomicU64,
     changes: Mutex<Changes>,
     watched: Mutex<HashMap<UserId, Weak<Watched>>>,
     poller: Mutex<Option<Task>>,
@@ -143,7 +130,7 @@ struct Shared {
 /// A user who has streams.
 struct Watched {
     user: UserId,
-    standing: watch::Sender<Arc<UserStanding>>,
+    seen: watch::Sender<Seen>,
     listener: Mutex<Option<Task>>,
 }
 
@@ -165,6 +152,7 @@ impl KnownStandings {
             interval,
             listen_again: bounded(limits.poll_interval),
             recent: Cache::new(KEPT),
+            reads: AtomicU64::new(0),
             changes: Mutex::new(Changes(vec![0; COUNTERS])),
             watched: Mutex::default(),
             poller: Mutex::default(),
@@ -175,11 +163,16 @@ impl KnownStandings {
     pub(in crate::chat) async fn get(&self, user: &UserId) -> Result<Seen> {
         let now = self.0.clock.now();
         if let Some(seen) = self.0.recent.get(user)
-            && is_younger(seen.read_at, now, self.0.age)
+            && is_younger(seen.begun.at, now, self.0.age)
         {
             return Ok(seen);
         }
         self.fresh(user).await
+    }
+
+    /// A user's standing, as old as it may be, where one is kept.
+    pub(in crate::chat) fn known(&self, user: &UserId) -> Option<Seen> {
+        self.0.recent.get(user)
     }
 
     /// A user's standing now.
@@ -203,36 +196,47 @@ impl KnownStandings {
         let watched = {
             let mut users = locked(&self.0.watched);
             users.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
-                let known = self.0.recent.get(user).map(|seen| seen.standing).unwrap_or_default();
-                let standing = watch::Sender::new(known);
-                let watched = Arc::new(Watched { user: user.clone(), standing, listener: Mutex::default() });
+                let seen = watch::Sender::new(self.0.recent.get(user).unwrap_or_default());
+                let watched = Arc::new(Watched { user: user.clone(), seen, listener: Mutex::default() });
                 users.insert(user.clone(), Arc::downgrade(&watched));
                 watched
             })
         };
-        let standing = watched.standing.subscribe();
+        let seen = watched.seen.subscribe();
         // The parts of the caller that the check needs.
         let Principal { login_id, issued_at, .. } = *principal;
         let login = Principal { login_id, issued_at, ..Principal::new(user.clone()) };
-        let watch = Watch { shared: Arc::clone(&self.0), standing, watched: Some(watched), login, waiting: None };
+        let watch = Watch { shared: Arc::clone(&self.0), seen, watched: Some(watched), login, waiting: None };
         watch.keep();
         watch
     }
 }
 
 impl Shared {
-    /// Keeps what was read, unless something changed since the read began.
+    /// Begins a read.
+    fn begin(&self) -> Begun {
+        Begun { at: self.clock.now(), number: self.reads.fetch_add(1, Ordering::Relaxed) + 1 }
+    }
+
+    /// Keeps what was read, unless something changed since the read began, or a read that began later is kept: of two reads, the slower
+    /// one may have begun before a change by another process.
     fn note(&self, since: u64, user: &UserId, seen: &Seen) {
         let changes = locked(&self.changes);
         if changes.of(user) != since {
             return;
         }
-        self.recent.insert(user.clone(), seen.clone());
+        let is_older = |than: &Seen| seen.begun.number < than.begun.number;
+        if !self.recent.get(user).as_ref().is_some_and(is_older) {
+            self.recent.insert(user.clone(), seen.clone());
+        }
         let watched = locked(&self.watched).get(user).and_then(Weak::upgrade);
         if let Some(watched) = watched {
-            watched.standing.send_if_modified(|known| {
-                let is_news = **known != *seen.standing;
-                *known = Arc::clone(&seen.standing);
+            watched.seen.send_if_modified(|known| {
+                if is_older(known) {
+                    return false;
+                }
+                let is_news = known.standing != seen.standing;
+                *known = seen.clone();
                 is_news
             });
             self.let_go(watched);
@@ -245,8 +249,8 @@ impl Shared {
     }
 
     async fn read(&self, user: &UserId) -> Result<Seen> {
-        let (since, read_at) = (locked(&self.changes).of(user), self.clock.now());
-        let seen = Seen::of(self.store.get(&Standings { user: user.clone() }).await?, read_at);
+        let (since, begun) = (locked(&self.changes).of(user), self.begin());
+        let seen = Seen::of(self.store.get(&Standings { user: user.clone() }).await?, begun);
         self.note(since, user, &seen);
         Ok(seen)
     }
@@ -262,19 +266,24 @@ impl Shared {
     /// Gives a watched user back, who may have no stream any more.
     fn let_go(&self, watched: Arc<Watched>) {
         let mut users = locked(&self.watched);
-        if Arc::strong_count(&watched) == 1 {
-            users.remove(&watched.user);
+        // Given back under the lock: of several that give it back at once, exactly one is the last.
+        if let Some(last) = Arc::into_inner(watched) {
+            // Whoever finds no user to share begins anew.
+            if users.get(&last.user).is_some_and(|kept| kept.strong_count() == 0) {
+                users.remove(&last.user);
+            }
+            drop(users);
         }
     }
 
     /// Looks at the standings of all users that have streams.
     async fn look(&self, users: &[UserId]) {
-        let (since, read_at) = (locked(&self.changes).clone(), self.clock.now());
+        let (since, begun) = (locked(&self.changes).clone(), self.begin());
         let keys: Vec<Standings> = users.iter().map(|user| Standings { user: user.clone() }).collect();
         match self.store.get_all(&keys).await {
             Ok(found) => {
                 for (user, found) in users.iter().zip(found) {
-                    self.note(since.of(user), user, &Seen::of(found, read_at));
+                    self.note(since.of(user), user, &Seen::of(found, begun));
                 }
             }
             // One record that cannot be read must not hide the others.
@@ -361,7 +370,7 @@ impl Drop for Ended {
     fn drop(&mut self) {
         if let Some(shared) = self.0.upgrade() {
             for watched in shared.users() {
-                watched.standing.send_modify(|_| {});
+                watched.seen.send_modify(|_| {});
                 shared.let_go(watched);
             }
         }
@@ -395,7 +404,7 @@ async fn listen(shared: Weak<Shared>, user: UserId) {
 /// Tells a stream when its caller's login ends.
 pub(in crate::chat) struct Watch {
     shared: Arc<Shared>,
-    standing: watch::Receiver<Arc<UserStanding>>,
+    seen: watch::Receiver<Seen>,
     /// Held by all of the user's streams.
     watched: Option<Arc<Watched>>,
     login: Principal,
@@ -413,7 +422,7 @@ impl Watch {
 
     /// Why the caller's login is over, where it is.
     pub(in crate::chat) fn over(&self) -> Option<Error> {
-        let standing = Arc::clone(&self.standing.borrow());
+        let standing = Arc::clone(&self.seen.borrow().standing);
         check(&standing, &self.login, self.shared.clock.now()).err()
     }
 
@@ -423,16 +432,16 @@ impl Watch {
             if self.waiting.is_none() {
                 self.keep();
             }
-            let Self { standing, waiting, .. } = self;
+            let Self { seen, waiting, .. } = self;
             let wait = waiting.get_or_insert_with(|| {
-                let mut standing = standing.clone();
-                async move { drop(standing.changed().await) }.boxed()
+                let mut seen = seen.clone();
+                async move { drop(seen.changed().await) }.boxed()
             });
             if wait.poll_unpin(context).is_pending() {
                 return Poll::Pending;
             }
             self.waiting = None;
-            self.standing.mark_unchanged();
+            self.seen.mark_unchanged();
             if self.over().is_some() {
                 return Poll::Ready(());
             }
@@ -458,3 +467,6 @@ impl Drop for Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
