@@ -58,6 +58,8 @@ impl Reply {
             assert!(body[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {body:#}");
         }
         assert!(body["details"].is_object(), "{body:#}");
+        // Microseconds, as in every other time.
+        assert!(body["timestamp"].as_str().is_some_and(|time| time.len() <= 27 && time.ends_with('Z')), "{body:#}");
         if got == 401 {
             assert!(headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
         }

@@ -3,8 +3,8 @@
 
 use std::{fs, path::Path};
 
-use chatcore::{Chat, JwtAuthenticator, permission::PermissionTable};
-use chatcore_graphql::SchemaOptions;
+use chatcore::{Accounts, Chat, JwtAuthenticator, JwtIssuer, permission::PermissionTable};
+use chatcore_graphql::{SchemaOptions, schema_with_accounts};
 use chatcore_poem::ChatFrontend;
 use chatcore_tests::SECRET;
 
@@ -63,13 +63,20 @@ fn pinned(path: &str, made: &str) {
     );
 }
 
+/// Accounts with all that they can do, since the documents are those of a whole server.
+fn accounts() -> Accounts {
+    Accounts::builder(Chat::in_memory(), JwtIssuer::hs256(SECRET).unwrap()).build().unwrap()
+}
+
 #[test]
 fn the_published_graphql_schema_is_the_one_that_is_served() {
-    pinned("docs/schema.graphql", &chatcore_graphql::schema(Chat::in_memory(), SchemaOptions::default()).sdl());
+    pinned("docs/schema.graphql", &schema_with_accounts(accounts(), SchemaOptions::default()).sdl());
 }
 
 #[test]
 fn the_published_openapi_document_is_the_one_that_is_served() {
-    let frontend = ChatFrontend::new(Chat::in_memory(), JwtAuthenticator::hs256(SECRET).unwrap());
+    let accounts = accounts();
+    let frontend = ChatFrontend::new(accounts.chat().clone(), JwtAuthenticator::hs256(SECRET).unwrap());
+    let frontend = frontend.with_accounts(accounts);
     pinned("docs/openapi.json", &(serde_json::to_string_pretty(frontend.openapi()).unwrap() + "\n"));
 }

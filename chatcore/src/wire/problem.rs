@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -44,7 +44,8 @@ impl<'a> Problem<'a> {
             code: error.name(),
             details: error.details(),
             request_id: request_id.into(),
-            timestamp,
+            // As precise as every other time.
+            timestamp: timestamp.trunc_subsecs(6),
         }
     }
 }

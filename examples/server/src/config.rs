@@ -1,12 +1,10 @@
 //! Settings: from flags, then the environment, then a file, then defaults.
 
-use std::{
-    collections::HashSet, ffi::OsString, fmt, fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
-};
+use std::{fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use chatcore::Limits;
+use chatcore::{Limits, accounts::AccountSettings};
 use chatcore_poem::ServeOptions;
-use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::ValueEnum;
 use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
@@ -14,7 +12,9 @@ use figment::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cli::Settings,
     environment,
+    issuers::IssuerSettings,
     rates::{Adds, Preset},
 };
 
@@ -28,98 +28,30 @@ const MOST_CONNECTIONS: usize = 100_000_000;
 /// What stops the server, in words for whoever started it.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
-/// A complete chat server: REST, WebSocket, GraphQL, an embedded database.
-///
-/// Without a command it serves. Then try http://127.0.0.1:8000/docs and http://127.0.0.1:8000/graphql, and `chat-server token --user alice` for a token.
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    about,
-    after_help = "CHAT_SECRET in the environment gives the signing secret itself, 32 bytes or more, and \
-    CHAT_DATABASE_PASSWORD the password of --database-user; there are no flags for them, since every process sees those.\n\n\
-    A flag beats the environment, and the environment beats the file. What is set is used or refused: a value that is empty or not \
-    UTF-8, a name that resembles a setting's, and settings that exclude each other are errors.\n\n\
-    SIGINT (Ctrl-C), SIGTERM, SIGQUIT and SIGHUP stop the server: it takes no more requests, lets those that run go on for three \
-    seconds, closes the database and exits with 0. Further signals change nothing. Under nohup SIGHUP is ignored."
-)]
-pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) settings: Settings,
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Serve until Ctrl-C, SIGTERM, SIGQUIT or SIGHUP (the default)
-    Serve,
-    /// Print an access token and nothing else; needs the secret that the server made at its first start, or that it is given
-    Token(TokenArgs),
-    /// Rewrite the files of the database while no server runs, so that deleted and edited texts leave the disk; needs room for a second copy
-    Compact,
-}
-
-/// Whose token.
-#[derive(Debug, Args)]
-pub(crate) struct TokenArgs {
-    /// The user's id: 1 to 128 characters, not `.` or `..`, without slashes and without spaces at its ends
-    #[arg(long)]
-    pub(crate) user: String,
-    /// The name to show
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// A short handle to show; the user's id where not given
-    #[arg(long)]
-    pub(crate) username: Option<String>,
-    /// The e-mail address
-    #[arg(long)]
-    pub(crate) email: Option<String>,
-    /// How long the token is good for, like 30m, 24h or 7days; a second or more
-    #[arg(long, default_value = "24h", value_parser = humantime::parse_duration)]
-    pub(crate) lifetime: Duration,
-}
-
-/// How long a connection may be idle: from a second to a day, as a number with a unit, like 75s or 5m.
+/// A length of time, as a number with a unit, like 75s or 5m.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub(crate) struct IdleTimeout(Duration);
+pub(crate) struct Period(pub(crate) Duration);
 
-impl IdleTimeout {
-    pub(crate) fn get(self) -> Duration {
-        self.0
-    }
-}
-
-impl FromStr for IdleTimeout {
-    type Err = String;
+impl FromStr for Period {
+    type Err = humantime::DurationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let time = humantime::parse_duration(text).map_err(|error| format!("--idle-timeout: {error}"))?;
-        if (Duration::from_secs(1)..=Duration::from_secs(24 * 3_600)).contains(&time) {
-            Ok(Self(time))
-        } else {
-            Err("--idle-timeout is from 1s to 1day".to_owned())
-        }
+        humantime::parse_duration(text).map(Self)
     }
 }
 
-impl TryFrom<String> for IdleTimeout {
+impl TryFrom<String> for Period {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+        text.parse().map_err(|error| format!("`{text}`: {error}"))
     }
 }
 
-impl From<IdleTimeout> for String {
-    fn from(time: IdleTimeout) -> Self {
-        time.to_string()
-    }
-}
-
-impl fmt::Display for IdleTimeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
+impl From<Period> for String {
+    fn from(Period(time): Period) -> Self {
+        humantime::format_duration(time).to_string()
     }
 }
 
@@ -143,165 +75,6 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The settings as they are given; what is not given here comes from the file, or is the default.
-#[derive(Debug, Args, Serialize)]
-pub(crate) struct Settings {
-    /// A TOML file with the same settings, `_` for `-`; chat-server.toml in the working directory is read if it is there. Paths in it
-    /// start at the working directory
-    #[arg(long, global = true, env = "CHAT_CONFIG", value_name = "FILE")]
-    #[serde(skip)]
-    config: Option<PathBuf>,
-    /// Where to listen [default: 127.0.0.1:8000]
-    #[arg(long, global = true, env = "CHAT_LISTEN", value_name = "ADDRESS:PORT")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    listen: Option<SocketAddr>,
-    /// The folder for the database and the signing secret, made where it is missing; with --database it holds the secret only,
-    /// and with --database and a secret of your own it has no use and is refused [default: ./data]
-    #[arg(long, global = true, env = "CHAT_DATA", value_name = "FOLDER")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<PathBuf>,
-    /// The database, instead of the one in the data folder: mem://, surrealkv://FOLDER, or ws://HOST:PORT for a SurrealDB server
-    #[arg(long, global = true, env = "CHAT_DATABASE", value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    database: Option<String>,
-    /// The namespace within the database [default: chatcore]
-    #[arg(long, global = true, env = "CHAT_DATABASE_NAMESPACE", value_name = "NAME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    database_namespace: Option<String>,
-    /// The database within the namespace [default: chatcore]
-    #[arg(long, global = true, env = "CHAT_DATABASE_NAME", value_name = "NAME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    database_name: Option<String>,
-    /// The user to sign in as at a SurrealDB server, one of that database with the role EDITOR
-    #[arg(long, global = true, env = "CHAT_DATABASE_USER", value_name = "NAME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    database_user: Option<String>,
-    /// A file with the signing secret: UTF-8 text, 32 bytes or more without the ASCII spaces and line ends around it, which are cut
-    /// off; the same holds for CHAT_SECRET, and only one of the two can be set [default: `secret` in the data folder, made when the
-    /// server first starts]
-    #[arg(long, global = true, env = "CHAT_SECRET_FILE", value_name = "FILE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret_file: Option<PathBuf>,
-    /// For whom tokens must be made, their `aud`; tokens that name an audience are refused where none is set
-    #[arg(long, global = true, env = "CHAT_AUDIENCE", value_name = "NAME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    audience: Option<String>,
-    /// By whom tokens must be made, their `iss` [default: by anybody who has the secret]
-    #[arg(long, global = true, env = "CHAT_ISSUER", value_name = "NAME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<String>,
-    /// Whether users can register and log in here. Without a mailer, the codes to verify an address and to reset a password are written to
-    /// the log [default: on]
-    #[arg(long, global = true, env = "CHAT_ACCOUNTS")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    accounts: Option<Switch>,
-    /// A page that may use the server beside the server's own pages, as scheme://host or scheme://host:port; `*` for all; repeat for
-    /// several
-    #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    allowed_origins: Vec<String>,
-    /// Largest body of a request and frame of a WebSocket, in bytes: as many as the longest message needs, or more; 0 for just
-    /// as many [default: 0]
-    #[arg(long, global = true, env = "CHAT_BODY_BYTES", value_name = "BYTES")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_bytes: Option<usize>,
-    /// Longest text of a message, in characters, from 1 to 1000000 [default: 8000]
-    #[arg(long, global = true, env = "CHAT_MESSAGE_CHARS", value_name = "CHARACTERS")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_chars: Option<usize>,
-    /// Users that one user may add to sessions: how many at once, and after how long one more; `off` for no limit [default: 300/2s]
-    #[arg(long, global = true, env = "CHAT_ADDS_PER_INVITER", value_name = "NUMBER/TIME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    adds_per_inviter: Option<Adds>,
-    /// How often one user may be added to sessions, whoever does it; `off` for no limit [default: 120/1m]
-    #[arg(long, global = true, env = "CHAT_ADDS_PER_INVITED", value_name = "NUMBER/TIME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    adds_per_invited: Option<Adds>,
-    /// How often one user may add the same other user; `off` for no limit [default: 60/10m]
-    #[arg(long, global = true, env = "CHAT_ADDS_PER_PAIR", value_name = "NUMBER/TIME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    adds_per_pair: Option<Adds>,
-    /// How often the server may be used: `default` (20 requests a second per user, and 600 at once), `messaging-admin` (100 an hour, 60
-    /// WebSocket messages a minute), `chatrooms` (60 a minute), or `off` for no limit [default: default]
-    #[arg(long, global = true, env = "CHAT_RATE_LIMITS", value_name = "PRESET")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate_limits: Option<Preset>,
-    /// Requests of one user, whatever transport they come by, instead of what --rate-limits says; `off` for no limit
-    #[arg(long, global = true, env = "CHAT_REQUEST_RATE", value_name = "NUMBER/TIME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_rate: Option<Adds>,
-    /// Messages that one user sends or edits, likewise
-    #[arg(long, global = true, env = "CHAT_MESSAGE_RATE", value_name = "NUMBER/TIME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_rate: Option<Adds>,
-    /// Messages that one user sends over WebSockets, whatever they are, likewise
-    #[arg(long, global = true, env = "CHAT_FRAME_RATE", value_name = "NUMBER/TIME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frame_rate: Option<Adds>,
-    /// Requests without a valid token of one network address, likewise. A proxy in front has one address for all clients: raise it there
-    #[arg(long, global = true, env = "CHAT_UNKNOWN_RATE", value_name = "NUMBER/TIME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unknown_rate: Option<Adds>,
-    /// WebSockets, event streams and long polls open at once per user [default: 5]
-    #[arg(long, global = true, env = "CHAT_SOCKETS_PER_USER", value_name = "NUMBER")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sockets_per_user: Option<usize>,
-    /// WebSockets, event streams and long polls open at once in all [default: 10000]
-    #[arg(long, global = true, env = "CHAT_SOCKETS", value_name = "NUMBER")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sockets: Option<usize>,
-    /// WebSockets open at once that have not authenticated, per network address of the client; in all there can be 1000.
-    /// Behind a proxy, --trusted-proxies tells the clients apart [default: 50]
-    #[arg(long, global = true, env = "CHAT_UNKNOWN_SOCKETS_PER_ADDRESS", value_name = "NUMBER")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unknown_sockets_per_address: Option<usize>,
-    /// Connections open at once per network address of the client; further ones are answered with 429. Those of
-    /// --trusted-proxies do not count [default: 15000]
-    #[arg(long, global = true, env = "CHAT_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connections_per_address: Option<usize>,
-    /// Connections open at once in all; further ones wait [default: 20000]
-    #[arg(long, global = true, env = "CHAT_CONNECTIONS", value_name = "NUMBER")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connections: Option<usize>,
-    /// A proxy, or a network of proxies, in front: from it the last address in `Forwarded` or `X-Forwarded-For` that is no such proxy counts
-    /// as the client's, in limits and in logs; like 10.0.0.7 or 10.0.0.0/8; repeat for several [default: none, and no header counts]
-    #[arg(long, global = true, env = "CHAT_TRUSTED_PROXIES", value_name = "ADDRESS", value_delimiter = ',')]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    trusted_proxies: Vec<String>,
-    /// Whether connections of --trusted-proxies begin with a header of the PROXY protocol, version 2, true or false; a connection without
-    /// such a header is closed, and version 1 is not read [default: false]
-    #[arg(long, global = true, env = "CHAT_PROXY_PROTOCOL", value_name = "BOOL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proxy_protocol: Option<bool>,
-    /// Requests of one user that are answered at once; further ones are answered with 429 [default: 100]
-    #[arg(long, global = true, env = "CHAT_REQUESTS_PER_USER", value_name = "NUMBER")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    requests_per_user: Option<usize>,
-    /// How long a connection may be idle between two requests, like 75s or 5m; more than the idle timeout of a proxy or load balancer in
-    /// front, or requests get lost [default: 75s]
-    #[arg(long, global = true, env = "CHAT_IDLE_TIMEOUT", value_name = "TIME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    idle_timeout: Option<IdleTimeout>,
-    /// Whether GET /graphql shows browsers the GraphiQL page, true or false [default: true]
-    #[arg(long, global = true, env = "CHAT_GRAPHIQL", value_name = "BOOL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    graphiql: Option<bool>,
-    /// Whether the GraphQL schema may be asked about itself, and errors suggest names from it, true or false [default: true]
-    #[arg(long, global = true, env = "CHAT_INTROSPECTION", value_name = "BOOL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    introspection: Option<bool>,
-    /// What to log: a level (error, warn, info, debug, trace, off) and levels of parts, like info,chatcore=debug [default:
-    /// info,surrealdb=warn,surrealkv=error]
-    #[arg(long, global = true, env = "CHAT_LOG", value_name = "FILTER")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log: Option<String>,
-    /// How log lines on stderr look; lines that cannot be written are lost and hold nothing up [default: text]
-    #[arg(long, global = true, env = "CHAT_LOG_FORMAT")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log_format: Option<LogFormat>,
-}
-
 /// The settings as they hold.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -316,6 +89,12 @@ pub(crate) struct Config {
     pub(crate) audience: Option<String>,
     pub(crate) issuer: Option<String>,
     pub(crate) accounts: Switch,
+    pub(crate) files: Option<PathBuf>,
+    pub(crate) smtp_from: Option<String>,
+    pub(crate) erase_messages: bool,
+    pub(crate) access_lifetime: Period,
+    pub(crate) refresh_lifetime: Period,
+    pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
@@ -335,7 +114,7 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) proxy_protocol: bool,
     pub(crate) requests_per_user: usize,
-    pub(crate) idle_timeout: IdleTimeout,
+    pub(crate) idle_timeout: Period,
     pub(crate) graphiql: bool,
     pub(crate) introspection: bool,
     pub(crate) log: String,
@@ -345,7 +124,7 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         let (options, limits) = (chatcore_poem::Options::default(), Limits::default());
-        let serving = ServeOptions::default();
+        let (serving, accounts) = (ServeOptions::default(), AccountSettings::default());
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             data: PathBuf::from("data"),
@@ -357,6 +136,12 @@ impl Default for Config {
             audience: None,
             issuer: None,
             accounts: Switch::On,
+            files: None,
+            smtp_from: None,
+            erase_messages: accounts.erases_messages,
+            access_lifetime: Period(accounts.access_lifetime),
+            refresh_lifetime: Period(accounts.refresh_lifetime),
+            issuers: Vec::new(),
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
@@ -376,7 +161,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             proxy_protocol: serving.proxy_protocol,
             requests_per_user: options.requests_per_user,
-            idle_timeout: IdleTimeout(serving.idle_time),
+            idle_timeout: Period(serving.idle_time),
             graphiql: true,
             introspection: true,
             // The database tells much about itself that is of no use to who runs a chat.
@@ -386,30 +171,18 @@ impl Default for Config {
     }
 }
 
-/// Refuses a flag that stands before the command and again after it, of which clap would ignore the former.
-pub(crate) fn given_once(arguments: impl Iterator<Item = OsString>) -> Result<(), Failure> {
-    let command = Cli::command();
-    let mut seen = HashSet::new();
-    for argument in arguments {
-        let name = argument.to_string_lossy();
-        let Some(name) = name.strip_prefix("--").and_then(|name| name.split('=').next()) else { continue };
-        let takes_one = command
-            .get_arguments()
-            .any(|known| known.get_long() == Some(name) && matches!(known.get_action(), ArgAction::Set));
-        if takes_one && !seen.insert(name.to_owned()) {
-            return Err(format!("--{name} is given twice").into());
-        }
-    }
-    Ok(())
-}
-
 impl Settings {
     /// Puts the sources together.
     ///
     /// # Errors
     /// A source that cannot be read, a value that cannot be used, and a name that is no setting.
     pub(crate) fn load(self) -> Result<Config, Failure> {
-        let paths = [("--config", &self.config), ("--data", &self.data), ("--secret-file", &self.secret_file)];
+        let paths = [
+            ("--config", &self.config),
+            ("--data", &self.data),
+            ("--secret-file", &self.secret_file),
+            ("--files", &self.files),
+        ];
         for (flag, path) in paths {
             if let Some(path) = path.as_ref().filter(|path| path.to_str().is_none()) {
                 return Err(format!("{flag} is not UTF-8: {}", path.display()).into());
@@ -453,7 +226,11 @@ impl Settings {
 impl Config {
     /// Refuses what would be ignored, or mean something else than it seems to.
     fn check(&self) -> Result<(), Failure> {
-        let paths = [("--data", Some(&self.data)), ("--secret-file", self.secret_file.as_ref())];
+        let paths = [
+            ("--data", Some(&self.data)),
+            ("--secret-file", self.secret_file.as_ref()),
+            ("--files", self.files.as_ref()),
+        ];
         let paths = paths.into_iter().filter_map(|(flag, path)| Some((flag, path?.to_str()?)));
         let texts = [
             ("--database", self.database.as_deref()),
@@ -463,6 +240,7 @@ impl Config {
             ("--log", Some(self.log.as_str())),
             ("--audience", self.audience.as_deref()),
             ("--issuer", self.issuer.as_deref()),
+            ("--smtp-from", self.smtp_from.as_deref()),
         ];
         let texts = texts.into_iter().filter_map(|(flag, text)| Some((flag, text?)));
         for (flag, text) in texts.chain(paths.clone()) {
@@ -484,6 +262,10 @@ impl Config {
         if self.proxy_protocol && self.trusted_proxies.is_empty() {
             return Err("--proxy-protocol is for connections of proxies, so it needs --trusted-proxies".into());
         }
+        let of_accounts = [("--files", self.files.is_some()), ("--smtp-from", self.smtp_from.is_some())];
+        if let Some((flag, _)) = of_accounts.iter().find(|(_, is_set)| *is_set && self.accounts == Switch::Off) {
+            return Err(format!("{flag} is for accounts, and --accounts is off").into());
+        }
         Ok(())
     }
 
@@ -501,6 +283,23 @@ impl Config {
             if !(1..=most).contains(&number) {
                 return Err(format!("{flag} is {number}, and it can be from 1 to {most}").into());
             }
+        }
+        const SECOND: Duration = Duration::from_secs(1);
+        const DAY: Duration = Duration::from_secs(24 * 3_600);
+        for (flag, Period(time), most) in [
+            ("--idle-timeout", self.idle_timeout, DAY),
+            ("--access-lifetime", self.access_lifetime, DAY),
+            ("--refresh-lifetime", self.refresh_lifetime, 366 * DAY),
+        ] {
+            if !(SECOND..=most).contains(&time) {
+                let most = humantime::format_duration(most);
+                return Err(
+                    format!("{flag} is {}, and it can be from 1s to {most}", humantime::format_duration(time)).into()
+                );
+            }
+        }
+        if self.refresh_lifetime.0 < self.access_lifetime.0 {
+            return Err("--refresh-lifetime is shorter than --access-lifetime, so a login could not be kept".into());
         }
         let least = Limits { message_chars: self.message_chars, ..Limits::default() }.request_bytes();
         if self.body_bytes != 0 && self.body_bytes < least {

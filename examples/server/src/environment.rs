@@ -7,12 +7,14 @@ use std::{
 
 use clap::CommandFactory as _;
 
-use crate::config::{Cli, Failure};
+use crate::{cli::Cli, config::Failure};
 
 /// The variable that gives the signing secret itself. There is no flag: flags are seen by every process.
 pub(crate) const SECRET: &str = "CHAT_SECRET";
 /// The variable with the password of the database's user.
 pub(crate) const PASSWORD: &str = "CHAT_DATABASE_PASSWORD";
+/// The variable with the address of the server that sends mails, which holds a password.
+pub(crate) const SMTP: &str = "CHAT_SMTP_URL";
 
 const PREFIX: &str = "CHAT_";
 
@@ -26,7 +28,7 @@ const PREFIX: &str = "CHAT_";
 pub(crate) fn check() -> Result<Vec<String>, Failure> {
     let command = Cli::command();
     let of_flags = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-    let known: Vec<&str> = of_flags.chain([SECRET, PASSWORD]).collect();
+    let known: Vec<&str> = of_flags.chain([SECRET, PASSWORD, SMTP]).collect();
     let mut told = Vec::new();
     for (name, value) in env::vars_os() {
         let name = name.to_string_lossy();

@@ -1,8 +1,11 @@
 //! `chat-server`: a complete chat server on an embedded database.
 
+mod accounts;
+mod cli;
 mod compact;
 mod config;
 mod environment;
+mod issuers;
 mod output;
 mod rates;
 mod run;
@@ -14,7 +17,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use config::{Cli, Command, Failure};
+use cli::{Cli, Command};
+use config::Failure;
 use output::Output;
 
 // The database allocates much and in many sizes: with the system's allocator on Linux, a third less goes through.
@@ -44,7 +48,7 @@ fn run(stderr: &Output) -> Result<(), Failure> {
     let is_help = parsed.as_ref().is_err_and(|message| !message.use_stderr());
     let told = if is_help { Vec::new() } else { environment::check()? };
     let Cli { settings, command } = parsed.unwrap_or_else(|message| message.exit());
-    config::given_once(std::env::args_os())?;
+    cli::given_once(std::env::args_os())?;
     let config = settings.load()?;
     match command {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),

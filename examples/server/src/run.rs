@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
 
-use chatcore::{Accounts, Chat, JwtAuthenticator, JwtIssuer, Limits, accounts::AccountSettings};
+use chatcore::{Chat, JwtAuthenticator, Limits};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema, schema_with_accounts};
 use chatcore_poem::{
     ChatFrontend, Compression, MountOptions, Options, Origins, ServeOptions, Sockets, StartPage, TrustedProxies,
@@ -14,17 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::{
-    config::{Config, Failure, LogFormat, Switch},
-    environment,
+    accounts,
+    config::{Config, Failure, LogFormat},
+    environment, issuers,
     output::Output,
     secret, signals,
 };
 
 /// How long the database may take to close.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
-
-/// How often the server looks for erasures of deleted accounts that were left behind.
-const ERASURES: Duration = Duration::from_secs(600);
 
 /// Serves until it is told to stop. `told` is what the settings' sources have to be told of.
 pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
@@ -77,6 +75,8 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let options = options(config)?;
     let serving = serving(config)?;
     let database_options = database_options(config)?;
+    let issuers = issuers::issuers(config)?;
+    let mailer = accounts::mailer(config)?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another place with --listen", config.listen))?;
@@ -84,7 +84,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     if let Some(warning) = secret.warning {
         tracing::warn!("{warning}");
     }
-    let authenticator = Arc::new(authenticator(config, &secret.bytes)?);
+    let authenticator = Arc::new(issuers.or(authenticator(config, &secret.bytes)?));
     let opened = tokio::select! {
         // A start can take long, as where the last end was not in order.
         () = stopping.cancelled() => return Ok(()),
@@ -110,12 +110,12 @@ async fn start(config: &Config) -> Result<(), Failure> {
         suggestions: config.introspection,
         ..SchemaOptions::default()
     };
-    let accounts = accounts(config, &chat, &secret.bytes)?;
+    let accounts = accounts::build(config, &chat, &secret.bytes, mailer)?;
     let mut page = StartPage { title: "chat-server".to_owned(), accounts: accounts.is_some(), ..StartPage::default() };
     let schema = match accounts {
         Some(accounts) => {
             frontend = frontend.with_accounts(accounts.clone());
-            resume_erasures(accounts.clone());
+            accounts::resume_erasures(accounts.clone());
             schema_with_accounts(accounts, schema_options)
         }
         None => schema(chat, schema_options),
@@ -166,32 +166,6 @@ async fn open(config: &Config, options: SurrealOptions) -> Result<SurrealStore, 
     })
 }
 
-/// The accounts, where the settings want them. Their tokens are those that the server accepts.
-fn accounts(config: &Config, chat: &Chat, secret: &[u8]) -> Result<Option<Accounts>, Failure> {
-    if config.accounts == Switch::Off {
-        return Ok(None);
-    }
-    let settings = AccountSettings {
-        issuer: config.issuer.clone(),
-        audience: config.audience.clone(),
-        ..AccountSettings::default()
-    };
-    Ok(Some(Accounts::builder(chat.clone(), JwtIssuer::hs256(secret)?).settings(settings).build()?))
-}
-
-/// Goes on with the erasures that a process has left behind, now and from time to time.
-fn resume_erasures(accounts: Accounts) {
-    tokio::spawn(async move {
-        let mut times = tokio::time::interval(ERASURES);
-        loop {
-            times.tick().await;
-            if let Err(error) = accounts.resume_erasures().await {
-                tracing::warn!(%error, "an erasure stopped; it goes on later");
-            }
-        }
-    });
-}
-
 /// Checks tokens as the settings want it.
 pub(crate) fn authenticator(config: &Config, secret: &[u8]) -> Result<JwtAuthenticator, Failure> {
     let mut authenticator = JwtAuthenticator::hs256(secret)?;
@@ -230,7 +204,7 @@ fn serving(config: &Config) -> Result<ServeOptions, Failure> {
         connections_per_address: config.connections_per_address,
         trusted_proxies,
         proxy_protocol: config.proxy_protocol,
-        idle_time: config.idle_timeout.get(),
+        idle_time: config.idle_timeout.0,
         ..ServeOptions::default()
     })
 }

@@ -12,7 +12,8 @@ use chatcore::{
 };
 
 use crate::{
-    config::{Config, Failure, TokenArgs},
+    cli::TokenArgs,
+    config::{Config, Failure},
     output::Output,
     run::authenticator,
     secret,

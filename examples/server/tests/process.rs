@@ -8,6 +8,8 @@ mod compact;
 mod kit;
 #[path = "process/outputs.rs"]
 mod outputs;
+#[path = "process/parties.rs"]
+mod parties;
 #[path = "process/settings.rs"]
 mod settings;
 #[path = "process/signals.rs"]
@@ -159,6 +161,14 @@ fn help_is_complete() {
         "--allowed-origins",
         "--body-bytes",
         "--message-chars",
+        "--accounts",
+        "--files",
+        "--smtp-from",
+        "CHAT_SMTP_URL",
+        "--erase-messages",
+        "--access-lifetime",
+        "--refresh-lifetime",
+        "[[issuers]]",
         "--rate-limits",
         "--request-rate",
         "--sockets-per-user",

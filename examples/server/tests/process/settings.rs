@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::kit::{Server, command, folder, run, token};
 
 /// Variables of the environment.
-type Variables<'a> = &'a [(&'a str, &'a OsStr)];
+pub(crate) type Variables<'a> = &'a [(&'a str, &'a OsStr)];
 
 const SECRET: &str = "a secret for tests, long enough for HS256";
 
@@ -29,7 +29,7 @@ fn with(data: &Path, variables: Variables<'_>, args: &[&str]) -> Output {
 }
 
 /// The program refuses these settings, names what is wrong, and changes nothing.
-fn refuses(data: &Path, variables: Variables<'_>, args: &[&str], why: &[&str]) {
+pub(crate) fn refuses(data: &Path, variables: Variables<'_>, args: &[&str], why: &[&str]) {
     let listing = || {
         let mut names: Vec<_> = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
