@@ -55,6 +55,7 @@ impl Accounts {
     /// [`revoke_before`](crate::Chat::revoke_before). A token that was used longer ago than
     /// [`refresh_grace`](super::AccountSettings::refresh_grace) ends its login.
     pub async fn refresh(&self, client: &Client, refresh_token: &str) -> Result<Tokens> {
+        self.inner.chat.enter_open(client.origin()).await?;
         let (login, number, digest) = read(refresh_token).ok_or(Error::RefreshTokenInvalid)?;
         let key = RefreshTokens { login, number };
         for attempt in 0..self.inner.chat.limits().commit_attempts {
