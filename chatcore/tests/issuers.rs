@@ -262,6 +262,8 @@ async fn an_issuer_speaks_for_its_own_users_only() {
     let both = IssuersAuthenticator::new(vec![issuer(&["ec"]), other().user_prefix("other:")]).unwrap();
     assert_eq!(user_of(&both, &token("ec", json!({}))).await.as_deref(), Ok("alice"));
     assert_eq!(user_of(&both, &token("ed", json!({ "iss": OTHER }))).await.as_deref(), Ok("other:alice"));
+    // Nor does an issuer whose users have the shorter prefix name users of the other.
+    assert_invalid(user_of(&both, &token("ec", json!({ "sub": "other:alice" }))).await, "a user of another issuer");
     // The key of one does not sign for the other.
     assert_invalid(user_of(&both, &token("ed", json!({}))).await, "a key of another issuer");
     assert_invalid(user_of(&both, &token("ec", json!({ "iss": OTHER }))).await, "a key of another issuer");

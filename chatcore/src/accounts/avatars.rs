@@ -3,19 +3,28 @@
 use std::{fmt, io::Cursor, sync::Arc};
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, imageops::FilterType};
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
 use tokio::sync::Semaphore;
 
-use super::{Account, Accounts};
+use super::{Account, AccountRecords, Accounts, PictureRecord, Pictures};
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
     limits::Use,
+    model::UserId,
+    store::{Change, ChatStoreExt as _, KeyPart as _, StoreError, TypedKey as _},
 };
 
-/// Pictures that are decoded at once. Each takes up to 8 bytes for each of its pixels.
-const DECODING: usize = 2;
+/// Pictures that are decoded at once. Each takes up to 12 bytes for each of its pixels.
+const DECODING: usize = 1;
+
+/// How long an upload may take. An older picture that is not its user's was left behind.
+const UPLOAD: TimeDelta = TimeDelta::hours(1);
+
+/// Pictures of a user that are looked for at once.
+const CHUNK: u64 = 100;
 
 /// The width and height of a picture, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,26 +115,42 @@ impl Accounts {
             Error::Internal
         })??;
         let id = format!("{:032x}", rand::random::<u128>());
+        self.note_picture(user, &id).await?;
         for (size, png) in sizes {
             avatars.store.put(&place(&id, size), PutPayload::from(png)).await.map_err(|error| failed(&error))?;
         }
-        let former = self.own(user).await?.value.avatar.clone();
         let url = format!("{}{id}", avatars.address);
         let changed = self.change(user, |account| {
             account.avatar = Some(id.clone());
             account.avatar_url = Some(url.clone());
         });
-        match changed.await {
-            Ok(account) => {
-                self.remove_avatar(former.as_deref()).await;
-                Ok(account)
-            }
-            Err(Error::OutcomeUnknown) => Err(Error::OutcomeUnknown),
-            Err(error) => {
-                self.remove_avatar(Some(&id)).await;
-                Err(error)
+        let changed = changed.await;
+        let cleaned = match changed {
+            Ok(_) | Err(Error::OutcomeUnknown) => self.remove_pictures(user, false).await,
+            Err(_) => self.remove_picture(user, &id).await,
+        };
+        if let Err(error) = cleaned {
+            tracing::warn!(%error, "old pictures of a user are not removed yet");
+        }
+        changed
+    }
+
+    /// Notes a picture before it is put. An account that is deleted gets no more of them, so its erasure finds all.
+    async fn note_picture(&self, user: &UserId, id: &str) -> Result<()> {
+        for _ in 0..self.inner.chat.limits().commit_attempts {
+            let account = self.own(user).await?;
+            let note = Pictures { user: user.clone(), id: id.to_owned() };
+            let writes = vec![
+                note.put(PictureRecord { since: self.now() }).absent(),
+                AccountRecords { user: user.clone() }.hold(account.version),
+            ];
+            match self.store().commit(Change::of_records(writes)).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
+        Err(Error::Unavailable)
     }
 
     /// Takes the caller's picture away, also one at another address.
@@ -134,11 +159,7 @@ impl Accounts {
     /// As [`update_me`](Self::update_me).
     pub async fn delete_avatar(&self, principal: &Principal) -> Result<Account> {
         self.inner.chat.enter(principal, Use::Request).await?;
-        let user = &principal.user_id;
-        let former = self.own(user).await?.value.avatar.clone();
-        let account = self.change(user, |account| (account.avatar, account.avatar_url) = (None, None)).await?;
-        self.remove_avatar(former.as_deref()).await;
-        Ok(account)
+        self.change(&principal.user_id, |account| (account.avatar, account.avatar_url) = (None, None)).await
     }
 
     /// An uploaded picture as PNG. The id is the last part of the address of the picture. Any caller that knows the id may read the picture.
@@ -163,13 +184,34 @@ impl Accounts {
         self.inner.avatars.as_ref().ok_or(Error::Refused { code: Code::NotImplemented, detail })
     }
 
-    /// Removes a picture. One that cannot be removed stays, and the log says so.
-    pub(super) async fn remove_avatar(&self, id: Option<&str>) {
-        let (Some(avatars), Some(id)) = (&self.inner.avatars, id) else { return };
+    /// Removes a picture that is its user's no more.
+    pub(super) async fn remove_picture(&self, user: &UserId, id: &str) -> Result<()> {
+        let avatars = self.avatars()?;
         for size in AvatarSize::ALL {
             match avatars.store.delete(&place(id, size)).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => tracing::warn!(%error, id, "a picture could not be removed"),
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+        let note = Pictures { user: user.clone(), id: id.to_owned() };
+        self.store().commit(Change::of_records(vec![note.remove()])).await?;
+        Ok(())
+    }
+
+    /// Removes the pictures of a user that were left behind, or with `all` every picture.
+    pub(super) async fn remove_pictures(&self, user: &UserId, all: bool) -> Result<()> {
+        let mut after: Option<String> = None;
+        loop {
+            let scan = Pictures::under(vec![user.part()]).after(after.map(|after| vec![after.part()])).limit(CHUNK);
+            let found = self.store().list::<Pictures>(scan).await?;
+            let Some((last, _)) = found.last() else { return Ok(()) };
+            after = Some(last.id.clone());
+            let current = self.account(user).await?.and_then(|account| account.value.avatar.clone());
+            for (Pictures { id, .. }, picture) in found {
+                let is_left = current.as_ref() != Some(&id) && self.now() - picture.value.since > UPLOAD;
+                if all || is_left {
+                    self.remove_picture(user, &id).await?;
+                }
             }
         }
     }

@@ -1,11 +1,12 @@
 //! Codes that are sent by mail: to verify an address, and to set a new password.
 //!
-//! A code is random, kept as its digest, and good for one use. It counts while the account names it, so a new code replaces the one before.
+//! A code is random, kept as its digest, and good for one use. It counts while the account names it. An account names the last few codes, since
+//! anybody can ask for one more while the one before is on its way.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     AccountEmails, AccountRecord, AccountRecords, Accounts, Client, CodeRecord, Mail, MailCodes, MailKind, Mailer,
@@ -23,6 +24,18 @@ use crate::{
 
 /// Mails that are being sent at once. Beyond that, a mail is dropped and its user asks again.
 const SENDING: usize = 256;
+
+/// How long a mailer may take for a mail. Mails that hang would keep all others back.
+const SEND_TIME: Duration = Duration::from_secs(60);
+
+/// Codes of a kind that count at once for an account.
+const PENDING: usize = 3;
+
+impl PendingCode {
+    fn removed(self) -> Write {
+        MailCodes { digest: self.digest }.remove()
+    }
+}
 
 /// Sends mails while nobody waits.
 pub(super) struct Outbox {
@@ -44,7 +57,7 @@ fn new_code() -> (String, String) {
 }
 
 impl AccountRecord {
-    fn pending(&mut self, kind: MailKind) -> &mut Option<PendingCode> {
+    fn pending(&mut self, kind: MailKind) -> &mut Vec<PendingCode> {
         match kind {
             MailKind::Verification => &mut self.verification,
             MailKind::PasswordReset => &mut self.reset,
@@ -53,8 +66,8 @@ impl AccountRecord {
 
     /// Takes all codes back: the writes that remove them.
     pub(super) fn without_codes(&mut self) -> Vec<Write> {
-        let codes = [self.verification.take(), self.reset.take()];
-        codes.into_iter().flatten().map(|code| MailCodes { digest: code.digest }.remove()).collect()
+        let codes = [mem::take(&mut self.verification), mem::take(&mut self.reset)];
+        codes.into_iter().flatten().map(PendingCode::removed).collect()
     }
 }
 
@@ -86,7 +99,7 @@ impl Accounts {
             let now = self.now();
             let mut account =
                 AccountRecord { is_verified: true, updated_at: now, ..AccountRecord::clone(&found.value) };
-            let used = account.verification.take().map(|code| MailCodes { digest: code.digest }.remove());
+            let used = mem::take(&mut account.verification).into_iter().map(PendingCode::removed);
             let mut writes = vec![AccountRecords { user }.put(account).at(found.version)];
             writes.extend(used);
             match self.store().commit(Change::of_records(writes)).await {
@@ -109,11 +122,11 @@ impl Accounts {
             return Ok(());
         }
         // All that depends on the account happens after the answer, so that its time says nothing.
-        let (accounts, email) = (self.clone(), fold(email.trim()));
+        let (accounts, email, client) = (self.clone(), fold(email.trim()), client.clone());
         self.later(async move {
             let Some(holder) = accounts.store().get(&AccountEmails { email }).await? else { return Ok(()) };
             let user = &holder.value.user;
-            accounts.inner.guesses.mail_to(user, accounts.now())?;
+            accounts.inner.guesses.mail_for_stranger(user, client.origin(), accounts.now())?;
             accounts.send_code(user, MailKind::PasswordReset).await
         });
         Ok(())
@@ -180,11 +193,11 @@ impl Accounts {
         let found = self.account(&user).await?.ok_or(Error::CodeInvalid)?;
         let now = self.now();
         let mut account = AccountRecord::clone(&found.value);
-        let counts = account.pending(kind).as_ref().is_some_and(|code| code.digest == digest && code.expires_at > now);
+        let counts = account.pending(kind).iter().any(|code| code.digest == digest && code.expires_at > now);
         if counts { Ok((user, found)) } else { Err(Error::CodeInvalid) }
     }
 
-    /// Makes a code in place of the one before, and sends it.
+    /// Makes a code, and sends it. The oldest one of its kind may lose its place.
     async fn send_code(&self, user: &UserId, kind: MailKind) -> Result<()> {
         let settings = &self.inner.settings;
         let lifetime = match kind {
@@ -196,19 +209,25 @@ impl Accounts {
             let (code, digest) = new_code();
             let mut account = AccountRecord::clone(&found.value);
             let pending = PendingCode { digest: digest.clone(), expires_at: after(self.now(), lifetime) };
-            let before = account.pending(kind).replace(pending);
-            let mail = Mail::new(kind, account.email.clone(), account.display_name.clone(), code);
+            let codes = account.pending(kind);
+            codes.insert(0, pending);
+            let surplus = codes.split_off(codes.len().min(PENDING));
+            let mail = Mail::new(kind, account.email.clone(), code);
             let record = CodeRecord { user: user.clone() };
             let mut writes = vec![
                 AccountRecords { user: user.clone() }.put(account).at(found.version),
                 MailCodes { digest }.put(record).absent(),
             ];
-            writes.extend(before.map(|code| MailCodes { digest: code.digest }.remove()));
+            writes.extend(surplus.into_iter().map(PendingCode::removed));
             match self.store().commit(Change::of_records(writes)).await {
                 Ok(_) => {
-                    if let Err(error) = self.inner.outbox.mailer.send(mail).await {
-                        let cause = error.0;
-                        tracing::warn!(%user, %cause, "the mailer failed");
+                    match timeout(SEND_TIME, self.inner.outbox.mailer.send(mail)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => {
+                            let cause = error.0;
+                            tracing::warn!(%user, %cause, "the mailer failed");
+                        }
+                        Err(_) => tracing::warn!(%user, "the mailer took too long; the mail may not be sent"),
                     }
                     return Ok(());
                 }

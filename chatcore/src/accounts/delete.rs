@@ -9,7 +9,7 @@ use super::{
     AccountEmails, AccountLooks, AccountNames, AccountRecord, AccountRecords, Accounts, Client, ErasureRecord,
     Erasures,
     logins::Ending,
-    names::{fold, look},
+    names::{fold, looks},
 };
 use crate::{
     error::{Error, Result},
@@ -133,7 +133,6 @@ impl Accounts {
         let erasure = ErasureRecord {
             since: now,
             messages: self.inner.settings.erases_messages,
-            avatar: account.avatar,
             done: None,
             after: 0,
             claimed_until: None,
@@ -142,13 +141,13 @@ impl Accounts {
         };
         writes.extend([
             AccountRecords { user: user.clone() }.remove().at(found.version),
-            AccountLooks { skeleton: look(&name) }.remove(),
             AccountNames { name }.remove(),
             AccountEmails { email }.remove(),
             Profiles { user: user.clone() }.put(removed),
             Erasures { user: user.clone() }.put(erasure),
             self.inner.chat.deletion(user),
         ]);
+        writes.extend(looks(&account.username).into_iter().map(|skeleton| AccountLooks { skeleton }.remove()));
         writes
     }
 
@@ -164,7 +163,9 @@ impl Accounts {
         }
         let Some(mut claim) = self.claim(user).await? else { return Ok(false) };
         #[cfg(feature = "avatars")]
-        self.remove_avatar(claim.erasure.avatar.as_deref()).await;
+        let pictures = self.erase_pictures(user).await;
+        #[cfg(not(feature = "avatars"))]
+        let pictures = Erased::Done;
         for session in claim.erasure.left.clone() {
             match self.erase_session(&mut claim, session, true).await? {
                 Erased::Done => claim.erasure.left.retain(|left| *left != session),
@@ -195,7 +196,7 @@ impl Accounts {
                 }
             }
         }
-        if !claim.erasure.left.is_empty() {
+        if !claim.erasure.left.is_empty() || matches!(pictures, Erased::Failed) {
             return self.put_off(claim).await;
         }
         let done = Erasures { user: user.clone() }.remove().at(claim.version);
@@ -204,6 +205,18 @@ impl Accounts {
             // Another process goes on.
             Err(StoreError::Conflict { .. }) => Ok(false),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes every picture that a user uploaded. A process that keeps no pictures leaves them to one that does.
+    #[cfg(feature = "avatars")]
+    async fn erase_pictures(&self, user: &UserId) -> Erased {
+        match self.remove_pictures(user, true).await {
+            Ok(()) => Erased::Done,
+            Err(error) => {
+                tracing::warn!(%error, "a deleted user's pictures are not removed yet");
+                Erased::Failed
+            }
         }
     }
 
@@ -237,7 +250,7 @@ impl Accounts {
         claim.erasure.failures = failures.saturating_add(1);
         let pause = LEASE.checked_mul(1 << failures.min(MOST_DOUBLINGS)).unwrap_or(LEASE);
         let (sessions, minutes) = (claim.erasure.left.len(), pause.num_minutes());
-        tracing::warn!(sessions, minutes, "an erasure is not done; some sessions are tried again later");
+        tracing::warn!(sessions, minutes, "an erasure is not done; what failed is tried again later");
         self.renew(&mut claim, pause).await?;
         Ok(false)
     }

@@ -30,6 +30,7 @@ pub(super) struct Guesses {
     addresses: Buckets<Origin>,
     mails_from: Buckets<Origin>,
     mails_to: Buckets<UserId>,
+    mails_for_strangers: Buckets<(UserId, Origin)>,
 }
 
 /// A guess that was charged.
@@ -43,6 +44,7 @@ impl Guesses {
             addresses: Buckets::new(settings.guesses_per_address),
             mails_from: Buckets::new(settings.mails),
             mails_to: Buckets::new(settings.mails),
+            mails_for_strangers: Buckets::new(settings.mails),
         }
     }
 
@@ -68,7 +70,13 @@ impl Guesses {
         self.mails_from.take(&client.origin(), now).map_err(refused)
     }
 
-    /// Charges a mail to an account.
+    /// Charges a mail to an account that a caller from an address asks for without a login. It leaves the mails of the user themselves alone, and
+    /// those that are asked for from elsewhere.
+    pub(super) fn mail_for_stranger(&self, user: &UserId, from: Origin, now: DateTime<Utc>) -> Result<()> {
+        self.mails_for_strangers.take(&(user.clone(), from), now).map_err(refused)
+    }
+
+    /// Charges a mail to an account that its user asks for.
     pub(super) fn mail_to(&self, user: &UserId, now: DateTime<Utc>) -> Result<()> {
         self.mails_to.take(user, now).map_err(refused)
     }

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Account, AccountEmails, AccountNames, AccountRecord, AccountRecords, Accounts, Client, LogIn, LoggedIn, Login,
-    LoginRecord, Logins, RefreshRecord, RefreshTokens, Tokens, guesses::Guessed, names::fold, passwords::Verdict,
+    LoginRecord, Logins, RefreshTokens, Tokens, guesses::Guessed, names::fold, passwords::Verdict,
 };
 use crate::{
     error::{Error, Result},
@@ -18,8 +18,8 @@ use crate::{
     store::{Change, ChatStoreExt as _, Found, KeyPart as _, StoreError, TypedKey as _, Write},
 };
 
-/// Refresh tokens of a login that are removed with it. Each refresh removes old ones, so a login has few.
-const REMOVED: u64 = 500;
+/// Most logins of one account, whatever the settings say.
+const LOGINS: usize = 1_000;
 
 /// Longest text that is looked for as a name or an e-mail address, in characters.
 const NAME_CHARS: usize = 512;
@@ -75,6 +75,11 @@ impl AccountRecord {
     }
 }
 
+/// The writes that remove a login with its refresh tokens.
+fn forgetting(key: &Logins, found: &Found<LoginRecord>) -> [Write; 2] {
+    [key.remove().at(found.version), RefreshTokens { login: key.login }.remove()]
+}
+
 /// A login that is about to be committed.
 pub(super) struct NewLogin {
     pub(super) id: LoginId,
@@ -108,8 +113,9 @@ impl Accounts {
             Verdict::Outdated => Some(self.inner.passwords.rehash(&password).await?),
             Verdict::Right | Verdict::Wrong => None,
         };
-        self.inner.chat.enter(&Principal::new(user.clone()), Use::Free).await?;
-        self.begin(client, &user, account, hash).await
+        let caller = Principal { issued_at: self.now(), ..Principal::new(user.clone()) };
+        self.inner.chat.enter(&caller, Use::Free).await?;
+        self.begin(client, &user, account, hash, &password).await
     }
 
     /// Ends the caller's login: its access tokens, its refresh token, its streams and sockets.
@@ -185,7 +191,7 @@ impl Accounts {
     }
 
     pub(super) async fn logins_of(&self, user: &UserId) -> Result<Vec<(Logins, Found<LoginRecord>)>> {
-        Ok(self.store().list(Logins::under(vec![user.part()]).limit(1_000)).await?)
+        Ok(self.store().list(Logins::under(vec![user.part()]).limit(LOGINS as u64)).await?)
     }
 
     /// Checks the caller's password. Wrong ones are counted as guesses.
@@ -207,7 +213,7 @@ impl Accounts {
     pub(super) fn new_login(&self, client: &Client, user: &UserId, now: DateTime<Utc>) -> NewLogin {
         let id = LoginId(self.inner.chat.clock().new_id());
         let expires_at = after(now, self.inner.settings.refresh_lifetime);
-        let (refresh_token, digest) = super::refresh::new_token(id, 1);
+        let (refresh_token, token) = super::refresh::first_token(id, user.clone(), expires_at);
         let login = LoginRecord {
             device: device(client),
             address: client.address,
@@ -215,9 +221,8 @@ impl Accounts {
             last_used_at: now,
             expires_at,
         };
-        let token = RefreshRecord { user: user.clone(), digest, expires_at, rotated_at: None };
         let login = Logins { user: user.clone(), login: id }.put(login).absent();
-        let token = RefreshTokens { login: id, number: 1 }.put(token).absent();
+        let token = RefreshTokens { login: id }.put(token).absent();
         NewLogin { id, writes: vec![login, token], refresh_token, expires_at }
     }
 
@@ -255,14 +260,16 @@ impl Accounts {
         client: &Client,
         user: &UserId,
         mut account: Found<AccountRecord>,
-        hash: Option<String>,
+        mut hash: Option<String>,
+        password: &str,
     ) -> Result<LoggedIn> {
-        let verified = account.value.password.clone();
+        let mut verified = account.value.password.clone();
         for _ in 0..self.inner.chat.limits().commit_attempts {
             let now = self.now();
             let login = self.new_login(client, user, now);
-            let password = hash.clone().unwrap_or_else(|| account.value.password.clone());
-            let record = AccountRecord { password, last_login: Some(now), ..AccountRecord::clone(&account.value) };
+            let stored = hash.clone().unwrap_or_else(|| account.value.password.clone());
+            let record =
+                AccountRecord { password: stored, last_login: Some(now), ..AccountRecord::clone(&account.value) };
             // With the version that was read: a password that is changed meanwhile lets nobody in.
             let mut writes = vec![AccountRecords { user: user.clone() }.put(record.clone()).at(account.version)];
             writes.extend(login.writes.iter().cloned());
@@ -277,9 +284,13 @@ impl Accounts {
                 }
                 Err(StoreError::Conflict { .. }) => {
                     account = self.account(user).await?.ok_or(Error::InvalidCredentials)?;
-                    if account.value.password != verified && Some(&account.value.password) != hash.as_ref() {
-                        // Somebody has changed it. Another login at once has only made the hash anew.
-                        return Err(Error::Unavailable);
+                    if account.value.password != verified {
+                        // Another login at once has made the hash anew, or somebody has changed the password.
+                        verified.clone_from(&account.value.password);
+                        match self.inner.passwords.verify(password, Some(&verified)).await? {
+                            Verdict::Right | Verdict::Outdated => hash = None,
+                            Verdict::Wrong => return Err(Error::InvalidCredentials),
+                        }
                     }
                 }
                 Err(error) => return Err(error.into()),
@@ -293,14 +304,14 @@ impl Accounts {
         let mut logins = self.logins_of(user).await?;
         let now = self.now();
         logins.sort_by_key(|(_, login)| login.value.last_used_at);
-        let most = self.inner.settings.logins.max(1);
+        let most = self.inner.settings.logins.clamp(1, LOGINS);
         let surplus = (logins.len() + 1).saturating_sub(most);
         let is_over = |login: &LoginRecord| login.expires_at <= now;
         let mut writes = Vec::new();
         let mut ended = Vec::new();
         for (place, (key, login)) in logins.into_iter().enumerate() {
             if is_over(&login.value) || place < surplus {
-                writes.extend(self.forgetting(&key, &login).await?);
+                writes.extend(forgetting(&key, &login));
                 ended.extend((!is_over(&login.value)).then_some(key.login));
             }
         }
@@ -309,15 +320,6 @@ impl Accounts {
             writes.extend(self.revoking(user, ended.into_iter().map(Ending::One)).await?);
         }
         Ok((writes, is_ended))
-    }
-
-    /// The writes that remove a login with its refresh tokens.
-    async fn forgetting(&self, key: &Logins, found: &Found<LoginRecord>) -> Result<Vec<Write>> {
-        let tokens = RefreshTokens::under(vec![key.login.part()]).limit(REMOVED);
-        let tokens = self.store().list::<RefreshTokens>(tokens).await?;
-        let mut writes = vec![key.remove().at(found.version)];
-        writes.extend(tokens.into_iter().map(|(key, _)| key.remove()));
-        Ok(writes)
     }
 
     /// The write of the standing that refuses the access tokens of logins.
@@ -345,7 +347,7 @@ impl Accounts {
                 Ending::Deletion => true,
             };
             if ends {
-                writes.extend(self.forgetting(&key, &login).await?);
+                writes.extend(forgetting(&key, &login));
                 // By its id, too: a process whose clock is ahead may have begun it later than now.
                 endings.push(Ending::One(key.login));
             }

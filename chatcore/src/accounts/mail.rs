@@ -12,15 +12,14 @@ pub enum MailKind {
     PasswordReset,
 }
 
-/// A mail to a user. A mailer sends the text as it is, or writes its own from the parts.
+/// A mail to a user. A mailer sends the text as it is, or writes its own from the parts. No part is a text of the user's own: the address may
+/// be somebody else's, and the server would send that person whatever the user wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
     /// The purpose.
     pub kind: MailKind,
     /// The address.
     pub to: String,
-    /// The name to show of the user.
-    pub name: String,
     /// The code. It is a secret.
     pub code: String,
     /// The subject.
@@ -30,15 +29,13 @@ pub struct Mail {
 }
 
 impl Mail {
-    pub(super) fn new(kind: MailKind, to: String, name: String, code: String) -> Self {
+    pub(super) fn new(kind: MailKind, to: String, code: String) -> Self {
         let (subject, what) = match kind {
             MailKind::Verification => ("Verify your e-mail address", "verify this e-mail address"),
             MailKind::PasswordReset => ("Set a new password", "set a new password"),
         };
-        let text = format!(
-            "Hello {name},\n\nuse this code to {what}:\n\n{code}\n\nIgnore this mail if you have not asked for it.\n"
-        );
-        Self { kind, to, name, code, subject: subject.to_owned(), text }
+        let text = format!("Use this code to {what}:\n\n{code}\n\nIgnore this mail if you have not asked for it.\n");
+        Self { kind, to, code, subject: subject.to_owned(), text }
     }
 }
 
@@ -72,7 +69,7 @@ pub struct LogMailer;
 #[async_trait]
 impl Mailer for LogMailer {
     async fn send(&self, mail: Mail) -> Result<(), MailError> {
-        let Mail { kind, to, name: _, code: _, subject, text } = mail;
+        let Mail { kind, to, code: _, subject, text } = mail;
         tracing::info!(?kind, to, subject, text, "a mail is written to the log, because no mailer is configured");
         Ok(())
     }

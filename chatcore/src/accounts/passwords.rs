@@ -14,6 +14,15 @@ use crate::error::{Code, Error, FieldError, Result};
 /// The most expensive hash of bcrypt that can be imported: 16 takes some seconds.
 const BCRYPT_COST: u32 = 16;
 
+/// The bytes of a password that bcrypt reads.
+const BCRYPT_BYTES: usize = 71;
+
+/// The most passes of an imported hash of Argon2.
+const ARGON2_PASSES: u32 = 16;
+
+/// The most lanes of an imported hash of Argon2.
+const ARGON2_LANES: u32 = 16;
+
 /// The most memory that an imported hash of Argon2 may take, in KiB.
 const ARGON2_KIB: u32 = 256 * 1024;
 
@@ -59,10 +68,14 @@ pub(super) fn importable(hash: &str) -> Result<(), &'static str> {
     let parsed = PasswordHash::new(hash).map_err(|_| "neither a hash of bcrypt nor a PHC string of Argon2")?;
     let params = Algorithm::try_from(parsed.algorithm).and_then(|_| Params::try_from(&parsed));
     let params = params.map_err(|_| "neither a hash of bcrypt nor a PHC string of Argon2")?;
-    if parsed.hash.is_some() && params.m_cost() <= ARGON2_KIB {
+    if parsed.hash.is_some()
+        && params.m_cost() <= ARGON2_KIB
+        && params.t_cost() <= ARGON2_PASSES
+        && params.p_cost() <= ARGON2_LANES
+    {
         Ok(())
     } else {
-        Err("a PHC string without a hash, or with more than 256 MiB of memory")
+        Err("a PHC string without a hash, or with more than 256 MiB of memory, 16 passes or 16 lanes")
     }
 }
 
@@ -162,7 +175,12 @@ fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, argon2::password_
 
 fn compare(argon2: &Argon2<'_>, password: &str, hash: &str) -> Verdict {
     if is_bcrypt(hash) {
-        return if bcrypt::verify(password, hash).unwrap_or(false) { Verdict::Outdated } else { Verdict::Wrong };
+        return match bcrypt::verify(password, hash) {
+            // What bcrypt did not read was not verified, so a new hash must not hold it.
+            Ok(true) if password.len() > BCRYPT_BYTES => Verdict::Right,
+            Ok(true) => Verdict::Outdated,
+            Ok(false) | Err(_) => Verdict::Wrong,
+        };
     }
     let Ok(parsed) = PasswordHash::new(hash) else {
         tracing::error!("a stored hash of a password cannot be read");

@@ -64,6 +64,7 @@ impl Accounts {
     /// # Errors
     /// [`Invalid`](Error::Invalid) with every field that is not acceptable.
     pub async fn update_me(&self, principal: &Principal, update: UpdateAccount) -> Result<Account> {
+        self.inner.chat.enter(principal, Use::Request).await?;
         let UpdateAccount { display_name, bio, avatar_url, public_key } = update;
         let settings = &self.inner.settings;
         let mut checks = Checks::new();
@@ -78,12 +79,13 @@ impl Accounts {
         if !checks.is_clean() {
             return checks.fail();
         }
-        self.inner.chat.enter(principal, Use::Request).await?;
         self.change(&principal.user_id, |account| {
             account.display_name = display_name.clone().unwrap_or_else(|| account.display_name.clone());
             account.bio = bio.clone().unwrap_or_else(|| account.bio.clone());
             account.public_key = public_key.clone().unwrap_or_else(|| account.public_key.clone());
-            account.avatar_url = avatar_url.clone().unwrap_or_else(|| account.avatar_url.clone());
+            if let Some(url) = avatar_url.clone().filter(|url| *url != account.avatar_url) {
+                (account.avatar, account.avatar_url) = (None, url);
+            }
         })
         .await
     }
@@ -135,8 +137,8 @@ impl Accounts {
         password: &str,
         email: &str,
     ) -> Result<Account> {
-        let email = names::email(email).map_err(|fault| Error::Invalid(vec![fault]))?;
         self.inner.chat.enter(principal, Use::Request).await?;
+        let email = names::email(email).map_err(|fault| Error::Invalid(vec![fault]))?;
         let user = &principal.user_id;
         let mut found = self.prove(client, user, password).await?;
         let proved = found.value.password.clone();
@@ -225,7 +227,10 @@ impl Accounts {
             return Err(Error::invalid("q", Code::ValidationInvalidValue, message));
         }
         let prefix = fold(prefix.trim());
-        let after = after.filter(|after| !is_long(after)).map(|after| fold(after.trim()));
+        if after.is_some_and(is_long) {
+            return Err(Error::invalid("after", Code::ValidationInvalidValue, "the `next` of a page"));
+        }
+        let after = after.map(|after| fold(after.trim()));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let named = self.names_with(&prefix, after, limit.saturating_add(1)).await?;
         let has_more = named.len() > limit;
@@ -298,6 +303,12 @@ impl Accounts {
             match self.store().commit(Change::of_records(writes)).await {
                 Ok(_) => {
                     self.inner.chat.profile_changed(user);
+                    #[cfg(feature = "avatars")]
+                    if let Some(former) = found.value.avatar.as_ref().filter(|_| found.value.avatar != account.avatar)
+                        && let Err(error) = self.remove_picture(user, former).await
+                    {
+                        tracing::warn!(%error, "the former picture of a user is not removed yet");
+                    }
                     return Ok(account.account(user.clone()));
                 }
                 Err(StoreError::Conflict { .. }) => {}

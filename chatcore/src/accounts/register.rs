@@ -99,8 +99,8 @@ impl Accounts {
             created_at: now,
             updated_at: now,
             last_login: Some(now),
-            verification: None,
-            reset: None,
+            verification: Vec::new(),
+            reset: Vec::new(),
         };
         let login = self.new_login(client, &user, now);
         let mut writes = self.claiming(&user, &name, &address, &account, now);
@@ -116,7 +116,7 @@ impl Accounts {
     }
 
     /// Takes over an account of another system, with its hash of bcrypt or of Argon2, and says who it is. At the next login, the hash is made
-    /// anew. For hosts: there is no limit and no mail. Until that login, the time that a wrong password takes is that of the imported hash.
+    /// anew, but for a password that bcrypt reads in part: one longer than 71 bytes. For hosts: there is no limit and no mail. Until that login, the time that a wrong password takes is that of the imported hash.
     ///
     /// # Errors
     /// As [`register`](Self::register), but for the limit; [`Invalid`](Error::Invalid) for a hash that cannot be used.
@@ -150,8 +150,8 @@ impl Accounts {
             created_at: created_at.unwrap_or(now),
             updated_at: now,
             last_login: None,
-            verification: None,
-            reset: None,
+            verification: Vec::new(),
+            reset: Vec::new(),
         };
         let writes = self.claiming(&user, &name, &address, &account, now);
         self.store().commit(Change::of_records(writes)).await.map_err(|error| match error {
@@ -164,11 +164,13 @@ impl Accounts {
 
     /// Whether a name and an address are free.
     async fn free(&self, name: &names::Name, address: &names::Email) -> Result<()> {
-        let (named, looks) = (AccountNames { name: name.folded.clone() }, AccountLooks { skeleton: name.look.clone() });
-        let mailed = AccountEmails { email: address.folded.clone() };
-        let found = self.store().records(&[named.key(), looks.key(), mailed.key()]).await?;
-        match found.iter().position(Option::is_some) {
-            Some(2) => Err(Error::EmailTaken),
+        let (named, mailed) =
+            (AccountNames { name: name.folded.clone() }, AccountEmails { email: address.folded.clone() });
+        let looks = name.looks.iter().map(|look| AccountLooks { skeleton: look.clone() }.key());
+        let keys: Vec<_> = [mailed.key(), named.key()].into_iter().chain(looks).collect();
+        let found = self.store().records(&keys).await?;
+        match found.iter().rposition(Option::is_some) {
+            Some(0) => Err(Error::EmailTaken),
             Some(_) => Err(Error::UsernameTaken),
             None => Ok(()),
         }
@@ -184,12 +186,14 @@ impl Accounts {
         now: DateTime<Utc>,
     ) -> Vec<Write> {
         let holder = || Holder { user: user.clone() };
-        vec![
+        let looks = name.looks.iter().map(|look| AccountLooks { skeleton: look.clone() }.put(holder()).absent());
+        let mut writes = vec![
             AccountNames { name: name.folded.clone() }.put(holder()).absent(),
-            AccountLooks { skeleton: name.look.clone() }.put(holder()).absent(),
             AccountEmails { email: address.folded.clone() }.put(holder()).absent(),
             AccountRecords { user: user.clone() }.put(account.clone()).absent(),
             account.profile(user, now),
-        ]
+        ];
+        writes.extend(looks);
+        writes
     }
 }

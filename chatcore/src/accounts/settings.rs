@@ -43,7 +43,7 @@ pub struct AccountSettings {
     pub issuer: Option<String>,
     /// The claim `aud` of access tokens.
     pub audience: Option<String>,
-    /// Most logins of one account at once. The next one ends the login that was not used for the longest time.
+    /// Most logins of one account at once, up to 1,000. The next one ends the login that was not used for the longest time.
     pub logins: usize,
     /// The cost of hashes. Hashes of another cost are made anew at the next login.
     pub argon2: Argon2Cost,

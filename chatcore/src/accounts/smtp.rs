@@ -52,13 +52,11 @@ impl SmtpMailer {
 #[async_trait]
 impl Mailer for SmtpMailer {
     async fn send(&self, mail: Mail) -> Result<(), MailError> {
-        let Mail { kind: _, to, name, code: _, subject, text } = mail;
-        // A name with a line break is no header.
-        let name: String = name.chars().filter(|c| !c.is_control()).collect();
+        let Mail { kind: _, to, code: _, subject, text } = mail;
         let address = to.parse().map_err(|error: AddressError| MailError(Box::new(error)))?;
         let message = Message::builder()
             .from(self.from.clone())
-            .to(Mailbox::new(Some(name), address))
+            .to(Mailbox::new(None, address))
             .subject(subject)
             .header(ContentType::TEXT_PLAIN)
             .body(text)

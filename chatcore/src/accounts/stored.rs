@@ -44,13 +44,19 @@ tables! {
         login: LoginId,
     ] -> LoginRecord = 1;
 
-    /// Refresh tokens of a login, in the order in which they were issued.
-    shared plain RefreshTokens = "refresh_token" [
+    /// The refresh tokens of a login.
+    shared plain RefreshTokens = "refresh" [
         /// The login, which is the family of the tokens.
         login: LoginId,
-        /// The number of the token within its login.
-        number: u64,
     ] -> RefreshRecord = 1;
+
+    /// Pictures that users uploaded. A picture has a record before it is put and until it is removed, so none is forgotten.
+    shared plain Pictures = "picture" [
+        /// The user.
+        user: UserId,
+        /// The id of the picture.
+        id: String,
+    ] -> PictureRecord = 1;
 
     /// Accounts that were deleted and whose traces are being erased.
     shared plain Erasures = "erasure" [
@@ -80,7 +86,7 @@ macro_rules! json_values {
     )+};
 }
 
-json_values!(AccountRecord, Holder, LoginRecord, RefreshRecord, CodeRecord, ErasureRecord);
+json_values!(AccountRecord, Holder, LoginRecord, RefreshRecord, PictureRecord, CodeRecord, ErasureRecord);
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,12 +121,12 @@ pub struct AccountRecord {
     /// When the user logged in last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_login: Option<DateTime<Utc>>,
-    /// The code with which the user shows that the address is theirs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verification: Option<PendingCode>,
-    /// The code with which the user can set a new password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reset: Option<PendingCode>,
+    /// The codes with which the user shows that the address is theirs, the latest one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verification: Vec<PendingCode>,
+    /// The codes with which the user can set a new password, the latest one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reset: Vec<PendingCode>,
 }
 
 /// The user who has a name or an address.
@@ -148,19 +154,31 @@ pub struct LoginRecord {
     pub expires_at: DateTime<Utc>,
 }
 
-/// A refresh token. It is kept after its rotation, so that its reuse can be noticed.
+/// The refresh tokens of a login: digests of the one that counts and of the secret that all have, so that the reuse of an older one can be
+/// noticed without a record of each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshRecord {
     /// The user.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub user: UserId,
-    /// The digest of the token.
+    /// The digest of the secret of all tokens of the login.
+    pub family: String,
+    /// The number of the token that counts.
+    pub number: u64,
+    /// The digest of the token that counts.
     pub digest: String,
     /// When it ends.
     pub expires_at: DateTime<Utc>,
-    /// When the next token took its place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rotated_at: Option<DateTime<Utc>>,
+    /// When the tokens before it were replaced, the latest one first; as many as can be young.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotated_at: Vec<DateTime<Utc>>,
+}
+
+/// A picture that a user uploaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PictureRecord {
+    /// When the upload began.
+    pub since: DateTime<Utc>,
 }
 
 /// The digest of a code that was sent by mail.
@@ -192,9 +210,6 @@ pub struct ErasureRecord {
     pub since: DateTime<Utc>,
     /// Whether the user's messages become tombstones.
     pub messages: bool,
-    /// The id of the picture that is to be removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub avatar: Option<String>,
     /// The last session that is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<SessionId>,

@@ -24,8 +24,8 @@ use crate::{
     },
     permission::Action,
     store::{
-        Change, Conflicting, DeletionCount, Deletions, Expect, Freshness, LogRange, Pin, PinList, Pins, StoreError,
-        TypedKey, Version, Write, WriteKind, typed,
+        Change, Conflicting, DeletionCount, Deletions, Freshness, LogRange, Pin, PinList, Pins, StoreError, TypedKey,
+        Version, Write, typed,
     },
 };
 
@@ -294,7 +294,7 @@ impl Chat {
 fn no_deletion_since(session: SessionId, version: Option<Version>) -> Write {
     let deletions = Deletions { session };
     match version {
-        Some(version) => Write { key: deletions.key(), expect: Expect::Version(version), kind: WriteKind::Hold },
+        Some(version) => deletions.hold(version),
         None => deletions.put(DeletionCount::default()).absent(),
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     identity::{LEEWAY, Principal},
     model::{Ban, EndedLogin, LoginId, RemovalReason, UserId, UserStanding, visible::is_visible},
     notify::Hint,
-    store::{Change, DepartureTask, Expect, Standings, StoreError, TypedKey, Version, Write, WriteKind},
+    store::{Change, DepartureTask, Standings, StoreError, TypedKey, Version, Write},
 };
 
 /// Ended logins that are remembered of one user. Beyond that, the one that began first ends all logins that began before it.
@@ -307,7 +307,7 @@ impl Chat {
         decide(&seen)?;
         let key = Standings { user: user.clone() };
         Ok(match seen.version {
-            Some(version) => Write { key: key.key(), expect: Expect::Version(version), kind: WriteKind::Hold },
+            Some(version) => key.hold(version),
             // An earlier version saw the user and kept no standing.
             None => key.put(UserStanding::default()).absent(),
         })

@@ -100,7 +100,8 @@ impl Issuer {
     }
 
     /// Puts this before the `sub` of its tokens in user ids, for instance `corp:`. A `sub` is unique within its issuer only (RFC 7519,
-    /// section 4.1.2): without a prefix, a user of another issuer could be the same user here.
+    /// section 4.1.2): without a prefix, a user of another issuer could be the same user here. A token whose user id begins with the longer
+    /// prefix of another issuer is refused.
     #[must_use]
     pub fn user_prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..self }
@@ -201,6 +202,14 @@ impl IssuersAuthenticator {
     }
 }
 
+impl IssuersAuthenticator {
+    /// Whether the user id is one of another issuer: its prefix begins with the prefix of this issuer, and the `sub` goes on with the rest.
+    fn is_of_another(&self, issuer: &Issuer, principal: &Principal) -> bool {
+        let mut longer = self.issuers.iter().filter(|other| other.prefix.len() > issuer.prefix.len());
+        longer.any(|other| principal.user_id.as_str().starts_with(&other.prefix))
+    }
+}
+
 #[async_trait]
 impl Authenticator for IssuersAuthenticator {
     async fn authenticate(&self, token: &str) -> Result<Principal> {
@@ -220,6 +229,9 @@ impl Authenticator for IssuersAuthenticator {
             let Ok(data) = jsonwebtoken::decode::<Received>(token, &key.key, &validation) else { continue };
             let mut principal = token::principal(data.claims, &issuer.prefix, self.clock.now())?;
             let claims = payload(token).and_then(|claims| serde_json::from_slice(&claims).ok());
+            if self.is_of_another(issuer, &principal) {
+                return Err(Error::TokenInvalid);
+            }
             issuer.claims.apply(&claims.ok_or(Error::TokenInvalid)?, &mut principal);
             return Ok(principal);
         }

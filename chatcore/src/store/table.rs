@@ -219,6 +219,11 @@ pub trait TypedKey: Clone + Send + Sync + Sized + 'static {
         Write { key: self.key(), expect: Expect::Anything, kind: WriteKind::Remove }
     }
 
+    /// Keeps the record as it is, and fails where it has another version. It makes two changes that hold and write one record exclude each other.
+    fn hold(&self, version: Version) -> Write {
+        Write { key: self.key(), expect: Expect::Version(version), kind: WriteKind::Hold }
+    }
+
     /// Every record whose key begins with these parts.
     fn under(prefix: Vec<Part>) -> Scan {
         Scan { table: Self::TABLE, prefix, after: None, skip: 0, limit: u64::MAX }

@@ -1,9 +1,13 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
-use chatcore::accounts::AvatarSize;
+use chatcore::{
+    ChatStore as _,
+    accounts::{AvatarSize, Erasures, PictureRecord, Pictures, UpdateAccount},
+    store::{Change, TypedKey as _},
+};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use object_store::{ObjectStore, memory::InMemory};
+use object_store::{ObjectStore, ObjectStoreExt as _, memory::InMemory, path::Path};
 
 use super::*;
 
@@ -135,4 +139,52 @@ async fn the_picture_of_a_deleted_account_is_removed() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_uploads_at_once_one_picture_stays_and_another_address_removes_it() {
+    let gallery = Gallery::new(settings()).await;
+    for _ in 0..10 {
+        let uploads: Vec<_> = (0..4)
+            .map(|_| {
+                let (accounts, caller) = (gallery.accounts.clone(), gallery.caller.clone());
+                tokio::spawn(async move { accounts.upload_avatar(&caller, picture(8, 8, ImageFormat::Png)).await })
+            })
+            .collect();
+        for upload in uploads {
+            upload.await.unwrap().unwrap();
+        }
+        assert_eq!(gallery.kept().await, 3);
+    }
+    let url = Some(Some("https://example.org/ada.png".to_owned()));
+    let update = UpdateAccount { avatar_url: url.clone(), ..UpdateAccount::default() };
+    let account = gallery.accounts.update_me(&gallery.caller, update).await.unwrap();
+    assert_eq!((Some(account.avatar_url), gallery.kept().await), (url, 0));
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_a_process_that_keeps_pictures() {
+    let gallery = Gallery::new(settings()).await;
+    let (world, user) = (&gallery.world, gallery.caller.user_id.clone());
+    gallery.accounts.upload_avatar(&gallery.caller, picture(8, 8, ImageFormat::Png)).await.unwrap();
+    // A picture that an upload left behind, when its process ended before the account named it.
+    let orphan = "0".repeat(32);
+    let note = Pictures { user: user.clone(), id: orphan.clone() }.put(PictureRecord { since: world.chat.now() });
+    world.store.commit(Change::of_records(vec![note])).await.unwrap();
+    let place = Path::from(format!("avatars/{orphan}/64.png"));
+    gallery.pictures.put(&place, Bytes::from_static(b"x").into()).await.unwrap();
+    // This process keeps none.
+    world.accounts.delete_account(&gallery.caller, &here(), PASSWORD).await.unwrap();
+    let erasure = Erasures { user };
+    let failed = async || world.store.get(&erasure).await.unwrap().is_some_and(|found| found.value.failures > 0);
+    kit::in_time(async {
+        while !failed().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(gallery.kept().await, 4);
+    world.later(3_600);
+    assert_eq!(gallery.accounts.resume_erasures().await.unwrap(), 1);
+    assert_eq!((gallery.kept().await, world.store.get(&erasure).await.unwrap().is_none()), (0, true));
 }

@@ -32,7 +32,6 @@ fn erasure(world: &World) -> ErasureRecord {
     ErasureRecord {
         since: world.chat.now(),
         messages: true,
-        avatar: None,
         done: None,
         after: 0,
         claimed_until: None,

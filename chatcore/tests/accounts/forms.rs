@@ -22,7 +22,7 @@ fn id(number: u128) -> Uuid {
 
 fn account(is_full: bool) -> AccountRecord {
     let text = |text: &str| is_full.then(|| text.to_owned());
-    let code = |digest: &str| is_full.then(|| PendingCode { digest: digest.into(), expires_at: at(9) });
+    let code = |digest: &str| Vec::from_iter(is_full.then(|| PendingCode { digest: digest.into(), expires_at: at(9) }));
     AccountRecord {
         username: "Ada".into(),
         email: "ada@example.org".into(),
@@ -55,11 +55,17 @@ fn values() -> Vec<(&'static str, chatcore::store::Key, Value)> {
         last_used_at: at(1),
         expires_at: at(2),
     };
-    let refresh = |rotated_at| RefreshRecord { user: user.clone(), digest: "d".into(), expires_at: at(2), rotated_at };
+    let refresh = |rotated_at| RefreshRecord {
+        user: user.clone(),
+        family: "f".into(),
+        number: 2,
+        digest: "d".into(),
+        expires_at: at(2),
+        rotated_at,
+    };
     let erasure = |is_full: bool| ErasureRecord {
         since: at(0),
         messages: is_full,
-        avatar: is_full.then(|| "00112233445566778899aabbccddeeff".to_owned()),
         done: is_full.then(|| SessionId(id(2))),
         after: u64::from(is_full),
         claimed_until: is_full.then(|| at(1)),
@@ -74,8 +80,9 @@ fn values() -> Vec<(&'static str, chatcore::store::Key, Value)> {
         value("email", &AccountEmails { email: "ada@example.org".into() }, holder()),
         value("login", &Logins { user: user.clone(), login }, logged_in(false)),
         value("login full", &Logins { user: user.clone(), login }, logged_in(true)),
-        value("refresh token", &RefreshTokens { login, number: 1 }, refresh(None)),
-        value("refresh token rotated", &RefreshTokens { login, number: 1 }, refresh(Some(at(1)))),
+        value("picture", &Pictures { user: user.clone(), id: "00".into() }, PictureRecord { since: at(1) }),
+        value("refresh token", &RefreshTokens { login }, refresh(Vec::new())),
+        value("refresh token rotated", &RefreshTokens { login }, refresh(vec![at(1)])),
         value("erasure", &Erasures { user: user.clone() }, erasure(false)),
         value("erasure full", &Erasures { user: user.clone() }, erasure(true)),
         value("code", &MailCodes { digest: "d".into() }, CodeRecord { user: user.clone() }),

@@ -105,13 +105,37 @@ async fn old_tokens_are_forgotten() {
     };
     let world = World::new();
     let mut token = world.register("ada").await.tokens.refresh_token;
-    for _ in 0..60 {
-        world.later(24 * 3_600);
+    let kept = async || {
+        let all = Prefix { table: RefreshTokens::TABLE, parts: Vec::new() };
+        world.store.count(&[all]).await.unwrap()[0]
+    };
+    for _ in 0..100 {
         token = refresh(&world, &token).await.unwrap().refresh_token;
     }
-    let all = Prefix { table: RefreshTokens::TABLE, parts: Vec::new() };
-    let kept = world.store.count(&[all]).await.unwrap()[0];
-    assert!(kept < 12, "{kept} tokens are kept of a week with one refresh a day");
+    assert_eq!(kept().await, 1);
+    let caller = refresh(&world, &token).await.unwrap();
+    let caller = world.tokens.authenticate(&caller.access_token).await.unwrap();
+    world.accounts.log_out(&caller).await.unwrap();
+    assert_eq!(kept().await, 0);
+}
+
+#[tokio::test]
+async fn each_older_token_is_known_for_one_of_its_family() {
+    for back in 1..=4 {
+        let world = World::new();
+        let mut tokens = vec![world.register("ada").await.tokens.refresh_token];
+        for _ in 0..4 {
+            world.later(3);
+            tokens.push(refresh(&world, tokens.last().unwrap()).await.unwrap().refresh_token);
+        }
+        // The last four were replaced 0, 3, 6 and 9 seconds ago.
+        let old = &tokens[4 - back];
+        assert_eq!(refresh(&world, old).await.unwrap_err(), Error::RefreshTokenInvalid);
+        let last = refresh(&world, &tokens[4]).await.unwrap().refresh_token;
+        world.later(11);
+        assert_eq!(refresh(&world, old).await.unwrap_err(), Error::RefreshTokenInvalid);
+        assert_eq!(refresh(&world, &last).await.unwrap_err(), Error::RefreshTokenInvalid, "{back}");
+    }
 }
 
 #[tokio::test]

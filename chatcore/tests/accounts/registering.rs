@@ -118,6 +118,53 @@ async fn an_imported_hash_of_bcrypt_lets_in_and_is_made_anew() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn first_logins_at_once_of_an_imported_user_all_get_in() {
+    let world = World::new();
+    let hash = bcrypt::hash(PASSWORD, 4).unwrap();
+    for round in 0..20 {
+        let name = format!("olga{round}");
+        world.accounts.import(imported(&name, &hash)).await.unwrap();
+        let logins: Vec<_> = (0..4)
+            .map(|_| {
+                let (accounts, name) = (world.accounts.clone(), name.clone());
+                tokio::spawn(async move { accounts.log_in(&here(), credentials(&name, PASSWORD)).await })
+            })
+            .collect();
+        for login in logins {
+            login.await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_bcrypt_did_not_read_of_a_password_is_not_hashed_anew() {
+    let world = World::new();
+    let long = format!("{PASSWORD} {}", "x".repeat(80));
+    let hash = bcrypt::hash(&long, 4).unwrap();
+    let user = world.accounts.import(imported("olga", &hash)).await.unwrap();
+    world.log_in("olga", &format!("{long} mistyped")).await.unwrap();
+    assert_eq!(world.hash_of(&user).await, hash);
+    world.log_in("olga", &long).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_that_looks_like_another_one_is_taken() {
+    let world = World::new();
+    world.register("paypal").await;
+    for name in ["paypaI", "PayPaI", "раураӏ", "paypa1"] {
+        let error = world.accounts.register(&here(), Register::new(name, "p@example.org", PASSWORD)).await.unwrap_err();
+        assert_eq!(error, Error::UsernameTaken, "{name}");
+    }
+    // A deleted account gives both of its looks back.
+    let ida = Register::new("Ida", "ida@example.org", PASSWORD);
+    let caller = world.caller(&world.accounts.register(&here(), ida.clone()).await.unwrap()).await;
+    world.accounts.delete_account(&caller, &here(), PASSWORD).await.unwrap();
+    world.accounts.register(&here(), Register::new("lda", "lda@example.org", PASSWORD)).await.unwrap();
+    let error = world.accounts.register(&here(), ida).await.unwrap_err();
+    assert_eq!(error, Error::UsernameTaken);
+}
+
 #[tokio::test]
 async fn a_hash_of_another_cost_is_made_anew_at_the_next_login() {
     let world = World::new();

@@ -47,7 +47,6 @@ async fn a_mail_goes_to_its_address_with_its_code() {
     let mail = Mail {
         kind: MailKind::Verification,
         to: "ada@example.org".into(),
-        name: "Ada \"L.\" <evil@example.net>\r\nBcc: eve@example.org".into(),
         code: "the-code".into(),
         subject: "Verify".into(),
         text: "The code is the-code.\n".into(),
@@ -56,8 +55,6 @@ async fn a_mail_goes_to_its_address_with_its_code() {
     let said = in_time(server).await.unwrap();
     assert!(said.contains("MAIL FROM:<chat@example.org>") && said.contains("RCPT TO:<ada@example.org>"), "{said}");
     assert!(said.contains("The code is the-code."), "{said}");
-    // A name adds no recipient and no header.
-    assert_eq!((said.matches("RCPT TO").count(), said.contains("\nBcc:")), (1, false), "{said}");
 }
 
 #[tokio::test]

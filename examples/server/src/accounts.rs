@@ -30,7 +30,14 @@ pub(crate) fn mailer(config: &Config) -> Result<Arc<dyn Mailer>, Failure> {
         (Some(url), Some(from)) => {
             Ok(Arc::new(SmtpMailer::new(&url, from).map_err(|error| format!("{URL}: {error}"))?))
         }
-        (None, None) => Ok(Arc::new(LogMailer)),
+        (None, None) => {
+            if config.accounts == Switch::On {
+                tracing::warn!(
+                    "mails with codes that set new passwords are written to this log; {URL} and --smtp-from send them instead"
+                );
+            }
+            Ok(Arc::new(LogMailer))
+        }
         (Some(_), None) => Err(format!("{URL} is set, and --smtp-from names no sender").into()),
         (None, Some(_)) => {
             Err(format!("--smtp-from needs {URL} in the environment, like smtps://user:password@host").into())
