@@ -88,7 +88,8 @@ impl Accounts {
     ///
     /// # Errors
     /// [`InvalidCredentials`](Error::InvalidCredentials) for an unknown user as for a wrong password;
-    /// [`RateLimited`](Error::RateLimited) after too many wrong ones from one address, for one name or e-mail address or in all; the error of the standing for a user who is banned.
+    /// [`RateLimited`](Error::RateLimited) after too many wrong ones from one address, for one name or e-mail address or in all; the error
+    /// of the standing for a user who is banned.
     pub async fn log_in(&self, client: &Client, log_in: LogIn) -> Result<LoggedIn> {
         let LogIn { username_or_email, password } = log_in;
         // Before the account is looked for: neither a limit nor the time of a refusal depends on whether there is one.
