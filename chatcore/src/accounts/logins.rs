@@ -93,7 +93,8 @@ impl Accounts {
     ///
     /// # Errors
     /// [`InvalidCredentials`](Error::InvalidCredentials) for an unknown user as for a wrong password;
-    /// [`RateLimited`](Error::RateLimited) after too many wrong ones from one address, for one name or e-mail address or in all; the error of the standing for a user who is banned.
+    /// [`RateLimited`](Error::RateLimited) after too many wrong ones from one address, for one name or e-mail address or in all; the error
+    /// of the standing for a user who is banned.
     pub async fn log_in(&self, client: &Client, log_in: LogIn) -> Result<LoggedIn> {
         self.inner.chat.enter_open(client.origin()).await?;
         let LogIn { username_or_email, password } = log_in;

@@ -119,7 +119,8 @@ impl Accounts {
     /// anew, but for a password that bcrypt reads in part: one longer than 71 bytes. For hosts: there is no limit and no mail. Until that login, the time that a wrong password takes is that of the imported hash.
     ///
     /// # Errors
-    /// As [`register`](Self::register), but for the limit; [`Invalid`](Error::Invalid) for a hash that cannot be used.
+    /// As [`register`](Self::register), but for the limit; [`Invalid`](Error::Invalid) for a hash that cannot be used;
+    /// [`AccountDeleted`](Error::AccountDeleted) for the id of a user who was deleted.
     pub async fn import(&self, import: ImportAccount) -> Result<UserId> {
         let ImportAccount { user_id, username, email, password_hash, display_name, is_verified, created_at } = import;
         let settings = &self.inner.settings;
@@ -134,6 +135,10 @@ impl Accounts {
         };
         let now = self.now();
         let user = match user_id {
+            // An account of a deleted user would let nobody in, and keep its name for good.
+            Some(user) if self.inner.chat.standing(&user).await?.deleted_at.is_some() => {
+                return Err(Error::AccountDeleted);
+            }
             Some(user) => user,
             None => UserId::new(self.inner.chat.clock().new_id().to_string())?,
         };

@@ -286,3 +286,35 @@ async fn a_new_account_of_the_same_name_has_nothing_of_the_deleted_one() {
     assert_eq!(reset.unwrap_err(), Error::CodeInvalid);
     world.log_in("ada", PASSWORD).await.unwrap();
 }
+
+#[tokio::test]
+async fn nothing_brings_a_deleted_user_back() {
+    use chatcore::accounts::ImportAccount;
+    let world = World::new();
+    let other = world.restarted(settings());
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let id = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
+    let message = kit::say(&world.chat, &by_ada, id, "words").await;
+    other.chat().standing(&by_ada.user_id).await.unwrap();
+    world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    erased(&world).await;
+    // A process that has not heard of the deletion, and a token of another issuer that shows a name.
+    world.clock.set(world.chat.now() + TimeDelta::milliseconds(1));
+    let named = Principal { issued_at: world.chat.now(), ..by_ada.clone().with_name("Lovelace") };
+    other.chat().me(&named).await.unwrap();
+    assert_eq!(world.chat.message(&by_eve, message.id).await.unwrap().sender.name, "Deleted user");
+    let hash = "$2b$04$abcdefghijklmnopqrstuuYSFzS8hzcfSkQD0a2nA5Fv3ZrjYvO9e".to_owned();
+    let import = ImportAccount {
+        user_id: Some(by_ada.user_id.clone()),
+        username: "ada".into(),
+        email: "ada@example.org".into(),
+        password_hash: hash,
+        display_name: None,
+        is_verified: true,
+        created_at: None,
+    };
+    assert_eq!(world.accounts.import(import.clone()).await.unwrap_err(), Error::AccountDeleted);
+    // The name is free for a new user.
+    world.accounts.import(ImportAccount { user_id: None, ..import }).await.unwrap();
+}

@@ -147,6 +147,9 @@ async fn a_login_that_ended_through_the_chat_is_not_refreshed() {
     world.chat.end_login(&user, ended.login_id, world.chat.now()).await.unwrap();
     for seconds in [0, 3_600, 6 * 24 * 3_600] {
         world.later(seconds);
+        // With each change, what is over is forgotten.
+        let another = chatcore::model::LoginId(chatcore::Clock::new_id(&world.clock));
+        world.chat.end_login(&user, another, world.chat.now()).await.unwrap();
         let refreshed = refresh(&world, &ended.tokens.refresh_token).await;
         let error = refreshed.unwrap_err();
         assert_eq!((&error, error.code().status()), (&Error::RefreshTokenInvalid, 401), "{seconds}");

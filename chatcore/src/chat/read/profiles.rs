@@ -159,7 +159,12 @@ impl Profiles {
             let standing = stored::Standings { user: user.clone() };
             let mut found = self.store.records(&[key.key(), standing.key()]).await?.into_iter();
             let profile = stored::typed::<ProfileRecord>(found.next().flatten())?;
-            let has_standing = found.next().flatten().is_some();
+            let known_standing = stored::typed::<UserStanding>(found.next().flatten())?;
+            let has_standing = known_standing.is_some();
+            if known_standing.is_some_and(|found| found.value.deleted_at.is_some()) {
+                // This process has not heard of the deletion yet. No claim brings the name back.
+                return Ok(());
+            }
             let version = profile.as_ref().map(|found| found.version);
             let mut stored =
                 profile.map_or_else(|| ProfileRecord::unknown(user.clone()), |found| (*found.value).clone());
