@@ -213,7 +213,7 @@ impl KnownStandings {
         let standing = watched.standing.subscribe();
         // The parts of the caller that the check needs.
         let Principal { login_id, issued_at, .. } = *principal;
-        let login = Principal { login_id, issued_at, ..Principal::new(user.clone()) };
+        let login = Arc::new(Principal { login_id, issued_at, ..Principal::new(user.clone()) });
         let watch = Watch { shared: Arc::clone(&self.0), standing, watched: Some(watched), login, waiting: None };
         watch.keep();
         watch
@@ -398,7 +398,7 @@ pub(in crate::chat) struct Watch {
     standing: watch::Receiver<Arc<UserStanding>>,
     /// Held by all of the user's streams.
     watched: Option<Arc<Watched>>,
-    login: Principal,
+    login: Arc<Principal>,
     waiting: Option<BoxFuture<'static, ()>>,
 }
 
@@ -415,6 +415,11 @@ impl Watch {
     pub(in crate::chat) fn over(&self) -> Option<Error> {
         let standing = Arc::clone(&self.standing.borrow());
         check(&standing, &self.login, self.shared.clock.now()).err()
+    }
+
+    /// The login, for the reader's place at a tail.
+    pub(in crate::chat) fn login(&self) -> Login {
+        Login { standing: self.standing.clone(), login: Arc::clone(&self.login) }
     }
 
     /// Done when the login may be over.
@@ -447,6 +452,27 @@ impl Watch {
             }
             std::future::poll_fn(|context| self.poll_news(context)).await;
         }
+    }
+}
+
+/// Knows whether a login is over.
+pub(in crate::chat) struct Login {
+    standing: watch::Receiver<Arc<UserStanding>>,
+    login: Arc<Principal>,
+}
+
+impl Login {
+    /// Whether the login is over. A reader asks before each delivery, so this takes no lock while there is no news.
+    pub(in crate::chat) fn is_over(&mut self, now: DateTime<Utc>) -> bool {
+        if !self.standing.has_changed().unwrap_or(false) {
+            return false;
+        }
+        let is_over = check(&self.standing.borrow_and_update(), &self.login, now).is_err();
+        if is_over {
+            // It is over the next time, too.
+            self.standing.mark_changed();
+        }
+        is_over
     }
 }
 
