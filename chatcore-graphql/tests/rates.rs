@@ -16,6 +16,7 @@ use chatcore::{
 };
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema};
 use chatcore_http::{Options, ServeOptions, Sockets, serve, tungstenite::Message};
+use chrono::TimeDelta;
 use futures_util::{SinkExt as _, StreamExt as _};
 use poem::Route;
 use reqwest::Response;
@@ -43,15 +44,17 @@ fn slow(number: u32) -> Option<Rate> {
 
 struct Server {
     chat: Chat,
+    clock: TestClock,
     address: SocketAddr,
 }
 
 impl Server {
     async fn start(rates: RateLimits) -> Self {
         let limits = Limits { rates, ..Limits::default() };
-        let chat = Chat::builder(MemoryStore::new()).clock(TestClock::default()).limits(limits).build();
+        let clock = TestClock::default();
+        let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).limits(limits).build();
         let (sockets, schema) = (
-            Sockets::new(Options { heartbeat: Duration::from_millis(50), ..Options::default() }),
+            Sockets::new(Options { heartbeat: Duration::from_millis(50), frame_bytes: 4_000, ..Options::default() }),
             schema(chat.clone(), SchemaOptions::default()),
         );
         let frontend = GraphqlFrontend::new(schema, Names, sockets, WireOptions::default());
@@ -59,7 +62,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, app, ServeOptions::default(), std::future::pending()));
-        Self { chat, address }
+        Self { chat, clock, address }
     }
 
     async fn post(&self, token: Option<&str>, accept: &str, query: &str) -> Response {
@@ -177,6 +180,63 @@ async fn each_operation_of_a_socket_is_a_frame_and_pays_for_its_first_use() {
     let mut bob = server.socket("bob").await;
     assert_eq!(bob.message().await["type"], "connection_ack");
     assert_eq!(bob.ask("1", "{ me { id } }").await, next(""));
+}
+
+#[tokio::test]
+async fn every_message_of_a_socket_is_a_frame() {
+    let server = Server::start(RateLimits { frames: slow(6), ..RateLimits::off() }).await;
+    let mut alice = server.socket("alice").await;
+    assert_eq!(alice.message().await["type"], "connection_ack");
+    let ping = json!({ "type": "ping" });
+    let large = |id: &str| json!({ "id": id, "type": "subscribe", "payload": { "query": " ".repeat(5_000) } });
+    alice.send(json!({ "id": "all", "type": "subscribe", "payload": { "query": "subscription { allSessionEvents { __typename } }" } })).await;
+    alice.send(json!({ "id": "unknown", "type": "complete" })).await;
+    alice.send(json!({ "type": "pong" })).await;
+    for _ in 0..2 {
+        alice.send(ping.clone()).await;
+        assert_eq!(alice.message().await, json!({ "type": "pong" }));
+    }
+    let refused = async |alice: &mut Client, id: &str, code: &str| {
+        let error = alice.message().await;
+        assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!(id)), "{error}");
+        assert_eq!(error["payload"][0]["extensions"]["code"], code);
+    };
+    alice.send(large("1")).await;
+    refused(&mut alice, "1", "PAYLOAD_TOO_LARGE").await;
+    // There is nothing left. A ping gets no answer, and an operation that the client ends has ended all the same.
+    alice.send(ping.clone()).await;
+    alice.send(json!({ "id": "all", "type": "complete" })).await;
+    alice.send(large("2")).await;
+    refused(&mut alice, "2", REFUSED).await;
+    assert_eq!(alice.ask("all", "{ me { id } }").await, ("error".to_owned(), REFUSED.to_owned()));
+}
+
+#[tokio::test]
+async fn a_socket_on_which_messages_come_too_fast_and_go_on_ends() {
+    let server = Server::start(RateLimits { frames: slow(1), ..RateLimits::off() }).await;
+    let mut alice = server.socket("alice").await;
+    assert_eq!(alice.message().await["type"], "connection_ack");
+    let ping = json!({ "type": "ping" });
+    for _ in 0..2 {
+        alice.send(ping.clone()).await;
+        assert_eq!(alice.message().await["type"], "pong");
+        for n in 0..99 {
+            let complete = json!({ "id": "unknown", "type": "complete" });
+            alice.send(if n % 2 == 0 { ping.clone() } else { complete }).await;
+        }
+        assert_eq!(alice.ask("1", "{ me { id } }").await, ("error".to_owned(), REFUSED.to_owned()));
+        // One more is let in, and what was refused before counts no more.
+        server.clock.advance(TimeDelta::seconds(10));
+    }
+    alice.send(ping.clone()).await;
+    assert_eq!(alice.message().await["type"], "pong");
+    for _ in 0..101 {
+        alice.send(ping.clone()).await;
+    }
+    match alice.next().await {
+        Message::Close(Some(frame)) => assert_eq!((frame.code.into(), frame.reason.as_str()), (4429, REFUSED)),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     fmt, mem,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -28,7 +28,7 @@ pub struct EventQueue(Arc<Mutex<State>>);
 struct State {
     waiting: VecDeque<Bytes>,
     waiting_bytes: usize,
-    /// Since when something waits and the connection takes nothing.
+    /// Since when the connection takes nothing of what there may be for it.
     refused_since: Option<Instant>,
     /// When something was written last.
     written: Instant,
@@ -38,15 +38,39 @@ struct State {
     is_over: bool,
     /// The task of the connection.
     task: Option<Waker>,
+    source: Option<Weak<dyn Ends>>,
+}
+
+/// The source of a body. A connection that takes nothing does not poll the body, so the source can be ended without a poll.
+struct Source<S>(Mutex<Option<S>>);
+
+trait Ends: Send + Sync {
+    fn end(&self);
+}
+
+impl<S> Source<S> {
+    fn get(&self) -> MutexGuard<'_, Option<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Send> Ends for Source<S> {
+    fn end(&self) {
+        let source = self.get().take();
+        // The lock is free: what is dropped may be the last to hold something with a lock of its own.
+        drop(source);
+    }
 }
 
 /// The body of an answer: the events of a source, and those that the queue takes.
 ///
 /// An event of the queue stands before all that the source gives after it. A comment comes after
-/// [`Options::heartbeat`] without an event. The body ends with the source, and when the connection takes nothing for
-/// [`Options::write_time`] while something waits. At its [`Expiry`] the source is polled, and ends by itself.
+/// [`Options::heartbeat`] without an event. The body ends with the source, and when the connection does not come for more for
+/// [`Options::write_time`]. Then the source is dropped at once, although nothing polls the body, so that nothing of the chat is held
+/// by a client that takes nothing. How long such a client keeps the connection itself is for the server of the host to limit; what the
+/// server had taken before still reaches the client. At its [`Expiry`] the source is polled, and ends by itself.
 pub struct EventBody<S> {
-    source: Option<S>,
+    source: Arc<Source<S>>,
     queue: EventQueue,
     /// What the source gave, behind what waits.
     held: Option<Bytes>,
@@ -75,6 +99,7 @@ impl EventQueue {
             expiry,
             is_over: false,
             task: None,
+            source: None,
         })))
     }
 
@@ -111,8 +136,13 @@ impl EventQueue {
     }
 
     /// The body that gives what is queued, and what the source gives.
-    pub fn body<S>(&self, source: S) -> EventBody<S> {
-        EventBody { source: Some(source), queue: self.clone(), held: None }
+    pub fn body<S: Send + 'static>(&self, source: S) -> EventBody<S> {
+        let source = Arc::new(Source(Mutex::new(Some(source))));
+        let mut state = self.state();
+        let ends: Weak<dyn Ends> = Arc::<Source<S>>::downgrade(&source);
+        (state.source, state.refused_since) = (Some(ends), Some(Instant::now()));
+        drop(state);
+        EventBody { source, queue: self.clone(), held: None }
     }
 }
 
@@ -124,28 +154,31 @@ impl State {
     fn pop(&mut self) -> Option<Bytes> {
         let Some(event) = self.waiting.pop_front() else {
             // An idle stream has no buffer.
-            (self.waiting, self.refused_since) = (VecDeque::new(), None);
+            self.waiting = VecDeque::new();
             return None;
         };
         self.waiting_bytes = self.waiting_bytes.saturating_sub(event.len());
-        self.refused_since = Some(Instant::now());
         Some(self.written(event))
     }
 
+    /// The connection takes this, and comes for more when there is room.
     fn written(&mut self, event: Bytes) -> Bytes {
-        (self.written, self.is_heartbeat_due) = (Instant::now(), false);
+        let now = Instant::now();
+        (self.written, self.refused_since, self.is_heartbeat_due) = (now, Some(now), false);
         event
     }
 }
 
 impl Kept for Mutex<State> {
     fn keep(&self, now: Instant, options: &Options) {
-        let task = {
+        let (task, source) = {
             let mut state = locked(self);
+            let mut ended = None;
             let is_slow = state.refused_since.is_some_and(|since| now.duration_since(since) >= options.write_time);
             if is_slow {
                 state.is_over = true;
                 (state.waiting, state.waiting_bytes, state.refused_since) = (VecDeque::new(), 0, None);
+                ended = state.source.take();
             } else if state.expiry.as_ref().is_some_and(Expiry::is_reached) {
                 state.expiry = None;
             } else if now.duration_since(state.written) >= options.heartbeat {
@@ -153,15 +186,19 @@ impl Kept for Mutex<State> {
             } else {
                 return;
             }
-            state.task.take()
+            (state.task.take(), ended)
         };
+        // The lock is free: the source may hold a lock of its own while it writes to the queue.
+        if let Some(source) = source.and_then(|source| source.upgrade()) {
+            source.end();
+        }
         if let Some(task) = task {
             task.wake();
         }
     }
 }
 
-impl<S: Stream<Item = Bytes> + Unpin> Stream for EventBody<S> {
+impl<S: Stream<Item = Bytes> + Unpin + Send> Stream for EventBody<S> {
     type Item = Bytes;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -182,15 +219,14 @@ impl<S: Stream<Item = Bytes> + Unpin> Stream for EventBody<S> {
             state.is_over
         };
         if is_over {
-            // The lock is free: the source may hold a lock of its own while it writes to the queue.
-            *source = None;
+            source.end();
         }
-        let came = match source {
+        let came = match &mut *source.get() {
             Some(source) => source.poll_next_unpin(context),
             None => return Poll::Ready(None),
         };
         if let Poll::Ready(None) = came {
-            *source = None;
+            source.end();
         }
         let mut state = queue.state();
         // What was queued before the source gave this stands before it.
@@ -204,7 +240,10 @@ impl<S: Stream<Item = Bytes> + Unpin> Stream for EventBody<S> {
             (None, Poll::Pending) if mem::take(&mut state.is_heartbeat_due) => {
                 Poll::Ready(Some(state.written(Bytes::from_static(HEARTBEAT))))
             }
-            (None, came) => Poll::Ready(ready!(came).map(|event| state.written(event))),
+            (None, came) => {
+                state.refused_since = None;
+                Poll::Ready(ready!(came).map(|event| state.written(event)))
+            }
         }
     }
 }

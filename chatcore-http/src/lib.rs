@@ -11,7 +11,7 @@
 //! | requests of a user at once | [`HeldRequest`], [`Sockets::take_request`] |
 //! | rate limits | [`origin`], [`show_allowance`] |
 //! | responses | [`Compression`] |
-//! | any web framework | [`bearer_token`], [`error_headers`], [`allowance_headers`], [`page_headers`]: all that there is without the feature `poem` |
+//! | any web framework | [`bearer_token`], [`error_headers`], [`allowance_headers`], [`page_headers`], [`Refusals`]: all that there is without the feature `poem` |
 //! | web pages | [`Origins`], [`Cors`], [`page_headers`] |
 //! | a server | [`serve`], [`TrustedProxies`] |
 
@@ -60,6 +60,7 @@ mod pages;
 mod proxied;
 #[cfg(feature = "poem")]
 mod proxies;
+mod refusals;
 #[cfg(feature = "poem")]
 mod requests;
 #[cfg(feature = "poem")]
@@ -111,6 +112,7 @@ pub use outbox::{End, Outbox};
 pub use pages::{PageStyles, page_headers};
 #[cfg(feature = "poem")]
 pub use proxies::{InvalidProxy, TrustedProxies};
+pub use refusals::Refusals;
 #[cfg(feature = "poem")]
 pub use requests::{HeldRequest, RequestPlace};
 #[cfg(feature = "poem")]

@@ -20,7 +20,7 @@ pub struct Admitted {
     clock: Option<Arc<dyn Clock>>,
     /// The chat that knows when their login ends.
     watcher: Option<(Chat, Principal)>,
-    /// The chat that counts the operations of their sockets, and in whose name.
+    /// The chat that counts the messages of their sockets, and in whose name.
     counted_by: Option<(Chat, Principal)>,
     _kept: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -58,13 +58,13 @@ impl Admitted {
         Self { _kept: Some(Box::new(kept)), ..self }
     }
 
-    /// Counts each operation that comes over their socket, by [`Chat::begin_frame`], and refuses those that are too many.
+    /// Counts each message that comes over their socket, by [`Chat::begin_frame`], and refuses those that are too many.
     #[must_use]
     pub fn counted_by(self, chat: Chat, principal: Principal) -> Self {
         Self { counted_by: Some((chat, principal)), ..self }
     }
 
-    /// Counts an operation.
+    /// Counts a message.
     pub(crate) async fn begin(&self) -> Result<Option<PaidRequest>> {
         match &self.counted_by {
             Some((chat, principal)) => chat.begin_frame(principal).await.map(Some),

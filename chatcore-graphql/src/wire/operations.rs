@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::{Error, chat::PaidRequest};
+use chatcore::{Error, Result, chat::PaidRequest};
 use futures_util::{
     Stream, StreamExt as _,
     stream::{AbortHandle, Abortable, SelectAll},
@@ -97,26 +97,27 @@ impl Operations {
         }
     }
 
-    /// Starts an operation, which is counted before.
-    pub(super) async fn start<E: Executor>(
+    /// Starts an operation that was counted, or refused as one too many.
+    pub(super) fn start<E: Executor>(
         &mut self,
         executor: &E,
         caller: &Admitted,
         id: &str,
         parameters: Parameters,
+        paid: Result<Option<PaidRequest>>,
     ) -> Started {
         let len = self.open.len();
         match self.open.entry(id.into()) {
             Entry::Occupied(_) => Started::Exists,
-            Entry::Vacant(_) if len >= self.limit => {
-                let what = "the number of operations open on this socket";
-                Started::Refused(Error::LimitExceeded { what, limit: self.limit as u64 })
-            }
             Entry::Vacant(entry) => {
-                let paid = match caller.begin().await {
+                let paid = match paid {
                     Ok(paid) => paid,
                     Err(error) => return Started::Refused(error),
                 };
+                if len >= self.limit {
+                    let what = "the number of operations open on this socket";
+                    return Started::Refused(Error::LimitExceeded { what, limit: self.limit as u64 });
+                }
                 let execution = match parameters.parse(caller.data()) {
                     Ok(operation) => Execution::start_in_turn(executor, operation, Arc::clone(&self.places)),
                     Err(errors) => Execution::failed(errors),

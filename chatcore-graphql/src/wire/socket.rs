@@ -81,7 +81,8 @@ pub(super) type End = Option<Close>;
 ///
 /// `authenticate` gets the payload of `connection_init` and says who it is. If it refuses, the socket is closed with 4403 and
 /// the stable code of the error as reason. The socket is closed with 4403 and `AUTH_TOKEN_EXPIRED` when the token of the
-/// [`Admitted`] ends, with 4403 and the code of what [`Admitted::watched_by`] tells, and with 1001 when `stop` is done.
+/// [`Admitted`] ends, with 4403 and the code of what [`Admitted::watched_by`] tells, with 4429 and `RATE_LIMIT_EXCEEDED` after more than a hundred messages in a
+/// row for which [`Admitted::counted_by`] has no room, and with 1001 when `stop` is done.
 pub async fn serve_socket<E, S, A, F>(
     executor: &E,
     socket: S,
@@ -201,6 +202,10 @@ pub(super) fn expired() -> End {
 
 pub(super) fn refused(error: &Error) -> End {
     Some(Close::new(4403, error.name().to_owned()))
+}
+
+pub(super) fn too_fast(error: &Error) -> End {
+    Some(Close::new(error.code().close(), error.name().to_owned()))
 }
 
 pub(super) fn too_many_inits() -> End {

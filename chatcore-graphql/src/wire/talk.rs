@@ -3,7 +3,8 @@
 use std::{convert::Infallible, pin::pin};
 
 use async_graphql::Executor;
-use chatcore::{Code, Error};
+use chatcore::{Code, Error, Result as Outcome, chat::PaidRequest};
+use chatcore_http::Refusals;
 use futures_util::{FutureExt as _, Sink, Stream, StreamExt as _, future::BoxFuture};
 use tokio::{
     task::coop::consume_budget,
@@ -17,7 +18,7 @@ use super::{
     line::{Io, Line},
     message::{self, Incoming},
     operations::{Named, Operations, Started, exists},
-    socket::{Close, End, Frame, expired, refused, too_many_inits},
+    socket::{Close, End, Frame, expired, refused, too_fast, too_many_inits},
     upkeep::Upkeep,
 };
 use crate::error::request_error;
@@ -41,6 +42,7 @@ pub(super) struct Talk<'a, E, S> {
     upkeep: &'a dyn Upkeep,
     line: Line<S>,
     operations: Operations,
+    refusals: Refusals,
     pings: Pings,
     /// Done at the end of the token, unless something else keeps the socket.
     expiry: BoxFuture<'static, ()>,
@@ -77,7 +79,8 @@ where
         let pings = Pings { due, pong_due: None, is_heard: false };
         let operations = Operations::new(options);
         let expiry = Expiry::reached(expiry);
-        Self { executor, options, caller, upkeep, line, operations, pings, expiry, is_busy: false }
+        let refusals = Refusals::default();
+        Self { executor, options, caller, upkeep, line, operations, refusals, pings, expiry, is_busy: false }
     }
 
     /// Talks until the socket ends; says why.
@@ -152,22 +155,36 @@ where
         }
     }
 
-    /// Does what a message says.
+    /// Counts a message as a frame, and does what it says. What has no answer is passed over where it is one too many.
     async fn follow(&mut self, message: Option<Incoming>) -> Result<(), End> {
         self.pings.is_heard = true;
-        match message {
-            None | Some(Incoming::Pong) => {}
+        let message = match message {
+            None => return Ok(()),
             Some(Incoming::Init(_)) => return Err(too_many_inits()),
-            Some(Incoming::Ping(payload)) => self.line.answer(message::pong(payload.as_ref())),
-            Some(Incoming::Complete { id }) => self.operations.end(&id),
-            Some(Incoming::TooLarge { id }) if self.operations.is_open(&id) => return Err(Some(exists(&id))),
-            Some(Incoming::TooLarge { id }) => {
+            Some(message) => message,
+        };
+        let begun = self.caller.begin().await;
+        let is_too_fast = self.refusals.note(&begun);
+        let end = begun.as_ref().err().filter(|_| is_too_fast).map(too_fast);
+        self.carry_out(message, begun)?;
+        end.map_or(Ok(()), Err)
+    }
+
+    fn carry_out(&mut self, message: Incoming, begun: Outcome<Option<PaidRequest>>) -> Result<(), End> {
+        match message {
+            Incoming::Init(_) | Incoming::Pong => {}
+            Incoming::Ping(payload) if begun.is_ok() => self.line.answer(message::pong(payload.as_ref())),
+            Incoming::Ping(_) => {}
+            // The client hears no more of it, so it ends in any case.
+            Incoming::Complete { id } => self.operations.end(&id),
+            Incoming::TooLarge { id } if self.operations.is_open(&id) => return Err(Some(exists(&id))),
+            Incoming::TooLarge { id } => {
                 let detail = "the message is too large; nothing of it was done";
-                let error = request_error(&Error::Refused { code: Code::PayloadTooLarge, detail });
-                self.line.answer(message::error(&id, &[error]));
+                let error = begun.err().unwrap_or(Error::Refused { code: Code::PayloadTooLarge, detail });
+                self.line.answer(message::error(&id, &[request_error(&error)]));
             }
-            Some(Incoming::Subscribe { id, parameters }) => {
-                match self.operations.start(self.executor, self.caller, &id, *parameters).await {
+            Incoming::Subscribe { id, parameters } => {
+                match self.operations.start(self.executor, self.caller, &id, *parameters, begun) {
                     Started::Running => {}
                     Started::Exists => return Err(Some(exists(&id))),
                     Started::Refused(error) => self.line.answer(message::error(&id, &[request_error(&error)])),

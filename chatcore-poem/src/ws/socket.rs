@@ -11,7 +11,7 @@ use chatcore::{
     model::SessionId,
 };
 use chatcore_http::{
-    End, Expiry, Outbox, Socket, TextFrame, UnknownPlace, UserPlace, close_code,
+    End, Expiry, Outbox, Refusals, Socket, TextFrame, UnknownPlace, UserPlace, close_code,
     tungstenite::{self, Message},
 };
 use futures_util::{
@@ -34,9 +34,6 @@ use crate::{
 /// Frames that are collected before they are written, and their bytes.
 const BURST: usize = 64;
 const BURST_BYTES: usize = 64 << 10;
-
-/// Frames in a row that are refused for being too many, each with an error, before the socket ends.
-const REFUSED: usize = 100;
 
 pub(super) async fn run(mut socket: Socket, state: Arc<State>, opening: Opening) {
     let Opening { who, origin, session, mut unknown } = opening;
@@ -75,7 +72,14 @@ async fn talk(
     let expiry = principal.expires_at.map(|end| Expiry::new(end, state.chat.clock()));
     state.sockets.keep(&outbox, expiry.map(|expiry| (expiry, close_for(&Error::TokenExpired))));
     let outlet = Arc::new(Direct { outbox: outbox.clone(), is_held: AtomicBool::new(false) });
-    let mut talk = Talk { state, principal: &principal, outbox, outlet, sessions: StreamMap::new(), refused: 0 };
+    let mut talk = Talk {
+        state,
+        principal: &principal,
+        outbox,
+        outlet,
+        sessions: StreamMap::new(),
+        refusals: Refusals::default(),
+    };
     if let Some((session_id, start)) = session {
         match Box::pin(state.chat.subscribe(&principal, session_id, start)).await {
             Ok(subscription) => talk.follow(None, session_id, subscription),
@@ -190,8 +194,7 @@ struct Talk<'a> {
     outbox: Outbox,
     outlet: Arc<Direct>,
     sessions: StreamMap<SessionId, Subscription>,
-    /// Frames that were refused one after the other because they were too many.
-    refused: usize,
+    refusals: Refusals,
 }
 
 impl<'a> Talk<'a> {
@@ -263,9 +266,9 @@ impl<'a> Talk<'a> {
     }
 
     fn finish(&mut self, id: Option<Value>, done: Result<Done>) -> Result<(), End> {
-        self.refused = if matches!(done, Err(Error::RateLimited { .. })) { self.refused + 1 } else { 0 };
+        let is_too_fast = self.refusals.note(&done);
         match done {
-            Err(error) if self.refused > REFUSED => {
+            Err(error) if is_too_fast => {
                 self.answer(&Outgoing::error(id, &error));
                 return Err(close_for(&error));
             }

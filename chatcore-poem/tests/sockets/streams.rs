@@ -2,6 +2,7 @@
 
 use chatcore::TestClock;
 use chrono::{TimeDelta, Utc};
+use poem::listener::TcpAcceptor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
@@ -122,6 +123,45 @@ async fn a_stream_ends_with_its_token_by_the_clock_of_the_chat() {
         }
     })
     .await;
+}
+
+/// A server of a host, which waits for ever for a client that takes nothing.
+async fn patient_host(options: Options) -> Server {
+    let chat = Chat::builder(MemoryStore::default()).rates(RateLimits::off()).build();
+    let frontend = ChatFrontend::with_options(chat.clone(), JwtAuthenticator::hs256(SECRET).unwrap(), options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, sockets) = (listener.local_addr().unwrap(), frontend.sockets().clone());
+    let acceptor = TcpAcceptor::from_tokio(listener).unwrap();
+    tokio::spawn(poem::Server::new_with_acceptor(acceptor).run(frontend.mount(Route::new())));
+    Server { chat, sockets, address }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_not_read_ends_by_its_own_time() {
+    let options = Options { write_time: Duration::from_millis(300), ..patient() };
+    let server = patient_host(options).await;
+    let id = server.session().await;
+    let (mut live, text) = (Events::open(&server, id, "").await, "x".repeat(7_000));
+    let mut said = 0;
+    in_time(async {
+        while server.sockets.open() > 0 {
+            server.say(id, &text).await;
+            said += 1;
+        }
+    })
+    .await;
+    // What the host had taken comes, and then the end.
+    while live.read().await > 0 {}
+    assert!(live.text.matches("data:").count() < said);
+    // One that is behind, and has nothing that waits.
+    let behind = Events::open(&server, id, "?after=0").await;
+    in_time(async {
+        while server.sockets.open() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    drop(behind);
 }
 
 #[tokio::test(flavor = "multi_thread")]

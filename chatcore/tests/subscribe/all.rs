@@ -166,6 +166,29 @@ async fn there_are_only_so_many() {
 }
 
 #[tokio::test]
+async fn a_session_come_into_while_there_is_room_again_begins_with_that() {
+    let limits = Limits { stream_sessions: 1, ..Limits::default() };
+    // The order in which the stream hears of both is not fixed.
+    for _ in 0..32 {
+        let chat = Chat::builder(MemoryStore::new()).limits(limits.clone()).build();
+        let (alice, bob) = (user("alice"), user("bob"));
+        let (old, left_out) =
+            (room(&chat, &alice, &[&bob]).await, session(&chat, &alice, SessionType::InviteOnly).await);
+        let mut all = chat.subscribe_all(&bob, &[]).await.unwrap();
+        announced(&mut all).await;
+        let add = AddParticipant { user_id: bob.user_id.clone(), role: None };
+        chat.add_participant(&alice, left_out, add).await.unwrap();
+        let told = part(&mut all).await;
+        assert!(matches!(told, AllDelivery::Ended { error: Error::LimitExceeded { .. }, .. }), "{told:?}");
+        chat.leave(&bob, old).await.unwrap();
+        assert!(matches!(event(&mut all).await.2, EventKind::Participant(ParticipantEvent::Left)));
+        chat.leave(&bob, left_out).await.unwrap();
+        let new = room(&chat, &alice, &[&bob]).await;
+        assert_eq!(announced(&mut all).await, (new, 1));
+    }
+}
+
+#[tokio::test]
 async fn somebody_who_is_brought_into_many_sessions_still_has_a_stream() {
     let limits = Limits { stream_sessions: 3, ..Limits::default() };
     let store = Arc::new(MemoryStore::new());

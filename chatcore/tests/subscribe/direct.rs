@@ -10,7 +10,7 @@ use chatcore::chat::{Outlet, SignalView};
 use proptest::prelude::*;
 use tokio::sync::watch;
 
-use super::*;
+use super::{queued::Witness, *};
 
 /// What a reader has got, in the order in which it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ impl Got {
 }
 
 /// An outlet that takes as many events at a time as a script says, again and again.
-struct Scripted {
+pub(super) struct Scripted {
     script: Vec<usize>,
     turn: AtomicUsize,
     got: watch::Sender<Vec<Got>>,
@@ -42,7 +42,7 @@ impl Scripted {
         Arc::new(Self { script: script.to_vec(), turn: AtomicUsize::new(0), got: watch::Sender::new(Vec::new()) })
     }
 
-    fn open() -> Arc<Self> {
+    pub(super) fn open() -> Arc<Self> {
         Self::new(&[usize::MAX])
     }
 
@@ -62,7 +62,7 @@ impl Scripted {
         in_time(self.got.subscribe().wait_for(done)).await.unwrap();
     }
 
-    async fn until_seq(&self, seq: Seq) {
+    pub(super) async fn until_seq(&self, seq: Seq) {
         self.until(|all| all.iter().filter_map(|got| got.seq()).next_back() == Some(seq)).await;
     }
 }
@@ -95,7 +95,7 @@ async fn note(mut events: Subscription, outlet: Arc<Scripted>) -> Option<Error> 
     None
 }
 
-async fn reader(
+pub(super) async fn reader(
     chat: &Chat,
     who: &Principal,
     id: SessionId,
@@ -108,7 +108,7 @@ async fn reader(
 }
 
 #[derive(Default)]
-struct Wakes(AtomicUsize);
+pub(super) struct Wakes(AtomicUsize);
 
 impl Wake for Wakes {
     fn wake(self: Arc<Self>) {
@@ -117,7 +117,7 @@ impl Wake for Wakes {
 }
 
 /// Polls once, without a task.
-fn poll_once(events: &mut Subscription, wakes: &Arc<Wakes>) -> Poll<Option<chatcore::Result<Delivery>>> {
+pub(super) fn poll_once(events: &mut Subscription, wakes: &Arc<Wakes>) -> Poll<Option<chatcore::Result<Delivery>>> {
     let waker = Arc::clone(wakes).into();
     pin!(events.next()).poll(&mut Context::from_waker(&waker))
 }
@@ -271,6 +271,33 @@ async fn nothing_comes_after_the_token_has_expired() {
     assert!(matches!(in_time(events.next()).await, Some(Err(Error::TokenExpired))));
     assert!(in_time(events.next()).await.is_none());
     assert_eq!(outlet.seqs(), [3]);
+}
+
+#[tokio::test]
+async fn nothing_comes_after_the_login_has_ended() {
+    let chat = Chat::in_memory();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let (outlet, wakes) = (Scripted::open(), Arc::new(Wakes::default()));
+    let mut events = reader(&chat, &bob, id, None, &outlet).await;
+    assert!(poll_once(&mut events, &wakes).is_pending());
+    let witness = Witness::of(&chat, &alice, id).await;
+    say(&chat, &alice, id, "before").await;
+    witness.until_seq(3).await;
+    // Another user's login is of no concern, and neither is an older one of the same user.
+    chat.revoke_before(&alice.user_id, alice.issued_at - TimeDelta::seconds(1)).await.unwrap();
+    chat.revoke_before(&bob.user_id, bob.issued_at - TimeDelta::seconds(1)).await.unwrap();
+    say(&chat, &alice, id, "still good").await;
+    witness.until_seq(4).await;
+    assert_eq!(outlet.seqs(), [3, 4]);
+    chat.revoke_before(&bob.user_id, bob.issued_at + TimeDelta::seconds(1)).await.unwrap();
+    for seq in 5..8 {
+        say(&chat, &alice, id, "not for bob").await;
+        chat.typing(&alice, id, true).await.unwrap();
+        witness.until_seq(seq).await;
+    }
+    assert_eq!(*outlet.got.borrow(), [Got::Direct(3), Got::Direct(4)]);
+    assert!(matches!(poll_once(&mut events, &wakes), Poll::Ready(Some(Err(Error::TokenInvalid)))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -22,6 +22,7 @@ mod hooked;
 mod kit;
 mod load;
 mod notifiers;
+mod queued;
 mod replaced;
 mod replay;
 mod signals;

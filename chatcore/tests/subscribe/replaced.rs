@@ -2,7 +2,7 @@
 
 use chatcore::{
     chat::{AllDelivery, Position, Start},
-    model::Cursor,
+    model::{Cursor, MessageId},
 };
 
 use super::{copied::Copied, notifiers::Bent, *};
@@ -96,6 +96,22 @@ async fn readers_see_one_history(notifier: impl Notifier, Histories { lost, inst
     chat.remove_participant(&alice, id, &bob.user_id).await.unwrap();
     assert!(matches!(next(&mut events).await.event.kind, EventKind::Participant(ParticipantEvent::Removed { .. })));
     assert!(in_time(events.next_event()).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_deleted_in_the_copy_is_not_shown_from_memory() {
+    let store = Copied::new();
+    let chat = Chat::new(store.clone());
+    let (alice, bob, id, copy) = before(&chat, &store, 2).await;
+    let mut events = chat.subscribe(&bob, id, 2).await.unwrap();
+    let mut idle = chat.subscribe(&bob, id, None).await.unwrap();
+    // It has taken the others already.
+    assert_eq!(text_of(&next(&mut events).await.message().unwrap()), "3 in both");
+    store.replace(copy);
+    say(&chat, &alice, id, "instead").await;
+    assert!(matches!(in_time(idle.next_event()).await, Some(Err(Error::Resync { .. }))));
+    chat.delete_message(&alice, MessageId { session_id: id, seq: 4 }, None).await.unwrap();
+    assert!(matches!(in_time(events.next_event()).await, Some(Err(Error::Resync { .. }))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -248,7 +248,7 @@ impl Chat {
         self.inner.meter.charge(payer, Use::Registration.into(), self.inner.clock.now()).await
     }
 
-    /// Counts what a user sent over a WebSocket: a frame of `/ws`, or an operation of GraphQL. The first use case that runs within the
+    /// Counts what a user sent over a WebSocket: a frame of `/ws`, or a message of GraphQL. The first use case that runs within the
     /// request is not counted again.
     ///
     /// # Errors

@@ -16,10 +16,12 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 use super::{
     finder::{Failure, Finder, Found, Opened},
     inbox::{Arrival, Inbox},
-    queue::{Entry, Part, Queue, Reader},
+    queue::{Came, Entry, Part, Queue, Reader},
+    seat::{Reached, Seat},
     standings::Watch,
     subscribe::{Delivery, Start},
     subscribe_all::{AllDelivery, Position},
+    tail::Tail,
 };
 use crate::chat::Chat;
 use crate::{
@@ -43,6 +45,16 @@ enum Due {
     Refused,
 }
 
+impl Due {
+    /// The session that the caller may have come into.
+    const fn arrived(&self) -> Option<SessionId> {
+        match self {
+            Self::Arrival(id) | Self::Own(id) => Some(*id),
+            Self::Pause | Self::List | Self::Refused => None,
+        }
+    }
+}
+
 impl From<Arrival> for Due {
     fn from(arrival: Arrival) -> Self {
         match arrival {
@@ -60,6 +72,18 @@ struct Followed {
     /// Which delivery of the feed it brought last, or began after.
     active: u64,
     entry: Arc<Entry>,
+    seat: Arc<Seat>,
+    tail: Arc<Tail>,
+    /// How far the stream was delivered.
+    reached: Reached,
+}
+
+impl Followed {
+    /// Ends the reader, which may wait for news that does not come for a long time.
+    fn end(&self) {
+        self.entry.end();
+        self.seat.wake();
+    }
 }
 
 /// What is waited for.
@@ -169,8 +193,8 @@ impl Feed {
             if self.parts.is_empty() {
                 self.parts = self.queue.take();
             }
-            if let Some((id, number, part)) = self.parts.pop_front() {
-                if let Some(delivery) = self.take_part(id, number, part) {
+            if let Some(part) = self.parts.pop_front() {
+                if let Some(delivery) = self.take_part(part) {
                     return Some(delivery);
                 }
                 continue;
@@ -224,22 +248,28 @@ impl Feed {
     }
 
     /// Takes what one of the streams brings.
-    fn take_part(&mut self, id: SessionId, number: u64, part: Option<Result<Delivery>>) -> Option<Result<AllDelivery>> {
+    fn take_part(&mut self, Part { session_id: id, number, came }: Part) -> Option<Result<AllDelivery>> {
         // Otherwise the session has given its place to another one, or has a newer stream.
         let followed = self.followed.get_mut(&id).filter(|followed| followed.number == number)?;
-        match part {
-            Some(Ok(delivery)) => {
-                self.deliveries += 1;
-                followed.active = self.deliveries;
-                return Some(Ok(AllDelivery::Delivered(delivery)));
+        match came {
+            Came::Event { view, since, .. } if followed.tail.rewrites.outdate(since, &view) => {
+                // It waited here while a text in it was deleted. What came after it would leave a gap.
+                followed.seat.go_back(followed.reached);
+                self.queue.drop_parts(id, number);
+                self.parts.retain(|part| !part.is_of(id, number));
             }
-            Some(Err(error)) => {
+            Came::Event { view, since: _, reached } => {
+                followed.reached = reached;
+                return self.delivered(id, Delivery::Event(view));
+            }
+            Came::Signal(signal) => return self.delivered(id, Delivery::Signal(signal)),
+            Came::Failed(error) => {
                 self.followed.remove(&id);
                 if let Err(error) = self.fail(id, error.into()) {
                     return self.end(error);
                 }
             }
-            None => {
+            Came::End => {
                 self.followed.remove(&id);
                 self.inbox.left(id);
                 // They may be in it again already.
@@ -250,6 +280,14 @@ impl Feed {
             }
         }
         None
+    }
+
+    fn delivered(&mut self, id: SessionId, delivery: Delivery) -> Option<Result<AllDelivery>> {
+        self.deliveries += 1;
+        if let Some(followed) = self.followed.get_mut(&id) {
+            followed.active = self.deliveries;
+        }
+        Some(Ok(AllDelivery::Delivered(delivery)))
     }
 
     /// Asks; `None` where there is nothing to ask.
@@ -268,13 +306,11 @@ impl Feed {
                 Some(async move { finder.arrive(id, due == Due::Own(id), full).await }.boxed())
             }
             Due::List => {
-                // A session that the caller has just come into begins with that event, and not with the list.
-                let arrived: Vec<Due> = std::iter::from_fn(|| self.inbox.waiting()).map(Due::from).collect();
-                if !arrived.is_empty() {
-                    // One after the other, so that an arrival that fails is tried again.
-                    self.due.push_front(Due::List);
-                    let others = arrived.into_iter().rev().filter(|due| !matches!(due, Due::List));
-                    others.for_each(|due| self.due.push_front(due));
+                self.hear_arrivals();
+                if self.due.iter().any(|due| due.arrived().is_some()) {
+                    // After the arrivals, of which one that fails is tried again.
+                    self.due.retain(|due| *due != Due::List);
+                    self.due.push_back(Due::List);
                     return None;
                 }
                 let known = self.followed.keys().chain(&self.given_up).chain(&self.refused).copied().collect();
@@ -285,6 +321,12 @@ impl Feed {
                 Some(async move { finder.look_again(refused, room).await }.boxed())
             }
         }
+    }
+
+    /// Notes the arrivals that wait: a session that the caller has just come into begins with that event, and not with the list.
+    fn hear_arrivals(&mut self) {
+        let arrived = std::iter::from_fn(|| self.inbox.waiting()).map(Due::from);
+        self.due.extend(arrived);
     }
 
     /// Takes in an answer. An error that concerns all sessions is given back.
@@ -304,13 +346,16 @@ impl Feed {
                 let quietest = self.followed.iter().min_by_key(|(_, followed)| followed.active).map(|(id, _)| *id);
                 if let Some(quietest) = quietest.filter(|_| is_one_too_many && opened.is_ok()) {
                     if let Some(followed) = self.followed.remove(&quietest) {
-                        followed.entry.end();
+                        followed.end();
                     }
                     self.fail(quietest, self.finder.chat.too_many_sessions().into())?;
                 }
                 self.follow(id, opened)
             }
-            Found::Listed { all, opened, left_out } => {
+            Found::Listed { all, mut opened, left_out } => {
+                self.hear_arrivals();
+                let arrived: HashSet<SessionId> = self.due.iter().filter_map(Due::arrived).collect();
+                opened.retain(|(id, _)| !arrived.contains(id));
                 self.inbox.found(all.into_iter());
                 self.left_out = left_out > 0;
                 self.follow_all(opened)?;
@@ -349,7 +394,9 @@ impl Feed {
         self.deliveries += 1;
         let number = self.streams_begun;
         let entry = Arc::new(Entry::new(session_id, number, &self.queue));
-        self.followed.insert(session_id, Followed { number, active: self.deliveries, entry: Arc::clone(&entry) });
+        let (seat, tail) = subscription.place();
+        let (active, reached) = (self.deliveries, seat.reached());
+        self.followed.insert(session_id, Followed { number, active, entry: Arc::clone(&entry), seat, tail, reached });
         self.refused.remove(&session_id);
         self.given_up.remove(&session_id);
         self.streams.push(Reader::new(entry, *subscription));

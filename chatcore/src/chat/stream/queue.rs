@@ -15,17 +15,42 @@ use std::{
 use futures_util::{Stream, StreamExt as _};
 
 use super::{
-    seat::Outlet,
+    seat::Reached,
     subscribe::{Delivery, Subscription},
 };
 use crate::chat::read::view::{EventView, SignalView};
-use crate::{error::Result, model::SessionId};
+use crate::{error::Error, model::SessionId};
 
 /// Deliveries that wait in the queue. With more, a session's reader takes the events from the tail or the log.
 const QUEUED: usize = 256;
 
-/// What a session's reader brings, with the number of the reader; `None` at its end.
-pub(super) type Part = (SessionId, u64, Option<Result<Delivery>>);
+/// What a session's reader brings.
+pub(super) struct Part {
+    pub(super) session_id: SessionId,
+    /// The number of the reader.
+    pub(super) number: u64,
+    pub(super) came: Came,
+}
+
+pub(super) enum Came {
+    Event {
+        view: Arc<EventView>,
+        /// The deletions that the tail was told of before the view was made.
+        since: u64,
+        /// How far the reader came with it.
+        reached: Reached,
+    },
+    Signal(Arc<SignalView>),
+    Failed(Error),
+    /// Nothing more.
+    End,
+}
+
+impl Part {
+    pub(super) fn is_of(&self, session_id: SessionId, number: u64) -> bool {
+        self.session_id == session_id && self.number == number
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Queue(Mutex<State>);
@@ -45,6 +70,11 @@ impl Queue {
     /// Takes all that is queued.
     pub(super) fn take(&self) -> VecDeque<Part> {
         std::mem::take(&mut self.state().parts)
+    }
+
+    /// Drops what a reader brought.
+    pub(super) fn drop_parts(&self, session_id: SessionId, number: u64) {
+        self.state().parts.retain(|part| !part.is_of(session_id, number));
     }
 
     /// Waits until something is queued.
@@ -77,7 +107,7 @@ impl Queue {
 }
 
 /// The way of one session into the queue.
-pub(super) struct Entry {
+pub(in crate::chat) struct Entry {
     session_id: SessionId,
     number: u64,
     queue: Arc<Queue>,
@@ -90,7 +120,7 @@ impl Entry {
         Self { session_id, number, queue: Arc::clone(queue), is_over: AtomicBool::new(false) }
     }
 
-    /// The reader ends when the session has something for it.
+    /// The reader ends when it is polled next.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::SeqCst);
     }
@@ -99,20 +129,21 @@ impl Entry {
         self.is_over.load(Ordering::SeqCst)
     }
 
-    fn part(&self, delivery: Delivery) -> Part {
-        (self.session_id, self.number, Some(Ok(delivery)))
-    }
-}
-
-impl Outlet for Entry {
-    /// Takes none. What waits in the queue may be deleted meanwhile, and the queue hears of no deletion: the reader does, and gives
-    /// the events.
-    fn take_events(&self, _: &[Arc<EventView>]) -> usize {
-        0
+    fn part(&self, came: Came) -> Part {
+        Part { session_id: self.session_id, number: self.number, came }
     }
 
-    fn take_signal(&self, signal: &Arc<SignalView>) -> bool {
-        !self.is_over() && self.queue.push(std::iter::once(self.part(Delivery::Signal(Arc::clone(signal))))) == 1
+    /// Queues the first of these events, as many as there is room for, and says how many.
+    pub(super) fn take_events(&self, events: impl Iterator<Item = (Arc<EventView>, u64, Reached)>) -> usize {
+        if self.is_over() {
+            return 0;
+        }
+        self.queue.push(events.map(|(view, since, reached)| self.part(Came::Event { view, since, reached })))
+    }
+
+    /// Queues a signal, and says whether there was room.
+    pub(super) fn take_signal(&self, signal: &Arc<SignalView>) -> bool {
+        !self.is_over() && self.queue.push(std::iter::once(self.part(Came::Signal(Arc::clone(signal))))) == 1
     }
 }
 
@@ -127,8 +158,7 @@ impl Reader {
     pub(super) fn new(entry: Arc<Entry>, mut subscription: Subscription) -> Self {
         // The stream has one timer for all of them.
         subscription.expires_elsewhere();
-        let outlet: Arc<dyn Outlet> = entry.clone();
-        subscription.deliver_to(outlet);
+        subscription.wait_in(Arc::clone(&entry));
         Self { entry, subscription: Some(subscription) }
     }
 }
@@ -137,14 +167,20 @@ impl Stream for Reader {
     type Item = Part;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part>> {
-        if self.entry.is_over() {
-            return Poll::Ready(None);
-        }
-        let Some(subscription) = &mut self.subscription else { return Poll::Ready(None) };
-        let part = ready!(subscription.poll_next_unpin(context));
-        if part.is_none() {
-            self.subscription = None;
-        }
-        Poll::Ready(Some((self.entry.session_id, self.entry.number, part)))
+        let Self { entry, subscription: place } = &mut *self;
+        let Some(subscription) = place.as_mut().filter(|_| !entry.is_over()) else { return Poll::Ready(None) };
+        let came = match ready!(subscription.poll_next_unpin(context)) {
+            Some(Ok(Delivery::Event(view))) => {
+                let (since, reached) = subscription.given();
+                Came::Event { view, since, reached }
+            }
+            Some(Ok(Delivery::Signal(signal))) => Came::Signal(signal),
+            Some(Err(error)) => Came::Failed(error),
+            None => {
+                *place = None;
+                Came::End
+            }
+        };
+        Poll::Ready(Some(entry.part(came)))
     }
 }

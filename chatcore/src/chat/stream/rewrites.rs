@@ -59,6 +59,8 @@ pub(in crate::chat) struct Rewrites {
 struct Recent {
     deletions: VecDeque<Rewritten>,
     last: Seq,
+    /// Whether the tail is told of no more deletions.
+    is_over: bool,
     /// Whether the log was read since the tail began to be told.
     has_read: bool,
 }
@@ -88,6 +90,13 @@ impl Rewrites {
         self.noted.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Says that the tail is told of no more deletions: a view that was made before may show what is deleted from now on.
+    pub(in crate::chat) fn end(&self) {
+        let mut recent = self.recent();
+        recent.is_over = true;
+        self.noted.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Says that the log was read since the tail began to be told.
     pub(in crate::chat) fn has_read(&self) {
         self.recent().has_read = true;
@@ -106,7 +115,8 @@ impl Rewrites {
         }
         let recent = self.recent();
         let missed = usize::try_from(self.noted().saturating_sub(since)).unwrap_or(usize::MAX);
-        missed > recent.deletions.len()
+        recent.is_over
+            || missed > recent.deletions.len()
             || recent.deletions.iter().rev().take(missed).any(|deletion| deletion.outdates(view))
     }
 }

@@ -2,13 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
+    fmt, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
 };
 
 use chrono::{DateTime, Utc};
 
+use super::{queue::Entry, standings::Login};
 use crate::chat::read::view::{EventView, SignalView};
 use crate::{
     model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, Standing, UserId},
@@ -31,6 +32,41 @@ pub trait Outlet: Send + Sync {
 
     /// Takes a signal, and says whether it did.
     fn take_signal(&self, signal: &Arc<SignalView>) -> bool;
+}
+
+/// Where the events of a reader in step go.
+pub(in crate::chat) enum Way {
+    /// To an outlet, which passes them on.
+    Outlet(Arc<dyn Outlet>),
+    /// To a queue, in which they wait.
+    Queue(Arc<Entry>),
+}
+
+impl Way {
+    fn take_events(&self, events: &[Arc<EventView>], since: u64, rights: &Rights, facts: Facts) -> usize {
+        match self {
+            Self::Outlet(outlet) => outlet.take_events(events),
+            Self::Queue(entry) => entry.take_events(events.iter().map(|view| {
+                let reached = Reached { position: view.event.cursor(), decided_at: rights.decided_at, facts };
+                (Arc::clone(view), since, reached)
+            })),
+        }
+    }
+
+    fn take_signal(&self, signal: &Arc<SignalView>) -> bool {
+        match self {
+            Self::Outlet(outlet) => outlet.take_signal(signal),
+            Self::Queue(entry) => entry.take_signal(signal),
+        }
+    }
+}
+
+/// How far a reader has come, and the rights of the reader there.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::chat) struct Reached {
+    position: Cursor,
+    decided_at: Seq,
+    facts: Facts,
 }
 
 /// What a tail offers to its readers at once.
@@ -125,11 +161,14 @@ pub(in crate::chat) struct Seat(Mutex<State>);
 struct State {
     rights: Rights,
     expires_at: Option<DateTime<Utc>>,
+    login: Login,
     /// The last event that the reader has.
     position: Cursor,
+    /// The position was moved back since the reader rose last.
+    is_back: bool,
     /// The task of the reader; `None` while it does not wait.
     waiting: Option<Waker>,
-    outlet: Option<Arc<dyn Outlet>>,
+    way: Option<Way>,
     signals: VecDeque<(Seq, Arc<SignalView>)>,
     /// The reader is gone.
     is_left: bool,
@@ -152,13 +191,20 @@ impl fmt::Debug for Seat {
 }
 
 impl Seat {
-    pub(in crate::chat) fn new(rights: Rights, position: Cursor, expires_at: Option<DateTime<Utc>>) -> Self {
+    pub(in crate::chat) fn new(
+        rights: Rights,
+        position: Cursor,
+        expires_at: Option<DateTime<Utc>>,
+        login: Login,
+    ) -> Self {
         Self(Mutex::new(State {
             rights,
             expires_at,
+            login,
             position,
+            is_back: false,
             waiting: None,
-            outlet: None,
+            way: None,
             signals: VecDeque::new(),
             is_left: false,
         }))
@@ -168,8 +214,27 @@ impl Seat {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::chat) fn deliver_to(&self, outlet: Arc<dyn Outlet>) {
-        self.state().outlet = Some(outlet);
+    pub(in crate::chat) fn deliver_to(&self, way: Way) {
+        self.state().way = Some(way);
+    }
+
+    /// How far the reader has come.
+    pub(in crate::chat) fn reached(&self) -> Reached {
+        let State { rights: Rights { decided_at, facts, .. }, position, .. } = &*self.state();
+        Reached { position: *position, decided_at: *decided_at, facts: *facts }
+    }
+
+    /// Moves the reader back to where it was once, and wakes it. Nothing is offered to the reader before it waits again.
+    pub(in crate::chat) fn go_back(&self, to: Reached) {
+        let waker = {
+            let mut state = self.state();
+            (state.position, state.is_back) = (to.position, true);
+            (state.rights.decided_at, state.rights.facts) = (to.decided_at, to.facts);
+            state.waiting.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Begins to wait for what follows, unless a signal is there.
@@ -190,14 +255,14 @@ impl Seat {
         }
     }
 
-    /// Ends the wait; the position that the reader has come to.
-    pub(in crate::chat) fn rise(&self) -> Cursor {
-        let (waker, position) = {
+    /// Ends the wait; the position that the reader has come to, and whether it was moved back to it meanwhile.
+    pub(in crate::chat) fn rise(&self) -> (Cursor, bool) {
+        let (waker, risen) = {
             let mut state = self.state();
-            (state.waiting.take(), state.position)
+            (state.waiting.take(), (state.position, mem::take(&mut state.is_back)))
         };
         drop(waker);
-        position
+        risen
     }
 
     /// Takes the reader past an event.
@@ -238,7 +303,7 @@ impl Seat {
         let left = {
             let mut state = self.state();
             state.is_left = true;
-            (state.waiting.take(), state.outlet.take())
+            (state.waiting.take(), state.way.take())
         };
         drop(left);
     }
@@ -258,8 +323,8 @@ impl State {
     fn take_turn(&mut self, turn: &Turn, is_lost: bool, now: DateTime<Utc>) -> Option<Waker> {
         let mut waker = None;
         if self.waiting.is_some() {
-            let is_over = self.expires_at.is_some_and(|end| end <= now);
-            if is_over || is_lost || !self.take(&turn.events) {
+            let is_over = self.expires_at.is_some_and(|end| end <= now) || self.login.is_over(now);
+            if is_over || is_lost || !self.take(turn) {
                 waker = self.waiting.take();
             }
         }
@@ -271,13 +336,13 @@ impl State {
         waker
     }
 
-    /// Puts events into the outlet; whether the reader then has all of them.
-    fn take(&mut self, events: &[Arc<EventView>]) -> bool {
-        let Self { rights, position, outlet, .. } = self;
+    /// Passes events on; whether the reader then has all of them.
+    fn take(&mut self, Turn { events, since, .. }: &Turn) -> bool {
+        let Self { rights, position, way, .. } = self;
         if events.last().is_none_or(|last| last.event.seq <= position.seq) {
             return true;
         }
-        let Some(outlet) = outlet else { return false };
+        let Some(way) = way else { return false };
         let next = events.iter().position(|view| view.event.seq == position.seq + 1);
         let mut rest = next.and_then(|next| events.get(next..)).unwrap_or_default();
         while let Some(first) = rest.first() {
@@ -289,7 +354,7 @@ impl State {
             let is_plain = |view: &&Arc<EventView>| !view.event.governs && !rights.is_beyond(view);
             let plain = rest.iter().take_while(is_plain).count();
             let Some((run, others)) = rest.split_at_checked(plain.max(1)) else { return false };
-            let taken = outlet.take_events(run);
+            let taken = way.take_events(run, *since, rights, facts);
             if let Some(last) = taken.checked_sub(1).and_then(|last| run.get(last)) {
                 *position = last.event.cursor();
                 rights.facts = facts;
@@ -302,10 +367,10 @@ impl State {
         next.is_some()
     }
 
-    /// Puts a signal into the outlet, or keeps it; whether the outlet took it.
+    /// Passes a signal on, or keeps it; whether it was passed on.
     fn take_signal(&mut self, before: Seq, signal: &Arc<SignalView>) -> bool {
         let in_step = self.waiting.is_some() && self.position.seq >= before && self.signals.is_empty();
-        if in_step && self.outlet.as_ref().is_some_and(|outlet| outlet.take_signal(signal)) {
+        if in_step && self.way.as_ref().is_some_and(|way| way.take_signal(signal)) {
             return true;
         }
         if self.signals.len() >= SIGNALS {

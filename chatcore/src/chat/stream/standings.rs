@@ -205,7 +205,7 @@ impl KnownStandings {
         let seen = watched.seen.subscribe();
         // The parts of the caller that the check needs.
         let Principal { login_id, issued_at, .. } = *principal;
-        let login = Principal { login_id, issued_at, ..Principal::new(user.clone()) };
+        let login = Arc::new(Principal { login_id, issued_at, ..Principal::new(user.clone()) });
         let watch = Watch { shared: Arc::clone(&self.0), seen, watched: Some(watched), login, waiting: None };
         watch.keep();
         watch
@@ -407,7 +407,7 @@ pub(in crate::chat) struct Watch {
     seen: watch::Receiver<Seen>,
     /// Held by all of the user's streams.
     watched: Option<Arc<Watched>>,
-    login: Principal,
+    login: Arc<Principal>,
     waiting: Option<BoxFuture<'static, ()>>,
 }
 
@@ -424,6 +424,11 @@ impl Watch {
     pub(in crate::chat) fn over(&self) -> Option<Error> {
         let standing = Arc::clone(&self.seen.borrow().standing);
         check(&standing, &self.login, self.shared.clock.now()).err()
+    }
+
+    /// The login, for the reader's place at a tail.
+    pub(in crate::chat) fn login(&self) -> Login {
+        Login { seen: self.seen.clone(), login: Arc::clone(&self.login) }
     }
 
     /// Done when the login may be over.
@@ -456,6 +461,27 @@ impl Watch {
             }
             std::future::poll_fn(|context| self.poll_news(context)).await;
         }
+    }
+}
+
+/// Knows whether a login is over.
+pub(in crate::chat) struct Login {
+    seen: watch::Receiver<Seen>,
+    login: Arc<Principal>,
+}
+
+impl Login {
+    /// Whether the login is over. A reader asks before each delivery, so this takes no lock while there is no news.
+    pub(in crate::chat) fn is_over(&mut self, now: DateTime<Utc>) -> bool {
+        if !self.seen.has_changed().unwrap_or(false) {
+            return false;
+        }
+        let is_over = check(&self.seen.borrow_and_update().standing, &self.login, now).is_err();
+        if is_over {
+            // It is over the next time, too.
+            self.seen.mark_changed();
+        }
+        is_over
     }
 }
 

@@ -12,10 +12,11 @@ use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
 
 use super::{
+    queue::Entry,
     ring::Look,
-    seat::{Outcome, Outlet, Rights, Seat, Waiting},
+    seat::{Outcome, Outlet, Reached, Rights, Seat, Waiting, Way},
     standings::Watch,
-    tail::Seated,
+    tail::{Seated, Tail},
 };
 use crate::chat::{
     Chat,
@@ -120,7 +121,23 @@ impl Subscription {
     /// gives all that the outlet does not take, and the end. Once it was polled and had nothing, what comes next goes to the
     /// outlet, until the outlet does not take something, or an event ends the stream.
     pub fn deliver_to(&mut self, outlet: Arc<dyn Outlet>) {
-        self.reader.place.seat.deliver_to(outlet);
+        self.reader.place.seat.deliver_to(Way::Outlet(outlet));
+    }
+
+    /// Gives what comes to a queue, as [`deliver_to`](Self::deliver_to) gives it to an outlet.
+    pub(super) fn wait_in(&mut self, entry: Arc<Entry>) {
+        self.reader.place.seat.deliver_to(Way::Queue(entry));
+    }
+
+    /// The reader's place, and the tail that it is at.
+    pub(super) fn place(&self) -> (Arc<Seat>, Arc<Tail>) {
+        (Arc::clone(&self.reader.place.seat), Arc::clone(&self.reader.place.tail))
+    }
+
+    /// Of an event that the stream has just given: how many deletions the tail was told of before it was made, and how far the
+    /// reader came with it.
+    pub(super) fn given(&self) -> (u64, Reached) {
+        (self.reader.since, self.reader.place.seat.reached())
     }
 
     /// Leaves the wait for the end of the token to the caller, so that this stream needs no timer. The caller polls or drops the
@@ -197,7 +214,7 @@ impl Chat {
             facts: known.facts(),
             permissions: self.inner.permissions.clone(),
         };
-        let place = tail.seat(Seat::new(rights, after, expires_at));
+        let place = tail.seat(Seat::new(rights, after, expires_at, watch.login()));
         let reader = Reader {
             chat: self.clone(),
             session_id: id,
@@ -243,6 +260,12 @@ impl Reader {
         // Once for each poll: what cannot be started now is not tried again and again.
         let mut is_revived = false;
         loop {
+            let (position, is_back) = self.place.seat.rise();
+            if is_back {
+                self.ready.clear();
+                (self.reading, self.deciding) = (None, None);
+                (self.is_unsure, self.has_ended) = (false, false);
+            }
             if self.has_ended {
                 return Poll::Ready(None);
             }
@@ -252,7 +275,6 @@ impl Reader {
             if let Some(error) = self.watch.over() {
                 return self.end(error);
             }
-            let position = self.place.seat.rise();
             if let Some(deciding) = &mut self.deciding {
                 let Poll::Ready(decided) = deciding.poll_unpin(context) else {
                     ready!(self.expire(context));

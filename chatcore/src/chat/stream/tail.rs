@@ -315,6 +315,8 @@ impl Tail {
                 open.tails.remove(&self.session_id);
             }
         }
+        // Another tail of the session is told from now on.
+        self.rewrites.end();
         self.seats.wake_all();
     }
 
