@@ -214,7 +214,7 @@ async fn a_kind_of_use_with_a_rate_of_its_own_is_refused_without_costing_a_reque
     let before = left(&chat, &alice).await;
     let metered = chat.metered(Origin::UNKNOWN, false, chat.send(&alice, id, SendMessage::text("3"))).await;
     let Allowance { bucket, limit, remaining, .. } = metered.left.unwrap();
-    assert_eq!((bucket, limit, remaining), (Bucket::Messages, 2, 0));
+    assert_eq!((bucket, limit, remaining), (Some(Bucket::Messages), 2, 0));
     assert_eq!(metered.output.unwrap().unwrap_err(), Error::RateLimited { retry_after: 3_600 });
     assert!(is_refused(&chat.typing(&alice, id, false).await));
     assert_eq!(left(&chat, &alice).await, before - 1);
@@ -250,7 +250,7 @@ async fn a_request_is_counted_when_its_caller_is_known_and_not_again_by_its_firs
             };
             let Metered { output, left } = chat.metered(Origin::UNKNOWN, true, call).await;
             let left = left.unwrap();
-            assert_eq!((left.bucket, left.limit), (Bucket::Requests, 3));
+            assert_eq!((left.bucket, left.limit), (Some(Bucket::Requests), 3));
             (output.unwrap(), left.remaining, (left.reset - chat.now()).num_seconds())
         }
     };
@@ -275,7 +275,7 @@ async fn callers_who_are_not_known_are_counted_by_address_and_disturb_no_user() 
         (metered.output.unwrap().unwrap_err(), metered.left.map(|left| (left.bucket, left.remaining)))
     };
     let (there, elsewhere) = (from("192.0.2.1"), from("192.0.2.2"));
-    let unknown = |remaining| Some((Bucket::Unknown, remaining));
+    let unknown = |remaining| Some((Some(Bucket::Unknown), remaining));
     assert_eq!(turned_away(there, Ok(None)).await, (Error::AuthRequired, unknown(3)));
     assert_eq!(turned_away(there, Err(Error::TokenInvalid)).await, (Error::TokenInvalid, unknown(2)));
     // The same address in another form, and a request that says nothing of its caller.
@@ -336,7 +336,7 @@ struct Own(Mutex<Vec<(String, Vec<Cost>)>>);
 impl Limiter for Own {
     async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
         if costs.iter().any(|cost| cost.bucket == Bucket::Messages) {
-            let left = Allowance { bucket: Bucket::Messages, limit: 0, remaining: 0, reset: now };
+            let left = Allowance { bucket: Some(Bucket::Messages), limit: 0, remaining: 0, reset: now };
             return Verdict::Refused { left, retry_after: 7 };
         }
         self.0.lock().unwrap().push((format!("{payer:?}"), costs.to_vec()));

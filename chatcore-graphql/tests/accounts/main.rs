@@ -4,13 +4,19 @@
 
 #[path = "../../../chatcore-poem/tests/accounts/cases.rs"]
 mod cases;
+mod ends;
+mod uses;
 
 use std::collections::BTreeMap;
 
 use cases::{Answer, Face, PASSWORD, World, register, text};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema, schema_with_accounts};
 use chatcore_http::{Options, Sockets};
-use poem::{Endpoint, Request, Route, http::Method};
+use poem::{
+    Body, Endpoint, Request, RequestParts, Route,
+    http::{Method, request, uri::Scheme},
+    web::{LocalAddr, RemoteAddr},
+};
 use serde_json::{Map, Value, json};
 
 struct Graph<E>(E);
@@ -55,12 +61,25 @@ fn camel(name: &str) -> String {
 
 impl<E: Endpoint> Graph<E> {
     async fn ask(&self, token: Option<&str>, query: &str, variables: Value) -> (u16, BTreeMap<String, String>, Value) {
-        let mut request = Request::builder().method(Method::POST).uri("/graphql".parse().unwrap());
+        self.ask_from("192.0.2.1:1", token, query, variables).await
+    }
+
+    async fn ask_from(
+        &self,
+        peer: &str,
+        token: Option<&str>,
+        query: &str,
+        variables: Value,
+    ) -> (u16, BTreeMap<String, String>, Value) {
+        let mut head = request::Builder::new().method(Method::POST).uri("/graphql").header("host", "chat.example");
         if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
+            head = head.header("authorization", format!("Bearer {token}"));
         }
+        let (head, ()) = head.header("content-type", "application/json").body(()).unwrap().into_parts();
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        let parts = RequestParts::from((head, LocalAddr::default(), RemoteAddr(peer.into()), Scheme::HTTP));
         let body = json!({ "query": query, "variables": variables }).to_string();
-        let response = self.0.get_response(request.header("content-type", "application/json").body(body)).await;
+        let response = self.0.get_response(Request::from_parts(parts, Body::from(body))).await;
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
         let status = response.status().as_u16();

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use chatcore::{
-    Accounts, Chat, JwtAuthenticator, JwtIssuer, MemoryStore, TestClock,
+    Accounts, Authenticator as _, Chat, JwtAuthenticator, JwtIssuer, MemoryStore, RateLimits, TestClock,
     accounts::{AccountSettings, AccountsBuilder, Argon2Cost, Mail, MailError, Mailer},
     async_trait,
+    chat::{BanAccount, CreateSession},
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -55,15 +56,16 @@ impl World {
     }
 
     pub(crate) fn with(adjust: impl FnOnce(AccountsBuilder) -> AccountsBuilder) -> Self {
+        Self::with_rates(RateLimits { registrations: None, ..RateLimits::default() }, adjust)
+    }
+
+    pub(crate) fn with_rates(rates: RateLimits, adjust: impl FnOnce(AccountsBuilder) -> AccountsBuilder) -> Self {
         let clock = TestClock::default();
-        let chat = Chat::builder(Arc::new(MemoryStore::new())).clock(clock.clone()).build();
+        let chat = Chat::builder(Arc::new(MemoryStore::new())).clock(clock.clone()).rates(rates).build();
         let (sender, mails) = mpsc::unbounded_channel();
         // Hashes cost next to nothing.
-        let settings = AccountSettings {
-            argon2: Argon2Cost { memory_kib: 8, passes: 1, lanes: 1 },
-            registrations: None,
-            ..AccountSettings::default()
-        };
+        let settings =
+            AccountSettings { argon2: Argon2Cost { memory_kib: 8, passes: 1, lanes: 1 }, ..AccountSettings::default() };
         let issuer = JwtIssuer::hs256(SECRET).unwrap();
         let builder = Accounts::builder(chat.clone(), issuer).settings(settings).mailer(Inbox(sender));
         let accounts = adjust(builder).build().unwrap();
@@ -74,11 +76,11 @@ impl World {
         JwtAuthenticator::hs256(SECRET).unwrap().clock(self.clock.clone())
     }
 
-    async fn code(&self) -> String {
+    pub(crate) async fn code(&self) -> String {
         self.mails.lock().await.recv().await.unwrap().code
     }
 
-    fn later(&self, seconds: i64) {
+    pub(crate) fn later(&self, seconds: i64) {
         self.clock.advance(TimeDelta::seconds(seconds));
     }
 }
@@ -286,6 +288,12 @@ async fn guessing(face: &impl Face) {
     log_in(face, "ada", PASSWORD).await.ok();
 }
 
+/// The limit on guesses, without anything else.
+pub(crate) async fn guessing_alone(face: &impl Face) {
+    register(face, "ada").await;
+    guessing(face).await;
+}
+
 async fn inputs(face: &impl Face) {
     for body in [
         json!({ "username": "ada", "password": 730_411 }),
@@ -332,4 +340,74 @@ async fn deleting(face: &impl Face) {
     let answer = face.call("getMe", Some(&token), json!({})).await;
     assert!(answer.code.is_some(), "{answer:?}");
     log_in(face, "carl", PASSWORD).await.refused("AUTH_INVALID_CREDENTIALS");
+}
+
+/// Whatever ends a login, with the code that is told to what the login has open.
+pub(crate) const ENDINGS: [(&str, &str); 8] = [
+    ("logOut", "AUTH_TOKEN_INVALID"),
+    ("logOutEverywhere", "AUTH_TOKEN_INVALID"),
+    ("endLogin", "AUTH_TOKEN_INVALID"),
+    ("changePassword", "AUTH_TOKEN_INVALID"),
+    ("refresh", "AUTH_TOKEN_INVALID"),
+    ("resetPassword", "AUTH_TOKEN_INVALID"),
+    ("deleteAccount", "ACCOUNT_DELETED"),
+    ("ban", "ACCOUNT_BANNED"),
+];
+
+/// A user with two logins: one that has a session open, and another one.
+pub(crate) struct Twofold {
+    name: String,
+    first: Value,
+    other: String,
+    pub(crate) session: String,
+}
+
+impl Twofold {
+    pub(crate) async fn new(face: &impl Face, world: &World, name: &str) -> Self {
+        let first = register(face, name).await;
+        world.code().await;
+        let other = text(&log_in(face, name, PASSWORD).await.ok(), "access_token");
+        let caller = world.authenticator().authenticate(&other).await.unwrap();
+        let session = world.chat.create_session(&caller, CreateSession::titled("t")).await.unwrap();
+        Self { name: name.to_owned(), first, other, session: session.summary.session.id.to_string() }
+    }
+
+    /// The token of the first login.
+    pub(crate) fn token(&self) -> String {
+        text(&self.first, "access_token")
+    }
+
+    /// Ends the first login, one of [`ENDINGS`].
+    pub(crate) async fn end(&self, face: &impl Face, world: &World, how: &str) {
+        let Self { name, first, other, .. } = self;
+        let (first_token, other) = (self.token(), Some(other.as_str()));
+        let new_password = "purple elephants dance at midnight";
+        let (token, input) = match how {
+            "logOut" => (Some(first_token.as_str()), json!({})),
+            "logOutEverywhere" => (other, json!({})),
+            "endLogin" => (other, json!({ "login_id": first["login_id"] })),
+            "changePassword" => (other, json!({ "old_password": PASSWORD, "new_password": new_password })),
+            "deleteAccount" => (other, json!({ "password": PASSWORD })),
+            "resetPassword" => {
+                let email = json!({ "email": format!("{name}@example.org") });
+                face.call("requestPasswordReset", None, email).await.ok();
+                (None, json!({ "code": world.code().await, "new_password": new_password }))
+            }
+            "refresh" => {
+                let used = json!({ "refresh_token": first["refresh_token"] });
+                face.call("refresh", None, used.clone()).await.ok();
+                // Later than two tabs of a browser would use it.
+                world.later(11);
+                face.call("refresh", None, used).await.refused("AUTH_REFRESH_TOKEN_INVALID");
+                return;
+            }
+            _ => {
+                let caller = world.authenticator().authenticate(&first_token).await.unwrap();
+                let ban = BanAccount { reason: "Spam".to_owned(), by: caller.user_id.clone(), until: None };
+                world.chat.ban_account(&caller.user_id, ban).await.unwrap();
+                return;
+            }
+        };
+        face.call(how, token, input).await.ok();
+    }
 }

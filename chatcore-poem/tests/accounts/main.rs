@@ -5,10 +5,16 @@
 #[cfg(feature = "avatars")]
 mod avatars;
 mod cases;
+mod ends;
+mod uses;
 
 use cases::{Answer, Face, PASSWORD, World, register, text};
 use chatcore_poem::{ChatFrontend, MountOptions, Options};
-use poem::{Endpoint, EndpointExt as _, Request, Response, Route, http::Method};
+use poem::{
+    Body, Endpoint, EndpointExt as _, Request, RequestParts, Response, Route,
+    http::{Method, request, uri::Scheme},
+    web::{LocalAddr, RemoteAddr},
+};
 use serde_json::{Value, json};
 
 /// A frontend in an app, and its OpenAPI document.
@@ -30,17 +36,30 @@ fn rest(world: &World) -> Rest<impl Endpoint> {
 
 impl<E: Endpoint> Rest<E> {
     async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: Option<String>) -> Response {
+        self.ask_from("192.0.2.1:1", method, path, token, body).await
+    }
+
+    async fn ask_from(
+        &self,
+        peer: &str,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<String>,
+    ) -> Response {
         let method: Method = method.to_uppercase().parse().unwrap();
-        let mut request =
-            Request::builder().method(method).uri(path.parse().unwrap()).header("user-agent", "a browser");
+        let head = request::Builder::new().method(method).uri(path).header("host", "chat.example");
+        let mut head = head.header("user-agent", "a browser");
         if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
+            head = head.header("authorization", format!("Bearer {token}"));
         }
-        let request = match body {
-            Some(body) => request.header("content-type", "application/json").body(body),
-            None => request.finish(),
-        };
-        self.app.get_response(request).await
+        if body.is_some() {
+            head = head.header("content-type", "application/json");
+        }
+        let (head, ()) = head.body(()).unwrap().into_parts();
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        let parts = RequestParts::from((head, LocalAddr::default(), RemoteAddr(peer.into()), Scheme::HTTP));
+        self.app.get_response(Request::from_parts(parts, body.map_or_else(Body::empty, Body::from))).await
     }
 
     /// The method and the path of an operation, with its server.

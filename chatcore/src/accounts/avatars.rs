@@ -7,12 +7,11 @@ use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, i
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
 use tokio::sync::Semaphore;
 
-use super::{Account, AccountSettings, Accounts};
+use super::{Account, Accounts};
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
-    limits::{Use, buckets::Buckets},
-    model::UserId,
+    limits::Use,
 };
 
 /// Pictures that are decoded at once. Each takes up to 8 bytes for each of its pixels.
@@ -49,7 +48,6 @@ pub(super) struct Avatars {
     store: Arc<dyn ObjectStore>,
     address: String,
     decoding: Arc<Semaphore>,
-    uploads: Buckets<UserId>,
 }
 
 impl fmt::Debug for Avatars {
@@ -59,9 +57,8 @@ impl fmt::Debug for Avatars {
 }
 
 impl Avatars {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, address: String, settings: &AccountSettings) -> Self {
-        let (decoding, uploads) = (Arc::new(Semaphore::new(DECODING)), Buckets::new(settings.uploads));
-        Self { store, address, decoding, uploads }
+    pub(super) fn new(store: Arc<dyn ObjectStore>, address: String) -> Self {
+        Self { store, address, decoding: Arc::new(Semaphore::new(DECODING)) }
     }
 }
 
@@ -88,7 +85,7 @@ impl Accounts {
     /// [`Invalid`](Error::Invalid) for a picture that is broken or has too many pixels; [`RateLimited`](Error::RateLimited) after too many
     /// uploads; [`NotImplemented`](Code::NotImplemented) where the host keeps no pictures.
     pub async fn upload_avatar(&self, principal: &Principal, picture: Bytes) -> Result<Account> {
-        self.inner.chat.enter(principal, Use::Request).await?;
+        self.inner.chat.enter(principal, Use::Upload).await?;
         let (user, settings) = (&principal.user_id, &self.inner.settings);
         let avatars = self.avatars()?;
         self.own(user).await?;
@@ -96,7 +93,6 @@ impl Accounts {
             let detail = "the picture has too many bytes; send a smaller one";
             return Err(Error::Refused { code: Code::PayloadTooLarge, detail });
         }
-        avatars.uploads.take(user, self.now())?;
         let turn = tokio::time::timeout(settings.hash_wait, Arc::clone(&avatars.decoding).acquire_owned());
         let turn = turn.await.map_err(|_| Error::Unavailable)?.map_err(|_| Error::Unavailable)?;
         let most = settings.avatar_pixels;

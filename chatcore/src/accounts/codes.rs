@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    limits::Use,
+    limits::{Origin, Use},
     model::UserId,
     store::{Change, ChatStoreExt as _, Found, StoreError, TypedKey as _, Write},
 };
@@ -80,6 +80,7 @@ impl Accounts {
     /// # Errors
     /// [`CodeInvalid`](Error::CodeInvalid) for a code that is wrong, used or over, alike.
     pub async fn verify_email(&self, code: &str) -> Result<()> {
+        self.inner.chat.enter_open(Origin::UNKNOWN).await?;
         for _ in 0..self.inner.chat.limits().commit_attempts {
             let (user, found) = self.holder_of(MailKind::Verification, code).await?;
             let now = self.now();
@@ -102,6 +103,7 @@ impl Accounts {
     /// # Errors
     /// [`RateLimited`](Error::RateLimited) after too many mails from one address of the network.
     pub async fn request_password_reset(&self, client: &Client, email: &str) -> Result<()> {
+        self.inner.chat.enter_open(client.origin()).await?;
         self.inner.guesses.mail_from(client, self.now())?;
         if email.chars().nth(512).is_some() {
             return Ok(());
@@ -123,6 +125,7 @@ impl Accounts {
     /// [`CodeInvalid`](Error::CodeInvalid) for a code that is wrong, used or over, alike; [`Invalid`](Error::Invalid) for a password that
     /// is not acceptable, which does not use the code up.
     pub async fn reset_password(&self, code: &str, new_password: &str) -> Result<()> {
+        self.inner.chat.enter_open(Origin::UNKNOWN).await?;
         let (_, found) = self.holder_of(MailKind::PasswordReset, code).await?;
         let known = found.value.known();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();

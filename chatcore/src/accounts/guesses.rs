@@ -4,30 +4,15 @@
 //! address alone. An attempt is charged before its password is looked at, so that attempts at once are counted, too, and gets its
 //! charge back where the password was right.
 
-use std::net::{IpAddr, Ipv6Addr};
-
 use chrono::{DateTime, Utc};
 
 use super::{AccountSettings, Client};
-use crate::{error::Result, limits::buckets::Buckets, model::UserId};
-
-/// An address as limits count it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Network(Option<IpAddr>);
-
-impl Network {
-    pub(super) fn of(client: &Client) -> Self {
-        let network = |address: IpAddr| match address.to_canonical() {
-            IpAddr::V4(address) => IpAddr::V4(address),
-            // A client of an IPv6 network can use all 2⁶⁴ addresses of its /64.
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-        };
-        Self(client.address.map(network))
-    }
-}
+use crate::{
+    chat::refused,
+    error::Result,
+    limits::{Origin, buckets::Buckets},
+    model::UserId,
+};
 
 /// The account that a password is tried for: the text that the caller gave where there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,23 +23,21 @@ pub(super) enum Guessed {
 
 /// The buckets.
 pub(super) struct Guesses {
-    pairs: Buckets<(Guessed, Network)>,
-    addresses: Buckets<Network>,
-    registrations: Buckets<Network>,
-    mails_from: Buckets<Network>,
+    pairs: Buckets<(Guessed, Origin)>,
+    addresses: Buckets<Origin>,
+    mails_from: Buckets<Origin>,
     mails_to: Buckets<UserId>,
 }
 
 /// A guess that was charged.
 #[derive(Debug, Clone)]
-pub(super) struct Guess((Guessed, Network));
+pub(super) struct Guess((Guessed, Origin));
 
 impl Guesses {
     pub(super) fn new(settings: &AccountSettings) -> Self {
         Self {
             pairs: Buckets::new(settings.guesses),
             addresses: Buckets::new(settings.guesses_per_address),
-            registrations: Buckets::new(settings.registrations),
             mails_from: Buckets::new(settings.mails),
             mails_to: Buckets::new(settings.mails),
         }
@@ -65,9 +48,9 @@ impl Guesses {
     /// # Errors
     /// [`RateLimited`](crate::Error::RateLimited) where nothing is left; then nothing is charged.
     pub(super) fn charge(&self, guessed: Guessed, client: &Client, now: DateTime<Utc>) -> Result<Guess> {
-        let pair = (guessed, Network::of(client));
-        self.addresses.take(&pair.1, now)?;
-        self.pairs.take(&pair, now).inspect_err(|_| self.addresses.give_back(&pair.1))?;
+        let pair = (guessed, client.origin());
+        self.addresses.take(&pair.1, now).map_err(refused)?;
+        self.pairs.take(&pair, now).inspect_err(|_| self.addresses.give_back(&pair.1)).map_err(refused)?;
         Ok(Guess(pair))
     }
 
@@ -77,18 +60,13 @@ impl Guesses {
         self.addresses.give_back(&pair.1);
     }
 
-    /// Charges a registration.
-    pub(super) fn registration(&self, client: &Client, now: DateTime<Utc>) -> Result<()> {
-        self.registrations.take(&Network::of(client), now)
-    }
-
     /// Charges a mail that an address asks for.
     pub(super) fn mail_from(&self, client: &Client, now: DateTime<Utc>) -> Result<()> {
-        self.mails_from.take(&Network::of(client), now)
+        self.mails_from.take(&client.origin(), now).map_err(refused)
     }
 
     /// Charges a mail to an account.
     pub(super) fn mail_to(&self, user: &UserId, now: DateTime<Utc>) -> Result<()> {
-        self.mails_to.take(user, now)
+        self.mails_to.take(user, now).map_err(refused)
     }
 }

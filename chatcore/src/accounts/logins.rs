@@ -87,6 +87,7 @@ impl Accounts {
     /// [`InvalidCredentials`](Error::InvalidCredentials) for an unknown user as for a wrong password;
     /// [`RateLimited`](Error::RateLimited) after too many wrong ones from one address; the error of the standing for a user who is banned.
     pub async fn log_in(&self, client: &Client, log_in: LogIn) -> Result<LoggedIn> {
+        self.inner.chat.enter_open(client.origin()).await?;
         let LogIn { username_or_email, password } = log_in;
         let found = self.find(&username_or_email).await?;
         let guessed = match &found {

@@ -184,7 +184,7 @@ impl AccountsBuilder {
     /// [`InvalidSettings`] for parameters that Argon2 does not have.
     pub fn build(self) -> Result<Accounts, InvalidSettings> {
         #[cfg(feature = "avatars")]
-        let avatars = self.avatars.map(|(store, address)| avatars::Avatars::new(store, address, &self.settings));
+        let avatars = self.avatars.map(|(store, address)| avatars::Avatars::new(store, address));
         let Self { chat, issuer, settings, mailer, .. } = self;
         let passwords = Passwords::new(&settings)?;
         let guesses = Guesses::new(&settings);

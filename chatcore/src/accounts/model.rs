@@ -4,7 +4,10 @@ use std::{fmt, net::IpAddr};
 
 use chrono::{DateTime, Utc};
 
-use crate::model::{LoginId, UserId};
+use crate::{
+    limits::Origin,
+    model::{LoginId, UserId},
+};
 
 /// The program that calls, as its frontend sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,6 +19,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Its address in the form in which limits count it.
+    pub(super) fn origin(&self) -> Origin {
+        self.address.into()
+    }
+
     /// The same with this name of the device, where there is one.
     #[must_use]
     pub fn named(self, device: Option<String>) -> Self {

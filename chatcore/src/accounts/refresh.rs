@@ -53,6 +53,7 @@ impl Accounts {
     /// [`RefreshTokenInvalid`](Error::RefreshTokenInvalid) for a token that is unknown, over, or used. A token that was used longer ago
     /// than [`refresh_grace`](super::AccountSettings::refresh_grace) ends its login.
     pub async fn refresh(&self, client: &Client, refresh_token: &str) -> Result<Tokens> {
+        self.inner.chat.enter_open(client.origin()).await?;
         let (login, number, digest) = read(refresh_token).ok_or(Error::RefreshTokenInvalid)?;
         let key = RefreshTokens { login, number };
         for _ in 0..self.inner.chat.limits().commit_attempts {

@@ -62,6 +62,7 @@ impl Accounts {
     /// looks like another one; [`EmailTaken`](Error::EmailTaken); [`RateLimited`](Error::RateLimited) after too many registrations
     /// from one address.
     pub async fn register(&self, client: &Client, new: Register) -> Result<LoggedIn> {
+        self.inner.chat.enter_open(client.origin()).await?;
         let Register { username, email, password, display_name, public_key } = new;
         let settings = &self.inner.settings;
         let mut checks = Checks::new();
@@ -78,7 +79,7 @@ impl Accounts {
         if !checks.is_clean() {
             return checks.fail();
         }
-        self.inner.guesses.registration(client, self.now())?;
+        self.inner.chat.charge_registration(client.origin()).await?;
         // Before the password is hashed, which costs most. The commit decides.
         self.free(&name, &address).await?;
         let known = [name.shown.as_str(), address.shown.as_str(), display_name.as_str()];

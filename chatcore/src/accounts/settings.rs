@@ -29,7 +29,8 @@ pub struct InvalidSettings(pub String);
 
 /// How the accounts work.
 ///
-/// The rates count in each process for itself: `n` processes together allow `n` times as much. A rate of `None` is no limit.
+/// The rates count in each process for itself: `n` processes together allow `n` times as much. A rate of `None` is no limit. Registrations
+/// and uploads are counted by the [`RateLimits`](crate::RateLimits) of the chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountSettings {
     /// How long an access token is accepted.
@@ -74,8 +75,6 @@ pub struct AccountSettings {
     pub guesses: Option<Rate>,
     /// How often a password may be tried from one address, whatever the account is. Only wrong passwords count.
     pub guesses_per_address: Option<Rate>,
-    /// How often an account may be registered from one address.
-    pub registrations: Option<Rate>,
     /// How often mail may be asked for from one address, and how often for one account.
     pub mails: Option<Rate>,
     /// Whether the messages of a user become tombstones when the account is deleted. Otherwise they stay, under
@@ -85,8 +84,6 @@ pub struct AccountSettings {
     pub removed_name: String,
     /// Exports that run at once in a process.
     pub exports: usize,
-    /// How often one user may upload a picture.
-    pub uploads: Option<Rate>,
     /// Largest picture that can be uploaded, in bytes.
     pub avatar_bytes: usize,
     /// Most pixels of a picture that is uploaded.
@@ -148,12 +145,10 @@ impl Default for AccountSettings {
             avatar_url_chars: 2_048,
             guesses: Some(Rate::new(5, Duration::from_secs(3 * MINUTE))),
             guesses_per_address: Some(Rate::new(50, Duration::from_secs(18))),
-            registrations: Some(Rate::new(10, Duration::from_secs(6 * MINUTE))),
             mails: Some(Rate::new(5, Duration::from_secs(3 * MINUTE))),
             erases_messages: true,
             removed_name: "Deleted user".to_owned(),
             exports: 4,
-            uploads: Some(Rate::new(10, Duration::from_secs(6 * MINUTE))),
             avatar_bytes: 5 * 1024 * 1024,
             avatar_pixels: 25_000_000,
             verification_lifetime: Duration::from_secs(DAY),

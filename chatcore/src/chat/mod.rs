@@ -20,6 +20,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+#[cfg(feature = "accounts")]
+pub(crate) use decide::metering::refused;
 pub use decide::{
     metering::{Metered, PaidRequest},
     policy::{Attempt, Operation, Policy},

@@ -4,8 +4,9 @@
 //! a token can be given back, the number of keys is bounded, and the time is an argument.
 
 use std::{
-    collections::{HashMap, hash_map::RandomState},
-    hash::{BuildHasher as _, Hash},
+    collections::HashMap,
+    hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState},
+    marker::PhantomData,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,21 +14,29 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::Rate;
-use crate::error::{Error, Result};
 
 /// Parts of the buckets that are locked separately.
 const SHARDS: usize = 16;
 
-/// Most buckets in one shard. Where there are more, the half that is closest to full counts as full.
+/// Most keys in one shard. Where there are more, the half whose buckets are full soonest counts as full.
 const KEPT: usize = 3_000;
 
-/// Buckets in one shard before stale buckets are looked for.
+/// Keys in one shard before those with full buckets are looked for.
 const FEW: usize = 64;
 
-/// One bucket for each key. A bucket that is full takes no memory, at the latest when the number of buckets has doubled.
-pub(crate) struct Buckets<K> {
-    /// The rate and the buckets; `None` for no limit.
-    limit: Option<Limit<K>>,
+/// When a bucket is full that was never used.
+const FULL: i64 = i64::MIN;
+
+/// `N` buckets for each key. A key whose buckets are full takes no memory, at the latest when the number of keys has doubled.
+///
+/// A key is kept as its hash by a random function. Of 48,000 keys, two have the same hash, and so the same buckets, with a probability of
+/// one in 10¹⁰. In return, a look at the buckets of a key hashes the key once and copies no text.
+pub(crate) struct Buckets<K, const N: usize = 1> {
+    /// The rate of each bucket; `None` for no limit.
+    limits: [Option<Limit>; N],
+    hasher: RandomState,
+    shards: [Mutex<Shard<N>>; SHARDS],
+    keys: PhantomData<fn(&K)>,
 }
 
 /// What a bucket holds.
@@ -57,42 +66,71 @@ impl Shortage {
     }
 }
 
-impl From<Shortage> for Error {
-    fn from(shortage: Shortage) -> Self {
-        Self::RateLimited { retry_after: shortage.retry_after() }
-    }
+/// Tokens that are taken from one of the buckets of a key. Zero counts as one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tokens {
+    /// Which bucket.
+    pub(crate) of: usize,
+    pub(crate) number: u32,
 }
 
-struct Limit<K> {
+/// When the buckets of a key are full after tokens were taken.
+pub(crate) struct After<const N: usize>([i64; N]);
+
+#[derive(Clone, Copy)]
+struct Limit {
     /// Tokens of a full bucket.
     at_once: u32,
     /// Microseconds until one token comes back.
     every: i64,
     /// Microseconds until an empty bucket is full.
     fill: i64,
-    hasher: RandomState,
-    shards: Vec<Mutex<Shard<K>>>,
 }
 
-/// When each bucket is full again, in microseconds since the Unix epoch.
-struct Shard<K> {
-    full_at: HashMap<K, i64>,
-    /// With how many buckets the full ones are removed.
+/// Takes a hash for its own hash.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// When each bucket of a key is full again, in microseconds since the Unix epoch, by the hash of the key.
+struct Shard<const N: usize> {
+    full_at: HashMap<u64, [i64; N], BuildHasherDefault<Hashed>>,
+    /// With how many keys those with full buckets are removed.
     sweep_at: usize,
 }
 
-impl<K: Eq + Hash> Shard<K> {
-    /// Makes room for one more bucket.
+/// When all of a key's buckets are full.
+fn all_full<const N: usize>(full_at: &[i64; N]) -> i64 {
+    full_at.iter().copied().max().unwrap_or(FULL)
+}
+
+impl<const N: usize> Shard<N> {
+    /// Makes room for one more key.
     fn make_room(&mut self, now: i64) {
         if self.full_at.len() < self.sweep_at {
             return;
         }
-        self.full_at.retain(|_, full_at| *full_at > now);
+        self.full_at.retain(|_, full_at| all_full(full_at) > now);
         if self.full_at.len() >= KEPT {
-            let mut times: Vec<i64> = self.full_at.values().copied().collect();
+            let mut times: Vec<i64> = self.full_at.values().map(all_full).collect();
             let (_, median, _) = times.select_nth_unstable(KEPT / 2);
             let median = *median;
-            self.full_at.retain(|_, full_at| *full_at > median);
+            self.full_at.retain(|_, full_at| all_full(full_at) > median);
         }
         self.sweep_at = self.full_at.len().saturating_mul(2).clamp(FEW, KEPT);
     }
@@ -102,27 +140,15 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-impl<K: Clone + Eq + Hash> Limit<K> {
+impl Limit {
     fn new(Rate { at_once, every }: Rate) -> Self {
-        let shard = || Mutex::new(Shard { full_at: HashMap::new(), sweep_at: FEW });
-        Self {
-            at_once,
-            every: micros(every),
-            fill: micros(every.saturating_mul(at_once)),
-            hasher: RandomState::new(),
-            shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
-        }
-    }
-
-    fn shard(&self, key: &K) -> Option<MutexGuard<'_, Shard<K>>> {
-        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).ok()?;
-        Some(self.shards.get(index)?.lock().unwrap_or_else(PoisonError::into_inner))
+        Self { at_once, every: micros(every), fill: micros(every.saturating_mul(at_once)) }
     }
 
     /// When a bucket is full, from when it was to be full by what is kept.
-    fn full_at(&self, kept: Option<i64>, now: i64) -> i64 {
+    fn full_at(&self, kept: i64, now: i64) -> i64 {
         // A bucket that would take longer than from empty to full was kept before the clock jumped back: it counts as full.
-        kept.filter(|kept| *kept <= now.saturating_add(self.fill)).unwrap_or(now).max(now)
+        if kept <= now.saturating_add(self.fill) { kept.max(now) } else { now }
     }
 
     fn level(&self, full_at: i64, now: i64) -> Level {
@@ -144,75 +170,126 @@ impl<K: Clone + Eq + Hash> Limit<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Buckets<K> {
-    /// Buckets with this rate; `None` for no limit.
-    pub(crate) fn new(rate: Option<Rate>) -> Self {
-        Self { limit: rate.map(Limit::new) }
+impl<K: Hash, const N: usize> Buckets<K, N> {
+    /// Buckets with these rates; `None` for no limit.
+    pub(crate) fn with(rates: [Option<Rate>; N]) -> Self {
+        let shard = |_| Mutex::new(Shard { full_at: HashMap::default(), sweep_at: FEW });
+        Self {
+            limits: rates.map(|rate| rate.map(Limit::new)),
+            hasher: RandomState::new(),
+            shards: std::array::from_fn(shard),
+            keys: PhantomData,
+        }
     }
 
-    /// What the bucket holds; `None` where there is no limit.
-    pub(crate) fn level(&self, key: &K, now: DateTime<Utc>) -> Option<Level> {
-        let (limit, now) = (self.limit.as_ref()?, now.timestamp_micros());
-        let kept = limit.shard(key).and_then(|shard| shard.full_at.get(key).copied());
-        Some(limit.level(limit.full_at(kept, now), now))
+    /// Whether no bucket has a limit.
+    pub(crate) fn has_no_limit(&self) -> bool {
+        self.limits.iter().all(Option::is_none)
     }
 
-    /// Takes tokens, and says what is left; `None` where there is no limit.
+    fn limit(&self, of: usize) -> Option<&Limit> {
+        self.limits.get(of)?.as_ref()
+    }
+
+    /// The hash of a key, and the shard that has its buckets.
+    fn shard(&self, key: &K) -> Option<(u64, MutexGuard<'_, Shard<N>>)> {
+        let hash = self.hasher.hash_one(key);
+        // The map within a shard uses the lowest bits and the highest ones.
+        let shard = self.shards.get((hash >> 32) as usize % SHARDS)?;
+        Some((hash, shard.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// What a bucket holds; `None` where it has no limit.
+    pub(crate) fn level(&self, key: &K, of: usize, now: DateTime<Utc>) -> Option<Level> {
+        let (limit, now) = (self.limit(of)?, now.timestamp_micros());
+        Some(limit.level(limit.full_at(self.kept_of(key, of), now), now))
+    }
+
+    fn kept_of(&self, key: &K, of: usize) -> i64 {
+        let kept = self.shard(key).and_then(|(hash, shard)| shard.full_at.get(&hash)?.get(of).copied());
+        kept.unwrap_or(FULL)
+    }
+
+    /// Takes all of these tokens; `None` where none of their buckets has a limit.
     ///
     /// # Errors
-    /// [`Shortage`] where there are not as many; then none was taken.
-    pub(crate) fn take_all(&self, key: &K, tokens: u32, now: DateTime<Utc>) -> Result<Option<Level>, Shortage> {
-        let Some(limit) = &self.limit else { return Ok(None) };
-        let Some(mut shard) = limit.shard(key) else { return Ok(None) };
-        let now = now.timestamp_micros();
-        if let Some(kept) = shard.full_at.get_mut(key) {
-            *kept = limit.taken(limit.full_at(Some(*kept), now), tokens, now)?;
-            return Ok(Some(limit.level(*kept, now)));
+    /// The bucket that has too few, with [`Shortage`]; then none was taken from any.
+    pub(crate) fn take_all(
+        &self,
+        key: &K,
+        tokens: impl Iterator<Item = Tokens>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<After<N>>, (usize, Shortage)> {
+        let mut limited = tokens.filter_map(|tokens| Some((self.limit(tokens.of)?, tokens))).peekable();
+        if limited.peek().is_none() {
+            return Ok(None);
         }
-        let taken = limit.taken(now, tokens, now)?;
-        shard.make_room(now);
-        shard.full_at.insert(key.clone(), taken);
-        Ok(Some(limit.level(taken, now)))
+        let now = now.timestamp_micros();
+        let Some((hash, mut shard)) = self.shard(key) else { return Ok(None) };
+        let kept = shard.full_at.get_mut(&hash);
+        let mut after = kept.as_deref().copied().unwrap_or([FULL; N]);
+        for (limit, Tokens { of, number }) in limited {
+            if let Some(full_at) = after.get_mut(of) {
+                *full_at = limit.taken(limit.full_at(*full_at, now), number, now).map_err(|shortage| (of, shortage))?;
+            }
+        }
+        if let Some(kept) = kept {
+            *kept = after;
+        } else {
+            shard.make_room(now);
+            shard.full_at.insert(hash, after);
+        }
+        Ok(Some(After(after)))
     }
 
-    /// Gives tokens back.
-    pub(crate) fn give_all_back(&self, key: &K, tokens: u32) {
-        let Some(limit) = &self.limit else { return };
-        let Some(mut shard) = limit.shard(key) else { return };
-        if let Some(full_at) = shard.full_at.get_mut(key) {
-            let tokens = tokens.min(limit.at_once).max(1);
-            *full_at = full_at.saturating_sub(limit.every.saturating_mul(tokens.into()));
-        }
+    /// What a bucket holds after tokens were taken; `None` where it has no limit.
+    pub(crate) fn level_after(&self, After(after): &After<N>, of: usize, now: DateTime<Utc>) -> Option<Level> {
+        let (limit, now) = (self.limit(of)?, now.timestamp_micros());
+        Some(limit.level(limit.full_at(*after.get(of)?, now), now))
+    }
+
+    /// How many keys take memory.
+    #[cfg(test)]
+    fn kept(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().unwrap().full_at.len()).sum()
+    }
+}
+
+/// The one bucket of each key.
+const ONE: usize = 0;
+
+impl<K: Hash> Buckets<K> {
+    /// Buckets with this rate, one for each key; `None` for no limit.
+    pub(crate) fn new(rate: Option<Rate>) -> Self {
+        Self::with([rate])
     }
 
     /// Whether there is a token.
     ///
     /// # Errors
-    /// [`Error::RateLimited`] where there is none.
-    pub(crate) fn look(&self, key: &K, now: DateTime<Utc>) -> Result<()> {
-        let Some(limit) = &self.limit else { return Ok(()) };
+    /// [`Shortage`] where there is none.
+    pub(crate) fn look(&self, key: &K, now: DateTime<Utc>) -> Result<(), Shortage> {
+        let Some(limit) = self.limit(ONE) else { return Ok(()) };
         let now = now.timestamp_micros();
-        let kept = limit.shard(key).and_then(|shard| shard.full_at.get(key).copied());
-        Ok(limit.taken(limit.full_at(kept, now), 1, now).map(drop)?)
+        limit.taken(limit.full_at(self.kept_of(key, ONE), now), 1, now).map(drop)
     }
 
     /// Takes a token.
     ///
     /// # Errors
-    /// [`Error::RateLimited`] where there is none.
-    pub(crate) fn take(&self, key: &K, now: DateTime<Utc>) -> Result<()> {
-        Ok(self.take_all(key, 1, now).map(drop)?)
+    /// [`Shortage`] where there is none.
+    pub(crate) fn take(&self, key: &K, now: DateTime<Utc>) -> Result<(), Shortage> {
+        let one = std::iter::once(Tokens { of: ONE, number: 1 });
+        self.take_all(key, one, now).map(drop).map_err(|(_, shortage)| shortage)
     }
 
     /// Gives a token back.
     pub(crate) fn give_back(&self, key: &K) {
-        self.give_all_back(key, 1);
-    }
-
-    /// How many buckets take memory.
-    #[cfg(test)]
-    fn kept(&self) -> usize {
-        self.limit.iter().flat_map(|limit| &limit.shards).map(|shard| shard.lock().unwrap().full_at.len()).sum()
+        let Some(limit) = self.limit(ONE) else { return };
+        let Some((hash, mut shard)) = self.shard(key) else { return };
+        if let Some([full_at]) = shard.full_at.get_mut(&hash) {
+            *full_at = full_at.saturating_sub(limit.every);
+        }
     }
 }
 
@@ -233,11 +310,8 @@ mod tests {
     const TEN_SECONDS: Duration = Duration::from_secs(10);
 
     #[track_caller]
-    fn waits(result: Result<()>) -> u64 {
-        match result {
-            Err(Error::RateLimited { retry_after }) => retry_after,
-            other => panic!("{other:?}"),
-        }
+    fn waits(result: Result<(), Shortage>) -> u64 {
+        result.unwrap_err().retry_after()
     }
 
     #[test]
@@ -303,20 +377,53 @@ mod tests {
         waits(buckets(0, Duration::MAX).take(&1, at(0)));
     }
 
+    /// Two buckets for each key: five tokens, and two.
+    fn pairs() -> Buckets<u8, 2> {
+        Buckets::with([Some(Rate::new(5, TEN_SECONDS)), Some(Rate::new(2, TEN_SECONDS))])
+    }
+
+    fn take(buckets: &Buckets<u8, 2>, numbers: [u32; 2], time: i64) -> Result<[Level; 2], (usize, Shortage)> {
+        let tokens = numbers.into_iter().enumerate().map(|(of, number)| Tokens { of, number });
+        let after = buckets.take_all(&1, tokens.filter(|tokens| tokens.number > 0), at(time))?.unwrap();
+        Ok([0, 1].map(|of| buckets.level_after(&after, of, at(time)).unwrap()))
+    }
+
+    fn remaining(buckets: &Buckets<u8, 2>, time: i64) -> [u32; 2] {
+        [0, 1].map(|of| buckets.level(&1, of, at(time)).unwrap().remaining)
+    }
+
     #[test]
     fn several_tokens_are_taken_together_or_not_at_all() {
-        let buckets = buckets(5, TEN_SECONDS);
-        let level = buckets.take_all(&1, 3, at(0)).unwrap().unwrap();
+        let buckets = pairs();
+        let [level, other] = take(&buckets, [3, 0], 0).unwrap();
         assert_eq!((level.limit, level.remaining, level.full_at), (5, 2, 30_000_000));
-        let shortage = buckets.take_all(&1, 3, at(0)).unwrap_err();
-        assert_eq!((shortage.level.remaining, shortage.retry_after()), (2, 10));
-        assert_eq!(buckets.level(&1, at(0)).unwrap().remaining, 2);
-        buckets.give_all_back(&1, 3);
-        assert_eq!(buckets.level(&1, at(0)).unwrap().remaining, 5);
-        // What no bucket can hold needs a full one, and empties it.
-        assert_eq!(buckets.take_all(&1, 1_000, at(0)).unwrap().unwrap().remaining, 0);
-        assert_eq!(buckets.take_all(&1, 1_000, at(49)).unwrap_err().retry_after(), 1);
-        buckets.take_all(&1, 1_000, at(50)).unwrap();
+        assert_eq!((other.limit, other.remaining), (2, 2));
+        let (of, shortage) = take(&buckets, [3, 0], 0).unwrap_err();
+        assert_eq!((of, shortage.level.remaining, shortage.retry_after()), (0, 2, 10));
+        assert_eq!(take(&buckets, [1, 2], 0).unwrap().map(|level| level.remaining), [1, 0]);
+        // What the second bucket refuses, the first one keeps.
+        let (of, shortage) = take(&buckets, [1, 1], 0).unwrap_err();
+        assert_eq!((of, shortage.retry_after()), (1, 10));
+        assert_eq!(remaining(&buckets, 0), [1, 0]);
+    }
+
+    #[test]
+    fn what_no_bucket_can_hold_needs_a_full_one_and_empties_it() {
+        let buckets = pairs();
+        assert_eq!(take(&buckets, [1_000, 0], 0).unwrap()[0].remaining, 0);
+        assert_eq!(take(&buckets, [1_000, 0], 49).unwrap_err().1.retry_after(), 1);
+        take(&buckets, [1_000, 0], 50).unwrap();
+    }
+
+    #[test]
+    fn buckets_of_different_rates_jump_back_each_by_itself() {
+        let buckets = Buckets::<u8, 2>::with([Some(Rate::new(5, TEN_SECONDS)), None]);
+        assert!(buckets.take_all(&1, std::iter::once(Tokens { of: 1, number: 9 }), at(0)).unwrap().is_none());
+        assert_eq!(buckets.kept(), 0);
+        let tokens = [Tokens { of: 0, number: 5 }, Tokens { of: 1, number: 9 }];
+        buckets.take_all(&1, tokens.into_iter(), at(1_000_000)).unwrap().unwrap();
+        assert_eq!(buckets.level(&1, 0, at(0)).unwrap().remaining, 5);
+        assert!(buckets.level(&1, 1, at(0)).is_none());
     }
 
     #[test]

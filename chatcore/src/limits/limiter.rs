@@ -1,6 +1,7 @@
 //! Who decides how often callers may use the chat.
 
 use std::{
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
 };
@@ -10,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Bucket, RateLimits,
-    buckets::{Buckets, Level},
+    buckets::{Buckets, Level, Tokens},
 };
 use crate::model::UserId;
 
@@ -70,8 +71,8 @@ pub struct Cost {
 /// What a caller has left of one kind of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// The kind of use.
-    pub bucket: Bucket,
+    /// The kind of use; `None` for a limit that is not one of [`RateLimits`], such as that on wrong passwords.
+    pub bucket: Option<Bucket>,
     /// The uses that are allowed at once, after a pause long enough.
     pub limit: u32,
     /// The uses that are allowed now.
@@ -81,7 +82,7 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    fn of(bucket: Bucket, Level { limit, remaining, full_at }: Level) -> Self {
+    pub(crate) fn of(bucket: Option<Bucket>, Level { limit, remaining, full_at }: Level) -> Self {
         let reset = DateTime::from_timestamp_micros(full_at).unwrap_or(DateTime::<Utc>::MAX_UTC);
         Self { bucket, limit, remaining, reset }
     }
@@ -149,16 +150,14 @@ impl<L: Limiter + ?Sized> Limiter for Arc<L> {
     }
 }
 
-/// The buckets of one kind.
-struct Kind {
-    bucket: Bucket,
-    users: Buckets<UserId>,
-    addresses: Buckets<IpAddr>,
+/// A limiter that counts within the process, by token buckets with the rates of [`RateLimits`]. It keeps at most 48,000 users and as
+/// many addresses; where there are more, those with the fewest uses count as if they had none.
+pub struct ProcessLimiter {
+    users: Buckets<UserId, KINDS>,
+    addresses: Buckets<IpAddr, KINDS>,
 }
 
-/// A limiter that counts within the process, by token buckets with the rates of [`RateLimits`]. It keeps at most 48,000 users and as
-/// many addresses for each kind of use; where there are more, those with the fewest uses count as if they had none.
-pub struct ProcessLimiter(Vec<Kind>);
+const KINDS: usize = Bucket::ALL.len();
 
 impl std::fmt::Debug for ProcessLimiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -170,66 +169,66 @@ impl ProcessLimiter {
     /// A limiter with these rates.
     #[must_use]
     pub fn new(rates: &RateLimits) -> Self {
-        let kind = |bucket: &Bucket| {
-            let rate = Some(rates.of(*bucket)?);
-            Some(Kind { bucket: *bucket, users: Buckets::new(rate), addresses: Buckets::new(rate) })
-        };
-        Self(Bucket::ALL.iter().filter_map(kind).collect())
+        let mut each = [None; KINDS];
+        for (rate, bucket) in each.iter_mut().zip(Bucket::ALL) {
+            *rate = rates.of(*bucket);
+        }
+        Self { users: Buckets::with(each), addresses: Buckets::with(each) }
     }
 
     /// Whether there is no limit at all.
     pub(crate) fn is_off(&self) -> bool {
-        self.0.is_empty()
+        self.users.has_no_limit()
     }
 
-    /// Takes what a use costs, without a future.
-    pub(crate) fn take_now(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
-        let mut left: Option<Allowance> = None;
-        for (taken, Cost { bucket, uses }) in costs.iter().enumerate() {
-            let Some(kind) = self.kind(*bucket) else { continue };
-            let level = match payer {
-                Payer::User(user) => kind.users.take_all(user, *uses, now),
-                Payer::Address(address) => kind.addresses.take_all(&address, *uses, now),
-            };
-            match level {
-                Ok(level) => {
-                    let now_left = level.map(|level| Allowance::of(*bucket, level));
-                    let is_closer = |found: &Allowance| left.is_none_or(|left| found.is_closer_to_its_end(&left));
-                    left = now_left.filter(is_closer).or(left);
-                }
-                Err(shortage) => {
-                    for Cost { bucket, uses } in costs.iter().take(taken) {
-                        let Some(kind) = self.kind(*bucket) else { continue };
-                        match payer {
-                            Payer::User(user) => kind.users.give_all_back(user, *uses),
-                            Payer::Address(address) => kind.addresses.give_all_back(&address, *uses),
-                        }
-                    }
-                    let left = Allowance::of(*bucket, shortage.level);
-                    return Verdict::Refused { left, retry_after: shortage.retry_after() };
-                }
-            }
+    /// Takes what a use costs, without a future. Says what is left of an allowed use only `with_left`, which costs as much as the taking.
+    pub(crate) fn take_now(
+        &self,
+        payer: Payer<'_>,
+        costs: impl Iterator<Item = Cost> + Clone,
+        now: DateTime<Utc>,
+        with_left: bool,
+    ) -> Verdict {
+        match payer {
+            Payer::User(user) => take_from(&self.users, user, costs, now, with_left),
+            Payer::Address(address) => take_from(&self.addresses, &address, costs, now, with_left),
         }
-        Verdict::Allowed { left }
     }
+}
 
-    fn kind(&self, bucket: Bucket) -> Option<&Kind> {
-        self.0.iter().find(|kind| kind.bucket == bucket)
-    }
+fn take_from<K: Hash>(
+    buckets: &Buckets<K, KINDS>,
+    key: &K,
+    costs: impl Iterator<Item = Cost> + Clone,
+    now: DateTime<Utc>,
+    with_left: bool,
+) -> Verdict {
+    let tokens = costs.clone().map(|Cost { bucket, uses }| Tokens { of: bucket.index(), number: uses });
+    let after = match buckets.take_all(key, tokens, now) {
+        Ok(after) => after,
+        Err((of, shortage)) => {
+            let left = Allowance::of(Bucket::ALL.get(of).copied(), shortage.level);
+            return Verdict::Refused { left, retry_after: shortage.retry_after() };
+        }
+    };
+    let Some(after) = after.filter(|_| with_left) else { return Verdict::Allowed { left: None } };
+    let each = costs.filter_map(|Cost { bucket, .. }| {
+        Some(Allowance::of(Some(bucket), buckets.level_after(&after, bucket.index(), now)?))
+    });
+    Verdict::Allowed { left: each.reduce(|left, other| if other.is_closer_to_its_end(&left) { other } else { left }) }
 }
 
 #[async_trait]
 impl Limiter for ProcessLimiter {
     async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
-        self.take_now(payer, costs, now)
+        self.take_now(payer, costs.iter().copied(), now, true)
     }
 
     async fn left(&self, payer: Payer<'_>, bucket: Bucket, now: DateTime<Utc>) -> Option<Allowance> {
-        let kind = self.kind(bucket)?;
         let level = match payer {
-            Payer::User(user) => kind.users.level(user, now),
-            Payer::Address(address) => kind.addresses.level(&address, now),
+            Payer::User(user) => self.users.level(user, bucket.index(), now),
+            Payer::Address(address) => self.addresses.level(&address, bucket.index(), now),
         };
-        Some(Allowance::of(bucket, level?))
+        Some(Allowance::of(Some(bucket), level?))
     }
 }

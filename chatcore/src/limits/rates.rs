@@ -15,6 +15,11 @@ macro_rules! buckets {
             /// Every kind.
             pub const ALL: &'static [Self] = &[$(Self::$bucket),*];
 
+            /// Its place in [`ALL`](Self::ALL).
+            pub(crate) const fn index(self) -> usize {
+                self as usize
+            }
+
             /// The name of the field of [`RateLimits`] that sets the rate.
             #[must_use]
             pub const fn name(self) -> &'static str {
@@ -27,11 +32,14 @@ macro_rules! buckets {
         /// The rates are of token buckets: `Rate::new(60, 1 s)` allows 60 uses at once and 60 a minute in the long run. Each process
         /// counts for itself, so `n` processes allow `n` times as much; a [`Limiter`](super::Limiter) of the host's own can count for
         /// all of them.
+        ///
+        /// The limits on wrong passwords and on mails are not among them, since they protect accounts and not the server:
+        /// `AccountSettings` of the feature `accounts` has them, and they stay when all rates are [`off`](Self::off).
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct RateLimits { $($(#[$doc])* pub $field: Option<Rate>,)* }
 
         impl RateLimits {
-            /// No limits.
+            /// No limits. Passwords still cannot be guessed without end, since the limits on wrong ones are not among these.
             #[must_use]
             pub const fn off() -> Self {
                 Self { $($field: None,)* }
@@ -62,13 +70,11 @@ buckets! {
     Frames = frames;
     /// Searches of one user.
     Searches = searches;
-    /// Files that one user uploads.
+    /// Files that one user uploads, such as pictures of the user.
     Uploads = uploads;
-    /// Attempts to log in.
-    Logins = logins;
-    /// Registrations from one network address.
+    /// Accounts that are registered from one network address.
     Registrations = registrations;
-    /// Requests from one network address without a valid token.
+    /// Requests from one network address without a valid token. What such a request asks for counts once for each use case.
     Unknown = unknown;
 }
 
@@ -100,13 +106,14 @@ impl RateLimits {
     }
 
     /// The numbers of the messaging specification with administration ("Rate Limiting"): 100 requests an hour, 60 WebSocket messages a
-    /// minute. What it leaves open is as by default.
+    /// minute, 10 uploads an hour. Its 5 logins in 15 minutes are the default of the accounts. What it leaves open is as by default.
     #[must_use]
     pub fn messaging_admin() -> Self {
         Self { requests: within(HOUR, 100), frames: within(MINUTE, 60), ..Self::default() }
     }
 
-    /// The numbers of the chat room specification ("Rate Limiting"): 60 requests a minute. What it leaves open is as by default.
+    /// The numbers of the chat room specification ("Rate Limiting"): 60 requests a minute, 10 uploads an hour. Its 5 connections of each user are a
+    /// setting of the frontends. What it leaves open is as by default.
     #[must_use]
     pub fn chatrooms() -> Self {
         Self { requests: within(MINUTE, 60), ..Self::default() }
@@ -115,15 +122,13 @@ impl RateLimits {
 
 impl Default for RateLimits {
     /// 600 requests at once and 20 a second, for each user, and for each address of callers without a valid token; 60 searches a
-    /// minute; 10 uploads an hour; 5 logins in 15 minutes; 10 registrations an hour. Messages, signals and frames have no limit beside
-    /// that of requests.
+    /// minute; 10 uploads an hour; 10 registrations an hour. Messages, signals and frames have no limit beside that of requests.
     fn default() -> Self {
         let requests = Some(Rate::new(600, Duration::from_millis(50)));
         Self {
             requests,
             searches: within(MINUTE, 60),
             uploads: within(HOUR, 10),
-            logins: within(Duration::from_secs(15 * 60), 5),
             registrations: within(HOUR, 10),
             unknown: requests,
             ..Self::off()
@@ -158,12 +163,13 @@ mod tests {
     #[test]
     fn presets_have_the_numbers_of_their_specifications() {
         let rate = |at_once, every| Some(Rate::new(at_once, Duration::from_secs(every)));
-        let RateLimits { requests, frames, uploads, logins, .. } = RateLimits::preset("messaging-admin").unwrap();
-        assert_eq!([requests, frames, uploads, logins], [rate(100, 36), rate(60, 1), rate(10, 360), rate(5, 180)]);
+        let RateLimits { requests, frames, uploads, .. } = RateLimits::preset("messaging-admin").unwrap();
+        assert_eq!([requests, frames, uploads], [rate(100, 36), rate(60, 1), rate(10, 360)]);
         let RateLimits { requests, uploads, .. } = RateLimits::preset("chatrooms").unwrap();
         assert_eq!([requests, uploads], [rate(60, 1), rate(10, 360)]);
         assert_eq!(RateLimits::default().requests, Some(Rate::new(600, Duration::from_millis(50))));
-        for bucket in Bucket::ALL {
+        for (index, bucket) in Bucket::ALL.iter().enumerate() {
+            assert_eq!(bucket.index(), index);
             assert_eq!(RateLimits::preset("off").unwrap().of(*bucket), None);
         }
         for name in RateLimits::PRESETS {

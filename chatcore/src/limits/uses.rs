@@ -30,6 +30,12 @@ uses! {
     /// Users are searched.
     #[cfg_attr(not(feature = "accounts"), allow(dead_code, reason = "accounts search users"))]
     Search = Requests, Searches;
+    /// A file is uploaded.
+    #[cfg_attr(not(feature = "avatars"), allow(dead_code, reason = "users upload pictures"))]
+    Upload = Requests, Uploads;
+    /// An account is made, beside the request that makes it.
+    #[cfg_attr(not(feature = "accounts"), allow(dead_code, reason = "accounts are registered"))]
+    Registration = Registrations;
     /// A request without a valid token.
     UnknownCaller = Unknown;
     /// What the host does itself is not counted.
@@ -57,17 +63,22 @@ impl From<Use> for Uses {
 }
 
 impl Uses {
-    /// Whether it takes from this bucket.
-    pub(crate) fn takes(self, bucket: Bucket) -> bool {
-        self.what.buckets().contains(&bucket)
+    /// Whether it takes from a bucket from which any request takes.
+    pub(crate) fn is_request(self) -> bool {
+        self.what.buckets().iter().copied().any(is_general)
     }
 
     /// What it costs, without the requests that are paid for already.
-    pub(crate) fn costs(self, paid: u32) -> Vec<Cost> {
-        let cost = |bucket: &Bucket| {
-            let paid = if *bucket == Bucket::Requests { paid } else { 0 };
+    pub(crate) fn costs(self, paid: u32) -> impl Iterator<Item = Cost> + Clone {
+        let cost = move |bucket: &Bucket| {
+            let paid = if is_general(*bucket) { paid } else { 0 };
             Some(Cost { bucket: *bucket, uses: self.entries.saturating_sub(paid) }).filter(|cost| cost.uses > 0)
         };
-        self.what.buckets().iter().filter_map(cost).collect()
+        self.what.buckets().iter().filter_map(cost)
     }
+}
+
+/// Whether any request takes from it, of a user or of an address.
+const fn is_general(bucket: Bucket) -> bool {
+    matches!(bucket, Bucket::Requests | Bucket::Unknown)
 }

@@ -16,7 +16,11 @@ struct Gallery {
 
 impl Gallery {
     async fn new(settings: AccountSettings) -> Self {
-        let world = World::new();
+        Self::with_rates(settings, RateLimits::off()).await
+    }
+
+    async fn with_rates(settings: AccountSettings, rates: RateLimits) -> Self {
+        let world = World::with_rates(self::settings(), rates);
         let caller = world.caller(&world.register("ada").await).await;
         let pictures = Arc::new(InMemory::new());
         let issuer = JwtIssuer::hs256(SECRET).unwrap();
@@ -84,7 +88,7 @@ async fn what_a_camera_adds_is_not_kept_and_its_orientation_is_followed() {
 
 #[tokio::test]
 async fn what_is_no_acceptable_picture_is_refused() {
-    let small = AccountSettings { avatar_bytes: 20_000, avatar_pixels: 10_000, uploads: None, ..settings() };
+    let small = AccountSettings { avatar_bytes: 20_000, avatar_pixels: 10_000, ..settings() };
     let gallery = Gallery::new(small).await;
     let png = picture(50, 50, ImageFormat::Png);
     let cases: [(Bytes, Code); 6] = [
@@ -109,12 +113,13 @@ async fn what_is_no_acceptable_picture_is_refused() {
 
 #[tokio::test]
 async fn uploads_are_limited_and_a_host_may_keep_no_pictures() {
-    let gallery = Gallery::new(settings()).await;
+    let gallery = Gallery::with_rates(settings(), RateLimits::default()).await;
     for _ in 0..10 {
         gallery.accounts.upload_avatar(&gallery.caller, picture(8, 8, ImageFormat::Png)).await.unwrap();
     }
     let error = gallery.accounts.upload_avatar(&gallery.caller, picture(8, 8, ImageFormat::Png)).await.unwrap_err();
     assert_eq!(error, Error::RateLimited { retry_after: 360 });
+    let gallery = Gallery::new(settings()).await;
     let error = gallery.world.accounts.upload_avatar(&gallery.caller, Bytes::new()).await.unwrap_err();
     assert_eq!(error.code(), Code::NotImplemented);
 }

@@ -46,11 +46,7 @@ const PASSWORD: &str = "correct horse battery staple";
 
 /// Hashes cost next to nothing.
 fn settings() -> AccountSettings {
-    AccountSettings {
-        argon2: Argon2Cost { memory_kib: 8, passes: 1, lanes: 1 },
-        registrations: None,
-        ..AccountSettings::default()
-    }
+    AccountSettings { argon2: Argon2Cost { memory_kib: 8, passes: 1, lanes: 1 }, ..AccountSettings::default() }
 }
 
 /// Keeps mails for the test.
@@ -80,9 +76,13 @@ impl World {
     }
 
     fn with(settings: AccountSettings) -> Self {
+        Self::with_rates(settings, RateLimits::off())
+    }
+
+    fn with_rates(settings: AccountSettings, rates: RateLimits) -> Self {
         let clock = TestClock::default();
         let store = Arc::new(MemoryStore::new());
-        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).rates(RateLimits::off()).build();
+        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).rates(rates).build();
         let (sender, mails) = mpsc::unbounded_channel();
         let issuer = JwtIssuer::hs256(SECRET).unwrap();
         let accounts = Accounts::builder(chat.clone(), issuer).settings(settings).mailer(Inbox(sender)).build();

@@ -94,7 +94,7 @@ async fn a_refusal_names_every_field() {
 
 #[tokio::test]
 async fn registrations_from_one_address_are_limited() {
-    let world = World::with(AccountSettings { registrations: AccountSettings::default().registrations, ..settings() });
+    let world = World::with_rates(settings(), RateLimits::default());
     for number in 0..10 {
         world.register(&format!("name{}", char::from(b'a' + number))).await;
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 
+use super::metering::refused;
 use crate::{
     error::Result,
     limits::{Limits, buckets::Buckets},
@@ -34,7 +35,7 @@ impl Allowances {
     /// # Errors
     /// [`RateLimited`](crate::Error::RateLimited) where not.
     pub(in crate::chat) fn look(&self, inviter: &UserId, now: DateTime<Utc>) -> Result<()> {
-        self.inviters.look(inviter, now)
+        self.inviters.look(inviter, now).map_err(refused)
     }
 
     /// Charges the inviter for having asked about somebody unknown.
@@ -42,7 +43,7 @@ impl Allowances {
     /// # Errors
     /// [`RateLimited`](crate::Error::RateLimited) where nothing is left.
     pub(in crate::chat) fn charge_inviter(&self, inviter: &UserId, now: DateTime<Utc>) -> Result<()> {
-        self.inviters.take(inviter, now)
+        self.inviters.take(inviter, now).map_err(refused)
     }
 
     /// An add that has not been charged yet.
@@ -70,12 +71,13 @@ impl Add<'_> {
         }
         let Allowances { inviters, invited, pairs } = self.allowances;
         let (inviter, user) = &self.pair;
-        inviters.take(inviter, now)?;
-        pairs.take(&self.pair, now).inspect_err(|_| inviters.give_back(inviter))?;
-        invited.take(user, now).inspect_err(|_| {
+        inviters.take(inviter, now).map_err(refused)?;
+        pairs.take(&self.pair, now).inspect_err(|_| inviters.give_back(inviter)).map_err(refused)?;
+        let taken = invited.take(user, now).inspect_err(|_| {
             pairs.give_back(&self.pair);
             inviters.give_back(inviter);
-        })?;
+        });
+        taken.map_err(refused)?;
         self.is_charged.store(true, Ordering::Relaxed);
         Ok(())
     }

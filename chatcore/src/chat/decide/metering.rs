@@ -11,7 +11,9 @@ use crate::{
     chat::Chat,
     error::{Error, Result},
     identity::Principal,
-    limits::{Allowance, Bucket, Cost, Limiter, Limits, Origin, Payer, ProcessLimiter, Use, Uses, Verdict},
+    limits::{
+        Allowance, Bucket, Cost, Limiter, Limits, Origin, Payer, ProcessLimiter, Use, Uses, Verdict, buckets::Shortage,
+    },
     model::UserId,
 };
 
@@ -28,6 +30,9 @@ struct Request(Arc<Mutex<Seen>>);
 struct Seen {
     /// The caller, once the caller is known.
     user: Option<UserId>,
+    /// From where the request comes.
+    #[cfg_attr(not(feature = "accounts"), allow(dead_code, reason = "accounts have use cases without a known caller"))]
+    origin: Origin,
     /// Whether the address was charged because the caller is not known.
     has_paid: bool,
     /// The requests that were paid for before their use cases begin.
@@ -70,24 +75,8 @@ pub(in crate::chat) struct Meter {
 
 enum Counter {
     /// Called without a future of its own, since it is on the way of every use.
-    Process(ProcessLimiter),
+    Process(Box<ProcessLimiter>),
     Own(Arc<dyn Limiter>),
-}
-
-impl Counter {
-    async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict {
-        match self {
-            Self::Process(limiter) => limiter.take_now(payer, costs, now),
-            Self::Own(limiter) => limiter.take(payer, costs, now).await,
-        }
-    }
-
-    async fn left(&self, payer: Payer<'_>, bucket: Bucket, now: DateTime<Utc>) -> Option<Allowance> {
-        match self {
-            Self::Process(limiter) => limiter.left(payer, bucket, now).await,
-            Self::Own(limiter) => limiter.left(payer, bucket, now).await,
-        }
-    }
 }
 
 impl Meter {
@@ -95,7 +84,7 @@ impl Meter {
     pub(in crate::chat) fn new(own: Option<Arc<dyn Limiter>>, limits: &Limits) -> Self {
         let by_rates = || {
             let limiter = ProcessLimiter::new(&limits.rates);
-            (!limiter.is_off()).then_some(Counter::Process(limiter))
+            (!limiter.is_off()).then_some(Counter::Process(Box::new(limiter)))
         };
         Self { limiter: own.map(Counter::Own).or_else(by_rates) }
     }
@@ -105,38 +94,46 @@ impl Meter {
     /// # Errors
     /// [`Error::RateLimited`] where it is one too many.
     pub(in crate::chat) async fn charge(&self, payer: Payer<'_>, uses: Uses, now: DateTime<Utc>) -> Result<()> {
-        if self.limiter.is_none() {
-            return Ok(());
-        }
-        let prepaid = match uses.takes(Bucket::Requests) {
-            true => Request::seen(|seen| std::mem::take(&mut seen.prepaid)).unwrap_or(0),
-            false => 0,
+        let Some(limiter) = &self.limiter else { return Ok(()) };
+        let prepaid = Request::seen(|seen| if uses.is_request() { std::mem::take(&mut seen.prepaid) } else { 0 });
+        let costs = uses.costs(prepaid.unwrap_or(0));
+        let verdict = match limiter {
+            // Nobody is told what is left where no request is carried out.
+            Counter::Process(limiter) => limiter.take_now(payer, costs, now, prepaid.is_some()),
+            Counter::Own(limiter) => {
+                let costs: Vec<Cost> = costs.collect();
+                if costs.is_empty() {
+                    return Ok(());
+                }
+                limiter.take(payer, &costs, now).await
+            }
         };
-        let (verdict, left) = self.ask(payer, uses, prepaid, now).await;
-        if let Some(left) = left {
-            Request::seen(|seen| seen.note(left, verdict.is_err()));
+        match verdict {
+            Verdict::Allowed { left: None } => Ok(()),
+            Verdict::Allowed { left: Some(left) } => {
+                Request::seen(|seen| seen.note(left, false));
+                Ok(())
+            }
+            Verdict::Refused { left, retry_after } => {
+                Request::seen(|seen| seen.note(left, true));
+                Err(Error::RateLimited { retry_after })
+            }
         }
-        verdict
     }
 
-    /// Counts a use, apart from the requests that are paid for already. Tells what is left where something was counted or refused.
-    async fn ask(
-        &self,
-        payer: Payer<'_>,
-        uses: Uses,
-        prepaid: u32,
-        now: DateTime<Utc>,
-    ) -> (Result<()>, Option<Allowance>) {
-        let Some(limiter) = &self.limiter else { return (Ok(()), None) };
-        let costs = uses.costs(prepaid);
-        if costs.is_empty() {
-            return (Ok(()), None);
-        }
-        match limiter.take(payer, &costs, now).await {
-            Verdict::Allowed { left } => (Ok(()), left),
-            Verdict::Refused { left, retry_after } => (Err(Error::RateLimited { retry_after }), Some(left)),
+    /// What is left of one kind of use; `None` where it has no limit.
+    async fn left(&self, payer: Payer<'_>, bucket: Bucket, now: DateTime<Utc>) -> Option<Allowance> {
+        match self.limiter.as_ref()? {
+            Counter::Process(limiter) => limiter.left(payer, bucket, now).await,
+            Counter::Own(limiter) => limiter.left(payer, bucket, now).await,
         }
     }
+}
+
+/// The error of a limit that is not one of the rates. The answer to the request tells what is left of it.
+pub(crate) fn refused(shortage: Shortage) -> Error {
+    Request::seen(|seen| seen.note(Allowance::of(None, shortage.level), true));
+    Error::RateLimited { retry_after: shortage.retry_after() }
 }
 
 /// How a request ended.
@@ -164,24 +161,24 @@ impl Chat {
         request: impl Future<Output = T>,
     ) -> Metered<T> {
         let seen = Request::default();
+        seen.with(|seen| seen.origin = origin);
         let output = REQUEST.scope(seen.clone(), request).await;
-        let Some(limiter) = &self.inner.meter.limiter else { return Metered { output: Ok(output), left: None } };
-        let now = self.inner.clock.now();
-        let (user, has_paid, left) = seen.with(|seen| (seen.user.clone(), seen.has_paid, seen.left));
+        let (meter, now) = (&self.inner.meter, self.inner.clock.now());
+        let (user, has_paid) = seen.with(|seen| (seen.user.clone(), seen.has_paid));
         let (payer, general) = match (&user, origin.payer()) {
-            (Some(user), _) => (Payer::User(user), Bucket::Requests),
-            (None, Some(address)) => (address, Bucket::Unknown),
-            (None, None) => return Metered { output: Ok(output), left },
+            (Some(user), _) => (Some(Payer::User(user)), Bucket::Requests),
+            (None, address) => (address, Bucket::Unknown),
         };
-        if counts_strangers && user.is_none() && !has_paid {
-            let (verdict, left) = self.inner.meter.ask(payer, Use::UnknownCaller.into(), 0, now).await;
-            return Metered { output: verdict.map(|()| output), left };
+        let mut output = Ok(output);
+        if let (Some(payer), true) = (payer, counts_strangers && user.is_none() && !has_paid) {
+            let charged = REQUEST.scope(seen.clone(), meter.charge(payer, Use::UnknownCaller.into(), now)).await;
+            output = charged.and(output);
         }
-        let left = match left {
-            Some(left) => Some(left),
-            None => limiter.left(payer, general, now).await,
+        let left = match (seen.with(|seen| seen.left), payer) {
+            (None, Some(payer)) => meter.left(payer, general, now).await,
+            (left, _) => left,
         };
-        Metered { output: Ok(output), left }
+        Metered { output, left }
     }
 
     /// Lets the caller of a request in, or turns them away, by what the frontend found out about the caller: every frontend calls it before
@@ -210,8 +207,37 @@ impl Chat {
         if let (401, Some(payer)) = (refusal.code().status(), origin.payer()) {
             Request::seen(|seen| seen.has_paid = true);
             meter.charge(payer, Use::UnknownCaller.into(), now).await?;
+            Request::seen(|seen| seen.prepaid = 1);
         }
         Err(refusal)
+    }
+
+    /// The beginning of a use case that needs no token. Within the request of a known caller, the caller pays; otherwise the address does.
+    ///
+    /// # Errors
+    /// [`RateLimited`](Error::RateLimited) where it is one too many.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn enter_open(&self, origin: Origin) -> Result<()> {
+        let (meter, now) = (&self.inner.meter, self.inner.clock.now());
+        let (user, origin) = Request::seen(|seen| (seen.user.clone(), seen.origin)).unwrap_or((None, origin));
+        match (&user, origin.payer()) {
+            (Some(user), _) => meter.charge(Payer::User(user), Use::Request.into(), now).await,
+            (None, Some(address)) => {
+                Request::seen(|seen| seen.has_paid = true);
+                meter.charge(address, Use::UnknownCaller.into(), now).await
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Counts an account that is made.
+    ///
+    /// # Errors
+    /// [`RateLimited`](Error::RateLimited) where it is one too many from this address.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn charge_registration(&self, origin: Origin) -> Result<()> {
+        let Some(payer) = origin.payer() else { return Ok(()) };
+        self.inner.meter.charge(payer, Use::Registration.into(), self.inner.clock.now()).await
     }
 
     /// Counts what a user sent over a WebSocket: a frame of `/ws`, or an operation of GraphQL. The first use case that runs within the
@@ -227,7 +253,7 @@ impl Chat {
         let payer = Payer::User(&principal.user_id);
         meter.charge(payer, Use::Frame.into(), self.inner.clock.now()).await?;
         let request = Request::default();
-        request.with(|seen| seen.prepaid = 1);
+        request.with(|seen| (seen.user, seen.prepaid) = (Some(principal.user_id.clone()), 1));
         Ok(PaidRequest(Some(request)))
     }
 }
