@@ -28,21 +28,21 @@ async fn tokens_that_are_not_valid_are_refused_whatever_is_wrong_with_them() {
     let app = frontend.mount(Route::new());
     tokio::spawn(async move { serve(listener, app, ServeOptions::default(), std::future::pending()).await });
     let client = reqwest::Client::new();
-    let post = async |token: &str| {
-        let request = client.post(format!("http://{address}/graphql")).bearer_auth(token);
-        let response = request.json(&json!({ "query": "{ me { id } }" })).send().await.unwrap();
+    let post = async |token: &str, accept: &str, query: &str| {
+        let request = client.post(format!("http://{address}/graphql")).bearer_auth(token).header("Accept", accept);
+        let response = request.json(&json!({ "query": query })).send().await.unwrap();
         let status = response.status().as_u16();
         (status, response.json::<Value>().await.unwrap())
     };
-    let (status, answer) = post(&tokens::token(json!({}), json!({}))).await;
+    let (me, events) = ("{ me { id } }", "subscription { allSessionEvents { __typename } }");
+    let (status, answer) = post(&tokens::token(json!({}), json!({})), "application/json", me).await;
     assert_eq!((status, &answer["data"]["me"]["id"]), (200, &json!("alice")));
     for (wrong, token) in tokens::bad() {
-        let (status, answer) = post(&token).await;
-        assert_eq!(
-            (status, &answer["errors"][0]["extensions"]["code"]),
-            (401, &json!("AUTH_TOKEN_INVALID")),
-            "{wrong}"
-        );
+        for (accept, query) in [("application/json", me), ("text/event-stream", events)] {
+            let (status, answer) = post(&token, accept, query).await;
+            let code = &answer["errors"][0]["extensions"]["code"];
+            assert_eq!((status, code), (401, &json!("AUTH_TOKEN_INVALID")), "{wrong}: {accept}");
+        }
 
         let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
         request.headers_mut().append("Sec-WebSocket-Protocol", "graphql-transport-ws".parse().unwrap());
@@ -52,5 +52,14 @@ async fn tokens_that_are_not_valid_are_refused_whatever_is_wrong_with_them() {
         let last = timeout(Duration::from_secs(60), socket.next()).await.unwrap().unwrap().unwrap();
         let Message::Close(Some(close)) = last else { panic!("{wrong}: {last:?}") };
         assert_eq!((u16::from(close.code), close.reason.as_str()), (4403, "AUTH_TOKEN_INVALID"), "{wrong}");
+
+        // A token in the head of the handshake is looked at before there is a socket.
+        let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
+        request.headers_mut().append("Sec-WebSocket-Protocol", "graphql-transport-ws".parse().unwrap());
+        request.headers_mut().append("Authorization", format!("Bearer {token}").parse().unwrap());
+        match connect_async(request).await {
+            Err(tungstenite::Error::Http(refused)) => assert_eq!(refused.status(), 401, "{wrong}"),
+            other => panic!("{wrong}: {other:?}"),
+        }
     }
 }

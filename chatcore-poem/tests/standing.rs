@@ -111,11 +111,15 @@ async fn tokens_that_are_not_valid_are_401_whatever_is_wrong_with_them() {
     let app = ChatFrontend::new(Chat::in_memory(), tokens::authenticator()).mount(Route::new());
     let good = tokens::token(json!({}), json!({}));
     assert_eq!(get(&app, "/api/v1/chat/sessions", &good).await.0, 200);
+    let (json, stream) = ("application/json", "text/event-stream");
+    let events = "/api/v1/chat/sessions/00000000-0000-7000-8000-000000000001/events".to_owned();
     for (wrong, token) in tokens::bad() {
-        let response = ask(&app, "/api/v1/chat/sessions", &token, "application/json").await;
-        assert_eq!(response.status(), 401, "{wrong}");
-        assert!(response.headers().contains_key("www-authenticate"), "{wrong}");
-        let problem: Value = serde_json::from_str(&response.into_body().into_string().await.unwrap()).unwrap();
-        assert_eq!(problem["code"], "AUTH_TOKEN_INVALID", "{wrong}");
+        for (path, accept) in [("/api/v1/chat/sessions", json), (&events, json), (&events, stream)] {
+            let response = ask(&app, path, &token, accept).await;
+            assert_eq!(response.status(), 401, "{wrong}: {path} {accept}");
+            assert!(response.headers().contains_key("www-authenticate"), "{wrong}");
+            let problem: Value = serde_json::from_str(&response.into_body().into_string().await.unwrap()).unwrap();
+            assert_eq!(problem["code"], "AUTH_TOKEN_INVALID", "{wrong}: {path} {accept}");
+        }
     }
 }
