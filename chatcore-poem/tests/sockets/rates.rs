@@ -1,6 +1,6 @@
 //! How often a user may send frames.
 
-use chatcore::{Error, Rate, RateLimits};
+use chatcore::{Error, Origin, Rate, RateLimits, wire::Command};
 
 use super::*;
 
@@ -42,6 +42,28 @@ async fn one_frame_too_many_is_an_error_and_the_socket_stays_until_it_goes_on_an
     assert_eq!(alice.next().await["data"]["code"], "RATE_LIMIT_EXCEEDED");
     let close = alice.next_or_close().await.unwrap_err().unwrap();
     assert_eq!(u16::from(close.code), 4429);
+}
+
+#[tokio::test]
+async fn each_command_is_one_use() {
+    let server = server(RateLimits { requests: only(1_000), ..RateLimits::off() }).await;
+    let id = server.session().await;
+    let mut alice = server.connect(&format!("token={}", token("alice", PATIENCE * 10))).await;
+    // The handshake is over once there is an answer.
+    alice.ask(json!({ "event": "leave_session", "id": 1, "data": { "session_id": id } })).await;
+    let left = async || {
+        let known = server.chat.admit(Origin::UNKNOWN, Ok(Some(user("alice"))));
+        server.chat.metered(Origin::UNKNOWN, false, known).await.left.unwrap().remaining
+    };
+    let mut before = left().await;
+    for name in Command::FRAMES {
+        alice.send(&json!({ "event": name, "id": name, "data": { "session_id": id } })).await;
+        while alice.next().await["id"] != **name {}
+        let after = left().await;
+        // The look is a use, too.
+        assert_eq!(before - after, 2, "{name}");
+        before = after;
+    }
 }
 
 #[tokio::test]

@@ -167,7 +167,8 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) adds_per_pair: Option<Adds>,
     /// How often the server may be used: `default` (20 requests a second per user, and 600 at once), `messaging-admin` (100 an hour, 60
-    /// WebSocket messages a minute), `chatrooms` (60 a minute), or `off` for no limit [default: default]
+    /// WebSocket messages a minute), `chatrooms` (60 a minute), or `off` for no limit but
+    /// those on wrong passwords and on mails [default: default]
     #[arg(long, global = true, env = "CHAT_RATE_LIMITS", value_name = "PRESET")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rate_limits: Option<Preset>,

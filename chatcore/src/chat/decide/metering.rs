@@ -31,6 +31,7 @@ struct Seen {
     /// The caller, once the caller is known.
     user: Option<UserId>,
     /// From where the request comes.
+    #[cfg_attr(not(feature = "accounts"), allow(dead_code, reason = "accounts have use cases without a known caller"))]
     origin: Origin,
     /// Whether the address was charged because the caller is not known.
     has_paid: bool,
