@@ -2,6 +2,7 @@
 
 mod compact;
 mod config;
+mod descriptors;
 mod environment;
 mod output;
 mod rates;

@@ -175,6 +175,11 @@ pub(crate) fn token(data: &Path, user: &str) -> String {
     token.to_owned()
 }
 
+/// How many rounds a test has: `CHATCORE_ROUNDS`, or this many.
+pub(crate) fn rounds(usual: u32) -> u32 {
+    std::env::var("CHATCORE_ROUNDS").map_or(usual, |rounds| rounds.parse().unwrap())
+}
+
 pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
