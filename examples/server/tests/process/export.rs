@@ -66,7 +66,7 @@ async fn written(data: &Path, count: usize) -> (String, [SessionId; 2]) {
         let (chat, ada, other, room) = (&chat, &ada, &other, rooms[number * 2 / count]);
         async move {
             let message = chat.send(ada, room, SendMessage::text(text(number, count))).await.unwrap();
-            if number % EDITED == 0 {
+            if number.is_multiple_of(EDITED) {
                 let text = format!("{} again", text(number, count));
                 chat.edit_message(ada, message.id, EditMessage::text(text)).await.unwrap();
                 chat.send(other, room, SendMessage::text("by another")).await.unwrap();
@@ -188,7 +188,7 @@ impl Lines {
         assert_eq!((self.messages, self.edited), (count, edited));
         for number in 0..count {
             assert!(self.seen.remove(&text(number, count)), "{number}");
-            if number % EDITED == 0 {
+            if number.is_multiple_of(EDITED) {
                 assert!(self.seen.remove(&format!("{} again", text(number, count))), "{number}, edited");
             }
         }
