@@ -3,7 +3,6 @@
 //! `cargo test --workspace --test process attack -- --nocapture` prints what it costs others.
 
 use std::{
-    fs,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     time::{Duration, Instant},
@@ -23,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Signal,
     accounts::{PASSWORD, User},
-    kit::{PATIENCE, Server, command_by, errors, folder},
+    kit::{PATIENCE, Server, command_by, computed, errors, folder},
 };
 
 /// Connections of the attack that do nothing, or too slowly.
@@ -36,18 +35,11 @@ const GUESSING: usize = 16;
 const SENDS: usize = 50;
 
 /// How long somebody else waits for an answer. The slow connections take their places for longer: the server ends them after 30 seconds.
-const WAIT: Duration = Duration::from_secs(25);
+const WAIT: Duration = Duration::from_secs(20);
 
 /// An address of this machine: all of 127.0.0.0/8 are.
 fn address(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, last)
-}
-
-/// The processor time of a process, in hundredths of a second (proc(5): utime and stime, USER_HZ).
-fn computed(process: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 /// Opens connections from an address that end no request. Some of them send a line of a head now and then.
@@ -57,7 +49,8 @@ async fn slow(server: &str, from: Ipv4Addr) -> Vec<TcpStream> {
     for number in 0..SLOW {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::from((from, 0))).unwrap();
-        let mut stream = socket.connect(server).await.unwrap();
+        // A server that accepts nothing more is attacked enough.
+        let Ok(Ok(mut stream)) = timeout(Duration::from_secs(3), socket.connect(server)).await else { break };
         let begun: &[u8] = match number % 4 {
             0 => b"",
             1 => b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\n",
