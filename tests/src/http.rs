@@ -1,6 +1,9 @@
 //! A REST client.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+};
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
@@ -10,11 +13,13 @@ use crate::Document;
 
 /// The client under all clients. To make one reads the certificates of the system, which takes longer than many requests.
 pub(crate) fn http() -> reqwest::Client {
-    static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
-        // Pools would hold connections across a server's end, and across the runtimes of tests.
-        reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap()
-    });
+    static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| unpooled().build().unwrap());
     HTTP.clone()
+}
+
+/// Pools would hold connections across a server's end, and across the runtimes of tests.
+fn unpooled() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy()
 }
 
 /// A caller of the REST operations.
@@ -92,6 +97,11 @@ impl Client {
     /// The same client of the same program that has another address now.
     pub fn at(&self, address: &str) -> Self {
         Self { address: address.to_owned(), ..self.clone() }
+    }
+
+    /// The same client at another address of this machine, from which it calls.
+    pub fn calling_from(&self, address: impl Into<IpAddr>) -> Self {
+        Self { http: unpooled().local_address(address.into()).build().unwrap(), ..self.clone() }
     }
 
     /// `127.0.0.1:port` of its server.

@@ -206,7 +206,8 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) connections_per_address: Option<usize>,
-    /// Connections open at once in all; further ones wait [default: 20000]
+    /// Connections open at once in all; further ones wait. Three eighths of the limit of descriptors (ulimit -n) where that is lower, and
+    /// then three quarters of these per network address [default: 20000]
     #[arg(long, global = true, env = "CHAT_CONNECTIONS", value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) connections: Option<usize>,

@@ -4,6 +4,7 @@ mod accounts;
 mod cli;
 mod compact;
 mod config;
+mod descriptors;
 mod environment;
 mod issuers;
 mod output;

@@ -16,7 +16,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     accounts,
     config::{Config, Failure, LogFormat},
-    environment, issuers,
+    descriptors, environment, issuers,
     output::Output,
     secret, signals,
 };
@@ -199,9 +199,20 @@ pub(crate) fn database_options(config: &Config) -> Result<SurrealOptions, Failur
 fn serving(config: &Config) -> Result<ServeOptions, Failure> {
     let trusted_proxies =
         TrustedProxies::listed(&config.trusted_proxies).map_err(|error| format!("--trusted-proxies: {error}"))?;
+    let (mut connections, mut connections_per_address) = (config.connections, config.connections_per_address);
+    if let Some(most) = descriptors::connections().filter(|most| *most < connections) {
+        connections = most.max(1);
+        // No address may have them all.
+        connections_per_address = connections_per_address.min((connections / 4 * 3).max(1));
+        tracing::info!(
+            connections,
+            connections_per_address,
+            "the limit of descriptors (ulimit -n) allows fewer connections than --connections"
+        );
+    }
     Ok(ServeOptions {
-        connections: config.connections,
-        connections_per_address: config.connections_per_address,
+        connections,
+        connections_per_address,
         trusted_proxies,
         proxy_protocol: config.proxy_protocol,
         idle_time: config.idle_timeout.0,

@@ -2,18 +2,28 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "process/accounts.rs"]
+mod accounts;
 #[path = "process/compact.rs"]
 mod compact;
+#[path = "process/erasure.rs"]
+mod erasure;
+#[path = "process/export.rs"]
+mod export;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
 #[path = "process/outputs.rs"]
 mod outputs;
 #[path = "process/parties.rs"]
 mod parties;
+#[path = "process/refreshing.rs"]
+mod refreshing;
 #[path = "process/settings.rs"]
 mod settings;
 #[path = "process/signals.rs"]
 mod signals;
+#[path = "process/storm.rs"]
+mod storm;
 
 use std::{io::Read as _, os::unix::fs::PermissionsExt, process::Command};
 

@@ -175,6 +175,18 @@ pub(crate) fn token(data: &Path, user: &str) -> String {
     token.to_owned()
 }
 
+/// The processor time of a process, in hundredths of a second (proc(5): utime and stime, USER_HZ).
+pub(crate) fn computed(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// How many rounds a test has: `CHATCORE_ROUNDS`, or this many.
+pub(crate) fn rounds(usual: u32) -> u32 {
+    std::env::var("CHATCORE_ROUNDS").map_or(usual, |rounds| rounds.parse().unwrap())
+}
+
 pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
