@@ -11,7 +11,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 #[path = "../kit/tokens.rs"]
-#[allow(dead_code, reason = "each test file uses a part of it")]
+#[allow(dead_code, unreachable_pub, reason = "other crates use it, too")]
 mod tokens;
 
 mod directory;

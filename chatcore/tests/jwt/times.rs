@@ -38,14 +38,6 @@ async fn a_token_is_not_accepted_before_its_time() {
     assert!(shown(&authenticator(), &token).await.is_ok());
 }
 
-/// A token with these claims as they are written, which need not be what a JSON library writes.
-fn raw(claims: &str) -> String {
-    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header().to_string()), URL_SAFE_NO_PAD.encode(claims));
-    let key = EncodingKey::from_secret(SECRET);
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
-    format!("{message}.{signature}")
-}
-
 #[tokio::test]
 async fn times_may_have_a_fraction() {
     // As Python's `time.time()` gives them.
