@@ -131,6 +131,15 @@ pub enum ConnectError {
         /// What happened.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The compaction took effect, and not all old files are replaced yet, for instance because the disk failed. Nothing is lost: whoever
+    /// opens the folder next brings the compaction to its end first.
+    #[error("the compaction of the database in {} has not ended; the next start brings it to its end", .path.display())]
+    CompactionUnfinished {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The database was written by a later version of this crate.
     #[error("the database has schema version {found}, and this program knows none beyond {known}")]
     NewerSchema {

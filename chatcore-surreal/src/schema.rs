@@ -2,6 +2,7 @@
 
 use std::{
     ops::Bound,
+    pin::Pin,
     time::{Duration, Instant},
 };
 
@@ -11,7 +12,10 @@ use surrealdb::{
     types::{Error, ErrorDetails, QueryError, RecordId, RecordIdKeyRange},
 };
 
-use crate::{connect::ConnectError, failure::Failure};
+use crate::{
+    connect::ConnectError,
+    failure::{Failure, taken},
+};
 
 /// What leads from each version to the next; the first leads to version 1. Files are never changed once released.
 const FILES: [&str; 6] = [
@@ -53,20 +57,28 @@ const CONVERSIONS: [(&str, &str); 2] = [
 ];
 /// Databases of version 5 do not have it any more.
 const LISTING: &str = "DEFINE TABLE IF NOT EXISTS listing SCHEMALESS";
+/// Fails while there is a row that is not converted. A process of version 4 may have written one during the conversion.
+const ALL_CONVERTED: &str = concat!(
+    "IF array::len(SELECT VALUE id FROM listing LIMIT 1) > 0 \
+    OR array::len(SELECT VALUE id FROM seat WHERE user = NONE AND participant != NONE LIMIT 1) > 0 { THROW '",
+    taken!(),
+    "' }"
+);
 /// See [`SCAN`](crate::records::SCAN) for the shape.
 const NEXT: &str = "SELECT VALUE id FROM array::first([$range]) LIMIT $limit";
 
+/// Whether to go on, once that is known.
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+/// Is asked after each piece whether to go on.
+type GoOn<'a> = dyn Fn() -> Answer<'a> + Sync + 'a;
+
 /// Applies what is missing.
 pub(crate) async fn update(database: &Surreal<Any>) -> Result<(), ConnectError> {
-    update_by(database, PIECE, &|| Ok(())).await
+    update_by(database, PIECE, &|| Box::pin(async { Ok(()) })).await
 }
 
-/// The same with pieces of this many rows, after each of which it is asked whether to go on.
-async fn update_by(
-    database: &Surreal<Any>,
-    piece: usize,
-    go_on: &(dyn Fn() -> Result<(), Error> + Sync),
-) -> Result<(), ConnectError> {
+/// The same with pieces of this many rows.
+async fn update_by(database: &Surreal<Any>, piece: usize, go_on: &GoOn<'_>) -> Result<(), ConnectError> {
     let mut attempt = 0;
     loop {
         match try_update(database, piece, go_on).await {
@@ -91,11 +103,7 @@ impl From<Error> for Refused {
     }
 }
 
-async fn try_update(
-    database: &Surreal<Any>,
-    piece: usize,
-    go_on: &(dyn Fn() -> Result<(), Error> + Sync),
-) -> Result<(), Refused> {
+async fn try_update(database: &Surreal<Any>, piece: usize, go_on: &GoOn<'_>) -> Result<(), Refused> {
     let id = RecordId::new("schema_version", "current");
     let versions: Vec<i64> = database.query(VERSION).bind(("id", id.clone())).await?.check()?.take(2)?;
     let found = versions.first().copied().unwrap_or(0);
@@ -104,26 +112,32 @@ async fn try_update(
         return Err(Refused::Newer { found, known });
     }
     for (text, version) in FILES.into_iter().zip(1_i64..).filter(|(_, version)| *version > found) {
-        if version == CONVERTED {
-            convert(database, piece, go_on).await?;
-        }
         tracing::info!(version, "applying the schema");
-        // A file may end in a comment, so what follows it stands on a line of its own.
-        let text = format!("BEGIN;\n{text}\n;\nUPSERT $id SET version = $version RETURN NONE;\nCOMMIT;");
-        let mut results = database.query(text).bind(("id", id.clone())).bind(("version", version)).await?;
-        if let Some(error) = cause(&mut results) {
-            return Err(error.into());
-        }
+        let text = if version == CONVERTED {
+            convert(database, piece, go_on).await?;
+            // The file ends all writes of version 4. The rows that came before it are looked for in the next transaction, which sees
+            // them all, and fails: then this begins again, and nobody adds to the rows any more.
+            transaction(database, text, &id, None).await?;
+            ALL_CONVERTED
+        } else {
+            text
+        };
+        transaction(database, text, &id, Some(version)).await?;
     }
     Ok(())
 }
 
+/// Carries out a text and writes the version, all or nothing.
+async fn transaction(database: &Surreal<Any>, text: &str, id: &RecordId, version: Option<i64>) -> Result<(), Error> {
+    let written = if version.is_some() { "UPSERT $id SET version = $version RETURN NONE;" } else { "" };
+    // A file may end in a comment, so what follows it stands on a line of its own.
+    let text = format!("BEGIN;\n{text}\n;\n{written}\nCOMMIT;");
+    let mut results = database.query(text).bind(("id", id.clone())).bind(("version", version)).await?;
+    cause(&mut results).map_or(Ok(()), Err)
+}
+
 /// Converts the rows of version 4, a piece at a time.
-async fn convert(
-    database: &Surreal<Any>,
-    piece: usize,
-    go_on: &(dyn Fn() -> Result<(), Error> + Sync),
-) -> Result<(), Error> {
+async fn convert(database: &Surreal<Any>, piece: usize, go_on: &GoOn<'_>) -> Result<(), Error> {
     database.query(LISTING).await?.check()?;
     for (table, statement) in CONVERSIONS {
         let (mut start, mut rows, mut told) = (Bound::Unbounded, 0, Instant::now());
@@ -140,7 +154,7 @@ async fn convert(
                 tracing::info!(table, rows, "converting the rows of an earlier version");
             }
             start = Bound::Excluded(last.key);
-            go_on()?;
+            go_on().await?;
         }
         if rows > 0 {
             tracing::info!(table, rows, "the rows of an earlier version are converted");

@@ -111,7 +111,7 @@ impl SurrealStore {
     ///
     /// # Errors
     /// As [`connect`](Self::connect), [`ConnectError::Locked`] where the folder is in use, and [`ConnectError::Compaction`]; the database is then as
-    /// it was.
+    /// it was. After [`ConnectError::CompactionUnfinished`] the next start has the new files.
     pub async fn compact(url: &str, options: &SurrealOptions) -> Result<Compaction, ConnectError> {
         Engine::compact(Target::parse(url)?, options).await
     }

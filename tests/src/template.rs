@@ -1,5 +1,7 @@
 //! A session made once, and copied in one change for each test that needs one of its own.
 
+use std::sync::Arc;
+
 use chatcore::{
     Clock,
     model::{Event, EventKind, NewEvent, ParticipantEvent, Session, SessionEvent, SessionId, UserId},
@@ -49,8 +51,13 @@ impl Template {
     }
 
     /// Makes the same session with ids and times of its own, in one change. Whatever begins with the first text of `renamed`
-    /// begins with the second.
-    pub async fn copy(&self, store: &dyn ChatStore, clock: &dyn Clock, renamed: Option<(&str, &str)>) -> SessionId {
+    /// begins with the second. Gives the id and the log.
+    pub async fn copy(
+        &self,
+        store: &dyn ChatStore,
+        clock: &dyn Clock,
+        renamed: Option<(&str, &str)>,
+    ) -> (SessionId, Vec<Arc<Event>>) {
         let id = SessionId(clock.new_id());
         let mut copy = self.text.replace(&self.session, &id.to_string());
         if let Some((old, new)) = renamed {
@@ -83,8 +90,8 @@ impl Template {
             }
             writes.push(key.put(record));
         }
-        store.commit(Change::of(id, 0, events, writes)).await.unwrap();
-        id
+        let committed = store.commit(Change::of(id, 0, events, writes)).await.unwrap();
+        (id, committed.events)
     }
 }
 

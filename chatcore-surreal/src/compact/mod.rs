@@ -16,7 +16,7 @@ use std::{
 use surrealkv::{Durability, LSMIterator as _, Mode, Options, ReadOptions, Tree, TreeBuilder};
 use tokio::runtime::Runtime;
 
-use self::switch::{COPY, Lock, bytes};
+use self::switch::{COPY, Lock, Step, bytes};
 use crate::{connect::ConnectError, link};
 
 /// How much is copied in one transaction at the most, unless one value is larger.
@@ -42,7 +42,7 @@ pub struct Compaction {
     pub after: u64,
 }
 
-/// Why a folder was not compacted. It is as it was.
+/// Why a folder was not compacted. It is as it was, unless the compaction is only unfinished.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("another process has opened the database")]
@@ -53,6 +53,8 @@ enum Failure {
     Engine(#[from] surrealkv::Error),
     #[error("the copy differs from the database")]
     Differs,
+    #[error("the copy has not taken the place of all files yet")]
+    Unfinished(#[source] io::Error),
 }
 
 impl Failure {
@@ -64,6 +66,7 @@ impl Failure {
             Self::Engine(error) if error.to_string().contains("already locked") => ConnectError::Locked { path },
             Self::Io(source) => ConnectError::Compaction { path, source: Box::new(source) },
             Self::Engine(source) => ConnectError::Compaction { path, source: Box::new(source) },
+            Self::Unfinished(source) => ConnectError::CompactionUnfinished { path, source },
             Self::Differs => ConnectError::Compaction { path, source: Box::new(Self::Differs) },
         }
     }
@@ -72,7 +75,7 @@ impl Failure {
 /// Rewrites the database in a folder that was closed in order. It goes on to its end, or to a state that
 /// [`finish`] puts in order, also when its caller goes away.
 pub(crate) async fn rewrite(folder: PathBuf) -> Result<Compaction, ConnectError> {
-    let (path, task) = (folder.clone(), move || blocking(&folder));
+    let (path, task) = (folder.clone(), move || blocking(&folder, &mut || Ok(())));
     match tokio::task::spawn_blocking(task).await {
         Ok(outcome) => outcome.map_err(|failure| failure.of(&path)),
         Err(error) => Err(ConnectError::Backend(Box::new(error))),
@@ -93,20 +96,16 @@ pub(crate) async fn finish(folder: PathBuf) -> Result<(), ConnectError> {
     }
 }
 
-fn blocking(folder: &Path) -> Result<Compaction, Failure> {
+fn blocking(folder: &Path, step: Step<'_>) -> Result<Compaction, Failure> {
     let before = bytes(folder)?;
     let outcome = copy(folder).and_then(|seen| {
-        let lock = Lock::take(folder)?.ok_or(Failure::InUse)?;
-        // Between the copy and the lock another process can have written.
-        if switch::state(folder)? != seen {
-            return Err(Failure::InUse);
-        }
-        switch::commit(folder, &lock)?;
-        switch::switch(folder, &lock, &mut || Ok(()))?;
-        Ok(())
+        // Once the copy is in its place, nothing may fail any more that does not belong to the switch.
+        let after = bytes(&folder.join(COPY))?;
+        replace(folder, &seen, step)?;
+        Ok(Compaction { before, after })
     });
     match outcome {
-        Ok(()) => Ok(Compaction { before, after: bytes(folder)? }),
+        Ok(_) | Err(Failure::Unfinished(_)) => outcome,
         Err(failure) => {
             // A disk that is full needs the room now. What stays is taken away at the next start.
             if let Err(error) = switch::finish(folder) {
@@ -115,6 +114,24 @@ fn blocking(folder: &Path) -> Result<Compaction, Failure> {
             Err(failure)
         }
     }
+}
+
+/// Puts the copy in the place of the files of a folder that is still as it was seen. A failure after the decision is tried once more: the
+/// compaction takes effect in any case.
+fn replace(folder: &Path, seen: &switch::State, step: Step<'_>) -> Result<(), Failure> {
+    let lock = Lock::take(folder)?.ok_or(Failure::InUse)?;
+    // Between the copy and the lock another process can have written.
+    if switch::state(folder)? != *seen {
+        return Err(Failure::InUse);
+    }
+    if let Err(error) = switch::commit(folder, &lock, step)
+        && !switch::is_decided(folder)
+    {
+        return Err(error.into());
+    }
+    let Err(error) = switch::switch(folder, &lock, step) else { return Ok(()) };
+    tracing::warn!(%error, "the copy of the database has not taken its place; trying again");
+    switch::switch(folder, &lock, step).map_err(Failure::Unfinished)
 }
 
 /// Runs something on a runtime of its own. An engine that is dropped closes itself once more in the background, and
@@ -247,3 +264,7 @@ impl Pages {
         Ok((!page.is_empty()).then_some(page))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic, reason = "tests panic on purpose")]
+mod tests;

@@ -18,6 +18,9 @@ const PARTS: [&str; 5] = ["manifest", "sstables", "vlog", "versioned_index", "wa
 /// The file that the engine locks while it has a folder open.
 const LOCK: &str = "LOCK";
 
+/// Is asked before each step; a test lets one fail.
+pub(crate) type Step<'a> = &'a mut dyn FnMut() -> io::Result<()>;
+
 /// Keeps the engine, in every process, from the folder.
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "it is locked for as long as it is open")] File);
@@ -72,8 +75,13 @@ pub(crate) fn finish(folder: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Whether a copy was decided on and has not taken its place everywhere.
+pub(crate) fn is_decided(folder: &Path) -> bool {
+    folder.join(DONE).exists()
+}
+
 /// Decides that the copy, which is complete, takes the place of the old files.
-pub(crate) fn commit(folder: &Path, _: &Lock) -> io::Result<()> {
+pub(crate) fn commit(folder: &Path, _: &Lock, step: Step<'_>) -> io::Result<()> {
     let copy = folder.join(COPY);
     remove_file(&copy.join(LOCK))?;
     for part in PARTS {
@@ -83,12 +91,14 @@ pub(crate) fn commit(folder: &Path, _: &Lock) -> io::Result<()> {
         }
     }
     sync_all(&copy)?;
+    step()?;
     fs::rename(copy, folder.join(DONE))?;
+    step()?;
     sync(folder)
 }
 
 /// Puts the copy in the place of the old files, part by part, and removes the old files. Each step can be the last one of a process.
-pub(crate) fn switch(folder: &Path, _: &Lock, step: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn switch(folder: &Path, _: &Lock, step: Step<'_>) -> io::Result<()> {
     let (done, old) = (folder.join(DONE), folder.join(OLD));
     if done.exists() {
         fs::create_dir_all(&old)?;
@@ -138,7 +148,6 @@ pub(crate) fn bytes(folder: &Path) -> io::Result<u64> {
     Ok(sum)
 }
 
-/// Makes the names in a folder durable. Windows has no such call for a folder, and needs none.
 /// Syncs everything below a folder, and the folder. The engine syncs only the file that it writes to last.
 fn sync_all(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
@@ -152,6 +161,7 @@ fn sync_all(folder: &Path) -> io::Result<()> {
     sync(folder)
 }
 
+/// Makes the names in a folder durable. Windows has no such call for a folder, and needs none.
 fn sync(folder: &Path) -> io::Result<()> {
     if cfg!(windows) { Ok(()) } else { File::open(folder)?.sync_all() }
 }

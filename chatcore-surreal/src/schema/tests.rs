@@ -53,7 +53,8 @@ async fn an_upgrade_that_ends_anywhere_goes_on_later() {
         let done = AtomicUsize::new(0);
         let go_on = || {
             let is_last = done.fetch_add(1, Ordering::Relaxed) == pieces;
-            if is_last { Err(Error::internal("killed".to_owned())) } else { Ok(()) }
+            let outcome = if is_last { Err(Error::internal("killed".to_owned())) } else { Ok(()) };
+            Box::pin(std::future::ready(outcome)) as Answer<'_>
         };
         let outcome = update_by(&database, 2, &go_on).await;
         if outcome.is_err() {
@@ -73,6 +74,38 @@ async fn an_upgrade_that_ends_anywhere_goes_on_later() {
             return;
         }
     }
+}
+
+#[tokio::test]
+async fn rows_that_a_process_of_version_4_writes_meanwhile_are_converted() {
+    let database = of_version_4().await;
+    let (asked, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // Each row stands before the rows that are converted already.
+    let go_on = || {
+        Box::pin(async {
+            let n = asked.fetch_add(1, Ordering::Relaxed);
+            let stay = format!("u'018f2f5e-7c1a-6fff-8000-{:012}'", 999 - n);
+            let rows = [
+                format!(
+                    "CREATE seat:[u'018f2f5e-7c1a-7000-8000-000000000000', {stay}] SET participant = participant:[0, 'late {n}']"
+                ),
+                format!("CREATE listing:[{stay}] SET session = session:x"),
+            ];
+            for text in rows {
+                taken.fetch_add(usize::from(run(&database, &text).await.is_ok()), Ordering::Relaxed);
+            }
+            Ok(())
+        }) as Answer<'_>
+    };
+    update_by(&database, 2, &go_on).await.expect("an upgrade");
+    // Both rows are taken after each piece of the first round, and none is afterwards.
+    let (asked, taken) = (asked.into_inner(), taken.into_inner());
+    assert!(taken > 0 && taken.is_multiple_of(2) && taken / 2 < asked, "{taken} rows after {asked} pieces");
+    let rows = i64::try_from(7 + taken / 2).expect("a number");
+    assert_eq!((converted(&database).await, version(&database).await), ((rows, rows), 6));
+    let left = "RETURN array::len(SELECT id FROM listing) + array::len(SELECT id FROM seat WHERE user = NONE)";
+    let left: Option<i64> = database.query(left).await.expect("an answer").take(0).expect("a number");
+    assert_eq!(left, Some(0));
 }
 
 #[tokio::test]

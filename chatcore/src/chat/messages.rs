@@ -73,8 +73,8 @@ enum Pinning {
 struct Pinned {
     /// The version of their record; `None` where there is no record.
     version: Option<Version>,
-    /// The pins whose messages are not deleted, each with its message.
-    pins: Vec<(Pin, Arc<Event>)>,
+    /// The pins whose messages are not deleted, each with its message; without it where its row cannot be read.
+    pins: Vec<(Pin, Option<Arc<Event>>)>,
     /// The last position of which they tell anything.
     upto: Seq,
     /// The version of the number of deletions; `None` where nothing was deleted.
@@ -189,10 +189,13 @@ impl Chat {
             if upto > known.head.seq {
                 continue;
             }
-            let users = pins.iter().flat_map(|(pin, row)| [&pin.by, &row.actor]).collect();
+            let users =
+                pins.iter().flat_map(|(pin, row)| std::iter::once(&pin.by).chain(row.as_deref().map(|row| &row.actor)));
+            let users = users.collect();
             let profiles = self.inner.profiles.find(users).await?;
-            // A message that only a newer version knows is left out, and stays pinned.
-            let shown = |(pin, row): (Pin, Arc<Event>)| {
+            // A message that cannot be read, or that only a newer version knows, is left out, and stays pinned.
+            let shown = |(pin, row): (Pin, Option<Arc<Event>>)| {
+                let row = row?;
                 let message = view::message(&row, profiles::of(&profiles, &row.actor))?;
                 let pinned_by = profiles::public(profiles::of(&profiles, &pin.by));
                 Some(PinnedMessage { message, pinned_by, pinned_at: pin.at })
@@ -283,9 +286,9 @@ impl Chat {
         let upto = rows.iter().flatten().map(|row| row.revised).fold(at, Seq::max);
         let target = if message.is_some() { rows.pop() } else { None };
         let is_deleted = target.iter().flatten().any(|row| is_deleted(row));
-        let with_row = |(pin, rows): (Pin, Vec<Arc<Event>>)| Some((pin, rows.into_iter().next()?));
-        let mut pins: Vec<_> = pins.into_iter().zip(rows).filter_map(with_row).collect();
-        pins.retain(|(_, row)| !self::is_deleted(row));
+        let with_row = |(pin, rows): (Pin, Vec<Arc<Event>>)| (pin, rows.into_iter().next());
+        let mut pins: Vec<_> = pins.into_iter().zip(rows).map(with_row).collect();
+        pins.retain(|(_, row)| !row.as_deref().is_some_and(self::is_deleted));
         Ok(Pinned { version, pins, upto, deletions, is_deleted })
     }
 }

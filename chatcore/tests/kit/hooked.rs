@@ -55,6 +55,8 @@ pub(crate) struct Hooked {
     pub(crate) before_commit: Hook,
     /// Events at these positions are of a kind that only a newer version knows.
     pub(crate) newer: Arc<Mutex<Vec<Seq>>>,
+    /// Events at these positions cannot be read.
+    pub(crate) unreadable: Arc<Mutex<Vec<Seq>>>,
     /// Others go on before something is committed.
     pub(crate) yields: Arc<AtomicBool>,
     /// Cached facts stay as they were when they were asked for the first time.
@@ -95,6 +97,8 @@ impl ChatStore for Hooked {
         self.before_log.run().await;
         let mut found = self.store.log(ranges).await?;
         self.after_log.run().await;
+        let unreadable = self.unreadable.lock().unwrap().clone();
+        found.iter_mut().for_each(|events| events.retain(|event| !unreadable.contains(&event.seq)));
         let newer = self.newer.lock().unwrap().clone();
         for event in found.iter_mut().flatten().filter(|event| newer.contains(&event.seq)) {
             *event = Arc::new(Event { kind: EventKind::Unknown, ..Event::clone(event) });

@@ -9,8 +9,10 @@ use chrono::Utc;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
-const ISS: &str = "https://id.example.com";
-const AUD: &str = "chat";
+/// The issuer.
+pub const ISS: &str = "https://id.example.com";
+/// For whom its tokens are.
+pub const AUD: &str = "chat";
 
 /// The keys of these tests, and of nothing else.
 pub fn key(name: &str) -> Value {
@@ -25,7 +27,8 @@ pub fn authenticator() -> IssuersAuthenticator {
     IssuersAuthenticator::new(vec![Issuer::new(ISS, AUD, keys)]).unwrap()
 }
 
-fn with(mut value: Value, changes: Value) -> Value {
+/// A value with some of its members replaced, or, by null, taken away.
+pub fn with(mut value: Value, changes: Value) -> Value {
     for (name, change) in changes.as_object().unwrap() {
         match change {
             Value::Null => value.as_object_mut().unwrap().remove(name),
@@ -35,7 +38,8 @@ fn with(mut value: Value, changes: Value) -> Value {
     value
 }
 
-fn message(header: &Value, claims: &Value) -> String {
+/// What a signature signs.
+pub fn message(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}", part(header), part(claims))
 }

@@ -444,3 +444,17 @@ async fn pins_are_commands_and_frames() {
         assert_eq!(view["data"], data);
     }
 }
+
+#[tokio::test]
+async fn a_pin_of_a_message_that_cannot_be_read_stays() {
+    let store = Hooked::default();
+    let (chat, alice) = (Chat::new(store.clone()), user("alice"));
+    let id = room(&chat, &alice, &[]).await;
+    let (first, second) = (say(&chat, &alice, id, "first").await, say(&chat, &alice, id, "second").await);
+    chat.pin_message(&alice, first.id).await.unwrap();
+    store.unreadable.lock().unwrap().push(first.seq);
+    chat.pin_message(&alice, second.id).await.unwrap();
+    assert_eq!(pinned(&chat, &alice, id).await, ["second"]);
+    store.unreadable.lock().unwrap().clear();
+    assert_eq!(pinned(&chat, &alice, id).await, ["second", "first"]);
+}

@@ -94,7 +94,8 @@ pub struct Attempt {
     pub action: Action,
     /// What of a refusal must be the same.
     pub level: Level,
-    /// What is done beforehand, and by whom; by the actor where nobody is named. A room so prepared serves no other attempt.
+    /// The actions that prepare the room, each with its actor; the actor of the attempt where none is named. A prepared room serves
+    /// the attempts with the same preparation until one of them changes the room.
     pub before: Vec<(Option<Actor>, Action)>,
 }
 

@@ -47,13 +47,20 @@ macro_rules! all {
 pub struct Core {
     chat: Chat,
     authenticator: JwtAuthenticator,
+    name: &'static str,
 }
 
 impl Core {
     /// Over a chat.
     #[must_use]
     pub fn new(chat: Chat) -> Self {
-        Self { chat, authenticator: JwtAuthenticator::hs256(SECRET).unwrap() }
+        Self { chat, authenticator: JwtAuthenticator::hs256(SECRET).unwrap(), name: "core" }
+    }
+
+    /// Over a chat on the in-memory store, beside others on another store.
+    #[must_use]
+    pub fn in_memory(chat: Chat) -> Self {
+        Self { name: "core-in-memory", ..Self::new(chat) }
     }
 
     async fn principal(&self, call: &Call<'_>) -> Option<Result<Principal>> {
@@ -138,7 +145,7 @@ fn told(result: Result<Value>) -> Outcome {
 #[async_trait]
 impl Transport for Core {
     fn name(&self) -> &'static str {
-        "core"
+        self.name
     }
 
     async fn perform(&mut self, call: &Call<'_>) -> Option<Outcome> {

@@ -7,7 +7,7 @@ use chatcore::{
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
     model::{ClientId, Event, MessageId, ParticipantRole, SessionId, SessionType, UserId},
-    store::{ChatStore, LogRange},
+    store::{ChatStore, LogRange, SessionFacts},
 };
 
 use super::{
@@ -101,9 +101,11 @@ pub struct Room {
     /// The id; a made up one where there is none.
     pub session: SessionId,
     /// Its log.
-    pub log: Vec<Arc<Event>>,
+    pub log: Arc<Vec<Arc<Event>>>,
     /// The rest of it.
-    pub model: Model,
+    pub model: Arc<Model>,
+    /// What the model was made of.
+    facts: Option<Arc<SessionFacts>>,
 }
 
 /// The session of a stage, made once through the chat, to be copied for any cast.
@@ -121,8 +123,9 @@ impl Template {
         Self { session: crate::Template::of(store, id, &cast.users()).await, prefix: cast.prefix }
     }
 
-    async fn copy(&self, store: &dyn ChatStore, clock: &dyn Clock, cast: &Cast) -> SessionId {
-        self.session.copy(store, clock, Some((&self.prefix, &cast.prefix))).await
+    async fn copy(&self, store: &dyn ChatStore, clock: &dyn Clock, cast: &Cast) -> Room {
+        let (session, log) = self.session.copy(store, clock, Some((&self.prefix, &cast.prefix))).await;
+        Room { log: Arc::new(log), ..Room::unread(session) }
     }
 }
 
@@ -131,13 +134,13 @@ impl Room {
     pub async fn make(world: &World, cast: &Cast, stage: Stage) -> Self {
         let never: SessionId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         let store = &*world.store;
-        let session = match stage.state {
+        let room = match stage.state {
             State::Fresh | State::Full | State::Deleted => {
                 world.template(stage).await.copy(store, &world.clock, cast).await
             }
-            State::Never | State::Malformed => never,
+            State::Never | State::Malformed => Self::unread(never),
         };
-        let room = Self::read(store, cast, session).await;
+        let room = room.again(store, cast).await;
         if stage.state == State::Malformed { Self { id: "1".to_owned(), ..room } } else { room }
     }
 
@@ -158,13 +161,22 @@ impl Room {
 
     /// A session as it is now.
     pub async fn read(store: &dyn ChatStore, cast: &Cast, session: SessionId) -> Self {
-        Self { id: session.to_string(), session, log: Vec::new(), model: Model::default() }.again(store, cast).await
+        Self::unread(session).again(store, cast).await
+    }
+
+    /// A session of which nothing is known yet.
+    #[must_use]
+    pub fn unread(session: SessionId) -> Self {
+        Self { id: session.to_string(), session, log: Arc::default(), model: Arc::default(), facts: None }
     }
 
     /// The same session as it is now.
     pub async fn again(&self, store: &dyn ChatStore, cast: &Cast) -> Self {
         let facts = facts(store, self.session, &cast.users()).await;
-        let mut log = self.log.clone();
+        if self.facts.as_deref() == Some(&facts) {
+            return self.clone();
+        }
+        let mut log = self.log.to_vec();
         let (from, to) = (log.len() as u64 + 1, facts.head.seq);
         if from <= to {
             let range = LogRange { session_id: self.session, from, to };
@@ -178,8 +190,8 @@ impl Room {
                 log[place] = row;
             }
         }
-        let model = Model::of(&facts, &log);
-        Self { id: self.id.clone(), session: self.session, log, model }
+        let model = Arc::new(Model::of(&facts, &log));
+        Self { id: self.id.clone(), session: self.session, log: Arc::new(log), model, facts: Some(Arc::new(facts)) }
     }
 
     /// Whether its log has more by now.

@@ -1,6 +1,10 @@
 //! Making the attempts and comparing what they came to.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
 
 use chatcore::{
     chat::{CreateSession, SendMessage},
@@ -96,6 +100,8 @@ struct Bench {
     core: Core,
     cast: Cast,
     room: Option<Room>,
+    /// Rooms in which something was done beforehand, and nothing since: by what was done.
+    prepared: HashMap<String, Room>,
     problems: Vec<Problem>,
     thorough: bool,
 }
@@ -105,7 +111,8 @@ impl Bench {
         let prefix = format!("{}.{:?}.{}.", transport.name(), stage.state, stage.session_type);
         let cast = Cast::new(&world.server.chat, prefix).await;
         let core = Core::new(world.server.chat.clone());
-        Self { world, stage, transport, core, cast, room: None, problems: Vec::new(), thorough }
+        let (room, prepared, problems) = (None, HashMap::new(), Vec::new());
+        Self { world, stage, transport, core, cast, room, prepared, problems, thorough }
     }
 
     /// A room as new; where nothing changed the last one is.
@@ -121,11 +128,18 @@ impl Bench {
     }
 
     async fn attempt(&mut self, name: &str, attempt: &Attempt) -> Option<Record> {
-        let mut room = self.room().await;
-        if !attempt.before.is_empty() {
-            self.check(&room, name).await;
-            room = room.after(&self.world, &self.cast, attempt.actor, &attempt.before).await;
-        }
+        let room = match self.prepared.remove(&prepared_by(attempt)) {
+            Some(room) => room,
+            None => {
+                let room = self.room().await;
+                if attempt.before.is_empty() {
+                    room
+                } else {
+                    self.check(&room, name).await;
+                    room.after(&self.world, &self.cast, attempt.actor, &attempt.before).await
+                }
+            }
+        };
         let call = Call { name, cast: &self.cast, room: &room, actor: attempt.actor, action: &attempt.action };
         let outcome = match attempt.action.operation {
             SUBSCRIBE => {
@@ -145,13 +159,20 @@ impl Bench {
             },
         };
         let Some(outcome) = outcome else {
-            if attempt.before.is_empty() {
-                self.room = Some(room);
-            }
+            self.keep(attempt, room);
             return None;
         };
         let record = self.compare_with_log(name, attempt, &room, outcome).await;
         Some(record)
+    }
+
+    /// Keeps a room in which nothing has changed for the next attempt that needs one like it.
+    fn keep(&mut self, attempt: &Attempt, room: Room) {
+        if attempt.before.is_empty() {
+            self.room = Some(room);
+        } else {
+            self.prepared.insert(prepared_by(attempt), room);
+        }
     }
 
     /// A room in which nothing was allowed since it was looked at has nothing new.
@@ -205,7 +226,7 @@ impl Bench {
         };
         let (old, now, reader) = match made {
             Some(session) => {
-                let nothing = Room { model: Model::default(), log: Vec::new(), ..before.clone() };
+                let nothing = Room::unread(session);
                 (nothing, Room::read(store, &self.cast, session).await, attempt.actor)
             }
             // Nothing is written without an event, and an event that a refusal writes is seen by the next
@@ -240,8 +261,8 @@ impl Bench {
         let state =
             if is_same { json!("as before") } else { normal.apply(&json!({ "now": now.model.value(), "new": new })) };
         let events = told.map(|told| normal.apply(&Value::Array(told)));
-        if made.is_some() || (span.0 == span.1 && attempt.before.is_empty()) {
-            self.room = Some(before.clone());
+        if made.is_some() || span.0 == span.1 {
+            self.keep(attempt, before.clone());
         }
         if span.0 < span.1 && verdict.is_err() {
             let what = format!("{} refused it and changed something: `{state}`", self.transport.name());
@@ -252,7 +273,7 @@ impl Bench {
 
     /// The old state and the events since are the new state.
     fn fold(&mut self, name: &str, old: &Room, now: &Room, events: &[Value]) {
-        let mut model = old.model.clone();
+        let mut model = Model::clone(&old.model);
         let wrong = events.iter().find_map(|event| model.apply(event).err());
         if let Some(wrong) = wrong.or_else(|| difference(&model.value(), &now.model.value())) {
             let transport = self.transport.name();
@@ -283,6 +304,12 @@ impl Bench {
     }
 }
 
+/// What was done before an attempt, and by whom; empty where nothing was.
+fn prepared_by(attempt: &Attempt) -> String {
+    let by = |(actor, action): &(Option<Actor>, _)| format!("{:?} {action:?}", actor.unwrap_or(attempt.actor));
+    attempt.before.iter().map(by).collect()
+}
+
 /// How many stages are tried at the same time.
 const STAGES: usize = 3;
 
@@ -290,13 +317,14 @@ const STAGES: usize = 3;
 /// differs from actor to actor and stage to stage, so that together they still try everything.
 pub async fn run_table(backend: Backend, coverage: &Arc<Coverage>, step: usize) -> Report {
     let world = Arc::new(World::start(backend, coverage).await);
+    let other = other_store(backend, coverage).await;
     let wanted = std::env::var("PARITY_ONLY").unwrap_or_default();
     let runs = stages().into_iter().enumerate().map(|(offset, stage)| {
-        let world = Arc::clone(&world);
+        let worlds = (Arc::clone(&world), other.clone());
         let chosen = attempts(stage, step, offset);
         let named = chosen.into_iter().map(|attempt| (name(stage, &attempt), attempt));
         let named: Vec<_> = named.filter(|(name, _)| name.contains(&wanted)).collect();
-        run_stage(world, stage, Arc::new(named), backend == Backend::Memory)
+        run_stage(worlds, stage, Arc::new(named), backend == Backend::Memory)
     });
     let mut report = Report::default();
     // A few at a time: each waits only so long for an answer.
@@ -315,10 +343,26 @@ fn name(stage: Stage, attempt: &Attempt) -> String {
     format!("{session_type} {state:?}, {actor:?}: {action}")
 }
 
-async fn run_stage(world: Arc<World>, stage: Stage, attempts: Arc<Vec<(String, Attempt)>>, thorough: bool) -> Report {
-    let names: Vec<_> = world.transports().iter().map(|transport| transport.name()).collect();
-    let benches = world.transports().into_iter().map(|transport| {
-        let (world, attempts) = (Arc::clone(&world), Arc::clone(&attempts));
+/// The in-memory store beside another one, so that a verdict which depends on the store differs from that of the other.
+async fn other_store(backend: Backend, coverage: &Arc<Coverage>) -> Option<Arc<World>> {
+    let differs = backend != Backend::Memory;
+    if differs { Some(Arc::new(World::start(Backend::Memory, coverage).await)) } else { None }
+}
+
+async fn run_stage(
+    (world, other): (Arc<World>, Option<Arc<World>>),
+    stage: Stage,
+    attempts: Arc<Vec<(String, Attempt)>>,
+    thorough: bool,
+) -> Report {
+    let mut tried: Vec<_> = world.transports().into_iter().map(|transport| (Arc::clone(&world), transport)).collect();
+    tried.extend(other.map(|other| {
+        let core = Core::in_memory(other.server.chat.clone());
+        (other, Box::new(core) as Box<dyn Transport>)
+    }));
+    let names: Vec<_> = tried.iter().map(|(_, transport)| transport.name()).collect();
+    let benches = tried.into_iter().map(|(world, transport)| {
+        let attempts = Arc::clone(&attempts);
         tokio::spawn(async move { Bench::new(world, stage, transport, thorough).await.run(attempts).await })
     });
     let mut report = Report::default();
@@ -372,7 +416,11 @@ fn said(verdict: &Result<Value, (String, Value)>, level: Level) -> Value {
 pub async fn run_lists(backend: Backend, coverage: &Arc<Coverage>) -> Report {
     let attempts = listings();
     let count = World::start(Backend::Memory, coverage).await.transports().len();
-    let columns = join_all((0..count).map(|n| list(backend, coverage, n, &attempts))).await;
+    let mut tried: Vec<_> = (0..count).map(|n| (backend, n)).collect();
+    if backend != Backend::Memory {
+        tried.push((Backend::Memory, 0));
+    }
+    let columns = join_all(tried.into_iter().map(|(backend, n)| list(backend, coverage, n, &attempts))).await;
     let mut report = Report::default();
     for (n, attempt) in attempts.iter().enumerate() {
         let row = columns.iter().filter_map(|(name, records)| Some((*name, records[n].as_ref()?)));

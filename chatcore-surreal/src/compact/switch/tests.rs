@@ -36,7 +36,7 @@ fn a_switch_that_is_interrupted_anywhere_is_finished_later() {
         let folder = folder();
         let folder = folder.path();
         let lock = Lock::take(folder).expect("a lock").expect("nobody else has it");
-        commit(folder, &lock).expect("a decision");
+        commit(folder, &lock, &mut || Ok(())).expect("a decision");
         let mut steps = 0;
         let outcome = switch(folder, &lock, &mut || {
             steps += 1;

@@ -1,6 +1,5 @@
 //! A server beside one of a newer version, on one database: it passes on events that it does not know, obeys what they govern, and
 //! does not decide about a session that asks for more than it understands.
-#![allow(missing_docs, reason = "tests")]
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
 //! A session's events over HTTP: pages, waiting for news, streams.
-#![allow(missing_docs, reason = "tests")]
 
 use std::time::Duration;
 

@@ -8,8 +8,14 @@
     reason = "a test may fail by panicking"
 )]
 
-#[path = "kit/mod.rs"]
+#[path = "../kit/mod.rs"]
 mod kit;
+#[path = "../kit/tokens.rs"]
+#[allow(dead_code, unreachable_pub, reason = "other crates use it, too")]
+mod tokens;
+
+mod directory;
+mod sources;
 
 use std::{
     collections::VecDeque,
@@ -39,15 +45,7 @@ use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use kit::{in_time, room, user, user_id};
 use serde_json::{Value, json};
-
-const ISS: &str = "https://id.example.com";
-const AUD: &str = "chat";
-
-/// The keys of these tests, and of nothing else.
-fn key(name: &str) -> Value {
-    let keys: Value = serde_json::from_str(include_str!("keys.json")).unwrap();
-    keys[name].clone()
-}
+use tokens::{AUD, ISS, key, message, with};
 
 fn jwk(name: &str) -> Value {
     key(name)["jwk"].clone()
@@ -73,17 +71,6 @@ fn claims() -> Value {
     json!({ "iss": ISS, "aud": AUD, "sub": "alice", "exp": Utc::now().timestamp() + 600 })
 }
 
-/// A value with some of its members replaced, or, by null, taken away.
-fn with(mut value: Value, changes: Value) -> Value {
-    for (name, change) in changes.as_object().unwrap() {
-        match change {
-            Value::Null => value.as_object_mut().unwrap().remove(name),
-            change => value.as_object_mut().unwrap().insert(name.clone(), change.clone()),
-        };
-    }
-    value
-}
-
 /// A token with exactly this header and these claims, signed by a key in the way of the key.
 fn signed(name: &str, header: &Value, claims: &Value) -> String {
     let private = STANDARD.decode(key(name)["private"].as_str().unwrap()).unwrap();
@@ -93,8 +80,7 @@ fn signed(name: &str, header: &Value, claims: &Value) -> String {
         Algorithm::ES256 => EncodingKey::from_ec_der(&private),
         _ => EncodingKey::from_ed_der(&private),
     };
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let message = format!("{}.{}", part(header), part(claims));
+    let message = message(header, claims);
     format!("{message}.{}", jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).unwrap())
 }
 
@@ -322,238 +308,3 @@ async fn claims_are_mapped_and_only_a_mapped_claim_makes_an_administrator() {
 }
 
 // ---- Keys that rotate
-
-/// Gives one text after the other, and counts.
-#[derive(Clone, Default)]
-struct Source {
-    texts: Arc<Mutex<VecDeque<Result<String, String>>>>,
-    fetches: Arc<AtomicUsize>,
-    slow: bool,
-}
-
-impl Source {
-    fn of(texts: impl IntoIterator<Item = Result<String, String>>) -> Self {
-        Self { texts: Arc::new(Mutex::new(texts.into_iter().collect())), ..Self::default() }
-    }
-
-    fn fetches(&self) -> usize {
-        self.fetches.load(Ordering::SeqCst)
-    }
-}
-
-#[async_trait]
-impl JwksSource for Source {
-    async fn fetch(&self) -> Result<String, String> {
-        self.fetches.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_secs(if self.slow { 3_600 } else { 1 })).await;
-        let mut texts = self.texts.lock().unwrap();
-        if texts.len() > 1 { texts.pop_front().unwrap() } else { texts[0].clone() }
-    }
-}
-
-fn reading(source: &Source) -> IssuersAuthenticator {
-    one(Issuer::with_jwks(ISS, AUD, Jwks::new(source.clone())))
-}
-
-async fn pass(time: Duration) {
-    tokio::time::sleep(time).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_unknown_key_is_looked_for_once_in_a_while_however_many_ask() {
-    let source = Source::of([Ok(named(&["rsa", "ec"])), Ok(named(&["ec", "ed"]))]);
-    let authenticator = reading(&source);
-    let (old, new) = (token("rsa", json!({})), token("ed", json!({})));
-    // The first ones share one attempt.
-    let first = join_all((0..50).map(|_| user_of(&authenticator, &old))).await;
-    assert!(first.into_iter().all(|user| user.as_deref() == Ok("alice")));
-    assert_eq!(source.fetches(), 1);
-    // Within the interval nobody asks again.
-    for _ in 0..50 {
-        assert_invalid(user_of(&authenticator, &new).await, "not known yet");
-    }
-    assert_eq!(source.fetches(), 1);
-    pass(Duration::from_secs(61)).await;
-    let again = join_all((0..50).map(|_| user_of(&authenticator, &new))).await;
-    assert!(again.into_iter().all(|user| user.as_deref() == Ok("alice")));
-    assert_eq!(source.fetches(), 2);
-    // The key that was taken out is refused, and the one that stayed is not.
-    assert_invalid(user_of(&authenticator, &old).await, "taken out");
-    assert_eq!(user_of(&authenticator, &token("ec", json!({}))).await.as_deref(), Ok("alice"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn keys_stay_when_they_cannot_be_read_again() {
-    let failures = [Err("away".to_owned()), Ok("<html>".to_owned()), Ok(named(&[])), Ok("x".repeat(300_000))];
-    for failure in failures {
-        let source = Source::of([Ok(named(&["ec", "rsa"])), failure]);
-        let authenticator = reading(&source);
-        let token = token("ec", json!({}));
-        assert!(user_of(&authenticator, &token).await.is_ok());
-        for _ in 0..3 {
-            pass(Duration::from_secs(901)).await;
-            assert_eq!(user_of(&authenticator, &token).await.as_deref(), Ok("alice"));
-        }
-        assert_eq!(source.fetches(), 4);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_any_key_nobody_is_let_in_and_nobody_waits_for_ever() {
-    let source = Source { slow: true, ..Source::of([Ok(named(&["ec"]))]) };
-    let authenticator = reading(&source);
-    let token = token("ec", json!({}));
-    let begun = tokio::time::Instant::now();
-    let all = join_all((0..20).map(|_| user_of(&authenticator, &token))).await;
-    assert!(all.into_iter().all(|user| user == Err(Error::Unavailable)));
-    assert_eq!((begun.elapsed().as_secs(), source.fetches()), (5, 1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_caller_that_goes_away_stops_no_attempt() {
-    let source = Source::of([Ok(named(&["ec"]))]);
-    let authenticator = Arc::new(reading(&source));
-    let token = token("ec", json!({}));
-    for _ in 0..10 {
-        let gone = tokio::time::timeout(Duration::from_millis(10), user_of(&*authenticator, &token)).await;
-        assert!(gone.is_err());
-    }
-    assert_eq!(user_of(&*authenticator, &token).await.as_deref(), Ok("alice"));
-    assert_eq!(source.fetches(), 1);
-}
-
-#[tokio::test]
-async fn a_file_is_a_source() {
-    let path = std::env::temp_dir().join(format!("chatcore-jwks-{}.json", uuid::Uuid::now_v7()));
-    std::fs::write(&path, named(&["ec", "rsa"])).unwrap();
-    let authenticator = one(Issuer::with_jwks(ISS, AUD, Jwks::file(&path)));
-    assert_eq!(user_of(&authenticator, &token("ec", json!({}))).await.as_deref(), Ok("alice"));
-    std::fs::remove_file(&path).unwrap();
-    assert_eq!(user_of(&authenticator, &token("rsa", json!({}))).await.as_deref(), Ok("alice"));
-    let missing = one(Issuer::with_jwks(ISS, AUD, Jwks::file(&path)));
-    assert_eq!(user_of(&missing, &token("ec", json!({}))).await.unwrap_err(), Error::Unavailable);
-}
-
-#[cfg(feature = "jwks")]
-mod url {
-    use chatcore::identity::{InvalidJwksUrl, JwksOptions};
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpListener,
-    };
-
-    use super::*;
-
-    /// Answers each request with the next of these responses, and counts.
-    async fn serve(responses: Vec<String>) -> (String, Arc<AtomicUsize>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/jwks", listener.local_addr().unwrap());
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&asked);
-        tokio::spawn(async move {
-            for response in responses {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                counted.fetch_add(1, Ordering::SeqCst);
-                let _ = stream.read(&mut [0; 4096]).await;
-                let _ = stream.write_all(response.as_bytes()).await;
-            }
-        });
-        (url, asked)
-    }
-
-    fn answer(status: &str, body: &str) -> String {
-        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-    }
-
-    #[tokio::test]
-    async fn keys_are_read_from_an_address() {
-        let (url, asked) = serve(vec![answer("200 OK", &named(&["ec", "rsa"]))]).await;
-        let authenticator = one(Issuer::with_jwks(ISS, AUD, Jwks::url(&url, JwksOptions::default()).unwrap()));
-        for name in ["ec", "rsa"] {
-            assert_eq!(in_time(user_of(&authenticator, &token(name, json!({})))).await.as_deref(), Ok("alice"));
-        }
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_is_none_brings_no_key() {
-        let (good, followed) = serve(vec![answer("200 OK", &named(&["ec"]))]).await;
-        let redirect = format!("HTTP/1.1 302 Found\r\nlocation: {good}\r\ncontent-length: 0\r\n\r\n");
-        let giant = answer("200 OK", &format!("{}{}", " ".repeat(300_000), named(&["ec"])));
-        for response in [redirect, giant, answer("404 Not Found", &named(&["ec"]))] {
-            let (url, _) = serve(vec![response]).await;
-            let authenticator = one(Issuer::with_jwks(ISS, AUD, Jwks::url(&url, JwksOptions::default()).unwrap()));
-            let user = in_time(user_of(&authenticator, &token("ec", json!({})))).await;
-            assert_eq!(user.unwrap_err(), Error::Unavailable);
-        }
-        assert_eq!(followed.load(Ordering::SeqCst), 0, "no redirect is followed");
-    }
-
-    #[test]
-    fn an_address_that_others_could_answer_for_is_refused() {
-        for url in ["http://id.example.com/jwks", "ftp://id.example.com/jwks", "file:///etc/passwd"] {
-            assert_eq!(Jwks::url(url, JwksOptions::default()).unwrap_err(), InvalidJwksUrl::NotSecure, "{url}");
-        }
-        assert_eq!(Jwks::url("no url", JwksOptions::default()).unwrap_err(), InvalidJwksUrl::NoUrl);
-        assert!(Jwks::url("https://id.example.com/jwks", JwksOptions::default()).is_ok());
-    }
-}
-
-// ---- The directory
-
-/// Knows carol, fails for dave, and never answers about erin.
-#[derive(Clone, Default)]
-struct Company(Arc<AtomicUsize>);
-
-#[async_trait]
-impl UserDirectory for Company {
-    async fn find(
-        &self,
-        users: &[UserId],
-    ) -> Result<Vec<Option<DirectoryUser>>, Box<dyn std::error::Error + Send + Sync>> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        if users.contains(&user_id("dave")) {
-            return Err("as the test wants it".into());
-        }
-        if users.contains(&user_id("erin")) {
-            std::future::pending::<()>().await;
-        }
-        let carol = DirectoryUser { name: Some("Carol".to_owned()), ..DirectoryUser::default() };
-        Ok(users.iter().map(|user| (user.as_str() == "carol").then(|| carol.clone())).collect())
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_user_of_the_directory_can_be_added_before_the_first_sign_in() {
-    let company = Company::default();
-    let chat = Chat::builder(MemoryStore::new()).directory(company.clone()).build();
-    let alice = user("alice");
-    let id = room(&chat, &alice, &[]).await;
-    let add = async |name: &str| {
-        let add = AddParticipant { user_id: user_id(name), role: None };
-        chat.add_participant(&alice, id, add).await.map(|admission| admission.participant.profile.name)
-    };
-    assert_eq!(add("carol").await.as_deref(), Ok("Carol"));
-    assert_eq!(company.0.load(Ordering::SeqCst), 1);
-    for _ in 0..3 {
-        assert_eq!(add("frank").await.unwrap_err(), Error::UserNotFound);
-    }
-    assert_eq!(company.0.load(Ordering::SeqCst), 2, "what is not there is remembered, too");
-    // Nobody is added because the directory is away, and nobody waits for ever.
-    for name in ["dave", "erin"] {
-        assert_eq!(in_time(add(name)).await.unwrap_err(), Error::Unavailable, "{name}");
-    }
-    assert_eq!(chat.session(&alice, id).await.unwrap().participants.len(), 2);
-    // The user's own token says it better.
-    let carol = Principal { name: Some("Caroline".to_owned()), ..user("carol") };
-    assert_eq!(chat.me(&carol).await.unwrap().name, "Caroline");
-}
-
-#[tokio::test]
-async fn without_a_directory_only_users_who_were_seen_are_known() {
-    let chat = Chat::in_memory();
-    let alice = user("alice");
-    let id = room(&chat, &alice, &[]).await;
-    let add = AddParticipant { user_id: user_id("carol"), role: None };
-    assert_eq!(chat.add_participant(&alice, id, add).await.unwrap_err(), Error::UserNotFound);
-}

@@ -1,6 +1,6 @@
 //! Several processes on one database, as far as one process can be several: each has a chat and a store of its own.
 //!
-//! `CHATCORE_RACE_ROUNDS=1000 cargo test --workspace --test races` runs more rounds.
+//! `CHATCORE_RACE_ROUNDS=1000 cargo test --workspace --test api races` runs more rounds.
 
 use std::sync::Arc;
 

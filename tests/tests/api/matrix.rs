@@ -1,6 +1,5 @@
 //! Every cell of the permission matrix, through REST, and through the WebSocket where a frame expresses it: the answer is
 //! the engine's, and what is denied changes nothing.
-#![allow(missing_docs, reason = "tests")]
 
 use std::collections::HashMap;
 
@@ -79,7 +78,8 @@ impl<'a> Rooms<'a> {
     }
 
     async fn one(&self) -> Room<'_> {
-        Room { rooms: self, id: self.template.copy(self.server.store(), &SystemClock, None).await }
+        let (id, _) = self.template.copy(self.server.store(), &SystemClock, None).await;
+        Room { rooms: self, id }
     }
 
     fn facts(&self, actor: &str, target: Option<&str>) -> Facts {

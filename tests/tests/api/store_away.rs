@@ -1,5 +1,4 @@
 //! A store that cannot be reached: a typed error that says to try again, nothing changed, and all is well afterwards.
-#![allow(missing_docs, reason = "tests")]
 
 use std::{
     sync::{

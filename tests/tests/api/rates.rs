@@ -1,5 +1,4 @@
 //! A user has one allowance, whatever transport the user comes by.
-#![allow(missing_docs, reason = "tests")]
 #![allow(clippy::indexing_slicing, reason = "a test may fail by panicking")]
 
 use std::time::Duration;

@@ -1,5 +1,4 @@
 //! What is wrong gets a typed problem, and changes nothing.
-#![allow(missing_docs, reason = "tests")]
 
 use std::time::Duration;
 

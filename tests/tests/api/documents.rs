@@ -1,5 +1,4 @@
 //! What the documents say is what the code says.
-#![allow(missing_docs, reason = "tests")]
 
 use std::{fs, path::Path};
 
@@ -59,7 +58,7 @@ fn pinned(path: &str, made: &str) {
     let published = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap_or_default();
     assert!(
         published == made,
-        "{path} is not what the code makes of it. If the change is meant: UPDATE_DOCUMENTS=1 cargo test --workspace --test documents"
+        "{path} is not what the code makes of it. If the change is meant: UPDATE_DOCUMENTS=1 cargo test --workspace --test api documents"
     );
 }
 

@@ -1,0 +1,12 @@
+//! What a server answers, over real HTTP and WebSockets, on every store.
+#![allow(missing_docs, reason = "tests")]
+
+mod bad_input;
+mod documents;
+mod events;
+mod matrix;
+mod newer;
+mod races;
+mod rates;
+mod rest;
+mod store_away;
