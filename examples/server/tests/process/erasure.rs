@@ -169,8 +169,7 @@ async fn a_deleted_account_is_in_no_file_after_the_command() {
 
     assert_eq!(found(&database, &TRACES), TRACES, "the search does not find what is there");
     let store = open(&database).await;
-    let of_another =
-        ["account", "account_name", "account_look", "account_email", "login", "refresh_token", "mail_code"];
+    let of_another = ["account", "account_name", "account_look", "account_email", "login", "refresh", "mail_code"];
     assert_eq!(records(&store).await, of_another);
     store.close().await;
     let output = run(data, &["compact"]);

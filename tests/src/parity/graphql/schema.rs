@@ -1,21 +1,26 @@
-//! The published GraphQL schema: what a document must say to call an operation, and to ask for all that it gives.
+//! The GraphQL schema of the harness's servers, which have no accounts: what a document must say to call an operation, and to ask for all that it gives.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::LazyLock,
 };
 
-use chatcore_graphql::async_graphql::{
-    Name,
-    parser::{
-        parse_schema,
-        types::{BaseType, FieldDefinition, InputObjectType, Type, TypeKind, TypeSystemDefinition},
+use chatcore::Chat;
+use chatcore_graphql::{
+    SchemaOptions,
+    async_graphql::{
+        Name,
+        parser::{
+            parse_schema,
+            types::{BaseType, FieldDefinition, InputObjectType, Type, TypeKind, TypeSystemDefinition},
+        },
     },
 };
 
-/// The types of the published schema.
+/// The types of the schema.
 pub static TYPES: LazyLock<HashMap<Name, TypeKind>> = LazyLock::new(|| {
-    let schema = parse_schema(include_str!("../../../../docs/schema.graphql")).unwrap();
+    let sdl = chatcore_graphql::schema(Chat::in_memory(), SchemaOptions::default()).sdl();
+    let schema = parse_schema(sdl).unwrap();
     let types = schema.definitions.into_iter().filter_map(|definition| match definition {
         TypeSystemDefinition::Type(of) => Some((of.node.name.node, of.node.kind)),
         TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
