@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chatcore::model::LoginId;
 use chatcore::{
     Code, Error, Principal, json,
-    model::{Bound, Cursor, InvalidId, MessageId, ParticipantId, SessionId, UserId},
+    model::{AuditId, Bound, Cursor, InvalidId, MessageId, ParticipantId, SessionId, UserId},
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
@@ -268,6 +268,11 @@ text_param!(
     ParticipantParam(ParticipantId),
     MetaSchema::new_with_format("string", "uuid")
 );
+text_param!(
+    /// The id of an entry of the audit log in a query.
+    AuditParam(AuditId),
+    MetaSchema::new_with_format("string", "uuid")
+);
 #[cfg(feature = "accounts")]
 text_param!(
     /// A login's id in a path.
@@ -337,6 +342,12 @@ impl LoginParam {
     }
 }
 
+impl AuditParam {
+    fn parse(text: &str) -> Result<Self, String> {
+        AuditId::from_str(text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
 impl UserParam {
     fn parse(text: &str) -> Result<Self, String> {
         UserId::from_str(text).map(Self).map_err(|error| error.to_string())
@@ -352,6 +363,9 @@ impl PlaceParam {
 
 /// A JSON body.
 pub(crate) struct StrictJson<T>(pub(crate) T);
+
+/// A JSON body that may be left out.
+pub(crate) struct OptionalJson<T>(pub(crate) T);
 
 /// Nothing, or an empty JSON object.
 pub(crate) struct NoBody;
@@ -385,6 +399,34 @@ impl<'a, T: JsonSchema + DeserializeOwned> ApiExtractor<'a> for StrictJson<T> {
     ) -> poem::Result<Self> {
         check_type(request).map_err(ApiError)?;
         let bytes = read(request, body).await.map_err(ApiError)?;
+        Ok(Self(json::parse(&bytes).map_err(ApiError)?))
+    }
+}
+
+impl<'a, T: JsonSchema + DeserializeOwned + Default> ApiExtractor<'a> for OptionalJson<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Shape::<T>::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        request_meta(Shape::<T>::reference(), false)
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let bytes = read(request, body).await.map_err(ApiError)?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        check_type(request).map_err(ApiError)?;
         Ok(Self(json::parse(&bytes).map_err(ApiError)?))
     }
 }

@@ -52,6 +52,12 @@ pub enum Error {
     /// The caller's account was deleted.
     #[error("the account was deleted")]
     AccountDeleted,
+    /// The caller has no system role.
+    #[error("only an administrator of the system may do this")]
+    AdminRequired,
+    /// The caller is the only administrator, and would give up the role.
+    #[error("you are the only administrator; grant the role to somebody else first")]
+    LastAdministrator,
     /// The user who would come into a session is banned from the whole system, or deleted.
     #[error("the user's account is banned or deleted, so the user cannot come into a session")]
     UserBanned,
@@ -259,6 +265,8 @@ codes! {
     EmailTaken = "EMAIL_TAKEN", 409, 4409, "E-mail address taken";
     AccountBanned = "ACCOUNT_BANNED", 403, 4403, "Account banned";
     AccountDeleted = "ACCOUNT_DELETED", 403, 4403, "Account deleted";
+    AdminRequired = "ADMIN_REQUIRED", 403, 4403, "Administrator required";
+    LastAdministrator = "LAST_ADMINISTRATOR", 409, 4409, "Last administrator";
     OriginNotAllowed = "ORIGIN_NOT_ALLOWED", 403, 4403, "Origin not allowed";
     ValidationInvalidFormat = "VALIDATION_INVALID_FORMAT", 400, 4400, "Cannot be parsed";
     ValidationRequiredField = "VALIDATION_REQUIRED_FIELD", 422, 4400, "Required field missing";
@@ -331,6 +339,8 @@ impl Error {
             Self::CodeInvalid => Code::AuthCodeInvalid,
             Self::AccountBanned(_) => Code::AccountBanned,
             Self::AccountDeleted => Code::AccountDeleted,
+            Self::AdminRequired => Code::AdminRequired,
+            Self::LastAdministrator => Code::LastAdministrator,
             Self::UserBanned => Code::UserBanned,
             Self::Malformed(_) => Code::ValidationInvalidFormat,
             Self::Invalid(fields) => fields.first().map_or(Code::ValidationInvalidValue, |field| field.code),
@@ -369,6 +379,8 @@ impl Error {
             | Self::CodeInvalid
             | Self::AccountBanned(_)
             | Self::AccountDeleted
+            | Self::AdminRequired
+            | Self::LastAdministrator
             | Self::UserBanned
             | Self::Malformed(_)
             | Self::Invalid(_)
@@ -407,6 +419,8 @@ impl Error {
             | Self::CodeInvalid
             | Self::AccountBanned(_)
             | Self::AccountDeleted
+            | Self::AdminRequired
+            | Self::LastAdministrator
             | Self::UserBanned
             | Self::Malformed(_)
             | Self::Invalid(_)

@@ -32,18 +32,20 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Engine for Schema<Q, M, S
     }
 }
 
+pub(super) type Builder<Q, M> = SchemaBuilder<Q, M, Subscription>;
+
 pub(super) fn builder<Q: ObjectType + 'static, M: ObjectType + 'static>(
     query: Q,
     mutation: M,
     options: &SchemaOptions,
-) -> SchemaBuilder<Q, M, Subscription> {
+) -> Builder<Q, M> {
     let builder = Schema::build(query, mutation, Subscription).register_output_type::<SessionEvent>();
     if options.introspection { builder } else { builder.disable_introspection() }
 }
 
 /// The schema that validates what is asked for, within the limits.
 pub(super) fn validator<Q: ObjectType + 'static, M: ObjectType + 'static>(
-    builder: SchemaBuilder<Q, M, Subscription>,
+    builder: Builder<Q, M>,
     options: &SchemaOptions,
 ) -> Schema<Q, M, Subscription> {
     let validator = builder
@@ -58,7 +60,7 @@ pub(super) fn validator<Q: ObjectType + 'static, M: ObjectType + 'static>(
 /// The schema that executes. What it executes is made from documents that are valid and within the limits. An interface is one level more
 /// there.
 pub(super) fn executor<Q: ObjectType + 'static, M: ObjectType + 'static>(
-    builder: SchemaBuilder<Q, M, Subscription>,
+    builder: Builder<Q, M>,
     chat: &Chat,
 ) -> Schema<Q, M, Subscription> {
     let builder = builder.data(chat.clone()).limit_recursive_depth(2 * source::NESTING);

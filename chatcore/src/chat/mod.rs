@@ -1,5 +1,7 @@
 //! The service: every use case is a method of [`Chat`].
 
+mod administering;
+mod counting;
 mod decide;
 mod editing;
 #[cfg(feature = "accounts")]
@@ -8,7 +10,6 @@ mod messages;
 mod participants;
 mod read;
 mod send;
-#[cfg(feature = "accounts")]
 mod service;
 mod sessions;
 mod standing;
@@ -20,6 +21,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+pub(crate) use counting::Counted;
 pub use decide::{
     metering::{Metered, PaidRequest},
     policy::{Attempt, Operation, Policy},
@@ -49,6 +51,7 @@ use crate::{
     permission::PermissionTable,
     store::{ChatStore, MemoryStore},
 };
+use counting::Counts;
 use decide::{
     adding::Allowances,
     govern::{Gates, publishing},
@@ -83,6 +86,7 @@ struct Inner {
     allowances: Allowances,
     listings: Listings,
     meter: Meter,
+    counts: Counts,
     tails: Tails,
     inboxes: Inboxes,
     /// Continues work that a process left behind.
@@ -226,8 +230,10 @@ impl ChatBuilder {
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
         let directory = Directory::new(directory, &limits);
         let standings = KnownStandings::new(Arc::clone(&store), Arc::clone(&notifier), Arc::clone(&clock), &limits);
-        let profiles =
-            Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, limits.profile_chars);
+        let counts = Counts::new(Arc::clone(&store), Arc::clone(&clock));
+        let max_chars = limits.profile_chars;
+        let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, max_chars)
+            .counted_by(counts.clone());
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let meter = Meter::new(limiter, &limits);
@@ -247,6 +253,7 @@ impl ChatBuilder {
             allowances,
             listings: Listings::default(),
             meter,
+            counts,
             tails,
             inboxes,
             resumer: Mutex::default(),

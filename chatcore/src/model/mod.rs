@@ -17,7 +17,7 @@ pub use event::{
     Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, Seq, SessionChanges,
     SessionEvent,
 };
-pub use id::{ClientId, InvalidId, LoginId, MessageId, ParticipantId, SessionId, UserId};
+pub use id::{AuditId, ClientId, InvalidId, LoginId, MessageId, ParticipantId, SessionId, UserId};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};
 pub use participant::{Participant, ParticipantRole, Standing};
