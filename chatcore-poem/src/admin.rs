@@ -1,11 +1,15 @@
 //! The administration within an app.
 
+use std::sync::Arc;
+
 use chatcore::{Administration, admin::AuditOrigin};
 use chatcore_http::{ClientIp, RequestId};
 use poem::{IntoEndpoint as _, Request, Route};
 use serde_json::Value;
 
-use crate::{ChatFrontend, MountError, SERVER, document, rest::Admin, routes::Routes, separate, uncached};
+use crate::{
+    ChatFrontend, MountError, SERVER, document, rest::Admin, routes::Routes, separate, state::State, uncached,
+};
 
 /// The place of the operations. The app may have other paths beside them.
 const PLACE: &str = "/admin";
@@ -13,12 +17,15 @@ const BASE: &str = "/api/v1/admin";
 
 impl ChatFrontend {
     /// The same with the administration: the operations below `/api/v1/admin`, which the OpenAPI document contains, too. Without it there are
-    /// no such paths. The administration has to be of the same chat.
+    /// no such paths. WebSockets and event streams show the notices. The administration has to be of the same chat.
     #[must_use]
     pub fn with_admin(self, admin: Administration) -> Self {
         let sockets = self.state.sockets.clone();
         admin.count_connections(move || sockets.open());
-        Self { admin: Some(admin), ..self }.documented()
+        let State { chat, authenticator, sockets, .. } = &*self.state;
+        let (chat, authenticator, sockets) = (chat.clone(), Arc::clone(authenticator), sockets.clone());
+        let state = Arc::new(State { chat, authenticator, sockets, shows_notices: true });
+        Self { admin: Some(admin), state, ..self }.documented()
     }
 
     /// Adds the operations of the administration, where there is one.

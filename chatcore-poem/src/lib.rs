@@ -129,7 +129,7 @@ impl ChatFrontend {
     /// A frontend that shares its WebSockets' registry, and with it the options, with another frontend.
     pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
         sockets.fit(chat.limits());
-        let state = State { chat, authenticator: Arc::new(authenticator), sockets };
+        let state = State { chat, authenticator: Arc::new(authenticator), sockets, shows_notices: false };
         Self {
             state: Arc::new(state),
             document: serde_json::Value::Null,

@@ -8,6 +8,8 @@ use chatcore::{
     model::{self, AuditId, ListPage, SessionId, UserId},
 };
 
+use futures_util::{Stream, StreamExt as _};
+
 use super::{
     Fallible as _, Use,
     connection::{List, ParticipantConnection, listed},
@@ -61,6 +63,8 @@ enum AuditAction {
     RoleRevoked,
     /// A session was deleted.
     SessionClosed,
+    /// A notice was sent to all users who were connected.
+    NoticeBroadcast,
     /// A newer version did something that this version does not know.
     Unknown,
 }
@@ -195,7 +199,7 @@ struct AuditEntry {
     actor: ID,
     /// What was done.
     action: AuditAction,
-    /// The id of the user or session.
+    /// The id of the user, session or notice.
     target: Option<ID>,
     /// The state before.
     before: AuditState,
@@ -359,6 +363,33 @@ struct AdminCloseSessionInput {
     reason: Option<String>,
 }
 
+/// A notice to all users who are connected.
+#[derive(InputObject)]
+struct AdminBroadcastInput {
+    /// The text: 1 to 500 characters by default.
+    text: String,
+    /// Why, for the audit log: 1 to 500 characters by default.
+    reason: Option<String>,
+}
+
+/// A notice of an administrator to all users who are connected. It is not stored.
+#[derive(SimpleObject)]
+struct Notice {
+    /// The id of the notice.
+    id: ID,
+    /// The text.
+    text: String,
+    /// When it was sent.
+    created_at: DateTime,
+}
+
+impl From<&model::Notice> for Notice {
+    fn from(notice: &model::Notice) -> Self {
+        let model::Notice { id, text, created_at } = notice;
+        Self { id: ID(id.to_string()), text: text.clone(), created_at: DateTime(*created_at) }
+    }
+}
+
 /// The administration, and the caller.
 fn administering<'c>(context: &Context<'c>) -> Result<(&'c Administration, Use<'c>)> {
     let admin = context.data_opt().ok_or_else(|| crate::field_error(&Error::Internal))?;
@@ -479,7 +510,7 @@ impl AdminQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The id of the administrator.")] actor: Option<ID>,
-        #[graphql(desc = "The id of the user or session.")] target: Option<ID>,
+        #[graphql(desc = "The id of the user, session or notice.")] target: Option<ID>,
         #[graphql(desc = "The action.")] action: Option<AuditAction>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The id of the entry after which to begin.")] after: Option<ID>,
@@ -503,6 +534,14 @@ pub(super) struct AdminMutation;
 /// What administrators may change.
 #[Object]
 impl AdminMutation {
+    /// Send a notice to all users who are connected. WebSockets, event streams and the subscription `notices` show it. The text is not kept.
+    async fn admin_broadcast(&self, context: &Context<'_>, input: AdminBroadcastInput) -> Result<Option<Notice>> {
+        let (admin, call) = administering(context)?;
+        let AdminBroadcastInput { text, reason } = input;
+        let notice = admin.broadcast(call.principal, &origin_of(context), text, reason).await.or_field_error()?;
+        Ok(Some((&notice).into()))
+    }
+
     /// Ban a user, who is refused everywhere and removed from every session. A ban of a banned user replaces the ban.
     async fn admin_ban_user(&self, context: &Context<'_>, input: AdminBanUserInput) -> Result<Option<ManagedUser>> {
         let (admin, call) = administering(context)?;
@@ -540,5 +579,20 @@ impl AdminMutation {
         let id = session_id(&input.session_id).or_field_error()?;
         let closed = admin.close_session(call.principal, &origin_of(context), id, input.reason).await;
         Ok(Some(closed.or_field_error()?.into()))
+    }
+}
+
+/// What everybody may follow where there is an administration.
+#[derive(Default)]
+pub(super) struct NoticeSubscription;
+
+/// What everybody may follow where there is an administration.
+#[async_graphql::Subscription]
+impl NoticeSubscription {
+    /// The notices of administrators to all users, from now on. They are not stored.
+    async fn notices(&self, context: &Context<'_>) -> Result<impl Stream<Item = Result<Notice>> + use<>> {
+        let call = Use::of(context)?;
+        let notices = call.chat.follow_notices(call.principal).await.or_field_error()?;
+        Ok(notices.map(|notice| notice.map(|notice| Notice::from(&*notice)).or_field_error()))
     }
 }

@@ -24,7 +24,8 @@ mod values;
 use std::{any::TypeId, borrow::Cow, fmt, sync::Arc};
 
 use async_graphql::{
-    Context, Data, Executor, ObjectType, Request, Response, SDLExportOptions, ServerError, parser::types::OperationType,
+    Context, Data, Executor, ObjectType, Request, Response, SDLExportOptions, SchemaBuilder, ServerError,
+    SubscriptionType, parser::types::OperationType,
 };
 #[cfg(feature = "accounts")]
 use chatcore::Accounts;
@@ -43,6 +44,7 @@ use mutation::Mutation;
 use plan::Plan;
 use query::Query;
 use shape::Shape;
+use subscription::Subscription;
 use types::Types;
 use validate::validate;
 use values::Values;
@@ -106,9 +108,13 @@ pub fn schema_with(chat: Chat, services: Services, options: SchemaOptions) -> Ch
     if let Some(accounts) = services.accounts {
         let schema = match services.admin {
             Some(admin) => {
-                built::<query::WithBoth, mutation::WithBoth>(chat, options, |schema| schema.data(accounts).data(admin))
+                built::<query::WithBoth, mutation::WithBoth, subscription::WithAdmin>(chat, options, |schema| {
+                    schema.data(accounts).data(admin)
+                })
             }
-            None => built::<query::WithAccounts, mutation::WithAccounts>(chat, options, |schema| schema.data(accounts)),
+            None => built::<query::WithAccounts, mutation::WithAccounts, Subscription>(chat, options, |schema| {
+                schema.data(accounts)
+            }),
         };
         return ChatSchema {
             #[cfg(feature = "poem")]
@@ -117,23 +123,28 @@ pub fn schema_with(chat: Chat, services: Services, options: SchemaOptions) -> Ch
         };
     }
     match services.admin {
-        Some(admin) => built::<query::WithAdmin, mutation::WithAdmin>(chat, options, |schema| schema.data(admin)),
-        None => built::<Query, Mutation>(chat, options, |schema| schema),
+        Some(admin) => {
+            built::<query::WithAdmin, mutation::WithAdmin, subscription::WithAdmin>(chat, options, |schema| {
+                schema.data(admin)
+            })
+        }
+        None => built::<Query, Mutation, Subscription>(chat, options, |schema| schema),
     }
 }
 
 /// The schema with these root types. `with` gives it what their fields find in their context.
-fn built<Q, M>(
+fn built<Q, M, S>(
     chat: Chat,
     options: SchemaOptions,
-    with: impl FnOnce(engine::Builder<Q, M>) -> engine::Builder<Q, M>,
+    with: impl FnOnce(SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S>,
 ) -> ChatSchema
 where
     Q: ObjectType + Default + 'static,
     M: ObjectType + Default + 'static,
+    S: SubscriptionType + Default + 'static,
 {
     let options = Arc::new(options);
-    let build = || engine::builder(Q::default(), M::default(), &options);
+    let build = || engine::builder(Q::default(), M::default(), S::default(), &options);
     let validator = engine::validator(build(), &options);
     let inner = engine::executor(with(build()), &chat);
     ChatSchema::of(chat, Arc::new(inner), Arc::new(validator), options)

@@ -5,13 +5,18 @@
 #[path = "../../../chatcore-poem/tests/admin/cases.rs"]
 mod cases;
 
-use async_graphql::parser::{
-    parse_schema,
-    types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition},
+use async_graphql::{
+    Executor as _,
+    parser::{
+        parse_schema,
+        types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition},
+    },
 };
 use cases::{Answer, Face, Names, World, paged, plain};
-use chatcore_graphql::{GraphqlFrontend, SchemaOptions, Services, WireOptions, schema, schema_with};
+use chatcore::{Authenticator as _, admin::AuditOrigin};
+use chatcore_graphql::{Caller, GraphqlFrontend, SchemaOptions, Services, WireOptions, schema, schema_with};
 use chatcore_http::{Options, Sockets};
+use futures_util::StreamExt as _;
 use poem::{Endpoint, Request, Route, http::Method};
 use serde_json::{Map, Value, json};
 
@@ -84,9 +89,11 @@ impl<E: Endpoint> Face for Graph<E> {
             "adminListParticipants" => (None, people),
             "adminGetStatistics" => (None, STATISTICS.to_owned()),
             "adminGetSession" | "adminCloseSession" => (None, SESSION.to_owned()),
+            "adminBroadcast" => (None, "id text createdAt".to_owned()),
             _ => (None, USER.to_owned()),
         };
-        let is_mutation = ["adminBanUser", "adminUnbanUser", "adminSetRole", "adminCloseSession"].contains(&operation);
+        let is_mutation = ["adminBanUser", "adminUnbanUser", "adminSetRole", "adminCloseSession", "adminBroadcast"]
+            .contains(&operation);
         let type_of = |name: &str| match name {
             "userId" | "sessionId" => "ID!",
             "after" | "actor" | "target" => "ID",
@@ -207,5 +214,26 @@ async fn every_field_of_the_administration_refuses_everybody_else() {
             }
         }
     }
-    assert!(count >= 11, "{count} fields");
+    assert!(count >= 12, "{count} fields");
+}
+
+#[tokio::test]
+async fn notices_are_followed_by_everybody() {
+    let world = World::new().await;
+    let schema = schema_with(world.chat.clone(), services(&world), SchemaOptions::default());
+    let bob = Names.authenticate("bob").await.unwrap();
+    let request = async_graphql::Request::new("subscription { notices { id text createdAt } }").data(Caller(bob));
+    let mut notices = schema.execute_stream(request, None);
+    // The stream is opened when it is polled first.
+    let next = tokio::spawn(async move { (notices.next().await, notices) });
+    let root = Names.authenticate("root").await.unwrap();
+    // A notice that comes before the stream listens is not shown, so notices come until one is shown.
+    while !next.is_finished() {
+        world.admin.broadcast(&root, &AuditOrigin::default(), "Maintenance".into(), None).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let (shown, _) = next.await.unwrap();
+    let shown = shown.unwrap();
+    assert!(shown.errors.is_empty(), "{:?}", shown.errors);
+    assert_eq!(shown.data.into_json().unwrap()["notices"]["text"], "Maintenance");
 }

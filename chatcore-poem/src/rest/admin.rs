@@ -7,8 +7,8 @@ use chatcore::{
         UserFilter, UserStatus,
     },
     identity::SystemRole,
-    model::{Participant, SessionType, UserId},
-    wire::{BanUser, Reason, SetRole},
+    model::{Notice, Participant, SessionType, UserId},
+    wire::{BanUser, BroadcastNotice, Reason, SetRole},
 };
 use poem::Request;
 use poem_openapi::{
@@ -215,6 +215,21 @@ impl Admin {
         Ok(Reply::new(self.0.close_session(&caller.0, &origin, session_id.0.0, body.0.reason).await?))
     }
 
+    /// Send a notice to all users who are connected
+    ///
+    /// WebSockets and event streams get a frame `notice`. The text is not kept.
+    #[oai(path = "/broadcast", method = "post", operation_id = "adminBroadcast")]
+    async fn broadcast(
+        &self,
+        request: &Request,
+        caller: Caller,
+        body: StrictJson<BroadcastNotice>,
+    ) -> Answer<Reply<Notice>, (Administering, Body)> {
+        no_idempotency_key(request)?;
+        let BroadcastNotice { text, reason } = body.0;
+        Ok(Reply::new(self.0.broadcast(&caller.0, &origin_of(request), text, reason).await?))
+    }
+
     /// List the audit log
     ///
     /// The newest entry first. A page looks at 2,000 entries at the most, so a page of a filter can have fewer entries than asked for. The log
@@ -227,7 +242,7 @@ impl Admin {
         caller: Caller,
         /// The id of the administrator.
         actor: Query<Option<UserParam>>,
-        /// The id of the user or session.
+        /// The id of the user, session or notice.
         target: Query<Option<String>>,
         /// The action, for instance `USER_BANNED`.
         action: Query<Option<String>>,
@@ -251,7 +266,7 @@ impl Admin {
         caller: Caller,
         /// The id of the administrator.
         actor: Query<Option<UserParam>>,
-        /// The id of the user or session.
+        /// The id of the user, session or notice.
         target: Query<Option<String>>,
         /// The action, for instance `USER_BANNED`.
         action: Query<Option<String>>,

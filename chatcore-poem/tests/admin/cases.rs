@@ -109,6 +109,9 @@ fn calls(session: SessionId) -> Vec<(&'static str, &'static str, Value)> {
         ("adminListSessions", "root", json!({ "status_filter": "DELETED" })),
         ("adminSetRole", "root", json!({ "user_id": "ann", "role": "USER" })),
         ("adminGetStatistics", "ann", json!({})),
+        ("adminBroadcast", "root", json!({ "text": "Maintenance", "reason": "Planned" })),
+        ("adminBroadcast", "root", json!({ "text": " " })),
+        ("adminBroadcast", "bob", json!({ "text": "Maintenance" })),
         ("adminListAudit", "root", json!({})),
         ("adminListAudit", "root", json!({ "limit": 2 })),
         ("adminListAudit", "root", json!({ "actor": "ann" })),
@@ -132,7 +135,7 @@ pub(crate) async fn all(face: &impl Face, world: &World) {
             recorded = recorded.max(answer.0.unwrap()["entries"].as_array().unwrap().len());
         }
     }
-    assert_eq!(recorded, 6);
+    assert_eq!(recorded, 7);
 }
 
 /// A value without nulls, and without what is of one request only.
@@ -205,6 +208,7 @@ impl Face for World {
             }
             "adminCloseSession" => answer(admin.close_session(caller, origin, session(), reason).await),
             "adminGetStatistics" => answer(admin.statistics(caller).await),
+            "adminBroadcast" => answer(admin.broadcast(caller, origin, text("text").unwrap(), reason).await),
             "adminListAudit" => {
                 let action: Option<AuditAction> = named(&input["action"]);
                 let filter = AuditFilter { actor: of_user("actor"), target: text("target"), action };

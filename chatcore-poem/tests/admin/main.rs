@@ -6,6 +6,7 @@ mod cases;
 
 use cases::{Answer, Face, Names, World, paged, plain};
 use chatcore_poem::ChatFrontend;
+use futures_util::StreamExt as _;
 use poem::{Endpoint, EndpointExt as _, Request, Response, Route, http::Method};
 use serde_json::{Map, Value, json};
 
@@ -164,6 +165,25 @@ async fn an_entry_of_the_audit_log_names_the_request_and_an_export_ends_with_an_
         let path = format!("/api/v1/admin/users?{query}");
         assert_eq!(rest.ask("GET", &path, Some("root"), None).await.status(), 422, "{query}");
     }
+}
+
+#[tokio::test]
+async fn an_event_stream_shows_notices() {
+    let world = World::new().await;
+    let rest = rest(&world);
+    let path = format!("/api/v1/chat/sessions/{}/events", world.session);
+    let request = Request::builder().uri(path.parse().unwrap()).header("accept", "text/event-stream");
+    let response = rest.app.get_response(request.header("authorization", "Bearer ann").finish()).await;
+    assert_eq!(response.status(), 200);
+    let mut stream = response.into_body().into_bytes_stream();
+    let body = Some(json!({ "text": "Maintenance" }).to_string());
+    assert_eq!(rest.ask("POST", "/api/v1/admin/broadcast", Some("root"), body).await.status(), 200);
+    let mut text = String::new();
+    while !text.contains("Maintenance") {
+        let part = tokio::time::timeout(std::time::Duration::from_secs(30), stream.next()).await.unwrap();
+        text.push_str(std::str::from_utf8(&part.unwrap().unwrap()).unwrap());
+    }
+    assert!(text.contains("event: notice\n") && !text.contains("A secret"), "{text}");
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@
 
 mod audit;
 mod model;
+mod notices;
 mod picker;
 mod roles;
 mod sessions;

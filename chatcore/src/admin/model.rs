@@ -115,7 +115,7 @@ pub struct AuditEntry {
 pub struct AuditFilter {
     /// The administrator.
     pub actor: Option<UserId>,
-    /// The id of the user or session.
+    /// The id of the user, session or notice.
     pub target: Option<String>,
     /// The action.
     pub action: Option<AuditAction>,

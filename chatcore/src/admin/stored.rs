@@ -81,6 +81,8 @@ pub enum AuditAction {
     RoleRevoked,
     /// A session was deleted.
     SessionClosed,
+    /// A notice was sent to all users who were connected.
+    NoticeBroadcast,
     /// A newer version did something that this version does not know.
     #[serde(other)]
     Unknown,
@@ -115,7 +117,7 @@ pub struct AuditRecord {
     pub actor: UserId,
     /// The action.
     pub action: AuditAction,
-    /// The id of the user or session.
+    /// The id of the user, session or notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// The state before.

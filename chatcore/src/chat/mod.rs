@@ -37,6 +37,7 @@ pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use standing::BanAccount;
 pub use stream::{
+    notices::Notices,
     seat::Outlet,
     subscribe::{Delivery, Start, Subscription},
     subscribe_all::{AllDelivery, AllSubscription, Position},
@@ -59,7 +60,7 @@ use decide::{
     policy::Guard,
 };
 use read::{directory::Listings, profiles::Profiles, user_directory::Directory};
-use stream::{inbox::Inboxes, standings::KnownStandings, tail::Tails, task::Task};
+use stream::{inbox::Inboxes, notices::Hub, standings::KnownStandings, tail::Tails, task::Task};
 use tokio::sync::Semaphore;
 
 /// The chat: one handle for everything, cheap to clone, the same for every frontend.
@@ -87,6 +88,7 @@ struct Inner {
     listings: Listings,
     meter: Meter,
     counts: Counts,
+    notices: Hub,
     tails: Tails,
     inboxes: Inboxes,
     /// Continues work that a process left behind.
@@ -230,6 +232,7 @@ impl ChatBuilder {
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
         let directory = Directory::new(directory, &limits);
         let standings = KnownStandings::new(Arc::clone(&store), Arc::clone(&notifier), Arc::clone(&clock), &limits);
+        let notices = Hub::new(Arc::clone(&notifier), limits.poll_interval);
         let counts = Counts::new(Arc::clone(&store), Arc::clone(&clock));
         let max_chars = limits.profile_chars;
         let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, max_chars)
@@ -254,6 +257,7 @@ impl ChatBuilder {
             listings: Listings::default(),
             meter,
             counts,
+            notices,
             tails,
             inboxes,
             resumer: Mutex::default(),

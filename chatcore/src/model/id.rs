@@ -89,6 +89,12 @@ uuid_id!(
     "audit entry id"
 );
 
+uuid_id!(
+    /// Names a notice to all users. A UUIDv7 (RFC 9562).
+    NoticeId,
+    "notice id"
+);
+
 impl LoginId {
     /// When the login began, in milliseconds; `None` for an id that is no UUIDv7, as other issuers may choose.
     #[must_use]

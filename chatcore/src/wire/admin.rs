@@ -11,7 +11,7 @@ use crate::{
         UserStatus,
     },
     identity::SystemRole,
-    model::{AuditId, Ban, Profile, Session, SessionId, SessionType, UserId},
+    model::{AuditId, Ban, Notice, Profile, Session, SessionId, SessionType, UserId},
 };
 
 /// A ban to be made.
@@ -52,6 +52,35 @@ pub struct SetRole {
 pub struct Reason {
     /// Why, for the audit log: 1 to 500 characters by default.
     pub reason: Option<String>,
+}
+
+/// A notice to all users who are connected.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BroadcastNotice {
+    /// The text: 1 to 500 characters by default.
+    pub text: String,
+    /// Why, for the audit log: 1 to 500 characters by default.
+    pub reason: Option<String>,
+}
+
+/// The frame of a notice. It has no position.
+#[derive(Debug, Serialize)]
+pub struct NoticeFrame<'a> {
+    event: &'static str,
+    data: &'a Notice,
+}
+
+impl NoticeFrame<'_> {
+    /// The name of the frame.
+    pub const NAME: &'static str = "notice";
+}
+
+impl<'a> From<&'a Notice> for NoticeFrame<'a> {
+    fn from(data: &'a Notice) -> Self {
+        Self { event: Self::NAME, data }
+    }
 }
 
 /// A ban that is in force.
@@ -158,7 +187,7 @@ struct EntryView<'a> {
     /// The administrator.
     actor: &'a UserId,
     action: AuditAction,
-    /// The id of the user or session.
+    /// The id of the user, session or notice.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     target: Option<&'a str>,
     /// The state before.

@@ -12,6 +12,7 @@ mod audit;
 mod forms;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod notices;
 mod roles;
 mod sessions;
 mod statistics;
