@@ -79,7 +79,7 @@ impl Administration {
             picker.note(&found);
             picker.take(found.into_iter().map(|(key, found)| {
                 let is_wanted = filter.takes(&found.value);
-                let entry = is_wanted.then(|| AuditEntry { id: key.entry.0, record: found.value });
+                let entry = is_wanted.then_some(AuditEntry { id: key.entry.0, record: found.value });
                 (key, entry)
             }));
         }

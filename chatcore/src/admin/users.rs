@@ -169,6 +169,6 @@ impl Administration {
     pub(super) async fn managed(&self, user: &UserId) -> Result<ManagedUser> {
         let chat = &self.inner.chat;
         let (profile, standing) = (chat.profile_of(user).await?, chat.standing(user).await?);
-        Ok(managed(profile, &standing, &*self.administrators().await?.value, chat.now()))
+        Ok(managed(profile, &standing, &self.administrators().await?.value, chat.now()))
     }
 }
