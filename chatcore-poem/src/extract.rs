@@ -364,16 +364,13 @@ impl PlaceParam {
 /// A JSON body.
 pub(crate) struct StrictJson<T>(pub(crate) T);
 
-/// A JSON body that may be left out.
-pub(crate) struct OptionalJson<T>(pub(crate) T);
-
 /// Nothing, or an empty JSON object.
 pub(crate) struct NoBody;
 
 /// The same for a method whose requests have no use for a body (RFC 9110, section 9.3.5): the OpenAPI document names none.
 pub(crate) struct Bodyless;
 
-fn request_meta(schema: MetaSchemaRef, required: bool) -> Option<MetaRequest> {
+pub(crate) fn request_meta(schema: MetaSchemaRef, required: bool) -> Option<MetaRequest> {
     let content = vec![MetaMediaType { content_type: "application/json", schema }];
     Some(MetaRequest { description: None, content, required })
 }
@@ -399,34 +396,6 @@ impl<'a, T: JsonSchema + DeserializeOwned> ApiExtractor<'a> for StrictJson<T> {
     ) -> poem::Result<Self> {
         check_type(request).map_err(ApiError)?;
         let bytes = read(request, body).await.map_err(ApiError)?;
-        Ok(Self(json::parse(&bytes).map_err(ApiError)?))
-    }
-}
-
-impl<'a, T: JsonSchema + DeserializeOwned + Default> ApiExtractor<'a> for OptionalJson<T> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
-
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(registry: &mut Registry) {
-        Shape::<T>::register(registry);
-    }
-
-    fn request_meta() -> Option<MetaRequest> {
-        request_meta(Shape::<T>::reference(), false)
-    }
-
-    async fn from_request(
-        request: &'a Request,
-        body: &mut RequestBody,
-        _: ExtractParamOptions<()>,
-    ) -> poem::Result<Self> {
-        let bytes = read(request, body).await.map_err(ApiError)?;
-        if bytes.is_empty() {
-            return Ok(Self(T::default()));
-        }
-        check_type(request).map_err(ApiError)?;
         Ok(Self(json::parse(&bytes).map_err(ApiError)?))
     }
 }
@@ -487,7 +456,7 @@ async fn nothing(request: &Request, body: &mut RequestBody) -> Result<(), Error>
     Ok(())
 }
 
-fn check_type(request: &Request) -> Result<(), Error> {
+pub(crate) fn check_type(request: &Request) -> Result<(), Error> {
     let is_json = |value: &str| {
         let mut parts = value.split(';').map(str::trim);
         let charset_fits = |part: &str| match part.split_once('=') {
@@ -508,6 +477,6 @@ fn check_type(request: &Request) -> Result<(), Error> {
     }
 }
 
-async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error> {
+pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error> {
     read_body(request, body, &State::of(request)?.sockets).await
 }

@@ -51,6 +51,7 @@ mod document;
 mod extract;
 mod frame;
 mod mount;
+mod optional;
 mod problem;
 mod reply;
 mod rest;

@@ -7,6 +7,7 @@ mod connection;
 mod engine;
 mod event;
 mod load;
+mod managed;
 mod message;
 mod mutation;
 mod participant;

@@ -21,7 +21,8 @@ use serde_json::Value;
 use super::{AdminGroup, listed, natural, no_idempotency_key, page};
 use crate::{
     admin::origin_of,
-    extract::{AuditParam, Caller, OptionalJson, ParticipantParam, SessionParam, StrictJson, UserParam},
+    extract::{AuditParam, Caller, ParticipantParam, SessionParam, StrictJson, UserParam},
+    optional::OptionalJson,
     reply::{Administered, Administering, Answer, Body, Conflict, Lines, Paged, Params, Reply},
 };
 

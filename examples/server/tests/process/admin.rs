@@ -66,6 +66,27 @@ async fn the_command_line_administers_a_running_server() {
     assert_eq!(actor["actor"], "chat-server");
     let one = admin(&server, data, &["audit", "--action", "USER_BANNED"], "");
     assert_eq!(String::from_utf8(one.stdout).unwrap().lines().count(), 2);
+    // An administrator who has logged in, on the database on disk.
+    let api = format!("http://{}/api/v1", server.address);
+    let ask = async |request: reqwest::RequestBuilder| -> Value {
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+        answer.json().await.unwrap()
+    };
+    let http = reqwest::Client::new();
+    let credentials = json!({ "username": "ada", "password": password.trim() }).to_string();
+    let login = ask(http.post(format!("{api}/auth/login")).body(credentials)).await;
+    let token = login["access_token"].as_str().unwrap();
+    let made = server.client(data, "owner").post("/sessions", json!({ "title": "A room" })).await.expect(201);
+    let session = format!("{api}/admin/sessions/{}", made["id"].as_str().unwrap());
+    let listed = ask(http.get(format!("{api}/admin/sessions?search=room")).bearer_auth(token)).await;
+    assert_eq!((&listed[0]["id"], listed.as_array().unwrap().len()), (&made["id"], 1));
+    let inside = ask(http.get(format!("{session}/participants")).bearer_auth(token)).await;
+    assert_eq!(inside[0]["user_id"], "owner");
+    let closed = ask(http.post(format!("{session}/close")).bearer_auth(token)).await;
+    assert_eq!(closed["is_active"], false);
+    let log = ask(http.get(format!("{api}/admin/audit?limit=1")).bearer_auth(token)).await;
+    assert_eq!((&log[0]["action"], &log[0]["target"]), (&json!("SESSION_CLOSED"), &made["id"]));
     // An access token of the same user has no role.
     let client = server.client(data, "chat-server");
     client.get("/sessions").await.expect(200);
