@@ -11,11 +11,12 @@ use std::{
 use async_graphql::Executor;
 use chatcore::{
     Authenticator, Chat, Error, Origin, Principal, Result,
+    admin::AuditOrigin,
     chat::{Metered, PaidRequest},
 };
 use chatcore_http::{
-    ClientAddress, Cors, Handshake, Options, Outbox, Socket, Sockets, caller, caller_or_query, check_conditions,
-    check_head, close_code, origin, read_away, read_body, show_allowance,
+    ClientAddress, ClientIp, Cors, Handshake, Options, Outbox, RequestId, Socket, Sockets, caller, caller_or_query,
+    check_conditions, check_head, close_code, origin, read_away, read_body, show_allowance,
     tungstenite::{self, Message},
 };
 use futures_util::{
@@ -331,16 +332,24 @@ fn asks_only_open(body: &[u8]) -> bool {
 /// What the data of an operation say of its client beside who calls.
 #[derive(Clone)]
 struct Visit {
+    origin: AuditOrigin,
     #[cfg(feature = "accounts")]
     client: chatcore::accounts::Client,
 }
 
-#[cfg(feature = "accounts")]
 impl Visit {
     fn of(request: &Request) -> Self {
-        let device = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let address = ClientAddress::of(request).map(Into::into);
-        Self { client: chatcore::accounts::Client { address, device: device.map(str::to_owned) } }
+        let address = ClientIp::of(request).map(|ClientIp(address)| address);
+        let request_id = request.data::<RequestId>().map(|RequestId(id)| id.clone());
+        Self {
+            origin: AuditOrigin { address, request_id },
+            #[cfg(feature = "accounts")]
+            client: {
+                let device = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+                let address = ClientAddress::of(request).map(Into::into);
+                chatcore::accounts::Client { address, device: device.map(str::to_owned) }
+            },
+        }
     }
 
     fn admitted(self, principal: Option<Principal>) -> Admitted {
@@ -350,21 +359,12 @@ impl Visit {
             if let Some(principal) = &principal {
                 data.insert(crate::Caller(principal.clone()));
             }
+            data.insert(self.origin.clone());
+            #[cfg(feature = "accounts")]
             data.insert(self.client.clone());
             data
         };
         Admitted::new(data).expires_at(expires_at)
-    }
-}
-
-#[cfg(not(feature = "accounts"))]
-impl Visit {
-    const fn of(_: &Request) -> Self {
-        Self {}
-    }
-
-    fn admitted(self, principal: Option<Principal>) -> Admitted {
-        principal.map_or_else(|| Admitted::new(async_graphql::Data::default), Admitted::from)
     }
 }
 

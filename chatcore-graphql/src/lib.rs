@@ -19,7 +19,8 @@
 //! Over which protocols clients get at it is told in [`protocols`]. With the feature `poem`, `GraphqlFrontend` serves all of
 //! them at `/graphql`; without it, [`HttpHead`] and [`serve_socket`] are the same for any other server.
 //!
-//! With the feature `accounts`, `schema_with_accounts` is the same schema with registration, logins and users.
+//! With the feature `accounts`, `schema_with_accounts` is the same schema with registration, logins and users. [`schema_with`] also adds the
+//! administration of the system.
 //!
 //! Who calls is the [`Caller`] in the request's data; without one every field answers `AUTH_REQUIRED`, but for what the schema
 //! tells of itself, and the mutations of accounts that need no token. Every error has a stable `code` in its `extensions`, the same as on the other transports, and the `details`
@@ -46,7 +47,7 @@ pub use glue::GraphqlFrontend;
 pub use options::SchemaOptions;
 #[cfg(feature = "accounts")]
 pub use schema::schema_with_accounts;
-pub use schema::{Caller, ChatSchema, schema};
+pub use schema::{Caller, ChatSchema, Services, schema, schema_with};
 pub use wire::{
     ALLOW, Admitted, Close, Frame, HttpBody, HttpHead, HttpReply, PROTOCOL, WireOptions, graphiql, graphiql_file,
     serve_socket, token_of,

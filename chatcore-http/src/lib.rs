@@ -7,7 +7,7 @@
 //! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
 //! | WebSockets | [`Handshake`], then the open [`Socket`] with its [`Outbox`], kept by [`Sockets::keep`] until an [`Expiry`], then [`Socket::close`] |
 //! | event streams | [`Sockets::event_queue`], then [`EventQueue::body`] |
-//! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientIp`], [`ClientAddress`], [`caller`], [`bearer`], [`read_body`], [`read_body_within`], [`read_away`] |
+//! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientIp`], [`ClientAddress`], [`RequestId`], [`caller`], [`bearer`], [`read_body`], [`read_body_within`], [`read_away`] |
 //! | requests of a user at once | [`HeldRequest`], [`Sockets::take_request`] |
 //! | rate limits | [`origin`], [`show_allowance`] |
 //! | responses | [`Compression`] |
@@ -62,6 +62,8 @@ mod proxied;
 mod proxies;
 mod refusals;
 #[cfg(feature = "poem")]
+mod request_id;
+#[cfg(feature = "poem")]
 mod requests;
 #[cfg(feature = "poem")]
 mod serve;
@@ -113,6 +115,8 @@ pub use pages::{PageStyles, page_headers};
 #[cfg(feature = "poem")]
 pub use proxies::{InvalidProxy, TrustedProxies};
 pub use refusals::Refusals;
+#[cfg(feature = "poem")]
+pub use request_id::RequestId;
 #[cfg(feature = "poem")]
 pub use requests::{HeldRequest, RequestPlace};
 #[cfg(feature = "poem")]

@@ -1,30 +1,25 @@
 //! The accounts of the chat's own within an app.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use chatcore::{Accounts, accounts::Client};
 use chatcore_http::{ClientAddress, check_conditions};
-use poem::{
-    Endpoint, EndpointExt as _, IntoEndpoint as _, IntoResponse as _, Request, RequestBody, Response, Route,
-    http::{
-        HeaderValue,
-        header::{CACHE_CONTROL, USER_AGENT},
-    },
-};
-use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, OpenApi, OpenApiService};
+use poem::{IntoEndpoint as _, Request, RequestBody, Route, http::header::USER_AGENT};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use serde_json::Value;
 
 #[cfg(feature = "avatars")]
 use crate::rest::Avatars;
 use crate::{
-    ChatFrontend, MountError, TITLE, chat_document, document,
+    ChatFrontend, MountError, SERVER, document,
     extract::check_query,
     problem::ApiError,
     rest::{Auth, Users},
+    routes::Routes,
+    separate,
     state::State,
+    uncached,
 };
-
-/// The server of the operations in the OpenAPI document.
-const SERVER: &str = "/api/v1";
 
 /// The places of the two families of operations. The app may have other paths beside them.
 const AUTH: &str = "/auth";
@@ -43,8 +38,15 @@ fn users(accounts: &Accounts) -> (Users, Avatars) {
     (Users(accounts.clone()), Avatars(accounts.clone()))
 }
 
-fn service<A: OpenApi>(operations: A) -> OpenApiService<A, ()> {
-    OpenApiService::new(operations, TITLE, env!("CARGO_PKG_VERSION"))
+/// The document and the routes with the operations of accounts.
+pub(crate) fn documented(mut document: Value, routes: &mut Routes, accounts: &Accounts) -> Value {
+    let (auth, users) = (separate(Auth(accounts.clone())).spec(), separate(users(accounts)).spec());
+    for (spec, place, base) in [(auth, AUTH, AUTH_BASE), (users, USERS, USERS_BASE)] {
+        let own = serde_json::from_str(&spec).unwrap_or_default();
+        routes.add(&own, &[base]);
+        document = document::joined(document, own, SERVER, place);
+    }
+    document
 }
 
 impl ChatFrontend {
@@ -59,33 +61,16 @@ impl ChatFrontend {
     /// [`ServeOptions::trusted_proxies`](crate::ServeOptions::trusted_proxies) tell it.
     #[must_use]
     pub fn with_accounts(self, accounts: Accounts) -> Self {
-        let (mut document, mut routes) = chat_document(&self.state.chat, &self.state.sockets);
-        let (auth, users) = (service(Auth(accounts.clone())).spec(), service(users(&accounts)).spec());
-        for (spec, place, base) in [(auth, AUTH, AUTH_BASE), (users, USERS, USERS_BASE)] {
-            let own = serde_json::from_str(&spec).unwrap_or_default();
-            routes.add(&own, &[base]);
-            document = document::joined(document, own, SERVER, place);
-        }
-        let document = document::finished(document);
-        Self { document, routes: Arc::new(routes), accounts: Some(accounts), ..self }
+        Self { accounts: Some(accounts), ..self }.documented()
     }
 
     /// Adds the operations of the accounts, where there are any.
     pub(crate) fn account_operations(&self, app: Route) -> Result<Route, MountError> {
         let Some(accounts) = &self.accounts else { return Ok(app) };
-        let (auth, users) = (service(Auth(accounts.clone())), service(users(accounts)));
+        let (auth, users) = (separate(Auth(accounts.clone())), separate(users(accounts)));
         app.try_nest(AUTH_BASE, uncached(self.wrap(AUTH_BASE, auth.into_endpoint())))?
             .try_nest(USERS_BASE, uncached(self.wrap(USERS_BASE, users.into_endpoint())))
     }
-}
-
-/// Tokens, and data of one user, are nothing for a cache (RFC 6749, section 5.1). A public answer says so itself.
-fn uncached(endpoint: impl Endpoint + 'static) -> impl Endpoint + 'static {
-    endpoint.after(|answer| async {
-        let mut response = answer?.into_response();
-        response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        Ok::<Response, poem::Error>(response)
-    })
 }
 
 /// The client of a request. The header `User-Agent` names its device where the body does not.

@@ -69,7 +69,6 @@ pub(crate) fn finished(document: Value) -> Value {
 }
 
 /// One document of two. The operations of the second one are at this place below a server of their own.
-#[cfg(feature = "accounts")]
 pub(crate) fn joined(mut document: Value, mut own: Value, server: &str, place: &str) -> Value {
     let taken = |from: &mut Value, pointer: &str| from.pointer_mut(pointer).map(Value::take);
     if let (Some(Value::Object(all)), Some(Value::Object(paths))) =

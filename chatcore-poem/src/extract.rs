@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chatcore::model::LoginId;
 use chatcore::{
     Code, Error, Principal, json,
-    model::{Bound, Cursor, InvalidId, MessageId, ParticipantId, SessionId, UserId},
+    model::{AuditId, Bound, Cursor, InvalidId, MessageId, ParticipantId, SessionId, UserId},
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
@@ -268,6 +268,11 @@ text_param!(
     ParticipantParam(ParticipantId),
     MetaSchema::new_with_format("string", "uuid")
 );
+text_param!(
+    /// The id of an entry of the audit log in a query.
+    AuditParam(AuditId),
+    MetaSchema::new_with_format("string", "uuid")
+);
 #[cfg(feature = "accounts")]
 text_param!(
     /// A login's id in a path.
@@ -337,6 +342,12 @@ impl LoginParam {
     }
 }
 
+impl AuditParam {
+    fn parse(text: &str) -> Result<Self, String> {
+        AuditId::from_str(text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
 impl UserParam {
     fn parse(text: &str) -> Result<Self, String> {
         UserId::from_str(text).map(Self).map_err(|error| error.to_string())
@@ -359,7 +370,7 @@ pub(crate) struct NoBody;
 /// The same for a method whose requests have no use for a body (RFC 9110, section 9.3.5): the OpenAPI document names none.
 pub(crate) struct Bodyless;
 
-fn request_meta(schema: MetaSchemaRef, required: bool) -> Option<MetaRequest> {
+pub(crate) fn request_meta(schema: MetaSchemaRef, required: bool) -> Option<MetaRequest> {
     let content = vec![MetaMediaType { content_type: "application/json", schema }];
     Some(MetaRequest { description: None, content, required })
 }
@@ -445,7 +456,7 @@ async fn nothing(request: &Request, body: &mut RequestBody) -> Result<(), Error>
     Ok(())
 }
 
-fn check_type(request: &Request) -> Result<(), Error> {
+pub(crate) fn check_type(request: &Request) -> Result<(), Error> {
     let is_json = |value: &str| {
         let mut parts = value.split(';').map(str::trim);
         let charset_fits = |part: &str| match part.split_once('=') {
@@ -466,6 +477,6 @@ fn check_type(request: &Request) -> Result<(), Error> {
     }
 }
 
-async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error> {
+pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Error> {
     read_body(request, body, &State::of(request)?.sockets).await
 }

@@ -20,6 +20,7 @@
 //! | `/api/v1/chat/…` and `/api/chat/…` | the REST operations, the same below both |
 //! | `/ws` | the WebSocket |
 //! | `/api/v1/auth/…` and `/api/v1/users/…` | registration, logins and users, with `ChatFrontend::with_accounts` (feature `accounts`) |
+//! | `/api/v1/admin/…` | administration of the system, with [`ChatFrontend::with_admin`] |
 //! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
 //!
 //! Where other paths are wanted, or the app has some of its own, [`MountOptions`] say so. The app may be nested below a prefix.
@@ -45,10 +46,12 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod admin;
 mod document;
 mod extract;
 mod frame;
 mod mount;
+mod optional;
 mod problem;
 mod reply;
 mod rest;
@@ -69,8 +72,11 @@ pub mod frames {
 use std::{fmt, sync::Arc};
 
 use chatcore::{Authenticator, Chat};
-use poem::{Endpoint, EndpointExt};
-use poem_openapi::OpenApiService;
+use poem::{
+    Endpoint, EndpointExt, IntoResponse as _, Response,
+    http::{HeaderValue, header::CACHE_CONTROL},
+};
+use poem_openapi::{OpenApi, OpenApiService};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -88,6 +94,9 @@ use state::State;
 /// The title of the OpenAPI document by default.
 const TITLE: &str = "chatcore";
 
+/// The server of the operations that are not about the chat, in the OpenAPI document.
+const SERVER: &str = "/api/v1";
+
 /// The bases below which the REST operations answer.
 const BASES: [&str; 2] = ["/api/v1/chat", "/api/chat"];
 
@@ -98,6 +107,7 @@ pub struct ChatFrontend {
     routes: Arc<Routes>,
     #[cfg(feature = "accounts")]
     accounts: Option<chatcore::Accounts>,
+    admin: Option<chatcore::Administration>,
 }
 
 impl fmt::Debug for ChatFrontend {
@@ -120,15 +130,30 @@ impl ChatFrontend {
     /// A frontend that shares its WebSockets' registry, and with it the options, with another frontend.
     pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
         sockets.fit(chat.limits());
-        let (document, routes) = chat_document(&chat, &sockets);
-        let state = State { chat, authenticator: Arc::new(authenticator), sockets };
+        let state = State { chat, authenticator: Arc::new(authenticator), sockets, shows_notices: false };
         Self {
             state: Arc::new(state),
-            document: document::finished(document),
-            routes: Arc::new(routes),
+            document: serde_json::Value::Null,
+            routes: Arc::default(),
             #[cfg(feature = "accounts")]
             accounts: None,
+            admin: None,
         }
+        .documented()
+    }
+
+    /// The same with the document and the routes of all its operations.
+    fn documented(mut self) -> Self {
+        let (mut document, mut routes) = chat_document(&self.state.chat, &self.state.sockets);
+        #[cfg(feature = "accounts")]
+        if let Some(accounts) = &self.accounts {
+            document = accounts::documented(document, &mut routes, accounts);
+        }
+        if let Some(admin) = &self.admin {
+            document = admin::documented(document, &mut routes, admin);
+        }
+        (self.document, self.routes) = (document::finished(document), Arc::new(routes));
+        self
     }
 
     /// The OpenAPI document of an app that has the frontend at its root. The one that is served names its servers relative
@@ -224,4 +249,18 @@ fn chat_document(chat: &Chat, sockets: &Sockets) -> (serde_json::Value, Routes) 
     let mut routes = Routes::default();
     routes.add(&document, &BASES);
     (document, routes)
+}
+
+/// Operations beside those on the chat.
+fn separate<A: OpenApi>(operations: A) -> OpenApiService<A, ()> {
+    OpenApiService::new(operations, TITLE, env!("CARGO_PKG_VERSION"))
+}
+
+/// Tokens, and data of one user, are nothing for a cache (RFC 6749, section 5.1). A public answer says so itself.
+fn uncached(endpoint: impl Endpoint + 'static) -> impl Endpoint + 'static {
+    endpoint.after(|answer| async {
+        let mut response = answer?.into_response();
+        response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        Ok::<Response, poem::Error>(response)
+    })
 }

@@ -114,7 +114,7 @@ impl ChatFrontend {
         }
         #[cfg(feature = "accounts")]
         let app = self.account_operations(app)?;
-        Ok(app)
+        self.admin_operations(app)
     }
 
     fn document_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {

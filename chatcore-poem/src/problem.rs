@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use chatcore::{Chat, Code, Error, chat::Metered, wire::Problem};
 use chatcore_http::{
-    ClientIp, Cors, HeldRequest, Sockets, check_head, error_headers, origin, read_away, show_allowance,
+    ClientIp, Cors, HeldRequest, RequestId, Sockets, check_head, error_headers, origin, read_away, show_allowance,
 };
 use chrono::Utc;
 use futures_util::FutureExt;
@@ -131,24 +131,6 @@ fn is_json(response: &Response) -> bool {
     let kind = response.content_type().and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
     let kinds = [PROBLEM_JSON, "application/json", "application/graphql-response+json"];
     kinds.iter().any(|json| kind.eq_ignore_ascii_case(json))
-}
-
-/// The id under which a request is logged and answered.
-#[derive(Clone)]
-struct RequestId(String);
-
-impl RequestId {
-    /// The client's own, where it is short and plain; else a new one.
-    fn of(request: &Request) -> Self {
-        if let Some(outer) = request.data::<Self>() {
-            return outer.clone();
-        }
-        let plain = |id: &&str| {
-            (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
-        };
-        let given = request.header("x-request-id").filter(plain);
-        Self(given.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned))
-    }
 }
 
 /// Middleware that turns every error into a problem document, except for errors that are JSON of another kind already. It adds

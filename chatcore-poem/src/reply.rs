@@ -3,15 +3,12 @@
 use std::{collections::BTreeMap, marker::PhantomData};
 
 use chatcore::{Error, chat::EventPage, model::Message, wire::Problem};
-#[cfg(feature = "accounts")]
-use futures_util::TryStreamExt as _;
-#[cfg(feature = "accounts")]
-use poem::{Body as ResponseBody, http::header::CONTENT_DISPOSITION};
+use futures_util::{TryStreamExt as _, stream::BoxStream};
 use poem::{
-    IntoResponse, Response,
+    Body as ResponseBody, IntoResponse, Response,
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, ETAG, LINK, VARY},
+        header::{CACHE_CONTROL, CONTENT_DISPOSITION, ETAG, LINK, VARY},
     },
 };
 use poem_openapi::{
@@ -28,7 +25,6 @@ use crate::{
 };
 
 /// Newline-delimited JSON.
-#[cfg(feature = "accounts")]
 const JSON_LINES: &str = "application/x-ndjson";
 
 /// What an operation answers: a success, or a problem that it declares.
@@ -75,6 +71,10 @@ failures! {
     Conflict = 409 "Not possible as things are";
     /// Operations that bring somebody else in.
     Adding = 409 "Not possible as things are", 429 "Too many users were added; nothing was changed";
+    /// Operations of administrators.
+    Administering = 403 "The caller is no administrator of the system";
+    /// Operations of administrators on a user or a session.
+    Administered = 403 "The caller is no administrator of the system", 404 "No such user or session";
 }
 
 #[cfg(feature = "accounts")]
@@ -342,10 +342,8 @@ impl ApiResponse for Events {
 }
 
 /// A success of lines of JSON, which are sent while they are read. After an error the body ends without its last chunk.
-#[cfg(feature = "accounts")]
-pub(crate) struct Lines(pub(crate) chatcore::accounts::Export);
+pub(crate) struct Lines(pub(crate) BoxStream<'static, Result<String, Error>>);
 
-#[cfg(feature = "accounts")]
 impl IntoResponse for Lines {
     fn into_response(self) -> Response {
         let lines = ResponseBody::from_bytes_stream(self.0.map_err(std::io::Error::other));
@@ -354,7 +352,6 @@ impl IntoResponse for Lines {
     }
 }
 
-#[cfg(feature = "accounts")]
 impl ApiResponse for Lines {
     fn meta() -> MetaResponses {
         let lines = MetaSchema { description: Some("A JSON object in each line."), ..MetaSchema::new("string") };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chatcore::{Authenticator, Chat, Error, Principal, Result};
+use chatcore::{Authenticator, Chat, Error, Principal, Result, chat::Notices};
 use chatcore_http::{HeldRequest, Sockets, caller, origin};
 use poem::Request;
 
@@ -10,6 +10,15 @@ pub(crate) struct State {
     pub(crate) chat: Chat,
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) sockets: Sockets,
+    /// Whether connections show the notices of the administration.
+    pub(crate) shows_notices: bool,
+}
+
+impl State {
+    /// The notices for a connection; `None` where there are none.
+    pub(crate) async fn notices(&self) -> Option<Notices> {
+        if self.shows_notices { Some(self.chat.notices().await) } else { None }
+    }
 }
 
 impl State {

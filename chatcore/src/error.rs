@@ -56,6 +56,12 @@ pub enum Error {
     /// The caller's account was deleted.
     #[error("the account was deleted")]
     AccountDeleted,
+    /// The caller has no system role.
+    #[error("only an administrator of the system may do this")]
+    AdminRequired,
+    /// The caller is the only administrator, and would give up the role.
+    #[error("you are the only administrator; grant the role to somebody else first")]
+    LastAdministrator,
     /// The user who would come into a session is banned from the whole system, or deleted.
     #[error("the user's account is banned or deleted, so the user cannot come into a session")]
     UserBanned,
@@ -225,6 +231,8 @@ impl Error {
             Self::CodeInvalid => Code::AuthCodeInvalid,
             Self::AccountBanned(_) => Code::AccountBanned,
             Self::AccountDeleted => Code::AccountDeleted,
+            Self::AdminRequired => Code::AdminRequired,
+            Self::LastAdministrator => Code::LastAdministrator,
             Self::UserBanned => Code::UserBanned,
             Self::Malformed(_) => Code::ValidationInvalidFormat,
             Self::Invalid(fields) => fields.first().map_or(Code::ValidationInvalidValue, |field| field.code),
@@ -270,6 +278,8 @@ impl Error {
             | Self::CodeInvalid
             | Self::AccountBanned(_)
             | Self::AccountDeleted
+            | Self::AdminRequired
+            | Self::LastAdministrator
             | Self::UserBanned
             | Self::Malformed(_)
             | Self::Invalid(_)

@@ -44,6 +44,7 @@
 
 #[cfg(feature = "accounts")]
 pub mod accounts;
+pub mod admin;
 pub mod chat;
 pub mod clock;
 pub mod error;
@@ -59,6 +60,7 @@ pub mod wire;
 
 #[cfg(feature = "accounts")]
 pub use accounts::Accounts;
+pub use admin::Administration;
 /// For implementors of the traits of this crate.
 pub use async_trait::async_trait;
 pub use chat::{Chat, ChatBuilder, Policy};

@@ -20,10 +20,10 @@ use chatcore::{
         SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId, UserStanding,
     },
     store::{
-        Been, ClientIdUse, ClientIds, DeletionCount, Deletions, Departure, DepartureTask, Departures, Directory, Json,
-        Key, Listed, Memberships, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
-        ProfilePart, ProfileRecord, Profiles, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey,
-        Value, decode_event, encode_event,
+        Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
+        Directory, Json, Key, Listed, Memberships, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin,
+        PinList, Pins, ProfilePart, ProfileRecord, Profiles, Revision, Revisions, Seat, Seats, Sessions, Standings,
+        TABLES, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -254,6 +254,7 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Revisions { session: session_key, message: 3, revision: 1 }, revision),
         value("", &Pins { session: session_key }, pins),
         value("", &Deletions { session: session_key }, DeletionCount(2)),
+        value("", &Counters { name: "messages".into(), day: 20_000 }, Count(7)),
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),
         value("", &Memberships { user: user_id, session: newest }, Listed),
         value("", &Directory { session: newest }, Listed),

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Data, ObjectType, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
+use async_graphql::{
+    Data, ObjectType, Request, Response, SDLExportOptions, Schema, SchemaBuilder, SubscriptionType, ValidationMode,
+};
 use chatcore::{Chat, async_trait};
 use futures_util::stream::BoxStream;
 
-use super::{event::SessionEvent, subscription::Subscription, validate::ValidateOnly};
+use super::{event::SessionEvent, validate::ValidateOnly};
 use crate::{SchemaOptions, source};
 
 /// A schema of the library.
@@ -18,7 +20,12 @@ pub(super) trait Engine: Send + Sync {
 }
 
 #[async_trait]
-impl<Q: ObjectType + 'static, M: ObjectType + 'static> Engine for Schema<Q, M, Subscription> {
+impl<Q, M, S> Engine for Schema<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
     async fn execute(&self, request: Request) -> Response {
         Self::execute(self, request).await
     }
@@ -32,20 +39,28 @@ impl<Q: ObjectType + 'static, M: ObjectType + 'static> Engine for Schema<Q, M, S
     }
 }
 
-pub(super) fn builder<Q: ObjectType + 'static, M: ObjectType + 'static>(
+pub(super) fn builder<Q, M, S>(
     query: Q,
     mutation: M,
+    subscription: S,
     options: &SchemaOptions,
-) -> SchemaBuilder<Q, M, Subscription> {
-    let builder = Schema::build(query, mutation, Subscription).register_output_type::<SessionEvent>();
+) -> SchemaBuilder<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    let builder = Schema::build(query, mutation, subscription).register_output_type::<SessionEvent>();
     if options.introspection { builder } else { builder.disable_introspection() }
 }
 
 /// The schema that validates what is asked for, within the limits.
-pub(super) fn validator<Q: ObjectType + 'static, M: ObjectType + 'static>(
-    builder: SchemaBuilder<Q, M, Subscription>,
-    options: &SchemaOptions,
-) -> Schema<Q, M, Subscription> {
+pub(super) fn validator<Q, M, S>(builder: SchemaBuilder<Q, M, S>, options: &SchemaOptions) -> Schema<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
     let validator = builder
         .limit_depth(options.depth)
         .limit_complexity(options.complexity)
@@ -57,10 +72,12 @@ pub(super) fn validator<Q: ObjectType + 'static, M: ObjectType + 'static>(
 
 /// The schema that executes. What it executes is made from documents that are valid and within the limits. An interface is one level more
 /// there.
-pub(super) fn executor<Q: ObjectType + 'static, M: ObjectType + 'static>(
-    builder: SchemaBuilder<Q, M, Subscription>,
-    chat: &Chat,
-) -> Schema<Q, M, Subscription> {
+pub(super) fn executor<Q, M, S>(builder: SchemaBuilder<Q, M, S>, chat: &Chat) -> Schema<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
     let builder = builder.data(chat.clone()).limit_recursive_depth(2 * source::NESTING);
     builder.validation_mode(ValidationMode::Fast).finish()
 }

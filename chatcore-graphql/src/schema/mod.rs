@@ -2,10 +2,12 @@
 
 #[cfg(feature = "accounts")]
 mod account;
+mod admin;
 mod connection;
 mod engine;
 mod event;
 mod load;
+mod managed;
 mod message;
 mod mutation;
 mod participant;
@@ -23,11 +25,12 @@ mod values;
 use std::{any::TypeId, borrow::Cow, fmt, sync::Arc};
 
 use async_graphql::{
-    Context, Data, Executor, Request, Response, SDLExportOptions, ServerError, parser::types::OperationType,
+    Context, Data, Executor, ObjectType, Request, Response, SDLExportOptions, SchemaBuilder, ServerError,
+    SubscriptionType, parser::types::OperationType,
 };
 #[cfg(feature = "accounts")]
 use chatcore::Accounts;
-use chatcore::{Chat, Code, Error, Principal};
+use chatcore::{Administration, Chat, Code, Error, Principal};
 use futures_util::{
     StreamExt as _,
     stream::{self, BoxStream},
@@ -42,6 +45,7 @@ use mutation::Mutation;
 use plan::Plan;
 use query::Query;
 use shape::Shape;
+use subscription::Subscription;
 use types::Types;
 use validate::validate;
 use values::Values;
@@ -70,34 +74,81 @@ impl fmt::Debug for ChatSchema {
     }
 }
 
+/// What a schema has beside the chat.
+#[derive(Debug, Clone, Default)]
+pub struct Services {
+    /// Registration, logins, the caller's account, and other users. They have to be of the same chat.
+    ///
+    /// The schema finds the [`Client`](chatcore::accounts::Client) in the data of a request, where its transport puts one: limits against
+    /// guessing count the address of the client.
+    #[cfg(feature = "accounts")]
+    pub accounts: Option<Accounts>,
+    /// Administration of the whole system. It has to be of the same chat. The schema finds the
+    /// [`AuditOrigin`](chatcore::admin::AuditOrigin) in the data of a request, where its transport puts one.
+    pub admin: Option<Administration>,
+}
+
 /// The schema over this chat.
 #[must_use]
 pub fn schema(chat: Chat, options: SchemaOptions) -> ChatSchema {
-    let build = |options: &SchemaOptions| engine::builder(Query::default(), Mutation::default(), options);
-    let options = Arc::new(options);
-    let validator = engine::validator(build(&options), &options);
-    let inner = engine::executor(build(&options), &chat);
-    ChatSchema::of(chat, Arc::new(inner), Arc::new(validator), options)
+    schema_with(chat, Services::default(), options)
 }
 
-/// The schema over the chat of these accounts, with the accounts: registration, logins, the caller's account, and other users.
-///
-/// It finds the [`Client`](chatcore::accounts::Client) in the data of a request, where its transport puts one: limits against guessing
-/// count the address of the client.
+/// The schema over the chat of these accounts, with the accounts.
 #[cfg(feature = "accounts")]
 #[must_use]
 pub fn schema_with_accounts(accounts: Accounts, options: SchemaOptions) -> ChatSchema {
-    let build = |options: &SchemaOptions| {
-        engine::builder(query::WithAccounts::default(), mutation::WithAccounts::default(), options)
-    };
-    let (chat, options) = (accounts.chat().clone(), Arc::new(options));
-    let validator = engine::validator(build(&options), &options);
-    let inner = engine::executor(build(&options).data(accounts), &chat);
-    ChatSchema {
-        #[cfg(feature = "poem")]
-        has_accounts: true,
-        ..ChatSchema::of(chat, Arc::new(inner), Arc::new(validator), options)
+    let services = Services { accounts: Some(accounts.clone()), ..Services::default() };
+    schema_with(accounts.chat().clone(), services, options)
+}
+
+/// The schema over this chat with services.
+#[must_use]
+pub fn schema_with(chat: Chat, services: Services, options: SchemaOptions) -> ChatSchema {
+    #[cfg(feature = "accounts")]
+    if let Some(accounts) = services.accounts {
+        let schema = match services.admin {
+            Some(admin) => {
+                built::<query::WithBoth, mutation::WithBoth, subscription::WithAdmin>(chat, options, |schema| {
+                    schema.data(accounts).data(admin)
+                })
+            }
+            None => built::<query::WithAccounts, mutation::WithAccounts, Subscription>(chat, options, |schema| {
+                schema.data(accounts)
+            }),
+        };
+        return ChatSchema {
+            #[cfg(feature = "poem")]
+            has_accounts: true,
+            ..schema
+        };
     }
+    match services.admin {
+        Some(admin) => {
+            built::<query::WithAdmin, mutation::WithAdmin, subscription::WithAdmin>(chat, options, |schema| {
+                schema.data(admin)
+            })
+        }
+        None => built::<Query, Mutation, Subscription>(chat, options, |schema| schema),
+    }
+}
+
+/// The schema with these root types. `with` gives it what their fields find in their context.
+fn built<Q, M, S>(
+    chat: Chat,
+    options: SchemaOptions,
+    with: impl FnOnce(SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S>,
+) -> ChatSchema
+where
+    Q: ObjectType + Default + 'static,
+    M: ObjectType + Default + 'static,
+    S: SubscriptionType + Default + 'static,
+{
+    let options = Arc::new(options);
+    let build = || engine::builder(Q::default(), M::default(), S::default(), &options);
+    let validator = engine::validator(build(), &options);
+    let inner = engine::executor(with(build()), &chat);
+    ChatSchema::of(chat, Arc::new(inner), Arc::new(validator), options)
 }
 
 impl ChatSchema {

@@ -225,6 +225,22 @@ pub(crate) struct Mutation(SessionMutation, MessageMutation);
 #[graphql(name = "Mutation")]
 pub(crate) struct WithAccounts(SessionMutation, MessageMutation, super::account::AccountMutation);
 
+/// What may be changed.
+#[derive(Default, MergedObject)]
+#[graphql(name = "Mutation")]
+pub(crate) struct WithAdmin(SessionMutation, MessageMutation, super::admin::AdminMutation);
+
+/// What may be changed.
+#[cfg(feature = "accounts")]
+#[derive(Default, MergedObject)]
+#[graphql(name = "Mutation")]
+pub(crate) struct WithBoth(
+    SessionMutation,
+    MessageMutation,
+    super::account::AccountMutation,
+    super::admin::AdminMutation,
+);
+
 /// What may be changed about sessions and their participants.
 #[derive(Default)]
 pub(super) struct SessionMutation;

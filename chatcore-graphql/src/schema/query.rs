@@ -40,6 +40,17 @@ pub(crate) struct Query(SessionQuery, MessageQuery);
 #[graphql(name = "Query")]
 pub(crate) struct WithAccounts(SessionQuery, MessageQuery, super::account::AccountQuery);
 
+/// What may be asked.
+#[derive(Default, MergedObject)]
+#[graphql(name = "Query")]
+pub(crate) struct WithAdmin(SessionQuery, MessageQuery, super::admin::AdminQuery);
+
+/// What may be asked.
+#[cfg(feature = "accounts")]
+#[derive(Default, MergedObject)]
+#[graphql(name = "Query")]
+pub(crate) struct WithBoth(SessionQuery, MessageQuery, super::account::AccountQuery, super::admin::AdminQuery);
+
 /// What may be asked about the caller, sessions, participants and events.
 #[derive(Default)]
 pub(super) struct SessionQuery;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Result};
+use async_graphql::{Context, ID, InputObject, MergedSubscription, Result};
 use chatcore::{
     Code, Error,
     chat::{self, Start},
@@ -44,11 +44,21 @@ fn place(after: Option<Long>, cursor: Option<String>) -> chatcore::Result<Option
 }
 
 /// What may be followed.
-pub(crate) struct Subscription;
+#[derive(MergedSubscription, Default)]
+pub(crate) struct Subscription(SessionSubscription);
+
+/// What may be followed.
+#[derive(MergedSubscription, Default)]
+#[graphql(name = "Subscription")]
+pub(crate) struct WithAdmin(SessionSubscription, super::admin::NoticeSubscription);
+
+/// What may be followed of sessions.
+#[derive(Default)]
+pub(super) struct SessionSubscription;
 
 /// What may be followed.
 #[async_graphql::Subscription]
-impl Subscription {
+impl SessionSubscription {
     /// A session's events after a position and on live, and its signals. First comes `Subscribed`. A client that comes back goes
     /// on after the last `cursor` that it saw. It completes with the event that takes the right to read away.
     async fn session_events(

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chatcore::{
     Chat, Principal, Result,
-    chat::{Delivery, Encoding, EventView, Outlet, SignalView, Start},
-    model::SessionId,
-    wire::{event_name, signal_name},
+    chat::{Delivery, Encoding, EventView, Notices, Outlet, SignalView, Start},
+    model::{Notice, SessionId},
+    wire::{NoticeFrame, event_name, signal_name},
 };
 use chatcore_http::{EventQueue, Expiry, Sockets};
 use futures_util::{StreamExt as _, stream};
@@ -22,6 +22,7 @@ const RETRY: u64 = 2_000;
 pub(super) async fn open(
     chat: &Chat,
     sockets: &Sockets,
+    notices: Option<Notices>,
     principal: &Principal,
     id: SessionId,
     start: Start,
@@ -36,14 +37,16 @@ pub(super) async fn open(
     subscription.deliver_to(Arc::new(Direct(queue.clone())));
     let sockets = sockets.clone();
     let stopping = Box::pin(async move { sockets.stopping().await });
-    let events = stream::iter([Bytes::from(start)])
-        .chain(subscription.map(move |delivery| bytes_of(id, delivery)))
-        .take_until(stopping)
-        .map(move |event| {
-            // Given back when the stream is dropped.
-            let _ = &places;
-            event
-        });
+    let events = subscription.map(move |delivery| bytes_of(id, delivery));
+    let events = match notices {
+        Some(notices) => notices.beside(events, |notice| of_notice(&notice)).boxed(),
+        None => events.boxed(),
+    };
+    let events = stream::iter([Bytes::from(start)]).chain(events).take_until(stopping).map(move |event| {
+        // Given back when the stream is dropped.
+        let _ = &places;
+        event
+    });
     let body = queue.body(events).map(Ok::<_, std::io::Error>);
     Ok(Response::builder()
         .content_type("text/event-stream")
@@ -84,6 +87,10 @@ fn bytes(event: &Event) -> Bytes {
 /// Signals have no id: they cannot be gone on from.
 fn of_signal(view: &SignalView) -> Bytes {
     bytes(&Event::message(encode(view)).event_type(signal_name(&view.signal)))
+}
+
+fn of_notice(notice: &Notice) -> Bytes {
+    bytes(&Event::message(encode(&NoticeFrame::from(notice))).event_type(NoticeFrame::NAME))
 }
 
 fn bytes_of(session_id: SessionId, delivery: Result<Delivery>) -> Bytes {

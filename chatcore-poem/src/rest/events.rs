@@ -20,6 +20,7 @@ use crate::{
     extract::{CursorParam, Form, Listener, SessionParam},
     frame::event_page,
     reply::{Answer, Events as EventsReply, OfSession, Params, Streams},
+    state::State,
 };
 
 pub(crate) struct Events(pub(super) Api);
@@ -73,7 +74,8 @@ impl Events {
             }
             Form::Stream => {
                 let start = Start::or_now(last_event_id(request)?.or(after));
-                let stream = event_stream::open(&self.0.chat, &self.0.sockets, &principal, id, start).await?;
+                let notices = State::of(request)?.notices().await;
+                let stream = event_stream::open(&self.0.chat, &self.0.sockets, notices, &principal, id, start).await?;
                 Ok(EventsReply::Stream(stream))
             }
         }

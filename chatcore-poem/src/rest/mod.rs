@@ -1,5 +1,6 @@
 //! The REST operations.
 
+mod admin;
 #[cfg(feature = "accounts")]
 mod auth;
 #[cfg(feature = "avatars")]
@@ -26,6 +27,7 @@ use poem_openapi::Tags;
 use crate::reply::Paged;
 use links::Links;
 
+pub(crate) use admin::Admin;
 #[cfg(feature = "avatars")]
 pub(crate) use avatars::Avatars;
 pub(crate) use events::Events;
@@ -57,6 +59,12 @@ enum AccountGroup {
     Accounts,
     /// The caller's account, and other users.
     Users,
+}
+
+#[derive(Tags)]
+enum AdminGroup {
+    /// Administration of the whole system.
+    Administration,
 }
 
 /// The operations, over one chat.

@@ -9,6 +9,7 @@ use chatcore::{
     Error, Origin, Principal, Result,
     chat::{Delivery, Encoding, EventView, Outlet, SignalView, Start, Subscription},
     model::SessionId,
+    wire::NoticeFrame,
 };
 use chatcore_http::{
     End, Expiry, Outbox, Refusals, Socket, TextFrame, UnknownPlace, UserPlace, close_code,
@@ -204,6 +205,8 @@ impl<'a> Talk<'a> {
         let mut is_running = false;
         let outbox = self.outbox.clone();
         let mut login_ended = self.state.chat.login_ended(self.principal).boxed();
+        let mut notices = self.state.notices().await;
+        let shows_notices = notices.is_some();
         loop {
             // What is always ready would else keep other tasks from their turn.
             consume_budget().await;
@@ -244,6 +247,9 @@ impl<'a> Talk<'a> {
                     if let Err(end) = self.deliver(first) {
                         return Some(end);
                     }
+                }
+                Some(Some(notice)) = OptionFuture::from(notices.as_mut().map(StreamExt::next)), if shows_notices && has_room => {
+                    self.outbox.send([TextFrame::new(&encode(&NoticeFrame::from(&*notice)))]);
                 }
                 () = outbox.room(), if !has_room => {}
             }

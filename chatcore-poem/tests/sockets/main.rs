@@ -4,6 +4,7 @@
 
 mod direct;
 mod ends;
+mod notices;
 mod rates;
 mod raw;
 mod streams;
@@ -86,6 +87,10 @@ impl Server {
 
     async fn with(chat: Chat, authenticator: impl Authenticator, options: Options) -> Self {
         let frontend = ChatFrontend::with_options(chat.clone(), authenticator, options);
+        Self::serving(chat, frontend).await
+    }
+
+    async fn serving(chat: Chat, frontend: ChatFrontend) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, sockets) = (listener.local_addr().unwrap(), frontend.sockets().clone());
         let app = frontend.mount(Route::new());

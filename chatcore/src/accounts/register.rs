@@ -110,6 +110,7 @@ impl Accounts {
             error => error.into(),
         })?;
         self.inner.chat.profile_changed(&user);
+        self.inner.chat.count_user();
         let answer = self.logged_in(&user, &account, login)?;
         self.send_verification_later(user);
         Ok(answer)
@@ -164,6 +165,7 @@ impl Accounts {
             error => error.into(),
         })?;
         self.inner.chat.profile_changed(&user);
+        self.inner.chat.count_user();
         Ok(user)
     }
 

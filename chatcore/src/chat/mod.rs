@@ -1,5 +1,7 @@
 //! The service: every use case is a method of [`Chat`].
 
+mod administering;
+mod counting;
 mod decide;
 mod editing;
 #[cfg(feature = "accounts")]
@@ -8,7 +10,6 @@ mod messages;
 mod participants;
 mod read;
 mod send;
-#[cfg(feature = "accounts")]
 mod service;
 mod sessions;
 mod standing;
@@ -22,6 +23,7 @@ use std::{
 
 #[cfg(feature = "accounts")]
 pub(crate) use decide::metering::refused;
+pub(crate) use counting::Counted;
 pub use decide::{
     metering::{Metered, PaidRequest},
     policy::{Attempt, Operation, Policy},
@@ -37,6 +39,7 @@ pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use standing::BanAccount;
 pub use stream::{
+    notices::Notices,
     seat::Outlet,
     subscribe::{Delivery, Start, Subscription},
     subscribe_all::{AllDelivery, AllSubscription, Position},
@@ -51,6 +54,7 @@ use crate::{
     permission::PermissionTable,
     store::{ChatStore, MemoryStore},
 };
+use counting::Counts;
 use decide::{
     adding::Allowances,
     govern::{Gates, publishing},
@@ -58,7 +62,7 @@ use decide::{
     policy::Guard,
 };
 use read::{directory::Listings, profiles::Profiles, user_directory::Directory};
-use stream::{inbox::Inboxes, standings::KnownStandings, tail::Tails, task::Task};
+use stream::{inbox::Inboxes, notices::Hub, standings::KnownStandings, tail::Tails, task::Task};
 use tokio::sync::Semaphore;
 
 /// The chat: one handle for everything, cheap to clone, the same for every frontend.
@@ -85,6 +89,8 @@ struct Inner {
     allowances: Allowances,
     listings: Listings,
     meter: Meter,
+    counts: Counts,
+    notices: Hub,
     tails: Tails,
     inboxes: Inboxes,
     /// Continues work that a process left behind.
@@ -230,8 +236,11 @@ impl ChatBuilder {
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
         let directory = Directory::new(directory, &limits);
         let standings = KnownStandings::new(Arc::clone(&store), Arc::clone(&notifier), Arc::clone(&clock), &limits);
-        let profiles =
-            Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, limits.profile_chars);
+        let notices = Hub::new(Arc::clone(&notifier), limits.poll_interval);
+        let counts = Counts::new(Arc::clone(&store), Arc::clone(&clock));
+        let max_chars = limits.profile_chars;
+        let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, max_chars)
+            .counted_by(counts.clone());
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let meter = Meter::new(limiter, &limits);
@@ -251,6 +260,8 @@ impl ChatBuilder {
             allowances,
             listings: Listings::default(),
             meter,
+            counts,
+            notices,
             tails,
             inboxes,
             resumer: Mutex::default(),

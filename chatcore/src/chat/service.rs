@@ -21,6 +21,7 @@ impl Chat {
     }
 
     /// After a commit that wrote a profile: this process reads it again.
+    #[cfg(feature = "accounts")]
     pub(crate) fn profile_changed(&self, user: &UserId) {
         self.inner.profiles.forget(user);
     }

@@ -34,6 +34,9 @@ pub struct BanAccount {
     pub until: Option<DateTime<Utc>>,
 }
 
+/// A write beside the change of a standing, made from the standings before and after.
+pub(crate) type Beside<'a> = &'a (dyn Fn(&UserStanding, &UserStanding) -> Option<Write> + Send + Sync);
+
 /// A standing to be changed, in a commit of its own or in another one. The write expects the version that was read.
 #[derive(Debug, Clone)]
 pub(crate) struct StandingDraft {
@@ -193,6 +196,11 @@ impl Chat {
     /// [`Error::Invalid`] for a reason that is empty or longer than [`description_chars`](crate::Limits::description_chars), or an
     /// end that is over; [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban is made and the removals are not done yet.
     pub async fn ban_account(&self, user: &UserId, ban: BanAccount) -> Result<()> {
+        self.ban_recorded(user, ban, &|_, _| None).await
+    }
+
+    /// [`ban_account`](Self::ban_account) with a write beside it, which is made from the standings before and after.
+    pub(crate) async fn ban_recorded(&self, user: &UserId, ban: BanAccount, record: Beside<'_>) -> Result<()> {
         let BanAccount { reason, by, until } = ban;
         let (now, max) = (self.inner.clock.now(), self.inner.limits.description_chars);
         let mut faults = Vec::new();
@@ -208,7 +216,7 @@ impl Chat {
         }
         let ban = Ban { reason, by: by.clone(), at: now, until: until.map(|until| until.trunc_subsecs(6)) };
         let task = DepartureTask::Remove { by, reason: RemovalReason::AccountBanned };
-        self.change_and_depart(user, &task, |draft| Some(draft.ban(ban.clone()))).await
+        self.change_and_depart(user, &task, |draft| Some(draft.ban(ban.clone())), record).await
     }
 
     /// Ends the ban of an account. The user becomes the owner again of the sessions that the ban left without an owner, also where a
@@ -219,7 +227,12 @@ impl Chat {
     /// # Errors
     /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban has ended and not all sessions have their owner back yet.
     pub async fn unban_account(&self, user: &UserId) -> Result<()> {
-        self.change_and_depart(user, &DepartureTask::Restore, StandingDraft::unban).await
+        self.unban_recorded(user, &|_, _| None).await
+    }
+
+    /// [`unban_account`](Self::unban_account) with a write beside it, which is made from the standings before and after.
+    pub(crate) async fn unban_recorded(&self, user: &UserId, record: Beside<'_>) -> Result<()> {
+        self.change_and_depart(user, &DepartureTask::Restore, StandingDraft::unban, record).await
     }
 
     /// Deletes an account: the user is refused with [`AccountDeleted`](Error::AccountDeleted), for good, and removed from every
@@ -229,7 +242,7 @@ impl Chat {
     /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the account is deleted and the removals are not done yet.
     pub async fn delete_account(&self, user: &UserId, by: &UserId) -> Result<()> {
         let task = DepartureTask::Remove { by: by.clone(), reason: RemovalReason::AccountDeleted };
-        self.change_and_depart(user, &task, |draft| Some(draft.delete())).await
+        self.change_and_depart(user, &task, |draft| Some(draft.delete()), &|_, _| None).await
     }
 
     /// Does what is left to do after a ban whose time is over. A ban that was made meanwhile stays.
@@ -239,7 +252,7 @@ impl Chat {
     pub(in crate::chat) async fn end_over_ban(&self, user: &UserId) -> Result<()> {
         let unban = |draft: StandingDraft| if draft.is_banned() { None } else { draft.unban() };
         // The call itself has changed nothing, whatever became of the ban.
-        self.change_and_depart(user, &DepartureTask::Restore, unban).await.map_err(|_| Error::Unavailable)
+        self.change_and_depart(user, &DepartureTask::Restore, unban, &|_, _| None).await.map_err(|_| Error::Unavailable)
     }
 
     /// Changes a standing, and does what it asks for in the user's sessions. Does nothing where the change gives `None`.
@@ -248,13 +261,15 @@ impl Chat {
         user: &UserId,
         task: &DepartureTask,
         change: impl Fn(StandingDraft) -> Option<StandingDraft> + Send + Sync,
+        record: Beside<'_>,
     ) -> Result<()> {
         // A user who is deleted comes back to no session, and the removals of the deletion may be under way.
-        let departure = |draft: &StandingDraft| {
-            let is_void = *task == DepartureTask::Restore && draft.standing.deleted_at.is_some();
-            (!is_void).then(|| self.departure(user, task.clone()))
+        let beside = |before: &UserStanding, after: &UserStanding| {
+            let is_void = *task == DepartureTask::Restore && after.deleted_at.is_some();
+            let departure = (!is_void).then(|| self.departure(user, task.clone()));
+            departure.into_iter().chain(record(before, after)).collect()
         };
-        let Some(version) = self.commit_standing(user, change, departure).await? else { return Ok(()) };
+        let Some(version) = self.commit_standing(user, change, beside).await? else { return Ok(()) };
         // The mark is made: an error must not say that nothing was changed.
         match self.depart(user, Some(version), PATIENCE).await {
             Ok(Departed::Done) => return Ok(()),
@@ -318,20 +333,22 @@ impl Chat {
         user: &UserId,
         change: impl Fn(StandingDraft) -> StandingDraft + Send + Sync,
     ) -> Result<()> {
-        self.commit_standing(user, |draft| Some(change(draft)), |_| None).await?;
+        self.commit_standing(user, |draft| Some(change(draft)), |_, _| Vec::new()).await?;
         Ok(())
     }
 
-    /// Commits a standing together with another write; the version of both, or `None` where there is nothing to change.
+    /// Commits a standing together with other writes; the version of all, or `None` where there is nothing to change.
     async fn commit_standing(
         &self,
         user: &UserId,
         change: impl Fn(StandingDraft) -> Option<StandingDraft> + Send + Sync,
-        beside: impl Fn(&StandingDraft) -> Option<Write> + Send + Sync,
+        beside: impl Fn(&UserStanding, &UserStanding) -> Vec<Write> + Send + Sync,
     ) -> Result<Option<Version>> {
         for _ in 0..self.inner.limits.commit_attempts {
-            let Some(draft) = change(self.standing_draft(user).await?) else { return Ok(None) };
-            let beside = beside(&draft);
+            let draft = self.standing_draft(user).await?;
+            let before = draft.standing.clone();
+            let Some(draft) = change(draft) else { return Ok(None) };
+            let beside = beside(&before, &draft.standing);
             let change = Change::of_records(std::iter::once(draft.write()).chain(beside).collect());
             let version = change.id;
             match self.inner.store.commit(change).await {

@@ -55,6 +55,8 @@ codes! {
     EmailTaken = "EMAIL_TAKEN", 409, 4409, "E-mail address taken";
     AccountBanned = "ACCOUNT_BANNED", 403, 4403, "Account banned";
     AccountDeleted = "ACCOUNT_DELETED", 403, 4403, "Account deleted";
+    AdminRequired = "ADMIN_REQUIRED", 403, 4403, "Administrator required";
+    LastAdministrator = "LAST_ADMINISTRATOR", 409, 4409, "Last administrator";
     OriginNotAllowed = "ORIGIN_NOT_ALLOWED", 403, 4403, "Origin not allowed";
     ValidationInvalidFormat = "VALIDATION_INVALID_FORMAT", 400, 4400, "Cannot be parsed";
     ValidationRequiredField = "VALIDATION_REQUIRED_FIELD", 422, 4400, "Required field missing";

@@ -1,6 +1,7 @@
 //! The caller of a use case.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::model::{
     LoginId, UserId,
@@ -10,17 +11,21 @@ use crate::model::{
 /// How far the clocks of two machines may be apart. What is this little ahead of our clock counts as now.
 pub(crate) const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
-/// What somebody is in the whole system, apart from any session. Only the host gives it: it sets
-/// [`Principal::system_role`], or names the claim of an issuer's tokens that does (`ClaimMap::admin`). No other claim does.
+/// A role in the whole system, apart from any session. The host gives it to a caller: it sets [`Principal::system_role`], or names the claim of
+/// an issuer's tokens that does (`ClaimMap::admin`). No other claim does. An administrator gives it to an account
+/// ([`Administration::grant`](crate::Administration::grant)).
 ///
-/// It decides one thing: whether the e-mail addresses of a session's participants are shown
-/// ([`may_see_address`](crate::permission::may_see_address)). It admits nobody to a session and allows no action there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// It decides two things: who may use the [`Administration`](crate::Administration), and whether the e-mail addresses of a session's
+/// participants are shown ([`may_see_address`](crate::permission::may_see_address), to callers whose role is the host's). It admits nobody to a
+/// session and allows no action there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SystemRole {
-    /// Anybody: sees the addresses that their part in a session shows.
+    /// Uses the system.
     #[default]
     User,
-    /// Runs the system: sees the e-mail address of every participant of the sessions that they may view.
+    /// Runs the system.
     Admin,
 }
 

@@ -83,6 +83,18 @@ uuid_id!(
     "login id"
 );
 
+uuid_id!(
+    /// Names an entry of the audit log. A UUIDv7 (RFC 9562), so ids sort by time.
+    AuditId,
+    "audit entry id"
+);
+
+uuid_id!(
+    /// Names a notice to all users. A UUIDv7 (RFC 9562).
+    NoticeId,
+    "notice id"
+);
+
 impl LoginId {
     /// When the login began, in milliseconds; `None` for an id that is no UUIDv7, as other issuers may choose.
     #[must_use]

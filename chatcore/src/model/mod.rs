@@ -4,6 +4,7 @@ mod cursor;
 mod event;
 mod id;
 mod message;
+mod notice;
 mod page;
 mod participant;
 mod profile;
@@ -17,8 +18,9 @@ pub use event::{
     Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, Seq, SessionChanges,
     SessionEvent,
 };
-pub use id::{ClientId, InvalidId, LoginId, MessageId, ParticipantId, SessionId, UserId};
+pub use id::{AuditId, ClientId, InvalidId, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
+pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};
 pub use participant::{Participant, ParticipantRole, Standing};
 pub use profile::Profile;

@@ -22,7 +22,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures_util::{
     StreamExt,
     future::BoxFuture,
@@ -32,8 +32,8 @@ use uuid::Uuid;
 
 use super::{Hint, Notifier, Topic};
 use crate::model::{
-    Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, Seq, SessionId, Signal,
-    SpeakerRole, UserId,
+    Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, Notice, NoticeId, Seq, SessionId,
+    Signal, SpeakerRole, UserId,
 };
 
 /// Gives up on what would otherwise hang for ever. Says nothing about how fast a notifier is.
@@ -152,7 +152,7 @@ fn arrived(user_id: &UserId, session_id: SessionId) -> Hint {
 fn essence(hint: Hint) -> Hint {
     match hint {
         Hint::Committed { session_id, head, events: _ } => Hint::Committed { session_id, head, events: Vec::new() },
-        hint @ (Hint::Signal(_) | Hint::Arrived { .. } | Hint::Revoked { .. }) => hint,
+        hint @ (Hint::Signal(_) | Hint::Arrived { .. } | Hint::Revoked { .. } | Hint::Notice(_)) => hint,
     }
 }
 
@@ -210,6 +210,11 @@ async fn hints_about_a_user_reach_the_streams_of_that_user(notifier: Arc<dyn Not
     for stream in &mut streams {
         assert_heard(stream, &hints).await;
     }
+    // What is for all users has a topic of its own.
+    let mut of_all = notifier.listen(Topic::Everybody).await;
+    let notice = Notice { id: NoticeId(Uuid::now_v7()), text: "Hello".into(), created_at: DateTime::UNIX_EPOCH };
+    publish(&*notifier, &[arrived(&who, session()), Hint::Notice(notice.clone())]).await;
+    assert_heard(&mut of_all, &[Hint::Notice(notice)]).await;
 }
 
 async fn user_ids_are_told_apart_by_every_character(notifier: Arc<dyn Notifier>) {

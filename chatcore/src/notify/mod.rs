@@ -11,7 +11,7 @@ use futures_util::stream::BoxStream;
 
 pub use in_process::InProcessNotifier;
 
-use crate::model::{Event, Seq, SessionId, Signal, UserId};
+use crate::model::{Event, Notice, Seq, SessionId, Signal, UserId};
 
 /// For which readers a hint is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,6 +20,8 @@ pub enum Topic {
     Session(SessionId),
     /// The streams of a user, in all sessions.
     User(UserId),
+    /// The connections of all users.
+    Everybody,
 }
 
 impl From<SessionId> for Topic {
@@ -59,6 +61,8 @@ pub enum Hint {
         /// The user.
         user_id: UserId,
     },
+    /// A notice to all users. It exists only as a hint.
+    Notice(Notice),
 }
 
 impl Hint {
@@ -69,6 +73,7 @@ impl Hint {
             Self::Committed { session_id, .. } => Topic::Session(*session_id),
             Self::Signal(signal) => Topic::Session(signal.session_id()),
             Self::Arrived { user_id, .. } | Self::Revoked { user_id } => Topic::User(user_id.clone()),
+            Self::Notice(_) => Topic::Everybody,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::Table;
-use crate::model::{ClientId, LoginId, ParticipantId, Seq, SessionId, UserId};
+use crate::model::{AuditId, ClientId, LoginId, ParticipantId, Seq, SessionId, UserId};
 
 /// A part of a key. Parts at one place of a table's keys are of one kind. Numbers sort by value, texts and UUIDs by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +120,16 @@ impl KeyPart for Newest<SessionId> {
 
     fn from_part(part: &Part) -> Option<Self> {
         if let Part::Uuid(id) = part { Some(Self(SessionId(Uuid::from_u128(!id.as_u128())))) } else { None }
+    }
+}
+
+impl KeyPart for Newest<AuditId> {
+    fn part(&self) -> Part {
+        Part::Uuid(Uuid::from_u128(!self.0.0.as_u128()))
+    }
+
+    fn from_part(part: &Part) -> Option<Self> {
+        if let Part::Uuid(id) = part { Some(Self(AuditId(Uuid::from_u128(!id.as_u128())))) } else { None }
     }
 }
 

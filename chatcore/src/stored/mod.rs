@@ -26,12 +26,12 @@ pub use tables::*;
 
 use crate::store::{Json, KeyPart, Part};
 
-fn to_json<T: Serialize>(form: &T) -> Json {
+pub(crate) fn to_json<T: Serialize>(form: &T) -> Json {
     // The forms have texts for keys and no numbers that JSON lacks.
     serde_json::to_value(form).unwrap_or_default()
 }
 
-fn from_json<T: DeserializeOwned>(stored: Json) -> Result<T, String> {
+pub(crate) fn from_json<T: DeserializeOwned>(stored: Json) -> Result<T, String> {
     serde_json::from_value(stored).map_err(|error| error.to_string())
 }
 

@@ -104,6 +104,28 @@ tables! {
         /// The session.
         session: SessionId,
     ] -> Listed = 1;
+
+    /// What was counted for statistics.
+    shared plain Counters = "counter" [
+        /// What is counted.
+        name: String,
+        /// The day, in days since the Unix epoch in UTC; 0 for the total of all days.
+        day: u64,
+    ] -> Count = 1;
+}
+
+/// A sum of what was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count(pub i64);
+
+impl StoredValue for Count {
+    fn encode(&self) -> Json {
+        self.0.into()
+    }
+
+    fn decode(_: u32, _: &[Part], stored: Json) -> Result<Self, String> {
+        stored.as_i64().map(Self).ok_or_else(|| format!("no number: {stored}"))
+    }
 }
 
 /// The pins of a session.

@@ -6,7 +6,7 @@ mod schema {
 
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-    use crate::model::{ClientId, Cursor, LoginId, MessageId, ParticipantId, SessionId, UserId};
+    use crate::model::{AuditId, ClientId, Cursor, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId};
 
     macro_rules! text {
         ($($id:ident),*) => {$(
@@ -26,5 +26,5 @@ mod schema {
         )*};
     }
 
-    text!(ClientId, Cursor, LoginId, MessageId, ParticipantId, SessionId, UserId);
+    text!(AuditId, ClientId, Cursor, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId);
 }

@@ -31,6 +31,7 @@ macro_rules! shown_as {
 
 #[cfg(feature = "accounts")]
 mod account;
+mod admin;
 mod command;
 mod event;
 mod id;
@@ -44,6 +45,7 @@ pub use account::{
     ChangeEmail, ChangePassword, DeleteAccount, LogIn, Refresh, Register, RequestPasswordReset, ResetPassword, Secret,
     UpdateAccount, VerifyEmail,
 };
+pub use admin::{BanUser, BroadcastNotice, NoticeFrame, Reason, SetRole};
 pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, signal_name};
 pub use message::{DeleteMessage, EditMessage, SendMessage};

@@ -156,7 +156,7 @@ async fn a_notifier_that_carries_no_events_is_enough() {
         Hint::Committed { session_id, head, events: _ } => {
             vec![Hint::Committed { session_id, head, events: Vec::new() }]
         }
-        other @ (Hint::Signal(_) | Hint::Arrived { .. } | Hint::Revoked { .. }) => vec![other],
+        other @ (Hint::Signal(_) | Hint::Arrived { .. } | Hint::Revoked { .. } | Hint::Notice(_)) => vec![other],
     }))
     .await;
 }
@@ -168,7 +168,7 @@ async fn a_notifier_that_is_wrong_about_the_head_is_not_believed() {
             Hint::Committed { session_id, head: _, events } => {
                 vec![Hint::Committed { session_id, head: wrong, events }]
             }
-            other @ (Hint::Signal(_) | Hint::Arrived { .. } | Hint::Revoked { .. }) => vec![other],
+            other @ (Hint::Signal(_) | Hint::Arrived { .. } | Hint::Revoked { .. } | Hint::Notice(_)) => vec![other],
         }))
         .await;
     }

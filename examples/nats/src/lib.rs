@@ -158,6 +158,7 @@ impl NatsNotifier {
                 let digits: String = user_id.as_str().bytes().map(|byte| format!("{byte:02x}")).collect();
                 format!("{}.user.{digits}", self.prefix).into()
             }
+            Topic::Everybody => format!("{}.everybody", self.prefix).into(),
         }
     }
 

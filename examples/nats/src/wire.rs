@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use chatcore::{
-    model::{Event, Seq, SessionId, Signal, UserId},
+    model::{Event, Notice, Seq, SessionId, Signal, UserId},
     notify::{Hint, Topic},
     store::{decode_event, encode_event},
 };
@@ -28,6 +28,7 @@ enum WireHint<'a> {
     Revoked {
         user_id: Cow<'a, UserId>,
     },
+    Notice(Cow<'a, Notice>),
 }
 
 /// An event of the hint's session.
@@ -60,6 +61,7 @@ pub(crate) fn encode(hint: &Hint, most: usize) -> Result<Vec<u8>, serde_json::Er
         }
         Hint::Revoked { user_id } => serde_json::to_vec(&WireHint::Revoked { user_id: Cow::Borrowed(user_id) }),
         Hint::Signal(signal) => serde_json::to_vec(&WireHint::Signal(Cow::Borrowed(signal))),
+        Hint::Notice(notice) => serde_json::to_vec(&WireHint::Notice(Cow::Borrowed(notice))),
         Hint::Committed { session_id, head, events } => {
             let committed = |events| WireHint::Committed { session_id: *session_id, head: *head, events };
             let whole = serde_json::to_vec(&committed(events.iter().map(|event| wire_event(event)).collect()))?;
@@ -75,6 +77,7 @@ pub(crate) fn encode(hint: &Hint, most: usize) -> Result<Vec<u8>, serde_json::Er
 pub(crate) fn decode(topic: &Topic, payload: &[u8]) -> Result<Hint, serde_json::Error> {
     let hint = match serde_json::from_slice(payload)? {
         WireHint::Signal(signal) => Hint::Signal(signal.into_owned()),
+        WireHint::Notice(notice) => Hint::Notice(notice.into_owned()),
         WireHint::Arrived { user_id, session_id, is_own } => {
             Hint::Arrived { user_id: user_id.into_owned(), session_id, is_own }
         }

@@ -43,6 +43,77 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Rewrite the files of the database while no server runs, so that deleted and edited texts leave the disk; needs room for a second copy
     Compact,
+    /// Administer a running server over its own API, with the secret that the server has; what comes of it is printed as JSON
+    Admin(AdminArgs),
+}
+
+/// What to administer.
+#[derive(Debug, Args)]
+pub(crate) struct AdminArgs {
+    /// The server, like http://127.0.0.1:8000 [default: what --listen says]
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: AdminCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Make an account, whose password is the first line of stdin
+    CreateUser {
+        /// The user name
+        username: String,
+        /// The e-mail address
+        #[arg(long)]
+        email: String,
+        /// Whether the account becomes an administrator
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Make a user an administrator, or with --revoke no longer one
+    Grant {
+        /// The id or the user name
+        user: String,
+        /// Take the role away
+        #[arg(long)]
+        revoke: bool,
+        /// Why, for the audit log
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Ban a user, who is refused everywhere and removed from every session
+    Ban {
+        /// The id or the user name
+        user: String,
+        /// Why, in words for the banned user
+        #[arg(long)]
+        reason: String,
+        /// How long the ban lasts, like 24h or 7days; for ever where not given
+        #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+        lasting: Option<Duration>,
+    },
+    /// End the ban of a user
+    Unban {
+        /// The id or the user name
+        user: String,
+        /// Why, for the audit log
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Print statistics
+    Stats,
+    /// Print the audit log as JSON Lines, the newest entry first
+    Audit {
+        /// Only of this administrator, by id
+        #[arg(long)]
+        actor: Option<String>,
+        /// Only about this user or session, by id
+        #[arg(long)]
+        target: Option<String>,
+        /// Only this action, like USER_BANNED
+        #[arg(long)]
+        action: Option<String>,
+    },
 }
 
 /// Whose token.

@@ -1,6 +1,7 @@
 //! `chat-server`: a complete chat server on an embedded database.
 
 mod accounts;
+mod admin;
 mod cli;
 mod compact;
 mod config;
@@ -55,10 +56,19 @@ fn run(stderr: &Output) -> Result<(), Failure> {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),
         Some(Command::Compact) => compact::compact(&config, &told, stderr),
         Some(Command::Token(args)) => {
-            for line in told {
-                stderr.say(&format!("chat-server: warning: {line}"));
-            }
+            warn(told, stderr);
             token::print(&config, args, stderr)
         }
+        Some(Command::Admin(args)) => {
+            warn(told, stderr);
+            admin::run(&config, args)
+        }
+    }
+}
+
+/// Tells what the settings' sources have to be told of, where nothing logs.
+fn warn(told: Vec<String>, stderr: &Output) {
+    for line in told {
+        stderr.say(&format!("chat-server: warning: {line}"));
     }
 }

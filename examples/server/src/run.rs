@@ -2,8 +2,8 @@
 
 use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
 
-use chatcore::{Chat, JwtAuthenticator, Limits};
-use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema, schema_with_accounts};
+use chatcore::{Administration, Chat, JwtAuthenticator, Limits};
+use chatcore_graphql::{GraphqlFrontend, SchemaOptions, Services, WireOptions, schema_with};
 use chatcore_poem::{
     ChatFrontend, Compression, MountOptions, Options, Origins, ServeOptions, Sockets, StartPage, TrustedProxies,
 };
@@ -15,6 +15,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::{
     accounts,
+    admin::tokens::AdminTokens,
     config::{Config, Failure, LogFormat},
     descriptors, environment, issuers,
     output::Output,
@@ -84,7 +85,8 @@ async fn start(config: &Config) -> Result<(), Failure> {
     if let Some(warning) = secret.warning {
         tracing::warn!("{warning}");
     }
-    let authenticator = Arc::new(issuers.or(authenticator(config, &secret.bytes)?));
+    let authenticator = issuers.or(authenticator(config, &secret.bytes)?);
+    let authenticator = Arc::new(AdminTokens::new(&secret.bytes, authenticator)?);
     let opened = tokio::select! {
         // A start can take long, as where the last end was not in order.
         () = stopping.cancelled() => return Ok(()),
@@ -103,7 +105,9 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
     let sockets = Sockets::new(options);
-    let mut frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
+    let admin = Administration::new(chat.clone());
+    let mut frontend =
+        ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone()).with_admin(admin.clone());
     let schema_options = SchemaOptions {
         introspection: config.introspection,
         // They tell of the schema, too.
@@ -112,14 +116,12 @@ async fn start(config: &Config) -> Result<(), Failure> {
     };
     let accounts = accounts::build(config, &chat, &secret.bytes, mailer)?;
     let mut page = StartPage { title: "chat-server".to_owned(), accounts: accounts.is_some(), ..StartPage::default() };
-    let schema = match accounts {
-        Some(accounts) => {
-            frontend = frontend.with_accounts(accounts.clone());
-            accounts::resume_erasures(accounts.clone());
-            schema_with_accounts(accounts, schema_options)
-        }
-        None => schema(chat, schema_options),
-    };
+    if let Some(accounts) = &accounts {
+        frontend = frontend.with_accounts(accounts.clone());
+        accounts::resume_erasures(accounts.clone());
+    }
+    let services = Services { accounts, admin: Some(admin.clone()) };
+    let schema = schema_with(chat, services, schema_options);
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
     let app = frontend.mount_with(Route::new(), &MountOptions::default())?;
@@ -136,6 +138,10 @@ async fn start(config: &Config) -> Result<(), Failure> {
     Output::stdout().say(&format!("listening on http://{address}"));
     tracing::info!(%address, "listening");
     frontend.serve(listener, app, serving, stopping.cancelled_owned()).await?;
+    // Otherwise the statistics of the last seconds would be lost.
+    if !matches!(tokio::time::timeout(CLOSING_TIME, admin.flush()).await, Ok(Ok(()))) {
+        tracing::warn!("the statistics of the last seconds could not be written");
+    }
     // What was acknowledged is on disk already, so a database that is slow to close holds nothing up.
     if tokio::time::timeout(CLOSING_TIME, store.close()).await.is_err() {
         tracing::warn!("the database was not closed in time; the next start takes care of it");

@@ -4,6 +4,8 @@
 
 #[path = "process/accounts.rs"]
 mod accounts;
+#[path = "process/admin.rs"]
+mod admin;
 #[path = "process/compact.rs"]
 mod compact;
 #[path = "process/erasure.rs"]

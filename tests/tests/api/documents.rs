@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path};
 
-use chatcore::{Accounts, Chat, JwtAuthenticator, JwtIssuer, permission::PermissionTable};
-use chatcore_graphql::{SchemaOptions, schema_with_accounts};
+use chatcore::{Accounts, Administration, Chat, JwtAuthenticator, JwtIssuer, permission::PermissionTable};
+use chatcore_graphql::{SchemaOptions, Services, schema_with};
 use chatcore_poem::ChatFrontend;
 use chatcore_tests::SECRET;
 
@@ -69,13 +69,17 @@ fn accounts() -> Accounts {
 
 #[test]
 fn the_published_graphql_schema_is_the_one_that_is_served() {
-    pinned("docs/schema.graphql", &schema_with_accounts(accounts(), SchemaOptions::default()).sdl());
+    let accounts = accounts();
+    let chat = accounts.chat().clone();
+    let services = Services { accounts: Some(accounts), admin: Some(Administration::new(chat.clone())) };
+    pinned("docs/schema.graphql", &schema_with(chat, services, SchemaOptions::default()).sdl());
 }
 
 #[test]
 fn the_published_openapi_document_is_the_one_that_is_served() {
     let accounts = accounts();
-    let frontend = ChatFrontend::new(accounts.chat().clone(), JwtAuthenticator::hs256(SECRET).unwrap());
-    let frontend = frontend.with_accounts(accounts);
+    let chat = accounts.chat().clone();
+    let frontend = ChatFrontend::new(chat.clone(), JwtAuthenticator::hs256(SECRET).unwrap());
+    let frontend = frontend.with_accounts(accounts).with_admin(Administration::new(chat));
     pinned("docs/openapi.json", &(serde_json::to_string_pretty(frontend.openapi()).unwrap() + "\n"));
 }

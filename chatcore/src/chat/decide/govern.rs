@@ -379,6 +379,7 @@ impl Chat {
 
     /// Tells readers what was committed.
     pub(in crate::chat) async fn tell(&self, session_id: SessionId, events: &[Arc<Event>]) {
+        self.count(events);
         if let Some(last) = events.last() {
             self.inner.inboxes.ring(events);
             self.publish(Hint::Committed { session_id, head: last.seq, events: events.to_vec() }).await;

@@ -111,6 +111,8 @@ pub enum Operation<'a> {
     ListPublicSessions,
     /// Follow all sessions that the caller is in. Each of them is checked on its own, too, as a [`Action::View`] of it.
     FollowSessions,
+    /// Administer the system, in any way.
+    Administer,
     /// Act in a session.
     InSession {
         /// The session, as the decision knows it.

@@ -166,7 +166,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`Error::Invalid`] when it would be empty or too large.
-    pub(in crate::chat) fn page_limit(&self, limit: Option<u64>) -> Result<u64> {
+    pub(crate) fn page_limit(&self, limit: Option<u64>) -> Result<u64> {
         let (default, max) = (u64::from(self.page_default), u64::from(self.page_max));
         match limit {
             None => Ok(default),

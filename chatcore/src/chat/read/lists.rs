@@ -72,7 +72,7 @@ pub(super) fn scan<K: TypedKey, P: KeyPart>(prefix: Vec<Part>, slice: Slice<P>) 
 }
 
 /// Sessions with the ends of their logs, in the order of the ids. `None` for a session that is unreadable or of a newer version.
-pub(super) async fn sessions(
+pub(in crate::chat) async fn sessions(
     store: &dyn ChatStore,
     ids: &[SessionId],
 ) -> Result<Vec<Option<(Arc<Session>, Head)>>, StoreError> {

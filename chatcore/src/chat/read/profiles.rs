@@ -11,6 +11,7 @@ use moka::sync::Cache;
 use super::user_directory::{self, Directory};
 use crate::chat::{
     Chat,
+    counting::{Counted, Counts},
     decide::{caller::check, policy::Operation},
     stream::standings::KnownStandings,
 };
@@ -44,6 +45,7 @@ pub(in crate::chat) struct Profiles {
     clock: Arc<dyn Clock>,
     standings: KnownStandings,
     directory: Directory,
+    counts: Counts,
     /// The longest text of a profile.
     max_chars: usize,
     /// Each with the time at which it was read.
@@ -128,7 +130,13 @@ impl Profiles {
         max_chars: usize,
     ) -> Self {
         let (recent, callers) = (Cache::new(KEPT), Cache::new(KEPT));
-        Self { store, clock, standings, directory, max_chars, recent, callers }
+        let counts = Counts::new(Arc::clone(&store), Arc::clone(&clock));
+        Self { store, clock, standings, directory, counts, max_chars, recent, callers }
+    }
+
+    /// The same, where these count the users.
+    pub(in crate::chat) fn counted_by(self, counts: Counts) -> Self {
+        Self { counts, ..self }
     }
 
     pub(in crate::chat) fn now(&self) -> DateTime<Utc> {
@@ -182,8 +190,12 @@ impl Profiles {
             }
             if !writes.is_empty() {
                 match self.store.commit(Change::of_records(writes)).await {
-                    Ok(_) if has_standing => {}
-                    Ok(_) => self.standings.forget(user),
+                    Ok(_) => {
+                        self.counts.add(Counted::Users, i64::from(version.is_none()));
+                        if !has_standing {
+                            self.standings.forget(user);
+                        }
+                    }
                     // Another process has written it. What it knows and what these claims say both belong in it.
                     Err(StoreError::Conflict { .. }) => continue,
                     // It is there and cannot be read.

@@ -288,7 +288,13 @@ async fn listen(shared: Weak<Shared>, bell: Weak<Bell>, user: UserId, mut hints:
                 bell.hear(session_id, is_own);
                 shared.forget(bell);
             }
-            Some(Hint::Arrived { .. } | Hint::Revoked { .. } | Hint::Committed { .. } | Hint::Signal(_)) => {}
+            Some(
+                Hint::Arrived { .. }
+                | Hint::Revoked { .. }
+                | Hint::Committed { .. }
+                | Hint::Signal(_)
+                | Hint::Notice(_),
+            ) => {}
             // The notifier lost its connection. The search stands in meanwhile.
             None => {
                 sleep(shared.listen_again).await;

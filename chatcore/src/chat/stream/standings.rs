@@ -393,7 +393,11 @@ async fn listen(shared: Weak<Shared>, user: UserId) {
             match hint {
                 // A notifier that mixes users up must not tell one of another.
                 Hint::Revoked { user_id } if user_id == user => now.read_again(&user).await,
-                Hint::Revoked { .. } | Hint::Arrived { .. } | Hint::Committed { .. } | Hint::Signal(_) => {}
+                Hint::Revoked { .. }
+                | Hint::Arrived { .. }
+                | Hint::Committed { .. }
+                | Hint::Signal(_)
+                | Hint::Notice(_) => {}
             }
         }
         // The notifier lost its connection. The poll stands in meanwhile.

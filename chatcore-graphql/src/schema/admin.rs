@@ -1,0 +1,228 @@
+//! Administration of the whole system.
+
+use async_graphql::{Context, ID, Object, Result};
+use chatcore::{
+    Administration, Error,
+    admin::{self, AuditOrigin},
+    model::{self, AuditId, SessionId, UserId},
+};
+use futures_util::{Stream, StreamExt as _};
+
+use super::{
+    Fallible as _, Use,
+    connection::{List, ParticipantConnection, listed},
+    managed::{
+        AdminBanUserInput, AdminBroadcastInput, AdminCloseSessionInput, AdminSetRoleInput, AdminUnbanUserInput,
+        AuditAction, AuditPage, ManagedSession, ManagedSessionPage, ManagedUser, ManagedUserPage, Notice,
+        SessionStatus, Statistics, SystemRole, UserStatus,
+    },
+    scalar::{DateTime, natural, session_id, user_id},
+    session::SessionType,
+};
+
+/// The administration, and the caller.
+fn administering<'c>(context: &Context<'c>) -> Result<(&'c Administration, Use<'c>)> {
+    let admin = context.data_opt().ok_or_else(|| crate::field_error(&Error::Internal))?;
+    Ok((admin, Use::of(context)?))
+}
+
+/// What the audit log says of the request.
+fn origin_of(context: &Context<'_>) -> AuditOrigin {
+    context.data_opt::<AuditOrigin>().cloned().unwrap_or_default()
+}
+
+/// What administrators may ask.
+#[derive(Default)]
+pub(super) struct AdminQuery;
+
+/// What administrators may ask.
+#[Object]
+impl AdminQuery {
+    /// Statistics. They begin with the first process that had an administration. A process that is killed loses a few seconds of statistics.
+    #[graphql(complexity = "child_complexity.saturating_mul(30)")]
+    async fn admin_get_statistics(&self, context: &Context<'_>) -> Result<Option<Statistics>> {
+        let (admin, call) = administering(context)?;
+        Ok(Some(admin.statistics(call.principal).await.or_field_error()?.into()))
+    }
+
+    /// All users who were ever seen. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    #[allow(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn admin_list_users(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "A part of the id, the user name, the name or the e-mail address: 1 to 100 characters. The case of letters makes no difference."
+        )]
+        search: Option<String>,
+        #[graphql(desc = "The status.")] status: Option<UserStatus>,
+        #[graphql(desc = "The role that administrators granted.")] role: Option<SystemRole>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The id of the user after whom to begin.")] after: Option<ID>,
+    ) -> Result<Option<ManagedUserPage>> {
+        let (admin, call) = administering(context)?;
+        let filter = admin::UserFilter { search, status: status.map(Into::into), role: role.map(Into::into) };
+        let unknown = |error: model::InvalidId| Error::malformed("after", error.expected);
+        let after = after.map(|id| UserId::new(id.as_str()).map_err(unknown)).transpose().or_field_error()?;
+        let limit = natural("limit", first).or_field_error()?;
+        let page = admin.users(call.principal, &filter, after, limit).await.or_field_error()?;
+        Ok(Some(page.into()))
+    }
+
+    /// A user.
+    async fn admin_get_user(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "userId", desc = "The id of the user.")] user: ID,
+    ) -> Result<Option<ManagedUser>> {
+        let (admin, call) = administering(context)?;
+        let user = user_id(&user).or_field_error()?;
+        Ok(Some(admin.user(call.principal, &user).await.or_field_error()?.into()))
+    }
+
+    /// Sessions of every type, deleted ones too. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    #[allow(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn admin_list_sessions(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "A part of the id, the title, the description or the owner's id: 1 to 100 characters. The case of letters makes no difference."
+        )]
+        search: Option<String>,
+        #[graphql(desc = "The status.")] status: Option<SessionStatus>,
+        #[graphql(desc = "The type.")] session_type: Option<SessionType>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The id of the session after which to begin.")] after: Option<ID>,
+    ) -> Result<Option<ManagedSessionPage>> {
+        let (admin, call) = administering(context)?;
+        let (status, session_type) = (status.map(Into::into), session_type.map(Into::into));
+        let filter = admin::SessionFilter { search, status, session_type };
+        let unknown = |error: model::InvalidId| Error::malformed("after", error.expected);
+        let after = after.map(|id| id.parse::<SessionId>().map_err(unknown)).transpose().or_field_error()?;
+        let limit = natural("limit", first).or_field_error()?;
+        let page = admin.sessions(call.principal, &filter, after, limit).await.or_field_error()?;
+        Ok(Some(page.into()))
+    }
+
+    /// A session, without its messages.
+    async fn admin_get_session(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The id of the session.")] session: ID,
+    ) -> Result<Option<ManagedSession>> {
+        let (admin, call) = administering(context)?;
+        let id = session_id(&session).or_field_error()?;
+        Ok(Some(admin.session(call.principal, id).await.or_field_error()?.into()))
+    }
+
+    /// The users in a session, with their e-mail addresses, in the order in which they came. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn admin_list_participants(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The id of the session.")] session: ID,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+    ) -> Result<Option<ParticipantConnection>> {
+        let (admin, call) = administering(context)?;
+        let id = session_id(&session).or_field_error()?;
+        let list = List::participants(id);
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let found = admin.participants(call.principal, id, page).await.or_field_error()?;
+        Ok(Some(list.of_participants(&page, found)))
+    }
+
+    /// The audit log, the newest entry first. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    #[allow(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn admin_list_audit(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The id of the administrator.")] actor: Option<ID>,
+        #[graphql(desc = "The id of the user, session or notice.")] target: Option<ID>,
+        #[graphql(desc = "The action.")] action: Option<AuditAction>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The id of the entry after which to begin.")] after: Option<ID>,
+    ) -> Result<Option<AuditPage>> {
+        let (admin, call) = administering(context)?;
+        let unknown = |error: model::InvalidId| Error::malformed("after", error.expected);
+        let actor = actor.map(|id| user_id(&id)).transpose().or_field_error()?;
+        let after = after.map(|id| id.parse::<AuditId>().map_err(unknown)).transpose().or_field_error()?;
+        let limit = natural("limit", first).or_field_error()?;
+        let filter =
+            admin::AuditFilter { actor, target: target.map(|target| target.0), action: action.map(Into::into) };
+        let page = admin.audit(call.principal, &filter, after, limit).await.or_field_error()?;
+        Ok(Some(page.into()))
+    }
+}
+
+/// What administrators may change.
+#[derive(Default)]
+pub(super) struct AdminMutation;
+
+/// What administrators may change.
+#[Object]
+impl AdminMutation {
+    /// Send a notice to all users who are connected. WebSockets, event streams and the subscription `notices` show it. The text is not kept.
+    async fn admin_broadcast(&self, context: &Context<'_>, input: AdminBroadcastInput) -> Result<Option<Notice>> {
+        let (admin, call) = administering(context)?;
+        let AdminBroadcastInput { text, reason } = input;
+        let notice = admin.broadcast(call.principal, &origin_of(context), text, reason).await.or_field_error()?;
+        Ok(Some((&notice).into()))
+    }
+
+    /// Ban a user, who is refused everywhere and removed from every session. A ban of a banned user replaces the ban.
+    async fn admin_ban_user(&self, context: &Context<'_>, input: AdminBanUserInput) -> Result<Option<ManagedUser>> {
+        let (admin, call) = administering(context)?;
+        let AdminBanUserInput { user_id: user, reason, until } = input;
+        let user = user_id(&user).or_field_error()?;
+        let ban = admin::BanUser { reason, until: until.map(|DateTime(until)| until) };
+        Ok(Some(admin.ban(call.principal, &origin_of(context), &user, ban).await.or_field_error()?.into()))
+    }
+
+    /// End the ban of a user, who becomes the owner again of the sessions that the ban left without an owner.
+    async fn admin_unban_user(&self, context: &Context<'_>, input: AdminUnbanUserInput) -> Result<Option<ManagedUser>> {
+        let (admin, call) = administering(context)?;
+        let user = user_id(&input.user_id).or_field_error()?;
+        let unbanned = admin.unban(call.principal, &origin_of(context), &user, input.reason).await;
+        Ok(Some(unbanned.or_field_error()?.into()))
+    }
+
+    /// Grant or revoke the role of administrators. It counts from the user's next request on. The only administrator cannot revoke their own
+    /// role.
+    async fn admin_set_role(&self, context: &Context<'_>, input: AdminSetRoleInput) -> Result<Option<ManagedUser>> {
+        let (admin, call) = administering(context)?;
+        let AdminSetRoleInput { user_id: user, role, reason } = input;
+        let user = user_id(&user).or_field_error()?;
+        let changed = admin.set_role(call.principal, &origin_of(context), &user, role.into(), reason).await;
+        Ok(Some(changed.or_field_error()?.into()))
+    }
+
+    /// Close a session: it is deleted, and the streams of all readers end.
+    async fn admin_close_session(
+        &self,
+        context: &Context<'_>,
+        input: AdminCloseSessionInput,
+    ) -> Result<Option<ManagedSession>> {
+        let (admin, call) = administering(context)?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        let closed = admin.close_session(call.principal, &origin_of(context), id, input.reason).await;
+        Ok(Some(closed.or_field_error()?.into()))
+    }
+}
+
+/// What everybody may follow where there is an administration.
+#[derive(Default)]
+pub(super) struct NoticeSubscription;
+
+/// What everybody may follow where there is an administration.
+#[async_graphql::Subscription]
+impl NoticeSubscription {
+    /// The notices of administrators to all users, from now on. They are not stored.
+    async fn notices(&self, context: &Context<'_>) -> Result<impl Stream<Item = Result<Notice>> + use<>> {
+        let call = Use::of(context)?;
+        let notices = call.chat.follow_notices(call.principal).await.or_field_error()?;
+        Ok(notices.map(|notice| notice.map(|notice| Notice::from(&*notice)).or_field_error()))
+    }
+}

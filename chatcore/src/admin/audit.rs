@@ -1,0 +1,131 @@
+//! The audit log.
+
+use chrono::SubsecRound as _;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use serde_json::{Value, json};
+
+use super::{
+    Administration, AuditAction, AuditEntries, AuditEntry, AuditFilter, AuditOrigin, AuditRecord, AuditState,
+    picker::Picker,
+};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    model::{AuditId, ListPage},
+    store::{ChatStoreExt as _, Newest, TypedKey as _, Write},
+};
+
+/// Entries that an export reads at once.
+const CHUNK: u64 = 200;
+
+/// Lines of JSON (`application/x-ndjson`), each with its line break.
+pub type AuditExport = BoxStream<'static, Result<String>>;
+
+/// An action that is about to be carried out.
+pub(super) struct Deed<'a> {
+    pub(super) principal: &'a Principal,
+    pub(super) origin: &'a AuditOrigin,
+    pub(super) action: AuditAction,
+    pub(super) target: Option<String>,
+    pub(super) reason: Option<String>,
+}
+
+/// How far an export has come.
+struct Exporting {
+    admin: Administration,
+    filter: AuditFilter,
+    after: Option<AuditEntries>,
+    count: u64,
+    has_ended: bool,
+}
+
+impl Administration {
+    /// The write of an entry, for the change that it records.
+    pub(super) fn record(&self, deed: &Deed<'_>, before: AuditState, after: AuditState) -> Write {
+        let Deed { principal, origin, action, target, reason } = deed;
+        let AuditOrigin { address, request_id } = (*origin).clone();
+        let clock = self.inner.chat.clock();
+        let record = AuditRecord {
+            actor: principal.user_id.clone(),
+            action: *action,
+            target: target.clone(),
+            before,
+            after,
+            reason: reason.clone(),
+            address,
+            request_id,
+            at: clock.now().trunc_subsecs(6),
+        };
+        AuditEntries { entry: Newest(AuditId(clock.new_id())) }.put(record)
+    }
+
+    /// The audit log, the newest entry first. An action that changes nothing has no entry. A page that looked at 2,000 entries ends, also
+    /// where few of them meet the filter, and names the entry after which the next page begins.
+    ///
+    /// # Errors
+    /// [`AdminRequired`](Error::AdminRequired); [`Invalid`](Error::Invalid) for a page outside of the limits.
+    pub async fn audit(
+        &self,
+        principal: &Principal,
+        filter: &AuditFilter,
+        after: Option<AuditId>,
+        limit: Option<u64>,
+    ) -> Result<ListPage<AuditEntry, AuditId>> {
+        self.enter(principal).await?;
+        let limit = self.inner.chat.limits().page_limit(limit)?;
+        let mut picker = Picker::new(after.map(|entry| AuditEntries { entry: Newest(entry) }), limit);
+        while let Some(scan) = picker.scan() {
+            let found = self.store().list::<AuditEntries>(scan).await?;
+            picker.note(&found);
+            picker.take(found.into_iter().map(|(key, found)| {
+                let is_wanted = filter.takes(&found.value);
+                let entry = is_wanted.then_some(AuditEntry { id: key.entry.0, record: found.value });
+                (key, entry)
+            }));
+        }
+        Ok(picker.page(|key| key.entry.0))
+    }
+
+    /// The audit log as lines, the newest entry first: one JSON object in each line, whose `type` is `entry`, and in the last line `end` with
+    /// the number of entries. An export without an `end` is not complete. It takes bounded memory, at the pace of its reader.
+    ///
+    /// # Errors
+    /// [`AdminRequired`](Error::AdminRequired). An error within the stream is its last item.
+    pub async fn export_audit(&self, principal: &Principal, filter: AuditFilter) -> Result<AuditExport> {
+        self.enter(principal).await?;
+        let start = Exporting { admin: self.clone(), filter, after: None, count: 0, has_ended: false };
+        Ok(stream::try_unfold(start, Exporting::next).boxed())
+    }
+}
+
+impl Exporting {
+    /// The next lines.
+    async fn next(mut self) -> Result<Option<(String, Self)>> {
+        while !self.has_ended {
+            let after = self.after.as_ref().map(AuditEntries::parts);
+            let scan = AuditEntries::under(Vec::new()).after(after).limit(CHUNK);
+            let found = self.admin.store().list::<AuditEntries>(scan).await?;
+            let Some((last, _)) = found.last() else {
+                self.has_ended = true;
+                return Ok(Some((format!("{}\n", json!({ "type": "end", "entries": self.count })), self)));
+            };
+            self.after = Some(last.clone());
+            let mut lines = String::new();
+            for (key, found) in found.into_iter().filter(|(_, found)| self.filter.takes(&found.value)) {
+                let entry = AuditEntry { id: key.entry.0, record: found.value };
+                lines.push_str(&line(&entry)?);
+                self.count += 1;
+            }
+            if !lines.is_empty() {
+                return Ok(Some((lines, self)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn line(entry: &AuditEntry) -> Result<String> {
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(entry) else { return Err(Error::Internal) };
+    fields.insert("type".to_owned(), "entry".into());
+    Ok(format!("{}\n", Value::Object(fields)))
+}

@@ -1,0 +1,147 @@
+//! The administration of the whole system: users, roles, sessions, and a log of what was done.
+//!
+//! Every use case is a method of one cloneable handle, [`Administration`]. It takes the calling [`Principal`] first, and needs
+//! [`SystemRole::Admin`]: the host gives it to a caller, or an administrator grants it to an account. Everybody else gets
+//! [`AdminRequired`](Error::AdminRequired). A participant's role in a session gives no right here.
+//!
+//! What an administrator changes is written down in the audit log in the same change. The audit log has no texts of messages and no secrets.
+//!
+//! ```
+//! use chatcore::admin::{AuditFilter, AuditOrigin, BanUser};
+//! use chatcore::identity::SystemRole;
+//! use chatcore::model::UserId;
+//! use chatcore::{Administration, Chat, Principal};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let chat = Chat::in_memory();
+//!     let admin = Administration::new(chat.clone());
+//!     let root = Principal { system_role: SystemRole::Admin, ..Principal::new(UserId::new("root")?) };
+//!     let mallory = Principal::new(UserId::new("mallory")?);
+//!     chat.me(&mallory).await?;
+//!
+//!     let origin = AuditOrigin::default();
+//!     admin.ban(&root, &origin, &mallory.user_id, BanUser { reason: "Spam".into(), until: None }).await?;
+//!     assert!(chat.me(&mallory).await.is_err());
+//!     let log = admin.audit(&root, &AuditFilter::default(), None, None).await?;
+//!     assert_eq!(log.entries[0].record.reason.as_deref(), Some("Spam"));
+//!     Ok(())
+//! }
+//! ```
+
+mod audit;
+mod model;
+mod notices;
+mod picker;
+mod roles;
+mod sessions;
+mod statistics;
+mod stored;
+mod users;
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+pub use audit::AuditExport;
+pub use model::{
+    AuditEntry, AuditFilter, AuditOrigin, BanUser, ManagedSession, ManagedUser, SessionFilter, SessionStatus,
+    UserFilter, UserStatus,
+};
+pub use statistics::{DayStatistics, Statistics};
+pub use stored::*;
+
+use crate::{
+    Chat,
+    error::{Code, Error, FieldError, Result},
+    identity::{Principal, SystemRole},
+    limits::Use,
+    model::visible::is_visible,
+    store::ChatStore,
+};
+
+/// The longest text that is searched for, in characters.
+const SEARCH_CHARS: usize = 100;
+
+/// The administration: one handle for every use case, cheap to clone.
+///
+/// All use cases fail with the one [`Error`]: [`AdminRequired`](Error::AdminRequired) for a caller without the system role, and the errors of
+/// a token. Dropping the future of a method leaves its use case done or not done.
+#[derive(Clone)]
+pub struct Administration {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    chat: Chat,
+    /// Counts the open connections.
+    connections: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
+}
+
+impl fmt::Debug for Administration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Administration").finish_non_exhaustive()
+    }
+}
+
+impl Administration {
+    /// The administration of a chat. From now on the chat counts for the [`statistics`](Self::statistics). Where several processes serve one
+    /// store, each of them makes one.
+    #[must_use]
+    pub fn new(chat: Chat) -> Self {
+        chat.begin_counting();
+        Self { inner: Arc::new(Inner { chat, connections: OnceLock::new() }) }
+    }
+
+    /// The chat that is administered.
+    #[must_use]
+    pub fn chat(&self) -> &Chat {
+        &self.inner.chat
+    }
+
+    fn store(&self) -> &Arc<dyn ChatStore> {
+        self.inner.chat.store()
+    }
+
+    /// Every use case begins here: it refuses a caller whose token or standing forbids it, who is too fast, or who has no system role.
+    async fn enter(&self, principal: &Principal) -> Result<()> {
+        self.inner.chat.enter(principal, Use::Request).await?;
+        let has_role = match principal.system_role {
+            SystemRole::Admin => true,
+            SystemRole::User => self.administrators().await?.value.holds(&principal.user_id),
+        };
+        if !has_role {
+            return Err(Error::AdminRequired);
+        }
+        self.inner.chat.permit_administration(principal).await
+    }
+
+    /// The reason that an administrator gives, where there is one.
+    fn reason(&self, reason: Option<String>) -> Result<Option<String>> {
+        let max = self.inner.chat.limits().description_chars;
+        match reason {
+            Some(reason) if !is_visible(&reason) || reason.chars().nth(max).is_some() => {
+                let message = format!("1 to {max} characters");
+                Err(Error::Invalid(vec![FieldError::new("reason", Code::ValidationInvalidValue, message)]))
+            }
+            reason => Ok(reason),
+        }
+    }
+}
+
+/// A text to search for, in a form in which the case of letters makes no difference.
+fn wanted(search: Option<&str>) -> Result<Option<String>> {
+    let Some(search) = search else { return Ok(None) };
+    let search = search.trim();
+    if search.is_empty() || search.chars().nth(SEARCH_CHARS).is_some() {
+        let message = format!("1 to {SEARCH_CHARS} characters");
+        return Err(Error::invalid("search", Code::ValidationInvalidValue, message));
+    }
+    Ok(Some(search.to_lowercase()))
+}
+
+/// Whether one of the texts contains what is wanted.
+fn contains<'a>(wanted: Option<&str>, texts: impl IntoIterator<Item = &'a str>) -> bool {
+    wanted.is_none_or(|wanted| texts.into_iter().any(|text| text.to_lowercase().contains(wanted)))
+}

@@ -1,0 +1,131 @@
+//! What callers give, and what they get.
+
+use std::{net::IpAddr, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::stored::{AuditAction, AuditRecord};
+use crate::{
+    identity::SystemRole,
+    model::{AuditId, Ban, Profile, Session, SessionType, UserId},
+};
+
+/// The request of an administrator, as its frontend sees it, for the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditOrigin {
+    /// The network address of the client.
+    pub address: Option<IpAddr>,
+    /// The id under which the request is logged.
+    pub request_id: Option<String>,
+}
+
+/// A ban to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BanUser {
+    /// Why, in words for the banned user: 1 to [`description_chars`](crate::Limits::description_chars) characters.
+    pub reason: String,
+    /// When the ban ends; `None` for never.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Whether a user may use the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum UserStatus {
+    /// The user may use the system.
+    Active,
+    /// A ban is in force.
+    Banned,
+    /// The account was deleted.
+    Deleted,
+}
+
+/// A user as an administrator sees them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ManagedUser {
+    /// The profile, with the e-mail address.
+    pub profile: Profile,
+    /// Whether the user may use the system.
+    pub status: UserStatus,
+    /// The ban that is in force.
+    pub ban: Option<Ban>,
+    /// When the account was deleted.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// The role that administrators granted. A role that the host gives by tokens is not known here.
+    pub system_role: SystemRole,
+}
+
+/// Which users are listed: those that meet every condition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserFilter {
+    /// A part of the id, the user name, the name or the e-mail address, 1 to 100 characters. The case of letters makes no difference.
+    pub search: Option<String>,
+    /// The status.
+    pub status: Option<UserStatus>,
+    /// The granted role.
+    pub role: Option<SystemRole>,
+}
+
+/// Whether a session goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SessionStatus {
+    /// It goes on.
+    Active,
+    /// It was deleted, by its owner or by an administrator.
+    Deleted,
+}
+
+/// A session as an administrator sees it: without its messages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ManagedSession {
+    /// The session.
+    pub session: Session,
+    /// How many messages it has.
+    pub message_count: u64,
+    /// When the last event happened.
+    pub last_event_at: DateTime<Utc>,
+}
+
+/// Which sessions are listed: those that meet every condition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SessionFilter {
+    /// A part of the id, the title, the description or the owner's id, 1 to 100 characters. The case of letters makes no difference.
+    pub search: Option<String>,
+    /// The status.
+    pub status: Option<SessionStatus>,
+    /// The type.
+    pub session_type: Option<SessionType>,
+}
+
+/// An entry of the audit log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEntry {
+    /// The id of the entry. Ids sort by time.
+    pub id: AuditId,
+    /// What was done.
+    pub record: Arc<AuditRecord>,
+}
+
+/// Which entries of the audit log are listed: those that meet every condition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditFilter {
+    /// The administrator.
+    pub actor: Option<UserId>,
+    /// The id of the user, session or notice.
+    pub target: Option<String>,
+    /// The action.
+    pub action: Option<AuditAction>,
+}
+
+impl AuditFilter {
+    pub(super) fn takes(&self, record: &AuditRecord) -> bool {
+        let Self { actor, target, action } = self;
+        actor.as_ref().is_none_or(|actor| *actor == record.actor)
+            && target.as_ref().is_none_or(|target| record.target.as_ref() == Some(target))
+            && action.is_none_or(|action| action == record.action)
+    }
+}

@@ -1,0 +1,42 @@
+//! Notices to all users who are connected.
+
+use chrono::SubsecRound as _;
+
+use super::{Administration, AuditAction, AuditOrigin, AuditState, audit::Deed};
+use crate::{
+    error::{Code, Error, Result},
+    identity::Principal,
+    model::{Notice, NoticeId, visible::is_visible},
+    store::Change,
+};
+
+impl Administration {
+    /// Tells all users who are connected, on every process that the notifier reaches. Nothing is kept of the text: the audit log has the id of
+    /// the notice.
+    ///
+    /// # Errors
+    /// [`AdminRequired`](Error::AdminRequired); [`Invalid`](Error::Invalid) for a text that is empty or longer than
+    /// [`description_chars`](crate::Limits::description_chars), and for a reason that is not acceptable.
+    pub async fn broadcast(
+        &self,
+        principal: &Principal,
+        origin: &AuditOrigin,
+        text: String,
+        reason: Option<String>,
+    ) -> Result<Notice> {
+        self.enter(principal).await?;
+        let (chat, max) = (&self.inner.chat, self.inner.chat.limits().description_chars);
+        if !is_visible(&text) || text.chars().nth(max).is_some() {
+            let message = format!("1 to {max} characters");
+            return Err(Error::invalid("text", Code::ValidationInvalidValue, message));
+        }
+        let id = NoticeId(chat.clock().new_id());
+        let (action, target) = (AuditAction::NoticeBroadcast, Some(id.to_string()));
+        let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
+        let entry = self.record(&deed, AuditState::default(), AuditState::default());
+        self.store().commit(Change::of_records(vec![entry])).await?;
+        let notice = Notice { id, text, created_at: chat.now().trunc_subsecs(6) };
+        chat.tell_everybody(notice.clone()).await;
+        Ok(notice)
+    }
+}

@@ -1,0 +1,82 @@
+//! What the administration does to sessions. No permission of the session is asked: the administration has asked for the system role. The log
+//! still decides: a change that is stale is planned again.
+
+use super::{Chat, decide::policy::Operation, participants::show, read::lists};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    model::{
+        EventKind, ListPage, NewEvent, Page, Participant, ParticipantId, Profile, Session, SessionEvent, SessionId,
+        UserId,
+    },
+    permission::Denial,
+    store::{Change, Freshness, Head, StoreError, Write},
+};
+
+impl Chat {
+    /// Asks the host's policy whether somebody may administer the system.
+    pub(crate) async fn permit_administration(&self, principal: &Principal) -> Result<()> {
+        self.permit(principal, Operation::Administer).await
+    }
+
+    /// Whether a user was ever seen, or is in the host's directory.
+    pub(crate) async fn is_known(&self, user: &UserId) -> Result<bool> {
+        self.inner.profiles.knows(user).await
+    }
+
+    /// A user's profile, with the e-mail address.
+    pub(crate) async fn profile_of(&self, user: &UserId) -> Result<Profile> {
+        self.inner.profiles.one(user).await
+    }
+
+    /// Sessions with the ends of their logs, in the order of the ids; `None` for one that does not exist or cannot be read.
+    pub(crate) async fn sessions_with_ends(&self, ids: &[SessionId]) -> Result<Vec<Option<(Session, Head)>>> {
+        let found = lists::sessions(&*self.inner.store, ids).await?;
+        Ok(found.into_iter().map(|found| found.map(|(session, head)| (Session::clone(&session), head))).collect())
+    }
+
+    /// The users in a session, with their e-mail addresses, in the order in which they came.
+    pub(crate) async fn seated_in(
+        &self,
+        session_id: SessionId,
+        page: Page<ParticipantId>,
+    ) -> Result<ListPage<Participant, ParticipantId>> {
+        let (limit, slice) = self.inner.limits.slice(page)?;
+        let seats = self.seats_of(&[lists::Seated { session_id, slice }]).await?;
+        let page = ListPage::cut(seats.into_iter().flatten().collect(), limit, |record| record.id);
+        let profiles = self.inner.profiles.find(page.iter().map(|record| &record.user_id).collect()).await?;
+        Ok(page.map(|records| show(records, &profiles, |_| true)))
+    }
+
+    /// Deletes a session, with a write beside it. Does nothing where the session is deleted already.
+    pub(crate) async fn close(&self, id: SessionId, by: &UserId, record: impl Fn(&Session) -> Write) -> Result<()> {
+        let gate = self.inner.gates.pass(id).await;
+        for _ in 0..self.inner.limits.commit_attempts {
+            let known = self.known(id, by, None, Freshness::Fresh).await?;
+            let session = known.session().map_err(|_| Error::Denied(Denial::Hidden))?;
+            if !session.is_active {
+                return Ok(());
+            }
+            let now = self.inner.clock.now();
+            let closed = Session { is_active: false, updated_at: now, ..session.clone() };
+            let writes = [Vec::from(lists::put_session(closed)), vec![record(session)]].concat();
+            let kind = EventKind::Session(SessionEvent::Deleted);
+            let event = NewEvent { actor: by.clone(), created_at: now, kind };
+            let is_joinable = session.is_joinable();
+            match self.inner.store.commit(Change::of(id, known.head.seq, vec![event], writes)).await {
+                Ok(committed) => {
+                    drop(gate);
+                    if is_joinable {
+                        self.inner.listings.changed();
+                    }
+                    self.tell(id, &committed.events).await;
+                    return Ok(());
+                }
+                Err(StoreError::Stale | StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tracing::warn!(session = %id, "the closing of a session stayed stale");
+        Err(Error::Unavailable)
+    }
+}

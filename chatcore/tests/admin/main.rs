@@ -1,0 +1,53 @@
+//! The administration, by example, on the in-memory store.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
+mod audit;
+mod forms;
+#[path = "../kit/mod.rs"]
+mod kit;
+mod notices;
+mod roles;
+mod sessions;
+mod statistics;
+mod users;
+
+use chatcore::{
+    Administration, Chat, MemoryStore, Principal,
+    admin::{AuditEntry, AuditFilter, AuditOrigin, BanUser},
+    identity::SystemRole,
+};
+use kit::{uncounted, user};
+
+/// A caller to whom the host gives the system role.
+fn root() -> Principal {
+    Principal { system_role: SystemRole::Admin, ..user("root") }
+}
+
+fn origin() -> AuditOrigin {
+    AuditOrigin { address: Some("192.0.2.7".parse().unwrap()), request_id: Some("r-1".into()) }
+}
+
+fn spam() -> BanUser {
+    BanUser { reason: "Spam".into(), until: None }
+}
+
+/// A chat in which these users were seen.
+async fn world(names: &[&str]) -> (Chat, Administration) {
+    let chat = uncounted(MemoryStore::new());
+    for name in names {
+        chat.me(&user(name)).await.unwrap();
+    }
+    (chat.clone(), Administration::new(chat))
+}
+
+/// The whole audit log, the newest entry first.
+async fn log(admin: &Administration) -> Vec<AuditEntry> {
+    admin.audit(&root(), &AuditFilter::default(), None, Some(100)).await.unwrap().entries
+}
