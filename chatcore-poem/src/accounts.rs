@@ -67,6 +67,7 @@ impl ChatFrontend {
             document = document::joined(document, own, SERVER, place);
         }
         let document = document::finished(document);
+        let document = self.health.iter().fold(document, document::with_health);
         Self { document, routes: Arc::new(routes), accounts: Some(accounts), ..self }
     }
 

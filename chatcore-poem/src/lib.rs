@@ -20,6 +20,7 @@
 //! | `/api/v1/chat/…` and `/api/chat/…` | the REST operations, the same below both |
 //! | `/ws` | the WebSocket |
 //! | `/api/v1/auth/…` and `/api/v1/users/…` | registration, logins and users, with `ChatFrontend::with_accounts` (feature `accounts`) |
+//! | `/health`, `/ready` | whether the process lives, and whether it can serve, with [`ChatFrontend::with_health`] |
 //! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
 //!
 //! Where other paths are wanted, or the app has some of its own, [`MountOptions`] say so. The app may be nested below a prefix.
@@ -48,6 +49,7 @@ mod accounts;
 mod document;
 mod extract;
 mod frame;
+mod health;
 mod mount;
 mod problem;
 mod reply;
@@ -78,6 +80,7 @@ pub use chatcore_http::{
     ClientAddress, ClientIp, Compression, InvalidOrigin, InvalidProxy, Options, Origins, ServeOptions, Sockets,
     TrustedProxies, serve,
 };
+pub use health::Health;
 pub use mount::{MountError, MountOptions};
 pub use problem::{Problems, ProblemsEndpoint};
 pub use start::StartPage;
@@ -96,6 +99,7 @@ pub struct ChatFrontend {
     state: Arc<State>,
     document: serde_json::Value,
     routes: Arc<Routes>,
+    health: Option<Health>,
     #[cfg(feature = "accounts")]
     accounts: Option<chatcore::Accounts>,
 }
@@ -126,6 +130,7 @@ impl ChatFrontend {
             state: Arc::new(state),
             document: document::finished(document),
             routes: Arc::new(routes),
+            health: None,
             #[cfg(feature = "accounts")]
             accounts: None,
         }

@@ -114,7 +114,7 @@ impl ChatFrontend {
         }
         #[cfg(feature = "accounts")]
         let app = self.account_operations(app)?;
-        Ok(app)
+        self.health_paths(app)
     }
 
     fn document_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {

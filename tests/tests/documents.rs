@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use chatcore::{Accounts, Chat, JwtAuthenticator, JwtIssuer, permission::PermissionTable};
 use chatcore_graphql::{SchemaOptions, schema_with_accounts};
-use chatcore_poem::ChatFrontend;
+use chatcore_poem::{ChatFrontend, Health};
 use chatcore_tests::SECRET;
 
 fn file(path: &str) -> String {
@@ -77,6 +77,6 @@ fn the_published_graphql_schema_is_the_one_that_is_served() {
 fn the_published_openapi_document_is_the_one_that_is_served() {
     let accounts = accounts();
     let frontend = ChatFrontend::new(accounts.chat().clone(), JwtAuthenticator::hs256(SECRET).unwrap());
-    let frontend = frontend.with_accounts(accounts);
+    let frontend = frontend.with_accounts(accounts).with_health(Health::default());
     pinned("docs/openapi.json", &(serde_json::to_string_pretty(frontend.openapi()).unwrap() + "\n"));
 }

@@ -7,6 +7,7 @@ mod erasing;
 mod messages;
 mod participants;
 mod read;
+mod ready;
 mod send;
 #[cfg(feature = "accounts")]
 mod service;
