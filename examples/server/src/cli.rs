@@ -43,6 +43,18 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Rewrite the files of the database while no server runs, so that deleted and edited texts leave the disk; needs room for a second copy
     Compact,
+    /// Write everything in the database to a file while no server runs; pictures of users and the secret are not in it
+    Backup(FileArgs),
+    /// Write a backup into a database that is not there yet; the whole file is checked before anything is written
+    Restore(FileArgs),
+}
+
+/// The file of a backup.
+#[derive(Debug, Args)]
+pub(crate) struct FileArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 /// Whose token.

@@ -1,9 +1,11 @@
 //! `chat-server`: a complete chat server on an embedded database.
 
 mod accounts;
+mod backup;
 mod cli;
 mod compact;
 mod config;
+mod disk;
 mod environment;
 mod issuers;
 mod output;
@@ -53,6 +55,8 @@ fn run(stderr: &Output) -> Result<(), Failure> {
     match command {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),
         Some(Command::Compact) => compact::compact(&config, &told, stderr),
+        Some(Command::Backup(args)) => backup::back_up(&config, &args.file, &told, stderr),
+        Some(Command::Restore(args)) => backup::restore(&config, &args.file, &told, stderr),
         Some(Command::Token(args)) => {
             for line in told {
                 stderr.say(&format!("chat-server: warning: {line}"));

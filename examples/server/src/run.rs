@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
 use chatcore::{Chat, JwtAuthenticator, Limits};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema, schema_with_accounts};
 use chatcore_poem::{
-    ChatFrontend, Compression, MountOptions, Options, Origins, ServeOptions, Sockets, StartPage, TrustedProxies,
+    ChatFrontend, Compression, Health, MountOptions, Options, Origins, ServeOptions, Sockets, StartPage, TrustedProxies,
 };
 use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
@@ -16,7 +16,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     accounts,
     config::{Config, Failure, LogFormat},
-    environment, issuers,
+    disk, environment, issuers,
     output::Output,
     secret, signals,
 };
@@ -103,7 +103,8 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
     let sockets = Sockets::new(options);
-    let mut frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
+    let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
+    let mut frontend = frontend.with_health(health(config));
     let schema_options = SchemaOptions {
         introspection: config.introspection,
         // They tell of the schema, too.
@@ -151,7 +152,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn open(config: &Config, options: SurrealOptions) -> Result<SurrealStore, Failure> {
+pub(crate) async fn open(config: &Config, options: SurrealOptions) -> Result<SurrealStore, Failure> {
     Ok(match &config.database {
         Some(database) => {
             tracing::info!(database, "opening the database");
@@ -194,6 +195,15 @@ pub(crate) fn database_options(config: &Config) -> Result<SurrealOptions, Failur
         (None, Some(_)) => return Err(format!("{PASSWORD} is set without --database-user, so it has no use").into()),
     };
     Ok(options)
+}
+
+/// Whether the server can serve: its store, and where the database is in the data folder, the disk.
+fn health(config: &Config) -> Health {
+    if config.database.is_some() {
+        return Health::default();
+    }
+    let folder = config.data.join("db");
+    Health::default().check(move || disk::has_room(&folder))
 }
 
 fn serving(config: &Config) -> Result<ServeOptions, Failure> {

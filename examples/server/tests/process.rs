@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "process/backup.rs"]
+mod backup;
 #[path = "process/compact.rs"]
 mod compact;
 #[allow(dead_code, reason = "each test file uses a part of it")]
