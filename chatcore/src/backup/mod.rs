@@ -27,7 +27,7 @@
 //! old store stay valid up to the restored position. A restore that was interrupted leaves a store that is not empty: remove it and restore again.
 //!
 //! # Memory
-//! A backup holds a block of about a megabyte. A restore holds the rows of one session that were rewritten during its backup, a few bytes for
+//! A backup holds what it reads at once: 300 rows, or 500 records of each table of a session. A restore holds the rows of one session that were rewritten during its backup, a few bytes for
 //! each rewritten message, and the records of 100,000 events. Files are read and written on the calling task.
 
 mod block;
