@@ -3,6 +3,8 @@
 use poem_openapi::OpenApiService;
 use serde_json::{Map, Value, json};
 
+use crate::health::{self, Health};
+
 /// Leaves out of every `allOf` the parts that only repeat what stands beside it. Where a field refers to a schema and has
 /// a description, poem-openapi gives the description twice, the second time as a part, and openapi-python-client takes
 /// that part for a type that cannot be combined: it leaves the schema out, and every operation that needs it.
@@ -98,6 +100,17 @@ pub(crate) fn joined(mut document: Value, mut own: Value, server: &str, place: &
     document
 }
 
+/// The same document with the paths of [`Health`], and with a tag for them.
+pub(crate) fn with_health(mut document: Value, health: &Health) -> Value {
+    if let Some(Value::Object(paths)) = document.get_mut("paths") {
+        paths.extend(health::paths(health).map(|(path, operation)| (path.to_owned(), operation)));
+    }
+    if let Some(Value::Array(tags)) = document.get_mut("tags") {
+        tags.push(json!({ "name": "Health", "description": "Whether the server lives, and whether it can serve." }));
+    }
+    document
+}
+
 /// The same document with another title, for this path. Its servers become relative to the document, as OpenAPI has it ("Server Object",
 /// `url`): so they are right below any prefix, also below one that a proxy strips.
 pub(crate) fn placed(mut document: Value, title: &str, path: &str) -> Value {
@@ -105,7 +118,9 @@ pub(crate) fn placed(mut document: Value, title: &str, path: &str) -> Value {
     let place = |object: &mut Value| {
         for server in object.get_mut("servers").and_then(Value::as_array_mut).into_iter().flatten() {
             let url = server.get("url").and_then(Value::as_str).unwrap_or_default();
-            *server = json!({ "url": format!("{up}{}", url.trim_start_matches('/')) });
+            let url = format!("{up}{}", url.trim_start_matches('/'));
+            // The folder of the document itself.
+            *server = json!({ "url": if url.is_empty() { "." } else { url.as_str() } });
         }
     };
     place(&mut document);

@@ -21,6 +21,7 @@
 //! | `/ws` | the WebSocket |
 //! | `/api/v1/auth/…` and `/api/v1/users/…` | registration, logins and users, with `ChatFrontend::with_accounts` (feature `accounts`) |
 //! | `/api/v1/admin/…` | administration of the system, with [`ChatFrontend::with_admin`] |
+//! | `/health`, `/ready` | whether the process lives, and whether it can serve, with [`ChatFrontend::with_health`] |
 //! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
 //!
 //! Where other paths are wanted, or the app has some of its own, [`MountOptions`] say so. The app may be nested below a prefix.
@@ -50,6 +51,7 @@ mod admin;
 mod document;
 mod extract;
 mod frame;
+mod health;
 mod mount;
 mod optional;
 mod problem;
@@ -84,6 +86,7 @@ pub use chatcore_http::{
     ClientAddress, ClientIp, Compression, InvalidOrigin, InvalidProxy, Options, Origins, ServeOptions, Sockets,
     TrustedProxies, serve,
 };
+pub use health::Health;
 pub use mount::{MountError, MountOptions};
 pub use problem::{Problems, ProblemsEndpoint};
 pub use start::StartPage;
@@ -105,6 +108,7 @@ pub struct ChatFrontend {
     state: Arc<State>,
     document: serde_json::Value,
     routes: Arc<Routes>,
+    health: Option<Health>,
     #[cfg(feature = "accounts")]
     accounts: Option<chatcore::Accounts>,
     admin: Option<chatcore::Administration>,
@@ -135,6 +139,7 @@ impl ChatFrontend {
             state: Arc::new(state),
             document: serde_json::Value::Null,
             routes: Arc::default(),
+            health: None,
             #[cfg(feature = "accounts")]
             accounts: None,
             admin: None,
@@ -152,7 +157,9 @@ impl ChatFrontend {
         if let Some(admin) = &self.admin {
             document = admin::documented(document, &mut routes, admin);
         }
-        (self.document, self.routes) = (document::finished(document), Arc::new(routes));
+        let document = document::finished(document);
+        let document = self.health.iter().fold(document, document::with_health);
+        (self.document, self.routes) = (document, Arc::new(routes));
         self
     }
 

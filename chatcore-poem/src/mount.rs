@@ -114,7 +114,8 @@ impl ChatFrontend {
         }
         #[cfg(feature = "accounts")]
         let app = self.account_operations(app)?;
-        self.admin_operations(app)
+        let app = self.admin_operations(app)?;
+        self.health_paths(app)
     }
 
     fn document_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {

@@ -39,12 +39,15 @@
 //! | `avatars` | pictures of these users, in an object store |
 //! | `smtp` | mail to these users by SMTP |
 //! | `jwks` | `Jwks::url`: key sets at an address, with an HTTP client and TLS |
+//! | `backup` | [`backup`]: backup and restore of a whole store, in a portable format |
 //! | `conformance` | the test suites for implementors of [`ChatStore`] and of [`Notifier`] |
 //! | `schema` | JSON Schemas of the forms in [`wire`] |
 
 #[cfg(feature = "accounts")]
 pub mod accounts;
 pub mod admin;
+#[cfg(feature = "backup")]
+pub mod backup;
 pub mod chat;
 pub mod clock;
 pub mod error;

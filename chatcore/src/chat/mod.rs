@@ -9,6 +9,7 @@ mod erasing;
 mod messages;
 mod participants;
 mod read;
+mod ready;
 mod send;
 mod service;
 mod sessions;
@@ -21,9 +22,9 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicI64},
 };
 
+pub(crate) use counting::Counted;
 #[cfg(feature = "accounts")]
 pub(crate) use decide::metering::refused;
-pub(crate) use counting::Counted;
 pub use decide::{
     metering::{Metered, PaidRequest},
     policy::{Attempt, Operation, Policy},

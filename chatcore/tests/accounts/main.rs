@@ -23,6 +23,8 @@ mod passwords;
 mod profiles;
 mod refreshing;
 mod registering;
+#[cfg(feature = "backup")]
+mod restoring;
 #[cfg(feature = "smtp")]
 mod smtp;
 

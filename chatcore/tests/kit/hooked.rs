@@ -45,6 +45,8 @@ type Remembered = HashMap<(SessionId, Vec<Key>), SessionFacts>;
 #[derive(Clone, Default)]
 pub(crate) struct Hooked {
     store: MemoryStore,
+    /// Before anything is read.
+    pub(crate) before_read: Hook,
     /// Before a log is read.
     pub(crate) before_log: Hook,
     /// After a log was read, before the caller has it.
@@ -82,6 +84,7 @@ impl ChatStore for Hooked {
     }
 
     async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
+        self.before_read.run().await;
         let facts = self.store.facts(queries, freshness).await?;
         if freshness == Freshness::Fresh || !self.remembers.load(Ordering::SeqCst) {
             return Ok(facts);
@@ -94,6 +97,7 @@ impl ChatStore for Hooked {
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
+        self.before_read.run().await;
         self.before_log.run().await;
         let mut found = self.store.log(ranges).await?;
         self.after_log.run().await;
@@ -107,12 +111,14 @@ impl ChatStore for Hooked {
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.before_read.run().await;
         let found = self.store.records(keys).await;
         self.after_records.run().await;
         found
     }
 
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
+        self.before_read.run().await;
         self.store.scan(scans).await
     }
 

@@ -45,6 +45,10 @@ pub(crate) enum Command {
     Compact,
     /// Administer a running server over its own API, with the secret that the server has; what comes of it is printed as JSON
     Admin(AdminArgs),
+    /// Write everything in the database to a file while no server runs; pictures of users and the secret are not in it
+    Backup(FileArgs),
+    /// Write a backup into a database that is not there yet; the whole file is checked before anything is written
+    Restore(FileArgs),
 }
 
 /// What to administer.
@@ -114,6 +118,14 @@ pub(crate) enum AdminCommand {
         #[arg(long)]
         action: Option<String>,
     },
+}
+
+/// The file of a backup.
+#[derive(Debug, Args)]
+pub(crate) struct FileArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 /// Whose token.

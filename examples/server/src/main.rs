@@ -2,10 +2,12 @@
 
 mod accounts;
 mod admin;
+mod backup;
 mod cli;
 mod compact;
 mod config;
 mod descriptors;
+mod disk;
 mod environment;
 mod issuers;
 mod output;
@@ -55,6 +57,8 @@ fn run(stderr: &Output) -> Result<(), Failure> {
     match command {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),
         Some(Command::Compact) => compact::compact(&config, &told, stderr),
+        Some(Command::Backup(args)) => backup::back_up(&config, &args.file, &told, stderr),
+        Some(Command::Restore(args)) => backup::restore(&config, &args.file, &told, stderr),
         Some(Command::Token(args)) => {
             warn(told, stderr);
             token::print(&config, args, stderr)

@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
 use chatcore::{Administration, Chat, JwtAuthenticator, Limits};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, Services, WireOptions, schema_with};
 use chatcore_poem::{
-    ChatFrontend, Compression, MountOptions, Options, Origins, ServeOptions, Sockets, StartPage, TrustedProxies,
+    ChatFrontend, Compression, Health, MountOptions, Options, Origins, ServeOptions, Sockets, StartPage, TrustedProxies,
 };
 use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 use poem::{EndpointExt as _, Route};
@@ -17,7 +17,7 @@ use crate::{
     accounts,
     admin::tokens::AdminTokens,
     config::{Config, Failure, LogFormat},
-    descriptors, environment, issuers,
+    descriptors, disk, environment, issuers,
     output::Output,
     secret, signals,
 };
@@ -106,8 +106,8 @@ async fn start(config: &Config) -> Result<(), Failure> {
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
     let sockets = Sockets::new(options);
     let admin = Administration::new(chat.clone());
-    let mut frontend =
-        ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone()).with_admin(admin.clone());
+    let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
+    let mut frontend = frontend.with_admin(admin.clone()).with_health(health(config));
     let schema_options = SchemaOptions {
         introspection: config.introspection,
         // They tell of the schema, too.
@@ -157,7 +157,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn open(config: &Config, options: SurrealOptions) -> Result<SurrealStore, Failure> {
+pub(crate) async fn open(config: &Config, options: SurrealOptions) -> Result<SurrealStore, Failure> {
     Ok(match &config.database {
         Some(database) => {
             tracing::info!(database, "opening the database");
@@ -200,6 +200,15 @@ pub(crate) fn database_options(config: &Config) -> Result<SurrealOptions, Failur
         (None, Some(_)) => return Err(format!("{PASSWORD} is set without --database-user, so it has no use").into()),
     };
     Ok(options)
+}
+
+/// Whether the server can serve: its store, and where the database is in the data folder, the disk.
+fn health(config: &Config) -> Health {
+    if config.database.is_some() {
+        return Health::default();
+    }
+    let folder = config.data.join("db");
+    Health::default().check(move || disk::has_room(&folder))
 }
 
 fn serving(config: &Config) -> Result<ServeOptions, Failure> {

@@ -6,6 +6,8 @@
 mod accounts;
 #[path = "process/admin.rs"]
 mod admin;
+#[path = "process/backup.rs"]
+mod backup;
 #[path = "process/compact.rs"]
 mod compact;
 #[path = "process/erasure.rs"]

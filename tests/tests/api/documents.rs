@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use chatcore::{Accounts, Administration, Chat, JwtAuthenticator, JwtIssuer, permission::PermissionTable};
 use chatcore_graphql::{SchemaOptions, Services, schema_with};
-use chatcore_poem::ChatFrontend;
+use chatcore_poem::{ChatFrontend, Health};
 use chatcore_tests::SECRET;
 
 fn file(path: &str) -> String {
@@ -81,5 +81,6 @@ fn the_published_openapi_document_is_the_one_that_is_served() {
     let chat = accounts.chat().clone();
     let frontend = ChatFrontend::new(chat.clone(), JwtAuthenticator::hs256(SECRET).unwrap());
     let frontend = frontend.with_accounts(accounts).with_admin(Administration::new(chat));
+    let frontend = frontend.with_health(Health::default());
     pinned("docs/openapi.json", &(serde_json::to_string_pretty(frontend.openapi()).unwrap() + "\n"));
 }

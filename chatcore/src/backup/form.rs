@@ -1,0 +1,155 @@
+//! The forms of events and records in a backup. The values in them are the stored forms.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::BackupError;
+use crate::{
+    model::{Event, EventKind, MessageEvent, NewEvent, Seq, SessionId, UserId},
+    store::{Json, Key, Part, Record, Table, Value, Version, decode_event, encode_event},
+};
+
+/// The contents of a block. A file is `Start`, then `Shared` blocks, then the sections of sessions, then `End`. A section is `Session`, then
+/// `Log`, `Rewritten` and `Records` blocks, then `SessionEnd`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Block {
+    Start {
+        taken_at: DateTime<Utc>,
+    },
+    /// Records of no session.
+    Shared(Vec<RecordForm>),
+    /// The records and rows that follow are of this session.
+    Session(SessionId),
+    /// Rows of the log from a position on, without a hole.
+    Log {
+        from: Seq,
+        rows: Vec<Row>,
+    },
+    /// Rows that were rewritten after they were copied. They replace the earlier copies.
+    Rewritten(Vec<(Seq, Row)>),
+    /// Records. Only those of the last attempt count.
+    Records {
+        attempt: u32,
+        records: Vec<RecordForm>,
+    },
+    SessionEnd {
+        position: Seq,
+        attempt: u32,
+        records: u64,
+    },
+    End {
+        sessions: u64,
+        events: u64,
+        records: u64,
+    },
+}
+
+/// An event without its session and position.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Row {
+    pub(super) number: u64,
+    pub(super) created_at: DateTime<Utc>,
+    actor: String,
+    pub(super) governs: bool,
+    pub(super) revision: u64,
+    pub(super) revised: Seq,
+    event: String,
+}
+
+/// A record.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordForm {
+    table: String,
+    key: Vec<PartForm>,
+    value: Json,
+    format: u32,
+    pub(super) version: u64,
+    pub(super) at: Seq,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PartForm {
+    Number(u64),
+    Text(String),
+    Uuid(Uuid),
+}
+
+impl Row {
+    pub(super) fn of(event: &Event) -> Result<Self, BackupError> {
+        let Event { session_id, seq, number, created_at, actor, kind, governs, revision, revised } = event;
+        if *kind == EventKind::Unknown {
+            return Err(BackupError::Newer { session: *session_id, seq: *seq });
+        }
+        Ok(Self {
+            number: *number,
+            created_at: *created_at,
+            actor: actor.as_str().to_owned(),
+            governs: *governs,
+            revision: *revision,
+            revised: *revised,
+            event: encode_event(kind),
+        })
+    }
+
+    pub(super) fn event(&self) -> Result<NewEvent, String> {
+        let actor = UserId::from_stored(&self.actor).map_err(|error| error.to_string())?;
+        let kind = decode_event(&self.event)?;
+        if kind == EventKind::Unknown {
+            return Err("an event that this version does not know".to_owned());
+        }
+        Ok(NewEvent { actor, created_at: self.created_at, kind })
+    }
+}
+
+impl RecordForm {
+    /// `None` for a key that is not resolved, which no store returns.
+    pub(super) fn of(key: &Key, record: &Record) -> Option<Self> {
+        let part = |part: &Part| match part {
+            Part::Number(number) => Some(PartForm::Number(*number)),
+            Part::Text(text) => Some(PartForm::Text(text.clone())),
+            Part::Uuid(id) => Some(PartForm::Uuid(*id)),
+            Part::Here(_) | Part::NewestHere(_) => None,
+        };
+        Some(Self {
+            table: key.table.name.to_owned(),
+            key: key.parts.iter().map(part).collect::<Option<_>>()?,
+            value: record.value.encode(),
+            format: key.table.format,
+            version: record.version.0,
+            at: record.at,
+        })
+    }
+
+    pub(super) fn record(self, tables: &[&'static Table]) -> Result<(Key, Record), String> {
+        let Self { table, key, value, format, version, at } = self;
+        let table = tables.iter().find(|known| known.name == table).ok_or_else(|| format!("no table `{table}`"))?;
+        if format > table.format {
+            return Err(format!("format {format} of the table `{}` is newer than this program", table.name));
+        }
+        let part = |part| match part {
+            PartForm::Number(number) => Part::Number(number),
+            PartForm::Text(text) => Part::Text(text),
+            PartForm::Uuid(id) => Part::Uuid(id),
+        };
+        let key = Key { table, parts: key.into_iter().map(part).collect() };
+        let value = Value::decode(&key, format, value)?;
+        Ok((key, Record { value, version: Version(version), at }))
+    }
+}
+
+/// The positions of the rows that an event says were rewritten.
+pub(super) fn rewritten(kind: &EventKind) -> &[Seq] {
+    match kind {
+        EventKind::Message(MessageEvent::Edited { message, revision: _ }) => std::slice::from_ref(message),
+        EventKind::Message(MessageEvent::Deleted { messages }) => messages,
+        EventKind::Message(MessageEvent::Sent { .. } | MessageEvent::Pinned { .. } | MessageEvent::Unpinned { .. })
+        | EventKind::Session(_)
+        | EventKind::Participant(_)
+        | EventKind::Unknown => &[],
+    }
+}

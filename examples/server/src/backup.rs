@@ -1,0 +1,153 @@
+//! Backups of the database, while no server runs on it.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use chatcore::{
+    Clock as _, MemoryStore, SystemClock,
+    backup::{Backup, Progress, Stage},
+};
+use chatcore_surreal::SurrealStore;
+
+use crate::{
+    config::{Config, Failure},
+    output::Output,
+    run,
+};
+
+/// How often the progress is told.
+const PACE: Duration = Duration::from_secs(1);
+
+/// Writes everything in the database to a file that is not there yet.
+pub(crate) fn back_up(config: &Config, file: &Path, told: &[String], stderr: &Output) -> Result<(), Failure> {
+    run::log(config, told, stderr)?;
+    if file.exists() {
+        return Err(format!("{} is there already; a backup replaces no file", file.display()).into());
+    }
+    // Under its own name only once it is complete, so that nobody takes a part for a backup.
+    let partial = beside(file, "partial");
+    let taken = runtime()?.block_on(async {
+        if config.database.is_none() && !config.data.join("db").is_dir() {
+            return Err(format!("there is no database in {}", config.data.join("db").display()).into());
+        }
+        let store = run::open(config, run::database_options(config)?).await?;
+        let taken = write(&store, &partial, stderr).await;
+        store.close().await;
+        taken
+    });
+    let progress = match taken {
+        Ok(progress) => progress,
+        Err(error) => {
+            let _ = fs::remove_file(&partial);
+            return Err(error);
+        }
+    };
+    fs::rename(&partial, file)?;
+    sync_folder(file)?;
+    Output::stdout().say(&format!("backed up to {}: {}", file.display(), counted(progress)));
+    Ok(())
+}
+
+async fn write(store: &SurrealStore, partial: &Path, stderr: &Output) -> Result<Progress, Failure> {
+    let mut file = private(partial)?;
+    let now = SystemClock.now();
+    let progress = Backup::of(store).take(BufWriter::new(&mut file), now, &mut told(stderr)).await?;
+    file.flush()?;
+    file.sync_all()?;
+    Ok(progress)
+}
+
+/// Writes a backup into a database that is not there yet, or is empty.
+pub(crate) fn restore(config: &Config, file: &Path, told_of: &[String], stderr: &Output) -> Result<(), Failure> {
+    run::log(config, told_of, stderr)?;
+    let open = || File::open(file).map_err(|error| format!("{} cannot be read: {error}", file.display()));
+    let contents = runtime()?.block_on(async {
+        let options = run::database_options(config)?;
+        if config.database.is_some() {
+            let store = run::open(config, options).await?;
+            let restored = Backup::of(&store).restore(BufReader::new(open()?), &mut told(stderr)).await;
+            store.close().await;
+            return Ok::<_, Failure>(restored?);
+        }
+        let folder = config.data.join("db");
+        if folder.exists() {
+            return Err(
+                format!("{} is there already; a restore needs a place without a database", folder.display()).into()
+            );
+        }
+        // Before anything is made.
+        Backup::of(&MemoryStore::new()).verify(BufReader::new(open()?), &mut |_| ())?;
+        // The database has its name only once it is complete, so no server starts on a part of it.
+        let partial = config.data.join("db.restoring");
+        if partial.exists() {
+            fs::remove_dir_all(&partial)?;
+        }
+        fs::create_dir_all(&config.data)?;
+        let store = SurrealStore::open(&partial, options).await?;
+        let restored = Backup::of(&store).restore(BufReader::new(open()?), &mut told(stderr)).await;
+        store.close().await;
+        let contents = restored?;
+        drop(store);
+        fs::rename(&partial, &folder)?;
+        sync_folder(&folder)?;
+        Ok(contents)
+    })?;
+    let taken_at = contents.taken_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let restored = counted(contents.holds);
+    Output::stdout().say(&format!("restored {} of {taken_at}: {restored}", file.display()));
+    Ok(())
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
+}
+
+/// A new file that only its owner can read: a backup holds messages and hashes of passwords.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// A new name is on disk once its folder is.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn counted(progress: Progress) -> String {
+    let Progress { stage: _, bytes, sessions, events, records } = progress;
+    format!("{sessions} sessions, {events} events, {records} records, {bytes} bytes")
+}
+
+/// Tells the progress now and then.
+fn told(stderr: &Output) -> impl FnMut(Progress) + Send {
+    let (stderr, mut last) = (stderr.clone(), Instant::now());
+    move |progress| {
+        if last.elapsed() >= PACE {
+            last = Instant::now();
+            let stage = match progress.stage {
+                Stage::Copying => "copying",
+                Stage::Verifying => "verifying",
+                Stage::Restoring => "restoring",
+            };
+            stderr.say(&format!("{stage}: {}", counted(progress)));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A backup of a server's database, and a server on what is restored from it.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{
+    Signal,
+    kit::{Server, folder, run},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_server_answers_as_before() {
+    let (folder, other) = (folder(), folder());
+    let (data, copy) = (folder.path(), other.path());
+    let file = data.join("chat.backup");
+    let name = file.to_str().unwrap();
+    let nothing = run(data, &["backup", name]);
+    assert!(!nothing.status.success() && !file.exists() && !data.join("data/db").exists(), "{nothing:?}");
+
+    let server = Server::start(data);
+    let ana = server.client(data, "ana");
+    let made = ana.post("/sessions", json!({ "title": "A room" })).await.expect(201);
+    let path = format!("/sessions/{}", made["id"].as_str().unwrap());
+    ana.post(&format!("{path}/messages"), json!({ "content": "hello" })).await.expect(201);
+    let before = ana.get(&path).await.expect(200);
+    let busy = run(data, &["backup", name]);
+    assert!(!busy.status.success() && !file.exists(), "{busy:?}");
+    assert!(String::from_utf8_lossy(&busy.stderr).contains("in use by another process"), "{busy:?}");
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+
+    let taken = run(data, &["backup", name]);
+    assert!(taken.status.success(), "{taken:?}");
+    assert!(String::from_utf8_lossy(&taken.stdout).contains("1 sessions, 2 events"), "{taken:?}");
+    let whole = fs::read(&file).unwrap();
+    let again = run(data, &["backup", name]);
+    assert!(!again.status.success() && fs::read(&file).unwrap() == whole, "{again:?}");
+    let there = run(data, &["restore", name]);
+    assert!(!there.status.success(), "{there:?}");
+
+    let cut = copy.join("cut.backup");
+    fs::write(&cut, &whole[..whole.len() - 1]).unwrap();
+    let refused = run(copy, &["restore", cut.to_str().unwrap()]);
+    assert!(!refused.status.success() && !copy.join("data").exists(), "{refused:?}");
+    let reason = format!("damaged at byte {}", whole.len() - 1);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains(&reason), "{refused:?}");
+
+    // What a restore left that was interrupted is in nobody's way.
+    fs::create_dir_all(copy.join("data/db.restoring")).unwrap();
+    let restored = run(copy, &["restore", name]);
+    assert!(restored.status.success(), "{restored:?}");
+    assert!(!copy.join("data/db.restoring").exists());
+    let server = Server::start(copy);
+    let ana = server.client(copy, "ana");
+    assert_eq!(ana.get(&path).await.expect(200), before);
+    ana.post(&format!("{path}/messages"), json!({ "content": "and on" })).await.expect(201);
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_tells_that_it_lives_and_is_ready() {
+    let folder = folder();
+    let server = Server::start(folder.path());
+    for (path, status) in [("health", "alive"), ("ready", "ready")] {
+        let answer = reqwest::get(format!("http://{}/{path}", server.address)).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.json::<Value>().await.unwrap(), json!({ "status": status }));
+    }
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+}
