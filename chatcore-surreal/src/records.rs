@@ -14,7 +14,7 @@ use surrealdb::types::{Number, Object, RecordId, SurrealValue, Value as Field};
 use crate::{
     engine::{Engine, bind},
     keys::{self, signed, unsigned},
-    rows,
+    rows, schema,
 };
 
 /// The columns that are not a part of the value.
@@ -48,7 +48,7 @@ impl Default for Tables {
 }
 
 fn of_schema() -> BTreeMap<&'static str, &'static Table> {
-    TABLES.iter().map(|table| (table.name, *table)).collect()
+    TABLES.iter().filter(|table| schema::defines(table.name)).map(|table| (table.name, *table)).collect()
 }
 
 impl Tables {

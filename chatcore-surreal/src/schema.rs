@@ -27,6 +27,15 @@ const FILES: [&str; 6] = [
     include_str!("../schema/0006_outdated.surql"),
 ];
 
+/// Whether the schema defines a table. A table that the core has had only since then is defined when it is first used.
+pub(crate) fn defines(table: &str) -> bool {
+    let mut lines = FILES.iter().flat_map(|text| text.lines());
+    lines.any(|line| {
+        let name = line.strip_prefix("DEFINE TABLE IF NOT EXISTS ").and_then(|rest| rest.split(' ').next());
+        name == Some(table)
+    })
+}
+
 /// How often to try again when another process is at the same thing.
 const ATTEMPTS: usize = 10;
 
