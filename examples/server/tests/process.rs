@@ -258,7 +258,7 @@ fn the_accounts_of_the_readme_work_as_pasted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logs_hold_no_tokens_and_no_messages() {
+async fn logs_hold_no_tokens_no_passwords_and_no_messages() {
     let folder = folder();
     let data = folder.path();
     // Everything but what the database says of itself.
@@ -293,10 +293,27 @@ async fn logs_hold_no_tokens_and_no_messages() {
             assert_eq!(socket.closed().await.0, 4403);
         }
     }
+    let (password, wrong) = ("correct horse battery of nobody else", "a wrong one of nobody else");
+    let (http, auth) = (reqwest::Client::new(), |path: &str| format!("http://{}/api/v1/auth/{path}", server.address));
+    let new = json!({ "username": "ada", "email": "ada@example.org", "password": password });
+    let registered: Value = http.post(auth("register")).json(&new).send().await.unwrap().json().await.unwrap();
+    let [access, refresh] = ["access_token", "refresh_token"].map(|name| registered[name].as_str().unwrap());
+    for password in [password, wrong] {
+        let log_in = json!({ "username": "ada", "password": password });
+        http.post(auth("login")).json(&log_in).send().await.unwrap();
+        let log_in = "mutation($p: String!) { logIn(input: { username: \"ada\", password: $p }) { accessToken } }";
+        Graphql::new(&server.address, None).ask(log_in, json!({ "p": password })).await;
+        let change = json!({ "old_password": wrong, "new_password": password });
+        http.put(auth("password")).bearer_auth(access).json(&change).send().await.unwrap();
+    }
+    for _ in 0..2 {
+        http.post(auth("refresh")).json(&json!({ "refresh_token": refresh })).send().await.unwrap();
+    }
+    let of_access = access.rsplit('.').next().unwrap();
     let log = server.log();
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     assert!(log.contains("DEBUG request"), "it says too little for this to mean anything: {log}");
-    for secret in [signature, said] {
+    for secret in [signature, said, password, wrong, of_access, refresh] {
         let found = log.lines().find(|line| line.contains(secret));
         assert_eq!(found, None);
     }
