@@ -340,7 +340,7 @@ struct Visit {
 impl Visit {
     fn of(request: &Request) -> Self {
         let address = ClientIp::of(request).map(|ClientIp(address)| address);
-        let request_id = request.data::<RequestId>().map(|RequestId(id)| id.clone());
+        let request_id = Some(RequestId::of(request).0);
         Self {
             origin: AuditOrigin { address, request_id },
             #[cfg(feature = "accounts")]

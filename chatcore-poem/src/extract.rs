@@ -361,8 +361,14 @@ impl PlaceParam {
     }
 }
 
-/// A JSON body.
-pub(crate) struct StrictJson<T>(pub(crate) T);
+/// A JSON body. One that is not required may be left out, which means an object without fields.
+pub(crate) struct JsonBody<T, const REQUIRED: bool>(pub(crate) T);
+
+/// A JSON body that must be there.
+pub(crate) type StrictJson<T> = JsonBody<T, true>;
+
+/// A JSON body that may be left out.
+pub(crate) type OptionalJson<T> = JsonBody<T, false>;
 
 /// Nothing, or an empty JSON object.
 pub(crate) struct NoBody;
@@ -375,7 +381,7 @@ pub(crate) fn request_meta(schema: MetaSchemaRef, required: bool) -> Option<Meta
     Some(MetaRequest { description: None, content, required })
 }
 
-impl<'a, T: JsonSchema + DeserializeOwned> ApiExtractor<'a> for StrictJson<T> {
+impl<'a, T: JsonSchema + DeserializeOwned, const REQUIRED: bool> ApiExtractor<'a> for JsonBody<T, REQUIRED> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 
     type ParamType = ();
@@ -386,7 +392,7 @@ impl<'a, T: JsonSchema + DeserializeOwned> ApiExtractor<'a> for StrictJson<T> {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        request_meta(Shape::<T>::reference(), true)
+        request_meta(Shape::<T>::reference(), REQUIRED)
     }
 
     async fn from_request(
@@ -394,8 +400,15 @@ impl<'a, T: JsonSchema + DeserializeOwned> ApiExtractor<'a> for StrictJson<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        check_type(request).map_err(ApiError)?;
+        if REQUIRED {
+            // Before a body of another type is read.
+            check_type(request).map_err(ApiError)?;
+        }
         let bytes = read(request, body).await.map_err(ApiError)?;
+        if !REQUIRED && bytes.is_empty() {
+            return Ok(Self(json::parse(b"{}").map_err(ApiError)?));
+        }
+        check_type(request).map_err(ApiError)?;
         Ok(Self(json::parse(&bytes).map_err(ApiError)?))
     }
 }

@@ -98,18 +98,22 @@ impl ChatFrontend {
         let last = Arc::new(Mutex::new(None::<(Instant, Result<()>)>));
         let ready = make(move |_| {
             let (chat, asked, last) = (chat.clone(), asked.clone(), Arc::clone(&last));
-            async move {
+            // A task of its own: a client that goes away must not make the next one ask the store again.
+            let found = tokio::spawn(async move {
                 // Those who ask meanwhile wait for the same answer.
                 let mut last = last.lock().await;
                 let known = last.as_ref().filter(|(at, _)| at.elapsed() < HOLDS).map(|(_, known)| known.clone());
-                let found = match known {
+                match known {
                     Some(known) => known,
                     None => {
                         let found = asked.is_ready(&chat).await;
                         *last = Some((Instant::now(), found.clone()));
                         found
                     }
-                };
+                }
+            });
+            async move {
+                let found = found.await.unwrap_or(Err(Error::Internal));
                 found.map(|()| answer("ready")).map_err(|error| poem::Error::from(ApiError(error)))
             }
         });

@@ -53,7 +53,6 @@ mod extract;
 mod frame;
 mod health;
 mod mount;
-mod optional;
 mod problem;
 mod reply;
 mod rest;

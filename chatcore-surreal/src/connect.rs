@@ -131,9 +131,9 @@ pub enum ConnectError {
         /// What happened.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The compaction took effect, and not all old files are replaced yet, for instance because the disk failed. Nothing is lost: whoever
-    /// opens the folder next brings the compaction to its end first.
-    #[error("the compaction of the database in {} has not ended; the next start brings it to its end", .path.display())]
+    /// The compaction took effect, but some old files are not replaced yet, for instance because the disk failed. No data is lost. The next
+    /// start finishes the compaction before it opens the folder.
+    #[error("the compaction of the database in {} is not finished; the next start finishes it", .path.display())]
     CompactionUnfinished {
         /// The folder.
         path: PathBuf,

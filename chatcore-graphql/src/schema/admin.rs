@@ -58,7 +58,9 @@ impl AdminQuery {
         #[graphql(desc = "The status.")] status: Option<UserStatus>,
         #[graphql(desc = "The role that administrators granted.")] role: Option<SystemRole>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The id of the user after whom to begin.")] after: Option<ID>,
+        #[graphql(desc = "The id of the last user of the page before. The page begins after that user.")] after: Option<
+            ID,
+        >,
     ) -> Result<Option<ManagedUserPage>> {
         let (admin, call) = administering(context)?;
         let filter = admin::UserFilter { search, status: status.map(Into::into), role: role.map(Into::into) };

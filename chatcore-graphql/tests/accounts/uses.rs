@@ -181,6 +181,30 @@ async fn each_field_of_a_root_type_is_one_use_for_each_alias() {
 }
 
 #[tokio::test]
+async fn each_alias_whose_input_is_not_acceptable_is_one_use() {
+    let world = World::with_rates(rates(10_000), unguarded);
+    let (graph, token) = (graph(&world), token(&world).await);
+    let left = async |query: &str| {
+        let (_, headers, answer) = graph.ask(Some(&token), query, json!({})).await;
+        (headers["x-ratelimit-remaining"].parse::<usize>().unwrap(), codes(&answer).len())
+    };
+    let (session, message) = (IDS[0][0], IDS[1][0]);
+    for field in [
+        format!("sendMessage(input: {{ sessionId: \"{session}\", content: \"\" }}) {{ __typename }}"),
+        format!("editMessage(input: {{ messageId: \"{message}\", content: \"\" }}) {{ __typename }}"),
+        "createSession(input: { title: \"\" }) { __typename }".to_owned(),
+        format!("updateSession(input: {{ sessionId: \"{session}\", title: \"\" }}) {{ __typename }}"),
+        "updateMe(input: { displayName: \"\" }) { __typename }".to_owned(),
+        format!("changeEmail(input: {{ email: \"x\", password: \"{PASSWORD}\" }}) {{ __typename }}"),
+    ] {
+        let (before, _) = left("{ __typename }").await;
+        let aliases: String = (0..10).map(|number| format!("a{number}: {field} ")).collect();
+        let (after, refused) = left(&format!("mutation {{ {aliases} }}")).await;
+        assert_eq!((before - after, refused), (10, 10), "{field}");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_guess_tells_of_the_limit_on_guesses() {
     let world = World::new();
     let graph = graph(&world);

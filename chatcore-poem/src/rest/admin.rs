@@ -21,8 +21,7 @@ use serde_json::Value;
 use super::{AdminGroup, listed, natural, no_idempotency_key, page};
 use crate::{
     admin::origin_of,
-    extract::{AuditParam, Caller, ParticipantParam, SessionParam, StrictJson, UserParam},
-    optional::OptionalJson,
+    extract::{AuditParam, Caller, OptionalJson, ParticipantParam, SessionParam, StrictJson, UserParam},
     reply::{Administered, Administering, Answer, Body, Conflict, Lines, Paged, Params, Reply},
 };
 
@@ -69,7 +68,7 @@ impl Admin {
         status_filter: Query<Option<String>>,
         /// `USER` or `ADMIN`: the role that administrators granted.
         role_filter: Query<Option<String>>,
-        /// The id of the user after whom to begin.
+        /// The id of the last user of the page before. The page begins after that user.
         after: Query<Option<UserParam>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,

@@ -342,7 +342,7 @@ async fn deleting(face: &impl Face) {
     log_in(face, "carl", PASSWORD).await.refused("AUTH_INVALID_CREDENTIALS");
 }
 
-/// Whatever ends a login, with the code that is told to what the login has open.
+/// The operations that end a login, each with the code that closes the sockets and streams of the login.
 pub(crate) const ENDINGS: [(&str, &str); 8] = [
     ("logOut", "AUTH_TOKEN_INVALID"),
     ("logOutEverywhere", "AUTH_TOKEN_INVALID"),

@@ -190,10 +190,7 @@ impl Face for World {
             "adminUnbanUser" => answer(admin.unban(caller, origin, &user(), reason).await),
             "adminSetRole" => {
                 let role: SystemRole = named(&input["role"]).unwrap();
-                answer(match role {
-                    SystemRole::Admin => admin.grant(caller, origin, &user(), reason).await,
-                    SystemRole::User => admin.revoke(caller, origin, &user(), reason).await,
-                })
+                answer(admin.set_role(caller, origin, &user(), role, reason).await)
             }
             "adminListSessions" => {
                 let (status, session_type) = (named(&input["status_filter"]), named(&input["session_type"]));

@@ -33,6 +33,7 @@ pub(super) struct Deed<'a> {
 /// How far an export has come.
 struct Exporting {
     admin: Administration,
+    principal: Principal,
     filter: AuditFilter,
     after: Option<AuditEntries>,
     count: u64,
@@ -90,10 +91,12 @@ impl Administration {
     /// the number of entries. An export without an `end` is not complete. It takes bounded memory, at the pace of its reader.
     ///
     /// # Errors
-    /// [`AdminRequired`](Error::AdminRequired). An error within the stream is its last item.
+    /// [`AdminRequired`](Error::AdminRequired). An error within the stream is its last item: also when the caller loses the role or the token
+    /// ends meanwhile.
     pub async fn export_audit(&self, principal: &Principal, filter: AuditFilter) -> Result<AuditExport> {
         self.enter(principal).await?;
-        let start = Exporting { admin: self.clone(), filter, after: None, count: 0, has_ended: false };
+        let (admin, principal) = (self.clone(), principal.clone());
+        let start = Exporting { admin, principal, filter, after: None, count: 0, has_ended: false };
         Ok(stream::try_unfold(start, Exporting::next).boxed())
     }
 }
@@ -102,6 +105,11 @@ impl Exporting {
     /// The next lines.
     async fn next(mut self) -> Result<Option<(String, Self)>> {
         while !self.has_ended {
+            // A slow reader takes long, and loses the lines with the role.
+            if self.principal.expires_at.is_some_and(|end| end <= self.admin.inner.chat.now()) {
+                return Err(Error::TokenExpired);
+            }
+            self.admin.authority(&self.principal).await?;
             let after = self.after.as_ref().map(AuditEntries::parts);
             let scan = AuditEntries::under(Vec::new()).after(after).limit(CHUNK);
             let found = self.admin.store().list::<AuditEntries>(scan).await?;

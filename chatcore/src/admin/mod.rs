@@ -57,8 +57,8 @@ use crate::{
     error::{Code, Error, FieldError, Result},
     identity::{Principal, SystemRole},
     limits::Use,
-    model::visible::is_visible,
-    store::ChatStore,
+    model::{UserId, visible::is_visible},
+    store::{ChatStore, TypedKey as _, Write},
 };
 
 /// The longest text that is searched for, in characters.
@@ -77,6 +77,8 @@ struct Inner {
     chat: Chat,
     /// Counts the open connections.
     connections: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
+    /// The user who is never banned.
+    protected: OnceLock<UserId>,
 }
 
 impl fmt::Debug for Administration {
@@ -91,13 +93,18 @@ impl Administration {
     #[must_use]
     pub fn new(chat: Chat) -> Self {
         chat.begin_counting();
-        Self { inner: Arc::new(Inner { chat, connections: OnceLock::new() }) }
+        Self { inner: Arc::new(Inner { chat, connections: OnceLock::new(), protected: OnceLock::new() }) }
     }
 
     /// The chat that is administered.
     #[must_use]
     pub fn chat(&self) -> &Chat {
         &self.inner.chat
+    }
+
+    /// Refuses to ban this user, as whom the operator of the system acts: an administrator could lock the operator out. The first call counts.
+    pub fn protect(&self, user: UserId) {
+        let _ = self.inner.protected.set(user);
     }
 
     fn store(&self) -> &Arc<dyn ChatStore> {
@@ -115,6 +122,30 @@ impl Administration {
             return Err(Error::AdminRequired);
         }
         self.inner.chat.permit_administration(principal).await
+    }
+
+    /// The writes that make a change fail where the caller has lost the authority for it before the commit: by a ban, by the end of the login, or
+    /// by the end of the role. It reads the standing and the role anew.
+    ///
+    /// # Errors
+    /// Those of a caller without the authority.
+    async fn authority(&self, principal: &Principal) -> Result<Vec<Write>> {
+        let mut holds = vec![self.inner.chat.hold(principal, &principal.user_id, true).await?];
+        if principal.system_role == SystemRole::User {
+            let known = self.administrators().await?;
+            let version =
+                known.version.filter(|_| known.value.holds(&principal.user_id)).ok_or(Error::AdminRequired)?;
+            holds.push(Administrators::all().hold(version));
+        }
+        Ok(holds)
+    }
+
+    /// The outcome of a change that held the caller's authority. A change that others disturbed each time may have lost it.
+    async fn decided<T>(&self, principal: &Principal, outcome: Result<T>) -> Result<T> {
+        if matches!(outcome, Err(Error::Unavailable)) {
+            self.authority(principal).await?;
+        }
+        outcome
     }
 
     /// The reason that an administrator gives, where there is one.

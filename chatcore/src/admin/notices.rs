@@ -7,7 +7,7 @@ use crate::{
     error::{Code, Error, Result},
     identity::Principal,
     model::{Notice, NoticeId, visible::is_visible},
-    store::Change,
+    store::{Change, StoreError},
 };
 
 impl Administration {
@@ -34,7 +34,13 @@ impl Administration {
         let (action, target) = (AuditAction::NoticeBroadcast, Some(id.to_string()));
         let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
         let entry = self.record(&deed, AuditState::default(), AuditState::default());
-        self.store().commit(Change::of_records(vec![entry])).await?;
+        let mut writes = self.authority(principal).await?;
+        writes.push(entry);
+        let outcome = self.store().commit(Change::of_records(writes)).await.map_err(|error| match error {
+            StoreError::Conflict { .. } => Error::Unavailable,
+            error => error.into(),
+        });
+        self.decided(principal, outcome).await?;
         let notice = Notice { id, text, created_at: chat.now().trunc_subsecs(6) };
         chat.tell_everybody(notice.clone()).await;
         Ok(notice)

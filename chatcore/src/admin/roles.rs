@@ -20,7 +20,7 @@ const MOST: usize = 1_000;
 /// The list of administrators; without a version where nobody ever had the role.
 pub(super) struct Known {
     pub(super) value: Arc<AdministratorList>,
-    version: Option<Version>,
+    pub(super) version: Option<Version>,
 }
 
 fn role(list: &AdministratorList, user: &UserId) -> SystemRole {
@@ -35,39 +35,13 @@ impl Administration {
         })
     }
 
-    /// Gives an account the system role, which counts from its next call on. An account that has the role keeps it.
+    /// Gives an account the system role, or takes the role away. Either counts from the account's next call on. An account that has the role
+    /// already, or does not have it, stays as it is.
     ///
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired); [`UserNotFound`](Error::UserNotFound) for a user who was never seen;
-    /// [`Invalid`](Error::Invalid) for a reason that is not acceptable; [`LimitExceeded`](Error::LimitExceeded) where 1,000 accounts have it.
-    pub async fn grant(
-        &self,
-        principal: &Principal,
-        origin: &AuditOrigin,
-        user: &UserId,
-        reason: Option<String>,
-    ) -> Result<ManagedUser> {
-        self.set_role(principal, origin, user, SystemRole::Admin, reason).await
-    }
-
-    /// Takes the system role from an account, which counts from its next call on. An account without the role stays as it is.
-    ///
-    /// # Errors
-    /// As [`grant`](Self::grant); [`LastAdministrator`](Error::LastAdministrator) where the caller is the only account that has it.
-    pub async fn revoke(
-        &self,
-        principal: &Principal,
-        origin: &AuditOrigin,
-        user: &UserId,
-        reason: Option<String>,
-    ) -> Result<ManagedUser> {
-        self.set_role(principal, origin, user, SystemRole::User, reason).await
-    }
-
-    /// [`grant`](Self::grant) or [`revoke`](Self::revoke).
-    ///
-    /// # Errors
-    /// Those of the two.
+    /// [`Invalid`](Error::Invalid) for a reason that is not acceptable; [`LimitExceeded`](Error::LimitExceeded) where 1,000 accounts have the
+    /// role; [`LastAdministrator`](Error::LastAdministrator) where the caller gives up the role and no other account that has it can act.
     pub async fn set_role(
         &self,
         principal: &Principal,
@@ -86,6 +60,11 @@ impl Administration {
         let state = |system_role| AuditState { system_role: Some(system_role), ..AuditState::default() };
         for _ in 0..self.inner.chat.limits().commit_attempts {
             let Known { value, version } = self.administrators().await?;
+            // The role may have ended since the call began. The write below expects this version of the list.
+            if principal.system_role == SystemRole::User && !value.holds(&principal.user_id) {
+                return Err(Error::AdminRequired);
+            }
+            let hold = self.inner.chat.hold(principal, &principal.user_id, true).await?;
             let from = role(&value, user);
             if from == to {
                 return self.managed(user).await;
@@ -101,12 +80,12 @@ impl Administration {
                 }
                 SystemRole::User => list.grants.retain(|grant| grant.user != *user),
             }
-            if list.grants.is_empty() && *user == principal.user_id {
+            if to == SystemRole::User && *user == principal.user_id && !self.any_can_act(&list).await? {
                 return Err(Error::LastAdministrator);
             }
             let write = Administrators::all().put(list);
             let write = version.map_or_else(|| write.clone().absent(), |version| write.clone().at(version));
-            let change = Change::of_records(vec![write, self.record(&deed, state(from), state(to))]);
+            let change = Change::of_records(vec![write, hold, self.record(&deed, state(from), state(to))]);
             match self.store().commit(change).await {
                 Ok(_) => return self.managed(user).await.map_err(|_| Error::OutcomeUnknown),
                 Err(StoreError::Conflict { .. }) => {}
@@ -115,5 +94,16 @@ impl Administration {
         }
         tracing::warn!(%user, "the list of administrators was changed by others each time");
         Err(Error::Unavailable)
+    }
+
+    /// Whether an account of the list is neither banned nor deleted.
+    async fn any_can_act(&self, list: &AdministratorList) -> Result<bool> {
+        let now = self.inner.chat.now();
+        for Grant { user, .. } in &list.grants {
+            if self.inner.chat.standing(user).await?.may_enter(now) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

@@ -99,8 +99,10 @@ impl Administration {
         let (action, target) = (AuditAction::SessionClosed, Some(id.to_string()));
         let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
         let state = |is_active| AuditState { is_active: Some(is_active), ..AuditState::default() };
-        let record = |_: &Session| self.record(&deed, state(true), state(false));
-        self.inner.chat.close(id, &principal.user_id, record).await?;
+        let holds = self.authority(principal).await?;
+        let record = || holds.iter().cloned().chain([self.record(&deed, state(true), state(false))]).collect();
+        let outcome = self.inner.chat.close(id, &principal.user_id, record).await;
+        self.decided(principal, outcome).await?;
         self.managed_session(id).await.map_err(|_| Error::OutcomeUnknown)
     }
 

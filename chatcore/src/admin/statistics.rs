@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::Administration;
 use crate::{chat::Counted, error::Result, identity::Principal};
 
-/// The days that are told one by one.
+/// Number of days with statistics of their own.
 const DAYS: u64 = 30;
 
 /// Statistics of the whole system, counted since the system first had an administration.

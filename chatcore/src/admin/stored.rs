@@ -109,7 +109,7 @@ pub struct AuditState {
     pub is_active: Option<bool>,
 }
 
-/// What an administrator did, to whom or what, and from where.
+/// An action of an administrator: its target, its origin, and the values before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecord {
     /// The administrator.

@@ -113,14 +113,20 @@ impl Administration {
         if *user == principal.user_id {
             return Err(Error::invalid("user_id", Code::ValidationInvalidValue, "you cannot ban yourself"));
         }
+        if self.inner.protected.get() == Some(user) {
+            return Err(Error::invalid("user_id", Code::ValidationInvalidValue, "the operator cannot be banned"));
+        }
         let BanUser { reason, until } = ban;
         let deed = self.upon(principal, origin, AuditAction::UserBanned, user, Some(reason.clone()));
         let now = self.inner.chat.now();
+        let holds = self.authority(principal).await?;
         let record = |before: &UserStanding, after: &UserStanding| {
-            Some(self.record(&deed, banned(before, now), banned(after, now)))
+            let entry = self.record(&deed, banned(before, now), banned(after, now));
+            holds.iter().cloned().chain([entry]).collect()
         };
         let ban = BanAccount { reason, by: principal.user_id.clone(), until };
-        self.inner.chat.ban_recorded(user, ban, &record).await?;
+        let outcome = self.inner.chat.ban_recorded(user, ban, &record).await;
+        self.decided(principal, outcome).await?;
         self.managed(user).await.map_err(|_| Error::OutcomeUnknown)
     }
 
@@ -141,10 +147,17 @@ impl Administration {
         self.seen(user).await?;
         let deed = self.upon(principal, origin, AuditAction::UserUnbanned, user, self.reason(reason)?);
         let now = self.inner.chat.now();
+        let holds = self.authority(principal).await?;
+        if *user == principal.user_id {
+            // The caller is not banned, or would have no authority.
+            return self.managed(user).await;
+        }
         let record = |before: &UserStanding, after: &UserStanding| {
-            Some(self.record(&deed, banned(before, now), banned(after, now)))
+            let entry = self.record(&deed, banned(before, now), banned(after, now));
+            holds.iter().cloned().chain([entry]).collect()
         };
-        self.inner.chat.unban_recorded(user, &record).await?;
+        let outcome = self.inner.chat.unban_recorded(user, &record).await;
+        self.decided(principal, outcome).await?;
         self.managed(user).await.map_err(|_| Error::OutcomeUnknown)
     }
 

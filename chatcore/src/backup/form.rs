@@ -96,6 +96,10 @@ impl Row {
         })
     }
 
+    pub(super) const fn bytes(&self) -> usize {
+        self.event.len()
+    }
+
     pub(super) fn event(&self) -> Result<NewEvent, String> {
         let actor = UserId::from_stored(&self.actor).map_err(|error| error.to_string())?;
         let kind = decode_event(&self.event)?;
@@ -107,6 +111,10 @@ impl Row {
 }
 
 impl RecordForm {
+    pub(super) fn bytes(&self) -> usize {
+        self.value.to_string().len()
+    }
+
     /// `None` for a key that is not resolved, which no store returns.
     pub(super) fn of(key: &Key, record: &Record) -> Option<Self> {
         let part = |part: &Part| match part {
@@ -130,6 +138,15 @@ impl RecordForm {
         let table = tables.iter().find(|known| known.name == table).ok_or_else(|| format!("no table `{table}`"))?;
         if format > table.format {
             return Err(format!("format {format} of the table `{}` is newer than this program", table.name));
+        }
+        if key.len() != table.parts.len() {
+            return Err(format!("a key of the table `{}` with {} parts", table.name, key.len()));
+        }
+        if key.iter().any(|part| matches!(part, PartForm::Number(number) if *number > Part::MAX_NUMBER)) {
+            return Err(format!("a key of the table `{}` with a number that is too large", table.name));
+        }
+        if format == 0 {
+            return Err(format!("format 0 of the table `{}`", table.name));
         }
         let part = |part| match part {
             PartForm::Number(number) => Part::Number(number),

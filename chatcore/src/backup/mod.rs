@@ -28,8 +28,9 @@
 //! old store stay valid up to the restored position. A restore that was interrupted leaves a store that is not empty: remove it and restore again.
 //!
 //! # Memory
-//! A backup holds what it reads at once: 300 rows, or 500 records of each table of a session. A restore holds the rows of one session that were rewritten during its backup, a few bytes for
-//! each rewritten message, and the records of 100,000 events. Files are read and written on the calling task.
+//! A backup holds what it reads at once: 300 rows, or 500 records of each table of a session. A restore holds the rows of one session that were
+//! rewritten during its backup, a few bytes for each rewritten message, the records of 100,000 events, and 8 MiB of text under way. Files are
+//! read and written on the calling task. The checksums protect against damage, and not against a forger: restore only files that you trust.
 
 mod block;
 mod form;

@@ -5,6 +5,7 @@ use std::{
     io::{Read, Seek},
 };
 
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
 use uuid::Uuid;
 
@@ -26,6 +27,10 @@ use crate::{
 const CHANGE: usize = 200;
 /// Changes under way.
 const UNDER_WAY: usize = 64;
+/// Text in one change, in bytes; a change has an event at least.
+const CHANGE_BYTES: usize = 1 << 20;
+/// Text in all changes under way, in bytes. A store may commit them together, and an engine has little room for one commit.
+const UNDER_WAY_BYTES: usize = 8 << 20;
 /// The events whose records are held in memory at once.
 const WINDOW: Seq = 100_000;
 
@@ -43,13 +48,14 @@ impl<S: ChatStore + ?Sized> Backup<'_, S> {
         self.verify(&mut file, &mut *on_progress)?;
         self.is_empty().await?;
         let mut parts = Parts::open(file, self.tables, Stage::Restoring, on_progress)?;
-        let mut commits = Commits { store: self.store, under_way: FuturesOrdered::new(), expected: VecDeque::new() };
+        let mut commits =
+            Commits { store: self.store, under_way: FuturesOrdered::new(), expected: VecDeque::new(), bytes: 0 };
         while let Some(part) = parts.next()? {
             match part {
                 FilePart::Shared(records) => {
                     let writes: Vec<Write> = records.into_iter().map(|(key, record)| put(key, &record)).collect();
                     for some in writes.chunks(CHANGE) {
-                        commits.commit(Change::of_records(some.to_vec()), Vec::new()).await?;
+                        commits.commit(Change::of_records(some.to_vec()), Vec::new(), 0).await?;
                     }
                 }
                 FilePart::Session(section) => {
@@ -82,35 +88,46 @@ fn put(key: Key, record: &Record) -> Write {
 struct Expected {
     session: SessionId,
     seq: Seq,
-    row: Row,
+    number: u64,
+    created_at: DateTime<Utc>,
+    governs: bool,
 }
 
 /// Commits in order, several at once.
 struct Commits<'a, S: ?Sized> {
     store: &'a S,
     under_way: FuturesOrdered<BoxFuture<'a, Result<Committed, StoreError>>>,
-    expected: VecDeque<Vec<Expected>>,
+    /// What is expected of each change under way, and the bytes of its text.
+    expected: VecDeque<(Vec<Expected>, usize)>,
+    bytes: usize,
 }
 
 impl<S: ChatStore + ?Sized> Commits<'_, S> {
-    async fn commit(&mut self, change: Change, expected: Vec<Expected>) -> Result<(), BackupError> {
-        while self.under_way.len() >= UNDER_WAY {
+    async fn commit(&mut self, change: Change, expected: Vec<Expected>, bytes: usize) -> Result<(), BackupError> {
+        let is_full = |commits: &Self| {
+            commits.under_way.len() >= UNDER_WAY
+                || (commits.bytes + bytes > UNDER_WAY_BYTES && !commits.under_way.is_empty())
+        };
+        while is_full(self) {
             self.next().await?;
         }
+        self.bytes += bytes;
         self.under_way.push_back(self.store.commit(change));
-        self.expected.push_back(expected);
+        self.expected.push_back((expected, bytes));
         Ok(())
     }
 
     async fn next(&mut self) -> Result<(), BackupError> {
-        let (Some(committed), Some(expected)) = (self.under_way.next().await, self.expected.pop_front()) else {
+        let (Some(committed), Some((expected, bytes))) = (self.under_way.next().await, self.expected.pop_front())
+        else {
             return Ok(());
         };
+        self.bytes -= bytes;
         let events = committed?.events;
-        for (place, Expected { session, seq, row }) in expected.into_iter().enumerate() {
+        for (place, Expected { session, seq, number, created_at, governs }) in expected.into_iter().enumerate() {
             let is_same = events.get(place).is_some_and(|event| {
                 let now = (event.seq, event.number, event.created_at, event.governs);
-                now == (seq, row.number, row.created_at, row.governs)
+                now == (seq, number, created_at, governs)
             });
             if !is_same {
                 return Err(BackupError::Differs { session, seq });
@@ -148,6 +165,8 @@ struct Log<'a, R> {
 struct Assembled {
     first: Seq,
     events: Vec<NewEvent>,
+    /// Of the text of the events.
+    bytes: usize,
     expected: Vec<Expected>,
     writes: Vec<Write>,
     version: u64,
@@ -228,7 +247,7 @@ impl<'a, R: Read + Seek + Send> Log<'a, R> {
         if starts && self.change.is_open {
             return Err(self.differs(seq));
         }
-        if !self.change.is_open && (starts || self.change.events.len() >= CHANGE) {
+        if !self.change.is_open && (starts || self.change.events.len() >= CHANGE || self.change.bytes >= CHANGE_BYTES) {
             self.flush(commits).await?;
         }
         if row.revision > 1 {
@@ -254,7 +273,9 @@ impl<'a, R: Read + Seek + Send> Log<'a, R> {
         }
         let is_end = change.is_open && row.governs;
         change.events.push(event);
-        change.expected.push(Expected { session: self.section.session, seq, row });
+        change.bytes += row.bytes();
+        let Row { number, created_at, governs, .. } = row;
+        change.expected.push(Expected { session: self.section.session, seq, number, created_at, governs });
         if is_end { self.flush(commits).await } else { Ok(()) }
     }
 
@@ -274,7 +295,7 @@ impl<'a, R: Read + Seek + Send> Log<'a, R> {
     }
 
     async fn flush<S: ChatStore + ?Sized>(&mut self, commits: &mut Commits<'_, S>) -> Result<(), BackupError> {
-        let Assembled { first, events, expected, writes, version, rewrites, is_open: _ } =
+        let Assembled { first, events, bytes, expected, writes, version, rewrites, is_open: _ } =
             std::mem::take(&mut self.change);
         if events.is_empty() {
             return Ok(());
@@ -293,7 +314,7 @@ impl<'a, R: Read + Seek + Send> Log<'a, R> {
         }
         let id = if version == 0 { Version::new() } else { Version(version) };
         let append = Append { session_id, decided_at: first - 1, events, rewrites: rows };
-        commits.commit(Change { id, append: Some(append), writes }, expected).await
+        commits.commit(Change { id, append: Some(append), writes }, expected, bytes).await
     }
 }
 

@@ -23,8 +23,10 @@ use crate::{
 const PAGE: u64 = 500;
 /// Rows in one read: the store wants a few hundred.
 const ROWS: u64 = 300;
-/// The most entries in a block; texts can be long.
-const BLOCK_ENTRIES: usize = 1_000;
+/// Rows that are copied again at once.
+const AGAIN: usize = 1_000;
+/// A block ends after this much text.
+const BLOCK_BYTES: usize = 1 << 20;
 /// How often a session is read again that changes its participants or settings meanwhile.
 const ATTEMPTS: u32 = 100;
 
@@ -115,8 +117,8 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
             let records: Vec<_> = found.iter().filter_map(|(key, record)| RecordForm::of(key, record)).collect();
             self.progress.records += records.len() as u64;
             self.kept += records.len() as u64;
-            if !records.is_empty() {
-                self.put(&Block::Shared(records))?;
+            for some in blocks(records, RecordForm::bytes) {
+                self.put(&Block::Shared(some))?;
             }
             if is_last {
                 return Ok(());
@@ -186,7 +188,7 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
                     return Err(BackupError::Differs { session: session_id, seq: from });
                 }
                 self.rows(log, from, &rows)?;
-                if log.named.len() >= BLOCK_ENTRIES {
+                if log.named.len() >= AGAIN {
                     self.again(log).await?;
                 }
             }
@@ -208,8 +210,14 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
         log.upto += events.len() as u64;
         log.seen = log.seen.max(log.upto);
         self.progress.events += events.len() as u64;
-        let rows = events.iter().map(|event| Row::of(event)).collect::<Result<_, _>>()?;
-        self.put(&Block::Log { from, rows })
+        let rows = events.iter().map(|event| Row::of(event)).collect::<Result<Vec<_>, _>>()?;
+        let mut from = from;
+        for rows in blocks(rows, Row::bytes) {
+            let next = from + rows.len() as u64;
+            self.put(&Block::Log { from, rows })?;
+            from = next;
+        }
+        Ok(())
     }
 
     /// Copies the rows again that were rewritten after they were copied, or may have been.
@@ -224,7 +232,9 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
                 log.revised = log.revised.max(event.revised);
                 rows.push((event.seq, Row::of(event)?));
             }
-            self.put(&Block::Rewritten(rows))?;
+            for some in blocks(rows, |(_, row): &(Seq, Row)| row.bytes()) {
+                self.put(&Block::Rewritten(some))?;
+            }
         }
         Ok(())
     }
@@ -295,11 +305,29 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
         }
         let number = records.len() as u64;
         self.progress.records += number;
-        if number > 0 {
+        for records in blocks(records, RecordForm::bytes) {
             self.put(&Block::Records { attempt, records })?;
         }
         Ok(number)
     }
+}
+
+/// Entries in the parts that one block takes each. A part has an entry at least, however long the entry is.
+fn blocks<T>(entries: Vec<T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let mut parts = Vec::new();
+    let (mut part, mut size) = (Vec::new(), 0_usize);
+    for entry in entries {
+        size += bytes(&entry);
+        part.push(entry);
+        if size >= BLOCK_BYTES {
+            parts.push(std::mem::take(&mut part));
+            size = 0;
+        }
+    }
+    if !part.is_empty() {
+        parts.push(part);
+    }
+    parts
 }
 
 /// The entries of lists by which a user finds a session.

@@ -48,8 +48,8 @@ impl Chat {
         Ok(page.map(|records| show(records, &profiles, |_| true)))
     }
 
-    /// Deletes a session, with a write beside it. Does nothing where the session is deleted already.
-    pub(crate) async fn close(&self, id: SessionId, by: &UserId, record: impl Fn(&Session) -> Write) -> Result<()> {
+    /// Deletes a session, with other writes beside it. Does nothing where the session is deleted already.
+    pub(crate) async fn close(&self, id: SessionId, by: &UserId, record: impl Fn() -> Vec<Write>) -> Result<()> {
         let gate = self.inner.gates.pass(id).await;
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.known(id, by, None, Freshness::Fresh).await?;
@@ -59,16 +59,16 @@ impl Chat {
             }
             let now = self.inner.clock.now();
             let closed = Session { is_active: false, updated_at: now, ..session.clone() };
-            let writes = [Vec::from(lists::put_session(closed)), vec![record(session)]].concat();
+            let writes = [Vec::from(lists::put_session(closed)), record()].concat();
             let kind = EventKind::Session(SessionEvent::Deleted);
             let event = NewEvent { actor: by.clone(), created_at: now, kind };
-            let is_joinable = session.is_joinable();
+            // Also where the outcome is not known: the list may have changed.
+            if session.is_joinable() {
+                self.inner.listings.changed();
+            }
             match self.inner.store.commit(Change::of(id, known.head.seq, vec![event], writes)).await {
                 Ok(committed) => {
                     drop(gate);
-                    if is_joinable {
-                        self.inner.listings.changed();
-                    }
                     self.tell(id, &committed.events).await;
                     return Ok(());
                 }

@@ -16,7 +16,7 @@ use tokio::{runtime::Handle, time::sleep};
 use super::{Chat, stream::task::Task};
 use crate::{
     clock::Clock,
-    error::Result,
+    error::{Error, Result},
     model::{Event, EventKind, SessionEvent},
     store::{Change, ChatStore, ChatStoreExt as _, Counters, Expect, StoreError, TypedKey as _, Write, WriteKind},
 };
@@ -189,7 +189,10 @@ impl Chat {
 
     /// Writes the counts that this process has added up.
     pub(crate) async fn flush_counts(&self) -> Result<()> {
-        self.inner.counts.0.flush().await
+        // Not within the call: sums that are taken out must come back, or be written, also where the caller drops the future.
+        let shared = Arc::clone(&self.inner.counts.0);
+        let flushed = tokio::spawn(async move { shared.flush().await });
+        flushed.await.map_err(|_| Error::Internal)?
     }
 
     /// The totals, and then the counts of each day, the last day first.

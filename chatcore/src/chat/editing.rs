@@ -60,13 +60,6 @@ enum Intent<'a> {
 }
 
 impl Intent<'_> {
-    const fn counted_as(self) -> Use {
-        match self {
-            Self::Edit(_) => Use::Message,
-            Self::Delete => Use::Request,
-        }
-    }
-
     const fn action(self, own: bool) -> Action {
         match self {
             Self::Edit(_) => Action::EditMessage { own },
@@ -144,6 +137,7 @@ impl Chat {
     /// revision than the named one; [`LimitExceeded`](Error::LimitExceeded) after
     /// [`message_edits`](crate::Limits::message_edits) edits.
     pub async fn edit_message(&self, principal: &Principal, id: MessageId, edit: EditMessage) -> Result<Message> {
+        self.enter(principal, Use::Message).await?;
         let EditMessage { content, revision } = edit;
         let mut faults = Faults::default();
         faults.content(&content, &self.inner.limits);
@@ -159,6 +153,7 @@ impl Chat {
     /// caller neither is an author who may send nor moderates the session; [`RevisionConflict`](Error::RevisionConflict) when
     /// the message has another revision than the named one.
     pub async fn delete_message(&self, principal: &Principal, id: MessageId, revision: Option<u64>) -> Result<Message> {
+        self.enter(principal, Use::Request).await?;
         self.rewrite(principal, id, Intent::Delete, revision).await
     }
 
@@ -210,7 +205,6 @@ impl Chat {
         intent: Intent<'_>,
         revision: Option<u64>,
     ) -> Result<Message> {
-        self.enter(principal, intent.counted_as()).await?;
         // Two changes of one message would only make each other fail.
         let gate = self.inner.message_gates.pass(id).await;
         let mut freshness = Freshness::Cached;

@@ -151,8 +151,8 @@ impl Chat {
         limit: Option<u64>,
     ) -> Result<EventPage> {
         let start = start.into();
-        let limit = self.inner.limits.page_limit(limit)?;
         self.enter(principal, Use::Request).await?;
+        let limit = self.inner.limits.page_limit(limit)?;
         let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let store = &*self.inner.store;
         let head = known.head.cursor();

@@ -110,11 +110,11 @@ impl Chat {
     /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
     /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
     pub async fn send(&self, principal: &Principal, id: SessionId, message: SendMessage) -> Result<Message> {
+        self.enter(principal, Use::Message).await?;
         let SendMessage { body, client_id } = message;
         let mut faults = Faults::default();
         faults.message(&body, &self.inner.limits);
         faults.finish()?;
-        self.enter(principal, Use::Message).await?;
         self.say(principal, id, body, client_id, Right::Participant).await
     }
 
@@ -129,11 +129,11 @@ impl Chat {
     /// [`Hidden`](crate::permission::Denial::Hidden) when there is no such session, or it was deleted,
     /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
     pub async fn post_system(&self, principal: &Principal, id: SessionId, post: PostSystem) -> Result<Message> {
+        self.enter(principal, Use::Free).await?;
         let PostSystem { content, client_id } = post;
         let mut faults = Faults::default();
         faults.content(&content, &self.inner.limits);
         faults.finish()?;
-        self.enter(principal, Use::Free).await?;
         let body = MessageBody { role: SpeakerRole::System, message_type: MessageType::System, content };
         self.say(principal, id, body, client_id, Right::Host).await
     }

@@ -100,6 +100,7 @@ impl Chat {
         new: CreateSession,
         client_id: Option<&ClientId>,
     ) -> Result<SessionDetails> {
+        self.enter(principal, Use::Request).await?;
         let CreateSession { title, description, session_type, max_participants } = new.clone();
         let limits = &self.inner.limits;
         let cap = max_participants.unwrap_or(limits.default_participants);
@@ -112,7 +113,6 @@ impl Chat {
         let mut faults = Faults::default();
         faults.settings(&settings, limits);
         faults.finish()?;
-        self.enter(principal, Use::Request).await?;
         self.permit(principal, Operation::CreateSession(&new)).await?;
 
         let now = self.inner.clock.now();
@@ -198,8 +198,8 @@ impl Chat {
         principal: &Principal,
         page: Page<SessionId>,
     ) -> Result<ListPage<SessionSummary, SessionId>> {
-        let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal, Use::Request).await?;
+        let (limit, slice) = self.inner.limits.slice(page)?;
         self.permit(principal, Operation::ListSessions).await?;
         let sessions = lists::sessions_of(&*self.inner.store, &principal.user_id, slice).await?;
         self.summaries(sessions, limit).await
@@ -210,8 +210,8 @@ impl Chat {
     /// # Errors
     /// [`Error::Invalid`] for a page outside of the limits.
     pub async fn public_sessions(&self, principal: &Principal, page: Page<SessionId>) -> Result<PublicSessionPage> {
-        let (limit, slice) = self.inner.limits.slice(page)?;
         self.enter(principal, Use::Request).await?;
+        let (limit, slice) = self.inner.limits.slice(page)?;
         self.permit(principal, Operation::ListPublicSessions).await?;
         let public = self.joinable(&principal.user_id, slice).await?;
         let ListPage { entries, next } = self.summaries(public.sessions, limit).await?;
@@ -243,10 +243,10 @@ impl Chat {
         id: SessionId,
         changes: UpdateSession,
     ) -> Result<SessionDetails> {
+        self.enter(principal, Use::Request).await?;
         let mut faults = Faults::default();
         faults.settings(&changes, &self.inner.limits);
         faults.finish()?;
-        self.enter(principal, Use::Request).await?;
         let action = Action::Update { session_type: changes.session_type, max_participants: changes.max_participants };
         if self.has_policy() {
             // The answer shows the session. Once the change is made it is too late to refuse that.

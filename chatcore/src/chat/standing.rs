@@ -35,7 +35,7 @@ pub struct BanAccount {
 }
 
 /// A write beside the change of a standing, made from the standings before and after.
-pub(crate) type Beside<'a> = &'a (dyn Fn(&UserStanding, &UserStanding) -> Option<Write> + Send + Sync);
+pub(crate) type Beside<'a> = &'a (dyn Fn(&UserStanding, &UserStanding) -> Vec<Write> + Send + Sync);
 
 /// A standing to be changed, in a commit of its own or in another one. The write expects the version that was read.
 #[derive(Debug, Clone)]
@@ -196,7 +196,7 @@ impl Chat {
     /// [`Error::Invalid`] for a reason that is empty or longer than [`description_chars`](crate::Limits::description_chars), or an
     /// end that is over; [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban is made and the removals are not done yet.
     pub async fn ban_account(&self, user: &UserId, ban: BanAccount) -> Result<()> {
-        self.ban_recorded(user, ban, &|_, _| None).await
+        self.ban_recorded(user, ban, &|_, _| Vec::new()).await
     }
 
     /// [`ban_account`](Self::ban_account) with a write beside it, which is made from the standings before and after.
@@ -227,7 +227,7 @@ impl Chat {
     /// # Errors
     /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban has ended and not all sessions have their owner back yet.
     pub async fn unban_account(&self, user: &UserId) -> Result<()> {
-        self.unban_recorded(user, &|_, _| None).await
+        self.unban_recorded(user, &|_, _| Vec::new()).await
     }
 
     /// [`unban_account`](Self::unban_account) with a write beside it, which is made from the standings before and after.
@@ -242,7 +242,7 @@ impl Chat {
     /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the account is deleted and the removals are not done yet.
     pub async fn delete_account(&self, user: &UserId, by: &UserId) -> Result<()> {
         let task = DepartureTask::Remove { by: by.clone(), reason: RemovalReason::AccountDeleted };
-        self.change_and_depart(user, &task, |draft| Some(draft.delete()), &|_, _| None).await
+        self.change_and_depart(user, &task, |draft| Some(draft.delete()), &|_, _| Vec::new()).await
     }
 
     /// Does what is left to do after a ban whose time is over. A ban that was made meanwhile stays.
@@ -252,7 +252,9 @@ impl Chat {
     pub(in crate::chat) async fn end_over_ban(&self, user: &UserId) -> Result<()> {
         let unban = |draft: StandingDraft| if draft.is_banned() { None } else { draft.unban() };
         // The call itself has changed nothing, whatever became of the ban.
-        self.change_and_depart(user, &DepartureTask::Restore, unban, &|_, _| None).await.map_err(|_| Error::Unavailable)
+        self.change_and_depart(user, &DepartureTask::Restore, unban, &|_, _| Vec::new())
+            .await
+            .map_err(|_| Error::Unavailable)
     }
 
     /// Changes a standing, and does what it asks for in the user's sessions. Does nothing where the change gives `None`.

@@ -13,7 +13,7 @@ pub(crate) const LEEWAY: TimeDelta = TimeDelta::seconds(5);
 
 /// A role in the whole system, apart from any session. The host gives it to a caller: it sets [`Principal::system_role`], or names the claim of
 /// an issuer's tokens that does (`ClaimMap::admin`). No other claim does. An administrator gives it to an account
-/// ([`Administration::grant`](crate::Administration::grant)).
+/// ([`Administration::set_role`](crate::Administration::set_role)).
 ///
 /// It decides two things: who may use the [`Administration`](crate::Administration), and whether the e-mail addresses of a session's
 /// participants are shown ([`may_see_address`](crate::permission::may_see_address), to callers whose role is the host's). It admits nobody to a

@@ -1,6 +1,10 @@
 //! The audit log.
 
-use chatcore::admin::{AuditAction, AuditFilter};
+use chatcore::{
+    Error,
+    admin::{AuditAction, AuditFilter},
+    identity::SystemRole,
+};
 use futures_util::TryStreamExt as _;
 use serde_json::Value;
 
@@ -10,7 +14,7 @@ use kit::{room, say, user, user_id};
 #[tokio::test]
 async fn the_log_is_paged_and_filtered_newest_first() {
     let (_, admin) = world(&["ann", "bob", "cid"]).await;
-    admin.grant(&root(), &origin(), &user_id("ann"), None).await.unwrap();
+    admin.set_role(&root(), &origin(), &user_id("ann"), SystemRole::Admin, None).await.unwrap();
     for name in ["bob", "cid"] {
         admin.ban(&user("ann"), &origin(), &user_id(name), spam()).await.unwrap();
         admin.unban(&root(), &origin(), &user_id(name), None).await.unwrap();
@@ -61,4 +65,17 @@ async fn an_export_has_every_entry_and_an_end_and_no_text_of_a_message() {
     let filtered = export(AuditFilter { target: Some("bob".into()), ..AuditFilter::default() }).await;
     assert_eq!(filtered.lines().count(), 2);
     assert!(admin.export_audit(&bob, AuditFilter::default()).await.is_err());
+}
+
+#[tokio::test]
+async fn an_export_ends_with_the_role() {
+    use futures_util::StreamExt as _;
+    let (_, admin) = world(&["ann", "bob"]).await;
+    admin.set_role(&root(), &origin(), &user_id("ann"), SystemRole::Admin, None).await.unwrap();
+    let ann = super::kit::user("ann");
+    let mut lines = admin.export_audit(&ann, AuditFilter::default()).await.unwrap();
+    lines.next().await.unwrap().unwrap();
+    admin.set_role(&root(), &origin(), &user_id("ann"), SystemRole::User, None).await.unwrap();
+    assert_eq!(lines.next().await.unwrap().unwrap_err(), Error::AdminRequired);
+    assert!(lines.next().await.is_none());
 }

@@ -25,7 +25,7 @@ use chatcore::{
 };
 use kit::{uncounted, user};
 
-/// A caller to whom the host gives the system role.
+/// A caller with the system role, as a host makes one.
 fn root() -> Principal {
     Principal { system_role: SystemRole::Admin, ..user("root") }
 }
@@ -40,11 +40,15 @@ fn spam() -> BanUser {
 
 /// A chat in which these users were seen.
 async fn world(names: &[&str]) -> (Chat, Administration) {
-    let chat = uncounted(MemoryStore::new());
+    let admin = Administration::new(uncounted(MemoryStore::new()));
+    seen(&admin, names).await;
+    (admin.chat().clone(), admin)
+}
+
+async fn seen(admin: &Administration, names: &[&str]) {
     for name in names {
-        chat.me(&user(name)).await.unwrap();
+        admin.chat().me(&user(name)).await.unwrap();
     }
-    (chat.clone(), Administration::new(chat))
 }
 
 /// The whole audit log, the newest entry first.

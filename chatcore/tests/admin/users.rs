@@ -46,7 +46,7 @@ async fn what_changes_nothing_is_not_recorded() {
     let bob = user_id("bob");
     let nobody = user_id("nobody");
     admin.unban(&root(), &origin(), &bob, None).await.unwrap();
-    admin.revoke(&root(), &origin(), &bob, None).await.unwrap();
+    admin.set_role(&root(), &origin(), &bob, SystemRole::User, None).await.unwrap();
     let long = BanUser { reason: "x".repeat(501), until: None };
     let past = BanUser { until: Some(Utc::now() - TimeDelta::hours(1)), ..spam() };
     for ban in [BanUser { reason: " ".into(), until: None }, long, past] {
@@ -56,7 +56,7 @@ async fn what_changes_nothing_is_not_recorded() {
     assert!(matches!(refused, Err(Error::Invalid(_))));
     assert_eq!(admin.ban(&root(), &origin(), &nobody, spam()).await, Err(Error::UserNotFound));
     assert_eq!(admin.unban(&root(), &origin(), &nobody, None).await, Err(Error::UserNotFound));
-    assert_eq!(admin.grant(&root(), &origin(), &nobody, None).await, Err(Error::UserNotFound));
+    assert_eq!(admin.set_role(&root(), &origin(), &nobody, SystemRole::Admin, None).await, Err(Error::UserNotFound));
     assert_eq!(admin.user(&root(), &nobody).await, Err(Error::UserNotFound));
     let own = admin.ban(&root(), &origin(), &root().user_id, spam()).await;
     assert_eq!(own.unwrap_err().code(), Code::ValidationInvalidValue);
@@ -74,7 +74,7 @@ async fn users_are_found_by_texts_status_and_role() {
     let named = chatcore::Principal { email: Some("Eve@Example.org".into()), ..user("eve").with_name("Eva Ötz") };
     chat.me(&named).await.unwrap();
     admin.ban(&root(), &origin(), &user_id("bob"), spam()).await.unwrap();
-    admin.grant(&root(), &origin(), &user_id("cid"), None).await.unwrap();
+    admin.set_role(&root(), &origin(), &user_id("cid"), SystemRole::Admin, None).await.unwrap();
     chat.delete_account(&user_id("dan"), &user_id("dan")).await.unwrap();
     let all = UserFilter::default();
     assert_eq!(listed(&admin, &all).await, ["ann", "bob", "cid", "dan", "eve", "root"]);

@@ -19,7 +19,7 @@ mod load;
 use std::{collections::BTreeMap, io::Cursor, sync::Arc};
 
 use chatcore::{
-    Administration, Chat, ChatStore, MemoryStore, Principal,
+    Administration, Chat, ChatStore, Limits, MemoryStore, Principal, RateLimits,
     admin::{AuditEntries, AuditOrigin},
     backup::{Backup, BackupError, Progress},
     chat::{AddParticipant, EditMessage, SendMessage},
@@ -204,4 +204,24 @@ async fn an_event_that_only_a_newer_version_knows_is_not_lost_silently() {
     store.commit(Change::of(session, head, vec![new], Vec::new())).await.unwrap();
     let refused = taken(&store).await.unwrap_err();
     assert!(matches!(refused, BackupError::Newer { seq, .. } if seq == head + 1), "{refused:?}");
+}
+
+#[tokio::test]
+async fn long_texts_are_copied_in_blocks_of_their_own() {
+    let store = MemoryStore::new();
+    let limits = Limits { message_chars: 1_000_000, rates: RateLimits::off(), ..Limits::default() };
+    let chat = Chat::builder(store.clone()).limits(limits).build();
+    let alice = user("alice");
+    let id = session(&chat, &alice, SessionType::Private).await;
+    for number in 0..5 {
+        let message = say(&chat, &alice, id, &format!("{number}").repeat(700_000)).await;
+        chat.edit_message(&alice, message.id, EditMessage::text("x".repeat(700_000))).await.unwrap();
+    }
+    let mut reports = Vec::new();
+    let mut file = Vec::new();
+    Backup::of(&store).take(&mut file, moment(), &mut |progress| reports.push(progress)).await.unwrap();
+    let of_the_log: Vec<_> = reports.iter().filter(|progress| progress.events == 11).collect();
+    let blocks = of_the_log.iter().filter(|progress| progress.records == of_the_log[0].records).count();
+    assert!(blocks > 2, "all rows are in one block");
+    assert_eq!(comparable(everything(&restored(&file).await).await), comparable(everything(&store).await));
 }

@@ -9,7 +9,7 @@ use std::{
 
 use chatcore::{
     Clock as _, MemoryStore, SystemClock,
-    backup::{Backup, Progress, Stage},
+    backup::{Backup, BackupError, Progress, Stage},
 };
 use chatcore_surreal::SurrealStore;
 
@@ -25,11 +25,12 @@ const PACE: Duration = Duration::from_secs(1);
 /// Writes everything in the database to a file that is not there yet.
 pub(crate) fn back_up(config: &Config, file: &Path, told: &[String], stderr: &Output) -> Result<(), Failure> {
     run::log(config, told, stderr)?;
-    if file.exists() {
-        return Err(format!("{} is there already; a backup replaces no file", file.display()).into());
+    let is_there = || format!("{} is there already; a backup replaces no file", file.display());
+    if file.symlink_metadata().is_ok() {
+        return Err(is_there().into());
     }
-    // Under its own name only once it is complete, so that nobody takes a part for a backup.
-    let partial = beside(file, "partial");
+    // Under its own name only once it is complete, so that nobody takes a part for a backup. Two backups have two parts.
+    let partial = beside(file, &format!("{:016x}.partial", rand::random::<u64>()));
     let taken = runtime()?.block_on(async {
         if config.database.is_none() && !config.data.join("db").is_dir() {
             return Err(format!("there is no database in {}", config.data.join("db").display()).into());
@@ -46,7 +47,13 @@ pub(crate) fn back_up(config: &Config, file: &Path, told: &[String], stderr: &Ou
             return Err(error);
         }
     };
-    fs::rename(&partial, file)?;
+    // A link replaces no file, unlike a rename.
+    let linked = fs::hard_link(&partial, file);
+    fs::remove_file(&partial)?;
+    linked.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => is_there(),
+        _ => format!("{} cannot be written: {error}", file.display()),
+    })?;
     sync_folder(file)?;
     Output::stdout().say(&format!("backed up to {}: {}", file.display(), counted(progress)));
     Ok(())
@@ -71,7 +78,14 @@ pub(crate) fn restore(config: &Config, file: &Path, told_of: &[String], stderr: 
             let store = run::open(config, options).await?;
             let restored = Backup::of(&store).restore(BufReader::new(open()?), &mut told(stderr)).await;
             store.close().await;
-            return Ok::<_, Failure>(restored?);
+            return restored.map_err(|error| -> Failure {
+                match error {
+                    BackupError::Store(_) | BackupError::Differs { .. } => {
+                        format!("{error}; the database has a part of the backup: remove it before you try again").into()
+                    }
+                    error => error.into(),
+                }
+            });
         }
         let folder = config.data.join("db");
         if folder.exists() {
@@ -83,10 +97,12 @@ pub(crate) fn restore(config: &Config, file: &Path, told_of: &[String], stderr: 
         Backup::of(&MemoryStore::new()).verify(BufReader::new(open()?), &mut |_| ())?;
         // The database has its name only once it is complete, so no server starts on a part of it.
         let partial = config.data.join("db.restoring");
+        fs::create_dir_all(&config.data)?;
+        let lock = File::create(config.data.join("db.restoring.lock"))?;
+        lock.try_lock().map_err(|_| format!("another restore into {} is running", config.data.display()))?;
         if partial.exists() {
             fs::remove_dir_all(&partial)?;
         }
-        fs::create_dir_all(&config.data)?;
         let store = SurrealStore::open(&partial, options).await?;
         let restored = Backup::of(&store).restore(BufReader::new(open()?), &mut told(stderr)).await;
         store.close().await;
@@ -94,6 +110,7 @@ pub(crate) fn restore(config: &Config, file: &Path, told_of: &[String], stderr: 
         drop(store);
         fs::rename(&partial, &folder)?;
         sync_folder(&folder)?;
+        drop(lock);
         Ok(contents)
     })?;
     let taken_at = contents.taken_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
@@ -116,7 +133,8 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
 /// A new file that only its owner can read: a backup holds messages and hashes of passwords.
 fn private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
-    options.write(true).create(true).truncate(true);
+    // It follows no link, and takes over no file with another mode.
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

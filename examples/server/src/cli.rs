@@ -10,6 +10,9 @@ use crate::{
     rates::{Adds, Preset},
 };
 
+/// The longest time that makes sense: a hundred years.
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// A complete chat server: REST, WebSocket, GraphQL, an embedded database.
 ///
 /// Without a command it serves. Then try http://127.0.0.1:8000/docs and http://127.0.0.1:8000/graphql, and `chat-server token --user alice` for a token.
@@ -93,7 +96,7 @@ pub(crate) enum AdminCommand {
         #[arg(long)]
         reason: String,
         /// How long the ban lasts, like 24h or 7days; for ever where not given
-        #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+        #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
         lasting: Option<Duration>,
     },
     /// End the ban of a user
@@ -330,6 +333,12 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_LOG_FORMAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log_format: Option<LogFormat>,
+}
+
+/// A time of up to a hundred years.
+fn lasting(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time <= LONGEST { Ok(time) } else { Err("at most 100 years".to_owned()) }
 }
 
 /// Refuses a flag that stands before the command and again after it, of which clap would ignore the former.

@@ -106,6 +106,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
     let sockets = Sockets::new(options);
     let admin = Administration::new(chat.clone());
+    admin.protect(crate::admin::tokens::user()?);
     let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
     let mut frontend = frontend.with_admin(admin.clone()).with_health(health(config));
     let schema_options = SchemaOptions {

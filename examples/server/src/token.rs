@@ -12,15 +12,12 @@ use chatcore::{
 };
 
 use crate::{
-    cli::TokenArgs,
+    cli::{LONGEST, TokenArgs},
     config::{Config, Failure},
     output::Output,
     run::authenticator,
     secret,
 };
-
-/// The longest lifetime of a token: a hundred years.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// Prints a token, and nothing else, on stdout.
 pub(crate) fn print(config: &Config, args: TokenArgs, stderr: &Output) -> Result<(), Failure> {

@@ -98,7 +98,7 @@ impl Meter {
         let prepaid = Request::seen(|seen| if uses.is_request() { std::mem::take(&mut seen.prepaid) } else { 0 });
         let costs = uses.costs(prepaid.unwrap_or(0));
         let verdict = match limiter {
-            // Nobody is told what is left where no request is carried out.
+            // Without a request there is no answer that could tell what is left.
             Counter::Process(limiter) => limiter.take_now(payer, costs, now, prepaid.is_some()),
             Counter::Own(limiter) => {
                 let costs: Vec<Cost> = costs.collect();

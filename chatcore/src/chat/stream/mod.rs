@@ -5,6 +5,7 @@ mod feed;
 mod finder;
 pub(super) mod follow;
 pub(super) mod inbox;
+mod login;
 pub(super) mod notices;
 mod queue;
 pub(super) mod rewrites;

@@ -59,7 +59,7 @@ pub(in crate::chat) struct Rewrites {
 struct Recent {
     deletions: VecDeque<Rewritten>,
     last: Seq,
-    /// Whether the tail is told of no more deletions.
+    /// Whether the tail has ended, so that it hears of no later deletion.
     is_over: bool,
     /// Whether the log was read since the tail began to be told.
     has_read: bool,
@@ -90,7 +90,7 @@ impl Rewrites {
         self.noted.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Says that the tail is told of no more deletions: a view that was made before may show what is deleted from now on.
+    /// Marks the tail as ended. Each view that was made before is outdated, since a later deletion would not reach it.
     pub(in crate::chat) fn end(&self) {
         let mut recent = self.recent();
         recent.is_over = true;

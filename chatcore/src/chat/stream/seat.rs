@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{queue::Entry, standings::Login};
+use super::{login::Login, queue::Entry};
 use crate::chat::read::view::{EventView, SignalView};
 use crate::{
     model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, Standing, UserId},

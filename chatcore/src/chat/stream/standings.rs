@@ -28,7 +28,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::task::Task;
+use super::{login::Login, task::Task};
 use crate::chat::{decide::caller::check, read::profiles::is_younger};
 use crate::{
     clock::Clock,
@@ -268,7 +268,7 @@ impl Shared {
         let mut users = locked(&self.watched);
         // Given back under the lock: of several that give it back at once, exactly one is the last.
         if let Some(last) = Arc::into_inner(watched) {
-            // Whoever finds no user to share begins anew.
+            // The next stream of the user makes a new entry.
             if users.get(&last.user).is_some_and(|kept| kept.strong_count() == 0) {
                 users.remove(&last.user);
             }
@@ -432,7 +432,7 @@ impl Watch {
 
     /// The login, for the reader's place at a tail.
     pub(in crate::chat) fn login(&self) -> Login {
-        Login { seen: self.seen.clone(), login: Arc::clone(&self.login) }
+        Login::new(self.seen.clone(), Arc::clone(&self.login))
     }
 
     /// Done when the login may be over.
@@ -465,27 +465,6 @@ impl Watch {
             }
             std::future::poll_fn(|context| self.poll_news(context)).await;
         }
-    }
-}
-
-/// Knows whether a login is over.
-pub(in crate::chat) struct Login {
-    seen: watch::Receiver<Seen>,
-    login: Arc<Principal>,
-}
-
-impl Login {
-    /// Whether the login is over. A reader asks before each delivery, so this takes no lock while there is no news.
-    pub(in crate::chat) fn is_over(&mut self, now: DateTime<Utc>) -> bool {
-        if !self.seen.has_changed().unwrap_or(false) {
-            return false;
-        }
-        let is_over = check(&self.seen.borrow_and_update().standing, &self.login, now).is_err();
-        if is_over {
-            // It is over the next time, too.
-            self.seen.mark_changed();
-        }
-        is_over
     }
 }
 

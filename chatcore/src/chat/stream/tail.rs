@@ -315,7 +315,7 @@ impl Tail {
                 open.tails.remove(&self.session_id);
             }
         }
-        // Another tail of the session is told from now on.
+        // Later events go to another tail of the session.
         self.rewrites.end();
         self.seats.wake_all();
     }

@@ -42,6 +42,12 @@ pub(super) fn print(to: &mut impl Write, text: &str) -> Result<(), Failure> {
 
 impl Client {
     pub(super) fn new(server: String, token: String) -> Result<Self, Failure> {
+        let url = Url::parse(&server).map_err(|error| format!("--server {server}: {error}"))?;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let is_here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        if url.scheme() != "https" && !is_here {
+            return Err(format!("--server {server}: a token goes to another machine over https only").into());
+        }
         // A proxy of the environment must not see the token.
         let http = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self { http, server: server.trim_end_matches('/').to_owned(), token })

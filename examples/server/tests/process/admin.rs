@@ -54,6 +54,10 @@ async fn the_command_line_administers_a_running_server() {
     assert_eq!(done(&["grant", "bob", "--revoke"], "")["role"], "USER");
     refused(&["ban", "nobody", "--reason", "Spam"], "there is no user with the id or the user name nobody");
     refused(&["ban", "bob", "--reason", ""], "VALIDATION_INVALID_VALUE");
+    refused(&["ban", "bob", "--reason", "Spam", "--for", "9000years"], "at most 100 years");
+    // A token is no secret on a network that others read.
+    let abroad = run(data, &["admin", "--server", "http://192.0.2.1:1", "stats"]);
+    assert!(String::from_utf8_lossy(&abroad.stderr).contains("over https only"), "{abroad:?}");
     assert_eq!(done(&["stats"], "")["days"].as_array().unwrap().len(), 30);
     let log = admin(&server, data, &["audit"], "");
     let log = String::from_utf8(log.stdout).unwrap();

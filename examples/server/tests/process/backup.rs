@@ -35,6 +35,15 @@ async fn a_restored_server_answers_as_before() {
     let whole = fs::read(&file).unwrap();
     let again = run(data, &["backup", name]);
     assert!(!again.status.success() && fs::read(&file).unwrap() == whole, "{again:?}");
+    // Nor is a link replaced that leads nowhere.
+    let link = data.join("link.backup");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    let linked = run(data, &["backup", link.to_str().unwrap()]);
+    assert!(!linked.status.success() && !data.join("nowhere").exists(), "{linked:?}");
+    let left = fs::read_dir(data)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".partial"));
+    assert_eq!(left.count(), 0);
     let there = run(data, &["restore", name]);
     assert!(!there.status.success(), "{there:?}");
 
@@ -45,8 +54,14 @@ async fn a_restored_server_answers_as_before() {
     let reason = format!("damaged at byte {}", whole.len() - 1);
     assert!(String::from_utf8_lossy(&refused.stderr).contains(&reason), "{refused:?}");
 
-    // What a restore left that was interrupted is in nobody's way.
+    // What an interrupted restore left is removed, unless the restore still runs.
     fs::create_dir_all(copy.join("data/db.restoring")).unwrap();
+    let lock = fs::File::create(copy.join("data/db.restoring.lock")).unwrap();
+    lock.lock().unwrap();
+    let second = run(copy, &["restore", name]);
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another restore"), "{second:?}");
+    assert!(!second.status.success() && copy.join("data/db.restoring").exists());
+    drop(lock);
     let restored = run(copy, &["restore", name]);
     assert!(restored.status.success(), "{restored:?}");
     assert!(!copy.join("data/db.restoring").exists());

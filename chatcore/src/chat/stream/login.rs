@@ -1,0 +1,34 @@
+//! The login of a reader that is in step with its log.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+
+use super::standings::Seen;
+use crate::{chat::decide::caller::check, identity::Principal};
+
+/// Knows whether the login of a reader is over.
+pub(in crate::chat) struct Login {
+    seen: watch::Receiver<Seen>,
+    login: Arc<Principal>,
+}
+
+impl Login {
+    pub(super) const fn new(seen: watch::Receiver<Seen>, login: Arc<Principal>) -> Self {
+        Self { seen, login }
+    }
+
+    /// Whether the login is over. A reader asks before each delivery, so this takes no lock while there is no news.
+    pub(in crate::chat) fn is_over(&mut self, now: DateTime<Utc>) -> bool {
+        if !self.seen.has_changed().unwrap_or(false) {
+            return false;
+        }
+        let is_over = check(&self.seen.borrow_and_update().standing, &self.login, now).is_err();
+        if is_over {
+            // It is over the next time, too.
+            self.seen.mark_changed();
+        }
+        is_over
+    }
+}
