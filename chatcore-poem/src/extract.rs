@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chatcore::model::LoginId;
 use chatcore::{
     Code, Error, Principal, json,
-    model::{AuditId, Bound, Cursor, InvalidId, MessageId, ParticipantId, SessionId, UserId},
+    model::{AuditId, Bound, Cursor, Emoji, InvalidId, MessageId, ParticipantId, SessionId, UserId},
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
@@ -264,6 +264,11 @@ text_param!(
     MetaSchema::new("string")
 );
 text_param!(
+    /// An emoji in a path.
+    EmojiParam(Emoji),
+    MetaSchema { min_length: Some(1), ..MetaSchema::new("string") }
+);
+text_param!(
     /// A participant's id in a query.
     ParticipantParam(ParticipantId),
     MetaSchema::new_with_format("string", "uuid")
@@ -326,6 +331,12 @@ impl MessageParam {
     /// [`MessageNotFound`](Error::MessageNotFound), as for each message that is not in the session.
     pub(crate) fn within(&self, SessionParam(session_id): &SessionParam) -> Result<MessageId, Error> {
         if self.0.session_id == *session_id { Ok(self.0) } else { Err(Error::MessageNotFound) }
+    }
+}
+
+impl EmojiParam {
+    fn parse(text: &str) -> Result<Self, String> {
+        Emoji::from_str(text).map(Self).map_err(|error| error.to_string())
     }
 }
 

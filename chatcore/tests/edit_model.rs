@@ -1,4 +1,4 @@
-//! Random edits, deletions, messages, removals and reconnections, with readers that connect at any time: an old snapshot and the
+//! Random edits, deletions, reactions, messages, removals and reconnections, with readers that connect at any time: an old snapshot and the
 //! events after it make a fresh snapshot, and nobody sees a text after its deletion was acknowledged, or a text from after their
 //! removal.
 
@@ -12,17 +12,18 @@
 
 mod kit;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chatcore::{
     Chat, Error, Limits, MemoryStore, Principal,
     chat::{EditMessage, EventView, SendMessage, Subscription},
-    model::{Content, EventKind, Message, MessageId, MessageStatus, Seq, SessionId},
+    model::{Content, Emoji, EventKind, Message, MessageEvent, MessageId, MessageStatus, Reaction, Seq, SessionId},
 };
 use kit::{in_time, room, user};
 use proptest::{prelude::*, sample::Index};
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+const KINDS: [&str; 2] = ["\u{1f44d}", "\u{1f389}"];
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -30,6 +31,7 @@ enum Step {
     Edit { which: Index },
     EditAgain { which: Index },
     Delete { which: Index },
+    React { which: Index, kind: usize, adds: bool },
     Remove,
     Join,
     Connect { from_start: bool },
@@ -44,6 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
         6 => which().prop_map(|which| Step::Edit { which }),
         1 => which().prop_map(|which| Step::EditAgain { which }),
         4 => which().prop_map(|which| Step::Delete { which }),
+        6 => (which(), 0..KINDS.len(), any::<bool>()).prop_map(|(which, kind, adds)| Step::React { which, kind, adds }),
         2 => Just(Step::Remove),
         3 => Just(Step::Join),
         3 => any::<bool>().prop_map(|from_start| Step::Connect { from_start }),
@@ -76,7 +79,18 @@ impl Reader {
         assert_ne!(*kind, EventKind::Unknown, "{view:?}");
         if kind.is_message() || kind.edited().is_some() {
             let message = view.message().unwrap();
-            self.messages.insert(message.seq, message);
+            let known = self.messages.get(&message.seq).and_then(|message| message.reactions.clone());
+            let is_deleted = message.body.content == Content::Deleted;
+            let reactions = Some(known.filter(|_| !is_deleted).unwrap_or_default());
+            self.messages.insert(message.seq, Message { reactions, ..message });
+        }
+        if let EventKind::Message(
+            MessageEvent::Reacted { message, emoji, count } | MessageEvent::Unreacted { message, emoji, count },
+        ) = kind
+        {
+            let mine = (view.event.actor == user(NAMES[self.who]).user_id)
+                .then_some(matches!(kind, EventKind::Message(MessageEvent::Reacted { .. })));
+            take(self.messages.get_mut(message).unwrap(), emoji, *count, mine);
         }
         if kind.is_deletion() {
             for seq in kind.rewritten() {
@@ -86,11 +100,29 @@ impl Reader {
                     let (by, at) = (view.event.actor.clone(), view.event.created_at);
                     message.status = MessageStatus::Deleted { by, at };
                     message.body.content = Content::Deleted;
+                    message.reactions = Some(Vec::new());
                     message.revision += 1;
                 }
             }
         }
     }
+}
+
+/// Follows a reaction as a client does.
+fn take(message: &mut Message, emoji: &Emoji, count: u64, mine: Option<bool>) {
+    let reactions = message.reactions.as_mut().unwrap();
+    // A replay may have brought what is left of a deleted message already.
+    if message.body.content == Content::Deleted {
+        return;
+    }
+    match reactions.iter_mut().find(|reaction| reaction.emoji == *emoji) {
+        Some(reaction) => {
+            reaction.count = count;
+            reaction.mine = mine.unwrap_or(reaction.mine);
+        }
+        None => reactions.push(Reaction { emoji: emoji.clone(), count, mine: mine.unwrap_or(false) }),
+    }
+    reactions.retain(|reaction| reaction.count > 0);
 }
 
 struct World {
@@ -102,6 +134,8 @@ struct World {
     said: BTreeMap<String, Said>,
     /// The authors and the texts of messages, the latest text last; no texts for a deleted message.
     messages: BTreeMap<Seq, (usize, Vec<String>)>,
+    /// The users who reacted to messages.
+    reacted: BTreeSet<(Seq, usize, usize)>,
     /// The users who are out, with the step that removed them.
     out: BTreeMap<usize, usize>,
     readers: Vec<Reader>,
@@ -113,8 +147,8 @@ impl World {
         let chat = Chat::builder(MemoryStore::new()).limits(limits).build();
         let users: Vec<_> = NAMES.into_iter().map(user).collect();
         let id = room(&chat, &users[0], &[&users[1], &users[2]]).await;
-        let (said, messages, out, readers) = Default::default();
-        Self { chat, users, id, step: 0, said, messages, out, readers }
+        let (said, messages, reacted, out, readers) = Default::default();
+        Self { chat, users, id, step: 0, said, messages, reacted, out, readers }
     }
 
     async fn head(&self) -> Seq {
@@ -190,6 +224,33 @@ impl World {
         }
     }
 
+    async fn react(&mut self, who: usize, which: &Index, kind: usize, adds: bool) {
+        let Some((seq, _, texts)) = self.pick(which) else { return };
+        let id = MessageId { session_id: self.id, seq };
+        let (before, emoji) = (self.head().await, Emoji::new(KINDS[kind]).unwrap());
+        let done = if adds {
+            self.chat.add_reaction(&self.users[who], id, &emoji).await
+        } else {
+            self.chat.remove_reaction(&self.users[who], id, &emoji).await
+        };
+        let may = !self.out.contains_key(&who);
+        let changed = match done {
+            Ok(()) if texts.is_empty() => false,
+            Ok(()) if adds => self.reacted.insert((seq, kind, who)),
+            Ok(()) => self.reacted.remove(&(seq, kind, who)),
+            Err(Error::MessageDeleted) => {
+                assert!(may && adds && texts.is_empty());
+                false
+            }
+            Err(Error::Denied(_)) => {
+                assert!(!may);
+                false
+            }
+            Err(error) => panic!("{error:?}"),
+        };
+        assert_eq!(self.head().await, before + u64::from(changed));
+    }
+
     async fn connect(&mut self, who: usize, from_start: bool) {
         let Ok(snapshot) = self.chat.session(&self.users[who], self.id).await else {
             assert!(self.out.contains_key(&who));
@@ -255,6 +316,7 @@ impl World {
             Step::Edit { which } => self.edit(who, &which, false).await,
             Step::EditAgain { which } => self.edit(who, &which, true).await,
             Step::Delete { which } => self.delete(who, &which).await,
+            Step::React { which, kind, adds } => self.react(who, &which, kind, adds).await,
             Step::Remove if who > 0 && !self.out.contains_key(&who) => {
                 self.chat.remove_participant(&self.users[0], self.id, &user.user_id).await.unwrap();
                 self.out.insert(who, self.step);
@@ -294,6 +356,16 @@ impl World {
             (*seq, texts.last().map_or(Content::Deleted, |text| Content::Text(text.clone())))
         };
         assert_eq!(shown, self.messages.iter().map(modelled).collect());
+        let mut counts = BTreeMap::new();
+        for (seq, kind, who) in self.reacted.iter().filter(|(seq, ..)| !self.messages[seq].1.is_empty()) {
+            let (count, mine) = counts.entry((*seq, KINDS[*kind].to_owned())).or_insert((0, false));
+            (*count, *mine) = (*count + 1, *mine || *who == 0);
+        }
+        let shown = fresh.iter().flat_map(|message| {
+            let reactions = message.reactions.iter().flatten();
+            reactions.map(|one| ((message.seq, one.emoji.to_string()), (one.count, one.mine)))
+        });
+        assert_eq!(shown.collect::<BTreeMap<_, _>>(), counts);
     }
 }
 

@@ -32,6 +32,10 @@ use chatcore::{
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use kit::{assert_denied, id_of, in_time, next, room, say, session, user, user_id};
 
+fn thumb() -> chatcore::model::Emoji {
+    chatcore::model::Emoji::new("\u{1f44d}").unwrap()
+}
+
 /// Does what it is told to, and notes what it is asked.
 #[derive(Clone, Default)]
 struct Host {
@@ -137,6 +141,12 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
         "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
         "send again" by "alice": chat.send(&me, id, hello()).await.map(drop);
         "type" by "bob": chat.typing(&me, id, true).await;
+        "pin" by "alice": chat.pin_message(&me, message).await;
+        "unpin" by "alice": chat.unpin_message(&me, message).await;
+        "pins" by "bob": chat.pins(&me, id).await.map(drop);
+        "react" by "bob": chat.add_reaction(&me, message, &thumb()).await;
+        "take a reaction back" by "bob": chat.remove_reaction(&me, message, &thumb()).await;
+        "reactors" by "bob": chat.reactors(&me, message, &thumb(), Page::FIRST).await.map(drop);
         "message" by "bob": chat.message(&me, message).await.map(drop);
         "messages by id" by "bob": only(chat.messages_by_id(&me, &[message]).await);
         "messages" by "bob": chat.messages(&me, id, MessageWindow::Newest, None).await.map(drop);

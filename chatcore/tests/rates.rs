@@ -31,6 +31,10 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 
 use kit::{Breakable, id_of, room, say, session, user, user_id};
 
+fn thumb() -> chatcore::model::Emoji {
+    chatcore::model::Emoji::new("\u{1f44d}").unwrap()
+}
+
 /// A rate of so many uses, of which none comes back within a test.
 fn only(number: u32) -> Option<Rate> {
     Some(Rate::new(number, Duration::from_secs(3_600)))
@@ -139,6 +143,9 @@ fn use_cases<'a>(
         ("pin_message", 1, told(chat.pin_message(alice, message))),
         ("unpin_message", 1, told(chat.unpin_message(alice, message))),
         ("pins", 1, told(chat.pins(alice, id))),
+        ("add_reaction", 1, told(async move { chat.add_reaction(alice, message, &thumb()).await })),
+        ("reactors", 1, told(async move { chat.reactors(alice, message, &thumb(), Page::FIRST).await })),
+        ("remove_reaction", 1, told(async move { chat.remove_reaction(alice, message, &thumb()).await })),
         ("delete_message", 1, told(chat.delete_message(alice, message, None))),
         ("typing", 1, told(chat.typing(alice, id, true))),
         ("subscribe", 1, told(chat.subscribe(alice, id, Start::Now))),

@@ -15,15 +15,16 @@ use std::{
 
 use chatcore::{
     model::{
-        Ban, ClientId, Content, EncryptedContent, EndedLogin, EventKind, LoginId, MessageBody, MessageEvent,
+        Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, LoginId, MessageBody, MessageEvent,
         MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Session,
         SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId, UserStanding,
     },
     store::{
         Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
-        Directory, Json, Key, Listed, Memberships, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin,
-        PinList, Pins, ProfilePart, ProfileRecord, Profiles, Revision, Revisions, Seat, Seats, Sessions, Standings,
-        TABLES, TypedKey, Value, decode_event, encode_event,
+        Directory, Json, Key, Listed, Memberships, MessageReactions, Newest, Orphans, Owner, ParticipantRecord,
+        Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals,
+        Reactors, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey, Value, decode_event,
+        encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -87,6 +88,10 @@ fn text(text: &str) -> MessageBody {
     MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content }
 }
 
+fn emoji() -> Emoji {
+    Emoji::new("\u{1f44d}").expect("an emoji")
+}
+
 fn participant(standing: Standing, is_engaged: bool) -> ParticipantRecord {
     ParticipantRecord {
         id: stay(),
@@ -115,6 +120,8 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Message(MessageEvent::Deleted { .. }) => "message_deleted",
         EventKind::Message(MessageEvent::Pinned { .. }) => "message_pinned",
         EventKind::Message(MessageEvent::Unpinned { .. }) => "message_unpinned",
+        EventKind::Message(MessageEvent::Reacted { .. }) => "message_reacted",
+        EventKind::Message(MessageEvent::Unreacted { .. }) => "message_unreacted",
         EventKind::Unknown => "unknown",
     }
 }
@@ -145,6 +152,8 @@ fn messages() -> Vec<(&'static str, EventKind)> {
         ("", EventKind::Message(MessageEvent::Deleted { messages: vec![3, 5] })),
         ("", EventKind::Message(MessageEvent::Pinned { message: 3 })),
         ("", EventKind::Message(MessageEvent::Unpinned { message: 3 })),
+        ("", EventKind::Message(MessageEvent::Reacted { message: 3, emoji: emoji(), count: 2 })),
+        ("", EventKind::Message(MessageEvent::Unreacted { message: 3, emoji: emoji(), count: 0 })),
     ]
 }
 
@@ -197,7 +206,7 @@ fn events_are_stored_in_the_forms_of_the_golden_file() {
     assert_eq!(forms.len(), events().len(), "each event has a name of its own");
     assert_golden("events.json", &forms);
     let names: BTreeSet<&str> = events().iter().map(|(_, kind)| name(kind)).collect();
-    assert_eq!(names.len(), 14, "some kind is missing");
+    assert_eq!(names.len(), 16, "some kind is missing");
     for (case, kind) in events() {
         let golden = golden("events.json")[&title(case, &kind)].to_string();
         assert_eq!(decode_event(&golden).expect("an event"), kind, "{golden}");
@@ -242,6 +251,8 @@ fn values() -> Vec<(String, Key, Value)> {
     let seat = Seat { user: user_id.clone() };
     let revision = Revision { body: text("Earlier"), since: at(1) };
     let pins = PinList { pins: vec![Pin { message: 3, by: user("ana"), at: at(2) }] };
+    let reactions = ReactionTotals { kinds: vec![ReactionTotal { emoji: emoji(), count: 2 }] };
+    let reacted = Reacted { at: at(2) };
     let newest = Newest(session_key);
     vec![
         value("", &sessions, session()),
@@ -253,6 +264,8 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Seats { session: session_key, stay: stay() }, seat),
         value("", &Revisions { session: session_key, message: 3, revision: 1 }, revision),
         value("", &Pins { session: session_key }, pins),
+        value("", &MessageReactions { session: session_key, message: 3 }, reactions),
+        value("", &Reactors { session: session_key, message: 3, emoji: emoji(), user: user("bob") }, reacted),
         value("", &Deletions { session: session_key }, DeletionCount(2)),
         value("", &Counters { name: "messages".into(), day: 20_000 }, Count(7)),
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),

@@ -11,8 +11,8 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        Bound, InvalidId, ListPage, MessagePage, MessageWindow, Page, Participant, ParticipantId, SessionId,
-        SessionSummary,
+        Bound, Emoji, InvalidId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
+        Reactor, SessionId, SessionSummary, UserId,
     },
 };
 
@@ -20,6 +20,7 @@ use super::{
     event::SessionEvent,
     message::Message,
     participant::Participant as ParticipantNode,
+    reaction::Reactor as ReactorNode,
     scalar::{Long, natural},
 };
 
@@ -77,6 +78,7 @@ pub(super) type SessionConnection = Connection<String, super::session::Session>;
 pub(super) type PublicSessionConnection =
     Connection<String, super::session::Session, Total, EmptyFields, PublicSessions, PublicSessions>;
 pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
+pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
 
@@ -107,6 +109,13 @@ impl List<ParticipantId> {
     /// The participants of a session.
     pub(super) fn participants(session_id: SessionId) -> Self {
         Self::named(format!("participants/{session_id}"))
+    }
+}
+
+impl List<UserId> {
+    /// The users who reacted to a message with an emoji.
+    pub(super) fn reactors(message: MessageId, emoji: &Emoji) -> Self {
+        Self::named(format!("reactors/{message}/{emoji}"))
     }
 }
 
@@ -191,6 +200,13 @@ impl List<ParticipantId> {
         found: ListPage<Participant, ParticipantId>,
     ) -> ParticipantConnection {
         self.connection(page, found, EmptyFields, |participant| &participant.id, ParticipantNode)
+    }
+}
+
+impl List<UserId> {
+    /// Users who reacted as a connection.
+    pub(super) fn of_reactors(&self, page: &Page<UserId>, found: ListPage<Reactor, UserId>) -> ReactorConnection {
+        self.connection(page, found, EmptyFields, |reactor| &reactor.user.user_id, ReactorNode)
     }
 }
 

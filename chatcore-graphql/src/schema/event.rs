@@ -1,11 +1,11 @@
-//! Events and signals.
+//! Events.
 
 use std::sync::Arc;
 
-use async_graphql::{Enum, ID, Interface, Object, SimpleObject, Union};
+use async_graphql::{Enum, ID, Interface, Object, SimpleObject};
 use chatcore::{
-    chat::{AllDelivery, Delivery as Delivered, EventView, Position, SignalView},
-    model::{self, EventKind, MessageEvent, MessageId, ParticipantEvent, ParticipantId, SessionChanges, Signal},
+    chat::EventView,
+    model::{self, Emoji, EventKind, MessageEvent, MessageId, ParticipantEvent, ParticipantId, SessionChanges},
 };
 
 use super::{
@@ -238,6 +238,42 @@ events! {
         }
     }
 
+    /// The actor reacted to a message.
+    ReactionAdded { message_id: MessageId, emoji: Emoji, count: u64 } => {
+        /// The id of the message.
+        async fn message_id(&self) -> ID {
+            ID(self.message_id.to_string())
+        }
+
+        /// The emoji.
+        async fn emoji(&self) -> &str {
+            self.emoji.as_str()
+        }
+
+        /// How many users have reacted with the emoji now.
+        async fn count(&self) -> Long {
+            Long(self.count)
+        }
+    }
+
+    /// The actor took a reaction back.
+    ReactionRemoved { message_id: MessageId, emoji: Emoji, count: u64 } => {
+        /// The id of the message.
+        async fn message_id(&self) -> ID {
+            ID(self.message_id.to_string())
+        }
+
+        /// The emoji.
+        async fn emoji(&self) -> &str {
+            self.emoji.as_str()
+        }
+
+        /// How many users have reacted with the emoji now.
+        async fn count(&self) -> Long {
+            Long(self.count)
+        }
+    }
+
     /// An event of a kind that this version of the server does not know: a newer version wrote it.
     UnknownEvent {} => {}
 }
@@ -292,6 +328,8 @@ pub(super) enum SessionEvent {
     MessagesDeleted(MessageDeleted),
     Pinned(MessagePinned),
     Unpinned(MessageUnpinned),
+    Reacted(ReactionAdded),
+    Unreacted(ReactionRemoved),
     Unknown(UnknownEvent),
 }
 
@@ -358,128 +396,12 @@ impl SessionEvent {
             }
             MessageEvent::Pinned { message } => MessagePinned { view, message_id: id(message) }.into(),
             MessageEvent::Unpinned { message } => MessageUnpinned { view, message_id: id(message) }.into(),
-        })
-    }
-}
-
-/// From now on come the events of a session that stand after a position.
-#[derive(Debug, Clone, SimpleObject)]
-pub(super) struct Subscribed {
-    /// The session.
-    session_id: ID,
-    /// The position: the first event that follows is the one after it.
-    after: Long,
-    /// The position with its epoch.
-    cursor: String,
-}
-
-/// The caller is in more sessions than one subscription has room for. It has those named in `after`, and of the others the most
-/// recently active ones.
-#[derive(Debug, Clone, SimpleObject)]
-pub(super) struct SessionsLeftOut {
-    /// How many sessions this subscription does not have.
-    sessions: Long,
-}
-
-/// Somebody started or stopped typing. It is not in the log.
-#[derive(Debug, Clone, SimpleObject)]
-pub(super) struct Typing {
-    /// The session.
-    session_id: ID,
-    /// Who.
-    user: User,
-    /// Whether they type.
-    is_typing: bool,
-}
-
-/// One session cannot be followed; the others go on.
-#[derive(Debug, Clone, SimpleObject)]
-pub(super) struct SubscriptionEnded {
-    /// The session.
-    session_id: ID,
-    /// Why: a stable code, as in the `extensions` of an error.
-    code: String,
-    /// Why, in words.
-    detail: String,
-}
-
-/// What a subscription brings: an event, a signal, or something about the subscription itself.
-#[derive(Debug, Clone, Union)]
-pub(super) enum Delivery {
-    Subscribed(Subscribed),
-    Ended(SubscriptionEnded),
-    LeftOut(SessionsLeftOut),
-    Typing(Typing),
-    Created(SessionCreated),
-    Updated(SessionUpdated),
-    Deleted(SessionDeleted),
-    Joined(ParticipantJoined),
-    Added(ParticipantAdded),
-    Left(ParticipantLeft),
-    Removed(ParticipantRemoved),
-    RoleChanged(ParticipantRoleChanged),
-    Sent(MessageSent),
-    Edited(MessageEdited),
-    MessagesDeleted(MessageDeleted),
-    Pinned(MessagePinned),
-    Unpinned(MessageUnpinned),
-    Unknown(UnknownEvent),
-}
-
-impl From<SessionEvent> for Delivery {
-    fn from(event: SessionEvent) -> Self {
-        match event {
-            SessionEvent::Created(event) => event.into(),
-            SessionEvent::Updated(event) => event.into(),
-            SessionEvent::Deleted(event) => event.into(),
-            SessionEvent::Joined(event) => event.into(),
-            SessionEvent::Added(event) => event.into(),
-            SessionEvent::Left(event) => event.into(),
-            SessionEvent::Removed(event) => event.into(),
-            SessionEvent::RoleChanged(event) => event.into(),
-            SessionEvent::Sent(event) => event.into(),
-            SessionEvent::Edited(event) => event.into(),
-            SessionEvent::MessagesDeleted(event) => event.into(),
-            SessionEvent::Pinned(event) => event.into(),
-            SessionEvent::Unpinned(event) => event.into(),
-            SessionEvent::Unknown(event) => event.into(),
-        }
-    }
-}
-
-impl Delivery {
-    pub(super) fn subscribed(Position { session_id, cursor }: Position) -> Self {
-        let session_id = ID(session_id.to_string());
-        Subscribed { session_id, after: Long(cursor.seq), cursor: cursor.to_string() }.into()
-    }
-
-    pub(super) fn delivered(delivery: Delivered, loads: impl FnOnce() -> Arc<Loads>) -> async_graphql::Result<Self> {
-        match delivery {
-            Delivered::Event(view) => Ok(SessionEvent::new(view, loads)?.into()),
-            Delivered::Signal(view) => Ok(signal(&view)),
-        }
-    }
-
-    pub(super) fn of_all(delivery: AllDelivery, loads: impl FnOnce() -> Arc<Loads>) -> async_graphql::Result<Self> {
-        match delivery {
-            AllDelivery::Subscribed(position) => Ok(Self::subscribed(position)),
-            AllDelivery::Delivered(delivery) => Self::delivered(delivery, loads),
-            AllDelivery::LeftOut { sessions } => Ok(SessionsLeftOut { sessions: Long(sessions) }.into()),
-            AllDelivery::Ended { session_id, error } => Ok(SubscriptionEnded {
-                session_id: ID(session_id.to_string()),
-                code: error.name().to_owned(),
-                detail: error.to_string(),
+            MessageEvent::Reacted { message, emoji, count } => {
+                ReactionAdded { view, message_id: id(message), emoji, count }.into()
             }
-            .into()),
-        }
-    }
-}
-
-fn signal(view: &SignalView) -> Delivery {
-    match &view.signal {
-        Signal::Typing { session_id, user_id: _, is_typing } => {
-            Typing { session_id: ID(session_id.to_string()), user: User(view.actor.clone()), is_typing: *is_typing }
-                .into()
-        }
+            MessageEvent::Unreacted { message, emoji, count } => {
+                ReactionRemoved { view, message_id: id(message), emoji, count }.into()
+            }
+        })
     }
 }

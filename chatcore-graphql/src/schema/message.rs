@@ -13,6 +13,7 @@ use super::{
     Fallible as _, Use,
     connection::{self, MessageArguments, MessageConnection, listed},
     load::Loads,
+    reaction::Reaction,
     scalar::{self, DateTime, Long, message_id, session_id},
     session::Session,
     user::User,
@@ -196,6 +197,12 @@ impl Message {
             MessageStatus::Deleted { by: _, at } => Some(DateTime(at)),
             MessageStatus::AsSent | MessageStatus::Edited { .. } => None,
         }
+    }
+
+    /// The reactions, the earliest kind first; null in events.
+    #[graphql(complexity = "5 * child_complexity + 1")]
+    async fn reactions(&self) -> Option<Vec<Reaction>> {
+        self.message.reactions.as_ref().map(|reactions| reactions.iter().cloned().map(Reaction).collect())
     }
 
     /// The id of the user who deleted the message; null where it was not deleted.

@@ -4,6 +4,7 @@
 mod account;
 mod admin;
 mod connection;
+mod delivery;
 mod engine;
 mod event;
 mod load;
@@ -13,6 +14,7 @@ mod mutation;
 mod participant;
 mod plan;
 mod query;
+mod reaction;
 mod scalar;
 mod session;
 mod shape;

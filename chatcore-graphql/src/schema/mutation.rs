@@ -9,6 +9,7 @@ use super::{
     Fallible as _, Use,
     message::MessageMutation,
     participant::{Participant, ParticipantRole},
+    reaction::ReactionMutation,
     scalar::{client_id, named_user, session_id, user_id},
     session::{Session, SessionType},
 };
@@ -215,31 +216,30 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
     }
 }
 
+/// What may be changed about conversations.
+#[derive(Default, MergedObject)]
+pub(crate) struct ConversationMutation(SessionMutation, MessageMutation, ReactionMutation);
+
 /// What may be changed.
 #[derive(Default, MergedObject)]
-pub(crate) struct Mutation(SessionMutation, MessageMutation);
+pub(crate) struct Mutation(ConversationMutation);
 
 /// What may be changed.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
 #[graphql(name = "Mutation")]
-pub(crate) struct WithAccounts(SessionMutation, MessageMutation, super::account::AccountMutation);
+pub(crate) struct WithAccounts(ConversationMutation, super::account::AccountMutation);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]
 #[graphql(name = "Mutation")]
-pub(crate) struct WithAdmin(SessionMutation, MessageMutation, super::admin::AdminMutation);
+pub(crate) struct WithAdmin(ConversationMutation, super::admin::AdminMutation);
 
 /// What may be changed.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
 #[graphql(name = "Mutation")]
-pub(crate) struct WithBoth(
-    SessionMutation,
-    MessageMutation,
-    super::account::AccountMutation,
-    super::admin::AdminMutation,
-);
+pub(crate) struct WithBoth(ConversationMutation, super::account::AccountMutation, super::admin::AdminMutation);
 
 /// What may be changed about sessions and their participants.
 #[derive(Default)]

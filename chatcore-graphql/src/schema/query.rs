@@ -17,6 +17,7 @@ use super::{
     event::SessionEvent,
     load::Loads,
     message::{Message, MessageQuery},
+    reaction::ReactionQuery,
     scalar::{natural, session_id},
     session::Session,
     user::User,
@@ -30,26 +31,30 @@ pub(super) enum Node {
     Message(Message),
 }
 
+/// What may be asked about conversations.
+#[derive(Default, MergedObject)]
+pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ReactionQuery);
+
 /// What may be asked.
 #[derive(Default, MergedObject)]
-pub(crate) struct Query(SessionQuery, MessageQuery);
+pub(crate) struct Query(ConversationQuery);
 
 /// What may be asked.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
 #[graphql(name = "Query")]
-pub(crate) struct WithAccounts(SessionQuery, MessageQuery, super::account::AccountQuery);
+pub(crate) struct WithAccounts(ConversationQuery, super::account::AccountQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]
 #[graphql(name = "Query")]
-pub(crate) struct WithAdmin(SessionQuery, MessageQuery, super::admin::AdminQuery);
+pub(crate) struct WithAdmin(ConversationQuery, super::admin::AdminQuery);
 
 /// What may be asked.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
 #[graphql(name = "Query")]
-pub(crate) struct WithBoth(SessionQuery, MessageQuery, super::account::AccountQuery, super::admin::AdminQuery);
+pub(crate) struct WithBoth(ConversationQuery, super::account::AccountQuery, super::admin::AdminQuery);
 
 /// What may be asked about the caller, sessions, participants and events.
 #[derive(Default)]

@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 
 use super::{
     Fallible as _, Use,
-    event::Delivery,
+    delivery::Delivery,
     load::{Loads, Reads},
     scalar::{Long, session_id},
 };

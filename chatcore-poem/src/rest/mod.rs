@@ -10,6 +10,7 @@ mod events;
 mod links;
 mod messages;
 mod participants;
+mod reactions;
 mod sessions;
 #[cfg(feature = "accounts")]
 mod users;
@@ -33,6 +34,7 @@ pub(crate) use avatars::Avatars;
 pub(crate) use events::Events;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
+pub(crate) use reactions::Reactions;
 pub(crate) use sessions::Sessions;
 #[cfg(feature = "accounts")]
 pub(crate) use {auth::Auth, users::Users};
@@ -74,9 +76,9 @@ struct Api {
     sockets: Sockets,
 }
 
-pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Participants, Messages, Events) {
+pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Participants, Messages, Reactions, Events) {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Messages(api()), Events(api()))
+    (Sessions(api()), Participants(api()), Messages(api()), Reactions(api()), Events(api()))
 }
 
 /// A number in a query that must not be negative.

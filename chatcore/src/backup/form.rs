@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::BackupError;
 use crate::{
-    model::{Event, EventKind, MessageEvent, NewEvent, Seq, SessionId, UserId},
+    model::{Event, EventKind, NewEvent, Seq, SessionId, UserId},
     store::{Json, Key, Part, Record, Table, Value, Version, decode_event, encode_event},
 };
 
@@ -156,17 +156,5 @@ impl RecordForm {
         let key = Key { table, parts: key.into_iter().map(part).collect() };
         let value = Value::decode(&key, format, value)?;
         Ok((key, Record { value, version: Version(version), at }))
-    }
-}
-
-/// The positions of the rows that an event says were rewritten.
-pub(super) fn rewritten(kind: &EventKind) -> &[Seq] {
-    match kind {
-        EventKind::Message(MessageEvent::Edited { message, revision: _ }) => std::slice::from_ref(message),
-        EventKind::Message(MessageEvent::Deleted { messages }) => messages,
-        EventKind::Message(MessageEvent::Sent { .. } | MessageEvent::Pinned { .. } | MessageEvent::Unpinned { .. })
-        | EventKind::Session(_)
-        | EventKind::Participant(_)
-        | EventKind::Unknown => &[],
     }
 }

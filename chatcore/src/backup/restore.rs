@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     Backup, BackupError, Contents, OnProgress, Stage,
     block::BlockReader,
-    form::{Block, Row, rewritten},
+    form::{Block, Row},
     section::{FilePart, Parts, Section},
 };
 use crate::{
@@ -282,7 +282,7 @@ impl<'a, R: Read + Seek + Send> Log<'a, R> {
     /// The rows that the change at this position rewrites.
     fn rewrites(&mut self, seq: Seq, event: &NewEvent) -> Vec<Seq> {
         let mut rows = self.last.remove(&seq).unwrap_or_default();
-        for row in rewritten(&event.kind) {
+        for row in event.kind.rewritten() {
             if let Some(times) = self.earlier.get_mut(row).filter(|_| !rows.contains(row)) {
                 *times -= 1;
                 if *times == 0 {

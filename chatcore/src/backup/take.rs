@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Backup, BackupError, OnProgress, Progress, Stage,
     block::Blocks,
-    form::{Block, RecordForm, Row, rewritten},
+    form::{Block, RecordForm, Row},
 };
 use crate::{
     model::{Event, Seq, SessionId, UserId},
@@ -203,7 +203,7 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
     fn rows(&mut self, log: &mut Copied, from: Seq, events: &[Arc<Event>]) -> Result<(), BackupError> {
         for event in events {
             if event.seq > log.seen {
-                log.named.extend(rewritten(&event.kind));
+                log.named.extend(event.kind.rewritten());
             }
             log.revised = log.revised.max(event.revised);
         }

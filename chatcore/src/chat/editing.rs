@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use super::{
     Chat,
     decide::{target::Target, validate::Faults},
+    reactions::Reactions,
     read::{
         batch::{go_on, only},
         view,
@@ -24,8 +25,8 @@ use crate::{
     },
     permission::Action,
     store::{
-        Change, ClientIdUse, ClientIds, Conflicting, Deletions, Expect, Freshness, Key, KeyPart, Record, Revision,
-        Revisions, Rewrite, Scan, StoreError, TypedKey, Write, WriteKind,
+        Change, ClientIdUse, ClientIds, Conflicting, Deletions, Expect, Freshness, Key, KeyPart, MessageReactions,
+        Record, Revision, Revisions, Rewrite, Scan, StoreError, TypedKey, Write, WriteKind,
     },
 };
 
@@ -213,10 +214,13 @@ impl Chat {
             self.permit_change(principal, &target, intent).await?;
             // Before the commit, because an error after it would say that nothing was changed.
             let sender = self.inner.profiles.one(&target.event.actor).await?;
+            let rows = std::slice::from_ref(&target.event);
+            let reactions = self.reactions(&principal.user_id, &[rows]).await?;
             if let Some(settled) = target.settled(intent, revision, self.inner.limits.message_edits) {
-                if target.may_be_shown() {
+                if target.may_be_shown() && reactions.written([&*target.event]) <= target.known.head.seq {
                     settled?;
-                    return view::message(&target.event, sender).ok_or(Error::Internal);
+                    let message = view::message(&target.event, sender).ok_or(Error::Internal)?;
+                    return Ok(reactions.shown_in(message));
                 }
                 freshness = Freshness::Fresh;
                 continue;
@@ -231,7 +235,11 @@ impl Chat {
                     let revised = committed.events.first().map(|event| event.seq).ok_or(Error::Internal)?;
                     let revision = target.event.revision + 1;
                     let event = Event { kind, revision, revised, ..Event::clone(&target.event) };
-                    return view::message(&event, sender).ok_or(Error::Internal);
+                    let message = view::message(&event, sender).ok_or(Error::Internal)?;
+                    return Ok(match intent {
+                        Intent::Edit(_) => reactions.shown_in(message),
+                        Intent::Delete => Reactions::default().shown_in(message),
+                    });
                 }
                 Err(StoreError::Stale | StoreError::Conflict { found: Conflicting::Row { .. } }) => {
                     freshness = Freshness::Fresh;
@@ -269,6 +277,7 @@ impl Chat {
                 // fails.
                 let earlier = |revision| Revisions { session: session_id, message: seq, revision }.remove();
                 writes.extend((1..revision).map(earlier));
+                writes.push(MessageReactions { session: session_id, message: seq }.remove());
             }
         }
         let event = NewEvent { actor: user.clone(), created_at: now, kind: EventKind::Message(event) };

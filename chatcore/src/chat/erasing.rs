@@ -15,8 +15,8 @@ use crate::{
         SessionId, Standing, UserId,
     },
     store::{
-        Change, ClientIds, Conflicting, DepartureTask, Freshness, LogRange, ParticipantRecord, Revisions, Rewrite,
-        StoreError, TypedKey, Version, Write,
+        Change, ClientIds, Conflicting, DepartureTask, Freshness, LogRange, MessageReactions, ParticipantRecord,
+        Revisions, Rewrite, StoreError, TypedKey, Version, Write,
     },
 };
 
@@ -95,6 +95,7 @@ fn erased(row: &Event, user: &UserId, at: DateTime<Utc>) -> Option<(Rewrite, Vec
     let (session, message) = (row.session_id, row.seq);
     let earlier = |revision| Revisions { session, message, revision }.remove();
     let mut writes: Vec<Write> = (1..row.revision).map(earlier).collect();
+    writes.push(MessageReactions { session, message }.remove());
     let used = |client_id| ClientIds { session, user: user.clone(), client_id }.remove();
     writes.extend(client_id.clone().map(used));
     let status = match status {

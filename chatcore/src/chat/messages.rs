@@ -104,7 +104,7 @@ impl Pinned {
     }
 }
 
-fn is_deleted(row: &Event) -> bool {
+pub(super) fn is_deleted(row: &Event) -> bool {
     matches!(&row.kind, EventKind::Message(MessageEvent::Sent { status: MessageStatus::Deleted { .. }, .. }))
 }
 
@@ -185,6 +185,9 @@ impl Chat {
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
             let Pinned { pins, upto, .. } = self.pinned(id, None).await?;
+            let pages: Vec<_> = pins.iter().flat_map(|(_, row)| row).map(std::slice::from_ref).collect();
+            let reactions = self.reactions(&principal.user_id, &pages).await?;
+            let upto = upto.max(reactions.written(pins.iter().filter_map(|(_, row)| row.as_deref())));
             // What was written after the decision is for readers who are decided on after it.
             if upto > known.head.seq {
                 continue;
@@ -197,6 +200,7 @@ impl Chat {
             let shown = |(pin, row): (Pin, Option<Arc<Event>>)| {
                 let row = row?;
                 let message = view::message(&row, profiles::of(&profiles, &row.actor))?;
+                let message = reactions.shown_in(message);
                 let pinned_by = profiles::public(profiles::of(&profiles, &pin.by));
                 Some(PinnedMessage { message, pinned_by, pinned_at: pin.at })
             };
@@ -294,7 +298,7 @@ impl Chat {
 }
 
 /// Makes a change fail where a message was deleted since then.
-fn no_deletion_since(session: SessionId, version: Option<Version>) -> Write {
+pub(super) fn no_deletion_since(session: SessionId, version: Option<Version>) -> Write {
     let deletions = Deletions { session };
     match version {
         Some(version) => deletions.hold(version),

@@ -8,6 +8,7 @@ mod editing;
 mod erasing;
 mod messages;
 mod participants;
+mod reactions;
 mod read;
 mod ready;
 mod send;
@@ -32,6 +33,7 @@ pub use decide::{
 pub use editing::EditMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
+pub use reactions::MAX_REACTION_KINDS;
 pub use read::{
     batch::{MessagesOf, ParticipantsOf},
     view::{Encoding, EventView, SignalView},

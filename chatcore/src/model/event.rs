@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ClientId, Cursor, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType, UserId};
+use super::{
+    ClientId, Cursor, Emoji, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType, UserId,
+};
 
 /// A position in a session's log: 1 for its first event, dense. 0 stands before the first.
 pub type Seq = u64;
@@ -169,6 +171,24 @@ pub enum MessageEvent {
         /// The position of the message.
         message: Seq,
     },
+    /// The actor reacted to a message.
+    Reacted {
+        /// The position of the message.
+        message: Seq,
+        /// The emoji.
+        emoji: Emoji,
+        /// How many users have reacted with the emoji after this event.
+        count: u64,
+    },
+    /// The actor took a reaction back.
+    Unreacted {
+        /// The position of the message.
+        message: Seq,
+        /// The emoji.
+        emoji: Emoji,
+        /// How many users have reacted with the emoji after this event.
+        count: u64,
+    },
 }
 
 /// What became of a message after it was sent.
@@ -270,7 +290,9 @@ impl EventKind {
                 MessageEvent::Edited { .. }
                 | MessageEvent::Deleted { .. }
                 | MessageEvent::Pinned { .. }
-                | MessageEvent::Unpinned { .. },
+                | MessageEvent::Unpinned { .. }
+                | MessageEvent::Reacted { .. }
+                | MessageEvent::Unreacted { .. },
             )
             | Self::Session(_)
             | Self::Participant(_)
@@ -287,7 +309,9 @@ impl EventKind {
                 MessageEvent::Sent { .. }
                 | MessageEvent::Deleted { .. }
                 | MessageEvent::Pinned { .. }
-                | MessageEvent::Unpinned { .. },
+                | MessageEvent::Unpinned { .. }
+                | MessageEvent::Reacted { .. }
+                | MessageEvent::Unreacted { .. },
             )
             | Self::Session(_)
             | Self::Participant(_)
@@ -304,7 +328,9 @@ impl EventKind {
                 MessageEvent::Sent { .. }
                 | MessageEvent::Edited { .. }
                 | MessageEvent::Pinned { .. }
-                | MessageEvent::Unpinned { .. },
+                | MessageEvent::Unpinned { .. }
+                | MessageEvent::Reacted { .. }
+                | MessageEvent::Unreacted { .. },
             )
             | Self::Session(_)
             | Self::Participant(_) => false,
@@ -317,7 +343,13 @@ impl EventKind {
         match self {
             Self::Message(MessageEvent::Edited { message, .. }) => std::slice::from_ref(message),
             Self::Message(MessageEvent::Deleted { messages }) => messages.as_slice(),
-            Self::Message(MessageEvent::Sent { .. } | MessageEvent::Pinned { .. } | MessageEvent::Unpinned { .. })
+            Self::Message(
+                MessageEvent::Sent { .. }
+                | MessageEvent::Pinned { .. }
+                | MessageEvent::Unpinned { .. }
+                | MessageEvent::Reacted { .. }
+                | MessageEvent::Unreacted { .. },
+            )
             | Self::Session(_)
             | Self::Participant(_)
             | Self::Unknown => &[],

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Cursor, MessageId, MessageStatus, Profile, Seq, SessionId};
+use super::{Cursor, MessageId, MessageStatus, Profile, Reaction, Seq, SessionId};
 
 /// Who speaks: a person, an assistant, or the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -111,4 +111,7 @@ pub struct Message {
     pub revision: u64,
     /// Whether it was edited or deleted.
     pub status: MessageStatus,
+    /// The reactions, the earliest kind first. `None` where the message is part of an event: events suit every reader, and reactions
+    /// have events of their own.
+    pub reactions: Option<Vec<Reaction>>,
 }

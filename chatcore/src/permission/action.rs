@@ -144,6 +144,8 @@ actions! {
     ViewRevisions, "View earlier texts", [Owner, Admin], table;
     /// Pin or unpin a message.
     PinMessage, "Pin messages", [Owner, Admin], table;
+    /// React to a message, or take the own reaction back.
+    React, "React to messages", [Owner, Admin, Member], table;
     /// Change settings.
     Update {
         /// The new type, where it changes.

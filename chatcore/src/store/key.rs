@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::Table;
-use crate::model::{AuditId, ClientId, LoginId, ParticipantId, Seq, SessionId, UserId};
+use crate::model::{AuditId, ClientId, Emoji, LoginId, ParticipantId, Seq, SessionId, UserId};
 
 /// A part of a key. Parts at one place of a table's keys are of one kind. Numbers sort by value, texts and UUIDs by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -170,6 +170,16 @@ impl KeyPart for String {
 
     fn from_part(part: &Part) -> Option<Self> {
         if let Part::Text(text) = part { Some(text.clone()) } else { None }
+    }
+}
+
+impl KeyPart for Emoji {
+    fn part(&self) -> Part {
+        Part::Text(self.as_str().to_owned())
+    }
+
+    fn from_part(part: &Part) -> Option<Self> {
+        if let Part::Text(text) = part { Some(Self::from_stored(text)) } else { None }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{newer::Known, session::SessionForm};
 use crate::model::{
-    ClientId, Content, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent,
+    ClientId, Content, Emoji, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent,
     ParticipantId, ParticipantRole, RemovalReason, Seq, SessionChanges, SessionEvent, SpeakerRole, UserId,
 };
 
@@ -66,6 +66,16 @@ enum Form {
     },
     MessageUnpinned {
         message: Seq,
+    },
+    MessageReacted {
+        message: Seq,
+        emoji: Emoji,
+        count: u64,
+    },
+    MessageUnreacted {
+        message: Seq,
+        emoji: Emoji,
+        count: u64,
     },
     #[serde(other)]
     Unknown,
@@ -141,6 +151,8 @@ impl Form {
             MessageEvent::Deleted { messages } => Self::MessageDeleted { messages },
             MessageEvent::Pinned { message } => Self::MessagePinned { message },
             MessageEvent::Unpinned { message } => Self::MessageUnpinned { message },
+            MessageEvent::Reacted { message, emoji, count } => Self::MessageReacted { message, emoji, count },
+            MessageEvent::Unreacted { message, emoji, count } => Self::MessageUnreacted { message, emoji, count },
         }
     }
 
@@ -165,7 +177,9 @@ impl Form {
             | Self::MessageEdited { .. }
             | Self::MessageDeleted { .. }
             | Self::MessagePinned { .. }
-            | Self::MessageUnpinned { .. } => self.of_a_message().map(EventKind::Message),
+            | Self::MessageUnpinned { .. }
+            | Self::MessageReacted { .. }
+            | Self::MessageUnreacted { .. } => self.of_a_message().map(EventKind::Message),
             Self::Unknown => None,
         })
     }
@@ -191,6 +205,8 @@ impl Form {
             | Self::MessageDeleted { .. }
             | Self::MessagePinned { .. }
             | Self::MessageUnpinned { .. }
+            | Self::MessageReacted { .. }
+            | Self::MessageUnreacted { .. }
             | Self::Unknown => return None,
         })
     }
@@ -210,6 +226,8 @@ impl Form {
             Self::MessageDeleted { messages } => MessageEvent::Deleted { messages },
             Self::MessagePinned { message } => MessageEvent::Pinned { message },
             Self::MessageUnpinned { message } => MessageEvent::Unpinned { message },
+            Self::MessageReacted { message, emoji, count } => MessageEvent::Reacted { message, emoji, count },
+            Self::MessageUnreacted { message, emoji, count } => MessageEvent::Unreacted { message, emoji, count },
             Self::SessionCreated { .. }
             | Self::SessionUpdated { .. }
             | Self::SessionDeleted

@@ -10,6 +10,7 @@ mod lists;
 mod newer;
 mod participant;
 mod profile;
+mod reactions;
 mod session;
 mod standing;
 mod tables;
@@ -22,6 +23,7 @@ pub use event::{decode_event, encode_event};
 pub use lists::{ClientIdUse, Listed, Revision, Seat};
 pub use participant::ParticipantRecord;
 pub use profile::{ProfilePart, ProfileRecord};
+pub use reactions::{Reacted, ReactionTotal, ReactionTotals};
 pub use tables::*;
 
 use crate::store::{Json, KeyPart, Part};

@@ -3,9 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ClientIdUse, Departure, Listed, ParticipantRecord, ProfileRecord, Revision, Seat, from_json, to_json};
+use super::{
+    ClientIdUse, Departure, Listed, ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, Revision, Seat,
+    from_json, to_json,
+};
 use crate::{
-    model::{ClientId, ParticipantId, Seq, Session, SessionId, UserId, UserStanding},
+    model::{ClientId, Emoji, ParticipantId, Seq, Session, SessionId, UserId, UserStanding},
     store::{Json, Newest, Part, StoredValue},
     tables,
 };
@@ -58,6 +61,26 @@ tables! {
         /// The session.
         session: SessionId,
     ] -> PinList = 1;
+
+    /// The kinds of reactions to messages.
+    session plain MessageReactions = "reactions" [
+        /// The session.
+        session: SessionId,
+        /// The position of the message.
+        message: Seq,
+    ] -> ReactionTotals = 1;
+
+    /// The users who reacted to messages. A deleted message leaves them behind; nothing shows them.
+    session plain Reactors = "reactor" [
+        /// The session.
+        session: SessionId,
+        /// The position of the message.
+        message: Seq,
+        /// The emoji.
+        emoji: Emoji,
+        /// The user.
+        user: UserId,
+    ] -> Reacted = 1;
 
     /// How many messages were deleted in a session. A deletion adds to it, and a pin holds it, so a message that was deleted is not pinned.
     session plain Deletions = "deletions" [

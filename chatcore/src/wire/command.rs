@@ -11,7 +11,7 @@ use crate::{
     error::{Code, Error, FieldError, Result},
     identity::Principal,
     json,
-    model::{Cursor, InvalidId, Message, MessageId, Participant, SessionDetails, SessionId, UserId},
+    model::{Cursor, Emoji, InvalidId, Message, MessageId, Participant, SessionDetails, SessionId, UserId},
 };
 
 /// What a command answers.
@@ -189,6 +189,16 @@ commands! { in chat by principal:
     /// Unpins a message.
     UnpinMessage = "unpin_message" [frame] (message_id: MessageId) _nothing: Nothing => {
         chat.unpin_message(principal, message_id).await?;
+        Ok(Answer::SessionId(message_id.session_id))
+    };
+    /// Reacts to a message.
+    AddReaction = "add_reaction" [frame] (message_id: MessageId, emoji: Emoji) _nothing: Nothing => {
+        chat.add_reaction(principal, message_id, &emoji).await?;
+        Ok(Answer::SessionId(message_id.session_id))
+    };
+    /// Takes a reaction of the caller back.
+    RemoveReaction = "remove_reaction" [frame] (message_id: MessageId, emoji: Emoji) _nothing: Nothing => {
+        chat.remove_reaction(principal, message_id, &emoji).await?;
         Ok(Answer::SessionId(message_id.session_id))
     };
     /// Tells the readers of a session whether the caller types.

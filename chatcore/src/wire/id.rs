@@ -6,7 +6,9 @@ mod schema {
 
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-    use crate::model::{AuditId, ClientId, Cursor, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId};
+    use crate::model::{
+        AuditId, ClientId, Cursor, Emoji, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId,
+    };
 
     macro_rules! text {
         ($($id:ident),*) => {$(
@@ -26,5 +28,5 @@ mod schema {
         )*};
     }
 
-    text!(AuditId, ClientId, Cursor, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId);
+    text!(AuditId, ClientId, Cursor, Emoji, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId);
 }

@@ -9,8 +9,8 @@ use crate::{
     chat::{self, EventView, PinnedMessage},
     error::{Code, Error, Result},
     model::{
-        ClientId, Content, EncryptedContent, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
-        MessageStatus, MessageType, Profile, Seq, SessionId, SpeakerRole, UserId,
+        ClientId, Content, Emoji, EncryptedContent, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
+        MessageStatus, MessageType, Profile, Reaction, Reactor, Seq, SessionId, SpeakerRole, UserId,
     },
 };
 
@@ -45,11 +45,50 @@ struct MessageView<'a> {
     /// The user who deleted the message; `null` where it was not deleted.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     deleted_by: Option<&'a UserId>,
+    /// The reactions, the earliest kind first. Absent in events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reactions: Option<Vec<ReactionView<'a>>>,
+}
+
+/// The reactions of one kind to a message.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Reaction"))]
+struct ReactionView<'a> {
+    emoji: &'a Emoji,
+    /// How many users reacted with the emoji.
+    count: u64,
+    /// Whether the caller is one of them.
+    me: bool,
+}
+
+impl<'a> From<&'a Reaction> for ReactionView<'a> {
+    fn from(reaction: &'a Reaction) -> Self {
+        let Reaction { emoji, count, mine } = reaction;
+        Self { emoji, count: *count, me: *mine }
+    }
+}
+
+/// A user who reacted to a message.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Reactor"))]
+struct ReactorView<'a> {
+    user_id: &'a UserId,
+    username: &'a str,
+    name: &'a str,
+    reacted_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a Reactor> for ReactorView<'a> {
+    fn from(reactor: &'a Reactor) -> Self {
+        let Reactor { user, reacted_at } = reactor;
+        let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = user;
+        Self { user_id, username, name, reacted_at: *reacted_at }
+    }
 }
 
 impl<'a> From<&'a Message> for MessageView<'a> {
     fn from(message: &'a Message) -> Self {
-        let Message { id, session_id, seq, number, sender, body, created_at, revision, status } = message;
+        let Message { id, session_id, seq, number, sender, body, created_at, revision, status, reactions } = message;
         let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = sender;
         let MessageBody { role, message_type, content } = body;
         let (edited_at, deleted) = match status {
@@ -74,6 +113,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             edited_at,
             deleted_at,
             deleted_by,
+            reactions: reactions.as_ref().map(|reactions| reactions.iter().map(ReactionView::from).collect()),
         }
     }
 }
@@ -119,6 +159,7 @@ shown_as! {
     Message => MessageView;
     MessageRevision => RevisionView;
     PinnedMessage => PinnedView;
+    Reactor => ReactorView;
 }
 
 events! {
@@ -149,6 +190,20 @@ events! {
         seq: Seq = view.event.seq,
         message_id: MessageId = MessageId { session_id: view.event.session_id, seq: *message },
         unpinned_by: &'a UserId = &view.actor.user_id,
+    }
+    "reaction_added" = Reacted { message, emoji, count } => {
+        seq: Seq = view.event.seq,
+        message_id: MessageId = MessageId { session_id: view.event.session_id, seq: *message },
+        emoji: &'a Emoji = emoji,
+        count: u64 = *count,
+        user_id: &'a UserId = &view.actor.user_id,
+    }
+    "reaction_removed" = Unreacted { message, emoji, count } => {
+        seq: Seq = view.event.seq,
+        message_id: MessageId = MessageId { session_id: view.event.session_id, seq: *message },
+        emoji: &'a Emoji = emoji,
+        count: u64 = *count,
+        user_id: &'a UserId = &view.actor.user_id,
     }
 }
 

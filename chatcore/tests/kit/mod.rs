@@ -62,6 +62,11 @@ pub(crate) async fn say(chat: &Chat, who: &Principal, id: SessionId, text: &str)
     chat.send(who, id, SendMessage::text(text)).await.unwrap()
 }
 
+/// A message as an event shows it: without its reactions.
+pub(crate) fn told(message: Message) -> Message {
+    Message { reactions: None, ..message }
+}
+
 /// The event by which a user who manages a session removes another one.
 pub(crate) fn removed(user: &Principal) -> EventKind {
     let (user_id, reason) = (user.user_id.clone(), RemovalReason::ByManager);

@@ -25,6 +25,7 @@ mod newer;
 mod participant;
 mod people;
 mod pins;
+mod reactions;
 mod retries;
 mod sessions;
 mod system;

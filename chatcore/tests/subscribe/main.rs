@@ -47,7 +47,8 @@ use chatcore::{
 use chrono::{TimeDelta, Utc};
 use futures_util::{FutureExt, StreamExt, future::join_all, stream, stream::BoxStream};
 use kit::{
-    Breakable, assert_denied, in_time, next, removed, room, say, seqs, session, take, text_of, uncounted, user, user_id,
+    Breakable, assert_denied, in_time, next, removed, room, say, seqs, session, take, text_of, told, uncounted, user,
+    user_id,
 };
 
 /// Asserts that nothing more comes. Only for tests with paused time, where waiting costs nothing and ends when there is

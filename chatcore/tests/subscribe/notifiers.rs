@@ -46,7 +46,7 @@ async fn readers_get_the_log_over(notifier: impl Notifier) {
             let event = next(&mut keen).await;
             assert_eq!(event.event.session_id, id);
             if event.event.seq == sent.seq {
-                assert_eq!(event.message(), Some(sent));
+                assert_eq!(event.message(), Some(told(sent)));
                 break;
             }
         }

@@ -29,6 +29,8 @@ pub enum Target {
     Session,
     /// A message in it.
     Message(Which),
+    /// A reaction to a message in it.
+    Reaction(Which, &'static str),
     /// A user in it, by their name among the `PEOPLE`.
     User(&'static str),
 }

@@ -44,6 +44,12 @@ impl Family {
         self
     }
 
+    /// After these were tried, too, whether or not they were allowed.
+    fn after_all(mut self, actions: impl IntoIterator<Item = (Actor, Action)>) -> Self {
+        self.before.extend(actions.into_iter().map(|(actor, action)| (Some(actor), action)));
+        self
+    }
+
     /// An attempt of it. Whoever uses the client id that stands for a message has sent that message.
     fn attempt(&self, n: usize, actor: Actor, level: Option<Level>) -> Attempt {
         let (own, action) = self.actions[n].clone();
@@ -135,6 +141,24 @@ fn on_messages(operation: &'static str, good: &[Which]) -> Family {
     Family::exact(good.iter().map(of)).coded([of(&Which::Malformed)])
 }
 
+const THUMB: &str = "\u{1f44d}";
+
+fn reaction(operation: &'static str, which: Which, emoji: &'static str) -> Action {
+    Action::new(operation, Target::Reaction(which, emoji), json!({}))
+}
+
+fn react(which: Which) -> Action {
+    reaction("addReaction", which, THUMB)
+}
+
+/// One operation on reactions to several messages.
+fn reactions(operation: &'static str) -> Family {
+    const MESSAGES: [Which; 4] = [Which::First, Which::Own, Which::NoMessage, Which::Beyond];
+    let of = |which: Which| reaction(operation, which, THUMB);
+    let bad = ["a", ":+1:", "\u{1f44d}\u{1f44d}"].map(|text| reaction(operation, Which::First, text));
+    Family::exact(MESSAGES.map(of)).coded([of(Which::Malformed)]).coded(bad)
+}
+
 /// Every operation on one session.
 fn families() -> Vec<Family> {
     const MESSAGES: [Which; 4] = [Which::First, Which::Own, Which::NoMessage, Which::Beyond];
@@ -164,6 +188,16 @@ fn families() -> Vec<Family> {
         on_messages("pinMessage", &MESSAGES),
         on_messages("unpinMessage", &MESSAGES).after([pin()]),
         plain("listPins").after([pin()]),
+        on_messages("getMessage", &[Which::First]).after([react(Which::First)]),
+        reactions("addReaction"),
+        reactions("removeReaction").after([react(Which::First)]),
+        reactions("listReactors")
+            .and(
+                Level::Exact,
+                [Action { input: json!({ "limit": 1 }), ..reaction("listReactors", Which::First, THUMB) }],
+            )
+            .after([react(Which::First)])
+            .after_all([(Actor::Admin, react(Which::First))]),
         Family::exact([true, false].map(|is_typing| session("setTyping", json!({ "is_typing": is_typing })))),
         Family::exact(positions.map(|input| session(SUBSCRIBE, input))),
     ]

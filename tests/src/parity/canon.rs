@@ -5,8 +5,8 @@ use chatcore::{
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
         Content, Event, EventKind, Message, MessageEvent, MessageId, MessageRevision, MessageStatus, Participant,
-        ParticipantEvent, ParticipantRole, Profile, SessionChanges, SessionDetails, SessionEvent, SessionSummary,
-        Signal,
+        ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor, SessionChanges, SessionDetails, SessionEvent,
+        SessionSummary, Signal,
     },
     wire::Answer,
 };
@@ -90,13 +90,21 @@ fn status(mut message: Value, status: &MessageStatus) -> Value {
 /// A message.
 #[must_use]
 pub fn message(message: &Message) -> Value {
-    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now } = message;
+    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now, reactions } = message;
+    let reaction = |one: &Reaction| json!({ "emoji": one.emoji, "count": one.count, "me": one.mine });
+    let reactions = reactions.as_ref().map(|reactions| reactions.iter().map(reaction).collect::<Value>());
     let value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
-        "created_at": created_at, "revision": revision,
+        "created_at": created_at, "revision": revision, "reactions": reactions,
     });
     status(value, now)
+}
+
+/// A user who reacted.
+#[must_use]
+pub fn reactor(reactor: &Reactor) -> Value {
+    json!({ "user": person(&reactor.user), "reacted_at": reactor.reacted_at })
 }
 
 /// What a message said before.
@@ -123,7 +131,7 @@ pub fn said(event: &Event) -> Value {
     let value = json!({
         "id": id, "session_id": event.session_id, "seq": event.seq, "number": event.number,
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
-        "content": content(&body.content), "created_at": event.created_at, "revision": event.revision,
+        "content": content(&body.content), "created_at": event.created_at, "revision": event.revision, "reactions": null,
     });
     tidy(status(value, now))
 }
@@ -222,6 +230,12 @@ pub fn bare_event(event: &Event) -> Value {
         }
         EventKind::Message(MessageEvent::Unpinned { message }) => {
             json!({ "kind": "MessageUnpinned", "message_id": message_id(event, *message) })
+        }
+        EventKind::Message(MessageEvent::Reacted { message, emoji, count }) => {
+            json!({ "kind": "ReactionAdded", "message_id": message_id(event, *message), "emoji": emoji, "count": count })
+        }
+        EventKind::Message(MessageEvent::Unreacted { message, emoji, count }) => {
+            json!({ "kind": "ReactionRemoved", "message_id": message_id(event, *message), "emoji": emoji, "count": count })
         }
         EventKind::Unknown => json!({ "kind": "UnknownEvent" }),
     };

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::{
     PATIENCE,
+    action::Target,
     canon::{self, Fault, Outcome},
     room::Cast,
     stage::Actor,
@@ -31,8 +32,8 @@ macro_rules! all {
             let $page = Page { after, limit, ..Page::FIRST };
             match $call {
                 Ok(page) => {
-                    after = page.next;
                     found.extend(page.iter().map($one));
+                    after = page.next;
                     if after.is_none() {
                         break Ok(Value::Array(found));
                     }
@@ -109,6 +110,11 @@ impl Core {
             "getMessage" => chat.message(by, message()?).await.map(|found| canon::message(&found)),
             "listMessageRevisions" => {
                 chat.message_revisions(by, message()?).await.map(|found| found.iter().map(canon::revision).collect())
+            }
+            "listReactors" => {
+                let (id, Target::Reaction(_, emoji)) = (message()?, call.action.target) else { return None };
+                let emoji = emoji.parse().ok()?;
+                all!(limit, canon::reactor, |page| chat.reactors(by, id, &emoji, page).await)
             }
             "listPins" => chat.pins(by, session()?).await.map(|found| found.iter().map(canon::pinned).collect()),
             "listEvents" => chat.events(by, session()?, natural(input, "after")??, limit).await.map(|page| {

@@ -135,10 +135,10 @@ impl Model {
                     }
                 }
             }
-            "MessagePinned" | "MessageUnpinned" => {
+            "MessagePinned" | "MessageUnpinned" | "ReactionAdded" | "ReactionRemoved" => {
                 let message = position(&event["message_id"])?;
                 if !self.messages.contains_key(&message) {
-                    return Err(format!("a pin of no message: {message}"));
+                    return Err(format!("a change of no message: {message}"));
                 }
             }
             other => return Err(format!("an event `{other}`")),

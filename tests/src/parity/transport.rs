@@ -71,6 +71,7 @@ impl Call<'_> {
             Target::Nothing => Vec::new(),
             Target::Session => vec![session],
             Target::Message(which) => vec![("message_id", self.message(which))],
+            Target::Reaction(which, emoji) => vec![("message_id", self.message(which)), ("emoji", emoji.to_owned())],
             Target::User(name) => vec![session, ("user_id", self.cast.user(name))],
         }
     }
@@ -79,7 +80,7 @@ impl Call<'_> {
     #[must_use]
     pub fn message_id(&self) -> Option<String> {
         match self.action.target {
-            Target::Message(which) => Some(self.message(which)),
+            Target::Message(which) | Target::Reaction(which, _) => Some(self.message(which)),
             Target::Nothing | Target::Session | Target::User(_) => None,
         }
     }

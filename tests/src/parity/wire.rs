@@ -15,6 +15,7 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "MessageRevision" => revision(body),
         "Participant" => participant(body),
         "PinnedMessage" => pinned(body),
+        "Reactor" => reactor(body),
         "PublicSessions" => json!({ "sessions": list(&body["sessions"], summary), "total": body["total"] }),
         "Session" => session(body),
         "SessionSummary" => summary(body),
@@ -34,7 +35,7 @@ pub fn message(body: &Value) -> Value {
         "id": body["id"], "session_id": body["session_id"], "seq": body["seq"], "number": body["number"],
         "sender": sender, "role": body["role"], "message_type": body["message_type"], "content": body["content"],
         "created_at": body["created_at"], "revision": body["revision"], "edited_at": body["edited_at"],
-        "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"],
+        "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"], "reactions": body["reactions"],
     }))
 }
 
@@ -51,6 +52,11 @@ pub fn pinned(body: &Value) -> Value {
     tidy(json!({
         "message": message(&body["message"]), "pinned_by": pinned_by, "pinned_at": body["pinned_at"],
     }))
+}
+
+fn reactor(body: &Value) -> Value {
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    tidy(json!({ "user": user, "reacted_at": body["reacted_at"] }))
 }
 
 /// A participant.

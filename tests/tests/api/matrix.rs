@@ -115,6 +115,7 @@ impl Room<'_> {
             Action::DeleteMessage => (Method::DELETE, self.message(another), Value::Null),
             Action::ViewRevisions => (Method::GET, self.message(another) + "/revisions", Value::Null),
             Action::PinMessage => (Method::PUT, self.message(another) + "/pin", Value::Null),
+            Action::React => (Method::PUT, self.message(another) + "/reactions/%F0%9F%91%8D", Value::Null),
             Action::Update { session_type, max_participants } => {
                 let mut body = json!({ "title": "changed" });
                 if let Some(session_type) = session_type {
@@ -154,6 +155,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::DeleteMessage, None),
         (Action::ViewRevisions, None),
         (Action::PinMessage, None),
+        (Action::React, None),
         (Action::Update { session_type: None, max_participants: None }, None),
         (Action::Update { session_type: Some(SessionType::Private), max_participants: None }, None),
         (Action::Update { session_type: None, max_participants: Some(1) }, None),
@@ -220,6 +222,7 @@ async fn every_cell_of(actor: &str, common: &Room<'_>, before: &Value) -> (usize
                         | Action::DeleteMessage
                         | Action::ViewRevisions
                         | Action::PinMessage
+                        | Action::React
                 );
                 let is_hidden = is_of_message && denial == Denial::Hidden;
                 let code = if is_hidden { Code::MessageNotFound } else { denial.code() };

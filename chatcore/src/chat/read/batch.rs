@@ -8,7 +8,7 @@ use super::{
     pages::{Wanted, page, resync},
     profiles, view,
 };
-use crate::chat::{Chat, decide::govern::Viewable, participants::show, sessions::summary};
+use crate::chat::{Chat, decide::govern::Viewable, participants::show, reactions::Reactions, sessions::summary};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -81,9 +81,9 @@ fn hidden_message(error: Error) -> Error {
     if error == Error::Denied(Denial::Hidden) { Error::MessageNotFound } else { error }
 }
 
-/// The last position at which one of the rows was rewritten.
-fn revised<'a>(rows: impl IntoIterator<Item = &'a Arc<Event>>) -> Seq {
-    rows.into_iter().map(|row| row.revised).max().unwrap_or(0)
+/// The last position at which one of the rows was rewritten, or got or lost a reaction.
+fn revised<'a>(rows: impl IntoIterator<Item = &'a Arc<Event>>, reactions: &Reactions) -> Seq {
+    rows.into_iter().map(|row| row.revised.max(reactions.written([&**row]))).max().unwrap_or(0)
 }
 
 /// How many events of a log are no messages.
@@ -204,7 +204,11 @@ impl Chat {
         let newest = |(viewed, _): &(Viewable, _)| Wanted::of(viewed, MessageWindow::Newest, limit);
         let events = self.pages_of_events(found.iter().flatten().map(newest).collect()).await?;
         let found = go_on(found, events, |(viewed, records), events| Ok((viewed, records, events?)));
-        let read = |(viewed, _, events): &(Viewable, _, Vec<_>)| (viewed.session.id, viewed.head.seq, revised(events));
+        let pages: Vec<&[_]> = found.iter().flatten().map(|(_, _, events)| events.as_slice()).collect();
+        let reactions = self.reactions(&principal.user_id, &pages).await?;
+        let read = |(viewed, _, events): &(Viewable, _, Vec<_>)| {
+            (viewed.session.id, viewed.head.seq, revised(events, &reactions))
+        };
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let users = found.iter().flatten().flat_map(|(viewed, records, events)| {
             let participants = records.iter().map(|record| &record.user_id);
@@ -217,7 +221,7 @@ impl Chat {
             SessionDetails {
                 summary: summary(Arc::unwrap_or_clone(session), head, &profiles),
                 participants: show(records, &profiles, |_| false),
-                messages: page(head, &events, &profiles).messages,
+                messages: page(head, &events, &profiles, &reactions).messages,
                 seq: head.seq,
             }
         };
@@ -281,14 +285,16 @@ impl Chat {
                 *found = Err(resync(&*self.inner.store, session_id, head).await);
             }
         }
+        let pages: Vec<&[_]> = found.iter().flatten().map(|(_, events)| events.as_slice()).collect();
+        let reactions = self.reactions(&principal.user_id, &pages).await?;
         let read = |(wanted, events): &(Wanted, Vec<_>)| {
             let (session_id, head) = wanted.end();
-            (session_id, head, revised(events))
+            (session_id, head, revised(events, &reactions))
         };
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let senders = found.iter().flatten().flat_map(|(_, events)| events).map(|event| &event.actor);
         let profiles = self.inner.profiles.find(senders.collect()).await?;
-        let page = |(wanted, events): (Wanted, Vec<_>)| page(wanted.head, &events, &profiles);
+        let page = |(wanted, events): (Wanted, Vec<_>)| page(wanted.head, &events, &profiles, &reactions);
         Ok(found.into_iter().map(|found| found.map(page)).collect())
     }
 
@@ -328,12 +334,15 @@ impl Chat {
         let found = go_on(ranges, rows, |(_, head), rows| {
             rows.into_iter().next().map(|event| (event, head)).ok_or(Error::MessageNotFound)
         });
-        let read = |(event, head): &(Arc<Event>, Seq)| (event.session_id, *head, event.revised);
+        let pages: Vec<_> = found.iter().flatten().map(|(event, _)| std::slice::from_ref(event)).collect();
+        let reactions = self.reactions(&principal.user_id, &pages).await?;
+        let read = |(event, head): &(Arc<Event>, Seq)| (event.session_id, *head, revised([event], &reactions));
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let senders = found.iter().flatten().map(|(event, _)| &event.actor);
         let profiles = self.inner.profiles.find(senders.collect()).await?;
         let message = |(event, _): (Arc<Event>, Seq)| {
-            view::message(&event, profiles::of(&profiles, &event.actor)).ok_or(Error::MessageNotFound)
+            let message = view::message(&event, profiles::of(&profiles, &event.actor));
+            message.map(|message| reactions.shown_in(message)).ok_or(Error::MessageNotFound)
         };
         Ok(found.into_iter().map(|found| found.map_err(hidden_message).and_then(message)).collect())
     }

@@ -15,7 +15,7 @@ use std::{
 use futures_util::FutureExt;
 
 use super::{profiles, view};
-use crate::chat::{Chat, decide::govern::Viewable};
+use crate::chat::{Chat, decide::govern::Viewable, reactions::Reactions};
 use crate::{
     error::{Error, Result},
     model::{Bound, Cursor, Event, Message, MessagePage, MessageWindow, Profile, Seq, SessionId, UserId},
@@ -125,8 +125,16 @@ impl Chat {
 }
 
 /// Messages as a page. A message that only a newer version knows has its place and is left out.
-pub(in crate::chat) fn page(head: Head, events: &[Arc<Event>], profiles: &HashMap<UserId, Profile>) -> MessagePage {
-    let shown = |event: &Arc<Event>| view::message(event, profiles::of(profiles, &event.actor));
+pub(in crate::chat) fn page(
+    head: Head,
+    events: &[Arc<Event>],
+    profiles: &HashMap<UserId, Profile>,
+    reactions: &Reactions,
+) -> MessagePage {
+    let shown = |event: &Arc<Event>| {
+        let message = view::message(event, profiles::of(profiles, &event.actor))?;
+        Some(reactions.shown_in(message))
+    };
     let messages: Vec<Message> = events.iter().filter_map(shown).collect();
     MessagePage {
         previous: events.first().filter(|event| event.number > 1).map(|event| event.cursor()),

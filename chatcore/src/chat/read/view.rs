@@ -179,5 +179,6 @@ pub(in crate::chat) fn message(event: &Event, sender: Profile) -> Option<Message
         created_at: event.created_at,
         revision: event.revision,
         status: status.clone(),
+        reactions: None,
     })
 }

@@ -18,6 +18,7 @@ pub fn of(ty: &str, node: &Value) -> Value {
         "MessageRevision" => revision(node),
         "Participant" => participant(node),
         "PinnedMessage" => pinned(node),
+        "Reactor" => json!({ "user": person(&node["user"]), "reacted_at": node["reactedAt"] }),
         "Session" => {
             if node["messages"].is_null() {
                 summary(node)
@@ -120,6 +121,7 @@ fn message(node: &Value) -> Value {
         "sender": person(&node["sender"]), "role": lower(&node["role"]), "message_type": lower(&node["messageType"]),
         "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
         "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
+        "reactions": node["reactions"],
     })
 }
 

@@ -1,0 +1,150 @@
+//! Reactions to messages, and what may be asked and changed about them.
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use chatcore::{
+    Error,
+    model::{self, Emoji},
+};
+
+use super::{
+    Fallible as _, Use,
+    connection::{List, ReactorConnection, listed},
+    scalar::{DateTime, Long, message_id},
+    user::User,
+};
+
+/// The reactions of one kind to a message.
+#[derive(Debug, Clone)]
+pub(super) struct Reaction(pub(super) model::Reaction);
+
+/// The reactions of one kind to a message.
+#[Object]
+impl Reaction {
+    /// The emoji.
+    async fn emoji(&self) -> &str {
+        self.0.emoji.as_str()
+    }
+
+    /// How many users reacted with the emoji.
+    async fn count(&self) -> Long {
+        Long(self.0.count)
+    }
+
+    /// Whether the caller is one of them.
+    async fn me(&self) -> bool {
+        self.0.mine
+    }
+}
+
+/// A user who reacted to a message.
+#[derive(Debug, Clone)]
+pub(super) struct Reactor(pub(super) model::Reactor);
+
+/// A user who reacted to a message.
+#[Object]
+impl Reactor {
+    /// The user.
+    async fn user(&self) -> User {
+        User(self.0.user.clone())
+    }
+
+    /// When the user reacted.
+    async fn reacted_at(&self) -> DateTime {
+        DateTime(self.0.reacted_at)
+    }
+}
+
+/// A reaction to add.
+#[derive(InputObject)]
+struct AddReactionInput {
+    /// The message.
+    message_id: ID,
+    /// Exactly one emoji of Unicode.
+    emoji: String,
+}
+
+/// A reaction to take back.
+#[derive(InputObject)]
+struct RemoveReactionInput {
+    /// The message.
+    message_id: ID,
+    /// The emoji of the reaction.
+    emoji: String,
+}
+
+/// The message that has the reaction.
+#[derive(SimpleObject)]
+struct AddReactionPayload {
+    /// Its id.
+    message_id: ID,
+}
+
+/// The message that does not have the reaction.
+#[derive(SimpleObject)]
+struct RemoveReactionPayload {
+    /// Its id.
+    message_id: ID,
+}
+
+fn emoji(text: &str) -> chatcore::Result<Emoji> {
+    text.parse().map_err(|error: model::InvalidId| Error::malformed("emoji", error.expected))
+}
+
+/// What may be changed about reactions.
+#[derive(Default)]
+pub(super) struct ReactionMutation;
+
+/// What may be changed about reactions.
+#[Object]
+impl ReactionMutation {
+    /// React to a message. For everybody in the session but viewers. A message has at most 20 kinds of reactions. Reacting again with
+    /// the same emoji changes nothing.
+    async fn add_reaction(&self, context: &Context<'_>, input: AddReactionInput) -> Result<Option<AddReactionPayload>> {
+        let call = Use::of(context)?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        let emoji = emoji(&input.emoji).or_field_error()?;
+        call.chat.add_reaction(call.principal, id, &emoji).await.or_field_error()?;
+        Ok(Some(AddReactionPayload { message_id: input.message_id }))
+    }
+
+    /// Take a reaction of the caller back. Where there is none, nothing changes.
+    async fn remove_reaction(
+        &self,
+        context: &Context<'_>,
+        input: RemoveReactionInput,
+    ) -> Result<Option<RemoveReactionPayload>> {
+        let call = Use::of(context)?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        let emoji = emoji(&input.emoji).or_field_error()?;
+        call.chat.remove_reaction(call.principal, id, &emoji).await.or_field_error()?;
+        Ok(Some(RemoveReactionPayload { message_id: input.message_id }))
+    }
+}
+
+/// What may be asked about reactions.
+#[derive(Default)]
+pub(super) struct ReactionQuery;
+
+/// What may be asked about reactions.
+#[Object]
+impl ReactionQuery {
+    /// The users who reacted to a message with an emoji, in the order of their ids; empty for a deleted message. At most 100 at a
+    /// time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn reactors(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "messageId", desc = "The message.")] message: ID,
+        #[graphql(desc = "The emoji.")] emoji: String,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+    ) -> Result<Option<ReactorConnection>> {
+        let call = Use::of(context)?;
+        let id = message_id(&message).or_field_error()?;
+        let emoji = self::emoji(&emoji).or_field_error()?;
+        let list = List::reactors(id, &emoji);
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let found = call.chat.reactors(call.principal, id, &emoji, page.clone()).await.or_field_error()?;
+        Ok(Some(list.of_reactors(&page, found)))
+    }
+}

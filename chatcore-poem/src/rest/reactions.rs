@@ -1,0 +1,92 @@
+//! Operations about reactions to messages.
+
+use chatcore::model::Reactor;
+use poem::Request;
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
+
+use super::{Api, Group, listed, no_idempotency_key, page};
+use crate::{
+    extract::{Bodyless, Caller, EmojiParam, MessageParam, NoBody, SessionParam, UserParam},
+    reply::{Answer, Body, Conflict, Done, OfSession, Paged, Params},
+};
+
+pub(crate) struct Reactions(pub(super) Api);
+
+#[OpenApi(tag = "Group::Messages")]
+impl Reactions {
+    /// React to a message
+    ///
+    /// For everybody in the session but viewers. `emoji` is exactly one emoji of Unicode, percent-encoded. A message has at most 20
+    /// kinds of reactions. Reacting again with the same emoji changes nothing.
+    #[oai(
+        path = "/sessions/:session_id/messages/:message_id/reactions/:emoji",
+        method = "put",
+        operation_id = "addReaction"
+    )]
+    async fn add(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        message_id: Path<MessageParam>,
+        emoji: Path<EmojiParam>,
+        _body: NoBody,
+    ) -> Answer<Done, (OfSession, Body, Conflict)> {
+        no_idempotency_key(request)?;
+        self.0.chat.add_reaction(&caller.0, message_id.within(&session_id)?, &emoji.0.0).await?;
+        Ok(Done)
+    }
+
+    /// Take a reaction back
+    ///
+    /// The caller's own. Where there is none, nothing changes.
+    #[oai(
+        path = "/sessions/:session_id/messages/:message_id/reactions/:emoji",
+        method = "delete",
+        operation_id = "removeReaction"
+    )]
+    async fn remove(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        message_id: Path<MessageParam>,
+        emoji: Path<EmojiParam>,
+        _body: Bodyless,
+    ) -> Answer<Done, (OfSession, Body)> {
+        no_idempotency_key(request)?;
+        self.0.chat.remove_reaction(&caller.0, message_id.within(&session_id)?, &emoji.0.0).await?;
+        Ok(Done)
+    }
+
+    /// List the users who reacted to a message with an emoji
+    ///
+    /// In the order of their ids; empty for a deleted message. The header `Link` tells the next page.
+    #[oai(
+        path = "/sessions/:session_id/messages/:message_id/reactions/:emoji",
+        method = "get",
+        operation_id = "listReactors"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
+    async fn list(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        message_id: Path<MessageParam>,
+        emoji: Path<EmojiParam>,
+        /// The id of the user after whom to begin.
+        after: Query<Option<UserParam>>,
+        /// How many to leave out, where `after` is not given; 0 where not given.
+        skip: Query<Option<i64>>,
+        /// How many at the most: 1 to 100; 50 where not given.
+        limit: Query<Option<i64>>,
+    ) -> Answer<Paged<Vec<Reactor>>, (OfSession, Params)> {
+        let page = page(after.0.map(|UserParam(id)| id), skip.0, limit.0)?;
+        let id = message_id.within(&session_id)?;
+        Ok(listed(self.0.chat.reactors(&caller.0, id, &emoji.0.0, page).await?, request))
+    }
+}

@@ -1,0 +1,270 @@
+//! Use cases about reactions to messages.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::{
+    Chat,
+    messages::{is_deleted, no_deletion_since},
+    read::{lists::Slice, profiles},
+};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::{
+        Emoji, Event, EventKind, ListPage, Message, MessageEvent, MessageId, NewEvent, Page, Reaction, Reactor, Seq,
+        SessionId, UserId,
+    },
+    permission::Action,
+    store::{
+        Change, ChatStoreExt as _, Conflicting, Deletions, Found, Freshness, Key, KeyPart as _, LogRange,
+        MessageReactions, Reacted, ReactionTotal, ReactionTotals, Reactors, Record, StoreError, TypedKey, Version,
+        typed,
+    },
+};
+
+/// Most kinds of reactions to one message.
+pub const MAX_REACTION_KINDS: usize = 20;
+
+/// What is to become of a reaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intent {
+    React,
+    Unreact,
+}
+
+/// The reactions to a message, as they were found.
+struct Reacting {
+    totals: Option<Found<ReactionTotals>>,
+    own: Option<Version>,
+    /// The version of the number of deletions; `None` where nothing was deleted.
+    deletions: Option<Version>,
+    /// Whether the message was deleted, as of those deletions.
+    is_deleted: bool,
+    /// The last position of which they tell anything.
+    upto: Seq,
+}
+
+impl Reacting {
+    /// The totals after a change, and the number of reactions with the emoji; `None` where nothing is to be changed.
+    fn plan(&self, intent: Intent, emoji: &Emoji) -> Result<Option<(ReactionTotals, u64)>> {
+        match intent {
+            Intent::React if self.is_deleted => return Err(Error::MessageDeleted),
+            Intent::React if self.own.is_some() => return Ok(None),
+            Intent::Unreact if self.is_deleted || self.own.is_none() => return Ok(None),
+            Intent::React | Intent::Unreact => {}
+        }
+        let mut kinds = self.totals.as_ref().map_or_else(Vec::new, |found| found.value.kinds.clone());
+        let before = kinds.iter().find(|kind| kind.emoji == *emoji).map_or(0, |kind| kind.count);
+        let count = match intent {
+            Intent::React if before == 0 && kinds.len() >= MAX_REACTION_KINDS => {
+                let limit = MAX_REACTION_KINDS as u64;
+                return Err(Error::LimitExceeded { what: "the number of kinds of reactions to one message", limit });
+            }
+            Intent::React => before.saturating_add(1),
+            Intent::Unreact => before.saturating_sub(1),
+        };
+        match kinds.iter_mut().find(|kind| kind.emoji == *emoji) {
+            Some(kind) => kind.count = count,
+            None => kinds.push(ReactionTotal { emoji: emoji.clone(), count }),
+        }
+        kinds.retain(|kind| kind.count > 0);
+        Ok(Some((ReactionTotals { kinds }, count)))
+    }
+}
+
+/// The reactions to messages, as a reader sees them.
+#[derive(Default)]
+pub(in crate::chat) struct Reactions(HashMap<(SessionId, Seq), (Vec<Reaction>, Seq)>);
+
+impl Reactions {
+    /// The last position at which one of the rows got or lost a reaction.
+    pub(in crate::chat) fn written<'a>(&self, rows: impl IntoIterator<Item = &'a Event>) -> Seq {
+        let written = |row: &Event| self.0.get(&(row.session_id, row.seq)).map_or(0, |(_, at)| *at);
+        rows.into_iter().map(written).max().unwrap_or(0)
+    }
+
+    /// A message with its reactions.
+    pub(in crate::chat) fn shown_in(&self, message: Message) -> Message {
+        let found = self.0.get(&(message.session_id, message.seq));
+        Message { reactions: Some(found.map_or_else(Vec::new, |(reactions, _)| reactions.clone())), ..message }
+    }
+}
+
+impl Chat {
+    /// Reacts to a message. Reacting again with the same emoji changes nothing, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
+    /// caller may not react; [`MessageDeleted`](Error::MessageDeleted); [`LimitExceeded`](Error::LimitExceeded) for one kind more
+    /// than [`MAX_REACTION_KINDS`].
+    pub async fn add_reaction(&self, principal: &Principal, id: MessageId, emoji: &Emoji) -> Result<()> {
+        self.change_reaction(principal, id, emoji, Intent::React).await
+    }
+
+    /// Takes a reaction back. Where there is none, nothing changes, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
+    /// caller may not react.
+    pub async fn remove_reaction(&self, principal: &Principal, id: MessageId, emoji: &Emoji) -> Result<()> {
+        self.change_reaction(principal, id, emoji, Intent::Unreact).await
+    }
+
+    /// The users who reacted to a message with an emoji, in the order of their ids; nobody for a deleted message.
+    ///
+    /// # Errors
+    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
+    /// caller may not view the session; [`Invalid`](Error::Invalid) for a page outside of the limits.
+    pub async fn reactors(
+        &self,
+        principal: &Principal,
+        id: MessageId,
+        emoji: &Emoji,
+        page: Page<UserId>,
+    ) -> Result<ListPage<Reactor, UserId>> {
+        self.enter(principal, Use::Request).await?;
+        let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
+        let MessageId { session_id: session, seq: message } = id;
+        for _ in 0..self.inner.limits.commit_attempts {
+            let target = self.target(principal, id, Freshness::Fresh, |_| Action::View).await?;
+            self.permit_on(principal, &target, Action::View, None).await?;
+            let reacting = self.reacting(&principal.user_id, id, emoji).await?;
+            let prefix = vec![session.part(), message.part(), emoji.part()];
+            let after = after.as_ref().map(|user: &UserId| vec![user.part()]);
+            let scan = Reactors::under(prefix).after(after).skip(skip).limit(wanted);
+            let found = self.inner.store.list::<Reactors>(scan).await?;
+            // What was written after the decision is for readers who are decided on after it.
+            let upto = found.iter().map(|(_, found)| found.at).fold(reacting.upto, Seq::max);
+            if !target.may_be_shown() || upto > target.known.head.seq {
+                continue;
+            }
+            let found = if reacting.is_deleted { Vec::new() } else { found };
+            let page = ListPage::cut(found, limit, |(key, _)| key.user.clone());
+            let users = self.inner.profiles.find(page.iter().map(|(key, _)| &key.user).collect()).await?;
+            let shown = |(key, found): (Reactors, Found<Reacted>)| Reactor {
+                user: profiles::public(profiles::of(&users, &key.user)),
+                reacted_at: found.value.at,
+            };
+            return Ok(page.map(|found| found.into_iter().map(shown).collect()));
+        }
+        Err(Error::Unavailable)
+    }
+
+    async fn change_reaction(&self, principal: &Principal, id: MessageId, emoji: &Emoji, intent: Intent) -> Result<()> {
+        self.enter(principal, Use::Request).await?;
+        let MessageId { session_id: session, seq: message } = id;
+        // All kinds of reactions to a message are one record, so two changes at once would only make each other fail.
+        let gate = self.inner.message_gates.pass(id).await;
+        let mut freshness = Freshness::Cached;
+        for _ in 0..self.inner.limits.commit_attempts {
+            let target = self.target(principal, id, freshness, |_| Action::React).await?;
+            self.permit_on(principal, &target, Action::React, None).await?;
+            let found = self.reacting(&principal.user_id, id, emoji).await?;
+            let head = target.known.head;
+            let (totals, count) = match found.plan(intent, emoji) {
+                Ok(Some(planned)) => planned,
+                settled if target.may_be_shown() && found.upto <= head.seq => return settled.map(drop),
+                Ok(None) | Err(_) => {
+                    freshness = Freshness::Fresh;
+                    continue;
+                }
+            };
+            let (actor, now) = (principal.user_id.clone(), self.inner.clock.now().max(head.at));
+            let key = MessageReactions { session, message };
+            let write = if totals.kinds.is_empty() { key.remove() } else { key.put(totals) };
+            let write = match &found.totals {
+                Some(found) => write.at(found.version),
+                None => write.absent(),
+            };
+            let own = Reactors { session, message, emoji: emoji.clone(), user: actor.clone() };
+            let emoji = emoji.clone();
+            let (own, event) = match intent {
+                Intent::React => (own.put(Reacted { at: now }), MessageEvent::Reacted { message, emoji, count }),
+                Intent::Unreact => (own.remove(), MessageEvent::Unreacted { message, emoji, count }),
+            };
+            let own = match found.own {
+                Some(version) => own.at(version),
+                None => own.absent(),
+            };
+            let writes = vec![write, own, no_deletion_since(session, found.deletions)];
+            let event = NewEvent { actor, created_at: now, kind: EventKind::Message(event) };
+            match self.inner.store.commit(Change::of(session, head.seq, vec![event], writes)).await {
+                Ok(committed) => {
+                    drop(gate);
+                    self.tell(session, &committed.events).await;
+                    return Ok(());
+                }
+                Err(StoreError::Stale | StoreError::Conflict { found: Conflicting::Record { .. } }) => {
+                    freshness = Freshness::Fresh;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tracing::warn!(%session, "a change of a reaction stayed behind others");
+        Err(Error::Unavailable)
+    }
+
+    /// The reactions to a message, and the user's own with an emoji.
+    async fn reacting(&self, user: &UserId, id: MessageId, emoji: &Emoji) -> Result<Reacting> {
+        let MessageId { session_id: session, seq: message } = id;
+        let keys = [
+            MessageReactions { session, message }.key(),
+            Reactors { session, message, emoji: emoji.clone(), user: user.clone() }.key(),
+            Deletions { session }.key(),
+        ];
+        let mut records = self.inner.store.records(&keys).await?.into_iter();
+        let totals = typed::<ReactionTotals>(records.next().flatten())?;
+        let own = records.next().flatten();
+        let deletions = records.next().flatten().map(|found| found.version);
+        // The row is read after the number of deletions: a deletion that it misses is one that the commit finds.
+        let range = LogRange { session_id: session, from: message, to: message };
+        let rows = self.inner.store.log(&[range]).await?;
+        let written = [totals.as_ref().map_or(0, |found| found.at), own.as_ref().map_or(0, |found| found.at)];
+        let upto = rows.iter().flatten().map(|row| row.revised).chain(written).max().unwrap_or(0);
+        let is_deleted = rows.iter().flatten().any(|row| is_deleted(row));
+        Ok(Reacting { totals, own: own.map(|found| found.version), deletions, is_deleted, upto })
+    }
+
+    /// The reactions to the messages of pages, as a user sees them. Each page is of one session, in ascending order.
+    pub(in crate::chat) async fn reactions(&self, user: &UserId, pages: &[&[Arc<Event>]]) -> Result<Reactions> {
+        let scan = |page: &&[Arc<Event>]| {
+            let first = page.first()?;
+            let after = Some(vec![first.seq.saturating_sub(1).part()]);
+            Some(MessageReactions::under(vec![first.session_id.part()]).after(after).limit(page.len() as u64))
+        };
+        let scans: Vec<_> = pages.iter().filter_map(scan).collect();
+        if scans.is_empty() {
+            return Ok(Reactions::default());
+        }
+        let rows = pages.iter().flat_map(|page| page.iter()).filter(|row| !is_deleted(row));
+        let rows: HashSet<_> = rows.map(|row| (row.session_id, row.seq)).collect();
+        let records = self.inner.store.scan(&scans).await?.into_iter().flatten();
+        let read = |(key, record): (Key, Record)| Some((MessageReactions::from_parts(&key.parts)?, record.typed()?));
+        let mut found: Vec<(MessageReactions, Found<ReactionTotals>)> = records.filter_map(read).collect();
+        found.retain(|(key, _)| rows.contains(&(key.session, key.message)));
+        let own = |(key, found): &(MessageReactions, Found<ReactionTotals>)| {
+            let MessageReactions { session, message } = *key;
+            let own =
+                |kind: &ReactionTotal| Reactors { session, message, emoji: kind.emoji.clone(), user: user.clone() };
+            found.value.kinds.iter().map(own).collect::<Vec<_>>()
+        };
+        let keys: Vec<_> = found.iter().flat_map(own).collect();
+        let mut own = if keys.is_empty() { Vec::new() } else { self.inner.store.get_all(&keys).await? }.into_iter();
+        let mut reactions = HashMap::with_capacity(found.len());
+        for (key, totals) in found {
+            let mut at = totals.at;
+            let mut shown = |kind: &ReactionTotal| {
+                let mine = own.next().flatten();
+                at = at.max(mine.as_ref().map_or(0, |found| found.at));
+                Reaction { emoji: kind.emoji.clone(), count: kind.count, mine: mine.is_some() }
+            };
+            let kinds = totals.value.kinds.iter().map(&mut shown).collect();
+            reactions.insert((key.session, key.message), (kinds, at));
+        }
+        Ok(Reactions(reactions))
+    }
+}
