@@ -107,7 +107,9 @@ async fn new_passwords(face: &impl Face, world: &World) {
     let token = text(&register(face, "chooser").await, "access_token");
     face.call("requestPasswordReset", None, json!({ "email": "chooser@example.org" })).await.ok();
     let code = world.code_for(MailKind::PasswordReset, "chooser@example.org").await;
-    let longest = "aB3$".repeat(64);
+    // 256 characters.
+    let digits = (1_000..).map(|number: u64| (number * number).to_string()).take(64).collect::<String>();
+    let longest: String = format!("{NEW_PASSWORD} {digits}").chars().take(256).collect();
     for (password, fault) in [
         ("", "PASSWORD_TOO_WEAK"),
         ("aB3$xY9", "PASSWORD_TOO_WEAK"),

@@ -95,7 +95,15 @@ async fn what_is_no_acceptable_picture_is_refused() {
     let small = AccountSettings { avatar_bytes: 20_000, avatar_pixels: 10_000, ..settings() };
     let gallery = Gallery::new(small).await;
     let png = picture(50, 50, ImageFormat::Png);
-    let cases: [(Bytes, Code); 6] = [
+    // A screen without pixels, with a frame that has one.
+    let mut nothing = b"GIF89a\0\0\0\0\x80\0\0\xff\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;".to_vec();
+    let empty = Bytes::from(nothing.clone());
+    // A frame that is larger than its screen, by far.
+    nothing[6..10].copy_from_slice(&[1, 0, 1, 0]);
+    nothing[24..28].copy_from_slice(&[0xff; 4]);
+    let cases: [(Bytes, Code); 8] = [
+        (empty, Code::ValidationInvalidValue),
+        (nothing.into(), Code::ValidationInvalidValue),
         (Bytes::new(), Code::UnsupportedMediaType),
         (Bytes::from_static(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), Code::UnsupportedMediaType),
         (Bytes::from_static(b"RIFF\0\0\0\0WEBPVP8 "), Code::UnsupportedMediaType),
