@@ -234,6 +234,10 @@ fn sizes(picture: &[u8], most: u64) -> Result<Vec<(AvatarSize, Bytes)>> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        let message = "a picture that can be read; this one has no pixels";
+        return Err(Error::invalid("file", Code::ValidationInvalidValue, message));
+    }
     if u64::from(width) * u64::from(height) > most {
         return Err(Error::invalid("file", Code::ValidationLengthExceeded, format!("at most {most} pixels")));
     }
