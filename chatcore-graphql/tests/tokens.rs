@@ -54,12 +54,15 @@ async fn tokens_that_are_not_valid_are_refused_whatever_is_wrong_with_them() {
         assert_eq!((u16::from(close.code), close.reason.as_str()), (4403, "AUTH_TOKEN_INVALID"), "{wrong}");
 
         // A token in the head of the handshake is looked at before there is a socket.
-        let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
-        request.headers_mut().append("Sec-WebSocket-Protocol", "graphql-transport-ws".parse().unwrap());
-        request.headers_mut().append("Authorization", format!("Bearer {token}").parse().unwrap());
-        match connect_async(request).await {
-            Err(tungstenite::Error::Http(refused)) => assert_eq!(refused.status(), 401, "{wrong}"),
-            other => panic!("{wrong}: {other:?}"),
+        let mut in_head = format!("ws://{address}/graphql").into_client_request().unwrap();
+        in_head.headers_mut().append("Authorization", format!("Bearer {token}").parse().unwrap());
+        let in_query = format!("ws://{address}/graphql?token={token}").into_client_request().unwrap();
+        for mut request in [in_head, in_query] {
+            request.headers_mut().append("Sec-WebSocket-Protocol", "graphql-transport-ws".parse().unwrap());
+            match connect_async(request).await {
+                Err(tungstenite::Error::Http(refused)) => assert_eq!(refused.status(), 401, "{wrong}"),
+                other => panic!("{wrong}: {other:?}"),
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use chatcore::{Accounts, accounts::Client};
+use chatcore::{Accounts, Error, accounts::Client};
 use chatcore_http::{ClientAddress, check_conditions};
 use poem::{IntoEndpoint as _, Request, RequestBody, Route, http::header::USER_AGENT};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
@@ -90,8 +90,13 @@ impl<'a> ApiExtractor<'a> for Visitor {
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         State::of(request).map_err(ApiError)?.visitor(request).await.map_err(ApiError)?;
-        check_conditions(request).map_err(ApiError)?;
-        check_query(request).map_err(ApiError)?;
-        Ok(Self(client_of(request)))
+        Ok(Self(checked_client(request).map_err(ApiError)?))
     }
+}
+
+/// The client of a request whose conditions and parameters are acceptable.
+pub(crate) fn checked_client(request: &Request) -> Result<Client, Error> {
+    check_conditions(request)?;
+    check_query(request)?;
+    Ok(client_of(request))
 }

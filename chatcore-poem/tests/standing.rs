@@ -39,8 +39,11 @@ fn user(name: &str) -> UserId {
 }
 
 async fn ask(app: &impl Endpoint, path: &str, token: &str, accept: &str) -> Response {
-    let request = Request::builder().uri(path.parse().unwrap()).header("accept", accept);
-    app.get_response(request.header("authorization", format!("Bearer {token}")).finish()).await
+    let mut request = Request::builder().uri(path.parse().unwrap()).header("accept", accept);
+    if !token.is_empty() {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    app.get_response(request.finish()).await
 }
 
 async fn get(app: &impl Endpoint, path: &str, token: &str) -> (u16, Value) {
@@ -114,8 +117,12 @@ async fn tokens_that_are_not_valid_are_401_whatever_is_wrong_with_them() {
     let (json, stream) = ("application/json", "text/event-stream");
     let events = "/api/v1/chat/sessions/00000000-0000-7000-8000-000000000001/events".to_owned();
     for (wrong, token) in tokens::bad() {
-        for (path, accept) in [("/api/v1/chat/sessions", json), (&events, json), (&events, stream)] {
-            let response = ask(&app, path, &token, accept).await;
+        let (wait, in_query) = (format!("{events}?wait=60"), format!("{events}?token={token}"));
+        for (path, accept) in
+            [("/api/v1/chat/sessions", json), (&events, json), (&wait, json), (&events, stream), (&in_query, stream)]
+        {
+            let in_header = if path.contains("token=") { "" } else { &token };
+            let response = ask(&app, path, in_header, accept).await;
             assert_eq!(response.status(), 401, "{wrong}: {path} {accept}");
             assert!(response.headers().contains_key("www-authenticate"), "{wrong}");
             let problem: Value = serde_json::from_str(&response.into_body().into_string().await.unwrap()).unwrap();

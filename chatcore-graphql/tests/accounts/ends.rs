@@ -16,7 +16,7 @@ use super::*;
 /// A server that hangs is noticed, also on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn served(world: &World) -> SocketAddr {
+pub(crate) async fn served(world: &World) -> SocketAddr {
     let schema = schema_with_accounts(world.accounts.clone(), SchemaOptions::default());
     let sockets = Sockets::new(Options::default());
     let app = GraphqlFrontend::new(schema, world.authenticator(), sockets, WireOptions::default()).mount(Route::new());

@@ -2,10 +2,16 @@
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
 
+#[path = "../../../chatcore-poem/tests/accounts/attacks.rs"]
+mod attacks;
 #[path = "../../../chatcore-poem/tests/accounts/cases.rs"]
 mod cases;
 mod ends;
+mod leaks;
+mod socket;
 mod uses;
+#[path = "../../../chatcore-poem/tests/accounts/yielding.rs"]
+mod yielding;
 
 use std::collections::BTreeMap;
 
@@ -89,52 +95,66 @@ impl<E: Endpoint> Graph<E> {
     }
 }
 
+/// The field that carries an operation out, and the document.
+fn document(operation: &str) -> (&str, String) {
+    let user = "id username displayName bio avatarUrl publicKey createdAt";
+    match operation {
+        "getMe" => ("account", format!("{{ account {{ {ACCOUNT} }} }}")),
+        "listSessions" => ("sessions", "{ sessions { nodes { id } } }".to_owned()),
+        "listLogins" => ("logins", "{ logins { id device isCurrent } }".to_owned()),
+        "getUser" => ("user", format!("query ($userId: ID!) {{ user(id: $userId) {{ {user} }} }}")),
+        "searchUsers" => (
+            "users",
+            format!(
+                "query ($q: String!, $limit: Int, $after: String) {{
+                users(q: $q, first: $limit, after: $after) {{ users {{ {user} }} next }} }}"
+            ),
+        ),
+        "logOut" | "logOutEverywhere" | "requestVerification" => {
+            (operation, format!("mutation {{ {operation} {{ message }} }}"))
+        }
+        _ => {
+            let selection = match operation {
+                "register" | "logIn" => format!("user {{ {ACCOUNT} }} loginId {TOKENS}"),
+                "refresh" => TOKENS.to_owned(),
+                "changeEmail" | "updateMe" => ACCOUNT.to_owned(),
+                _ => "message".to_owned(),
+            };
+            let of = format!("{}{}Input", operation[..1].to_uppercase(), &operation[1..]);
+            (operation, format!("mutation ($input: {of}!) {{ {operation}(input: $input) {{ {selection} }} }}"))
+        }
+    }
+}
+
+/// The variables of a document.
+fn variables(query: &str, input: Value) -> Value {
+    let input = renamed(input, &camel);
+    if query.contains("$input") { json!({ "input": input }) } else { input }
+}
+
+/// The answer of a field, from a response.
+fn answer_of(operation: &str, field: &str, answer: &Value) -> Answer {
+    let Some(error) = answer["errors"].get(0) else {
+        let mut body = renamed(answer["data"][field].clone(), &snake);
+        if operation == "searchUsers" {
+            body = body["users"].take();
+        }
+        return Answer { code: None, body, retry_after: None };
+    };
+    let extensions = &error["extensions"];
+    Answer {
+        code: extensions["code"].as_str().map(str::to_owned),
+        body: json!({ "message": error["message"], "details": extensions["details"] }),
+        retry_after: extensions["retryAfter"].as_u64(),
+    }
+}
+
 impl<E: Endpoint> Face for Graph<E> {
     async fn call(&self, operation: &str, token: Option<&str>, input: Value) -> Answer {
-        let user = "id username displayName bio avatarUrl publicKey createdAt";
-        let (field, query) = match operation {
-            "getMe" => ("account", format!("{{ account {{ {ACCOUNT} }} }}")),
-            "listSessions" => ("sessions", "{ sessions { nodes { id } } }".to_owned()),
-            "listLogins" => ("logins", "{ logins { id device isCurrent } }".to_owned()),
-            "getUser" => ("user", format!("query ($userId: ID!) {{ user(id: $userId) {{ {user} }} }}")),
-            "searchUsers" => (
-                "users",
-                format!(
-                    "query ($q: String!, $limit: Int, $after: String) {{
-                    users(q: $q, first: $limit, after: $after) {{ users {{ {user} }} next }} }}"
-                ),
-            ),
-            "logOut" | "logOutEverywhere" | "requestVerification" => {
-                (operation, format!("mutation {{ {operation} {{ message }} }}"))
-            }
-            _ => {
-                let selection = match operation {
-                    "register" | "logIn" => format!("user {{ {ACCOUNT} }} loginId {TOKENS}"),
-                    "refresh" => TOKENS.to_owned(),
-                    "changeEmail" | "updateMe" => ACCOUNT.to_owned(),
-                    _ => "message".to_owned(),
-                };
-                let of = format!("{}{}Input", operation[..1].to_uppercase(), &operation[1..]);
-                (operation, format!("mutation ($input: {of}!) {{ {operation}(input: $input) {{ {selection} }} }}"))
-            }
-        };
-        let input = renamed(input, &camel);
-        let variables = if query.contains("$input") { json!({ "input": input }) } else { input };
-        let (_, headers, answer) = self.ask(token, &query, variables).await;
+        let (field, query) = document(operation);
+        let (_, headers, answer) = self.ask(token, &query, variables(&query, input)).await;
         assert!(headers["cache-control"].starts_with("no-store"));
-        let Some(error) = answer["errors"].get(0) else {
-            let mut body = renamed(answer["data"][field].clone(), &snake);
-            if operation == "searchUsers" {
-                body = body["users"].take();
-            }
-            return Answer { code: None, body, retry_after: None };
-        };
-        let extensions = &error["extensions"];
-        Answer {
-            code: extensions["code"].as_str().map(str::to_owned),
-            body: json!({ "message": error["message"], "details": extensions["details"] }),
-            retry_after: extensions["retryAfter"].as_u64(),
-        }
+        answer_of(operation, field, &answer)
     }
 }
 
@@ -142,6 +162,18 @@ impl<E: Endpoint> Face for Graph<E> {
 async fn the_fields_of_accounts_answer_as_on_every_transport() {
     let world = World::new();
     cases::all(&graph(&world), &world).await;
+}
+
+#[tokio::test]
+async fn attacks_on_accounts_fail_as_on_every_transport() {
+    let world = World::new();
+    attacks::all(&graph(&world), &world).await;
+}
+
+#[tokio::test]
+async fn the_login_of_an_unknown_user_takes_the_turn_of_a_hash() {
+    let world = World::with(|builder| builder.settings(attacks::one_hash_at_once()));
+    attacks::turns(&graph(&world), &world).await;
 }
 
 #[tokio::test]

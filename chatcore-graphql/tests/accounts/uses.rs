@@ -14,12 +14,12 @@ fn only(number: u32) -> Option<Rate> {
     Some(Rate::new(number, Duration::from_secs(3_600)))
 }
 
-fn rates(number: u32) -> RateLimits {
+pub(super) fn rates(number: u32) -> RateLimits {
     RateLimits { requests: only(number), unknown: only(number), ..RateLimits::off() }
 }
 
 /// Accounts whose own limits stay out of the way.
-fn unguarded(builder: AccountsBuilder) -> AccountsBuilder {
+pub(super) fn unguarded(builder: AccountsBuilder) -> AccountsBuilder {
     let argon2 = Argon2Cost { memory_kib: 8, passes: 1, lanes: 1 };
     builder.settings(AccountSettings {
         argon2,
@@ -31,7 +31,7 @@ fn unguarded(builder: AccountsBuilder) -> AccountsBuilder {
 }
 
 /// The token of a user who registered without a request.
-async fn token(world: &World) -> String {
+pub(super) async fn token(world: &World) -> String {
     let new = Register::new("ada", "ada@example.org", PASSWORD);
     world.accounts.register(&Client::default(), new).await.unwrap().tokens.access_token
 }
@@ -42,7 +42,7 @@ async fn again(world: &World) -> String {
     world.accounts.log_in(&Client::default(), log_in).await.unwrap().tokens.access_token
 }
 
-fn codes(answer: &Value) -> Vec<&str> {
+pub(super) fn codes(answer: &Value) -> Vec<&str> {
     let errors = answer["errors"].as_array().into_iter().flatten();
     errors.map(|error| error["extensions"]["code"].as_str().unwrap()).collect()
 }
@@ -84,16 +84,16 @@ async fn each_alias_of_a_mutation_that_needs_no_token_is_one_use_of_its_caller_o
 }
 
 /// Stands in documents where an id is wanted.
-const ID: &str = "<id>";
+pub(super) const ID: &str = "<id>";
 
 /// Two ids of sessions, and two of messages. Nothing has them.
-const IDS: [[&str; 2]; 2] = [
+pub(super) const IDS: [[&str; 2]; 2] = [
     ["00000000-0000-7000-8000-000000000000", "00000000-0000-7000-8000-000000000001"],
     ["AAAAAAAAcACAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAcACAAAAAAAAAAQAAAAAAAAAB"],
 ];
 
 /// The value of an argument, by the schema's description of its type; `None` where it may be left out.
-fn value(types: &Value, of: &Value) -> Option<String> {
+pub(super) fn value(types: &Value, of: &Value) -> Option<String> {
     let required = (of["kind"] == "NON_NULL").then(|| &of["ofType"])?;
     let name = required["name"].as_str().unwrap_or_default();
     let described = types.as_array().unwrap().iter().find(|found| found["name"] == name);
@@ -118,7 +118,7 @@ fn value(types: &Value, of: &Value) -> Option<String> {
 }
 
 /// The arguments or fields that are required.
-fn inputs(types: &Value, of: &Value) -> String {
+pub(super) fn inputs(types: &Value, of: &Value) -> String {
     let each = of.as_array().unwrap().iter();
     let each = each.filter_map(|input| {
         let (name, value) = (text(input, "name"), value(types, &input["type"])?);
@@ -127,7 +127,7 @@ fn inputs(types: &Value, of: &Value) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-const INTROSPECTION: &str = "
+pub(super) const INTROSPECTION: &str = "
     query { __schema {
         queryType { fields { ...F } } mutationType { fields { ...F } } subscriptionType { fields { ...F } }
         types { name enumValues { name } inputFields { ...I } }

@@ -12,6 +12,7 @@ mod answers;
 mod batches;
 mod editing;
 mod limits;
+mod matrix;
 mod pins;
 mod roots;
 mod shapes;

@@ -5,9 +5,9 @@ use std::io;
 use bytes::Bytes;
 use chatcore::{
     Accounts, Code, Error, FieldError,
-    accounts::{Account, AvatarSize},
+    accounts::{Account, AvatarSize, Client},
 };
-use chatcore_http::read_body_within;
+use chatcore_http::{origin, read_body_within};
 use futures_util::stream;
 use poem::{
     IntoResponse, Request, RequestBody, Response,
@@ -24,7 +24,7 @@ use poem_openapi::{
 
 use super::{AccountGroup, no_idempotency_key};
 use crate::{
-    accounts::Visitor,
+    accounts::checked_client,
     extract::{Bodyless, Caller},
     problem::ApiError,
     reply::{Answer, Body, Form, Nobody, Params, Reply, Tried, allowance},
@@ -76,7 +76,7 @@ impl Avatars {
     #[oai(path = "/avatars/:avatar_id", method = "get", operation_id = "getAvatar")]
     async fn show(
         &self,
-        _visitor: Visitor,
+        Viewer(client): Viewer,
         avatar_id: Path<String>,
         /// The width and height in pixels: 64, 128 or 256; 256 where not given.
         size: Query<Option<u32>>,
@@ -84,7 +84,23 @@ impl Avatars {
         let size = size.0.unwrap_or(AvatarSize::Large.pixels());
         let size = AvatarSize::ALL.into_iter().find(|known| known.pixels() == size);
         let size = size.ok_or_else(|| Error::invalid("size", Code::ValidationInvalidValue, "64, 128 or 256"))?;
-        Ok(Picture(self.0.avatar(&avatar_id.0, size).await?))
+        Ok(Picture(self.0.avatar(&client, &avatar_id.0, size).await?))
+    }
+}
+
+/// A client that asks for a picture. No token is needed.
+struct Viewer(Client);
+
+impl<'a> ApiExtractor<'a> for Viewer {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::PoemExtractor];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        let state = State::of(request).map_err(ApiError)?;
+        state.chat.admit_picture(origin(request)).await.map_err(ApiError)?;
+        Ok(Self(checked_client(request).map_err(ApiError)?))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use chatcore::RateLimits;
 use object_store::memory::InMemory;
+use uses::{number, only};
 
 use super::*;
 
@@ -63,4 +65,43 @@ async fn a_picture_is_uploaded_served_and_removed() {
     assert_eq!((missing.status().as_u16(), &missing.headers()["cache-control"]), (404, &"no-store".parse().unwrap()));
     assert_eq!(rest.ask("DELETE", UPLOAD, Some(&token), None).await.status(), 200);
     assert_eq!(rest.ask("GET", &address, None, None).await.status(), 404);
+}
+
+#[tokio::test]
+async fn pictures_have_a_limit_of_their_own_for_each_address() {
+    let rates = RateLimits { pictures: only(5), unknown: only(2), ..RateLimits::off() };
+    let world =
+        World::with_rates(rates, |builder| builder.avatars(Arc::new(InMemory::new()), "/api/v1/users/avatars/"));
+    let rest = rest(&world);
+    let token = text(&register(&rest, "ada").await, "access_token");
+    let form = [part("file", PIXEL), b"--x--\r\n".to_vec()].concat();
+    let (_, account) = upload(&rest, Some(&token), "multipart/form-data; boundary=x", form).await;
+    let address = text(&account, "avatar_url");
+    let (bad_size, missing) = (format!("{address}?size=65"), "/api/v1/users/avatars/x");
+    let show = async |peer: &str, path: &str, token: Option<&str>| {
+        let response = rest.ask_from(peer, "GET", path, token, None).await;
+        let told = ["limit", "remaining"].map(|name| number(&response, &format!("x-ratelimit-{name}")));
+        (response.status().as_u16(), told, response)
+    };
+    // Whatever the answer is, and whoever asks.
+    for (path, token, status, left) in [
+        (address.as_str(), None, 200, 4),
+        (&address, Some(token.as_str()), 200, 3),
+        (&address, Some("stale"), 200, 2),
+        (&bad_size, None, 422, 1),
+        (missing, None, 404, 0),
+        (&address, None, 429, 0),
+    ] {
+        let (found, told, response) = show("192.0.2.1:1", path, token).await;
+        assert_eq!((found, told), (status, [5, left]), "{path} {token:?}");
+        assert_eq!(response.headers().contains_key("retry-after"), status == 429);
+    }
+    assert_eq!(show("192.0.2.2:1", &address, None).await.0, 200);
+    // Pictures take nothing from the other requests of their address, nor do those take from the pictures.
+    let guess = json!({ "username": "ada", "password": "wrong" }).to_string();
+    for (peer, status) in [("192.0.2.1:1", 401), ("192.0.2.2:1", 401), ("192.0.2.2:1", 401), ("192.0.2.2:1", 429)] {
+        let answer = rest.ask_from(peer, "POST", "/api/v1/auth/login", None, Some(guess.clone())).await;
+        assert_eq!(answer.status(), status, "{peer}");
+    }
+    assert_eq!(show("192.0.2.2:1", &address, None).await.1, [5, 3]);
 }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use chatcore::{
-    Accounts, Authenticator as _, Chat, JwtAuthenticator, JwtIssuer, MemoryStore, RateLimits, TestClock,
-    accounts::{AccountSettings, AccountsBuilder, Argon2Cost, Mail, MailError, Mailer},
+    Accounts, Authenticator as _, Chat, JwtAuthenticator, JwtIssuer, RateLimits, TestClock,
+    accounts::{AccountSettings, AccountsBuilder, Argon2Cost, Mail, MailError, MailKind, Mailer},
     async_trait,
     chat::{BanAccount, CreateSession},
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
+
+use super::yielding::Yielding;
 
 const SECRET: &[u8] = b"a secret that is only for the tests of accounts";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -45,6 +47,7 @@ impl Mailer for Inbox {
 /// What a frontend is made of.
 pub(crate) struct World {
     pub(crate) clock: TestClock,
+    pub(crate) store: Arc<Yielding>,
     pub(crate) chat: Chat,
     pub(crate) accounts: Accounts,
     mails: Mutex<mpsc::UnboundedReceiver<Mail>>,
@@ -61,7 +64,8 @@ impl World {
 
     pub(crate) fn with_rates(rates: RateLimits, adjust: impl FnOnce(AccountsBuilder) -> AccountsBuilder) -> Self {
         let clock = TestClock::default();
-        let chat = Chat::builder(Arc::new(MemoryStore::new())).clock(clock.clone()).rates(rates).build();
+        let store = Arc::new(Yielding::default());
+        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).rates(rates).build();
         let (sender, mails) = mpsc::unbounded_channel();
         // Hashes cost next to nothing.
         let settings =
@@ -69,7 +73,7 @@ impl World {
         let issuer = JwtIssuer::hs256(SECRET).unwrap();
         let builder = Accounts::builder(chat.clone(), issuer).settings(settings).mailer(Inbox(sender));
         let accounts = adjust(builder).build().unwrap();
-        Self { clock, chat, accounts, mails: Mutex::new(mails) }
+        Self { clock, store, chat, accounts, mails: Mutex::new(mails) }
     }
 
     pub(crate) fn authenticator(&self) -> JwtAuthenticator {
@@ -78,6 +82,17 @@ impl World {
 
     pub(crate) async fn code(&self) -> String {
         self.mails.lock().await.recv().await.unwrap().code
+    }
+
+    /// The code of the next mail of a kind to an address.
+    pub(crate) async fn code_for(&self, kind: MailKind, address: &str) -> String {
+        let mut mails = self.mails.lock().await;
+        loop {
+            let mail = mails.recv().await.unwrap();
+            if (mail.kind, mail.to.as_str()) == (kind, address) {
+                return mail.code;
+            }
+        }
     }
 
     pub(crate) fn later(&self, seconds: i64) {
@@ -108,7 +123,7 @@ pub(crate) async fn register(face: &impl Face, name: &str) -> Value {
     face.call("register", None, new).await.ok()
 }
 
-async fn log_in(face: &impl Face, name: &str, password: &str) -> Answer {
+pub(crate) async fn log_in(face: &impl Face, name: &str, password: &str) -> Answer {
     face.call("logIn", None, json!({ "username": name, "password": password })).await
 }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use cases::{ENDINGS, Twofold};
 use chatcore_poem::ServeOptions;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
@@ -36,6 +36,14 @@ async fn whatever_ends_a_login_closes_its_sockets_and_ends_its_event_streams() {
         let events = events.header("accept", "text/event-stream").header("authorization", format!("Bearer {token}"));
         let events = rest.app.get_response(events.finish()).await;
         assert_eq!(events.status(), 200, "{how}");
+        let wait =
+            Request::builder().uri(format!("/api/v1/chat/sessions/{session}/events?after=1&wait=60").parse().unwrap());
+        let wait = rest.app.get_response(wait.header("authorization", format!("Bearer {token}")).finish());
+        let mut wait = std::pin::pin!(wait);
+        for _ in 0..100 {
+            assert!(wait.as_mut().now_or_never().is_none(), "{how}");
+            tokio::task::yield_now().await;
+        }
 
         user.end(&rest, &world, how).await;
 
@@ -50,6 +58,8 @@ async fn whatever_ends_a_login_closes_its_sockets_and_ends_its_event_streams() {
         assert_eq!(close, if code == "AUTH_TOKEN_INVALID" { 4401 } else { 4403 }, "{how}");
         let events = timeout(PATIENCE, events.into_body().into_string()).await.unwrap().unwrap();
         assert!(events.contains(code) || events.contains("participant_removed"), "{how}: {events}");
+        let news = timeout(PATIENCE, wait).await.unwrap().into_body().into_string().await.unwrap();
+        assert!(news.contains(code) || news.contains("participant_removed"), "{how}: {news}");
         rest.call("listSessions", Some(&token), json!({})).await.refused(code);
     }
 }

@@ -2,11 +2,13 @@
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail by panicking")]
 
+mod attacks;
 #[cfg(feature = "avatars")]
 mod avatars;
 mod cases;
 mod ends;
 mod uses;
+mod yielding;
 
 use cases::{Answer, Face, PASSWORD, World, register, text};
 use chatcore_poem::{ChatFrontend, MountOptions, Options};
@@ -117,6 +119,42 @@ impl<E: Endpoint> Face for Rest<E> {
 async fn the_operations_of_accounts_answer_as_on_every_transport() {
     let world = World::new();
     cases::all(&rest(&world), &world).await;
+}
+
+#[tokio::test]
+async fn attacks_on_accounts_fail_as_on_every_transport() {
+    let world = World::new();
+    attacks::all(&rest(&world), &world).await;
+}
+
+#[tokio::test]
+async fn the_login_of_an_unknown_user_takes_the_turn_of_a_hash() {
+    let world = World::with(|builder| builder.settings(attacks::one_hash_at_once()));
+    attacks::turns(&rest(&world), &world).await;
+}
+
+#[tokio::test]
+async fn an_unknown_user_and_a_wrong_password_get_the_same_answer_to_the_byte() {
+    let world = World::new();
+    let rest = rest(&world);
+    let new = json!({ "username": "ada", "email": "ada@example.org", "password": PASSWORD }).to_string();
+    rest.ask_from("192.0.2.9:1", "POST", "/api/v1/auth/register", None, Some(new)).await;
+    let mut answers = Vec::new();
+    for (name, peer) in [("ada", "192.0.2.1:1"), ("eve", "192.0.2.2:1"), ("eve@example.org", "192.0.2.3:1")] {
+        let guess = json!({ "username": name, "password": "wrong" }).to_string();
+        let response = rest.ask_from(peer, "POST", "/api/v1/auth/login", None, Some(guess)).await;
+        let mut headers = response.headers().clone();
+        headers.remove("x-request-id");
+        let status = response.status();
+        let mut body: Value = serde_json::from_str(&response.into_body().into_string().await.unwrap()).unwrap();
+        for field in ["request_id", "timestamp"] {
+            body.as_object_mut().unwrap().remove(field).unwrap();
+        }
+        answers.push((status, headers, body));
+    }
+    assert_eq!(answers[0].0, 401);
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0], answers[2]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use chatcore::{
 use super::*;
 
 /// A rate of so many, of which none comes back within a test.
-fn only(number: u32) -> Option<Rate> {
+pub(super) fn only(number: u32) -> Option<Rate> {
     Some(Rate::new(number, Duration::from_secs(3_600)))
 }
 
@@ -26,16 +26,16 @@ async fn again(world: &World) -> String {
     world.accounts.log_in(&Client::default(), log_in).await.unwrap().tokens.access_token
 }
 
-fn number(response: &Response, name: &str) -> u32 {
+pub(super) fn number(response: &Response, name: &str) -> u32 {
     response.headers()[name].to_str().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
 async fn each_operation_of_the_document_is_one_use() {
-    let rates = RateLimits { requests: only(1_000), unknown: only(2_000), ..RateLimits::off() };
+    let rates = RateLimits { requests: only(1_000), unknown: only(2_000), pictures: only(3_000), ..RateLimits::off() };
     let world = World::with_rates(rates, |builder| builder);
     let (rest, _) = (rest(&world), token(&world).await);
-    let (mut of_user, mut of_address) = (1_000, 2_000);
+    let (mut of_user, mut of_address, mut of_pictures) = (1_000, 2_000, 3_000);
     for (path, item) in rest.document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let Some(id) = operation["operationId"].as_str() else { continue };
@@ -49,7 +49,11 @@ async fn each_operation_of_the_document_is_one_use() {
             let token = again(&world).await;
             for caller in [Some(token.as_str()), None] {
                 let response = rest.ask(method, &path, caller, None).await;
-                let left = if needs_token && caller.is_some() { &mut of_user } else { &mut of_address };
+                let left = match caller {
+                    Some(_) if needs_token => &mut of_user,
+                    _ if id == "getAvatar" => &mut of_pictures,
+                    _ => &mut of_address,
+                };
                 *left -= 1;
                 assert_eq!(number(&response, "x-ratelimit-remaining"), *left, "{id} {}", response.status());
             }

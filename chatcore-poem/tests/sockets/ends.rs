@@ -228,11 +228,16 @@ async fn a_socket_with_a_token_that_is_not_valid_is_closed_whatever_is_wrong_wit
         assert_eq!(refused["data"]["code"], "AUTH_TOKEN_INVALID", "{wrong}: {refused}");
         assert_eq!(u16::from(socket.next_or_close().await.unwrap_err().unwrap().code), 4401, "{wrong}");
         // A token in the head of the handshake is looked at before there is a socket.
-        let mut request = format!("ws://{}/ws", server.address).into_client_request().unwrap();
-        request.headers_mut().append("Authorization", format!("Bearer {token}").parse().unwrap());
-        match in_time(client_async(request, TcpStream::connect(server.address).await.unwrap())).await {
-            Err(tokio_tungstenite::tungstenite::Error::Http(refused)) => assert_eq!(refused.status(), 401, "{wrong}"),
-            other => panic!("{wrong}: {other:?}"),
+        let mut in_head = format!("ws://{}/ws", server.address).into_client_request().unwrap();
+        in_head.headers_mut().append("Authorization", format!("Bearer {token}").parse().unwrap());
+        let in_query = format!("ws://{}/ws?token={token}", server.address).into_client_request().unwrap();
+        for request in [in_head, in_query] {
+            match in_time(client_async(request, TcpStream::connect(server.address).await.unwrap())).await {
+                Err(tokio_tungstenite::tungstenite::Error::Http(refused)) => {
+                    assert_eq!(refused.status(), 401, "{wrong}");
+                }
+                other => panic!("{wrong}: {other:?}"),
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, i
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
 use tokio::sync::Semaphore;
 
-use super::{Account, AccountRecords, Accounts, PictureRecord, Pictures};
+use super::{Account, AccountRecords, Accounts, Client, PictureRecord, Pictures};
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
@@ -165,8 +165,10 @@ impl Accounts {
     /// An uploaded picture as PNG. The id is the last part of the address of the picture. Any caller that knows the id may read the picture.
     ///
     /// # Errors
-    /// [`ResourceNotFound`](Code::ResourceNotFound) where there is no such picture.
-    pub async fn avatar(&self, id: &str, size: AvatarSize) -> Result<Bytes> {
+    /// [`ResourceNotFound`](Code::ResourceNotFound) where there is no such picture; [`RateLimited`](Error::RateLimited) after too many
+    /// pictures for one address.
+    pub async fn avatar(&self, client: &Client, id: &str, size: AvatarSize) -> Result<Bytes> {
+        self.inner.chat.enter_open_as(client.origin(), Use::Picture).await?;
         let missing = Error::Refused { code: Code::ResourceNotFound, detail: "there is no such picture" };
         if !is_id(id) {
             return Err(missing);
@@ -232,6 +234,10 @@ fn sizes(picture: &[u8], most: u64) -> Result<Vec<(AvatarSize, Bytes)>> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        let message = "a picture that can be read; this one has no pixels";
+        return Err(Error::invalid("file", Code::ValidationInvalidValue, message));
+    }
     if u64::from(width) * u64::from(height) > most {
         return Err(Error::invalid("file", Code::ValidationLengthExceeded, format!("at most {most} pixels")));
     }

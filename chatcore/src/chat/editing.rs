@@ -164,6 +164,7 @@ impl Chat {
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
     /// caller does not moderate the session.
     pub async fn message_revisions(&self, principal: &Principal, id: MessageId) -> Result<Vec<MessageRevision>> {
+        self.enter(principal, Use::Request).await?;
         only(self.each_revisions(principal, &[id]).await?)
     }
 
@@ -172,7 +173,6 @@ impl Chat {
         principal: &Principal,
         ids: &[MessageId],
     ) -> Result<Vec<Result<Vec<MessageRevision>>>> {
-        self.enter(principal, Use::Request.times(ids.len())).await?;
         let mut found: Vec<Option<Result<_>>> = ids.iter().map(|_| None).collect();
         for _ in 0..self.inner.limits.commit_attempts {
             let is_open = |(id, found): (&MessageId, &Option<_>)| found.is_none().then_some(*id);

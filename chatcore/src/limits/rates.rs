@@ -74,6 +74,9 @@ buckets! {
     Uploads = uploads;
     /// Accounts that are registered from one network address.
     Registrations = registrations;
+    /// Pictures that one network address asks for. They take nothing from the bucket below, so that a page with many pictures leaves the
+    /// address its requests.
+    Pictures = pictures;
     /// Requests from one network address without a valid token. What such a request asks for counts once for each use case.
     Unknown = unknown;
 }
@@ -121,8 +124,8 @@ impl RateLimits {
 }
 
 impl Default for RateLimits {
-    /// 600 requests at once and 20 a second, for each user, and for each address of callers without a valid token; 60 searches a
-    /// minute; 10 uploads an hour; 10 registrations an hour. Messages, signals and frames have no limit beside that of requests.
+    /// 600 requests at once and 20 a second, for each user, and for each address of callers without a valid token; as many pictures
+    /// for each address; 60 searches a minute; 10 uploads an hour; 10 registrations an hour. Messages, signals and frames have no limit beside that of requests.
     fn default() -> Self {
         let requests = Some(Rate::new(600, Duration::from_millis(50)));
         Self {
@@ -130,6 +133,7 @@ impl Default for RateLimits {
             searches: within(MINUTE, 60),
             uploads: within(HOUR, 10),
             registrations: within(HOUR, 10),
+            pictures: requests,
             unknown: requests,
             ..Self::off()
         }

@@ -36,6 +36,9 @@ uses! {
     /// An account is made, beside the request that makes it.
     #[cfg_attr(not(feature = "accounts"), allow(dead_code, reason = "accounts are registered"))]
     Registration = Registrations;
+    /// A picture is shown to a caller who is not known.
+    #[cfg_attr(not(feature = "avatars"), allow(dead_code, reason = "pictures are shown"))]
+    Picture = Pictures;
     /// A request without a valid token.
     UnknownCaller = Unknown;
     /// What the host does itself is not counted.
@@ -63,7 +66,7 @@ impl From<Use> for Uses {
 }
 
 impl Uses {
-    /// Whether it takes from a bucket from which any request takes.
+    /// Whether the request may have paid for it before it begins.
     pub(crate) fn is_request(self) -> bool {
         self.what.buckets().iter().copied().any(is_general)
     }
@@ -78,7 +81,7 @@ impl Uses {
     }
 }
 
-/// Whether any request takes from it, of a user or of an address.
+/// Whether a request takes from it before its first use case, and the use case does not take again.
 const fn is_general(bucket: Bucket) -> bool {
-    matches!(bucket, Bucket::Requests | Bucket::Unknown)
+    matches!(bucket, Bucket::Requests | Bucket::Pictures | Bucket::Unknown)
 }

@@ -56,7 +56,7 @@ async fn a_picture_becomes_a_square_in_three_sizes() {
         let url = account.avatar_url.unwrap();
         let id = url.strip_prefix("/pictures/").unwrap();
         for size in AvatarSize::ALL {
-            let png = gallery.accounts.avatar(id, size).await.unwrap();
+            let png = gallery.accounts.avatar(&here(), id, size).await.unwrap();
             assert_eq!(image::guess_format(&png).unwrap(), ImageFormat::Png);
             let image = image::load_from_memory(&png).unwrap().into_rgb8();
             assert_eq!((image.width(), image.height()), (size.pixels(), size.pixels()));
@@ -84,7 +84,7 @@ async fn what_a_camera_adds_is_not_kept_and_its_orientation_is_followed() {
     let bytes = [&jpeg[..2], &[0xff, 0xe1], &length, &exif, &jpeg[2..]].concat();
     let account = gallery.accounts.upload_avatar(&gallery.caller, bytes.into()).await.unwrap();
     let url = account.avatar_url.unwrap();
-    let png = gallery.accounts.avatar(&url["/pictures/".len()..], AvatarSize::Small).await.unwrap();
+    let png = gallery.accounts.avatar(&here(), &url["/pictures/".len()..], AvatarSize::Small).await.unwrap();
     assert!(!png.windows(6).any(|window| window == b"SECRET"));
     let image = image::load_from_memory(&png).unwrap().into_rgb8();
     assert!(image.get_pixel(2, 5).0[2] > 200, "blue is on the left now");
@@ -95,7 +95,15 @@ async fn what_is_no_acceptable_picture_is_refused() {
     let small = AccountSettings { avatar_bytes: 20_000, avatar_pixels: 10_000, ..settings() };
     let gallery = Gallery::new(small).await;
     let png = picture(50, 50, ImageFormat::Png);
-    let cases: [(Bytes, Code); 6] = [
+    // A screen without pixels, with a frame that has one.
+    let mut nothing = b"GIF89a\0\0\0\0\x80\0\0\xff\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;".to_vec();
+    let empty = Bytes::from(nothing.clone());
+    // A frame that is larger than its screen, by far.
+    nothing[6..10].copy_from_slice(&[1, 0, 1, 0]);
+    nothing[24..28].copy_from_slice(&[0xff; 4]);
+    let cases: [(Bytes, Code); 8] = [
+        (empty, Code::ValidationInvalidValue),
+        (nothing.into(), Code::ValidationInvalidValue),
         (Bytes::new(), Code::UnsupportedMediaType),
         (Bytes::from_static(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), Code::UnsupportedMediaType),
         (Bytes::from_static(b"RIFF\0\0\0\0WEBPVP8 "), Code::UnsupportedMediaType),
@@ -110,7 +118,7 @@ async fn what_is_no_acceptable_picture_is_refused() {
     assert_eq!(gallery.kept().await, 0);
     gallery.accounts.upload_avatar(&gallery.caller, picture(100, 100, ImageFormat::Png)).await.unwrap();
     for id in ["", "x", "../../etc/passwd", &"0".repeat(32), &"g".repeat(32)] {
-        let error = gallery.accounts.avatar(id, AvatarSize::Large).await.unwrap_err();
+        let error = gallery.accounts.avatar(&here(), id, AvatarSize::Large).await.unwrap_err();
         assert_eq!(error.code(), Code::ResourceNotFound, "{id}");
     }
 }

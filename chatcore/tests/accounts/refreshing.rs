@@ -60,6 +60,26 @@ async fn what_is_no_refresh_token_is_refused() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_is_random_and_no_two_have_a_secret_in_common() {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    /// Random bytes at the end of a token: twice as many as 128 bits.
+    const SECRET: usize = 32;
+    let world = World::new();
+    let mut token = world.register("ada").await.tokens.refresh_token;
+    let mut secrets = Vec::new();
+    for _ in 0..64 {
+        token = refresh(&world, &token).await.unwrap().refresh_token;
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        secrets.push(bytes[bytes.len() - SECRET..].to_vec());
+    }
+    // Each bit is both 0 and 1 among so many tokens, but for one case in 10¹⁶.
+    for bit in 0..SECRET * 8 {
+        let ones = secrets.iter().filter(|secret| secret[bit / 8] >> (bit % 8) & 1 == 1).count();
+        assert!((1..64).contains(&ones), "bit {bit} is always the same");
+    }
+}
+
+#[tokio::test]
 async fn the_store_has_no_token() {
     use chatcore::{ChatStore, accounts::RefreshTokens, store::TypedKey};
     let world = World::new();

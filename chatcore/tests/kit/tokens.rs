@@ -48,7 +48,11 @@ pub fn message(header: &Value, claims: &Value) -> String {
 pub fn token(header: Value, claims: Value) -> String {
     let header = with(json!({ "alg": "ES256", "typ": "at+jwt", "kid": "ec" }), header);
     let good = json!({ "iss": ISS, "aud": AUD, "sub": "alice", "exp": Utc::now().timestamp() + 600 });
-    let message = message(&header, &with(good, claims));
+    signed(&message(&header, &with(good, claims)))
+}
+
+/// A message with the signature of the right key.
+fn signed(message: &str) -> String {
     let private = EncodingKey::from_ec_der(&STANDARD.decode(key("ec")["private"].as_str().unwrap()).unwrap());
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &private, Algorithm::ES256).unwrap();
     format!("{message}.{signature}")
@@ -62,31 +66,52 @@ pub fn bad() -> Vec<(&'static str, String)> {
     let claim = |change| token(json!({}), change);
     let unsigned = token(json!({ "alg": "none" }), none.clone());
     let unsigned = unsigned.rsplit_once('.').unwrap().0.to_owned() + ".";
-    let hmac = {
-        let claims = json!({ "iss": ISS, "aud": AUD, "sub": "alice", "exp": now + 600 });
+    let claims = json!({ "iss": ISS, "aud": AUD, "sub": "alice", "exp": now + 600 });
+    let hmac = |secret: &[u8]| {
         let message = message(&json!({ "alg": "HS256", "kid": "ec" }), &claims);
-        let secret = EncodingKey::from_secret(jwk.to_string().as_bytes());
+        let secret = EncodingKey::from_secret(secret);
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap();
         format!("{message}.{signature}")
     };
+    // The coordinates of the public key, as a point on the curve.
+    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
+    let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+    // Two readers of JSON could take another one of the two.
+    let twice = |name: &str, value: &str| {
+        let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "ES256", "kid": "ec" }).to_string());
+        let claims = claims.to_string().replacen('{', &format!("{{\"{name}\":{value},"), 1);
+        signed(&format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims)))
+    };
+    let good = token(none.clone(), none.clone());
     vec![
         ("alg none", unsigned),
-        ("HS256 with a public key", hmac),
+        ("HS256 with a public key", hmac(jwk.to_string().as_bytes())),
+        ("HS256 with the point of a public key", hmac(&point)),
+        ("HS256 with nothing", hmac(b"")),
         ("another algorithm than the key's", header(json!({ "alg": "RS256" }))),
         ("an unknown kid", header(json!({ "kid": "unknown" }))),
         ("no kid", header(json!({ "kid": null }))),
         ("jku", header(json!({ "jku": "https://id.example.com/keys" }))),
         ("jwk", header(json!({ "jwk": jwk }))),
         ("x5u", header(json!({ "x5u": "https://id.example.com/cert" }))),
+        ("x5c", header(json!({ "x5c": ["MIIB"] }))),
+        ("crit", header(json!({ "crit": ["exp"] }))),
+        ("two subjects", twice("sub", "\"root\"")),
+        ("two ends", twice("exp", "1")),
+        ("two issuers", twice("iss", "\"https://evil.example.com\"")),
+        ("a token within a token", signed(&format!("{}.{good}", URL_SAFE_NO_PAD.encode("{\"alg\":\"ES256\"}")))),
         ("a refresh token", header(json!({ "typ": "refresh+jwt" }))),
         ("no exp", claim(json!({ "exp": null }))),
         ("an exp that is none", claim(json!({ "exp": "soon" }))),
+        ("an exp before 1970", claim(json!({ "exp": -1 }))),
+        ("an exp beyond all times", claim(json!({ "exp": 1e300 }))),
+        ("an iat before 1970", claim(json!({ "iat": -1 }))),
         ("no iss", claim(json!({ "iss": null }))),
         ("another iss", claim(json!({ "iss": "https://evil.example.com" }))),
         ("no aud", claim(json!({ "aud": null }))),
         ("another aud", claim(json!({ "aud": "shop" }))),
         ("a future nbf", claim(json!({ "nbf": now + 60 }))),
         ("no sub", claim(json!({ "sub": null }))),
-        ("a broken signature", token(none.clone(), none) + "A"),
+        ("a broken signature", good + "A"),
     ]
 }

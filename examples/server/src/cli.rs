@@ -270,6 +270,10 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_FRAME_RATE", value_name = "NUMBER/TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) frame_rate: Option<Adds>,
+    /// Pictures of users that one network address asks for, likewise
+    #[arg(long, global = true, env = "CHAT_PICTURE_RATE", value_name = "NUMBER/TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) picture_rate: Option<Adds>,
     /// Requests without a valid token of one network address, likewise. A proxy in front has one address for all clients: raise it there
     #[arg(long, global = true, env = "CHAT_UNKNOWN_RATE", value_name = "NUMBER/TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]

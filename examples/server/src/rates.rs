@@ -76,6 +76,7 @@ impl Config {
             requests: or(self.request_rate, preset.requests),
             messages: or(self.message_rate, preset.messages),
             frames: or(self.frame_rate, preset.frames),
+            pictures: or(self.picture_rate, preset.pictures),
             unknown: or(self.unknown_rate, preset.unknown),
             ..preset
         }

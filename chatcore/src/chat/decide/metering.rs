@@ -192,14 +192,13 @@ impl Chat {
     /// token of a login that is known to have ended; [`RateLimited`](Error::RateLimited) in place of these, and for a known caller, where
     /// the request is one too many.
     pub async fn admit(&self, origin: Origin, caller: Result<Option<Principal>>) -> Result<Principal> {
-        let (meter, now) = (&self.inner.meter, self.inner.clock.now());
         let refusal = match caller {
             Ok(Some(principal)) => {
                 let user = principal.user_id.clone();
                 if Request::seen(|seen| seen.user = Some(user)).is_none() {
                     return Ok(principal);
                 }
-                match self.charge(&principal, Use::Request.into(), now).await {
+                match self.charge(&principal, Use::Request.into(), self.inner.clock.now()).await {
                     Ok(()) => {
                         Request::seen(|seen| seen.prepaid = 1);
                         return Ok(principal);
@@ -213,12 +212,29 @@ impl Chat {
             Ok(None) => Error::AuthRequired,
             Err(error) => error,
         };
-        if let (401, Some(payer)) = (refusal.code().status(), origin.payer()) {
-            Request::seen(|seen| seen.has_paid = true);
-            meter.charge(payer, Use::UnknownCaller.into(), now).await?;
-            Request::seen(|seen| seen.prepaid = 1);
+        if refusal.code().status() == 401 {
+            self.prepay(origin, Use::UnknownCaller).await?;
         }
         Err(refusal)
+    }
+
+    /// Lets in a request for a picture, which needs no token. Such a request counts among the pictures of its address, and not among the
+    /// requests without a valid token. [`Accounts::avatar`](crate::Accounts::avatar) within the request is not counted again.
+    ///
+    /// # Errors
+    /// [`RateLimited`](Error::RateLimited) where it is one too many.
+    #[cfg(feature = "avatars")]
+    pub async fn admit_picture(&self, origin: Origin) -> Result<()> {
+        self.prepay(origin, Use::Picture).await
+    }
+
+    /// Counts a request against its address, before its first use case.
+    async fn prepay(&self, origin: Origin, what: Use) -> Result<()> {
+        let Some(payer) = origin.payer() else { return Ok(()) };
+        Request::seen(|seen| seen.has_paid = true);
+        self.inner.meter.charge(payer, what.into(), self.inner.clock.now()).await?;
+        Request::seen(|seen| seen.prepaid = 1);
+        Ok(())
     }
 
     /// The beginning of a use case that needs no token. Within the request of a known caller, the caller pays; otherwise the address does.
@@ -227,13 +243,22 @@ impl Chat {
     /// [`RateLimited`](Error::RateLimited) where it is one too many.
     #[cfg(feature = "accounts")]
     pub(crate) async fn enter_open(&self, origin: Origin) -> Result<()> {
+        self.enter_open_as(origin, Use::UnknownCaller).await
+    }
+
+    /// The same, counted as `what` where the address pays.
+    ///
+    /// # Errors
+    /// As [`enter_open`](Self::enter_open).
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn enter_open_as(&self, origin: Origin, what: Use) -> Result<()> {
         let (meter, now) = (&self.inner.meter, self.inner.clock.now());
         let (user, origin) = Request::seen(|seen| (seen.user.clone(), seen.origin)).unwrap_or((None, origin));
         match (&user, origin.payer()) {
             (Some(user), _) => meter.charge(Payer::User(user), Use::Request.into(), now).await,
             (None, Some(address)) => {
                 Request::seen(|seen| seen.has_paid = true);
-                meter.charge(address, Use::UnknownCaller.into(), now).await
+                meter.charge(address, what.into(), now).await
             }
             (None, None) => Ok(()),
         }

@@ -104,8 +104,7 @@ impl Chat {
         principal: &Principal,
         ids: &[SessionId],
     ) -> Result<Vec<Result<SessionSummary>>> {
-        self.bounded(ids)?;
-        self.enter(principal, Use::Request.times(ids.len())).await?;
+        self.enter_batch(principal, ids).await?;
         let viewed = self.viewable(principal, ids.iter().copied()).await?;
         let owners = viewed.iter().flatten().map(|viewed| &viewed.session.owner);
         let profiles = self.inner.profiles.find(owners.collect()).await?;
@@ -119,8 +118,7 @@ impl Chat {
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id).
     pub async fn details_by_id(&self, principal: &Principal, ids: &[SessionId]) -> Result<Vec<Result<SessionDetails>>> {
-        self.bounded(ids)?;
-        self.enter(principal, Use::Request.times(ids.len())).await?;
+        self.enter_batch(principal, ids).await?;
         self.each_details(principal, ids).await
     }
 
@@ -130,8 +128,7 @@ impl Chat {
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id); a page outside of the limits is an inner error.
     pub async fn messages_of(&self, principal: &Principal, asked: &[MessagesOf]) -> Result<Vec<Result<MessagePage>>> {
-        self.bounded(asked)?;
-        self.enter(principal, Use::Request.times(asked.len())).await?;
+        self.enter_batch(principal, asked).await?;
         self.each_messages(principal, asked).await
     }
 
@@ -140,8 +137,7 @@ impl Chat {
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id).
     pub async fn messages_by_id(&self, principal: &Principal, ids: &[MessageId]) -> Result<Vec<Result<Message>>> {
-        self.bounded(ids)?;
-        self.enter(principal, Use::Request.times(ids.len())).await?;
+        self.enter_batch(principal, ids).await?;
         self.each_message(principal, ids).await
     }
 
@@ -155,7 +151,7 @@ impl Chat {
         principal: &Principal,
         ids: &[MessageId],
     ) -> Result<Vec<Result<Vec<MessageRevision>>>> {
-        self.bounded(ids)?;
+        self.enter_batch(principal, ids).await?;
         self.each_revisions(principal, ids).await
     }
 
@@ -169,14 +165,17 @@ impl Chat {
         principal: &Principal,
         asked: &[ParticipantsOf],
     ) -> Result<Vec<Result<ListPage<Participant, ParticipantId>>>> {
-        self.bounded(asked)?;
-        self.enter(principal, Use::Request.times(asked.len())).await?;
+        self.enter_batch(principal, asked).await?;
         self.each_participants(principal, asked).await
     }
 
-    fn bounded<T>(&self, asked: &[T]) -> Result<()> {
+    /// The beginning of a use case that takes several entries, each of which is one use. A batch with too many entries is one use, and
+    /// refused.
+    async fn enter_batch<T: Sync>(&self, principal: &Principal, asked: &[T]) -> Result<()> {
         let max = self.inner.limits.batch_max;
-        if asked.len() > max {
+        let is_long = asked.len() > max;
+        self.enter(principal, Use::Request.times(if is_long { 1 } else { asked.len() })).await?;
+        if is_long {
             return Err(Error::LimitExceeded { what: "the number of sessions asked for at once", limit: max as u64 });
         }
         Ok(())

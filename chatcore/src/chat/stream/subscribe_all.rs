@@ -103,14 +103,16 @@ impl Chat {
     /// [`stream_sessions`](crate::Limits::stream_sessions) are named, or the caller has as many such streams already as
     /// [`streams_per_user`](crate::Limits::streams_per_user) allows in one process.
     pub async fn subscribe_all(&self, principal: &Principal, after: &[Position]) -> Result<AllSubscription> {
+        let is_long = after.len() > self.inner.limits.stream_sessions;
+        // Each session is one use. Too many of them are one use, and refused.
+        self.enter(principal, Use::Request.times(if is_long { 1 } else { after.len() })).await?;
+        if is_long {
+            return Err(self.too_many_sessions());
+        }
         let mut named = HashSet::new();
         if !after.iter().all(|position| named.insert(position.session_id)) {
             return Err(Error::invalid("after", Code::ValidationInvalidValue, "name each session once"));
         }
-        if after.len() > self.inner.limits.stream_sessions {
-            return Err(self.too_many_sessions());
-        }
-        self.enter(principal, Use::Request.times(after.len())).await?;
         self.permit(principal, Operation::FollowSessions).await?;
         // Listening begins before the look, so that nothing falls between.
         let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;

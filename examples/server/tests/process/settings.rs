@@ -188,7 +188,8 @@ fn a_value_that_cannot_be_used_is_refused_by_name() {
         refuses(data, &[], &args, &["--body-bytes", "--message-chars", &needed]);
     }
     refuses(data, &[], &["--rate-limits", "many"], &["--rate-limits", "chatrooms"]);
-    for flag in ["--adds-per-inviter", "--adds-per-invited", "--adds-per-pair", "--request-rate", "--unknown-rate"] {
+    let of_adds = ["--adds-per-inviter", "--adds-per-invited", "--adds-per-pair"];
+    for flag in of_adds.into_iter().chain(["--request-rate", "--picture-rate", "--unknown-rate"]) {
         for rate in ["0/0s", "5/0s", "300", "2s"] {
             refuses(data, &[], &[flag, rate], &[flag, "off"]);
         }

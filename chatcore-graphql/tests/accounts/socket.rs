@@ -1,0 +1,95 @@
+//! The same table over graphql-transport-ws. A socket has a user, so what needs no token is asked by a bystander.
+
+use std::{net::SocketAddr, time::Duration};
+
+use chatcore::accounts::{Client, Register};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _},
+};
+
+use super::*;
+
+/// A server that hangs is noticed, also on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a user asks for who has no token.
+const OPEN: [&str; 6] = ["register", "logIn", "refresh", "verifyEmail", "requestPasswordReset", "resetPassword"];
+
+/// A server whose clients open a socket for each operation.
+struct Wired {
+    address: SocketAddr,
+    bystander: String,
+}
+
+impl Wired {
+    async fn new(world: &World) -> Self {
+        let new = Register::new("bystander", "bystander@example.org", PASSWORD);
+        let bystander = world.accounts.register(&Client::default(), new).await.unwrap();
+        world.code().await;
+        Self { address: ends::served(world).await, bystander: bystander.tokens.access_token }
+    }
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The next message, or the reason for which the server closed the socket.
+async fn next(socket: &mut Socket) -> Result<Value, String> {
+    loop {
+        match timeout(PATIENCE, socket.next()).await.unwrap() {
+            Some(Ok(Message::Text(text))) => {
+                assert!(!text.contains("730411"), "{text}");
+                return Ok(serde_json::from_str(&text).unwrap());
+            }
+            Some(Ok(Message::Close(Some(frame)))) => return Err(frame.reason.as_str().to_owned()),
+            Some(Ok(Message::Ping(_))) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Face for Wired {
+    async fn call(&self, operation: &str, token: Option<&str>, input: Value) -> Answer {
+        let closed = |reason| Answer { code: Some(reason), body: Value::Null, retry_after: None };
+        let mut request = format!("ws://{}/graphql", self.address).into_client_request().unwrap();
+        request.headers_mut().append("Sec-WebSocket-Protocol", "graphql-transport-ws".parse().unwrap());
+        let mut socket = connect_async(request).await.unwrap().0;
+        let token = token.or_else(|| OPEN.contains(&operation).then_some(&self.bystander));
+        let payload = token.map_or(json!({}), |token| json!({ "token": token }));
+        socket.send(Message::text(json!({ "type": "connection_init", "payload": payload }).to_string())).await.unwrap();
+        match next(&mut socket).await {
+            Ok(ack) => assert_eq!(ack["type"], "connection_ack"),
+            Err(reason) => return closed(reason),
+        }
+        let (field, query) = document(operation);
+        let payload = json!({ "query": query, "variables": variables(&query, input) });
+        let subscribe = json!({ "type": "subscribe", "id": "1", "payload": payload });
+        socket.send(Message::text(subscribe.to_string())).await.unwrap();
+        let answer = match next(&mut socket).await {
+            Ok(answer) => answer,
+            Err(reason) => return closed(reason),
+        };
+        let answer = match answer["type"].as_str().unwrap() {
+            "error" => json!({ "errors": answer["payload"] }),
+            _ => answer["payload"].clone(),
+        };
+        // The place of the socket is free again before the next one asks for it.
+        socket.close(None).await.unwrap();
+        while timeout(PATIENCE, socket.next()).await.unwrap().is_some_and(|message| message.is_ok()) {}
+        answer_of(operation, field, &answer)
+    }
+}
+
+#[tokio::test]
+async fn the_operations_of_accounts_answer_over_a_socket_as_on_every_transport() {
+    let world = World::new();
+    cases::all(&Wired::new(&world).await, &world).await;
+}
+
+#[tokio::test]
+async fn attacks_on_accounts_fail_over_a_socket_as_on_every_transport() {
+    let world = World::new();
+    attacks::all(&Wired::new(&world).await, &world).await;
+}

@@ -1,0 +1,274 @@
+//! Every cell of the permission matrix through queries, mutations and subscriptions: the answer is the engine's.
+
+use std::collections::HashMap;
+
+use chatcore::{
+    Code, Limits, MemoryStore, RateLimits,
+    chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
+    model::{MessageId, ParticipantRole, SessionId, SessionType, Standing},
+    permission::{Action, Denial, Facts, SessionState, decide},
+};
+
+use super::*;
+
+const CAP: u32 = 20;
+
+const TYPES: [SessionType; 3] = [SessionType::Public, SessionType::InviteOnly, SessionType::Private];
+
+const ACTORS: [&str; 6] = ["owner", "admin", "member", "viewer", "former", "stranger"];
+
+const TARGETS: [&str; 6] = ["owner", "admin2", "member2", "viewer2", "former", "stranger"];
+
+fn standing(name: &str) -> Standing {
+    match name.trim_end_matches('2') {
+        "owner" => Standing::Active(ParticipantRole::Owner),
+        "admin" => Standing::Active(ParticipantRole::Admin),
+        "member" => Standing::Active(ParticipantRole::Member),
+        "viewer" => Standing::Active(ParticipantRole::Viewer),
+        "former" => Standing::Former(ParticipantRole::Member),
+        _ => Standing::Stranger,
+    }
+}
+
+/// A chat without limits, in which each user was seen.
+async fn unlimited() -> (Chat, ChatSchema) {
+    let limits = Limits {
+        rates: RateLimits::off(),
+        adds_per_inviter: None,
+        adds_per_invited: None,
+        adds_per_pair: None,
+        ..Limits::default()
+    };
+    let chat = Chat::builder(MemoryStore::new()).limits(limits).build();
+    for name in ACTORS.iter().chain(&TARGETS) {
+        chat.me(&user(name)).await.unwrap();
+    }
+    (chat.clone(), schema(chat, SchemaOptions::default()))
+}
+
+/// The users in a session besides the owner.
+fn others(session_type: SessionType) -> &'static [&'static str] {
+    match session_type {
+        SessionType::Public | SessionType::InviteOnly => &["admin", "admin2", "member", "member2", "viewer", "viewer2"],
+        SessionType::Private | SessionType::Direct => &[],
+    }
+}
+
+fn is_there(session_type: SessionType, name: &str) -> bool {
+    matches!(name, "owner" | "former" | "stranger") || others(session_type).contains(&name)
+}
+
+/// A session with a user of each standing.
+struct Room {
+    id: SessionId,
+    session_type: SessionType,
+    /// The message of each user who ever was in it.
+    messages: HashMap<&'static str, MessageId>,
+}
+
+impl Room {
+    async fn new(chat: &Chat, session_type: SessionType) -> Self {
+        let owner = user("owner");
+        let new = CreateSession {
+            max_participants: Some(CAP),
+            ..CreateSession::titled("x").of_type(SessionType::InviteOnly)
+        };
+        let id = chat.create_session(&owner, new).await.unwrap().summary.session.id;
+        let mut messages = HashMap::new();
+        let say = async |name: &str| {
+            let seq = chat.send(&user(name), id, SendMessage::text("x")).await.unwrap().seq;
+            MessageId { session_id: id, seq }
+        };
+        messages.insert("owner", say("owner").await);
+        for name in others(session_type).iter().copied().chain(["former"]) {
+            let add = AddParticipant { user_id: user(name).user_id, role: None };
+            chat.add_participant(&owner, id, add).await.unwrap();
+            messages.insert(name, say(name).await);
+            if let Standing::Active(role @ (ParticipantRole::Admin | ParticipantRole::Viewer)) = standing(name) {
+                chat.change_role(&owner, id, &user(name).user_id, role).await.unwrap();
+            }
+        }
+        chat.remove_participant(&owner, id, &user("former").user_id).await.unwrap();
+        let of_type = UpdateSession { session_type: Some(session_type), ..UpdateSession::default() };
+        chat.update_session(&owner, id, of_type).await.unwrap();
+        Self { id, session_type, messages }
+    }
+
+    fn facts(&self, actor: &str, target: Option<&str>) -> Facts {
+        let participant_count = 1 + u32::try_from(others(self.session_type).len()).unwrap();
+        let session_type = self.session_type;
+        let session = SessionState { session_type, is_active: true, participant_count, max_participants: CAP };
+        Facts { session: Some(session), actor: Some(standing(actor)), target: target.map(standing) }
+    }
+
+    /// The message of a user, or of the owner where the user has none.
+    fn message(&self, name: &str) -> MessageId {
+        *self.messages.get(name).unwrap_or(&self.messages["owner"])
+    }
+}
+
+/// The fields that carry an action out.
+fn documents(action: Action) -> Vec<&'static str> {
+    match action {
+        Action::View => vec![
+            "query($id: ID!) { session(id: $id) { id } }",
+            "query($id: ID!) { participants(sessionId: $id) { nodes { id } } }",
+            "query($id: ID!) { messages(sessionId: $id) { totalCount } }",
+            "query($id: ID!) { pins(sessionId: $id) { message { id } } }",
+            "query($id: ID!) { events(sessionId: $id) { head } }",
+        ],
+        Action::Send => vec![
+            "mutation($id: ID!) { sendMessage(input: {sessionId: $id, content: \"x\"}) { message { id } } }",
+            "mutation($id: ID!) { setTyping(input: {sessionId: $id, isTyping: true}) { isTyping } }",
+        ],
+        Action::EditMessage { .. } => vec![
+            "mutation($message: ID!) { editMessage(input: {messageId: $message, content: \"y\"}) { message { id } } }",
+        ],
+        Action::DeleteOwnMessage | Action::DeleteMessage => {
+            vec!["mutation($message: ID!) { deleteMessage(input: {messageId: $message}) { message { id } } }"]
+        }
+        Action::ViewRevisions => vec!["query($message: ID!) { message(id: $message) { revisions { revision } } }"],
+        Action::PinMessage => {
+            vec!["mutation($message: ID!) { pinMessage(input: {messageId: $message}) { messageId } }"]
+        }
+        Action::Update { session_type: Some(_), .. } => {
+            vec![
+                "mutation($id: ID!) { updateSession(input: {sessionId: $id, sessionType: PRIVATE}) { session { id } } }",
+            ]
+        }
+        Action::Update { max_participants: Some(_), .. } => {
+            vec!["mutation($id: ID!) { updateSession(input: {sessionId: $id, maxParticipants: 1}) { session { id } } }"]
+        }
+        Action::Update { .. } => {
+            vec!["mutation($id: ID!) { updateSession(input: {sessionId: $id, title: \"y\"}) { session { id } } }"]
+        }
+        Action::Delete => vec!["mutation($id: ID!) { deleteSession(input: {sessionId: $id}) { sessionId } }"],
+        Action::Invite { .. } => vec![
+            "mutation($id: ID!, $user: ID!, $role: ParticipantRole!) {
+                addParticipant(input: {sessionId: $id, userId: $user, role: $role}) { participant { id } } }",
+        ],
+        Action::Remove => {
+            vec![
+                "mutation($id: ID!, $user: ID!) { removeParticipant(input: {sessionId: $id, userId: $user}) { userId } }",
+            ]
+        }
+        Action::ChangeRole { .. } => vec![
+            "mutation($id: ID!, $user: ID!, $role: ParticipantRole!) {
+                changeRole(input: {sessionId: $id, userId: $user, role: $role}) { participant { id } } }",
+        ],
+        Action::Leave => vec!["mutation($id: ID!) { leaveSession(input: {sessionId: $id}) { sessionId } }"],
+        Action::Join => vec!["mutation($id: ID!) { joinSession(input: {sessionId: $id}) { participant { id } } }"],
+    }
+}
+
+/// The actions, each with its target.
+fn cells() -> Vec<(Action, Option<&'static str>)> {
+    let plain = [
+        Action::View,
+        Action::Send,
+        Action::EditMessage { own: true },
+        Action::EditMessage { own: false },
+        Action::DeleteOwnMessage,
+        Action::DeleteMessage,
+        Action::ViewRevisions,
+        Action::PinMessage,
+        Action::Update { session_type: None, max_participants: None },
+        Action::Update { session_type: Some(SessionType::Private), max_participants: None },
+        Action::Update { session_type: None, max_participants: Some(1) },
+        Action::Leave,
+        Action::Join,
+        Action::Delete,
+    ];
+    let mut cells: Vec<_> = plain.into_iter().map(|action| (action, None)).collect();
+    for target in TARGETS {
+        cells.push((Action::Remove, Some(target)));
+        for role in ParticipantRole::ALL {
+            cells.push((Action::Invite { role }, Some(target)));
+            cells.push((Action::ChangeRole { role }, Some(target)));
+        }
+    }
+    cells
+}
+
+/// The codes of the errors of a cell.
+async fn codes_of(
+    schema: &ChatSchema,
+    room: &Room,
+    actor: &str,
+    (action, target): (Action, Option<&str>),
+    document: &str,
+) -> Vec<String> {
+    let another = if actor == "owner" { "former" } else { "owner" };
+    let is_own = matches!(action, Action::EditMessage { own: true } | Action::DeleteOwnMessage);
+    let message = room.message(if is_own { actor } else { another }).to_string();
+    let role = match action {
+        Action::Invite { role } | Action::ChangeRole { role } => role.as_str(),
+        _ => "MEMBER",
+    };
+    let variables = json!({ "id": room.id, "message": message, "user": target, "role": role });
+    let answer = ask(schema, &user(actor), document, variables).await;
+    codes(&answer).into_iter().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn every_cell_through_queries_and_mutations() {
+    let (chat, schema) = unlimited().await;
+    let (mut allowed, mut denied) = (0, 0);
+    for session_type in TYPES {
+        let common = Room::new(&chat, session_type).await;
+        let before = chat.session(&user("owner"), common.id).await.unwrap().summary.cursor;
+        for actor in ACTORS.into_iter().filter(|actor| is_there(session_type, actor)) {
+            let there = |target: &Option<&str>| target.is_none_or(|target| is_there(session_type, target));
+            for (action, target) in cells().into_iter().filter(|(_, target)| there(target)) {
+                for document in documents(action) {
+                    let cell = format!("{session_type} {actor} {action:?} {target:?}");
+                    match decide(&common.facts(actor, target), action) {
+                        Ok(()) => {
+                            let own = Room::new(&chat, session_type).await;
+                            let codes = codes_of(&schema, &own, actor, (action, target), document).await;
+                            assert!(codes.is_empty(), "{cell}: {codes:?}");
+                            allowed += 1;
+                        }
+                        Err(denial) => {
+                            let codes = codes_of(&schema, &common, actor, (action, target), document).await;
+                            // A message's id must not tell whether there is such a session.
+                            let is_hidden = document.contains("$message") && denial == Denial::Hidden;
+                            let code = if is_hidden { Code::MessageNotFound } else { denial.code() };
+                            assert_eq!(codes, [code.as_str()], "{cell}");
+                            denied += 1;
+                        }
+                    }
+                }
+            }
+        }
+        let after = chat.session(&user("owner"), common.id).await.unwrap().summary.cursor;
+        assert_eq!(after, before, "{session_type}: something that was denied was done");
+    }
+    assert!(allowed > 80 && denied > 500, "{allowed} {denied}");
+}
+
+#[tokio::test]
+async fn every_subscription_asks_whether_its_reader_may_view() {
+    let (chat, schema) = unlimited().await;
+    for session_type in TYPES {
+        let room = Room::new(&chat, session_type).await;
+        for actor in ACTORS.into_iter().filter(|actor| is_there(session_type, actor)) {
+            let query = "subscription($id: ID!) { sessionEvents(sessionId: $id) { __typename } }";
+            let first = next(&mut follow(&schema, &user(actor), query, json!({ "id": room.id }))).await;
+            let all = "subscription($id: ID!) { allSessionEvents(after: [{ sessionId: $id, seq: 1 }]) {
+                __typename ... on SubscriptionEnded { code } } }";
+            let of_all = next(&mut follow(&schema, &user(actor), all, json!({ "id": room.id }))).await;
+            let cell = format!("{session_type} {actor}: {first} {of_all}");
+            match decide(&room.facts(actor, None), Action::View) {
+                Ok(()) => {
+                    assert_eq!(first["data"]["sessionEvents"]["__typename"], "Subscribed", "{cell}");
+                    assert_eq!(of_all["data"]["allSessionEvents"]["__typename"], "Subscribed", "{cell}");
+                }
+                Err(denial) => {
+                    assert_eq!(codes(&first), [denial.code().as_str()], "{cell}");
+                    assert_eq!(of_all["data"]["allSessionEvents"]["code"], denial.code().as_str(), "{cell}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! No field of a body or a frame makes its sender anything.
+
+use super::*;
+
+/// Fields that a client may hope to be believed.
+const FIELDS: [&str; 7] = ["role", "user_id", "owner_id", "sender_id", "system_role", "is_owner", "is_admin"];
+
+#[tokio::test]
+async fn no_field_of_a_body_raises_its_sender() {
+    let world = World::new();
+    let app = world.app();
+    let id = world.session("a", SessionType::Public).await;
+    world.chat.join(&user("b"), id).await.unwrap();
+    let mut refused = 0;
+    for operation in world.operations().iter().filter(|operation| operation.has_body) {
+        for field in FIELDS {
+            let mut body = operation.body();
+            // These name another user, or the speaker of a message.
+            let is_known = matches!(
+                (operation.id.as_str(), field),
+                ("inviteUser" | "addParticipant", "user_id" | "role") | ("changeRole" | "sendMessage", "role")
+            );
+            body[field] = json!(if is_known && field == "user_id" { "b" } else { "OWNER" });
+            for (caller, user) in [("b", "b"), ("a", "b")] {
+                let path = operation.at(id, user);
+                let (status, _, text) = ask(&app, caller, &operation.method, &path, "*/*", Some(&body)).await;
+                let problem: Value = serde_json::from_str(&text).unwrap();
+                assert!((400..500).contains(&status), "{} {field} by {caller}: {text}", operation.id);
+                if !is_known {
+                    assert_eq!((status, &problem["details"]["fields"][0]["field"]), (422, &json!(field)), "{text}");
+                }
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
+    let participants = world.chat.session(&user("a"), id).await.unwrap().participants;
+    let roles: Vec<_> = participants.iter().map(|one| (one.profile.user_id.as_str(), one.role.as_str())).collect();
+    assert_eq!(roles, [("a", "OWNER"), ("b", "MEMBER")]);
+}
+
+#[tokio::test]
+async fn no_field_of_a_frame_raises_its_sender() {
+    let world = World::new();
+    let address = world.serve().await;
+    let id = world.session("a", SessionType::Public).await;
+    world.chat.join(&user("b"), id).await.unwrap();
+    let head = world.chat.session(&user("a"), id).await.unwrap().summary.cursor;
+    let mut socket = Socket::open(address, "b").await;
+    for frame in frames() {
+        for field in FIELDS {
+            let mut data = data(frame, id);
+            data[field] = json!("OWNER");
+            let answer = socket.ask(frame, &data).await;
+            assert_eq!(answer["event"], "error", "{frame} {field}: {answer}");
+            let told = &answer["data"]["details"]["fields"][0]["field"];
+            assert_eq!(told, &json!(format!("data.{field}")), "{frame}: {answer}");
+        }
+    }
+    assert_eq!(world.chat.session(&user("a"), id).await.unwrap().summary.cursor, head);
+}

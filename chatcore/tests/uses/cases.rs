@@ -1,0 +1,262 @@
+//! A call with bad input for each use case, with what it costs.
+
+use bytes::Bytes;
+use chatcore::{
+    accounts::{AvatarSize, LogIn, Register, UpdateAccount},
+    admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
+    chat::{
+        AddParticipant, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem, SendMessage,
+        Start, UpdateSession,
+    },
+    identity::SystemRole,
+    limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
+    model::{ClientId, Content, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionId, UserId},
+};
+
+use super::{Case, World};
+
+/// Methods that no client can call, and methods by which a frontend counts.
+pub(crate) const NO_USE_CASES: [&str; 17] = [
+    "Accounts::import",
+    "Accounts::resume_erasures",
+    "Administration::flush",
+    "Chat::admit",
+    "Chat::admit_picture",
+    "Chat::ban_account",
+    "Chat::begin_frame",
+    "Chat::delete_account",
+    "Chat::end_all_logins",
+    "Chat::end_login",
+    "Chat::login_ended",
+    "Chat::metered",
+    "Chat::notices",
+    "Chat::ready",
+    "Chat::revoke_before",
+    "Chat::standing",
+    "Chat::unban_account",
+];
+
+/// More entries than a batch may have.
+const TOO_MANY: usize = 101;
+
+const REQUEST: [(Bucket, u32); 1] = [(Requests, 1)];
+const STRANGER: [(Bucket, u32); 1] = [(Unknown, 1)];
+
+fn nowhere() -> SessionId {
+    "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
+}
+
+fn nothing() -> MessageId {
+    MessageId { session_id: nowhere(), seq: 1 }
+}
+
+fn page<K>() -> Page<K> {
+    Page { limit: Some(0), ..Page::FIRST }
+}
+
+pub(crate) fn all(world: &World) -> Vec<Case<'_>> {
+    let mut cases = of_sessions(world);
+    cases.extend(of_participants(world));
+    cases.extend(of_messages(world));
+    cases.extend(of_batches(world));
+    cases.extend(of_streams(world));
+    cases.extend(of_accounts(world));
+    cases.extend(without_token(world));
+    cases.extend(of_administration(world));
+    // The last one, since the tokens of the caller end.
+    let World { accounts, caller, .. } = world;
+    cases.push(Case::new("Accounts::log_out_everywhere", &REQUEST, accounts.log_out_everywhere(caller)).fine());
+    cases
+}
+
+fn of_sessions(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
+    let titled = || CreateSession::titled("");
+    let untitled = UpdateSession { title: Some(String::new()), ..UpdateSession::default() };
+    vec![
+        Case::new("Chat::me", &REQUEST, chat.me(caller)).fine(),
+        Case::new("Chat::create_session", &REQUEST, chat.create_session(caller, titled())),
+        Case::new("Chat::create_session_once", &REQUEST, async move {
+            chat.create_session_once(caller, &ClientId::new("1").unwrap(), titled()).await
+        }),
+        Case::new("Chat::sessions", &REQUEST, chat.sessions(caller, page())),
+        Case::new("Chat::public_sessions", &REQUEST, chat.public_sessions(caller, page())),
+        Case::new("Chat::session", &REQUEST, chat.session(caller, nowhere())),
+        Case::new("Chat::update_session", &REQUEST, chat.update_session(caller, nowhere(), untitled)),
+        Case::new("Chat::delete_session", &REQUEST, chat.delete_session(caller, nowhere())),
+    ]
+}
+
+fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
+    let nobody = || UserId::new("nobody").unwrap();
+    let add = AddParticipant { user_id: nobody(), role: Some(ParticipantRole::Owner) };
+    vec![
+        Case::new("Chat::join", &REQUEST, chat.join(caller, nowhere())),
+        Case::new("Chat::leave", &REQUEST, chat.leave(caller, nowhere())),
+        Case::new("Chat::add_participant", &REQUEST, chat.add_participant(caller, nowhere(), add)),
+        Case::new("Chat::change_role", &REQUEST, async move {
+            chat.change_role(caller, nowhere(), &nobody(), ParticipantRole::Owner).await
+        }),
+        Case::new("Chat::remove_participant", &REQUEST, async move {
+            chat.remove_participant(caller, nowhere(), &nobody()).await
+        }),
+        Case::new("Chat::participants", &REQUEST, chat.participants(caller, nowhere(), page(), true)),
+        Case::new(
+            "Chat::participant",
+            &REQUEST,
+            async move { chat.participant(caller, nowhere(), &nobody(), true).await },
+        ),
+    ]
+}
+
+fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
+    let message = [(Requests, 1), (Messages, 1)];
+    let edit = EditMessage { content: Content::Text(String::new()), revision: None };
+    let window = MessageWindow::Skip(u64::MAX);
+    vec![
+        Case::new("Chat::send", &message, chat.send(caller, nowhere(), SendMessage::text(""))),
+        Case::new("Chat::post_system", &[], chat.post_system(caller, nowhere(), PostSystem::text(""))),
+        Case::new("Chat::edit_message", &message, chat.edit_message(caller, nothing(), edit)),
+        Case::new("Chat::delete_message", &REQUEST, chat.delete_message(caller, nothing(), None)),
+        Case::new("Chat::messages", &REQUEST, chat.messages(caller, nowhere(), window, Some(0))),
+        Case::new("Chat::message", &REQUEST, chat.message(caller, nothing())),
+        Case::new("Chat::message_revisions", &REQUEST, chat.message_revisions(caller, nothing())),
+        Case::new("Chat::events", &REQUEST, chat.events(caller, nowhere(), Start::Beginning, Some(0))),
+        Case::new("Chat::pins", &REQUEST, chat.pins(caller, nowhere())),
+        Case::new("Chat::pin_message", &REQUEST, chat.pin_message(caller, nothing())),
+        Case::new("Chat::unpin_message", &REQUEST, chat.unpin_message(caller, nothing())),
+        Case::new("Chat::typing", &[(Requests, 1), (Signals, 1)], chat.typing(caller, nowhere(), true)),
+    ]
+}
+
+/// A batch with too many entries is one use. An entry that is not acceptable is one as others are.
+fn of_batches(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
+    let messages = MessagesOf { session_id: nowhere(), window: MessageWindow::Newest, limit: Some(0) };
+    let participants = ParticipantsOf { session_id: nowhere(), page: page(), with_email: false };
+    let three = [(Requests, 3)];
+    vec![
+        Case::new("Chat::sessions_by_id", &REQUEST, async move {
+            chat.sessions_by_id(caller, &[nowhere(); TOO_MANY]).await
+        }),
+        Case::new(
+            "Chat::details_by_id",
+            &REQUEST,
+            async move { chat.details_by_id(caller, &[nowhere(); TOO_MANY]).await },
+        ),
+        Case::new("Chat::messages_by_id", &REQUEST, async move {
+            chat.messages_by_id(caller, &[nothing(); TOO_MANY]).await
+        }),
+        Case::new(
+            "Chat::revisions_of",
+            &REQUEST,
+            async move { chat.revisions_of(caller, &[nothing(); TOO_MANY]).await },
+        ),
+        Case::new("Chat::messages_of", &REQUEST, async move { chat.messages_of(caller, &[messages; TOO_MANY]).await }),
+        Case::new("Chat::messages_of", &three, async move { chat.messages_of(caller, &[messages; 3]).await }).fine(),
+        Case::new("Chat::participants_of", &REQUEST, async move {
+            chat.participants_of(caller, &[participants; TOO_MANY]).await
+        }),
+        Case::new(
+            "Chat::participants_of",
+            &three,
+            async move { chat.participants_of(caller, &[participants; 3]).await },
+        )
+        .fine(),
+    ]
+}
+
+fn of_streams(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
+    let twice = [Position::new(nowhere(), 1); 2];
+    let many = vec![Position::new(nowhere(), 1); chat.limits().stream_sessions + 1];
+    vec![
+        Case::new("Chat::subscribe", &REQUEST, chat.subscribe(caller, nowhere(), Start::Now)),
+        Case::new("Chat::subscribe_all", &[(Requests, 2)], async move { chat.subscribe_all(caller, &twice).await }),
+        Case::new("Chat::subscribe_all", &REQUEST, async move { chat.subscribe_all(caller, &many).await }),
+        Case::new("Chat::follow_notices", &REQUEST, chat.follow_notices(caller)).fine(),
+    ]
+}
+
+fn of_accounts(World { accounts, caller, client, .. }: &World) -> Vec<Case<'_>> {
+    let (nobody, login) = (UserId::new("nobody").unwrap(), LoginId(nowhere().0));
+    let update = UpdateAccount { display_name: Some(String::new()), ..UpdateAccount::default() };
+    vec![
+        Case::new("Accounts::me", &REQUEST, accounts.me(caller)),
+        Case::new("Accounts::update_me", &REQUEST, accounts.update_me(caller, update)),
+        Case::new("Accounts::change_password", &REQUEST, accounts.change_password(caller, client, "", "")),
+        Case::new("Accounts::change_email", &REQUEST, accounts.change_email(caller, client, "", "")),
+        Case::new("Accounts::user", &REQUEST, async move { accounts.user(caller, &nobody).await }),
+        Case::new("Accounts::user_named", &REQUEST, accounts.user_named(caller, "")),
+        Case::new(
+            "Accounts::search_users",
+            &[(Requests, 1), (Searches, 1)],
+            accounts.search_users(caller, "", None, Some(0)),
+        ),
+        Case::new(
+            "Accounts::upload_avatar",
+            &[(Requests, 1), (Uploads, 1)],
+            accounts.upload_avatar(caller, Bytes::new()),
+        ),
+        Case::new("Accounts::delete_avatar", &REQUEST, accounts.delete_avatar(caller)),
+        Case::new("Accounts::request_verification", &REQUEST, accounts.request_verification(caller, client)),
+        Case::new("Accounts::log_out", &REQUEST, accounts.log_out(caller)),
+        Case::new("Accounts::logins", &REQUEST, accounts.logins(caller)).fine(),
+        Case::new("Accounts::end_login", &REQUEST, accounts.end_login(caller, login)),
+        Case::new("Accounts::export", &REQUEST, accounts.export(caller)).fine(),
+        Case::new("Accounts::delete_account", &REQUEST, accounts.delete_account(caller, client, "")),
+    ]
+}
+
+fn without_token(World { accounts, client, .. }: &World) -> Vec<Case<'_>> {
+    let log_in = LogIn { username_or_email: String::new(), password: String::new() };
+    vec![
+        Case::new("Accounts::register", &STRANGER, accounts.register(client, Register::new("", "", ""))),
+        Case::new("Accounts::log_in", &STRANGER, accounts.log_in(client, log_in)),
+        Case::new("Accounts::refresh", &STRANGER, accounts.refresh(client, "")),
+        Case::new("Accounts::verify_email", &STRANGER, accounts.verify_email("")),
+        Case::new("Accounts::reset_password", &STRANGER, accounts.reset_password("", "")),
+        // The answer does not tell whether an account has the address.
+        Case::new("Accounts::request_password_reset", &STRANGER, accounts.request_password_reset(client, "")).fine(),
+        Case::new("Accounts::avatar", &[(Pictures, 1)], accounts.avatar(client, "..", AvatarSize::Small)),
+    ]
+}
+
+fn of_administration(World { admin, caller, .. }: &World) -> Vec<Case<'_>> {
+    let origin = || AuditOrigin { address: None, request_id: None };
+    let nobody = || UserId::new("nobody").unwrap();
+    let no_text = || Some(String::new());
+    vec![
+        Case::new("Administration::broadcast", &REQUEST, async move {
+            admin.broadcast(caller, &origin(), String::new(), None).await
+        }),
+        Case::new("Administration::sessions", &REQUEST, async move {
+            admin.sessions(caller, &SessionFilter::default(), None, Some(0)).await
+        }),
+        Case::new("Administration::session", &REQUEST, async move { admin.session(caller, nowhere()).await }),
+        Case::new("Administration::participants", &REQUEST, async move {
+            admin.participants(caller, nowhere(), page()).await
+        }),
+        Case::new("Administration::close_session", &REQUEST, async move {
+            admin.close_session(caller, &origin(), nowhere(), no_text()).await
+        }),
+        Case::new("Administration::statistics", &REQUEST, async move { admin.statistics(caller).await }).fine(),
+        Case::new("Administration::users", &REQUEST, async move {
+            admin.users(caller, &UserFilter { search: no_text(), ..UserFilter::default() }, None, None).await
+        }),
+        Case::new("Administration::user", &REQUEST, async move { admin.user(caller, &nobody()).await }),
+        Case::new("Administration::ban", &REQUEST, async move {
+            admin.ban(caller, &origin(), &nobody(), BanUser { reason: String::new(), until: None }).await
+        }),
+        Case::new("Administration::unban", &REQUEST, async move {
+            admin.unban(caller, &origin(), &nobody(), no_text()).await
+        }),
+        Case::new("Administration::audit", &REQUEST, async move {
+            admin.audit(caller, &AuditFilter::default(), None, Some(0)).await
+        }),
+        Case::new("Administration::export_audit", &REQUEST, async move {
+            admin.export_audit(caller, AuditFilter::default()).await
+        })
+        .fine(),
+        Case::new("Administration::set_role", &REQUEST, async move {
+            admin.set_role(caller, &origin(), &nobody(), SystemRole::User, no_text()).await
+        }),
+    ]
+}
