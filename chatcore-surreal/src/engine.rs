@@ -49,7 +49,7 @@ pub(crate) const CLOSING: Duration = Duration::from_secs(10);
 /// How long a folder that is in use is left alone before the next attempt.
 const AGAIN: Duration = Duration::from_millis(20);
 /// How long it may take to put in order what was not closed: all that the last process had not moved to its place yet.
-const SETTLING: Duration = Duration::from_secs(600);
+pub(crate) const SETTLING: Duration = Duration::from_secs(600);
 
 /// A database on a runtime of its own.
 ///

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     compact,
     connect::{ConnectError, DURABLE, SurrealOptions, Target},
-    engine::{CLOSING, Engine},
+    engine::{Engine, SETTLING},
     schema,
     store::SurrealStore,
 };
@@ -61,7 +61,8 @@ async fn inspect(target: Target, options: &SurrealOptions) -> Result<Inspection,
     }
     let engine = Engine::open_to_inspect(target.prepare()?, options).await?;
     let found = engine.probe().await;
-    engine.close_within(CLOSING).await;
+    // What a look leaves open, the next start would have to put in order.
+    engine.close_within(SETTLING).await;
     let (schema, known) = (found?, schema::known());
     if schema > known {
         return Err(ConnectError::NewerSchema { found: schema, known });
