@@ -13,7 +13,7 @@
 //! | responses | [`Compression`] |
 //! | any web framework | [`bearer_token`], [`error_headers`], [`allowance_headers`], [`page_headers`], [`Refusals`]: all that there is without the feature `poem` |
 //! | web pages | [`Origins`], [`Cors`], [`page_headers`] |
-//! | a server | [`serve`], [`TrustedProxies`] |
+//! | a server | [`serve`], [`TrustedProxies`], with the feature `tls` also `Tls` |
 
 #[cfg(feature = "poem")]
 mod address;
@@ -73,6 +73,8 @@ mod socket;
 mod sockets;
 #[cfg(feature = "poem")]
 mod sweep;
+#[cfg(feature = "tls")]
+mod tls;
 mod token;
 #[cfg(feature = "poem")]
 mod upgrade;
@@ -125,6 +127,8 @@ pub use serve::{ServeOptions, serve};
 pub use socket::Socket;
 #[cfg(feature = "poem")]
 pub use sockets::{Place, Sockets, UnknownPlace, UserPlace};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 pub use token::bearer_token;
 #[cfg(feature = "poem")]
 /// The WebSocket library: its messages and errors are what a [`Socket`] takes and gives.

@@ -16,6 +16,7 @@ use poem::{
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{sleep, timeout},
@@ -23,6 +24,8 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::{io::InspectReader, sync::CancellationToken, task::TaskTracker};
 
+#[cfg(feature = "tls")]
+use crate::Tls;
 use crate::{
     ClientAddress, ClientIp, TrustedProxies,
     counts::{Counted, Counts},
@@ -58,6 +61,12 @@ pub struct ServeOptions {
     pub half_closed_time: Duration,
     /// How long requests may go on after the end was asked for.
     pub grace: Duration,
+    /// The certificate of a server that speaks TLS, and nothing else than TLS. A header of the PROXY protocol comes before the handshake.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Tls>,
+    /// How long a client may take for the handshake of TLS. From the start it has its place among the connections.
+    #[cfg(feature = "tls")]
+    pub handshake_time: Duration,
 }
 
 impl Default for ServeOptions {
@@ -72,6 +81,10 @@ impl Default for ServeOptions {
             write_time: Duration::from_secs(30),
             half_closed_time: Duration::from_secs(5),
             grace: Duration::from_secs(3),
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "tls")]
+            handshake_time: Duration::from_secs(10),
         }
     }
 }
@@ -80,7 +93,7 @@ impl Default for ServeOptions {
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves HTTP/1.1 with WebSockets until `stop` is done, then lets what runs go on for the time of grace.
+/// Serves HTTP/1.1 with WebSockets, within TLS where the options say so, until `stop` is done, then lets what runs go on for the time of grace.
 ///
 /// poem's own server knows no time limit for the head of a request and tries a failed accept again without a pause.
 ///
@@ -113,7 +126,7 @@ where
             Ok((slot, (stream, peer))) => {
                 pause = SHORTEST_PAUSE;
                 let Ok(place) = server.place(peer.ip()) else {
-                    turn_away(&stream);
+                    server.turn_away(&stream);
                     continue;
                 };
                 let (server, cut) = (Arc::clone(&server), cut.clone());
@@ -148,12 +161,6 @@ where
     Ok(())
 }
 
-/// Answers a connection that is one too many, as far as that is possible without waiting.
-fn turn_away(stream: &TcpStream) {
-    let answer = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let _ = stream.try_write(answer.as_bytes());
-}
-
 /// Whether a failed accept says something of one connection only (accept(2)).
 fn is_of_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
@@ -180,10 +187,21 @@ impl<E: Endpoint + 'static> Server<E> {
         self.per_address.take(&address.into(), self.options.connections_per_address).map(Some).ok_or(TooMany)
     }
 
+    /// Answers a connection that is one too many, as far as that is possible without waiting: without a handshake there is no answer.
+    fn turn_away(&self, stream: &TcpStream) {
+        #[cfg(feature = "tls")]
+        if self.options.tls.is_some() {
+            return;
+        }
+        let answer =
+            "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let _ = stream.try_write(answer.as_bytes());
+    }
+
     /// Serves a connection, behind the header of the PROXY protocol where one is due.
     async fn receive(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
         if !self.options.proxy_protocol || !self.options.trusted_proxies.contains(peer.ip()) {
-            return self.connection(stream, peer).await;
+            return self.secure(stream, peer).await;
         }
         let reading = timeout(self.options.header_time, read_proxied(&mut stream));
         let read = tokio::select! {
@@ -193,22 +211,42 @@ impl<E: Endpoint + 'static> Server<E> {
         match read {
             Ok(client) => {
                 let client = client.unwrap_or(peer);
-                let Ok(_place) = self.place(client.ip()) else { return turn_away(&stream) };
-                self.connection(stream, client).await;
+                let Ok(_place) = self.place(client.ip()) else { return self.turn_away(&stream) };
+                self.secure(stream, client).await;
             }
             Err(error) => tracing::warn!(%peer, %error, "a trusted proxy sent no PROXY header"),
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    /// Serves a connection, within TLS where the server speaks TLS.
+    async fn secure(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         // Frames are small and awaited; a failure to set this costs latency only.
         let _ = stream.set_nodelay(true);
         let local = stream.local_addr().map(|address| LocalAddr(address.into())).unwrap_or_default();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.options.tls {
+            let handshake = timeout(self.options.handshake_time, tls.accept(stream));
+            let made = tokio::select! {
+                made = handshake => made.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+                () = self.stopping.cancelled() => return,
+            };
+            return match made {
+                Ok(stream) => self.connection(stream, local, peer, Scheme::HTTPS).await,
+                Err(error) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            };
+        }
+        self.connection(stream, local, peer, Scheme::HTTP).await;
+    }
+
+    async fn connection<S>(self: Arc<Self>, stream: S, local: LocalAddr, peer: SocketAddr, scheme: Scheme)
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
         let exchanges = Exchanges::default();
         let (in_service, server) = (exchanges.clone(), Arc::clone(&self));
         let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let server = Arc::clone(&server);
-            let mut request: Request = (request, local.clone(), RemoteAddr(peer.into()), Scheme::HTTP).into();
+            let mut request: Request = (request, local.clone(), RemoteAddr(peer.into()), scheme.clone()).into();
             let client = server.options.trusted_proxies.client(peer.ip(), request.headers());
             request.extensions_mut().insert(ClientIp(client));
             let exchange = in_service.begin(&mut request);

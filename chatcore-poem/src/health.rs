@@ -10,6 +10,7 @@ use chatcore::{Chat, Error, Result};
 use poem::{Response, Route, endpoint::make, get, http::header::CACHE_CONTROL};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::{ChatFrontend, MountError, problem::ApiError};
 
@@ -29,25 +30,27 @@ pub struct Health {
     ready: String,
     within: Duration,
     checks: Vec<Check>,
+    ending: CancellationToken,
 }
 
 impl Default for Health {
     /// `/health`, `/ready`, and two seconds.
     fn default() -> Self {
         let (alive, ready) = ("/health".to_owned(), "/ready".to_owned());
-        Self { alive, ready, within: Duration::from_secs(2), checks: Vec::new() }
+        Self { alive, ready, within: Duration::from_secs(2), checks: Vec::new(), ending: CancellationToken::new() }
     }
 }
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { alive, ready, within, checks } = self;
+        let Self { alive, ready, within, checks, ending } = self;
         let mut shown = f.debug_struct("Health");
         shown
             .field("alive", alive)
             .field("ready", ready)
             .field("within", within)
             .field("checks", &checks.len())
+            .field("is_ending", &ending.is_cancelled())
             .finish()
     }
 }
@@ -70,6 +73,12 @@ impl Health {
     pub fn check(mut self, check: impl Fn() -> std::result::Result<(), String> + Send + Sync + 'static) -> Self {
         self.checks.push(Arc::new(check));
         self
+    }
+
+    /// The same for a process that is about to end: once the token is cancelled, the second path answers 503, and no earlier answer holds.
+    #[must_use]
+    pub fn ending(self, ending: CancellationToken) -> Self {
+        Self { ending, ..self }
     }
 
     async fn is_ready(&self, chat: &Chat) -> Result<()> {
@@ -96,8 +105,10 @@ impl ChatFrontend {
         let alive = make(|_| async { Ok::<_, poem::Error>(answer("alive")) });
         let (chat, asked) = (self.state.chat.clone(), health.clone());
         let last = Arc::new(Mutex::new(None::<(Instant, Result<()>)>));
+        let ending = health.ending.clone();
         let ready = make(move |_| {
             let (chat, asked, last) = (chat.clone(), asked.clone(), Arc::clone(&last));
+            let ending = ending.clone();
             // A task of its own: a client that goes away must not make the next one ask the store again.
             let found = tokio::spawn(async move {
                 // Those who ask meanwhile wait for the same answer.
@@ -114,6 +125,7 @@ impl ChatFrontend {
             });
             async move {
                 let found = found.await.unwrap_or(Err(Error::Internal));
+                let found = if ending.is_cancelled() { Err(Error::Unavailable) } else { found };
                 found.map(|()| answer("ready")).map_err(|error| poem::Error::from(ApiError(error)))
             }
         });

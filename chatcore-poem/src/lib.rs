@@ -85,6 +85,8 @@ pub use chatcore_http::{
     ClientAddress, ClientIp, Compression, InvalidOrigin, InvalidProxy, Options, Origins, ServeOptions, Sockets,
     TrustedProxies, serve,
 };
+#[cfg(feature = "tls")]
+pub use chatcore_http::{Tls, TlsError};
 pub use health::Health;
 pub use mount::{MountError, MountOptions};
 pub use problem::{Problems, ProblemsEndpoint};

@@ -28,6 +28,7 @@ use poem::{
     http::{Method, StatusCode},
 };
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 /// What the store does when a record is read.
 #[derive(Clone, Copy)]
@@ -147,6 +148,16 @@ async fn a_store_that_hangs_is_not_ready() {
 async fn a_check_of_the_host_counts() {
     let health = Health::default().check(|| Ok(())).check(|| Err("secret: the disk is full".to_owned()));
     refused(&app(&Store::new(Mood::Answers), health)).await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_about_to_end_is_not_ready_at_once() {
+    let ending = CancellationToken::new();
+    let app = app(&Store::new(Mood::Answers), Health::default().ending(ending.clone()));
+    // This answer would hold for a second.
+    assert_eq!(ask(&app, Method::GET, "/ready").await.0, StatusCode::OK);
+    ending.cancel();
+    refused(&app).await;
 }
 
 #[tokio::test]

@@ -35,6 +35,9 @@ pub struct SurrealOptions {
     pub database: String,
     /// Who to sign in as, at a server; a database in this process knows no users.
     pub credentials: Option<Credentials>,
+    /// A PEM file with the certificates of the authorities that may vouch for a server at `wss://`, in place of those that browsers trust.
+    /// It is read at each connection.
+    pub authorities: Option<PathBuf>,
     /// How many changes may wait to be committed before further ones are refused as unavailable.
     pub max_queue: usize,
     /// How many changes are committed together at the most.
@@ -58,6 +61,7 @@ impl Default for SurrealOptions {
             namespace: "chatcore".to_owned(),
             database: "chatcore".to_owned(),
             credentials: None,
+            authorities: None,
             max_queue: 4096,
             max_batch: 512,
             cached_sessions: 10_000,
@@ -73,7 +77,9 @@ impl Default for SurrealOptions {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The connection string names an engine that there is not.
-    #[error("`{scheme}` is no known kind of database: use `mem://`, `surrealkv://path` or `ws://host:port`")]
+    #[error(
+        "`{scheme}` is no known kind of database: use `mem://`, `surrealkv://path`, `ws://host:port` or `wss://host:port`"
+    )]
     UnknownScheme {
         /// What stands before `://`; the rest may hold a password.
         scheme: String,
@@ -108,6 +114,22 @@ pub enum ConnectError {
         address: String,
         /// What happened.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server's certificate is not accepted: it is of another host, of an authority that is not trusted, or too old.
+    #[error("the certificate of the database at {address} is not accepted")]
+    Certificate {
+        /// Where the server is.
+        address: String,
+        /// What is wrong with the certificate.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file of authorities cannot be used.
+    #[error("{} holds no certificates of authorities that can be used: {reason}", .file.display())]
+    Authorities {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// The server does not let this user in.
     #[error("the database at {address} refuses the user name or the password")]
@@ -180,13 +202,14 @@ pub(crate) enum Target {
     },
     /// A server.
     Server {
-        /// `ws://host:port`.
+        /// `ws://host:port` or `wss://host:port`.
         address: String,
     },
 }
 
 const FOLDER: &str = "surrealkv";
 const SERVER: &str = "ws";
+const SECURE_SERVER: &str = "wss";
 /// Every commit reaches the disk before it returns. It is the engine's default as well; here it is a promise.
 pub(crate) const DURABLE: &str = "sync=every";
 
@@ -221,12 +244,16 @@ impl Target {
                 }
                 Ok(Self::folder(path, parameters.first().copied().unwrap_or(DURABLE)))
             }
-            SERVER if path.contains('@') => invalid("a name and a password do not belong here, but into the options"),
-            SERVER if parameters.is_some() => invalid("nothing may follow `ws://host:port`"),
-            SERVER => match path.strip_suffix('/').unwrap_or(path) {
-                "" => invalid("`ws://` needs the host and the port of a server"),
-                host if host.contains('/') => invalid("nothing may follow `ws://host:port`"),
-                host => Ok(Self::Server { address: format!("{SERVER}://{host}") }),
+            SERVER | SECURE_SERVER if path.contains('@') => {
+                invalid("a name and a password do not belong here, but into the options")
+            }
+            SERVER | SECURE_SERVER if parameters.is_some() => {
+                invalid(&format!("nothing may follow `{scheme}://host:port`"))
+            }
+            SERVER | SECURE_SERVER => match path.strip_suffix('/').unwrap_or(path) {
+                "" => invalid(&format!("`{scheme}://` needs the host and the port of a server")),
+                host if host.contains('/') => invalid(&format!("nothing may follow `{scheme}://host:port`")),
+                host => Ok(Self::Server { address: format!("{scheme}://{host}") }),
             },
             _ => Err(ConnectError::UnknownScheme { scheme: scheme.chars().take(32).collect() }),
         }
@@ -254,6 +281,11 @@ impl Target {
             Self::Memory | Self::Folder { .. } => None,
             Self::Server { address } => Some(address),
         }
+    }
+
+    /// Whether the connection to the server is encrypted.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.address().is_some_and(|address| address.split("://").next() == Some(SECURE_SERVER))
     }
 
     /// Whether a row that can be read has also been made durable. On disk a commit can be read shortly before it is.
@@ -322,6 +354,9 @@ impl Target {
         match self {
             Self::Folder { path, .. } if is_locked(&error) => ConnectError::Locked { path: path.clone() },
             Self::Folder { .. } | Self::Memory => error.into(),
+            Self::Server { address } if is_about_certificate(&error) => {
+                ConnectError::Certificate { address: address.clone(), source: Box::new(error) }
+            }
             Self::Server { address } => ConnectError::Unreachable { address: address.clone(), source: Box::new(error) },
         }
     }
@@ -330,6 +365,11 @@ impl Target {
 /// Whether somebody has the folder open. The engine has no typed error for it.
 fn is_locked(error: &surrealdb::Error) -> bool {
     error.message().contains("already locked")
+}
+
+/// Whether the server's certificate was refused. The client passes on the words of rustls, and no typed error.
+fn is_about_certificate(error: &surrealdb::Error) -> bool {
+    error.message().contains("invalid peer certificate")
 }
 
 fn is_known(parameter: &str) -> bool {
@@ -412,6 +452,7 @@ mod tests {
     fn a_server_is_named_by_host_and_port() {
         assert_eq!(url("ws://localhost:8000"), "ws://localhost:8000");
         assert_eq!(url("ws://[::1]:8000/"), "ws://[::1]:8000");
+        assert_eq!(url("wss://db.example:443/"), "wss://db.example:443");
     }
 
     #[test]
@@ -428,7 +469,16 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for bad in ["ws://", "ws:///", "ws://u:p@host:1", "ws://host:1/ns", "ws://host:1?x"] {
+        for bad in [
+            "ws://",
+            "ws:///",
+            "ws://u:p@host:1",
+            "ws://host:1/ns",
+            "ws://host:1?x",
+            "wss://",
+            "wss://u:p@host:1",
+            "wss://host:1?x",
+        ] {
             assert!(matches!(Target::parse(bad), Err(ConnectError::InvalidUrl(_))), "{bad}");
         }
         for bad in ["surrealkv://~", "surrealkv://~/chat", "surrealkv://~/chat?sync=every"] {

@@ -31,8 +31,9 @@ use crate::{
     connect::{ConnectError, SurrealOptions, Target},
     disk::Disk,
     failure::Failure,
-    link::{self, Database, Link},
+    link::{self, Database, Link, Schema},
     records::Tables,
+    schema,
 };
 
 /// How long a statement may take before its caller is told that no answer came.
@@ -48,7 +49,7 @@ pub(crate) const CLOSING: Duration = Duration::from_secs(10);
 /// How long a folder that is in use is left alone before the next attempt.
 const AGAIN: Duration = Duration::from_millis(20);
 /// How long it may take to put in order what was not closed: all that the last process had not moved to its place yet.
-const SETTLING: Duration = Duration::from_secs(600);
+pub(crate) const SETTLING: Duration = Duration::from_secs(600);
 
 /// A database on a runtime of its own.
 ///
@@ -60,6 +61,7 @@ pub(crate) struct Engine {
     handle: Handle,
     target: Target,
     options: SurrealOptions,
+    schema: Schema,
     open: Mutex<Option<Open>>,
     shared: AtomicBool,
     /// Counts the links.
@@ -107,7 +109,12 @@ impl Engine {
 
     async fn open_in_order(target: &Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
         Self::put_in_order(target, options).await?;
-        Self::open_once(target.clone(), options).await
+        Self::open_once(target.clone(), options, Schema::Update).await
+    }
+
+    /// Opens a database, and leaves its schema as it is. What the last process left unfinished must be in order.
+    pub(crate) async fn open_to_inspect(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
+        Self::open_once(target, options, Schema::Leave).await
     }
 
     /// Rewrites the files of a database in a folder.
@@ -140,7 +147,7 @@ impl Engine {
             // what is written behind it is lost at the next start; and where it leaves the record out, it goes on writing into
             // the file that it has replaced. Closing moves everything to its place, and what is opened then begins a log.
             tracing::info!("the database was not closed the last time; putting it in order");
-            Self::open_once(target.clone(), options).await?.close_within(SETTLING).await;
+            Self::open_once(target.clone(), options, Schema::Update).await?.close_within(SETTLING).await;
             if target.was_left_open()? {
                 return Err(target.unsettled());
             }
@@ -148,7 +155,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn open_once(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
+    async fn open_once(target: Target, options: &SurrealOptions, schema: Schema) -> Result<Arc<Self>, ConnectError> {
         let runtime = link::runtime("chat-store", options.threads)?;
         let handle = runtime.handle().clone();
         // Made before the first await: whoever drops this future must not drop a bare runtime, which panics there.
@@ -158,6 +165,7 @@ impl Engine {
             shared: AtomicBool::new(target.address().is_some()),
             target,
             options: options.clone(),
+            schema,
             open: Mutex::new(Some(Open { link: None, runtime: Some(runtime) })),
             links: AtomicU64::new(0),
             reach: watch::Sender::new(Reach::Away),
@@ -172,10 +180,24 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Gives the version of the schema, and makes sure that the database can be written.
+    pub(crate) async fn probe(&self) -> Result<i64, ConnectError> {
+        let database = match self.opened().as_ref() {
+            Some(Open { link: Some(link), .. }) => Arc::clone(&link.database),
+            Some(Open { link: None, .. }) | None => return Err(ConnectError::Backend("the database was lost".into())),
+        };
+        let probing = self.spawn(async move { schema::probe(&database).await });
+        match timeout(ANSWERING, probing).await {
+            Ok(Ok(version)) => version,
+            Ok(Err(error)) => Err(ConnectError::Backend(Box::new(error))),
+            Err(_) => Err(ConnectError::Backend("the database did not answer in time".into())),
+        }
+    }
+
     /// Makes a link and puts it in its place.
     async fn reach_it(&self) -> Result<(), ConnectError> {
         let number = self.links.fetch_add(1, Ordering::Relaxed);
-        let link = Link::make(&self.target, &self.options, &self.handle, number).await?;
+        let link = Link::make(&self.target, &self.options, &self.handle, number, self.schema).await?;
         // It may be another database.
         self.tables.reset();
         let mut open = self.opened();

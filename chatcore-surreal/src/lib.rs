@@ -32,6 +32,7 @@ mod failure;
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic, reason = "tests panic on purpose")]
 mod faults;
+mod inspect;
 mod keys;
 mod link;
 mod read;
@@ -40,7 +41,9 @@ mod rows;
 mod schema;
 mod snapshot;
 mod store;
+mod tls;
 
 pub use compact::Compaction;
 pub use connect::{ConnectError, Credentials, SurrealOptions};
+pub use inspect::Inspection;
 pub use store::SurrealStore;

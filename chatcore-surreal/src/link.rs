@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     connect::{ConnectError, Credentials, SurrealOptions, Target},
-    schema,
+    schema, tls,
 };
 
 /// The database parses and plans recursively: a debug build needs more than the usual two megabytes.
@@ -52,19 +52,38 @@ pub(crate) struct Rest {
     _alive: watch::Sender<()>,
 }
 
+/// What is done with the schema of a database that is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// It is brought up to date.
+    Update,
+    /// It stays as it is.
+    Leave,
+}
+
+impl Schema {
+    async fn settle(self, database: &Database) -> Result<(), ConnectError> {
+        match self {
+            Self::Update => schema::update(database).await,
+            Self::Leave => Ok(()),
+        }
+    }
+}
+
 impl Link {
-    /// Reaches the database, and brings its schema up to date.
+    /// Reaches the database, and sees to its schema.
     pub(crate) async fn make(
         target: &Target,
         options: &SurrealOptions,
         handle: &Handle,
         number: u64,
+        schema: Schema,
     ) -> Result<Self, ConnectError> {
         let (target, options) = (target.clone(), options.clone());
         let Some(address) = target.address().map(str::to_owned) else {
             let opening = async move {
                 let database = open(target, options).await?;
-                schema::update(&database).await?;
+                schema.settle(&database).await?;
                 Ok::<_, ConnectError>(database)
             };
             let opened = handle.spawn(opening).await;
@@ -77,7 +96,7 @@ impl Link {
             let opened = timeout(CONNECTING, open(target, options)).await?;
             let update = async {
                 let database = opened?;
-                schema::update(&database).await?;
+                schema.settle(&database).await?;
                 Ok::<_, ConnectError>(database)
             };
             timeout(UPGRADING, update).await
@@ -136,6 +155,7 @@ async fn open(target: Target, options: SurrealOptions) -> Result<Arc<Database>, 
         .node_membership_refresh_interval(ALONE)
         .node_membership_check_interval(ALONE)
         .node_membership_cleanup_interval(ALONE);
+    let config = if target.is_secure() { config.rustls(tls::client(options.authorities.as_deref())?) } else { config };
     let database = any::connect((target.url(), config)).await.map_err(|error| target.refused(error))?;
     let SurrealOptions { namespace, database: name, credentials, .. } = options;
     if let (Some(address), Some(Credentials { username, password })) = (target.address(), credentials) {

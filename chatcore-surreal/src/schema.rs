@@ -81,6 +81,25 @@ type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
 /// Is asked after each piece whether to go on.
 type GoOn<'a> = dyn Fn() -> Answer<'a> + Sync + 'a;
 
+/// The latest version that is known.
+pub(crate) fn known() -> i64 {
+    i64::try_from(FILES.len()).unwrap_or(i64::MAX)
+}
+
+/// Whether the database can be written: a row is written and removed again. Its id is no version's.
+const PROBE: &str = "BEGIN; UPSERT $id SET version = 0 RETURN NONE; DELETE $id RETURN NONE; COMMIT";
+
+/// Gives the version of the schema, 0 for none, and makes sure that the database can be written.
+pub(crate) async fn probe(database: &Surreal<Any>) -> Result<i64, ConnectError> {
+    let id = RecordId::new("schema_version", "current");
+    let versions: Vec<i64> = database.query(VERSION).bind(("id", id)).await?.check()?.take(2)?;
+    let mut results = database.query(PROBE).bind(("id", RecordId::new("schema_version", "probe"))).await?;
+    match cause(&mut results) {
+        Some(error) => Err(error.into()),
+        None => Ok(versions.first().copied().unwrap_or(0)),
+    }
+}
+
 /// Applies what is missing.
 pub(crate) async fn update(database: &Surreal<Any>) -> Result<(), ConnectError> {
     update_by(database, PIECE, &|| Box::pin(async { Ok(()) })).await
@@ -116,7 +135,7 @@ async fn try_update(database: &Surreal<Any>, piece: usize, go_on: &GoOn<'_>) -> 
     let id = RecordId::new("schema_version", "current");
     let versions: Vec<i64> = database.query(VERSION).bind(("id", id.clone())).await?.check()?.take(2)?;
     let found = versions.first().copied().unwrap_or(0);
-    let known = i64::try_from(FILES.len()).unwrap_or(i64::MAX);
+    let known = known();
     if found > known {
         return Err(Refused::Newer { found, known });
     }

@@ -30,7 +30,7 @@ use crate::{
 /// A [`ChatStore`] on SurrealDB.
 ///
 /// `mem://` keeps nothing beyond the store. `surrealkv://path` keeps everything in a folder that one process at a time can
-/// open; unless the connection string says another `sync`, what was committed has reached the disk. `ws://host:port` is a
+/// open; unless the connection string says another `sync`, what was committed has reached the disk. `ws://host:port` (within TLS, `wss://host:port`) is a
 /// SurrealDB server, which several processes can use at once.
 ///
 /// With `sync=every`, nothing is served from a folder that the next start might not find. A read waits for the write that is
@@ -70,6 +70,8 @@ impl SurrealStore {
     ///   meanwhile everything is refused as unavailable. A commit that broke off is written again at its own place
     ///   in the log, where it cannot be twice; only when the server stays away for long is its outcome unknown. The
     ///   connection is not encrypted: keep it within a private network.
+    /// - `wss://host:port`: the same within TLS. The server's certificate must be of this host, and of an authority in
+    ///   [`SurrealOptions::authorities`], or, where that is not set, of one that browsers trust.
     ///
     /// # Errors
     /// [`ConnectError`] says what is wrong with the string, the folder or the database. A folder that is in use is waited

@@ -62,6 +62,13 @@ impl Events {
         frame
     }
 
+    /// Passes over what still comes, and shows that the stream then ends, whole and not cut.
+    pub async fn drained(mut self) {
+        while let Some(event) = timeout(PATIENCE, self.stream.next()).await.expect("it did not end") {
+            event.unwrap();
+        }
+    }
+
     /// Shows that the stream ends here, whole and not cut.
     pub async fn ended(mut self) {
         let end = timeout(PATIENCE, self.stream.next()).await.expect("it did not end");

@@ -18,7 +18,7 @@ pub(crate) fn http() -> reqwest::Client {
 }
 
 /// Pools would hold connections across a server's end, and across the runtimes of tests.
-fn unpooled() -> reqwest::ClientBuilder {
+pub(crate) fn unpooled() -> reqwest::ClientBuilder {
     reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy()
 }
 

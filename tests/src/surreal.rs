@@ -10,7 +10,7 @@ use std::{
 
 use chatcore_surreal::{Credentials, SurrealOptions, SurrealStore};
 
-use crate::http::http;
+use crate::http::{http, unpooled};
 
 /// How long a start may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Surreal {
     program: PathBuf,
     storage: String,
+    /// The files of the certificate and the key, where it speaks TLS.
+    tls: Option<[PathBuf; 2]>,
     port: u16,
     child: Child,
     http: reqwest::Client,
@@ -28,17 +30,33 @@ pub struct Surreal {
 impl Surreal {
     /// Starts one on a free port; the storage is `memory` or `surrealkv://folder`.
     pub async fn start(program: impl AsRef<Path>, storage: &str) -> Self {
-        let program = program.as_ref().to_owned();
+        Self::start_with(program.as_ref(), storage, None).await
+    }
+
+    /// The same within TLS, with a certificate that is its own authority and a key, as PEM files. The certificate is for 127.0.0.1.
+    pub async fn start_secure(program: impl AsRef<Path>, storage: &str, certificate: &Path, key: &Path) -> Self {
+        let tls = [certificate, key].map(Path::to_owned);
+        Self::start_with(program.as_ref(), storage, Some(tls)).await
+    }
+
+    async fn start_with(program: &Path, storage: &str, tls: Option<[PathBuf; 2]>) -> Self {
+        let program = program.to_owned();
         assert!(program.is_file(), "{} is missing: `cargo build -p chatcore-remote-tests` makes it", program.display());
-        let http = http();
+        let http = match &tls {
+            None => http(),
+            Some([certificate, _]) => {
+                let trusted = reqwest::Certificate::from_pem(&std::fs::read(certificate).unwrap()).unwrap();
+                unpooled().tls_certs_only([trusted]).build().unwrap()
+            }
+        };
         // It cannot be told to choose a port itself, and somebody may take the one that was just free.
         for _ in 0..5 {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-            let child = launch(&program, storage, port);
-            let storage = storage.to_owned();
+            let child = launch(&program, storage, port, tls.as_ref());
             let mut server = Self {
                 program: program.clone(),
-                storage,
+                storage: storage.to_owned(),
+                tls: tls.clone(),
                 port,
                 child,
                 http: http.clone(),
@@ -51,9 +69,13 @@ impl Surreal {
         panic!("the database server does not start");
     }
 
-    /// `ws://127.0.0.1:port`.
+    /// `ws://127.0.0.1:port`, or `wss://127.0.0.1:port`.
     pub fn url(&self) -> String {
-        format!("ws://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", if self.tls.is_some() { "wss" } else { "ws" }, self.port)
+    }
+
+    fn http_url(&self, path: &str) -> String {
+        format!("{}://127.0.0.1:{}{path}", if self.tls.is_some() { "https" } else { "http" }, self.port)
     }
 
     /// A new empty database with a user of its own, and how to open it.
@@ -79,7 +101,7 @@ impl Surreal {
              DEFINE DATABASE IF NOT EXISTS {database}; USE DB {database};\
              DEFINE USER IF NOT EXISTS {username} ON DATABASE PASSWORD '{password}' ROLES EDITOR"
         );
-        let request = self.http.post(format!("http://127.0.0.1:{}/sql", self.port)).body(text);
+        let request = self.http.post(self.http_url("/sql")).body(text);
         let request = request.basic_auth("root", Some("root")).header("accept", "application/json");
         let answer = request.send().await.unwrap().text().await.unwrap();
         assert!(!answer.contains("\"ERR\"") && answer.contains("\"OK\""), "{answer}");
@@ -98,7 +120,7 @@ impl Surreal {
 
     /// Starts it again where it was.
     pub async fn restart(&mut self) {
-        self.child = launch(&self.program, &self.storage, self.port);
+        self.child = launch(&self.program, &self.storage, self.port, self.tls.as_ref());
         assert!(self.is_up().await, "the database server does not start again");
     }
 
@@ -113,7 +135,7 @@ impl Surreal {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
-            let asked = self.http.get(format!("http://127.0.0.1:{}/health", self.port)).send().await;
+            let asked = self.http.get(self.http_url("/health")).send().await;
             if asked.is_ok_and(|answer| answer.status().is_success()) {
                 return true;
             }
@@ -123,8 +145,12 @@ impl Surreal {
     }
 }
 
-fn launch(program: &Path, storage: &str, port: u16) -> Child {
-    Command::new(program)
+fn launch(program: &Path, storage: &str, port: u16, tls: Option<&[PathBuf; 2]>) -> Child {
+    let mut command = Command::new(program);
+    if let Some([certificate, key]) = tls {
+        command.env("SURREAL_WEB_CRT", certificate).env("SURREAL_WEB_KEY", key);
+    }
+    command
         .args(["start", "--bind", &format!("127.0.0.1:{port}"), "--user", "root", "--pass", "root"])
         .args(["--no-banner", "--log", "error", storage])
         .stdin(Stdio::null())

@@ -16,6 +16,7 @@ use std::{
 use surrealkv::{Durability, LSMIterator as _, Mode, Options, ReadOptions, Tree, TreeBuilder};
 use tokio::runtime::Runtime;
 
+pub(crate) use self::switch::is_unfinished;
 use self::switch::{COPY, Lock, Step, bytes};
 use crate::{connect::ConnectError, link};
 
@@ -82,9 +83,14 @@ pub(crate) async fn rewrite(folder: PathBuf) -> Result<Compaction, ConnectError>
     }
 }
 
+/// Whether another process has a folder open.
+pub(crate) fn is_in_use(folder: &Path) -> io::Result<bool> {
+    Ok(Lock::take(folder)?.is_none())
+}
+
 /// Brings a compaction that was interrupted to its end.
 pub(crate) async fn finish(folder: PathBuf) -> Result<(), ConnectError> {
-    if !switch::is_unfinished(&folder) {
+    if !is_unfinished(&folder) {
         return Ok(());
     }
     let (path, task) = (folder.clone(), move || switch::finish(&folder));

@@ -74,7 +74,7 @@ pub(crate) fn build(
 }
 
 /// The folder for pictures. A database elsewhere may serve several servers, and a folder of one of them would lack the pictures of the others.
-fn pictures(config: &Config) -> Option<PathBuf> {
+pub(crate) fn pictures(config: &Config) -> Option<PathBuf> {
     config.files.clone().or_else(|| config.database.is_none().then(|| config.data.join("files")))
 }
 

@@ -27,9 +27,11 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600)
     https address, or a file), `user_prefix` (it stands before their users' ids), and, where they differ from OpenID Connect's, the names \
     of claims: claims = { name, username, email, picture, admin = { claim, value } }.\n\n\
     A flag beats the environment, and the environment beats the file. What is set is used or refused: a value that is empty or not \
-    UTF-8, a name that resembles a setting's, and settings that exclude each other are errors.\n\n\
-    SIGINT (Ctrl-C), SIGTERM, SIGQUIT and SIGHUP stop the server: it takes no more requests, lets those that run go on for three \
-    seconds, closes the database and exits with 0. Further signals change nothing. Under nohup SIGHUP is ignored."
+    UTF-8, a name that resembles a setting's, and settings that exclude each other are errors. `chat-server config` prints every setting, and \
+    `chat-server check` says whether these settings work here.\n\n\
+    SIGINT (Ctrl-C), SIGTERM, SIGQUIT and SIGHUP stop the server: /ready answers 503, after --drain-delay it takes no more requests, lets \
+    those that run go on for three seconds, closes the database and exits with 0. A second one of the first three ends it at once, with 1; \
+    nothing that was acknowledged is lost. With --tls-cert, SIGHUP makes it read the certificate again instead. Under nohup SIGHUP is ignored."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -46,12 +48,24 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Rewrite the files of the database while no server runs, so that deleted and edited texts leave the disk; needs room for a second copy
     Compact,
+    /// Print a configuration file with every setting: its meaning, its default, its unit, its variable and its flag
+    Config(ConfigArgs),
+    /// Check the settings and the database without a start: a line for each check, with what to do, and 1 where a start would fail
+    Check,
     /// Administer a running server over its own API, with the secret that the server has; what comes of it is printed as JSON
     Admin(AdminArgs),
     /// Write everything in the database to a file while no server runs; pictures of users and the secret are not in it
     Backup(FileArgs),
     /// Write a backup into a database that is not there yet; the whole file is checked before anything is written
     Restore(FileArgs),
+}
+
+/// What to print of the configuration.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Print the settings that hold here instead, from flags, the environment, the file and the defaults; secrets are not among them
+    #[arg(long)]
+    pub(crate) effective: bool,
 }
 
 /// What to administer.
@@ -163,12 +177,26 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_LISTEN", value_name = "ADDRESS:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listen: Option<SocketAddr>,
+    /// The certificate with its chain, as a PEM file: the server then speaks TLS 1.2 and 1.3, and nothing else. It is read again when the file
+    /// changes, and on SIGHUP; needs --tls-key [default: none, and the server speaks HTTP without TLS]
+    #[arg(long, global = true, env = "CHAT_TLS_CERT", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert, as a PEM file without a password; likewise read again
+    #[arg(long, global = true, env = "CHAT_TLS_KEY", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// How long the server goes on after the signal to end, up to 10m: /ready answers 503 at once, so load balancers send no more [default: 0s]
+    #[arg(long, global = true, env = "CHAT_DRAIN_DELAY", value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drain_delay: Option<Period>,
     /// The folder for the database and the signing secret, made where it is missing; with --database it holds the secret only,
-    /// and with --database and a secret of your own it has no use and is refused [default: ./data]
+    /// and with --database and a secret of your own it has no use and is refused [default: data]
     #[arg(long, global = true, env = "CHAT_DATA", value_name = "FOLDER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data: Option<PathBuf>,
-    /// The database, instead of the one in the data folder: mem://, surrealkv://FOLDER, or ws://HOST:PORT for a SurrealDB server
+    /// The database, instead of the one in the data folder: mem://, surrealkv://FOLDER, or wss://HOST:PORT for a SurrealDB server, without TLS
+    /// ws://HOST:PORT [default: in the data folder]
     #[arg(long, global = true, env = "CHAT_DATABASE", value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) database: Option<String>,
@@ -184,6 +212,10 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_DATABASE_USER", value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) database_user: Option<String>,
+    /// The certificates of the authorities that may vouch for a SurrealDB server at wss://, as a PEM file [default: those that browsers trust]
+    #[arg(long, global = true, env = "CHAT_DATABASE_CA", value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) database_ca: Option<PathBuf>,
     /// A file with the signing secret: UTF-8 text, 32 bytes or more without the ASCII spaces and line ends around it, which are cut
     /// off; the same holds for CHAT_SECRET, and only one of the two can be set [default: `secret` in the data folder, made when the
     /// server first starts]

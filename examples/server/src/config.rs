@@ -1,5 +1,8 @@
 //! Settings: from flags, then the environment, then a file, then defaults.
 
+pub(crate) mod aliases;
+pub(crate) mod sample;
+
 use std::{fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use chatcore::{Limits, accounts::AccountSettings};
@@ -24,6 +27,9 @@ const DEFAULT_FILE: &str = "chat-server.toml";
 const MOST_MESSAGE_CHARS: usize = 1_000_000;
 /// The most connections of a kind that can be set: more than any machine has, and few enough to be counted everywhere.
 const MOST_CONNECTIONS: usize = 100_000_000;
+
+/// The longest time that a server goes on after the signal to end.
+const LONGEST_DRAIN: Duration = Duration::from_secs(600);
 
 /// What stops the server, in words for whoever started it.
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -80,11 +86,15 @@ pub(crate) enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) tls_cert: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+    pub(crate) drain_delay: Period,
     pub(crate) data: PathBuf,
     pub(crate) database: Option<String>,
     pub(crate) database_namespace: Option<String>,
     pub(crate) database_name: Option<String>,
     pub(crate) database_user: Option<String>,
+    pub(crate) database_ca: Option<PathBuf>,
     pub(crate) secret_file: Option<PathBuf>,
     pub(crate) audience: Option<String>,
     pub(crate) issuer: Option<String>,
@@ -128,11 +138,15 @@ impl Default for Config {
         let (serving, accounts) = (ServeOptions::default(), AccountSettings::default());
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            tls_cert: None,
+            tls_key: None,
+            drain_delay: Period(Duration::ZERO),
             data: PathBuf::from("data"),
             database: None,
             database_namespace: None,
             database_name: None,
             database_user: None,
+            database_ca: None,
             secret_file: None,
             audience: None,
             issuer: None,
@@ -174,16 +188,31 @@ impl Default for Config {
 }
 
 impl Settings {
-    /// Puts the sources together.
+    /// Puts the sources together. `told` gets what is to be told of them.
     ///
     /// # Errors
     /// A source that cannot be read, a value that cannot be used, and a name that is no setting.
-    pub(crate) fn load(self) -> Result<Config, Failure> {
+    pub(crate) fn load(self, told: &mut Vec<String>) -> Result<Config, Failure> {
+        let is_data_named = self.data.is_some();
+        let (config, is_data_in_file) = self.merged(told)?;
+        config.check()?;
+        config.check_numbers()?;
+        if is_data_named || is_data_in_file {
+            config.check_data_is_used()?;
+        }
+        Ok(config)
+    }
+
+    /// The same, whether or not the settings go together. Says also whether the file names the data folder.
+    pub(crate) fn merged(self, told: &mut Vec<String>) -> Result<(Config, bool), Failure> {
         let paths = [
             ("--config", &self.config),
             ("--data", &self.data),
             ("--secret-file", &self.secret_file),
             ("--files", &self.files),
+            ("--tls-cert", &self.tls_cert),
+            ("--tls-key", &self.tls_key),
+            ("--database-ca", &self.database_ca),
         ];
         for (flag, path) in paths {
             if let Some(path) = path.as_ref().filter(|path| path.to_str().is_none()) {
@@ -192,20 +221,16 @@ impl Settings {
         }
         let mut sources = Figment::from(Serialized::defaults(Config::default()));
         let mut from = "the settings are not valid".to_owned();
-        let mut names_data = self.data.is_some();
+        let mut is_data_in_file = false;
         if let Some((file, text)) = self.file()? {
-            names_data |= Figment::from(Toml::string(&text)).contains("data");
+            is_data_in_file = Figment::from(Toml::string(&text)).contains("data");
             sources = sources.merge(Toml::string(&text));
             from = format!("the settings are not valid; {} is one of their sources", file.display());
         }
-        let config: Config =
-            sources.merge(Serialized::defaults(self)).extract().map_err(|error| format!("{from}: {error}"))?;
-        config.check()?;
-        config.check_numbers()?;
-        if names_data {
-            config.check_data_is_used()?;
-        }
-        Ok(config)
+        let aliases = aliases::read(&self, told)?;
+        let sources = sources.merge(Serialized::defaults(aliases)).merge(Serialized::defaults(self));
+        let config = sources.extract().map_err(|error| format!("{from}: {error}"))?;
+        Ok((config, is_data_in_file))
     }
 
     /// The configuration file and its text. One that is there and cannot be read is never passed over.
@@ -232,6 +257,9 @@ impl Config {
             ("--data", Some(&self.data)),
             ("--secret-file", self.secret_file.as_ref()),
             ("--files", self.files.as_ref()),
+            ("--tls-cert", self.tls_cert.as_ref()),
+            ("--tls-key", self.tls_key.as_ref()),
+            ("--database-ca", self.database_ca.as_ref()),
         ];
         let paths = paths.into_iter().filter_map(|(flag, path)| Some((flag, path?.to_str()?)));
         let texts = [
@@ -257,9 +285,22 @@ impl Config {
                 );
             }
         }
-        let is_server = self.database.as_deref().is_some_and(|database| database.starts_with("ws://"));
-        if self.database_user.is_some() && !is_server {
-            return Err("--database-user is for a SurrealDB server, so it needs --database ws://HOST:PORT".into());
+        let begins = |schemes: &[&str]| {
+            self.database.as_ref().is_some_and(|database| schemes.iter().any(|scheme| database.starts_with(scheme)))
+        };
+        if self.database_user.is_some() && !begins(&["ws://", "wss://"]) {
+            return Err(
+                "--database-user is for a SurrealDB server, so it needs --database wss://HOST:PORT or ws://HOST:PORT"
+                    .into(),
+            );
+        }
+        if self.database_ca.is_some() && !begins(&["wss://"]) {
+            return Err("--database-ca is for TLS to a SurrealDB server, so it needs --database wss://HOST:PORT".into());
+        }
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => return Err("--tls-cert needs --tls-key, the private key of the certificate".into()),
+            (None, Some(_)) => return Err("--tls-key needs --tls-cert, the certificate of the private key".into()),
+            (Some(_), Some(_)) | (None, None) => {}
         }
         if self.proxy_protocol && self.trusted_proxies.is_empty() {
             return Err("--proxy-protocol is for connections of proxies, so it needs --trusted-proxies".into());
@@ -300,6 +341,14 @@ impl Config {
                 );
             }
         }
+        if self.drain_delay.0 > LONGEST_DRAIN {
+            return Err(format!(
+                "--drain-delay is {}, and it can be from 0s to {}",
+                humantime::format_duration(self.drain_delay.0),
+                humantime::format_duration(LONGEST_DRAIN)
+            )
+            .into());
+        }
         if self.refresh_lifetime.0 < self.access_lifetime.0 {
             return Err("--refresh-lifetime is shorter than --access-lifetime, so a login could not be kept".into());
         }
@@ -322,8 +371,10 @@ impl Config {
         }
         let secret = match &self.secret_file {
             Some(_) => "--secret-file",
-            None if environment::value(environment::SECRET)?.is_some() => environment::SECRET,
-            None => return Ok(()),
+            None => match environment::secret()? {
+                Some((name, _)) => name,
+                None => return Ok(()),
+            },
         };
         Err(format!("--data is set, and with --database and {secret} it has no use: leave it out").into())
     }

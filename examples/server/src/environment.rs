@@ -7,7 +7,10 @@ use std::{
 
 use clap::CommandFactory as _;
 
-use crate::{cli::Cli, config::Failure};
+use crate::{
+    cli::Cli,
+    config::{Failure, aliases},
+};
 
 /// The variable that gives the signing secret itself. There is no flag: flags are seen by every process.
 pub(crate) const SECRET: &str = "CHAT_SECRET";
@@ -15,6 +18,13 @@ pub(crate) const SECRET: &str = "CHAT_SECRET";
 pub(crate) const PASSWORD: &str = "CHAT_DATABASE_PASSWORD";
 /// The variable with the address of the server that sends mails, which holds a password.
 pub(crate) const SMTP: &str = "CHAT_SMTP_URL";
+
+/// The variables without a flag, and what they mean.
+pub(crate) const SECRETS: [(&str, &str); 3] = [
+    (SECRET, "The signing secret itself, 32 bytes or more, in place of secret_file"),
+    (PASSWORD, "The password of database_user"),
+    (SMTP, "The server that sends mails, like smtps://user:password@host; needs smtp_from"),
+];
 
 const PREFIX: &str = "CHAT_";
 
@@ -28,7 +38,7 @@ const PREFIX: &str = "CHAT_";
 pub(crate) fn check() -> Result<Vec<String>, Failure> {
     let command = Cli::command();
     let of_flags = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-    let known: Vec<&str> = of_flags.chain([SECRET, PASSWORD, SMTP]).collect();
+    let known: Vec<&str> = of_flags.chain(SECRETS.iter().map(|(name, _)| *name)).collect();
     let mut told = Vec::new();
     for (name, value) in env::vars_os() {
         let name = name.to_string_lossy();
@@ -45,6 +55,19 @@ pub(crate) fn check() -> Result<Vec<String>, Failure> {
         }
     }
     Ok(told)
+}
+
+/// The signing secret itself, with the variable that gives it.
+///
+/// # Errors
+/// As [`value`].
+pub(crate) fn secret() -> Result<Option<(&'static str, String)>, Failure> {
+    for name in [SECRET, aliases::SECRET] {
+        if let Some(value) = value(name)? {
+            return Ok(Some((name, value)));
+        }
+    }
+    Ok(None)
 }
 
 /// The value of a variable, if it is set.

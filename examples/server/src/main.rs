@@ -3,18 +3,21 @@
 mod accounts;
 mod admin;
 mod backup;
+mod check;
 mod cli;
 mod compact;
 mod config;
 mod descriptors;
 mod disk;
 mod environment;
+mod exposure;
 mod issuers;
 mod output;
 mod rates;
 mod run;
 mod secret;
 mod signals;
+mod tls;
 mod token;
 
 use std::process::ExitCode;
@@ -22,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
-use config::Failure;
+use config::{Failure, sample};
 use output::Output;
 
 // The database allocates much and in many sizes: with the system's allocator on Linux, a third less goes through.
@@ -50,10 +53,21 @@ fn run(stderr: &Output) -> Result<(), Failure> {
     let parsed = Cli::try_parse();
     // Before what clap says, which does not name a variable that is not UTF-8. Help is given in any case.
     let is_help = parsed.as_ref().is_err_and(|message| !message.use_stderr());
-    let told = if is_help { Vec::new() } else { environment::check()? };
+    let is_check = parsed.as_ref().is_ok_and(|cli| matches!(cli.command, Some(Command::Check)));
+    let checked = if is_help { Ok(Vec::new()) } else { environment::check() };
+    if is_check && let Ok(Cli { settings, .. }) = parsed {
+        return check::check(settings, checked);
+    }
+    let mut told = checked?;
     let Cli { settings, command } = parsed.unwrap_or_else(|message| message.exit());
     cli::given_once(std::env::args_os())?;
-    let config = settings.load()?;
+    if let Some(Command::Config(args)) = &command {
+        let text = if args.effective { sample::effective(&settings.merged(&mut told)?.0)? } else { sample::sample() };
+        sample::print(&text);
+        warn(told, stderr);
+        return Ok(());
+    }
+    let config = settings.load(&mut told)?;
     match command {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),
         Some(Command::Compact) => compact::compact(&config, &told, stderr),
@@ -63,6 +77,8 @@ fn run(stderr: &Output) -> Result<(), Failure> {
             warn(told, stderr);
             token::print(&config, args, stderr)
         }
+        // They are done already.
+        Some(Command::Config(_) | Command::Check) => Ok(()),
         Some(Command::Admin(args)) => {
             warn(told, stderr);
             admin::run(&config, args)

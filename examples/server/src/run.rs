@@ -16,10 +16,12 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     accounts,
     admin::tokens::AdminTokens,
-    config::{Config, Failure, LogFormat},
+    config::{Config, Failure, LogFormat, sample},
     descriptors, disk, environment, issuers,
     output::Output,
-    secret, signals,
+    secret,
+    signals::Signals,
+    tls,
 };
 
 /// How long the database may take to close.
@@ -35,8 +37,8 @@ pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(
     outcome
 }
 
-/// Begins to log.
-pub(crate) fn log(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
+/// What is logged.
+pub(crate) fn log_filter(config: &Config) -> Result<EnvFilter, Failure> {
     // The filter takes a word that is no level as the name of a part, so a mistyped level would switch everything off.
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte));
     let words = config.log.split(',').filter(|_| !config.log.contains('['));
@@ -48,7 +50,12 @@ pub(crate) fn log(config: &Config, told: &[String], stderr: &Output) -> Result<(
     }
     let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("--log is not valid: {error}"))?;
     // It would write messages out, and with them the tokens in them.
-    let filter = filter.add_directive("tungstenite=warn".parse()?);
+    Ok(filter.add_directive("tungstenite=warn".parse()?))
+}
+
+/// Begins to log.
+pub(crate) fn log(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
+    let filter = log_filter(config)?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -71,10 +78,17 @@ pub(crate) fn log(config: &Config, told: &[String], stderr: &Output) -> Result<(
 }
 
 async fn start(config: &Config) -> Result<(), Failure> {
-    let stopping = stop_on_signal()?;
+    let signals = Signals::listen(config.tls_cert.is_some())?;
+    tokio::select! {
+        outcome = serve(config, &signals) => outcome,
+        () = signals.at_once.cancelled() => Err("a second signal has ended the server at once".into()),
+    }
+}
+
+async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> Result<(), Failure> {
     // Before anything is opened or made.
     let options = options(config)?;
-    let serving = serving(config)?;
+    let serving = ServeOptions { tls: tls::followed(config, Arc::clone(reload))?, ..serving(config)? };
     let database_options = database_options(config)?;
     let issuers = issuers::issuers(config)?;
     let mailer = accounts::mailer(config)?;
@@ -108,7 +122,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let admin = Administration::new(chat.clone());
     admin.protect(crate::admin::tokens::user()?);
     let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
-    let mut frontend = frontend.with_admin(admin.clone()).with_health(health(config));
+    let mut frontend = frontend.with_admin(admin.clone()).with_health(health(config).ending(stopping.clone()));
     let schema_options = SchemaOptions {
         introspection: config.introspection,
         // They tell of the schema, too.
@@ -133,12 +147,13 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let app = app.at("/", frontend.start_page(&page));
     let app = graphql.mount_at(app, "/graphql")?.with(frontend.problems()).with(Compression);
 
-    let broken = stop_when_broken(&store, &stopping);
+    let broken = stop_when_broken(&store, stopping);
     let address = listener.local_addr()?;
+    let scheme = if serving.tls.is_some() { "https" } else { "http" };
     // The one line on stdout, for people and for programs that start this one. Whoever does not read it is served all the same.
-    Output::stdout().say(&format!("listening on http://{address}"));
+    Output::stdout().say(&format!("listening on {scheme}://{address}"));
     tracing::info!(%address, "listening");
-    frontend.serve(listener, app, serving, stopping.cancelled_owned()).await?;
+    frontend.serve(listener, app, serving, drained(config.drain_delay.0, stopping, &broken)).await?;
     // Otherwise the statistics of the last seconds would be lost.
     if !matches!(tokio::time::timeout(CLOSING_TIME, admin.flush()).await, Ok(Ok(()))) {
         tracing::warn!("the statistics of the last seconds could not be written");
@@ -161,7 +176,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
 pub(crate) async fn open(config: &Config, options: SurrealOptions) -> Result<SurrealStore, Failure> {
     Ok(match &config.database {
         Some(database) => {
-            tracing::info!(database, "opening the database");
+            tracing::info!(database = sample::without_password(database), "opening the database");
             SurrealStore::connect_with(database, options).await?
         }
         None => {
@@ -186,7 +201,7 @@ pub(crate) fn authenticator(config: &Config, secret: &[u8]) -> Result<JwtAuthent
 }
 
 pub(crate) fn database_options(config: &Config) -> Result<SurrealOptions, Failure> {
-    let mut options = SurrealOptions::default();
+    let mut options = SurrealOptions { authorities: config.database_ca.clone(), ..SurrealOptions::default() };
     if let Some(namespace) = &config.database_namespace {
         options.namespace.clone_from(namespace);
     }
@@ -212,7 +227,7 @@ fn health(config: &Config) -> Health {
     Health::default().check(move || disk::has_room(&folder))
 }
 
-fn serving(config: &Config) -> Result<ServeOptions, Failure> {
+pub(crate) fn serving(config: &Config) -> Result<ServeOptions, Failure> {
     let trusted_proxies =
         TrustedProxies::listed(&config.trusted_proxies).map_err(|error| format!("--trusted-proxies: {error}"))?;
     let (mut connections, mut connections_per_address) = (config.connections, config.connections_per_address);
@@ -236,7 +251,7 @@ fn serving(config: &Config) -> Result<ServeOptions, Failure> {
     })
 }
 
-fn options(config: &Config) -> Result<Options, Failure> {
+pub(crate) fn options(config: &Config) -> Result<Options, Failure> {
     let origins = Origins::listed(&config.allowed_origins).map_err(|error| format!("--allowed-origins: {error}"))?;
     Ok(Options {
         origins,
@@ -262,14 +277,11 @@ fn stop_when_broken(store: &SurrealStore, stopping: &CancellationToken) -> Cance
     broken
 }
 
-/// Cancelled by the first signal that asks for the end.
-fn stop_on_signal() -> Result<CancellationToken, Failure> {
-    let stopping = CancellationToken::new();
-    let (told, token) = (signals::end()?, stopping.clone());
-    tokio::spawn(async move {
-        told.await;
-        token.cancel();
-        tracing::info!("stopping");
-    });
-    Ok(stopping)
+/// Done when the server is to take no more: a while after the signal to end, or at once where nothing can be written.
+async fn drained(delay: Duration, stopping: &CancellationToken, broken: &CancellationToken) {
+    stopping.cancelled().await;
+    if !delay.is_zero() {
+        tracing::info!(?delay, "not ready any more");
+        let _ = tokio::time::timeout(delay, broken.cancelled()).await;
+    }
 }

@@ -12,7 +12,7 @@ use rand::Rng as _;
 
 use crate::{
     config::{Config, Failure},
-    environment,
+    environment, exposure,
 };
 
 /// The secret's name in the data folder.
@@ -49,15 +49,15 @@ pub(crate) fn load(config: &Config) -> Result<Secret, Failure> {
     })
 }
 
-fn find(config: &Config) -> Result<Option<Secret>, Failure> {
-    match (environment::value(environment::SECRET)?, &config.secret_file) {
-        (Some(_), Some(file)) => Err(format!(
-            "{} and --secret-file ({}) are both set, and only one can be the secret: unset one",
-            environment::SECRET,
+/// The secret of these settings, if there is one.
+pub(crate) fn find(config: &Config) -> Result<Option<Secret>, Failure> {
+    match (environment::secret()?, &config.secret_file) {
+        (Some((name, _)), Some(file)) => Err(format!(
+            "{name} and --secret-file ({}) are both set, and only one can be the secret: unset one",
             file.display()
         )
         .into()),
-        (Some(text), None) => Ok(Some(Secret { bytes: checked(&text, environment::SECRET)?, warning: None })),
+        (Some((name, text)), None) => Ok(Some(Secret { bytes: checked(&text, name)?, warning: None })),
         (None, Some(file)) => {
             let secret = read(file)?;
             Ok(Some(secret.ok_or_else(|| format!("there is no secret at {} (--secret-file)", file.display()))?))
@@ -79,30 +79,11 @@ fn read(file: &Path) -> Result<Option<Secret>, Failure> {
     match fs::read_to_string(file) {
         Ok(text) => {
             let bytes = checked(&text, &file.display().to_string())?;
-            Ok(Some(Secret { bytes, warning: exposure(file)? }))
+            Ok(Some(Secret { bytes, warning: exposure::of("secret", file, 0o077)? }))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("cannot read the secret at {}: {error}", file.display()).into()),
     }
-}
-
-/// Tells of a file that others may read. It is used all the same: Docker and Kubernetes mount secrets with such modes.
-#[cfg(unix)]
-fn exposure(file: &Path) -> Result<Option<String>, Failure> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let mode = fs::metadata(file)?.permissions().mode();
-    Ok((mode & 0o077 != 0).then(|| {
-        let file = file.display();
-        format!(
-            "others than the owner may use the secret at {file}; if it is not mounted that way, say: chmod 600 {file}"
-        )
-    }))
-}
-
-#[cfg(not(unix))]
-fn exposure(_: &Path) -> Result<Option<String>, Failure> {
-    Ok(None)
 }
 
 /// Makes the secret as a whole or not at all: of two processes that start at once, both take the first one's.

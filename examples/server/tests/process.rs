@@ -6,10 +6,18 @@
 mod accounts;
 #[path = "process/admin.rs"]
 mod admin;
+#[path = "process/aliases.rs"]
+mod aliases;
 #[path = "process/backup.rs"]
 mod backup;
+#[path = "process/checking.rs"]
+mod checking;
 #[path = "process/compact.rs"]
 mod compact;
+#[path = "process/configuration.rs"]
+mod configuration;
+#[path = "process/drain.rs"]
+mod drain;
 #[path = "process/erasure.rs"]
 mod erasure;
 #[path = "process/export.rs"]
@@ -28,6 +36,8 @@ mod settings;
 mod signals;
 #[path = "process/storm.rs"]
 mod storm;
+#[path = "process/tls.rs"]
+mod tls;
 
 use std::{io::Read as _, os::unix::fs::PermissionsExt, process::Command};
 

@@ -19,12 +19,16 @@ use kit::Server;
 
 /// A server on this database.
 fn start(folder: &Path, database: &str, options: &SurrealOptions) -> Server {
+    start_with(folder, database, options, &[])
+}
+
+fn start_with(folder: &Path, database: &str, options: &SurrealOptions, more: &[&str]) -> Server {
     let Credentials { username, password } = options.credentials.clone().unwrap();
     let mut command = kit::command(folder);
     command.env("CHAT_SECRET", std::str::from_utf8(SECRET).unwrap()).env("CHAT_DATABASE_PASSWORD", password);
     let (namespace, name) = (options.namespace.as_str(), options.database.as_str());
     let of = ["--database", database, "--database-user", &username, "--database-namespace", namespace];
-    let flags: Vec<&str> = of.into_iter().chain(["--database-name", name]).collect();
+    let flags: Vec<&str> = of.into_iter().chain(["--database-name", name]).chain(more.iter().copied()).collect();
     Server::start_by(command, folder, &flags)
 }
 
@@ -68,4 +72,37 @@ async fn what_one_server_writes_the_readers_of_the_other_see() {
     socket.expect("participant_removed").await;
     a.say(&session, "not for b").await;
     assert!(b.get(&format!("/sessions/{session}")).await.status == 403);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_reaches_its_database_within_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let [certificate, key] = ["ca.pem", "key.pem"].map(|name| folder.path().join(name));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_chat-server")).with_file_name("surreal");
+    let database = Surreal::start_secure(program, "memory", &certificate, &key).await;
+    let options = database.database().await;
+    let check = |authority: &[&str]| {
+        let Credentials { username, password } = options.credentials.clone().unwrap();
+        let mut command = kit::command(folder.path());
+        command.env("CHAT_SECRET", std::str::from_utf8(SECRET).unwrap()).env("CHAT_DATABASE_PASSWORD", password);
+        command.args(["--listen", "127.0.0.1:0", "--database", &database.url(), "--database-user", &username]);
+        command.args(["--database-namespace", &options.namespace, "--database-name", &options.database]);
+        let output = command.args(authority).arg("check").output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (is_good, text) = check(&[]);
+    assert!(!is_good && text.contains("certificate") && text.contains("--database-ca"), "{text}");
+    let (is_good, text) = check(&["--database-ca", "ca.pem"]);
+    assert!(is_good && text.contains("is empty, and can be written"), "{text}");
+
+    let flags = ["--database-ca", "ca.pem"];
+    let server = start_with(folder.path(), &database.url(), &options, &flags);
+    let a = Client::new(&server.address, Some(token("a")));
+    let session = a.session("PUBLIC").await;
+    a.say(&session, "hush").await;
+    let (is_good, text) = check(&flags);
+    assert!(is_good && text.contains("has schema version"), "{text}");
 }

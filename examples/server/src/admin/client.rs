@@ -1,8 +1,10 @@
 //! A client of the server's own API.
 
 use std::{
+    fs,
     io::Write,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
 };
 
 use reqwest::{Method, Response, StatusCode, Url, header};
@@ -41,7 +43,8 @@ pub(super) fn print(to: &mut impl Write, text: &str) -> Result<(), Failure> {
 }
 
 impl Client {
-    pub(super) fn new(server: String, token: String) -> Result<Self, Failure> {
+    /// The server's own certificate, where it is in a file here, is trusted beside those that the machine trusts.
+    pub(super) fn new(server: String, token: String, certificate: Option<&Path>) -> Result<Self, Failure> {
         let url = Url::parse(&server).map_err(|error| format!("--server {server}: {error}"))?;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let is_here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
@@ -49,7 +52,12 @@ impl Client {
             return Err(format!("--server {server}: a token goes to another machine over https only").into());
         }
         // A proxy of the environment must not see the token.
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let mut http = reqwest::Client::builder().no_proxy();
+        if let Some(file) = certificate {
+            let text = fs::read(file).map_err(|error| format!("--tls-cert: {}: {error}", file.display()))?;
+            http = http.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&text)?);
+        }
+        let http = http.build()?;
         Ok(Self { http, server: server.trim_end_matches('/').to_owned(), token })
     }
 

@@ -18,8 +18,16 @@ use client::Client;
 pub(crate) fn run(config: &Config, args: AdminArgs) -> Result<(), Failure> {
     let secret = secret::load(config)?;
     let token = tokens::issue(&secret.bytes)?;
-    let server = args.server.unwrap_or_else(|| client::address(config.listen));
-    let client = Client::new(server, token)?;
+    let server = match (args.server, &config.tls_cert) {
+        (Some(server), _) => server,
+        (None, None) => client::address(config.listen),
+        (None, Some(_)) => {
+            return Err(
+                "the server speaks TLS: name it as its certificate does, with --server https://HOST:PORT".into()
+            );
+        }
+    };
+    let client = Client::new(server, token, config.tls_cert.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(perform(&client, args.command))
 }

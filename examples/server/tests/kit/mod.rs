@@ -88,7 +88,8 @@ impl Server {
         let mut server = Self { child, address: String::new(), log };
         let line = told.recv_timeout(PATIENCE);
         let line = line.unwrap_or_else(|_| panic!("the server did not start: {}", server.log()));
-        let address = line.trim().strip_prefix("listening on http://");
+        let address = line.trim().strip_prefix("listening on ");
+        let address = address.and_then(|url| url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")));
         server.address = address.unwrap_or_else(|| panic!("no address: {}", server.log())).to_owned();
         server
     }
