@@ -150,7 +150,7 @@ where
 
 /// Answers a connection that is one too many, as far as that is possible without waiting.
 fn turn_away(stream: &TcpStream) {
-    let answer = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let answer = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nCache-Control: no-store\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let _ = stream.try_write(answer.as_bytes());
 }
 

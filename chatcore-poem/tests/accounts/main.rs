@@ -6,9 +6,11 @@
 mod avatars;
 mod cases;
 mod ends;
+mod headers;
 mod uses;
 
 use cases::{Answer, Face, PASSWORD, World, register, text};
+use chatcore::Authenticator as _;
 use chatcore_poem::{ChatFrontend, MountOptions, Options};
 use poem::{
     Body, Endpoint, EndpointExt as _, Request, RequestParts, Response, Route,
