@@ -1,6 +1,6 @@
 //! Serving.
 
-use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
+use std::{panic, sync::Arc, thread, time::Duration};
 
 use chatcore::{Administration, Chat, JwtAuthenticator, Limits};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, Services, WireOptions, schema_with};
@@ -16,8 +16,9 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     accounts,
     admin::tokens::AdminTokens,
-    config::{Config, Failure, LogFormat},
+    config::{Config, Failure, Period},
     descriptors, disk, environment, issuers,
+    logging::Export,
     output::Output,
     secret, signals,
 };
@@ -27,7 +28,8 @@ const CLOSING_TIME: Duration = Duration::from_secs(3);
 
 /// Serves until it is told to stop. `told` is what the settings' sources have to be told of.
 pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
-    log(config, told, stderr)?;
+    let export = Export::begin()?;
+    log(config, told, stderr, &export)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(start(config));
     // Nothing that is still open may hold the end up.
@@ -36,7 +38,7 @@ pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(
 }
 
 /// Begins to log.
-pub(crate) fn log(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
+pub(crate) fn log(config: &Config, told: &[String], stderr: &Output, export: &Export) -> Result<(), Failure> {
     // The filter takes a word that is no level as the name of a part, so a mistyped level would switch everything off.
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:-".contains(&byte));
     let words = config.log.split(',').filter(|_| !config.log.contains('['));
@@ -49,16 +51,7 @@ pub(crate) fn log(config: &Config, told: &[String], stderr: &Output) -> Result<(
     let filter = EnvFilter::try_new(&config.log).map_err(|error| format!("--log is not valid: {error}"))?;
     // It would write messages out, and with them the tokens in them.
     let filter = filter.add_directive("tungstenite=warn".parse()?);
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        // Its own complaints would go to stderr directly, and panic where that is gone.
-        .log_internal_errors(false)
-        .with_writer(stderr.clone());
-    match config.log_format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().init(),
-    }
+    export.log(filter, config.log_format, stderr);
     // The standard hook writes to stderr directly, and waits there where nobody reads it.
     panic::set_hook(Box::new(|panic| {
         let thread = thread::current();
@@ -246,6 +239,7 @@ fn options(config: &Config) -> Result<Options, Failure> {
         sockets_per_user: config.sockets_per_user,
         requests_per_user: config.requests_per_user,
         unknown_sockets_per_address: config.unknown_sockets_per_address,
+        hsts: config.hsts.map(|Period(time)| time),
         ..Options::default()
     })
 }
