@@ -70,7 +70,7 @@ mod tests {
         assert!(span_of(&request).is_none());
         let (span, is_first) = begin_span(&mut request);
         assert_eq!((span.id(), is_first), ("abc", true));
-        assert_eq!(begin_span(&mut request).1, false);
+        assert!(!begin_span(&mut request).1);
         assert_eq!(span_of(&request).unwrap().id(), "abc");
     }
 }
