@@ -18,7 +18,6 @@ pub(crate) struct Export {
 
 impl Export {
     /// The export that the environment asks for.
-    #[cfg_attr(not(feature = "otel"), expect(clippy::unnecessary_wraps, reason = "the environment can be wrong"))]
     pub(crate) fn begin() -> Result<Self, Failure> {
         Ok(Self {
             #[cfg(feature = "otel")]
