@@ -13,10 +13,12 @@ use chatcore::{
     Authenticator, Chat, Error, Origin, Principal, Result,
     admin::AuditOrigin,
     chat::{Metered, PaidRequest},
+    trace::{ConnectionSpans, RequestSpan},
 };
 use chatcore_http::{
-    ClientAddress, ClientIp, Cors, Handshake, Options, Outbox, RequestId, Socket, Sockets, caller, caller_or_query,
-    check_conditions, check_head, close_code, origin, read_away, read_body, show_allowance,
+    Author, ClientAddress, ClientIp, Cors, Handshake, Options, Outbox, RequestId, Socket, Sockets, begin_span, caller,
+    caller_or_query, check_conditions, check_head, close_code, origin, read_away, read_body, secure, show_allowance,
+    span_of,
     tungstenite::{self, Message},
 };
 use futures_util::{
@@ -121,29 +123,44 @@ impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         read_away(&mut request);
-        let cors = Cors::of(&mut request, self.state.sockets.options());
+        let options = self.state.sockets.options();
+        let cors = Cors::of(&mut request, options);
+        let (span, is_first) = begin_span(&mut request);
         let accept = joined(&request, &header::ACCEPT);
-        if let Err(error) = check_head(&mut request) {
-            return Ok(response(HttpReply::of_error(&error, accept.as_deref())));
-        }
+        let checked = check_head(&mut request);
         let origin = origin(&request);
         let counts_strangers = request.method() != Method::OPTIONS;
+        let refuse = |error: &Error| {
+            span.failed(error.name());
+            HttpReply::of_error(error, accept.as_deref())
+        };
         let answer = async {
-            let answered = if opens_socket(&request) {
-                self.state.open(&request).await.map_err(|error| HttpReply::of_error(&error, accept.as_deref()))
+            let answered = if let Err(error) = checked {
+                Err(refuse(&error))
+            } else if opens_socket(&request) {
+                span.transport("graphql-ws");
+                self.state.open(&request, &span).await.map_err(|error| refuse(&error))
             } else {
-                self.state.answer(request, accept.as_deref()).await
+                self.state.answer(request, accept.as_deref(), &span).await
             };
             answered.unwrap_or_else(response)
         };
-        let Metered { output, left } = match &self.state.chat {
-            Some(chat) => chat.metered(origin, counts_strangers, answer).await,
-            None => Metered { output: Ok(answer.await), left: None },
+        let metered = async {
+            match &self.state.chat {
+                Some(chat) => chat.metered(origin, counts_strangers, answer).await,
+                None => Metered { output: Ok(answer.await), left: None },
+            }
         };
-        let refused = |error| response(HttpReply::of_error(&error, accept.as_deref()));
-        let mut response = output.unwrap_or_else(refused);
+        let Metered { output, left } = if is_first { span.within(metered).await } else { metered.await };
+        let mut response = output.unwrap_or_else(|error| response(refuse(&error)));
         show_allowance(&mut response, left.as_ref());
         cors.answer(&mut response);
+        secure(&mut response, Author::Frontend, options);
+        if is_first {
+            let id = HeaderValue::from_str(span.id());
+            response.headers_mut().extend(id.map(|id| (HeaderName::from_static("x-request-id"), id)));
+            span.end(response.status().as_u16());
+        }
         Ok(response)
     }
 }
@@ -165,7 +182,12 @@ fn joined(request: &Request, name: &HeaderName) -> Option<String> {
 
 impl<E: Executor> State<E> {
     /// Answers what is no WebSocket.
-    async fn answer(self: &Arc<Self>, mut request: Request, accept: Option<&str>) -> Result<Response, HttpReply> {
+    async fn answer(
+        self: &Arc<Self>,
+        mut request: Request,
+        accept: Option<&str>,
+        span: &RequestSpan,
+    ) -> Result<Response, HttpReply> {
         if request.method() == Method::OPTIONS {
             return Ok(Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, ALLOW).finish());
         }
@@ -173,13 +195,20 @@ impl<E: Executor> State<E> {
             && [Method::GET, Method::HEAD].contains(request.method())
             && let Some(file) = graphiql_file(request.uri().query())
         {
+            span.operation("graphiqlFile");
             return Ok(response(file));
         }
         let content_type = joined(&request, &header::CONTENT_TYPE);
         let head = HttpHead::read(request.method().as_str(), content_type.as_deref(), accept, &self.options)?;
         if head.wants_page() {
+            span.operation("graphiql");
             return Ok(response(graphiql()));
         }
+        span.transport(if head.wants_events() { "graphql-sse" } else { "graphql" });
+        let refuse = |error: &Error| {
+            span.failed(error.name());
+            head.refuse(error)
+        };
         let caller = caller(&request, &*self.authenticator).await;
         // A request without a valid token counts against its address, also where its fields need none.
         let admitted = self.let_in(origin(&request), caller).await;
@@ -187,20 +216,20 @@ impl<E: Executor> State<E> {
         if let Err(error) = &admitted
             && (!may_be_open || matches!(error, Error::RateLimited { .. }))
         {
-            return Err(head.refuse(error));
+            return Err(refuse(error));
         }
         let place = admitted.as_ref().ok().map(|principal| self.sockets.take_request(&principal.user_id)).transpose();
-        let _place = place.map_err(|error| head.refuse(&error))?;
-        check_conditions(&request).map_err(|error| head.refuse(&error))?;
+        let _place = place.map_err(|error| refuse(&error))?;
+        check_conditions(&request).map_err(|error| refuse(&error))?;
         if head.has_body() && request.headers().contains_key(IDEMPOTENCY_KEY) {
             // One that is passed over would let a retry be carried out twice.
             let message = "not taken here: mutations that need it take `clientId` in their input";
-            return Err(head.refuse(&Error::malformed(IDEMPOTENCY_KEY, message)));
+            return Err(refuse(&Error::malformed(IDEMPOTENCY_KEY, message)));
         }
         let body = if head.has_body() {
             let mut body = poem::RequestBody::new(request.take_body());
             let read = read_body(&request, &mut body, &self.sockets).await;
-            read.map_err(|error| head.refuse(&error))?
+            read.map_err(|error| refuse(&error))?
         } else {
             bytes::Bytes::new()
         };
@@ -211,7 +240,7 @@ impl<E: Executor> State<E> {
         let principal = match admitted {
             Ok(principal) => Some(principal),
             Err(_) if asks_only_open(&body) => None,
-            Err(error) => return Err(head.refuse(&error)),
+            Err(error) => return Err(refuse(&error)),
         };
         let caller = Visit::of(&request).admitted(principal.clone());
         let url_query = request.uri().query();
@@ -221,8 +250,10 @@ impl<E: Executor> State<E> {
         let body = match body {
             HttpBody::Full(text) => HttpBody::Full(text),
             HttpBody::Events(events) => {
-                let (request, mut events) = (PaidRequest::current(), events);
-                let events = stream::poll_fn(move |context| request.poll(|| events.poll_next_unpin(context))).boxed();
+                let (request, mut events, span) = (PaidRequest::current(), events, span.clone());
+                let events =
+                    stream::poll_fn(move |context| span.poll(|| request.poll(|| events.poll_next_unpin(context))));
+                let events = events.boxed();
                 let events = self.counted(principal.as_ref(), expiry, events);
                 HttpBody::Events(events.map_err(|error| HttpReply::of_error(&error, accept))?)
             }
@@ -247,16 +278,16 @@ impl<E: Executor> State<E> {
     }
 
     /// Opens a WebSocket. A token in the head is looked at before that, where there is still a status to answer with.
-    async fn open(self: &Arc<Self>, request: &Request) -> Result<Response> {
+    async fn open(self: &Arc<Self>, request: &Request, span: &RequestSpan) -> Result<Response> {
         let handshake = Handshake::of(request, self.sockets.options(), Some(PROTOCOL))?;
-        let (origin, visit) = (origin(request), Visit::of(request));
+        let (origin, visit, spans) = (origin(request), Visit::of(request), span.connection());
         let known = match caller_or_query(request, &*self.authenticator).await {
             // The token of a socket without one comes with its first message; until then the request is a stranger's.
             Ok(None) => match self.let_in(origin, Ok(None)).await {
                 Err(Error::AuthRequired) => None,
                 refused => return Err(refused.err().unwrap_or(Error::Internal)),
             },
-            caller => Some(self.admitted(self.let_in(origin, caller).await?, visit.clone())?),
+            caller => Some(self.admitted(self.let_in(origin, caller).await?, visit.clone(), spans.clone())?),
         };
         let mut unknown =
             if known.is_none() { Some(self.sockets.take_unknown(ClientAddress::of(request))?) } else { None };
@@ -270,7 +301,7 @@ impl<E: Executor> State<E> {
             let admit = |payload: Option<serde_json::Map<_, _>>| async move {
                 let caller = match known {
                     Some(caller) => caller,
-                    None => state.admit(origin, token_of(payload.as_ref()), visit).await?,
+                    None => state.admit(origin, token_of(payload.as_ref()), visit, spans).await?,
                 };
                 *held = None;
                 is_known.set();
@@ -300,17 +331,23 @@ impl<E: Executor> State<E> {
     }
 
     /// Somebody with a place among the sockets, by the token of a first message.
-    async fn admit(&self, origin: Origin, token: Option<&str>, visit: Visit) -> Result<Admitted> {
+    async fn admit(
+        &self,
+        origin: Origin,
+        token: Option<&str>,
+        visit: Visit,
+        spans: ConnectionSpans,
+    ) -> Result<Admitted> {
         let caller = match token {
             Some(token) => self.authenticator.authenticate(token).await.map(Some),
             None => Ok(None),
         };
-        self.admitted(self.let_in(origin, caller).await?, visit)
+        self.admitted(self.let_in(origin, caller).await?, visit, spans)
     }
 
-    fn admitted(&self, principal: Principal, visit: Visit) -> Result<Admitted> {
+    fn admitted(&self, principal: Principal, visit: Visit, spans: ConnectionSpans) -> Result<Admitted> {
         let place = self.sockets.take_for(&principal.user_id)?;
-        let caller = visit.admitted(Some(principal.clone())).keeping(place);
+        let caller = visit.without_span().admitted(Some(principal.clone())).traced(spans).keeping(place);
         Ok(match &self.chat {
             Some(chat) => caller.watched_by(chat, &principal).counted_by(chat.clone(), principal),
             None => caller,
@@ -333,6 +370,8 @@ fn asks_only_open(body: &[u8]) -> bool {
 #[derive(Clone)]
 struct Visit {
     origin: AuditOrigin,
+    /// Where all of the request is one operation.
+    span: Option<RequestSpan>,
     #[cfg(feature = "accounts")]
     client: chatcore::accounts::Client,
 }
@@ -343,6 +382,7 @@ impl Visit {
         let request_id = Some(RequestId::of(request).0);
         Self {
             origin: AuditOrigin { address, request_id },
+            span: span_of(request).cloned(),
             #[cfg(feature = "accounts")]
             client: {
                 let device = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
@@ -350,6 +390,11 @@ impl Visit {
                 chatcore::accounts::Client { address, device: device.map(str::to_owned) }
             },
         }
+    }
+
+    /// The same for a socket, of which each operation has a span of its own.
+    fn without_span(self) -> Self {
+        Self { span: None, ..self }
     }
 
     fn admitted(self, principal: Option<Principal>) -> Admitted {
@@ -360,6 +405,9 @@ impl Visit {
                 data.insert(crate::Caller(principal.clone()));
             }
             data.insert(self.origin.clone());
+            if let Some(span) = &self.span {
+                data.insert(span.clone());
+            }
             #[cfg(feature = "accounts")]
             data.insert(self.client.clone());
             data

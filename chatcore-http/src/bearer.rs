@@ -1,9 +1,11 @@
 //! Who calls.
 
+use std::borrow::Cow;
+
 use chatcore::{Authenticator, Error, Principal, Result};
 use poem::{Request, http::header};
 
-use crate::bearer_token;
+use crate::{bearer_token, span_of};
 
 /// The caller of a request: the [`Principal`] among the request's extensions, where a middleware of the host put one, and else
 /// the user whom the [`bearer`] token names. With a principal, no token is looked for. `None` where there is neither.
@@ -14,13 +16,7 @@ use crate::bearer_token;
 /// # Errors
 /// As [`bearer`], and those of the authenticator.
 pub async fn caller(request: &Request, authenticator: &dyn Authenticator) -> Result<Option<Principal>> {
-    if let Some(principal) = request.extensions().get::<Principal>() {
-        return Ok(Some(principal.clone()));
-    }
-    match bearer(request)? {
-        Some(token) => authenticator.authenticate(token).await.map(Some),
-        None => Ok(None),
-    }
+    authenticated(request, authenticator, || bearer(request).map(|token| token.map(Cow::Borrowed))).await
 }
 
 /// The same with the token of [`bearer_or_query`].
@@ -28,13 +24,26 @@ pub async fn caller(request: &Request, authenticator: &dyn Authenticator) -> Res
 /// # Errors
 /// As [`bearer_or_query`], and those of the authenticator.
 pub async fn caller_or_query(request: &Request, authenticator: &dyn Authenticator) -> Result<Option<Principal>> {
-    if let Some(principal) = request.extensions().get::<Principal>() {
-        return Ok(Some(principal.clone()));
+    authenticated(request, authenticator, || bearer_or_query(request).map(|token| token.map(Cow::Owned))).await
+}
+
+/// The caller whom the host names, or else the token, noted in the span of the request.
+async fn authenticated<'a>(
+    request: &'a Request,
+    authenticator: &dyn Authenticator,
+    token: impl FnOnce() -> Result<Option<Cow<'a, str>>>,
+) -> Result<Option<Principal>> {
+    let principal = match request.extensions().get::<Principal>() {
+        Some(principal) => Some(principal.clone()),
+        None => match token()? {
+            Some(token) => Some(authenticator.authenticate(&token).await?),
+            None => None,
+        },
+    };
+    if let (Some(span), Some(principal)) = (span_of(request), &principal) {
+        span.caller(principal);
     }
-    match bearer_or_query(request)? {
-        Some(token) => authenticator.authenticate(&token).await.map(Some),
-        None => Ok(None),
-    }
+    Ok(principal)
 }
 
 /// The token of the one `Authorization: Bearer` header (RFC 6750); `None` without such a header. Credentials of other

@@ -10,7 +10,8 @@
 //! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientIp`], [`ClientAddress`], [`RequestId`], [`caller`], [`bearer`], [`read_body`], [`read_body_within`], [`read_away`] |
 //! | requests of a user at once | [`HeldRequest`], [`Sockets::take_request`] |
 //! | rate limits | [`origin`], [`show_allowance`] |
-//! | responses | [`Compression`] |
+//! | responses | [`Compression`], [`secure`] |
+//! | logs and traces | [`begin_span`], [`span_of`], [`trace_context`] |
 //! | any web framework | [`bearer_token`], [`error_headers`], [`allowance_headers`], [`page_headers`], [`Refusals`]: all that there is without the feature `poem` |
 //! | web pages | [`Origins`], [`Cors`], [`page_headers`] |
 //! | a server | [`serve`], [`TrustedProxies`], with the feature `tls` also `Tls` |
@@ -66,6 +67,8 @@ mod request_id;
 #[cfg(feature = "poem")]
 mod requests;
 #[cfg(feature = "poem")]
+mod secure;
+#[cfg(feature = "poem")]
 mod serve;
 #[cfg(feature = "poem")]
 mod socket;
@@ -76,6 +79,8 @@ mod sweep;
 #[cfg(feature = "tls")]
 mod tls;
 mod token;
+#[cfg(feature = "poem")]
+mod trace;
 #[cfg(feature = "poem")]
 mod upgrade;
 
@@ -122,6 +127,8 @@ pub use request_id::RequestId;
 #[cfg(feature = "poem")]
 pub use requests::{HeldRequest, RequestPlace};
 #[cfg(feature = "poem")]
+pub use secure::{Author, secure};
+#[cfg(feature = "poem")]
 pub use serve::{ServeOptions, serve};
 #[cfg(feature = "poem")]
 pub use socket::Socket;
@@ -133,5 +140,7 @@ pub use token::bearer_token;
 #[cfg(feature = "poem")]
 /// The WebSocket library: its messages and errors are what a [`Socket`] takes and gives.
 pub use tokio_tungstenite::tungstenite;
+#[cfg(feature = "poem")]
+pub use trace::{begin_span, span_of, trace_context};
 #[cfg(feature = "poem")]
 pub use upgrade::Handshake;

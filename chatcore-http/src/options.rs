@@ -17,6 +17,9 @@ pub struct Options {
     /// Whether the frontends tell browsers so, in the headers of the CORS protocol. A host that puts these headers into
     /// answers by itself switches it off, so that none is there twice.
     pub cors: bool,
+    /// For how long a browser must use TLS for this host, as `Strict-Transport-Security` says with every answer. `None`, the default, leaves the
+    /// header out: whether there is TLS, here or at a proxy, is for the host to know.
+    pub hsts: Option<Duration>,
     /// Largest message that a WebSocket takes, in bytes. 0, the default, stands for what the longest message of the chat
     /// needs, as with bodies. A larger one is answered by an error; one that is larger than four times this limit ends the
     /// WebSocket.
@@ -57,6 +60,7 @@ impl Default for Options {
             body_time: Duration::from_secs(10),
             origins: Origins::default(),
             cors: true,
+            hsts: None,
             frame_bytes: 0,
             sockets: 10_000,
             unknown_sockets: 1_000,

@@ -32,6 +32,8 @@ pub fn page_headers(html: &str, styles: PageStyles) -> Vec<(&'static str, String
         ("Content-Security-Policy", policy),
         fixed("X-Content-Type-Options", "nosniff"),
         fixed("X-Frame-Options", "DENY"),
+        // The same for everybody, and another one after an update.
+        fixed("Cache-Control", "no-cache"),
         fixed("Referrer-Policy", "no-referrer"),
     ]
 }

@@ -193,8 +193,7 @@ impl<E: Endpoint + 'static> Server<E> {
         if self.options.tls.is_some() {
             return;
         }
-        let answer =
-            "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let answer = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nCache-Control: no-store\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let _ = stream.try_write(answer.as_bytes());
     }
 

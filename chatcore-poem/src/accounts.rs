@@ -18,7 +18,6 @@ use crate::{
     routes::Routes,
     separate,
     state::State,
-    uncached,
 };
 
 /// The places of the two families of operations. The app may have other paths beside them.
@@ -68,8 +67,8 @@ impl ChatFrontend {
     pub(crate) fn account_operations(&self, app: Route) -> Result<Route, MountError> {
         let Some(accounts) = &self.accounts else { return Ok(app) };
         let (auth, users) = (separate(Auth(accounts.clone())), separate(users(accounts)));
-        app.try_nest(AUTH_BASE, uncached(self.wrap(AUTH_BASE, auth.into_endpoint())))?
-            .try_nest(USERS_BASE, uncached(self.wrap(USERS_BASE, users.into_endpoint())))
+        app.try_nest(AUTH_BASE, self.wrap(AUTH_BASE, auth.into_endpoint()))?
+            .try_nest(USERS_BASE, self.wrap(USERS_BASE, users.into_endpoint()))
     }
 }
 

@@ -7,9 +7,7 @@ use chatcore_http::{ClientIp, RequestId};
 use poem::{IntoEndpoint as _, Request, Route};
 use serde_json::Value;
 
-use crate::{
-    ChatFrontend, MountError, SERVER, document, rest::Admin, routes::Routes, separate, state::State, uncached,
-};
+use crate::{ChatFrontend, MountError, SERVER, document, rest::Admin, routes::Routes, separate, state::State};
 
 /// The place of the operations. The app may have other paths beside them.
 const PLACE: &str = "/admin";
@@ -31,7 +29,7 @@ impl ChatFrontend {
     /// Adds the operations of the administration, where there is one.
     pub(crate) fn admin_operations(&self, app: Route) -> Result<Route, MountError> {
         let Some(admin) = &self.admin else { return Ok(app) };
-        app.try_nest(BASE, uncached(self.wrap(BASE, separate(Admin(admin.clone())).into_endpoint())))
+        app.try_nest(BASE, self.wrap(BASE, separate(Admin(admin.clone())).into_endpoint()))
     }
 }
 

@@ -7,12 +7,12 @@ use std::{
 };
 
 use chatcore::{Chat, Error, Result};
-use poem::{Response, Route, endpoint::make, get, http::header::CACHE_CONTROL};
+use poem::{Endpoint, EndpointExt as _, Response, Route, endpoint::make, get};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ChatFrontend, MountError, problem::ApiError};
+use crate::{ChatFrontend, MountError, Problems, problem::ApiError, routes::Routes};
 
 /// How long an answer of the second path holds, so that nobody can keep the store busy with it.
 const HOLDS: Duration = Duration::from_secs(1);
@@ -129,14 +129,24 @@ impl ChatFrontend {
                 found.map(|()| answer("ready")).map_err(|error| poem::Error::from(ApiError(error)))
             }
         });
-        app.try_at(&health.alive, self.wrap_get(get(alive), false))?
-            .try_at(&health.ready, self.wrap_get(get(ready), false))
+        app.try_at(&health.alive, self.wrap_routine("getHealth", get(alive)))?
+            .try_at(&health.ready, self.wrap_routine("getReadiness", get(ready)))
+    }
+
+    /// What stands before an endpoint that is asked all the time: its requests are logged at the level `debug`.
+    fn wrap_routine<E: Endpoint + 'static>(
+        &self,
+        name: &'static str,
+        endpoint: E,
+    ) -> impl Endpoint<Output = Response> + 'static {
+        let (routes, name) = (Arc::new(Routes::Get), Some(name));
+        endpoint.with(Problems { routes, counts_strangers: false, name, is_routine: true, ..self.problems_below("") })
     }
 }
 
 fn answer(status: &str) -> Response {
     let body = json!({ "status": status }).to_string();
-    Response::builder().content_type("application/json").header(CACHE_CONTROL, "no-store").body(body)
+    Response::builder().content_type("application/json").body(body)
 }
 
 /// The paths in the OpenAPI document.

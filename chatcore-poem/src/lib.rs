@@ -73,10 +73,8 @@ pub mod frames {
 use std::{fmt, sync::Arc};
 
 use chatcore::{Authenticator, Chat};
-use poem::{
-    Endpoint, EndpointExt, IntoResponse as _, Response,
-    http::{HeaderValue, header::CACHE_CONTROL},
-};
+use chatcore_http::Author;
+use poem::{Endpoint, EndpointExt};
 use poem_openapi::{OpenApi, OpenApiService};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -175,7 +173,7 @@ impl ChatFrontend {
     /// behind it.
     #[must_use]
     pub fn problems(&self) -> Problems {
-        Problems { counts_strangers: false, ..self.problems_below("") }
+        Problems { counts_strangers: false, author: Author::Host, ..self.problems_below("") }
     }
 
     /// Ends all WebSockets with close code 1001, and all event streams, and waits until they are closed, for at most a few
@@ -223,7 +221,8 @@ impl ChatFrontend {
     /// The middleware before an endpoint from whose paths this base is stripped.
     fn problems_below(&self, base: &'static str) -> Problems {
         let (routes, sockets, chat) = (Arc::clone(&self.routes), self.state.sockets.clone(), self.state.chat.clone());
-        Problems { routes, base, sockets, chat, counts_strangers: true }
+        let author = Author::Frontend;
+        Problems { routes, base, sockets, chat, counts_strangers: true, author, name: None, is_routine: false }
     }
 
     fn wrap<E: Endpoint + 'static>(&self, base: &'static str, endpoint: E) -> impl Endpoint + 'static {
@@ -262,13 +261,4 @@ fn chat_document(chat: &Chat, sockets: &Sockets) -> (serde_json::Value, Routes) 
 /// Operations beside those on the chat.
 fn separate<A: OpenApi>(operations: A) -> OpenApiService<A, ()> {
     OpenApiService::new(operations, TITLE, env!("CARGO_PKG_VERSION"))
-}
-
-/// Tokens, and data of one user, are nothing for a cache (RFC 6749, section 5.1). A public answer says so itself.
-fn uncached(endpoint: impl Endpoint + 'static) -> impl Endpoint + 'static {
-    endpoint.after(|answer| async {
-        let mut response = answer?.into_response();
-        response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        Ok::<Response, poem::Error>(response)
-    })
 }

@@ -108,7 +108,7 @@ impl ChatFrontend {
     fn operations(&self, app: Route, socket: &str) -> Result<Route, MountError> {
         let api = Arc::new(service(&self.state.chat, &self.state.sockets).into_endpoint());
         // poem answers HEAD as GET where it has no endpoint of its own, and would upgrade it.
-        let mut app = app.try_at(socket, self.wrap_get(get(WsEndpoint).head(WsEndpoint), true))?;
+        let mut app = app.try_at(socket, self.wrap_get("webSocket", get(WsEndpoint).head(WsEndpoint), true))?;
         for base in BASES {
             app = app.try_nest(base, self.wrap(base, Arc::clone(&api)))?;
         }
@@ -120,7 +120,7 @@ impl ChatFrontend {
 
     fn document_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
         let document = document::placed(self.openapi().clone(), title, path).to_string();
-        self.wrap_get(get(fixed("application/json", document.into())), false)
+        self.wrap_get("openApiDocument", get(fixed("application/json", document.into())), false)
     }
 
     fn docs_at(&self, path: &str, title: &str) -> impl Endpoint<Output = Response> + 'static {
@@ -133,22 +133,28 @@ impl ChatFrontend {
                 headers.iter().fold(Response::builder(), |response, (name, value)| response.header(*name, value));
             response.body(page.clone())
         });
-        self.wrap_get(get(endpoint), false)
+        self.wrap_get("docs", get(endpoint), false)
     }
 
     /// What stands before an endpoint that takes GET at one path. Documents cost nothing, so requests for them are not counted.
+    /// `name` stands for the endpoint in the log.
     pub(crate) fn wrap_get<E: Endpoint + 'static>(
         &self,
+        name: &'static str,
         endpoint: E,
         counts_strangers: bool,
     ) -> impl Endpoint<Output = Response> + 'static {
-        let problems = Problems { routes: Arc::new(Routes::Get), counts_strangers, ..self.problems_below("") };
+        let (routes, name) = (Arc::new(Routes::Get), Some(name));
+        let problems = Problems { routes, counts_strangers, name, ..self.problems_below("") };
         endpoint.data(Arc::clone(&self.state)).with(problems)
     }
 }
 
 fn fixed(content_type: &'static str, body: Bytes) -> impl Endpoint<Output = Response> + 'static {
-    make_sync(move |_| Response::builder().content_type(content_type).body(body.clone()))
+    // Public, and another one after an update.
+    make_sync(move |_| {
+        Response::builder().content_type(content_type).header("Cache-Control", "no-cache").body(body.clone())
+    })
 }
 
 /// An app that has documents where it has nothing itself.

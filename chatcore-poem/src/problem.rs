@@ -1,10 +1,11 @@
 //! From here on nothing leaves as an error but problem documents (RFC 9457).
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use chatcore::{Chat, Code, Error, chat::Metered, wire::Problem};
+use chatcore::{Chat, Code, Error, chat::Metered, trace::RequestSpan, wire::Problem};
 use chatcore_http::{
-    ClientIp, Cors, HeldRequest, RequestId, Sockets, check_head, error_headers, origin, read_away, show_allowance,
+    Author, ClientIp, Cors, HeldRequest, Sockets, begin_span, check_head, error_headers, origin, read_away, secure,
+    show_allowance,
 };
 use chrono::Utc;
 use futures_util::FutureExt;
@@ -17,8 +18,6 @@ use poem::{
     http::{HeaderValue, Method, StatusCode, header},
 };
 use poem_openapi::error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError};
-
-use tracing::Instrument as _;
 
 use crate::routes::Routes;
 
@@ -134,8 +133,8 @@ fn is_json(response: &Response) -> bool {
 }
 
 /// Middleware that turns every error into a problem document, except for errors that are JSON of another kind already. It adds
-/// `Allow`, `X-Request-Id` and the `X-RateLimit-…` headers, answers `OPTIONS`, tells browsers which pages may read the answers ([`Cors`]), and logs
-/// requests without their queries, where tokens may be.
+/// `Allow`, `X-Request-Id`, the `X-RateLimit-…` headers and [headers of security](secure), answers `OPTIONS`, tells browsers which pages may read the
+/// answers ([`Cors`]), and carries each request out within its [span](RequestSpan), which logs it without its query, where tokens may be.
 #[derive(Clone)]
 pub struct Problems {
     pub(crate) routes: Arc<Routes>,
@@ -146,6 +145,24 @@ pub struct Problems {
     /// Whether requests without a known caller count against their addresses: those to the frontend's own paths do, apart
     /// from its documents.
     pub(crate) counts_strangers: bool,
+    /// Whose paths are behind it.
+    pub(crate) author: Author,
+    /// The name of what is behind it, where that is no operation of `routes`.
+    pub(crate) name: Option<&'static str>,
+    /// Whether its requests come all the time.
+    pub(crate) is_routine: bool,
+}
+
+impl Problems {
+    /// Says what a request asks for, as far as that is known here.
+    fn describe(&self, span: &RequestSpan, operation: Option<&str>) {
+        if let Some(name) = self.name.or(operation) {
+            span.operation(name);
+        }
+        if self.is_routine {
+            span.routine();
+        }
+    }
 }
 
 impl std::fmt::Debug for Problems {
@@ -178,26 +195,25 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let began = Instant::now();
-        let id = RequestId::of(&request);
-        request.extensions_mut().insert(id.clone());
+        let (span, is_first) = begin_span(&mut request);
+        let id = span.id().to_owned();
         let method = request.method().clone();
-        let path = request.original_uri().path().to_owned();
         // Without what the app stripped from it: the frontend may be mounted anywhere.
         let route = format!("{}{}", self.problems.base, request.uri().path());
         let cors = Cors::of(&mut request, self.problems.sockets.options());
-        let RequestId(id) = id;
-        if request.uri().query().is_some()
-            && let Some(parameters) = self.problems.routes.parameters(&route, &method)
-        {
-            request.extensions_mut().insert(parameters);
+        let operation = self.problems.routes.operation(&route, &method);
+        self.problems.describe(&span, operation.map(|operation| &*operation.id));
+        if let Some(operation) = operation.filter(|_| request.uri().query().is_some()) {
+            request.extensions_mut().insert(operation.parameters.clone());
         }
 
         read_away(&mut request);
         let origin = origin(&request);
-        let client = ClientIp::of(&request).map(|ClientIp(address)| tracing::field::display(address));
+        if is_first {
+            let client = ClientIp::of(&request).map(|ClientIp(address)| tracing::field::display(address));
+            span.poll(|| tracing::debug!(client, path = request.original_uri().path(), "a request came"));
+        }
         let _held = HeldRequest::begin(&mut request);
-        let span = tracing::info_span!("request", request_id = id);
         let called = async {
             check_head(&mut request).map_err(ApiError)?;
             if request.original_uri().path() == "*" {
@@ -206,10 +222,15 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
             }
             Ok(self.inner.call(request).await?.into_response())
         };
-        let called = AssertUnwindSafe(called.instrument(span.clone())).catch_unwind();
+        let called = AssertUnwindSafe(called).catch_unwind();
         // What only asks which methods there are, as browsers do before a request, costs nothing.
         let counts_strangers = self.problems.counts_strangers && method != Method::OPTIONS;
-        let Metered { output, left } = self.problems.chat.metered(origin, counts_strangers, called).await;
+        let metered = self.problems.chat.metered(origin, counts_strangers, called);
+        let Metered { output, left } = if is_first { span.within(metered).await } else { metered.await };
+        let fail = |error: &Error| {
+            span.failed(error.name());
+            respond(error, id.clone())
+        };
         let mut response = match output.unwrap_or_else(|error| Ok(Err(ApiError(error).into()))) {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is::<MethodNotAllowedError>() => {
@@ -217,33 +238,31 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
                 let mut response = if method == Method::OPTIONS && allow.is_some() {
                     Response::builder().status(StatusCode::NO_CONTENT).finish()
                 } else {
-                    respond(&translate(&error), id.clone())
+                    fail(&translate(&error))
                 };
                 if let Some(allow) = allow {
                     response.headers_mut().insert(header::ALLOW, allow);
                 }
                 response
             }
-            Ok(Err(error)) => respond(&translate(&error), id.clone()),
-            Err(_) => respond(&Error::Internal, id.clone()),
+            Ok(Err(error)) => fail(&translate(&error)),
+            Err(_) => fail(&Error::Internal),
         };
         let status = response.status();
         let is_error = status.is_client_error() || status.is_server_error();
         if is_error && !is_json(&response) {
-            response = respond(&of_status(status, &"an answer without a problem"), id.clone());
+            response = fail(&of_status(status, &"an answer without a problem"));
         }
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert("x-request-id", id);
         }
         show_allowance(&mut response, left.as_ref());
         cors.answer(&mut response);
-        let status = response.status();
-        let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let status = status.as_u16();
-        if status >= 500 {
-            tracing::warn!(parent: &span, client, %method, path, status, elapsed_us, "request failed");
-        } else {
-            tracing::debug!(parent: &span, client, %method, path, status, elapsed_us, "request");
+        // What a host says of errors and of methods is replaced by what is said here.
+        let is_own = self.problems.author == Author::Frontend || is_error || method == Method::OPTIONS;
+        secure(&mut response, if is_own { Author::Frontend } else { Author::Host }, self.problems.sockets.options());
+        if is_first {
+            span.end(response.status().as_u16());
         }
         Ok(response)
     }

@@ -21,13 +21,28 @@ pub(crate) struct Operations {
     pattern: Vec<Option<String>>,
     /// The header `Allow`.
     allow: HeaderValue,
-    /// The query parameters, by method in capital letters.
-    parameters: BTreeMap<String, Parameters>,
+    /// Each operation, by its method in capital letters.
+    by_method: BTreeMap<String, Operation>,
 }
 
 /// The names of the query parameters that an operation takes.
 #[derive(Debug, Clone)]
 pub(crate) struct Parameters(Arc<[String]>);
+
+/// An operation of the document.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    /// The `operationId`.
+    pub(crate) id: Arc<str>,
+    pub(crate) parameters: Parameters,
+}
+
+impl Operation {
+    fn of(operation: &Value) -> Self {
+        let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+        Self { id: id.into(), parameters: Parameters::of(operation) }
+    }
+}
 
 impl Parameters {
     fn of(operation: &Value) -> Self {
@@ -61,11 +76,11 @@ impl Routes {
         let paths = document.get("paths").and_then(Value::as_object);
         for (path, operations) in paths.into_iter().flatten() {
             let operations = operations.as_object().into_iter().flatten();
-            let parameters: BTreeMap<_, _> =
-                operations.map(|(method, operation)| (method.to_uppercase(), Parameters::of(operation))).collect();
+            let by_method: BTreeMap<_, _> =
+                operations.map(|(method, operation)| (method.to_uppercase(), Operation::of(operation))).collect();
             for base in bases {
-                let (pattern, allow) = (segments(&format!("{base}{path}")), allow(parameters.keys().cloned()));
-                routes.push(Operations { pattern, allow, parameters: parameters.clone() });
+                let (pattern, allow) = (segments(&format!("{base}{path}")), allow(by_method.keys().cloned()));
+                routes.push(Operations { pattern, allow, by_method: by_method.clone() });
             }
         }
     }
@@ -91,11 +106,11 @@ impl Routes {
         }
     }
 
-    /// The query parameters of the operation with this method at a path.
-    pub(crate) fn parameters(&self, path: &str, method: &Method) -> Option<Parameters> {
+    /// The operation with this method at a path.
+    pub(crate) fn operation(&self, path: &str, method: &Method) -> Option<&Operation> {
         // HEAD is answered as GET.
         let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
-        self.operations(path)?.parameters.get(method.as_str()).cloned()
+        self.operations(path)?.by_method.get(method.as_str())
     }
 }
 

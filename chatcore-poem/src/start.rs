@@ -83,11 +83,12 @@ impl ChatFrontend {
         let (html, text) = (page.html(), page.text());
         let headers = page_headers(&html, PageStyles::Own);
         self.wrap_get(
+            "startPage",
             get(make_sync(move |request: Request| {
                 let response = Response::builder().header(header::VARY, "Accept");
                 if !wants_html(&request) {
                     let response = response.content_type("text/plain; charset=utf-8");
-                    return response.header(header::X_CONTENT_TYPE_OPTIONS, "nosniff").body(text.clone());
+                    return response.header(header::CACHE_CONTROL, "no-cache").body(text.clone());
                 }
                 headers
                     .iter()

@@ -307,5 +307,45 @@ fn limiting(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decisions, fan_out, reading, sending, limiting);
+// --- spans
+
+/// What the spans add to a send where the log has its default level, at which use cases and the store have none: both in turns, as above.
+fn spans(c: &mut Criterion) {
+    const MESSAGES: u64 = 200;
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let ratios = std::cell::RefCell::new(Vec::new());
+    let mut group = c.benchmark_group("spans");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat).measurement_time(Duration::from_secs(10));
+    group.bench_function("200 sends with and without a log", |b| {
+        b.iter_custom(|iterations| {
+            let mut taken = Duration::ZERO;
+            for turn in 0..iterations {
+                let measure = || runtime.block_on(sends(RateLimits::off(), MESSAGES));
+                let logged = || {
+                    let filter = tracing_subscriber::EnvFilter::new("info");
+                    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::sink).finish();
+                    tracing::subscriber::with_default(log, measure)
+                };
+                let (off, on) = if turn % 2 == 0 {
+                    let off = measure();
+                    (off, logged())
+                } else {
+                    let on = logged();
+                    (measure(), on)
+                };
+                ratios.borrow_mut().push(on.as_secs_f64() / off.as_secs_f64());
+                taken += off + on;
+            }
+            taken
+        });
+    });
+    group.finish();
+    let mut ratios = ratios.into_inner();
+    ratios.sort_by(f64::total_cmp);
+    if let Some(median) = ratios.get(ratios.len() / 2) {
+        println!("spans: a send takes {median:.4} of the time without a log, the median of {} pairs", ratios.len());
+    }
+}
+
+criterion_group!(benches, decisions, fan_out, reading, sending, limiting, spans);
 criterion_main!(benches);

@@ -59,6 +59,7 @@ pub mod notify;
 pub mod permission;
 pub mod store;
 pub mod stored;
+pub mod trace;
 pub mod wire;
 
 #[cfg(feature = "accounts")]

@@ -28,11 +28,12 @@ use std::{any::TypeId, borrow::Cow, fmt, sync::Arc};
 
 use async_graphql::{
     Context, Data, Executor, ObjectType, Request, Response, SDLExportOptions, SchemaBuilder, ServerError,
-    SubscriptionType, parser::types::OperationType,
+    SubscriptionType, Value,
+    parser::types::{ExecutableDocument, OperationType, Selection},
 };
 #[cfg(feature = "accounts")]
 use chatcore::Accounts;
-use chatcore::{Administration, Chat, Code, Error, Principal};
+use chatcore::{Administration, Chat, Code, Error, Principal, trace::RequestSpan};
 use futures_util::{
     StreamExt as _,
     stream::{self, BoxStream},
@@ -214,6 +215,9 @@ impl ChatSchema {
         let kind = operation.node.ty;
         let Plan { document, shape } =
             Plan::of(&self.types, document, operation, &values).map_err(|error| vec![error])?;
+        if let Some(span) = span_of(request) {
+            span.operation(&fields(&document));
+        }
         request.set_parsed_query(document);
         if kind == OperationType::Query
             && let Some(Caller(principal)) =
@@ -228,34 +232,70 @@ impl ChatSchema {
 
 impl Executor for ChatSchema {
     async fn execute(&self, mut request: Request) -> Response {
+        let span = span_of(&request).cloned();
         match self.admit(&mut request) {
-            Ok(shape) => finished(self.inner.execute(request).await, &shape),
-            Err(errors) => refused(errors),
+            Ok(shape) => finished(self.inner.execute(request).await, &shape, span.as_ref()),
+            Err(errors) => refused(errors, span.as_ref()),
         }
     }
 
     fn execute_stream(&self, mut request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+        let span = span_of(&request).cloned();
         match self.admit(&mut request) {
             Ok(shape) => {
                 let responses = self.inner.stream(request, session_data.unwrap_or_default());
-                responses.map(move |response| finished(response, &shape)).boxed()
+                responses.map(move |response| finished(response, &shape, span.as_ref())).boxed()
             }
-            Err(errors) => stream::iter([refused(errors)]).boxed(),
+            Err(errors) => stream::iter([refused(errors, span.as_ref())]).boxed(),
         }
     }
 }
 
 /// An answer of the engine as it is given.
-fn finished(mut response: Response, shape: &Shape) -> Response {
+fn finished(mut response: Response, shape: &Shape, span: Option<&RequestSpan>) -> Response {
     error::give_codes(&mut response.errors);
+    note_failure(&response.errors, span);
     shape.give(&mut response);
     response
 }
 
 /// The answer to what is not executed.
-fn refused(mut errors: Vec<ServerError>) -> Response {
+fn refused(mut errors: Vec<ServerError>, span: Option<&RequestSpan>) -> Response {
     error::give_codes(&mut errors);
+    note_failure(&errors, span);
     Response::from_errors(errors)
+}
+
+/// The span of the operation, where its transport put one into the data.
+fn span_of(request: &Request) -> Option<&RequestSpan> {
+    request.data.get(&TypeId::of::<RequestSpan>())?.downcast_ref()
+}
+
+/// The fields of the root type for which an operation asks, for the log. They are names of the schema: those of the client are not logged.
+fn fields(document: &ExecutableDocument) -> String {
+    /// More are not named.
+    const NAMED: usize = 5;
+    let selections = document.operations.iter().flat_map(|(_, operation)| &operation.node.selection_set.node.items);
+    let mut names: Vec<&str> = Vec::new();
+    for selection in selections {
+        let Selection::Field(field) = &selection.node else { continue };
+        let name = field.node.name.node.as_str();
+        // Each plan asks for the type, too.
+        if name != "__typename" && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let more = if names.len() > NAMED { ",…" } else { "" };
+    names.truncate(NAMED);
+    format!("{}{more}", names.join(","))
+}
+
+/// Notes the code of the first error in the span of the operation.
+fn note_failure(errors: &[ServerError], span: Option<&RequestSpan>) {
+    let code = errors.first().and_then(|error| error.extensions.as_ref()?.get("code"));
+    if let (Some(span), Some(Value::String(code))) = (span, code) {
+        span.failed(code);
+    }
 }
 
 /// One use of the chat: a field of a root type that is about to be carried out.

@@ -3,7 +3,11 @@
 use std::{any::Any, fmt, future::poll_fn, sync::Arc, task::Poll};
 
 use async_graphql::{Data, Executor};
-use chatcore::{Chat, Clock, Error, Principal, Result, chat::PaidRequest};
+use chatcore::{
+    Chat, Clock, Error, Principal, Result,
+    chat::PaidRequest,
+    trace::{ConnectionSpans, RequestSpan},
+};
 use chrono::{DateTime, Utc};
 use futures_util::{
     FutureExt as _,
@@ -22,6 +26,8 @@ pub struct Admitted {
     watcher: Option<(Chat, Principal)>,
     /// The chat that counts the messages of their sockets, and in whose name.
     counted_by: Option<(Chat, Principal)>,
+    /// The spans of the operations over their connection.
+    spans: Option<ConnectionSpans>,
     _kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -29,7 +35,8 @@ impl Admitted {
     /// Somebody for whom `data` makes the data of each operation: what the schema finds in its context. It is called once for
     /// each operation, and each time must give what belongs to that operation alone (data loaders, say) anew.
     pub fn new(data: impl Fn() -> Data + Send + Sync + 'static) -> Self {
-        Self { data: Box::new(data), expires_at: None, clock: None, watcher: None, counted_by: None, _kept: None }
+        let (expires_at, clock, watcher, counted_by, spans, _kept) = (None, None, None, None, None, None);
+        Self { data: Box::new(data), expires_at, clock, watcher, counted_by, spans, _kept }
     }
 
     /// Says when their token ends: then their sockets and event streams end too.
@@ -62,6 +69,18 @@ impl Admitted {
     #[must_use]
     pub fn counted_by(self, chat: Chat, principal: Principal) -> Self {
         Self { counted_by: Some((chat, principal)), ..self }
+    }
+
+    /// Gives each operation over their socket a span of its own, of which the schema of this crate says more.
+    #[must_use]
+    pub fn traced(self, spans: ConnectionSpans) -> Self {
+        Self { spans: Some(spans), ..self }
+    }
+
+    /// The span of an operation over their socket.
+    pub(crate) fn span(&self) -> Option<RequestSpan> {
+        let caller = self.counted_by.as_ref().map(|(_, principal)| principal);
+        self.spans.as_ref().map(|spans| spans.begin("graphql-ws", caller))
     }
 
     /// Counts a message.

@@ -128,6 +128,12 @@ impl HttpHead {
         self.wanted == Wanted::Page
     }
 
+    /// Whether nothing but an event stream is accepted.
+    #[cfg(feature = "poem")]
+    pub(crate) fn wants_events(&self) -> bool {
+        self.wanted == Wanted::Events
+    }
+
     /// Whether the request is in the body, and not in the URL.
     #[must_use]
     pub fn has_body(&self) -> bool {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_graphql::Executor;
-use chatcore::{Error, Result, chat::PaidRequest};
+use chatcore::{Error, Result, chat::PaidRequest, trace::RequestSpan};
 use futures_util::{
     Stream, StreamExt as _,
     stream::{AbortHandle, Abortable, SelectAll},
@@ -32,17 +32,25 @@ pub(super) struct Running {
     execution: Execution,
     /// The request that was counted for it.
     paid: Option<PaidRequest>,
+    span: Option<RequestSpan>,
 }
 
 impl Stream for Running {
     type Item = (Named, Step);
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { execution, paid, .. } = &mut *self;
-        let step = match paid {
+        let Self { execution, paid, span, .. } = &mut *self;
+        let mut poll = || match paid {
             Some(paid) => paid.poll(|| execution.poll_next_unpin(context)),
             None => execution.poll_next_unpin(context),
         };
+        let step = match span {
+            Some(span) => span.poll(poll),
+            None => poll(),
+        };
+        if let (Poll::Ready(Some(Step::Failed(_) | Step::Complete)), Some(span)) = (&step, span) {
+            span.end_part();
+        }
         step.map(|step| step.map(|step| (Arc::clone(&self.id), step)))
     }
 }
@@ -118,12 +126,16 @@ impl Operations {
                     let what = "the number of operations open on this socket";
                     return Started::Refused(Error::LimitExceeded { what, limit: self.limit as u64 });
                 }
-                let execution = match parameters.parse(caller.data()) {
+                let (span, mut data) = (caller.span(), caller.data());
+                if let Some(span) = &span {
+                    data.insert(span.clone());
+                }
+                let execution = match parameters.parse(data) {
                     Ok(operation) => Execution::start_in_turn(executor, operation, Arc::clone(&self.places)),
                     Err(errors) => Execution::failed(errors),
                 };
                 let (handle, registration) = AbortHandle::new_pair();
-                let running = Running { id: Arc::clone(entry.key()), execution, paid };
+                let running = Running { id: Arc::clone(entry.key()), execution, paid, span };
                 self.running.push(Abortable::new(running, registration));
                 entry.insert(handle);
                 Started::Running

@@ -13,7 +13,7 @@ use poem::{
     IntoResponse, Request, RequestBody, Response,
     http::{
         HeaderValue,
-        header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+        header::{CACHE_CONTROL, CONTENT_TYPE},
     },
 };
 use poem_openapi::{
@@ -160,7 +160,8 @@ impl IntoResponse for Picture {
         let headers = response.headers_mut();
         // Another picture has another address.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // Whoever shows messages shows the pictures of their senders, in pages of any origin.
+        headers.insert("Cross-Origin-Resource-Policy", HeaderValue::from_static("cross-origin"));
         response
     }
 }

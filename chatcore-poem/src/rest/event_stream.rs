@@ -7,6 +7,7 @@ use chatcore::{
     Chat, Principal, Result,
     chat::{Delivery, Encoding, EventView, Notices, Outlet, SignalView, Start},
     model::{Notice, SessionId},
+    trace::RequestSpan,
     wire::{NoticeFrame, event_name, signal_name},
 };
 use chatcore_http::{EventQueue, Expiry, Sockets};
@@ -22,7 +23,7 @@ const RETRY: u64 = 2_000;
 pub(super) async fn open(
     chat: &Chat,
     sockets: &Sockets,
-    notices: Option<Notices>,
+    (notices, span): (Option<Notices>, Option<RequestSpan>),
     principal: &Principal,
     id: SessionId,
     start: Start,
@@ -36,22 +37,28 @@ pub(super) async fn open(
     subscription.expires_elsewhere();
     subscription.deliver_to(Arc::new(Direct(queue.clone())));
     let sockets = sockets.clone();
+    if let Some(span) = &span {
+        span.transport("events");
+    }
     let stopping = Box::pin(async move { sockets.stopping().await });
     let events = subscription.map(move |delivery| bytes_of(id, delivery));
     let events = match notices {
         Some(notices) => notices.beside(events, |notice| of_notice(&notice)).boxed(),
         None => events.boxed(),
     };
-    let events = stream::iter([Bytes::from(start)]).chain(events).take_until(stopping).map(move |event| {
+    let mut events = stream::iter([Bytes::from(start)]).chain(events).take_until(stopping);
+    let events = stream::poll_fn(move |context| {
         // Given back when the stream is dropped.
         let _ = &places;
-        event
+        match &span {
+            Some(span) => span.poll(|| events.poll_next_unpin(context)),
+            None => events.poll_next_unpin(context),
+        }
     });
     let body = queue.body(events).map(Ok::<_, std::io::Error>);
     Ok(Response::builder()
         .content_type("text/event-stream")
         .header("X-Accel-Buffering", "no")
-        .header("Cache-Control", "no-cache")
         .body(Body::from_bytes_stream(body)))
 }
 

@@ -7,6 +7,7 @@ use chatcore::{
     chat::{EventPage, Start},
     model::{Cursor, SessionId},
 };
+use chatcore_http::span_of;
 use futures_util::FutureExt as _;
 use poem::Request;
 use poem_openapi::{
@@ -75,7 +76,9 @@ impl Events {
             Form::Stream => {
                 let start = Start::or_now(last_event_id(request)?.or(after));
                 let notices = State::of(request)?.notices().await;
-                let stream = event_stream::open(&self.0.chat, &self.0.sockets, notices, &principal, id, start).await?;
+                let span = span_of(request).cloned();
+                let stream =
+                    event_stream::open(&self.0.chat, &self.0.sockets, (notices, span), &principal, id, start).await?;
                 Ok(EventsReply::Stream(stream))
             }
         }

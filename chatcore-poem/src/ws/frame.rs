@@ -31,6 +31,18 @@ pub(super) enum Command {
     Perform(wire::Command),
 }
 
+impl Command {
+    /// The name for the log.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Authenticate { .. } => "authenticate",
+            Self::Join { .. } => "join_session",
+            Self::Leave { .. } => "leave_session",
+            Self::Perform(command) => command.name(),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope {

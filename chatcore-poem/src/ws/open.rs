@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chatcore::{Error, Origin, Principal, Result, chat::Start, model::SessionId};
-use chatcore_http::{ClientAddress, Handshake, UnknownPlace, UserPlace, caller_or_query, origin};
+use chatcore::{Error, Origin, Principal, Result, chat::Start, model::SessionId, trace::ConnectionSpans};
+use chatcore_http::{ClientAddress, Handshake, UnknownPlace, UserPlace, caller_or_query, origin, span_of};
 use poem::{Endpoint, Request, Response};
 
 use super::socket;
@@ -28,6 +28,8 @@ pub(super) struct Opening {
     pub(super) session: Option<(SessionId, Start)>,
     /// The place of a socket whose user is not known yet.
     pub(super) unknown: Option<UnknownPlace>,
+    /// The spans of its frames.
+    pub(super) spans: ConnectionSpans,
 }
 
 impl Endpoint for WsEndpoint {
@@ -47,6 +49,9 @@ async fn open(state: Arc<State>, request: &Request) -> Result<Response> {
 }
 
 async fn check(state: &State, request: &Request) -> Result<Opening> {
+    if let Some(span) = span_of(request) {
+        span.transport("websocket");
+    }
     check_parameters(request, PARAMETERS.into_iter())?;
     let query: HashMap<String, String> = request.params().map_err(|_| Error::malformed("query", "cannot be parsed"))?;
     let session_id = match query.get("session_id") {
@@ -77,5 +82,6 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
         }
     };
     let unknown = if who.is_none() { Some(state.sockets.take_unknown(ClientAddress::of(request))?) } else { None };
-    Ok(Opening { who, origin, session: session_id.map(|id| (id, start)), unknown })
+    let spans = span_of(request).ok_or(Error::Internal)?.connection();
+    Ok(Opening { who, origin, session: session_id.map(|id| (id, start)), unknown, spans })
 }

@@ -9,6 +9,7 @@ use chatcore::{
     Error, Origin, Principal, Result,
     chat::{Delivery, Encoding, EventView, Outlet, SignalView, Start, Subscription},
     model::SessionId,
+    trace::{ConnectionSpans, RequestSpan},
     wire::NoticeFrame,
 };
 use chatcore_http::{
@@ -37,10 +38,10 @@ const BURST: usize = 64;
 const BURST_BYTES: usize = 64 << 10;
 
 pub(super) async fn run(mut socket: Socket, state: Arc<State>, opening: Opening) {
-    let Opening { who, origin, session, mut unknown } = opening;
+    let Opening { who, origin, session, mut unknown, spans } = opening;
     let end = tokio::select! {
         () = state.sockets.stopping() => Some((1001, "the server ends")),
-        end = talk(&state, &mut socket, (who, origin), session, &mut unknown) => end,
+        end = talk(&state, &mut socket, (who, origin, spans), session, &mut unknown) => end,
     };
     if let Some(unknown) = &mut unknown {
         unknown.closing();
@@ -55,14 +56,14 @@ pub(super) async fn run(mut socket: Socket, state: Arc<State>, opening: Opening)
 async fn talk(
     state: &State,
     socket: &mut Socket,
-    (who, origin): (Option<(Principal, UserPlace)>, Origin),
+    (who, origin, spans): (Option<(Principal, UserPlace)>, Origin, ConnectionSpans),
     session: Option<(SessionId, Start)>,
     unknown: &mut Option<UnknownPlace>,
 ) -> Option<End> {
     let (principal, _slot) = match who {
         Some(who) => who,
         // What is done once takes no room in a socket that waits.
-        None => match Box::pin(authenticate(state, socket, origin)).await {
+        None => match Box::pin(authenticate(state, socket, origin, &spans)).await {
             Ok(who) => who,
             Err(end) => return end,
         },
@@ -79,6 +80,7 @@ async fn talk(
         outbox,
         outlet,
         sessions: StreamMap::new(),
+        spans,
         refusals: Refusals::default(),
     };
     if let Some((session_id, start)) = session {
@@ -106,6 +108,7 @@ async fn authenticate(
     state: &State,
     socket: &mut Socket,
     origin: Origin,
+    spans: &ConnectionSpans,
 ) -> Result<(Principal, UserPlace), Option<End>> {
     let late = Some((Error::AuthRequired.code().close(), "no token in time"));
     let first = async {
@@ -124,11 +127,18 @@ async fn authenticate(
     };
     let Incoming { id, command } =
         timeout(state.sockets.options().authentication_time, first).await.map_err(|_| late)??;
-    let admitted = match command {
-        Ok(Command::Authenticate { token }) => admit(state, &token, origin).await,
-        Ok(Command::Join { .. } | Command::Leave { .. } | Command::Perform(_)) => Err(Error::AuthRequired),
-        Err(error) => Err(error),
-    };
+    let span = begin(spans, None, &command);
+    let admitted = span.within(async {
+        match command? {
+            Command::Authenticate { token } => admit(state, &token, origin).await,
+            Command::Join { .. } | Command::Leave { .. } | Command::Perform(_) => Err(Error::AuthRequired),
+        }
+    });
+    let admitted = admitted.await;
+    if let Ok((principal, _)) = &admitted {
+        span.caller(principal);
+    }
+    end(&span, &admitted);
     match admitted {
         Ok((principal, slot)) => {
             let data = json!({ "user_id": principal.user_id });
@@ -182,6 +192,23 @@ impl Outlet for Direct {
     }
 }
 
+/// Begins the span of a frame.
+fn begin(spans: &ConnectionSpans, principal: Option<&Principal>, command: &Result<Command>) -> RequestSpan {
+    let span = spans.begin("websocket", principal);
+    if let Ok(command) = command {
+        span.operation(command.name());
+    }
+    span
+}
+
+/// Ends the span of a frame.
+fn end<T>(span: &RequestSpan, outcome: &Result<T>) {
+    if let Err(error) = outcome {
+        span.failed(error.name());
+    }
+    span.end_part();
+}
+
 /// What a command has done.
 enum Done {
     Answered(Outgoing),
@@ -195,6 +222,7 @@ struct Talk<'a> {
     outbox: Outbox,
     outlet: Arc<Direct>,
     sessions: StreamMap<SessionId, Subscription>,
+    spans: ConnectionSpans,
     refusals: Refusals,
 }
 
@@ -226,16 +254,14 @@ impl<'a> Talk<'a> {
                         let (state, principal) = (self.state, self.principal);
                         // While a command is carried out nothing is read, and so no pong heard: that is not the other side's fault.
                         outbox.set_busy(true);
+                        let span = begin(&self.spans, Some(principal), &command);
                         let perform = async move {
-                            let done = match state.chat.begin_frame(principal).await {
-                                Ok(paid) => {
-                                    paid.run(async {
-                                        perform(state, principal, id.clone(), command?).await
-                                    })
-                                    .await
-                                }
-                                Err(error) => Err(error),
-                            };
+                            let done = span.within(async {
+                                let paid = state.chat.begin_frame(principal).await?;
+                                paid.run(async { perform(state, principal, id.clone(), command?).await }).await
+                            });
+                            let done = done.await;
+                            end(&span, &done);
                             (id, done)
                         };
                         (running, is_running) = (Some(perform.boxed()).into(), true);

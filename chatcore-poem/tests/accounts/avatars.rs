@@ -59,6 +59,8 @@ async fn a_picture_is_uploaded_served_and_removed() {
     let picture = rest.ask("GET", &format!("{address}?size=64"), None, None).await;
     assert_eq!((picture.status().as_u16(), picture.content_type()), (200, Some("image/png")));
     assert_eq!(picture.headers()["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(picture.headers()["cross-origin-resource-policy"], "cross-origin");
+    assert_eq!(picture.headers()["x-content-type-options"], "nosniff");
     assert!(picture.into_body().into_bytes().await.unwrap().starts_with(b"\x89PNG"));
     assert_eq!(rest.ask("GET", &format!("{address}?size=65"), None, None).await.status(), 422);
     let missing = rest.ask("GET", "/api/v1/users/avatars/..%2Fx", None, None).await;

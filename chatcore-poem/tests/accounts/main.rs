@@ -7,10 +7,12 @@ mod attacks;
 mod avatars;
 mod cases;
 mod ends;
+mod headers;
 mod uses;
 mod yielding;
 
 use cases::{Answer, Face, PASSWORD, World, register, text};
+use chatcore::Authenticator as _;
 use chatcore_poem::{ChatFrontend, MountOptions, Options};
 use poem::{
     Body, Endpoint, EndpointExt as _, Request, RequestParts, Response, Route,

@@ -4,6 +4,7 @@
 //! is the next batch. There is no timer: who is alone never waits. Since the task works on changes and not on
 //! callers, a caller that goes away leaves its change wholly done or wholly not.
 
+mod job;
 pub(crate) mod plan;
 mod write;
 
@@ -19,15 +20,14 @@ use std::{
 use chatcore::{
     StoreError,
     model::SessionId,
-    store::{Change, Committed, Expect, Key},
+    store::{Expect, Key},
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tracing::Instrument as _;
 
+pub(crate) use self::job::Job;
 use self::{
+    job::{Group, span},
     plan::{Plan, Verdict, World},
     write::Statement,
 };
@@ -55,39 +55,6 @@ const LOOKS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a commit that broke off waits for the server to come back, before its outcome is unknown.
 const INSISTING: Duration = Duration::from_secs(8);
-
-/// A change that waits.
-#[derive(Debug)]
-pub(crate) struct Job {
-    change: Change,
-    reply: oneshot::Sender<Result<Committed, StoreError>>,
-    /// Since when others have been faster.
-    lost: Option<Instant>,
-}
-
-impl Job {
-    pub(crate) fn new(change: Change, reply: oneshot::Sender<Result<Committed, StoreError>>) -> Self {
-        Self { change, reply, lost: None }
-    }
-
-    /// The changes that are tried together when a batch goes apart.
-    fn group(&self) -> Group {
-        let first = || self.change.writes.first().map(|write| write.key.clone());
-        self.change.session().map_or_else(|| Group::Records(first()), Group::Session)
-    }
-
-    fn end(self, outcome: Result<Committed, StoreError>) {
-        // It fails where the caller went away.
-        let _ = self.reply.send(outcome);
-    }
-}
-
-/// Changes that can conflict with each other. For a change of shared records alone, the first record names the group.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Group {
-    Session(SessionId),
-    Records(Option<Key>),
-}
 
 /// The task that commits.
 #[derive(Debug)]
@@ -145,7 +112,8 @@ impl Committer {
         let sessions = [ids(&lost), ids(&jobs)].concat();
         // The set ends its task when it is dropped, so a committer that is given up leaves nothing behind.
         let (mut task, own) = (JoinSet::new(), Arc::clone(self));
-        task.spawn(async move { own.batch(lost, jobs).await });
+        let span = span(&lost, &jobs);
+        task.spawn(async move { own.batch(lost, jobs).await }.instrument(span));
         match task.join_next().await {
             Some(Ok(lost)) => lost,
             Some(Err(error)) => {

@@ -15,6 +15,7 @@ use crate::{
     limits::Use,
     model::UserId,
     store::{Change, ChatStoreExt as _, KeyPart as _, StoreError, TypedKey as _},
+    trace::use_case,
 };
 
 /// Pictures that are decoded at once. Each takes up to 12 bytes for each of its pixels.
@@ -94,45 +95,47 @@ impl Accounts {
     /// [`Invalid`](Error::Invalid) for a picture that is broken or has too many pixels; [`RateLimited`](Error::RateLimited) after too many
     /// uploads; [`NotImplemented`](Code::NotImplemented) where the host keeps no pictures.
     pub async fn upload_avatar(&self, principal: &Principal, picture: Bytes) -> Result<Account> {
-        self.inner.chat.enter(principal, Use::Upload).await?;
-        let (user, settings) = (&principal.user_id, &self.inner.settings);
-        let avatars = self.avatars()?;
-        self.own(user).await?;
-        if picture.len() > settings.avatar_bytes {
-            let detail = "the picture has too many bytes; send a smaller one";
-            return Err(Error::Refused { code: Code::PayloadTooLarge, detail });
-        }
-        let turn = tokio::time::timeout(settings.hash_wait, Arc::clone(&avatars.decoding).acquire_owned());
-        let turn = turn.await.map_err(|_| Error::Unavailable)?.map_err(|_| Error::Unavailable)?;
-        let most = settings.avatar_pixels;
-        let work = tokio::task::spawn_blocking(move || {
-            let done = sizes(&picture, most);
-            drop(turn);
-            done
-        });
-        let sizes = work.await.map_err(|error| {
-            tracing::error!(%error, "a picture could not be decoded");
-            Error::Internal
-        })??;
-        let id = format!("{:032x}", rand::random::<u128>());
-        self.note_picture(user, &id).await?;
-        for (size, png) in sizes {
-            avatars.store.put(&place(&id, size), PutPayload::from(png)).await.map_err(|error| failed(&error))?;
-        }
-        let url = format!("{}{id}", avatars.address);
-        let changed = self.change(user, |account| {
-            account.avatar = Some(id.clone());
-            account.avatar_url = Some(url.clone());
-        });
-        let changed = changed.await;
-        let cleaned = match changed {
-            Ok(_) | Err(Error::OutcomeUnknown) => self.remove_pictures(user, false).await,
-            Err(_) => self.remove_picture(user, &id).await,
-        };
-        if let Err(error) = cleaned {
-            tracing::warn!(%error, "old pictures of a user are not removed yet");
-        }
-        changed
+        use_case!("accounts.upload_avatar", async move {
+            self.inner.chat.enter(principal, Use::Upload).await?;
+            let (user, settings) = (&principal.user_id, &self.inner.settings);
+            let avatars = self.avatars()?;
+            self.own(user).await?;
+            if picture.len() > settings.avatar_bytes {
+                let detail = "the picture has too many bytes; send a smaller one";
+                return Err(Error::Refused { code: Code::PayloadTooLarge, detail });
+            }
+            let turn = tokio::time::timeout(settings.hash_wait, Arc::clone(&avatars.decoding).acquire_owned());
+            let turn = turn.await.map_err(|_| Error::Unavailable)?.map_err(|_| Error::Unavailable)?;
+            let most = settings.avatar_pixels;
+            let work = tokio::task::spawn_blocking(move || {
+                let done = sizes(&picture, most);
+                drop(turn);
+                done
+            });
+            let sizes = work.await.map_err(|error| {
+                tracing::error!(%error, "a picture could not be decoded");
+                Error::Internal
+            })??;
+            let id = format!("{:032x}", rand::random::<u128>());
+            self.note_picture(user, &id).await?;
+            for (size, png) in sizes {
+                avatars.store.put(&place(&id, size), PutPayload::from(png)).await.map_err(|error| failed(&error))?;
+            }
+            let url = format!("{}{id}", avatars.address);
+            let changed = self.change(user, |account| {
+                account.avatar = Some(id.clone());
+                account.avatar_url = Some(url.clone());
+            });
+            let changed = changed.await;
+            let cleaned = match changed {
+                Ok(_) | Err(Error::OutcomeUnknown) => self.remove_pictures(user, false).await,
+                Err(_) => self.remove_picture(user, &id).await,
+            };
+            if let Err(error) = cleaned {
+                tracing::warn!(%error, "old pictures of a user are not removed yet");
+            }
+            changed
+        })
     }
 
     /// Notes a picture before it is put. An account that is deleted gets no more of them, so its erasure finds all.
@@ -158,8 +161,10 @@ impl Accounts {
     /// # Errors
     /// As [`update_me`](Self::update_me).
     pub async fn delete_avatar(&self, principal: &Principal) -> Result<Account> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        self.change(&principal.user_id, |account| (account.avatar, account.avatar_url) = (None, None)).await
+        use_case!("accounts.delete_avatar", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            self.change(&principal.user_id, |account| (account.avatar, account.avatar_url) = (None, None)).await
+        })
     }
 
     /// An uploaded picture as PNG. The id is the last part of the address of the picture. Any caller that knows the id may read the picture.

@@ -20,6 +20,7 @@ use crate::{
     limits::{Origin, Use},
     model::UserId,
     store::{Change, ChatStoreExt as _, Found, StoreError, TypedKey as _, Write},
+    trace::use_case,
 };
 
 /// Mails that are being sent at once. Beyond that, a mail is dropped and its user asks again.
@@ -77,15 +78,17 @@ impl Accounts {
     /// # Errors
     /// [`RateLimited`](Error::RateLimited) after too many mails.
     pub async fn request_verification(&self, principal: &Principal, client: &Client) -> Result<()> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let (user, now) = (&principal.user_id, self.now());
-        if self.own(user).await?.value.is_verified {
-            return Ok(());
-        }
-        self.inner.guesses.mail_from(client, now)?;
-        self.inner.guesses.mail_to(user, now)?;
-        self.send_verification_later(user.clone());
-        Ok(())
+        use_case!("accounts.request_verification", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let (user, now) = (&principal.user_id, self.now());
+            if self.own(user).await?.value.is_verified {
+                return Ok(());
+            }
+            self.inner.guesses.mail_from(client, now)?;
+            self.inner.guesses.mail_to(user, now)?;
+            self.send_verification_later(user.clone());
+            Ok(())
+        })
     }
 
     /// Verifies an e-mail address with the code that was sent to it.
@@ -93,22 +96,24 @@ impl Accounts {
     /// # Errors
     /// [`CodeInvalid`](Error::CodeInvalid) for a code that is wrong, used or over, alike.
     pub async fn verify_email(&self, code: &str) -> Result<()> {
-        self.inner.chat.enter_open(Origin::UNKNOWN).await?;
-        for _ in 0..self.inner.chat.limits().commit_attempts {
-            let (user, found) = self.holder_of(MailKind::Verification, code).await?;
-            let now = self.now();
-            let mut account =
-                AccountRecord { is_verified: true, updated_at: now, ..AccountRecord::clone(&found.value) };
-            let used = mem::take(&mut account.verification).into_iter().map(PendingCode::removed);
-            let mut writes = vec![AccountRecords { user }.put(account).at(found.version)];
-            writes.extend(used);
-            match self.store().commit(Change::of_records(writes)).await {
-                Ok(_) => return Ok(()),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
+        use_case!("accounts.verify_email", async move {
+            self.inner.chat.enter_open(Origin::UNKNOWN).await?;
+            for _ in 0..self.inner.chat.limits().commit_attempts {
+                let (user, found) = self.holder_of(MailKind::Verification, code).await?;
+                let now = self.now();
+                let mut account =
+                    AccountRecord { is_verified: true, updated_at: now, ..AccountRecord::clone(&found.value) };
+                let used = mem::take(&mut account.verification).into_iter().map(PendingCode::removed);
+                let mut writes = vec![AccountRecords { user }.put(account).at(found.version)];
+                writes.extend(used);
+                match self.store().commit(Change::of_records(writes)).await {
+                    Ok(_) => return Ok(()),
+                    Err(StoreError::Conflict { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
-        }
-        Err(Error::Unavailable)
+            Err(Error::Unavailable)
+        })
     }
 
     /// Sends a code to set a new password to an e-mail address, where an account has it. The answer is the same where none has.
@@ -116,20 +121,22 @@ impl Accounts {
     /// # Errors
     /// [`RateLimited`](Error::RateLimited) after too many mails from one address of the network.
     pub async fn request_password_reset(&self, client: &Client, email: &str) -> Result<()> {
-        self.inner.chat.enter_open(client.origin()).await?;
-        self.inner.guesses.mail_from(client, self.now())?;
-        if email.chars().nth(512).is_some() {
-            return Ok(());
-        }
-        // All that depends on the account happens after the answer, so that its time says nothing.
-        let (accounts, email, client) = (self.clone(), fold(email.trim()), client.clone());
-        self.later(async move {
-            let Some(holder) = accounts.store().get(&AccountEmails { email }).await? else { return Ok(()) };
-            let user = &holder.value.user;
-            accounts.inner.guesses.mail_for_stranger(user, client.origin(), accounts.now())?;
-            accounts.send_code(user, MailKind::PasswordReset).await
-        });
-        Ok(())
+        use_case!("accounts.request_password_reset", async move {
+            self.inner.chat.enter_open(client.origin()).await?;
+            self.inner.guesses.mail_from(client, self.now())?;
+            if email.chars().nth(512).is_some() {
+                return Ok(());
+            }
+            // All that depends on the account happens after the answer, so that its time says nothing.
+            let (accounts, email, client) = (self.clone(), fold(email.trim()), client.clone());
+            self.later(async move {
+                let Some(holder) = accounts.store().get(&AccountEmails { email }).await? else { return Ok(()) };
+                let user = &holder.value.user;
+                accounts.inner.guesses.mail_for_stranger(user, client.origin(), accounts.now())?;
+                accounts.send_code(user, MailKind::PasswordReset).await
+            });
+            Ok(())
+        })
     }
 
     /// Sets a new password with the code that was sent by mail. All logins of the account end, and the address is verified.
@@ -138,32 +145,34 @@ impl Accounts {
     /// [`CodeInvalid`](Error::CodeInvalid) for a code that is wrong, used or over, alike; [`Invalid`](Error::Invalid) for a password that
     /// is not acceptable, which does not use the code up.
     pub async fn reset_password(&self, code: &str, new_password: &str) -> Result<()> {
-        self.inner.chat.enter_open(Origin::UNKNOWN).await?;
-        let (_, found) = self.holder_of(MailKind::PasswordReset, code).await?;
-        let known = found.value.known();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let password = self.inner.passwords.accept("new_password", new_password, &known).await?;
-        for _ in 0..self.inner.chat.limits().commit_attempts {
-            let (user, found) = self.holder_of(MailKind::PasswordReset, code).await?;
-            let mut account = AccountRecord {
-                password: password.clone(),
-                is_verified: true,
-                updated_at: self.now(),
-                ..AccountRecord::clone(&found.value)
-            };
-            let mut writes = account.without_codes();
-            writes.push(AccountRecords { user: user.clone() }.put(account).at(found.version));
-            writes.extend(self.ending(&user, Ending::AllBut(None)).await?);
-            match self.store().commit(Change::of_records(writes)).await {
-                Ok(_) => {
-                    self.inner.chat.standing_changed(&user).await;
-                    return Ok(());
+        use_case!("accounts.reset_password", async move {
+            self.inner.chat.enter_open(Origin::UNKNOWN).await?;
+            let (_, found) = self.holder_of(MailKind::PasswordReset, code).await?;
+            let known = found.value.known();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let password = self.inner.passwords.accept("new_password", new_password, &known).await?;
+            for _ in 0..self.inner.chat.limits().commit_attempts {
+                let (user, found) = self.holder_of(MailKind::PasswordReset, code).await?;
+                let mut account = AccountRecord {
+                    password: password.clone(),
+                    is_verified: true,
+                    updated_at: self.now(),
+                    ..AccountRecord::clone(&found.value)
+                };
+                let mut writes = account.without_codes();
+                writes.push(AccountRecords { user: user.clone() }.put(account).at(found.version));
+                writes.extend(self.ending(&user, Ending::AllBut(None)).await?);
+                match self.store().commit(Change::of_records(writes)).await {
+                    Ok(_) => {
+                        self.inner.chat.standing_changed(&user).await;
+                        return Ok(());
+                    }
+                    Err(StoreError::Conflict { .. }) => {}
+                    Err(error) => return Err(error.into()),
                 }
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
             }
-        }
-        Err(Error::Unavailable)
+            Err(Error::Unavailable)
+        })
     }
 
     /// Sends a code to verify the address while nobody waits.

@@ -20,6 +20,7 @@ use crate::{
         Been, Change, ChatStoreExt as _, Found, KeyPart as _, Listed, Memberships, Newest, ProfilePart, ProfileRecord,
         Profiles, StoreError, TypedKey as _, Version, Write,
     },
+    trace::use_case,
 };
 
 /// How long a process has to do the next part of an erasure before another one may go on.
@@ -63,33 +64,35 @@ impl Accounts {
     /// # Errors
     /// [`InvalidCredentials`](Error::InvalidCredentials) for a wrong password, [`RateLimited`](Error::RateLimited) after too many.
     pub async fn delete_account(&self, principal: &Principal, client: &Client, password: &str) -> Result<()> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let user = &principal.user_id;
-        let mut found = self.prove(client, user, password).await?;
-        let proved = found.value.password.clone();
-        self.note_sessions(user).await?;
-        for _ in 0..self.inner.chat.limits().commit_attempts {
-            let mut writes = self.deleting(user, &found);
-            writes.extend(self.ending(user, Ending::Deletion).await?);
-            let change = Change::of_records(writes);
-            let claim = change.id;
-            match self.store().commit(change).await {
-                Ok(_) => {
-                    self.inner.chat.profile_changed(user);
-                    self.inner.chat.standing_changed(user).await;
-                    let (accounts, user) = (self.clone(), user.clone());
-                    tokio::spawn(async move {
-                        if let Err(error) = accounts.erase(&user, Some(claim)).await {
-                            tracing::warn!(%user, %error, "an erasure stopped; it goes on later");
-                        }
-                    });
-                    return Ok(());
+        use_case!("accounts.delete_account", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let user = &principal.user_id;
+            let mut found = self.prove(client, user, password).await?;
+            let proved = found.value.password.clone();
+            self.note_sessions(user).await?;
+            for _ in 0..self.inner.chat.limits().commit_attempts {
+                let mut writes = self.deleting(user, &found);
+                writes.extend(self.ending(user, Ending::Deletion).await?);
+                let change = Change::of_records(writes);
+                let claim = change.id;
+                match self.store().commit(change).await {
+                    Ok(_) => {
+                        self.inner.chat.profile_changed(user);
+                        self.inner.chat.standing_changed(user).await;
+                        let (accounts, user) = (self.clone(), user.clone());
+                        tokio::spawn(async move {
+                            if let Err(error) = accounts.erase(&user, Some(claim)).await {
+                                tracing::warn!(%user, %error, "an erasure stopped; it goes on later");
+                            }
+                        });
+                        return Ok(());
+                    }
+                    Err(StoreError::Conflict { .. }) => found = self.proved(user, &proved).await?,
+                    Err(error) => return Err(error.into()),
                 }
-                Err(StoreError::Conflict { .. }) => found = self.proved(user, &proved).await?,
-                Err(error) => return Err(error.into()),
             }
-        }
-        Err(Error::Unavailable)
+            Err(Error::Unavailable)
+        })
     }
 
     /// Goes on with erasures that a process has left behind, and says how many are done now. A host calls it at the start and now and then.

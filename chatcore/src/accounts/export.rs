@@ -27,6 +27,7 @@ use crate::{
         Been, ChatStoreExt as _, FactsQuery, Freshness, KeyPart as _, LogRange, ParticipantRecord, Participants,
         Prefix, Profiles, Revisions, Sessions, StoreError, TypedKey as _, typed,
     },
+    trace::use_case,
 };
 
 /// Lines that wait for their reader.
@@ -108,54 +109,56 @@ impl Accounts {
     /// # Errors
     /// [`Unavailable`](Error::Unavailable) while as many exports run as the settings allow, or one of the caller.
     pub async fn export(&self, principal: &Principal) -> Result<Export> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let place = self.take_place(&principal.user_id)?;
-        let (lines, mut reader) = mpsc::channel(WAITING);
-        let end = Arc::new(OnceLock::new());
-        let (principal, why) = (principal.clone(), Arc::clone(&end));
-        tokio::spawn(async move {
-            let (accounts, chat) = (&place.accounts, &place.accounts.inner.chat);
-            let mut writer =
-                Writer { lines, wait: accounts.inner.settings.export_wait, messages: 0, done: 0, sessions: 0 };
-            let clock = chat.clock();
-            let expired = async {
-                match principal.expires_at {
-                    Some(end) => clock.reaches(end).await,
-                    None => std::future::pending().await,
+        use_case!("accounts.export", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let place = self.take_place(&principal.user_id)?;
+            let (lines, mut reader) = mpsc::channel(WAITING);
+            let end = Arc::new(OnceLock::new());
+            let (principal, why) = (principal.clone(), Arc::clone(&end));
+            tokio::spawn(async move {
+                let (accounts, chat) = (&place.accounts, &place.accounts.inner.chat);
+                let mut writer =
+                    Writer { lines, wait: accounts.inner.settings.export_wait, messages: 0, done: 0, sessions: 0 };
+                let clock = chat.clock();
+                let expired = async {
+                    match principal.expires_at {
+                        Some(end) => clock.reaches(end).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let stopped = tokio::select! {
+                    biased;
+                    error = chat.login_ended(&principal) => Err(Stopped::Failed(error)),
+                    () = expired => Err(Stopped::Failed(Error::TokenExpired)),
+                    written = accounts.write(&place.user, &mut writer) => written,
+                };
+                if let Err(Stopped::Failed(error)) = stopped {
+                    // Before the sender of the lines is dropped, and the reader woken by that.
+                    let _ = why.set(error);
                 }
-            };
-            let stopped = tokio::select! {
-                biased;
-                error = chat.login_ended(&principal) => Err(Stopped::Failed(error)),
-                () = expired => Err(Stopped::Failed(Error::TokenExpired)),
-                written = accounts.write(&place.user, &mut writer) => written,
-            };
-            if let Err(Stopped::Failed(error)) = stopped {
-                // Before the sender of the lines is dropped, and the reader woken by that.
-                let _ = why.set(error);
-            }
-            drop(writer);
-        });
-        let mut is_over = false;
-        Ok(futures_util::stream::poll_fn(move |context| {
-            if is_over {
-                return Poll::Ready(None);
-            }
-            let line = match end.get() {
-                Some(_) => None,
-                None => ready!(reader.poll_recv(context)),
-            };
-            // The end may have come meanwhile: what waits for its reader is not told any more.
-            match end.get().cloned() {
-                Some(error) => {
-                    is_over = true;
-                    reader.close();
-                    Poll::Ready(Some(Err(error)))
+                drop(writer);
+            });
+            let mut is_over = false;
+            Ok(futures_util::stream::poll_fn(move |context| {
+                if is_over {
+                    return Poll::Ready(None);
                 }
-                None => Poll::Ready(line.map(Ok)),
-            }
+                let line = match end.get() {
+                    Some(_) => None,
+                    None => ready!(reader.poll_recv(context)),
+                };
+                // The end may have come meanwhile: what waits for its reader is not told any more.
+                match end.get().cloned() {
+                    Some(error) => {
+                        is_over = true;
+                        reader.close();
+                        Poll::Ready(Some(Err(error)))
+                    }
+                    None => Poll::Ready(line.map(Ok)),
+                }
+            })
+            .boxed())
         })
-        .boxed())
     }
 
     /// The users who have exports that run.

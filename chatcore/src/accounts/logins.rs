@@ -16,6 +16,7 @@ use crate::{
     limits::Use,
     model::{LoginId, UserId},
     store::{Change, ChatStoreExt as _, Found, KeyPart as _, StoreError, TypedKey as _, Write},
+    trace::use_case,
 };
 
 /// Most logins of one account, whatever the settings say.
@@ -96,27 +97,29 @@ impl Accounts {
     /// [`RateLimited`](Error::RateLimited) after too many wrong ones from one address, for one name or e-mail address or in all; the error
     /// of the standing for a user who is banned.
     pub async fn log_in(&self, client: &Client, log_in: LogIn) -> Result<LoggedIn> {
-        self.inner.chat.enter_open(client.origin()).await?;
-        let LogIn { username_or_email, password } = log_in;
-        // Before the account is looked for: neither a limit nor the time of a refusal depends on whether there is one.
-        let text: String = username_or_email.trim().chars().take(NAME_CHARS).collect();
-        let guess = self.inner.guesses.charge(Guessed::Named(fold(&text)), client, self.now())?;
-        let found = self.find(&username_or_email).await.inspect_err(|_| self.inner.guesses.give_back(&guess))?;
-        let hash = found.as_ref().map(|(_, account)| account.value.password.clone());
-        let verdict = self.inner.passwords.verify(&password, hash.as_deref()).await;
-        let verdict = verdict.inspect_err(|_| self.inner.guesses.give_back(&guess))?;
-        let (user, account) = match (found, verdict) {
-            (Some(found), Verdict::Right | Verdict::Outdated) => found,
-            (Some(_) | None, _) => return Err(Error::InvalidCredentials),
-        };
-        self.inner.guesses.give_back(&guess);
-        let hash = match verdict {
-            Verdict::Outdated => Some(self.inner.passwords.rehash(&password).await?),
-            Verdict::Right | Verdict::Wrong => None,
-        };
-        let caller = Principal { issued_at: self.now(), ..Principal::new(user.clone()) };
-        self.inner.chat.enter(&caller, Use::Free).await?;
-        self.begin(client, &user, account, hash, &password).await
+        use_case!("accounts.log_in", async move {
+            self.inner.chat.enter_open(client.origin()).await?;
+            let LogIn { username_or_email, password } = log_in;
+            // Before the account is looked for: neither a limit nor the time of a refusal depends on whether there is one.
+            let text: String = username_or_email.trim().chars().take(NAME_CHARS).collect();
+            let guess = self.inner.guesses.charge(Guessed::Named(fold(&text)), client, self.now())?;
+            let found = self.find(&username_or_email).await.inspect_err(|_| self.inner.guesses.give_back(&guess))?;
+            let hash = found.as_ref().map(|(_, account)| account.value.password.clone());
+            let verdict = self.inner.passwords.verify(&password, hash.as_deref()).await;
+            let verdict = verdict.inspect_err(|_| self.inner.guesses.give_back(&guess))?;
+            let (user, account) = match (found, verdict) {
+                (Some(found), Verdict::Right | Verdict::Outdated) => found,
+                (Some(_) | None, _) => return Err(Error::InvalidCredentials),
+            };
+            self.inner.guesses.give_back(&guess);
+            let hash = match verdict {
+                Verdict::Outdated => Some(self.inner.passwords.rehash(&password).await?),
+                Verdict::Right | Verdict::Wrong => None,
+            };
+            let caller = Principal { issued_at: self.now(), ..Principal::new(user.clone()) };
+            self.inner.chat.enter(&caller, Use::Free).await?;
+            self.begin(client, &user, account, hash, &password).await
+        })
     }
 
     /// Ends the caller's login: its access tokens, its refresh token, its streams and sockets.
@@ -124,9 +127,11 @@ impl Accounts {
     /// # Errors
     /// [`LoginNotFound`](Error::LoginNotFound) for a token that belongs to no login.
     pub async fn log_out(&self, principal: &Principal) -> Result<()> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let login = principal.login_id.ok_or(Error::LoginNotFound)?;
-        self.end(&principal.user_id, Ending::One(login)).await
+        use_case!("accounts.log_out", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let login = principal.login_id.ok_or(Error::LoginNotFound)?;
+            self.end(&principal.user_id, Ending::One(login)).await
+        })
     }
 
     /// Ends all of the caller's logins.
@@ -134,8 +139,10 @@ impl Accounts {
     /// # Errors
     /// As the use cases of the chat.
     pub async fn log_out_everywhere(&self, principal: &Principal) -> Result<()> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        self.end(&principal.user_id, Ending::AllBut(None)).await
+        use_case!("accounts.log_out_everywhere", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            self.end(&principal.user_id, Ending::AllBut(None)).await
+        })
     }
 
     /// The caller's logins, the latest one first.
@@ -143,18 +150,20 @@ impl Accounts {
     /// # Errors
     /// As the use cases of the chat.
     pub async fn logins(&self, principal: &Principal) -> Result<Vec<Login>> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let now = self.now();
-        let shown = |(key, found): (Logins, Found<LoginRecord>)| {
-            let LoginRecord { device, address, created_at, last_used_at, expires_at } =
-                Arc::unwrap_or_clone(found.value);
-            let is_current = principal.login_id == Some(key.login);
-            Login { id: key.login, device, address, created_at, last_used_at, expires_at, is_current }
-        };
-        let found = self.logins_of(&principal.user_id).await?;
-        let standing = self.inner.chat.standing(&principal.user_id).await?;
-        let counts = |login: &Login| login.expires_at > now && standing.lets_in(Some(login.id), login.created_at);
-        Ok(found.into_iter().rev().map(shown).filter(counts).collect())
+        use_case!("accounts.logins", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let now = self.now();
+            let shown = |(key, found): (Logins, Found<LoginRecord>)| {
+                let LoginRecord { device, address, created_at, last_used_at, expires_at } =
+                    Arc::unwrap_or_clone(found.value);
+                let is_current = principal.login_id == Some(key.login);
+                Login { id: key.login, device, address, created_at, last_used_at, expires_at, is_current }
+            };
+            let found = self.logins_of(&principal.user_id).await?;
+            let standing = self.inner.chat.standing(&principal.user_id).await?;
+            let counts = |login: &Login| login.expires_at > now && standing.lets_in(Some(login.id), login.created_at);
+            Ok(found.into_iter().rev().map(shown).filter(counts).collect())
+        })
     }
 
     /// Ends one of the caller's logins.
@@ -162,10 +171,12 @@ impl Accounts {
     /// # Errors
     /// [`LoginNotFound`](Error::LoginNotFound) where the caller has no such login.
     pub async fn end_login(&self, principal: &Principal, login: LoginId) -> Result<()> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let user = &principal.user_id;
-        self.store().get(&Logins { user: user.clone(), login }).await?.ok_or(Error::LoginNotFound)?;
-        self.end(user, Ending::One(login)).await
+        use_case!("accounts.end_login", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let user = &principal.user_id;
+            self.store().get(&Logins { user: user.clone(), login }).await?.ok_or(Error::LoginNotFound)?;
+            self.end(user, Ending::One(login)).await
+        })
     }
 
     /// The user of a name or an address.

@@ -18,6 +18,7 @@ use crate::{
         Change, ChatStoreExt as _, Found, KeyPart as _, ProfilePart, ProfileRecord, Profiles, StoreError,
         TypedKey as _, Write,
     },
+    trace::use_case,
 };
 
 /// Names that a search reads at once.
@@ -55,8 +56,10 @@ impl Accounts {
     /// # Errors
     /// [`AccountNotFound`](Error::AccountNotFound) for a user whose account is another system's; the errors of a token.
     pub async fn me(&self, principal: &Principal) -> Result<Account> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        Ok(self.own(&principal.user_id).await?.value.account(principal.user_id.clone()))
+        use_case!("accounts.me", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            Ok(self.own(&principal.user_id).await?.value.account(principal.user_id.clone()))
+        })
     }
 
     /// Changes the caller's profile, and returns the account.
@@ -64,30 +67,34 @@ impl Accounts {
     /// # Errors
     /// [`Invalid`](Error::Invalid) with every field that is not acceptable.
     pub async fn update_me(&self, principal: &Principal, update: UpdateAccount) -> Result<Account> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let UpdateAccount { display_name, bio, avatar_url, public_key } = update;
-        let settings = &self.inner.settings;
-        let mut checks = Checks::new();
-        let display_name = display_name.and_then(|name| checks.take(names::display_name(&name, settings)));
-        let mut text = |field, text: Option<Option<String>>, max| {
-            text.map(|text| checks.take(names::text(field, text.as_deref().unwrap_or_default(), max, true)).flatten())
-        };
-        let bio = text("bio", bio, settings.bio_chars);
-        let public_key = text("public_key", public_key, settings.public_key_chars);
-        let avatar_url = avatar_url
-            .map(|url| checks.take(names::avatar_url(url.as_deref().unwrap_or_default(), settings)).flatten());
-        if !checks.is_clean() {
-            return checks.fail();
-        }
-        self.change(&principal.user_id, |account| {
-            account.display_name = display_name.clone().unwrap_or_else(|| account.display_name.clone());
-            account.bio = bio.clone().unwrap_or_else(|| account.bio.clone());
-            account.public_key = public_key.clone().unwrap_or_else(|| account.public_key.clone());
-            if let Some(url) = avatar_url.clone().filter(|url| *url != account.avatar_url) {
-                (account.avatar, account.avatar_url) = (None, url);
+        use_case!("accounts.update_me", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let UpdateAccount { display_name, bio, avatar_url, public_key } = update;
+            let settings = &self.inner.settings;
+            let mut checks = Checks::new();
+            let display_name = display_name.and_then(|name| checks.take(names::display_name(&name, settings)));
+            let mut text = |field, text: Option<Option<String>>, max| {
+                text.map(|text| {
+                    checks.take(names::text(field, text.as_deref().unwrap_or_default(), max, true)).flatten()
+                })
+            };
+            let bio = text("bio", bio, settings.bio_chars);
+            let public_key = text("public_key", public_key, settings.public_key_chars);
+            let avatar_url = avatar_url
+                .map(|url| checks.take(names::avatar_url(url.as_deref().unwrap_or_default(), settings)).flatten());
+            if !checks.is_clean() {
+                return checks.fail();
             }
+            self.change(&principal.user_id, |account| {
+                account.display_name = display_name.clone().unwrap_or_else(|| account.display_name.clone());
+                account.bio = bio.clone().unwrap_or_else(|| account.bio.clone());
+                account.public_key = public_key.clone().unwrap_or_else(|| account.public_key.clone());
+                if let Some(url) = avatar_url.clone().filter(|url| *url != account.avatar_url) {
+                    (account.avatar, account.avatar_url) = (None, url);
+                }
+            })
+            .await
         })
-        .await
     }
 
     /// Changes the caller's password. The caller's other logins end.
@@ -96,33 +103,35 @@ impl Accounts {
     /// [`InvalidCredentials`](Error::InvalidCredentials) for a wrong old password, [`RateLimited`](Error::RateLimited) after too many;
     /// [`Invalid`](Error::Invalid) for a new one that is not acceptable.
     pub async fn change_password(&self, principal: &Principal, client: &Client, old: &str, new: &str) -> Result<()> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let user = &principal.user_id;
-        self.inner.passwords.length("new_password", new).map_err(|fault| Error::Invalid(vec![fault]))?;
-        let mut found = self.prove(client, user, old).await?;
-        let proved = found.value.password.clone();
-        let known = found.value.known();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let password = self.inner.passwords.accept("new_password", new, &known).await?;
-        for _ in 0..self.inner.chat.limits().commit_attempts {
-            let mut account = AccountRecord {
-                password: password.clone(),
-                updated_at: self.now(),
-                ..AccountRecord::clone(&found.value)
-            };
-            let mut writes = account.without_codes();
-            writes.push(AccountRecords { user: user.clone() }.put(account).at(found.version));
-            writes.extend(self.ending(user, Ending::AllBut(principal.login_id)).await?);
-            match self.store().commit(Change::of_records(writes)).await {
-                Ok(_) => {
-                    self.inner.chat.standing_changed(user).await;
-                    return Ok(());
+        use_case!("accounts.change_password", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let user = &principal.user_id;
+            self.inner.passwords.length("new_password", new).map_err(|fault| Error::Invalid(vec![fault]))?;
+            let mut found = self.prove(client, user, old).await?;
+            let proved = found.value.password.clone();
+            let known = found.value.known();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let password = self.inner.passwords.accept("new_password", new, &known).await?;
+            for _ in 0..self.inner.chat.limits().commit_attempts {
+                let mut account = AccountRecord {
+                    password: password.clone(),
+                    updated_at: self.now(),
+                    ..AccountRecord::clone(&found.value)
+                };
+                let mut writes = account.without_codes();
+                writes.push(AccountRecords { user: user.clone() }.put(account).at(found.version));
+                writes.extend(self.ending(user, Ending::AllBut(principal.login_id)).await?);
+                match self.store().commit(Change::of_records(writes)).await {
+                    Ok(_) => {
+                        self.inner.chat.standing_changed(user).await;
+                        return Ok(());
+                    }
+                    Err(StoreError::Conflict { .. }) => found = self.proved(user, &proved).await?,
+                    Err(error) => return Err(error.into()),
                 }
-                Err(StoreError::Conflict { .. }) => found = self.proved(user, &proved).await?,
-                Err(error) => return Err(error.into()),
             }
-        }
-        Err(Error::Unavailable)
+            Err(Error::Unavailable)
+        })
     }
 
     /// Gives the caller another e-mail address, to which a code is sent. Until the code comes back, the address is not verified.
@@ -137,49 +146,51 @@ impl Accounts {
         password: &str,
         email: &str,
     ) -> Result<Account> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let email = names::email(email).map_err(|fault| Error::Invalid(vec![fault]))?;
-        let user = &principal.user_id;
-        let mut found = self.prove(client, user, password).await?;
-        let proved = found.value.password.clone();
-        // Each change sends a mail, and tells whether an address is taken.
-        self.inner.guesses.mail_from(client, self.now())?;
-        self.inner.guesses.mail_to(user, self.now())?;
-        for _ in 0..self.inner.chat.limits().commit_attempts {
-            if found.value.email == email.shown {
-                return Ok(found.value.account(user.clone()));
-            }
-            let now = self.now();
-            let before = fold(&found.value.email);
-            let mut account = AccountRecord {
-                email: email.shown.clone(),
-                is_verified: false,
-                updated_at: now,
-                ..AccountRecord::clone(&found.value)
-            };
-            // A code that went to the address of before must not work for this one.
-            let mut writes = account.without_codes();
-            if before != email.folded {
-                let holder = Holder { user: user.clone() };
-                writes.push(AccountEmails { email: email.folded.clone() }.put(holder).absent());
-                writes.push(AccountEmails { email: before }.remove());
-            }
-            writes.push(account.profile(user, now));
-            writes.push(AccountRecords { user: user.clone() }.put(account.clone()).at(found.version));
-            match self.store().commit(Change::of_records(writes)).await {
-                Ok(_) => {
-                    self.inner.chat.profile_changed(user);
-                    self.send_verification_later(user.clone());
-                    return Ok(account.account(user.clone()));
+        use_case!("accounts.change_email", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let email = names::email(email).map_err(|fault| Error::Invalid(vec![fault]))?;
+            let user = &principal.user_id;
+            let mut found = self.prove(client, user, password).await?;
+            let proved = found.value.password.clone();
+            // Each change sends a mail, and tells whether an address is taken.
+            self.inner.guesses.mail_from(client, self.now())?;
+            self.inner.guesses.mail_to(user, self.now())?;
+            for _ in 0..self.inner.chat.limits().commit_attempts {
+                if found.value.email == email.shown {
+                    return Ok(found.value.account(user.clone()));
                 }
-                Err(StoreError::Conflict { found: conflicting }) => match taken(&conflicting) {
-                    Error::Unavailable => found = self.proved(user, &proved).await?,
-                    taken => return Err(taken),
-                },
-                Err(error) => return Err(error.into()),
+                let now = self.now();
+                let before = fold(&found.value.email);
+                let mut account = AccountRecord {
+                    email: email.shown.clone(),
+                    is_verified: false,
+                    updated_at: now,
+                    ..AccountRecord::clone(&found.value)
+                };
+                // A code that went to the address of before must not work for this one.
+                let mut writes = account.without_codes();
+                if before != email.folded {
+                    let holder = Holder { user: user.clone() };
+                    writes.push(AccountEmails { email: email.folded.clone() }.put(holder).absent());
+                    writes.push(AccountEmails { email: before }.remove());
+                }
+                writes.push(account.profile(user, now));
+                writes.push(AccountRecords { user: user.clone() }.put(account.clone()).at(found.version));
+                match self.store().commit(Change::of_records(writes)).await {
+                    Ok(_) => {
+                        self.inner.chat.profile_changed(user);
+                        self.send_verification_later(user.clone());
+                        return Ok(account.account(user.clone()));
+                    }
+                    Err(StoreError::Conflict { found: conflicting }) => match taken(&conflicting) {
+                        Error::Unavailable => found = self.proved(user, &proved).await?,
+                        taken => return Err(taken),
+                    },
+                    Err(error) => return Err(error.into()),
+                }
             }
-        }
-        Err(Error::Unavailable)
+            Err(Error::Unavailable)
+        })
     }
 
     /// A user, as every other user may see them.
@@ -187,9 +198,11 @@ impl Accounts {
     /// # Errors
     /// [`UserNotFound`](Error::UserNotFound) where there is no such account.
     pub async fn user(&self, principal: &Principal, user: &UserId) -> Result<User> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let found = self.account(user).await?.ok_or(Error::UserNotFound)?;
-        Ok(found.value.user(user.clone()))
+        use_case!("accounts.user", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let found = self.account(user).await?.ok_or(Error::UserNotFound)?;
+            Ok(found.value.user(user.clone()))
+        })
     }
 
     /// The user of a name, however its capital letters are written.
@@ -197,9 +210,11 @@ impl Accounts {
     /// # Errors
     /// As [`user`](Self::user).
     pub async fn user_named(&self, principal: &Principal, username: &str) -> Result<User> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let found = self.find(username).await?.filter(|_| !username.contains('@')).ok_or(Error::UserNotFound)?;
-        Ok(found.1.value.user(found.0))
+        use_case!("accounts.user_named", async move {
+            self.inner.chat.enter(principal, Use::Request).await?;
+            let found = self.find(username).await?.filter(|_| !username.contains('@')).ok_or(Error::UserNotFound)?;
+            Ok(found.1.value.user(found.0))
+        })
     }
 
     /// Users whose names begin with a text of at least 1 character, sorted by their names: for invitations. At most `limit` of them, after
@@ -214,32 +229,36 @@ impl Accounts {
         after: Option<&str>,
         limit: Option<u32>,
     ) -> Result<UserPage> {
-        self.inner.chat.enter(principal, Use::Search).await?;
-        let limits = self.inner.chat.limits();
-        let limit = limit.unwrap_or(limits.page_default);
-        if limit == 0 || limit > limits.page_max {
-            let message = format!("1 to {}", limits.page_max);
-            return Err(Error::invalid("limit", Code::ValidationInvalidValue, message));
-        }
-        let is_long = |text: &str| text.chars().nth(self.inner.settings.username_max_chars).is_some();
-        if prefix.trim().is_empty() || is_long(prefix) {
-            let message = format!("1 to {} characters", self.inner.settings.username_max_chars);
-            return Err(Error::invalid("q", Code::ValidationInvalidValue, message));
-        }
-        let prefix = fold(prefix.trim());
-        if after.is_some_and(is_long) {
-            return Err(Error::invalid("after", Code::ValidationInvalidValue, "the `next` of a page"));
-        }
-        let after = after.map(|after| fold(after.trim()));
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let named = self.names_with(&prefix, after, limit.saturating_add(1)).await?;
-        let has_more = named.len() > limit;
-        let named: Vec<(AccountNames, Found<Holder>)> = named.into_iter().take(limit).collect();
-        let next = named.last().map(|(key, _)| key.name.clone()).filter(|_| has_more);
-        let keys: Vec<_> = named.iter().map(|(_, holder)| AccountRecords { user: holder.value.user.clone() }).collect();
-        let found = self.store().get_all(&keys).await?;
-        let shown = |(key, found): (AccountRecords, Option<Found<AccountRecord>>)| Some(found?.value.user(key.user));
-        Ok(UserPage { users: keys.into_iter().zip(found).filter_map(shown).collect(), next })
+        use_case!("accounts.search_users", async move {
+            self.inner.chat.enter(principal, Use::Search).await?;
+            let limits = self.inner.chat.limits();
+            let limit = limit.unwrap_or(limits.page_default);
+            if limit == 0 || limit > limits.page_max {
+                let message = format!("1 to {}", limits.page_max);
+                return Err(Error::invalid("limit", Code::ValidationInvalidValue, message));
+            }
+            let is_long = |text: &str| text.chars().nth(self.inner.settings.username_max_chars).is_some();
+            if prefix.trim().is_empty() || is_long(prefix) {
+                let message = format!("1 to {} characters", self.inner.settings.username_max_chars);
+                return Err(Error::invalid("q", Code::ValidationInvalidValue, message));
+            }
+            let prefix = fold(prefix.trim());
+            if after.is_some_and(is_long) {
+                return Err(Error::invalid("after", Code::ValidationInvalidValue, "the `next` of a page"));
+            }
+            let after = after.map(|after| fold(after.trim()));
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let named = self.names_with(&prefix, after, limit.saturating_add(1)).await?;
+            let has_more = named.len() > limit;
+            let named: Vec<(AccountNames, Found<Holder>)> = named.into_iter().take(limit).collect();
+            let next = named.last().map(|(key, _)| key.name.clone()).filter(|_| has_more);
+            let keys: Vec<_> =
+                named.iter().map(|(_, holder)| AccountRecords { user: holder.value.user.clone() }).collect();
+            let found = self.store().get_all(&keys).await?;
+            let shown =
+                |(key, found): (AccountRecords, Option<Found<AccountRecord>>)| Some(found?.value.user(key.user));
+            Ok(UserPage { users: keys.into_iter().zip(found).filter_map(shown).collect(), next })
+        })
     }
 
     /// Names that begin with a text, after a name.

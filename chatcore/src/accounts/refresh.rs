@@ -19,6 +19,7 @@ use crate::{
     limits::Use,
     model::{LoginId, UserId},
     store::{Change, ChatStoreExt as _, StoreError, TypedKey as _},
+    trace::use_case,
 };
 
 /// Random bytes of a family, and of a token.
@@ -76,67 +77,70 @@ impl Accounts {
     /// [`revoke_before`](crate::Chat::revoke_before). A token that was used longer ago than
     /// [`refresh_grace`](super::AccountSettings::refresh_grace) ends its login.
     pub async fn refresh(&self, client: &Client, refresh_token: &str) -> Result<Tokens> {
-        self.inner.chat.enter_open(client.origin()).await?;
-        let Presented { login, number, family, digest } = read(refresh_token).ok_or(Error::RefreshTokenInvalid)?;
-        let (key, family_digest) = (RefreshTokens { login }, super::logins::digest(&family));
-        for attempt in 0..self.inner.chat.limits().commit_attempts {
-            let found = self.store().get(&key).await?.filter(|found| found.value.family == family_digest);
-            let found = found.ok_or(Error::RefreshTokenInvalid)?;
-            let record = RefreshRecord::clone(&found.value);
-            let (user, now) = (record.user.clone(), self.now());
-            let grace = TimeDelta::from_std(self.inner.settings.refresh_grace).unwrap_or(TimeDelta::MAX);
-            let is_young = |at: &DateTime<Utc>| now - *at <= grace;
-            if number < record.number {
-                let back = usize::try_from(record.number - number - 1).unwrap_or(usize::MAX);
-                if !record.rotated_at.get(back).is_some_and(is_young) {
-                    tracing::warn!(%user, %login, "a refresh token was used twice; its login ends");
-                    self.end(&user, Ending::One(login)).await?;
+        use_case!("accounts.refresh", async move {
+            self.inner.chat.enter_open(client.origin()).await?;
+            let Presented { login, number, family, digest } = read(refresh_token).ok_or(Error::RefreshTokenInvalid)?;
+            let (key, family_digest) = (RefreshTokens { login }, super::logins::digest(&family));
+            for attempt in 0..self.inner.chat.limits().commit_attempts {
+                let found = self.store().get(&key).await?.filter(|found| found.value.family == family_digest);
+                let found = found.ok_or(Error::RefreshTokenInvalid)?;
+                let record = RefreshRecord::clone(&found.value);
+                let (user, now) = (record.user.clone(), self.now());
+                let grace = TimeDelta::from_std(self.inner.settings.refresh_grace).unwrap_or(TimeDelta::MAX);
+                let is_young = |at: &DateTime<Utc>| now - *at <= grace;
+                if number < record.number {
+                    let back = usize::try_from(record.number - number - 1).unwrap_or(usize::MAX);
+                    if !record.rotated_at.get(back).is_some_and(is_young) {
+                        tracing::warn!(%user, %login, "a refresh token was used twice; its login ends");
+                        self.end(&user, Ending::One(login)).await?;
+                    }
+                    return Err(Error::RefreshTokenInvalid);
                 }
-                return Err(Error::RefreshTokenInvalid);
+                if number > record.number || record.digest != digest || record.expires_at <= now {
+                    return Err(Error::RefreshTokenInvalid);
+                }
+                let login_key = Logins { user: user.clone(), login };
+                let login_found = self.store().get(&login_key).await?.ok_or(Error::RefreshTokenInvalid)?;
+                // As old as the login: a refresh makes no login younger that has ended.
+                let issued_at = login_found.value.created_at;
+                let caller = Principal { login_id: Some(login), issued_at, ..Principal::new(user.clone()) };
+                let refused = |error| match error {
+                    Error::TokenInvalid => Error::RefreshTokenInvalid,
+                    error => error,
+                };
+                self.inner.chat.enter(&caller, Use::Free).await.map_err(refused)?;
+                let hold = self.inner.chat.hold(&caller, &user, attempt > 0).await.map_err(refused)?;
+                let next = number.checked_add(1).ok_or(Error::Internal)?;
+                let (token, digest) = new_token(login, next, &family);
+                let expires_at = after(now, self.inner.settings.refresh_lifetime);
+                let mut rotated_at = record.rotated_at;
+                rotated_at.insert(0, now);
+                rotated_at.retain(is_young);
+                rotated_at.truncate(ROTATIONS);
+                let issued = RefreshRecord {
+                    user: user.clone(),
+                    family: record.family,
+                    number: next,
+                    digest,
+                    expires_at,
+                    rotated_at,
+                };
+                let address = client.address.or(login_found.value.address);
+                let used =
+                    LoginRecord { address, last_used_at: now, expires_at, ..LoginRecord::clone(&login_found.value) };
+                let writes = vec![
+                    key.put(issued).at(found.version),
+                    login_key.put(used).at(login_found.version),
+                    // No token is issued after the end of its login.
+                    hold,
+                ];
+                match self.store().commit(Change::of_records(writes)).await {
+                    Ok(_) => return self.tokens(&user, login, token, expires_at),
+                    Err(StoreError::Conflict { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
-            if number > record.number || record.digest != digest || record.expires_at <= now {
-                return Err(Error::RefreshTokenInvalid);
-            }
-            let login_key = Logins { user: user.clone(), login };
-            let login_found = self.store().get(&login_key).await?.ok_or(Error::RefreshTokenInvalid)?;
-            // As old as the login: a refresh makes no login younger that has ended.
-            let issued_at = login_found.value.created_at;
-            let caller = Principal { login_id: Some(login), issued_at, ..Principal::new(user.clone()) };
-            let refused = |error| match error {
-                Error::TokenInvalid => Error::RefreshTokenInvalid,
-                error => error,
-            };
-            self.inner.chat.enter(&caller, Use::Free).await.map_err(refused)?;
-            let hold = self.inner.chat.hold(&caller, &user, attempt > 0).await.map_err(refused)?;
-            let next = number.checked_add(1).ok_or(Error::Internal)?;
-            let (token, digest) = new_token(login, next, &family);
-            let expires_at = after(now, self.inner.settings.refresh_lifetime);
-            let mut rotated_at = record.rotated_at;
-            rotated_at.insert(0, now);
-            rotated_at.retain(is_young);
-            rotated_at.truncate(ROTATIONS);
-            let issued = RefreshRecord {
-                user: user.clone(),
-                family: record.family,
-                number: next,
-                digest,
-                expires_at,
-                rotated_at,
-            };
-            let address = client.address.or(login_found.value.address);
-            let used = LoginRecord { address, last_used_at: now, expires_at, ..LoginRecord::clone(&login_found.value) };
-            let writes = vec![
-                key.put(issued).at(found.version),
-                login_key.put(used).at(login_found.version),
-                // No token is issued after the end of its login.
-                hold,
-            ];
-            match self.store().commit(Change::of_records(writes)).await {
-                Ok(_) => return self.tokens(&user, login, token, expires_at),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(Error::Unavailable)
+            Err(Error::Unavailable)
+        })
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     error::{Code, Error, FieldError, Result},
     model::UserId,
     store::{Change, Conflicting, StoreError, TypedKey, Write},
+    trace::use_case,
 };
 
 /// Collects what is wrong, so that a caller learns of everything at once.
@@ -62,58 +63,60 @@ impl Accounts {
     /// looks like another one; [`EmailTaken`](Error::EmailTaken); [`RateLimited`](Error::RateLimited) after too many registrations
     /// from one address.
     pub async fn register(&self, client: &Client, new: Register) -> Result<LoggedIn> {
-        self.inner.chat.enter_open(client.origin()).await?;
-        let Register { username, email, password, display_name, public_key } = new;
-        let settings = &self.inner.settings;
-        let mut checks = Checks::new();
-        let name = checks.take(names::name(&username, settings));
-        let address = checks.take(names::email(&email));
-        let shown = checks.take(shown(display_name.as_deref(), name.as_ref(), settings));
-        let key = public_key.as_deref().unwrap_or_default();
-        let public_key = checks.take(names::text("public_key", key, settings.public_key_chars, true));
-        checks.take(self.inner.passwords.length("password", &password));
-        let (Some(name), Some(address), Some(display_name), Some(public_key)) = (name, address, shown, public_key)
-        else {
-            return checks.fail();
-        };
-        if !checks.is_clean() {
-            return checks.fail();
-        }
-        self.inner.chat.charge_registration(client.origin()).await?;
-        // Before the password is hashed, which costs most. The commit decides.
-        self.free(&name, &address).await?;
-        let known = [name.shown.as_str(), address.shown.as_str(), display_name.as_str()];
-        let password = self.inner.passwords.accept("password", &password, &known).await?;
+        use_case!("accounts.register", async move {
+            self.inner.chat.enter_open(client.origin()).await?;
+            let Register { username, email, password, display_name, public_key } = new;
+            let settings = &self.inner.settings;
+            let mut checks = Checks::new();
+            let name = checks.take(names::name(&username, settings));
+            let address = checks.take(names::email(&email));
+            let shown = checks.take(shown(display_name.as_deref(), name.as_ref(), settings));
+            let key = public_key.as_deref().unwrap_or_default();
+            let public_key = checks.take(names::text("public_key", key, settings.public_key_chars, true));
+            checks.take(self.inner.passwords.length("password", &password));
+            let (Some(name), Some(address), Some(display_name), Some(public_key)) = (name, address, shown, public_key)
+            else {
+                return checks.fail();
+            };
+            if !checks.is_clean() {
+                return checks.fail();
+            }
+            self.inner.chat.charge_registration(client.origin()).await?;
+            // Before the password is hashed, which costs most. The commit decides.
+            self.free(&name, &address).await?;
+            let known = [name.shown.as_str(), address.shown.as_str(), display_name.as_str()];
+            let password = self.inner.passwords.accept("password", &password, &known).await?;
 
-        let (now, user) = (self.now(), UserId::new(self.inner.chat.clock().new_id().to_string())?);
-        let account = AccountRecord {
-            username: name.shown.clone(),
-            email: address.shown.clone(),
-            is_verified: false,
-            display_name,
-            bio: None,
-            avatar_url: None,
-            avatar: None,
-            public_key,
-            password,
-            created_at: now,
-            updated_at: now,
-            last_login: Some(now),
-            verification: Vec::new(),
-            reset: Vec::new(),
-        };
-        let login = self.new_login(client, &user, now);
-        let mut writes = self.claiming(&user, &name, &address, &account, now);
-        writes.extend(login.writes.iter().cloned());
-        self.store().commit(Change::of_records(writes)).await.map_err(|error| match error {
-            StoreError::Conflict { found } => taken(&found),
-            error => error.into(),
-        })?;
-        self.inner.chat.profile_changed(&user);
-        self.inner.chat.count_user();
-        let answer = self.logged_in(&user, &account, login)?;
-        self.send_verification_later(user);
-        Ok(answer)
+            let (now, user) = (self.now(), UserId::new(self.inner.chat.clock().new_id().to_string())?);
+            let account = AccountRecord {
+                username: name.shown.clone(),
+                email: address.shown.clone(),
+                is_verified: false,
+                display_name,
+                bio: None,
+                avatar_url: None,
+                avatar: None,
+                public_key,
+                password,
+                created_at: now,
+                updated_at: now,
+                last_login: Some(now),
+                verification: Vec::new(),
+                reset: Vec::new(),
+            };
+            let login = self.new_login(client, &user, now);
+            let mut writes = self.claiming(&user, &name, &address, &account, now);
+            writes.extend(login.writes.iter().cloned());
+            self.store().commit(Change::of_records(writes)).await.map_err(|error| match error {
+                StoreError::Conflict { found } => taken(&found),
+                error => error.into(),
+            })?;
+            self.inner.chat.profile_changed(&user);
+            self.inner.chat.count_user();
+            let answer = self.logged_in(&user, &account, login)?;
+            self.send_verification_later(user);
+            Ok(answer)
+        })
     }
 
     /// Takes over an account of another system, with its hash of bcrypt or of Argon2, and says who it is. At the next login, the hash is made

@@ -13,6 +13,7 @@ use crate::{
     identity::Principal,
     model::{AuditId, ListPage},
     store::{ChatStoreExt as _, Newest, TypedKey as _, Write},
+    trace::use_case,
 };
 
 /// Entries that an export reads at once.
@@ -72,19 +73,21 @@ impl Administration {
         after: Option<AuditId>,
         limit: Option<u64>,
     ) -> Result<ListPage<AuditEntry, AuditId>> {
-        self.enter(principal).await?;
-        let limit = self.inner.chat.limits().page_limit(limit)?;
-        let mut picker = Picker::new(after.map(|entry| AuditEntries { entry: Newest(entry) }), limit);
-        while let Some(scan) = picker.scan() {
-            let found = self.store().list::<AuditEntries>(scan).await?;
-            picker.note(&found);
-            picker.take(found.into_iter().map(|(key, found)| {
-                let is_wanted = filter.takes(&found.value);
-                let entry = is_wanted.then_some(AuditEntry { id: key.entry.0, record: found.value });
-                (key, entry)
-            }));
-        }
-        Ok(picker.page(|key| key.entry.0))
+        use_case!("admin.audit", async move {
+            self.enter(principal).await?;
+            let limit = self.inner.chat.limits().page_limit(limit)?;
+            let mut picker = Picker::new(after.map(|entry| AuditEntries { entry: Newest(entry) }), limit);
+            while let Some(scan) = picker.scan() {
+                let found = self.store().list::<AuditEntries>(scan).await?;
+                picker.note(&found);
+                picker.take(found.into_iter().map(|(key, found)| {
+                    let is_wanted = filter.takes(&found.value);
+                    let entry = is_wanted.then_some(AuditEntry { id: key.entry.0, record: found.value });
+                    (key, entry)
+                }));
+            }
+            Ok(picker.page(|key| key.entry.0))
+        })
     }
 
     /// The audit log as lines, the newest entry first: one JSON object in each line, whose `type` is `entry`, and in the last line `end` with
@@ -94,10 +97,12 @@ impl Administration {
     /// [`AdminRequired`](Error::AdminRequired). An error within the stream is its last item: also when the caller loses the role or the token
     /// ends meanwhile.
     pub async fn export_audit(&self, principal: &Principal, filter: AuditFilter) -> Result<AuditExport> {
-        self.enter(principal).await?;
-        let (admin, principal) = (self.clone(), principal.clone());
-        let start = Exporting { admin, principal, filter, after: None, count: 0, has_ended: false };
-        Ok(stream::try_unfold(start, Exporting::next).boxed())
+        use_case!("admin.export_audit", async move {
+            self.enter(principal).await?;
+            let (admin, principal) = (self.clone(), principal.clone());
+            let start = Exporting { admin, principal, filter, after: None, count: 0, has_ended: false };
+            Ok(stream::try_unfold(start, Exporting::next).boxed())
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     identity::Principal,
     model::{Notice, NoticeId, visible::is_visible},
     store::{Change, StoreError},
+    trace::use_case,
 };
 
 impl Administration {
@@ -24,25 +25,27 @@ impl Administration {
         text: String,
         reason: Option<String>,
     ) -> Result<Notice> {
-        self.enter(principal).await?;
-        let (chat, max) = (&self.inner.chat, self.inner.chat.limits().description_chars);
-        if !is_visible(&text) || text.chars().nth(max).is_some() {
-            let message = format!("1 to {max} characters");
-            return Err(Error::invalid("text", Code::ValidationInvalidValue, message));
-        }
-        let id = NoticeId(chat.clock().new_id());
-        let (action, target) = (AuditAction::NoticeBroadcast, Some(id.to_string()));
-        let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
-        let entry = self.record(&deed, AuditState::default(), AuditState::default());
-        let mut writes = self.authority(principal).await?;
-        writes.push(entry);
-        let outcome = self.store().commit(Change::of_records(writes)).await.map_err(|error| match error {
-            StoreError::Conflict { .. } => Error::Unavailable,
-            error => error.into(),
-        });
-        self.decided(principal, outcome).await?;
-        let notice = Notice { id, text, created_at: chat.now().trunc_subsecs(6) };
-        chat.tell_everybody(notice.clone()).await;
-        Ok(notice)
+        use_case!("admin.broadcast", async move {
+            self.enter(principal).await?;
+            let (chat, max) = (&self.inner.chat, self.inner.chat.limits().description_chars);
+            if !is_visible(&text) || text.chars().nth(max).is_some() {
+                let message = format!("1 to {max} characters");
+                return Err(Error::invalid("text", Code::ValidationInvalidValue, message));
+            }
+            let id = NoticeId(chat.clock().new_id());
+            let (action, target) = (AuditAction::NoticeBroadcast, Some(id.to_string()));
+            let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
+            let entry = self.record(&deed, AuditState::default(), AuditState::default());
+            let mut writes = self.authority(principal).await?;
+            writes.push(entry);
+            let outcome = self.store().commit(Change::of_records(writes)).await.map_err(|error| match error {
+                StoreError::Conflict { .. } => Error::Unavailable,
+                error => error.into(),
+            });
+            self.decided(principal, outcome).await?;
+            let notice = Notice { id, text, created_at: chat.now().trunc_subsecs(6) };
+            chat.tell_everybody(notice.clone()).await;
+            Ok(notice)
+        })
     }
 }

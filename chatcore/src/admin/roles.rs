@@ -12,6 +12,7 @@ use crate::{
     identity::{Principal, SystemRole},
     model::UserId,
     store::{Change, ChatStoreExt as _, StoreError, TypedKey as _, Version},
+    trace::use_case,
 };
 
 /// Accounts that can have the system role at once.
@@ -50,50 +51,52 @@ impl Administration {
         to: SystemRole,
         reason: Option<String>,
     ) -> Result<ManagedUser> {
-        self.enter(principal).await?;
-        self.seen(user).await?;
-        let action = match to {
-            SystemRole::Admin => AuditAction::RoleGranted,
-            SystemRole::User => AuditAction::RoleRevoked,
-        };
-        let deed = self.upon(principal, origin, action, user, self.reason(reason)?);
-        let state = |system_role| AuditState { system_role: Some(system_role), ..AuditState::default() };
-        for _ in 0..self.inner.chat.limits().commit_attempts {
-            let Known { value, version } = self.administrators().await?;
-            // The role may have ended since the call began. The write below expects this version of the list.
-            if principal.system_role == SystemRole::User && !value.holds(&principal.user_id) {
-                return Err(Error::AdminRequired);
-            }
-            let hold = self.inner.chat.hold(principal, &principal.user_id, true).await?;
-            let from = role(&value, user);
-            if from == to {
-                return self.managed(user).await;
-            }
-            let mut list = AdministratorList::clone(&value);
-            match to {
-                SystemRole::Admin if list.grants.len() >= MOST => {
-                    return Err(Error::LimitExceeded { what: "the number of administrators", limit: MOST as u64 });
+        use_case!("admin.set_role", async move {
+            self.enter(principal).await?;
+            self.seen(user).await?;
+            let action = match to {
+                SystemRole::Admin => AuditAction::RoleGranted,
+                SystemRole::User => AuditAction::RoleRevoked,
+            };
+            let deed = self.upon(principal, origin, action, user, self.reason(reason)?);
+            let state = |system_role| AuditState { system_role: Some(system_role), ..AuditState::default() };
+            for _ in 0..self.inner.chat.limits().commit_attempts {
+                let Known { value, version } = self.administrators().await?;
+                // The role may have ended since the call began. The write below expects this version of the list.
+                if principal.system_role == SystemRole::User && !value.holds(&principal.user_id) {
+                    return Err(Error::AdminRequired);
                 }
-                SystemRole::Admin => {
-                    let (by, at) = (principal.user_id.clone(), self.inner.chat.now().trunc_subsecs(6));
-                    list.grants.push(Grant { user: user.clone(), by, at });
+                let hold = self.inner.chat.hold(principal, &principal.user_id, true).await?;
+                let from = role(&value, user);
+                if from == to {
+                    return self.managed(user).await;
                 }
-                SystemRole::User => list.grants.retain(|grant| grant.user != *user),
+                let mut list = AdministratorList::clone(&value);
+                match to {
+                    SystemRole::Admin if list.grants.len() >= MOST => {
+                        return Err(Error::LimitExceeded { what: "the number of administrators", limit: MOST as u64 });
+                    }
+                    SystemRole::Admin => {
+                        let (by, at) = (principal.user_id.clone(), self.inner.chat.now().trunc_subsecs(6));
+                        list.grants.push(Grant { user: user.clone(), by, at });
+                    }
+                    SystemRole::User => list.grants.retain(|grant| grant.user != *user),
+                }
+                if to == SystemRole::User && *user == principal.user_id && !self.any_can_act(&list).await? {
+                    return Err(Error::LastAdministrator);
+                }
+                let write = Administrators::all().put(list);
+                let write = version.map_or_else(|| write.clone().absent(), |version| write.clone().at(version));
+                let change = Change::of_records(vec![write, hold, self.record(&deed, state(from), state(to))]);
+                match self.store().commit(change).await {
+                    Ok(_) => return self.managed(user).await.map_err(|_| Error::OutcomeUnknown),
+                    Err(StoreError::Conflict { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
-            if to == SystemRole::User && *user == principal.user_id && !self.any_can_act(&list).await? {
-                return Err(Error::LastAdministrator);
-            }
-            let write = Administrators::all().put(list);
-            let write = version.map_or_else(|| write.clone().absent(), |version| write.clone().at(version));
-            let change = Change::of_records(vec![write, hold, self.record(&deed, state(from), state(to))]);
-            match self.store().commit(change).await {
-                Ok(_) => return self.managed(user).await.map_err(|_| Error::OutcomeUnknown),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        tracing::warn!(%user, "the list of administrators was changed by others each time");
-        Err(Error::Unavailable)
+            tracing::warn!(%user, "the list of administrators was changed by others each time");
+            Err(Error::Unavailable)
+        })
     }
 
     /// Whether an account of the list is neither banned nor deleted.

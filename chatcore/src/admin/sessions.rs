@@ -10,6 +10,7 @@ use crate::{
     model::{ListPage, Page, Participant, ParticipantId, Session, SessionId},
     permission::Denial,
     store::{ChatStoreExt as _, Head, Sessions},
+    trace::use_case,
 };
 
 fn managed((session, head): (Session, Head)) -> ManagedSession {
@@ -40,22 +41,24 @@ impl Administration {
         after: Option<SessionId>,
         limit: Option<u64>,
     ) -> Result<ListPage<ManagedSession, SessionId>> {
-        self.enter(principal).await?;
-        let limit = self.inner.chat.limits().page_limit(limit)?;
-        let search = wanted(filter.search.as_deref())?;
-        let mut picker = Picker::new(after.map(|session| Sessions { session }), limit);
-        while let Some(scan) = picker.scan() {
-            let found = self.store().list::<Sessions>(scan).await?;
-            picker.note(&found);
-            picker.take(found.into_iter().map(|(key, found)| {
-                let is_wanted = filter.takes(search.as_deref(), &found.value);
-                let id = is_wanted.then_some(key.session);
-                (key, id)
-            }));
-        }
-        let ListPage { entries, next } = picker.page(|key| key.session);
-        let found = self.inner.chat.sessions_with_ends(&entries).await?;
-        Ok(ListPage { entries: found.into_iter().flatten().map(managed).collect(), next })
+        use_case!("admin.sessions", async move {
+            self.enter(principal).await?;
+            let limit = self.inner.chat.limits().page_limit(limit)?;
+            let search = wanted(filter.search.as_deref())?;
+            let mut picker = Picker::new(after.map(|session| Sessions { session }), limit);
+            while let Some(scan) = picker.scan() {
+                let found = self.store().list::<Sessions>(scan).await?;
+                picker.note(&found);
+                picker.take(found.into_iter().map(|(key, found)| {
+                    let is_wanted = filter.takes(search.as_deref(), &found.value);
+                    let id = is_wanted.then_some(key.session);
+                    (key, id)
+                }));
+            }
+            let ListPage { entries, next } = picker.page(|key| key.session);
+            let found = self.inner.chat.sessions_with_ends(&entries).await?;
+            Ok(ListPage { entries: found.into_iter().flatten().map(managed).collect(), next })
+        })
     }
 
     /// A session, whatever its type, without its messages.
@@ -63,8 +66,10 @@ impl Administration {
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired); [`Denied`](Error::Denied) with [`Hidden`](Denial::Hidden) where there is none.
     pub async fn session(&self, principal: &Principal, id: SessionId) -> Result<ManagedSession> {
-        self.enter(principal).await?;
-        self.managed_session(id).await
+        use_case!("admin.session", id, async move {
+            self.enter(principal).await?;
+            self.managed_session(id).await
+        })
     }
 
     /// The users in a session, with their e-mail addresses, in the order in which they came.
@@ -77,9 +82,11 @@ impl Administration {
         id: SessionId,
         page: Page<ParticipantId>,
     ) -> Result<ListPage<Participant, ParticipantId>> {
-        self.enter(principal).await?;
-        self.managed_session(id).await?;
-        self.inner.chat.seated_in(id, page).await
+        use_case!("admin.participants", id, async move {
+            self.enter(principal).await?;
+            self.managed_session(id).await?;
+            self.inner.chat.seated_in(id, page).await
+        })
     }
 
     /// Deletes a session. The event names the caller as its actor, and the streams of all readers end with it. A session that was deleted
@@ -94,16 +101,18 @@ impl Administration {
         id: SessionId,
         reason: Option<String>,
     ) -> Result<ManagedSession> {
-        self.enter(principal).await?;
-        self.managed_session(id).await?;
-        let (action, target) = (AuditAction::SessionClosed, Some(id.to_string()));
-        let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
-        let state = |is_active| AuditState { is_active: Some(is_active), ..AuditState::default() };
-        let holds = self.authority(principal).await?;
-        let record = || holds.iter().cloned().chain([self.record(&deed, state(true), state(false))]).collect();
-        let outcome = self.inner.chat.close(id, &principal.user_id, record).await;
-        self.decided(principal, outcome).await?;
-        self.managed_session(id).await.map_err(|_| Error::OutcomeUnknown)
+        use_case!("admin.close_session", id, async move {
+            self.enter(principal).await?;
+            self.managed_session(id).await?;
+            let (action, target) = (AuditAction::SessionClosed, Some(id.to_string()));
+            let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
+            let state = |is_active| AuditState { is_active: Some(is_active), ..AuditState::default() };
+            let holds = self.authority(principal).await?;
+            let record = || holds.iter().cloned().chain([self.record(&deed, state(true), state(false))]).collect();
+            let outcome = self.inner.chat.close(id, &principal.user_id, record).await;
+            self.decided(principal, outcome).await?;
+            self.managed_session(id).await.map_err(|_| Error::OutcomeUnknown)
+        })
     }
 
     async fn managed_session(&self, id: SessionId) -> Result<ManagedSession> {

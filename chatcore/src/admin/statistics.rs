@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::Administration;
-use crate::{chat::Counted, error::Result, identity::Principal};
+use crate::{chat::Counted, error::Result, identity::Principal, trace::use_case};
 
 /// Number of days with statistics of their own.
 const DAYS: u64 = 30;
@@ -63,24 +63,26 @@ impl Administration {
     /// # Errors
     /// [`AdminRequired`](crate::Error::AdminRequired).
     pub async fn statistics(&self, principal: &Principal) -> Result<Statistics> {
-        self.enter(principal).await?;
-        self.flush().await?;
-        let mut counts = self.inner.chat.counts(DAYS).await?.into_iter();
-        let (_, totals) = counts.next().unwrap_or_default();
-        let day = |(date, counts): (Option<NaiveDate>, BTreeMap<Counted, u64>)| {
-            let (users, sessions) = (count(&counts, Counted::Users), count(&counts, Counted::Sessions));
-            Some(DayStatistics { date: date?, users, sessions, messages: count(&counts, Counted::Messages) })
-        };
-        let mut days: Vec<DayStatistics> = counts.filter_map(day).collect();
-        days.reverse();
-        let deleted = count(&totals, Counted::SessionsDeleted);
-        let open = self.inner.connections.get().map_or(0, |open| open());
-        Ok(Statistics {
-            users: count(&totals, Counted::Users),
-            sessions: count(&totals, Counted::Sessions).saturating_sub(deleted),
-            messages: count(&totals, Counted::Messages),
-            connections: open as u64,
-            days,
+        use_case!("admin.statistics", async move {
+            self.enter(principal).await?;
+            self.flush().await?;
+            let mut counts = self.inner.chat.counts(DAYS).await?.into_iter();
+            let (_, totals) = counts.next().unwrap_or_default();
+            let day = |(date, counts): (Option<NaiveDate>, BTreeMap<Counted, u64>)| {
+                let (users, sessions) = (count(&counts, Counted::Users), count(&counts, Counted::Sessions));
+                Some(DayStatistics { date: date?, users, sessions, messages: count(&counts, Counted::Messages) })
+            };
+            let mut days: Vec<DayStatistics> = counts.filter_map(day).collect();
+            days.reverse();
+            let deleted = count(&totals, Counted::SessionsDeleted);
+            let open = self.inner.connections.get().map_or(0, |open| open());
+            Ok(Statistics {
+                users: count(&totals, Counted::Users),
+                sessions: count(&totals, Counted::Sessions).saturating_sub(deleted),
+                messages: count(&totals, Counted::Messages),
+                connections: open as u64,
+                days,
+            })
         })
     }
 }

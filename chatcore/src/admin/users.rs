@@ -12,6 +12,7 @@ use crate::{
     identity::{Principal, SystemRole},
     model::{Ban, ListPage, Profile, UserId, UserStanding},
     store::{ChatStoreExt as _, Profiles, Standings},
+    trace::use_case,
 };
 
 /// The part of a standing that a ban changes.
@@ -65,24 +66,26 @@ impl Administration {
         after: Option<UserId>,
         limit: Option<u64>,
     ) -> Result<ListPage<ManagedUser, UserId>> {
-        self.enter(principal).await?;
-        let limit = self.inner.chat.limits().page_limit(limit)?;
-        let search = wanted(filter.search.as_deref())?;
-        let administrators = self.administrators().await?.value;
-        let now = self.inner.chat.now();
-        let mut picker = Picker::new(after.map(|user| Profiles { user }), limit);
-        while let Some(scan) = picker.scan() {
-            let found = self.store().list::<Profiles>(scan).await?;
-            picker.note(&found);
-            let keys: Vec<_> = found.iter().map(|(key, _)| Standings { user: key.user.clone() }).collect();
-            let standings = self.store().get_all(&keys).await?;
-            picker.take(found.into_iter().zip(standings).map(|((key, found), standing)| {
-                let standing = standing.map(|found| found.value).unwrap_or_default();
-                let user = managed(found.value.profile(), &standing, &administrators, now);
-                (key, Some(user).filter(|user| filter.takes(search.as_deref(), user)))
-            }));
-        }
-        Ok(picker.page(|key| key.user))
+        use_case!("admin.users", async move {
+            self.enter(principal).await?;
+            let limit = self.inner.chat.limits().page_limit(limit)?;
+            let search = wanted(filter.search.as_deref())?;
+            let administrators = self.administrators().await?.value;
+            let now = self.inner.chat.now();
+            let mut picker = Picker::new(after.map(|user| Profiles { user }), limit);
+            while let Some(scan) = picker.scan() {
+                let found = self.store().list::<Profiles>(scan).await?;
+                picker.note(&found);
+                let keys: Vec<_> = found.iter().map(|(key, _)| Standings { user: key.user.clone() }).collect();
+                let standings = self.store().get_all(&keys).await?;
+                picker.take(found.into_iter().zip(standings).map(|((key, found), standing)| {
+                    let standing = standing.map(|found| found.value).unwrap_or_default();
+                    let user = managed(found.value.profile(), &standing, &administrators, now);
+                    (key, Some(user).filter(|user| filter.takes(search.as_deref(), user)))
+                }));
+            }
+            Ok(picker.page(|key| key.user))
+        })
     }
 
     /// A user.
@@ -90,9 +93,11 @@ impl Administration {
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired); [`UserNotFound`](Error::UserNotFound) for a user who was never seen.
     pub async fn user(&self, principal: &Principal, user: &UserId) -> Result<ManagedUser> {
-        self.enter(principal).await?;
-        self.seen(user).await?;
-        self.managed(user).await
+        use_case!("admin.user", async move {
+            self.enter(principal).await?;
+            self.seen(user).await?;
+            self.managed(user).await
+        })
     }
 
     /// Bans a user, as [`Chat::ban_account`](crate::Chat::ban_account) does.
@@ -108,26 +113,28 @@ impl Administration {
         user: &UserId,
         ban: BanUser,
     ) -> Result<ManagedUser> {
-        self.enter(principal).await?;
-        self.seen(user).await?;
-        if *user == principal.user_id {
-            return Err(Error::invalid("user_id", Code::ValidationInvalidValue, "you cannot ban yourself"));
-        }
-        if self.inner.protected.get() == Some(user) {
-            return Err(Error::invalid("user_id", Code::ValidationInvalidValue, "the operator cannot be banned"));
-        }
-        let BanUser { reason, until } = ban;
-        let deed = self.upon(principal, origin, AuditAction::UserBanned, user, Some(reason.clone()));
-        let now = self.inner.chat.now();
-        let holds = self.authority(principal).await?;
-        let record = |before: &UserStanding, after: &UserStanding| {
-            let entry = self.record(&deed, banned(before, now), banned(after, now));
-            holds.iter().cloned().chain([entry]).collect()
-        };
-        let ban = BanAccount { reason, by: principal.user_id.clone(), until };
-        let outcome = self.inner.chat.ban_recorded(user, ban, &record).await;
-        self.decided(principal, outcome).await?;
-        self.managed(user).await.map_err(|_| Error::OutcomeUnknown)
+        use_case!("admin.ban", async move {
+            self.enter(principal).await?;
+            self.seen(user).await?;
+            if *user == principal.user_id {
+                return Err(Error::invalid("user_id", Code::ValidationInvalidValue, "you cannot ban yourself"));
+            }
+            if self.inner.protected.get() == Some(user) {
+                return Err(Error::invalid("user_id", Code::ValidationInvalidValue, "the operator cannot be banned"));
+            }
+            let BanUser { reason, until } = ban;
+            let deed = self.upon(principal, origin, AuditAction::UserBanned, user, Some(reason.clone()));
+            let now = self.inner.chat.now();
+            let holds = self.authority(principal).await?;
+            let record = |before: &UserStanding, after: &UserStanding| {
+                let entry = self.record(&deed, banned(before, now), banned(after, now));
+                holds.iter().cloned().chain([entry]).collect()
+            };
+            let ban = BanAccount { reason, by: principal.user_id.clone(), until };
+            let outcome = self.inner.chat.ban_recorded(user, ban, &record).await;
+            self.decided(principal, outcome).await?;
+            self.managed(user).await.map_err(|_| Error::OutcomeUnknown)
+        })
     }
 
     /// Ends the ban of a user, as [`Chat::unban_account`](crate::Chat::unban_account) does. A user who is not banned stays as they are.
@@ -143,22 +150,24 @@ impl Administration {
         user: &UserId,
         reason: Option<String>,
     ) -> Result<ManagedUser> {
-        self.enter(principal).await?;
-        self.seen(user).await?;
-        let deed = self.upon(principal, origin, AuditAction::UserUnbanned, user, self.reason(reason)?);
-        let now = self.inner.chat.now();
-        let holds = self.authority(principal).await?;
-        if *user == principal.user_id {
-            // The caller is not banned, or would have no authority.
-            return self.managed(user).await;
-        }
-        let record = |before: &UserStanding, after: &UserStanding| {
-            let entry = self.record(&deed, banned(before, now), banned(after, now));
-            holds.iter().cloned().chain([entry]).collect()
-        };
-        let outcome = self.inner.chat.unban_recorded(user, &record).await;
-        self.decided(principal, outcome).await?;
-        self.managed(user).await.map_err(|_| Error::OutcomeUnknown)
+        use_case!("admin.unban", async move {
+            self.enter(principal).await?;
+            self.seen(user).await?;
+            let deed = self.upon(principal, origin, AuditAction::UserUnbanned, user, self.reason(reason)?);
+            let now = self.inner.chat.now();
+            let holds = self.authority(principal).await?;
+            if *user == principal.user_id {
+                // The caller is not banned, or would have no authority.
+                return self.managed(user).await;
+            }
+            let record = |before: &UserStanding, after: &UserStanding| {
+                let entry = self.record(&deed, banned(before, now), banned(after, now));
+                holds.iter().cloned().chain([entry]).collect()
+            };
+            let outcome = self.inner.chat.unban_recorded(user, &record).await;
+            self.decided(principal, outcome).await?;
+            self.managed(user).await.map_err(|_| Error::OutcomeUnknown)
+        })
     }
 
     /// An action upon a user.

@@ -28,6 +28,7 @@ use crate::{
         Change, ClientIdUse, ClientIds, Conflicting, Deletions, Expect, Freshness, Key, KeyPart, MessageReactions,
         Record, Revision, Revisions, Rewrite, Scan, StoreError, TypedKey, Write, WriteKind,
     },
+    trace::use_case,
 };
 
 /// A new text for a message.
@@ -138,12 +139,14 @@ impl Chat {
     /// revision than the named one; [`LimitExceeded`](Error::LimitExceeded) after
     /// [`message_edits`](crate::Limits::message_edits) edits.
     pub async fn edit_message(&self, principal: &Principal, id: MessageId, edit: EditMessage) -> Result<Message> {
-        self.enter(principal, Use::Message).await?;
-        let EditMessage { content, revision } = edit;
-        let mut faults = Faults::default();
-        faults.content(&content, &self.inner.limits);
-        faults.finish()?;
-        self.rewrite(principal, id, Intent::Edit(&content), revision).await
+        use_case!("edit_message", id.session_id, async move {
+            self.enter(principal, Use::Message).await?;
+            let EditMessage { content, revision } = edit;
+            let mut faults = Faults::default();
+            faults.content(&content, &self.inner.limits);
+            faults.finish()?;
+            self.rewrite(principal, id, Intent::Edit(&content), revision).await
+        })
     }
 
     /// Deletes a message, and returns what stays in its place. The text is gone, and so are the earlier ones. Deleting a deleted
@@ -154,8 +157,10 @@ impl Chat {
     /// caller neither is an author who may send nor moderates the session; [`RevisionConflict`](Error::RevisionConflict) when
     /// the message has another revision than the named one.
     pub async fn delete_message(&self, principal: &Principal, id: MessageId, revision: Option<u64>) -> Result<Message> {
-        self.enter(principal, Use::Request).await?;
-        self.rewrite(principal, id, Intent::Delete, revision).await
+        use_case!("delete_message", id.session_id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.rewrite(principal, id, Intent::Delete, revision).await
+        })
     }
 
     /// What a message said before its edits, the oldest text first; nothing for a message that was not edited, or was deleted.
@@ -164,8 +169,10 @@ impl Chat {
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
     /// caller does not moderate the session.
     pub async fn message_revisions(&self, principal: &Principal, id: MessageId) -> Result<Vec<MessageRevision>> {
-        self.enter(principal, Use::Request).await?;
-        only(self.each_revisions(principal, &[id]).await?)
+        use_case!("message_revisions", id.session_id, async move {
+            self.enter(principal, Use::Request).await?;
+            only(self.each_revisions(principal, &[id]).await?)
+        })
     }
 
     pub(in crate::chat) async fn each_revisions(

@@ -27,6 +27,7 @@ use crate::{
         Change, Conflicting, DeletionCount, Deletions, Freshness, LogRange, Pin, PinList, Pins, StoreError, TypedKey,
         Version, Write, typed,
     },
+    trace::use_case,
 };
 
 /// Most messages that are pinned in one session at the same time. Deleted messages do not count.
@@ -122,9 +123,11 @@ impl Chat {
         window: MessageWindow,
         limit: Option<u64>,
     ) -> Result<MessagePage> {
-        let asked = MessagesOf { session_id: id, window, limit };
-        self.enter(principal, Use::Request).await?;
-        only(self.each_messages(principal, &[asked]).await?)
+        use_case!("messages", id, async move {
+            let asked = MessagesOf { session_id: id, window, limit };
+            self.enter(principal, Use::Request).await?;
+            only(self.each_messages(principal, &[asked]).await?)
+        })
     }
 
     /// One message.
@@ -133,8 +136,10 @@ impl Chat {
     /// [`MessageNotFound`](Error::MessageNotFound) when there is none, or the caller may not know its session;
     /// [`Denied`](Error::Denied) when they may know of it but not view it.
     pub async fn message(&self, principal: &Principal, id: MessageId) -> Result<Message> {
-        self.enter(principal, Use::Request).await?;
-        only(self.each_message(principal, &[id]).await?)
+        use_case!("message", id.session_id, async move {
+            self.enter(principal, Use::Request).await?;
+            only(self.each_message(principal, &[id]).await?)
+        })
     }
 
     /// A session's events from a position on, oldest first.
@@ -150,30 +155,33 @@ impl Chat {
         start: impl Into<Start> + Send,
         limit: Option<u64>,
     ) -> Result<EventPage> {
-        let start = start.into();
-        self.enter(principal, Use::Request).await?;
-        let limit = self.inner.limits.page_limit(limit)?;
-        let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
-        let store = &*self.inner.store;
-        let head = known.head.cursor();
-        let after = match start {
-            Start::Now => head,
-            Start::Beginning => Cursor::from(oldest(store, id, head.seq).await?),
-            Start::After(after) if after.seq > head.seq => return Err(resync(store, id, head.seq).await),
-            Start::After(after) => after,
-        };
-        // The event at the position is read, too: it tells whether the log is still the one that the caller knows.
-        let to = head.seq.min(after.seq.saturating_add(limit));
-        let mut events = if head.seq > 0 { self.rows(id, after.seq.max(1), to).await? } else { Vec::new() };
-        if head.seq > 0 && !continues(after, &events) {
-            return Err(resync(store, id, head.seq).await);
-        }
-        let after = events.first().map(|event| event.cursor()).filter(|first| first.seq == after.seq).unwrap_or(after);
-        events.retain(|event| event.seq > after.seq);
-        let events = view::views(store, &self.inner.profiles, events).await?;
-        let revised = events.iter().map(|view| view.revised()).max().unwrap_or(0);
-        self.decided_upto(&principal.user_id, [(id, head.seq, revised)]).await?.pop().unwrap_or(Ok(()))?;
-        Ok(EventPage { after, events, head })
+        use_case!("events", id, async move {
+            let start = start.into();
+            self.enter(principal, Use::Request).await?;
+            let limit = self.inner.limits.page_limit(limit)?;
+            let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+            let store = &*self.inner.store;
+            let head = known.head.cursor();
+            let after = match start {
+                Start::Now => head,
+                Start::Beginning => Cursor::from(oldest(store, id, head.seq).await?),
+                Start::After(after) if after.seq > head.seq => return Err(resync(store, id, head.seq).await),
+                Start::After(after) => after,
+            };
+            // The event at the position is read, too: it tells whether the log is still the one that the caller knows.
+            let to = head.seq.min(after.seq.saturating_add(limit));
+            let mut events = if head.seq > 0 { self.rows(id, after.seq.max(1), to).await? } else { Vec::new() };
+            if head.seq > 0 && !continues(after, &events) {
+                return Err(resync(store, id, head.seq).await);
+            }
+            let after =
+                events.first().map(|event| event.cursor()).filter(|first| first.seq == after.seq).unwrap_or(after);
+            events.retain(|event| event.seq > after.seq);
+            let events = view::views(store, &self.inner.profiles, events).await?;
+            let revised = events.iter().map(|view| view.revised()).max().unwrap_or(0);
+            self.decided_upto(&principal.user_id, [(id, head.seq, revised)]).await?.pop().unwrap_or(Ok(()))?;
+            Ok(EventPage { after, events, head })
+        })
     }
 
     /// The messages that are pinned in a session, the newest pin first. Deleted messages are left out.
@@ -181,32 +189,35 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session.
     pub async fn pins(&self, principal: &Principal, id: SessionId) -> Result<Vec<PinnedMessage>> {
-        self.enter(principal, Use::Request).await?;
-        for _ in 0..self.inner.limits.commit_attempts {
-            let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
-            let Pinned { pins, upto, .. } = self.pinned(id, None).await?;
-            let pages: Vec<_> = pins.iter().flat_map(|(_, row)| row).map(std::slice::from_ref).collect();
-            let reactions = self.reactions(&principal.user_id, &pages).await?;
-            let upto = upto.max(reactions.written(pins.iter().filter_map(|(_, row)| row.as_deref())));
-            // What was written after the decision is for readers who are decided on after it.
-            if upto > known.head.seq {
-                continue;
+        use_case!("pins", id, async move {
+            self.enter(principal, Use::Request).await?;
+            for _ in 0..self.inner.limits.commit_attempts {
+                let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+                let Pinned { pins, upto, .. } = self.pinned(id, None).await?;
+                let pages: Vec<_> = pins.iter().flat_map(|(_, row)| row).map(std::slice::from_ref).collect();
+                let reactions = self.reactions(&principal.user_id, &pages).await?;
+                let upto = upto.max(reactions.written(pins.iter().filter_map(|(_, row)| row.as_deref())));
+                // What was written after the decision is for readers who are decided on after it.
+                if upto > known.head.seq {
+                    continue;
+                }
+                let users = pins
+                    .iter()
+                    .flat_map(|(pin, row)| std::iter::once(&pin.by).chain(row.as_deref().map(|row| &row.actor)));
+                let users = users.collect();
+                let profiles = self.inner.profiles.find(users).await?;
+                // A message that cannot be read, or that only a newer version knows, is left out, and stays pinned.
+                let shown = |(pin, row): (Pin, Option<Arc<Event>>)| {
+                    let row = row?;
+                    let message = view::message(&row, profiles::of(&profiles, &row.actor))?;
+                    let message = reactions.shown_in(message);
+                    let pinned_by = profiles::public(profiles::of(&profiles, &pin.by));
+                    Some(PinnedMessage { message, pinned_by, pinned_at: pin.at })
+                };
+                return Ok(pins.into_iter().filter_map(shown).collect());
             }
-            let users =
-                pins.iter().flat_map(|(pin, row)| std::iter::once(&pin.by).chain(row.as_deref().map(|row| &row.actor)));
-            let users = users.collect();
-            let profiles = self.inner.profiles.find(users).await?;
-            // A message that cannot be read, or that only a newer version knows, is left out, and stays pinned.
-            let shown = |(pin, row): (Pin, Option<Arc<Event>>)| {
-                let row = row?;
-                let message = view::message(&row, profiles::of(&profiles, &row.actor))?;
-                let message = reactions.shown_in(message);
-                let pinned_by = profiles::public(profiles::of(&profiles, &pin.by));
-                Some(PinnedMessage { message, pinned_by, pinned_at: pin.at })
-            };
-            return Ok(pins.into_iter().filter_map(shown).collect());
-        }
-        Err(Error::Unavailable)
+            Err(Error::Unavailable)
+        })
     }
 
     /// Pins a message. Pinning a pinned message changes nothing, so a retry is safe.
@@ -216,7 +227,7 @@ impl Chat {
     /// caller may not pin; [`MessageDeleted`](Error::MessageDeleted); [`LimitExceeded`](Error::LimitExceeded) when
     /// [`MAX_PINS`] messages are pinned.
     pub async fn pin_message(&self, principal: &Principal, id: MessageId) -> Result<()> {
-        self.change_pin(principal, id, Pinning::Pin).await
+        use_case!("pin_message", id.session_id, self.change_pin(principal, id, Pinning::Pin))
     }
 
     /// Unpins a message. Unpinning a message that is not pinned changes nothing, so a retry is safe.
@@ -225,7 +236,7 @@ impl Chat {
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
     /// caller may not pin.
     pub async fn unpin_message(&self, principal: &Principal, id: MessageId) -> Result<()> {
-        self.change_pin(principal, id, Pinning::Unpin).await
+        use_case!("unpin_message", id.session_id, self.change_pin(principal, id, Pinning::Unpin))
     }
 
     async fn change_pin(&self, principal: &Principal, id: MessageId, pinning: Pinning) -> Result<()> {

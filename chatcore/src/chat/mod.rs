@@ -56,6 +56,7 @@ use crate::{
     notify::{InProcessNotifier, Notifier},
     permission::PermissionTable,
     store::{ChatStore, MemoryStore},
+    trace::TracedStore,
 };
 use counting::Counts;
 use decide::{
@@ -235,6 +236,7 @@ impl ChatBuilder {
     #[must_use]
     pub fn build(self) -> Chat {
         let Self { store, notifier, clock, permissions, policy, directory, limiter, rates, mut limits } = self;
+        let store: Arc<dyn ChatStore> = Arc::new(TracedStore(store));
         limits.rates = rates.unwrap_or(limits.rates);
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
         let directory = Directory::new(directory, &limits);

@@ -23,6 +23,7 @@ use crate::{
     },
     permission::{Action, AddressFacts, Denial, may_see_address},
     store::{Committed, Freshness, ParticipantRecord},
+    trace::use_case,
 };
 
 /// Whom to bring into a session.
@@ -49,19 +50,21 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the session is not public, is full, or the caller is in it already.
     pub async fn join(&self, principal: &Principal, id: SessionId) -> Result<Admission> {
-        self.enter(principal, Use::Request).await?;
-        let user = &principal.user_id;
-        let join = self.govern(id, principal, Action::Join, |known, now| {
-            let role = match known.actor.as_deref().map(|record| record.standing) {
-                Some(Standing::Former(last)) => last.min(ParticipantRole::Member),
-                Some(Standing::Active(_) | Standing::Stranger) | None => ParticipantRole::Member,
-            };
-            let record = self.seat(known.actor.as_deref(), id, user, role, now);
-            let record = ParticipantRecord { is_engaged: true, ..record };
-            let joined = EventKind::Participant(ParticipantEvent::Joined { participant_id: record.id, role });
-            admit(known, known.actor.as_deref(), joined, record)
-        });
-        self.admission(join.await?, id, user).await
+        use_case!("join", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let user = &principal.user_id;
+            let join = self.govern(id, principal, Action::Join, |known, now| {
+                let role = match known.actor.as_deref().map(|record| record.standing) {
+                    Some(Standing::Former(last)) => last.min(ParticipantRole::Member),
+                    Some(Standing::Active(_) | Standing::Stranger) | None => ParticipantRole::Member,
+                };
+                let record = self.seat(known.actor.as_deref(), id, user, role, now);
+                let record = ParticipantRecord { is_engaged: true, ..record };
+                let joined = EventKind::Participant(ParticipantEvent::Joined { participant_id: record.id, role });
+                admit(known, known.actor.as_deref(), joined, record)
+            });
+            self.admission(join.await?, id, user).await
+        })
     }
 
     /// Goes.
@@ -69,12 +72,14 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller is not in the session, or is its owner.
     pub async fn leave(&self, principal: &Principal, id: SessionId) -> Result<()> {
-        self.enter(principal, Use::Request).await?;
-        self.govern(id, principal, Action::Leave, |known, _| {
-            dismiss(known, known.actor.as_deref(), EventKind::Participant(ParticipantEvent::Left))
+        use_case!("leave", id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.govern(id, principal, Action::Leave, |known, _| {
+                dismiss(known, known.actor.as_deref(), EventKind::Participant(ParticipantEvent::Left))
+            })
+            .await?;
+            Ok(())
         })
-        .await?;
-        Ok(())
     }
 
     /// Adds a user to a session, who is in it at once. Managers of the session do not see the user's e-mail address until the
@@ -92,43 +97,45 @@ impl Chat {
         id: SessionId,
         add: AddParticipant,
     ) -> Result<Admission> {
-        self.enter(principal, Use::Request).await?;
-        let user = &principal.user_id;
-        let AddParticipant { user_id, role } = add;
-        let role = role.unwrap_or(ParticipantRole::Member);
-        let action = Action::Invite { role };
-        // The decision comes first, so that only those who may invite learn who is known, and nobody learns from a limit that
-        // a hidden session exists.
-        let invite = Tried::upon(&user_id, action);
-        self.allowed(id, principal, invite, Freshness::Fresh).await?;
-        let Inner { allowances, clock, profiles, .. } = &*self.inner;
-        // Before the user is looked up, so that who has used the allowance up cannot go on trying ids.
-        allowances.look(user, clock.now())?;
-        if !profiles.knows(&user_id).await? {
-            allowances.charge_inviter(user, clock.now())?;
-            return Err(Error::UserNotFound);
-        }
-        let charged = allowances.add(user, &user_id);
-        let add = self.govern(id, principal, invite, |known, now| {
-            charged.charge(clock.now())?;
-            let record = self.seat(known.target.as_deref(), id, &user_id, role, now);
-            let added = EventKind::Participant(ParticipantEvent::Added {
-                user_id: user_id.clone(),
-                participant_id: record.id,
-                role,
-            });
-            admit(known, known.target.as_deref(), added, record)
-        });
-        let done = match add.await {
-            Ok(done) => done,
-            // It may have happened.
-            Err(Error::OutcomeUnknown) => return Err(Error::OutcomeUnknown),
-            Err(error) => {
-                charged.give_back();
-                return Err(error);
+        use_case!("add_participant", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let user = &principal.user_id;
+            let AddParticipant { user_id, role } = add;
+            let role = role.unwrap_or(ParticipantRole::Member);
+            let action = Action::Invite { role };
+            // The decision comes first, so that only those who may invite learn who is known, and nobody learns from a limit that
+            // a hidden session exists.
+            let invite = Tried::upon(&user_id, action);
+            self.allowed(id, principal, invite, Freshness::Fresh).await?;
+            let Inner { allowances, clock, profiles, .. } = &*self.inner;
+            // Before the user is looked up, so that who has used the allowance up cannot go on trying ids.
+            allowances.look(user, clock.now())?;
+            if !profiles.knows(&user_id).await? {
+                allowances.charge_inviter(user, clock.now())?;
+                return Err(Error::UserNotFound);
             }
-        };
-        self.admission(done, id, &user_id).await
+            let charged = allowances.add(user, &user_id);
+            let add = self.govern(id, principal, invite, |known, now| {
+                charged.charge(clock.now())?;
+                let record = self.seat(known.target.as_deref(), id, &user_id, role, now);
+                let added = EventKind::Participant(ParticipantEvent::Added {
+                    user_id: user_id.clone(),
+                    participant_id: record.id,
+                    role,
+                });
+                admit(known, known.target.as_deref(), added, record)
+            });
+            let done = match add.await {
+                Ok(done) => done,
+                // It may have happened.
+                Err(Error::OutcomeUnknown) => return Err(Error::OutcomeUnknown),
+                Err(error) => {
+                    charged.give_back();
+                    return Err(error);
+                }
+            };
+            self.admission(done, id, &user_id).await
+        })
     }
 
     /// Changes somebody's role.
@@ -143,26 +150,28 @@ impl Chat {
         user_id: &UserId,
         role: ParticipantRole,
     ) -> Result<Participant> {
-        self.enter(principal, Use::Request).await?;
-        let change = self.govern(id, principal, Tried::upon(user_id, Action::ChangeRole { role }), |known, _| {
-            let target = known.target.as_deref().ok_or(Error::Internal)?;
-            match target.standing {
-                Standing::Active(previous) if previous != role => {
-                    let changed = EventKind::Participant(ParticipantEvent::RoleChanged {
-                        user_id: user_id.clone(),
-                        previous,
-                        role,
-                    });
-                    let record = ParticipantRecord { standing: Standing::Active(role), ..target.clone() };
-                    Ok(Plan { events: vec![changed], writes: put_participant(Some(target), record) })
+        use_case!("change_role", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let change = self.govern(id, principal, Tried::upon(user_id, Action::ChangeRole { role }), |known, _| {
+                let target = known.target.as_deref().ok_or(Error::Internal)?;
+                match target.standing {
+                    Standing::Active(previous) if previous != role => {
+                        let changed = EventKind::Participant(ParticipantEvent::RoleChanged {
+                            user_id: user_id.clone(),
+                            previous,
+                            role,
+                        });
+                        let record = ParticipantRecord { standing: Standing::Active(role), ..target.clone() };
+                        Ok(Plan { events: vec![changed], writes: put_participant(Some(target), record) })
+                    }
+                    Standing::Active(_) | Standing::Former(_) | Standing::Stranger => {
+                        Ok(Plan { events: Vec::new(), writes: Vec::new() })
+                    }
                 }
-                Standing::Active(_) | Standing::Former(_) | Standing::Stranger => {
-                    Ok(Plan { events: Vec::new(), writes: Vec::new() })
-                }
-            }
-        });
-        let done = change.await?;
-        answer(done.as_ref(), self.seated(id, user_id).await)
+            });
+            let done = change.await?;
+            answer(done.as_ref(), self.seated(id, user_id).await)
+        })
     }
 
     /// Takes somebody out. They may join a public session again: removal is not a ban.
@@ -170,16 +179,18 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not, or the person is not in the session or its owner.
     pub async fn remove_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
-        self.enter(principal, Use::Request).await?;
-        self.govern(id, principal, Tried::upon(user_id, Action::Remove), |known, _| {
-            let removed = EventKind::Participant(ParticipantEvent::Removed {
-                user_id: user_id.clone(),
-                reason: RemovalReason::ByManager,
-            });
-            dismiss(known, known.target.as_deref(), removed)
+        use_case!("remove_participant", id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.govern(id, principal, Tried::upon(user_id, Action::Remove), |known, _| {
+                let removed = EventKind::Participant(ParticipantEvent::Removed {
+                    user_id: user_id.clone(),
+                    reason: RemovalReason::ByManager,
+                });
+                dismiss(known, known.target.as_deref(), removed)
+            })
+            .await?;
+            Ok(())
         })
-        .await?;
-        Ok(())
     }
 
     /// The active participants in the order in which they came. Where `with_email` asks for e-mail addresses, a reader is
@@ -196,9 +207,11 @@ impl Chat {
         page: Page<ParticipantId>,
         with_email: bool,
     ) -> Result<ListPage<Participant, ParticipantId>> {
-        let asked = ParticipantsOf { session_id: id, page, with_email };
-        self.enter(principal, Use::Request).await?;
-        only(self.each_participants(principal, &[asked]).await?)
+        use_case!("participants", id, async move {
+            let asked = ParticipantsOf { session_id: id, page, with_email };
+            self.enter(principal, Use::Request).await?;
+            only(self.each_participants(principal, &[asked]).await?)
+        })
     }
 
     /// One participant of a session: a user who is in it, or was (then [`is_active`](Participant::is_active) is `false`).
@@ -214,16 +227,18 @@ impl Chat {
         user_id: &UserId,
         with_email: bool,
     ) -> Result<Participant> {
-        self.enter(principal, Use::Request).await?;
-        let view = Tried::upon(user_id, Action::View);
-        let known = self.allowed(id, principal, view, Freshness::Fresh).await?;
-        let reader = known.actor.map_or(Standing::Stranger, |record| record.standing);
-        let record = known.target.filter(|record| record.standing != Standing::Stranger);
-        let record = record.ok_or(Error::Denied(Denial::TargetNotParticipant))?;
-        let (is_own, is_engaged) = (*user_id == principal.user_id, record.is_engaged);
-        let facts = AddressFacts { system_role: principal.system_role, reader, is_own, is_engaged };
-        let profile = self.inner.profiles.one(user_id).await?;
-        Ok(shown(&record, profile, with_email && may_see_address(&facts)))
+        use_case!("participant", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let view = Tried::upon(user_id, Action::View);
+            let known = self.allowed(id, principal, view, Freshness::Fresh).await?;
+            let reader = known.actor.map_or(Standing::Stranger, |record| record.standing);
+            let record = known.target.filter(|record| record.standing != Standing::Stranger);
+            let record = record.ok_or(Error::Denied(Denial::TargetNotParticipant))?;
+            let (is_own, is_engaged) = (*user_id == principal.user_id, record.is_engaged);
+            let facts = AddressFacts { system_role: principal.system_role, reader, is_own, is_engaged };
+            let profile = self.inner.profiles.one(user_id).await?;
+            Ok(shown(&record, profile, with_email && may_see_address(&facts)))
+        })
     }
 
     /// What the answer to an admission just made shows.

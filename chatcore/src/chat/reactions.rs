@@ -24,6 +24,7 @@ use crate::{
         MessageReactions, Reacted, ReactionTotal, ReactionTotals, Reactors, Record, StoreError, TypedKey, Version,
         typed,
     },
+    trace::use_case,
 };
 
 /// Most kinds of reactions to one message.
@@ -102,7 +103,7 @@ impl Chat {
     /// caller may not react; [`MessageDeleted`](Error::MessageDeleted); [`LimitExceeded`](Error::LimitExceeded) for one kind more
     /// than [`MAX_REACTION_KINDS`].
     pub async fn add_reaction(&self, principal: &Principal, id: MessageId, emoji: &Emoji) -> Result<()> {
-        self.change_reaction(principal, id, emoji, Intent::React).await
+        use_case!("add_reaction", id.session_id, self.change_reaction(principal, id, emoji, Intent::React))
     }
 
     /// Takes a reaction back. Where there is none, nothing changes, so a retry is safe.
@@ -111,7 +112,7 @@ impl Chat {
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
     /// caller may not react.
     pub async fn remove_reaction(&self, principal: &Principal, id: MessageId, emoji: &Emoji) -> Result<()> {
-        self.change_reaction(principal, id, emoji, Intent::Unreact).await
+        use_case!("remove_reaction", id.session_id, self.change_reaction(principal, id, emoji, Intent::Unreact))
     }
 
     /// The users who reacted to a message with an emoji, in the order of their ids; nobody for a deleted message.
@@ -126,32 +127,34 @@ impl Chat {
         emoji: &Emoji,
         page: Page<UserId>,
     ) -> Result<ListPage<Reactor, UserId>> {
-        self.enter(principal, Use::Request).await?;
-        let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
-        let MessageId { session_id: session, seq: message } = id;
-        for _ in 0..self.inner.limits.commit_attempts {
-            let target = self.target(principal, id, Freshness::Fresh, |_| Action::View).await?;
-            self.permit_on(principal, &target, Action::View, None).await?;
-            let reacting = self.reacting(&principal.user_id, id, emoji).await?;
-            let prefix = vec![session.part(), message.part(), emoji.part()];
-            let after = after.as_ref().map(|user: &UserId| vec![user.part()]);
-            let scan = Reactors::under(prefix).after(after).skip(skip).limit(wanted);
-            let found = self.inner.store.list::<Reactors>(scan).await?;
-            // What was written after the decision is for readers who are decided on after it.
-            let upto = found.iter().map(|(_, found)| found.at).fold(reacting.upto, Seq::max);
-            if !target.may_be_shown() || upto > target.known.head.seq {
-                continue;
+        use_case!("reactors", id.session_id, async move {
+            self.enter(principal, Use::Request).await?;
+            let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
+            let MessageId { session_id: session, seq: message } = id;
+            for _ in 0..self.inner.limits.commit_attempts {
+                let target = self.target(principal, id, Freshness::Fresh, |_| Action::View).await?;
+                self.permit_on(principal, &target, Action::View, None).await?;
+                let reacting = self.reacting(&principal.user_id, id, emoji).await?;
+                let prefix = vec![session.part(), message.part(), emoji.part()];
+                let after = after.as_ref().map(|user: &UserId| vec![user.part()]);
+                let scan = Reactors::under(prefix).after(after).skip(skip).limit(wanted);
+                let found = self.inner.store.list::<Reactors>(scan).await?;
+                // What was written after the decision is for readers who are decided on after it.
+                let upto = found.iter().map(|(_, found)| found.at).fold(reacting.upto, Seq::max);
+                if !target.may_be_shown() || upto > target.known.head.seq {
+                    continue;
+                }
+                let found = if reacting.is_deleted { Vec::new() } else { found };
+                let page = ListPage::cut(found, limit, |(key, _)| key.user.clone());
+                let users = self.inner.profiles.find(page.iter().map(|(key, _)| &key.user).collect()).await?;
+                let shown = |(key, found): (Reactors, Found<Reacted>)| Reactor {
+                    user: profiles::public(profiles::of(&users, &key.user)),
+                    reacted_at: found.value.at,
+                };
+                return Ok(page.map(|found| found.into_iter().map(shown).collect()));
             }
-            let found = if reacting.is_deleted { Vec::new() } else { found };
-            let page = ListPage::cut(found, limit, |(key, _)| key.user.clone());
-            let users = self.inner.profiles.find(page.iter().map(|(key, _)| &key.user).collect()).await?;
-            let shown = |(key, found): (Reactors, Found<Reacted>)| Reactor {
-                user: profiles::public(profiles::of(&users, &key.user)),
-                reacted_at: found.value.at,
-            };
-            return Ok(page.map(|found| found.into_iter().map(shown).collect()));
-        }
-        Err(Error::Unavailable)
+            Err(Error::Unavailable)
+        })
     }
 
     async fn change_reaction(&self, principal: &Principal, id: MessageId, emoji: &Emoji, intent: Intent) -> Result<()> {

@@ -24,6 +24,7 @@ use crate::{
         Change, ClientIdUse, ClientIds, Conflicting, Freshness, LogRange, ParticipantRecord, Participants, StoreError,
         TypedKey, Write, typed,
     },
+    trace::use_case,
 };
 
 /// What to say.
@@ -111,12 +112,14 @@ impl Chat {
     /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
     /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
     pub async fn send(&self, principal: &Principal, id: SessionId, message: SendMessage) -> Result<Message> {
-        self.enter(principal, Use::Message).await?;
-        let SendMessage { body, client_id } = message;
-        let mut faults = Faults::default();
-        faults.message(&body, &self.inner.limits);
-        faults.finish()?;
-        self.say(principal, id, body, client_id, Right::Participant).await
+        use_case!("send", id, async move {
+            self.enter(principal, Use::Message).await?;
+            let SendMessage { body, client_id } = message;
+            let mut faults = Faults::default();
+            faults.message(&body, &self.inner.limits);
+            faults.finish()?;
+            self.say(principal, id, body, client_id, Right::Participant).await
+        })
     }
 
     /// Posts a message of the type [`System`](MessageType::System), in a session that exists and is not deleted. This is for
@@ -130,13 +133,15 @@ impl Chat {
     /// [`Hidden`](crate::permission::Denial::Hidden) when there is no such session, or it was deleted,
     /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
     pub async fn post_system(&self, principal: &Principal, id: SessionId, post: PostSystem) -> Result<Message> {
-        self.enter(principal, Use::Free).await?;
-        let PostSystem { content, client_id } = post;
-        let mut faults = Faults::default();
-        faults.content(&content, &self.inner.limits);
-        faults.finish()?;
-        let body = MessageBody { role: SpeakerRole::System, message_type: MessageType::System, content };
-        self.say(principal, id, body, client_id, Right::Host).await
+        use_case!("post_system", id, async move {
+            self.enter(principal, Use::Free).await?;
+            let PostSystem { content, client_id } = post;
+            let mut faults = Faults::default();
+            faults.content(&content, &self.inner.limits);
+            faults.finish()?;
+            let body = MessageBody { role: SpeakerRole::System, message_type: MessageType::System, content };
+            self.say(principal, id, body, client_id, Right::Host).await
+        })
     }
 
     /// Facts on which a message may be sent.

@@ -25,6 +25,7 @@ use crate::{
     },
     permission::Action,
     store::{Change, Freshness, Head, ParticipantRecord, StoreError},
+    trace::use_case,
 };
 
 /// What a session is made with.
@@ -76,7 +77,7 @@ impl Chat {
     /// # Errors
     /// [`Error::Invalid`] for settings outside of the limits.
     pub async fn create_session(&self, principal: &Principal, new: CreateSession) -> Result<SessionDetails> {
-        self.create(principal, new, None).await
+        use_case!("create_session", self.create(principal, new, None))
     }
 
     /// Makes a session under a client id, which is the caller's own name for it, unique among the sessions that the caller
@@ -91,7 +92,7 @@ impl Chat {
         client_id: &ClientId,
         new: CreateSession,
     ) -> Result<SessionDetails> {
-        self.create(principal, new, Some(client_id)).await
+        use_case!("create_session_once", self.create(principal, new, Some(client_id)))
     }
 
     async fn create(
@@ -198,11 +199,13 @@ impl Chat {
         principal: &Principal,
         page: Page<SessionId>,
     ) -> Result<ListPage<SessionSummary, SessionId>> {
-        self.enter(principal, Use::Request).await?;
-        let (limit, slice) = self.inner.limits.slice(page)?;
-        self.permit(principal, Operation::ListSessions).await?;
-        let sessions = lists::sessions_of(&*self.inner.store, &principal.user_id, slice).await?;
-        self.summaries(sessions, limit).await
+        use_case!("sessions", async move {
+            self.enter(principal, Use::Request).await?;
+            let (limit, slice) = self.inner.limits.slice(page)?;
+            self.permit(principal, Operation::ListSessions).await?;
+            let sessions = lists::sessions_of(&*self.inner.store, &principal.user_id, slice).await?;
+            self.summaries(sessions, limit).await
+        })
     }
 
     /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first.
@@ -210,12 +213,14 @@ impl Chat {
     /// # Errors
     /// [`Error::Invalid`] for a page outside of the limits.
     pub async fn public_sessions(&self, principal: &Principal, page: Page<SessionId>) -> Result<PublicSessionPage> {
-        self.enter(principal, Use::Request).await?;
-        let (limit, slice) = self.inner.limits.slice(page)?;
-        self.permit(principal, Operation::ListPublicSessions).await?;
-        let public = self.joinable(&principal.user_id, slice).await?;
-        let ListPage { entries, next } = self.summaries(public.sessions, limit).await?;
-        Ok(PublicSessionPage { sessions: entries, next, total: public.total })
+        use_case!("public_sessions", async move {
+            self.enter(principal, Use::Request).await?;
+            let (limit, slice) = self.inner.limits.slice(page)?;
+            self.permit(principal, Operation::ListPublicSessions).await?;
+            let public = self.joinable(&principal.user_id, slice).await?;
+            let ListPage { entries, next } = self.summaries(public.sessions, limit).await?;
+            Ok(PublicSessionPage { sessions: entries, next, total: public.total })
+        })
     }
 
     /// A session with its first participants and newest messages, a page of each.
@@ -223,8 +228,10 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view it.
     pub async fn session(&self, principal: &Principal, id: SessionId) -> Result<SessionDetails> {
-        self.enter(principal, Use::Request).await?;
-        self.details(principal, id).await
+        use_case!("session", id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.details(principal, id).await
+        })
     }
 
     /// A session, for a use case that has begun.
@@ -243,30 +250,33 @@ impl Chat {
         id: SessionId,
         changes: UpdateSession,
     ) -> Result<SessionDetails> {
-        self.enter(principal, Use::Request).await?;
-        let mut faults = Faults::default();
-        faults.settings(&changes, &self.inner.limits);
-        faults.finish()?;
-        let action = Action::Update { session_type: changes.session_type, max_participants: changes.max_participants };
-        if self.has_policy() {
-            // The answer shows the session. Once the change is made it is too late to refuse that.
-            self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
-        }
-        let update = self.govern(id, principal, action, |known, now| {
-            let mut session = known.session()?.clone();
-            let changes = news(&changes, &session);
-            if changes.is_empty() {
-                return Ok(Plan { events: Vec::new(), writes: Vec::new() });
+        use_case!("update_session", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let mut faults = Faults::default();
+            faults.settings(&changes, &self.inner.limits);
+            faults.finish()?;
+            let action =
+                Action::Update { session_type: changes.session_type, max_participants: changes.max_participants };
+            if self.has_policy() {
+                // The answer shows the session. Once the change is made it is too late to refuse that.
+                self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
             }
-            changes.apply(&mut session);
-            session.updated_at = now;
-            Ok(Plan {
-                events: vec![EventKind::Session(SessionEvent::Updated { changes })],
-                writes: put_session(session).into(),
-            })
-        });
-        let done = update.await?;
-        answer(done.as_ref(), self.details(principal, id).await)
+            let update = self.govern(id, principal, action, |known, now| {
+                let mut session = known.session()?.clone();
+                let changes = news(&changes, &session);
+                if changes.is_empty() {
+                    return Ok(Plan { events: Vec::new(), writes: Vec::new() });
+                }
+                changes.apply(&mut session);
+                session.updated_at = now;
+                Ok(Plan {
+                    events: vec![EventKind::Session(SessionEvent::Updated { changes })],
+                    writes: put_session(session).into(),
+                })
+            });
+            let done = update.await?;
+            answer(done.as_ref(), self.details(principal, id).await)
+        })
     }
 
     /// Deletes a session. Its log stays in the store, and nobody sees it again.
@@ -274,13 +284,18 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not.
     pub async fn delete_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
-        self.enter(principal, Use::Request).await?;
-        self.govern(id, principal, Action::Delete, |known, now| {
-            let session = Session { is_active: false, updated_at: now, ..known.session()?.clone() };
-            Ok(Plan { events: vec![EventKind::Session(SessionEvent::Deleted)], writes: put_session(session).into() })
+        use_case!("delete_session", id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.govern(id, principal, Action::Delete, |known, now| {
+                let session = Session { is_active: false, updated_at: now, ..known.session()?.clone() };
+                Ok(Plan {
+                    events: vec![EventKind::Session(SessionEvent::Deleted)],
+                    writes: put_session(session).into(),
+                })
+            })
+            .await?;
+            Ok(())
         })
-        .await?;
-        Ok(())
     }
 
     async fn summaries(

@@ -9,6 +9,7 @@ use crate::{
     notify::Hint,
     permission::Action,
     store::Freshness,
+    trace::use_case,
 };
 
 impl Chat {
@@ -17,11 +18,13 @@ impl Chat {
     /// # Errors
     /// [`Denied`](crate::Error::Denied) when the caller may not send.
     pub async fn typing(&self, principal: &Principal, session_id: SessionId, is_typing: bool) -> Result<()> {
-        self.enter(principal, Use::Signal).await?;
-        // Fresh, because nothing is committed that would notice an old permission.
-        self.allowed(session_id, principal, Action::Send, Freshness::Fresh).await?;
-        let user_id = principal.user_id.clone();
-        self.publish(Hint::Signal(Signal::Typing { session_id, user_id, is_typing })).await;
-        Ok(())
+        use_case!("typing", session_id, async move {
+            self.enter(principal, Use::Signal).await?;
+            // Fresh, because nothing is committed that would notice an old permission.
+            self.allowed(session_id, principal, Action::Send, Freshness::Fresh).await?;
+            let user_id = principal.user_id.clone();
+            self.publish(Hint::Signal(Signal::Typing { session_id, user_id, is_typing })).await;
+            Ok(())
+        })
     }
 }

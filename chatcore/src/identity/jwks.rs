@@ -9,9 +9,13 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
 
 use super::keys::KeySet;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    trace::TraceContext,
+};
 
 /// The longest JWK Set that is read, in bytes.
 pub const MAX_JWKS_BYTES: usize = 256 * 1024;
@@ -115,13 +119,14 @@ impl Jwks {
             return keys;
         }
         // A caller that goes away must not make the next one begin anew.
-        let reading = tokio::spawn({
-            let shared = Arc::clone(shared);
-            async move {
+        let reading = {
+            let (shared, trace) = (Arc::clone(shared), TraceContext::current());
+            TraceContext::within(trace, async move {
                 let _gate = gate;
                 shared.read().await;
-            }
-        });
+            })
+        };
+        let reading = tokio::spawn(reading.instrument(tracing::debug_span!("read_key_set")));
         if reading.await.is_err() {
             tracing::error!("reading a key set panicked");
         }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use reqwest::{Client, Url, redirect::Policy};
 
 use super::jwks::{Jwks, JwksOptions, JwksSource, MAX_JWKS_BYTES};
+use crate::trace::TraceContext;
 
 /// An address that no key set is read from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +49,13 @@ impl JwksSource for JwksUrl {
     async fn fetch(&self) -> Result<String, String> {
         let told = |error: reqwest::Error| error.to_string();
         let request = self.client.get(self.url.clone()).header("accept", "application/jwk-set+json, application/json");
+        let request = match TraceContext::current() {
+            Some(trace) => {
+                let request = request.header("traceparent", trace.to_string());
+                trace.state().into_iter().fold(request, |request, state| request.header("tracestate", state))
+            }
+            None => request,
+        };
         let mut response = request.send().await.map_err(told)?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(format!("the status is {}", response.status()));

@@ -115,7 +115,10 @@ async fn a_file_is_a_source() {
 
 #[cfg(feature = "jwks")]
 mod url {
-    use chatcore::identity::{InvalidJwksUrl, JwksOptions};
+    use chatcore::{
+        identity::{InvalidJwksUrl, JwksOptions},
+        trace::{RequestSpan, TraceContext},
+    };
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
@@ -152,6 +155,33 @@ mod url {
             assert_eq!(in_time(user_of(&authenticator, &token(name, json!({})))).await.as_deref(), Ok("alice"));
         }
         assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn the_trace_of_a_request_is_passed_on() {
+        const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        for trace in [Some(PARENT), None] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+            let asked = tokio::spawn(async move {
+                let (mut stream, mut head) = (listener.accept().await.unwrap().0, vec![0; 4096]);
+                let read = stream.read(&mut head).await.unwrap();
+                stream.write_all(answer("200 OK", &named(&["ec"])).as_bytes()).await.unwrap();
+                String::from_utf8(head[..read].to_vec()).unwrap()
+            });
+            let authenticator = one(Issuer::with_jwks(ISS, AUD, Jwks::url(&url, JwksOptions::default()).unwrap()));
+            let parent = trace.map(|trace| trace.parse::<TraceContext>().unwrap().with_state("a=1"));
+            let request = RequestSpan::begin("an-id", None, parent);
+            let token = token("ec", json!({}));
+            assert_eq!(in_time(request.within(user_of(&authenticator, &token))).await.as_deref(), Ok("alice"));
+            let head = in_time(asked).await.unwrap();
+            assert_eq!(
+                head.contains(&format!("traceparent: {PARENT}\r\ntracestate: a=1\r\n")),
+                trace.is_some(),
+                "{head}"
+            );
+            assert_eq!(head.contains("traceparent"), trace.is_some(), "{head}");
+        }
     }
 
     #[tokio::test]

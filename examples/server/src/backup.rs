@@ -15,6 +15,7 @@ use chatcore_surreal::SurrealStore;
 
 use crate::{
     config::{Config, Failure},
+    logging::Export,
     output::Output,
     run,
 };
@@ -24,7 +25,7 @@ const PACE: Duration = Duration::from_secs(1);
 
 /// Writes everything in the database to a file that is not there yet.
 pub(crate) fn back_up(config: &Config, file: &Path, told: &[String], stderr: &Output) -> Result<(), Failure> {
-    run::log(config, told, stderr)?;
+    run::log(config, told, stderr, &Export::default())?;
     let is_there = || format!("{} is there already; a backup replaces no file", file.display());
     if file.symlink_metadata().is_ok() {
         return Err(is_there().into());
@@ -70,7 +71,7 @@ async fn write(store: &SurrealStore, partial: &Path, stderr: &Output) -> Result<
 
 /// Writes a backup into a database that is not there yet, or is empty.
 pub(crate) fn restore(config: &Config, file: &Path, told_of: &[String], stderr: &Output) -> Result<(), Failure> {
-    run::log(config, told_of, stderr)?;
+    run::log(config, told_of, stderr, &Export::default())?;
     let open = || File::open(file).map_err(|error| format!("{} cannot be read: {error}", file.display()));
     let contents = runtime()?.block_on(async {
         let options = run::database_options(config)?;

@@ -352,6 +352,11 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_IDLE_TIMEOUT", value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle_timeout: Option<Period>,
+    /// For how long browsers must use TLS for this host, such as 365days: the header Strict-Transport-Security, for a server that is reached by TLS
+    /// alone, here or at a proxy [default: no header]
+    #[arg(long, global = true, env = "CHAT_HSTS", value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hsts: Option<Period>,
     /// Whether GET /graphql shows browsers the GraphiQL page, true or false [default: true]
     #[arg(long, global = true, env = "CHAT_GRAPHIQL", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]

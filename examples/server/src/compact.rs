@@ -4,13 +4,14 @@ use chatcore_surreal::SurrealStore;
 
 use crate::{
     config::{Config, Failure},
+    logging::Export,
     output::Output,
     run,
 };
 
 /// Rewrites the files of the database, and says on stdout what that did to their size.
 pub(crate) fn compact(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
-    run::log(config, told, stderr)?;
+    run::log(config, told, stderr, &Export::default())?;
     let options = run::database_options(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let sizes = runtime.block_on(async {

@@ -126,6 +126,7 @@ pub(crate) struct Config {
     pub(crate) proxy_protocol: bool,
     pub(crate) requests_per_user: usize,
     pub(crate) idle_timeout: Period,
+    pub(crate) hsts: Option<Period>,
     pub(crate) graphiql: bool,
     pub(crate) introspection: bool,
     pub(crate) log: String,
@@ -178,6 +179,7 @@ impl Default for Config {
             proxy_protocol: serving.proxy_protocol,
             requests_per_user: options.requests_per_user,
             idle_timeout: Period(serving.idle_time),
+            hsts: None,
             graphiql: true,
             introspection: true,
             // The database tells much about itself that is of no use to who runs a chat.

@@ -12,6 +12,7 @@ mod disk;
 mod environment;
 mod exposure;
 mod issuers;
+mod logging;
 mod output;
 mod rates;
 mod run;

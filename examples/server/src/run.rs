@@ -1,6 +1,6 @@
 //! Serving.
 
-use std::{io::IsTerminal as _, panic, sync::Arc, thread, time::Duration};
+use std::{panic, sync::Arc, thread, time::Duration};
 
 use chatcore::{Administration, Chat, JwtAuthenticator, Limits};
 use chatcore_graphql::{GraphqlFrontend, SchemaOptions, Services, WireOptions, schema_with};
@@ -16,8 +16,9 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     accounts,
     admin::tokens::AdminTokens,
-    config::{Config, Failure, LogFormat, sample},
+    config::{Config, Failure, Period, sample},
     descriptors, disk, environment, issuers,
+    logging::Export,
     output::Output,
     secret,
     signals::Signals,
@@ -29,7 +30,8 @@ const CLOSING_TIME: Duration = Duration::from_secs(3);
 
 /// Serves until it is told to stop. `told` is what the settings' sources have to be told of.
 pub(crate) fn run(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
-    log(config, told, stderr)?;
+    let export = Export::begin()?;
+    log(config, told, stderr, &export)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(start(config));
     // Nothing that is still open may hold the end up.
@@ -54,18 +56,8 @@ pub(crate) fn log_filter(config: &Config) -> Result<EnvFilter, Failure> {
 }
 
 /// Begins to log.
-pub(crate) fn log(config: &Config, told: &[String], stderr: &Output) -> Result<(), Failure> {
-    let filter = log_filter(config)?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        // Its own complaints would go to stderr directly, and panic where that is gone.
-        .log_internal_errors(false)
-        .with_writer(stderr.clone());
-    match config.log_format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().init(),
-    }
+pub(crate) fn log(config: &Config, told: &[String], stderr: &Output, export: &Export) -> Result<(), Failure> {
+    export.log(log_filter(config)?, config.log_format, stderr);
     // The standard hook writes to stderr directly, and waits there where nobody reads it.
     panic::set_hook(Box::new(|panic| {
         let thread = thread::current();
@@ -261,6 +253,7 @@ pub(crate) fn options(config: &Config) -> Result<Options, Failure> {
         sockets_per_user: config.sockets_per_user,
         requests_per_user: config.requests_per_user,
         unknown_sockets_per_address: config.unknown_sockets_per_address,
+        hsts: config.hsts.map(|Period(time)| time),
         ..Options::default()
     })
 }

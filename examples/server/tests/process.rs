@@ -24,6 +24,8 @@ mod erasure;
 mod export;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
+#[path = "process/logs.rs"]
+mod logs;
 #[path = "process/outputs.rs"]
 mod outputs;
 #[path = "process/parties.rs"]

@@ -19,6 +19,7 @@ use crate::{
     },
     permission::{AddressFacts, Denial, may_see_address},
     store::{Head, LogRange, ParticipantRecord},
+    trace::use_case,
 };
 
 /// A page of a session's messages, as [`Chat::messages`] gives it.
@@ -104,12 +105,14 @@ impl Chat {
         principal: &Principal,
         ids: &[SessionId],
     ) -> Result<Vec<Result<SessionSummary>>> {
-        self.enter_batch(principal, ids).await?;
-        let viewed = self.viewable(principal, ids.iter().copied()).await?;
-        let owners = viewed.iter().flatten().map(|viewed| &viewed.session.owner);
-        let profiles = self.inner.profiles.find(owners.collect()).await?;
-        let summary = |viewed: Viewable| summary(Arc::unwrap_or_clone(viewed.session), viewed.head, &profiles);
-        Ok(viewed.into_iter().map(|viewed| viewed.map(summary)).collect())
+        use_case!("sessions_by_id", async move {
+            self.enter_batch(principal, ids).await?;
+            let viewed = self.viewable(principal, ids.iter().copied()).await?;
+            let owners = viewed.iter().flatten().map(|viewed| &viewed.session.owner);
+            let profiles = self.inner.profiles.find(owners.collect()).await?;
+            let summary = |viewed: Viewable| summary(Arc::unwrap_or_clone(viewed.session), viewed.head, &profiles);
+            Ok(viewed.into_iter().map(|viewed| viewed.map(summary)).collect())
+        })
     }
 
     /// Sessions with their first participants and newest messages, each as [`session`](Self::session) gives it, in the
@@ -118,8 +121,10 @@ impl Chat {
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id).
     pub async fn details_by_id(&self, principal: &Principal, ids: &[SessionId]) -> Result<Vec<Result<SessionDetails>>> {
-        self.enter_batch(principal, ids).await?;
-        self.each_details(principal, ids).await
+        use_case!("details_by_id", async move {
+            self.enter_batch(principal, ids).await?;
+            self.each_details(principal, ids).await
+        })
     }
 
     /// Pages of messages, each as [`messages`](Self::messages) gives it, in the order asked for. A session may stand
@@ -128,8 +133,10 @@ impl Chat {
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id); a page outside of the limits is an inner error.
     pub async fn messages_of(&self, principal: &Principal, asked: &[MessagesOf]) -> Result<Vec<Result<MessagePage>>> {
-        self.enter_batch(principal, asked).await?;
-        self.each_messages(principal, asked).await
+        use_case!("messages_of", async move {
+            self.enter_batch(principal, asked).await?;
+            self.each_messages(principal, asked).await
+        })
     }
 
     /// Messages, each as [`message`](Self::message) gives it, in the order of the ids. An id may stand there more than once.
@@ -137,8 +144,10 @@ impl Chat {
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id).
     pub async fn messages_by_id(&self, principal: &Principal, ids: &[MessageId]) -> Result<Vec<Result<Message>>> {
-        self.enter_batch(principal, ids).await?;
-        self.each_message(principal, ids).await
+        use_case!("messages_by_id", async move {
+            self.enter_batch(principal, ids).await?;
+            self.each_message(principal, ids).await
+        })
     }
 
     /// What messages said before their edits, each as [`message_revisions`](Self::message_revisions) gives it, in the order of the
@@ -151,8 +160,10 @@ impl Chat {
         principal: &Principal,
         ids: &[MessageId],
     ) -> Result<Vec<Result<Vec<MessageRevision>>>> {
-        self.enter_batch(principal, ids).await?;
-        self.each_revisions(principal, ids).await
+        use_case!("revisions_of", async move {
+            self.enter_batch(principal, ids).await?;
+            self.each_revisions(principal, ids).await
+        })
     }
 
     /// Pages of participants, each as [`participants`](Self::participants) gives it, in the order asked for. A session may
@@ -165,8 +176,10 @@ impl Chat {
         principal: &Principal,
         asked: &[ParticipantsOf],
     ) -> Result<Vec<Result<ListPage<Participant, ParticipantId>>>> {
-        self.enter_batch(principal, asked).await?;
-        self.each_participants(principal, asked).await
+        use_case!("participants_of", async move {
+            self.enter_batch(principal, asked).await?;
+            self.each_participants(principal, asked).await
+        })
     }
 
     /// The beginning of a use case that takes several entries, each of which is one use. A batch with too many entries is one use, and

@@ -24,6 +24,7 @@ use crate::{
     store::{
         self as stored, Change, ChatStore, ChatStoreExt as _, ProfilePart, ProfileRecord, StoreError, TypedKey as _,
     },
+    trace::use_case,
 };
 
 /// Profiles kept in memory.
@@ -307,9 +308,11 @@ impl Chat {
     /// # Errors
     /// [`TokenExpired`](Error::TokenExpired) when the principal's time is over.
     pub async fn me(&self, principal: &Principal) -> Result<Profile> {
-        self.enter(principal, Use::Request).await?;
-        self.permit(principal, Operation::ReadOwnProfile).await?;
-        self.inner.profiles.one(&principal.user_id).await
+        use_case!("me", async move {
+            self.enter(principal, Use::Request).await?;
+            self.permit(principal, Operation::ReadOwnProfile).await?;
+            self.inner.profiles.one(&principal.user_id).await
+        })
     }
 
     /// Every use case begins here, with what it is counted as: refuses a caller whose time is over, whose standing forbids it, or who is

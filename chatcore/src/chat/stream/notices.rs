@@ -27,6 +27,7 @@ use crate::{
     limits::Use,
     model::Notice,
     notify::{Hint, Notifier, Topic},
+    trace::use_case,
 };
 
 /// Notices that wait for a connection. A connection that is further behind misses the oldest ones.
@@ -162,30 +163,32 @@ impl Chat {
     /// # Errors
     /// Those of a token.
     pub async fn follow_notices(&self, principal: &Principal) -> Result<BoxStream<'static, Result<Arc<Notice>>>> {
-        self.enter(principal, Use::Request).await?;
-        let (chat, principal) = (self.clone(), principal.clone());
-        let ended = async move {
-            let clock = chat.clock();
-            let expired = async {
-                match principal.expires_at {
-                    Some(end) => clock.reaches(end).await,
-                    None => std::future::pending().await,
+        use_case!("follow_notices", async move {
+            self.enter(principal, Use::Request).await?;
+            let (chat, principal) = (self.clone(), principal.clone());
+            let ended = async move {
+                let clock = chat.clock();
+                let expired = async {
+                    match principal.expires_at {
+                        Some(end) => clock.reaches(end).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    error = chat.login_ended(&principal) => error,
+                    () = expired => Error::TokenExpired,
                 }
             };
-            tokio::select! {
-                error = chat.login_ended(&principal) => error,
-                () = expired => Error::TokenExpired,
-            }
-        };
-        let next = |following: Option<(Notices, BoxFuture<'static, Error>)>| async move {
-            let (mut notices, mut ended) = following?;
-            tokio::select! {
-                biased;
-                error = &mut ended => Some((Err(error), None)),
-                notice = notices.next() => Some((Ok(notice?), Some((notices, ended)))),
-            }
-        };
-        Ok(stream::unfold(Some((self.notices().await, ended.boxed())), next).boxed())
+            let next = |following: Option<(Notices, BoxFuture<'static, Error>)>| async move {
+                let (mut notices, mut ended) = following?;
+                tokio::select! {
+                    biased;
+                    error = &mut ended => Some((Err(error), None)),
+                    notice = notices.next() => Some((Ok(notice?), Some((notices, ended)))),
+                }
+            };
+            Ok(stream::unfold(Some((self.notices().await, ended.boxed())), next).boxed())
+        })
     }
 
     /// Tells all connections.

@@ -32,6 +32,7 @@ use crate::{
     model::{Cursor, Seq, SessionId},
     permission::{Action, Facts},
     store::Freshness,
+    trace::use_case,
 };
 
 /// Where a stream or a page of events begins.
@@ -178,9 +179,11 @@ impl Chat {
         id: SessionId,
         start: impl Into<Start> + Send,
     ) -> Result<Subscription> {
-        let start = start.into();
-        self.enter(principal, Use::Request).await?;
-        self.follow(principal, id, start).await
+        use_case!("subscribe", id, async move {
+            let start = start.into();
+            self.enter(principal, Use::Request).await?;
+            self.follow(principal, id, start).await
+        })
     }
 
     /// A subscription, for a use case that has begun.

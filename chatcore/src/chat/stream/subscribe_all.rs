@@ -23,6 +23,7 @@ use crate::{
     limits::Use,
     model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, SessionId, Standing},
     store::{Freshness, ParticipantRecord},
+    trace::use_case,
 };
 
 /// A position in the log of a session.
@@ -103,29 +104,31 @@ impl Chat {
     /// [`stream_sessions`](crate::Limits::stream_sessions) are named, or the caller has as many such streams already as
     /// [`streams_per_user`](crate::Limits::streams_per_user) allows in one process.
     pub async fn subscribe_all(&self, principal: &Principal, after: &[Position]) -> Result<AllSubscription> {
-        let is_long = after.len() > self.inner.limits.stream_sessions;
-        // Each session is one use. Too many of them are one use, and refused.
-        self.enter(principal, Use::Request.times(if is_long { 1 } else { after.len() })).await?;
-        if is_long {
-            return Err(self.too_many_sessions());
-        }
-        let mut named = HashSet::new();
-        if !after.iter().all(|position| named.insert(position.session_id)) {
-            return Err(Error::invalid("after", Code::ValidationInvalidValue, "name each session once"));
-        }
-        self.permit(principal, Operation::FollowSessions).await?;
-        // Listening begins before the look, so that nothing falls between.
-        let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
-        inbox.listen().await;
-        let watch = self.inner.standings.watch(principal);
-        let mut feed = Feed::new(self, principal, inbox, watch);
-        let wanted = after.iter().map(|position| (position.session_id, Start::After(position.cursor)));
-        feed.begin(wanted.collect(), &named).await?;
-        let stream = stream::unfold(feed, |mut feed| async move {
-            let delivery = feed.next().await?;
-            Some((delivery, feed))
-        });
-        Ok(AllSubscription(stream.fuse().boxed()))
+        use_case!("subscribe_all", async move {
+            let is_long = after.len() > self.inner.limits.stream_sessions;
+            // Each session is one use. Too many of them are one use, and refused.
+            self.enter(principal, Use::Request.times(if is_long { 1 } else { after.len() })).await?;
+            if is_long {
+                return Err(self.too_many_sessions());
+            }
+            let mut named = HashSet::new();
+            if !after.iter().all(|position| named.insert(position.session_id)) {
+                return Err(Error::invalid("after", Code::ValidationInvalidValue, "name each session once"));
+            }
+            self.permit(principal, Operation::FollowSessions).await?;
+            // Listening begins before the look, so that nothing falls between.
+            let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
+            inbox.listen().await;
+            let watch = self.inner.standings.watch(principal);
+            let mut feed = Feed::new(self, principal, inbox, watch);
+            let wanted = after.iter().map(|position| (position.session_id, Start::After(position.cursor)));
+            feed.begin(wanted.collect(), &named).await?;
+            let stream = stream::unfold(feed, |mut feed| async move {
+                let delivery = feed.next().await?;
+                Some((delivery, feed))
+            });
+            Ok(AllSubscription(stream.fuse().boxed()))
+        })
     }
 
     pub(super) fn too_many_sessions(&self) -> Error {

@@ -166,6 +166,9 @@ fn a_value_that_cannot_be_used_is_refused_by_name() {
     for value in ["0s", "soon", "75", "1000days", "-1s"] {
         refuses(data, &[], &[&format!("--idle-timeout={value}")], &["--idle-timeout"]);
     }
+    for value in ["soon", "365", "-1s"] {
+        refuses(data, &[], &[&format!("--hsts={value}")], &["--hsts"]);
+    }
     for flag in [
         "--message-chars",
         "--sockets-per-user",

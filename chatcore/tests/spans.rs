@@ -1,0 +1,141 @@
+//! The spans of use cases and of the store.
+#![allow(missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
+
+#[path = "kit/spans.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
+mod spans;
+
+use std::{fs, path::Path};
+
+use chatcore::{
+    Chat, Error, Principal,
+    chat::{CreateSession, SendMessage},
+    model::UserId,
+    trace::{RequestSpan, TraceContext},
+};
+use spans::Spans;
+use tracing::level_filters::LevelFilter;
+
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+fn user(name: &str) -> Principal {
+    Principal::new(UserId::new(name).unwrap()).with_name("Somebody with a name")
+}
+
+#[tokio::test]
+async fn a_use_case_is_a_span_of_its_request_and_the_store_a_span_of_the_use_case() {
+    let (spans, _guard) = Spans::collect(LevelFilter::DEBUG);
+    let (chat, a) = (Chat::in_memory(), user("a"));
+    let id = chat.create_session(&a, CreateSession::titled("A title")).await.unwrap().summary.session.id;
+    let request = RequestSpan::begin("an-id", Some("POST"), Some(PARENT.parse().unwrap()));
+    request.operation("sendMessage");
+    request.within(chat.send(&a, id, SendMessage::text("A text"))).await.unwrap();
+    request.end(201);
+
+    let (request, send) = (spans.only("request"), spans.only("send"));
+    assert_eq!((request.parent, send.parent), (None, Some(request.id)));
+    for (field, value) in [
+        ("request_id", "an-id"),
+        ("trace_id", "0af7651916cd43dd8448eb211c80319c"),
+        ("method", "POST"),
+        ("operation", "sendMessage"),
+        ("transport", "http"),
+        ("status", "201"),
+    ] {
+        assert_eq!(request.field(field), Some(value), "{request:?}");
+    }
+    assert!(request.field("elapsed_us").is_some());
+    assert_eq!(send.field("session"), Some(id.to_string().as_str()));
+    assert_eq!(send.field("code"), None);
+    assert!(spans.within(&send).contains(&"store.commit".to_owned()), "{:#?}", spans.all());
+    let commit = spans.named("store.commit").into_iter().find(|span| span.parent == Some(send.id)).unwrap();
+    assert_eq!((commit.field("events"), commit.field("session")), (Some("1"), send.field("session")));
+    for text in ["A title", "A text", "Somebody"] {
+        assert!(!format!("{:?}", spans.all()).contains(text), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_noted_by_its_code() {
+    let (spans, _guard) = Spans::collect(LevelFilter::DEBUG);
+    let (chat, a) = (Chat::in_memory(), user("a"));
+    let id = chat.create_session(&a, CreateSession::titled("x")).await.unwrap().summary.session.id;
+    let error = chat.send(&user("b"), id, SendMessage::text("x")).await.unwrap_err();
+    assert_eq!(spans.only("send").field("code"), Some(error.name()));
+}
+
+#[tokio::test]
+async fn by_default_there_are_spans_of_requests_alone() {
+    let (spans, _guard) = Spans::collect(LevelFilter::INFO);
+    let (chat, a) = (Chat::in_memory(), user("a"));
+    let request = RequestSpan::begin("an-id", None, None);
+    request.within(chat.create_session(&a, CreateSession::titled("x"))).await.unwrap();
+    request.end(200);
+    drop(request);
+    let all = spans.all();
+    assert_eq!(all.iter().map(|span| span.name.as_str()).collect::<Vec<_>>(), ["request"]);
+    assert!(all.iter().all(|span| span.is_closed && span.field("trace_id").is_none()));
+}
+
+#[tokio::test]
+async fn the_context_of_the_caller_is_there_within_its_request_and_nowhere_else() {
+    assert_eq!(TraceContext::current(), None);
+    let parent: TraceContext = PARENT.parse().unwrap();
+    let request = RequestSpan::begin("an-id", None, Some(parent.clone().with_state("a=1")));
+    let seen = request.within(async { TraceContext::current() }).await.unwrap();
+    assert_eq!((seen.to_string().as_str(), seen.state()), (PARENT, Some("a=1")));
+    assert_eq!(request.within(tokio::spawn(async { TraceContext::current() })).await.unwrap(), None);
+    let next = request.connection().begin("websocket", None);
+    assert_eq!(next.within(async { TraceContext::current() }).await.unwrap().to_string(), PARENT);
+    assert_eq!(TraceContext::current(), None);
+}
+
+#[tokio::test]
+async fn what_is_said_first_counts_and_an_address_is_no_id_for_a_log() {
+    let (spans, _guard) = Spans::collect(LevelFilter::INFO);
+    let request = RequestSpan::begin("an-id", None, None);
+    request.operation("first");
+    request.operation("second");
+    request.failed(Error::AuthRequired.name());
+    request.failed(Error::Internal.name());
+    request.caller(&user("somebody@example.org"));
+    request.transport("events");
+    request.end(401);
+    let request = spans.only("request");
+    for (field, value) in [("operation", "first"), ("code", "AUTH_REQUIRED"), ("transport", "events")] {
+        assert_eq!(request.field(field), Some(value), "{request:?}");
+    }
+    assert_eq!(request.field("user"), None);
+}
+
+/// Methods that are called for a principal, and are no use cases.
+const NO_USE_CASES: [&str; 3] = ["admit", "begin_frame", "login_ended"];
+
+#[test]
+fn every_use_case_has_a_span() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut folders, mut found) = (vec![source.join("chat"), source.join("admin"), source.join("accounts")], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            for method in text.split("\n    pub async fn ").skip(1) {
+                let (method, _) = method.split_once("\n    }\n").unwrap();
+                let name = method.split(['(', '<']).next().unwrap();
+                let (signature, body) = method.split_once(" {\n").unwrap();
+                let is_use_case = signature.contains("Principal") || signature.contains("&Client");
+                if is_use_case && !NO_USE_CASES.contains(&name) {
+                    found += 1;
+                    let is_named = body.contains(&format!("{name}\""));
+                    assert!(body.contains("use_case!(") && is_named, "{}: {name} has no span", path.display());
+                }
+            }
+        }
+    }
+    assert!(found > 60, "{found}");
+}
