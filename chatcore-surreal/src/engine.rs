@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -31,8 +31,10 @@ use crate::{
     connect::{ConnectError, SurrealOptions, Target},
     disk::Disk,
     failure::Failure,
-    link::{self, Database, Link},
+    link::{self, Database, Link, Schema},
     records::Tables,
+    schema::{self, Upgrade},
+    upgrade,
 };
 
 /// How long a statement may take before its caller is told that no answer came.
@@ -60,6 +62,9 @@ pub(crate) struct Engine {
     handle: Handle,
     target: Target,
     options: SurrealOptions,
+    schema: Schema,
+    /// The schema version that the database had when it was first reached.
+    found: OnceLock<i64>,
     open: Mutex<Option<Open>>,
     shared: AtomicBool,
     /// Counts the links.
@@ -107,7 +112,38 @@ impl Engine {
 
     async fn open_in_order(target: &Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
         Self::put_in_order(target, options).await?;
-        Self::open_once(target.clone(), options).await
+        Self::open_once(target.clone(), options, Schema::Updated).await
+    }
+
+    /// Finds out what opening a database would change about it, and changes nothing.
+    pub(crate) async fn look(target: Target, options: &SurrealOptions) -> Result<Upgrade, ConnectError> {
+        let until = Instant::now() + options.lock_patience;
+        let copy = loop {
+            let copy = upgrade::copy(&target).await;
+            if !is_worth_waiting(&copy, until) {
+                break copy?;
+            }
+            tokio::time::sleep(AGAIN).await;
+        };
+        let target = copy.target().prepare()?;
+        if let Some(folder) = target.path() {
+            compact::finish(folder.to_owned()).await?;
+        }
+        let engine = Self::open_once(target, options, Schema::Kept).await?;
+        let database = match engine.opened().as_ref() {
+            Some(Open { link: Some(link), .. }) => Arc::clone(&link.database),
+            _ => return Err(ConnectError::InvalidUrl("the database is closed".to_owned())),
+        };
+        let looking = engine.spawn(async move { schema::look(&database).await });
+        let found = looking.await.map_err(|error| ConnectError::Backend(Box::new(error)))?;
+        engine.close_within(CLOSING).await;
+        drop(copy);
+        found
+    }
+
+    /// The schema version that the database had before this engine opened it.
+    pub(crate) fn found(&self) -> i64 {
+        self.found.get().copied().unwrap_or_default()
     }
 
     /// Rewrites the files of a database in a folder.
@@ -140,7 +176,7 @@ impl Engine {
             // what is written behind it is lost at the next start; and where it leaves the record out, it goes on writing into
             // the file that it has replaced. Closing moves everything to its place, and what is opened then begins a log.
             tracing::info!("the database was not closed the last time; putting it in order");
-            Self::open_once(target.clone(), options).await?.close_within(SETTLING).await;
+            Self::open_once(target.clone(), options, Schema::Kept).await?.close_within(SETTLING).await;
             if target.was_left_open()? {
                 return Err(target.unsettled());
             }
@@ -148,7 +184,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn open_once(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
+    async fn open_once(target: Target, options: &SurrealOptions, schema: Schema) -> Result<Arc<Self>, ConnectError> {
         let runtime = link::runtime("chat-store", options.threads)?;
         let handle = runtime.handle().clone();
         // Made before the first await: whoever drops this future must not drop a bare runtime, which panics there.
@@ -158,6 +194,8 @@ impl Engine {
             shared: AtomicBool::new(target.address().is_some()),
             target,
             options: options.clone(),
+            schema,
+            found: OnceLock::new(),
             open: Mutex::new(Some(Open { link: None, runtime: Some(runtime) })),
             links: AtomicU64::new(0),
             reach: watch::Sender::new(Reach::Away),
@@ -175,7 +213,8 @@ impl Engine {
     /// Makes a link and puts it in its place.
     async fn reach_it(&self) -> Result<(), ConnectError> {
         let number = self.links.fetch_add(1, Ordering::Relaxed);
-        let link = Link::make(&self.target, &self.options, &self.handle, number).await?;
+        let link = Link::make(&self.target, &self.options, &self.handle, number, self.schema).await?;
+        self.found.get_or_init(|| link.found);
         // It may be another database.
         self.tables.reset();
         let mut open = self.opened();

@@ -40,7 +40,9 @@ mod rows;
 mod schema;
 mod snapshot;
 mod store;
+mod upgrade;
 
 pub use compact::Compaction;
 pub use connect::{ConnectError, Credentials, SurrealOptions};
+pub use schema::{Upgrade, UpgradeStep};
 pub use store::SurrealStore;
