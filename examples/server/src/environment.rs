@@ -7,7 +7,7 @@ use std::{
 
 use clap::CommandFactory as _;
 
-use crate::{cli::Cli, config::Failure};
+use crate::{bus, cli::Cli, config::Failure};
 
 /// The variable that gives the signing secret itself. There is no flag: flags are seen by every process.
 pub(crate) const SECRET: &str = "CHAT_SECRET";
@@ -28,7 +28,7 @@ const PREFIX: &str = "CHAT_";
 pub(crate) fn check() -> Result<Vec<String>, Failure> {
     let command = Cli::command();
     let of_flags = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-    let known: Vec<&str> = of_flags.chain([SECRET, PASSWORD, SMTP]).collect();
+    let known: Vec<&str> = of_flags.chain([SECRET, PASSWORD, SMTP, bus::PASSWORD, bus::TOKEN]).collect();
     let mut told = Vec::new();
     for (name, value) in env::vars_os() {
         let name = name.to_string_lossy();
@@ -36,7 +36,11 @@ pub(crate) fn check() -> Result<Vec<String>, Failure> {
         if known.contains(&name.as_ref()) {
             given(&name, &value)?;
         } else if is_of_a_service(of_ours, &value) {
-        } else if let Some(meant) = known.iter().find(|known| resembles(of_ours, known)) {
+        } else if let Some(meant) = known
+            .iter()
+            .filter(|known| resembles(of_ours, known))
+            .min_by_key(|known| strsim::osa_distance(&name, known))
+        {
             return Err(format!("{name} is no setting; did you mean {meant}? See chat-server --help").into());
         } else {
             told.push(format!(

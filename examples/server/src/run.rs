@@ -16,6 +16,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     accounts,
     admin::tokens::AdminTokens,
+    bus,
     config::{Config, Failure, LogFormat},
     descriptors, disk, environment, issuers,
     output::Output,
@@ -77,6 +78,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let serving = serving(config)?;
     let database_options = database_options(config)?;
     let issuers = issuers::issuers(config)?;
+    let bus = bus::Options::of(&config.bus)?;
     let mailer = accounts::mailer(config)?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -90,9 +92,10 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let opened = tokio::select! {
         // A start can take long, as where the last end was not in order.
         () = stopping.cancelled() => return Ok(()),
-        opened = open(config, database_options) => opened,
+        opened = async { Ok::<_, Failure>((bus.open().await?, open(config, database_options).await?)) } => opened,
     };
-    let store = Arc::new(opened?);
+    let (bus, store) = opened?;
+    let store = Arc::new(store);
 
     let limits = Limits {
         message_chars: config.message_chars,
@@ -102,13 +105,13 @@ async fn start(config: &Config) -> Result<(), Failure> {
         rates: config.rates(),
         ..Limits::default()
     };
-    let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
+    let chat = bus.carries(Chat::builder(Arc::clone(&store)).limits(limits)).build();
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
     let sockets = Sockets::new(options);
     let admin = Administration::new(chat.clone());
     admin.protect(crate::admin::tokens::user()?);
     let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
-    let mut frontend = frontend.with_admin(admin.clone()).with_health(health(config));
+    let mut frontend = frontend.with_admin(admin.clone()).with_health(bus.watched(health(config)));
     let schema_options = SchemaOptions {
         introspection: config.introspection,
         // They tell of the schema, too.
