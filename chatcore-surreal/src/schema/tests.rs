@@ -83,7 +83,8 @@ async fn a_look_tells_what_an_upgrade_does_and_does_nothing() {
     assert_eq!((before.found, before.known), (4, 6));
     let steps: Vec<_> = before.steps.iter().map(|step| (step.version, step.is_additive, step.rows.clone())).collect();
     assert_eq!(steps, [(5, false, vec![]), (6, false, vec![("seat", 7), ("listing", 7)])]);
-    assert_eq!((converted(&database).await, version(&database).await), ((0, 0), 4));
+    assert_eq!(version(&database).await, 4);
+    // As many rows are left to convert.
     assert_eq!(look(&database).await.expect("a look"), before);
 
     assert_eq!(update(&database).await.expect("an upgrade"), 4);

@@ -34,8 +34,7 @@ async fn delays(servers: &[Server; 2], count: usize) -> [Vec<Duration>; 2] {
         let reader = token(&format!("reader-{n}"));
         owner.with_token(&reader).post(&format!("/sessions/{session}/join"), json!({})).await.expect(200);
         let mut socket = Socket::open(&server.address, "", Some(&reader)).await;
-        // From the place where the messages begin.
-        socket.join(&session, Some(3)).await;
+        socket.join(&session, None).await;
         let sent = Arc::clone(&sent);
         readers.push(tokio::spawn(async move {
             let mut delays = Vec::new();
