@@ -8,7 +8,7 @@ use std::{
 
 use chatcore::{Chat, Error, Result};
 use poem::{Endpoint, EndpointExt as _, Response, Route, endpoint::make, get};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,7 @@ use crate::{ChatFrontend, MountError, Problems, problem::ApiError, routes::Route
 const HOLDS: Duration = Duration::from_secs(1);
 
 type Check = Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
+type Note = (String, Arc<dyn Fn() -> String + Send + Sync>);
 
 /// Two paths for those who watch over a process: load balancers, service managers, Kubernetes. They take GET, need no token and count against
 /// no limit.
@@ -31,19 +32,21 @@ pub struct Health {
     within: Duration,
     checks: Vec<Check>,
     ending: CancellationToken,
+    notes: Vec<Note>,
 }
 
 impl Default for Health {
     /// `/health`, `/ready`, and two seconds.
     fn default() -> Self {
         let (alive, ready) = ("/health".to_owned(), "/ready".to_owned());
-        Self { alive, ready, within: Duration::from_secs(2), checks: Vec::new(), ending: CancellationToken::new() }
+        let ending = CancellationToken::new();
+        Self { alive, ready, within: Duration::from_secs(2), checks: Vec::new(), ending, notes: Vec::new() }
     }
 }
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { alive, ready, within, checks, ending } = self;
+        let Self { alive, ready, within, checks, ending, notes } = self;
         let mut shown = f.debug_struct("Health");
         shown
             .field("alive", alive)
@@ -51,6 +54,7 @@ impl fmt::Debug for Health {
             .field("within", within)
             .field("checks", &checks.len())
             .field("is_ending", &ending.is_cancelled())
+            .field("notes", &notes.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .finish()
     }
 }
@@ -81,6 +85,19 @@ impl Health {
         Self { ending, ..self }
     }
 
+    /// The same with one more field in the answer of the second path where the process is ready: its name, and its value now. It says what an
+    /// operator wants to know and what makes no process unready. It must not block, and everybody can read it.
+    #[must_use]
+    pub fn note(mut self, name: impl Into<String>, value: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.notes.push((name.into(), Arc::new(value)));
+        self
+    }
+
+    fn ready_answer(&self) -> Response {
+        let notes = self.notes.iter().map(|(name, value)| (name.clone(), value()));
+        answer("ready", notes)
+    }
+
     async fn is_ready(&self, chat: &Chat) -> Result<()> {
         for check in &self.checks {
             if let Err(reason) = check() {
@@ -102,12 +119,12 @@ impl ChatFrontend {
     /// Adds the paths of [`Health`], where they are wanted.
     pub(crate) fn health_paths(&self, app: Route) -> std::result::Result<Route, MountError> {
         let Some(health) = &self.health else { return Ok(app) };
-        let alive = make(|_| async { Ok::<_, poem::Error>(answer("alive")) });
+        let alive = make(|_| async { Ok::<_, poem::Error>(answer("alive", [].into_iter())) });
         let (chat, asked) = (self.state.chat.clone(), health.clone());
         let last = Arc::new(Mutex::new(None::<(Instant, Result<()>)>));
         let ending = health.ending.clone();
         let ready = make(move |_| {
-            let (chat, asked, last) = (chat.clone(), asked.clone(), Arc::clone(&last));
+            let (chat, asked, told, last) = (chat.clone(), asked.clone(), asked.clone(), Arc::clone(&last));
             let ending = ending.clone();
             // A task of its own: a client that goes away must not make the next one ask the store again.
             let found = tokio::spawn(async move {
@@ -126,7 +143,7 @@ impl ChatFrontend {
             async move {
                 let found = found.await.unwrap_or(Err(Error::Internal));
                 let found = if ending.is_cancelled() { Err(Error::Unavailable) } else { found };
-                found.map(|()| answer("ready")).map_err(|error| poem::Error::from(ApiError(error)))
+                found.map(|()| told.ready_answer()).map_err(|error| poem::Error::from(ApiError(error)))
             }
         });
         app.try_at(&health.alive, self.wrap_routine("getHealth", get(alive)))?
@@ -144,17 +161,20 @@ impl ChatFrontend {
     }
 }
 
-fn answer(status: &str) -> Response {
-    let body = json!({ "status": status }).to_string();
+fn answer(status: &str, notes: impl Iterator<Item = (String, String)>) -> Response {
+    let fields = notes.map(|(name, value)| (name, Value::from(value)));
+    let body: Map<String, Value> = std::iter::once(("status".to_owned(), status.into())).chain(fields).collect();
+    let body = Value::Object(body).to_string();
     Response::builder().content_type("application/json").body(body)
 }
 
 /// The paths in the OpenAPI document.
 pub(crate) fn paths(health: &Health) -> [(&str, Value); 2] {
-    let ok = |status: &str| {
-        let schema = json!({
-            "type": "object", "required": ["status"], "properties": { "status": { "type": "string", "enum": [status] } }
-        });
+    let ok = |status: &str, notes: &[Note]| {
+        let own = ("status".to_owned(), json!({ "type": "string", "enum": [status] }));
+        let notes = notes.iter().map(|(name, _)| (name.clone(), json!({ "type": "string" })));
+        let properties: Map<String, Value> = std::iter::once(own).chain(notes).collect();
+        let schema = json!({ "type": "object", "required": ["status"], "properties": properties });
         json!({ "description": "Success", "content": { "application/json": { "schema": schema } } })
     };
     let unavailable = json!({
@@ -168,13 +188,13 @@ pub(crate) fn paths(health: &Health) -> [(&str, Value); 2] {
         } })
     };
     [
-        (&health.alive, operation("getHealth", "Tell whether the process lives", json!({ "200": ok("alive") }))),
+        (&health.alive, operation("getHealth", "Tell whether the process lives", json!({ "200": ok("alive", &[]) }))),
         (
             &health.ready,
             operation(
                 "getReadiness",
                 "Tell whether the process can serve",
-                json!({ "200": ok("ready"), "503": unavailable }),
+                json!({ "200": ok("ready", &health.notes), "503": unavailable }),
             ),
         ),
     ]

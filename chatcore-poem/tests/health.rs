@@ -161,6 +161,25 @@ async fn a_process_that_is_about_to_end_is_not_ready_at_once() {
 }
 
 #[tokio::test]
+async fn a_note_of_the_host_is_told_and_makes_nothing_unready() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&asked);
+    let health = Health::default().note("bus", move || format!("away {}", count.fetch_add(1, Ordering::SeqCst)));
+    let frontend = frontend(&Store::new(Mood::Answers), health);
+    let schema =
+        &frontend.openapi()["paths"]["/ready"]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+    assert_eq!(schema["properties"]["bus"], json!({ "type": "string" }));
+    assert_eq!(schema["required"], json!(["status"]));
+    let app = frontend.mount(Route::new()).into_endpoint();
+    for n in 0..3 {
+        // As it is now, although the store is not asked again.
+        let (status, _, ready) = ask(&app, Method::GET, "/ready").await;
+        assert_eq!((status.as_u16(), ready), (200, json!({ "status": "ready", "bus": format!("away {n}") })));
+    }
+    assert_eq!(ask(&app, Method::GET, "/health").await.2, json!({ "status": "alive" }));
+}
+
+#[tokio::test]
 async fn the_paths_can_be_elsewhere_and_the_document_has_them() {
     let health = Health::default().at("/live", "/able");
     let frontend = frontend(&Store::new(Mood::Answers), health);

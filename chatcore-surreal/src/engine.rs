@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -33,7 +33,8 @@ use crate::{
     failure::Failure,
     link::{self, Database, Link, Schema},
     records::Tables,
-    schema,
+    schema::{self, Upgrade},
+    upgrade,
 };
 
 /// How long a statement may take before its caller is told that no answer came.
@@ -62,6 +63,8 @@ pub(crate) struct Engine {
     target: Target,
     options: SurrealOptions,
     schema: Schema,
+    /// The schema version that the database had when it was first reached.
+    found: OnceLock<i64>,
     open: Mutex<Option<Open>>,
     shared: AtomicBool,
     /// Counts the links.
@@ -109,12 +112,43 @@ impl Engine {
 
     async fn open_in_order(target: &Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
         Self::put_in_order(target, options).await?;
-        Self::open_once(target.clone(), options, Schema::Update).await
+        Self::open_once(target.clone(), options, Schema::Updated).await
     }
 
     /// Opens a database, and leaves its schema as it is. What the last process left unfinished must be in order.
     pub(crate) async fn open_to_inspect(target: Target, options: &SurrealOptions) -> Result<Arc<Self>, ConnectError> {
-        Self::open_once(target, options, Schema::Leave).await
+        Self::open_once(target, options, Schema::Kept).await
+    }
+
+    /// Finds out what opening a database would change about it, and changes nothing.
+    pub(crate) async fn look(target: Target, options: &SurrealOptions) -> Result<Upgrade, ConnectError> {
+        let until = Instant::now() + options.lock_patience;
+        let copy = loop {
+            let copy = upgrade::copy(&target).await;
+            if !is_worth_waiting(&copy, until) {
+                break copy?;
+            }
+            tokio::time::sleep(AGAIN).await;
+        };
+        let target = copy.target().prepare()?;
+        if let Some(folder) = target.path() {
+            compact::finish(folder.to_owned()).await?;
+        }
+        let engine = Self::open_once(target, options, Schema::Kept).await?;
+        let database = match engine.opened().as_ref() {
+            Some(Open { link: Some(link), .. }) => Arc::clone(&link.database),
+            _ => return Err(ConnectError::InvalidUrl("the database is closed".to_owned())),
+        };
+        let looking = engine.spawn(async move { schema::look(&database).await });
+        let found = looking.await.map_err(|error| ConnectError::Backend(Box::new(error)))?;
+        engine.close_within(CLOSING).await;
+        drop(copy);
+        found
+    }
+
+    /// The schema version that the database had before this engine opened it.
+    pub(crate) fn found(&self) -> i64 {
+        self.found.get().copied().unwrap_or_default()
     }
 
     /// Rewrites the files of a database in a folder.
@@ -147,7 +181,7 @@ impl Engine {
             // what is written behind it is lost at the next start; and where it leaves the record out, it goes on writing into
             // the file that it has replaced. Closing moves everything to its place, and what is opened then begins a log.
             tracing::info!("the database was not closed the last time; putting it in order");
-            Self::open_once(target.clone(), options, Schema::Update).await?.close_within(SETTLING).await;
+            Self::open_once(target.clone(), options, Schema::Kept).await?.close_within(SETTLING).await;
             if target.was_left_open()? {
                 return Err(target.unsettled());
             }
@@ -166,6 +200,7 @@ impl Engine {
             target,
             options: options.clone(),
             schema,
+            found: OnceLock::new(),
             open: Mutex::new(Some(Open { link: None, runtime: Some(runtime) })),
             links: AtomicU64::new(0),
             reach: watch::Sender::new(Reach::Away),
@@ -198,6 +233,7 @@ impl Engine {
     async fn reach_it(&self) -> Result<(), ConnectError> {
         let number = self.links.fetch_add(1, Ordering::Relaxed);
         let link = Link::make(&self.target, &self.options, &self.handle, number, self.schema).await?;
+        self.found.get_or_init(|| link.found);
         // It may be another database.
         self.tables.reset();
         let mut open = self.opened();

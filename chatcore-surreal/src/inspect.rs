@@ -63,7 +63,7 @@ async fn inspect(target: Target, options: &SurrealOptions) -> Result<Inspection,
     let found = engine.probe().await;
     // What a look leaves open, the next start would have to put in order.
     engine.close_within(SETTLING).await;
-    let (schema, known) = (found?, schema::known());
+    let (schema, known) = (found?, schema::KNOWN);
     if schema > known {
         return Err(ConnectError::NewerSchema { found: schema, known });
     }

@@ -42,8 +42,10 @@ mod schema;
 mod snapshot;
 mod store;
 mod tls;
+mod upgrade;
 
 pub use compact::Compaction;
 pub use connect::{ConnectError, Credentials, SurrealOptions};
 pub use inspect::Inspection;
+pub use schema::{Upgrade, UpgradeStep};
 pub use store::SurrealStore;

@@ -38,11 +38,32 @@ pub(crate) struct Link {
     pub(crate) database: Arc<Database>,
     /// Which of the engine's links this is.
     pub(crate) number: u64,
+    /// The schema version that the database had.
+    pub(crate) found: i64,
     /// The client's own tasks reconnect for ever, and send what waited once they are connected. Ending their runtime is what
     /// ends them. `None` where there are none.
     connection: Option<Runtime>,
     /// Goes with the link. Whoever waits for an answer on it waits in vain then, and would not notice.
     alive: watch::Sender<()>,
+}
+
+/// What is done with the schema of a database that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// It is brought up to date.
+    Updated,
+    /// Nothing: the database stays as it is.
+    Kept,
+}
+
+impl Schema {
+    async fn apply(self, database: Arc<Database>) -> Result<(Arc<Database>, i64), ConnectError> {
+        let found = match self {
+            Self::Updated => schema::update(&database).await?,
+            Self::Kept => 0,
+        };
+        Ok((database, found))
+    }
 }
 
 /// What is left of a link that was let go of, until what is under way on it has ended.
@@ -52,26 +73,8 @@ pub(crate) struct Rest {
     _alive: watch::Sender<()>,
 }
 
-/// What is done with the schema of a database that is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Schema {
-    /// It is brought up to date.
-    Update,
-    /// It stays as it is.
-    Leave,
-}
-
-impl Schema {
-    async fn settle(self, database: &Database) -> Result<(), ConnectError> {
-        match self {
-            Self::Update => schema::update(database).await,
-            Self::Leave => Ok(()),
-        }
-    }
-}
-
 impl Link {
-    /// Reaches the database, and sees to its schema.
+    /// Reaches the database, and brings its schema up to date where that is wanted.
     pub(crate) async fn make(
         target: &Target,
         options: &SurrealOptions,
@@ -81,33 +84,24 @@ impl Link {
     ) -> Result<Self, ConnectError> {
         let (target, options) = (target.clone(), options.clone());
         let Some(address) = target.address().map(str::to_owned) else {
-            let opening = async move {
-                let database = open(target, options).await?;
-                schema.settle(&database).await?;
-                Ok::<_, ConnectError>(database)
-            };
+            let opening = async move { schema.apply(open(target, options).await?).await };
             let opened = handle.spawn(opening).await;
-            let database = opened.map_err(|error| ConnectError::Backend(Box::new(error)))??;
-            return Ok(Self { database, number, connection: None, alive: watch::Sender::new(()) });
+            let (database, found) = opened.map_err(|error| ConnectError::Backend(Box::new(error)))??;
+            return Ok(Self { database, number, found, connection: None, alive: watch::Sender::new(()) });
         };
         // Made into a link before the first await: a bare runtime must not be dropped there.
         let runtime = runtime("chat-store-link", 1)?;
         let opening = runtime.spawn(async move {
             let opened = timeout(CONNECTING, open(target, options)).await?;
-            let update = async {
-                let database = opened?;
-                schema.settle(&database).await?;
-                Ok::<_, ConnectError>(database)
-            };
-            timeout(UPGRADING, update).await
+            timeout(UPGRADING, async { schema.apply(opened?).await }).await
         });
         let connection = Connection(Some(runtime));
-        let database = match opening.await {
+        let (database, found) = match opening.await {
             Ok(Ok(opened)) => opened?,
             Ok(Err(_)) => return Err(ConnectError::Unreachable { address, source: "no answer in time".into() }),
             Err(error) => return Err(ConnectError::Backend(Box::new(error))),
         };
-        Ok(Self { database, number, connection: connection.take(), alive: watch::Sender::new(()) })
+        Ok(Self { database, number, found, connection: connection.take(), alive: watch::Sender::new(()) })
     }
 
     /// Ends, with an error, when the link is given up.

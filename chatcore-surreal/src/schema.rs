@@ -27,6 +27,19 @@ const FILES: [&str; 6] = [
     include_str!("../schema/0006_outdated.surql"),
 ];
 
+/// What each file changes, in words for whoever runs the database, and whether processes of the version before it can go on meanwhile.
+const STEPS: [(&str, bool); 6] = [
+    ("makes the tables of logs, sessions, participants, lists and profiles", true),
+    ("lets each row of a log say which batch of changes wrote it; the rows stay as they are", true),
+    ("adds to participants whether they ever posted or joined by themselves; the rows stay as they are", true),
+    ("gives each part of a profile an age of its own; the rows stay as they are", true),
+    (
+        "makes records of sessions, participants, lists and profiles; the rows stay as they are, or are converted by the next step",
+        false,
+    ),
+    ("converts seats and the list of public sessions, and refuses what processes of version 4 write", false),
+];
+
 /// Whether the schema defines a table. A table that the core has had only since then is defined when it is first used.
 pub(crate) fn defines(table: &str) -> bool {
     let mut lines = FILES.iter().flat_map(|text| text.lines());
@@ -81,11 +94,6 @@ type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
 /// Is asked after each piece whether to go on.
 type GoOn<'a> = dyn Fn() -> Answer<'a> + Sync + 'a;
 
-/// The latest version that is known.
-pub(crate) fn known() -> i64 {
-    i64::try_from(FILES.len()).unwrap_or(i64::MAX)
-}
-
 /// Whether the database can be written: a row is written and removed again. Its id is no version's.
 const PROBE: &str = "BEGIN; UPSERT $id SET version = 0 RETURN NONE; DELETE $id RETURN NONE; COMMIT";
 
@@ -100,13 +108,78 @@ pub(crate) async fn probe(database: &Surreal<Any>) -> Result<i64, ConnectError> 
     }
 }
 
-/// Applies what is missing.
-pub(crate) async fn update(database: &Surreal<Any>) -> Result<(), ConnectError> {
+/// What an upgrade would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Upgrade {
+    /// The schema version of the database, 0 where there is none yet.
+    pub found: i64,
+    /// The schema version of this program, to which [`connect`](crate::SurrealStore::connect) brings a database.
+    pub known: i64,
+    /// What leads from the one to the other, in order. Empty where the versions are the same.
+    pub steps: Vec<UpgradeStep>,
+}
+
+/// One step of an upgrade.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpgradeStep {
+    /// The schema version to which it leads.
+    pub version: i64,
+    /// What it changes, in English, as what follows "this step".
+    pub changes: &'static str,
+    /// Whether processes of the version before it can stay connected and go on. They cannot open the database again.
+    pub is_additive: bool,
+    /// How many rows it converts, for each table of which it converts any. Other steps change definitions only, which takes the same
+    /// short time for a database of any size.
+    pub rows: Vec<(&'static str, u64)>,
+}
+
+/// How many rows of version 4 there are to convert.
+const TO_CONVERT: [(&str, &str); 2] = [
+    ("seat", "SELECT VALUE n FROM (SELECT count() AS n FROM seat WHERE user = NONE AND participant != NONE GROUP ALL)"),
+    ("listing", "SELECT VALUE n FROM (SELECT count() AS n FROM listing GROUP ALL)"),
+];
+
+/// Finds out what [`update`] would do, and changes nothing.
+pub(crate) async fn look(database: &Surreal<Any>) -> Result<Upgrade, ConnectError> {
+    let found = number(database, "SELECT VALUE version FROM schema_version:current").await?;
+    let known = KNOWN;
+    if found > known {
+        return Err(ConnectError::NewerSchema { found, known });
+    }
+    let mut steps = Vec::new();
+    for ((changes, is_additive), version) in STEPS.into_iter().zip(1..).filter(|(_, version)| *version > found) {
+        let mut rows = Vec::new();
+        for (table, text) in TO_CONVERT.into_iter().filter(|_| version == CONVERTED) {
+            let count = u64::try_from(number(database, text).await?).unwrap_or_default();
+            rows.extend((count > 0).then_some((table, count)));
+        }
+        steps.push(UpgradeStep { version, changes, is_additive, rows });
+    }
+    Ok(Upgrade { found, known, steps })
+}
+
+/// The one number that a statement gives; 0 where it gives none, or there is no such table yet.
+async fn number(database: &Surreal<Any>, text: &str) -> Result<i64, Error> {
+    let found: Result<Vec<i64>, Error> = async { database.query(text).await?.check()?.take(0) }.await;
+    match found {
+        Ok(found) => Ok(found.first().copied().unwrap_or(0)),
+        Err(error) if matches!(error.details(), ErrorDetails::NotFound(_)) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// The version to which the files lead.
+pub(crate) const KNOWN: i64 = FILES.len() as i64;
+
+/// Applies what is missing. Gives the version that was found.
+pub(crate) async fn update(database: &Surreal<Any>) -> Result<i64, ConnectError> {
     update_by(database, PIECE, &|| Box::pin(async { Ok(()) })).await
 }
 
 /// The same with pieces of this many rows.
-async fn update_by(database: &Surreal<Any>, piece: usize, go_on: &GoOn<'_>) -> Result<(), ConnectError> {
+async fn update_by(database: &Surreal<Any>, piece: usize, go_on: &GoOn<'_>) -> Result<i64, ConnectError> {
     let mut attempt = 0;
     loop {
         match try_update(database, piece, go_on).await {
@@ -115,7 +188,7 @@ async fn update_by(database: &Surreal<Any>, piece: usize, go_on: &GoOn<'_>) -> R
                 Failure::Lost if attempt < ATTEMPTS => attempt += 1,
                 _ => return Err(error.into()),
             },
-            Ok(()) => return Ok(()),
+            Ok(found) => return Ok(found),
         }
     }
 }
@@ -131,11 +204,11 @@ impl From<Error> for Refused {
     }
 }
 
-async fn try_update(database: &Surreal<Any>, piece: usize, go_on: &GoOn<'_>) -> Result<(), Refused> {
+async fn try_update(database: &Surreal<Any>, piece: usize, go_on: &GoOn<'_>) -> Result<i64, Refused> {
     let id = RecordId::new("schema_version", "current");
     let versions: Vec<i64> = database.query(VERSION).bind(("id", id.clone())).await?.check()?.take(2)?;
     let found = versions.first().copied().unwrap_or(0);
-    let known = known();
+    let known = KNOWN;
     if found > known {
         return Err(Refused::Newer { found, known });
     }
@@ -152,7 +225,7 @@ async fn try_update(database: &Surreal<Any>, piece: usize, go_on: &GoOn<'_>) -> 
         };
         transaction(database, text, &id, Some(version)).await?;
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Carries out a text and writes the version, all or nothing.

@@ -25,6 +25,7 @@ use crate::{
     connect::{ConnectError, DURABLE, SurrealOptions, Target},
     engine::{CLOSING, Engine},
     read, records,
+    schema::Upgrade,
 };
 
 /// A [`ChatStore`] on SurrealDB.
@@ -58,6 +59,9 @@ struct Running {
 }
 
 impl SurrealStore {
+    /// The schema version of this crate, to which every database is brought that is opened.
+    pub const SCHEMA: i64 = crate::schema::KNOWN;
+
     /// Opens the database that a connection string names, with default options.
     ///
     /// - `mem://`: in memory.
@@ -124,6 +128,32 @@ impl SurrealStore {
     /// As [`compact`](Self::compact).
     pub async fn compact_folder(folder: &Path, options: &SurrealOptions) -> Result<Compaction, ConnectError> {
         Engine::compact(Target::folder(folder, DURABLE), options).await
+    }
+
+    /// Finds out what [`connect`](Self::connect) would change about the schema of a database, and changes nothing.
+    ///
+    /// A database in a folder is looked at in a copy, beside the folder and under its name with `.looking` behind it, which is removed
+    /// afterwards: the engine writes to every folder that it opens. So that needs free space on the disk of the size of the folder. No
+    /// store may have the folder open meanwhile. Rows that are to be converted are counted, which reads their tables.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and [`ConnectError::Locked`] where the folder is in use.
+    pub async fn upgrade(url: &str, options: &SurrealOptions) -> Result<Upgrade, ConnectError> {
+        Engine::look(Target::parse(url)?, options).await
+    }
+
+    /// The same for the folder itself, whose path is taken as [`open`](Self::open) takes it.
+    ///
+    /// # Errors
+    /// As [`upgrade`](Self::upgrade).
+    pub async fn upgrade_of_folder(folder: &Path, options: &SurrealOptions) -> Result<Upgrade, ConnectError> {
+        Engine::look(Target::folder(folder, DURABLE), options).await
+    }
+
+    /// The schema version that the database had before this store opened it and brought it up to date, 0 where there was none.
+    #[must_use]
+    pub fn upgraded_from(&self) -> i64 {
+        self.engine.found()
     }
 
     /// Another store on the same database, that knows nothing of this one: what another process would be.

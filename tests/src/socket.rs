@@ -52,6 +52,28 @@ impl Socket {
         }
     }
 
+    /// Opens one to a server that may be gone; `None` where nobody answers as a server does that serves.
+    pub async fn reach(address: &str, query: &str, token: &str) -> Option<Self> {
+        let mut request = format!("ws://{address}/ws{query}").into_client_request().unwrap();
+        request.headers_mut().insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
+        match connect_async(request).await {
+            Ok((stream, _)) => Some(Self { stream, next_id: 0, early: Default::default() }),
+            Err(_) => None,
+        }
+    }
+
+    /// The next frame from a server that may go away; `None` once it has.
+    pub async fn received(&mut self) -> Option<Value> {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     /// Sends anything.
     pub async fn raw(&mut self, message: Message) {
         self.stream.send(message).await.unwrap();

@@ -5,7 +5,7 @@
 //! engine has no call for either, and `ALTER SYSTEM COMPACT` fails on it. So compaction copies what can be read into new files,
 //! and replaces the old files by the new ones.
 
-mod switch;
+pub(crate) mod switch;
 
 use std::{
     io,

@@ -29,6 +29,19 @@ impl Lock {
     /// Takes the lock; `None` where another process has it.
     pub(crate) fn take(folder: &Path) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join(LOCK))?;
+        Self::of(file)
+    }
+
+    /// Takes the lock of a folder in which nothing may be made. A folder in which the engine never made its file has no lock to take, and no
+    /// process that uses it.
+    pub(crate) fn take_existing(folder: &Path) -> io::Result<Result<Option<Self>, InUse>> {
+        match File::open(folder.join(LOCK)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Ok(None)),
+            file => Ok(Self::of(file?)?.map(Some).ok_or(InUse)),
+        }
+    }
+
+    fn of(file: File) -> io::Result<Option<Self>> {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -36,6 +49,10 @@ impl Lock {
         }
     }
 }
+
+/// Another process has the folder.
+#[derive(Debug)]
+pub(crate) struct InUse;
 
 /// The engine's manifests. A process that opens the database and writes changes a manifest, at the latest when it closes the database.
 #[derive(Debug, PartialEq, Eq)]

@@ -77,6 +77,37 @@ async fn an_upgrade_that_ends_anywhere_goes_on_later() {
 }
 
 #[tokio::test]
+async fn a_look_tells_what_an_upgrade_does_and_does_nothing() {
+    let database = of_version_4().await;
+    let before = look(&database).await.expect("a look");
+    assert_eq!((before.found, before.known), (4, 6));
+    let steps: Vec<_> = before.steps.iter().map(|step| (step.version, step.is_additive, step.rows.clone())).collect();
+    assert_eq!(steps, [(5, false, vec![]), (6, false, vec![("seat", 7), ("listing", 7)])]);
+    assert_eq!(version(&database).await, 4);
+    // As many rows are left to convert.
+    assert_eq!(look(&database).await.expect("a look"), before);
+
+    assert_eq!(update(&database).await.expect("an upgrade"), 4);
+    let after = look(&database).await.expect("a look");
+    assert_eq!((after.found, after.steps.len()), (6, 0));
+    assert_eq!(update(&database).await.expect("an upgrade"), 6);
+
+    run(&database, "UPSERT schema_version:current SET version = 7").await.expect("a version");
+    assert!(matches!(look(&database).await, Err(ConnectError::NewerSchema { found: 7, known: 6 })));
+}
+
+#[tokio::test]
+async fn a_look_at_an_empty_database_makes_nothing() {
+    let database = any::connect("mem://").await.expect("a database");
+    database.use_ns("chatcore").use_db("chatcore").await.expect("a database");
+    let found = look(&database).await.expect("a look");
+    assert_eq!((found.found, found.steps.len()), (0, FILES.len()));
+    assert!(found.steps.iter().all(|step| step.rows.is_empty()));
+    assert!(database.query("SELECT * FROM schema_version").await.expect("an answer").check().is_err());
+    assert_eq!(update(&database).await.expect("an upgrade"), 0);
+}
+
+#[tokio::test]
 async fn rows_that_a_process_of_version_4_writes_meanwhile_are_converted() {
     let database = of_version_4().await;
     let (asked, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -8,8 +8,8 @@ use std::{env, error::Error, process::ExitCode, time::Instant};
 use chatcore::chat::{CreateSession, Delivery, SendMessage, Subscription};
 use chatcore::model::{SessionType, UserId};
 use chatcore::{Chat, MemoryStore, Principal};
+use chatcore_nats::{NatsLogin, NatsNotifier, NatsOptions};
 use futures_util::StreamExt;
-use nats::{ConnectOptions, NatsNotifier};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -51,19 +51,18 @@ async fn run(url: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn connect(url: &str) -> Result<NatsNotifier, String> {
-    // An address may hold a password, which is nobody's business.
-    let place = url.rsplit('@').next().unwrap_or_default();
-    let options = match (env::var("NATS_USER"), env::var("NATS_PASSWORD")) {
-        (Ok(user), Ok(password)) => ConnectOptions::with_user_and_password(user, password),
-        _ => ConnectOptions::new(),
+async fn connect(url: &str) -> Result<NatsNotifier, Box<dyn Error>> {
+    let login = match (env::var("NATS_USER"), env::var("NATS_PASSWORD")) {
+        (Ok(user), Ok(password)) => NatsLogin::Password { user, password },
+        _ => NatsLogin::Nobody,
     };
-    NatsNotifier::connect_with(url, options).await.map_err(|error| {
+    let options = NatsOptions { login, required: true, ..NatsOptions::at([url]) };
+    Ok(NatsNotifier::open(options).await.map_err(|error| {
         format!(
-            "no NATS server at {place}: {error}\n\
+            "{error}\n\
              Start one (`apt install nats-server; nats-server`), or name another: `cargo run -p nats -- nats://host:4222`."
         )
-    })
+    })?)
 }
 
 async fn next(heard: &mut Subscription) -> Result<Delivery, Box<dyn Error>> {

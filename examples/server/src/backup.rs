@@ -56,7 +56,7 @@ pub(crate) fn back_up(config: &Config, file: &Path, told: &[String], stderr: &Ou
         _ => format!("{} cannot be written: {error}", file.display()),
     })?;
     sync_folder(file)?;
-    Output::stdout().say(&format!("backed up to {}: {}", file.display(), counted(progress)));
+    Output::print(&format!("backed up to {}: {}", file.display(), counted(progress)));
     Ok(())
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn restore(config: &Config, file: &Path, told_of: &[String], stderr: 
     })?;
     let taken_at = contents.taken_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let restored = counted(contents.holds);
-    Output::stdout().say(&format!("restored {} of {taken_at}: {restored}", file.display()));
+    Output::print(&format!("restored {} of {taken_at}: {restored}", file.display()));
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::{
+    bus::BusFlags,
     config::{Failure, LogFormat, Period, Switch},
     rates::{Adds, Preset},
 };
@@ -21,8 +22,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600)
     version,
     about,
     after_help = "CHAT_SECRET in the environment gives the signing secret itself, 32 bytes or more, CHAT_DATABASE_PASSWORD the password of \
-    --database-user, and CHAT_SMTP_URL the server that sends mails, like smtps://user:password@host; there are no flags for them, since \
-    every process sees those.\n\n\
+    --database-user, CHAT_BUS_PASSWORD the one of --bus-user, CHAT_BUS_TOKEN the token for the bus, and CHAT_SMTP_URL the server that sends \
+    mails, like smtps://user:password@host; there are no flags for them, since every process sees those.\n\n\
     Tokens of other parties are accepted where the file has a table [[issuers]] for each of them, with `iss`, `audience`, `jwks` (an \
     https address, or a file), `user_prefix` (it stands before their users' ids), and, where they differ from OpenID Connect's, the names \
     of claims: claims = { name, username, email, picture, admin = { claim, value } }.\n\n\
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     Admin(AdminArgs),
     /// Write everything in the database to a file while no server runs; pictures of users and the secret are not in it
     Backup(FileArgs),
+    /// Bring the database to the schema of this program while no older server runs, as a start of the server does, too
+    Migrate(MigrateArgs),
     /// Write a backup into a database that is not there yet; the whole file is checked before anything is written
     Restore(FileArgs),
 }
@@ -135,6 +138,14 @@ pub(crate) enum AdminCommand {
         #[arg(long)]
         action: Option<String>,
     },
+}
+
+/// What to do about the schema.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Change nothing, and print what would be changed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// The file of a backup.
@@ -258,6 +269,8 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_REFRESH_LIFETIME", value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_lifetime: Option<Period>,
+    #[command(flatten)]
+    pub(crate) bus: BusFlags,
     /// A page that may use the server beside the server's own pages, as scheme://host or scheme://host:port; `*` for all; repeat for
     /// several
     #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
@@ -366,7 +379,7 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) introspection: Option<bool>,
     /// What to log: a level (error, warn, info, debug, trace, off) and levels of parts, like info,chatcore=debug [default:
-    /// info,surrealdb=warn,surrealkv=error]
+    /// info,surrealdb=warn,surrealkv=error,async_nats=off]
     #[arg(long, global = true, env = "CHAT_LOG", value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log: Option<String>,

@@ -15,6 +15,7 @@ use figment::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bus::BusSettings,
     cli::Settings,
     environment,
     issuers::IssuerSettings,
@@ -105,6 +106,7 @@ pub(crate) struct Config {
     pub(crate) access_lifetime: Period,
     pub(crate) refresh_lifetime: Period,
     pub(crate) issuers: Vec<IssuerSettings>,
+    pub(crate) bus: BusSettings,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
@@ -158,6 +160,7 @@ impl Default for Config {
             access_lifetime: Period(accounts.access_lifetime),
             refresh_lifetime: Period(accounts.refresh_lifetime),
             issuers: Vec::new(),
+            bus: BusSettings::default(),
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
@@ -182,8 +185,8 @@ impl Default for Config {
             hsts: None,
             graphiql: true,
             introspection: true,
-            // The database tells much about itself that is of no use to who runs a chat.
-            log: "info,surrealdb=warn,surrealkv=error".to_owned(),
+            // The database tells much about itself that is of no use to who runs a chat, and the bus tells again what the server logs.
+            log: "info,surrealdb=warn,surrealkv=error,async_nats=off".to_owned(),
             log_format: LogFormat::Text,
         }
     }
@@ -311,7 +314,7 @@ impl Config {
         if let Some((flag, _)) = of_accounts.iter().find(|(_, is_set)| *is_set && self.accounts == Switch::Off) {
             return Err(format!("{flag} is for accounts, and --accounts is off").into());
         }
-        Ok(())
+        self.bus.check()
     }
 
     /// Refuses limits with which the server would serve nobody, or refuse messages that it allows.

@@ -8,6 +8,7 @@ use std::{
 use clap::CommandFactory as _;
 
 use crate::{
+    bus,
     cli::Cli,
     config::{Failure, aliases},
 };
@@ -20,10 +21,12 @@ pub(crate) const PASSWORD: &str = "CHAT_DATABASE_PASSWORD";
 pub(crate) const SMTP: &str = "CHAT_SMTP_URL";
 
 /// The variables without a flag, and what they mean.
-pub(crate) const SECRETS: [(&str, &str); 3] = [
+pub(crate) const SECRETS: [(&str, &str); 5] = [
     (SECRET, "The signing secret itself, 32 bytes or more, in place of secret_file"),
     (PASSWORD, "The password of database_user"),
     (SMTP, "The server that sends mails, like smtps://user:password@host; needs smtp_from"),
+    (bus::PASSWORD, "The password at the bus"),
+    (bus::TOKEN, "The token at the bus"),
 ];
 
 const PREFIX: &str = "CHAT_";
@@ -46,7 +49,11 @@ pub(crate) fn check() -> Result<Vec<String>, Failure> {
         if known.contains(&name.as_ref()) {
             given(&name, &value)?;
         } else if is_of_a_service(of_ours, &value) {
-        } else if let Some(meant) = known.iter().find(|known| resembles(of_ours, known)) {
+        } else if let Some(meant) = known
+            .iter()
+            .filter(|known| resembles(of_ours, known))
+            .min_by_key(|known| strsim::osa_distance(&name, known))
+        {
             return Err(format!("{name} is no setting; did you mean {meant}? See chat-server --help").into());
         } else {
             told.push(format!(

@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod backup;
+mod bus;
 mod check;
 mod cli;
 mod compact;
@@ -13,6 +14,7 @@ mod environment;
 mod exposure;
 mod issuers;
 mod logging;
+mod migrate;
 mod output;
 mod rates;
 mod run;
@@ -72,6 +74,7 @@ fn run(stderr: &Output) -> Result<(), Failure> {
     match command {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),
         Some(Command::Compact) => compact::compact(&config, &told, stderr),
+        Some(Command::Migrate(args)) => migrate::migrate(&config, args.dry_run, &told, stderr),
         Some(Command::Backup(args)) => backup::back_up(&config, &args.file, &told, stderr),
         Some(Command::Restore(args)) => backup::restore(&config, &args.file, &told, stderr),
         Some(Command::Token(args)) => {

@@ -52,6 +52,13 @@ impl Output {
         Self { queue, lost }
     }
 
+    /// Says a line on stdout, and waits until it is written, for a second at the most: what a command says last must not go with its process.
+    pub(crate) fn print(line: &str) {
+        let stdout = Self::stdout();
+        stdout.say(line);
+        stdout.flush();
+    }
+
     /// Says a line. Never fails, and never waits.
     pub(crate) fn say(&self, line: &str) {
         self.hand_over(format!("{line}\n").into_bytes());

@@ -16,6 +16,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     accounts,
     admin::tokens::AdminTokens,
+    bus,
     config::{Config, Failure, Period, sample},
     descriptors, disk, environment, issuers,
     logging::Export,
@@ -83,6 +84,7 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     let serving = ServeOptions { tls: tls::followed(config, Arc::clone(reload))?, ..serving(config)? };
     let database_options = database_options(config)?;
     let issuers = issuers::issuers(config)?;
+    let bus = bus::Options::of(&config.bus)?;
     let mailer = accounts::mailer(config)?;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -96,9 +98,10 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     let opened = tokio::select! {
         // A start can take long, as where the last end was not in order.
         () = stopping.cancelled() => return Ok(()),
-        opened = open(config, database_options) => opened,
+        opened = async { Ok::<_, Failure>((bus.open().await?, open(config, database_options).await?)) } => opened,
     };
-    let store = Arc::new(opened?);
+    let (bus, store) = opened?;
+    let store = Arc::new(store);
 
     let limits = Limits {
         message_chars: config.message_chars,
@@ -108,13 +111,14 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
         rates: config.rates(),
         ..Limits::default()
     };
-    let chat = Chat::builder(Arc::clone(&store)).limits(limits).build();
+    let chat = bus.carries(Chat::builder(Arc::clone(&store)).limits(limits)).build();
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
     let sockets = Sockets::new(options);
     let admin = Administration::new(chat.clone());
     admin.protect(crate::admin::tokens::user()?);
     let frontend = ChatFrontend::with_sockets(chat.clone(), Arc::clone(&authenticator), sockets.clone());
-    let mut frontend = frontend.with_admin(admin.clone()).with_health(health(config).ending(stopping.clone()));
+    let health = bus.watched(health(config)).ending(stopping.clone());
+    let mut frontend = frontend.with_admin(admin.clone()).with_health(health);
     let schema_options = SchemaOptions {
         introspection: config.introspection,
         // They tell of the schema, too.

@@ -4,10 +4,28 @@
 
 #[path = "remote/bans.rs"]
 mod bans;
+#[path = "remote/bus.rs"]
+mod bus;
+#[path = "../../../chatcore-nats/tests/nats/certificates.rs"]
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod certificates;
+#[path = "remote/delays.rs"]
+mod delays;
+#[path = "remote/ends.rs"]
+mod ends;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
+#[path = "../../../chatcore-nats/tests/nats/server.rs"]
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod nats;
+#[path = "remote/previous.rs"]
+mod previous;
+#[path = "remote/rolling.rs"]
+mod rolling;
+#[path = "remote/traffic.rs"]
+mod traffic;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, process::Command, sync::Arc};
 
 use chatcore_surreal::{Credentials, SurrealOptions};
 use chatcore_tests::{
@@ -23,8 +41,12 @@ fn start(folder: &Path, database: &str, options: &SurrealOptions) -> Server {
 }
 
 fn start_with(folder: &Path, database: &str, options: &SurrealOptions, more: &[&str]) -> Server {
+    start_by(kit::command(folder), folder, database, options, more)
+}
+
+/// The same by a command of the test's own, with more flags. The folder keeps the log.
+fn start_by(mut command: Command, folder: &Path, database: &str, options: &SurrealOptions, more: &[&str]) -> Server {
     let Credentials { username, password } = options.credentials.clone().unwrap();
-    let mut command = kit::command(folder);
     command.env("CHAT_SECRET", std::str::from_utf8(SECRET).unwrap()).env("CHAT_DATABASE_PASSWORD", password);
     let (namespace, name) = (options.namespace.as_str(), options.database.as_str());
     let of = ["--database", database, "--database-user", &username, "--database-namespace", namespace];

@@ -24,6 +24,11 @@ pub(crate) fn command(data: &Path) -> Command {
     prepared(Command::new(env!("CARGO_BIN_EXE_chat-server")), data)
 }
 
+/// Another release of the program, likewise.
+pub(crate) fn command_of(program: &Path, data: &Path) -> Command {
+    prepared(Command::new(program), data)
+}
+
 fn prepared(mut command: Command, data: &Path) -> Command {
     // Nor the tests' stack size: the server needs none.
     command.current_dir(data).env_clear();

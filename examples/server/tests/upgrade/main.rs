@@ -6,8 +6,12 @@
 #[path = "../kit/mod.rs"]
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
+mod migrate;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use chatcore_tests::Client;
 use kit::{Server, errors, folder, run};
@@ -61,14 +65,22 @@ async fn assert_answers(server: &Server, data: &Path, answers: &Value) {
     }
 }
 
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade/from_schema_4")
+}
+
+/// The answers of the server that wrote the fixture.
+fn expected() -> Value {
+    serde_json::from_slice(&fs::read(fixture().join("answers.json")).unwrap()).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_of_schema_4_answers_as_it_did_and_goes_on() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade/from_schema_4");
-    let expected: Value = serde_json::from_slice(&fs::read(fixture.join("answers.json")).unwrap()).unwrap();
+    let expected = expected();
     let folder = folder();
     let data = folder.path();
     // The server keeps its data in `data`, below its working directory.
-    copy(&fixture.join("db"), &data.join("data/db"));
+    copy(&fixture().join("db"), &data.join("data/db"));
     let answers = &expected["answers"];
     let session = |name: &str| format!("/sessions/{}", expected["sessions"][name].as_str().unwrap());
 

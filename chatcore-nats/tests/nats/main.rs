@@ -9,6 +9,8 @@
 )]
 
 mod away;
+mod certificates;
+mod logins;
 mod server;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -19,8 +21,8 @@ use chatcore::{
     model::{Event, Message, SessionId, SessionType, Signal, UserId},
     notify::Hint,
 };
+use chatcore_nats::NatsNotifier;
 use futures_util::{StreamExt, future::join_all};
-use nats::NatsNotifier;
 use serde_json::json;
 use server::Server;
 
@@ -330,13 +332,12 @@ async fn whatever_strangers_publish_readers_see_the_log() {
             })
         };
         let committed = |session_id: SessionId, head: u64, events: Vec<serde_json::Value>| {
-            json!({ "committed": { "session_id": session_id, "head": head, "events": events } })
-                .to_string()
-                .into_bytes()
+            let hint = json!({ "committed": { "session_id": session_id, "head": head, "events": events } });
+            json!({ "v": 1, "hint": hint }).to_string().into_bytes()
         };
         let typing = |session_id: SessionId, who: &str| {
             let signal = json!({ "signal": "typing", "session_id": session_id, "user_id": who, "is_typing": true });
-            json!({ "signal": signal }).to_string().into_bytes()
+            json!({ "v": 1, "hint": { "signal": signal } }).to_string().into_bytes()
         };
         // What is no hint of this session changes nothing.
         let nothing = [
@@ -344,7 +345,10 @@ async fn whatever_strangers_publish_readers_see_the_log() {
             b"\xff\xfe garbage".to_vec(),
             b"[".repeat(500_000),
             br#"{"committed":{}}"#.to_vec(),
-            br#"{"removed":{"session_id":1}}"#.to_vec(),
+            br#"{"v":1,"hint":{"removed":{"session_id":1}}}"#.to_vec(),
+            // A later version of hints, and as much as the server takes.
+            String::from_utf8(typing(id, "mallory")).unwrap().replace("\"v\":1", "\"v\":2").into_bytes(),
+            vec![b' '; 1 << 20],
             committed(elsewhere, position + 1, vec![forged(position + 1)]),
             typing(elsewhere, "mallory"),
             typing(id, ""),

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The shortest time between two lines of the log.
-const QUIET: Duration = Duration::from_secs(10);
+/// The shortest time between two lines of the log that say the same.
+pub(crate) const QUIET: Duration = Duration::from_secs(10);
 
 /// Hints that could not be sent.
 #[derive(Debug, Default)]
@@ -14,6 +14,7 @@ pub(crate) struct Losses(Mutex<Counted>);
 
 #[derive(Debug, Default)]
 struct Counted {
+    total: u64,
     unsaid: u64,
     said_at: Option<Instant>,
 }
@@ -26,9 +27,15 @@ impl Losses {
         }
     }
 
+    /// All of them so far.
+    pub(crate) fn total(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
     /// How many to speak of now, if at all.
     fn count(&self, now: Instant) -> Option<u64> {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.total += 1;
         counted.unsaid += 1;
         if counted.said_at.is_some_and(|at| now.saturating_duration_since(at) < QUIET) {
             return None;
@@ -47,5 +54,6 @@ mod tests {
         let (losses, began) = (Losses::default(), Instant::now());
         let said: Vec<_> = (0..25_000_u64).filter_map(|n| losses.count(began + Duration::from_millis(n))).collect();
         assert_eq!(said, [1, 10_000, 10_000]);
+        assert_eq!(losses.total(), 25_000);
     }
 }

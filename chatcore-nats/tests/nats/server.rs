@@ -16,13 +16,19 @@ use std::{
 pub(crate) struct Server {
     process: Child,
     port: u16,
+    flags: Vec<String>,
 }
 
 impl Server {
     /// Starts one on a free port; `None`, and a word about it, where the program is not installed.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(flags: &[&str]) -> Option<Self> {
         for _ in 0..100 {
-            match Self::try_start(free_port())? {
+            match Self::try_start(free_port(), flags)? {
                 Some(server) => return Some(server),
                 // Somebody else was faster with the port.
                 None => continue,
@@ -33,13 +39,19 @@ impl Server {
 
     /// Starts one on this port.
     pub(crate) fn start_at(port: u16) -> Option<Self> {
-        Self::try_start(port).map(|started| started.expect("nats-server does not start there"))
+        Self::start_at_with(port, &[])
     }
 
-    fn try_start(port: u16) -> Option<Option<Self>> {
+    /// The same with more flags.
+    pub(crate) fn start_at_with(port: u16, flags: &[&str]) -> Option<Self> {
+        Self::try_start(port, flags).map(|started| started.expect("nats-server does not start there"))
+    }
+
+    fn try_start(port: u16, flags: &[&str]) -> Option<Option<Self>> {
         let spawn = |program: &str| {
             Command::new(program)
                 .args(["--addr", "127.0.0.1", "--port", &port.to_string()])
+                .args(flags)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped())
@@ -54,7 +66,7 @@ impl Server {
             not_installed();
             return None;
         };
-        let mut server = Self { process, port };
+        let mut server = Self { process, port, flags: flags.iter().map(|flag| (*flag).to_owned()).collect() };
         let log = BufReader::new(server.process.stderr.take().expect("its stderr is ours"));
         let (ready, is_ready) = mpsc::channel();
         // Reads on after that, so that the server never waits for somebody to read its log.
@@ -84,6 +96,15 @@ impl Server {
 
     /// Kills it, and waits until it is gone.
     pub(crate) fn kill(self) {}
+
+    /// Kills it, lets something happen without it, and starts it again where it was.
+    pub(crate) async fn away_for(self, meanwhile: impl Future<Output = ()>) -> Self {
+        let (port, flags) = (self.port, self.flags.clone());
+        self.kill();
+        meanwhile.await;
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        Self::start_at_with(port, &flags).expect("it was there before")
+    }
 
     /// Stops it where it is: connections stay, and nothing is read from them.
     pub(crate) fn freeze(&self) {

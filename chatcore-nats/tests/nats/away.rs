@@ -1,7 +1,7 @@
 //! Servers that are not there yet, go away, come back, or take nothing.
 
 use async_nats::Event as Connection;
-use nats::ConnectOptions;
+use chatcore_nats::ConnectOptions;
 use tokio::sync::mpsc;
 
 use super::{

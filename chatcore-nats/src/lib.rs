@@ -5,10 +5,12 @@
 //!
 //! ```no_run
 //! use chatcore::{Chat, MemoryStore};
-//! use nats::NatsNotifier;
+//! use chatcore_nats::{NatsLogin, NatsNotifier, NatsOptions};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let notifier = NatsNotifier::connect("nats://127.0.0.1:4222").await?;
+//! let login = NatsLogin::Password { user: "chat".to_owned(), password: std::env::var("NATS_PASSWORD")? };
+//! let options = NatsOptions { login, ..NatsOptions::at(["tls://nats-1:4222", "tls://nats-2:4222"]) };
+//! let notifier = NatsNotifier::open(options).await?;
 //! // In real life a store that the processes share.
 //! let chat = Chat::builder(MemoryStore::new()).notifier(notifier).build();
 //! # Ok(())
@@ -16,31 +18,42 @@
 //! ```
 //!
 //! # What travels
-//! One NATS message per hint, as JSON, on the subject `<prefix>.<session id>`, or `<prefix>.user.<user id>` with the bytes of
-//! the user's id in hexadecimal digits. A hint of a session carries the committed events, so
-//! that readers elsewhere need not ask the store; where they are too many bytes it carries the end of the log only. Core
-//! NATS is enough: nothing is stored by it, because the log is the truth.
+//! One NATS message per hint, as JSON, on the subject `<prefix>.<session id>`, `<prefix>.user.<user id>` with the bytes of
+//! the user's id in hexadecimal digits, or `<prefix>.everybody`. A hint of a session carries the committed events, so
+//! that readers elsewhere need not ask the store. Where a hint with its events is longer than [`NatsOptions::carried_bytes`], or than the server
+//! takes in one message (`max_payload`, 1 MiB unless the server says otherwise), the hint goes without events, and readers elsewhere
+//! read the log. A hint that is too long without events, too, is lost. Core NATS is enough: nothing is stored by it, because the log is
+//! the truth.
 //!
 //! # When NATS is away
 //! Nobody waits for it and nothing fails. Readers in this process are told directly, not by way of NATS. Those in other
 //! processes find what was committed by polling ([`Limits::poll_interval`](chatcore::Limits::poll_interval)); signals
-//! to them are lost. The connection comes back by itself, and with it the subscriptions.
+//! to them are lost. The connection comes back by itself, with pauses that grow ([`NatsOptions::pauses`]), and with it the subscriptions.
+//! A process can start before its NATS server does.
+//!
+//! # Bounds
+//! Hints that wait to be sent are bounded by [`NatsOptions::outgoing`]; hints that wait for one listener by 1,024. Further hints are
+//! lost. Lost hints are counted ([`NatsNotifier::lost`]) and logged, a line in ten seconds. A message of more than 8 MiB is not read.
 //!
 //! # Who can read and write the subjects
 //! They carry what people say, and a hint's events are believed where they go on from the log that a reader has seen: who
 //! can publish on a session's subject can show its readers what was never said, in place of what was, until they read
-//! the log again. So let nobody but chat processes near them: give [`ConnectOptions`] a user and password or a token,
-//! and use TLS (`tls://`) where the network is not yours. A user or password within an address is ignored by the client.
-//! A process needs the permission to publish and subscribe on `<prefix>.>`, and to subscribe on `_INBOX.>`; without the
-//! latter, listening begins a second later.
+//! the log again. So let nobody but chat processes near them: give each process a [login](NatsLogin), and encrypt connections
+//! ([`NatsTls`]) where the network is not yours. A process needs the permission to publish and subscribe on `<prefix>.>`, and to subscribe on
+//! `_INBOX.>`; without the latter, listening begins a second later.
+//!
+//! What is no hint (no JSON, of another version of this crate's form, of another topic, too long) is passed over.
 
 mod losses;
+mod options;
+mod told;
 mod wire;
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use async_nats::{
-    Client, Request, Subject, Subscriber, ToServerAddrs, connection::State, message::OutboundMessage, rustls,
+    Client, ConnectErrorKind, Request, Subject, Subscriber, ToServerAddrs, connection::State, message::OutboundMessage,
+    rustls,
 };
 pub use async_nats::{ConnectError, ConnectOptions};
 use async_trait::async_trait;
@@ -50,6 +63,7 @@ use chatcore::{
 };
 use futures_util::{FutureExt, SinkExt, StreamExt, future::ready, stream, stream::BoxStream};
 use losses::Losses;
+pub use options::{NatsError, NatsLogin, NatsOptions, NatsTls};
 
 /// Hints of one topic that wait for its listener; one who is further behind misses some and reads the log instead.
 const WAITING: usize = 1024;
@@ -70,6 +84,12 @@ pub struct NatsNotifier {
 /// A prefix that no subject can begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidPrefix(String);
+
+fn check_prefix(prefix: &str) -> Result<(), InvalidPrefix> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(is_plain);
+    if prefix.split('.').all(is_word) { Ok(()) } else { Err(InvalidPrefix(prefix.to_owned())) }
+}
 
 impl fmt::Display for InvalidPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,6 +116,42 @@ impl NatsNotifier {
     /// The most bytes of a hint with events, unless another number is given: 64 KiB.
     pub const CARRIED_BYTES: usize = 64 * 1024;
 
+    /// Connects as the options say.
+    ///
+    /// Where no server can be reached now, or the servers refuse the login, a warning is logged and the notifier works without NATS until one can, unless
+    /// the options [require](NatsOptions::required) a connection.
+    ///
+    /// For TLS, the program's default provider of cryptography is the one of aws-lc from here on, unless it has one.
+    ///
+    /// # Errors
+    /// [`NatsError`]: options that cannot be used, and where a connection is required, why there is none.
+    pub async fn open(options: NatsOptions) -> Result<Self, NatsError> {
+        options.check()?;
+        let (addresses, connect_options) = (options.addresses()?, options.connect_options()?);
+        let first = Self::connect_with(&addresses[..], connect_options.clone());
+        let first = match tokio::time::timeout(options.patience, first).await {
+            Ok(first) => first,
+            Err(_) => Err(ConnectErrorKind::TimedOut.into()),
+        };
+        let notifier = match first {
+            Ok(notifier) => notifier,
+            Err(source) => {
+                let reason = options.reason(&source);
+                if options.required {
+                    return Err(NatsError::Connect { reason, source });
+                }
+                tracing::warn!(
+                    error = &source as &dyn Error,
+                    "{reason}; until it can be used, other processes' messages are found by polling, and signals stay within a process"
+                );
+                let retrying = connect_options.retry_on_initial_connect();
+                let again = Self::connect_with(&addresses[..], retrying).await;
+                again.map_err(|source| NatsError::Connect { reason: options.reason(&source), source })?
+            }
+        };
+        Ok(notifier.prefix(&options.prefix)?.carried_bytes(options.carried_bytes))
+    }
+
     /// Connects to a server, or to one of several.
     ///
     /// # Errors
@@ -104,7 +160,7 @@ impl NatsNotifier {
         Self::connect_with(servers, ConnectOptions::new()).await
     }
 
-    /// Connects with options: who one is, TLS, how long to try. With
+    /// Connects with options of the client. [`open`](Self::open) has the options that a chat needs. With
     /// [`retry_on_initial_connect`](ConnectOptions::retry_on_initial_connect) it returns at once, and a program can
     /// start before its NATS server does.
     ///
@@ -134,10 +190,7 @@ impl NatsNotifier {
     /// # Errors
     /// [`InvalidPrefix`] unless it is one or more words of ASCII letters, digits, `-` and `_`, with dots between them.
     pub fn prefix(mut self, prefix: &str) -> Result<Self, InvalidPrefix> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if !prefix.split('.').all(|word| !word.is_empty() && word.chars().all(is_plain)) {
-            return Err(InvalidPrefix(prefix.to_owned()));
-        }
+        check_prefix(prefix)?;
         self.prefix = prefix.into();
         Ok(self)
     }
@@ -162,8 +215,16 @@ impl NatsNotifier {
         }
     }
 
-    fn is_connected(&self) -> bool {
+    /// Whether there is a connection to a server now.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// How many hints did not go out since the notifier was made.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.losses.total()
     }
 
     /// Hands a hint to the connection, or fails at once.

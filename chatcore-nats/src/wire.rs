@@ -10,6 +10,18 @@ use chatcore::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
+/// The version of this form. A process takes hints of its own version only, and finds by polling what the other ones tell.
+const VERSION: u16 = 1;
+
+/// The longest message that is read. A NATS server takes 1 MiB unless told otherwise.
+const LONGEST: usize = 8 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<'a> {
+    v: u16,
+    hint: WireHint<'a>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum WireHint<'a> {
@@ -57,25 +69,36 @@ pub(crate) fn encode(hint: &Hint, most: usize) -> Result<Vec<u8>, serde_json::Er
     match hint {
         Hint::Arrived { user_id, session_id, is_own } => {
             let user_id = Cow::Borrowed(user_id);
-            serde_json::to_vec(&WireHint::Arrived { user_id, session_id: *session_id, is_own: *is_own })
+            written(WireHint::Arrived { user_id, session_id: *session_id, is_own: *is_own })
         }
-        Hint::Revoked { user_id } => serde_json::to_vec(&WireHint::Revoked { user_id: Cow::Borrowed(user_id) }),
-        Hint::Signal(signal) => serde_json::to_vec(&WireHint::Signal(Cow::Borrowed(signal))),
-        Hint::Notice(notice) => serde_json::to_vec(&WireHint::Notice(Cow::Borrowed(notice))),
+        Hint::Revoked { user_id } => written(WireHint::Revoked { user_id: Cow::Borrowed(user_id) }),
+        Hint::Signal(signal) => written(WireHint::Signal(Cow::Borrowed(signal))),
+        Hint::Notice(notice) => written(WireHint::Notice(Cow::Borrowed(notice))),
         Hint::Committed { session_id, head, events } => {
             let committed = |events| WireHint::Committed { session_id: *session_id, head: *head, events };
-            let whole = serde_json::to_vec(&committed(events.iter().map(|event| wire_event(event)).collect()))?;
-            if whole.len() <= most { Ok(whole) } else { serde_json::to_vec(&committed(Vec::new())) }
+            let whole = written(committed(events.iter().map(|event| wire_event(event)).collect()))?;
+            if whole.len() <= most.min(LONGEST) { Ok(whole) } else { written(committed(Vec::new())) }
         }
     }
+}
+
+fn written(hint: WireHint<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Envelope { v: VERSION, hint })
 }
 
 /// Reads a hint that came on a topic's subject.
 ///
 /// # Errors
-/// When it is no hint, or one of another topic.
+/// When it is no hint, or one of another version or topic.
 pub(crate) fn decode(topic: &Topic, payload: &[u8]) -> Result<Hint, serde_json::Error> {
-    let hint = match serde_json::from_slice(payload)? {
+    if payload.len() > LONGEST {
+        return Err(serde_json::Error::custom("longer than any hint"));
+    }
+    let Envelope { v, hint } = serde_json::from_slice(payload)?;
+    if v != VERSION {
+        return Err(serde_json::Error::custom(format_args!("a hint of version {v}")));
+    }
+    let hint = match hint {
         WireHint::Signal(signal) => Hint::Signal(signal.into_owned()),
         WireHint::Notice(notice) => Hint::Notice(notice.into_owned()),
         WireHint::Arrived { user_id, session_id, is_own } => {
@@ -218,10 +241,21 @@ mod tests {
             decode(&there().into(), &encode(&hint, usize::MAX).unwrap()).unwrap_err();
         }
         let deep = "[".repeat(100_000);
-        for garbage in ["", "\u{0}", "null", "{}", "[]", "{\"committed\":{}}", "{\"signal\":{\"signal\":\"?\"}}", &deep]
-        {
+        let garbage = ["", "\u{0}", "null", "{}", "[]", "{\"v\":1}", "{\"v\":1,\"hint\":{\"committed\":{}}}", &deep];
+        for garbage in garbage {
             decode(&here().into(), garbage.as_bytes()).unwrap_err();
             decode(&arrived("u").topic(), garbage.as_bytes()).unwrap_err();
         }
+        // Another version may mean something else by the same words.
+        let hint = String::from_utf8(encode(&typing(here()), usize::MAX).unwrap()).unwrap();
+        decode(&here().into(), hint.as_bytes()).unwrap();
+        for version in ["2", "0", "-1", "65536", "\"1\"", "null"] {
+            let other = hint.replace("{\"v\":1,", &format!("{{\"v\":{version},"));
+            assert_ne!(other, hint);
+            decode(&here().into(), other.as_bytes()).unwrap_err();
+        }
+        // Not even white space makes one of what is too long.
+        let long = format!("{hint}{}", " ".repeat(LONGEST));
+        decode(&here().into(), long.as_bytes()).unwrap_err();
     }
 }
