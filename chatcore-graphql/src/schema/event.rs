@@ -424,6 +424,7 @@ pub(super) enum Delivery {
     Pinned(MessagePinned),
     Unpinned(MessageUnpinned),
     Unknown(UnknownEvent),
+    Notice(Notice),
 }
 
 impl From<SessionEvent> for Delivery {

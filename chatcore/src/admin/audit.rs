@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{AuditId, ListPage},
-    store::{ChatStoreExt as _, Newest, TypedKey as _, Write},
+    store::{Change, ChatStoreExt as _, Newest, StoreError, TypedKey as _, Write},
 };
 
 /// Entries that an export reads at once.
@@ -58,6 +58,18 @@ impl Administration {
             at: clock.now().trunc_subsecs(6),
         };
         AuditEntries { entry: Newest(AuditId(clock.new_id())) }.put(record)
+    }
+
+    /// Writes the entry of an action that changes no record.
+    pub(super) async fn note(&self, deed: &Deed<'_>) -> Result<()> {
+        let mut writes = self.authority(deed.principal).await?;
+        writes.push(self.record(deed, AuditState::default(), AuditState::default()));
+        let outcome = self.store().commit(Change::of_records(writes)).await.map_err(|error| match error {
+            StoreError::Conflict { .. } => Error::Unavailable,
+            error => error.into(),
+        });
+        self.decided(deed.principal, outcome).await?;
+        Ok(())
     }
 
     /// The audit log, the newest entry first. An action that changes nothing has no entry. A page that looked at 2,000 entries ends, also
