@@ -10,6 +10,7 @@ use chatcore::{
 
 use super::{
     load::Loads,
+    managed::Notice,
     message::Message,
     participant::{ParticipantRole, RemovalReason},
     scalar::{DateTime, Long},

@@ -9,6 +9,7 @@ use super::{
     picker::Picker,
 };
 use crate::{
+    Chat,
     error::{Error, Result},
     identity::Principal,
     model::{AuditId, ListPage},
@@ -30,6 +31,25 @@ pub(super) struct Deed<'a> {
     pub(super) reason: Option<String>,
 }
 
+/// The write of an entry, for the change that it records.
+pub(super) fn entry(chat: &Chat, deed: &Deed<'_>, before: AuditState, after: AuditState) -> Write {
+    let Deed { principal, origin, action, target, reason } = deed;
+    let AuditOrigin { address, request_id } = (*origin).clone();
+    let clock = chat.clock();
+    let record = AuditRecord {
+        actor: principal.user_id.clone(),
+        action: *action,
+        target: target.clone(),
+        before,
+        after,
+        reason: reason.clone(),
+        address,
+        request_id,
+        at: clock.now().trunc_subsecs(6),
+    };
+    AuditEntries { entry: Newest(AuditId(clock.new_id())) }.put(record)
+}
+
 /// How far an export has come.
 struct Exporting {
     admin: Administration,
@@ -43,21 +63,7 @@ struct Exporting {
 impl Administration {
     /// The write of an entry, for the change that it records.
     pub(super) fn record(&self, deed: &Deed<'_>, before: AuditState, after: AuditState) -> Write {
-        let Deed { principal, origin, action, target, reason } = deed;
-        let AuditOrigin { address, request_id } = (*origin).clone();
-        let clock = self.inner.chat.clock();
-        let record = AuditRecord {
-            actor: principal.user_id.clone(),
-            action: *action,
-            target: target.clone(),
-            before,
-            after,
-            reason: reason.clone(),
-            address,
-            request_id,
-            at: clock.now().trunc_subsecs(6),
-        };
-        AuditEntries { entry: Newest(AuditId(clock.new_id())) }.put(record)
+        entry(&self.inner.chat, deed, before, after)
     }
 
     /// Writes the entry of an action that changes no record.

@@ -53,6 +53,8 @@ pub use model::{
     AuditEntry, AuditFilter, AuditOrigin, BanUser, ManagedSession, ManagedUser, SessionFilter, SessionStatus,
     UserFilter, UserStatus,
 };
+#[cfg(feature = "accounts")]
+pub(crate) use roles::resignation;
 pub use statistics::{DayStatistics, Statistics};
 pub use stored::*;
 

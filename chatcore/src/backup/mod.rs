@@ -190,7 +190,9 @@ pub enum BackupError {
 /// The tables of this crate and of its services.
 fn own_tables() -> &'static [&'static Table] {
     static ALL: std::sync::LazyLock<Vec<&'static Table>> = std::sync::LazyLock::new(|| {
-        let mut all = [crate::stored::TABLES, crate::stored::been::TABLES, crate::admin::TABLES].concat();
+        let mut all = [crate::stored::TABLES, crate::stored::been::TABLES].concat();
+        #[cfg(feature = "admin")]
+        all.extend_from_slice(crate::admin::TABLES);
         #[cfg(feature = "accounts")]
         all.extend_from_slice(crate::accounts::TABLES);
         all

@@ -8,6 +8,8 @@
     reason = "a test may fail by panicking"
 )]
 
+#[cfg(feature = "admin")]
+mod administrators;
 #[cfg(feature = "avatars")]
 mod avatars;
 mod erasing;

@@ -13,6 +13,7 @@ mod issuers;
 mod output;
 mod rates;
 mod run;
+mod running;
 mod secret;
 mod signals;
 mod token;
@@ -57,7 +58,7 @@ fn run(stderr: &Output) -> Result<(), Failure> {
     match command {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),
         Some(Command::Compact) => compact::compact(&config, &told, stderr),
-        Some(Command::Backup(args)) => backup::back_up(&config, &args.file, &told, stderr),
+        Some(Command::Backup(args)) => backup::back_up(&config, &args, &told, stderr),
         Some(Command::Restore(args)) => backup::restore(&config, &args.file, &told, stderr),
         Some(Command::Token(args)) => {
             warn(told, stderr);

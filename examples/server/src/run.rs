@@ -16,10 +16,11 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     accounts,
     admin::tokens::AdminTokens,
+    backup,
     config::{Config, Failure, LogFormat},
     descriptors, disk, environment, issuers,
     output::Output,
-    secret, signals,
+    running, secret, signals,
 };
 
 /// How long the database may take to close.
@@ -93,6 +94,10 @@ async fn start(config: &Config) -> Result<(), Failure> {
         opened = open(config, database_options) => opened,
     };
     let store = Arc::new(opened?);
+    if let Err(refused) = backup::refuse_part(&store).await {
+        store.close().await;
+        return Err(refused);
+    }
 
     let limits = Limits {
         message_chars: config.message_chars,
@@ -135,6 +140,7 @@ async fn start(config: &Config) -> Result<(), Failure> {
 
     let broken = stop_when_broken(&store, &stopping);
     let address = listener.local_addr()?;
+    let _note = running::Note::leave(config, address);
     // The one line on stdout, for people and for programs that start this one. Whoever does not read it is served all the same.
     Output::stdout().say(&format!("listening on http://{address}"));
     tracing::info!(%address, "listening");

@@ -8,6 +8,8 @@ mod accounts;
 mod admin;
 #[path = "process/backup.rs"]
 mod backup;
+#[path = "process/backup_online.rs"]
+mod backup_online;
 #[path = "process/compact.rs"]
 mod compact;
 #[path = "process/erasure.rs"]
@@ -22,6 +24,8 @@ mod outputs;
 mod parties;
 #[path = "process/refreshing.rs"]
 mod refreshing;
+#[path = "process/same.rs"]
+mod same;
 #[path = "process/settings.rs"]
 mod settings;
 #[path = "process/signals.rs"]

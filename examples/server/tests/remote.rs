@@ -6,6 +6,8 @@
 mod bans;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
+#[path = "remote/moving.rs"]
+mod moving;
 
 use std::{path::Path, sync::Arc};
 

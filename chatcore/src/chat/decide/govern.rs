@@ -100,6 +100,7 @@ enum By<'a> {
     /// The permission table and the host's policy decide.
     User(&'a Principal, Tried<'a>),
     /// The administration has decided. The session has to exist.
+    #[cfg_attr(not(feature = "admin"), allow(dead_code, reason = "the administration changes sessions"))]
     Administrator(&'a UserId),
 }
 
@@ -352,6 +353,7 @@ impl Chat {
 
     /// Does what `plan` makes of a session on behalf of an administrator, whose role the caller has checked. What `plan` writes beside the session
     /// may fail its expectations for a while, and is planned again.
+    #[cfg(feature = "admin")]
     pub(in crate::chat) async fn govern_as_administrator<P>(
         &self,
         id: SessionId,
@@ -415,6 +417,7 @@ impl Chat {
 
     /// Tells readers what was committed.
     pub(in crate::chat) async fn tell(&self, session_id: SessionId, events: &[Arc<Event>]) {
+        #[cfg(feature = "admin")]
         self.count(events);
         if let Some(last) = events.last() {
             self.inner.inboxes.ring(events);
