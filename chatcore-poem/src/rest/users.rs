@@ -15,7 +15,7 @@ use super::{AccountGroup, Links, natural, no_idempotency_key};
 use crate::{
     accounts::client_of,
     extract::{Caller, StrictJson, UserParam},
-    reply::{Answer, Body, Done, Lines, Nobody, Paged, Params, Reply, Tried},
+    reply::{Answer, Body, Conflict, Done, Lines, Nobody, Paged, Params, Reply, Tried},
 };
 
 pub(crate) struct Users(pub(crate) Accounts);
