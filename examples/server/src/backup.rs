@@ -50,7 +50,7 @@ pub(crate) fn back_up(config: &Config, args: &BackupArgs, told: &[String], stder
         _ => format!("{} cannot be written: {error}", file.display()),
     })?;
     sync_folder(file)?;
-    Output::stdout().say(&format!("backed up to {}: {}", file.display(), counted(contents.holds)));
+    Output::print(&format!("backed up to {}: {}", file.display(), counted(contents.holds)));
     let left_out = contents.holds.left_out;
     if left_out == 0 {
         return Ok(());
@@ -64,9 +64,16 @@ pub(crate) fn back_up(config: &Config, args: &BackupArgs, told: &[String], stder
 /// Writes the file, and checks it as a restore does.
 async fn take(config: &Config, args: &BackupArgs, partial: &Path, stderr: &Output) -> Result<Contents, Failure> {
     let mut file = private(partial)?;
-    let is_in_memory = config.database.as_deref().is_some_and(|database| database.starts_with("mem"));
-    let server = if is_in_memory { Some(running::url(config)) } else { None };
-    match args.server.clone().or(server) {
+    let is_of = |scheme: &str| config.database.as_deref().is_some_and(|database| database.starts_with(scheme));
+    let server = match &args.server {
+        Some(server) => Some(server.clone()),
+        // Nobody else reaches it.
+        None if is_of("mem") => Some(running::url(config)),
+        // A database server takes both.
+        None if config.database.is_some() && !is_of("surrealkv") => None,
+        None => running::noted(config),
+    };
+    match server {
         Some(server) => online::take(config, args, server, &mut file, partial, stderr).await?,
         None if config.database.is_none() && !config.data.join("db").is_dir() => {
             return Err(format!("there is no database in {}", config.data.join("db").display()).into());
@@ -77,7 +84,7 @@ async fn take(config: &Config, args: &BackupArgs, partial: &Path, stderr: &Outpu
                 store.close().await;
                 taken?;
             }
-            // A server has it open.
+            // A server has it open that has left no note.
             Err(error) if matches!(error.downcast_ref(), Some(ConnectError::Locked { .. })) => {
                 online::take(config, args, running::url(config), &mut file, partial, stderr)
                     .await
@@ -161,7 +168,7 @@ pub(crate) fn restore(config: &Config, file: &Path, told_of: &[String], stderr: 
     })?;
     let taken_at = contents.taken_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let restored = counted(contents.holds);
-    Output::stdout().say(&format!("restored {} of {taken_at}: {restored}", file.display()));
+    Output::print(&format!("restored {} of {taken_at}: {restored}", file.display()));
     Ok(())
 }
 

@@ -25,6 +25,6 @@ pub(crate) fn compact(config: &Config, told: &[String], stderr: &Output) -> Resu
             }
         }
     })?;
-    Output::stdout().say(&format!("compacted the database from {} to {} bytes", sizes.before, sizes.after));
+    Output::print(&format!("compacted the database from {} to {} bytes", sizes.before, sizes.after));
     Ok(())
 }

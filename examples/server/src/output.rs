@@ -52,6 +52,13 @@ impl Output {
         Self { queue, lost }
     }
 
+    /// Prints what came of a command on stdout, before the process ends.
+    pub(crate) fn print(line: &str) {
+        let stdout = Self::stdout();
+        stdout.say(line);
+        stdout.flush();
+    }
+
     /// Says a line. Never fails, and never waits.
     pub(crate) fn say(&self, line: &str) {
         self.hand_over(format!("{line}\n").into_bytes());

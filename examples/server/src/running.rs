@@ -1,26 +1,38 @@
 //! The address of the server that runs on a data folder, for the commands that talk to it.
 
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Read as _, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+};
 
 use crate::{admin::client, config::Config};
 
-/// The file's name in the data folder.
+/// The file's name in the data folder. The server holds its lock, so the file of a server that was killed counts no more.
 const FILE: &str = "address";
 
 /// The note of a running server; it is removed when dropped.
-pub(crate) struct Note(Option<PathBuf>);
+pub(crate) struct Note(Option<(PathBuf, File)>);
 
 impl Note {
-    /// Notes where the server listens. A server without a data folder leaves no note.
+    /// Notes where the server listens. A server without a data folder leaves no note, nor does a second one on the same folder.
     pub(crate) fn leave(config: &Config, address: SocketAddr) -> Self {
-        let file = config.data.join(FILE);
+        let path = config.data.join(FILE);
         if !config.data.is_dir() {
             return Self(None);
         }
-        match fs::write(&file, format!("{}\n", client::address(address))) {
-            Ok(()) => Self(Some(file)),
+        let write = || -> io::Result<File> {
+            let mut file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            file.try_lock()?;
+            file.set_len(0)?;
+            writeln!(file, "{}", client::address(address))?;
+            Ok(file)
+        };
+        match write() {
+            Ok(file) => Self(Some((path, file))),
             Err(error) => {
-                tracing::warn!(file = %file.display(), %error, "commands will not find the server by themselves");
+                tracing::warn!(file = %path.display(), %error, "commands will not find the server by themselves");
                 Self(None)
             }
         }
@@ -29,15 +41,23 @@ impl Note {
 
 impl Drop for Note {
     fn drop(&mut self) {
-        if let Some(file) = &self.0 {
-            let _ = fs::remove_file(file);
+        if let Some((path, _)) = &self.0 {
+            let _ = fs::remove_file(path);
         }
     }
 }
 
-/// The server to talk to: the one that has noted its address, or else the one that these settings describe.
+/// The server that runs on the data folder.
+pub(crate) fn noted(config: &Config) -> Option<String> {
+    let mut file = File::open(config.data.join(FILE)).ok()?;
+    let Err(TryLockError::WouldBlock) = file.try_lock_shared() else { return None };
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    let url = text.trim();
+    (!url.is_empty()).then(|| url.to_owned())
+}
+
+/// The server to talk to: the one that runs on the data folder, or else the one that these settings describe.
 pub(crate) fn url(config: &Config) -> String {
-    let noted = fs::read_to_string(config.data.join(FILE)).ok();
-    let noted = noted.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    noted.unwrap_or_else(|| client::address(config.listen))
+    noted(config).unwrap_or_else(|| client::address(config.listen))
 }

@@ -43,6 +43,7 @@ async fn the_command_finds_a_running_server_by_itself() {
     let name = file.to_str().unwrap();
     let taken = run(data, &["backup", name]);
     assert!(taken.status.success(), "{taken:?}");
+    assert!(!told(&taken).contains("opening the database"), "{taken:?}");
     assert!(told(&taken).contains("copying from the server at") && told(&taken).contains("copying: "), "{taken:?}");
     assert!(String::from_utf8_lossy(&taken.stdout).contains("1 sessions, 2 events"), "{taken:?}");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
