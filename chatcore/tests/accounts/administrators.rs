@@ -83,3 +83,26 @@ async fn of_two_administrators_who_go_at_once_one_stays() {
         assert_eq!(world.store.get(&Administrators::all()).await.unwrap().unwrap().value.grants.len(), 1);
     }
 }
+
+#[tokio::test]
+async fn an_administrator_who_became_the_last_one_before_the_commit_stays() {
+    let store = hooked::Hooked::default();
+    let chat = kit::uncounted(store.clone());
+    let accounts = Accounts::builder(chat, JwtIssuer::hs256(SECRET).unwrap()).settings(settings()).build().unwrap();
+    let admin = Administration::new(kit::uncounted(store.intact()));
+    let tokens = JwtAuthenticator::hs256(SECRET).unwrap();
+    let mut callers = Vec::new();
+    for name in ["ada", "eve"] {
+        let made = accounts.register(&here(), new(name)).await.unwrap();
+        let caller = tokens.authenticate(&made.tokens.access_token).await.unwrap();
+        admin.set_role(&root(), &AuditOrigin::default(), &caller.user_id, SystemRole::Admin, None).await.unwrap();
+        callers.push(caller);
+    }
+    let ada = callers[0].user_id.clone();
+    store.before_commit.once(async move {
+        admin.set_role(&root(), &AuditOrigin::default(), &ada, SystemRole::User, None).await.unwrap();
+    });
+    let refused = accounts.delete_account(&callers[1], &here(), PASSWORD).await.unwrap_err();
+    assert_eq!(refused, Error::LastAdministrator);
+    assert!(store.before_commit.is_done());
+}

@@ -16,6 +16,10 @@ mod erasing;
 mod exporting;
 mod forms;
 mod guessing;
+#[cfg(feature = "admin")]
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "../kit/hooked.rs"]
+mod hooked;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod logins;
