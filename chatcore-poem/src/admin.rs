@@ -7,11 +7,23 @@ use chatcore_http::{ClientIp, RequestId};
 use poem::{IntoEndpoint as _, Request, Route};
 use serde_json::Value;
 
+#[cfg(feature = "backup")]
+use crate::rest::Backups;
 use crate::{ChatFrontend, MountError, SERVER, document, rest::Admin, routes::Routes, separate, state::State};
 
 /// The place of the operations. The app may have other paths beside them.
 const PLACE: &str = "/admin";
 const BASE: &str = "/api/v1/admin";
+
+#[cfg(not(feature = "backup"))]
+fn operations(admin: &Administration) -> Admin {
+    Admin(admin.clone())
+}
+
+#[cfg(feature = "backup")]
+fn operations(admin: &Administration) -> (Admin, Backups) {
+    (Admin(admin.clone()), Backups(admin.clone()))
+}
 
 impl ChatFrontend {
     /// The same with the administration: the operations below `/api/v1/admin`, which the OpenAPI document contains, too. Without it there are
@@ -29,13 +41,13 @@ impl ChatFrontend {
     /// Adds the operations of the administration, where there is one.
     pub(crate) fn admin_operations(&self, app: Route) -> Result<Route, MountError> {
         let Some(admin) = &self.admin else { return Ok(app) };
-        app.try_nest(BASE, self.wrap(BASE, separate(Admin(admin.clone())).into_endpoint()))
+        app.try_nest(BASE, self.wrap(BASE, separate(operations(admin)).into_endpoint()))
     }
 }
 
 /// The document and the routes with the operations of the administration.
 pub(crate) fn documented(document: Value, routes: &mut Routes, admin: &Administration) -> Value {
-    let own = serde_json::from_str(&separate(Admin(admin.clone())).spec()).unwrap_or_default();
+    let own = serde_json::from_str(&separate(operations(admin)).spec()).unwrap_or_default();
     routes.add(&own, &[BASE]);
     document::joined(document, own, SERVER, PLACE)
 }

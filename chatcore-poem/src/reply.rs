@@ -370,6 +370,37 @@ impl ApiResponse for Lines {
     fn register(_: &mut Registry) {}
 }
 
+/// A success of a file, which is sent while it is read. After an error the body ends without its last chunk.
+#[cfg(feature = "backup")]
+pub(crate) struct File(pub(crate) BoxStream<'static, Result<Vec<u8>, Error>>);
+
+#[cfg(feature = "backup")]
+impl IntoResponse for File {
+    fn into_response(self) -> Response {
+        let parts = ResponseBody::from_bytes_stream(self.0.map_err(std::io::Error::other));
+        let name = "attachment; filename=\"chat.backup\"";
+        Response::builder().content_type("application/octet-stream").header(CONTENT_DISPOSITION, name).body(parts)
+    }
+}
+
+#[cfg(feature = "backup")]
+impl ApiResponse for File {
+    fn meta() -> MetaResponses {
+        let schema = MetaSchemaRef::Inline(Box::new(MetaSchema::new_with_format("string", "binary")));
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "Success",
+                status: Some(200),
+                status_range: None,
+                content: vec![MetaMediaType { content_type: "application/octet-stream", schema }],
+                headers: allowance(),
+            }],
+        }
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
 /// A success without a body.
 pub(crate) struct Done;
 

@@ -244,13 +244,29 @@ pub(crate) async fn scan(engine: &Engine, scans: &[Scan]) -> Result<Vec<Vec<(Key
     Ok(answers)
 }
 
+/// A row as a record, or as the place of one that cannot be read. A row whose key cannot be read has no place.
+fn shown(table: &'static Table, row: Field) -> Result<(Key, Record), StoreError> {
+    let id = keys::of_row(&row).cloned();
+    record(table, row).or_else(|fault| {
+        let id = id.ok_or_else(|| StoreError::Corrupt("a row without an id".to_owned()))?;
+        let value = Value::unreadable(table, fault.to_string());
+        Ok((keys::as_key(table, &id)?, Record { value, version: Version(0), at: 0 }))
+    })
+}
+
 /// The records that were found. In the place of those that cannot be read come the next ones, since a scan is shorter than asked
 /// for only where the records end.
 async fn filled(engine: &Engine, scan: &Scan, mut rows: Vec<Field>) -> Result<Vec<(Key, Record)>, StoreError> {
     let (mut found, mut read, mut wanted) = (Vec::new(), 0_u64, scan.limit);
     loop {
         let count = rows.len() as u64;
-        found.extend(rows::readable(rows, |row| record(scan.table, row)));
+        if scan.shows_unreadable {
+            for row in rows {
+                found.push(shown(scan.table, row)?);
+            }
+        } else {
+            found.extend(rows::readable(rows, |row| record(scan.table, row)));
+        }
         let missing = scan.limit.saturating_sub(found.len() as u64);
         if count < wanted || missing == 0 {
             return Ok(found);

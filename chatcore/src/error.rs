@@ -59,6 +59,9 @@ pub enum Error {
     /// The caller has no system role.
     #[error("only an administrator of the system may do this")]
     AdminRequired,
+    /// A backup is being taken. There is one at a time in a process.
+    #[error("a backup is being taken; try again when it is done")]
+    BackupRunning,
     /// The caller is the only administrator, and would give up the role.
     #[error("you are the only administrator; grant the role to somebody else first")]
     LastAdministrator,
@@ -232,6 +235,7 @@ impl Error {
             Self::AccountBanned(_) => Code::AccountBanned,
             Self::AccountDeleted => Code::AccountDeleted,
             Self::AdminRequired => Code::AdminRequired,
+            Self::BackupRunning => Code::BackupRunning,
             Self::LastAdministrator => Code::LastAdministrator,
             Self::UserBanned => Code::UserBanned,
             Self::Malformed(_) => Code::ValidationInvalidFormat,
@@ -279,6 +283,7 @@ impl Error {
             | Self::AccountBanned(_)
             | Self::AccountDeleted
             | Self::AdminRequired
+            | Self::BackupRunning
             | Self::LastAdministrator
             | Self::UserBanned
             | Self::Malformed(_)

@@ -36,6 +36,7 @@
 //! |---|---|
 //! | `jwt` (default) | [`JwtAuthenticator`], and with it a cryptographic library in C: without this feature the crate is all Rust |
 //! | `accounts` | [`accounts`]: users of the chat's own, with registration, logins, tokens and profiles |
+//! | `admin` | [`admin`]: administration of the whole system, with an audit log and statistics |
 //! | `avatars` | pictures of these users, in an object store |
 //! | `smtp` | mail to these users by SMTP |
 //! | `jwks` | `Jwks::url`: key sets at an address, with an HTTP client and TLS |
@@ -45,6 +46,7 @@
 
 #[cfg(feature = "accounts")]
 pub mod accounts;
+#[cfg(feature = "admin")]
 pub mod admin;
 #[cfg(feature = "backup")]
 pub mod backup;
@@ -64,6 +66,7 @@ pub mod wire;
 
 #[cfg(feature = "accounts")]
 pub use accounts::Accounts;
+#[cfg(feature = "admin")]
 pub use admin::Administration;
 /// For implementors of the traits of this crate.
 pub use async_trait::async_trait;

@@ -28,7 +28,7 @@ struct Everything {
 async fn everything(store: &impl ChatStore) -> Everything {
     let mut records = BTreeMap::new();
     for table in Backup::of(store).tables() {
-        let scan = Scan { table, prefix: Vec::new(), after: None, skip: 0, limit: 1_000_000 };
+        let scan = Scan { table, prefix: Vec::new(), after: None, skip: 0, limit: 1_000_000, shows_unreadable: false };
         records.extend(store.scan(&[scan]).await.unwrap().remove(0));
     }
     for (_, record) in records.iter_mut().filter(|(key, _)| key.table.owner == Owner::Shared) {

@@ -15,6 +15,7 @@ use super::{
         SessionCreated, SessionDeleted, SessionEvent, SessionUpdated, UnknownEvent,
     },
     load::Loads,
+    managed::Notice,
     scalar::Long,
     user::User,
 };
@@ -83,6 +84,7 @@ pub(super) enum Delivery {
     Reacted(ReactionAdded),
     Unreacted(ReactionRemoved),
     Unknown(UnknownEvent),
+    Notice(Notice),
 }
 
 impl From<SessionEvent> for Delivery {

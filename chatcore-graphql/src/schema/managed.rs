@@ -59,6 +59,8 @@ pub(super) enum AuditAction {
     SessionClosed,
     /// A notice was sent to all users who were connected.
     NoticeBroadcast,
+    /// A backup was taken: it began, and whoever took it has everything that it holds.
+    BackupTaken,
     /// A newer version did something that this version does not know.
     Unknown,
 }
@@ -367,7 +369,7 @@ pub(super) struct AdminBroadcastInput {
 }
 
 /// A notice of an administrator to all users who are connected. It is not stored.
-#[derive(SimpleObject)]
+#[derive(Debug, Clone, SimpleObject)]
 pub(super) struct Notice {
     /// The id of the notice.
     id: ID,

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, MergedSubscription, Result};
 use chatcore::{
-    Code, Error,
+    Administration, Code, Error,
     chat::{self, Start},
     model::Cursor,
 };
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{
+    Stream, StreamExt as _,
+    stream::{self, BoxStream},
+};
 
 use super::{
     Fallible as _, Use,
@@ -59,7 +62,7 @@ pub(super) struct SessionSubscription;
 /// What may be followed.
 #[async_graphql::Subscription]
 impl SessionSubscription {
-    /// A session's events after a position and on live, and its signals. First comes `Subscribed`. A client that comes back goes
+    /// A session's events after a position and on live, its signals, and notices of administrators. First comes `Subscribed`. A client that comes back goes
     /// on after the last `cursor` that it saw. It completes with the event that takes the right to read away.
     async fn session_events(
         &self,
@@ -79,10 +82,11 @@ impl SessionSubscription {
         let start = chat::Position { session_id: id, cursor: events.after() };
         let loads = loads(call.reads());
         let first = stream::iter([Ok(Delivery::subscribed(start))]);
-        Ok(first.chain(events.map(move |delivery| Delivery::delivered(delivery.or_field_error()?, &loads))))
+        let events = events.map(move |delivery| Delivery::delivered(delivery.or_field_error()?, &loads));
+        Ok(first.chain(with_notices(context, events).await))
     }
 
-    /// The events and signals of all of the caller's sessions. First comes a `Subscribed` for each of them; for one that the
+    /// The events and signals of all of the caller's sessions, and notices of administrators. First comes a `Subscribed` for each of them; for one that the
     /// caller comes into later it comes then, before the event that brought them in. With more than 1,000 sessions it has those named
     /// in `after` and the most recently active others, and a `SessionsLeftOut` says how many it does not have.
     async fn all_session_events(
@@ -101,7 +105,22 @@ impl SessionSubscription {
         let after: chatcore::Result<Vec<_>> = after.unwrap_or_default().into_iter().map(position).collect();
         let all = call.chat.subscribe_all(call.principal, &after.or_field_error()?).await.or_field_error()?;
         let loads = loads(call.reads());
-        Ok(all.map(move |delivery| Delivery::of_all(delivery.or_field_error()?, &loads)))
+        let all = all.map(move |delivery| Delivery::of_all(delivery.or_field_error()?, &loads));
+        Ok(with_notices(context, all).await)
+    }
+}
+
+/// A stream with the notices to all users between its items, where there is an administration.
+async fn with_notices<S>(context: &Context<'_>, stream: S) -> BoxStream<'static, Result<Delivery>>
+where
+    S: Stream<Item = Result<Delivery>> + Send + Unpin + 'static,
+{
+    match context.data_opt::<Administration>() {
+        Some(admin) => {
+            let notices = admin.chat().notices().await;
+            notices.beside(stream, |notice| Ok(super::managed::Notice::from(&*notice).into())).boxed()
+        }
+        None => stream.boxed(),
     }
 }
 

@@ -237,3 +237,27 @@ async fn notices_are_followed_by_everybody() {
     assert!(shown.errors.is_empty(), "{:?}", shown.errors);
     assert_eq!(shown.data.into_json().unwrap()["notices"]["text"], "Maintenance");
 }
+
+#[tokio::test]
+async fn whoever_follows_sessions_gets_the_notices_as_well() {
+    let world = World::new().await;
+    let schema = schema_with(world.chat.clone(), services(&world), SchemaOptions::default());
+    let (bob, root) = (Names.authenticate("bob").await.unwrap(), Names.authenticate("root").await.unwrap());
+    let selection = "{ __typename ... on Notice { text } ... on MessageSent { seq } }";
+    for field in [format!("sessionEvents(sessionId: \"{}\")", world.session), "allSessionEvents".to_owned()] {
+        let query = format!("subscription {{ {field} {selection} }}");
+        let mut events = schema.execute_stream(async_graphql::Request::new(query).data(Caller(bob.clone())), None);
+        let name = field.split('(').next().unwrap();
+        let mut next = async || {
+            let shown = events.next().await.unwrap();
+            assert!(shown.errors.is_empty(), "{:?}", shown.errors);
+            shown.data.into_json().unwrap()[name].clone()
+        };
+        assert_eq!(next().await["__typename"], "Subscribed");
+        world.admin.broadcast(&root, &AuditOrigin::default(), "Maintenance".into(), None).await.unwrap();
+        assert_eq!(next().await, json!({ "__typename": "Notice", "text": "Maintenance" }));
+        let say = chatcore::chat::SendMessage::text("And on");
+        world.chat.send(&bob, world.session, say).await.unwrap();
+        assert_eq!(next().await["__typename"], "MessageSent");
+    }
+}

@@ -5,6 +5,8 @@ mod admin;
 mod auth;
 #[cfg(feature = "avatars")]
 mod avatars;
+#[cfg(feature = "backup")]
+mod backup;
 mod event_stream;
 mod events;
 mod links;
@@ -31,6 +33,8 @@ use links::Links;
 pub(crate) use admin::Admin;
 #[cfg(feature = "avatars")]
 pub(crate) use avatars::Avatars;
+#[cfg(feature = "backup")]
+pub(crate) use backup::Backups;
 pub(crate) use events::Events;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;

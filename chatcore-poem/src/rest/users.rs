@@ -15,7 +15,7 @@ use super::{AccountGroup, Links, natural, no_idempotency_key};
 use crate::{
     accounts::client_of,
     extract::{Caller, StrictJson, UserParam},
-    reply::{Answer, Body, Done, Lines, Nobody, Paged, Params, Reply, Tried},
+    reply::{Answer, Body, Conflict, Done, Lines, Nobody, Paged, Params, Reply, Tried},
 };
 
 pub(crate) struct Users(pub(crate) Accounts);
@@ -44,14 +44,15 @@ impl Users {
 
     /// Delete the caller's account
     ///
-    /// All logins end at once. The user is removed from all sessions, and the messages are deleted, in the background.
+    /// All logins end at once. The user is removed from all sessions, and the messages are deleted, in the background. The
+    /// only administrator of the system cannot delete the account.
     #[oai(path = "/me", method = "delete", operation_id = "deleteAccount")]
     async fn delete(
         &self,
         request: &Request,
         caller: Caller,
         body: StrictJson<DeleteAccount>,
-    ) -> Answer<Done, (Body, Nobody, Tried)> {
+    ) -> Answer<Done, (Body, Nobody, Tried, Conflict)> {
         no_idempotency_key(request)?;
         self.0.delete_account(&caller.0, &client_of(request), body.0.password.as_ref()).await?;
         Ok(Done)

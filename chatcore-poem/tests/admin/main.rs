@@ -195,3 +195,29 @@ async fn a_frontend_without_an_administration_has_none_of_its_paths() {
     let rest = Rest { app: frontend.mount(Route::new()).with(frontend.problems()), document };
     assert_eq!(rest.ask("GET", "/api/v1/admin/users", Some("root"), None).await.status(), 404);
 }
+
+#[cfg(feature = "backup")]
+#[tokio::test]
+async fn a_backup_is_sent_while_it_is_read_and_there_is_one_at_a_time() {
+    use chatcore::{MemoryStore, backup::Backup};
+
+    let world = World::new().await;
+    let rest = rest(&world);
+    let first = rest.ask("GET", "/api/v1/admin/backup", Some("root"), None).await;
+    assert_eq!((first.status().as_u16(), first.content_type()), (200, Some("application/octet-stream")));
+    assert_eq!(first.header("cache-control"), Some("no-store"));
+    let second = rest.ask("GET", "/api/v1/admin/backup", Some("root"), None).await;
+    assert_eq!(second.status(), 409);
+    let problem: Value = serde_json::from_str(&second.into_body().into_string().await.unwrap()).unwrap();
+    assert_eq!(problem["code"], "BACKUP_RUNNING");
+    let file = first.into_body().into_bytes().await.unwrap();
+    let contents = Backup::of(&MemoryStore::new()).verify(std::io::Cursor::new(file), &mut |_| ()).unwrap();
+    assert_eq!(contents.holds.sessions, 1);
+    // A reader who goes away makes room.
+    drop(rest.ask("GET", "/api/v1/admin/backup?skip_unreadable=true", Some("root"), None).await);
+    let wrong = rest.ask("GET", "/api/v1/admin/backup?skip_unreadable=some", Some("root"), None).await;
+    assert_eq!(wrong.status(), 400);
+    let log = rest.ask("GET", "/api/v1/admin/audit?action=BACKUP_TAKEN", Some("root"), None).await;
+    let log: Value = serde_json::from_str(&log.into_body().into_string().await.unwrap()).unwrap();
+    assert_eq!((log.as_array().unwrap().len(), &log[0]["request_id"]), (2, &json!("r-7")));
+}

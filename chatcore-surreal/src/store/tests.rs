@@ -438,7 +438,7 @@ async fn a_table_cannot_have_the_name_of_another_one() {
         assert!(matches!(outcome, Err(StoreError::Backend(_))), "{outcome:?}");
         let outcome = store.records(std::slice::from_ref(&key)).await;
         assert!(matches!(outcome, Err(StoreError::Backend(_))), "{outcome:?}");
-        let scan = Scan { table: key.table, prefix: vec![], after: None, skip: 0, limit: 10 };
+        let scan = Scan { table: key.table, prefix: vec![], after: None, skip: 0, limit: 10, shows_unreadable: false };
         let outcome = store.scan(&[scan]).await;
         assert!(matches!(outcome, Err(StoreError::Backend(_))), "{outcome:?}");
     }

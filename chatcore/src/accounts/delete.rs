@@ -62,7 +62,8 @@ impl Accounts {
     /// that the user owned stays, without an owner.
     ///
     /// # Errors
-    /// [`InvalidCredentials`](Error::InvalidCredentials) for a wrong password, [`RateLimited`](Error::RateLimited) after too many.
+    /// [`InvalidCredentials`](Error::InvalidCredentials) for a wrong password, [`RateLimited`](Error::RateLimited) after too many,
+    /// [`LastAdministrator`](Error::LastAdministrator) where the caller has the system role and no other account that has it can act.
     pub async fn delete_account(&self, principal: &Principal, client: &Client, password: &str) -> Result<()> {
         use_case!("accounts.delete_account", async move {
             self.inner.chat.enter(principal, Use::Request).await?;
@@ -72,6 +73,8 @@ impl Accounts {
             self.note_sessions(user).await?;
             for _ in 0..self.inner.chat.limits().commit_attempts {
                 let mut writes = self.deleting(user, &found);
+                #[cfg(feature = "admin")]
+                writes.extend(crate::admin::resignation(&self.inner.chat, principal, client.address).await?);
                 writes.extend(self.ending(user, Ending::Deletion).await?);
                 let change = Change::of_records(writes);
                 let claim = change.id;

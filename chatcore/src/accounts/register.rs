@@ -112,6 +112,7 @@ impl Accounts {
                 error => error.into(),
             })?;
             self.inner.chat.profile_changed(&user);
+            #[cfg(feature = "admin")]
             self.inner.chat.count_user();
             let answer = self.logged_in(&user, &account, login)?;
             self.send_verification_later(user);
@@ -168,6 +169,7 @@ impl Accounts {
             error => error.into(),
         })?;
         self.inner.chat.profile_changed(&user);
+        #[cfg(feature = "admin")]
         self.inner.chat.count_user();
         Ok(user)
     }

@@ -9,10 +9,11 @@ use super::{
     picker::Picker,
 };
 use crate::{
+    Chat,
     error::{Error, Result},
     identity::Principal,
     model::{AuditId, ListPage},
-    store::{ChatStoreExt as _, Newest, TypedKey as _, Write},
+    store::{Change, ChatStoreExt as _, Newest, StoreError, TypedKey as _, Write},
     trace::use_case,
 };
 
@@ -31,6 +32,25 @@ pub(super) struct Deed<'a> {
     pub(super) reason: Option<String>,
 }
 
+/// The write of an entry, for the change that it records.
+pub(super) fn entry(chat: &Chat, deed: &Deed<'_>, before: AuditState, after: AuditState) -> Write {
+    let Deed { principal, origin, action, target, reason } = deed;
+    let AuditOrigin { address, request_id } = (*origin).clone();
+    let clock = chat.clock();
+    let record = AuditRecord {
+        actor: principal.user_id.clone(),
+        action: *action,
+        target: target.clone(),
+        before,
+        after,
+        reason: reason.clone(),
+        address,
+        request_id,
+        at: clock.now().trunc_subsecs(6),
+    };
+    AuditEntries { entry: Newest(AuditId(clock.new_id())) }.put(record)
+}
+
 /// How far an export has come.
 struct Exporting {
     admin: Administration,
@@ -44,21 +64,19 @@ struct Exporting {
 impl Administration {
     /// The write of an entry, for the change that it records.
     pub(super) fn record(&self, deed: &Deed<'_>, before: AuditState, after: AuditState) -> Write {
-        let Deed { principal, origin, action, target, reason } = deed;
-        let AuditOrigin { address, request_id } = (*origin).clone();
-        let clock = self.inner.chat.clock();
-        let record = AuditRecord {
-            actor: principal.user_id.clone(),
-            action: *action,
-            target: target.clone(),
-            before,
-            after,
-            reason: reason.clone(),
-            address,
-            request_id,
-            at: clock.now().trunc_subsecs(6),
-        };
-        AuditEntries { entry: Newest(AuditId(clock.new_id())) }.put(record)
+        entry(&self.inner.chat, deed, before, after)
+    }
+
+    /// Writes the entry of an action that changes no record.
+    pub(super) async fn note(&self, deed: &Deed<'_>) -> Result<()> {
+        let mut writes = self.authority(deed.principal).await?;
+        writes.push(self.record(deed, AuditState::default(), AuditState::default()));
+        let outcome = self.store().commit(Change::of_records(writes)).await.map_err(|error| match error {
+            StoreError::Conflict { .. } => Error::Unavailable,
+            error => error.into(),
+        });
+        self.decided(deed.principal, outcome).await?;
+        Ok(())
     }
 
     /// The audit log, the newest entry first. An action that changes nothing has no entry. A page that looked at 2,000 entries ends, also

@@ -30,6 +30,8 @@
 //! ```
 
 mod audit;
+#[cfg(feature = "backup")]
+mod backup;
 mod model;
 mod notices;
 mod picker;
@@ -45,10 +47,14 @@ use std::{
 };
 
 pub use audit::AuditExport;
+#[cfg(feature = "backup")]
+pub use backup::BackupFile;
 pub use model::{
     AuditEntry, AuditFilter, AuditOrigin, BanUser, ManagedSession, ManagedUser, SessionFilter, SessionStatus,
     UserFilter, UserStatus,
 };
+#[cfg(feature = "accounts")]
+pub(crate) use roles::resignation;
 pub use statistics::{DayStatistics, Statistics};
 pub use stored::*;
 
@@ -79,6 +85,8 @@ struct Inner {
     connections: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
     /// The user who is never banned.
     protected: OnceLock<UserId>,
+    #[cfg(feature = "backup")]
+    backups: backup::Backups,
 }
 
 impl fmt::Debug for Administration {
@@ -93,7 +101,15 @@ impl Administration {
     #[must_use]
     pub fn new(chat: Chat) -> Self {
         chat.begin_counting();
-        Self { inner: Arc::new(Inner { chat, connections: OnceLock::new(), protected: OnceLock::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                chat,
+                connections: OnceLock::new(),
+                protected: OnceLock::new(),
+                #[cfg(feature = "backup")]
+                backups: backup::Backups::default(),
+            }),
+        }
     }
 
     /// The chat that is administered.

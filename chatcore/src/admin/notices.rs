@@ -2,12 +2,11 @@
 
 use chrono::SubsecRound as _;
 
-use super::{Administration, AuditAction, AuditOrigin, AuditState, audit::Deed};
+use super::{Administration, AuditAction, AuditOrigin, audit::Deed};
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
     model::{Notice, NoticeId, visible::is_visible},
-    store::{Change, StoreError},
     trace::use_case,
 };
 
@@ -35,14 +34,7 @@ impl Administration {
             let id = NoticeId(chat.clock().new_id());
             let (action, target) = (AuditAction::NoticeBroadcast, Some(id.to_string()));
             let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
-            let entry = self.record(&deed, AuditState::default(), AuditState::default());
-            let mut writes = self.authority(principal).await?;
-            writes.push(entry);
-            let outcome = self.store().commit(Change::of_records(writes)).await.map_err(|error| match error {
-                StoreError::Conflict { .. } => Error::Unavailable,
-                error => error.into(),
-            });
-            self.decided(principal, outcome).await?;
+            self.note(&deed).await?;
             let notice = Notice { id, text, created_at: chat.now().trunc_subsecs(6) };
             chat.tell_everybody(notice.clone()).await;
             Ok(notice)

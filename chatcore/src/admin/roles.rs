@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use chrono::SubsecRound as _;
 
+#[cfg(feature = "accounts")]
+use super::audit::{Deed, entry};
 use super::{
     Administration, AdministratorList, Administrators, AuditAction, AuditOrigin, AuditState, Grant, ManagedUser,
 };
 use crate::{
+    Chat,
     error::{Error, Result},
     identity::{Principal, SystemRole},
     model::UserId,
@@ -24,16 +27,62 @@ pub(super) struct Known {
     pub(super) version: Option<Version>,
 }
 
+/// The state of a role, for the audit log.
+fn state(system_role: SystemRole) -> AuditState {
+    AuditState { system_role: Some(system_role), ..AuditState::default() }
+}
+
+async fn administrators(chat: &Chat) -> Result<Known> {
+    Ok(match chat.store().get(&Administrators::all()).await? {
+        Some(found) => Known { value: found.value, version: Some(found.version) },
+        None => Known { value: Arc::default(), version: None },
+    })
+}
+
+/// Whether an account of the list is neither banned nor deleted.
+async fn any_can_act(chat: &Chat, list: &AdministratorList) -> Result<bool> {
+    let now = chat.now();
+    for Grant { user, .. } in &list.grants {
+        if chat.standing(user).await?.may_enter(now) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The writes by which a user who deletes the own account gives up the system role; none for a user without it. Two administrators who go at once
+/// write one record, so one of them is decided again.
+///
+/// # Errors
+/// [`LastAdministrator`](Error::LastAdministrator) where no other account that has the role can act.
+#[cfg(feature = "accounts")]
+pub(crate) async fn resignation(
+    chat: &Chat,
+    principal: &Principal,
+    address: Option<std::net::IpAddr>,
+) -> Result<Vec<crate::store::Write>> {
+    let user = &principal.user_id;
+    let Known { value, version } = administrators(chat).await?;
+    let Some(version) = version.filter(|_| value.holds(user)) else { return Ok(Vec::new()) };
+    let mut list = AdministratorList::clone(&value);
+    list.grants.retain(|grant| grant.user != *user);
+    if !any_can_act(chat, &list).await? {
+        return Err(Error::LastAdministrator);
+    }
+    let origin = AuditOrigin { address, request_id: None };
+    let (action, target) = (AuditAction::RoleRevoked, Some(user.to_string()));
+    let deed = Deed { principal, origin: &origin, action, target, reason: None };
+    let entry = entry(chat, &deed, state(SystemRole::Admin), state(SystemRole::User));
+    Ok(vec![Administrators::all().put(list).at(version), entry])
+}
+
 fn role(list: &AdministratorList, user: &UserId) -> SystemRole {
     if list.holds(user) { SystemRole::Admin } else { SystemRole::User }
 }
 
 impl Administration {
     pub(super) async fn administrators(&self) -> Result<Known> {
-        Ok(match self.store().get(&Administrators::all()).await? {
-            Some(found) => Known { value: found.value, version: Some(found.version) },
-            None => Known { value: Arc::default(), version: None },
-        })
+        administrators(&self.inner.chat).await
     }
 
     /// Gives an account the system role, or takes the role away. Either counts from the account's next call on. An account that has the role
@@ -59,7 +108,6 @@ impl Administration {
                 SystemRole::User => AuditAction::RoleRevoked,
             };
             let deed = self.upon(principal, origin, action, user, self.reason(reason)?);
-            let state = |system_role| AuditState { system_role: Some(system_role), ..AuditState::default() };
             for _ in 0..self.inner.chat.limits().commit_attempts {
                 let Known { value, version } = self.administrators().await?;
                 // The role may have ended since the call began. The write below expects this version of the list.
@@ -82,7 +130,8 @@ impl Administration {
                     }
                     SystemRole::User => list.grants.retain(|grant| grant.user != *user),
                 }
-                if to == SystemRole::User && *user == principal.user_id && !self.any_can_act(&list).await? {
+                if to == SystemRole::User && *user == principal.user_id && !any_can_act(&self.inner.chat, &list).await?
+                {
                     return Err(Error::LastAdministrator);
                 }
                 let write = Administrators::all().put(list);
@@ -97,16 +146,5 @@ impl Administration {
             tracing::warn!(%user, "the list of administrators was changed by others each time");
             Err(Error::Unavailable)
         })
-    }
-
-    /// Whether an account of the list is neither banned nor deleted.
-    async fn any_can_act(&self, list: &AdministratorList) -> Result<bool> {
-        let now = self.inner.chat.now();
-        for Grant { user, .. } in &list.grants {
-            if self.inner.chat.standing(user).await?.may_enter(now) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }

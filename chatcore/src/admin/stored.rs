@@ -83,6 +83,8 @@ pub enum AuditAction {
     SessionClosed,
     /// A notice was sent to all users who were connected.
     NoticeBroadcast,
+    /// A backup was taken: it began, and whoever took it has everything that it holds.
+    BackupTaken,
     /// A newer version did something that this version does not know.
     #[serde(other)]
     Unknown,

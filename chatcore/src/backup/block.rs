@@ -5,12 +5,12 @@
 //! checksum. A checksum is the first 16 bytes of the SHA-256 of the file's id, the block's position (8 bytes), and the block's bytes before
 //! the checksum; so a block at another place or of another file is damage, too.
 
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write as _};
 
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use sha2::{Digest, Sha256};
 
-use super::{BackupError, form::Block};
+use super::{BackupError, form::Block, out::Out};
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
@@ -18,8 +18,9 @@ pub const FORMAT: u32 = 1;
 const NAME: [u8; 16] = *b"chatcore backup\n";
 const SUM: usize = 16;
 const PREAMBLE: u64 = 36;
-/// A longer block is damage. Its largest part is one message.
-const MAX_BLOCK: u32 = 1 << 28;
+/// The longest block, in bytes of its contents. A longer one is damage. A block ends after about 1 MiB, and its last part is one message or one
+/// record; a message of a million characters has at most 7 MB here.
+pub const MAX_BLOCK_BYTES: u32 = 16 << 20;
 
 type Id = [u8; 16];
 
@@ -44,36 +45,35 @@ pub(super) struct Blocks<W> {
     at: u64,
 }
 
-impl<W: Write> Blocks<W> {
-    pub(super) fn create(mut file: W) -> Result<Self, BackupError> {
+impl<W: Out> Blocks<W> {
+    pub(super) async fn create(mut file: W) -> Result<Self, BackupError> {
         let id = uuid::Uuid::now_v7().into_bytes();
         let bytes = preamble(FORMAT, &id);
-        file.write_all(&bytes)?;
-        file.write_all(&sum(&id, 0, [&bytes, &[]]))?;
+        file.write([bytes.as_slice(), &sum(&id, 0, [&bytes, &[]])].concat()).await?;
         Ok(Self { file, id, at: PREAMBLE + SUM as u64 })
     }
 
-    pub(super) fn put(&mut self, block: &Block) -> Result<u64, BackupError> {
+    pub(super) async fn put(&mut self, block: &Block) -> Result<u64, BackupError> {
         let contents = serde_json::to_vec(block).map_err(std::io::Error::other)?;
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(&contents)?;
         let packed = encoder.finish()?;
         let length = |bytes: &[u8]| {
-            let fits = u32::try_from(bytes.len()).ok().filter(|length| *length <= MAX_BLOCK);
-            fits.ok_or_else(|| std::io::Error::other("a block is too long"))
+            let fits = u32::try_from(bytes.len()).ok().filter(|length| *length <= MAX_BLOCK_BYTES);
+            fits.ok_or_else(|| BackupError::TooLarge { what: block.shown(), bytes: bytes.len() as u64 })
         };
         let mut head = [0; 8];
         let lengths = u64::from(length(&contents)?) | (u64::from(length(&packed)?) << 32);
         head.copy_from_slice(&lengths.to_le_bytes());
-        self.file.write_all(&head)?;
-        self.file.write_all(&packed)?;
-        self.file.write_all(&sum(&self.id, self.at, [&head, &packed]))?;
-        self.at += (head.len() + packed.len() + SUM) as u64;
+        let sum = sum(&self.id, self.at, [&head, &packed]);
+        let bytes = [head.as_slice(), &packed, &sum].concat();
+        self.at += bytes.len() as u64;
+        self.file.write(bytes).await?;
         Ok(self.at)
     }
 
     pub(super) fn finish(mut self) -> Result<(), BackupError> {
-        Ok(self.file.flush()?)
+        Ok(self.file.finish()?)
     }
 }
 
@@ -125,7 +125,7 @@ impl<R: Read + Seek> BlockReader<R> {
         let head = self.exactly(8, start)?;
         let lengths = u64::from_le_bytes(head.as_slice().try_into().unwrap_or_default());
         let (length, packed) = (lengths & u64::from(u32::MAX), lengths >> 32);
-        if length.max(packed) > u64::from(MAX_BLOCK) {
+        if length.max(packed) > u64::from(MAX_BLOCK_BYTES) {
             return Err(damaged(start, "a block is too long"));
         }
         let packed = self.exactly(packed, start + 8)?;
@@ -135,6 +135,7 @@ impl<R: Read + Seek> BlockReader<R> {
             return Err(damaged(start, "a checksum is wrong"));
         }
         let mut contents = Vec::new();
+        // No more than the length that was checked above.
         ZlibDecoder::new(packed.as_slice())
             .take(length + 1)
             .read_to_end(&mut contents)

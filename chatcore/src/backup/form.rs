@@ -39,11 +39,64 @@ pub(super) enum Block {
         attempt: u32,
         records: u64,
     },
+    /// A record that the store could not read, and that is not in the file.
+    LeftOut(LeftOut),
+    /// The backup failed here: why.
+    Failed(String),
     End {
         sessions: u64,
         events: u64,
         records: u64,
+        left_out: u64,
     },
+}
+
+impl Block {
+    /// The last part, which alone can make a block too long.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Log { from, rows } => {
+                format!("the event at position {}", from + (rows.len() as u64).saturating_sub(1))
+            }
+            Self::Rewritten(rows) => {
+                format!("the event at position {}", rows.last().map_or(0, |(seq, _)| *seq))
+            }
+            Self::Shared(records) | Self::Records { records, .. } => {
+                records.last().map_or_else(String::new, |record| format!("a record of the table {}", record.table))
+            }
+            Self::Start { .. }
+            | Self::Session(_)
+            | Self::SessionEnd { .. }
+            | Self::LeftOut(_)
+            | Self::Failed(_)
+            | Self::End { .. } => "a block".to_owned(),
+        }
+    }
+}
+
+/// A record that is missing in a backup, since the store could not read it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// The table and the key.
+    pub record: String,
+    /// Why it cannot be read.
+    pub fault: String,
+}
+
+impl LeftOut {
+    /// What a scan shows in the place of a record that cannot be read; `None` for a record.
+    pub(super) fn of(key: &Key, record: &Record) -> Option<Self> {
+        let fault = record.value.fault()?.to_owned();
+        let part = |part: &Part| match part {
+            Part::Number(number) => number.to_string(),
+            Part::Text(text) => format!("{text:?}"),
+            Part::Uuid(id) => id.to_string(),
+            Part::Here(_) | Part::NewestHere(_) => "?".to_owned(),
+        };
+        let parts: Vec<_> = key.parts.iter().map(part).collect();
+        Some(Self { record: format!("{}[{}]", key.table.name, parts.join(", ")), fault })
+    }
 }
 
 /// An event without its session and position.

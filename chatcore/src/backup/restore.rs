@@ -38,15 +38,17 @@ impl<S: ChatStore + ?Sized> Backup<'_, S> {
     /// Writes a backup into a store that is empty and that nothing else uses.
     ///
     /// # Errors
-    /// Those of [`Self::verify`], and [`BackupError::NotEmpty`]: nothing was written. [`BackupError::Store`] and [`BackupError::Differs`]: a part
-    /// was written.
+    /// Those of [`Self::verify`], [`BackupError::NotEmpty`] and [`BackupError::Unfinished`]: nothing was written. [`BackupError::Store`] and
+    /// [`BackupError::Differs`]: a part was written, and the store stays marked as unfinished.
     pub async fn restore<R: Read + Seek + Send>(
         &self,
         mut file: R,
         on_progress: OnProgress<'_>,
     ) -> Result<Contents, BackupError> {
         self.verify(&mut file, &mut *on_progress)?;
+        self.is_whole().await?;
         self.is_empty().await?;
+        let mark = self.begin().await?;
         let mut parts = Parts::open(file, self.tables, Stage::Restoring, on_progress)?;
         let mut commits =
             Commits { store: self.store, under_way: FuturesOrdered::new(), expected: VecDeque::new(), bytes: 0 };
@@ -66,11 +68,19 @@ impl<S: ChatStore + ?Sized> Backup<'_, S> {
             }
         }
         commits.all().await?;
+        self.finish(mark).await?;
         Ok(parts.contents())
     }
 
     async fn is_empty(&self) -> Result<(), BackupError> {
-        let scan = |table: &&'static Table| Scan { table, prefix: Vec::new(), after: None, skip: 0, limit: 1 };
+        let scan = |table: &&'static Table| Scan {
+            table,
+            prefix: Vec::new(),
+            after: None,
+            skip: 0,
+            limit: 1,
+            shows_unreadable: true,
+        };
         let scans: Vec<Scan> = self.tables.iter().map(scan).collect();
         let found = self.store.scan(&scans).await?;
         match self.tables.iter().zip(found).find(|(_, found)| !found.is_empty()) {
@@ -223,7 +233,8 @@ impl<'a, R: Read + Seek + Send> Log<'a, R> {
             self.reader.go_to(*at)?;
             let Block::Records { records, .. } = self.reader.next()? else { continue };
             for form in records {
-                // A record from before positions were kept belongs to the start of the log.
+                // A record from before positions were kept belongs to the start of the log. Nobody can tell: a record's position is compared with
+                // the end of a log, which is 1 at least, and a client id of that time has the position of its message in its value.
                 let written = form.at.max(1);
                 if window.contains(&written) {
                     let record = form.record(self.tables).map_err(|fault| super::block::damaged(*at, &fault))?;

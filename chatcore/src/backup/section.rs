@@ -5,12 +5,15 @@ use std::io::{Read, Seek};
 use super::{
     Backup, BackupError, Contents, OnProgress, Progress, Stage,
     block::{BlockReader, damaged},
-    form::{Block, RecordForm, Row},
+    form::{Block, LeftOut, RecordForm, Row},
 };
 use crate::{
     model::{EventKind, Seq, SessionId},
     store::{ChatStore, Key, Owner, Record, Table},
 };
+
+/// How many of the records that are left out have a name in [`Contents`].
+const LISTED: usize = 1_000;
 
 impl<S: ChatStore + ?Sized> Backup<'_, S> {
     /// Reads a whole backup and checks everything in it. The store is not asked.
@@ -70,10 +73,11 @@ impl<'a, R: Read + Seek> Parts<'a, R> {
         let at = reader.position();
         let Block::Start { taken_at } = reader.next()? else { return Err(misplaced(at)) };
         let holds = Progress { stage, ..Progress::default() };
-        Ok(Self { reader, tables, contents: Contents { taken_at, holds }, last: None, on_progress })
+        let contents = Contents { taken_at, holds, left_out: Vec::new() };
+        Ok(Self { reader, tables, contents, last: None, on_progress })
     }
 
-    pub(super) const fn contents(&self) -> Contents {
+    pub(super) fn contents(self) -> Contents {
         self.contents
     }
 
@@ -86,9 +90,13 @@ impl<'a, R: Read + Seek> Parts<'a, R> {
                 self.last = Some(id);
                 Some(FilePart::Session(self.section(id)?))
             }
-            Block::End { sessions, events, records } => {
-                let Progress { sessions: s, events: e, records: r, .. } = self.contents.holds;
-                if (sessions, events, records) != (s, e, r) {
+            Block::LeftOut(record) if self.last.is_none() => {
+                self.left_out(record);
+                Some(FilePart::Shared(Vec::new()))
+            }
+            Block::End { sessions, events, records, left_out } => {
+                let Progress { sessions: s, events: e, records: r, left_out: l, .. } = self.contents.holds;
+                if (sessions, events, records, left_out) != (s, e, r, l) {
                     return Err(damaged(at, "the file holds more or less than it states"));
                 }
                 self.reader.at_end()?;
@@ -100,7 +108,9 @@ impl<'a, R: Read + Seek> Parts<'a, R> {
             | Block::Log { .. }
             | Block::Rewritten(_)
             | Block::Records { .. }
+            | Block::LeftOut(_)
             | Block::SessionEnd { .. } => return Err(misplaced(at)),
+            Block::Failed(why) => return Err(BackupError::Failed(why)),
         };
         self.report();
         Ok(part)
@@ -109,6 +119,13 @@ impl<'a, R: Read + Seek> Parts<'a, R> {
     fn report(&mut self) {
         self.contents.holds.bytes = self.reader.position();
         (self.on_progress)(self.contents.holds);
+    }
+
+    fn left_out(&mut self, record: LeftOut) {
+        self.contents.holds.left_out += 1;
+        if self.contents.left_out.len() < LISTED {
+            self.contents.left_out.push(record);
+        }
     }
 
     fn shared(&mut self, records: Vec<RecordForm>, at: u64) -> Result<Vec<(Key, Record)>, BackupError> {
@@ -132,6 +149,7 @@ impl<'a, R: Read + Seek> Parts<'a, R> {
                 Block::Log { from, rows } => reading.log(from, &rows, at)?,
                 Block::Rewritten(rows) => reading.rewritten(&rows, at)?,
                 Block::Records { attempt, records } => reading.records(attempt, records, self.tables, at)?,
+                Block::LeftOut(record) => self.left_out(record),
                 Block::SessionEnd { position, attempt, records } => {
                     if attempt != reading.attempt {
                         (reading.kept, reading.section.records) = (0, Vec::new());
@@ -146,6 +164,7 @@ impl<'a, R: Read + Seek> Parts<'a, R> {
                     reading.section.end = self.reader.position();
                     return Ok(reading.section);
                 }
+                Block::Failed(why) => return Err(BackupError::Failed(why)),
                 Block::Start { .. } | Block::Shared(_) | Block::Session(_) | Block::End { .. } => {
                     return Err(misplaced(at));
                 }

@@ -8,14 +8,15 @@ use uuid::Uuid;
 use super::{
     Backup, BackupError, OnProgress, Progress, Stage,
     block::Blocks,
-    form::{Block, RecordForm, Row},
+    form::{Block, LeftOut, RecordForm, Row},
+    out::{Out, Plain},
 };
 use crate::{
     model::{Event, Seq, SessionId, UserId},
     store::{
         Been, ChatStore, ClientIdUse, ClientIds, Directory, FactsQuery, Freshness, Key, KeyPart as _, LogRange,
-        Memberships, Newest, Owner, Part, Participants, Record, Revisions, Scan, SessionFacts, Table, TypedKey,
-        Version,
+        Memberships, Newest, Owner, Part, Participants, Record, Revisions, Scan, SessionFacts, StoreError, Table,
+        TypedKey, Version,
     },
 };
 
@@ -34,17 +35,42 @@ impl<S: ChatStore + ?Sized> Backup<'_, S> {
     /// Writes everything that the store holds, while the store is in use. `taken_at` is the time that the file names.
     ///
     /// # Errors
-    /// [`BackupError`]: the store or the file failed, an event is of a newer version, or a session did not rest. The file is of no use then.
+    /// [`BackupError`]: the store or the file failed, something in the store cannot be read, an event is of a newer version, or a session did not
+    /// rest. The file is of no use then.
     pub async fn take<W: Write + Send>(
         &self,
         file: W,
         taken_at: DateTime<Utc>,
         on_progress: OnProgress<'_>,
     ) -> Result<Progress, BackupError> {
+        self.write(Plain(file), taken_at, on_progress).await
+    }
+
+    pub(super) async fn write<W: Out>(
+        &self,
+        file: W,
+        taken_at: DateTime<Utc>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Progress, BackupError> {
         let progress = Progress { stage: Stage::Copying, ..Progress::default() };
-        let file = Blocks::create(file)?;
-        let mut taking = Taking { store: self.store, file, progress, kept: 0, on_progress };
-        taking.put(&Block::Start { taken_at })?;
+        let file = Blocks::create(file).await?;
+        let (skips, left) = (self.skips_unreadable, BTreeSet::new());
+        let mut taking = Taking { store: self.store, file, progress, kept: 0, skips, left, on_progress };
+        let copied = self.copy(&mut taking, taken_at).await;
+        match copied {
+            Ok(()) => taking.end().await,
+            Err(error @ BackupError::File(_)) => Err(error),
+            Err(error) => {
+                // For whoever has nothing but the file. The error is the answer in any case.
+                let _ = taking.put(&Block::Failed(error.to_string())).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn copy<W: Out>(&self, taking: &mut Taking<'_, S, W>, taken_at: DateTime<Utc>) -> Result<(), BackupError> {
+        self.is_whole().await?;
+        taking.put(&Block::Start { taken_at }).await?;
         // Before the sessions: what a session needs of other records was written before its own.
         for table in self.tables.iter().filter(|table| table.owner == Owner::Shared && !lists_sessions(table)) {
             taking.shared(table).await?;
@@ -55,7 +81,7 @@ impl<S: ChatStore + ?Sized> Backup<'_, S> {
             taking.session(&owned, id).await?;
             last = Some(id);
         }
-        taking.end()
+        Ok(())
     }
 }
 
@@ -76,6 +102,10 @@ struct Taking<'a, S: ?Sized, W> {
     progress: Progress,
     /// The records of complete sections, and the shared ones.
     kept: u64,
+    /// Whether a record that cannot be read is left out.
+    skips: bool,
+    /// Those that are not in the file yet.
+    left: BTreeSet<LeftOut>,
     on_progress: OnProgress<'a>,
 }
 
@@ -92,17 +122,17 @@ struct Copied {
     revised: Seq,
 }
 
-impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
-    fn put(&mut self, block: &Block) -> Result<(), BackupError> {
-        self.progress.bytes = self.file.put(block)?;
+impl<S: ChatStore + ?Sized, W: Out> Taking<'_, S, W> {
+    async fn put(&mut self, block: &Block) -> Result<(), BackupError> {
+        self.progress.bytes = self.file.put(block).await?;
         (self.on_progress)(self.progress);
         Ok(())
     }
 
-    fn end(mut self) -> Result<Progress, BackupError> {
+    async fn end(mut self) -> Result<Progress, BackupError> {
         self.progress.records = self.kept;
-        let Progress { sessions, events, records, .. } = self.progress;
-        self.put(&Block::End { sessions, events, records })?;
+        let Progress { sessions, events, records, left_out, .. } = self.progress;
+        self.put(&Block::End { sessions, events, records, left_out }).await?;
         self.file.finish()?;
         Ok(self.progress)
     }
@@ -110,25 +140,53 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
     async fn shared(&mut self, table: &'static Table) -> Result<(), BackupError> {
         let mut after = None;
         loop {
-            let scan = Scan { table, prefix: Vec::new(), after: after.take(), skip: 0, limit: PAGE };
+            let after_last = after.take();
+            let scan =
+                Scan { table, prefix: Vec::new(), after: after_last, skip: 0, limit: PAGE, shows_unreadable: true };
             let found = self.store.scan(&[scan]).await?.pop().unwrap_or_default();
             let is_last = (found.len() as u64) < PAGE;
             after = found.last().map(|(key, _)| key.parts.clone());
-            let records: Vec<_> = found.iter().filter_map(|(key, record)| RecordForm::of(key, record)).collect();
+            let mut records = Vec::with_capacity(found.len());
+            for (key, record) in &found {
+                match LeftOut::of(key, record) {
+                    Some(left_out) => self.leave_out(left_out)?,
+                    None => records.extend(RecordForm::of(key, record)),
+                }
+            }
             self.progress.records += records.len() as u64;
             self.kept += records.len() as u64;
             for some in blocks(records, RecordForm::bytes) {
-                self.put(&Block::Shared(some))?;
+                self.put(&Block::Shared(some)).await?;
             }
+            self.put_left().await?;
             if is_last {
                 return Ok(());
             }
         }
     }
 
+    /// Leaves a record out that cannot be read.
+    fn leave_out(&mut self, left_out: LeftOut) -> Result<(), BackupError> {
+        if !self.skips {
+            return Err(BackupError::Unreadable(left_out));
+        }
+        let LeftOut { record, fault } = &left_out;
+        tracing::error!(record, fault, "the backup goes without a record that cannot be read");
+        self.left.insert(left_out);
+        Ok(())
+    }
+
+    async fn put_left(&mut self) -> Result<(), BackupError> {
+        for left_out in std::mem::take(&mut self.left) {
+            self.progress.left_out += 1;
+            self.put(&Block::LeftOut(left_out)).await?;
+        }
+        Ok(())
+    }
+
     /// The next session that owns records.
     async fn session_after(
-        &self,
+        &mut self,
         tables: &[&'static Table],
         last: Option<SessionId>,
     ) -> Result<Option<SessionId>, BackupError> {
@@ -139,25 +197,26 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
                 // A key sorts after the parts with which it begins, so these are the keys of all later sessions.
                 (Some(id), _) => Some(vec![Part::Uuid(Uuid::from_u128(id.0.as_u128().checked_add(1)?))]),
             };
-            Some(Scan { table, prefix: Vec::new(), after, skip: 0, limit: 1 })
+            Some(Scan { table, prefix: Vec::new(), after, skip: 0, limit: 1, shows_unreadable: true })
         };
         let scans: Vec<_> = tables.iter().filter_map(scan).collect();
         let found = self.store.scan(&scans).await?;
         Ok(found.iter().flatten().filter_map(|(key, _)| key.session()).min())
     }
 
-    async fn facts(&self, session_id: SessionId) -> Result<SessionFacts, BackupError> {
+    async fn facts(&mut self, session_id: SessionId) -> Result<SessionFacts, BackupError> {
         let query = FactsQuery { session_id, records: &[] };
         let found = self.store.facts(&[query], Freshness::Fresh).await?.pop();
         found.ok_or(BackupError::Differs { session: session_id, seq: 0 })
     }
 
     async fn session(&mut self, tables: &[&'static Table], id: SessionId) -> Result<(), BackupError> {
-        self.put(&Block::Session(id))?;
+        self.put(&Block::Session(id)).await?;
         let mut before = self.facts(id).await?;
         let mut log = Copied { session: id, upto: 0, seen: before.head.seq, named: BTreeSet::new(), revised: 0 };
         let (of_messages, others): (Vec<_>, Vec<_>) = tables.iter().copied().partition(|table| is_of_messages(table));
         for attempt in 1..=ATTEMPTS {
+            self.left.clear();
             self.log(&mut log, before.head.seq).await?;
             let mut records = self.listed(&others, id, log.upto, attempt).await?;
             records += self.records(&others, id, log.upto, attempt).await?;
@@ -165,7 +224,8 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
             // Nothing governed since, so what was read meanwhile holds at the position.
             if after.governance <= before.head.seq {
                 records += self.records(&of_messages, id, log.upto, attempt).await?;
-                self.put(&Block::SessionEnd { position: log.upto, attempt, records })?;
+                self.put_left().await?;
+                self.put(&Block::SessionEnd { position: log.upto, attempt, records }).await?;
                 self.progress.sessions += 1;
                 self.kept += records;
                 return Ok(());
@@ -182,12 +242,12 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
             while log.upto < upto {
                 let (session_id, from) = (log.session, log.upto + 1);
                 let range = LogRange { session_id, from, to: upto.min(log.upto + ROWS) };
-                let rows = self.store.log(&[range]).await?.pop().unwrap_or_default();
+                let rows = self.readable(range).await?;
                 let is_dense = rows.iter().zip(from..).all(|(event, seq)| event.seq == seq);
                 if rows.is_empty() || !is_dense {
                     return Err(BackupError::Differs { session: session_id, seq: from });
                 }
-                self.rows(log, from, &rows)?;
+                self.rows(log, from, &rows).await?;
                 if log.named.len() >= AGAIN {
                     self.again(log).await?;
                 }
@@ -200,7 +260,23 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
         }
     }
 
-    fn rows(&mut self, log: &mut Copied, from: Seq, events: &[Arc<Event>]) -> Result<(), BackupError> {
+    /// A part of a log. Where it cannot be read, the error names the first event that cannot.
+    async fn readable(&mut self, range: LogRange) -> Result<Vec<Arc<Event>>, BackupError> {
+        let fault = match self.store.log(&[range]).await {
+            Err(StoreError::Corrupt(fault)) => fault,
+            found => return Ok(found?.pop().unwrap_or_default()),
+        };
+        let LogRange { session_id: session, from, to } = range;
+        for seq in from..=to {
+            let one = LogRange { session_id: session, from: seq, to: seq };
+            if let Err(StoreError::Corrupt(fault)) = self.store.log(&[one]).await {
+                return Err(BackupError::UnreadableEvent { session, seq, fault });
+            }
+        }
+        Err(StoreError::Corrupt(fault).into())
+    }
+
+    async fn rows(&mut self, log: &mut Copied, from: Seq, events: &[Arc<Event>]) -> Result<(), BackupError> {
         for event in events {
             if event.seq > log.seen {
                 log.named.extend(event.kind.rewritten());
@@ -214,7 +290,7 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
         let mut from = from;
         for rows in blocks(rows, Row::bytes) {
             let next = from + rows.len() as u64;
-            self.put(&Block::Log { from, rows })?;
+            self.put(&Block::Log { from, rows }).await?;
             from = next;
         }
         Ok(())
@@ -228,12 +304,15 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
             let ranges: Vec<_> = some.iter().map(|seq| LogRange { session_id, from: *seq, to: *seq }).collect();
             let found = self.store.log(&ranges).await?;
             let mut rows = Vec::with_capacity(found.len());
-            for event in found.iter().flatten() {
+            for (range, found) in ranges.into_iter().zip(found) {
+                // Of several parts, the store leaves out the one that cannot be read.
+                let found = if found.is_empty() { self.readable(range).await? } else { found };
+                let event = found.first().ok_or(BackupError::Differs { session: session_id, seq: range.from })?;
                 log.revised = log.revised.max(event.revised);
                 rows.push((event.seq, Row::of(event)?));
             }
             for some in blocks(rows, |(_, row): &(Seq, Row)| row.bytes()) {
-                self.put(&Block::Rewritten(some))?;
+                self.put(&Block::Rewritten(some)).await?;
             }
         }
         Ok(())
@@ -262,7 +341,9 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
         attempt: u32,
     ) -> Result<u64, BackupError> {
         let mut number = 0;
-        let scan = |table| Scan { table, prefix: vec![id.part()], after: None, skip: 0, limit: PAGE };
+        let prefix = vec![id.part()];
+        let scan =
+            |table| Scan { table, prefix: prefix.clone(), after: None, skip: 0, limit: PAGE, shows_unreadable: true };
         let mut scans: Vec<Scan> = tables.iter().copied().filter(|table| table.parts.len() > 1).map(scan).collect();
         while !scans.is_empty() {
             let found = self.store.scan(&scans).await?;
@@ -275,7 +356,7 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
                 }
                 let is_last = (found.len() as u64) < PAGE;
                 let after = found.last().and_then(|(key, _)| Some(key.parts.get(1..)?.to_vec()));
-                number += self.put_records(found, upto, attempt)?;
+                number += self.put_records(found, upto, attempt).await?;
                 if !is_last {
                     rest.push(scan.after(after));
                 }
@@ -287,13 +368,34 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
 
     async fn keyed(&mut self, keys: &[Key], upto: Seq, attempt: u32) -> Result<u64, BackupError> {
         let found = self.store.records(keys).await?;
-        let there = keys.iter().cloned().zip(found).filter_map(|(key, record)| Some((key, record?)));
-        self.put_records(there.collect(), upto, attempt)
+        let (mut there, mut missing) = (Vec::with_capacity(keys.len()), Vec::new());
+        for (key, record) in keys.iter().cloned().zip(found) {
+            match record {
+                Some(record) => there.push((key, record)),
+                // A record that cannot be read is none here, and a scan shows it.
+                None => missing.push(Scan {
+                    table: key.table,
+                    prefix: key.parts,
+                    after: None,
+                    skip: 0,
+                    limit: 1,
+                    shows_unreadable: true,
+                }),
+            }
+        }
+        if !missing.is_empty() {
+            there.extend(self.store.scan(&missing).await?.into_iter().flatten());
+        }
+        self.put_records(there, upto, attempt).await
     }
 
-    fn put_records(&mut self, found: Vec<(Key, Record)>, upto: Seq, attempt: u32) -> Result<u64, BackupError> {
+    async fn put_records(&mut self, found: Vec<(Key, Record)>, upto: Seq, attempt: u32) -> Result<u64, BackupError> {
         let mut records = Vec::with_capacity(found.len());
         for (key, mut record) in found {
+            if let Some(left_out) = LeftOut::of(&key, &record) {
+                self.leave_out(left_out)?;
+                continue;
+            }
             if record.at > upto {
                 if is_of_later_message(&key, &record, upto) {
                     continue;
@@ -306,7 +408,7 @@ impl<S: ChatStore + ?Sized, W: Write + Send> Taking<'_, S, W> {
         let number = records.len() as u64;
         self.progress.records += number;
         for records in blocks(records, RecordForm::bytes) {
-            self.put(&Block::Records { attempt, records })?;
+            self.put(&Block::Records { attempt, records }).await?;
         }
         Ok(number)
     }

@@ -1,16 +1,20 @@
 //! What the administration does to sessions. No permission of the session is asked: the administration has asked for the system role. The log
 //! still decides: a change that is stale is planned again.
 
-use super::{Chat, decide::policy::Operation, participants::show, read::lists};
-use crate::{
-    error::{Error, Result},
-    identity::Principal,
-    model::{
-        EventKind, ListPage, NewEvent, Page, Participant, ParticipantId, Profile, Session, SessionEvent, SessionId,
-        UserId,
+use super::{
+    Chat,
+    decide::{
+        govern::{Known, Plan},
+        policy::Operation,
     },
-    permission::Denial,
-    store::{Change, Freshness, Head, StoreError, Write},
+    participants::show,
+    read::lists,
+};
+use crate::{
+    error::Result,
+    identity::Principal,
+    model::{EventKind, ListPage, Page, Participant, ParticipantId, Profile, Session, SessionEvent, SessionId, UserId},
+    store::{Head, Write},
 };
 
 impl Chat {
@@ -50,33 +54,16 @@ impl Chat {
 
     /// Deletes a session, with other writes beside it. Does nothing where the session is deleted already.
     pub(crate) async fn close(&self, id: SessionId, by: &UserId, record: impl Fn() -> Vec<Write>) -> Result<()> {
-        let gate = self.inner.gates.pass(id).await;
-        for _ in 0..self.inner.limits.commit_attempts {
-            let known = self.known(id, by, None, Freshness::Fresh).await?;
-            let session = known.session().map_err(|_| Error::Denied(Denial::Hidden))?;
+        let plan = |known: &Known, now| {
+            let session = known.session()?;
             if !session.is_active {
-                return Ok(());
+                return Ok(Plan { events: Vec::new(), writes: Vec::new() });
             }
-            let now = self.inner.clock.now();
             let closed = Session { is_active: false, updated_at: now, ..session.clone() };
             let writes = [Vec::from(lists::put_session(closed)), record()].concat();
-            let kind = EventKind::Session(SessionEvent::Deleted);
-            let event = NewEvent { actor: by.clone(), created_at: now, kind };
-            // Also where the outcome is not known: the list may have changed.
-            if session.is_joinable() {
-                self.inner.listings.changed();
-            }
-            match self.inner.store.commit(Change::of(id, known.head.seq, vec![event], writes)).await {
-                Ok(committed) => {
-                    drop(gate);
-                    self.tell(id, &committed.events).await;
-                    return Ok(());
-                }
-                Err(StoreError::Stale | StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        tracing::warn!(session = %id, "the closing of a session stayed stale");
-        Err(Error::Unavailable)
+            Ok(Plan { events: vec![EventKind::Session(SessionEvent::Deleted)], writes })
+        };
+        self.govern_as_administrator(id, by, plan).await?;
+        Ok(())
     }
 }

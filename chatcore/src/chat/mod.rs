@@ -1,6 +1,8 @@
 //! The service: every use case is a method of [`Chat`].
 
+#[cfg(feature = "admin")]
 mod administering;
+#[cfg(feature = "admin")]
 mod counting;
 mod decide;
 mod editing;
@@ -23,6 +25,7 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicI64},
 };
 
+#[cfg(feature = "admin")]
 pub(crate) use counting::Counted;
 #[cfg(feature = "accounts")]
 pub(crate) use decide::metering::refused;
@@ -58,6 +61,7 @@ use crate::{
     store::{ChatStore, MemoryStore},
     trace::TracedStore,
 };
+#[cfg(feature = "admin")]
 use counting::Counts;
 use decide::{
     adding::Allowances,
@@ -93,6 +97,7 @@ struct Inner {
     allowances: Allowances,
     listings: Listings,
     meter: Meter,
+    #[cfg(feature = "admin")]
     counts: Counts,
     notices: Hub,
     tails: Tails,
@@ -242,10 +247,12 @@ impl ChatBuilder {
         let directory = Directory::new(directory, &limits);
         let standings = KnownStandings::new(Arc::clone(&store), Arc::clone(&notifier), Arc::clone(&clock), &limits);
         let notices = Hub::new(Arc::clone(&notifier), limits.poll_interval);
+        #[cfg(feature = "admin")]
         let counts = Counts::new(Arc::clone(&store), Arc::clone(&clock));
         let max_chars = limits.profile_chars;
-        let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, max_chars)
-            .counted_by(counts.clone());
+        let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, max_chars);
+        #[cfg(feature = "admin")]
+        let profiles = profiles.counted_by(counts.clone());
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let meter = Meter::new(limiter, &limits);
@@ -265,6 +272,7 @@ impl ChatBuilder {
             allowances,
             listings: Listings::default(),
             meter,
+            #[cfg(feature = "admin")]
             counts,
             notices,
             tails,

@@ -1,19 +1,25 @@
 //! What the optional services use of the chat besides its use cases.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+#[cfg(any(feature = "accounts", feature = "admin"))]
+use std::sync::Arc;
+#[cfg(feature = "accounts")]
+use std::{sync::atomic::Ordering, time::Duration};
 
+#[cfg(any(feature = "accounts", feature = "admin"))]
 use super::Chat;
-use crate::{model::UserId, store::ChatStore};
+#[cfg(feature = "accounts")]
+use crate::model::UserId;
+#[cfg(any(feature = "accounts", feature = "admin"))]
+use crate::store::ChatStore;
 
+#[cfg(any(feature = "accounts", feature = "admin"))]
 impl Chat {
     pub(crate) fn store(&self) -> &Arc<dyn ChatStore> {
         &self.inner.store
     }
 
     /// Remembers a login that [`end_login`](Self::end_login) ends for at least so long: its refresh token lives no longer.
+    #[cfg(feature = "accounts")]
     pub(crate) fn remember_logins(&self, lifetime: Duration) {
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
         // Beyond a thousand years a time has no room for it.

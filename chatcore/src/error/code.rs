@@ -56,6 +56,7 @@ codes! {
     AccountBanned = "ACCOUNT_BANNED", 403, 4403, "Account banned";
     AccountDeleted = "ACCOUNT_DELETED", 403, 4403, "Account deleted";
     AdminRequired = "ADMIN_REQUIRED", 403, 4403, "Administrator required";
+    BackupRunning = "BACKUP_RUNNING", 409, 4409, "Backup running";
     LastAdministrator = "LAST_ADMINISTRATOR", 409, 4409, "Last administrator";
     OriginNotAllowed = "ORIGIN_NOT_ALLOWED", 403, 4403, "Origin not allowed";
     ValidationInvalidFormat = "VALIDATION_INVALID_FORMAT", 400, 4400, "Cannot be parsed";

@@ -199,13 +199,14 @@ impl ChatStore for MemoryStore {
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
         let state = self.state();
-        Ok(keys.iter().map(|key| state.record(key).cloned()).collect())
+        let readable = |record: &&Record| record.value.fault().is_none();
+        Ok(keys.iter().map(|key| state.record(key).filter(readable).cloned()).collect())
     }
 
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
         let state = self.state();
         let empty = Records::new();
-        let part = |Scan { table, prefix, after, skip, limit }: &Scan| {
+        let part = |Scan { table, prefix, after, skip, limit, shows_unreadable }: &Scan| {
             let records = state.tables.get(table).unwrap_or(&empty);
             let skip = usize::try_from(*skip).unwrap_or(usize::MAX);
             let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
@@ -213,7 +214,8 @@ impl ChatStore for MemoryStore {
             let from = if after.is_some() { Bound::Excluded(start) } else { Bound::Included(start) };
             let found = records.range((from, Bound::Unbounded)).take_while(|(parts, _)| parts.starts_with(prefix));
             let entry = |(parts, record): (&Vec<Part>, &Record)| (Key { table, parts: parts.clone() }, record.clone());
-            found.skip(skip).take(limit).map(entry).collect()
+            let shown = found.filter(|(_, record)| *shows_unreadable || record.value.fault().is_none());
+            shown.skip(skip).take(limit).map(entry).collect()
         };
         Ok(scans.iter().map(part).collect())
     }

@@ -93,7 +93,8 @@ pub trait ChatStore: Send + Sync + 'static {
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError>;
 
     /// Records under prefixes of keys, in the order of the keys. A scan costs what it leaves out by [`Scan::skip`] and what it
-    /// returns, wherever [`Scan::after`] lies. It has fewer entries than [`Scan::limit`] only where the records under the prefix end.
+    /// returns, wherever [`Scan::after`] lies. It has fewer entries than [`Scan::limit`] only where the records under the prefix end. A
+    /// record that cannot be read is left out and logged, unless [`Scan::shows_unreadable`] asks for it.
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError>;
 
     /// The number of records under prefixes of keys. Costs what it counts.

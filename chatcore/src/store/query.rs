@@ -88,6 +88,9 @@ pub struct Scan {
     pub skip: u64,
     /// How many at most.
     pub limit: u64,
+    /// Whether a record that the store cannot read is among them, with the [fault](super::Value::fault) in the place of its value. Otherwise
+    /// it is left out.
+    pub shows_unreadable: bool,
 }
 
 impl Scan {
@@ -102,6 +105,13 @@ impl Scan {
     #[must_use]
     pub const fn skip(mut self, skip: u64) -> Self {
         self.skip = skip;
+        self
+    }
+
+    /// The same with the records that the store cannot read.
+    #[must_use]
+    pub const fn showing_unreadable(mut self) -> Self {
+        self.shows_unreadable = true;
         self
     }
 

@@ -82,6 +82,9 @@ impl Hash for Table {
     }
 }
 
+/// Why a value cannot be read.
+struct Fault(String);
+
 /// A value of a table. Within a process it is shared and never converted.
 #[derive(Clone)]
 pub struct Value {
@@ -93,6 +96,18 @@ impl Value {
     /// A value of the table of `K`.
     pub fn of<K: TypedKey>(value: K::Value) -> Self {
         Self { table: K::TABLE, any: Arc::new(value) }
+    }
+
+    /// The place of a value that cannot be read, in a [scan that shows it](Scan::shows_unreadable). It has no type, and is never written.
+    #[must_use]
+    pub fn unreadable(table: &'static Table, fault: String) -> Self {
+        Self { table, any: Arc::new(Fault(fault)) }
+    }
+
+    /// Why the value cannot be read; `None` for a value.
+    #[must_use]
+    pub fn fault(&self) -> Option<&str> {
+        self.get::<Fault>().map(|Fault(fault)| fault.as_str())
     }
 
     /// The value as its type; `None` for another type.
@@ -226,7 +241,7 @@ pub trait TypedKey: Clone + Send + Sync + Sized + 'static {
 
     /// Every record whose key begins with these parts.
     fn under(prefix: Vec<Part>) -> Scan {
-        Scan { table: Self::TABLE, prefix, after: None, skip: 0, limit: u64::MAX }
+        Scan { table: Self::TABLE, prefix, after: None, skip: 0, limit: u64::MAX, shows_unreadable: false }
     }
 }
 

@@ -31,6 +31,7 @@ macro_rules! shown_as {
 
 #[cfg(feature = "accounts")]
 mod account;
+#[cfg(feature = "admin")]
 mod admin;
 mod command;
 mod event;
@@ -45,6 +46,7 @@ pub use account::{
     ChangeEmail, ChangePassword, DeleteAccount, LogIn, Refresh, Register, RequestPasswordReset, ResetPassword, Secret,
     UpdateAccount, VerifyEmail,
 };
+#[cfg(feature = "admin")]
 pub use admin::{BanUser, BroadcastNotice, NoticeFrame, Reason, SetRole};
 pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, signal_name};

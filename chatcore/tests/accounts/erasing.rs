@@ -47,8 +47,9 @@ async fn is_erased(world: &World, reader: &Principal, message: &chatcore::model:
 /// All that the store has, as text.
 async fn everything(world: &World, sessions: &[SessionId]) -> String {
     let tables = TABLES.iter().chain(chatcore::accounts::TABLES);
-    let scans: Vec<Scan> =
-        tables.map(|table| Scan { table, prefix: Vec::new(), after: None, skip: 0, limit: u64::MAX }).collect();
+    let scans: Vec<Scan> = tables
+        .map(|table| Scan { table, prefix: Vec::new(), after: None, skip: 0, limit: u64::MAX, shows_unreadable: false })
+        .collect();
     let records: Vec<Vec<(Key, _)>> = world.store.scan(&scans).await.unwrap();
     let ranges: Vec<LogRange> = sessions.iter().map(|id| LogRange { session_id: *id, from: 1, to: 10_000 }).collect();
     format!("{records:?} {:?}", world.store.log(&ranges).await.unwrap())

@@ -8,12 +8,18 @@
     reason = "a test may fail by panicking"
 )]
 
+#[cfg(feature = "admin")]
+mod administrators;
 #[cfg(feature = "avatars")]
 mod avatars;
 mod erasing;
 mod exporting;
 mod forms;
 mod guessing;
+#[cfg(feature = "admin")]
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "../kit/hooked.rs"]
+mod hooked;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod logins;

@@ -10,8 +10,12 @@
 
 mod audit;
 mod forms;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "../kit/hooked.rs"]
+mod hooked;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod meanwhile;
 mod notices;
 mod roles;
 mod sessions;

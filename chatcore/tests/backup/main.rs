@@ -9,12 +9,14 @@
 )]
 
 mod damage;
+mod faults;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../kit/hooked.rs"]
 mod hooked;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod load;
+mod streamed;
 
 use std::{collections::BTreeMap, io::Cursor, sync::Arc};
 
@@ -43,7 +45,7 @@ struct Everything {
 async fn everything(store: &MemoryStore) -> Everything {
     let mut records = BTreeMap::new();
     for table in Backup::of(store).tables() {
-        let scan = Scan { table, prefix: Vec::new(), after: None, skip: 0, limit: u64::MAX };
+        let scan = Scan { table, prefix: Vec::new(), after: None, skip: 0, limit: u64::MAX, shows_unreadable: false };
         records.extend(store.scan(&[scan]).await.unwrap().remove(0));
     }
     let mut logs = BTreeMap::new();

@@ -1,4 +1,6 @@
-//! Backups of the database, while no server runs on it.
+//! Backups of the database: of a running server over its own API, and directly where no server runs.
+
+mod online;
 
 use std::{
     fs::{self, File},
@@ -9,40 +11,33 @@ use std::{
 
 use chatcore::{
     Clock as _, MemoryStore, SystemClock,
-    backup::{Backup, BackupError, Progress, Stage},
+    backup::{Backup, BackupError, Contents, Progress, Stage},
 };
-use chatcore_surreal::SurrealStore;
+use chatcore_surreal::{ConnectError, SurrealStore};
 
 use crate::{
+    cli::BackupArgs,
     config::{Config, Failure},
     logging::Export,
     output::Output,
-    run,
+    run, running,
 };
 
 /// How often the progress is told.
 const PACE: Duration = Duration::from_secs(1);
 
 /// Writes everything in the database to a file that is not there yet.
-pub(crate) fn back_up(config: &Config, file: &Path, told: &[String], stderr: &Output) -> Result<(), Failure> {
+pub(crate) fn back_up(config: &Config, args: &BackupArgs, told: &[String], stderr: &Output) -> Result<(), Failure> {
     run::log(config, told, stderr, &Export::default())?;
+    let file = args.file.as_path();
     let is_there = || format!("{} is there already; a backup replaces no file", file.display());
     if file.symlink_metadata().is_ok() {
         return Err(is_there().into());
     }
     // Under its own name only once it is complete, so that nobody takes a part for a backup. Two backups have two parts.
     let partial = beside(file, &format!("{:016x}.partial", rand::random::<u64>()));
-    let taken = runtime()?.block_on(async {
-        if config.database.is_none() && !config.data.join("db").is_dir() {
-            return Err(format!("there is no database in {}", config.data.join("db").display()).into());
-        }
-        let store = run::open(config, run::database_options(config)?).await?;
-        let taken = write(&store, &partial, stderr).await;
-        store.close().await;
-        taken
-    });
-    let progress = match taken {
-        Ok(progress) => progress,
+    let contents = match runtime()?.block_on(take(config, args, &partial, stderr)) {
+        Ok(contents) => contents,
         Err(error) => {
             let _ = fs::remove_file(&partial);
             return Err(error);
@@ -56,17 +51,75 @@ pub(crate) fn back_up(config: &Config, file: &Path, told: &[String], stderr: &Ou
         _ => format!("{} cannot be written: {error}", file.display()),
     })?;
     sync_folder(file)?;
-    Output::print(&format!("backed up to {}: {}", file.display(), counted(progress)));
+    Output::print(&format!("backed up to {}: {}", file.display(), counted(contents.holds)));
+    let left_out = contents.holds.left_out;
+    if left_out == 0 {
+        return Ok(());
+    }
+    for record in &contents.left_out {
+        stderr.say(&format!("cannot be read, and is not in the backup: {} ({})", record.record, record.fault));
+    }
+    Err(format!("{} lacks {left_out} records that cannot be read", file.display()).into())
+}
+
+/// Writes the file, and checks it as a restore does.
+async fn take(config: &Config, args: &BackupArgs, partial: &Path, stderr: &Output) -> Result<Contents, Failure> {
+    let mut file = private(partial)?;
+    let is_of = |scheme: &str| config.database.as_deref().is_some_and(|database| database.starts_with(scheme));
+    let server = match &args.server {
+        Some(server) => Some(server.clone()),
+        // Nobody else reaches it.
+        None if is_of("mem") => Some(running::url(config)?),
+        // A database server takes both.
+        None if config.database.is_some() && !is_of("surrealkv") => None,
+        None => running::noted(config),
+    };
+    match server {
+        Some(server) => online::take(config, args, server, &mut file, partial, stderr).await?,
+        None if config.database.is_none() && !config.data.join("db").is_dir() => {
+            return Err(format!("there is no database in {}", config.data.join("db").display()).into());
+        }
+        None => match run::open(config, run::database_options(config)?).await {
+            Ok(store) => {
+                let taken = write(&store, args, &mut file, stderr).await;
+                store.close().await;
+                taken?;
+            }
+            // A server has it open that has left no note.
+            Err(error) if matches!(error.downcast_ref(), Some(ConnectError::Locked { .. })) => {
+                online::take(config, args, running::url(config)?, &mut file, partial, stderr)
+                    .await
+                    .map_err(|online| format!("{error}, and that is no server to ask for a backup: {online}"))?;
+            }
+            Err(error) => return Err(error),
+        },
+    }
+    file.sync_all()?;
+    Ok(check(partial, &mut told(stderr))?)
+}
+
+/// Checks a file.
+fn check(file: &Path, on_progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Contents, BackupError> {
+    Backup::of(&MemoryStore::new()).verify(BufReader::new(File::open(file)?), on_progress)
+}
+
+async fn write(store: &SurrealStore, args: &BackupArgs, file: &mut File, stderr: &Output) -> Result<(), Failure> {
+    let (now, mut backup) = (SystemClock.now(), Backup::of(store));
+    if args.skip_unreadable {
+        backup = backup.skipping_unreadable();
+    }
+    let mut file = BufWriter::new(file);
+    backup.take(&mut file, now, &mut told(stderr)).await?;
+    file.flush()?;
     Ok(())
 }
 
-async fn write(store: &SurrealStore, partial: &Path, stderr: &Output) -> Result<Progress, Failure> {
-    let mut file = private(partial)?;
-    let now = SystemClock.now();
-    let progress = Backup::of(store).take(BufWriter::new(&mut file), now, &mut told(stderr)).await?;
-    file.flush()?;
-    file.sync_all()?;
-    Ok(progress)
+/// Refuses a database into which a restore has not ended.
+pub(crate) async fn refuse_part(store: &SurrealStore) -> Result<(), Failure> {
+    match Backup::of(store).unfinished().await? {
+        Some(since) => Err(BackupError::Unfinished { since }.into()),
+        None => Ok(()),
+    }
 }
 
 /// Writes a backup into a database that is not there yet, or is empty.
@@ -151,16 +204,16 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn counted(progress: Progress) -> String {
-    let Progress { stage: _, bytes, sessions, events, records } = progress;
+    let Progress { stage: _, bytes, sessions, events, records, left_out: _ } = progress;
     format!("{sessions} sessions, {events} events, {records} records, {bytes} bytes")
 }
 
-/// Tells the progress now and then.
-fn told(stderr: &Output) -> impl FnMut(Progress) + Send {
-    let (stderr, mut last) = (stderr.clone(), Instant::now());
+/// Tells the progress at once, and then now and then.
+fn told(stderr: &Output) -> impl FnMut(Progress) + Send + use<> {
+    let (stderr, mut last) = (stderr.clone(), None::<Instant>);
     move |progress| {
-        if last.elapsed() >= PACE {
-            last = Instant::now();
+        if last.is_none_or(|last| last.elapsed() >= PACE) {
+            last = Some(Instant::now());
             let stage = match progress.stage {
                 Stage::Copying => "copying",
                 Stage::Verifying => "verifying",

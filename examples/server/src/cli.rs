@@ -55,10 +55,10 @@ pub(crate) enum Command {
     Check,
     /// Administer a running server over its own API, with the secret that the server has; what comes of it is printed as JSON
     Admin(AdminArgs),
-    /// Write everything in the database to a file while no server runs; pictures of users and the secret are not in it
-    Backup(FileArgs),
     /// Bring the database to the schema of this program while no older server runs, as a start of the server does, too
     Migrate(MigrateArgs),
+    /// Write everything in the database to a file, while a server runs or not; pictures of users and the secret are not in it
+    Backup(BackupArgs),
     /// Write a backup into a database that is not there yet; the whole file is checked before anything is written
     Restore(FileArgs),
 }
@@ -74,7 +74,7 @@ pub(crate) struct ConfigArgs {
 /// What to administer.
 #[derive(Debug, Args)]
 pub(crate) struct AdminArgs {
-    /// The server, like http://127.0.0.1:8000 [default: what --listen says]
+    /// The server, like http://127.0.0.1:8000 [default: the one that runs on the data folder, or what --listen says]
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
     #[command(subcommand)]
@@ -124,6 +124,59 @@ pub(crate) enum AdminCommand {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Take the role of administrators away from a user
+    Revoke {
+        /// The id or the user name
+        user: String,
+        /// Why, for the audit log
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Print users as JSON Lines, sorted by their ids
+    Users {
+        /// A part of the id, the user name, the name or the e-mail address
+        #[arg(long)]
+        search: Option<String>,
+        /// ACTIVE, BANNED or DELETED
+        #[arg(long)]
+        status: Option<String>,
+        /// USER or ADMIN
+        #[arg(long)]
+        role: Option<String>,
+    },
+    /// Print sessions as JSON Lines, the oldest first
+    Sessions {
+        /// A part of the id, the title, the description or the owner's id
+        #[arg(long)]
+        search: Option<String>,
+        /// ACTIVE or DELETED
+        #[arg(long)]
+        status: Option<String>,
+        /// PRIVATE, PUBLIC or INVITE_ONLY
+        #[arg(long = "type", value_name = "TYPE")]
+        session_type: Option<String>,
+    },
+    /// Print the participants of a session as JSON Lines
+    Participants {
+        /// The id of the session
+        session: String,
+    },
+    /// Close a session: it is deleted, and the streams of all readers end
+    Close {
+        /// The id of the session
+        session: String,
+        /// Why, for the audit log
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Send a notice to all users who are connected
+    Notice {
+        /// The text
+        text: String,
+        /// Why, for the audit log
+        #[arg(long)]
+        reason: Option<String>,
+    },
     /// Print statistics
     Stats,
     /// Print the audit log as JSON Lines, the newest entry first
@@ -146,6 +199,21 @@ pub(crate) struct MigrateArgs {
     /// Change nothing, and print what would be changed
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// Of what to take a backup, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The file, which must not be there
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The server, like http://127.0.0.1:8000, where the database is not read directly [default: the one that runs on the data folder, if one
+    /// does]
+    #[arg(long, visible_alias = "url", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// Go on without records that cannot be read; they are listed, and the command fails at its end
+    #[arg(long)]
+    pub(crate) skip_unreadable: bool,
 }
 
 /// The file of a backup.

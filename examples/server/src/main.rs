@@ -18,6 +18,7 @@ mod migrate;
 mod output;
 mod rates;
 mod run;
+mod running;
 mod secret;
 mod signals;
 mod tls;
@@ -75,7 +76,7 @@ fn run(stderr: &Output) -> Result<(), Failure> {
         None | Some(Command::Serve) => run::run(&config, &told, stderr),
         Some(Command::Compact) => compact::compact(&config, &told, stderr),
         Some(Command::Migrate(args)) => migrate::migrate(&config, args.dry_run, &told, stderr),
-        Some(Command::Backup(args)) => backup::back_up(&config, &args.file, &told, stderr),
+        Some(Command::Backup(args)) => backup::back_up(&config, &args, &told, stderr),
         Some(Command::Restore(args)) => backup::restore(&config, &args.file, &told, stderr),
         Some(Command::Token(args)) => {
             warn(told, stderr);

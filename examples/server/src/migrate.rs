@@ -4,6 +4,7 @@ use chatcore_surreal::{SurrealStore, Upgrade, UpgradeStep};
 
 use crate::{
     config::{Config, Failure},
+    logging::Export,
     output::Output,
     run,
 };

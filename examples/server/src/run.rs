@@ -16,12 +16,12 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use crate::{
     accounts,
     admin::tokens::AdminTokens,
-    bus,
+    backup, bus,
     config::{Config, Failure, Period, sample},
     descriptors, disk, environment, issuers,
     logging::Export,
     output::Output,
-    secret,
+    running, secret,
     signals::Signals,
     tls,
 };
@@ -102,6 +102,10 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     };
     let (bus, store) = opened?;
     let store = Arc::new(store);
+    if let Err(refused) = backup::refuse_part(&store).await {
+        store.close().await;
+        return Err(refused);
+    }
 
     let limits = Limits {
         message_chars: config.message_chars,
@@ -146,6 +150,7 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     let broken = stop_when_broken(&store, stopping);
     let address = listener.local_addr()?;
     let scheme = if serving.tls.is_some() { "https" } else { "http" };
+    let _note = running::Note::leave(config, address);
     // The one line on stdout, for people and for programs that start this one. Whoever does not read it is served all the same.
     Output::stdout().say(&format!("listening on {scheme}://{address}"));
     tracing::info!(%address, "listening");

@@ -10,6 +10,8 @@ mod admin;
 mod aliases;
 #[path = "process/backup.rs"]
 mod backup;
+#[path = "process/backup_online.rs"]
+mod backup_online;
 #[path = "process/checking.rs"]
 mod checking;
 #[path = "process/compact.rs"]
@@ -32,6 +34,8 @@ mod outputs;
 mod parties;
 #[path = "process/refreshing.rs"]
 mod refreshing;
+#[path = "process/same.rs"]
+mod same;
 #[path = "process/settings.rs"]
 mod settings;
 #[path = "process/signals.rs"]

@@ -15,6 +15,8 @@ mod delays;
 mod ends;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
+#[path = "remote/moving.rs"]
+mod moving;
 #[path = "../../../chatcore-nats/tests/nats/server.rs"]
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod nats;

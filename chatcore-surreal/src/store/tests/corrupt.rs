@@ -154,6 +154,11 @@ async fn a_record_that_cannot_be_read_spoils_no_list() {
     let keys = ["ana", "bob"].map(|name| participant_of(id, name));
     let found = store.records(&keys).await.expect("records");
     assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+    // A scan that asks for it names the record, and why it cannot be read.
+    let shown = store.scan(&[all.showing_unreadable()]).await.expect("a list").remove(0);
+    let faults: Vec<_> = shown.iter().filter_map(|(key, record)| Some((key, record.value.fault()?))).collect();
+    assert_eq!((shown.len(), faults.len(), faults[0].0), (4, 1, &keys[1]));
+    assert!(faults[0].1.contains("participant"), "{faults:?}");
     // What somebody may do is not guessed.
     let asked = FactsQuery { session_id: id, records: &keys[1..] };
     is_corrupt(store.beside().facts(&[asked], Freshness::Fresh).await);

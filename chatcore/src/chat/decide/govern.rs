@@ -94,6 +94,16 @@ impl From<Action> for Tried<'_> {
     }
 }
 
+/// The right by which a session is changed.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// The permission table and the host's policy decide.
+    User(&'a Principal, Tried<'a>),
+    /// The administration has decided. The session has to exist.
+    #[cfg_attr(not(feature = "admin"), allow(dead_code, reason = "the administration changes sessions"))]
+    Administrator(&'a UserId),
+}
+
 /// A session that somebody may view.
 #[derive(Debug)]
 pub(in crate::chat) struct Viewable {
@@ -338,21 +348,49 @@ impl Chat {
     where
         P: Fn(&Known, DateTime<Utc>) -> Result<Plan>,
     {
-        let (tried, actor) = (tried.into(), &principal.user_id);
+        self.govern_by(id, By::User(principal, tried.into()), plan).await
+    }
+
+    /// Does what `plan` makes of a session on behalf of an administrator, whose role the caller has checked. What `plan` writes beside the session
+    /// may fail its expectations for a while, and is planned again.
+    #[cfg(feature = "admin")]
+    pub(in crate::chat) async fn govern_as_administrator<P>(
+        &self,
+        id: SessionId,
+        actor: &UserId,
+        plan: P,
+    ) -> Result<Option<Committed>>
+    where
+        P: Fn(&Known, DateTime<Utc>) -> Result<Plan>,
+    {
+        self.govern_by(id, By::Administrator(actor), plan).await
+    }
+
+    async fn govern_by<P>(&self, id: SessionId, by: By<'_>, plan: P) -> Result<Option<Committed>>
+    where
+        P: Fn(&Known, DateTime<Utc>) -> Result<Plan>,
+    {
         let gate = self.inner.gates.pass(id).await;
         let mut is_again = false;
         for _ in 0..self.inner.limits.commit_attempts {
-            let known = self.allowed(id, principal, tried, Freshness::Fresh).await?;
+            let (actor, known) = match by {
+                By::User(principal, tried) => {
+                    (&principal.user_id, self.allowed(id, principal, tried, Freshness::Fresh).await?)
+                }
+                By::Administrator(actor) => (actor, self.known(id, actor, None, Freshness::Fresh).await?),
+            };
             let now = self.inner.clock.now().max(known.head.at);
             let Plan { events, mut writes } = plan(&known, now)?;
             if events.is_empty() {
                 return Ok(None);
             }
-            let admitted: Vec<&UserId> = events.iter().filter_map(|kind| kind.admitted(actor)).collect();
-            for user in &admitted {
-                writes.push(self.hold(principal, user, is_again).await?);
+            let mut retries = matches!(by, By::Administrator(_));
+            if let By::User(principal, _) = by {
+                for user in events.iter().filter_map(|kind| kind.admitted(actor)) {
+                    writes.push(self.hold(principal, user, is_again).await?);
+                    retries = true;
+                }
             }
-            let is_admission = !admitted.is_empty();
             let events =
                 events.into_iter().map(|kind| NewEvent { actor: actor.clone(), created_at: now, kind }).collect();
             let relists = relists(known.session.as_deref(), &writes);
@@ -368,8 +406,8 @@ impl Chat {
                     return Ok(Some(committed));
                 }
                 Err(StoreError::Stale) => {}
-                // The standing of the admitted user has changed.
-                Err(StoreError::Conflict { .. }) if is_admission => is_again = true,
+                // The standing of the admitted user, or what the administration writes beside, has changed.
+                Err(StoreError::Conflict { .. }) if retries => is_again = true,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -379,6 +417,7 @@ impl Chat {
 
     /// Tells readers what was committed.
     pub(in crate::chat) async fn tell(&self, session_id: SessionId, events: &[Arc<Event>]) {
+        #[cfg(feature = "admin")]
         self.count(events);
         if let Some(last) = events.last() {
             self.inner.inboxes.ring(events);

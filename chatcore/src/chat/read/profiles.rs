@@ -9,9 +9,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 
 use super::user_directory::{self, Directory};
+#[cfg(feature = "admin")]
+use crate::chat::counting::{Counted, Counts};
 use crate::chat::{
     Chat,
-    counting::{Counted, Counts},
     decide::{caller::check, policy::Operation},
     stream::standings::KnownStandings,
 };
@@ -46,6 +47,7 @@ pub(in crate::chat) struct Profiles {
     clock: Arc<dyn Clock>,
     standings: KnownStandings,
     directory: Directory,
+    #[cfg(feature = "admin")]
     counts: Counts,
     /// The longest text of a profile.
     max_chars: usize,
@@ -131,11 +133,23 @@ impl Profiles {
         max_chars: usize,
     ) -> Self {
         let (recent, callers) = (Cache::new(KEPT), Cache::new(KEPT));
+        #[cfg(feature = "admin")]
         let counts = Counts::new(Arc::clone(&store), Arc::clone(&clock));
-        Self { store, clock, standings, directory, counts, max_chars, recent, callers }
+        Self {
+            store,
+            clock,
+            standings,
+            directory,
+            #[cfg(feature = "admin")]
+            counts,
+            max_chars,
+            recent,
+            callers,
+        }
     }
 
     /// The same, where these count the users.
+    #[cfg(feature = "admin")]
     pub(in crate::chat) fn counted_by(self, counts: Counts) -> Self {
         Self { counts, ..self }
     }
@@ -192,6 +206,7 @@ impl Profiles {
             if !writes.is_empty() {
                 match self.store.commit(Change::of_records(writes)).await {
                     Ok(_) => {
+                        #[cfg(feature = "admin")]
                         self.counts.add(Counted::Users, i64::from(version.is_none()));
                         if !has_standing {
                             self.standings.forget(user);

@@ -192,6 +192,7 @@ impl Chat {
     }
 
     /// Tells all connections.
+    #[cfg(feature = "admin")]
     pub(crate) async fn tell_everybody(&self, notice: Notice) {
         self.publish(Hint::Notice(notice)).await;
     }

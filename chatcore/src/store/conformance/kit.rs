@@ -338,6 +338,7 @@ impl Room {
             after: None,
             skip: 0,
             limit: u64::MAX,
+            shows_unreadable: false,
         };
         let scans: Vec<Scan> = prefixes.iter().map(scan).collect();
         let records = self.store.scan(&scans).await.expect("records");

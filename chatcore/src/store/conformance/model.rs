@@ -315,7 +315,14 @@ impl History {
                 table: prefix.table,
                 parts: [&prefix.parts[..], after.as_deref().unwrap_or_default()].concat(),
             });
-            scans.push(Scan { table: prefix.table, prefix: prefix.parts.clone(), after, skip, limit });
+            scans.push(Scan {
+                table: prefix.table,
+                prefix: prefix.parts.clone(),
+                after,
+                skip,
+                limit,
+                shows_unreadable: false,
+            });
             prefixes.push(prefix);
         }
         let wanted: Vec<_> = scans.iter().map(|scan| expected(&model.records, scan)).collect();

@@ -85,7 +85,7 @@ pub(super) async fn records_come_in_the_order_of_their_keys(store: Store) {
 
 /// What a scan finds among these records, in a way that is too simple to be wrong.
 pub(super) fn expected(records: &BTreeMap<Key, Record>, scan: &Scan) -> Vec<(Key, Record)> {
-    let Scan { table, prefix, after, skip, limit } = scan;
+    let Scan { table, prefix, after, skip, limit, shows_unreadable: _ } = scan;
     let is_after = |parts: &[Part]| after.as_ref().is_none_or(|after| parts > after.as_slice());
     let wanted = |key: &Key| key.table == *table && key.parts.strip_prefix(prefix.as_slice()).is_some_and(is_after);
     let entries = records.iter().filter(|(key, _)| wanted(key)).map(|(key, record)| (key.clone(), record.clone()));
@@ -172,7 +172,14 @@ fn room_free(room: &Room) -> Write {
 }
 
 fn scan_of(prefix: &Prefix) -> Scan {
-    Scan { table: prefix.table, prefix: prefix.parts.clone(), after: None, skip: 0, limit: u64::MAX }
+    Scan {
+        table: prefix.table,
+        prefix: prefix.parts.clone(),
+        after: None,
+        skip: 0,
+        limit: u64::MAX,
+        shows_unreadable: false,
+    }
 }
 
 pub(super) async fn records_come_and_go_between_pages(store: Store) {

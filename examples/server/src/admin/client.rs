@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use crate::config::Failure;
 
-pub(super) struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     server: String,
     token: String,
 }
 
 /// The address of a server that listens here. One that listens on all addresses is reached on this machine's own.
-pub(super) fn address(listen: SocketAddr) -> String {
+pub(crate) fn address(listen: SocketAddr) -> String {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -44,7 +44,7 @@ pub(super) fn print(to: &mut impl Write, text: &str) -> Result<(), Failure> {
 
 impl Client {
     /// The server's own certificate, where it is in a file here, is trusted beside those that the machine trusts.
-    pub(super) fn new(server: String, token: String, certificate: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn new(server: String, token: String, certificate: Option<&Path>) -> Result<Self, Failure> {
         let url = Url::parse(&server).map_err(|error| format!("--server {server}: {error}"))?;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let is_here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
@@ -152,14 +152,27 @@ impl Client {
     }
 
     /// Copies an answer while it comes.
-    pub(super) async fn copy(&self, path: &str, query: &[(&str, String)], to: &mut impl Write) -> Result<(), Failure> {
+    pub(crate) async fn copy(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        to: &mut impl Write,
+        mut on_part: impl FnMut(usize),
+    ) -> Result<(), Failure> {
         let mut answer = self.ask(Method::GET, path, query, None).await?;
         if !answer.status().is_success() {
             return self.read(answer).await.map(|_| ());
         }
-        while let Some(part) = answer.chunk().await? {
-            to.write_all(&part).map_err(|error| format!("cannot print: {error}"))?;
+        let mut bytes = 0;
+        while let Some(part) = answer
+            .chunk()
+            .await
+            .map_err(|error| format!("{} sent {bytes} bytes and no end: {error}; its log may say why", self.server))?
+        {
+            to.write_all(&part).map_err(|error| format!("cannot write: {error}"))?;
+            bytes += part.len();
+            on_part(part.len());
         }
-        to.flush().map_err(|error| format!("cannot print: {error}").into())
+        to.flush().map_err(|error| format!("cannot write: {error}").into())
     }
 }

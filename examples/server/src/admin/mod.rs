@@ -1,6 +1,6 @@
 //! `chat-server admin`: administration of a running server over its own API.
 
-mod client;
+pub(crate) mod client;
 pub(crate) mod tokens;
 
 use std::io::{self, BufRead as _};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::{AdminArgs, AdminCommand},
     config::{Config, Failure},
-    secret,
+    running, secret,
 };
 use client::Client;
 
@@ -18,15 +18,7 @@ use client::Client;
 pub(crate) fn run(config: &Config, args: AdminArgs) -> Result<(), Failure> {
     let secret = secret::load(config)?;
     let token = tokens::issue(&secret.bytes)?;
-    let server = match (args.server, &config.tls_cert) {
-        (Some(server), _) => server,
-        (None, None) => client::address(config.listen),
-        (None, Some(_)) => {
-            return Err(
-                "the server speaks TLS: name it as its certificate does, with --server https://HOST:PORT".into()
-            );
-        }
-    };
+    let server = args.server.map_or_else(|| running::url(config), Ok)?;
     let client = Client::new(server, token, config.tls_cert.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(perform(&client, args.command))
@@ -50,14 +42,59 @@ async fn perform(client: &Client, command: AdminCommand) -> Result<(), Failure> 
             let body = json!({ "reason": reason });
             client.send("POST", &of_user(client, &user, "unban").await?, &without_nulls(body)).await?
         }
+        AdminCommand::Revoke { user, reason } => {
+            let body = json!({ "role": "USER", "reason": reason });
+            client.send("PUT", &of_user(client, &user, "role").await?, &without_nulls(body)).await?
+        }
+        AdminCommand::Users { search, status, role } => {
+            let query = [("search", search), ("status_filter", status), ("role_filter", role)];
+            return list(client, "/api/v1/admin/users", query).await;
+        }
+        AdminCommand::Sessions { search, status, session_type } => {
+            let query = [("search", search), ("status_filter", status), ("session_type", session_type)];
+            return list(client, "/api/v1/admin/sessions", query).await;
+        }
+        AdminCommand::Participants { session } => {
+            return list(client, &of_session(&session, "participants"), []).await;
+        }
+        AdminCommand::Close { session, reason } => {
+            client.send("POST", &of_session(&session, "close"), &without_nulls(json!({ "reason": reason }))).await?
+        }
+        AdminCommand::Notice { text, reason } => {
+            let body = without_nulls(json!({ "text": text, "reason": reason }));
+            client.send("POST", "/api/v1/admin/broadcast", &body).await?
+        }
         AdminCommand::Stats => client.get("/api/v1/admin/dashboard/stats", &[]).await?,
         AdminCommand::Audit { actor, target, action } => {
             let query = [("actor", actor), ("target", target), ("action", action)];
             let query: Vec<_> = query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-            return client.copy("/api/v1/admin/audit/export", &query, &mut io::stdout()).await;
+            return client.copy("/api/v1/admin/audit/export", &query, &mut io::stdout(), |_| ()).await;
         }
     };
     client::print(&mut io::stdout(), &format!("{done:#}\n"))
+}
+
+/// The path of an operation on a session.
+fn of_session(session: &str, operation: &str) -> String {
+    format!("/api/v1/admin/sessions/{}/{operation}", client::segment(session))
+}
+
+/// Prints all entries of a list, one in each line, page by page.
+async fn list<const N: usize>(client: &Client, path: &str, query: [(&str, Option<String>); N]) -> Result<(), Failure> {
+    let limit = ("limit", "100".to_owned());
+    let fixed: Vec<_> = query.into_iter().filter_map(|(name, value)| Some((name, value?))).chain([limit]).collect();
+    let mut after = None;
+    loop {
+        let query: Vec<_> = fixed.iter().cloned().chain(after.map(|after| ("after", after))).collect();
+        let (page, next) = client.page(path, &query).await?;
+        for entry in page {
+            client::print(&mut io::stdout(), &format!("{entry}\n"))?;
+        }
+        after = next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// A body without the fields that are not given.
