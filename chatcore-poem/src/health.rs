@@ -8,7 +8,7 @@ use std::{
 
 use chatcore::{Chat, Error, Result};
 use poem::{Endpoint, EndpointExt as _, Response, Route, endpoint::make, get};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
