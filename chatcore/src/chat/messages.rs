@@ -150,7 +150,27 @@ impl Chat {
         start: impl Into<Start> + Send,
         limit: Option<u64>,
     ) -> Result<EventPage> {
-        let start = start.into();
+        let page = self.page_of_events(principal, id, start.into(), limit).await?;
+        #[cfg(feature = "metrics")]
+        self.inner.tails.measures().paged(page.events.len());
+        Ok(page)
+    }
+
+    /// Whether the caller may follow a session from there on.
+    ///
+    /// # Errors
+    /// As [`events`](Self::events).
+    pub async fn may_follow(&self, principal: &Principal, id: SessionId, start: Start) -> Result<()> {
+        self.page_of_events(principal, id, start, Some(1)).await.map(|_| ())
+    }
+
+    async fn page_of_events(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        start: Start,
+        limit: Option<u64>,
+    ) -> Result<EventPage> {
         self.enter(principal, Use::Request).await?;
         let limit = self.inner.limits.page_limit(limit)?;
         let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;

@@ -63,7 +63,13 @@ use decide::{
     policy::Guard,
 };
 use read::{directory::Listings, profiles::Profiles, user_directory::Directory};
-use stream::{inbox::Inboxes, notices::Hub, standings::KnownStandings, tail::Tails, task::Task};
+use stream::{
+    inbox::Inboxes,
+    notices::Hub,
+    standings::KnownStandings,
+    tail::Tails,
+    task::{Kind, Task},
+};
 use tokio::sync::Semaphore;
 
 /// The chat: one handle for everything, cheap to clone, the same for every frontend.
@@ -96,6 +102,11 @@ struct Inner {
     inboxes: Inboxes,
     /// Continues work that a process left behind.
     resumer: Mutex<Option<Task>>,
+    resuming: Kind,
+    #[cfg(feature = "metrics")]
+    sends: crate::metrics::Counter,
+    #[cfg(feature = "metrics")]
+    store_up: crate::metrics::Gauge,
     /// For how many seconds a login of the accounts can go on without an access token.
     login_seconds: AtomicI64,
 }
@@ -266,6 +277,11 @@ impl ChatBuilder {
             tails,
             inboxes,
             resumer: Mutex::default(),
+            resuming: Kind::new("resumer"),
+            #[cfg(feature = "metrics")]
+            sends: crate::metrics::SENDS.handle(),
+            #[cfg(feature = "metrics")]
+            store_up: crate::metrics::STORE_UP.handle(),
             login_seconds: AtomicI64::new(0),
         };
         Chat { inner: Arc::new(inner) }
