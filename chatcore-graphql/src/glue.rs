@@ -15,8 +15,8 @@ use chatcore::{
     chat::{Metered, PaidRequest},
 };
 use chatcore_http::{
-    ClientAddress, ClientIp, Cors, Handshake, Options, Outbox, RequestId, Socket, Sockets, caller, caller_or_query,
-    check_conditions, check_head, close_code, origin, read_away, read_body, show_allowance,
+    ClientAddress, ClientIp, Cors, Handshake, Options, Outbox, RequestId, Socket, Sockets, Transport, caller,
+    caller_or_query, check_conditions, check_head, close_code, origin, read_away, read_body, show_allowance,
     tungstenite::{self, Message},
 };
 use futures_util::{
@@ -144,6 +144,8 @@ impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
         let mut response = output.unwrap_or_else(refused);
         show_allowance(&mut response, left.as_ref());
         cors.answer(&mut response);
+        #[cfg(feature = "metrics")]
+        response.set_data(chatcore_http::OperationName("graphql"));
         Ok(response)
     }
 }
@@ -238,7 +240,7 @@ impl<E: Executor> State<E> {
         events: BoxStream<'static, bytes::Bytes>,
     ) -> Result<BoxStream<'static, bytes::Bytes>> {
         let own = principal.map(|principal| self.sockets.take_for(&principal.user_id)).transpose()?;
-        let places = (self.sockets.take()?, own);
+        let places = (self.sockets.take(Transport::GraphqlStream)?, own);
         let events = events.inspect(move |_| {
             let _ = &places;
         });

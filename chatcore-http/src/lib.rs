@@ -105,6 +105,10 @@ pub use expiry::Expiry;
 pub use frame::TextFrame;
 #[cfg(feature = "poem")]
 pub use head::{check_conditions, check_head, revision_condition};
+/// The name under which a request is counted, in the data of its response.
+#[cfg(feature = "metrics")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationName(pub &'static str);
 #[cfg(feature = "poem")]
 pub use options::Options;
 #[cfg(feature = "poem")]
@@ -124,7 +128,7 @@ pub use serve::{ServeOptions, serve};
 #[cfg(feature = "poem")]
 pub use socket::Socket;
 #[cfg(feature = "poem")]
-pub use sockets::{Place, Sockets, UnknownPlace, UserPlace};
+pub use sockets::{Place, Sockets, Transport, UnknownPlace, UserPlace};
 pub use token::bearer_token;
 #[cfg(feature = "poem")]
 /// The WebSocket library: its messages and errors are what a [`Socket`] takes and gives.

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "metrics")]
+use chatcore::metrics::{HTTP_CONNECTIONS, HTTP_CONNECTIONS_LIMIT, Raised};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use poem::{
@@ -58,6 +60,8 @@ pub struct ServeOptions {
     pub half_closed_time: Duration,
     /// How long requests may go on after the end was asked for.
     pub grace: Duration,
+    /// Whether the connections count in the metrics, with the feature `metrics`.
+    pub counts_connections: bool,
 }
 
 impl Default for ServeOptions {
@@ -72,6 +76,7 @@ impl Default for ServeOptions {
             write_time: Duration::from_secs(30),
             half_closed_time: Duration::from_secs(5),
             grace: Duration::from_secs(3),
+            counts_connections: true,
         }
     }
 }
@@ -98,6 +103,11 @@ where
     let slots = Arc::new(Semaphore::new(options.connections));
     let (stopping, cut, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
     let server = Arc::new(Server { endpoint, options, per_address: Counts::default(), stopping: stopping.clone() });
+    #[cfg(feature = "metrics")]
+    let measured = server.options.counts_connections.then(|| {
+        let limit = Raised::by(&HTTP_CONNECTIONS_LIMIT.handle(), server.options.connections);
+        (HTTP_CONNECTIONS.handle(), limit)
+    });
     let mut pause = SHORTEST_PAUSE;
     tokio::pin!(stop);
     loop {
@@ -117,7 +127,11 @@ where
                     continue;
                 };
                 let (server, cut) = (Arc::clone(&server), cut.clone());
+                #[cfg(feature = "metrics")]
+                let open = measured.as_ref().map(|(open, _)| Raised::by_one(open));
                 tasks.spawn(async move {
+                    #[cfg(feature = "metrics")]
+                    let _open = open;
                     tokio::select! {
                         () = server.receive(stream, peer) => {}
                         () = cut.cancelled() => {}

@@ -93,7 +93,7 @@ impl ChatFrontend {
     /// Adds the paths of [`Health`], where they are wanted.
     pub(crate) fn health_paths(&self, app: Route) -> std::result::Result<Route, MountError> {
         let Some(health) = &self.health else { return Ok(app) };
-        let alive = make(|_| async { Ok::<_, poem::Error>(answer("alive")) });
+        let alive = make(|_| async { Ok::<_, poem::Error>(named(answer("alive"), ALIVE)) });
         let (chat, asked) = (self.state.chat.clone(), health.clone());
         let last = Arc::new(Mutex::new(None::<(Instant, Result<()>)>));
         let ready = make(move |_| {
@@ -114,12 +114,37 @@ impl ChatFrontend {
             });
             async move {
                 let found = found.await.unwrap_or(Err(Error::Internal));
-                found.map(|()| answer("ready")).map_err(|error| poem::Error::from(ApiError(error)))
+                match found {
+                    Ok(()) => Ok(named(answer("ready"), READY)),
+                    Err(error) => {
+                        #[cfg_attr(not(feature = "metrics"), allow(unused_mut, reason = "only its name is added"))]
+                        let mut error = poem::Error::from(ApiError(error));
+                        #[cfg(feature = "metrics")]
+                        error.set_data(poem_openapi::OperationId(READY));
+                        Err(error)
+                    }
+                }
             }
         });
         app.try_at(&health.alive, self.wrap_get(get(alive), false))?
             .try_at(&health.ready, self.wrap_get(get(ready), false))
     }
+}
+
+/// The operations' ids.
+const ALIVE: &str = "getHealth";
+const READY: &str = "getReadiness";
+
+/// A response that tells by which operation it was given.
+fn named(
+    #[cfg_attr(not(feature = "metrics"), allow(unused_mut, reason = "only its name is added"))] mut response: Response,
+    operation: &'static str,
+) -> Response {
+    #[cfg(feature = "metrics")]
+    response.set_data(poem_openapi::OperationId(operation));
+    #[cfg(not(feature = "metrics"))]
+    let _ = operation;
+    response
 }
 
 fn answer(status: &str) -> Response {
@@ -146,14 +171,10 @@ pub(crate) fn paths(health: &Health) -> [(&str, Value); 2] {
         } })
     };
     [
-        (&health.alive, operation("getHealth", "Tell whether the process lives", json!({ "200": ok("alive") }))),
+        (&health.alive, operation(ALIVE, "Tell whether the process lives", json!({ "200": ok("alive") }))),
         (
             &health.ready,
-            operation(
-                "getReadiness",
-                "Tell whether the process can serve",
-                json!({ "200": ok("ready"), "503": unavailable }),
-            ),
+            operation(READY, "Tell whether the process can serve", json!({ "200": ok("ready"), "503": unavailable })),
         ),
     ]
     .map(|(path, operation)| (path.as_str(), operation))

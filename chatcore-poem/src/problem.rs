@@ -20,6 +20,8 @@ use poem_openapi::error::{AuthorizationError, ContentTypeError, ParseParamError,
 
 use tracing::Instrument as _;
 
+#[cfg(feature = "metrics")]
+use crate::measured::Asked;
 use crate::routes::Routes;
 
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
@@ -143,6 +145,8 @@ pub struct Problems {
     pub(crate) base: &'static str,
     pub(crate) sockets: Sockets,
     pub(crate) chat: Chat,
+    #[cfg(feature = "metrics")]
+    pub(crate) requests: chatcore::metrics::Requests,
     /// Whether requests without a known caller count against their addresses: those to the frontend's own paths do, apart
     /// from its documents.
     pub(crate) counts_strangers: bool,
@@ -210,7 +214,10 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         // What only asks which methods there are, as browsers do before a request, costs nothing.
         let counts_strangers = self.problems.counts_strangers && method != Method::OPTIONS;
         let Metered { output, left } = self.problems.chat.metered(origin, counts_strangers, called).await;
-        let mut response = match output.unwrap_or_else(|error| Ok(Err(ApiError(error).into()))) {
+        let output = output.unwrap_or_else(|error| Ok(Err(ApiError(error).into())));
+        #[cfg(feature = "metrics")]
+        let asked = Asked::of(&output);
+        let mut response = match output {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is::<MethodNotAllowedError>() => {
                 let allow = self.problems.routes.allow(&route);
@@ -238,6 +245,8 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         show_allowance(&mut response, left.as_ref());
         cors.answer(&mut response);
         let status = response.status();
+        #[cfg(feature = "metrics")]
+        asked.count(&mut response, &self.problems.requests);
         let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let status = status.as_u16();
         if status >= 500 {

@@ -8,6 +8,8 @@ mod engine;
 mod event;
 mod load;
 mod managed;
+#[cfg(feature = "metrics")]
+mod measured;
 mod message;
 mod mutation;
 mod participant;
@@ -64,8 +66,17 @@ pub struct ChatSchema {
     validator: Arc<dyn Engine>,
     types: Arc<Types>,
     options: Arc<SchemaOptions>,
+    #[cfg(feature = "metrics")]
+    requests: chatcore::metrics::Requests,
     #[cfg(feature = "poem")]
     has_accounts: bool,
+}
+
+/// A request that is about to be executed.
+struct Planned {
+    shape: Shape,
+    #[cfg(feature = "metrics")]
+    asked: measured::Asked,
 }
 
 impl fmt::Debug for ChatSchema {
@@ -158,6 +169,8 @@ impl ChatSchema {
             chat,
             inner,
             validator,
+            #[cfg(feature = "metrics")]
+            requests: chatcore::metrics::Requests::new("graphql", types.root_fields()),
             types,
             options,
             #[cfg(feature = "poem")]
@@ -185,7 +198,20 @@ impl ChatSchema {
     }
 
     /// Reads the request, within its limits, and puts what is to be executed in its place. Gives the form of the answer.
-    fn admit(&self, request: &mut Request) -> Result<Shape, Vec<ServerError>> {
+    fn admit(&self, request: &mut Request) -> Result<Planned, Vec<ServerError>> {
+        #[cfg_attr(not(feature = "metrics"), allow(clippy::let_and_return, reason = "it is measured"))]
+        let planned = self.plan(request).map_err(|mut errors| {
+            error::give_codes(&mut errors);
+            errors
+        });
+        #[cfg(feature = "metrics")]
+        if let Err(errors) = &planned {
+            measured::refused(&self.requests, errors);
+        }
+        planned
+    }
+
+    fn plan(&self, request: &mut Request) -> Result<Planned, Vec<ServerError>> {
         let refuse = |refused: Error| vec![error::request_error(&refused)];
         // Of one that was parsed before, the text says nothing more.
         if let Cow::Owned(text) = source::read(&request.query, self.options.tokens).map_err(|error| vec![error])? {
@@ -212,6 +238,8 @@ impl ChatSchema {
         let kind = operation.node.ty;
         let Plan { document, shape } =
             Plan::of(&self.types, document, operation, &values).map_err(|error| vec![error])?;
+        #[cfg(feature = "metrics")]
+        let asked = measured::Asked::of(&self.requests, &document);
         request.set_parsed_query(document);
         if kind == OperationType::Query
             && let Some(Caller(principal)) =
@@ -220,23 +248,43 @@ impl ChatSchema {
             let reads = Reads { chat: self.chat.clone(), principal: principal.clone() };
             request.data.insert(Arc::new(Loads::new(Arc::new(reads))));
         }
-        Ok(shape)
+        Ok(Planned {
+            shape,
+            #[cfg(feature = "metrics")]
+            asked,
+        })
     }
 }
 
 impl Executor for ChatSchema {
     async fn execute(&self, mut request: Request) -> Response {
         match self.admit(&mut request) {
-            Ok(shape) => finished(self.inner.execute(request).await, &shape),
+            Ok(planned) => {
+                let response = finished(self.inner.execute(request).await, &planned.shape);
+                #[cfg(feature = "metrics")]
+                planned.asked.count(&response);
+                response
+            }
             Err(errors) => refused(errors),
         }
     }
 
     fn execute_stream(&self, mut request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
         match self.admit(&mut request) {
-            Ok(shape) => {
+            Ok(planned) => {
                 let responses = self.inner.stream(request, session_data.unwrap_or_default());
-                responses.map(move |response| finished(response, &shape)).boxed()
+                #[cfg(feature = "metrics")]
+                let mut is_counted = false;
+                let finish = move |response| {
+                    let response = finished(response, &planned.shape);
+                    // The first answer of a subscription says whether it began.
+                    #[cfg(feature = "metrics")]
+                    if !std::mem::replace(&mut is_counted, true) {
+                        planned.asked.count(&response);
+                    }
+                    response
+                };
+                responses.map(finish).boxed()
             }
             Err(errors) => stream::iter([refused(errors)]).boxed(),
         }
@@ -251,8 +299,7 @@ fn finished(mut response: Response, shape: &Shape) -> Response {
 }
 
 /// The answer to what is not executed.
-fn refused(mut errors: Vec<ServerError>) -> Response {
-    error::give_codes(&mut errors);
+fn refused(errors: Vec<ServerError>) -> Response {
     Response::from_errors(errors)
 }
 

@@ -35,7 +35,21 @@ impl Endpoint for WsEndpoint {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let state = Arc::clone(State::of(&request).map_err(ApiError)?);
-        Ok(open(state, &request).await.map_err(ApiError)?)
+        let opened = open(state, &request).await;
+        #[cfg(feature = "metrics")]
+        return match opened {
+            Ok(mut response) => {
+                response.set_data(crate::measured::OPEN_SOCKET);
+                Ok(response)
+            }
+            Err(error) => {
+                let mut error = poem::Error::from(ApiError(error));
+                error.set_data(crate::measured::OPEN_SOCKET);
+                Err(error)
+            }
+        };
+        #[cfg(not(feature = "metrics"))]
+        Ok(opened.map_err(ApiError)?)
     }
 }
 
@@ -70,7 +84,7 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
             // Makes the profile, and tells at once of a right that is missing: later there is only a close code.
             state.chat.me(&principal).await?;
             if let Some(id) = session_id {
-                state.chat.events(&principal, id, start, Some(1)).await?;
+                state.chat.may_follow(&principal, id, start).await?;
             }
             let place = state.sockets.take_for(&principal.user_id)?;
             Some((principal, place))

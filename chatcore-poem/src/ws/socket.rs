@@ -97,6 +97,12 @@ fn close_for(error: &Error) -> End {
     (error.code().close(), error.code().title())
 }
 
+/// Counts a frame by its event, and by the status that its answer would have over HTTP.
+#[cfg(feature = "metrics")]
+fn count<T>(state: &State, event: Option<&'static str>, done: &Result<T>) {
+    state.frames.count(event, done.as_ref().map_or_else(|error| error.code().status(), |_| 200));
+}
+
 fn frame(frame: &Outgoing) -> TextFrame {
     TextFrame::new(&frame.encode())
 }
@@ -122,13 +128,17 @@ async fn authenticate(
             consume_budget().await;
         }
     };
-    let Incoming { id, command } =
-        timeout(state.sockets.options().authentication_time, first).await.map_err(|_| late)??;
+    let incoming = timeout(state.sockets.options().authentication_time, first).await.map_err(|_| late)??;
+    #[cfg(feature = "metrics")]
+    let event = incoming.event;
+    let Incoming { id, command, .. } = incoming;
     let admitted = match command {
         Ok(Command::Authenticate { token }) => admit(state, &token, origin).await,
         Ok(Command::Join { .. } | Command::Leave { .. } | Command::Perform(_)) => Err(Error::AuthRequired),
         Err(error) => Err(error),
     };
+    #[cfg(feature = "metrics")]
+    count(state, event, &admitted);
     match admitted {
         Ok((principal, slot)) => {
             let data = json!({ "user_id": principal.user_id });
@@ -222,7 +232,10 @@ impl<'a> Talk<'a> {
                     }
                 }
                 message = socket.next(), if !is_running => match self.command(message) {
-                    Ok(Some(Incoming { id, command })) => {
+                    Ok(Some(incoming)) => {
+                        #[cfg(feature = "metrics")]
+                        let event = incoming.event;
+                        let Incoming { id, command, .. } = incoming;
                         let (state, principal) = (self.state, self.principal);
                         // While a command is carried out nothing is read, and so no pong heard: that is not the other side's fault.
                         outbox.set_busy(true);
@@ -236,6 +249,8 @@ impl<'a> Talk<'a> {
                                 }
                                 Err(error) => Err(error),
                             };
+                            #[cfg(feature = "metrics")]
+                            count(state, event, &done);
                             (id, done)
                         };
                         (running, is_running) = (Some(perform.boxed()).into(), true);

@@ -4,6 +4,7 @@
 //! is the next batch. There is no timer: who is alone never waits. Since the task works on changes and not on
 //! callers, a caller that goes away leaves its change wholly done or wholly not.
 
+mod job;
 pub(crate) mod plan;
 mod write;
 
@@ -16,18 +17,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "metrics")]
+use chatcore::metrics::{COMMIT_BATCH, COMMIT_TIME, Histogram};
 use chatcore::{
     StoreError,
     model::SessionId,
-    store::{Change, Committed, Expect, Key},
+    store::{Expect, Key},
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
+pub(crate) use self::job::Job;
 use self::{
+    job::Group,
     plan::{Plan, Verdict, World},
     write::Statement,
 };
@@ -56,39 +57,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long a commit that broke off waits for the server to come back, before its outcome is unknown.
 const INSISTING: Duration = Duration::from_secs(8);
 
-/// A change that waits.
-#[derive(Debug)]
-pub(crate) struct Job {
-    change: Change,
-    reply: oneshot::Sender<Result<Committed, StoreError>>,
-    /// Since when others have been faster.
-    lost: Option<Instant>,
-}
-
-impl Job {
-    pub(crate) fn new(change: Change, reply: oneshot::Sender<Result<Committed, StoreError>>) -> Self {
-        Self { change, reply, lost: None }
-    }
-
-    /// The changes that are tried together when a batch goes apart.
-    fn group(&self) -> Group {
-        let first = || self.change.writes.first().map(|write| write.key.clone());
-        self.change.session().map_or_else(|| Group::Records(first()), Group::Session)
-    }
-
-    fn end(self, outcome: Result<Committed, StoreError>) {
-        // It fails where the caller went away.
-        let _ = self.reply.send(outcome);
-    }
-}
-
-/// Changes that can conflict with each other. For a change of shared records alone, the first record names the group.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Group {
-    Session(SessionId),
-    Records(Option<Key>),
-}
-
 /// The task that commits.
 #[derive(Debug)]
 pub(crate) struct Committer {
@@ -97,6 +65,16 @@ pub(crate) struct Committer {
     max_batch: usize,
     /// How long the slowest write since the last rest took, in microseconds.
     slowest: AtomicU64,
+    #[cfg(feature = "metrics")]
+    measures: Measures,
+}
+
+/// What is measured of commits.
+#[cfg(feature = "metrics")]
+#[derive(Debug)]
+struct Measures {
+    batch: Histogram,
+    time: Histogram,
 }
 
 /// What became of a batch.
@@ -111,7 +89,14 @@ enum Attempt {
 
 impl Committer {
     pub(crate) fn new(engine: Arc<Engine>, cache: Arc<Cache>, max_batch: usize) -> Self {
-        Self { engine, cache, max_batch, slowest: AtomicU64::new(0) }
+        Self {
+            engine,
+            cache,
+            max_batch,
+            slowest: AtomicU64::new(0),
+            #[cfg(feature = "metrics")]
+            measures: Measures { batch: COMMIT_BATCH.handle(), time: COMMIT_TIME.handle() },
+        }
     }
 
     /// Commits until nobody can send any more.
@@ -127,6 +112,8 @@ impl Committer {
             } else if queue.recv_many(&mut jobs, own.max_batch).await == 0 {
                 return;
             }
+            #[cfg(feature = "metrics")]
+            jobs.iter_mut().for_each(|job| job.waiting = None);
             batches = if begun.elapsed() > own.rest() { 0 } else { batches + 1 };
             if batches >= BREATH {
                 if own.engine.is_shared() {
@@ -165,7 +152,10 @@ impl Committer {
     async fn write(&self, statement: Statement) -> Result<(), Failure> {
         let begun = Instant::now();
         let outcome = self.engine.write(statement.text, statement.binds).await;
-        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took = begun.elapsed();
+        #[cfg(feature = "metrics")]
+        self.measures.time.record(took.as_secs_f64());
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.slowest.fetch_max(micros, Ordering::Relaxed);
         outcome
     }
@@ -358,6 +348,8 @@ impl Committer {
     }
 
     fn done(&self, jobs: Vec<Job>, plan: Plan, world: &World) -> Attempt {
+        #[cfg(feature = "metrics")]
+        self.measures.batch.record(jobs.len() as f64);
         for (id, end) in &plan.ends {
             let start = world.ends.get(id).copied().unwrap_or_default();
             self.cache.committed(*id, world.when, (start, *end), &plan.written(*id));

@@ -257,6 +257,11 @@ impl ChatBuilder {
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let meter = Meter::new(limiter, &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
+        #[cfg(feature = "metrics")]
+        let store_up = crate::metrics::STORE_UP.handle();
+        // Until somebody asks: the host has just opened it.
+        #[cfg(feature = "metrics")]
+        store_up.set(1.0);
         let inner = Inner {
             store,
             notifier,
@@ -281,7 +286,7 @@ impl ChatBuilder {
             #[cfg(feature = "metrics")]
             sends: crate::metrics::SENDS.handle(),
             #[cfg(feature = "metrics")]
-            store_up: crate::metrics::STORE_UP.handle(),
+            store_up,
             login_seconds: AtomicI64::new(0),
         };
         Chat { inner: Arc::new(inner) }

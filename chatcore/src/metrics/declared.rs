@@ -211,7 +211,7 @@ metrics! {
     TASK_PANICS = Counter "chatcore_task_panics_total" [task] Count;
     /// Attempts to log in.
     LOGINS = Counter "chatcore_logins_total" [outcome] Count;
-    /// Whether the store could be read when it was asked last: 1 or 0.
+    /// Whether the store could be read when it was asked last: 1 or 0; 1 before that.
     STORE_UP = Gauge "chatcore_store_up" [] Count;
     /// Whether the server can serve: 1 or 0. Recorded by `chat-server`, at each scrape.
     READY = Gauge "chatcore_ready" [] Count;

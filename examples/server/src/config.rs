@@ -80,6 +80,7 @@ pub(crate) enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) data: PathBuf,
     pub(crate) database: Option<String>,
     pub(crate) database_namespace: Option<String>,
@@ -127,6 +128,7 @@ impl Default for Config {
         let (serving, accounts) = (ServeOptions::default(), AccountSettings::default());
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            metrics_listen: None,
             data: PathBuf::from("data"),
             database: None,
             database_namespace: None,

@@ -10,6 +10,7 @@ mod descriptors;
 mod disk;
 mod environment;
 mod issuers;
+mod metrics;
 mod output;
 mod rates;
 mod run;

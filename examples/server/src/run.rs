@@ -18,6 +18,7 @@ use crate::{
     admin::tokens::AdminTokens,
     config::{Config, Failure, LogFormat},
     descriptors, disk, environment, issuers,
+    metrics::{self, Exporter},
     output::Output,
     secret, signals,
 };
@@ -81,6 +82,9 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another place with --listen", config.listen))?;
+    let metrics_listener = metrics::bind(config).await?;
+    // Before anything is made that records.
+    let recorded = metrics::install()?;
     let secret = secret::load_or_make(config)?;
     if let Some(warning) = secret.warning {
         tracing::warn!("{warning}");
@@ -121,11 +125,13 @@ async fn start(config: &Config) -> Result<(), Failure> {
         frontend = frontend.with_accounts(accounts.clone());
         accounts::resume_erasures(accounts.clone());
     }
+    let exporter = Exporter::new(recorded, chat.clone(), config);
     let services = Services { accounts, admin: Some(admin.clone()) };
     let schema = schema_with(chat, services, schema_options);
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
     let app = frontend.mount_with(Route::new(), &MountOptions::default())?;
+    let app = exporter.mount(app, &frontend)?;
     if config.graphiql {
         page = page.link("GraphQL: the schema, to try out", "graphql");
     }
@@ -133,6 +139,10 @@ async fn start(config: &Config) -> Result<(), Failure> {
     let app = app.at("/", frontend.start_page(&page));
     let app = graphql.mount_at(app, "/graphql")?.with(frontend.problems()).with(Compression);
 
+    exporter.keep_up();
+    if let Some(listener) = metrics_listener {
+        exporter.serve(listener, stopping.clone());
+    }
     let broken = stop_when_broken(&store, &stopping);
     let address = listener.local_addr()?;
     // The one line on stdout, for people and for programs that start this one. Whoever does not read it is served all the same.
