@@ -40,7 +40,6 @@ fn keep<T: Send + 'static>(open: T) {
 
 async fn by_stream(client: Client, session: &str) -> Reader {
     let mut events = Events::open(client.stream_of(session, "")).await.unwrap();
-    events.next().now_or_never();
     async move {
         let mut came = 0;
         while came < 3 * MESSAGES {
