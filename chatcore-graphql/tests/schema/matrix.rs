@@ -131,6 +131,10 @@ fn documents(action: Action) -> Vec<&'static str> {
         Action::PinMessage => {
             vec!["mutation($message: ID!) { pinMessage(input: {messageId: $message}) { messageId } }"]
         }
+        Action::React => vec![
+            "mutation($message: ID!) { addReaction(input: {messageId: $message, emoji: \"\u{1f44d}\"}) { messageId } }",
+            "mutation($message: ID!) { removeReaction(input: {messageId: $message, emoji: \"\u{1f44d}\"}) { messageId } }",
+        ],
         Action::Update { session_type: Some(_), .. } => {
             vec![
                 "mutation($id: ID!) { updateSession(input: {sessionId: $id, sessionType: PRIVATE}) { session { id } } }",
@@ -172,6 +176,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::DeleteMessage,
         Action::ViewRevisions,
         Action::PinMessage,
+        Action::React,
         Action::Update { session_type: None, max_participants: None },
         Action::Update { session_type: Some(SessionType::Private), max_participants: None },
         Action::Update { session_type: None, max_participants: Some(1) },

@@ -10,7 +10,7 @@ use chatcore::{
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
-    model::{ClientId, Content, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionId, UserId},
+    model::{ClientId, Content, Emoji, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionId, UserId},
 };
 
 use super::{Case, World};
@@ -48,6 +48,10 @@ fn nowhere() -> SessionId {
 
 fn nothing() -> MessageId {
     MessageId { session_id: nowhere(), seq: 1 }
+}
+
+fn emoji() -> Emoji {
+    Emoji::new("\u{1f44d}").unwrap()
 }
 
 fn page<K>() -> Page<K> {
@@ -124,6 +128,13 @@ fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::pins", &REQUEST, chat.pins(caller, nowhere())),
         Case::new("Chat::pin_message", &REQUEST, chat.pin_message(caller, nothing())),
         Case::new("Chat::unpin_message", &REQUEST, chat.unpin_message(caller, nothing())),
+        Case::new("Chat::add_reaction", &REQUEST, async move { chat.add_reaction(caller, nothing(), &emoji()).await }),
+        Case::new(
+            "Chat::remove_reaction",
+            &REQUEST,
+            async move { chat.remove_reaction(caller, nothing(), &emoji()).await },
+        ),
+        Case::new("Chat::reactors", &REQUEST, async move { chat.reactors(caller, nothing(), &emoji(), page()).await }),
         Case::new("Chat::typing", &[(Requests, 1), (Signals, 1)], chat.typing(caller, nowhere(), true)),
     ]
 }
