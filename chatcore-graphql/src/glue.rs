@@ -16,9 +16,9 @@ use chatcore::{
     trace::{ConnectionSpans, RequestSpan},
 };
 use chatcore_http::{
-    Author, ClientAddress, ClientIp, Cors, Handshake, Options, Outbox, RequestId, Socket, Sockets, begin_span, caller,
-    caller_or_query, check_conditions, check_head, close_code, origin, read_away, read_body, secure, show_allowance,
-    span_of,
+    Author, ClientAddress, ClientIp, Cors, Handshake, Options, Outbox, RequestId, Socket, Sockets, Transport,
+    begin_span, caller, caller_or_query, check_conditions, check_head, close_code, origin, read_away, read_body,
+    secure, show_allowance, span_of,
     tungstenite::{self, Message},
 };
 use futures_util::{
@@ -161,6 +161,8 @@ impl<E: Executor> Endpoint for GraphqlEndpoint<E> {
             response.headers_mut().extend(id.map(|id| (HeaderName::from_static("x-request-id"), id)));
             span.end(response.status().as_u16());
         }
+        #[cfg(feature = "metrics")]
+        response.set_data(chatcore_http::OperationName("graphql"));
         Ok(response)
     }
 }
@@ -269,7 +271,7 @@ impl<E: Executor> State<E> {
         events: BoxStream<'static, bytes::Bytes>,
     ) -> Result<BoxStream<'static, bytes::Bytes>> {
         let own = principal.map(|principal| self.sockets.take_for(&principal.user_id)).transpose()?;
-        let places = (self.sockets.take()?, own);
+        let places = (self.sockets.take(Transport::GraphqlStream)?, own);
         let events = events.inspect(move |_| {
             let _ = &places;
         });

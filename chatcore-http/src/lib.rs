@@ -112,6 +112,10 @@ pub use expiry::Expiry;
 pub use frame::TextFrame;
 #[cfg(feature = "poem")]
 pub use head::{check_conditions, check_head, revision_condition};
+/// The name under which a request is counted, in the data of its response.
+#[cfg(feature = "metrics")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationName(pub &'static str);
 #[cfg(feature = "poem")]
 pub use options::Options;
 #[cfg(feature = "poem")]
@@ -133,7 +137,7 @@ pub use serve::{ServeOptions, serve};
 #[cfg(feature = "poem")]
 pub use socket::Socket;
 #[cfg(feature = "poem")]
-pub use sockets::{Place, Sockets, UnknownPlace, UserPlace};
+pub use sockets::{Place, Sockets, Transport, UnknownPlace, UserPlace};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 pub use token::bearer_token;

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "metrics")]
+use chatcore::metrics::{HTTP_CONNECTIONS, HTTP_CONNECTIONS_LIMIT, Raised};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use poem::{
@@ -67,6 +69,8 @@ pub struct ServeOptions {
     /// How long a client may take for the handshake of TLS. From the start it has its place among the connections.
     #[cfg(feature = "tls")]
     pub handshake_time: Duration,
+    /// Whether the connections count in the metrics, with the feature `metrics`.
+    pub counts_connections: bool,
 }
 
 impl Default for ServeOptions {
@@ -85,6 +89,7 @@ impl Default for ServeOptions {
             tls: None,
             #[cfg(feature = "tls")]
             handshake_time: Duration::from_secs(10),
+            counts_connections: true,
         }
     }
 }
@@ -111,6 +116,11 @@ where
     let slots = Arc::new(Semaphore::new(options.connections));
     let (stopping, cut, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
     let server = Arc::new(Server { endpoint, options, per_address: Counts::default(), stopping: stopping.clone() });
+    #[cfg(feature = "metrics")]
+    let measured = server.options.counts_connections.then(|| {
+        let limit = Raised::by(&HTTP_CONNECTIONS_LIMIT.handle(), server.options.connections);
+        (HTTP_CONNECTIONS.handle(), limit)
+    });
     let mut pause = SHORTEST_PAUSE;
     tokio::pin!(stop);
     loop {
@@ -130,7 +140,11 @@ where
                     continue;
                 };
                 let (server, cut) = (Arc::clone(&server), cut.clone());
+                #[cfg(feature = "metrics")]
+                let open = measured.as_ref().map(|(open, _)| Raised::by_one(open));
                 tasks.spawn(async move {
+                    #[cfg(feature = "metrics")]
+                    let _open = open;
                     tokio::select! {
                         () = server.receive(stream, peer) => {}
                         () = cut.cancelled() => {}

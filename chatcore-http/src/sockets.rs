@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "metrics")]
+use chatcore::metrics::{CONNECTIONS, CONNECTIONS_LIMIT, Gauge, Raised};
 use chatcore::{Error, Limits, Result, model::UserId};
 use tokio::time::timeout;
 use tokio_util::{
@@ -24,6 +26,37 @@ use crate::{
 
 /// How long they may take to close at the end.
 const CLOSING_TIME: Duration = Duration::from_secs(4);
+
+/// What a connection that lasts is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// A WebSocket of the chat's own frames.
+    WebSocket,
+    /// A stream of server-sent events.
+    EventStream,
+    /// A request that waits for news.
+    LongPoll,
+    /// A WebSocket of GraphQL.
+    GraphqlSocket,
+    /// A stream of server-sent events of GraphQL.
+    GraphqlStream,
+}
+
+#[cfg(feature = "metrics")]
+impl Transport {
+    const ALL: [Self; 5] =
+        [Self::WebSocket, Self::EventStream, Self::LongPoll, Self::GraphqlSocket, Self::GraphqlStream];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::EventStream => "event_stream",
+            Self::LongPoll => "long_poll",
+            Self::GraphqlSocket => "graphql_socket",
+            Self::GraphqlStream => "graphql_stream",
+        }
+    }
+}
 
 /// The registry of a server's WebSockets and event streams: counted, and told when the server ends. It is a handle: clones
 /// share it, and frontends that were given clones of one count against the same limits.
@@ -41,6 +74,11 @@ struct Shared {
     requests: Counts<UserId>,
     unknown_per_address: Counts<ClientAddress>,
     sweep: Arc<Sweep>,
+    /// In the order of [`Transport::ALL`].
+    #[cfg(feature = "metrics")]
+    connections: [Gauge; Transport::ALL.len()],
+    #[cfg(feature = "metrics")]
+    _limit: Raised,
 }
 
 impl Default for Sockets {
@@ -59,6 +97,8 @@ impl Sockets {
     /// A registry, with what its frontends allow.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        #[cfg(feature = "metrics")]
+        let limit = Raised::by(&CONNECTIONS_LIMIT.handle(), options.sockets);
         Self(Arc::new(Shared {
             options,
             needed: AtomicUsize::new(0),
@@ -69,6 +109,10 @@ impl Sockets {
             requests: Counts::default(),
             unknown_per_address: Counts::default(),
             sweep: Arc::default(),
+            #[cfg(feature = "metrics")]
+            connections: Transport::ALL.map(|transport| CONNECTIONS.with([transport.name()])),
+            #[cfg(feature = "metrics")]
+            _limit: limit,
         }))
     }
 
@@ -118,11 +162,18 @@ impl Sockets {
     ///
     /// # Errors
     /// [`TooManyConnections`](Error::TooManyConnections), and [`Unavailable`](Error::Unavailable) once the end has begun.
-    pub fn take(&self) -> Result<Place> {
+    pub fn take(&self, transport: Transport) -> Result<Place> {
         if self.0.stopping.is_cancelled() {
             return Err(Error::Unavailable);
         }
-        place(&self.0.open, self.options().sockets)
+        let place = place(&self.0.open, self.options().sockets)?;
+        #[cfg(feature = "metrics")]
+        return Ok(Place { _open: self.0.connections.get(transport as usize).map(Raised::by_one), ..place });
+        #[cfg(not(feature = "metrics"))]
+        {
+            let _ = transport;
+            Ok(place)
+        }
     }
 
     /// Room for one more connection without a user, of [`Options::unknown_sockets`] and, where the client's address is
@@ -188,7 +239,11 @@ impl Sockets {
 
 fn place(tracker: &TaskTracker, limit: usize) -> Result<Place> {
     // Taken before it is counted, so that of many at once none slips past the limit.
-    let place = Place { _token: tracker.token() };
+    let place = Place {
+        _token: tracker.token(),
+        #[cfg(feature = "metrics")]
+        _open: None,
+    };
     if tracker.len() > limit { Err(Error::TooManyConnections) } else { Ok(place) }
 }
 
@@ -196,6 +251,8 @@ fn place(tracker: &TaskTracker, limit: usize) -> Result<Place> {
 #[derive(Debug)]
 pub struct Place {
     _token: TaskTrackerToken,
+    #[cfg(feature = "metrics")]
+    _open: Option<Raised>,
 }
 
 /// An open connection whose user is not known yet; given back when dropped.

@@ -14,7 +14,7 @@ use poem::{
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::{Connection, Options, Socket, Sockets};
+use crate::{Connection, Options, Socket, Sockets, Transport};
 
 /// How long the client may take to take the answer to its upgrade.
 const UPGRADE_TIME: Duration = Duration::from_secs(10);
@@ -71,7 +71,8 @@ impl Handshake {
         F: Future<Output = ()> + Send,
     {
         let Self { accept, protocol } = self;
-        let place = sockets.take()?;
+        let transport = if protocol.is_some() { Transport::GraphqlSocket } else { Transport::WebSocket };
+        let place = sockets.take(transport)?;
         let refused = Error::Refused { code: Code::UpgradeRequired, detail: "this connection cannot be upgraded" };
         let upgrade = request.take_upgrade().map_err(|_| refused)?;
         let most = sockets.frame_bytes().saturating_mul(ANSWERED);

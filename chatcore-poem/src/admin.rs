@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use chatcore::{Administration, admin::AuditOrigin};
+use chatcore::{Administration, Error, admin::AuditOrigin};
 use chatcore_http::{ClientIp, RequestId};
-use poem::{IntoEndpoint as _, Request, Route};
+use poem::{Endpoint, IntoEndpoint as _, IntoResponse as _, Request, Response, Route, endpoint::make, get};
 use serde_json::Value;
 
 #[cfg(feature = "backup")]
 use crate::rest::Backups;
-use crate::{ChatFrontend, MountError, SERVER, document, rest::Admin, routes::Routes, separate, state::State};
+use crate::{
+    ChatFrontend, MountError, SERVER, document, problem::ApiError, rest::Admin, routes::Routes, separate, state::State,
+};
 
 /// The place of the operations. The app may have other paths beside them.
 const PLACE: &str = "/admin";
@@ -34,8 +36,34 @@ impl ChatFrontend {
         admin.count_connections(move || sockets.open());
         let State { chat, authenticator, sockets, .. } = &*self.state;
         let (chat, authenticator, sockets) = (chat.clone(), Arc::clone(authenticator), sockets.clone());
-        let state = Arc::new(State { chat, authenticator, sockets, shows_notices: true });
+        let state = Arc::new(State {
+            chat,
+            authenticator,
+            sockets,
+            shows_notices: true,
+            #[cfg(feature = "metrics")]
+            frames: self.state.frames.clone(),
+        });
         Self { admin: Some(admin), state, ..self }.documented()
+    }
+
+    /// An endpoint of the host's that answers GET to administrators alone, by the same rules and with the same errors as the operations of the
+    /// administration. Without an administration it answers nobody. `name` stands for the endpoint in the log.
+    pub fn for_administrators(
+        &self,
+        name: &'static str,
+        endpoint: impl Endpoint + 'static,
+    ) -> impl Endpoint<Output = Response> + 'static {
+        let (admin, state, endpoint) = (self.admin.clone(), Arc::clone(&self.state), Arc::new(endpoint));
+        let guarded = make(move |request| {
+            let (admin, state, endpoint) = (admin.clone(), Arc::clone(&state), Arc::clone(&endpoint));
+            async move {
+                let principal = state.principal(&request).await.map_err(ApiError)?;
+                admin.ok_or(Error::AdminRequired).map_err(ApiError)?.admit(&principal).await.map_err(ApiError)?;
+                Ok::<_, poem::Error>(endpoint.call(request).await?.into_response())
+            }
+        });
+        self.wrap_get(name, get(guarded), true)
     }
 
     /// Adds the operations of the administration, where there is one.

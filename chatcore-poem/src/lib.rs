@@ -52,6 +52,8 @@ mod document;
 mod extract;
 mod frame;
 mod health;
+#[cfg(feature = "metrics")]
+mod measured;
 mod mount;
 mod problem;
 mod reply;
@@ -108,6 +110,8 @@ pub struct ChatFrontend {
     document: serde_json::Value,
     routes: Arc<Routes>,
     health: Option<Health>,
+    #[cfg(feature = "metrics")]
+    requests: chatcore::metrics::Requests,
     #[cfg(feature = "accounts")]
     accounts: Option<chatcore::Accounts>,
     admin: Option<chatcore::Administration>,
@@ -133,12 +137,21 @@ impl ChatFrontend {
     /// A frontend that shares its WebSockets' registry, and with it the options, with another frontend.
     pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
         sockets.fit(chat.limits());
-        let state = State { chat, authenticator: Arc::new(authenticator), sockets, shows_notices: false };
+        let state = State {
+            chat,
+            authenticator: Arc::new(authenticator),
+            sockets,
+            shows_notices: false,
+            #[cfg(feature = "metrics")]
+            frames: measured::frames(),
+        };
         Self {
             state: Arc::new(state),
             document: serde_json::Value::Null,
             routes: Arc::default(),
             health: None,
+            #[cfg(feature = "metrics")]
+            requests: measured::requests(&serde_json::Value::Null),
             #[cfg(feature = "accounts")]
             accounts: None,
             admin: None,
@@ -158,6 +171,10 @@ impl ChatFrontend {
         }
         let document = document::finished(document);
         let document = self.health.iter().fold(document, document::with_health);
+        #[cfg(feature = "metrics")]
+        {
+            self.requests = measured::requests(&document);
+        }
         (self.document, self.routes) = (document, Arc::new(routes));
         self
     }
@@ -221,8 +238,18 @@ impl ChatFrontend {
     /// The middleware before an endpoint from whose paths this base is stripped.
     fn problems_below(&self, base: &'static str) -> Problems {
         let (routes, sockets, chat) = (Arc::clone(&self.routes), self.state.sockets.clone(), self.state.chat.clone());
-        let author = Author::Frontend;
-        Problems { routes, base, sockets, chat, counts_strangers: true, author, name: None, is_routine: false }
+        Problems {
+            routes,
+            base,
+            sockets,
+            chat,
+            #[cfg(feature = "metrics")]
+            requests: self.requests.clone(),
+            counts_strangers: true,
+            author: Author::Frontend,
+            name: None,
+            is_routine: false,
+        }
     }
 
     fn wrap<E: Endpoint + 'static>(&self, base: &'static str, endpoint: E) -> impl Endpoint + 'static {

@@ -12,7 +12,12 @@ use poem::{
     http::StatusCode,
 };
 
-use crate::{BASES, ChatFrontend, Problems, TITLE, document, routes::Routes, service, ws::WsEndpoint};
+use crate::{
+    BASES, ChatFrontend, Problems, TITLE, document,
+    routes::Routes,
+    service,
+    ws::{self, WsEndpoint},
+};
 
 /// Why an app cannot have a frontend's paths: it has one of them already, or one is no path.
 pub type MountError = RouteError;
@@ -108,7 +113,7 @@ impl ChatFrontend {
     fn operations(&self, app: Route, socket: &str) -> Result<Route, MountError> {
         let api = Arc::new(service(&self.state.chat, &self.state.sockets).into_endpoint());
         // poem answers HEAD as GET where it has no endpoint of its own, and would upgrade it.
-        let mut app = app.try_at(socket, self.wrap_get("webSocket", get(WsEndpoint).head(WsEndpoint), true))?;
+        let mut app = app.try_at(socket, self.wrap_get(ws::OPEN, get(WsEndpoint).head(WsEndpoint), true))?;
         for base in BASES {
             app = app.try_nest(base, self.wrap(base, Arc::clone(&api)))?;
         }

@@ -19,6 +19,8 @@ use poem::{
 };
 use poem_openapi::error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError};
 
+#[cfg(feature = "metrics")]
+use crate::measured::Asked;
 use crate::routes::Routes;
 
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
@@ -142,6 +144,8 @@ pub struct Problems {
     pub(crate) base: &'static str,
     pub(crate) sockets: Sockets,
     pub(crate) chat: Chat,
+    #[cfg(feature = "metrics")]
+    pub(crate) requests: chatcore::metrics::Requests,
     /// Whether requests without a known caller count against their addresses: those to the frontend's own paths do, apart
     /// from its documents.
     pub(crate) counts_strangers: bool,
@@ -155,8 +159,8 @@ pub struct Problems {
 
 impl Problems {
     /// Says what a request asks for, as far as that is known here.
-    fn describe(&self, span: &RequestSpan, operation: Option<&str>) {
-        if let Some(name) = self.name.or(operation) {
+    fn describe(&self, span: &RequestSpan, name: Option<&str>) {
+        if let Some(name) = name {
             span.operation(name);
         }
         if self.is_routine {
@@ -202,7 +206,8 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         let route = format!("{}{}", self.problems.base, request.uri().path());
         let cors = Cors::of(&mut request, self.problems.sockets.options());
         let operation = self.problems.routes.operation(&route, &method);
-        self.problems.describe(&span, operation.map(|operation| &*operation.id));
+        let name = self.problems.name.or_else(|| operation.map(|operation| &*operation.id));
+        self.problems.describe(&span, name);
         if let Some(operation) = operation.filter(|_| request.uri().query().is_some()) {
             request.extensions_mut().insert(operation.parameters.clone());
         }
@@ -248,6 +253,8 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
             Ok(Err(error)) => fail(&translate(&error)),
             Err(_) => fail(&Error::Internal),
         };
+        #[cfg(feature = "metrics")]
+        let asked = Asked::of(name, &response);
         let status = response.status();
         let is_error = status.is_client_error() || status.is_server_error();
         if is_error && !is_json(&response) {
@@ -261,6 +268,8 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         // What a host says of errors and of methods is replaced by what is said here.
         let is_own = self.problems.author == Author::Frontend || is_error || method == Method::OPTIONS;
         secure(&mut response, if is_own { Author::Frontend } else { Author::Host }, self.problems.sockets.options());
+        #[cfg(feature = "metrics")]
+        asked.count(&mut response, &self.problems.requests);
         if is_first {
             span.end(response.status().as_u16());
         }

@@ -12,6 +12,8 @@ pub(crate) struct State {
     pub(crate) sockets: Sockets,
     /// Whether connections show the notices of the administration.
     pub(crate) shows_notices: bool,
+    #[cfg(feature = "metrics")]
+    pub(crate) frames: chatcore::metrics::Requests,
 }
 
 impl State {

@@ -7,6 +7,8 @@ use std::{
 };
 
 use async_trait::async_trait;
+#[cfg(feature = "metrics")]
+use chatcore::metrics::{Gauge, Raised, WRITER_QUEUE, WRITER_QUEUE_LIMIT};
 use chatcore::{
     StoreError,
     model::Event,
@@ -50,6 +52,16 @@ pub struct SurrealStore {
     cache: Arc<Cache>,
     options: SurrealOptions,
     committer: Mutex<Option<Running>>,
+    #[cfg(feature = "metrics")]
+    measures: Measures,
+}
+
+/// What is measured of the queue.
+#[cfg(feature = "metrics")]
+#[derive(Debug)]
+struct Measures {
+    queue: Gauge,
+    _limit: Raised,
 }
 
 #[derive(Debug)]
@@ -169,7 +181,19 @@ impl SurrealStore {
         let (queue, jobs) = mpsc::channel(options.max_queue.max(1));
         let committer = Committer::new(Arc::clone(&engine), Arc::clone(&cache), options.max_batch.max(1));
         let task = engine.spawn(committer.run(jobs));
-        Self { engine, cache, options, committer: Mutex::new(Some(Running { queue, task })) }
+        #[cfg(feature = "metrics")]
+        let measures = {
+            let limit = WRITER_QUEUE_LIMIT.handle();
+            Measures { queue: WRITER_QUEUE.handle(), _limit: Raised::by(&limit, queue.max_capacity()) }
+        };
+        Self {
+            engine,
+            cache,
+            options,
+            committer: Mutex::new(Some(Running { queue, task })),
+            #[cfg(feature = "metrics")]
+            measures,
+        }
     }
 
     /// Commits what is waiting and closes the database; a folder can be opened again afterwards. Further calls are
@@ -241,7 +265,11 @@ impl ChatStore for SurrealStore {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         change.check().map_err(|malformed| StoreError::Backend(Box::new(malformed)))?;
         let (reply, outcome) = oneshot::channel();
-        self.enqueue(Job::new(change, reply))?;
+        #[cfg_attr(not(feature = "metrics"), allow(unused_mut, reason = "only what is measured changes"))]
+        let mut job = Job::new(change, reply);
+        #[cfg(feature = "metrics")]
+        job.waits(&self.measures.queue);
+        self.enqueue(job)?;
         // Without an answer the committer broke, and nobody knows where.
         outcome.await.unwrap_or(Err(StoreError::OutcomeUnknown))
     }

@@ -347,5 +347,62 @@ fn spans(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decisions, fan_out, reading, sending, limiting, spans);
+// --- metrics
+
+/// Sends to a new session, recorded or not.
+#[cfg(feature = "metrics")]
+async fn recorded_sends(chat: Chat, messages: u64) -> Duration {
+    let owner = user("owner");
+    let id = room(&chat, &owner, 1).await;
+    let begun = Instant::now();
+    for _ in 0..messages {
+        black_box(chat.send(&owner, id, SendMessage::text(TEXT)).await.expect("a message"));
+    }
+    begun.elapsed()
+}
+
+/// What a recorder adds to a send: both in turns, as with the limits.
+#[cfg(feature = "metrics")]
+fn measuring(c: &mut Criterion) {
+    const MESSAGES: u64 = 200;
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let ratios = std::cell::RefCell::new(Vec::new());
+    let mut group = c.benchmark_group("metrics");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat).measurement_time(Duration::from_secs(10));
+    group.bench_function("200 sends with and without", |b| {
+        b.iter_custom(|iterations| {
+            let mut taken = Duration::ZERO;
+            for turn in 0..iterations {
+                let off = || runtime.block_on(recorded_sends(chat(RateLimits::off()), MESSAGES));
+                let on = || {
+                    let chat = metrics::with_local_recorder(&recorder, || chat(RateLimits::off()));
+                    runtime.block_on(recorded_sends(chat, MESSAGES))
+                };
+                // The second of two finds warm caches, so each is the second every other time.
+                let (off, on) = if turn % 2 == 0 {
+                    let off = off();
+                    (off, on())
+                } else {
+                    let on = on();
+                    (off(), on)
+                };
+                ratios.borrow_mut().push(on.as_secs_f64() / off.as_secs_f64());
+                taken += off + on;
+            }
+            taken
+        });
+    });
+    group.finish();
+    let mut ratios = ratios.into_inner();
+    ratios.sort_by(f64::total_cmp);
+    if let Some(median) = ratios.get(ratios.len() / 2) {
+        println!("metrics: a send takes {median:.4} of the time without, the median of {} pairs", ratios.len());
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+fn measuring(_: &mut Criterion) {}
+
+criterion_group!(benches, decisions, fan_out, reading, sending, limiting, spans, measuring);
 criterion_main!(benches);

@@ -41,6 +41,7 @@
 //! | `smtp` | mail to these users by SMTP |
 //! | `jwks` | `Jwks::url`: key sets at an address, with an HTTP client and TLS |
 //! | `backup` | [`backup`]: backup and restore of a whole store, in a portable format |
+//! | `metrics` | `metrics`: counters and times of what the chat does, for any recorder of the `metrics` crate |
 //! | `conformance` | the test suites for implementors of [`ChatStore`] and of [`Notifier`] |
 //! | `schema` | JSON Schemas of the forms in [`wire`] |
 
@@ -56,6 +57,8 @@ pub mod error;
 pub mod identity;
 pub mod json;
 pub mod limits;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod model;
 pub mod notify;
 pub mod permission;

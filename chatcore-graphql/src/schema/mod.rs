@@ -9,6 +9,8 @@ mod engine;
 mod event;
 mod load;
 mod managed;
+#[cfg(feature = "metrics")]
+mod measured;
 mod message;
 mod mutation;
 mod participant;
@@ -67,8 +69,17 @@ pub struct ChatSchema {
     validator: Arc<dyn Engine>,
     types: Arc<Types>,
     options: Arc<SchemaOptions>,
+    #[cfg(feature = "metrics")]
+    requests: chatcore::metrics::Requests,
     #[cfg(feature = "poem")]
     has_accounts: bool,
+}
+
+/// A request that is about to be executed.
+struct Planned {
+    shape: Shape,
+    #[cfg(feature = "metrics")]
+    asked: measured::Asked,
 }
 
 impl fmt::Debug for ChatSchema {
@@ -161,6 +172,8 @@ impl ChatSchema {
             chat,
             inner,
             validator,
+            #[cfg(feature = "metrics")]
+            requests: chatcore::metrics::Requests::new("graphql", types.root_fields()),
             types,
             options,
             #[cfg(feature = "poem")]
@@ -188,7 +201,20 @@ impl ChatSchema {
     }
 
     /// Reads the request, within its limits, and puts what is to be executed in its place. Gives the form of the answer.
-    fn admit(&self, request: &mut Request) -> Result<Shape, Vec<ServerError>> {
+    fn admit(&self, request: &mut Request) -> Result<Planned, Vec<ServerError>> {
+        #[cfg_attr(not(feature = "metrics"), allow(clippy::let_and_return, reason = "it is measured"))]
+        let planned = self.plan(request).map_err(|mut errors| {
+            error::give_codes(&mut errors);
+            errors
+        });
+        #[cfg(feature = "metrics")]
+        if let Err(errors) = &planned {
+            measured::refused(&self.requests, errors);
+        }
+        planned
+    }
+
+    fn plan(&self, request: &mut Request) -> Result<Planned, Vec<ServerError>> {
         let refuse = |refused: Error| vec![error::request_error(&refused)];
         // Of one that was parsed before, the text says nothing more.
         if let Cow::Owned(text) = source::read(&request.query, self.options.tokens).map_err(|error| vec![error])? {
@@ -218,6 +244,8 @@ impl ChatSchema {
         if let Some(span) = span_of(request) {
             span.operation(&fields(&document));
         }
+        #[cfg(feature = "metrics")]
+        let asked = measured::Asked::of(&self.requests, &document);
         request.set_parsed_query(document);
         if kind == OperationType::Query
             && let Some(Caller(principal)) =
@@ -226,7 +254,11 @@ impl ChatSchema {
             let reads = Reads { chat: self.chat.clone(), principal: principal.clone() };
             request.data.insert(Arc::new(Loads::new(Arc::new(reads))));
         }
-        Ok(shape)
+        Ok(Planned {
+            shape,
+            #[cfg(feature = "metrics")]
+            asked,
+        })
     }
 }
 
@@ -234,7 +266,12 @@ impl Executor for ChatSchema {
     async fn execute(&self, mut request: Request) -> Response {
         let span = span_of(&request).cloned();
         match self.admit(&mut request) {
-            Ok(shape) => finished(self.inner.execute(request).await, &shape, span.as_ref()),
+            Ok(planned) => {
+                let response = finished(self.inner.execute(request).await, &planned.shape, span.as_ref());
+                #[cfg(feature = "metrics")]
+                planned.asked.count(&response);
+                response
+            }
             Err(errors) => refused(errors, span.as_ref()),
         }
     }
@@ -242,9 +279,20 @@ impl Executor for ChatSchema {
     fn execute_stream(&self, mut request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
         let span = span_of(&request).cloned();
         match self.admit(&mut request) {
-            Ok(shape) => {
+            Ok(planned) => {
                 let responses = self.inner.stream(request, session_data.unwrap_or_default());
-                responses.map(move |response| finished(response, &shape, span.as_ref())).boxed()
+                #[cfg(feature = "metrics")]
+                let mut is_counted = false;
+                let finish = move |response| {
+                    let response = finished(response, &planned.shape, span.as_ref());
+                    // The first answer of a subscription says whether it began.
+                    #[cfg(feature = "metrics")]
+                    if !std::mem::replace(&mut is_counted, true) {
+                        planned.asked.count(&response);
+                    }
+                    response
+                };
+                responses.map(finish).boxed()
             }
             Err(errors) => stream::iter([refused(errors, span.as_ref())]).boxed(),
         }
@@ -260,8 +308,7 @@ fn finished(mut response: Response, shape: &Shape, span: Option<&RequestSpan>) -
 }
 
 /// The answer to what is not executed.
-fn refused(mut errors: Vec<ServerError>, span: Option<&RequestSpan>) -> Response {
-    error::give_codes(&mut errors);
+fn refused(errors: Vec<ServerError>, span: Option<&RequestSpan>) -> Response {
     note_failure(&errors, span);
     Response::from_errors(errors)
 }

@@ -51,6 +51,18 @@ impl Types {
         Self { kinds, possible }
     }
 
+    /// The names of the fields of the root types.
+    #[cfg(feature = "metrics")]
+    pub(super) fn root_fields(&self) -> impl Iterator<Item = String> {
+        ["Query", "Mutation", "Subscription"]
+            .into_iter()
+            .flat_map(|root| match self.kinds.get(root) {
+                Some(TypeKind::Object(object)) => object.fields.as_slice(),
+                _ => &[],
+            })
+            .map(|field| field.node.name.node.to_string())
+    }
+
     /// What a type is; `None` for a scalar that every schema has.
     pub(super) fn kind(&self, name: &str) -> Option<&TypeKind> {
         self.kinds.get(name)

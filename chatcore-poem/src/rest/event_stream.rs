@@ -10,7 +10,7 @@ use chatcore::{
     trace::RequestSpan,
     wire::{NoticeFrame, event_name, signal_name},
 };
-use chatcore_http::{EventQueue, Expiry, Sockets};
+use chatcore_http::{EventQueue, Expiry, Sockets, Transport};
 use futures_util::{StreamExt as _, stream};
 use poem::{Body, Response, web::sse::Event};
 
@@ -29,7 +29,7 @@ pub(super) async fn open(
     start: Start,
 ) -> Result<Response> {
     let mut subscription = chat.subscribe(principal, id, start).await?;
-    let places = (sockets.take_for(&principal.user_id)?, sockets.take()?);
+    let places = (sockets.take_for(&principal.user_id)?, sockets.take(Transport::EventStream)?);
     // The position is told before anything happens, so that who loses the connection until then does not miss it.
     let position = Event::message("").id(subscription.after().to_string());
     let start = format!("{}{position}", Event::retry(RETRY));

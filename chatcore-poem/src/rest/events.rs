@@ -7,7 +7,7 @@ use chatcore::{
     chat::{EventPage, Start},
     model::{Cursor, SessionId},
 };
-use chatcore_http::span_of;
+use chatcore_http::{Transport, span_of};
 use futures_util::FutureExt as _;
 use poem::Request;
 use poem_openapi::{
@@ -119,7 +119,7 @@ impl Events {
         wait: Duration,
     ) -> Result<EventPage> {
         let mut subscription = self.0.chat.subscribe(principal, id, after).await?;
-        let _places = (self.0.sockets.take_for(&principal.user_id)?, self.0.sockets.take()?);
+        let _places = (self.0.sockets.take_for(&principal.user_id)?, self.0.sockets.take(Transport::LongPoll)?);
         let first = tokio::select! {
             first = subscription.next_event() => first.transpose()?,
             () = sleep(wait) => None,

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 /// A frame with the id under which it is answered.
 pub(super) struct Incoming {
     pub(super) id: Option<Value>,
+    /// The event, where there is one of this name.
+    #[cfg(feature = "metrics")]
+    pub(super) event: Option<&'static str>,
     pub(super) command: Result<Command>,
 }
 
@@ -80,19 +83,29 @@ impl Incoming {
     pub(super) fn read(text: &str, most: usize) -> Self {
         if text.len() > most {
             let detail = "the frame is too large; nothing of it was done";
-            return Self { id: id_of(text), command: Err(Error::Refused { code: Code::PayloadTooLarge, detail }) };
+            return Self { id: id_of(text), ..Self::refused(Error::Refused { code: Code::PayloadTooLarge, detail }) };
         }
         match parse::<Envelope>(text.as_bytes()) {
             Ok(Envelope { event, data, id }) => match checked_id(id) {
-                Ok(id) => Self { id, command: command(&event, data.unwrap_or_default()) },
-                Err(error) => Self { id: None, command: Err(error) },
+                Ok(id) => Self {
+                    id,
+                    #[cfg(feature = "metrics")]
+                    event: events().find(|known| *known == event),
+                    command: command(&event, data.unwrap_or_default()),
+                },
+                Err(error) => Self::refused(error),
             },
-            Err(error) => Self { id: id_of(text), command: Err(error) },
+            Err(error) => Self { id: id_of(text), ..Self::refused(error) },
         }
     }
 
     pub(super) fn refused(error: Error) -> Self {
-        Self { id: None, command: Err(error) }
+        Self {
+            id: None,
+            #[cfg(feature = "metrics")]
+            event: None,
+            command: Err(error),
+        }
     }
 }
 
@@ -144,10 +157,16 @@ fn command(event: &str, data: Map<String, Value>) -> Result<Command> {
     }
 }
 
-fn unknown() -> Error {
+/// The events that there are.
+pub(crate) fn events() -> impl Iterator<Item = &'static str> {
     let known: [&[&str]; 3] =
         [&["authenticate", "join_session", "leave_session"], wire::Command::FRAMES, &["typing_start", "typing_stop"]];
-    Error::invalid("event", Code::ValidationInvalidValue, format!("one of {}", known.concat().join(", ")))
+    known.into_iter().flatten().copied()
+}
+
+fn unknown() -> Error {
+    let known: Vec<_> = events().collect();
+    Error::invalid("event", Code::ValidationInvalidValue, format!("one of {}", known.join(", ")))
 }
 
 fn typing(data: Map<String, Value>, is_typing: bool) -> Result<Command> {

@@ -75,7 +75,7 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
             // Makes the profile, and tells at once of a right that is missing: later there is only a close code.
             state.chat.me(&principal).await?;
             if let Some(id) = session_id {
-                state.chat.events(&principal, id, start, Some(1)).await?;
+                state.chat.may_follow(&principal, id, start).await?;
             }
             let place = state.sockets.take_for(&principal.user_id)?;
             Some((principal, place))

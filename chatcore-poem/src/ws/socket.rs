@@ -99,6 +99,12 @@ fn close_for(error: &Error) -> End {
     (error.code().close(), error.code().title())
 }
 
+/// Counts a frame by its event, and by the status that its answer would have over HTTP.
+#[cfg(feature = "metrics")]
+fn count<T>(state: &State, event: Option<&'static str>, done: &Result<T>) {
+    state.frames.count(event, done.as_ref().map_or_else(|error| error.code().status(), |_| 200));
+}
+
 fn frame(frame: &Outgoing) -> TextFrame {
     TextFrame::new(&frame.encode())
 }
@@ -125,8 +131,10 @@ async fn authenticate(
             consume_budget().await;
         }
     };
-    let Incoming { id, command } =
-        timeout(state.sockets.options().authentication_time, first).await.map_err(|_| late)??;
+    let incoming = timeout(state.sockets.options().authentication_time, first).await.map_err(|_| late)??;
+    #[cfg(feature = "metrics")]
+    let event = incoming.event;
+    let Incoming { id, command, .. } = incoming;
     let span = begin(spans, None, &command);
     let admitted = span.within(async {
         match command? {
@@ -139,6 +147,8 @@ async fn authenticate(
         span.caller(principal);
     }
     end(&span, &admitted);
+    #[cfg(feature = "metrics")]
+    count(state, event, &admitted);
     match admitted {
         Ok((principal, slot)) => {
             let data = json!({ "user_id": principal.user_id });
@@ -250,7 +260,10 @@ impl<'a> Talk<'a> {
                     }
                 }
                 message = socket.next(), if !is_running => match self.command(message) {
-                    Ok(Some(Incoming { id, command })) => {
+                    Ok(Some(incoming)) => {
+                        #[cfg(feature = "metrics")]
+                        let event = incoming.event;
+                        let Incoming { id, command, .. } = incoming;
                         let (state, principal) = (self.state, self.principal);
                         // While a command is carried out nothing is read, and so no pong heard: that is not the other side's fault.
                         outbox.set_busy(true);
@@ -262,6 +275,8 @@ impl<'a> Talk<'a> {
                             });
                             let done = done.await;
                             end(&span, &done);
+                            #[cfg(feature = "metrics")]
+                            count(state, event, &done);
                             (id, done)
                         };
                         (running, is_running) = (Some(perform.boxed()).into(), true);

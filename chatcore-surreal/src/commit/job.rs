@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+#[cfg(feature = "metrics")]
+use chatcore::metrics::{Gauge, Raised};
 use chatcore::{
     StoreError,
     model::SessionId,
@@ -19,13 +21,29 @@ pub(crate) struct Job {
     pub(super) lost: Option<Instant>,
     /// The span of the caller, where there is one.
     caller: Span,
+    /// Until a batch takes it.
+    #[cfg(feature = "metrics")]
+    pub(super) waiting: Option<Raised>,
 }
 
 impl Job {
     pub(crate) fn new(change: Change, reply: oneshot::Sender<Result<Committed, StoreError>>) -> Self {
         // A look at the current span costs more than a look whether there are spans.
         let caller = if tracing::enabled!(tracing::Level::DEBUG) { Span::current() } else { Span::none() };
-        Self { change, reply, lost: None, caller }
+        Self {
+            change,
+            reply,
+            lost: None,
+            caller,
+            #[cfg(feature = "metrics")]
+            waiting: None,
+        }
+    }
+
+    /// The change begins to wait for a batch.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn waits(&mut self, queue: &Gauge) {
+        self.waiting = Some(Raised::by_one(queue));
     }
 
     /// The changes that are tried together when a batch goes apart.

@@ -17,6 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "metrics")]
+use chatcore::metrics::{COMMIT_BATCH, COMMIT_TIME, Histogram};
 use chatcore::{
     StoreError,
     model::SessionId,
@@ -64,6 +66,16 @@ pub(crate) struct Committer {
     max_batch: usize,
     /// How long the slowest write since the last rest took, in microseconds.
     slowest: AtomicU64,
+    #[cfg(feature = "metrics")]
+    measures: Measures,
+}
+
+/// What is measured of commits.
+#[cfg(feature = "metrics")]
+#[derive(Debug)]
+struct Measures {
+    batch: Histogram,
+    time: Histogram,
 }
 
 /// What became of a batch.
@@ -78,7 +90,14 @@ enum Attempt {
 
 impl Committer {
     pub(crate) fn new(engine: Arc<Engine>, cache: Arc<Cache>, max_batch: usize) -> Self {
-        Self { engine, cache, max_batch, slowest: AtomicU64::new(0) }
+        Self {
+            engine,
+            cache,
+            max_batch,
+            slowest: AtomicU64::new(0),
+            #[cfg(feature = "metrics")]
+            measures: Measures { batch: COMMIT_BATCH.handle(), time: COMMIT_TIME.handle() },
+        }
     }
 
     /// Commits until nobody can send any more.
@@ -94,6 +113,8 @@ impl Committer {
             } else if queue.recv_many(&mut jobs, own.max_batch).await == 0 {
                 return;
             }
+            #[cfg(feature = "metrics")]
+            jobs.iter_mut().for_each(|job| job.waiting = None);
             batches = if begun.elapsed() > own.rest() { 0 } else { batches + 1 };
             if batches >= BREATH {
                 if own.engine.is_shared() {
@@ -133,7 +154,10 @@ impl Committer {
     async fn write(&self, statement: Statement) -> Result<(), Failure> {
         let begun = Instant::now();
         let outcome = self.engine.write(statement.text, statement.binds).await;
-        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took = begun.elapsed();
+        #[cfg(feature = "metrics")]
+        self.measures.time.record(took.as_secs_f64());
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.slowest.fetch_max(micros, Ordering::Relaxed);
         outcome
     }
@@ -326,6 +350,8 @@ impl Committer {
     }
 
     fn done(&self, jobs: Vec<Job>, plan: Plan, world: &World) -> Attempt {
+        #[cfg(feature = "metrics")]
+        self.measures.batch.record(jobs.len() as f64);
         for (id, end) in &plan.ends {
             let start = world.ends.get(id).copied().unwrap_or_default();
             self.cache.committed(*id, world.when, (start, *end), &plan.written(*id));

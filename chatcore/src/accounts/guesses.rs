@@ -40,11 +40,11 @@ pub(super) struct Guess((Guessed, Origin));
 impl Guesses {
     pub(super) fn new(settings: &AccountSettings) -> Self {
         Self {
-            pairs: Buckets::new(settings.guesses),
-            addresses: Buckets::new(settings.guesses_per_address),
-            mails_from: Buckets::new(settings.mails),
-            mails_to: Buckets::new(settings.mails),
-            mails_for_strangers: Buckets::new(settings.mails),
+            pairs: Buckets::new(settings.guesses).named("guesses"),
+            addresses: Buckets::new(settings.guesses_per_address).named("guesses"),
+            mails_from: Buckets::new(settings.mails).named("mails"),
+            mails_to: Buckets::new(settings.mails).named("mails"),
+            mails_for_strangers: Buckets::new(settings.mails).named("mails"),
         }
     }
 

@@ -10,6 +10,8 @@ use super::{
     Account, AccountEmails, AccountNames, AccountRecord, AccountRecords, Accounts, Client, LogIn, LoggedIn, Login,
     LoginRecord, Logins, RefreshTokens, Tokens, guesses::Guessed, names::fold, passwords::Verdict,
 };
+#[cfg(feature = "metrics")]
+use crate::metrics::{self, Counter};
 use crate::{
     error::{Error, Result},
     identity::{Claims, Principal},
@@ -81,6 +83,31 @@ fn forgetting(key: &Logins, found: &Found<LoginRecord>) -> [Write; 2] {
     [key.remove().at(found.version), RefreshTokens { login: key.login }.remove()]
 }
 
+/// Counts attempts to log in.
+#[cfg(feature = "metrics")]
+pub(super) struct Attempts {
+    ok: Counter,
+    failed: Counter,
+    refused: Counter,
+}
+
+#[cfg(feature = "metrics")]
+impl Attempts {
+    pub(super) fn new() -> Self {
+        let outcome = |outcome| metrics::LOGINS.with([outcome]);
+        Self { ok: outcome("ok"), failed: outcome("failed"), refused: outcome("refused") }
+    }
+
+    fn count(&self, outcome: &Result<LoggedIn>) {
+        let counter = match outcome {
+            Ok(_) => &self.ok,
+            Err(Error::InvalidCredentials) => &self.failed,
+            Err(_) => &self.refused,
+        };
+        counter.increment(1);
+    }
+}
+
 /// A login that is about to be committed.
 pub(super) struct NewLogin {
     pub(super) id: LoginId,
@@ -97,29 +124,34 @@ impl Accounts {
     /// [`RateLimited`](Error::RateLimited) after too many wrong ones from one address, for one name or e-mail address or in all; the error
     /// of the standing for a user who is banned.
     pub async fn log_in(&self, client: &Client, log_in: LogIn) -> Result<LoggedIn> {
-        use_case!("accounts.log_in", async move {
-            self.inner.chat.enter_open(client.origin()).await?;
-            let LogIn { username_or_email, password } = log_in;
-            // Before the account is looked for: neither a limit nor the time of a refusal depends on whether there is one.
-            let text: String = username_or_email.trim().chars().take(NAME_CHARS).collect();
-            let guess = self.inner.guesses.charge(Guessed::Named(fold(&text)), client, self.now())?;
-            let found = self.find(&username_or_email).await.inspect_err(|_| self.inner.guesses.give_back(&guess))?;
-            let hash = found.as_ref().map(|(_, account)| account.value.password.clone());
-            let verdict = self.inner.passwords.verify(&password, hash.as_deref()).await;
-            let verdict = verdict.inspect_err(|_| self.inner.guesses.give_back(&guess))?;
-            let (user, account) = match (found, verdict) {
-                (Some(found), Verdict::Right | Verdict::Outdated) => found,
-                (Some(_) | None, _) => return Err(Error::InvalidCredentials),
-            };
-            self.inner.guesses.give_back(&guess);
-            let hash = match verdict {
-                Verdict::Outdated => Some(self.inner.passwords.rehash(&password).await?),
-                Verdict::Right | Verdict::Wrong => None,
-            };
-            let caller = Principal { issued_at: self.now(), ..Principal::new(user.clone()) };
-            self.inner.chat.enter(&caller, Use::Free).await?;
-            self.begin(client, &user, account, hash, &password).await
-        })
+        let outcome = use_case!("accounts.log_in", self.try_to_log_in(client, log_in));
+        #[cfg(feature = "metrics")]
+        self.inner.attempts.count(&outcome);
+        outcome
+    }
+
+    async fn try_to_log_in(&self, client: &Client, log_in: LogIn) -> Result<LoggedIn> {
+        self.inner.chat.enter_open(client.origin()).await?;
+        let LogIn { username_or_email, password } = log_in;
+        // Before the account is looked for: neither a limit nor the time of a refusal depends on whether there is one.
+        let text: String = username_or_email.trim().chars().take(NAME_CHARS).collect();
+        let guess = self.inner.guesses.charge(Guessed::Named(fold(&text)), client, self.now())?;
+        let found = self.find(&username_or_email).await.inspect_err(|_| self.inner.guesses.give_back(&guess))?;
+        let hash = found.as_ref().map(|(_, account)| account.value.password.clone());
+        let verdict = self.inner.passwords.verify(&password, hash.as_deref()).await;
+        let verdict = verdict.inspect_err(|_| self.inner.guesses.give_back(&guess))?;
+        let (user, account) = match (found, verdict) {
+            (Some(found), Verdict::Right | Verdict::Outdated) => found,
+            (Some(_) | None, _) => return Err(Error::InvalidCredentials),
+        };
+        self.inner.guesses.give_back(&guess);
+        let hash = match verdict {
+            Verdict::Outdated => Some(self.inner.passwords.rehash(&password).await?),
+            Verdict::Right | Verdict::Wrong => None,
+        };
+        let caller = Principal { issued_at: self.now(), ..Principal::new(user.clone()) };
+        self.inner.chat.enter(&caller, Use::Free).await?;
+        self.begin(client, &user, account, hash, &password).await
     }
 
     /// Ends the caller's login: its access tokens, its refresh token, its streams and sockets.

@@ -86,6 +86,8 @@ struct Inner {
     settings: AccountSettings,
     passwords: Passwords,
     guesses: Guesses,
+    #[cfg(feature = "metrics")]
+    attempts: logins::Attempts,
     outbox: Outbox,
     exports: Arc<Semaphore>,
     exporting: Mutex<HashSet<UserId>>,
@@ -203,6 +205,8 @@ impl AccountsBuilder {
             settings,
             passwords,
             guesses,
+            #[cfg(feature = "metrics")]
+            attempts: logins::Attempts::new(),
             outbox,
             exports,
             exporting: Mutex::default(),

@@ -65,6 +65,7 @@ use crate::{
     limits::Use,
     model::{UserId, visible::is_visible},
     store::{ChatStore, TypedKey as _, Write},
+    trace::use_case,
 };
 
 /// The longest text that is searched for, in characters.
@@ -125,6 +126,14 @@ impl Administration {
 
     fn store(&self) -> &Arc<dyn ChatStore> {
         self.inner.chat.store()
+    }
+
+    /// Lets administrators in, and nobody else, to what a host shows to them alone. It counts as a use case.
+    ///
+    /// # Errors
+    /// [`AdminRequired`](Error::AdminRequired).
+    pub async fn admit(&self, principal: &Principal) -> Result<()> {
+        use_case!("admin.admit", self.enter(principal))
     }
 
     /// Every use case begins here: it refuses a caller whose token or standing forbids it, who is too fast, or who has no system role.

@@ -13,7 +13,10 @@ use std::{
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio::{runtime::Handle, time::sleep};
 
-use super::{Chat, stream::task::Task};
+use super::{
+    Chat,
+    stream::task::{Kind, Task},
+};
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -85,6 +88,7 @@ struct Shared {
     sums: Mutex<Sums>,
     /// One write at a time, so that a reader who flushes waits for the sums that are on their way.
     writing: tokio::sync::Mutex<()>,
+    kind: Kind,
     writer: Mutex<Option<Task>>,
 }
 
@@ -100,6 +104,7 @@ impl Counts {
             is_on: AtomicBool::new(false),
             sums: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
+            kind: Kind::new("writer of counts"),
             writer: Mutex::default(),
         }))
     }
@@ -120,7 +125,7 @@ impl Counts {
         let mut writer = locked(&self.0.writer);
         if !writer.as_ref().is_some_and(Task::runs) {
             let shared = Arc::downgrade(&self.0);
-            *writer = Some(Task::spawn("writer of counts", FLUSH_EVERY, move || write(Weak::clone(&shared))));
+            *writer = Some(Task::spawn(&self.0.kind, FLUSH_EVERY, move || write(Weak::clone(&shared))));
         }
     }
 }

@@ -155,33 +155,50 @@ impl Chat {
         start: impl Into<Start> + Send,
         limit: Option<u64>,
     ) -> Result<EventPage> {
-        use_case!("events", id, async move {
-            let start = start.into();
-            self.enter(principal, Use::Request).await?;
-            let limit = self.inner.limits.page_limit(limit)?;
-            let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
-            let store = &*self.inner.store;
-            let head = known.head.cursor();
-            let after = match start {
-                Start::Now => head,
-                Start::Beginning => Cursor::from(oldest(store, id, head.seq).await?),
-                Start::After(after) if after.seq > head.seq => return Err(resync(store, id, head.seq).await),
-                Start::After(after) => after,
-            };
-            // The event at the position is read, too: it tells whether the log is still the one that the caller knows.
-            let to = head.seq.min(after.seq.saturating_add(limit));
-            let mut events = if head.seq > 0 { self.rows(id, after.seq.max(1), to).await? } else { Vec::new() };
-            if head.seq > 0 && !continues(after, &events) {
-                return Err(resync(store, id, head.seq).await);
-            }
-            let after =
-                events.first().map(|event| event.cursor()).filter(|first| first.seq == after.seq).unwrap_or(after);
-            events.retain(|event| event.seq > after.seq);
-            let events = view::views(store, &self.inner.profiles, events).await?;
-            let revised = events.iter().map(|view| view.revised()).max().unwrap_or(0);
-            self.decided_upto(&principal.user_id, [(id, head.seq, revised)]).await?.pop().unwrap_or(Ok(()))?;
-            Ok(EventPage { after, events, head })
-        })
+        let page = use_case!("events", id, self.page_of_events(principal, id, start.into(), limit))?;
+        #[cfg(feature = "metrics")]
+        self.inner.tails.measures().paged(page.events.len());
+        Ok(page)
+    }
+
+    /// Whether the caller may follow a session from there on.
+    ///
+    /// # Errors
+    /// As [`events`](Self::events).
+    pub async fn may_follow(&self, principal: &Principal, id: SessionId, start: Start) -> Result<()> {
+        use_case!("may_follow", id, self.page_of_events(principal, id, start, Some(1))).map(|_| ())
+    }
+
+    async fn page_of_events(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        start: Start,
+        limit: Option<u64>,
+    ) -> Result<EventPage> {
+        self.enter(principal, Use::Request).await?;
+        let limit = self.inner.limits.page_limit(limit)?;
+        let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+        let store = &*self.inner.store;
+        let head = known.head.cursor();
+        let after = match start {
+            Start::Now => head,
+            Start::Beginning => Cursor::from(oldest(store, id, head.seq).await?),
+            Start::After(after) if after.seq > head.seq => return Err(resync(store, id, head.seq).await),
+            Start::After(after) => after,
+        };
+        // The event at the position is read, too: it tells whether the log is still the one that the caller knows.
+        let to = head.seq.min(after.seq.saturating_add(limit));
+        let mut events = if head.seq > 0 { self.rows(id, after.seq.max(1), to).await? } else { Vec::new() };
+        if head.seq > 0 && !continues(after, &events) {
+            return Err(resync(store, id, head.seq).await);
+        }
+        let after = events.first().map(|event| event.cursor()).filter(|first| first.seq == after.seq).unwrap_or(after);
+        events.retain(|event| event.seq > after.seq);
+        let events = view::views(store, &self.inner.profiles, events).await?;
+        let revised = events.iter().map(|view| view.revised()).max().unwrap_or(0);
+        self.decided_upto(&principal.user_id, [(id, head.seq, revised)]).await?.pop().unwrap_or(Ok(()))?;
+        Ok(EventPage { after, events, head })
     }
 
     /// The messages that are pinned in a session, the newest pin first. Deleted messages are left out.

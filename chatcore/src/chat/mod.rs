@@ -70,7 +70,13 @@ use decide::{
     policy::Guard,
 };
 use read::{directory::Listings, profiles::Profiles, user_directory::Directory};
-use stream::{inbox::Inboxes, notices::Hub, standings::KnownStandings, tail::Tails, task::Task};
+use stream::{
+    inbox::Inboxes,
+    notices::Hub,
+    standings::KnownStandings,
+    tail::Tails,
+    task::{Kind, Task},
+};
 use tokio::sync::Semaphore;
 
 /// The chat: one handle for everything, cheap to clone, the same for every frontend.
@@ -104,6 +110,11 @@ struct Inner {
     inboxes: Inboxes,
     /// Continues work that a process left behind.
     resumer: Mutex<Option<Task>>,
+    resuming: Kind,
+    #[cfg(feature = "metrics")]
+    sends: crate::metrics::Counter,
+    #[cfg(feature = "metrics")]
+    store_up: crate::metrics::Gauge,
     /// For how many seconds a login of the accounts can go on without an access token.
     login_seconds: AtomicI64,
 }
@@ -257,6 +268,11 @@ impl ChatBuilder {
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let meter = Meter::new(limiter, &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
+        #[cfg(feature = "metrics")]
+        let store_up = crate::metrics::STORE_UP.handle();
+        // Until somebody asks: the host has just opened it.
+        #[cfg(feature = "metrics")]
+        store_up.set(1.0);
         let inner = Inner {
             store,
             notifier,
@@ -278,6 +294,11 @@ impl ChatBuilder {
             tails,
             inboxes,
             resumer: Mutex::default(),
+            resuming: Kind::new("resumer"),
+            #[cfg(feature = "metrics")]
+            sends: crate::metrics::SENDS.handle(),
+            #[cfg(feature = "metrics")]
+            store_up,
             login_seconds: AtomicI64::new(0),
         };
         Chat { inner: Arc::new(inner) }

@@ -18,7 +18,7 @@ impl Chat {
     /// [`Unavailable`](Error::Unavailable) when the store fails, or does not answer within this time.
     pub async fn ready(&self, within: Duration) -> Result<()> {
         let keys = [Directory { session: Newest(SessionId(Uuid::nil())) }.key()];
-        match tokio::time::timeout(within, self.inner.store.records(&keys)).await {
+        let found = match tokio::time::timeout(within, self.inner.store.records(&keys)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the store cannot be read");
@@ -28,6 +28,9 @@ impl Chat {
                 tracing::warn!(?within, "the store does not answer");
                 Err(Error::Unavailable)
             }
-        }
+        };
+        #[cfg(feature = "metrics")]
+        self.inner.store_up.set(if found.is_ok() { 1.0 } else { 0.0 });
+        found
     }
 }

@@ -191,6 +191,8 @@ impl Chat {
             let change = Change::of(id, known.head.seq, vec![event], writes);
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
+                    #[cfg(feature = "metrics")]
+                    self.inner.sends.increment(1);
                     drop(gate);
                     self.tell(id, &committed.events).await;
                     let event = committed.events.first().ok_or(Error::Internal)?;

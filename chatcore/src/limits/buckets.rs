@@ -36,6 +36,8 @@ pub(crate) struct Buckets<K, const N: usize = 1> {
     limits: [Option<Limit>; N],
     hasher: RandomState,
     shards: [Mutex<Shard<N>>; SHARDS],
+    #[cfg(feature = "metrics")]
+    refusals: Option<crate::metrics::Counter>,
     keys: PhantomData<fn(&K)>,
 }
 
@@ -178,6 +180,8 @@ impl<K: Hash, const N: usize> Buckets<K, N> {
             limits: rates.map(|rate| rate.map(Limit::new)),
             hasher: RandomState::new(),
             shards: std::array::from_fn(shard),
+            #[cfg(feature = "metrics")]
+            refusals: None,
             keys: PhantomData,
         }
     }
@@ -264,6 +268,25 @@ impl<K: Hash> Buckets<K> {
         Self::with([rate])
     }
 
+    /// The same buckets, whose refusals are measured under this name.
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        #[cfg(feature = "metrics")]
+        return Self { refusals: Some(crate::metrics::LIMITER_REFUSALS.with([name])), ..self };
+        #[cfg(not(feature = "metrics"))]
+        {
+            let _ = name;
+            self
+        }
+    }
+
+    fn measured<T>(&self, taken: Result<T, Shortage>) -> Result<T, Shortage> {
+        #[cfg(feature = "metrics")]
+        if let (Err(_), Some(refusals)) = (&taken, &self.refusals) {
+            refusals.increment(1);
+        }
+        taken
+    }
+
     /// Whether there is a token.
     ///
     /// # Errors
@@ -271,7 +294,7 @@ impl<K: Hash> Buckets<K> {
     pub(crate) fn look(&self, key: &K, now: DateTime<Utc>) -> Result<(), Shortage> {
         let Some(limit) = self.limit(ONE) else { return Ok(()) };
         let now = now.timestamp_micros();
-        limit.taken(limit.full_at(self.kept_of(key, ONE), now), 1, now).map(drop)
+        self.measured(limit.taken(limit.full_at(self.kept_of(key, ONE), now), 1, now).map(drop))
     }
 
     /// Takes a token.
@@ -280,7 +303,7 @@ impl<K: Hash> Buckets<K> {
     /// [`Shortage`] where there is none.
     pub(crate) fn take(&self, key: &K, now: DateTime<Utc>) -> Result<(), Shortage> {
         let one = std::iter::once(Tokens { of: ONE, number: 1 });
-        self.take_all(key, one, now).map(drop).map_err(|(_, shortage)| shortage)
+        self.measured(self.take_all(key, one, now).map(drop).map_err(|(_, shortage)| shortage))
     }
 
     /// Gives a token back.

@@ -125,6 +125,7 @@ fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::message", &REQUEST, chat.message(caller, nothing())),
         Case::new("Chat::message_revisions", &REQUEST, chat.message_revisions(caller, nothing())),
         Case::new("Chat::events", &REQUEST, chat.events(caller, nowhere(), Start::Beginning, Some(0))),
+        Case::new("Chat::may_follow", &REQUEST, chat.may_follow(caller, nowhere(), Start::Beginning)),
         Case::new("Chat::pins", &REQUEST, chat.pins(caller, nowhere())),
         Case::new("Chat::pin_message", &REQUEST, chat.pin_message(caller, nothing())),
         Case::new("Chat::unpin_message", &REQUEST, chat.unpin_message(caller, nothing())),
@@ -261,6 +262,7 @@ fn of_administration(World { admin, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Administration::unban", &REQUEST, async move {
             admin.unban(caller, &origin(), &nobody(), no_text()).await
         }),
+        Case::new("Administration::admit", &REQUEST, admin.admit(caller)).fine(),
         Case::new("Administration::audit", &REQUEST, async move {
             admin.audit(caller, &AuditFilter::default(), None, Some(0)).await
         }),

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, future::OptionFuture, stream};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
     Failure, Fanout,
+    counted::Counted,
     figures::{Figures, table},
     process,
     room::Room,
@@ -35,6 +36,8 @@ pub(crate) async fn run(asked: &Fanout) -> Result<(), Failure> {
         server.pid.map_or(String::new(), |pid| format!(", process {pid}"))
     );
     let mut room = Room::open(&server, asked.subscribers.div_ceil(asked.sockets_per_user)).await?;
+    let metrics = asked.target.metrics.as_deref();
+    let before = OptionFuture::from(metrics.map(Counted::read)).await.transpose()?;
     let mut turns: Vec<(Transport, Figures)> = Vec::new();
     for turn in 1..=asked.turns {
         for &transport in &asked.transports {
@@ -57,6 +60,13 @@ pub(crate) async fn run(asked: &Fanout) -> Result<(), Failure> {
     let mut out = std::io::stdout();
     writeln!(out, "{subscribers} subscribers, {rate} messages/s of {bytes} bytes, {} x {seconds} s each", asked.turns)?;
     writeln!(out, "{}", table(&sums))?;
+    if let (Some(url), Some(before)) = (metrics, before) {
+        let after = Counted::read(url).await?;
+        // The first messages of each turn are sent for a second, and read, too.
+        let each = u64::from(*rate) * (u64::from(*seconds) + 1);
+        let caused = Counted::caused(each * turns.len() as u64, *subscribers);
+        writeln!(out, "this program: {caused}; the server: {}", after.since(before))?;
+    }
     if sums.iter().any(|(_, figures)| figures.missing() > 0 || figures.doubled > 0) {
         return Err("messages are missing or came twice".into());
     }

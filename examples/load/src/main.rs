@@ -1,5 +1,6 @@
 //! Puts load on a chat server, and tells what comes of it: progress on stderr, figures on stdout.
 
+mod counted;
 mod fanout;
 mod figures;
 mod process;
@@ -87,6 +88,10 @@ pub(crate) struct Target {
     /// The file with the secret by which that server knows tokens, `secret` in its data folder
     #[arg(long, value_name = "FILE", requires = "server")]
     pub(crate) secret_file: Option<PathBuf>,
+    /// Where that server serves its metrics, like http://127.0.0.1:9000/metrics: at the end it is printed what the server counted meanwhile,
+    /// beside what was sent and read here. Nothing else may use the server
+    #[arg(long, value_name = "URL", requires = "server")]
+    pub(crate) metrics: Option<String>,
     /// The process id of that server, if it runs on this machine: without it nothing is said of its processor time
     #[arg(long, value_name = "NUMBER", requires = "server")]
     pub(crate) pid: Option<u32>,

@@ -6,7 +6,7 @@ use std::{
     fmt::Display,
     fs,
     io::{self, ErrorKind},
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::Path,
 };
 
@@ -108,7 +108,9 @@ fn check_all(settings: Settings, checked: Result<Vec<String>, Failure>, report: 
     folders(&config, report);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let found = runtime.block_on(database::check(&config, report));
-    listen(&config, found, report);
+    // Held, since a server needs all places at once.
+    let _held = listen("listen", config.listen, found, report);
+    let _held_too = config.metrics_listen.map(|address| listen("metrics-listen", address, found, report));
     Ok(())
 }
 
@@ -206,18 +208,21 @@ fn writable(folder: &Path) -> io::Result<bool> {
     writable(parent).map(|_| false)
 }
 
-/// Whether the place to listen at is free. A server that has the database open most likely has it.
-fn listen(config: &Config, found: Found, report: &mut Report) {
-    let address = config.listen;
+/// Whether a place to listen at, which the setting of this name gives, is free. A server that has the database open most likely has it.
+fn listen(name: &str, address: SocketAddr, found: Found, report: &mut Report) -> Option<TcpListener> {
     match TcpListener::bind(address) {
-        Ok(_) => report.ok("listen", format!("{address} is free")),
+        Ok(listener) => {
+            report.ok(name, format!("{address} is free"));
+            return Some(listener);
+        }
         Err(error) if error.kind() == ErrorKind::AddrInUse && found == Found::InUse => {
-            report.warn("listen", format!("{address} is in use, most likely by the server that runs"));
+            report.warn(name, format!("{address} is in use, most likely by the server that runs"));
         }
         Err(error) => {
-            report.fail("listen", format!("cannot listen on {address}: {error}; choose another place with --listen"));
+            report.fail(name, format!("cannot listen on {address}: {error}; choose another place with --{name}"));
         }
     }
+    None
 }
 
 /// The database in words, without a password.

@@ -269,6 +269,11 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_DRAIN_DELAY", value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drain_delay: Option<Period>,
+    /// Where to serve metrics for Prometheus, at /metrics, to everybody who can reach the address: one of this machine or of a private
+    /// network. Administrators read them at --listen, too [default: only there]
+    #[arg(long, global = true, env = "CHAT_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// The folder for the database and the signing secret, made where it is missing; with --database it holds the secret only,
     /// and with --database and a secret of your own it has no use and is refused [default: data]
     #[arg(long, global = true, env = "CHAT_DATA", value_name = "FOLDER")]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// With less than this a server is not ready: the database stops for good once it cannot write.
-const LEAST: u64 = 64 << 20;
+pub(crate) const LEAST: u64 = 64 << 20;
 
 /// Whether there is room on the disk of a folder.
 pub(crate) fn has_room(folder: &Path) -> Result<(), String> {
@@ -15,13 +15,13 @@ pub(crate) fn has_room(folder: &Path) -> Result<(), String> {
 }
 
 #[cfg(unix)]
-fn free(folder: &Path) -> std::io::Result<u64> {
+pub(crate) fn free(folder: &Path) -> std::io::Result<u64> {
     let found = rustix::fs::statvfs(folder)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// Elsewhere nothing is known of the disk.
 #[cfg(not(unix))]
-fn free(_: &Path) -> std::io::Result<u64> {
+pub(crate) fn free(_: &Path) -> std::io::Result<u64> {
     Ok(u64::MAX)
 }

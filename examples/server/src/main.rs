@@ -14,6 +14,7 @@ mod environment;
 mod exposure;
 mod issuers;
 mod logging;
+mod metrics;
 mod migrate;
 mod output;
 mod rates;

@@ -20,6 +20,7 @@ use crate::{
     config::{Config, Failure, Period, sample},
     descriptors, disk, environment, issuers,
     logging::Export,
+    metrics::{self, Exporter},
     output::Output,
     running, secret,
     signals::Signals,
@@ -89,6 +90,9 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another place with --listen", config.listen))?;
+    let metrics_listener = metrics::bind(config).await?;
+    // Before anything is made that records.
+    let recorded = metrics::install()?;
     let secret = secret::load_or_make(config)?;
     if let Some(warning) = secret.warning {
         tracing::warn!("{warning}");
@@ -135,11 +139,13 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
         frontend = frontend.with_accounts(accounts.clone());
         accounts::resume_erasures(accounts.clone());
     }
+    let exporter = Exporter::new(recorded, chat.clone(), config, stopping.clone());
     let services = Services { accounts, admin: Some(admin.clone()) };
     let schema = schema_with(chat, services, schema_options);
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
     let app = frontend.mount_with(Route::new(), &MountOptions::default())?;
+    let app = exporter.mount(app, &frontend)?;
     if config.graphiql {
         page = page.link("GraphQL: the schema, to try out", "graphql");
     }
@@ -147,6 +153,11 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     let app = app.at("/", frontend.start_page(&page));
     let app = graphql.mount_at(app, "/graphql")?.with(frontend.problems()).with(Compression);
 
+    exporter.keep_up();
+    let ended = CancellationToken::new();
+    if let Some(listener) = metrics_listener {
+        exporter.serve(listener, ended.clone());
+    }
     let broken = stop_when_broken(&store, stopping);
     let address = listener.local_addr()?;
     let scheme = if serving.tls.is_some() { "https" } else { "http" };
@@ -154,7 +165,11 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     // The one line on stdout, for people and for programs that start this one. Whoever does not read it is served all the same.
     Output::stdout().say(&format!("listening on {scheme}://{address}"));
     tracing::info!(%address, "listening");
-    frontend.serve(listener, app, serving, drained(config.drain_delay.0, stopping, &broken)).await?;
+    let drained = async {
+        drained(config.drain_delay.0, stopping, &broken).await;
+        ended.cancel();
+    };
+    frontend.serve(listener, app, serving, drained).await?;
     // Otherwise the statistics of the last seconds would be lost.
     if !matches!(tokio::time::timeout(CLOSING_TIME, admin.flush()).await, Ok(Ok(()))) {
         tracing::warn!("the statistics of the last seconds could not be written");

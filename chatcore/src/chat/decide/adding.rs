@@ -24,9 +24,9 @@ pub(in crate::chat) struct Allowances {
 impl Allowances {
     pub(in crate::chat) fn new(limits: &Limits) -> Self {
         Self {
-            inviters: Buckets::new(limits.adds_per_inviter),
-            invited: Buckets::new(limits.adds_per_invited),
-            pairs: Buckets::new(limits.adds_per_pair),
+            inviters: Buckets::new(limits.adds_per_inviter).named("adds"),
+            invited: Buckets::new(limits.adds_per_invited).named("adds"),
+            pairs: Buckets::new(limits.adds_per_pair).named("adds"),
         }
     }
 

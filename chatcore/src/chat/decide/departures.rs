@@ -258,7 +258,7 @@ impl Chat {
         let Ok(mut resumer) = self.inner.resumer.try_lock() else { return };
         if !resumer.as_ref().is_some_and(Task::runs) {
             let inner = Arc::downgrade(&self.inner);
-            *resumer = Some(Task::spawn("resumer", RESUME_EVERY, move || resume(Weak::clone(&inner))));
+            *resumer = Some(Task::spawn(&self.inner.resuming, RESUME_EVERY, move || resume(Weak::clone(&inner))));
         }
     }
 }

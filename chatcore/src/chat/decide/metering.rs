@@ -7,6 +7,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+#[cfg(feature = "metrics")]
+use crate::metrics::LIMITER_REFUSALS;
 use crate::{
     chat::Chat,
     error::{Error, Result},
@@ -71,6 +73,9 @@ impl Request {
 pub(in crate::chat) struct Meter {
     /// `None` where there are no limits.
     limiter: Option<Counter>,
+    /// In the order of [`Bucket::ALL`].
+    #[cfg(feature = "metrics")]
+    refusals: Vec<crate::metrics::Counter>,
 }
 
 enum Counter {
@@ -86,7 +91,11 @@ impl Meter {
             let limiter = ProcessLimiter::new(&limits.rates);
             (!limiter.is_off()).then_some(Counter::Process(Box::new(limiter)))
         };
-        Self { limiter: own.map(Counter::Own).or_else(by_rates) }
+        Self {
+            limiter: own.map(Counter::Own).or_else(by_rates),
+            #[cfg(feature = "metrics")]
+            refusals: Bucket::ALL.iter().map(|bucket| LIMITER_REFUSALS.with([bucket.name()])).collect(),
+        }
     }
 
     /// Counts a use.
@@ -115,6 +124,10 @@ impl Meter {
                 Ok(())
             }
             Verdict::Refused { left, retry_after } => {
+                #[cfg(feature = "metrics")]
+                if let Some(refusals) = left.bucket.and_then(|bucket| self.refusals.get(bucket.index())) {
+                    refusals.increment(1);
+                }
                 Request::seen(|seen| seen.note(left, true));
                 Err(Error::RateLimited { retry_after })
             }

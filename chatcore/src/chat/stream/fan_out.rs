@@ -93,7 +93,7 @@ impl Tail {
                 }
             }
         });
-        *task = Some(Task::spawn("fan-out", self.shared.poll_interval, move || {
+        *task = Some(Task::spawn(&self.shared.kinds.fan_out, self.shared.poll_interval, move || {
             let _ = &ended;
             hand_out(Weak::clone(&tail), Arc::clone(&due))
         }));
@@ -129,12 +129,17 @@ impl Tail {
         while let Some(first) = from {
             from = self.seats.some(first, SERVED_AT_ONCE, &mut readers);
             let now = self.shared.profiles.now();
+            let mut handed = 0;
             for reader in readers.drain(..) {
                 // A text that was deleted since the turn began goes to nobody any more.
                 let is_outdated = self.rewrites.noted() != turn.since
                     && turn.events.iter().any(|view| self.rewrites.outdate(turn.since, view));
-                reader.offer(turn, turn.is_lost || is_outdated, now);
+                handed += reader.offer(turn, turn.is_lost || is_outdated, now);
             }
+            #[cfg(feature = "metrics")]
+            self.shared.measures.handed(handed, &turn.events, || self.shared.profiles.now());
+            #[cfg(not(feature = "metrics"))]
+            let _ = handed;
             if from.is_some() {
                 yield_now().await;
             }

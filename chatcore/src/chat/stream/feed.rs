@@ -76,6 +76,8 @@ struct Followed {
     tail: Arc<Tail>,
     /// How far the stream was delivered.
     reached: Reached,
+    #[cfg(feature = "metrics")]
+    began_at: crate::model::Seq,
 }
 
 impl Followed {
@@ -286,6 +288,11 @@ impl Feed {
         self.deliveries += 1;
         if let Some(followed) = self.followed.get_mut(&id) {
             followed.active = self.deliveries;
+            #[cfg(feature = "metrics")]
+            if let Delivery::Event(view) = &delivery {
+                let now = || self.finder.chat.inner.clock.now();
+                followed.tail.shared.measures.taken(&view.event, followed.began_at, now);
+            }
         }
         Some(Ok(AllDelivery::Delivered(delivery)))
     }
@@ -396,7 +403,17 @@ impl Feed {
         let entry = Arc::new(Entry::new(session_id, number, &self.queue));
         let (seat, tail) = subscription.place();
         let (active, reached) = (self.deliveries, seat.reached());
-        self.followed.insert(session_id, Followed { number, active, entry: Arc::clone(&entry), seat, tail, reached });
+        let followed = Followed {
+            number,
+            active,
+            entry: Arc::clone(&entry),
+            seat,
+            tail,
+            reached,
+            #[cfg(feature = "metrics")]
+            began_at: subscription.began_at(),
+        };
+        self.followed.insert(session_id, followed);
         self.refused.remove(&session_id);
         self.given_up.remove(&session_id);
         self.streams.push(Reader::new(entry, *subscription));

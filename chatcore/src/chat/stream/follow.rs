@@ -52,7 +52,7 @@ impl Tail {
                 }
             }
         });
-        *listener = Some(Task::spawn("listener", self.shared.poll_interval, move || {
+        *listener = Some(Task::spawn(&self.shared.kinds.listener, self.shared.poll_interval, move || {
             let _ = &ended;
             let hints = locked(&first).take().unwrap_or_else(|| stream::empty().boxed());
             listen(Weak::clone(&tail), hints)
@@ -195,7 +195,7 @@ impl Shared {
                     tails.iter().for_each(|tail| tail.seats.wake_all());
                 }
             });
-            *poller = Some(Task::spawn("poller", self.poll_interval, move || {
+            *poller = Some(Task::spawn(&self.kinds.poller, self.poll_interval, move || {
                 let _ = &ended;
                 poll(Weak::clone(&shared))
             }));

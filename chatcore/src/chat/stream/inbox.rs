@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::task::Task;
+use super::task::{Kind, Task};
 use crate::chat::read::lists::{Slice, sessions_of};
 use crate::{
     error::{Error, Result},
@@ -74,6 +74,8 @@ struct Shared {
     listen_again: Duration,
     users: Mutex<HashMap<UserId, Weak<Bell>>>,
     searcher: Mutex<Option<Task>>,
+    listening: Kind,
+    searching: Kind,
 }
 
 /// What all streams of one user share.
@@ -131,7 +133,8 @@ impl Inboxes {
         let bounded = |interval: Duration| interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         let (interval, listen_again) = (bounded(limits.membership_interval), bounded(limits.poll_interval));
         let (users, searcher) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { store, notifier, interval, listen_again, users, searcher }))
+        let (listening, searching) = (Kind::new("listener for arrivals"), Kind::new("search for memberships"));
+        Self(Arc::new(Shared { store, notifier, interval, listen_again, users, searcher, listening, searching }))
     }
 
     /// One more stream of the user, of which there are only so many.
@@ -189,7 +192,7 @@ impl Inbox {
         }
         let first = Mutex::new(Some(self.shared.hints(&bell.user).await));
         let (shared, user, bell) = (Arc::downgrade(&self.shared), bell.user.clone(), Arc::downgrade(bell));
-        *listener = Some(Task::spawn("listener for arrivals", self.shared.listen_again, move || {
+        *listener = Some(Task::spawn(&self.shared.listening, self.shared.listen_again, move || {
             let hints = locked(&first).take().unwrap_or_else(|| stream::empty().boxed());
             listen(Weak::clone(&shared), Weak::clone(&bell), user.clone(), hints)
         }));
@@ -367,7 +370,7 @@ impl Shared {
         if !searcher.as_ref().is_some_and(Task::runs) {
             let shared = Arc::downgrade(self);
             let ended = Ended(Weak::clone(&shared));
-            *searcher = Some(Task::spawn("search for memberships", self.interval, move || {
+            *searcher = Some(Task::spawn(&self.searching, self.interval, move || {
                 let _ = &ended;
                 search(Weak::clone(&shared))
             }));

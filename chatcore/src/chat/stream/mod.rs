@@ -6,6 +6,8 @@ mod finder;
 pub(super) mod follow;
 pub(super) mod inbox;
 mod login;
+#[cfg(feature = "metrics")]
+pub(super) mod measures;
 pub(super) mod notices;
 mod queue;
 pub(super) mod rewrites;

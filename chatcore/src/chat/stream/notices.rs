@@ -19,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::task::Task;
+use super::task::{Kind, Task};
 use crate::{
     chat::Chat,
     error::{Error, Result},
@@ -46,13 +46,15 @@ struct Shared {
     notices: broadcast::Sender<Arc<Notice>>,
     /// Whether the notifier has been asked for the hints.
     listens: watch::Sender<bool>,
+    kind: Kind,
     listener: Mutex<Option<Task>>,
 }
 
 impl Hub {
     pub(in crate::chat) fn new(notifier: Arc<dyn Notifier>, listen_again: Duration) -> Self {
         let (notices, listens) = (broadcast::Sender::new(WAITING), watch::Sender::new(false));
-        Self(Arc::new(Shared { notifier, listen_again, notices, listens, listener: Mutex::default() }))
+        let kind = Kind::new("listener for notices");
+        Self(Arc::new(Shared { notifier, listen_again, notices, listens, kind, listener: Mutex::default() }))
     }
 
     /// Starts the listener where none runs.
@@ -62,7 +64,7 @@ impl Hub {
             self.0.listens.send_replace(false);
             let shared = Arc::downgrade(&self.0);
             let start = move || listen(Weak::clone(&shared));
-            *listener = Some(Task::spawn("listener for notices", self.0.listen_again, start));
+            *listener = Some(Task::spawn(&self.0.kind, self.0.listen_again, start));
         }
     }
 }

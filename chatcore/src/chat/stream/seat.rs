@@ -308,23 +308,24 @@ impl Seat {
         drop(left);
     }
 
-    /// Hands the reader what it can take at once, and wakes it for the rest.
-    pub(in crate::chat) fn offer(&self, turn: &Turn, is_lost: bool, now: DateTime<Utc>) {
-        let waker = self.state().take_turn(turn, is_lost, now);
+    /// Hands the reader what it can take at once, and wakes it for the rest. Says how many events its outlet took.
+    pub(in crate::chat) fn offer(&self, turn: &Turn, is_lost: bool, now: DateTime<Utc>) -> usize {
+        let (waker, handed) = self.state().take_turn(turn, is_lost, now);
         // The lock is free again: a waker is code of the reader's side, which may look at the seat.
         if let Some(waker) = waker {
             waker.wake();
         }
+        handed
     }
 }
 
 impl State {
-    /// Takes what it can; gives the task that must be woken for the rest.
-    fn take_turn(&mut self, turn: &Turn, is_lost: bool, now: DateTime<Utc>) -> Option<Waker> {
-        let mut waker = None;
+    /// Takes what it can; gives the task that must be woken for the rest, and how many events the outlet took.
+    fn take_turn(&mut self, turn: &Turn, is_lost: bool, now: DateTime<Utc>) -> (Option<Waker>, usize) {
+        let (mut waker, mut handed) = (None, 0);
         if self.waiting.is_some() {
             let is_over = self.expires_at.is_some_and(|end| end <= now) || self.login.is_over(now);
-            if is_over || is_lost || !self.take(turn) {
+            if is_over || is_lost || !self.take(turn, &mut handed) {
                 waker = self.waiting.take();
             }
         }
@@ -333,11 +334,11 @@ impl State {
                 waker = waker.or_else(|| self.waiting.take());
             }
         }
-        waker
+        (waker, handed)
     }
 
-    /// Passes events on; whether the reader then has all of them.
-    fn take(&mut self, Turn { events, since, .. }: &Turn) -> bool {
+    /// Passes events on, and counts those that the outlet took; whether the reader then has all of them.
+    fn take(&mut self, Turn { events, since, .. }: &Turn, handed: &mut usize) -> bool {
         let Self { rights, position, way, .. } = self;
         if events.last().is_none_or(|last| last.event.seq <= position.seq) {
             return true;
@@ -355,6 +356,8 @@ impl State {
             let plain = rest.iter().take_while(is_plain).count();
             let Some((run, others)) = rest.split_at_checked(plain.max(1)) else { return false };
             let taken = way.take_events(run, *since, rights, facts);
+            // What waits in a queue is not handed to the reader yet.
+            *handed += if matches!(way, Way::Outlet(_)) { taken } else { 0 };
             if let Some(last) = taken.checked_sub(1).and_then(|last| run.get(last)) {
                 *position = last.event.cursor();
                 rights.facts = facts;

@@ -28,7 +28,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{login::Login, task::Task};
+use super::{
+    login::Login,
+    task::{Kind, Task},
+};
 use crate::chat::{decide::caller::check, read::profiles::is_younger};
 use crate::{
     clock::Clock,
@@ -124,6 +127,8 @@ struct Shared {
     reads: AtomicU64,
     changes: Mutex<Changes>,
     watched: Mutex<HashMap<UserId, Weak<Watched>>>,
+    listening: Kind,
+    polling: Kind,
     poller: Mutex<Option<Task>>,
 }
 
@@ -155,6 +160,8 @@ impl KnownStandings {
             reads: AtomicU64::new(0),
             changes: Mutex::new(Changes(vec![0; COUNTERS])),
             watched: Mutex::default(),
+            listening: Kind::new("listener for standings"),
+            polling: Kind::new("poll of standings"),
             poller: Mutex::default(),
         }))
     }
@@ -315,7 +322,7 @@ impl Shared {
         let mut listener = locked(&watched.listener);
         if !listener.as_ref().is_some_and(Task::runs) {
             let (shared, user) = (Arc::downgrade(self), watched.user.clone());
-            *listener = Some(Task::spawn("listener for standings", self.listen_again, move || {
+            *listener = Some(Task::spawn(&self.listening, self.listen_again, move || {
                 listen(Weak::clone(&shared), user.clone())
             }));
         }
@@ -331,7 +338,7 @@ impl Shared {
         if !poller.as_ref().is_some_and(Task::runs) {
             let shared = Arc::downgrade(self);
             let ended = Ended(Weak::clone(&shared));
-            *poller = Some(Task::spawn("poll of standings", self.interval, move || {
+            *poller = Some(Task::spawn(&self.polling, self.interval, move || {
                 let _ = &ended;
                 poll(Weak::clone(&shared))
             }));

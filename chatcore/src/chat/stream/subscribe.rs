@@ -127,12 +127,22 @@ impl Subscription {
 
     /// Gives what comes to a queue, as [`deliver_to`](Self::deliver_to) gives it to an outlet.
     pub(super) fn wait_in(&mut self, entry: Arc<Entry>) {
+        #[cfg(feature = "metrics")]
+        {
+            self.reader.is_part = true;
+        }
         self.reader.place.seat.deliver_to(Way::Queue(entry));
     }
 
     /// The reader's place, and the tail that it is at.
     pub(super) fn place(&self) -> (Arc<Seat>, Arc<Tail>) {
         (Arc::clone(&self.reader.place.seat), Arc::clone(&self.reader.place.tail))
+    }
+
+    /// The head of the log when the stream began. What comes up to there is history.
+    #[cfg(feature = "metrics")]
+    pub(super) fn began_at(&self) -> Seq {
+        self.reader.began_at
     }
 
     /// Of an event that the stream has just given: how many deletions the tail was told of before it was made, and how far the
@@ -232,6 +242,10 @@ impl Chat {
             is_unsure: false,
             deciding: None,
             has_ended: false,
+            #[cfg(feature = "metrics")]
+            began_at: head.seq,
+            #[cfg(feature = "metrics")]
+            is_part: false,
         };
         Ok(Subscription { after, reader })
     }
@@ -256,6 +270,11 @@ struct Reader {
     deciding: Option<BoxFuture<'static, Result<(Facts, Seq)>>>,
     reading: Option<BoxFuture<'static, Result<Vec<Arc<EventView>>>>>,
     has_ended: bool,
+    #[cfg(feature = "metrics")]
+    began_at: Seq,
+    /// Another stream passes on what this one gives, and counts it.
+    #[cfg(feature = "metrics")]
+    is_part: bool,
 }
 
 impl Reader {
@@ -303,6 +322,11 @@ impl Reader {
                     Outcome::GoesOn => {}
                     Outcome::Ends => self.has_ended = true,
                     Outcome::IsUnsure => self.is_unsure = true,
+                }
+                #[cfg(feature = "metrics")]
+                if !self.is_part {
+                    let now = || self.chat.inner.clock.now();
+                    tail.shared.measures.taken(&view.event, self.began_at, now);
                 }
                 return Poll::Ready(Some(Ok(Delivery::Event(view))));
             }

@@ -13,7 +13,7 @@ use super::{
     rewrites::{Rewrites, Rewritten},
     ring::{End, Found, Look, Ring, continues},
     seat::{Seat, Seats},
-    task::Task,
+    task::{Kind, Task},
 };
 use crate::chat::read::{
     pages::{dense, resync_now},
@@ -47,8 +47,18 @@ pub(in crate::chat) struct Shared {
     kept: usize,
     kept_bytes: usize,
     open: Mutex<Open>,
+    pub(in crate::chat) kinds: Kinds,
+    #[cfg(feature = "metrics")]
+    pub(in crate::chat) measures: super::measures::Measures,
     /// Looks at the logs of the open tails. It ends when there are none.
     pub(in crate::chat) poller: Mutex<Option<Task>>,
+}
+
+/// The kinds of tasks that tails have.
+pub(in crate::chat) struct Kinds {
+    pub(in crate::chat) fan_out: Kind,
+    pub(in crate::chat) listener: Kind,
+    pub(in crate::chat) poller: Kind,
 }
 
 #[derive(Default)]
@@ -71,6 +81,11 @@ pub(in crate::chat) struct Tail {
 }
 
 impl Tails {
+    #[cfg(feature = "metrics")]
+    pub(in crate::chat) fn measures(&self) -> &super::measures::Measures {
+        &self.0.measures
+    }
+
     pub(in crate::chat) fn new(
         store: Arc<dyn ChatStore>,
         notifier: Arc<dyn Notifier>,
@@ -85,6 +100,13 @@ impl Tails {
             kept: limits.tail_events.max(1),
             kept_bytes: limits.tail_bytes,
             open: Mutex::default(),
+            kinds: Kinds {
+                fan_out: Kind::new("fan-out"),
+                listener: Kind::new("listener"),
+                poller: Kind::new("poller"),
+            },
+            #[cfg(feature = "metrics")]
+            measures: super::measures::Measures::new(),
             poller: Mutex::default(),
         }))
     }
@@ -139,6 +161,8 @@ impl Tails {
         if let Some(tail) = open.tails.get(&session_id).and_then(Weak::upgrade) {
             return tail;
         }
+        #[cfg(feature = "metrics")]
+        self.0.measures.tails.increment(1.0);
         let tail = Arc::new(Tail {
             session_id,
             shared: Arc::clone(&self.0),
@@ -156,6 +180,8 @@ impl Tails {
 
 impl Drop for Tail {
     fn drop(&mut self) {
+        #[cfg(feature = "metrics")]
+        self.shared.measures.tails.decrement(1.0);
         let mut open = locked(&self.shared.open);
         // A new tail may have taken the place already.
         if open.tails.get(&self.session_id).is_some_and(|tail| tail.strong_count() == 0) {
@@ -172,6 +198,8 @@ impl Tail {
 
     /// A place for a reader.
     pub(in crate::chat) fn seat(self: &Arc<Self>, seat: Seat) -> Seated {
+        #[cfg(feature = "metrics")]
+        self.shared.measures.readers.increment(1.0);
         let seat = Arc::new(seat);
         Seated { number: self.seats.take(Arc::clone(&seat)), tail: Arc::clone(self), seat }
     }
@@ -375,6 +403,8 @@ pub(in crate::chat) struct Seated {
 
 impl Drop for Seated {
     fn drop(&mut self) {
+        #[cfg(feature = "metrics")]
+        self.tail.shared.measures.readers.decrement(1.0);
         self.seat.leave();
         self.tail.seats.give_back(self.number);
     }

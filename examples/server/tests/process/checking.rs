@@ -44,10 +44,12 @@ fn a_folder_is_checked_before_during_and_after_a_server() {
 
     let server = Server::start(data);
     let address = server.address.clone();
-    let (status, text) = check(data, &["--listen", &address]);
+    let (status, text) = check(data, &["--listen", &address, "--metrics-listen", &address]);
     assert_eq!(status, 0, "{text}");
     assert!(line(&text, "WARN", "database").contains("open in a server that runs"), "{text}");
-    assert!(line(&text, "WARN", "listen").contains("by the server that runs"), "{text}");
+    for name in ["listen", "metrics-listen"] {
+        assert!(line(&text, "WARN", name).contains("by the server that runs"), "{text}");
+    }
     // The server has taken no harm.
     assert_eq!(server.stop(Signal::SIGTERM), 0);
 
@@ -79,6 +81,9 @@ fn what_would_stop_a_start_is_found_with_what_to_do() {
         assert!(status == 1 && words.iter().all(|word| found.contains(word)), "{text}");
     };
     fails(&["--listen", &taken], "listen", &["--listen", "choose another"]);
+    fails(&["--metrics-listen", &taken], "metrics-listen", &["--metrics-listen", "choose another"]);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    fails(&["--listen", &free, "--metrics-listen", &free], "metrics-listen", &["--metrics-listen", "choose another"]);
     fails(&["--log", "wran"], "log", &["--log"]);
     fails(&["--allowed-origins", "nonsense"], "allowed-origins", &["nonsense"]);
     fails(&["--tls-cert", "a"], "settings", &["--tls-cert needs --tls-key"]);

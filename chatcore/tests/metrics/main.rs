@@ -1,0 +1,6 @@
+//! What is measured, and that it is documented.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod counted;
+mod document;
+mod named;
