@@ -491,7 +491,7 @@ mod tests {
         for bad in ["surrealkv://d?sync=never&sync=every", "surrealkv://d?sync=0s", "surrealkv://d?sync=s"] {
             assert!(matches!(Target::parse(bad), Err(ConnectError::InvalidUrl(_))), "{bad}");
         }
-        for (bad, expected) in [("wss://user:pw@host", "wss"), ("", ""), ("memory", "memory"), ("MEM://", "MEM")] {
+        for (bad, expected) in [("http://user:pw@host", "http"), ("", ""), ("memory", "memory"), ("MEM://", "MEM")] {
             match Target::parse(bad) {
                 Err(ConnectError::UnknownScheme { scheme }) => assert_eq!(scheme, expected),
                 other => panic!("{bad} gave {other:?}"),

@@ -122,7 +122,11 @@ pub(super) fn inputs(types: &Value, of: &Value) -> String {
     let each = of.as_array().unwrap().iter();
     let each = each.filter_map(|input| {
         let (name, value) = (text(input, "name"), value(types, &input["type"])?);
-        Some(if name == "email" { "email: \"x@example.org\"".to_owned() } else { format!("{name}: {value}") })
+        Some(match name.as_str() {
+            "email" => "email: \"x@example.org\"".to_owned(),
+            "emoji" => "emoji: \"\u{1f44d}\"".to_owned(),
+            _ => format!("{name}: {value}"),
+        })
     });
     each.collect::<Vec<_>>().join(", ")
 }

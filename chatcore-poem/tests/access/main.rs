@@ -65,7 +65,8 @@ impl Operation {
     fn at(&self, session: SessionId, user: &str) -> String {
         let message = MessageId { session_id: session, seq: 2 }.to_string();
         let path = self.path.replace("{session_id}", &session.to_string());
-        format!("{API}{}", path.replace("{message_id}", &message).replace("{user_id}", user))
+        let path = path.replace("{message_id}", &message).replace("{emoji}", "%F0%9F%91%8D");
+        format!("{API}{}", path.replace("{user_id}", user))
     }
 
     /// A body that is acceptable.
@@ -86,6 +87,7 @@ fn data(frame: &str, session: SessionId) -> Value {
     match frame {
         "send_message" => json!({ "session_id": session, "content": "x" }),
         "edit_message" => json!({ "message_id": message, "content": "x" }),
+        name if name.ends_with("_reaction") => json!({ "message_id": message, "emoji": "\u{1f44d}" }),
         name if name.ends_with("_message") => json!({ "message_id": message }),
         _ => json!({ "session_id": session }),
     }

@@ -173,17 +173,19 @@ impl Accounts {
     /// [`ResourceNotFound`](Code::ResourceNotFound) where there is no such picture; [`RateLimited`](Error::RateLimited) after too many
     /// pictures for one address.
     pub async fn avatar(&self, client: &Client, id: &str, size: AvatarSize) -> Result<Bytes> {
-        self.inner.chat.enter_open_as(client.origin(), Use::Picture).await?;
-        let missing = Error::Refused { code: Code::ResourceNotFound, detail: "there is no such picture" };
-        if !is_id(id) {
-            return Err(missing);
-        }
-        let found = match self.avatars()?.store.get(&place(id, size)).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Err(missing),
-            Err(error) => return Err(failed(&error)),
-        };
-        found.bytes().await.map_err(|error| failed(&error))
+        use_case!("accounts.avatar", async move {
+            self.inner.chat.enter_open_as(client.origin(), Use::Picture).await?;
+            let missing = Error::Refused { code: Code::ResourceNotFound, detail: "there is no such picture" };
+            if !is_id(id) {
+                return Err(missing);
+            }
+            let found = match self.avatars()?.store.get(&place(id, size)).await {
+                Ok(found) => found,
+                Err(object_store::Error::NotFound { .. }) => return Err(missing),
+                Err(error) => return Err(failed(&error)),
+            };
+            found.bytes().await.map_err(|error| failed(&error))
+        })
     }
 
     fn avatars(&self) -> Result<&Avatars> {

@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     store::Table,
+    trace::use_case,
 };
 
 /// How often the authority of the caller is looked at while the file is sent.
@@ -72,18 +73,20 @@ impl Administration {
         origin: &AuditOrigin,
         skips_unreadable: bool,
     ) -> Result<BackupFile> {
-        self.enter(principal).await?;
-        let one = Arc::clone(&self.inner.backups.one).try_acquire_owned().map_err(|_| Error::BackupRunning)?;
-        let action = AuditAction::BackupTaken;
-        self.note(&Deed { principal, origin, action, target: None, reason: None }).await?;
-        // Otherwise the file would lack the counts of the last seconds.
-        self.flush().await?;
-        let chat = &self.inner.chat;
-        let options = BackupOptions { tables: self.inner.backups.tables.get().copied(), skips_unreadable };
-        let blocks = backup::stream(Arc::clone(chat.store()), options, chat.now());
-        let (admin, principal) = (self.clone(), principal.clone());
-        let start = Sending { admin, principal, blocks, looked: Instant::now(), has_ended: false, _one: one };
-        Ok(stream::unfold(start, Sending::next).boxed())
+        use_case!("admin.back_up", async move {
+            self.enter(principal).await?;
+            let one = Arc::clone(&self.inner.backups.one).try_acquire_owned().map_err(|_| Error::BackupRunning)?;
+            let action = AuditAction::BackupTaken;
+            self.note(&Deed { principal, origin, action, target: None, reason: None }).await?;
+            // Otherwise the file would lack the counts of the last seconds.
+            self.flush().await?;
+            let chat = &self.inner.chat;
+            let options = BackupOptions { tables: self.inner.backups.tables.get().copied(), skips_unreadable };
+            let blocks = backup::stream(Arc::clone(chat.store()), options, chat.now());
+            let (admin, principal) = (self.clone(), principal.clone());
+            let start = Sending { admin, principal, blocks, looked: Instant::now(), has_ended: false, _one: one };
+            Ok(stream::unfold(start, Sending::next).boxed())
+        })
     }
 }
 

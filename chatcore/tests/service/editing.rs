@@ -88,6 +88,7 @@ async fn an_event_of_an_edit_shows_the_message_as_it_is_now() {
     let now = chat.edit_message(&alice, first.id, to("three")).await.unwrap();
     let page = chat.events(&alice, id, 1, None).await.unwrap();
     let shown: Vec<_> = page.events.iter().map(|view| view.message().unwrap()).collect();
+    let now = told(now);
     assert_eq!(shown, [now.clone(), now.clone(), now]);
     let gone = chat.delete_message(&alice, first.id, None).await.unwrap();
     let page = chat.events(&alice, id, 1, None).await.unwrap();

@@ -22,7 +22,10 @@ async fn a_message_is_answered_as_it_is_shown() {
             std::slice::from_ref(&sent)
         );
         assert_eq!(chat.session(who, id).await.unwrap().messages, std::slice::from_ref(&sent));
-        assert_eq!(chat.events(who, id, 2, None).await.unwrap().events[0].message().unwrap(), sent);
+        assert_eq!(
+            chat.events(who, id, 2, None).await.unwrap().events[0].message().unwrap(),
+            super::kit::told(sent.clone())
+        );
     }
 }
 

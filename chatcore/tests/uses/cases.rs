@@ -250,6 +250,8 @@ fn of_administration(World { admin, caller, .. }: &World) -> Vec<Case<'_>> {
             admin.close_session(caller, &origin(), nowhere(), no_text()).await
         }),
         Case::new("Administration::statistics", &REQUEST, async move { admin.statistics(caller).await }).fine(),
+        Case::new("Administration::back_up", &REQUEST, async move { admin.back_up(caller, &origin(), false).await })
+            .fine(),
         Case::new("Administration::users", &REQUEST, async move {
             admin.users(caller, &UserFilter { search: no_text(), ..UserFilter::default() }, None, None).await
         }),

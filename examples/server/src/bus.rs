@@ -8,7 +8,7 @@ mod none;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{config::Failure, environment};
 
@@ -22,27 +22,26 @@ pub(crate) const PASSWORD: &str = "CHAT_BUS_PASSWORD";
 /// The variable with the token for the bus.
 pub(crate) const TOKEN: &str = "CHAT_BUS_TOKEN";
 
-/// The bus as it is given; in the file, the table `[bus]`.
+/// The bus as it is given.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct BusFlags {
     /// The NATS servers over which several servers on one database tell each other at once what is new, as nats://HOST:PORT, or
-    /// tls://HOST:PORT for encrypted connections; repeat for the servers of a cluster. In the file: `servers` in the table [bus], and there all
-    /// other settings of the bus, without `bus_` [default: none, and servers look into the database every half a second]
+    /// tls://HOST:PORT for encrypted connections; repeat for the servers of a cluster [default: none, and servers look into the database every half a second]
     #[arg(id = "bus", long = "bus", global = true, env = "CHAT_BUS", value_name = "URL", value_delimiter = ',')]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "bus", skip_serializing_if = "Vec::is_empty")]
     servers: Vec<String>,
     /// Whether the server needs the bus, true or false: with true it does not start without a connection, and is not ready while the
     /// connection is away; with false it serves without the bus meanwhile, as if there were none [default: false]
     #[arg(id = "bus_required", long = "bus-required", global = true, env = "CHAT_BUS_REQUIRED", value_name = "BOOL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bus_required", skip_serializing_if = "Option::is_none")]
     required: Option<bool>,
     /// The first words of all subjects, with dots between them; chats that share one NATS need different ones [default: chatcore]
     #[arg(id = "bus_prefix", long = "bus-prefix", global = true, env = "CHAT_BUS_PREFIX", value_name = "SUBJECT")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bus_prefix", skip_serializing_if = "Option::is_none")]
     prefix: Option<String>,
     /// The user at the bus, whose password is CHAT_BUS_PASSWORD in the environment or in --bus-password-file
     #[arg(id = "bus_user", long = "bus-user", global = true, env = "CHAT_BUS_USER", value_name = "NAME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bus_user", skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     /// A file with the password of --bus-user
     #[arg(
@@ -52,7 +51,7 @@ pub(crate) struct BusFlags {
         env = "CHAT_BUS_PASSWORD_FILE",
         value_name = "FILE"
     )]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bus_password_file", skip_serializing_if = "Option::is_none")]
     password_file: Option<PathBuf>,
     /// A file with the token for the bus; CHAT_BUS_TOKEN in the environment gives the token itself
     #[arg(
@@ -62,7 +61,7 @@ pub(crate) struct BusFlags {
         env = "CHAT_BUS_TOKEN_FILE",
         value_name = "FILE"
     )]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bus_token_file", skip_serializing_if = "Option::is_none")]
     token_file: Option<PathBuf>,
     /// A .creds file of NATS, with the JWT of a user and its key
     #[arg(
@@ -72,7 +71,7 @@ pub(crate) struct BusFlags {
         env = "CHAT_BUS_CREDENTIALS_FILE",
         value_name = "FILE"
     )]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bus_credentials_file", skip_serializing_if = "Option::is_none")]
     credentials_file: Option<PathBuf>,
     /// A file with the seed of a user's NKey
     #[arg(
@@ -82,11 +81,11 @@ pub(crate) struct BusFlags {
         env = "CHAT_BUS_NKEY_FILE",
         value_name = "FILE"
     )]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bus_nkey_file", skip_serializing_if = "Option::is_none")]
     nkey_file: Option<PathBuf>,
     /// A PEM file with the authorities that sign the certificates of the bus, instead of those of the operating system
     #[arg(id = "bus_ca_file", long = "bus-ca-file", global = true, env = "CHAT_BUS_CA_FILE", value_name = "FILE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bus_ca_file", skip_serializing_if = "Option::is_none")]
     ca_file: Option<PathBuf>,
     /// A PEM file with a certificate of this server, where the bus asks for one
     #[arg(
@@ -96,17 +95,16 @@ pub(crate) struct BusFlags {
         env = "CHAT_BUS_CERTIFICATE_FILE",
         value_name = "FILE"
     )]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bus_certificate_file", skip_serializing_if = "Option::is_none")]
     certificate_file: Option<PathBuf>,
     /// A PEM file with the private key of --bus-certificate-file
     #[arg(id = "bus_key_file", long = "bus-key-file", global = true, env = "CHAT_BUS_KEY_FILE", value_name = "FILE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bus_key_file", skip_serializing_if = "Option::is_none")]
     key_file: Option<PathBuf>,
 }
 
 /// The settings of the bus as they hold.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct BusSettings {
     pub(crate) servers: Vec<String>,
     pub(crate) required: bool,

@@ -343,6 +343,7 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_lifetime: Option<Period>,
     #[command(flatten)]
+    #[serde(flatten)]
     pub(crate) bus: BusFlags,
     /// A page that may use the server beside the server's own pages, as scheme://host or scheme://host:port; `*` for all; repeat for
     /// several

@@ -107,7 +107,17 @@ pub(crate) struct Config {
     pub(crate) access_lifetime: Period,
     pub(crate) refresh_lifetime: Period,
     pub(crate) issuers: Vec<IssuerSettings>,
-    pub(crate) bus: BusSettings,
+    pub(crate) bus: Vec<String>,
+    pub(crate) bus_required: bool,
+    pub(crate) bus_prefix: Option<String>,
+    pub(crate) bus_user: Option<String>,
+    pub(crate) bus_password_file: Option<PathBuf>,
+    pub(crate) bus_token_file: Option<PathBuf>,
+    pub(crate) bus_credentials_file: Option<PathBuf>,
+    pub(crate) bus_nkey_file: Option<PathBuf>,
+    pub(crate) bus_ca_file: Option<PathBuf>,
+    pub(crate) bus_certificate_file: Option<PathBuf>,
+    pub(crate) bus_key_file: Option<PathBuf>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
@@ -162,7 +172,17 @@ impl Default for Config {
             access_lifetime: Period(accounts.access_lifetime),
             refresh_lifetime: Period(accounts.refresh_lifetime),
             issuers: Vec::new(),
-            bus: BusSettings::default(),
+            bus: Vec::new(),
+            bus_required: false,
+            bus_prefix: None,
+            bus_user: None,
+            bus_password_file: None,
+            bus_token_file: None,
+            bus_credentials_file: None,
+            bus_nkey_file: None,
+            bus_ca_file: None,
+            bus_certificate_file: None,
+            bus_key_file: None,
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
@@ -316,7 +336,24 @@ impl Config {
         if let Some((flag, _)) = of_accounts.iter().find(|(_, is_set)| *is_set && self.accounts == Switch::Off) {
             return Err(format!("{flag} is for accounts, and --accounts is off").into());
         }
-        self.bus.check()
+        self.bus().check()
+    }
+
+    /// The settings of the bus.
+    pub(crate) fn bus(&self) -> BusSettings {
+        BusSettings {
+            servers: self.bus.clone(),
+            required: self.bus_required,
+            prefix: self.bus_prefix.clone(),
+            user: self.bus_user.clone(),
+            password_file: self.bus_password_file.clone(),
+            token_file: self.bus_token_file.clone(),
+            credentials_file: self.bus_credentials_file.clone(),
+            nkey_file: self.bus_nkey_file.clone(),
+            ca_file: self.bus_ca_file.clone(),
+            certificate_file: self.bus_certificate_file.clone(),
+            key_file: self.bus_key_file.clone(),
+        }
     }
 
     /// Refuses limits with which the server would serve nobody, or refuse messages that it allows.

@@ -85,7 +85,7 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     let serving = ServeOptions { tls: tls::followed(config, Arc::clone(reload))?, ..serving(config)? };
     let database_options = database_options(config)?;
     let issuers = issuers::issuers(config)?;
-    let bus = bus::Options::of(&config.bus)?;
+    let bus = bus::Options::of(&config.bus())?;
     let mailer = accounts::mailer(config)?;
     let listener = TcpListener::bind(config.listen)
         .await

@@ -39,7 +39,9 @@ impl Signals {
                         None => std::future::pending().await,
                     }
                 };
+                // A signal that came with SIGHUP counts first, whichever of them woke the task.
                 let is_hangup = tokio::select! {
+                    biased;
                     _ = interrupt.recv() => false,
                     _ = terminate.recv() => false,
                     _ = quit.recv() => false,

@@ -156,6 +156,18 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
         ),
         ("pinMessage", "mutation($message: ID!) { pinMessage(input: { messageId: $message }) { messageId } }"),
         ("unpinMessage", "mutation($message: ID!) { unpinMessage(input: { messageId: $message }) { messageId } }"),
+        (
+            "addReaction",
+            "mutation($message: ID!) { addReaction(input: { messageId: $message, emoji: \"\u{1f44d}\" }) { messageId } }",
+        ),
+        (
+            "removeReaction",
+            "mutation($message: ID!) { removeReaction(input: { messageId: $message, emoji: \"\u{1f44d}\" }) { messageId } }",
+        ),
+        (
+            "reactors",
+            "query($message: ID!) { reactors(messageId: $message, emoji: \"\u{1f44d}\") { nodes { user { id } } } }",
+        ),
         ("events", "query($id: ID!) { events(sessionId: $id) { head } }"),
         ("events", "query($id: ID!) { events(sessionId: $id, after: \"1\") { head } }"),
         ("events", "query($id: ID!) { events(sessionId: $id, after: \"999\") { head } }"),

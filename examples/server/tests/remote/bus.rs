@@ -90,7 +90,7 @@ async fn servers_tell_each_other_by_an_encrypted_bus() {
     // All of it in the file, but the address.
     let (certificate, key) = &certificates.client;
     let text = format!(
-        "[bus]\nca_file = {:?}\ncertificate_file = {certificate:?}\nkey_file = {key:?}\nrequired = true\n",
+        "bus_ca_file = {:?}\nbus_certificate_file = {certificate:?}\nbus_key_file = {key:?}\nbus_required = true\n",
         certificates.authority
     );
     let file = folder.path().join("settings.toml");
@@ -172,6 +172,6 @@ fn settings_of_the_bus_that_cannot_be_used_are_refused_by_name() {
     let mut mistyped = kit::command(data);
     mistyped.env("CHAT_BUS_PASWORD", "sesame");
     fails(mistyped, &[], &["CHAT_BUS_PASSWORD"]);
-    fs::write(data.join("chat-server.toml"), "[bus]\nserver = \"nats://127.0.0.1:1\"\n").unwrap();
-    fails(kit::command(data), &[], &["server", "servers"]);
+    fs::write(data.join("chat-server.toml"), "bus_server = \"nats://127.0.0.1:1\"\n").unwrap();
+    fails(kit::command(data), &[], &["bus_server"]);
 }
