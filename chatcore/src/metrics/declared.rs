@@ -78,7 +78,6 @@ impl<K, const L: usize> Metric<K, L> {
 
 impl Metric<Counter, 0> {
     /// The handle, of the recorder that there is now.
-    #[must_use]
     pub fn handle(&self) -> Counter {
         self.with::<&str>([])
     }
@@ -86,7 +85,6 @@ impl Metric<Counter, 0> {
 
 impl Metric<Gauge, 0> {
     /// The handle, of the recorder that there is now.
-    #[must_use]
     pub fn handle(&self) -> Gauge {
         self.with::<&str>([])
     }
@@ -94,7 +92,6 @@ impl Metric<Gauge, 0> {
 
 impl Metric<Histogram, 0> {
     /// The handle, of the recorder that there is now.
-    #[must_use]
     pub fn handle(&self) -> Histogram {
         self.with::<&str>([])
     }
