@@ -151,7 +151,8 @@ async fn checks_of_the_password(face: &impl Face) {
     let change = |password: &str| json!({ "old_password": password, "new_password": NEW_PASSWORD });
     let email = |password: &str| json!({ "password": password, "email": "thief@example.org" });
     let delete = |password: &str| json!({ "password": password });
-    let ways: [(&str, &dyn Fn(&str) -> Value); 3] =
+    type Input<'a> = &'a dyn Fn(&str) -> Value;
+    let ways: [(&str, Input<'_>); 3] =
         [("changePassword", &change), ("changeEmail", &email), ("deleteAccount", &delete)];
     for (operation, input) in ways {
         let name = format!("robbed-{}", operation.to_lowercase());

@@ -39,9 +39,9 @@ async fn reactions_and_backups_are_counted_under_their_names() {
         graphql.data(&query, variables.clone()).await;
     }
 
-    a.get("/admin/backup").await.expect(403);
+    a.get("//api/v1/admin/backup").await.expect(403);
     kit::run(data, &["admin", "--server", &format!("http://{}", server.address), "grant", "a"]);
-    let backup = a.request(Method::GET, "/admin/backup").send().await.unwrap();
+    let backup = a.request(Method::GET, "//api/v1/admin/backup").send().await.unwrap();
     assert_eq!(backup.status(), 200);
     backup.bytes().await.unwrap();
 
