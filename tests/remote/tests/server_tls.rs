@@ -69,7 +69,7 @@ async fn only_a_server_with_the_right_certificate_is_used() {
     );
 
     let refused = async |url: String, authorities: Option<&Path>| {
-        let error = SurrealStore::connect_with(&url, trusting(authorities)).await.err().expect("it was let in");
+        let error = SurrealStore::connect_with(&url, trusting(authorities)).await.expect_err("it was let in");
         let text = told(&error);
         (error, text)
     };

@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     /// What a file makes of the settings.
-    fn read(text: &str) -> Result<Value, figment::Error> {
+    fn read(text: &str) -> Result<Value, Box<figment::Error>> {
         let sources = Figment::from(Serialized::defaults(Config::default())).merge(Toml::string(text));
         Ok(serde_json::to_value(sources.extract::<Config>()?).unwrap())
     }

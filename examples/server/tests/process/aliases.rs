@@ -12,7 +12,9 @@ use crate::{
 
 /// All names of the specification, with a value for each; the setting, with what it becomes; and the same setting by the server's own
 /// variable.
-const NAMES: [(&str, &str, Option<(&str, &str)>, (&str, &str)); 10] = [
+type Name = (&'static str, &'static str, Option<(&'static str, &'static str)>, (&'static str, &'static str));
+
+const NAMES: [Name; 10] = [
     ("DATABASE_URL", "mem://", Some(("database", "\"mem://\"")), ("CHAT_DATABASE", "surrealkv://own")),
     (
         "JWT_SECRET_KEY",

@@ -56,7 +56,7 @@ impl Setting {
     fn other(&self, number: usize) -> String {
         let kind = self.kind.as_str();
         if let Value::Bool(default) = self.value {
-            return (default == (number % 2 == 0)).to_string();
+            return (default == (number.is_multiple_of(2))).to_string();
         }
         if kind.contains(" | ") {
             let values: Vec<_> = kind.split(" | ").collect();
