@@ -90,7 +90,7 @@ async fn an_event_of_an_edit_shows_the_message_as_it_is_now() {
     let shown: Vec<_> = page.events.iter().map(|view| view.message().unwrap()).collect();
     let now = super::kit::told(now);
     assert_eq!(shown, [now.clone(), now.clone(), now]);
-    let gone = chat.delete_message(&alice, first.id, None).await.unwrap();
+    let gone = super::kit::told(chat.delete_message(&alice, first.id, None).await.unwrap());
     let page = chat.events(&alice, id, 1, None).await.unwrap();
     let shown: Vec<_> = page.events.iter().map(|view| view.message()).collect();
     assert_eq!(shown, [Some(gone.clone()), Some(gone.clone()), Some(gone), None]);

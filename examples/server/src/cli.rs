@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     /// Check the settings and the database without a start: a line for each check, with what to do, and 1 where a start would fail
     Check,
+    /// Ask a running server whether it is ready, and exit with 1 where it is not; for health checks of containers
+    Health(HealthArgs),
     /// Administer a running server over its own API, with the secret that the server has; what comes of it is printed as JSON
     Admin(AdminArgs),
     /// Bring the database to the schema of this program while no older server runs, as a start of the server does, too
@@ -214,6 +216,14 @@ pub(crate) struct BackupArgs {
     /// Go on without records that cannot be read; they are listed, and the command fails at its end
     #[arg(long)]
     pub(crate) skip_unreadable: bool,
+}
+
+/// The server to ask.
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// The server, like http://127.0.0.1:8000 [default: what --listen says]
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
 }
 
 /// The file of a backup.

@@ -12,6 +12,7 @@ mod descriptors;
 mod disk;
 mod environment;
 mod exposure;
+mod health;
 mod issuers;
 mod logging;
 mod metrics;
@@ -79,6 +80,7 @@ fn run(stderr: &Output) -> Result<(), Failure> {
         Some(Command::Migrate(args)) => migrate::migrate(&config, args.dry_run, &told, stderr),
         Some(Command::Backup(args)) => backup::back_up(&config, &args, &told, stderr),
         Some(Command::Restore(args)) => backup::restore(&config, &args.file, &told, stderr),
+        Some(Command::Health(args)) => health::ask(&config, args.server),
         Some(Command::Token(args)) => {
             warn(told, stderr);
             token::print(&config, args, stderr)

@@ -18,6 +18,8 @@ mod checking;
 mod compact;
 #[path = "process/configuration.rs"]
 mod configuration;
+#[path = "process/deploying.rs"]
+mod deploying;
 #[path = "process/drain.rs"]
 mod drain;
 #[path = "process/erasure.rs"]

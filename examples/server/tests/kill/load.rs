@@ -183,7 +183,7 @@ impl Actor {
             said.answer = asked.map(|(status, message)| {
                 assert_eq!(status, 201, "{message}");
                 self.tally.add();
-                message
+                as_told(message)
             });
             all.push(said);
             if is_gone {
@@ -251,6 +251,12 @@ impl Actor {
 /// A text that tells its own length, so that a part of it is known for one.
 fn content(name: &str, length: usize) -> String {
     format!("{name} {length} {}", "x".repeat(length))
+}
+
+/// A message as an event tells it: without its reactions.
+pub(crate) fn as_told(mut message: Value) -> Value {
+    message.as_object_mut().unwrap().remove("reactions");
+    message
 }
 
 /// Asks, and gives status and body; none where the server went away before it had answered in full.

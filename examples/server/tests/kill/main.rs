@@ -125,7 +125,7 @@ async fn again(people: &People, rooms: &mut [Room], said: Said, place: &str) -> 
     let room = &mut rooms[said.room];
     let known = said.answer.clone().or_else(|| room.fresh(&said.content).cloned());
     let path = format!("{}/messages", room.path);
-    let answer = people.senders[said.sender].post(&path, said.body()).await.expect(201);
+    let answer = load::as_told(people.senders[said.sender].post(&path, said.body()).await.expect(201));
     if let Some(known) = known {
         assert_eq!(answer, known, "{place}: a retry is another message");
     }
