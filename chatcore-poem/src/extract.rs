@@ -314,54 +314,36 @@ impl CursorParam {
     }
 }
 
-impl SessionParam {
-    fn parse(text: &str) -> Result<Self, String> {
-        SessionId::from_str(text).map(Self).map_err(|error| error.to_string())
-    }
+/// Reads parameters as their types read a text.
+macro_rules! read_as_text {
+    ($($(#[$when:meta])? $name:ident: $inner:ty),*) => {$(
+        $(#[$when])?
+        impl $name {
+            fn parse(text: &str) -> Result<Self, String> {
+                <$inner>::from_str(text).map(Self).map_err(|error| error.to_string())
+            }
+        }
+    )*};
 }
 
-impl MessageParam {
-    fn parse(text: &str) -> Result<Self, String> {
-        MessageId::from_str(text).map(Self).map_err(|error| error.to_string())
-    }
+read_as_text!(
+    SessionParam: SessionId,
+    MessageParam: MessageId,
+    EmojiParam: Emoji,
+    ParticipantParam: ParticipantId,
+    #[cfg(feature = "accounts")]
+    LoginParam: LoginId,
+    AuditParam: AuditId,
+    UserParam: UserId
+);
 
+impl MessageParam {
     /// The id, where it belongs to the session in the same path.
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound), as for each message that is not in the session.
     pub(crate) fn within(&self, SessionParam(session_id): &SessionParam) -> Result<MessageId, Error> {
         if self.0.session_id == *session_id { Ok(self.0) } else { Err(Error::MessageNotFound) }
-    }
-}
-
-impl EmojiParam {
-    fn parse(text: &str) -> Result<Self, String> {
-        Emoji::from_str(text).map(Self).map_err(|error| error.to_string())
-    }
-}
-
-impl ParticipantParam {
-    fn parse(text: &str) -> Result<Self, String> {
-        ParticipantId::from_str(text).map(Self).map_err(|error| error.to_string())
-    }
-}
-
-#[cfg(feature = "accounts")]
-impl LoginParam {
-    fn parse(text: &str) -> Result<Self, String> {
-        LoginId::from_str(text).map(Self).map_err(|error| error.to_string())
-    }
-}
-
-impl AuditParam {
-    fn parse(text: &str) -> Result<Self, String> {
-        AuditId::from_str(text).map(Self).map_err(|error| error.to_string())
-    }
-}
-
-impl UserParam {
-    fn parse(text: &str) -> Result<Self, String> {
-        UserId::from_str(text).map(Self).map_err(|error| error.to_string())
     }
 }
 

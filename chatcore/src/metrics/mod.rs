@@ -1,4 +1,4 @@
-//! What can be measured of a chat, recorded through the [`metrics`](::metrics) crate. The names, their labels and their meanings stand in one
+//! What can be measured of a chat, recorded through the [`metrics`](https://docs.rs/metrics) crate. The names, their labels and their meanings stand in one
 //! declaration, [`ALL`].
 //!
 //! A host brings a recorder, and installs it before it makes the [`Chat`](crate::Chat), its store and its frontends: each of them looks its
