@@ -35,7 +35,6 @@ use crate::{
     failure::Failure,
     link::{self, Database, Link, Schema},
     records::Tables,
-    schema,
 };
 
 /// How long a statement may take before its caller is told that no answer came.
