@@ -26,7 +26,7 @@ use tungstenite::{Message, client::IntoClientRequest as _};
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
-/// Whoever is named.
+/// Accepts each token as the id of its user.
 struct Names;
 
 #[async_trait]

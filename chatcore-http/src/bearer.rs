@@ -27,7 +27,7 @@ pub async fn caller_or_query(request: &Request, authenticator: &dyn Authenticato
     authenticated(request, authenticator, || bearer_or_query(request).map(|token| token.map(Cow::Owned))).await
 }
 
-/// The caller whom the host names, or else the token, noted in the span of the request.
+/// Authenticates the caller by the principal of the host or by the token, and records the user in the span of the request.
 async fn authenticated<'a>(
     request: &'a Request,
     authenticator: &dyn Authenticator,

@@ -187,7 +187,7 @@ impl Tls {
         }
     }
 
-    /// A failure that was told of is told again only where that is asked for.
+    /// Logs a failure again only if the caller asks for it.
     fn look(&self, again: bool) -> Result<bool, TlsError> {
         let Shared { certificate, key, current, acceptor, last } = &*self.0;
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -265,7 +265,7 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         }
         show_allowance(&mut response, left.as_ref());
         cors.answer(&mut response);
-        // What a host says of errors and of methods is replaced by what is said here.
+        // This middleware replaces the answers of a host to errors and to OPTIONS.
         let is_own = self.problems.author == Author::Frontend || is_error || method == Method::OPTIONS;
         secure(&mut response, if is_own { Author::Frontend } else { Author::Host }, self.problems.sockets.options());
         #[cfg(feature = "metrics")]

@@ -15,7 +15,7 @@ use super::*;
 /// A server that hangs is noticed, also on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a user asks for who has no token.
+/// The mutations that need no token.
 const OPEN: [&str; 6] = ["register", "logIn", "refresh", "verifyEmail", "requestPasswordReset", "resetPassword"];
 
 /// A server whose clients open a socket for each operation.

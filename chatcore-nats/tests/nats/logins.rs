@@ -184,7 +184,7 @@ async fn a_login_that_is_refused_at_first_counts_once_the_server_takes_it() {
         let notifier = in_time(NatsNotifier::open(options.clone())).await.unwrap();
         assert!(!notifier.is_connected());
         notifiers.push(notifier.clone());
-        // Nothing is told, so what is found is found by polling.
+        // The notifier carries no hints here, so the reader finds the message by polling.
         chats.push(chat(&store, notifier, Duration::from_millis(50)));
     }
     let (alice, bob) = (user("alice"), user("bob"));

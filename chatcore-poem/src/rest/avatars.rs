@@ -160,7 +160,7 @@ impl IntoResponse for Picture {
         let headers = response.headers_mut();
         // Another picture has another address.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
-        // Whoever shows messages shows the pictures of their senders, in pages of any origin.
+        // Pages of any origin may show messages, and with them the pictures of their senders.
         headers.insert("Cross-Origin-Resource-Policy", HeaderValue::from_static("cross-origin"));
         response
     }

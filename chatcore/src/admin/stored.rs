@@ -83,7 +83,7 @@ pub enum AuditAction {
     SessionClosed,
     /// A notice was sent to all users who were connected.
     NoticeBroadcast,
-    /// A backup was taken: it began, and whoever took it has everything that it holds.
+    /// A backup of the whole store began.
     BackupTaken,
     /// A newer version did something that this version does not know.
     #[serde(other)]
