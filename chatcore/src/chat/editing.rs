@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 
 use super::{
     Chat,
-    decide::{target::Target, validate::Faults},
-    reactions::Reactions,
+    decide::{target::Target, turns::behind, validate::Faults},
     read::{
         batch::{go_on, only},
+        extras::Extras,
         view,
     },
 };
@@ -25,8 +25,8 @@ use crate::{
     },
     permission::Action,
     store::{
-        Change, ClientIdUse, ClientIds, Conflicting, Deletions, Expect, Freshness, Key, KeyPart, MessageReactions,
-        Record, Revision, Revisions, Rewrite, Scan, StoreError, TypedKey, Write, WriteKind,
+        Change, ClientIdUse, ClientIds, Deletions, Expect, Freshness, Key, KeyPart, MessageReactions, Record, Revision,
+        Revisions, Rewrite, Scan, TypedKey, Write, WriteKind,
     },
     trace::use_case,
 };
@@ -215,47 +215,37 @@ impl Chat {
     ) -> Result<Message> {
         // Two changes of one message would only make each other fail.
         let gate = self.inner.message_gates.pass(id).await;
-        let mut freshness = Freshness::Cached;
-        for _ in 0..self.inner.limits.commit_attempts {
+        for freshness in self.turns() {
             let target = self.target(principal, id, freshness, |own| intent.action(own)).await?;
             self.permit_change(principal, &target, intent).await?;
             // Before the commit, because an error after it would say that nothing was changed.
             let sender = self.inner.profiles.one(&target.event.actor).await?;
             let rows = std::slice::from_ref(&target.event);
-            let reactions = self.reactions(&principal.user_id, &[rows]).await?;
+            let extras = self.extras(&principal.user_id, &[rows]).await?;
             if let Some(settled) = target.settled(intent, revision, self.inner.limits.message_edits) {
-                if target.may_be_shown() && reactions.written([&*target.event]) <= target.known.head.seq {
+                if target.may_be_shown() && extras.written([&*target.event]) <= target.known.head.seq {
                     settled?;
                     let message = view::message(&target.event, sender).ok_or(Error::Internal)?;
-                    return Ok(reactions.shown_in(message));
+                    return Ok(extras.shown_in(message));
                 }
-                freshness = Freshness::Fresh;
                 continue;
             }
             let (change, kind) = self.rewriting(&target, intent, &principal.user_id);
-            match self.inner.store.commit(change).await {
-                Ok(committed) => {
-                    // Before anybody hears of it: no reader may get the old text from memory after the answer.
-                    self.inner.tails.evict(id.session_id, &committed.events);
-                    drop(gate);
-                    self.tell(id.session_id, &committed.events).await;
-                    let revised = committed.events.first().map(|event| event.seq).ok_or(Error::Internal)?;
-                    let revision = target.event.revision + 1;
-                    let event = Event { kind, revision, revised, ..Event::clone(&target.event) };
-                    let message = view::message(&event, sender).ok_or(Error::Internal)?;
-                    return Ok(match intent {
-                        Intent::Edit(_) => reactions.shown_in(message),
-                        Intent::Delete => Reactions::default().shown_in(message),
-                    });
-                }
-                Err(StoreError::Stale | StoreError::Conflict { found: Conflicting::Row { .. } }) => {
-                    freshness = Freshness::Fresh;
-                }
-                Err(error) => return Err(error.into()),
-            }
+            let Some(committed) = self.try_commit(change).await? else { continue };
+            // Before anybody hears of it: no reader may get the old text from memory after the answer.
+            self.inner.tails.evict(id.session_id, &committed.events);
+            drop(gate);
+            self.tell(id.session_id, &committed.events).await;
+            let revised = committed.events.first().map(|event| event.seq).ok_or(Error::Internal)?;
+            let revision = target.event.revision + 1;
+            let event = Event { kind, revision, revised, ..Event::clone(&target.event) };
+            let message = view::message(&event, sender).ok_or(Error::Internal)?;
+            return Ok(match intent {
+                Intent::Edit(_) => extras.shown_in(message),
+                Intent::Delete => Extras::default().shown_in(message),
+            });
         }
-        tracing::warn!(session = %id.session_id, "a change of a message stayed behind others");
-        Err(Error::Unavailable)
+        Err(behind(id.session_id, "a change of a message"))
     }
 
     /// Asks the host's policy about a change of a message, which it is shown as it would be.

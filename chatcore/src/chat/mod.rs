@@ -10,6 +10,7 @@ mod editing;
 mod erasing;
 mod messages;
 mod participants;
+mod pins;
 mod reactions;
 mod read;
 mod ready;
@@ -36,6 +37,7 @@ pub use decide::{
 pub use editing::EditMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
+pub use pins::{MAX_PINS, PinnedMessage};
 pub use reactions::MAX_REACTION_KINDS;
 pub use read::{
     batch::{MessagesOf, ParticipantsOf},

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Chat,
+    decide::turns::behind,
     messages::{is_deleted, no_deletion_since},
     read::{lists::Slice, profiles},
 };
@@ -20,9 +21,8 @@ use crate::{
     },
     permission::Action,
     store::{
-        Change, ChatStoreExt as _, Conflicting, Deletions, Found, Freshness, Key, KeyPart as _, LogRange,
-        MessageReactions, Reacted, ReactionTotal, ReactionTotals, Reactors, Record, StoreError, TypedKey, Version,
-        typed,
+        Change, ChatStoreExt as _, Deletions, Found, Freshness, Key, KeyPart as _, LogRange, MessageReactions, Reacted,
+        ReactionTotal, ReactionTotals, Reactors, Record, TypedKey, Version, typed,
     },
     trace::use_case,
 };
@@ -82,16 +82,15 @@ impl Reacting {
 pub(in crate::chat) struct Reactions(HashMap<(SessionId, Seq), (Vec<Reaction>, Seq)>);
 
 impl Reactions {
-    /// The last position at which one of the rows got or lost a reaction.
-    pub(in crate::chat) fn written<'a>(&self, rows: impl IntoIterator<Item = &'a Event>) -> Seq {
-        let written = |row: &Event| self.0.get(&(row.session_id, row.seq)).map_or(0, |(_, at)| *at);
-        rows.into_iter().map(written).max().unwrap_or(0)
+    /// The last position at which a row got or lost a reaction.
+    pub(in crate::chat) fn written(&self, row: &Event) -> Seq {
+        self.0.get(&(row.session_id, row.seq)).map_or(0, |(_, at)| *at)
     }
 
-    /// A message with its reactions.
-    pub(in crate::chat) fn shown_in(&self, message: Message) -> Message {
+    /// The reactions to a message.
+    pub(in crate::chat) fn of(&self, message: &Message) -> Vec<Reaction> {
         let found = self.0.get(&(message.session_id, message.seq));
-        Message { reactions: Some(found.map_or_else(Vec::new, |(reactions, _)| reactions.clone())), ..message }
+        found.map_or_else(Vec::new, |(reactions, _)| reactions.clone())
     }
 }
 
@@ -162,8 +161,7 @@ impl Chat {
         let MessageId { session_id: session, seq: message } = id;
         // All kinds of reactions to a message are one record, so two changes at once would only make each other fail.
         let gate = self.inner.message_gates.pass(id).await;
-        let mut freshness = Freshness::Cached;
-        for _ in 0..self.inner.limits.commit_attempts {
+        for freshness in self.turns() {
             let target = self.target(principal, id, freshness, |_| Action::React).await?;
             self.permit_on(principal, &target, Action::React, None).await?;
             let found = self.reacting(&principal.user_id, id, emoji).await?;
@@ -171,10 +169,7 @@ impl Chat {
             let (totals, count) = match found.plan(intent, emoji) {
                 Ok(Some(planned)) => planned,
                 settled if target.may_be_shown() && found.upto <= head.seq => return settled.map(drop),
-                Ok(None) | Err(_) => {
-                    freshness = Freshness::Fresh;
-                    continue;
-                }
+                Ok(None) | Err(_) => continue,
             };
             let (actor, now) = (principal.user_id.clone(), self.inner.clock.now().max(head.at));
             let key = MessageReactions { session, message };
@@ -195,20 +190,13 @@ impl Chat {
             };
             let writes = vec![write, own, no_deletion_since(session, found.deletions)];
             let event = NewEvent { actor, created_at: now, kind: EventKind::Message(event) };
-            match self.inner.store.commit(Change::of(session, head.seq, vec![event], writes)).await {
-                Ok(committed) => {
-                    drop(gate);
-                    self.tell(session, &committed.events).await;
-                    return Ok(());
-                }
-                Err(StoreError::Stale | StoreError::Conflict { found: Conflicting::Record { .. } }) => {
-                    freshness = Freshness::Fresh;
-                }
-                Err(error) => return Err(error.into()),
-            }
+            let change = Change::of(session, head.seq, vec![event], writes);
+            let Some(committed) = self.try_commit(change).await? else { continue };
+            drop(gate);
+            self.tell(session, &committed.events).await;
+            return Ok(());
         }
-        tracing::warn!(%session, "a change of a reaction stayed behind others");
-        Err(Error::Unavailable)
+        Err(behind(session, "a change of a reaction"))
     }
 
     /// The reactions to a message, and the user's own with an emoji.

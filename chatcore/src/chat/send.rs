@@ -9,8 +9,7 @@ use super::{
         govern::{Known, Tried},
         validate::Faults,
     },
-    reactions::Reactions,
-    read::view,
+    read::{extras::Extras, view},
 };
 use crate::{
     error::{Error, Result},
@@ -197,7 +196,7 @@ impl Chat {
                     self.tell(id, &committed.events).await;
                     let event = committed.events.first().ok_or(Error::Internal)?;
                     let message = view::message(event, sender).ok_or(Error::Internal)?;
-                    return Ok(Reactions::default().shown_in(message));
+                    return Ok(Extras::default().shown_in(message));
                 }
                 Err(StoreError::Stale) => freshness = Freshness::Fresh,
                 Err(StoreError::Conflict { found: Conflicting::Record { key: _, record } }) => {
@@ -229,12 +228,12 @@ impl Chat {
         let known = self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
         let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
         let event = found.iter().flatten().next().ok_or(Error::Internal)?;
-        let reactions = self.reactions(&principal.user_id, &[std::slice::from_ref(event)]).await?;
-        if event.revised.max(reactions.written([&**event])) > known.head.seq {
+        let extras = self.extras(&principal.user_id, &[std::slice::from_ref(event)]).await?;
+        if event.revised.max(extras.written([&**event])) > known.head.seq {
             self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
         }
         // A newer version may have given it a content that this one does not know.
         let message = view::message(event, self.inner.profiles.one(&principal.user_id).await?);
-        message.map(|message| reactions.shown_in(message)).ok_or(Error::Unavailable)
+        message.map(|message| extras.shown_in(message)).ok_or(Error::Unavailable)
     }
 }

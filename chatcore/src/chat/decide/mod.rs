@@ -8,4 +8,5 @@ pub(super) mod metering;
 pub(super) mod policy;
 pub(super) mod reserve;
 pub(super) mod target;
+pub(super) mod turns;
 pub(super) mod validate;

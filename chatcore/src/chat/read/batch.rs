@@ -8,7 +8,7 @@ use super::{
     pages::{Wanted, page, resync},
     profiles, view,
 };
-use crate::chat::{Chat, decide::govern::Viewable, participants::show, reactions::Reactions, sessions::summary};
+use crate::chat::{Chat, decide::govern::Viewable, participants::show, read::extras::Extras, sessions::summary};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -83,8 +83,8 @@ fn hidden_message(error: Error) -> Error {
 }
 
 /// The last position at which one of the rows was rewritten, or got or lost a reaction.
-fn revised<'a>(rows: impl IntoIterator<Item = &'a Arc<Event>>, reactions: &Reactions) -> Seq {
-    rows.into_iter().map(|row| row.revised.max(reactions.written([&**row]))).max().unwrap_or(0)
+fn revised<'a>(rows: impl IntoIterator<Item = &'a Arc<Event>>, extras: &Extras) -> Seq {
+    rows.into_iter().map(|row| row.revised.max(extras.written([&**row]))).max().unwrap_or(0)
 }
 
 /// How many events of a log are no messages.
@@ -217,9 +217,9 @@ impl Chat {
         let events = self.pages_of_events(found.iter().flatten().map(newest).collect()).await?;
         let found = go_on(found, events, |(viewed, records), events| Ok((viewed, records, events?)));
         let pages: Vec<&[_]> = found.iter().flatten().map(|(_, _, events)| events.as_slice()).collect();
-        let reactions = self.reactions(&principal.user_id, &pages).await?;
+        let extras = self.extras(&principal.user_id, &pages).await?;
         let read = |(viewed, _, events): &(Viewable, _, Vec<_>)| {
-            (viewed.session.id, viewed.head.seq, revised(events, &reactions))
+            (viewed.session.id, viewed.head.seq, revised(events, &extras))
         };
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let users = found.iter().flatten().flat_map(|(viewed, records, events)| {
@@ -233,7 +233,7 @@ impl Chat {
             SessionDetails {
                 summary: summary(Arc::unwrap_or_clone(session), head, &profiles),
                 participants: show(records, &profiles, |_| false),
-                messages: page(head, &events, &profiles, &reactions).messages,
+                messages: page(head, &events, &profiles, &extras).messages,
                 seq: head.seq,
             }
         };
@@ -298,15 +298,15 @@ impl Chat {
             }
         }
         let pages: Vec<&[_]> = found.iter().flatten().map(|(_, events)| events.as_slice()).collect();
-        let reactions = self.reactions(&principal.user_id, &pages).await?;
+        let extras = self.extras(&principal.user_id, &pages).await?;
         let read = |(wanted, events): &(Wanted, Vec<_>)| {
             let (session_id, head) = wanted.end();
-            (session_id, head, revised(events, &reactions))
+            (session_id, head, revised(events, &extras))
         };
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let senders = found.iter().flatten().flat_map(|(_, events)| events).map(|event| &event.actor);
         let profiles = self.inner.profiles.find(senders.collect()).await?;
-        let page = |(wanted, events): (Wanted, Vec<_>)| page(wanted.head, &events, &profiles, &reactions);
+        let page = |(wanted, events): (Wanted, Vec<_>)| page(wanted.head, &events, &profiles, &extras);
         Ok(found.into_iter().map(|found| found.map(page)).collect())
     }
 
@@ -347,14 +347,14 @@ impl Chat {
             rows.into_iter().next().map(|event| (event, head)).ok_or(Error::MessageNotFound)
         });
         let pages: Vec<_> = found.iter().flatten().map(|(event, _)| std::slice::from_ref(event)).collect();
-        let reactions = self.reactions(&principal.user_id, &pages).await?;
-        let read = |(event, head): &(Arc<Event>, Seq)| (event.session_id, *head, revised([event], &reactions));
+        let extras = self.extras(&principal.user_id, &pages).await?;
+        let read = |(event, head): &(Arc<Event>, Seq)| (event.session_id, *head, revised([event], &extras));
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let senders = found.iter().flatten().map(|(event, _)| &event.actor);
         let profiles = self.inner.profiles.find(senders.collect()).await?;
         let message = |(event, _): (Arc<Event>, Seq)| {
             let message = view::message(&event, profiles::of(&profiles, &event.actor));
-            message.map(|message| reactions.shown_in(message)).ok_or(Error::MessageNotFound)
+            message.map(|message| extras.shown_in(message)).ok_or(Error::MessageNotFound)
         };
         Ok(found.into_iter().map(|found| found.map_err(hidden_message).and_then(message)).collect())
     }

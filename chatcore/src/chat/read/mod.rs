@@ -2,6 +2,7 @@
 
 pub(super) mod batch;
 pub(super) mod directory;
+pub(super) mod extras;
 pub(super) mod lists;
 pub(super) mod pages;
 pub(super) mod profiles;

@@ -15,7 +15,7 @@ use std::{
 use futures_util::FutureExt;
 
 use super::{profiles, view};
-use crate::chat::{Chat, decide::govern::Viewable, reactions::Reactions};
+use crate::chat::{Chat, decide::govern::Viewable, read::extras::Extras};
 use crate::{
     error::{Error, Result},
     model::{Bound, Cursor, Event, Message, MessagePage, MessageWindow, Profile, Seq, SessionId, UserId},
@@ -129,11 +129,11 @@ pub(in crate::chat) fn page(
     head: Head,
     events: &[Arc<Event>],
     profiles: &HashMap<UserId, Profile>,
-    reactions: &Reactions,
+    extras: &Extras,
 ) -> MessagePage {
     let shown = |event: &Arc<Event>| {
         let message = view::message(event, profiles::of(profiles, &event.actor))?;
-        Some(reactions.shown_in(message))
+        Some(extras.shown_in(message))
     };
     let messages: Vec<Message> = events.iter().filter_map(shown).collect();
     MessagePage {
