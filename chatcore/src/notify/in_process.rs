@@ -11,8 +11,16 @@ use tokio::sync::broadcast;
 
 use super::{Hint, Notifier, Topic};
 
-/// Hints that wait for a listener; one who is further behind misses some and reads the log instead.
-const WAITING: usize = 256;
+/// Hints that wait for a listener of a topic; one who is further behind misses some and reads the log instead.
+///
+/// A channel has room for all of them from the start, some 80 bytes for each. A user has one, and hears seldom of anything; so what
+/// a user who is connected costs depends on this number.
+const fn waiting(topic: &Topic) -> usize {
+    match topic {
+        Topic::Session(_) | Topic::Everybody => 256,
+        Topic::User(_) => 8,
+    }
+}
 
 /// Carries hints within this process. Clones share their listeners.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +70,8 @@ impl Notifier for InProcessNotifier {
     async fn listen(&self, topic: Topic) -> BoxStream<'static, Hint> {
         let hints = {
             let mut listeners = self.listeners();
-            listeners.entry(topic.clone()).or_insert_with(|| broadcast::channel(WAITING).0).subscribe()
+            let room = waiting(&topic);
+            listeners.entry(topic.clone()).or_insert_with(|| broadcast::channel(room).0).subscribe()
         };
         let listening = Listening { notifier: self.clone(), topic, hints: Some(hints) };
         stream::unfold(listening, |mut listening| async move {
@@ -98,5 +107,20 @@ mod tests {
         assert_eq!(hints.next().await, Some(hint(here)));
         drop(hints);
         assert!(notifier.listeners().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_is_behind_hears_the_latest_hints() {
+        let notifier = InProcessNotifier::new();
+        let user = UserId::new("u").unwrap();
+        let hint =
+            |n| Hint::Arrived { user_id: user.clone(), session_id: SessionId(uuid::Uuid::from_u128(n)), is_own: false };
+        let mut hints = notifier.listen(Topic::User(user.clone())).await;
+        for n in 0..100 {
+            notifier.publish(hint(n)).await;
+        }
+        for n in 92..100 {
+            assert_eq!(hints.next().await, Some(hint(n)));
+        }
     }
 }
