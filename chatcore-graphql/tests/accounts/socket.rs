@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use chatcore::accounts::{Client, Register};
+use chatcore_http::{ServeOptions, TrustedProxies};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -19,9 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const OPEN: [&str; 6] = ["register", "logIn", "refresh", "verifyEmail", "requestPasswordReset", "resetPassword"];
 
 /// A server whose clients open a socket for each operation.
+#[derive(Clone)]
 struct Wired {
     address: SocketAddr,
     bystander: String,
+    /// Behind a proxy, the address of the client.
+    client: &'static str,
 }
 
 impl Wired {
@@ -29,7 +33,9 @@ impl Wired {
         let new = Register::new("bystander", "bystander@example.org", PASSWORD);
         let bystander = world.accounts.register(&Client::default(), new).await.unwrap();
         world.code().await;
-        Self { address: ends::served(world).await, bystander: bystander.tokens.access_token }
+        let trusted_proxies = TrustedProxies::listed(&["127.0.0.1"]).unwrap();
+        let address = ends::served_with(world, ServeOptions { trusted_proxies, ..Default::default() }).await;
+        Self { address, bystander: bystander.tokens.access_token, client: "192.0.2.1" }
     }
 }
 
@@ -52,9 +58,11 @@ async fn next(socket: &mut Socket) -> Result<Value, String> {
 
 impl Face for Wired {
     async fn call(&self, operation: &str, token: Option<&str>, input: Value) -> Answer {
-        let closed = |reason| Answer { code: Some(reason), body: Value::Null, retry_after: None };
+        let closed =
+            |reason: String| Answer { told: reason.clone(), code: Some(reason), body: Value::Null, retry_after: None };
         let mut request = format!("ws://{}/graphql", self.address).into_client_request().unwrap();
         request.headers_mut().append("Sec-WebSocket-Protocol", "graphql-transport-ws".parse().unwrap());
+        request.headers_mut().append("X-Forwarded-For", self.client.parse().unwrap());
         let mut socket = connect_async(request).await.unwrap().0;
         let token = token.or_else(|| OPEN.contains(&operation).then_some(&self.bystander));
         let payload = token.map_or(json!({}), |token| json!({ "token": token }));
@@ -71,6 +79,7 @@ impl Face for Wired {
             Ok(answer) => answer,
             Err(reason) => return closed(reason),
         };
+        let told = answer.to_string();
         let answer = match answer["type"].as_str().unwrap() {
             "error" => json!({ "errors": answer["payload"] }),
             _ => answer["payload"].clone(),
@@ -78,7 +87,7 @@ impl Face for Wired {
         // The place of the socket is free again before the next one asks for it.
         socket.close(None).await.unwrap();
         while timeout(PATIENCE, socket.next()).await.unwrap().is_some_and(|message| message.is_ok()) {}
-        answer_of(operation, field, &answer)
+        answer_of(operation, field, &answer, told)
     }
 }
 
@@ -92,4 +101,13 @@ async fn the_operations_of_accounts_answer_over_a_socket_as_on_every_transport()
 async fn attacks_on_accounts_fail_over_a_socket_as_on_every_transport() {
     let world = World::new();
     attacks::all(&Wired::new(&world).await, &world).await;
+}
+
+#[tokio::test]
+async fn an_attack_on_an_account_from_one_address_locks_nobody_out_elsewhere() {
+    for client in ["192.0.2.2", "2001:db8::1"] {
+        let world = World::new();
+        let attacker = Wired::new(&world).await;
+        attacks::elsewhere(&attacker, &Wired { client, ..attacker.clone() }).await;
+    }
 }

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use cases::{ENDINGS, Twofold};
 use chatcore_poem::ServeOptions;
-use futures_util::{FutureExt as _, StreamExt as _};
+use cuts::{CUTS, Reading};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
@@ -64,18 +65,104 @@ async fn whatever_ends_a_login_closes_its_sockets_and_ends_its_event_streams() {
     }
 }
 
+/// An event or a frame, with its reason.
+fn told(frame: &Value) -> (String, Value) {
+    (text(frame, "event"), frame["data"]["reason"].clone())
+}
+
+#[tokio::test]
+async fn a_reading_that_ends_in_the_middle_says_why_and_nothing_comes_after_it() {
+    let world = World::new();
+    let (rest, address) = (rest(&world), serve(&world).await);
+    for cut in &CUTS {
+        let how = cut.how;
+        let reading = Reading::new(&rest, &world, cut).await;
+        let (token, session) = (&reading.token, reading.session);
+        let url = format!("ws://{address}/ws?token={token}&session_id={session}");
+        let mut socket = connect_async(url).await.unwrap().0;
+        // The next frame, or the code with which the socket is closed.
+        let mut next = async || loop {
+            match timeout(PATIENCE, socket.next()).await.unwrap() {
+                Some(Ok(Message::Text(text))) => break Ok(serde_json::from_str::<Value>(&text).unwrap()),
+                Some(Ok(Message::Close(frame))) => break Err(frame.map(|frame| u16::from(frame.code))),
+                Some(Ok(Message::Ping(_))) => {}
+                None => break Err(None),
+                other => panic!("{how}: {other:?}"),
+            }
+        };
+        assert_eq!(next().await.unwrap()["event"], "ack", "{how}");
+        let get = |query: &str, accept: &str| {
+            let path = format!("/api/v1/chat/sessions/{session}/events{query}");
+            let request = Request::builder().uri(path.parse().unwrap()).header("accept", accept);
+            request.header("authorization", format!("Bearer {token}")).finish()
+        };
+        let events = rest.app.get_response(get("", "text/event-stream")).await;
+        assert_eq!(events.status(), 200, "{how}");
+        reading.say(&world, "seen").await;
+        assert_eq!(next().await.unwrap()["event"], "message_received", "{how}");
+        let (mut events, mut streamed) = (events.into_body().into_bytes_stream(), String::new());
+        while !streamed.contains("\"seen\"") {
+            let part = timeout(PATIENCE, events.next()).await.unwrap().unwrap().unwrap();
+            streamed += std::str::from_utf8(&part).unwrap();
+        }
+        let mut wait = std::pin::pin!(rest.app.get_response(get("?after=3&wait=60", "application/json")));
+        for _ in 0..100 {
+            assert!(wait.as_mut().now_or_never().is_none(), "{how}");
+            tokio::task::yield_now().await;
+        }
+
+        reading.end(&rest, &world, cut).await;
+
+        let mut frames = Vec::new();
+        if let Some(code) = cut.ends {
+            let close = loop {
+                match next().await {
+                    Ok(frame) => frames.push(told(&frame)),
+                    Err(close) => break close,
+                }
+            };
+            assert_eq!(close, Some(if code.starts_with("AUTH_") { 4401 } else { 4403 }), "{how}");
+            assert_eq!(next().await, Err(None), "{how}");
+            cut.told("/ws", &frames, Some(code));
+        } else {
+            frames.push(told(&next().await.unwrap()));
+            let leave = json!({ "event": "leave_session", "id": 1, "data": { "session_id": session } });
+            socket.send(Message::text(leave.to_string())).await.unwrap();
+            let after = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+            assert!(after.to_text().unwrap().contains("\"ack\""), "{how}: {after:?}");
+            cut.told("/ws", &frames, None);
+        }
+        while let Some(part) = timeout(PATIENCE, events.next()).await.unwrap() {
+            streamed += std::str::from_utf8(&part.unwrap()).unwrap();
+        }
+        let events = streamed.lines().filter_map(|line| line.strip_prefix("data: "));
+        let events = events.filter(|data| !data.is_empty());
+        let mut events: Vec<Value> = events.map(|data| serde_json::from_str(data).unwrap()).collect();
+        assert_eq!(events.remove(0)["data"]["message"]["content"], "seen", "{how}");
+        let error = events.pop_if(|event| event["event"] == "error");
+        let error = error.as_ref().map(|error| error["data"]["code"].as_str().unwrap());
+        cut.told("event stream", &events.iter().map(told).collect::<Vec<_>>(), error);
+        let news = timeout(PATIENCE, wait).await.unwrap().into_body().into_string().await.unwrap();
+        let news: Value = serde_json::from_str(&news).unwrap();
+        let events: Vec<_> = news["events"].as_array().into_iter().flatten().map(told).collect();
+        cut.told("long poll", &events, news["code"].as_str());
+        reading.is_over(&rest, cut).await;
+    }
+}
+
 #[tokio::test]
 async fn an_attack_on_an_account_from_one_address_locks_nobody_out_elsewhere() {
+    for peer in ["192.0.2.2:1", "[2001:db8::1]:1"] {
+        let world = World::new();
+        attacks::elsewhere(&rest(&world), &Rest { peer, ..rest(&world) }).await;
+    }
+    // The port is no part of the address.
     let world = World::new();
     let rest = rest(&world);
     register(&rest, "ada").await;
     let log_in = |password: &str| Some(json!({ "username": "ada", "password": password }).to_string());
-    for status in [401, 401, 401, 401, 401, 429] {
-        let guess = rest.ask("POST", "/api/v1/auth/login", None, log_in("wrong")).await;
+    for (peer, status) in (1..=6).map(|port| (format!("192.0.2.1:{port}"), if port == 6 { 429 } else { 401 })) {
+        let guess = rest.ask_from(&peer, "POST", "/api/v1/auth/login", None, log_in("wrong")).await;
         assert_eq!(guess.status(), status);
-    }
-    for (peer, status) in [("192.0.2.1:9", 429), ("192.0.2.2:1", 200), ("[2001:db8::1]:1", 200)] {
-        let answer = rest.ask_from(peer, "POST", "/api/v1/auth/login", None, log_in(PASSWORD)).await;
-        assert_eq!(answer.status(), status, "{peer}");
     }
 }

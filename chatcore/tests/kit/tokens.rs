@@ -4,7 +4,10 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use chatcore::identity::{Issuer, IssuersAuthenticator, KeySet};
+use chatcore::{
+    JwtAuthenticator, JwtIssuer,
+    identity::{Claims, Issuer, IssuersAuthenticator, KeySet},
+};
 use chrono::Utc;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
@@ -114,4 +117,20 @@ pub fn bad() -> Vec<(&'static str, String)> {
         ("no sub", claim(json!({ "sub": null }))),
         ("a broken signature", good + "A"),
     ]
+}
+
+/// The tokens `old` and `new` of users with these names, each with whether it is accepted.
+pub type Shown = [(String, bool); 2];
+
+/// The rotation of a secret: what takes tokens while it lasts and after it, and tokens by the old and the new secret.
+pub fn rotation() -> [(&'static str, JwtAuthenticator, Shown); 2] {
+    let (old, new) = ([1; 32], [2; 32]);
+    let token = |user: &str, secret: &[u8]| {
+        let claims = Claims { sub: user.to_owned(), ..Claims::default() };
+        JwtIssuer::hs256(secret).unwrap().issue(claims, std::time::Duration::from_secs(600)).unwrap()
+    };
+    let shown = |is_old_accepted| [(token("old", &old), is_old_accepted), (token("new", &new), true)];
+    let after = || JwtAuthenticator::hs256(&new).unwrap();
+    let during = after().and_secret(None, &old).unwrap();
+    [("during the rotation", during, shown(true)), ("after the rotation", after(), shown(false))]
 }
