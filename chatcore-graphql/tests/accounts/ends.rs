@@ -18,12 +18,16 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn served(world: &World) -> SocketAddr {
-    served_with(world, ServeOptions::default()).await
+    let schema = schema_with_accounts(world.accounts.clone(), SchemaOptions::default());
+    served_with(world, schema, ServeOptions::default()).await
 }
 
-pub(crate) async fn served_with(world: &World, options: ServeOptions) -> SocketAddr {
-    let schema = schema_with_accounts(world.accounts.clone(), SchemaOptions::default());
-    let sockets = Sockets::new(Options::default());
+pub(crate) async fn served_with(
+    world: &World,
+    schema: chatcore_graphql::ChatSchema,
+    options: ServeOptions,
+) -> SocketAddr {
+    let sockets = Sockets::new(Options { sockets_per_user: 10_000, ..Options::default() });
     let app = GraphqlFrontend::new(schema, world.authenticator(), sockets, WireOptions::default()).mount(Route::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -19,7 +19,12 @@ mod yielding;
 use std::collections::BTreeMap;
 
 use cases::{Answer, Face, PASSWORD, World, register, text};
-use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema, schema_with_accounts};
+use chatcore::{
+    Administration, Authenticator as _, Principal, admin::AuditOrigin, identity::SystemRole, model::UserId,
+};
+use chatcore_graphql::{
+    GraphqlFrontend, SchemaOptions, Services, WireOptions, schema, schema_with, schema_with_accounts,
+};
 use chatcore_http::{Options, Sockets};
 use poem::{
     Body, Endpoint, Request, RequestParts, Route,
@@ -46,6 +51,21 @@ fn mounted(world: &World, schema: chatcore_graphql::ChatSchema) -> Graph<impl En
     let sockets = Sockets::new(Options { body_bytes: 500_000, ..Options::default() });
     let frontend = GraphqlFrontend::new(schema, world.authenticator(), sockets, WireOptions::default());
     Graph(frontend.mount(Route::new()), PEER)
+}
+
+/// The schema with the administration as well.
+fn managed(world: &World) -> chatcore_graphql::ChatSchema {
+    let admin = Administration::new(world.chat.clone());
+    let services = Services { accounts: Some(world.accounts.clone()), admin: Some(admin), ..Services::default() };
+    schema_with(world.chat.clone(), services, SchemaOptions::default())
+}
+
+/// Makes the holder of a token an administrator.
+async fn promote(world: &World, token: &str) {
+    let holder = world.authenticator().authenticate(token).await.unwrap().user_id;
+    let root = Principal { system_role: SystemRole::Admin, ..Principal::new(UserId::new("root").unwrap()) };
+    let admin = Administration::new(world.chat.clone());
+    admin.set_role(&root, &AuditOrigin::default(), &holder, SystemRole::Admin, None).await.unwrap();
 }
 
 /// Names with their case changed, at every depth.

@@ -1,11 +1,10 @@
 //! No field of an input makes its sender anything.
 
 use chatcore::{
-    Administration, Authenticator as _, Principal, RateLimits,
+    RateLimits,
     chat::{AddParticipant, CreateSession, SendMessage},
     model::{SessionId, SessionType},
 };
-use chatcore_graphql::{Services, schema_with};
 
 use super::{
     uses::{ID, INTROSPECTION, codes, inputs, unguarded},
@@ -49,12 +48,7 @@ async fn state(graph: &Graph<impl Endpoint>, world: &World, owner: &Principal, t
 #[tokio::test]
 async fn no_field_of_an_input_raises_its_sender() {
     let world = World::with_rates(RateLimits::off(), unguarded);
-    let services = Services {
-        accounts: Some(world.accounts.clone()),
-        admin: Some(Administration::new(world.chat.clone())),
-        ..Services::default()
-    };
-    let graph = mounted(&world, schema_with(world.chat.clone(), services, SchemaOptions::default()));
+    let graph = mounted(&world, managed(&world));
     let ada = text(&register(&graph, "ada").await, "access_token");
     let bob = register(&graph, "bob").await;
     let (bob, bob_id) = (text(&bob, "access_token"), text(&bob["user"], "id"));

@@ -29,6 +29,26 @@ pub(crate) async fn all(face: &impl Face, world: &World) {
     checks_of_the_password(face).await;
     fields_that_raise(face).await;
     causes(face, world).await;
+    stolen_records(face, world).await;
+}
+
+/// Somebody who has all records can neither log in nor refresh with them.
+async fn stolen_records(face: &impl Face, world: &World) {
+    let user = register(face, "stolen").await;
+    let verification = world.code_for(MailKind::Verification, "stolen@example.org").await;
+    face.call("requestPasswordReset", None, json!({ "email": "stolen@example.org" })).await.ok();
+    let reset = world.code_for(MailKind::PasswordReset, "stolen@example.org").await;
+    let tokens = face.call("refresh", None, json!({ "refresh_token": user["refresh_token"] })).await.ok();
+    let secrets = [&user["refresh_token"], &user["access_token"], &tokens["refresh_token"], &tokens["access_token"]];
+    let secrets = secrets.map(|token| token.as_str().unwrap().to_owned());
+    for secret in secrets.iter().chain([&verification, &reset]).map(String::as_str).chain([PASSWORD]) {
+        assert!(!world.store.holds(secret), "a record holds {secret}");
+    }
+    assert!(world.store.holds("stolen@example.org") && world.store.holds("$argon2id$"));
+    // 128 random bits are 22 characters of Base64.
+    for secret in [&secrets[0], &secrets[2], &verification, &reset] {
+        assert!(secret.len() >= 22, "{secret}");
+    }
 }
 
 /// Whatever is wrong with a login, its answer is the same to the byte.

@@ -107,8 +107,8 @@ impl Reading {
                 drop(face.call("deleteAccount", token, json!({ "password": PASSWORD })).await.ok());
             }
             "session deleted" => world.chat.delete_session(owner, *session).await.unwrap(),
-            "removed" => drop(world.chat.remove_participant(owner, *session, &reader.user_id).await.unwrap()),
-            _ => drop(world.chat.leave(reader, *session).await.unwrap()),
+            "removed" => world.chat.remove_participant(owner, *session, &reader.user_id).await.unwrap(),
+            _ => world.chat.leave(reader, *session).await.unwrap(),
         }
         if cut.how != "session deleted" {
             self.say(world, "unseen").await;

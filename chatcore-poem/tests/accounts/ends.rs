@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use cases::{ENDINGS, Twofold};
+use cases::{ENDINGS, Twofold, log_in};
 use chatcore_poem::ServeOptions;
 use cuts::{CUTS, Reading};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
@@ -164,5 +164,31 @@ async fn an_attack_on_an_account_from_one_address_locks_nobody_out_elsewhere() {
     for (peer, status) in (1..=6).map(|port| (format!("192.0.2.1:{port}"), if port == 6 { 429 } else { 401 })) {
         let guess = rest.ask_from(&peer, "POST", "/api/v1/auth/login", None, log_in("wrong")).await;
         assert_eq!(guess.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_opens_no_socket_and_no_event_stream() {
+    let world = World::new();
+    let (rest, address) = (rest(&world), serve(&world).await);
+    let user = Twofold::new(&rest, &world, "ada").await;
+    let tokens = log_in(&rest, "ada", PASSWORD).await.ok();
+    for (token, is_accepted) in [(&tokens["access_token"], true), (&tokens["refresh_token"], false)] {
+        let token = token.as_str().unwrap();
+        let in_url = connect_async(format!("ws://{address}/ws?token={token}")).await;
+        assert_eq!(in_url.is_ok(), is_accepted, "{in_url:?}");
+        let mut socket = connect_async(format!("ws://{address}/ws")).await.unwrap().0;
+        let first = json!({ "event": "authenticate", "id": 1, "data": { "token": token } });
+        socket.send(Message::text(first.to_string())).await.unwrap();
+        let answer = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+        let answer: Value = serde_json::from_str(answer.to_text().unwrap()).unwrap();
+        assert_eq!(answer["event"], if is_accepted { "ack" } else { "error" }, "{answer}");
+        let events = format!("/api/v1/chat/sessions/{}/events", user.session);
+        for (path, accept) in [(events.clone(), "text/event-stream"), (format!("{events}?after=0&wait=60"), "*/*")] {
+            let request = Request::builder().uri(path.parse().unwrap()).header("accept", accept);
+            let request = request.header("authorization", format!("Bearer {token}")).finish();
+            let status = rest.app.get_response(request).await.status();
+            assert_eq!(status, if is_accepted { 200 } else { 401 }, "{path}");
+        }
     }
 }

@@ -5,8 +5,8 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use chatcore::{
-    JwtAuthenticator, JwtIssuer,
-    identity::{Claims, Issuer, IssuersAuthenticator, KeySet},
+    JwtAuthenticator,
+    identity::{Issuer, IssuersAuthenticator, KeySet},
 };
 use chrono::Utc;
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -119,17 +119,23 @@ pub fn bad() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The tokens `old` and `new` of users with these names, each with whether it is accepted.
-pub type Shown = [(String, bool); 2];
+/// Tokens by an old and a new secret, and by the new one with an id of a key that nobody knows, each with whether it is accepted.
+pub type Shown = [(String, bool); 3];
 
-/// The rotation of a secret: what takes tokens while it lasts and after it, and tokens by the old and the new secret.
+/// The rotation of a secret: what takes tokens while it lasts and after it, and what each of the two accepts.
 pub fn rotation() -> [(&'static str, JwtAuthenticator, Shown); 2] {
     let (old, new) = ([1; 32], [2; 32]);
-    let token = |user: &str, secret: &[u8]| {
-        let claims = Claims { sub: user.to_owned(), ..Claims::default() };
-        JwtIssuer::hs256(secret).unwrap().issue(claims, std::time::Duration::from_secs(600)).unwrap()
+    let token = |secret: &[u8], header: &Value| {
+        let message = message(header, &json!({ "sub": "alice", "exp": Utc::now().timestamp() + 600 }));
+        let secret = EncodingKey::from_secret(secret);
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap();
+        format!("{message}.{signature}")
     };
-    let shown = |is_old_accepted| [(token("old", &old), is_old_accepted), (token("new", &new), true)];
+    let (plain, named) = (json!({ "alg": "HS256" }), json!({ "alg": "HS256", "kid": "unknown" }));
+    // A single key needs no id.
+    let shown = |is_old_accepted: bool| {
+        [(token(&old, &plain), is_old_accepted), (token(&new, &plain), true), (token(&new, &named), !is_old_accepted)]
+    };
     let after = || JwtAuthenticator::hs256(&new).unwrap();
     let during = after().and_secret(None, &old).unwrap();
     [("during the rotation", during, shown(true)), ("after the rotation", after(), shown(false))]
