@@ -51,17 +51,21 @@ pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The next message, or the reason for which the server closed the socket.
 async fn next(socket: &mut Socket) -> Result<Value, String> {
-    loop {
-        match timeout(PATIENCE, socket.next()).await.unwrap() {
-            Some(Ok(Message::Text(text))) => {
-                assert!(!text.contains("730411"), "{text}");
-                return Ok(serde_json::from_str(&text).unwrap());
+    // Pings come for ever.
+    let message = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Text(text))) => {
+                    assert!(!text.contains("730411"), "{text}");
+                    return Ok(serde_json::from_str(&text).unwrap());
+                }
+                Some(Ok(Message::Close(Some(frame)))) => return Err(frame.reason.as_str().to_owned()),
+                Some(Ok(Message::Ping(_))) => {}
+                other => panic!("{other:?}"),
             }
-            Some(Ok(Message::Close(Some(frame)))) => return Err(frame.reason.as_str().to_owned()),
-            Some(Ok(Message::Ping(_))) => {}
-            other => panic!("{other:?}"),
         }
-    }
+    };
+    timeout(PATIENCE, message).await.unwrap()
 }
 
 impl Wired {

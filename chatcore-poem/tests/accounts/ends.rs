@@ -14,6 +14,11 @@ use super::*;
 /// A server that hangs is noticed, also on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a server does not end, it goes on to show that it is there, so that each wait alone would last for ever.
+async fn in_time(how: &str, ending: impl Future<Output = ()>) {
+    assert!(timeout(PATIENCE, ending).await.is_ok(), "{how}: something stays open");
+}
+
 async fn serve(world: &World) -> SocketAddr {
     let frontend = frontend(world);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -27,41 +32,45 @@ async fn whatever_ends_a_login_closes_its_sockets_and_ends_its_event_streams() {
     let world = World::new();
     let (rest, address) = (rest(&world), serve(&world).await);
     for (how, code) in ENDINGS {
-        let user = Twofold::new(&rest, &world, &format!("u-{}", how.to_lowercase())).await;
-        let (token, session) = (user.token(), &user.session);
-        let url = format!("ws://{address}/ws?token={token}&session_id={session}");
-        let mut socket = connect_async(url).await.unwrap().0;
-        let first = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
-        assert!(first.to_text().unwrap().contains("\"ack\""), "{how}: {first:?}");
-        let events = Request::builder().uri(format!("/api/v1/chat/sessions/{session}/events").parse().unwrap());
-        let events = events.header("accept", "text/event-stream").header("authorization", format!("Bearer {token}"));
-        let events = rest.app.get_response(events.finish()).await;
-        assert_eq!(events.status(), 200, "{how}");
-        let wait =
-            Request::builder().uri(format!("/api/v1/chat/sessions/{session}/events?after=1&wait=60").parse().unwrap());
-        let wait = rest.app.get_response(wait.header("authorization", format!("Bearer {token}")).finish());
-        let mut wait = std::pin::pin!(wait);
-        for _ in 0..100 {
-            assert!(wait.as_mut().now_or_never().is_none(), "{how}");
-            tokio::task::yield_now().await;
-        }
-
-        user.end(&rest, &world, how).await;
-
-        let close = loop {
-            match timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap() {
-                Message::Close(frame) => break u16::from(frame.unwrap().code),
-                // The event that removed the user may come first.
-                Message::Text(_) | Message::Ping(_) => {}
-                other => panic!("{how}: {other:?}"),
+        let ending = async {
+            let user = Twofold::new(&rest, &world, &format!("u-{}", how.to_lowercase())).await;
+            let (token, session) = (user.token(), &user.session);
+            let url = format!("ws://{address}/ws?token={token}&session_id={session}");
+            let mut socket = connect_async(url).await.unwrap().0;
+            let first = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+            assert!(first.to_text().unwrap().contains("\"ack\""), "{how}: {first:?}");
+            let events = Request::builder().uri(format!("/api/v1/chat/sessions/{session}/events").parse().unwrap());
+            let events =
+                events.header("accept", "text/event-stream").header("authorization", format!("Bearer {token}"));
+            let events = rest.app.get_response(events.finish()).await;
+            assert_eq!(events.status(), 200, "{how}");
+            let wait = Request::builder()
+                .uri(format!("/api/v1/chat/sessions/{session}/events?after=1&wait=60").parse().unwrap());
+            let wait = rest.app.get_response(wait.header("authorization", format!("Bearer {token}")).finish());
+            let mut wait = std::pin::pin!(wait);
+            for _ in 0..100 {
+                assert!(wait.as_mut().now_or_never().is_none(), "{how}");
+                tokio::task::yield_now().await;
             }
+
+            user.end(&rest, &world, how).await;
+
+            let close = loop {
+                match timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap() {
+                    Message::Close(frame) => break u16::from(frame.unwrap().code),
+                    // The event that removed the user may come first.
+                    Message::Text(_) | Message::Ping(_) => {}
+                    other => panic!("{how}: {other:?}"),
+                }
+            };
+            assert_eq!(close, if code == "AUTH_TOKEN_INVALID" { 4401 } else { 4403 }, "{how}");
+            let events = timeout(PATIENCE, events.into_body().into_string()).await.unwrap().unwrap();
+            assert!(events.contains(code) || events.contains("participant_removed"), "{how}: {events}");
+            let news = timeout(PATIENCE, wait).await.unwrap().into_body().into_string().await.unwrap();
+            assert!(news.contains(code) || news.contains("participant_removed"), "{how}: {news}");
+            rest.call("listSessions", Some(&token), json!({})).await.refused(code);
         };
-        assert_eq!(close, if code == "AUTH_TOKEN_INVALID" { 4401 } else { 4403 }, "{how}");
-        let events = timeout(PATIENCE, events.into_body().into_string()).await.unwrap().unwrap();
-        assert!(events.contains(code) || events.contains("participant_removed"), "{how}: {events}");
-        let news = timeout(PATIENCE, wait).await.unwrap().into_body().into_string().await.unwrap();
-        assert!(news.contains(code) || news.contains("participant_removed"), "{how}: {news}");
-        rest.call("listSessions", Some(&token), json!({})).await.refused(code);
+        in_time(how, ending).await;
     }
 }
 
@@ -76,77 +85,80 @@ async fn a_reading_that_ends_in_the_middle_says_why_and_nothing_comes_after_it()
     let (rest, address) = (rest(&world), serve(&world).await);
     for cut in &CUTS {
         let how = cut.how;
-        let reading = Reading::new(&rest, &world, cut).await;
-        let (token, session) = (&reading.token, reading.session);
-        let url = format!("ws://{address}/ws?token={token}&session_id={session}");
-        let mut socket = connect_async(url).await.unwrap().0;
-        // The next frame, or the code with which the socket is closed.
-        let mut next = async || loop {
-            match timeout(PATIENCE, socket.next()).await.unwrap() {
-                Some(Ok(Message::Text(text))) => break Ok(serde_json::from_str::<Value>(&text).unwrap()),
-                Some(Ok(Message::Close(frame))) => break Err(frame.map(|frame| u16::from(frame.code))),
-                Some(Ok(Message::Ping(_))) => {}
-                None => break Err(None),
-                other => panic!("{how}: {other:?}"),
-            }
-        };
-        assert_eq!(next().await.unwrap()["event"], "ack", "{how}");
-        let get = |query: &str, accept: &str| {
-            let path = format!("/api/v1/chat/sessions/{session}/events{query}");
-            let request = Request::builder().uri(path.parse().unwrap()).header("accept", accept);
-            request.header("authorization", format!("Bearer {token}")).finish()
-        };
-        let events = rest.app.get_response(get("", "text/event-stream")).await;
-        assert_eq!(events.status(), 200, "{how}");
-        reading.say(&world, "seen").await;
-        assert_eq!(next().await.unwrap()["event"], "message_received", "{how}");
-        let (mut events, mut streamed) = (events.into_body().into_bytes_stream(), String::new());
-        while !streamed.contains("\"seen\"") {
-            let part = timeout(PATIENCE, events.next()).await.unwrap().unwrap().unwrap();
-            streamed += std::str::from_utf8(&part).unwrap();
-        }
-        let mut wait = std::pin::pin!(rest.app.get_response(get("?after=3&wait=60", "application/json")));
-        for _ in 0..100 {
-            assert!(wait.as_mut().now_or_never().is_none(), "{how}");
-            tokio::task::yield_now().await;
-        }
-
-        reading.end(&rest, &world, cut).await;
-
-        let mut frames = Vec::new();
-        if let Some(code) = cut.ends {
-            let close = loop {
-                match next().await {
-                    Ok(frame) => frames.push(told(&frame)),
-                    Err(close) => break close,
+        let ending = async {
+            let reading = Reading::new(&rest, &world, cut).await;
+            let (token, session) = (&reading.token, reading.session);
+            let url = format!("ws://{address}/ws?token={token}&session_id={session}");
+            let mut socket = connect_async(url).await.unwrap().0;
+            // The next frame, or the code with which the socket is closed.
+            let mut next = async || loop {
+                match timeout(PATIENCE, socket.next()).await.unwrap() {
+                    Some(Ok(Message::Text(text))) => break Ok(serde_json::from_str::<Value>(&text).unwrap()),
+                    Some(Ok(Message::Close(frame))) => break Err(frame.map(|frame| u16::from(frame.code))),
+                    Some(Ok(Message::Ping(_))) => {}
+                    None => break Err(None),
+                    other => panic!("{how}: {other:?}"),
                 }
             };
-            assert_eq!(close, Some(if code.starts_with("AUTH_") { 4401 } else { 4403 }), "{how}");
-            assert_eq!(next().await, Err(None), "{how}");
-            cut.told("/ws", &frames, Some(code));
-        } else {
-            frames.push(told(&next().await.unwrap()));
-            let leave = json!({ "event": "leave_session", "id": 1, "data": { "session_id": session } });
-            socket.send(Message::text(leave.to_string())).await.unwrap();
-            let after = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
-            assert!(after.to_text().unwrap().contains("\"ack\""), "{how}: {after:?}");
-            cut.told("/ws", &frames, None);
-        }
-        while let Some(part) = timeout(PATIENCE, events.next()).await.unwrap() {
-            streamed += std::str::from_utf8(&part.unwrap()).unwrap();
-        }
-        let events = streamed.lines().filter_map(|line| line.strip_prefix("data: "));
-        let events = events.filter(|data| !data.is_empty());
-        let mut events: Vec<Value> = events.map(|data| serde_json::from_str(data).unwrap()).collect();
-        assert_eq!(events.remove(0)["data"]["message"]["content"], "seen", "{how}");
-        let error = events.pop_if(|event| event["event"] == "error");
-        let error = error.as_ref().map(|error| error["data"]["code"].as_str().unwrap());
-        cut.told("event stream", &events.iter().map(told).collect::<Vec<_>>(), error);
-        let news = timeout(PATIENCE, wait).await.unwrap().into_body().into_string().await.unwrap();
-        let news: Value = serde_json::from_str(&news).unwrap();
-        let events: Vec<_> = news["events"].as_array().into_iter().flatten().map(told).collect();
-        cut.told("long poll", &events, news["code"].as_str());
-        reading.is_over(&rest, cut).await;
+            assert_eq!(next().await.unwrap()["event"], "ack", "{how}");
+            let get = |query: &str, accept: &str| {
+                let path = format!("/api/v1/chat/sessions/{session}/events{query}");
+                let request = Request::builder().uri(path.parse().unwrap()).header("accept", accept);
+                request.header("authorization", format!("Bearer {token}")).finish()
+            };
+            let events = rest.app.get_response(get("", "text/event-stream")).await;
+            assert_eq!(events.status(), 200, "{how}");
+            reading.say(&world, "seen").await;
+            assert_eq!(next().await.unwrap()["event"], "message_received", "{how}");
+            let (mut events, mut streamed) = (events.into_body().into_bytes_stream(), String::new());
+            while !streamed.contains("\"seen\"") {
+                let part = timeout(PATIENCE, events.next()).await.unwrap().unwrap().unwrap();
+                streamed += std::str::from_utf8(&part).unwrap();
+            }
+            let mut wait = std::pin::pin!(rest.app.get_response(get("?after=3&wait=60", "application/json")));
+            for _ in 0..100 {
+                assert!(wait.as_mut().now_or_never().is_none(), "{how}");
+                tokio::task::yield_now().await;
+            }
+
+            reading.end(&rest, &world, cut).await;
+
+            let mut frames = Vec::new();
+            if let Some(code) = cut.ends {
+                let close = loop {
+                    match next().await {
+                        Ok(frame) => frames.push(told(&frame)),
+                        Err(close) => break close,
+                    }
+                };
+                assert_eq!(close, Some(if code.starts_with("AUTH_") { 4401 } else { 4403 }), "{how}");
+                assert_eq!(next().await, Err(None), "{how}");
+                cut.told("/ws", &frames, Some(code));
+            } else {
+                frames.push(told(&next().await.unwrap()));
+                let leave = json!({ "event": "leave_session", "id": 1, "data": { "session_id": session } });
+                socket.send(Message::text(leave.to_string())).await.unwrap();
+                let after = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+                assert!(after.to_text().unwrap().contains("\"ack\""), "{how}: {after:?}");
+                cut.told("/ws", &frames, None);
+            }
+            while let Some(part) = timeout(PATIENCE, events.next()).await.unwrap() {
+                streamed += std::str::from_utf8(&part.unwrap()).unwrap();
+            }
+            let events = streamed.lines().filter_map(|line| line.strip_prefix("data: "));
+            let events = events.filter(|data| !data.is_empty());
+            let mut events: Vec<Value> = events.map(|data| serde_json::from_str(data).unwrap()).collect();
+            assert_eq!(events.remove(0)["data"]["message"]["content"], "seen", "{how}");
+            let error = events.pop_if(|event| event["event"] == "error");
+            let error = error.as_ref().map(|error| error["data"]["code"].as_str().unwrap());
+            cut.told("event stream", &events.iter().map(told).collect::<Vec<_>>(), error);
+            let news = timeout(PATIENCE, wait).await.unwrap().into_body().into_string().await.unwrap();
+            let news: Value = serde_json::from_str(&news).unwrap();
+            let events: Vec<_> = news["events"].as_array().into_iter().flatten().map(told).collect();
+            cut.told("long poll", &events, news["code"].as_str());
+            reading.is_over(&rest, cut).await;
+        };
+        in_time(how, ending).await;
     }
 }
 
