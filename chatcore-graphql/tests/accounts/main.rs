@@ -33,7 +33,7 @@ use poem::{
 };
 use serde_json::{Map, Value, json};
 
-/// An endpoint, and from where it is called.
+/// An endpoint, and the address of its caller.
 struct Graph<E>(E, &'static str);
 
 const PEER: &str = "192.0.2.1:1";

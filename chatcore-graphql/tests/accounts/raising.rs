@@ -31,7 +31,7 @@ const FIELDS: [&str; 16] = [
     "isActive",
 ];
 
-/// What could be changed: the session with its participants, the other sessions, and the account.
+/// The state that could change: the session with its participants, the other sessions, and the account.
 async fn state(graph: &Graph<impl Endpoint>, world: &World, owner: &Principal, token: &str) -> String {
     let sessions = world.chat.sessions(owner, chatcore::model::Page::FIRST).await.unwrap();
     let ids: Vec<SessionId> = sessions.iter().map(|session| session.session.id).collect();

@@ -32,7 +32,7 @@ pub(crate) async fn all(face: &impl Face, world: &World) {
     stolen_records(face, world).await;
 }
 
-/// Somebody who has all records can neither log in nor refresh with them.
+/// A thief of all records can neither log in nor refresh with them.
 async fn stolen_records(face: &impl Face, world: &World) {
     let user = register(face, "stolen").await;
     let verification = world.code_for(MailKind::Verification, "stolen@example.org").await;
@@ -235,7 +235,7 @@ pub(crate) async fn elsewhere(attacker: &impl Face, owner: &impl Face) {
     for _ in 0..5 {
         log_in(attacker, "attacked", "wrong").await.refused("AUTH_INVALID_CREDENTIALS");
     }
-    // Whoever has a token guesses by other operations, too.
+    // A thief of a token guesses by other operations, too.
     let delete = |password: &str| json!({ "password": password });
     for _ in 0..5 {
         let guess = attacker.call("deleteAccount", Some(&token), delete("wrong")).await;

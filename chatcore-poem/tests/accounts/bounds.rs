@@ -110,7 +110,7 @@ async fn parameters_that_are_nonsense_are_refused_with_their_names() {
                     refused += 1;
                 }
             }
-            // Which one of two counts is not guessed.
+            // No operation guesses which one of two values counts.
             let (status, problem) = ask(&format!("{others}{name}=1&{name}=2")).await;
             assert!([400, 401, 422].contains(&status), "{id}?{name} twice: {status} {problem}");
         }

@@ -14,7 +14,7 @@ use super::*;
 /// A server that hangs is noticed, also on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a server does not end, it goes on to show that it is there, so that each wait alone would last for ever.
+/// An open connection gets pings and heartbeats, so a limit for each wait alone ends no test.
 async fn in_time(how: &str, ending: impl Future<Output = ()>) {
     assert!(timeout(PATIENCE, ending).await.is_ok(), "{how}: something stays open");
 }

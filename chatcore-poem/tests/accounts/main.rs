@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 struct Rest<E> {
     app: E,
     document: Value,
-    /// From where it is called.
+    /// The address of the caller.
     peer: &'static str,
 }
 

@@ -122,7 +122,7 @@ pub fn bad() -> Vec<(&'static str, String)> {
 /// Tokens by an old and a new secret, and by the new one with an id of a key that nobody knows, each with whether it is accepted.
 pub type Shown = [(String, bool); 3];
 
-/// The rotation of a secret: what takes tokens while it lasts and after it, and what each of the two accepts.
+/// The authenticators during and after the rotation of a secret, each with tokens that it accepts or refuses.
 pub fn rotation() -> [(&'static str, JwtAuthenticator, Shown); 2] {
     let (old, new) = ([1; 32], [2; 32]);
     let token = |secret: &[u8], header: &Value| {
