@@ -22,7 +22,6 @@ pub fn request_error(error: &Error) -> ServerError {
 }
 
 /// The source of an error that concerns an account which an input names. Whatever its code is, the caller's own token counts.
-#[cfg_attr(not(feature = "accounts"), expect(dead_code, reason = "only inputs of accounts name an account"))]
 struct OfInput;
 
 /// An error that concerns an account which an input names, and not the caller.
