@@ -336,6 +336,8 @@ pub(crate) async fn turns(face: &impl Face, world: &World) {
             tokio::task::yield_now().await;
         }
         while !holder.is_finished() {
+            // An answer that waits for nothing leaves no turn to the holder.
+            tokio::task::yield_now().await;
             let Some(name) = open.last().copied() else { break };
             let answer = log_in(face, name, "wrong").await;
             if answer.code.as_deref() == Some("SERVICE_UNAVAILABLE") {
