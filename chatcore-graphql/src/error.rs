@@ -1,5 +1,8 @@
 //! Errors in GraphQL's shape.
 
+#[cfg(feature = "accounts")]
+use std::sync::Arc;
+
 use async_graphql::{ErrorExtensionValues, ErrorExtensions as _, ServerError, Value};
 use chatcore::{Code, Error};
 
@@ -16,6 +19,20 @@ pub fn request_error(error: &Error) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
     describe(error, &mut extensions);
     ServerError { extensions: Some(extensions), ..ServerError::new(error.to_string(), None) }
+}
+
+/// The source of an error that concerns an account which an input names. Whatever its code is, the caller's own token counts.
+struct OfInput;
+
+/// An error that concerns an account which an input names, and not the caller.
+#[cfg(feature = "accounts")]
+pub(crate) fn input_error(error: &Error) -> async_graphql::Error {
+    async_graphql::Error { source: Some(Arc::new(OfInput)), ..field_error(error) }
+}
+
+/// Whether an error concerns the caller.
+pub(crate) fn is_of_caller(error: &ServerError) -> bool {
+    error.source::<OfInput>().is_none()
 }
 
 fn describe(error: &Error, extensions: &mut ErrorExtensionValues) {

@@ -66,3 +66,48 @@ async fn tokens_that_are_not_valid_are_refused_whatever_is_wrong_with_them() {
         }
     }
 }
+
+#[tokio::test]
+async fn both_secrets_of_a_rotation_are_accepted_and_the_new_one_after_it() {
+    let client = reqwest::Client::new();
+    for (when, authenticator, shown) in tokens::rotation() {
+        let schema = schema(Chat::in_memory(), SchemaOptions::default());
+        let sockets = Sockets::new(Options::default());
+        let frontend = GraphqlFrontend::new(schema, authenticator, sockets, WireOptions::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = frontend.mount(Route::new());
+        tokio::spawn(async move { serve(listener, app, ServeOptions::default(), std::future::pending()).await });
+        for (token, is_accepted) in shown {
+            for accept in ["application/json", "text/event-stream"] {
+                let request = client.post(format!("http://{address}/graphql")).bearer_auth(&token);
+                let request = request.header("Accept", accept).json(&json!({ "query": "{ me { id } }" }));
+                let response = request.send().await.unwrap();
+                assert_eq!(response.status(), if is_accepted { 200 } else { 401 }, "{when}: {accept}");
+                let text = response.text().await.unwrap();
+                let expected = if is_accepted { "\"me\":{\"id\"" } else { "\"AUTH_TOKEN_INVALID\"" };
+                assert!(text.contains(expected), "{when}: {accept}: {text}");
+            }
+            let open = async |in_head: bool| {
+                let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
+                request.headers_mut().append("Sec-WebSocket-Protocol", "graphql-transport-ws".parse().unwrap());
+                if in_head {
+                    request.headers_mut().append("Authorization", format!("Bearer {token}").parse().unwrap());
+                }
+                connect_async(request).await
+            };
+            assert_eq!(open(true).await.is_ok(), is_accepted, "{when}");
+            let mut socket = open(false).await.unwrap().0;
+            let init = json!({ "type": "connection_init", "payload": { "token": token } });
+            socket.send(Message::text(init.to_string())).await.unwrap();
+            match timeout(Duration::from_secs(60), socket.next()).await.unwrap().unwrap().unwrap() {
+                Message::Text(ack) => assert!(is_accepted && ack.contains("connection_ack"), "{when}: {ack}"),
+                Message::Close(Some(close)) => {
+                    let end = (u16::from(close.code), close.reason.as_str(), is_accepted);
+                    assert_eq!(end, (4403, "AUTH_TOKEN_INVALID", false), "{when}");
+                }
+                other => panic!("{when}: {other:?}"),
+            }
+        }
+    }
+}

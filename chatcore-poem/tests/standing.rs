@@ -130,3 +130,29 @@ async fn tokens_that_are_not_valid_are_401_whatever_is_wrong_with_them() {
         }
     }
 }
+
+#[tokio::test]
+async fn both_secrets_of_a_rotation_are_accepted_and_the_new_one_after_it() {
+    let chat = Chat::in_memory();
+    let id = session(&chat, &user("alice")).await;
+    let events = format!("/api/v1/chat/sessions/{id}/events");
+    for (when, authenticator, shown) in tokens::rotation() {
+        let app = ChatFrontend::new(chat.clone(), authenticator).mount(Route::new());
+        for (token, is_accepted) in &shown {
+            let in_query = format!("{events}?token={token}");
+            for (path, header, accept) in [
+                ("/api/v1/chat/sessions", token.as_str(), "application/json"),
+                (&events, token, "application/json"),
+                (&events, token, "text/event-stream"),
+                (&in_query, "", "text/event-stream"),
+            ] {
+                let response = ask(&app, path, header, accept).await;
+                assert_eq!(response.status(), if *is_accepted { 200 } else { 401 }, "{when}: {path} {accept}");
+                if !is_accepted {
+                    let problem = response.into_body().into_string().await.unwrap();
+                    assert!(problem.contains("\"AUTH_TOKEN_INVALID\""), "{when}: {problem}");
+                }
+            }
+        }
+    }
+}

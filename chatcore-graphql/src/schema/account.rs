@@ -377,7 +377,7 @@ impl AccountMutation {
         let accounts = accounts_of(context)?;
         let RegisterInput { username, email, password, display_name, public_key, device } = input;
         let new = accounts::Register { username, email, password, display_name, public_key };
-        Ok(Some(accounts.register(&client_of(context, device), new).await.or_field_error()?.into()))
+        Ok(Some(accounts.register(&client_of(context, device), new).await.or_input_error()?.into()))
     }
 
     /// Log in. The answer to an unknown user is the answer to a wrong password. Wrong passwords are counted for each account and network
@@ -386,7 +386,7 @@ impl AccountMutation {
         let accounts = accounts_of(context)?;
         let LogInInput { username, password, device } = input;
         let log_in = accounts::LogIn { username_or_email: username, password };
-        Ok(Some(accounts.log_in(&client_of(context, device), log_in).await.or_field_error()?.into()))
+        Ok(Some(accounts.log_in(&client_of(context, device), log_in).await.or_input_error()?.into()))
     }
 
     /// Get new tokens. A refresh token can be used once. Its second use more than 10 seconds later ends the login. No token is needed
@@ -394,7 +394,7 @@ impl AccountMutation {
     async fn refresh(&self, context: &Context<'_>, input: RefreshInput) -> Result<Option<Tokens>> {
         let accounts = accounts_of(context)?;
         let tokens = accounts.refresh(&client_of(context, None), &input.refresh_token).await;
-        Ok(Some(tokens.or_field_error()?.into()))
+        Ok(Some(tokens.or_input_error()?.into()))
     }
 
     /// Log out. The login of the caller's token ends, with all of its tokens, streams and sockets.
@@ -446,7 +446,7 @@ impl AccountMutation {
 
     /// Verify the e-mail address. No token is needed.
     async fn verify_email(&self, context: &Context<'_>, input: VerifyEmailInput) -> Result<Option<Confirmation>> {
-        accounts_of(context)?.verify_email(&input.code).await.or_field_error()?;
+        accounts_of(context)?.verify_email(&input.code).await.or_input_error()?;
         Ok(Some(DONE))
     }
 
@@ -458,14 +458,14 @@ impl AccountMutation {
         input: RequestPasswordResetInput,
     ) -> Result<Option<Confirmation>> {
         let accounts = accounts_of(context)?;
-        accounts.request_password_reset(&client_of(context, None), &input.email).await.or_field_error()?;
+        accounts.request_password_reset(&client_of(context, None), &input.email).await.or_input_error()?;
         Ok(Some(SENT))
     }
 
     /// Set a new password with a code. All logins of the account end. No token is needed.
     async fn reset_password(&self, context: &Context<'_>, input: ResetPasswordInput) -> Result<Option<Confirmation>> {
         let ResetPasswordInput { code, new_password } = input;
-        accounts_of(context)?.reset_password(&code, &new_password).await.or_field_error()?;
+        accounts_of(context)?.reset_password(&code, &new_password).await.or_input_error()?;
         Ok(Some(DONE))
     }
 

@@ -373,10 +373,18 @@ impl<'c> Use<'c> {
 /// A result of the chat as a field's.
 trait Fallible<T> {
     fn or_field_error(self) -> async_graphql::Result<T>;
+    /// The same for an error that concerns an account which the input names, and not the caller.
+    #[cfg(feature = "accounts")]
+    fn or_input_error(self) -> async_graphql::Result<T>;
 }
 
 impl<T> Fallible<T> for chatcore::Result<T> {
     fn or_field_error(self) -> async_graphql::Result<T> {
         self.map_err(|error| error::field_error(&error))
+    }
+
+    #[cfg(feature = "accounts")]
+    fn or_input_error(self) -> async_graphql::Result<T> {
+        self.map_err(|error| error::input_error(&error))
     }
 }

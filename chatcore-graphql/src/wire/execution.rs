@@ -16,7 +16,7 @@ use futures_util::{
 use tokio::sync::Semaphore;
 
 use super::{request::Operation, response::is_request_error};
-use crate::error::{give_codes, request_error};
+use crate::error::{give_codes, is_of_caller, request_error};
 
 /// What an operation tells. After `Failed` or `Complete` it tells nothing more.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Step {
             Value::String(code) => Code::ALL.iter().copied().find(|known| known.as_str() == code),
             _ => None,
         };
-        errors.iter().filter_map(given).find(|code| code.ends_login())
+        errors.iter().filter(|error| is_of_caller(error)).filter_map(given).find(|code| code.ends_login())
     }
 }
 

@@ -1,9 +1,10 @@
 //! No field of the schema tells the cause of a failure, and each list is bounded.
 
-use chatcore::RateLimits;
+use chatcore::{RateLimits, chat::CreateSession};
 use yielding::{CAUSE, Fault};
 
 use super::{
+    socket::Wired,
     uses::{ID, IDS, INTROSPECTION, codes, inputs, token, unguarded},
     *,
 };
@@ -23,9 +24,11 @@ async fn fields(graph: &Graph<impl Endpoint>, token: &str) -> (Vec<(&'static str
 #[tokio::test]
 async fn no_field_tells_the_cause_of_a_failure() {
     let world = World::with_rates(RateLimits::off(), unguarded);
-    let graph = graph(&world);
+    let graph = mounted(&world, managed(&world));
     let token = token(&world).await;
+    promote(&world, &token).await;
     let (fields, types) = fields(&graph, &token).await;
+    let wired = Wired::over(&world, managed(&world)).await;
     let mut failed = 0;
     for (operation, field) in &fields {
         let arguments = inputs(&types, &field["args"]);
@@ -37,7 +40,12 @@ async fn no_field_tells_the_cause_of_a_failure() {
             world.store.fail(Some(fault));
             let (_, headers, answer) = graph.ask(Some(&token), &query, json!({})).await;
             world.store.fail(None);
-            let told = format!("{headers:?} {answer}");
+            let mut socket = wired.admitted(Some(&token)).await.unwrap();
+            world.later(1);
+            world.store.fail(Some(fault));
+            let by_socket = socket::ask(&mut socket, &query, json!({})).await;
+            world.store.fail(None);
+            let told = format!("{headers:?} {answer} {by_socket:?}");
             assert!(!told.contains("730411") && !told.contains("/var/lib") && !told.contains(CAUSE), "{query}: {told}");
             let is_of_store = |code: &&str| ["INTERNAL_ERROR", "SERVICE_UNAVAILABLE"].contains(code);
             failed += usize::from(codes(&answer).iter().any(is_of_store));
@@ -49,8 +57,11 @@ async fn no_field_tells_the_cause_of_a_failure() {
 #[tokio::test]
 async fn each_list_is_bounded() {
     let world = World::with_rates(RateLimits::off(), unguarded);
-    let graph = graph(&world);
+    let graph = mounted(&world, managed(&world));
     let token = token(&world).await;
+    promote(&world, &token).await;
+    let caller = world.authenticator().authenticate(&token).await.unwrap();
+    let session = world.chat.create_session(&caller, CreateSession::titled("t")).await.unwrap().summary.session.id;
     let (fields, types) = fields(&graph, &token).await;
     let mut lists = 0;
     for (operation, field) in &fields {
@@ -61,7 +72,7 @@ async fn each_list_is_bounded() {
             }
             lists += 1;
             let name = text(field, "name");
-            let others = inputs(&types, &field["args"]).replace(ID, IDS[0][0]);
+            let others = inputs(&types, &field["args"]).replace(ID, &session.to_string());
             for number in ["0", "101", "2147483647", "-1"] {
                 let query = format!("{operation} {{ {name}({others} {page}: {number}) {{ __typename }} }}");
                 let (_, _, answer) = graph.ask(Some(&token), &query, json!({})).await;

@@ -6,8 +6,11 @@
 mod attacks;
 #[path = "../../../chatcore-poem/tests/accounts/cases.rs"]
 mod cases;
+#[path = "../../../chatcore-poem/tests/accounts/cuts.rs"]
+mod cuts;
 mod ends;
 mod leaks;
+mod raising;
 mod socket;
 mod uses;
 #[path = "../../../chatcore-poem/tests/accounts/yielding.rs"]
@@ -16,7 +19,12 @@ mod yielding;
 use std::collections::BTreeMap;
 
 use cases::{Answer, Face, PASSWORD, World, register, text};
-use chatcore_graphql::{GraphqlFrontend, SchemaOptions, WireOptions, schema, schema_with_accounts};
+use chatcore::{
+    Administration, Authenticator as _, Principal, admin::AuditOrigin, identity::SystemRole, model::UserId,
+};
+use chatcore_graphql::{
+    GraphqlFrontend, SchemaOptions, Services, WireOptions, schema, schema_with, schema_with_accounts,
+};
 use chatcore_http::{Options, Sockets};
 use poem::{
     Body, Endpoint, Request, RequestParts, Route,
@@ -25,7 +33,10 @@ use poem::{
 };
 use serde_json::{Map, Value, json};
 
-struct Graph<E>(E);
+/// An endpoint, and the address of its caller.
+struct Graph<E>(E, &'static str);
+
+const PEER: &str = "192.0.2.1:1";
 
 const ACCOUNT: &str = "id username email isVerified displayName bio avatarUrl publicKey createdAt updatedAt lastLogin";
 const TOKENS: &str = "accessToken tokenType expiresIn refreshToken refreshExpiresAt";
@@ -39,7 +50,22 @@ fn graph(world: &World) -> Graph<impl Endpoint> {
 fn mounted(world: &World, schema: chatcore_graphql::ChatSchema) -> Graph<impl Endpoint> {
     let sockets = Sockets::new(Options { body_bytes: 500_000, ..Options::default() });
     let frontend = GraphqlFrontend::new(schema, world.authenticator(), sockets, WireOptions::default());
-    Graph(frontend.mount(Route::new()))
+    Graph(frontend.mount(Route::new()), PEER)
+}
+
+/// The schema with the administration as well.
+fn managed(world: &World) -> chatcore_graphql::ChatSchema {
+    let admin = Administration::new(world.chat.clone());
+    let services = Services { accounts: Some(world.accounts.clone()), admin: Some(admin) };
+    schema_with(world.chat.clone(), services, SchemaOptions::default())
+}
+
+/// Makes the holder of a token an administrator.
+async fn promote(world: &World, token: &str) {
+    let holder = world.authenticator().authenticate(token).await.unwrap().user_id;
+    let root = Principal { system_role: SystemRole::Admin, ..Principal::new(UserId::new("root").unwrap()) };
+    let admin = Administration::new(world.chat.clone());
+    admin.set_role(&root, &AuditOrigin::default(), &holder, SystemRole::Admin, None).await.unwrap();
 }
 
 /// Names with their case changed, at every depth.
@@ -67,7 +93,7 @@ fn camel(name: &str) -> String {
 
 impl<E: Endpoint> Graph<E> {
     async fn ask(&self, token: Option<&str>, query: &str, variables: Value) -> (u16, BTreeMap<String, String>, Value) {
-        self.ask_from("192.0.2.1:1", token, query, variables).await
+        self.ask_from(self.1, token, query, variables).await
     }
 
     async fn ask_from(
@@ -77,6 +103,17 @@ impl<E: Endpoint> Graph<E> {
         query: &str,
         variables: Value,
     ) -> (u16, BTreeMap<String, String>, Value) {
+        let (status, headers, text) = self.text_from(peer, token, query, variables).await;
+        (status, headers, serde_json::from_str(&text).unwrap())
+    }
+
+    async fn text_from(
+        &self,
+        peer: &str,
+        token: Option<&str>,
+        query: &str,
+        variables: Value,
+    ) -> (u16, BTreeMap<String, String>, String) {
         let mut head = request::Builder::new().method(Method::POST).uri("/graphql").header("host", "chat.example");
         if let Some(token) = token {
             head = head.header("authorization", format!("Bearer {token}"));
@@ -91,7 +128,7 @@ impl<E: Endpoint> Graph<E> {
         let status = response.status().as_u16();
         let body = response.into_body().into_string().await.unwrap();
         assert!(!body.contains("730411"), "{body}");
-        (status, headers, serde_json::from_str(&body).unwrap())
+        (status, headers, body)
     }
 }
 
@@ -101,6 +138,7 @@ fn document(operation: &str) -> (&str, String) {
     match operation {
         "getMe" => ("account", format!("{{ account {{ {ACCOUNT} }} }}")),
         "listSessions" => ("sessions", "{ sessions { nodes { id } } }".to_owned()),
+        "listEvents" => ("events", "query ($sessionId: ID!) { events(sessionId: $sessionId) { head } }".to_owned()),
         "listLogins" => ("logins", "{ logins { id device isCurrent } }".to_owned()),
         "getUser" => ("user", format!("query ($userId: ID!) {{ user(id: $userId) {{ {user} }} }}")),
         "searchUsers" => (
@@ -132,29 +170,32 @@ fn variables(query: &str, input: Value) -> Value {
     if query.contains("$input") { json!({ "input": input }) } else { input }
 }
 
-/// The answer of a field, from a response.
-fn answer_of(operation: &str, field: &str, answer: &Value) -> Answer {
+/// The answer of a field, from a response of which the client was told so much.
+fn answer_of(operation: &str, field: &str, answer: &Value, told: String) -> Answer {
     let Some(error) = answer["errors"].get(0) else {
         let mut body = renamed(answer["data"][field].clone(), &snake);
         if operation == "searchUsers" {
             body = body["users"].take();
         }
-        return Answer { code: None, body, retry_after: None };
+        return Answer { code: None, body, retry_after: None, told: String::new() };
     };
     let extensions = &error["extensions"];
     Answer {
         code: extensions["code"].as_str().map(str::to_owned),
         body: json!({ "message": error["message"], "details": extensions["details"] }),
         retry_after: extensions["retryAfter"].as_u64(),
+        told,
     }
 }
 
 impl<E: Endpoint> Face for Graph<E> {
     async fn call(&self, operation: &str, token: Option<&str>, input: Value) -> Answer {
         let (field, query) = document(operation);
-        let (_, headers, answer) = self.ask(token, &query, variables(&query, input)).await;
+        let (status, mut headers, text) = self.text_from(self.1, token, &query, variables(&query, input)).await;
         assert!(headers["cache-control"].starts_with("no-store"));
-        answer_of(operation, field, &answer)
+        headers
+            .retain(|name, _| !["x-request-id", "x-ratelimit-remaining", "x-ratelimit-reset"].contains(&name.as_str()));
+        answer_of(operation, field, &serde_json::from_str(&text).unwrap(), format!("{status} {headers:?} {text}"))
     }
 }
 

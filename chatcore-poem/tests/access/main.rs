@@ -194,13 +194,16 @@ impl Socket {
     async fn ask(&mut self, event: &str, data: &Value) -> Value {
         let frame = json!({ "event": event, "id": 1, "data": data });
         self.0.send(Message::text(frame.to_string())).await.unwrap();
-        loop {
-            let message = timeout(PATIENCE, self.0.next()).await.unwrap().unwrap().unwrap();
-            let Message::Text(text) = message else { continue };
-            let answer: Value = serde_json::from_str(&text).unwrap();
-            if answer["id"] == 1 {
-                return answer;
+        // Pings come for ever.
+        let answer = async {
+            loop {
+                let Message::Text(text) = self.0.next().await.unwrap().unwrap() else { continue };
+                let answer: Value = serde_json::from_str(&text).unwrap();
+                if answer["id"] == 1 {
+                    return answer;
+                }
             }
-        }
+        };
+        timeout(PATIENCE, answer).await.unwrap()
     }
 }

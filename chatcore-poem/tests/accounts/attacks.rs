@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatcore::accounts::{AccountRecords, AccountSettings, Argon2Cost, Client, ImportAccount, LogIn, MailKind};
-use chatcore::{model::UserId, store::ChatStoreExt as _};
+use chatcore::{chat::BanAccount, model::UserId, store::ChatStoreExt as _};
 use serde_json::{Value, json};
 
 use super::{
@@ -19,6 +19,7 @@ const NEW_PASSWORD: &str = "purple elephants dance at midnight";
 
 /// Runs the table.
 pub(crate) async fn all(face: &impl Face, world: &World) {
+    refused_logins(face, world).await;
     racing(face).await;
     confused_tokens(face).await;
     confused_codes(face, world).await;
@@ -28,6 +29,67 @@ pub(crate) async fn all(face: &impl Face, world: &World) {
     checks_of_the_password(face).await;
     fields_that_raise(face).await;
     causes(face, world).await;
+    stolen_records(face, world).await;
+}
+
+/// A thief of all records can neither log in nor refresh with them.
+async fn stolen_records(face: &impl Face, world: &World) {
+    let user = register(face, "stolen").await;
+    let verification = world.code_for(MailKind::Verification, "stolen@example.org").await;
+    face.call("requestPasswordReset", None, json!({ "email": "stolen@example.org" })).await.ok();
+    let reset = world.code_for(MailKind::PasswordReset, "stolen@example.org").await;
+    let tokens = face.call("refresh", None, json!({ "refresh_token": user["refresh_token"] })).await.ok();
+    let secrets = [&user["refresh_token"], &user["access_token"], &tokens["refresh_token"], &tokens["access_token"]];
+    let secrets = secrets.map(|token| token.as_str().unwrap().to_owned());
+    for secret in secrets.iter().chain([&verification, &reset]).map(String::as_str).chain([PASSWORD]) {
+        assert!(!world.store.holds(secret), "a record holds {secret}");
+    }
+    assert!(world.store.holds("stolen@example.org") && world.store.holds("$argon2id$"));
+    // 128 random bits are 22 characters of Base64.
+    for secret in [&secrets[0], &secrets[2], &verification, &reset] {
+        assert!(secret.len() >= 22, "{secret}");
+    }
+}
+
+/// Whatever is wrong with a login, its answer is the same to the byte.
+async fn refused_logins(face: &impl Face, world: &World) {
+    for name in ["present", "barred", "gone"] {
+        let user = register(face, name).await;
+        let token = text(&user, "access_token");
+        match name {
+            "gone" => drop(face.call("deleteAccount", Some(&token), json!({ "password": PASSWORD })).await.ok()),
+            "barred" => {
+                let id = UserId::new(text(&user["user"], "id")).unwrap();
+                let ban = BanAccount { reason: "Spam".to_owned(), by: id.clone(), until: None };
+                world.chat.ban_account(&id, ban).await.unwrap();
+            }
+            _ => {}
+        }
+    }
+    world.accounts.import(import("imported", BCRYPT)).await.unwrap();
+    let first = log_in(face, "present", "wrong").await;
+    for (name, password) in [
+        ("PRESENT", "wrong"),
+        ("present@example.org", "wrong"),
+        ("present", ""),
+        ("nobody", PASSWORD),
+        ("nobody@example.org", PASSWORD),
+        ("", PASSWORD),
+        (&"x".repeat(8_000), PASSWORD),
+        ("gone", PASSWORD),
+        ("gone@example.org", PASSWORD),
+        ("barred", "wrong"),
+        ("barred@example.org", "wrong"),
+        ("imported", "wrong"),
+    ] {
+        assert_eq!(log_in(face, name, password).await, first, "{name:.20}");
+    }
+    assert!(!first.told.is_empty());
+    first.refused("AUTH_INVALID_CREDENTIALS");
+    // A ban is told to the user whose password it is.
+    let banned = log_in(face, "barred", PASSWORD).await.refused("ACCOUNT_BANNED");
+    assert_eq!(banned["details"]["reason"], "Spam", "{banned}");
+    log_in(face, "present", PASSWORD).await.ok();
 }
 
 /// Of two refreshes at once exactly one succeeds, and nothing else happens.
@@ -167,6 +229,26 @@ async fn checks_of_the_password(face: &impl Face) {
     }
 }
 
+/// An attack on an account from one address locks the owner out nowhere else.
+pub(crate) async fn elsewhere(attacker: &impl Face, owner: &impl Face) {
+    let token = text(&register(attacker, "attacked").await, "access_token");
+    for _ in 0..5 {
+        log_in(attacker, "attacked", "wrong").await.refused("AUTH_INVALID_CREDENTIALS");
+    }
+    // A thief of a token guesses by other operations, too.
+    let delete = |password: &str| json!({ "password": password });
+    for _ in 0..5 {
+        let guess = attacker.call("deleteAccount", Some(&token), delete("wrong")).await;
+        guess.refused("AUTH_INVALID_CREDENTIALS");
+    }
+    log_in(attacker, "attacked", PASSWORD).await.refused("RATE_LIMIT_EXCEEDED");
+    attacker.call("deleteAccount", Some(&token), delete(PASSWORD)).await.refused("RATE_LIMIT_EXCEEDED");
+    let own = text(&log_in(owner, "attacked", PASSWORD).await.ok(), "access_token");
+    let change = json!({ "old_password": PASSWORD, "new_password": NEW_PASSWORD });
+    owner.call("changePassword", Some(&own), change).await.ok();
+    owner.call("deleteAccount", Some(&own), delete(NEW_PASSWORD)).await.ok();
+}
+
 /// No field of a body makes its sender anything.
 async fn fields_that_raise(face: &impl Face) {
     let raising = [
@@ -254,6 +336,8 @@ pub(crate) async fn turns(face: &impl Face, world: &World) {
             tokio::task::yield_now().await;
         }
         while !holder.is_finished() {
+            // An answer that waits for nothing leaves no turn to the holder.
+            tokio::task::yield_now().await;
             let Some(name) = open.last().copied() else { break };
             let answer = log_in(face, name, "wrong").await;
             if answer.code.as_deref() == Some("SERVICE_UNAVAILABLE") {

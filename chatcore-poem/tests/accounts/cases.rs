@@ -1,6 +1,6 @@
 //! What every frontend answers about accounts: one table of cases, which each frontend runs through its own [`Face`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chatcore::{
     Accounts, Authenticator as _, Chat, JwtAuthenticator, JwtIssuer, RateLimits, TestClock,
@@ -10,7 +10,10 @@ use chatcore::{
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, mpsc};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::timeout,
+};
 
 use super::yielding::Yielding;
 
@@ -25,6 +28,9 @@ pub(crate) struct Answer {
     /// The data, with names in snake case, or the error without what differs from request to request.
     pub(crate) body: Value,
     pub(crate) retry_after: Option<u64>,
+    /// Each byte of an error that a client gets, with the status and the headers where there are any, without what differs from request to
+    /// request.
+    pub(crate) told: String,
 }
 
 /// A frontend.
@@ -80,15 +86,20 @@ impl World {
         JwtAuthenticator::hs256(SECRET).unwrap().clock(self.clock.clone())
     }
 
+    /// The next mail. One that does not come fails the test.
+    async fn mail(&self) -> Mail {
+        let mut mails = self.mails.lock().await;
+        timeout(Duration::from_secs(30), mails.recv()).await.unwrap().unwrap()
+    }
+
     pub(crate) async fn code(&self) -> String {
-        self.mails.lock().await.recv().await.unwrap().code
+        self.mail().await.code
     }
 
     /// The code of the next mail of a kind to an address.
     pub(crate) async fn code_for(&self, kind: MailKind, address: &str) -> String {
-        let mut mails = self.mails.lock().await;
         loop {
-            let mail = mails.recv().await.unwrap();
+            let mail = self.mail().await;
             if (mail.kind, mail.to.as_str()) == (kind, address) {
                 return mail.code;
             }

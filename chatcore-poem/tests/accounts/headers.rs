@@ -17,7 +17,7 @@ fn server(world: &World, options: Options) -> Rest<impl Endpoint> {
         .at("/broken", get(make_sync(|_| -> Response { panic!("a fault of the host") })))
         .at("/", frontend.start_page(&StartPage::default()));
     let app = frontend.mount_with(own, &MountOptions::default()).unwrap().with(frontend.problems());
-    Rest { app, document: frontend.openapi().clone() }
+    Rest { app, document: frontend.openapi().clone(), peer: PEER }
 }
 
 fn is(headers: &HeaderMap, name: &str, value: &str, what: &str) {

@@ -5,7 +5,9 @@
 mod attacks;
 #[cfg(feature = "avatars")]
 mod avatars;
+mod bounds;
 mod cases;
+mod cuts;
 mod ends;
 mod headers;
 mod uses;
@@ -25,7 +27,11 @@ use serde_json::{Value, json};
 struct Rest<E> {
     app: E,
     document: Value,
+    /// The address of the caller.
+    peer: &'static str,
 }
+
+const PEER: &str = "192.0.2.1:1";
 
 fn frontend(world: &World) -> ChatFrontend {
     let options = Options { body_bytes: 40_000, ..Options::default() };
@@ -35,12 +41,12 @@ fn frontend(world: &World) -> ChatFrontend {
 fn rest(world: &World) -> Rest<impl Endpoint> {
     let frontend = frontend(world);
     let app = frontend.mount(Route::new()).with(frontend.problems());
-    Rest { app, document: frontend.openapi().clone() }
+    Rest { app, document: frontend.openapi().clone(), peer: PEER }
 }
 
 impl<E: Endpoint> Rest<E> {
     async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: Option<String>) -> Response {
-        self.ask_from("192.0.2.1:1", method, path, token, body).await
+        self.ask_from(self.peer, method, path, token, body).await
     }
 
     async fn ask_from(
@@ -103,17 +109,23 @@ impl<E: Endpoint> Face for Rest<E> {
             assert_eq!(response.headers()["cache-control"], "no-store");
         }
         let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().parse().unwrap());
-        let body = response.into_body().into_string().await.unwrap();
-        assert!(!body.contains("730411"), "{body}");
-        let mut body: Value = serde_json::from_str(&body).unwrap_or_default();
-        if status < 300 {
-            return Answer { code: None, body, retry_after };
+        let mut headers = response.headers().clone();
+        for name in ["x-request-id", "x-ratelimit-remaining", "x-ratelimit-reset"] {
+            headers.remove(name);
         }
+        let text = response.into_body().into_string().await.unwrap();
+        assert!(!text.contains("730411"), "{text}");
+        let mut body: Value = serde_json::from_str(&text).unwrap_or_default();
+        if status < 300 {
+            return Answer { code: None, body, retry_after, told: String::new() };
+        }
+        let own = ["request_id", "timestamp"].map(|field| body[field].as_str().unwrap().to_owned());
+        let told = format!("{status} {headers:?} {}", text.replace(&own[0], "ID").replace(&own[1], "TIME"));
         assert_eq!(body["status"], status);
         for field in ["request_id", "timestamp"] {
             body.as_object_mut().unwrap().remove(field).unwrap();
         }
-        Answer { code: body["code"].as_str().map(str::to_owned), body, retry_after }
+        Answer { code: body["code"].as_str().map(str::to_owned), body, retry_after, told }
     }
 }
 
@@ -238,7 +250,7 @@ async fn a_host_without_accounts_has_none_of_their_paths_and_schemas() {
         let text = document[place].to_string();
         assert!(!text.contains("/auth") && !text.contains("LoggedIn") && !text.contains("Accounts"), "{place}");
     }
-    let rest = Rest { app: without.mount(Route::new()).with(without.problems()), document };
+    let rest = Rest { app: without.mount(Route::new()).with(without.problems()), document, peer: PEER };
     for path in ["/api/v1/auth/login", "/api/v1/users/me", "/api/v1/users"] {
         assert_eq!(rest.ask("GET", path, None, None).await.status(), 404, "{path}");
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use chatcore::{
     ChatStore, MemoryStore, StoreError, async_trait,
     model::Event,
-    store::{Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Record, Scan, SessionFacts},
+    store::{Change, Committed, FactsQuery, Freshness, Key, LogRange, Prefix, Record, Scan, SessionFacts, WriteKind},
 };
 use tokio::task::yield_now;
 
@@ -28,12 +28,20 @@ impl Fault {
 pub(crate) struct Yielding {
     store: MemoryStore,
     fault: Mutex<Option<Fault>>,
+    /// The records that were written, as text.
+    written: Mutex<String>,
 }
 
 impl Yielding {
     /// Each call fails like this from now on, or none does.
     pub(crate) fn fail(&self, fault: Option<Fault>) {
         *self.fault.lock().unwrap() = fault;
+    }
+
+    /// Whether a record holds a text.
+    #[allow(dead_code, reason = "not each test that shares this asks")]
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        self.written.lock().unwrap().contains(text)
     }
 
     async fn store(&self) -> Result<&MemoryStore, StoreError> {
@@ -50,7 +58,14 @@ impl Yielding {
 #[async_trait]
 impl ChatStore for Yielding {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
-        self.store().await?.commit(change).await
+        let put = change.writes.iter().filter_map(|write| match &write.kind {
+            WriteKind::Put(value) => Some(format!("{:?} {:?}\n", write.key, value.encode())),
+            _ => None,
+        });
+        let put = put.collect::<String>();
+        let committed = self.store().await?.commit(change).await?;
+        self.written.lock().unwrap().push_str(&put);
+        Ok(committed)
     }
 
     async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {

@@ -241,3 +241,28 @@ async fn a_socket_with_a_token_that_is_not_valid_is_closed_whatever_is_wrong_wit
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_secrets_of_a_rotation_open_a_socket_and_the_new_one_after_it() {
+    for (when, authenticator, shown) in tokens::rotation() {
+        let server = Server::with(Chat::in_memory(), authenticator, patient()).await;
+        for (token, is_accepted) in shown {
+            let mut socket = server.connect("").await;
+            socket.send(&json!({ "event": "authenticate", "id": 1, "data": { "token": token } })).await;
+            let answer = socket.next().await;
+            if is_accepted {
+                assert_eq!(answer["event"], "ack", "{when}: {answer}");
+            } else {
+                assert_eq!(answer["data"]["code"], "AUTH_TOKEN_INVALID", "{when}: {answer}");
+                assert_eq!(u16::from(socket.next_or_close().await.unwrap_err().unwrap().code), 4401, "{when}");
+            }
+            let mut in_head = format!("ws://{}/ws", server.address).into_client_request().unwrap();
+            in_head.headers_mut().append("Authorization", format!("Bearer {token}").parse().unwrap());
+            let in_query = format!("ws://{}/ws?token={token}", server.address).into_client_request().unwrap();
+            for request in [in_head, in_query] {
+                let opened = in_time(client_async(request, TcpStream::connect(server.address).await.unwrap())).await;
+                assert_eq!(opened.is_ok(), is_accepted, "{when}: {opened:?}");
+            }
+        }
+    }
+}

@@ -149,15 +149,19 @@ impl Client {
 
     /// The next frame, or how the server closed the socket.
     async fn next_or_close(&mut self) -> Result<Value, Option<CloseFrame>> {
-        loop {
-            match in_time(self.0.next()).await {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Close(frame))) => return Err(frame),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Binary(_) | Message::Frame(_))) => panic!("the server sends text"),
-                Some(Err(_)) | None => return Err(None),
+        // Pings come for ever.
+        in_time(async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                    Some(Ok(Message::Close(frame))) => return Err(frame),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Binary(_) | Message::Frame(_))) => panic!("the server sends text"),
+                    Some(Err(_)) | None => return Err(None),
+                }
             }
-        }
+        })
+        .await
     }
 
     async fn next(&mut self) -> Value {

@@ -176,6 +176,10 @@ async fn a_hash_of_another_cost_is_made_anew_at_the_next_login() {
     let stronger = world.restarted(AccountSettings { argon2, ..settings() });
     stronger.log_in(&here(), credentials("ada", PASSWORD)).await.unwrap();
     assert!(world.hash_of(&ada).await.starts_with("$argon2id$v=19$m=16,t=2,p=1$"));
+    // Without a setting, the least cost that OWASP's Password Storage Cheat Sheet recommends.
+    let plain = world.restarted(AccountSettings::default());
+    plain.log_in(&here(), credentials("ada", PASSWORD)).await.unwrap();
+    assert!(world.hash_of(&ada).await.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
 }
 
 #[tokio::test]

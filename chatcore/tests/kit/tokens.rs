@@ -4,7 +4,10 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use chatcore::identity::{Issuer, IssuersAuthenticator, KeySet};
+use chatcore::{
+    JwtAuthenticator,
+    identity::{Issuer, IssuersAuthenticator, KeySet},
+};
 use chrono::Utc;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
@@ -114,4 +117,26 @@ pub fn bad() -> Vec<(&'static str, String)> {
         ("no sub", claim(json!({ "sub": null }))),
         ("a broken signature", good + "A"),
     ]
+}
+
+/// Tokens by an old and a new secret, and by the new one with an id of a key that nobody knows, each with whether it is accepted.
+pub type Shown = [(String, bool); 3];
+
+/// The authenticators during and after the rotation of a secret, each with tokens that it accepts or refuses.
+pub fn rotation() -> [(&'static str, JwtAuthenticator, Shown); 2] {
+    let (old, new) = ([1; 32], [2; 32]);
+    let token = |secret: &[u8], header: &Value| {
+        let message = message(header, &json!({ "sub": "alice", "exp": Utc::now().timestamp() + 600 }));
+        let secret = EncodingKey::from_secret(secret);
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap();
+        format!("{message}.{signature}")
+    };
+    let (plain, named) = (json!({ "alg": "HS256" }), json!({ "alg": "HS256", "kid": "unknown" }));
+    // A single key needs no id.
+    let shown = |is_old_accepted: bool| {
+        [(token(&old, &plain), is_old_accepted), (token(&new, &plain), true), (token(&new, &named), !is_old_accepted)]
+    };
+    let after = || JwtAuthenticator::hs256(&new).unwrap();
+    let during = after().and_secret(None, &old).unwrap();
+    [("during the rotation", during, shown(true)), ("after the rotation", after(), shown(false))]
 }

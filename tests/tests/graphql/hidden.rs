@@ -56,13 +56,18 @@ on_every_store! {
     }
 
     async fn a_hidden_session_is_like_one_that_never_was(server) {
-        let a = server.client("a").await;
-        let hidden = [a.session("PRIVATE").await, a.session("INVITE_ONLY").await, {
-            let id = a.session("PUBLIC").await;
-            a.say(&id, "hidden").await;
-            a.delete(&format!("/sessions/{id}")).await.expect(204);
-            id
-        }];
+        let (a, known) = (server.client("a").await, server.client("b").await);
+        let deleted = a.session("PUBLIC").await;
+        a.say(&deleted, "hidden").await;
+        a.delete(&format!("/sessions/{deleted}")).await.expect(204);
+        let (removed, left) = (a.session("INVITE_ONLY").await, a.session("INVITE_ONLY").await);
+        for id in [&removed, &left] {
+            a.say(id, "hidden").await;
+            a.post(&format!("/sessions/{id}/participants"), json!({ "user_id": "b" })).await.expect(201);
+        }
+        a.delete(&format!("/sessions/{removed}/participants/b")).await.expect(200);
+        known.post(&format!("/sessions/{left}/leave"), json!({})).await.expect(200);
+        let hidden = [a.session("PRIVATE").await, a.session("INVITE_ONLY").await, deleted, removed, left];
         for id in &hidden[..2] {
             a.say(id, "hidden").await;
         }
