@@ -178,6 +178,7 @@ fn the_time_of_a_certificate_and_of_its_chain_is_checked() {
         (vec![of_days(-1, 20)], "ok", "is good until"),
         (vec![of_days(-1, 10)], "WARN", "renew it"),
         (vec![long(), of_days(-1, 10)], "WARN", "renew it"),
+        (vec![of_days(-1, 10), long()], "WARN", "renew it"),
         (vec![of_days(-20, -1)], "FAIL", "ended at"),
         (vec![long(), of_days(-20, -1)], "FAIL", "ended at"),
         (vec![of_days(2, 300)], "FAIL", "begins at"),
