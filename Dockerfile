@@ -22,8 +22,8 @@ COPY --from=build /out/chat-server /usr/local/bin/chat-server
 USER 10001:10001
 WORKDIR /var/lib/chatcore
 VOLUME /var/lib/chatcore
-ENV CHAT_DATA=/var/lib/chatcore \
-    CHAT_LISTEN=0.0.0.0:8000
+# The data folder is `data` here. A setting would be refused where the database and the secret are elsewhere.
+ENV CHAT_LISTEN=0.0.0.0:8000
 EXPOSE 8000
 # SIGTERM drains: requests that run go on, and WebSockets are closed with 1001.
 STOPSIGNAL SIGTERM

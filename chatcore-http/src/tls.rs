@@ -297,3 +297,45 @@ fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     }
     fs::read(file).map_err(unreadable)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rcgen::generate_simple_self_signed;
+
+    use super::{Files, Tls, TlsError};
+
+    #[test]
+    fn each_new_content_is_told_of_once_unless_somebody_asks() {
+        let folder = tempfile::tempdir().unwrap();
+        let [certificate, key] = ["chain.pem", "key.pem"].map(|name| folder.path().join(name));
+        let write = |first: &str, second: &str| {
+            fs::write(&certificate, first).unwrap();
+            fs::write(&key, second).unwrap();
+        };
+        let made = [(); 2].map(|()| generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap());
+        let [(old, old_key), (new, new_key)] = made.map(|made| (made.cert.pem(), made.signing_key.serialize_pem()));
+        write(&old, &old_key);
+        let tls = Tls::load(&certificate, &key).unwrap();
+        assert!(!tls.look(false).unwrap());
+        for (first, second) in [(&new, &old_key), (&new, &"nonsense".to_owned())] {
+            write(first, second);
+            assert!(matches!(tls.look(false), Err(TlsError::Mismatch { .. } | TlsError::Key { .. })));
+            assert!(!tls.look(false).unwrap(), "it was told of again");
+            assert!(tls.look(true).is_err());
+        }
+        fs::remove_file(&key).unwrap();
+        assert!(matches!(tls.look(false), Err(TlsError::Unreadable { .. })));
+        assert!(!tls.look(false).unwrap(), "it was told of again");
+        write(&new, &new_key);
+        assert!(tls.look(false).unwrap());
+        assert!(!tls.look(false).unwrap());
+    }
+
+    #[test]
+    fn what_moves_from_one_file_to_the_other_is_new() {
+        let files = |certificate: &str, key: &str| Files { certificate: certificate.into(), key: key.into() };
+        assert_ne!(files("ab", "c").digest(), files("a", "bc").digest());
+    }
+}

@@ -1,15 +1,23 @@
 //! The spans of use cases and of the store.
 #![allow(missing_docs, reason = "tests")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
 
+#[path = "kit/mod.rs"]
+mod kit;
 #[path = "kit/spans.rs"]
 #[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
 mod spans;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::atomic::Ordering};
 
 use chatcore::{
-    Chat, Error, Principal,
+    Chat, Error, MemoryStore, Principal,
     chat::{CreateSession, SendMessage},
     model::UserId,
     trace::{RequestSpan, TraceContext},
@@ -63,6 +71,21 @@ async fn a_failure_is_noted_by_its_code() {
     let id = chat.create_session(&a, CreateSession::titled("x")).await.unwrap().summary.session.id;
     let error = chat.send(&user("b"), id, SendMessage::text("x")).await.unwrap_err();
     assert_eq!(spans.only("send").field("code"), Some(error.name()));
+}
+
+#[tokio::test]
+async fn a_call_of_the_store_that_fails_says_how() {
+    let (spans, _guard) = Spans::collect(LevelFilter::DEBUG);
+    let store = kit::Breakable::over(MemoryStore::new());
+    let (chat, a) = (kit::uncounted(store.clone()), user("a"));
+    let id = chat.create_session(&a, CreateSession::titled("x")).await.unwrap().summary.session.id;
+    store.commits_fail.store(true, Ordering::SeqCst);
+    chat.send(&a, id, SendMessage::text("x")).await.unwrap_err();
+    let send = spans.only("send");
+    let commits = spans.named("store.commit");
+    let failed: Vec<_> = commits.iter().filter(|commit| commit.field("failed").is_some()).collect();
+    assert_eq!(failed.len(), 1, "{commits:#?}");
+    assert_eq!((failed[0].parent, failed[0].field("failed")), (Some(send.id), Some("unavailable")));
 }
 
 #[tokio::test]

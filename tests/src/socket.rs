@@ -4,18 +4,27 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    WebSocketStream, client_async,
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
 /// How long anything that must come may take, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a socket goes over: a connection, with TLS or without.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<C: AsyncRead + AsyncWrite + Send + Sync + Unpin> Connection for C {}
+
 /// An open socket.
 pub struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: WebSocketStream<Box<dyn Connection>>,
     next_id: u64,
     /// Events that came while an answer was waited for.
     early: std::collections::VecDeque<Value>,
@@ -42,8 +51,9 @@ impl Socket {
         if let Some(origin) = origin {
             request.headers_mut().insert("origin", HeaderValue::from_str(origin).unwrap());
         }
-        match connect_async(request).await {
-            Ok((stream, _)) => Ok(Self { stream, next_id: 0, early: Default::default() }),
+        let connection = TcpStream::connect(address).await.unwrap();
+        match Self::over(connection, request).await {
+            Ok(socket) => Ok(socket),
             Err(Error::Http(response)) => {
                 let body: Value = serde_json::from_slice(response.body().as_deref().unwrap_or_default()).unwrap();
                 Err((response.status().as_u16(), body["code"].as_str().unwrap().to_owned()))
@@ -52,14 +62,21 @@ impl Socket {
         }
     }
 
+    /// Opens one over a connection that there is already.
+    pub async fn over(
+        connection: impl Connection + 'static,
+        request: impl IntoClientRequest + Unpin,
+    ) -> Result<Self, Error> {
+        let connection: Box<dyn Connection> = Box::new(connection);
+        let (stream, _) = client_async(request, connection).await?;
+        Ok(Self { stream, next_id: 0, early: Default::default() })
+    }
+
     /// Opens one to a server that may be gone; `None` where nobody answers as a server does that serves.
     pub async fn reach(address: &str, query: &str, token: &str) -> Option<Self> {
         let mut request = format!("ws://{address}/ws{query}").into_client_request().unwrap();
         request.headers_mut().insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
-        match connect_async(request).await {
-            Ok((stream, _)) => Some(Self { stream, next_id: 0, early: Default::default() }),
-            Err(_) => None,
-        }
+        Self::over(TcpStream::connect(address).await.ok()?, request).await.ok()
     }
 
     /// The next frame from a server that may go away; `None` once it has.

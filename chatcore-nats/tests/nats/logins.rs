@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use chatcore::model::{Notice, NoticeId};
 use chatcore_nats::{NatsError, NatsLogin, NatsOptions, NatsTls};
 
 use super::{certificates::Certificates, server::free_port, *};
@@ -156,19 +157,28 @@ async fn any_server_of_the_list_will_do_and_prefixes_keep_chats_apart() {
     hear_each_other(&options("one")).await;
     assert!(matches!(NatsNotifier::open(options("one.*")).await, Err(NatsError::Prefix(_))));
 
-    let topic = SessionId(uuid::Uuid::from_u128(1));
     let mut notifiers = Vec::new();
-    for prefix in ["one", "one", "two"] {
+    for prefix in ["one", "one", "two", "two"] {
         notifiers.push(NatsNotifier::open(options(prefix)).await.unwrap());
     }
-    let mut same = notifiers[1].listen(topic.into()).await;
-    let mut other = notifiers[2].listen(topic.into()).await;
-    let hint = |head| Hint::Committed { session_id: topic, head, events: Vec::new() };
-    notifiers[0].publish(hint(1)).await;
-    assert_eq!(in_time(same.next()).await, Some(hint(1)));
-    // Whatever would have come from the other chat has come before this one's own.
-    notifiers[2].publish(hint(2)).await;
-    assert_eq!(in_time(other.next()).await, Some(hint(2)));
+    let session_id = SessionId(uuid::Uuid::from_u128(1));
+    let committed = |head| Hint::Committed { session_id, head, events: Vec::new() };
+    let user_id = user("alice").user_id;
+    let arrived =
+        |n| Hint::Arrived { user_id: user_id.clone(), session_id: SessionId(uuid::Uuid::from_u128(n)), is_own: true };
+    let notice = |n| {
+        let created_at = "2026-01-01T00:00:00Z".parse().unwrap();
+        Hint::Notice(Notice { id: NoticeId(uuid::Uuid::from_u128(n)), text: "Hi".to_owned(), created_at })
+    };
+    for [first, second] in [[committed(1), committed(2)], [arrived(1), arrived(2)], [notice(1), notice(2)]] {
+        let mut same = notifiers[1].listen(first.topic()).await;
+        let mut other = notifiers[2].listen(first.topic()).await;
+        notifiers[0].publish(first.clone()).await;
+        assert_eq!(in_time(same.next()).await, Some(first));
+        // The server has sent the first one to all who listen, so it comes before the second one, which another process of the other chat publishes.
+        notifiers[3].publish(second.clone()).await;
+        assert_eq!(in_time(other.next()).await, Some(second));
+    }
 }
 
 #[tokio::test]

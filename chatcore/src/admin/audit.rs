@@ -69,14 +69,17 @@ impl Administration {
 
     /// Writes the entry of an action that changes no record.
     pub(super) async fn note(&self, deed: &Deed<'_>) -> Result<()> {
-        let mut writes = self.authority(deed.principal).await?;
-        writes.push(self.record(deed, AuditState::default(), AuditState::default()));
-        let outcome = self.store().commit(Change::of_records(writes)).await.map_err(|error| match error {
-            StoreError::Conflict { .. } => Error::Unavailable,
-            error => error.into(),
-        });
-        self.decided(deed.principal, outcome).await?;
-        Ok(())
+        for _ in 0..self.inner.chat.limits().commit_attempts {
+            let mut writes = self.authority(deed.principal).await?;
+            writes.push(self.record(deed, AuditState::default(), AuditState::default()));
+            match self.store().commit(Change::of_records(writes)).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tracing::warn!(user = %deed.principal.user_id, "an administrator's authority was changed by others each time");
+        Err(Error::Unavailable)
     }
 
     /// The audit log, the newest entry first. An action that changes nothing has no entry. A page that looked at 2,000 entries ends, also

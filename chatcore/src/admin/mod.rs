@@ -165,14 +165,6 @@ impl Administration {
         Ok(holds)
     }
 
-    /// The outcome of a change that held the caller's authority. A change that others disturbed each time may have lost it.
-    async fn decided<T>(&self, principal: &Principal, outcome: Result<T>) -> Result<T> {
-        if matches!(outcome, Err(Error::Unavailable)) {
-            self.authority(principal).await?;
-        }
-        outcome
-    }
-
     /// The reason that an administrator gives, where there is one.
     fn reason(&self, reason: Option<String>) -> Result<Option<String>> {
         let max = self.inner.chat.limits().description_chars;

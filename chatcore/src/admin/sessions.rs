@@ -1,5 +1,7 @@
 //! Sessions: which there are, the users in them, and their end.
 
+use futures_util::FutureExt as _;
+
 use super::{
     Administration, AuditAction, AuditOrigin, AuditState, ManagedSession, SessionFilter, SessionStatus, audit::Deed,
     contains, picker::Picker, wanted,
@@ -107,10 +109,9 @@ impl Administration {
             let (action, target) = (AuditAction::SessionClosed, Some(id.to_string()));
             let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
             let state = |is_active| AuditState { is_active: Some(is_active), ..AuditState::default() };
-            let holds = self.authority(principal).await?;
-            let record = || holds.iter().cloned().chain([self.record(&deed, state(true), state(false))]).collect();
-            let outcome = self.inner.chat.close(id, &principal.user_id, record).await;
-            self.decided(principal, outcome).await?;
+            let authority = || self.authority(principal).boxed();
+            let entry = || self.record(&deed, state(true), state(false));
+            self.inner.chat.close(id, &principal.user_id, &authority, entry).await?;
             self.managed_session(id).await.map_err(|_| Error::OutcomeUnknown)
         })
     }

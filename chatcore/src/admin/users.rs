@@ -1,13 +1,14 @@
 //! Users: who there is, bans, and the ends of bans.
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 
 use super::{
     Administration, AdministratorList, AuditAction, AuditOrigin, AuditState, BanUser, ManagedUser, UserFilter,
     UserStatus, audit::Deed, contains, picker::Picker, wanted,
 };
 use crate::{
-    chat::BanAccount,
+    chat::{BanAccount, Recorded},
     error::{Code, Error, Result},
     identity::{Principal, SystemRole},
     model::{Ban, ListPage, Profile, UserId, UserStanding},
@@ -125,14 +126,12 @@ impl Administration {
             let BanUser { reason, until } = ban;
             let deed = self.upon(principal, origin, AuditAction::UserBanned, user, Some(reason.clone()));
             let now = self.inner.chat.now();
-            let holds = self.authority(principal).await?;
-            let record = |before: &UserStanding, after: &UserStanding| {
-                let entry = self.record(&deed, banned(before, now), banned(after, now));
-                holds.iter().cloned().chain([entry]).collect()
+            let entry = |before: &UserStanding, after: &UserStanding| {
+                self.record(&deed, banned(before, now), banned(after, now))
             };
+            let by = Recorded { authority: &|| self.authority(principal).boxed(), entry: &entry };
             let ban = BanAccount { reason, by: principal.user_id.clone(), until };
-            let outcome = self.inner.chat.ban_recorded(user, ban, &record).await;
-            self.decided(principal, outcome).await?;
+            self.inner.chat.ban_recorded(user, ban, Some(by)).await?;
             self.managed(user).await.map_err(|_| Error::OutcomeUnknown)
         })
     }
@@ -155,17 +154,16 @@ impl Administration {
             self.seen(user).await?;
             let deed = self.upon(principal, origin, AuditAction::UserUnbanned, user, self.reason(reason)?);
             let now = self.inner.chat.now();
-            let holds = self.authority(principal).await?;
             if *user == principal.user_id {
-                // The caller is not banned, or would have no authority.
+                // The caller is not banned, or has no authority.
+                self.authority(principal).await?;
                 return self.managed(user).await;
             }
-            let record = |before: &UserStanding, after: &UserStanding| {
-                let entry = self.record(&deed, banned(before, now), banned(after, now));
-                holds.iter().cloned().chain([entry]).collect()
+            let entry = |before: &UserStanding, after: &UserStanding| {
+                self.record(&deed, banned(before, now), banned(after, now))
             };
-            let outcome = self.inner.chat.unban_recorded(user, &record).await;
-            self.decided(principal, outcome).await?;
+            let by = Recorded { authority: &|| self.authority(principal).boxed(), entry: &entry };
+            self.inner.chat.unban_recorded(user, Some(by)).await?;
             self.managed(user).await.map_err(|_| Error::OutcomeUnknown)
         })
     }

@@ -4,7 +4,7 @@
 use super::{
     Chat,
     decide::{
-        govern::{Known, Plan},
+        govern::{Authority, Known, Plan},
         policy::Operation,
     },
     participants::show,
@@ -52,18 +52,24 @@ impl Chat {
         Ok(page.map(|records| show(records, &profiles, |_| true)))
     }
 
-    /// Deletes a session, with other writes beside it. Does nothing where the session is deleted already.
-    pub(crate) async fn close(&self, id: SessionId, by: &UserId, record: impl Fn() -> Vec<Write>) -> Result<()> {
+    /// Deletes a session, and writes an entry beside it. Does nothing where the session is deleted already.
+    pub(crate) async fn close<'a>(
+        &self,
+        id: SessionId,
+        by: &'a UserId,
+        authority: Authority<'a>,
+        entry: impl Fn() -> Write,
+    ) -> Result<()> {
         let plan = |known: &Known, now| {
             let session = known.session()?;
             if !session.is_active {
                 return Ok(Plan { events: Vec::new(), writes: Vec::new() });
             }
             let closed = Session { is_active: false, updated_at: now, ..session.clone() };
-            let writes = [Vec::from(lists::put_session(closed)), record()].concat();
+            let writes = lists::put_session(closed).into_iter().chain([entry()]).collect();
             Ok(Plan { events: vec![EventKind::Session(SessionEvent::Deleted)], writes })
         };
-        self.govern_as_administrator(id, by, plan).await?;
+        self.govern_as_administrator(id, by, authority, plan).await?;
         Ok(())
     }
 }

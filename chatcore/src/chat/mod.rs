@@ -46,6 +46,8 @@ pub use read::{
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use standing::BanAccount;
+#[cfg(feature = "admin")]
+pub(crate) use standing::Recorded;
 pub use stream::{
     notices::Notices,
     seat::Outlet,

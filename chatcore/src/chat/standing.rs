@@ -6,7 +6,7 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 use super::{
     Chat,
-    decide::{caller::check, departures::Departed},
+    decide::{caller::check, departures::Departed, govern::Authority},
     stream::standings::Seen,
 };
 use crate::{
@@ -34,8 +34,14 @@ pub struct BanAccount {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// A write beside the change of a standing, made from the standings before and after.
-pub(crate) type Beside<'a> = &'a (dyn Fn(&UserStanding, &UserStanding) -> Vec<Write> + Send + Sync);
+/// What the administration commits together with the change of a standing.
+#[cfg_attr(not(feature = "admin"), allow(dead_code, reason = "the administration makes it"))]
+#[derive(Clone, Copy)]
+pub(crate) struct Recorded<'a> {
+    pub(crate) authority: Authority<'a>,
+    /// The entry of the audit log, made from the standings before and after.
+    pub(crate) entry: &'a (dyn Fn(&UserStanding, &UserStanding) -> Write + Send + Sync),
+}
 
 /// A standing to be changed, in a commit of its own or in another one. The write expects the version that was read.
 #[derive(Debug, Clone)]
@@ -196,12 +202,12 @@ impl Chat {
     /// [`Error::Invalid`] for a reason that is empty or longer than [`description_chars`](crate::Limits::description_chars), or an
     /// end that is over; [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban is made and the removals are not done yet.
     pub async fn ban_account(&self, user: &UserId, ban: BanAccount) -> Result<()> {
-        self.ban_recorded(user, ban, &|_, _| Vec::new()).await
+        self.ban_recorded(user, ban, None).await
     }
 
-    /// [`ban_account`](Self::ban_account) with a write beside it, which is made from the standings before and after.
-    pub(crate) async fn ban_recorded(&self, user: &UserId, ban: BanAccount, record: Beside<'_>) -> Result<()> {
-        let BanAccount { reason, by, until } = ban;
+    /// [`ban_account`](Self::ban_account) by the administration, or by the host.
+    pub(crate) async fn ban_recorded(&self, user: &UserId, ban: BanAccount, by: Option<Recorded<'_>>) -> Result<()> {
+        let BanAccount { reason, by: actor, until } = ban;
         let (now, max) = (self.inner.clock.now(), self.inner.limits.description_chars);
         let mut faults = Vec::new();
         if !is_visible(&reason) || reason.chars().take(max + 1).count() > max {
@@ -214,9 +220,9 @@ impl Chat {
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
-        let ban = Ban { reason, by: by.clone(), at: now, until: until.map(|until| until.trunc_subsecs(6)) };
-        let task = DepartureTask::Remove { by, reason: RemovalReason::AccountBanned };
-        self.change_and_depart(user, &task, |draft| Some(draft.ban(ban.clone())), record).await
+        let ban = Ban { reason, by: actor.clone(), at: now, until: until.map(|until| until.trunc_subsecs(6)) };
+        let task = DepartureTask::Remove { by: actor, reason: RemovalReason::AccountBanned };
+        self.change_and_depart(user, &task, |draft| Some(draft.ban(ban.clone())), by).await
     }
 
     /// Ends the ban of an account. The user becomes the owner again of the sessions that the ban left without an owner, also where a
@@ -227,12 +233,12 @@ impl Chat {
     /// # Errors
     /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban has ended and not all sessions have their owner back yet.
     pub async fn unban_account(&self, user: &UserId) -> Result<()> {
-        self.unban_recorded(user, &|_, _| Vec::new()).await
+        self.unban_recorded(user, None).await
     }
 
-    /// [`unban_account`](Self::unban_account) with a write beside it, which is made from the standings before and after.
-    pub(crate) async fn unban_recorded(&self, user: &UserId, record: Beside<'_>) -> Result<()> {
-        self.change_and_depart(user, &DepartureTask::Restore, StandingDraft::unban, record).await
+    /// [`unban_account`](Self::unban_account) by the administration, or by the host.
+    pub(crate) async fn unban_recorded(&self, user: &UserId, by: Option<Recorded<'_>>) -> Result<()> {
+        self.change_and_depart(user, &DepartureTask::Restore, StandingDraft::unban, by).await
     }
 
     /// Deletes an account: the user is refused with [`AccountDeleted`](Error::AccountDeleted), for good, and removed from every
@@ -242,7 +248,7 @@ impl Chat {
     /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the account is deleted and the removals are not done yet.
     pub async fn delete_account(&self, user: &UserId, by: &UserId) -> Result<()> {
         let task = DepartureTask::Remove { by: by.clone(), reason: RemovalReason::AccountDeleted };
-        self.change_and_depart(user, &task, |draft| Some(draft.delete()), &|_, _| Vec::new()).await
+        self.change_and_depart(user, &task, |draft| Some(draft.delete()), None).await
     }
 
     /// Does what is left to do after a ban whose time is over. A ban that was made meanwhile stays.
@@ -252,9 +258,7 @@ impl Chat {
     pub(in crate::chat) async fn end_over_ban(&self, user: &UserId) -> Result<()> {
         let unban = |draft: StandingDraft| if draft.is_banned() { None } else { draft.unban() };
         // The call itself has changed nothing, whatever became of the ban.
-        self.change_and_depart(user, &DepartureTask::Restore, unban, &|_, _| Vec::new())
-            .await
-            .map_err(|_| Error::Unavailable)
+        self.change_and_depart(user, &DepartureTask::Restore, unban, None).await.map_err(|_| Error::Unavailable)
     }
 
     /// Changes a standing, and does what it asks for in the user's sessions. Does nothing where the change gives `None`.
@@ -263,15 +267,16 @@ impl Chat {
         user: &UserId,
         task: &DepartureTask,
         change: impl Fn(StandingDraft) -> Option<StandingDraft> + Send + Sync,
-        record: Beside<'_>,
+        by: Option<Recorded<'_>>,
     ) -> Result<()> {
         // A user who is deleted comes back to no session, and the removals of the deletion may be under way.
         let beside = |before: &UserStanding, after: &UserStanding| {
             let is_void = *task == DepartureTask::Restore && after.deleted_at.is_some();
             let departure = (!is_void).then(|| self.departure(user, task.clone()));
-            departure.into_iter().chain(record(before, after)).collect()
+            departure.into_iter().chain(by.map(|by| (by.entry)(before, after))).collect()
         };
-        let Some(version) = self.commit_standing(user, change, beside).await? else { return Ok(()) };
+        let authority = by.map(|by| by.authority);
+        let Some(version) = self.commit_standing(user, change, beside, authority).await? else { return Ok(()) };
         // The mark is made: an error must not say that nothing was changed.
         match self.depart(user, Some(version), PATIENCE).await {
             Ok(Departed::Done) => return Ok(()),
@@ -335,23 +340,29 @@ impl Chat {
         user: &UserId,
         change: impl Fn(StandingDraft) -> StandingDraft + Send + Sync,
     ) -> Result<()> {
-        self.commit_standing(user, |draft| Some(change(draft)), |_, _| Vec::new()).await?;
+        self.commit_standing(user, |draft| Some(change(draft)), |_, _| Vec::new(), None).await?;
         Ok(())
     }
 
-    /// Commits a standing together with other writes; the version of all, or `None` where there is nothing to change.
+    /// Commits a standing together with other writes, and by an authority where one is needed; the version of all, or `None` where there is
+    /// nothing to change.
     async fn commit_standing(
         &self,
         user: &UserId,
         change: impl Fn(StandingDraft) -> Option<StandingDraft> + Send + Sync,
         beside: impl Fn(&UserStanding, &UserStanding) -> Vec<Write> + Send + Sync,
+        authority: Option<Authority<'_>>,
     ) -> Result<Option<Version>> {
         for _ in 0..self.inner.limits.commit_attempts {
             let draft = self.standing_draft(user).await?;
             let before = draft.standing.clone();
             let Some(draft) = change(draft) else { return Ok(None) };
-            let beside = beside(&before, &draft.standing);
-            let change = Change::of_records(std::iter::once(draft.write()).chain(beside).collect());
+            let mut writes = beside(&before, &draft.standing);
+            if let Some(authority) = authority {
+                writes.extend(authority().await?);
+            }
+            writes.insert(0, draft.write());
+            let change = Change::of_records(writes);
             let version = change.id;
             match self.inner.store.commit(change).await {
                 Ok(_) => {

@@ -98,6 +98,15 @@ impl Jwks {
         Self::new(JwksFile(path.into()))
     }
 
+    /// Reads the set once, as the next token would, and gives the number of its keys. It changes nothing: a program that checks its settings
+    /// asks, and no token.
+    ///
+    /// # Errors
+    /// Why the set cannot be read, in words for the operator.
+    pub async fn probe(&self) -> Result<usize, String> {
+        self.0.fetch().await.map(|keys| keys.len())
+    }
+
     /// The keys for a token with this `kid`.
     ///
     /// # Errors
@@ -150,15 +159,20 @@ impl Shared {
         None
     }
 
-    /// One attempt.
-    async fn read(&self) {
+    /// The set as it is now, by one attempt.
+    async fn fetch(&self) -> Result<KeySet, String> {
         let fetched = timeout(self.options.fetch_timeout, self.source.fetch()).await;
-        let read = match fetched {
+        match fetched {
             Ok(Ok(text)) if text.len() > MAX_JWKS_BYTES => Err("it is too long".to_owned()),
             Ok(Ok(text)) => KeySet::from_jwks(&text).map_err(|error| error.to_string()),
             Ok(Err(error)) => Err(error),
             Err(_) => Err("it took too long".to_owned()),
-        };
+        }
+    }
+
+    /// One attempt, whose set is kept.
+    async fn read(&self) {
+        let read = self.fetch().await;
         let now = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.tried_at = Some(now);

@@ -60,6 +60,10 @@ impl KeySet {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Whether the set has a key of this id.
     pub(super) fn has(&self, kid: Option<&str>) -> bool {
         self.keys.iter().any(|key| key.kid.as_deref() == kid)

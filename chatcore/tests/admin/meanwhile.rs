@@ -1,10 +1,16 @@
 //! What another administrator does between the decision of a change and its commit.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use chatcore::{
     Administration, Error,
     admin::{Administrators, AuditAction, AuditEntries},
+    clock::{Clock as _, SystemClock},
     identity::SystemRole,
-    model::{SessionId, SessionType},
+    model::{LoginId, SessionId, SessionType},
     store::{ChatStoreExt as _, Sessions, Standings, TypedKey as _},
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -35,7 +41,7 @@ async fn world() -> (Hooked, Administration, Administration, SessionId) {
     let store = Hooked::default();
     let (admin, there) =
         (Administration::new(uncounted(store.clone())), Administration::new(uncounted(store.intact())));
-    seen(&there, &["ann", "bob", "cid"]).await;
+    seen(&there, &["ann", "bob", "cid", "dan"]).await;
     there.set_role(&root(), &origin(), &user_id("ann"), SystemRole::Admin, None).await.unwrap();
     there.ban(&root(), &origin(), &user_id("cid"), spam()).await.unwrap();
     let id = session(there.chat(), &user("bob"), SessionType::Public).await;
@@ -66,6 +72,79 @@ async fn a_change_whose_author_loses_the_authority_before_the_commit_is_not_made
             assert!(there.session(&root(), id).await.unwrap().session.is_active);
         }
     }
+}
+
+/// What outdates the authority of ann and leaves it: somebody else's role, or the end of one of ann's logins.
+async fn outdate(there: &Administration, round: usize) {
+    match round % 3 {
+        0 => there.chat().end_login(&user_id("ann"), LoginId(SystemClock.new_id()), SystemClock.now()).await.unwrap(),
+        round => {
+            let role = [SystemRole::Admin, SystemRole::User][round - 1];
+            there.set_role(&root(), &origin(), &user_id("dan"), role, None).await.map(drop).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_decided_again_where_its_author_keeps_the_authority() {
+    for (name, deed) in DEEDS {
+        let (store, admin, there, id) = world().await;
+        for round in 0..3 {
+            let there = there.clone();
+            store.before_commit.once(async move { outdate(&there, round).await });
+        }
+        deed(&admin, id).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        assert!(store.before_commit.is_done(), "{name}");
+        let by_ann = log(&there).await.into_iter().filter(|entry| entry.record.actor == user_id("ann"));
+        assert_eq!(by_ann.count(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_others_outdate_each_time_gives_up() {
+    for (name, deed) in DEEDS {
+        let (store, admin, there, id) = world().await;
+        for round in 0..admin.chat().limits().commit_attempts {
+            let there = there.clone();
+            store.before_commit.once(async move { outdate(&there, round as usize).await });
+        }
+        let refused = deed(&admin, id).await.unwrap_err();
+        assert_eq!((refused.clone(), refused.code().status()), (Error::Unavailable, 503), "{name}");
+        assert!(store.before_commit.is_done(), "{name}");
+        assert!(log(&there).await.iter().all(|entry| entry.record.actor != user_id("ann")), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_and_roles_that_change_at_once_all_succeed() {
+    let (_, admin, there, _) = world().await;
+    let names: Vec<String> = (0..20).map(|n| format!("user-{n}")).collect();
+    let mut sessions = Vec::new();
+    for name in &names {
+        sessions.push(session(admin.chat(), &user(name), SessionType::Public).await);
+    }
+    let has_ended = Arc::new(AtomicBool::new(false));
+    let roles = tokio::spawn({
+        let (there, has_ended) = (there.clone(), Arc::clone(&has_ended));
+        async move {
+            let mut changes = 0;
+            while !has_ended.load(Ordering::SeqCst) || changes < 100 {
+                let role = [SystemRole::Admin, SystemRole::User][changes % 2];
+                there.set_role(&root(), &origin(), &user_id("dan"), role, None).await.unwrap();
+                changes += 1;
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    for (name, id) in names.iter().zip(sessions) {
+        let ann = user("ann");
+        admin.ban(&ann, &origin(), &user_id(name), spam()).await.unwrap();
+        admin.unban(&ann, &origin(), &user_id(name), None).await.unwrap();
+        admin.close_session(&ann, &origin(), id, None).await.unwrap();
+        admin.broadcast(&ann, &origin(), "Hi".into(), None).await.unwrap();
+    }
+    has_ended.store(true, Ordering::SeqCst);
+    roles.await.unwrap();
 }
 
 #[tokio::test]

@@ -55,6 +55,8 @@ pub(crate) struct Hooked {
     pub(crate) after_records: Hook,
     /// Before something is committed.
     pub(crate) before_commit: Hook,
+    /// Where a table stands here, only commits that write to it let the hook above happen. Work in the background commits at any time.
+    pub(crate) commits_of: Arc<Mutex<Option<&'static str>>>,
     /// Events at these positions are of a kind that only a newer version knows.
     pub(crate) newer: Arc<Mutex<Vec<Seq>>>,
     /// Events at these positions cannot be read.
@@ -76,7 +78,10 @@ impl Hooked {
 #[async_trait]
 impl ChatStore for Hooked {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
-        self.before_commit.run().await;
+        let of = *self.commits_of.lock().unwrap();
+        if of.is_none_or(|table| change.writes.iter().any(|write| write.key.table.name == table)) {
+            self.before_commit.run().await;
+        }
         if self.yields.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
         }

@@ -1,28 +1,33 @@
 //! A recorder hears what the chat does.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use chatcore::{
     Chat, Error, Limits, MemoryStore, Principal, Rate, RateLimits,
-    chat::{AllDelivery, CreateSession, Delivery, EventView, Outlet, SendMessage, SignalView},
+    chat::{AddParticipant, AllDelivery, CreateSession, Delivery, EventView, Outlet, SendMessage, SignalView},
     metrics,
     model::{SessionId, SessionType, UserId},
 };
 use futures_util::StreamExt as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-struct Measured {
+use crate::kit;
+
+pub(crate) struct Measured {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
 }
 
 impl Measured {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let recorder = PrometheusBuilder::new().set_buckets(&[1.0]).unwrap().build_recorder();
         Self { handle: recorder.handle(), recorder }
     }
 
-    fn make<T>(&self, make: impl FnOnce() -> T) -> T {
+    pub(crate) fn make<T>(&self, make: impl FnOnce() -> T) -> T {
         ::metrics::with_local_recorder(&self.recorder, make)
     }
 
@@ -31,7 +36,7 @@ impl Measured {
     }
 
     /// The value of a series, as it is written in the exposition format.
-    fn value(&self, series: &str) -> f64 {
+    pub(crate) fn value(&self, series: &str) -> f64 {
         let text = self.handle.render();
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
@@ -165,11 +170,55 @@ async fn refusals_are_counted_by_bucket() {
 }
 
 #[tokio::test]
+async fn refused_adds_are_counted_and_allowed_ones_are_not() {
+    let measured = Measured::new();
+    let limits = Limits { adds_per_inviter: Some(Rate::new(1, Duration::from_secs(3_600))), ..Limits::default() };
+    let (chat, a) = (measured.chat(limits), user("a"));
+    let id = room(&chat, &a).await;
+    let mut refused = 0;
+    for name in ["b", "c", "d"] {
+        chat.me(&user(name)).await.unwrap();
+        let add = AddParticipant { user_id: user(name).user_id, role: None };
+        let added = chat.add_participant(&a, id, add).await;
+        refused += u32::from(matches!(added, Err(Error::RateLimited { .. })));
+    }
+    assert_eq!(refused, 2);
+    assert_eq!(measured.value(r#"chatcore_limiter_refusals_total{bucket="adds"}"#), 2.0);
+}
+
+#[tokio::test]
 async fn the_store_is_up_or_not() {
     let measured = Measured::new();
-    let chat = measured.chat(Limits::default());
-    chat.ready(Duration::from_secs(60)).await.unwrap();
-    assert_eq!(measured.value("chatcore_store_up"), 1.0);
+    let store = kit::Breakable::over(MemoryStore::new());
+    let chat = measured.make(|| Chat::builder(store.clone()).build());
+    let up = || measured.value("chatcore_store_up");
+    assert_eq!(up(), 1.0);
+    for (fails, expected) in [(false, 1.0), (true, 0.0), (false, 1.0)] {
+        store.reads_fail.store(fails, Ordering::SeqCst);
+        assert_eq!(chat.ready(Duration::from_secs(60)).await.is_ok(), !fails);
+        assert_eq!(up(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_panics_is_counted_and_runs_again() {
+    let measured = Measured::new();
+    let store = kit::Breakable::over(MemoryStore::new());
+    let chat = measured.make(|| Chat::builder(store.clone()).build());
+    let a = user("a");
+    let id = room(&chat, &a).await;
+    let reader = chat.subscribe(&a, id, None).await.unwrap();
+    let (panics, runs) = (r#"chatcore_task_panics_total{task="poller"}"#, r#"chatcore_tasks{task="poller"}"#);
+    for times in [0.0, 1.0, 2.0] {
+        assert_eq!((measured.value(panics), measured.value(runs)), (times, 1.0));
+        store.panics.store(true, Ordering::SeqCst);
+        tokio::time::sleep(chat.limits().poll_interval * 2).await;
+        assert!(!store.panics.load(Ordering::SeqCst), "it was read");
+    }
+    let pause = chat.limits().poll_interval * 2;
+    drop((reader, chat));
+    tokio::time::sleep(pause).await;
+    assert_eq!(measured.value(runs), 0.0);
 }
 
 #[test]

@@ -3,4 +3,8 @@
 
 mod counted;
 mod document;
+#[path = "../kit/mod.rs"]
+mod kit;
+#[cfg(feature = "accounts")]
+mod logins;
 mod named;

@@ -10,13 +10,16 @@ use std::{
     path::Path,
 };
 
+use chrono::Utc;
+
 use crate::{
-    accounts,
+    accounts, bus,
     cli::{self, Settings},
     config::{Config, Failure, Switch, sample},
     issuers,
     output::Output,
-    run, secret, tls,
+    run, secret,
+    tls::{self, Validity},
 };
 use database::Found;
 
@@ -107,6 +110,8 @@ fn check_all(settings: Settings, checked: Result<Vec<String>, Failure>, report: 
     certificate(&config, report);
     folders(&config, report);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(keys(&config, report));
+    runtime.block_on(bus(&config, report));
     let found = runtime.block_on(database::check(&config, report));
     // Held, since a server needs all places at once.
     let _held = listen("listen", config.listen, found, report);
@@ -134,12 +139,36 @@ fn values(config: &Config, report: &mut Report) {
         report.outcome("mails", mailer, |()| text);
     }
     if !config.issuers.is_empty() {
-        let count = config.issuers.len();
-        let text = format!(
-            "{count} other parties; keys in files can be read, those at addresses are fetched when they are needed"
-        );
+        let text = format!("their settings can be used: {}", config.issuers.len());
         report.outcome("issuers", issuers::issuers(config).map(drop), |()| text);
     }
+}
+
+/// The keys of other parties, each set read once.
+async fn keys(config: &Config, report: &mut Report) {
+    for found in issuers::probe(config).await {
+        report.outcome("keys", found, String::clone);
+    }
+}
+
+/// The settings of the bus, and the bus itself where a start needs it.
+async fn bus(config: &Config, report: &mut Report) {
+    let settings = config.bus();
+    let Some(server) = settings.servers.first().cloned() else {
+        // A password without a bus is a mistake, too.
+        if let Err(error) = bus::Options::of(&settings) {
+            report.fail("bus", error);
+        }
+        return;
+    };
+    let options = bus::Options::of(&settings);
+    if !settings.required {
+        let text = format!("its settings can be used; the server connects to {server} when it can");
+        report.outcome("bus", options, |_| text);
+        return;
+    }
+    let opened = async { options?.open().await };
+    report.outcome("bus", opened.await, |_| format!("{server} lets the server in"));
 }
 
 fn secret(config: &Config, report: &mut Report) {
@@ -164,7 +193,14 @@ fn certificate(config: &Config, report: &mut Report) {
         ),
         Ok(Some((_, Some(warning)))) => report.warn("tls", warning),
         Ok(Some((_, None))) => report.ok("tls", "the certificate and the private key belong together"),
-        Err(error) => report.fail("tls", error),
+        // Its certificate is not asked for its time.
+        Err(error) => return report.fail("tls", error),
+    }
+    match tls::validity(config, Utc::now()) {
+        Ok(None) => {}
+        Ok(Some(Validity::Good(text))) => report.ok("certificate", text),
+        Ok(Some(Validity::EndsSoon(text))) => report.warn("certificate", text),
+        Err(error) => report.fail("certificate", error),
     }
 }
 

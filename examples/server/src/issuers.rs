@@ -57,8 +57,12 @@ impl From<&Claims> for ClaimMap {
 }
 
 impl IssuerSettings {
+    fn failed(&self, what: &str) -> Failure {
+        format!("[[issuers]] {:?}: {what}", self.iss).into()
+    }
+
     fn issuer(&self, config: &Config) -> Result<Issuer, Failure> {
-        let failed = |what: &str| -> Failure { format!("[[issuers]] {:?}: {what}", self.iss).into() };
+        let failed = |what: &str| self.failed(what);
         let Self { iss, audience, jwks, user_prefix, claims } = self;
         for (name, value) in [("iss", iss), ("audience", audience), ("jwks", jwks), ("user_prefix", user_prefix)] {
             // Without a prefix, a user of another party could be a user of the server's own.
@@ -72,16 +76,51 @@ impl IssuerSettings {
         if config.issuer.as_ref() == Some(iss) {
             return Err(failed("--issuer has the same name, which is the server's own"));
         }
-        let keys = if jwks.contains("://") {
-            Jwks::url(jwks, JwksOptions::default()).map_err(|error| failed(&format!("`jwks`: {error}")))?
-        } else {
+        if !self.is_address() {
             // It is read again while the server runs, and a mistake shows now.
             let text = fs::read_to_string(jwks).map_err(|error| failed(&format!("`jwks`: {jwks}: {error}")))?;
             KeySet::from_jwks(&text).map_err(|error| failed(&format!("`jwks`: {jwks}: {error}")))?;
-            Jwks::file(jwks)
-        };
-        Ok(Issuer::with_jwks(iss, audience, keys).claims(claims.into()).user_prefix(user_prefix))
+        }
+        Ok(Issuer::with_jwks(iss, audience, self.keys()?).claims(claims.into()).user_prefix(user_prefix))
     }
+
+    fn is_address(&self) -> bool {
+        self.jwks.contains("://")
+    }
+
+    fn probed(&self, probed: Result<usize, String>) -> Result<String, Failure> {
+        let Self { iss, jwks, .. } = self;
+        match probed {
+            Ok(keys) => Ok(format!("{iss:?} has {keys} keys that can be used at {jwks}")),
+            Err(error) => Err(self.failed(&format!(
+                "`jwks`: {jwks}: {error}; until it gives keys, tokens of this issuer are refused: correct `jwks`, or see to it"
+            ))),
+        }
+    }
+
+    fn keys(&self) -> Result<Jwks, Failure> {
+        if !self.is_address() {
+            return Ok(Jwks::file(&self.jwks));
+        }
+        Jwks::url(&self.jwks, JwksOptions::default()).map_err(|error| self.failed(&format!("`jwks`: {error}")))
+    }
+}
+
+/// Reads the keys of each issuer now, all at once; in words how many there are, or what is wrong.
+pub(crate) async fn probe(config: &Config) -> Vec<Result<String, Failure>> {
+    let begin = |issuer: &IssuerSettings| {
+        let keys = issuer.keys()?;
+        Ok(tokio::spawn(async move { keys.probe().await }))
+    };
+    let begun: Vec<_> = config.issuers.iter().map(|issuer| (issuer, begin(issuer))).collect();
+    let mut found = Vec::new();
+    for (issuer, begun) in begun {
+        found.push(match begun {
+            Ok(probe) => issuer.probed(probe.await.unwrap_or_else(|error| Err(error.to_string()))),
+            Err(error) => Err(error),
+        });
+    }
+    found
 }
 
 /// The issuers in the settings.

@@ -16,6 +16,9 @@ mod backup_online;
 mod checking;
 #[path = "process/compact.rs"]
 mod compact;
+#[allow(dead_code, reason = "each test file uses a part of it")]
+#[path = "kit/composed.rs"]
+mod composed;
 #[path = "process/configuration.rs"]
 mod configuration;
 #[path = "process/deploying.rs"]

@@ -9,6 +9,11 @@ mod bus;
 #[path = "../../../chatcore-nats/tests/nats/certificates.rs"]
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod certificates;
+#[allow(dead_code, reason = "each test file uses a part of it")]
+#[path = "kit/composed.rs"]
+mod composed;
+#[path = "remote/composing.rs"]
+mod composing;
 #[path = "remote/delays.rs"]
 mod delays;
 #[path = "remote/ends.rs"]

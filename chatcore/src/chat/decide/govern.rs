@@ -8,7 +8,10 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::join_all};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, join_all},
+};
 use tokio::{
     runtime::Handle,
     sync::{OwnedMutexGuard, Semaphore},
@@ -94,6 +97,10 @@ impl From<Action> for Tried<'_> {
     }
 }
 
+/// The writes that make an administrator's change fail where the administrator loses the authority before the commit. Each change of the
+/// administrator's standing or of the list of administrators outdates them, so each attempt asks for them anew.
+pub(crate) type Authority<'a> = &'a (dyn Fn() -> BoxFuture<'a, Result<Vec<Write>>> + Send + Sync);
+
 /// The right by which a session is changed.
 #[derive(Clone, Copy)]
 enum By<'a> {
@@ -101,7 +108,7 @@ enum By<'a> {
     User(&'a Principal, Tried<'a>),
     /// The administration has decided. The session has to exist.
     #[cfg_attr(not(feature = "admin"), allow(dead_code, reason = "the administration changes sessions"))]
-    Administrator(&'a UserId),
+    Administrator(&'a UserId, Authority<'a>),
 }
 
 /// A session that somebody may view.
@@ -351,19 +358,19 @@ impl Chat {
         self.govern_by(id, By::User(principal, tried.into()), plan).await
     }
 
-    /// Does what `plan` makes of a session on behalf of an administrator, whose role the caller has checked. What `plan` writes beside the session
-    /// may fail its expectations for a while, and is planned again.
+    /// Does what `plan` makes of a session on behalf of an administrator.
     #[cfg(feature = "admin")]
-    pub(in crate::chat) async fn govern_as_administrator<P>(
+    pub(in crate::chat) async fn govern_as_administrator<'a, P>(
         &self,
         id: SessionId,
-        actor: &UserId,
+        actor: &'a UserId,
+        authority: Authority<'a>,
         plan: P,
     ) -> Result<Option<Committed>>
     where
         P: Fn(&Known, DateTime<Utc>) -> Result<Plan>,
     {
-        self.govern_by(id, By::Administrator(actor), plan).await
+        self.govern_by(id, By::Administrator(actor, authority), plan).await
     }
 
     async fn govern_by<P>(&self, id: SessionId, by: By<'_>, plan: P) -> Result<Option<Committed>>
@@ -377,20 +384,23 @@ impl Chat {
                 By::User(principal, tried) => {
                     (&principal.user_id, self.allowed(id, principal, tried, Freshness::Fresh).await?)
                 }
-                By::Administrator(actor) => (actor, self.known(id, actor, None, Freshness::Fresh).await?),
+                By::Administrator(actor, _) => (actor, self.known(id, actor, None, Freshness::Fresh).await?),
             };
             let now = self.inner.clock.now().max(known.head.at);
             let Plan { events, mut writes } = plan(&known, now)?;
             if events.is_empty() {
                 return Ok(None);
             }
-            let mut retries = matches!(by, By::Administrator(_));
-            if let By::User(principal, _) = by {
-                for user in events.iter().filter_map(|kind| kind.admitted(actor)) {
-                    writes.push(self.hold(principal, user, is_again).await?);
-                    retries = true;
+            let held = writes.len();
+            match by {
+                By::User(principal, _) => {
+                    for user in events.iter().filter_map(|kind| kind.admitted(actor)) {
+                        writes.push(self.hold(principal, user, is_again).await?);
+                    }
                 }
+                By::Administrator(_, authority) => writes.extend(authority().await?),
             }
+            let retries = writes.len() > held;
             let events =
                 events.into_iter().map(|kind| NewEvent { actor: actor.clone(), created_at: now, kind }).collect();
             let relists = relists(known.session.as_deref(), &writes);
@@ -406,7 +416,7 @@ impl Chat {
                     return Ok(Some(committed));
                 }
                 Err(StoreError::Stale) => {}
-                // The standing of the admitted user, or what the administration writes beside, has changed.
+                // The standing of the admitted user or the administrator's authority has changed.
                 Err(StoreError::Conflict { .. }) if retries => is_again = true,
                 Err(error) => return Err(error.into()),
             }

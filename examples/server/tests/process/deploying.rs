@@ -4,7 +4,10 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::kit::{Server, folder, run};
+use crate::{
+    composed,
+    kit::{Server, command, folder, run},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_asks_a_server_that_runs() {
@@ -21,6 +24,24 @@ async fn health_asks_a_server_that_runs() {
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     let gone = health(&["--listen", &address]);
     assert_eq!(gone.status.code(), Some(1), "{gone:?}");
+}
+
+#[test]
+fn the_settings_of_deployments_go_together() {
+    let folder = folder();
+    let (database, secret) = ("wss://db.example.org".to_owned(), composed::value("CHAT_SECRET"));
+    let elsewhere = vec![("CHAT_DATABASE".to_owned(), database), ("CHAT_SECRET".to_owned(), secret)];
+    let (image, unit) = (composed::image(), composed::unit());
+    for variables in [
+        image.clone(),
+        unit.clone(),
+        [&image[..], &elsewhere].concat(),
+        [&unit[..], &elsewhere].concat(),
+        [&image[..], &composed::chat()].concat(),
+    ] {
+        let output = command(folder.path()).envs(variables.clone()).args(["config", "--effective"]).output().unwrap();
+        assert!(output.status.success(), "{variables:?}: {output:?}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
 
 #[allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 #[path = "../../../../chatcore/tests/kit/tokens.rs"]
-mod tokens;
+pub(crate) mod tokens;
 
 const PARTY: &str = "[[issuers]]\niss = \"https://id.example.com\"\naudience = \"chat\"\njwks = \"keys.json\"\n";
 

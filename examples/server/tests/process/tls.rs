@@ -156,6 +156,51 @@ async fn a_hangup_makes_it_read_the_certificate_again() {
     assert_eq!(server.stop(Signal::SIGTERM), 0);
 }
 
+/// A client of `wss://` that trusts this certificate alone.
+async fn secure_socket(server: &str, trusted: &CertificateDer<'static>, token: &str) -> Socket {
+    let connection = connect(server, trusted).await.unwrap();
+    let port = server.rsplit(':').next().unwrap();
+    Socket::over(connection, format!("wss://localhost:{port}/ws?token={token}")).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_wss_go_on_while_the_certificate_changes_and_new_ones_come() {
+    let folder = folder();
+    let data = folder.path();
+    let old = certificate(data);
+    let server = Server::start_with(data, &FLAGS);
+    let (a, b) = (token(data, "a"), token(data, "b"));
+    let client = Client::new(&tunnel(&server.address, old.clone()).await, Some(a.clone()));
+    let id = client.session("PUBLIC").await;
+    client.with_token(&b).post(&format!("/sessions/{id}/join"), json!({})).await.expect(200);
+    let said = |text: &str| json!({ "session_id": id, "content": text });
+    let mut first = secure_socket(&server.address, &old, &a).await;
+    first.join(&id, None).await;
+    assert_eq!(first.ask("send_message", said("before")).await["event"], "ack");
+    assert_eq!(first.expect("message_received").await["data"]["message"]["content"], "before");
+
+    let new = certificate(data);
+    server.signal(Signal::SIGHUP);
+    let taken = async { while connect(&server.address, &new).await.is_err() {} };
+    timeout(PATIENCE, taken).await.expect("the new certificate was not taken");
+    assert!(connect(&server.address, &old).await.is_err());
+    let mut second = secure_socket(&server.address, &new, &b).await;
+    second.join(&id, None).await;
+    // Larger than a record of TLS.
+    let long = "\u{1F600}".repeat(5_000);
+    assert_eq!(second.ask("send_message", said(&long)).await["event"], "ack");
+    assert_eq!(first.ask("send_message", said("after")).await["event"], "ack");
+    for socket in [&mut first, &mut second] {
+        for text in [long.as_str(), "after"] {
+            assert_eq!(socket.expect("message_received").await["data"]["message"]["content"], text);
+        }
+    }
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    for mut socket in [first, second] {
+        assert_eq!(socket.closed().await, 1001);
+    }
+}
+
 #[test]
 fn a_certificate_that_cannot_be_used_is_named_at_the_start() {
     let folder = folder();
