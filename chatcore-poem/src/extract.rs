@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chatcore::model::LoginId;
 use chatcore::{
     Code, Error, Principal, json,
-    model::{AuditId, Bound, Cursor, Emoji, InvalidId, MessageId, ParticipantId, SessionId, UserId},
+    model::{AuditId, Bound, Cursor, Emoji, InvalidId, MessageId, ParticipantId, ScheduledId, SessionId, UserId},
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
@@ -269,6 +269,11 @@ text_param!(
     MetaSchema { min_length: Some(1), ..MetaSchema::new("string") }
 );
 text_param!(
+    /// The id of a scheduled message in a path or a query.
+    ScheduledParam(ScheduledId),
+    MetaSchema::new_with_format("string", "uuid")
+);
+text_param!(
     /// A participant's id in a query.
     ParticipantParam(ParticipantId),
     MetaSchema::new_with_format("string", "uuid")
@@ -330,6 +335,7 @@ read_as_text!(
     SessionParam: SessionId,
     MessageParam: MessageId,
     EmojiParam: Emoji,
+    ScheduledParam: ScheduledId,
     ParticipantParam: ParticipantId,
     #[cfg(feature = "accounts")]
     LoginParam: LoginId,

@@ -83,6 +83,12 @@ pub enum Error {
     /// No such message in a session that the caller may read.
     #[error("there is no such message")]
     MessageNotFound,
+    /// No such scheduled message of the caller: it was sent, it was cancelled, or there never was one.
+    #[error("there is no such scheduled message; it may have been sent")]
+    ScheduledMessageNotFound,
+    /// The caller has no draft in the session.
+    #[error("you have no draft in this session")]
+    DraftNotFound,
     /// The message was edited or deleted since the revision that the caller named.
     #[error("the message was changed meanwhile; look at it before trying again")]
     RevisionConflict {
@@ -243,6 +249,8 @@ impl Error {
             Self::Denied(denial) => denial.code(),
             Self::UserNotFound => Code::UserNotFound,
             Self::MessageNotFound => Code::MessageNotFound,
+            Self::ScheduledMessageNotFound => Code::ScheduledMessageNotFound,
+            Self::DraftNotFound => Code::DraftNotFound,
             Self::RevisionConflict { .. } => Code::RevisionConflict,
             Self::MessageDeleted => Code::MessageDeleted,
             Self::ClientIdReused => Code::ClientIdReused,
@@ -291,6 +299,8 @@ impl Error {
             | Self::Denied(_)
             | Self::UserNotFound
             | Self::MessageNotFound
+            | Self::ScheduledMessageNotFound
+            | Self::DraftNotFound
             | Self::RevisionConflict { .. }
             | Self::MessageDeleted
             | Self::ClientIdReused

@@ -39,6 +39,14 @@ pub struct Limits {
     pub message_chars: usize,
     /// How often one message may be edited. Its earlier texts are kept until it is deleted.
     pub message_edits: u32,
+    /// Most messages of a user that wait for their time. Concurrent calls may pass it by a few.
+    pub scheduled_messages: u64,
+    /// Longest time between the call that schedules a message and the time at which the message is sent.
+    pub schedule_ahead: Duration,
+    /// How often a process looks for scheduled messages whose time has come. A message is sent so much later than it says.
+    pub due_interval: Duration,
+    /// Most drafts of a user. Concurrent calls may pass it by a few.
+    pub drafts: u64,
     /// Most participants that a session may be made for.
     pub max_participants: u32,
     /// Participants of a session whose maker named no number.
@@ -118,6 +126,10 @@ impl Default for Limits {
             description_chars: 500,
             message_chars: 8_000,
             message_edits: 100,
+            scheduled_messages: 100,
+            schedule_ahead: Duration::from_secs(366 * 24 * 60 * 60),
+            due_interval: Duration::from_secs(1),
+            drafts: 1_000,
             max_participants: 10_000,
             default_participants: 100,
             page_default: 50,

@@ -22,7 +22,7 @@ use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
         AddParticipant, AllDelivery, AllSubscription, Attempt, CreateSession, Delivery, MessagesOf, Operation,
-        ParticipantsOf, Position, PostSystem, SendMessage, Start, UpdateSession,
+        ParticipantsOf, Position, PostSystem, ScheduleMessage, SendMessage, Start, UpdateSession,
     },
     model::{
         ClientId, Content, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType, Standing, UserId,
@@ -117,6 +117,10 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
     let messages = MessagesOf { session_id: id, window: MessageWindow::Newest, limit: None };
     let titled = || UpdateSession { title: Some("Other".to_owned()), ..UpdateSession::default() };
     let hello = || SendMessage::text("hello").with_client_id(ClientId::new("once").unwrap());
+    let later = || ScheduleMessage {
+        message: SendMessage::text("later"),
+        send_at: chrono::Utc::now() + chrono::TimeDelta::days(1),
+    };
     cases! { chat, me;
         "me" by "alice": chat.me(&me).await.map(drop);
         "create" by "alice": chat.create_session(&me, new()).await.map(drop);
@@ -147,6 +151,9 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
         "react" by "bob": chat.add_reaction(&me, message, &thumb()).await;
         "take a reaction back" by "bob": chat.remove_reaction(&me, message, &thumb()).await;
         "reactors" by "bob": chat.reactors(&me, message, &thumb(), Page::FIRST).await.map(drop);
+        "schedule" by "bob": chat.schedule_message(&me, id, later()).await.map(drop);
+        "set a draft" by "bob": chat.set_draft(&me, id, Content::Text("draft".to_owned())).await.map(drop);
+        "delete a draft" by "bob": chat.delete_draft(&me, id).await;
         "message" by "bob": chat.message(&me, message).await.map(drop);
         "messages by id" by "bob": only(chat.messages_by_id(&me, &[message]).await);
         "messages" by "bob": chat.messages(&me, id, MessageWindow::Newest, None).await.map(drop);

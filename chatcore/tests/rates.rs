@@ -146,6 +146,24 @@ fn use_cases<'a>(
         ("add_reaction", 1, told(async move { chat.add_reaction(alice, message, &thumb()).await })),
         ("reactors", 1, told(async move { chat.reactors(alice, message, &thumb(), Page::FIRST).await })),
         ("remove_reaction", 1, told(async move { chat.remove_reaction(alice, message, &thumb()).await })),
+        ("schedule_message", 1, {
+            let message = SendMessage::text("later");
+            let send_at = chat.now() + chrono::TimeDelta::hours(1);
+            told(chat.schedule_message(alice, id, chatcore::chat::ScheduleMessage { message, send_at }))
+        }),
+        ("scheduled_messages", 1, told(chat.scheduled_messages(alice, Page::FIRST))),
+        ("cancel_scheduled_message", 1, {
+            told(async move {
+                match chat.cancel_scheduled_message(alice, chatcore::model::ScheduledId(uuid::Uuid::nil())).await {
+                    Err(Error::ScheduledMessageNotFound) => Ok(()),
+                    other => other,
+                }
+            })
+        }),
+        ("set_draft", 1, told(chat.set_draft(alice, id, Content::Text("draft".to_owned())))),
+        ("draft", 1, told(chat.draft(alice, id))),
+        ("drafts", 1, told(chat.drafts(alice, Page::FIRST))),
+        ("delete_draft", 1, told(chat.delete_draft(alice, id))),
         ("delete_message", 1, told(chat.delete_message(alice, message, None))),
         ("typing", 1, told(chat.typing(alice, id, true))),
         ("subscribe", 1, told(chat.subscribe(alice, id, Start::Now))),

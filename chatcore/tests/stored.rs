@@ -16,15 +16,15 @@ use std::{
 use chatcore::{
     model::{
         Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, LoginId, MessageBody, MessageEvent,
-        MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Session,
-        SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId, UserStanding,
+        MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, ScheduledId,
+        Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId, UserStanding,
     },
     store::{
         Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
-        Directory, Json, Key, Listed, Memberships, MessageReactions, Newest, Orphans, Owner, ParticipantRecord,
-        Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals,
-        Reactors, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey, Value, decode_event,
-        encode_event,
+        Directory, DraftText, Drafts, Due, DueTask, Dues, Json, Key, Listed, Memberships, MessageReactions, Newest,
+        Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles,
+        Reacted, ReactionTotal, ReactionTotals, Reactors, Revision, Revisions, Scheduled, ScheduledMessages, Seat,
+        Seats, Sessions, Standings, TABLES, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -254,6 +254,16 @@ fn values() -> Vec<(String, Key, Value)> {
     let reactions = ReactionTotals { kinds: vec![ReactionTotal { emoji: emoji(), count: 2 }] };
     let reacted = Reacted { at: at(2) };
     let newest = Newest(session_key);
+    let scheduled_id = ScheduledId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0004));
+    let scheduled = Scheduled {
+        session: session_key,
+        stay: stay(),
+        body: text("Later"),
+        client_id: ClientId::new("later").expect("an id"),
+        send_at: at(9),
+        created_at: at(1),
+    };
+    let due = |leased_until| Due { task: DueTask::Send { user: user("bob"), id: scheduled_id }, leased_until };
     vec![
         value("", &sessions, session()),
         value("full", &sessions, full),
@@ -267,6 +277,14 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &MessageReactions { session: session_key, message: 3 }, reactions),
         value("", &Reactors { session: session_key, message: 3, emoji: emoji(), user: user("bob") }, reacted),
         value("", &Deletions { session: session_key }, DeletionCount(2)),
+        value(
+            "",
+            &Drafts { user: user("bob"), session: session_key },
+            DraftText { content: Content::Text("Not yet".into()), updated_at: at(2) },
+        ),
+        value("", &ScheduledMessages { user: user("bob"), id: scheduled_id }, scheduled),
+        value("", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(None)),
+        value("leased", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(Some(at(4)))),
         value("", &Counters { name: "messages".into(), day: 20_000 }, Count(7)),
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),
         value("", &Memberships { user: user_id, session: newest }, Listed),

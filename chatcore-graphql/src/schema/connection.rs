@@ -11,13 +11,14 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        Bound, Emoji, InvalidId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
-        Reactor, SessionId, SessionSummary, UserId,
+        Bound, Draft, Emoji, InvalidId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant,
+        ParticipantId, Reactor, ScheduledId, ScheduledMessage, SessionId, SessionSummary, UserId,
     },
 };
 
 use super::{
     event::SessionEvent,
+    later::{Draft as DraftNode, ScheduledMessage as ScheduledNode},
     message::Message,
     participant::Participant as ParticipantNode,
     reaction::Reactor as ReactorNode,
@@ -79,6 +80,8 @@ pub(super) type PublicSessionConnection =
     Connection<String, super::session::Session, Total, EmptyFields, PublicSessions, PublicSessions>;
 pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
+pub(super) type ScheduledMessageConnection = Connection<String, ScheduledNode>;
+pub(super) type DraftConnection = Connection<String, DraftNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
 
@@ -102,6 +105,34 @@ impl List<SessionId> {
     /// The sessions that the caller could join.
     pub(super) fn public_sessions() -> Self {
         Self::named("publicSessions")
+    }
+}
+
+impl List<ScheduledId> {
+    /// The caller's messages that wait for their time.
+    pub(super) fn scheduled() -> Self {
+        Self::named("scheduledMessages")
+    }
+
+    /// Scheduled messages as a connection.
+    pub(super) fn of_scheduled(
+        &self,
+        page: &Page<ScheduledId>,
+        found: ListPage<ScheduledMessage, ScheduledId>,
+    ) -> ScheduledMessageConnection {
+        self.connection(page, found, EmptyFields, |scheduled| &scheduled.id, ScheduledNode)
+    }
+}
+
+impl List<SessionId> {
+    /// The caller's drafts.
+    pub(super) fn drafts() -> Self {
+        Self::named("drafts")
+    }
+
+    /// Drafts as a connection.
+    pub(super) fn of_drafts(&self, page: &Page<SessionId>, found: ListPage<Draft, SessionId>) -> DraftConnection {
+        self.connection(page, found, EmptyFields, |draft| &draft.session_id, DraftNode)
     }
 }
 

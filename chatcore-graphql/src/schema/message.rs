@@ -87,14 +87,14 @@ impl MessageRevision {
     }
 }
 
-const fn text(content: &Content) -> Option<&str> {
+pub(super) const fn text(content: &Content) -> Option<&str> {
     match content {
         Content::Text(text) => Some(text.as_str()),
         Content::Encrypted(_) | Content::Deleted => None,
     }
 }
 
-fn ciphertext(content: &Content) -> Option<EncryptedContent> {
+pub(super) fn ciphertext(content: &Content) -> Option<EncryptedContent> {
     match content {
         Content::Text(_) | Content::Deleted => None,
         Content::Encrypted(model::EncryptedContent { encrypted_data, iv, key_version }) => {
@@ -274,7 +274,7 @@ struct DeleteMessagePayload {
     message: Message,
 }
 
-fn said(content: Option<String>, encrypted: Option<EncryptedContent>) -> chatcore::Result<Content> {
+pub(super) fn said(content: Option<String>, encrypted: Option<EncryptedContent>) -> chatcore::Result<Content> {
     match (content, encrypted) {
         (Some(text), None) => Ok(Content::Text(text)),
         (None, Some(EncryptedContent { encrypted_data, iv, key_version })) => {

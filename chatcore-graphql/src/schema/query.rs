@@ -15,6 +15,7 @@ use super::{
         self, EventConnection, List, ParticipantConnection, PublicSessionConnection, SessionConnection, listed,
     },
     event::SessionEvent,
+    later::LaterQuery,
     load::Loads,
     message::{Message, MessageQuery},
     reaction::ReactionQuery,
@@ -33,7 +34,7 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ReactionQuery);
+pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ReactionQuery, LaterQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]

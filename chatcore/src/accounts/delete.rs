@@ -168,6 +168,7 @@ impl Accounts {
             Err(error) => tracing::warn!(%error, "a deleted user is not out of all sessions yet; trying again later"),
         }
         let Some(mut claim) = self.claim(user).await? else { return Ok(false) };
+        self.inner.chat.erase_waiting(user).await?;
         #[cfg(feature = "avatars")]
         let pictures = self.erase_pictures(user).await;
         #[cfg(not(feature = "avatars"))]

@@ -24,8 +24,9 @@ use crate::{
         Standing, UserId,
     },
     store::{
-        Been, ChatStoreExt as _, FactsQuery, Freshness, KeyPart as _, LogRange, ParticipantRecord, Participants,
-        Prefix, Profiles, Revisions, Sessions, StoreError, TypedKey as _, typed,
+        Been, ChatStoreExt as _, DraftText, Drafts, FactsQuery, Freshness, KeyPart as _, LogRange, ParticipantRecord,
+        Participants, Prefix, Profiles, Revisions, Scheduled, ScheduledMessages, Sessions, StoreError, TypedKey as _,
+        typed,
     },
     trace::use_case,
 };
@@ -100,7 +101,7 @@ impl Writer {
 
 impl Accounts {
     /// Everything that the caller wrote and that is known about the caller, one JSON object in each line. Its `type` is `account`, `profile`,
-    /// `login`, `session` (one that the caller is or was in), `message` (with its earlier texts), `progress`, and at the end `end`. An export
+    /// `login`, `draft`, `scheduled_message`, `session` (one that the caller is or was in), `message` (with its earlier texts), `progress`, and at the end `end`. An export
     /// without an `end` is not complete. The stream takes bounded memory, at the pace of its reader.
     ///
     /// The stream ends with an error, its last item, when the caller's login or token ends, and when its reader takes nothing for
@@ -203,6 +204,7 @@ impl Accounts {
             }))
             .await?;
         }
+        self.write_waiting(user, to).await?;
         let prefix = Prefix { table: Been::TABLE, parts: vec![user.part()] };
         to.sessions = self.store().count(&[prefix]).await?.first().copied().unwrap_or_default();
         to.progress().await?;
@@ -220,6 +222,40 @@ impl Accounts {
         }
         to.line(json!({ "type": "end", "sessions": to.done, "messages": to.messages })).await?;
         Ok(())
+    }
+
+    /// Drafts, and messages that wait for their time.
+    async fn write_waiting(&self, user: &UserId, to: &mut Writer) -> Result<(), Stopped> {
+        let mut after = None;
+        loop {
+            let scan = Drafts::under(vec![user.part()]).after(after.take()).limit(CHUNK);
+            let found = self.store().list::<Drafts>(scan).await?;
+            let Some((last, _)) = found.last() else { break };
+            after = Some(vec![last.session.part()]);
+            for (key, found) in found {
+                let DraftText { content, updated_at } = &*found.value;
+                to.line(json!({
+                    "type": "draft", "session_id": key.session, "content": content, "updated_at": updated_at,
+                }))
+                .await?;
+            }
+        }
+        let mut after = None;
+        loop {
+            let scan = ScheduledMessages::under(vec![user.part()]).after(after.take()).limit(CHUNK);
+            let found = self.store().list::<ScheduledMessages>(scan).await?;
+            let Some((last, _)) = found.last() else { return Ok(()) };
+            after = Some(vec![last.id.part()]);
+            for (key, found) in found {
+                let Scheduled { session, stay: _, body, client_id, send_at, created_at } = &*found.value;
+                to.line(json!({
+                    "type": "scheduled_message", "id": key.id, "session_id": session, "role": body.role,
+                    "message_type": body.message_type, "content": body.content, "client_id": client_id,
+                    "send_at": send_at, "created_at": created_at,
+                }))
+                .await?;
+            }
+        }
     }
 
     async fn write_session(&self, user: &UserId, id: SessionId, to: &mut Writer) -> Result<(), Stopped> {

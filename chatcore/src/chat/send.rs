@@ -17,8 +17,9 @@ use crate::{
     limits::Use,
     model::{
         ClientId, Content, EventKind, Message, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent,
-        SessionId, SpeakerRole,
+        ParticipantId, SessionId, SpeakerRole,
     },
+    permission::Denial,
     store::{
         Change, ClientIdUse, ClientIds, Conflicting, Freshness, LogRange, ParticipantRecord, Participants, StoreError,
         TypedKey, Write, typed,
@@ -79,9 +80,11 @@ impl PostSystem {
 
 /// By what right a message is sent.
 #[derive(Debug, Clone, Copy)]
-enum Right {
+pub(in crate::chat) enum Right {
     /// The sender may send.
     Participant,
+    /// The sender may send, and is in the session by this stay.
+    Stay(ParticipantId),
     /// The host may post anywhere.
     Host,
 }
@@ -95,7 +98,7 @@ fn fingerprint(body: &MessageBody) -> Result<String> {
 /// The write that makes the sender engaged; `None` where the sender is already.
 fn engagement(known: &Known, right: Right) -> Option<Write> {
     match right {
-        Right::Participant => {
+        Right::Participant | Right::Stay(_) => {
             let record = known.actor.as_deref().filter(|record| !record.is_engaged)?.clone();
             let key = Participants { session: record.session_id, user: record.user_id.clone() };
             Some(key.put(ParticipantRecord { is_engaged: true, ..record }))
@@ -154,11 +157,21 @@ impl Chat {
     ) -> Result<Known> {
         match right {
             Right::Participant => self.allowed(id, principal, Tried::sending(body), freshness).await,
+            Right::Stay(stay) => {
+                let known = self.allowed(id, principal, Tried::sending(body), freshness).await?;
+                if known.actor.as_deref().is_some_and(|record| record.id == stay) {
+                    return Ok(known);
+                }
+                // Cached facts may be of before the stay.
+                let known = self.allowed(id, principal, Tried::sending(body), Freshness::Fresh).await?;
+                let is_stay = known.actor.as_deref().is_some_and(|record| record.id == stay);
+                if is_stay { Ok(known) } else { Err(Error::Denied(Denial::NotParticipant)) }
+            }
             Right::Host => self.active(id, &principal.user_id, freshness).await,
         }
     }
 
-    async fn say(
+    pub(in crate::chat) async fn say(
         &self,
         principal: &Principal,
         id: SessionId,

@@ -89,6 +89,8 @@ codes! {
     UserNotFound = "USER_NOT_FOUND", 404, 4404, "User not found";
     UserBanned = "USER_BANNED", 409, 4409, "User is banned";
     MessageNotFound = "MESSAGE_NOT_FOUND", 404, 4404, "Message not found";
+    ScheduledMessageNotFound = "SCHEDULED_MESSAGE_NOT_FOUND", 404, 4404, "Scheduled message not found";
+    DraftNotFound = "DRAFT_NOT_FOUND", 404, 4404, "Draft not found";
     MessageTooLong = "MESSAGE_TOO_LONG", 422, 4400, "Message too long";
     MessageEditDenied = "MESSAGE_EDIT_DENIED", 403, 4403, "Message of somebody else";
     MessageDeleteDenied = "MESSAGE_DELETE_DENIED", 403, 4403, "Message may not be deleted";

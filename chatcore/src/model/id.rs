@@ -95,6 +95,12 @@ uuid_id!(
     "notice id"
 );
 
+uuid_id!(
+    /// Names a message that is sent later. A UUIDv7 (RFC 9562).
+    ScheduledId,
+    "id of a scheduled message"
+);
+
 impl LoginId {
     /// When the login began, in milliseconds; `None` for an id that is no UUIDv7, as other issuers may choose.
     #[must_use]

@@ -3,6 +3,7 @@
 mod cursor;
 mod event;
 mod id;
+mod later;
 mod message;
 mod notice;
 mod page;
@@ -19,7 +20,10 @@ pub use event::{
     Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, Seq, SessionChanges,
     SessionEvent,
 };
-pub use id::{AuditId, ClientId, InvalidId, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId};
+pub use id::{
+    AuditId, ClientId, InvalidId, LoginId, MessageId, NoticeId, ParticipantId, ScheduledId, SessionId, UserId,
+};
+pub use later::{Draft, ScheduledMessage};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
 pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};

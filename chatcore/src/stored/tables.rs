@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientIdUse, Departure, Listed, ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, Revision, Seat,
-    from_json, to_json,
+    ClientIdUse, Departure, DraftText, Due, Listed, ParticipantRecord, ProfileRecord, Reacted, ReactionTotals,
+    Revision, Scheduled, Seat, from_json, to_json,
 };
 use crate::{
-    model::{ClientId, Emoji, ParticipantId, Seq, Session, SessionId, UserId, UserStanding},
+    model::{ClientId, Emoji, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
     store::{Json, Newest, Part, StoredValue},
     tables,
 };
@@ -101,6 +101,30 @@ tables! {
         /// The session.
         session: Newest<SessionId>,
     ] -> Listed = 1;
+
+    /// Texts that users have not sent yet.
+    shared plain Drafts = "draft" [
+        /// The user.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    ] -> DraftText = 1;
+
+    /// Messages that are sent later.
+    shared plain ScheduledMessages = "scheduled" [
+        /// The sender.
+        user: UserId,
+        /// The scheduled message.
+        id: ScheduledId,
+    ] -> Scheduled = 1;
+
+    /// Work that is done at a time, the earliest first. A process claims it by its version.
+    shared plain Dues = "due" [
+        /// The time, in microseconds since the Unix epoch.
+        at: u64,
+        /// The thing that it is done to.
+        id: ScheduledId,
+    ] -> Due = 1;
 
     /// Profiles of users who were seen.
     shared plain Profiles = "profile" [

@@ -5,13 +5,19 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AddParticipant, ChangeRole, CreateSession, DeleteMessage, EditMessage, SendMessage, UpdateSession};
+use super::{
+    AddParticipant, ChangeRole, CreateSession, DeleteMessage, EditMessage, ScheduleMessage, SendMessage, SetDraft,
+    UpdateSession,
+};
 use crate::{
     chat::Chat,
     error::{Code, Error, FieldError, Result},
     identity::Principal,
     json,
-    model::{Cursor, Emoji, InvalidId, Message, MessageId, Participant, SessionDetails, SessionId, UserId},
+    model::{
+        Cursor, Draft, Emoji, InvalidId, Message, MessageId, Participant, ScheduledId, ScheduledMessage,
+        SessionDetails, SessionId, UserId,
+    },
 };
 
 /// What a command answers.
@@ -27,6 +33,12 @@ pub enum Answer {
     Participant(Box<Participant>),
     /// The session that was created or changed.
     Session(Box<SessionDetails>),
+    /// The message that waits for its time.
+    ScheduledMessage(Box<ScheduledMessage>),
+    /// The scheduled message that was cancelled.
+    ScheduledId(ScheduledId),
+    /// The draft that is kept.
+    Draft(Box<Draft>),
     /// The session in which it was done.
     SessionId(SessionId),
 }
@@ -38,7 +50,12 @@ impl Answer {
         match self {
             Self::Message(message) => Some(message.cursor()),
             Self::Session(details) => Some(details.summary.cursor),
-            Self::ChangedMessage(_) | Self::Participant(_) | Self::SessionId(_) => None,
+            Self::ChangedMessage(_)
+            | Self::Participant(_)
+            | Self::ScheduledMessage(_)
+            | Self::ScheduledId(_)
+            | Self::Draft(_)
+            | Self::SessionId(_) => None,
         }
     }
 }
@@ -200,6 +217,25 @@ commands! { in chat by principal:
     RemoveReaction = "remove_reaction" [frame] (message_id: MessageId, emoji: Emoji) _nothing: Nothing => {
         chat.remove_reaction(principal, message_id, &emoji).await?;
         Ok(Answer::SessionId(message_id.session_id))
+    };
+    /// Has a message sent at a time.
+    ScheduleMessage = "schedule_message" (session_id: SessionId) schedule: ScheduleMessage => {
+        let scheduled = chat.schedule_message(principal, session_id, schedule.command(None)?).await?;
+        Ok(Answer::ScheduledMessage(Box::new(scheduled)))
+    };
+    /// Cancels a scheduled message.
+    CancelScheduledMessage = "cancel_scheduled_message" (scheduled_id: ScheduledId) _nothing: Nothing => {
+        chat.cancel_scheduled_message(principal, scheduled_id).await?;
+        Ok(Answer::ScheduledId(scheduled_id))
+    };
+    /// Keeps the caller's draft in a session.
+    SetDraft = "set_draft" (session_id: SessionId) draft: SetDraft => {
+        Ok(Answer::Draft(Box::new(chat.set_draft(principal, session_id, draft.command()).await?)))
+    };
+    /// Forgets the caller's draft in a session.
+    DeleteDraft = "delete_draft" (session_id: SessionId) _nothing: Nothing => {
+        chat.delete_draft(principal, session_id).await?;
+        Ok(Answer::SessionId(session_id))
     };
     /// Tells the readers of a session whether the caller types.
     SetTyping = "set_typing" (session_id: SessionId) typing: SetTyping => {

@@ -7,7 +7,7 @@ mod schema {
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
     use crate::model::{
-        AuditId, ClientId, Cursor, Emoji, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId,
+        AuditId, ClientId, Cursor, Emoji, LoginId, MessageId, NoticeId, ParticipantId, ScheduledId, SessionId, UserId,
     };
 
     macro_rules! text {
@@ -28,5 +28,17 @@ mod schema {
         )*};
     }
 
-    text!(AuditId, ClientId, Cursor, Emoji, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId);
+    text!(
+        AuditId,
+        ClientId,
+        Cursor,
+        Emoji,
+        LoginId,
+        MessageId,
+        NoticeId,
+        ParticipantId,
+        ScheduledId,
+        SessionId,
+        UserId
+    );
 }

@@ -277,7 +277,7 @@ pub struct DeleteMessage {
 
 /// Content from a client.
 #[derive(Debug)]
-struct Said(Content);
+pub(super) struct Said(pub(super) Content);
 
 impl<'de> Deserialize<'de> for Said {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {

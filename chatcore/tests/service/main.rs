@@ -18,6 +18,7 @@ mod inviting;
 mod joining;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod later;
 mod lists;
 mod managing;
 mod messages;

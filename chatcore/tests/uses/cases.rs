@@ -5,18 +5,21 @@ use chatcore::{
     accounts::{AvatarSize, LogIn, Register, UpdateAccount},
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
-        AddParticipant, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem, SendMessage,
-        Start, UpdateSession,
+        AddParticipant, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem, ScheduleMessage,
+        SendMessage, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
-    model::{ClientId, Content, Emoji, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionId, UserId},
+    model::{
+        ClientId, Content, Emoji, LoginId, MessageId, MessageWindow, Page, ParticipantRole, ScheduledId, SessionId,
+        UserId,
+    },
 };
 
 use super::{Case, World};
 
 /// Methods that no client can call, and methods by which a frontend counts.
-pub(crate) const NO_USE_CASES: [&str; 17] = [
+pub(crate) const NO_USE_CASES: [&str; 18] = [
     "Accounts::import",
     "Accounts::resume_erasures",
     "Administration::flush",
@@ -32,6 +35,7 @@ pub(crate) const NO_USE_CASES: [&str; 17] = [
     "Chat::notices",
     "Chat::ready",
     "Chat::revoke_before",
+    "Chat::run_due",
     "Chat::standing",
     "Chat::unban_account",
 ];
@@ -136,6 +140,18 @@ fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
             async move { chat.remove_reaction(caller, nothing(), &emoji()).await },
         ),
         Case::new("Chat::reactors", &REQUEST, async move { chat.reactors(caller, nothing(), &emoji(), page()).await }),
+        Case::new("Chat::schedule_message", &message, async move {
+            let message = SendMessage::text("");
+            chat.schedule_message(caller, nowhere(), ScheduleMessage { message, send_at: chat.now() }).await
+        }),
+        Case::new("Chat::scheduled_messages", &REQUEST, chat.scheduled_messages(caller, page())),
+        Case::new("Chat::cancel_scheduled_message", &REQUEST, async move {
+            chat.cancel_scheduled_message(caller, ScheduledId(nowhere().0)).await
+        }),
+        Case::new("Chat::set_draft", &REQUEST, chat.set_draft(caller, nowhere(), Content::Text(String::new()))),
+        Case::new("Chat::draft", &REQUEST, chat.draft(caller, nowhere())),
+        Case::new("Chat::drafts", &REQUEST, chat.drafts(caller, page())),
+        Case::new("Chat::delete_draft", &REQUEST, chat.delete_draft(caller, nowhere())),
         Case::new("Chat::typing", &[(Requests, 1), (Signals, 1)], chat.typing(caller, nowhere(), true)),
     ]
 }

@@ -31,6 +31,8 @@ pub enum Target {
     Message(Which),
     /// A reaction to a message in it.
     Reaction(Which, &'static str),
+    /// The thing that the last preparation of the room made, where that has an id of its own: a scheduled message.
+    Made,
     /// A user in it, by their name among the `PEOPLE`.
     User(&'static str),
 }
@@ -52,8 +54,9 @@ pub struct Action {
 /// Following the session, seeing what happens, and losing the right to. Each transport has its own way for it.
 pub const SUBSCRIBE: &str = "subscribe";
 
-/// The command that is a signal.
-const SIGNAL: &str = "set_typing";
+/// The commands that add nothing to a log.
+const BESIDE_THE_LOG: [&str; 5] =
+    ["set_typing", "schedule_message", "cancel_scheduled_message", "set_draft", "delete_draft"];
 
 impl Action {
     /// About no one thing.
@@ -72,7 +75,7 @@ impl Action {
     /// Whether it adds to a log where it is allowed.
     #[must_use]
     pub fn changes(&self) -> bool {
-        self.command().is_some_and(|command| command != SIGNAL)
+        self.command().is_some_and(|command| !BESIDE_THE_LOG.contains(&command))
     }
 }
 

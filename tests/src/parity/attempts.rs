@@ -50,6 +50,12 @@ impl Family {
         self
     }
 
+    /// After the actor of the attempt has tried these, whether or not they were allowed.
+    fn after_own(mut self, actions: impl IntoIterator<Item = Action>) -> Self {
+        self.before.extend(actions.into_iter().map(|action| (None, action)));
+        self
+    }
+
     /// An attempt of it. Whoever uses the client id that stands for a message has sent that message.
     fn attempt(&self, n: usize, actor: Actor, level: Option<Level>) -> Attempt {
         let (own, action) = self.actions[n].clone();
@@ -159,6 +165,48 @@ fn reactions(operation: &'static str) -> Family {
     Family::exact(MESSAGES.map(of)).coded([of(Which::Malformed)]).coded(bad)
 }
 
+/// A message that is sent after the run.
+fn schedule(changes: Value) -> Action {
+    let day = chrono::Utc::now().date_naive() + chrono::Days::new(2);
+    let mut input = json!({ "content": "later", "client_id": "later", "send_at": format!("{day}T00:00:00Z") });
+    for (name, value) in changes.as_object().unwrap() {
+        input[name] = value.clone();
+    }
+    session("scheduleMessage", input)
+}
+
+fn schedules() -> Family {
+    let encrypted = json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 });
+    let good = [
+        json!({}),
+        json!({ "content": encrypted, "role": "assistant", "message_type": "image" }),
+        json!({ "content": "" }),
+        json!({ "content": "x".repeat(8_001) }),
+        json!({ "message_type": "system" }),
+        json!({ "client_id": "" }),
+        json!({ "send_at": "2020-01-01T00:00:00Z" }),
+        json!({ "send_at": "2999-01-01T00:00:00+02:00" }),
+    ];
+    let bad = [
+        json!({ "send_at": "tomorrow" }),
+        json!({ "send_at": 5 }),
+        json!({ "send_at": null }),
+        json!({ "content": null }),
+        json!({ "in": "a minute" }),
+    ];
+    Family::exact(good.map(schedule)).refused(bad.map(schedule))
+}
+
+fn draft(content: Value) -> Action {
+    session("setDraft", json!({ "content": content }))
+}
+
+fn drafts() -> Family {
+    let encrypted = json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 });
+    let good = [json!("not yet"), encrypted, json!(""), json!("x".repeat(8_001))];
+    Family::exact(good.map(draft)).refused([json!(5), Value::Null].map(draft))
+}
+
 /// Every operation on one session.
 fn families() -> Vec<Family> {
     const MESSAGES: [Which; 4] = [Which::First, Which::Own, Which::NoMessage, Which::Beyond];
@@ -198,6 +246,24 @@ fn families() -> Vec<Family> {
             )
             .after([react(Which::First)])
             .after_all([(Actor::Admin, react(Which::First))]),
+        schedules(),
+        Family::exact(
+            [None, Some(1), Some(0)]
+                .map(|limit| Action::new("listScheduledMessages", Target::Nothing, limited(json!({}), limit))),
+        )
+        .after_own([schedule(json!({})), schedule(json!({ "client_id": "second" }))]),
+        Family::exact([Action::new("cancelScheduledMessage", Target::Made, json!({}))])
+            .after_own([schedule(json!({}))]),
+        Family::exact([Action::new("cancelScheduledMessage", Target::Made, json!({}))]).after([schedule(json!({}))]),
+        drafts(),
+        plain("getDraft"),
+        plain("getDraft").after_own([draft(json!("not yet"))]),
+        plain("getDraft").after([draft(json!("not yet"))]),
+        plain("deleteDraft").after_own([draft(json!("not yet"))]),
+        Family::exact(
+            [None, Some(0)].map(|limit| Action::new("listDrafts", Target::Nothing, limited(json!({}), limit))),
+        )
+        .after_own([draft(json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 }))]),
         Family::exact([true, false].map(|is_typing| session("setTyping", json!({ "is_typing": is_typing })))),
         Family::exact(positions.map(|input| session(SUBSCRIBE, input))),
     ]

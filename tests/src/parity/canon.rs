@@ -4,9 +4,9 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        Content, Event, EventKind, Message, MessageEvent, MessageId, MessageRevision, MessageStatus, Participant,
-        ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor, SessionChanges, SessionDetails, SessionEvent,
-        SessionSummary, Signal,
+        Content, Draft, Event, EventKind, Message, MessageEvent, MessageId, MessageRevision, MessageStatus,
+        Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor, ScheduledMessage, SessionChanges,
+        SessionDetails, SessionEvent, SessionSummary, Signal,
     },
     wire::Answer,
 };
@@ -105,6 +105,22 @@ pub fn message(message: &Message) -> Value {
 #[must_use]
 pub fn reactor(reactor: &Reactor) -> Value {
     json!({ "user": person(&reactor.user), "reacted_at": reactor.reacted_at })
+}
+
+/// A message that waits for its time.
+#[must_use]
+pub fn scheduled(scheduled: &ScheduledMessage) -> Value {
+    let ScheduledMessage { id, session_id, body, client_id, send_at, created_at } = scheduled;
+    json!({
+        "id": id, "session_id": session_id, "role": body.role, "message_type": body.message_type,
+        "content": content(&body.content), "client_id": client_id, "send_at": send_at, "created_at": created_at,
+    })
+}
+
+/// A draft.
+#[must_use]
+pub fn draft(draft: &Draft) -> Value {
+    json!({ "session_id": draft.session_id, "content": content(&draft.content), "updated_at": draft.updated_at })
 }
 
 /// What a message said before.
@@ -292,7 +308,9 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Message(found) | Answer::ChangedMessage(found) => told(command, message(found)),
         Answer::Participant(found) => told(command, participant(found)),
         Answer::Session(found) => told(command, session(found)),
-        Answer::SessionId(_) => json!({}),
+        Answer::ScheduledMessage(found) => told(command, scheduled(found)),
+        Answer::Draft(found) => told(command, draft(found)),
+        Answer::SessionId(_) | Answer::ScheduledId(_) => json!({}),
     }
 }
 

@@ -116,6 +116,9 @@ impl Core {
                 let emoji = emoji.parse().ok()?;
                 all!(limit, canon::reactor, |page| chat.reactors(by, id, &emoji, page).await)
             }
+            "listScheduledMessages" => all!(limit, canon::scheduled, |page| chat.scheduled_messages(by, page).await),
+            "getDraft" => chat.draft(by, session()?).await.map(|draft| canon::draft(&draft)),
+            "listDrafts" => all!(limit, canon::draft, |page| chat.drafts(by, page).await),
             "listPins" => chat.pins(by, session()?).await.map(|found| found.iter().map(canon::pinned).collect()),
             "listEvents" => chat.events(by, session()?, natural(input, "after")??, limit).await.map(|page| {
                 let events: Value = page.events.iter().map(|view| canon::event(view)).collect();

@@ -104,6 +104,8 @@ pub struct Room {
     pub log: Arc<Vec<Arc<Event>>>,
     /// The rest of it.
     pub model: Arc<Model>,
+    /// The id of what the last preparation made.
+    pub made: Option<String>,
     /// What the model was made of.
     facts: Option<Arc<SessionFacts>>,
 }
@@ -155,6 +157,8 @@ impl Room {
             let may = *by == Some(Actor::Owner) && room.model.is_active();
             assert!(!may || matches!(outcome, Some(Ok(_))), "{action:?}: {outcome:?}");
             room = room.again(&*world.store, cast).await;
+            room.made =
+                outcome.and_then(Result::ok).and_then(|made| made["id"].as_str().map(str::to_owned)).or(room.made);
         }
         room
     }
@@ -167,7 +171,7 @@ impl Room {
     /// A session of which nothing is known yet.
     #[must_use]
     pub fn unread(session: SessionId) -> Self {
-        Self { id: session.to_string(), session, log: Arc::default(), model: Arc::default(), facts: None }
+        Self { id: session.to_string(), session, log: Arc::default(), model: Arc::default(), made: None, facts: None }
     }
 
     /// The same session as it is now.
@@ -191,7 +195,8 @@ impl Room {
             }
         }
         let model = Arc::new(Model::of(&facts, &log));
-        Self { id: self.id.clone(), session: self.session, log: Arc::new(log), model, facts: Some(Arc::new(facts)) }
+        let (id, made) = (self.id.clone(), self.made.clone());
+        Self { id, session: self.session, log: Arc::new(log), model, made, facts: Some(Arc::new(facts)) }
     }
 
     /// Whether its log has more by now.

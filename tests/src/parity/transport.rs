@@ -26,6 +26,9 @@ pub struct Call<'a> {
     pub action: &'a Action,
 }
 
+/// The id of a thing that was never made.
+const NOTHING: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
 impl Call<'_> {
     /// The actor's token, where they have one.
     #[must_use]
@@ -72,6 +75,7 @@ impl Call<'_> {
             Target::Session => vec![session],
             Target::Message(which) => vec![("message_id", self.message(which))],
             Target::Reaction(which, emoji) => vec![("message_id", self.message(which)), ("emoji", emoji.to_owned())],
+            Target::Made => vec![("scheduled_id", self.room.made.clone().unwrap_or_else(|| NOTHING.to_owned()))],
             Target::User(name) => vec![session, ("user_id", self.cast.user(name))],
         }
     }
@@ -81,7 +85,7 @@ impl Call<'_> {
     pub fn message_id(&self) -> Option<String> {
         match self.action.target {
             Target::Message(which) | Target::Reaction(which, _) => Some(self.message(which)),
-            Target::Nothing | Target::Session | Target::User(_) => None,
+            Target::Nothing | Target::Session | Target::Made | Target::User(_) => None,
         }
     }
 

@@ -16,6 +16,7 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "Participant" => participant(body),
         "PinnedMessage" => pinned(body),
         "Reactor" => reactor(body),
+        "ScheduledMessage" | "Draft" => tidy(body.clone()),
         "PublicSessions" => json!({ "sessions": list(&body["sessions"], summary), "total": body["total"] }),
         "Session" => session(body),
         "SessionSummary" => summary(body),

@@ -9,7 +9,10 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use tokio::{runtime::Handle, time::sleep};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
 
 use crate::chat::{
     Chat, Inner,
@@ -249,7 +252,40 @@ impl Chat {
         Err(Error::Unavailable)
     }
 
-    /// Starts the search for work that a process left behind, where none runs.
+    /// Continues departures whose lease is over.
+    async fn resume_departures(&self) {
+        let mut after = None;
+        loop {
+            let scan = Departures::under(Vec::new()).after(after.take()).limit(PAGE);
+            let found = match self.inner.store.list::<Departures>(scan).await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!(%error, "could not look for work that was left behind; trying again");
+                    return;
+                }
+            };
+            let is_last = (found.len() as u64) < PAGE;
+            after = found.last().map(|(key, _)| vec![key.user.part()]);
+            for (key, found) in found {
+                if found.value.leased_until <= self.inner.clock.now()
+                    && let Err(error) = self.depart(&key.user, None, Duration::ZERO).await
+                {
+                    tracing::warn!(%error, "could not continue what a change of a standing asks for; trying again");
+                }
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    /// Starts the background work in the current runtime: scheduled messages, and work that another process left behind. The first use
+    /// case starts it, too, so this is for a host whose users may stay away after a start. Outside of a runtime it does nothing.
+    pub fn start(&self) {
+        self.keep_resuming();
+    }
+
+    /// Starts the background work, where it does not run.
     pub(in crate::chat) fn keep_resuming(&self) {
         if Handle::try_current().is_err() {
             return;
@@ -263,35 +299,21 @@ impl Chat {
     }
 }
 
-/// Continues work whose lease is over.
+/// Does what is due, and continues work whose lease is over.
 async fn resume(inner: Weak<Inner>) {
+    let mut resumes_at = Instant::now();
     loop {
         let Some(inner) = inner.upgrade() else { return };
         let chat = Chat { inner };
-        let mut after = None;
-        loop {
-            let scan = Departures::under(Vec::new()).after(after.take()).limit(PAGE);
-            let found = match chat.inner.store.list::<Departures>(scan).await {
-                Ok(found) => found,
-                Err(error) => {
-                    tracing::warn!(%error, "could not look for work that was left behind; trying again");
-                    break;
-                }
-            };
-            let is_last = (found.len() as u64) < PAGE;
-            after = found.last().map(|(key, _)| vec![key.user.part()]);
-            for (key, found) in found {
-                if found.value.leased_until <= chat.inner.clock.now()
-                    && let Err(error) = chat.depart(&key.user, None, Duration::ZERO).await
-                {
-                    tracing::warn!(%error, "could not continue what a change of a standing asks for; trying again");
-                }
-            }
-            if is_last {
-                break;
-            }
+        if let Err(error) = chat.run_due().await {
+            tracing::warn!(%error, "could not do what is due; trying again");
         }
+        if Instant::now() >= resumes_at {
+            chat.resume_departures().await;
+            resumes_at = Instant::now() + RESUME_EVERY;
+        }
+        let pause = chat.inner.limits.due_interval.min(RESUME_EVERY);
         drop(chat);
-        sleep(RESUME_EVERY).await;
+        sleep(pause).await;
     }
 }

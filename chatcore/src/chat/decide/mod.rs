@@ -3,6 +3,7 @@
 pub(super) mod adding;
 pub(super) mod caller;
 pub(super) mod departures;
+pub(super) mod due;
 pub(super) mod govern;
 pub(super) mod metering;
 pub(super) mod policy;

@@ -1,5 +1,9 @@
 //! Checks of what callers give, by the limits.
 
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::chat::read::lists::Slice;
 use crate::{
     error::{Code, Error, FieldError, Result},
@@ -86,6 +90,16 @@ impl Faults {
             }
         }
         self.content(content, limits);
+    }
+
+    /// A time that is not over, and not later than `ahead` from now.
+    pub(in crate::chat) fn future(&mut self, field: &str, time: DateTime<Utc>, now: DateTime<Utc>, ahead: Duration) {
+        let latest = TimeDelta::from_std(ahead).ok().and_then(|ahead| now.checked_add_signed(ahead));
+        if time <= now || latest.is_some_and(|latest| time > latest) {
+            let days = ahead.as_secs() / (24 * 60 * 60);
+            let message = format!("a time in the future, at most {days} days from now");
+            self.add(field, Code::ValidationInvalidValue, message);
+        }
     }
 
     /// What a message says.

@@ -19,6 +19,14 @@ pub fn of(ty: &str, node: &Value) -> Value {
         "Participant" => participant(node),
         "PinnedMessage" => pinned(node),
         "Reactor" => json!({ "user": person(&node["user"]), "reacted_at": node["reactedAt"] }),
+        "ScheduledMessage" => json!({
+            "id": node["id"], "session_id": node["sessionId"], "role": lower(&node["role"]),
+            "message_type": lower(&node["messageType"]), "content": content(node), "client_id": node["clientId"],
+            "send_at": node["sendAt"], "created_at": node["createdAt"],
+        }),
+        "Draft" => {
+            json!({ "session_id": node["sessionId"], "content": content(node), "updated_at": node["updatedAt"] })
+        }
         "Session" => {
             if node["messages"].is_null() {
                 summary(node)
@@ -36,7 +44,7 @@ pub fn of(ty: &str, node: &Value) -> Value {
 #[must_use]
 pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
     let fields = schema::fields(of_type);
-    let one = ["Participant", "Message", "Session"];
+    let one = ["Participant", "Message", "ScheduledMessage", "Draft", "Session"];
     let found =
         one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
     match found {

@@ -1,0 +1,290 @@
+//! Drafts and scheduled messages, and what may be asked and changed about them.
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use chatcore::{
+    Error, chat,
+    model::{self, MessageBody, ScheduledId},
+};
+
+use super::{
+    Fallible as _, Use,
+    connection::{DraftConnection, List, ScheduledMessageConnection, listed},
+    message::{EncryptedContent, MessageType, SpeakerRole, ciphertext, said, text},
+    scalar::{self, DateTime, session_id},
+};
+
+/// A message that waits for its time.
+#[derive(Debug, Clone)]
+pub(super) struct ScheduledMessage(pub(super) model::ScheduledMessage);
+
+/// A message that waits for its time.
+#[Object]
+impl ScheduledMessage {
+    /// Its id until it is sent. The message has another one.
+    async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
+    }
+
+    /// The session that it is sent to.
+    async fn session_id(&self) -> ID {
+        ID(self.0.session_id.to_string())
+    }
+
+    /// Who speaks.
+    async fn role(&self) -> SpeakerRole {
+        self.0.body.role.into()
+    }
+
+    /// What it is.
+    async fn message_type(&self) -> MessageType {
+        self.0.body.message_type.into()
+    }
+
+    /// The text; null where it is encrypted.
+    #[graphql(complexity = "child_complexity + 40")]
+    async fn content(&self) -> Option<&str> {
+        text(&self.0.body.content)
+    }
+
+    /// The ciphertext; null where it is text.
+    #[graphql(complexity = "child_complexity + 40")]
+    async fn encrypted_content(&self) -> Option<EncryptedContent> {
+        ciphertext(&self.0.body.content)
+    }
+
+    /// The client id that the message has.
+    async fn client_id(&self) -> &str {
+        self.0.client_id.as_str()
+    }
+
+    /// When it is sent.
+    async fn send_at(&self) -> DateTime {
+        DateTime(self.0.send_at)
+    }
+
+    /// When it was scheduled.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+}
+
+/// A text that the caller has not sent yet.
+#[derive(Debug, Clone)]
+pub(super) struct Draft(pub(super) model::Draft);
+
+/// A text that the caller has not sent yet.
+#[Object]
+impl Draft {
+    /// The session.
+    async fn session_id(&self) -> ID {
+        ID(self.0.session_id.to_string())
+    }
+
+    /// The text; null where it is encrypted.
+    #[graphql(complexity = "child_complexity + 40")]
+    async fn content(&self) -> Option<&str> {
+        text(&self.0.content)
+    }
+
+    /// The ciphertext; null where it is text.
+    #[graphql(complexity = "child_complexity + 40")]
+    async fn encrypted_content(&self) -> Option<EncryptedContent> {
+        ciphertext(&self.0.content)
+    }
+
+    /// When it was last changed.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.0.updated_at)
+    }
+}
+
+/// A message to send later: `content` or `encryptedContent`.
+#[derive(InputObject)]
+struct ScheduleMessageInput {
+    /// The session.
+    session_id: ID,
+    /// Text of 1 to 8,000 characters by default.
+    content: Option<String>,
+    /// Ciphertext.
+    encrypted_content: Option<EncryptedContent>,
+    /// Who speaks; `USER` where not given.
+    role: Option<SpeakerRole>,
+    /// What it is; `TEXT` where not given.
+    message_type: Option<MessageType>,
+    /// The sender's own name for the message: 1 to 128 characters, unique per user and session. A message whose client id was used is not
+    /// sent again.
+    client_id: Option<String>,
+    /// When it is sent: at most 366 days from now by default.
+    send_at: DateTime,
+}
+
+impl ScheduleMessageInput {
+    fn translate(self) -> chatcore::Result<chat::ScheduleMessage> {
+        let Self { session_id: _, content, encrypted_content, role, message_type, client_id, send_at } = self;
+        let body = MessageBody {
+            role: role.map(model::SpeakerRole::from).unwrap_or_default(),
+            message_type: message_type.map(model::MessageType::from).unwrap_or_default(),
+            content: said(content, encrypted_content)?,
+        };
+        let message = chat::SendMessage { body, client_id: scalar::client_id(client_id)? };
+        Ok(chat::ScheduleMessage { message, send_at: send_at.0 })
+    }
+}
+
+/// A scheduled message to cancel.
+#[derive(InputObject)]
+struct CancelScheduledMessageInput {
+    /// The scheduled message.
+    scheduled_id: ID,
+}
+
+/// What the caller has not sent yet: `content` or `encryptedContent`.
+#[derive(InputObject)]
+struct SetDraftInput {
+    /// The session.
+    session_id: ID,
+    /// Text of 1 to 8,000 characters by default.
+    content: Option<String>,
+    /// Ciphertext.
+    encrypted_content: Option<EncryptedContent>,
+}
+
+/// A draft to forget.
+#[derive(InputObject)]
+struct DeleteDraftInput {
+    /// The session.
+    session_id: ID,
+}
+
+/// The message that waits for its time.
+#[derive(SimpleObject)]
+struct ScheduleMessagePayload {
+    /// The scheduled message.
+    scheduled_message: ScheduledMessage,
+}
+
+/// The scheduled message that is not sent.
+#[derive(SimpleObject)]
+struct CancelScheduledMessagePayload {
+    /// Its id.
+    scheduled_id: ID,
+}
+
+/// The draft that is kept.
+#[derive(SimpleObject)]
+struct SetDraftPayload {
+    /// The draft.
+    draft: Draft,
+}
+
+/// The session without a draft.
+#[derive(SimpleObject)]
+struct DeleteDraftPayload {
+    /// Its id.
+    session_id: ID,
+}
+
+fn scheduled_id(id: &ID) -> chatcore::Result<ScheduledId> {
+    id.parse().map_err(|_| Error::malformed("scheduled_id", "the id of a scheduled message is a UUID"))
+}
+
+/// What may be changed about drafts and scheduled messages.
+#[derive(Default)]
+pub(super) struct LaterMutation;
+
+/// What may be changed about drafts and scheduled messages.
+#[Object]
+impl LaterMutation {
+    /// Have a message sent at a time. For everybody in the session but viewers. The server sends it once, also after a restart, and cancels
+    /// it where the sender may not send then, or has left the session meanwhile.
+    async fn schedule_message(
+        &self,
+        context: &Context<'_>,
+        input: ScheduleMessageInput,
+    ) -> Result<Option<ScheduleMessagePayload>> {
+        let call = Use::of(context)?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        let schedule = input.translate().or_field_error()?;
+        let scheduled = call.chat.schedule_message(call.principal, id, schedule).await.or_field_error()?;
+        Ok(Some(ScheduleMessagePayload { scheduled_message: ScheduledMessage(scheduled) }))
+    }
+
+    /// Cancel a scheduled message of the caller before it is sent.
+    async fn cancel_scheduled_message(
+        &self,
+        context: &Context<'_>,
+        input: CancelScheduledMessageInput,
+    ) -> Result<Option<CancelScheduledMessagePayload>> {
+        let call = Use::of(context)?;
+        let id = scheduled_id(&input.scheduled_id).or_field_error()?;
+        call.chat.cancel_scheduled_message(call.principal, id).await.or_field_error()?;
+        Ok(Some(CancelScheduledMessagePayload { scheduled_id: input.scheduled_id }))
+    }
+
+    /// Keep what the caller has not sent yet. A session has one draft of each user; the last one stays.
+    async fn set_draft(&self, context: &Context<'_>, input: SetDraftInput) -> Result<Option<SetDraftPayload>> {
+        let call = Use::of(context)?;
+        let SetDraftInput { session_id: id, content, encrypted_content } = input;
+        let id = session_id(&id).or_field_error()?;
+        let content = said(content, encrypted_content).or_field_error()?;
+        let draft = call.chat.set_draft(call.principal, id, content).await.or_field_error()?;
+        Ok(Some(SetDraftPayload { draft: Draft(draft) }))
+    }
+
+    /// Forget the caller's draft in a session. Where there is none, nothing changes.
+    async fn delete_draft(&self, context: &Context<'_>, input: DeleteDraftInput) -> Result<Option<DeleteDraftPayload>> {
+        let call = Use::of(context)?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        call.chat.delete_draft(call.principal, id).await.or_field_error()?;
+        Ok(Some(DeleteDraftPayload { session_id: input.session_id }))
+    }
+}
+
+/// What may be asked about drafts and scheduled messages.
+#[derive(Default)]
+pub(super) struct LaterQuery;
+
+/// What may be asked about drafts and scheduled messages.
+#[Object]
+impl LaterQuery {
+    /// The caller's messages that wait for their time, in the order in which they were scheduled. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn scheduled_messages(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+    ) -> Result<Option<ScheduledMessageConnection>> {
+        let call = Use::of(context)?;
+        let list = List::scheduled();
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let found = call.chat.scheduled_messages(call.principal, page.clone()).await.or_field_error()?;
+        Ok(Some(list.of_scheduled(&page, found)))
+    }
+
+    /// The caller's draft in a session.
+    async fn draft(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
+    ) -> Result<Option<Draft>> {
+        let call = Use::of(context)?;
+        let id = session_id(&session).or_field_error()?;
+        call.chat.draft(call.principal, id).await.or_field_error().map(Draft).map(Some)
+    }
+
+    /// The caller's drafts, in the order of the sessions' ids. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn drafts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+    ) -> Result<Option<DraftConnection>> {
+        let call = Use::of(context)?;
+        let list = List::drafts();
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let found = call.chat.drafts(call.principal, page).await.or_field_error()?;
+        Ok(Some(list.of_drafts(&page, found)))
+    }
+}

@@ -1,0 +1,98 @@
+//! Work that waits for its time: a record in the order of the times, which any process claims by its version.
+//!
+//! A process that ends while it works keeps the work from others until its lease is over.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::chat::{Chat, send::Right};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    model::{ScheduledId, UserId},
+    store::{Change, ChatStoreExt as _, Due, DueTask, Dues, KeyPart as _, ScheduledMessages, TypedKey as _, Version},
+};
+
+/// How long a process has the work for itself.
+const LEASE: TimeDelta = TimeDelta::seconds(30);
+
+/// Records that are read at once.
+const PAGE: u64 = 100;
+
+/// A time as a part of a key. Times before 1970 have the key of its beginning.
+pub(in crate::chat) fn microseconds(time: DateTime<Utc>) -> u64 {
+    u64::try_from(time.timestamp_micros()).unwrap_or(0)
+}
+
+impl Chat {
+    /// Does what is due by now, and returns how much was done: messages are sent whose time has come. The chat does so by itself every
+    /// [`due_interval`](crate::Limits::due_interval), beginning with the first use case, or with [`start`](Self::start).
+    ///
+    /// # Errors
+    /// [`Unavailable`](Error::Unavailable) when the store is away. What is not done stays due.
+    pub async fn run_due(&self) -> Result<u64> {
+        let (mut after, mut done) = (None, 0);
+        loop {
+            let now = self.inner.clock.now();
+            let scan = Dues::under(Vec::new()).after(after.take()).limit(PAGE);
+            let found = self.inner.store.list::<Dues>(scan).await?;
+            let is_last = (found.len() as u64) < PAGE;
+            after = found.last().map(|(key, _)| vec![key.at.part(), key.id.part()]);
+            for (key, found) in found {
+                if key.at > microseconds(now) {
+                    return Ok(done);
+                }
+                if found.value.leased_until.is_some_and(|until| until > now) {
+                    continue;
+                }
+                if let Some(version) = self.claim(&key, &found.value.task, found.version).await? {
+                    match &found.value.task {
+                        DueTask::Send { user, id } => done += u64::from(self.send_due(&key, version, user, *id).await?),
+                    }
+                }
+            }
+            if is_last {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Takes the work; `None` where another process was faster.
+    async fn claim(&self, key: &Dues, task: &DueTask, version: Version) -> Result<Option<Version>> {
+        let due = Due { task: task.clone(), leased_until: Some(self.inner.clock.now() + LEASE) };
+        let change = Change::of_records(vec![key.put(due).at(version)]);
+        let mine = change.id;
+        Ok(self.try_commit(change).await?.map(|_| mine))
+    }
+
+    /// Sends a scheduled message, or cancels it where its sender may not send it. Whether it was sent.
+    async fn send_due(&self, due: &Dues, version: Version, user: &UserId, id: ScheduledId) -> Result<bool> {
+        let key = ScheduledMessages { user: user.clone(), id };
+        let mut writes = vec![due.remove().at(version)];
+        let mut is_sent = false;
+        if let Some(found) = self.inner.store.get(&key).await? {
+            writes.push(key.remove().at(found.version));
+            let scheduled = &found.value;
+            let principal = Principal::new(user.clone());
+            // The client id makes a second attempt safe: of a process that ended between the message and the removal of the record.
+            let (body, client_id) = (scheduled.body.clone(), Some(scheduled.client_id.clone()));
+            match self.say(&principal, scheduled.session, body, client_id, Right::Stay(scheduled.stay)).await {
+                Ok(_) => is_sent = true,
+                Err(error) if is_transient(&error) => {
+                    tracing::warn!(session = %scheduled.session, %error, "a scheduled message is left for later");
+                    return Ok(false);
+                }
+                Err(error) => {
+                    tracing::info!(session = %scheduled.session, %error, "a scheduled message is cancelled");
+                }
+            }
+        }
+        self.try_commit(Change::of_records(writes)).await?;
+        Ok(is_sent)
+    }
+}
+
+/// Whether another attempt may succeed.
+fn is_transient(error: &Error) -> bool {
+    let status = error.code().status();
+    status >= 500 || status == 429
+}

@@ -1,0 +1,235 @@
+//! Use cases about drafts, and about messages that are sent later.
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+
+use super::{
+    Chat, SendMessage,
+    decide::{due::microseconds, govern::Tried, validate::Faults},
+    read::lists::Slice,
+};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::{ClientId, Content, Draft, ListPage, Page, ScheduledId, ScheduledMessage, SessionId, UserId},
+    permission::Action,
+    store::{
+        Change, ChatStoreExt as _, DraftText, Drafts, Due, DueTask, Dues, Found, Freshness, KeyPart as _, Prefix,
+        Scheduled, ScheduledMessages, Table, TypedKey as _,
+    },
+    trace::use_case,
+};
+
+/// A message, and when it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleMessage {
+    /// The message. Without a client id it gets one that is made from the id of the scheduled message.
+    pub message: SendMessage,
+    /// When it is sent. Parts of a microsecond are cut off.
+    pub send_at: DateTime<Utc>,
+}
+
+fn shown(id: ScheduledId, scheduled: &Scheduled) -> ScheduledMessage {
+    let Scheduled { session, stay: _, body, client_id, send_at, created_at } = scheduled.clone();
+    ScheduledMessage { id, session_id: session, body, client_id, send_at, created_at }
+}
+
+fn draft(session_id: SessionId, text: &DraftText) -> Draft {
+    let DraftText { content, updated_at } = text.clone();
+    Draft { session_id, content, updated_at }
+}
+
+impl Chat {
+    /// Has a message sent at a time. The message is kept in the store, so it is sent after a restart, too, by any process, and once. It is
+    /// sent by the right that its sender has then: it is cancelled where the sender may not send, or has left the session meanwhile, also
+    /// where the sender is back. It comes up to [`due_interval`](crate::Limits::due_interval) late, and later where no process runs.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send) but for client ids, which are checked when the message is sent: a message whose client id the sender
+    /// has used is not sent again. [`Error::Invalid`] for a time that is over, or later than
+    /// [`schedule_ahead`](crate::Limits::schedule_ahead); [`LimitExceeded`](Error::LimitExceeded) beyond
+    /// [`scheduled_messages`](crate::Limits::scheduled_messages).
+    pub async fn schedule_message(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        schedule: ScheduleMessage,
+    ) -> Result<ScheduledMessage> {
+        use_case!("schedule_message", id, async move {
+            self.enter(principal, Use::Message).await?;
+            let ScheduleMessage { message: SendMessage { body, client_id }, send_at } = schedule;
+            let (now, send_at) = (self.inner.clock.now(), send_at.trunc_subsecs(6));
+            let mut faults = Faults::default();
+            faults.message(&body, &self.inner.limits);
+            faults.future("send_at", send_at, now, self.inner.limits.schedule_ahead);
+            faults.finish()?;
+            let known = self.allowed(id, principal, Tried::sending(&body), Freshness::Fresh).await?;
+            let stay = known.actor.as_deref().ok_or(Error::Internal)?.id;
+            let max = self.inner.limits.scheduled_messages;
+            self.room_for(ScheduledMessages::TABLE, &principal.user_id, "the number of scheduled messages", max)
+                .await?;
+            let scheduled_id = ScheduledId(self.inner.clock.new_id());
+            let client_id = match client_id {
+                Some(client_id) => client_id,
+                None => ClientId::new(format!("scheduled:{scheduled_id}")).map_err(|_| Error::Internal)?,
+            };
+            let scheduled = Scheduled { session: id, stay, body, client_id, send_at, created_at: now };
+            let answer = shown(scheduled_id, &scheduled);
+            let (user, task) =
+                (principal.user_id.clone(), DueTask::Send { user: principal.user_id.clone(), id: scheduled_id });
+            let due = Dues { at: microseconds(send_at), id: scheduled_id }.put(Due { task, leased_until: None });
+            let writes = vec![ScheduledMessages { user, id: scheduled_id }.put(scheduled).absent(), due.absent()];
+            self.inner.store.commit(Change::of_records(writes)).await?;
+            Ok(answer)
+        })
+    }
+
+    /// The caller's messages that wait for their time, in the order in which they were scheduled.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) for a page outside of the limits.
+    pub async fn scheduled_messages(
+        &self,
+        principal: &Principal,
+        page: Page<ScheduledId>,
+    ) -> Result<ListPage<ScheduledMessage, ScheduledId>> {
+        use_case!("scheduled_messages", async move {
+            self.enter(principal, Use::Request).await?;
+            let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
+            let after = after.map(|id: ScheduledId| vec![id.part()]);
+            let scan = ScheduledMessages::under(vec![principal.user_id.part()]).after(after).skip(skip).limit(wanted);
+            let found = self.inner.store.list::<ScheduledMessages>(scan).await?;
+            let page = ListPage::cut(found, limit, |(key, _)| key.id);
+            let one = |(key, found): (ScheduledMessages, Found<Scheduled>)| shown(key.id, &found.value);
+            Ok(page.map(|found| found.into_iter().map(one).collect()))
+        })
+    }
+
+    /// Takes a message back before it is sent.
+    ///
+    /// # Errors
+    /// [`ScheduledMessageNotFound`](Error::ScheduledMessageNotFound) where the caller has no such message, or it was sent;
+    /// [`Unavailable`](Error::Unavailable) while it is being sent.
+    pub async fn cancel_scheduled_message(&self, principal: &Principal, id: ScheduledId) -> Result<()> {
+        use_case!("cancel_scheduled_message", async move {
+            self.enter(principal, Use::Request).await?;
+            let key = ScheduledMessages { user: principal.user_id.clone(), id };
+            for _ in self.turns() {
+                let Some(found) = self.inner.store.get(&key).await? else {
+                    return Err(Error::ScheduledMessageNotFound);
+                };
+                let due_key = Dues { at: microseconds(found.value.send_at), id };
+                let due = self.inner.store.get(&due_key).await?;
+                let now = self.inner.clock.now();
+                if due.as_ref().and_then(|due| due.value.leased_until).is_some_and(|until| until > now) {
+                    return Err(Error::Unavailable);
+                }
+                let due = match due {
+                    Some(due) => due_key.remove().at(due.version),
+                    None => due_key.remove().absent(),
+                };
+                let writes = vec![key.remove().at(found.version), due];
+                if self.try_commit(Change::of_records(writes)).await?.is_some() {
+                    return Ok(());
+                }
+            }
+            Err(Error::Unavailable)
+        })
+    }
+
+    /// Keeps what the caller has not sent yet, in place of an earlier draft in the session. The last call wins.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) for content outside of the limits; [`Denied`](Error::Denied) when the caller may not view the session;
+    /// [`LimitExceeded`](Error::LimitExceeded) beyond [`drafts`](crate::Limits::drafts).
+    pub async fn set_draft(&self, principal: &Principal, id: SessionId, content: Content) -> Result<Draft> {
+        use_case!("set_draft", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let mut faults = Faults::default();
+            faults.content(&content, &self.inner.limits);
+            faults.finish()?;
+            self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+            let key = Drafts { user: principal.user_id.clone(), session: id };
+            if self.inner.store.get(&key).await?.is_none() {
+                let max = self.inner.limits.drafts;
+                self.room_for(Drafts::TABLE, &principal.user_id, "the number of drafts", max).await?;
+            }
+            let text = DraftText { content, updated_at: self.inner.clock.now() };
+            self.inner.store.commit(Change::of_records(vec![key.put(text.clone())])).await?;
+            Ok(draft(id, &text))
+        })
+    }
+
+    /// The caller's draft in a session.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session; [`DraftNotFound`](Error::DraftNotFound).
+    pub async fn draft(&self, principal: &Principal, id: SessionId) -> Result<Draft> {
+        use_case!("draft", id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+            let key = Drafts { user: principal.user_id.clone(), session: id };
+            let found = self.inner.store.get(&key).await?.ok_or(Error::DraftNotFound)?;
+            Ok(draft(id, &found.value))
+        })
+    }
+
+    /// Forgets the caller's draft in a session. Where there is none, nothing changes, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session.
+    pub async fn delete_draft(&self, principal: &Principal, id: SessionId) -> Result<()> {
+        use_case!("delete_draft", id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+            let key = Drafts { user: principal.user_id.clone(), session: id };
+            self.inner.store.commit(Change::of_records(vec![key.remove()])).await?;
+            Ok(())
+        })
+    }
+
+    /// The caller's drafts, in the order of the sessions' ids. Drafts in sessions that the caller may no longer view are among them.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) for a page outside of the limits.
+    pub async fn drafts(&self, principal: &Principal, page: Page<SessionId>) -> Result<ListPage<Draft, SessionId>> {
+        use_case!("drafts", async move {
+            self.enter(principal, Use::Request).await?;
+            let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
+            let after = after.map(|id: SessionId| vec![id.part()]);
+            let scan = Drafts::under(vec![principal.user_id.part()]).after(after).skip(skip).limit(wanted);
+            let found = self.inner.store.list::<Drafts>(scan).await?;
+            let page = ListPage::cut(found, limit, |(key, _)| key.session);
+            let one = |(key, found): (Drafts, Found<DraftText>)| draft(key.session, &found.value);
+            Ok(page.map(|found| found.into_iter().map(one).collect()))
+        })
+    }
+
+    /// Refuses one record more where a user has `max` of them.
+    async fn room_for(&self, table: &'static Table, user: &UserId, what: &'static str, max: u64) -> Result<()> {
+        let prefix = Prefix { table, parts: vec![user.part()] };
+        let records = self.inner.store.count(&[prefix]).await?.first().copied().unwrap_or_default();
+        if records >= max { Err(Error::LimitExceeded { what, limit: max }) } else { Ok(()) }
+    }
+
+    /// Forgets the drafts and the scheduled messages of a user whose account is deleted.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn erase_waiting(&self, user: &UserId) -> Result<()> {
+        const PAGE: u64 = 100;
+        loop {
+            let prefix = || vec![user.part()];
+            let drafts = self.inner.store.list::<Drafts>(Drafts::under(prefix()).limit(PAGE)).await?;
+            let scheduled =
+                self.inner.store.list::<ScheduledMessages>(ScheduledMessages::under(prefix()).limit(PAGE)).await?;
+            let due = |(key, found): &(ScheduledMessages, Found<Scheduled>)| {
+                [key.remove(), Dues { at: microseconds(found.value.send_at), id: key.id }.remove()]
+            };
+            let writes: Vec<_> =
+                drafts.iter().map(|(key, _)| key.remove()).chain(scheduled.iter().flat_map(due)).collect();
+            if writes.is_empty() {
+                return Ok(());
+            }
+            self.inner.store.commit(Change::of_records(writes)).await?;
+        }
+    }
+}

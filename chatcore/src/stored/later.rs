@@ -1,0 +1,76 @@
+//! Drafts, scheduled messages, and work that waits for its time.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{from_json, to_json};
+use crate::{
+    model::{ClientId, Content, MessageBody, ParticipantId, ScheduledId, SessionId, UserId},
+    store::{Json, Part, StoredValue},
+};
+
+/// A message that is sent later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduled {
+    /// The session.
+    pub session: SessionId,
+    /// The stay of the sender at the time of the call. A message of an earlier stay is not sent.
+    pub stay: ParticipantId,
+    /// The message.
+    pub body: MessageBody,
+    /// The client id of the message.
+    pub client_id: ClientId,
+    /// When it is sent.
+    pub send_at: DateTime<Utc>,
+    /// When it was scheduled.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Work that is done at a time, by any process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// The work.
+    pub task: DueTask,
+    /// Until when the process that does it has it for itself; `None` before a process does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leased_until: Option<DateTime<Utc>>,
+}
+
+/// What is done at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DueTask {
+    /// A scheduled message is sent.
+    Send {
+        /// The sender.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user: UserId,
+        /// The scheduled message.
+        id: ScheduledId,
+    },
+}
+
+/// A text that is not sent yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DraftText {
+    /// The text or ciphertext.
+    pub content: Content,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+macro_rules! json_values {
+    ($($value:ty),*) => {$(
+        impl StoredValue for $value {
+            fn encode(&self) -> Json {
+                to_json(self)
+            }
+
+            fn decode(_: u32, _: &[Part], stored: Json) -> Result<Self, String> {
+                from_json(stored)
+            }
+        }
+    )*};
+}
+
+json_values!(Scheduled, Due, DraftText);

@@ -1,0 +1,322 @@
+//! Drafts and scheduled messages.
+
+use std::{sync::Arc, time::Duration};
+
+use chatcore::{
+    Chat, Error, Limits, MemoryStore, Principal, RateLimits, TestClock,
+    chat::{ScheduleMessage, SendMessage},
+    model::{
+        ClientId, Content, MessageType, MessageWindow, Page, ParticipantRole, ScheduledId, ScheduledMessage, SessionId,
+        SessionType,
+    },
+    permission::Denial,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    hooked::Hooked,
+    kit::{assert_denied, room, say, session, text_of, user, user_id},
+};
+
+fn at(clock: &TestClock, seconds: i64) -> DateTime<Utc> {
+    chatcore::Clock::now(clock) + TimeDelta::seconds(seconds)
+}
+
+fn later(text: &str, send_at: DateTime<Utc>) -> ScheduleMessage {
+    ScheduleMessage { message: SendMessage::text(text), send_at }
+}
+
+/// Two processes on one store. Neither does what is due by itself.
+fn processes(limits: Limits) -> (Chat, Chat, TestClock) {
+    let (store, clock) = (MemoryStore::new(), TestClock::default());
+    let limits = Limits { rates: RateLimits::off(), due_interval: Duration::from_secs(3_600), ..limits };
+    let chat = || Chat::builder(store.clone()).clock(clock.clone()).limits(limits.clone()).build();
+    (chat(), chat(), clock)
+}
+
+async fn texts(chat: &Chat, who: &Principal, id: SessionId) -> Vec<String> {
+    let page = chat.messages(who, id, MessageWindow::Newest, None).await.unwrap();
+    page.messages.iter().map(|message| text_of(message).to_owned()).collect()
+}
+
+async fn waiting(chat: &Chat, who: &Principal) -> Vec<ScheduledMessage> {
+    chat.scheduled_messages(who, Page::FIRST).await.unwrap().entries
+}
+
+#[tokio::test]
+async fn a_scheduled_message_is_sent_once_at_its_time() {
+    let (one, two, clock) = processes(Limits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&one, &alice, &[&bob]).await;
+    let scheduled = one.schedule_message(&bob, id, later("later", at(&clock, 60))).await.unwrap();
+    assert_eq!((scheduled.session_id, scheduled.send_at), (id, at(&clock, 60)));
+    assert_eq!(waiting(&two, &bob).await, [scheduled.clone()]);
+    // Nobody else knows of it.
+    assert_eq!(waiting(&two, &alice).await, []);
+    assert_eq!(one.run_due().await, Ok(0));
+    clock.advance(TimeDelta::seconds(59));
+    assert_eq!(two.run_due().await, Ok(0));
+    assert_eq!(texts(&one, &alice, id).await, [""; 0]);
+    clock.advance(TimeDelta::seconds(1));
+    let (first, second) = tokio::join!(one.run_due(), two.run_due());
+    assert_eq!(first.unwrap() + second.unwrap(), 1);
+    assert_eq!(one.run_due().await, Ok(0));
+    let sent = one.messages(&alice, id, MessageWindow::Newest, None).await.unwrap().messages;
+    assert_eq!(sent.iter().map(text_of).collect::<Vec<_>>(), ["later"]);
+    assert_eq!((sent[0].sender.user_id.as_str(), sent[0].created_at), ("bob", scheduled.send_at));
+    assert_eq!(waiting(&one, &bob).await, []);
+    assert_eq!(one.cancel_scheduled_message(&bob, scheduled.id).await, Err(Error::ScheduledMessageNotFound));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_processes_send_each_message_once() {
+    let (one, two, clock) = processes(Limits { scheduled_messages: 1_000, ..Limits::default() });
+    let alice = user("alice");
+    let id = room(&one, &alice, &[]).await;
+    let mut expected = Vec::new();
+    for n in 0..250 {
+        one.schedule_message(&alice, id, later(&format!("{n:03}"), at(&clock, 1 + n % 7))).await.unwrap();
+        expected.push(format!("{n:03}"));
+    }
+    clock.advance(TimeDelta::seconds(10));
+    let runs = [one.clone(), two.clone(), one.clone(), two.clone()].map(|chat| {
+        tokio::spawn(async move {
+            let mut done = 0;
+            loop {
+                match chat.run_due().await.unwrap() {
+                    0 => return done,
+                    more => done += more,
+                }
+            }
+        })
+    });
+    let mut done = 0;
+    for run in runs {
+        done += run.await.unwrap();
+    }
+    assert_eq!(done, 250);
+    let mut sent = Vec::new();
+    for skip in [0, 100, 200] {
+        let page = one.messages(&alice, id, MessageWindow::Skip(skip), Some(100)).await.unwrap();
+        sent.extend(page.messages.iter().map(|message| text_of(message).to_owned()));
+    }
+    sent.sort();
+    assert_eq!(sent, expected);
+}
+
+#[tokio::test]
+async fn what_is_cancelled_is_not_sent() {
+    let (one, two, clock) = processes(Limits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&one, &alice, &[&bob]).await;
+    let scheduled = one.schedule_message(&alice, id, later("never", at(&clock, 5))).await.unwrap();
+    assert_eq!(two.cancel_scheduled_message(&bob, scheduled.id).await, Err(Error::ScheduledMessageNotFound));
+    two.cancel_scheduled_message(&alice, scheduled.id).await.unwrap();
+    assert_eq!(one.cancel_scheduled_message(&alice, scheduled.id).await, Err(Error::ScheduledMessageNotFound));
+    clock.advance(TimeDelta::seconds(6));
+    assert_eq!(one.run_due().await, Ok(0));
+    assert_eq!(texts(&one, &alice, id).await, [""; 0]);
+}
+
+/// A race, many times: either the cancellation succeeds, or the message is sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cancellation_and_the_time_do_not_both_win() {
+    let (one, two, clock) = processes(Limits::default());
+    let alice = user("alice");
+    let id = room(&one, &alice, &[]).await;
+    let (mut cancelled, mut sent) = (0, 0);
+    for n in 0..200 {
+        let before = texts_of(&one, &alice, id).await;
+        let scheduled = one.schedule_message(&alice, id, later(&n.to_string(), at(&clock, 1))).await.unwrap();
+        clock.advance(TimeDelta::seconds(1));
+        let (chat, caller) = (two.clone(), alice.clone());
+        let cancel = tokio::spawn(async move { chat.cancel_scheduled_message(&caller, scheduled.id).await });
+        let chat = one.clone();
+        let run = tokio::spawn(async move { chat.run_due().await });
+        run.await.unwrap().unwrap();
+        let is_sent = match cancel.await.unwrap() {
+            Ok(()) => false,
+            Err(Error::ScheduledMessageNotFound | Error::Unavailable) => true,
+            Err(error) => panic!("{error:?}"),
+        };
+        assert_eq!(texts_of(&one, &alice, id).await, before + u64::from(is_sent));
+        (cancelled, sent) = (cancelled + u32::from(!is_sent), sent + u32::from(is_sent));
+    }
+    assert_eq!(waiting(&one, &alice).await, []);
+    assert_eq!(cancelled + sent, 200);
+}
+
+async fn texts_of(chat: &Chat, who: &Principal, id: SessionId) -> u64 {
+    chat.messages(who, id, MessageWindow::Newest, Some(1)).await.unwrap().messages.first().map_or(0, |last| last.number)
+}
+
+#[tokio::test]
+async fn a_kick_cancels_also_where_the_user_comes_back() {
+    for rejoins in [false, true] {
+        let (chat, other, clock) = processes(Limits::default());
+        let (alice, bob) = (user("alice"), user("bob"));
+        let id = room(&chat, &alice, &[&bob]).await;
+        chat.schedule_message(&bob, id, later("from before", at(&clock, 5))).await.unwrap();
+        // The other process knows the rights of before.
+        say(&other, &bob, id, "hello").await;
+        chat.remove_participant(&alice, id, &user_id("bob")).await.unwrap();
+        if rejoins {
+            chat.join(&bob, id).await.unwrap();
+        }
+        clock.advance(TimeDelta::seconds(5));
+        assert_eq!(other.run_due().await, Ok(0), "{rejoins}");
+        assert_eq!(texts(&chat, &alice, id).await, ["hello"], "{rejoins}");
+        assert_eq!(waiting(&chat, &bob).await, [], "{rejoins}");
+        assert_eq!(other.run_due().await, Ok(0));
+    }
+}
+
+#[tokio::test]
+async fn a_sender_who_may_not_send_then_sends_nothing() {
+    let (chat, _, clock) = processes(Limits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    chat.schedule_message(&bob, id, later("no longer", at(&clock, 5))).await.unwrap();
+    chat.change_role(&alice, id, &user_id("bob"), ParticipantRole::Viewer).await.unwrap();
+    let deleted = session(&chat, &alice, SessionType::Private).await;
+    chat.schedule_message(&alice, deleted, later("nowhere", at(&clock, 5))).await.unwrap();
+    chat.delete_session(&alice, deleted).await.unwrap();
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(chat.run_due().await, Ok(0));
+    assert_eq!((waiting(&chat, &alice).await, waiting(&chat, &bob).await), (Vec::new(), Vec::new()));
+    assert_eq!(texts(&chat, &alice, id).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_process_that_ends_while_it_sends_leaves_the_message_to_another() {
+    let store = Hooked::default();
+    let clock = TestClock::default();
+    let limits = Limits { due_interval: Duration::from_secs(3_600), ..Limits::default() };
+    let chat = Chat::builder(store.clone()).clock(clock.clone()).limits(limits).build();
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    let scheduled = chat.schedule_message(&alice, id, later("once", at(&clock, 5))).await.unwrap();
+    clock.advance(TimeDelta::seconds(5));
+    // The process ends after the message is committed and before its record is removed.
+    let (reached, mut waits) = tokio::sync::mpsc::channel::<()>(1);
+    store.before_commit.once(async {});
+    store.before_commit.once(async {});
+    store.before_commit.once(async move {
+        reached.send(()).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let ended = chat.clone();
+    let task = tokio::spawn(async move { ended.run_due().await });
+    waits.recv().await.unwrap();
+    task.abort();
+    assert_eq!(texts(&chat, &alice, id).await, ["once"]);
+    assert_eq!(chat.cancel_scheduled_message(&alice, scheduled.id).await, Err(Error::Unavailable));
+    assert_eq!(chat.run_due().await, Ok(0));
+    clock.advance(TimeDelta::seconds(31));
+    assert_eq!(chat.run_due().await, Ok(1));
+    assert_eq!(texts(&chat, &alice, id).await, ["once"]);
+    assert_eq!(waiting(&chat, &alice).await, []);
+}
+
+#[tokio::test]
+async fn a_used_client_id_sends_nothing_a_second_time() {
+    let (chat, _, clock) = processes(Limits::default());
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    let named = |text: &str| SendMessage::text(text).with_client_id(ClientId::new("mine").unwrap());
+    let schedule = |text| ScheduleMessage { message: named(text), send_at: at(&clock, 5) };
+    for text in ["same", "same", "another"] {
+        chat.schedule_message(&alice, id, schedule(text)).await.unwrap();
+    }
+    clock.advance(TimeDelta::seconds(5));
+    chat.run_due().await.unwrap();
+    assert_eq!(texts(&chat, &alice, id).await, ["same"]);
+    assert_eq!(waiting(&chat, &alice).await, []);
+}
+
+#[tokio::test]
+async fn bad_schedules_are_refused() {
+    let limits = Limits { scheduled_messages: 2, ..Limits::default() };
+    let (chat, _, clock) = processes(limits);
+    let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let hidden = session(&chat, &alice, SessionType::InviteOnly).await;
+    chat.change_role(&alice, id, &user_id("bob"), ParticipantRole::Viewer).await.unwrap();
+    for send_at in [at(&clock, 0), at(&clock, -1), at(&clock, 367 * 86_400), DateTime::<Utc>::MAX_UTC] {
+        let refused = chat.schedule_message(&alice, id, later("x", send_at)).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{send_at}: {refused:?}");
+    }
+    let empty = chat.schedule_message(&alice, id, later("", at(&clock, 5))).await;
+    assert!(matches!(empty, Err(Error::Invalid(_))));
+    let mut system = later("x", at(&clock, 5));
+    system.message.body.message_type = MessageType::System;
+    assert!(matches!(chat.schedule_message(&alice, id, system).await, Err(Error::Invalid(_))));
+    assert_denied(chat.schedule_message(&bob, id, later("x", at(&clock, 5))).await, Denial::RoleInsufficient);
+    assert_denied(chat.schedule_message(&carol, id, later("x", at(&clock, 5))).await, Denial::NotParticipant);
+    assert_denied(chat.schedule_message(&carol, hidden, later("x", at(&clock, 5))).await, Denial::Hidden);
+    for _ in 0..2 {
+        chat.schedule_message(&alice, id, later("x", at(&clock, 5))).await.unwrap();
+    }
+    let many = chat.schedule_message(&alice, id, later("x", at(&clock, 5))).await;
+    assert_eq!(many, Err(Error::LimitExceeded { what: "the number of scheduled messages", limit: 2 }));
+    let page = Page { limit: Some(1), ..Page::FIRST };
+    let first = chat.scheduled_messages(&alice, page).await.unwrap();
+    let rest = chat.scheduled_messages(&alice, Page::after(first.next.unwrap())).await.unwrap();
+    assert_eq!((first.len(), rest.len(), rest.next), (1, 1, None));
+    assert_ne!(first[0].id, rest[0].id);
+    let nothing = ScheduledId(uuid::Uuid::nil());
+    assert_eq!(chat.cancel_scheduled_message(&alice, nothing).await, Err(Error::ScheduledMessageNotFound));
+}
+
+#[tokio::test]
+async fn a_draft_is_its_users_alone() {
+    let (chat, other, _) = processes(Limits { drafts: 2, ..Limits::default() });
+    let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let text = |text: &str| Content::Text(text.to_owned());
+    assert_eq!(chat.draft(&alice, id).await, Err(Error::DraftNotFound));
+    for content in ["one", "two"] {
+        let kept = chat.set_draft(&alice, id, text(content)).await.unwrap();
+        assert_eq!(other.draft(&alice, id).await, Ok(kept));
+    }
+    assert_eq!(other.draft(&alice, id).await.unwrap().content, text("two"));
+    assert_eq!(chat.draft(&bob, id).await, Err(Error::DraftNotFound));
+    assert_denied(chat.draft(&carol, id).await, Denial::NotParticipant);
+    assert_denied(chat.set_draft(&carol, id, text("x")).await, Denial::NotParticipant);
+    assert_denied(chat.delete_draft(&carol, id).await, Denial::NotParticipant);
+    assert!(matches!(chat.set_draft(&alice, id, text("")).await, Err(Error::Invalid(_))));
+    assert!(matches!(chat.set_draft(&alice, id, Content::Deleted).await, Err(Error::Invalid(_))));
+    let seconds: Vec<_> = [0, 0].map(|_| session(&chat, &alice, SessionType::Private)).into_iter().collect();
+    let mut ids = Vec::new();
+    for second in seconds {
+        ids.push(second.await);
+    }
+    chat.set_draft(&alice, ids[0], text("x")).await.unwrap();
+    let many = chat.set_draft(&alice, ids[1], text("x")).await;
+    assert_eq!(many, Err(Error::LimitExceeded { what: "the number of drafts", limit: 2 }));
+    // A draft that is there can still be changed.
+    chat.set_draft(&alice, id, text("three")).await.unwrap();
+    let drafts = chat.drafts(&alice, Page::FIRST).await.unwrap();
+    assert_eq!(drafts.iter().map(|draft| draft.session_id).collect::<Vec<_>>(), [id, ids[0]]);
+    for _ in 0..2 {
+        chat.delete_draft(&alice, id).await.unwrap();
+    }
+    assert_eq!(other.drafts(&alice, Page::FIRST).await.unwrap().len(), 1);
+    // The log does not know of drafts.
+    assert_eq!(texts(&chat, &alice, id).await, [""; 0]);
+}
+
+/// The background task does what is due, by the chat's clock.
+#[tokio::test]
+async fn what_is_due_is_done_by_itself() {
+    let clock = TestClock::default();
+    let limits = Limits { due_interval: Duration::from_millis(5), ..Limits::default() };
+    let chat = Arc::new(Chat::builder(MemoryStore::new()).clock(clock.clone()).limits(limits).build());
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    let mut events = chat.subscribe(&alice, id, chatcore::chat::Start::Now).await.unwrap();
+    chat.schedule_message(&alice, id, later("by itself", at(&clock, 60))).await.unwrap();
+    clock.advance(TimeDelta::seconds(60));
+    let view = super::kit::in_time(super::kit::next(&mut events)).await;
+    assert_eq!(view.message().as_ref().map(text_of), Some("by itself"));
+}
