@@ -65,6 +65,8 @@ failures! {
         429 "Too many streams";
     /// Operations whose retry may come too late.
     Gone = 404 "It was done before, and what it made is no longer there";
+    /// Operations with the code of an invite.
+    Held = 404 "The code is wrong, or the invite is over";
     /// Operations that go on from a position of a log.
     Kept = 410 "The position is outside of the kept log";
     /// Operations that the state of things can forbid.

@@ -77,6 +77,9 @@ pub enum Error {
     /// The permission engine said no.
     #[error("{0}")]
     Denied(#[from] Denial),
+    /// No invite has the code, or the invite is over: it has expired, it was revoked, or all of its uses are taken. The answer does not tell which.
+    #[error("the code is wrong, or the invite is over; ask for a new one")]
+    InviteNotFound,
     /// No user of that id was ever seen.
     #[error("there is no such user")]
     UserNotFound,
@@ -241,6 +244,7 @@ impl Error {
             Self::Malformed(_) => Code::ValidationInvalidFormat,
             Self::Invalid(fields) => fields.first().map_or(Code::ValidationInvalidValue, |field| field.code),
             Self::Denied(denial) => denial.code(),
+            Self::InviteNotFound => Code::InviteNotFound,
             Self::UserNotFound => Code::UserNotFound,
             Self::MessageNotFound => Code::MessageNotFound,
             Self::RevisionConflict { .. } => Code::RevisionConflict,
@@ -289,6 +293,7 @@ impl Error {
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Denied(_)
+            | Self::InviteNotFound
             | Self::UserNotFound
             | Self::MessageNotFound
             | Self::RevisionConflict { .. }

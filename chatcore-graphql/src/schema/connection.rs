@@ -11,13 +11,14 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        Bound, Emoji, InvalidId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
-        Reactor, SessionId, SessionSummary, UserId,
+        Bound, Emoji, InvalidId, Invite, InviteId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant,
+        ParticipantId, Reactor, SessionId, SessionSummary, UserId,
     },
 };
 
 use super::{
     event::SessionEvent,
+    invite::Invite as InviteNode,
     message::Message,
     participant::Participant as ParticipantNode,
     reaction::Reactor as ReactorNode,
@@ -78,6 +79,7 @@ pub(super) type SessionConnection = Connection<String, super::session::Session>;
 pub(super) type PublicSessionConnection =
     Connection<String, super::session::Session, Total, EmptyFields, PublicSessions, PublicSessions>;
 pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
+pub(super) type InviteConnection = Connection<String, InviteNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
@@ -109,6 +111,18 @@ impl List<ParticipantId> {
     /// The participants of a session.
     pub(super) fn participants(session_id: SessionId) -> Self {
         Self::named(format!("participants/{session_id}"))
+    }
+}
+
+impl List<InviteId> {
+    /// The invites into a session.
+    pub(super) fn invites(session_id: SessionId) -> Self {
+        Self::named(format!("invites/{session_id}"))
+    }
+
+    /// Invites as a connection.
+    pub(super) fn of_invites(&self, page: &Page<InviteId>, found: ListPage<Invite, InviteId>) -> InviteConnection {
+        self.connection(page, found, EmptyFields, |invite| &invite.id, InviteNode)
     }
 }
 

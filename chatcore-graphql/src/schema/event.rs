@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_graphql::{Enum, ID, Interface, Object, SimpleObject};
 use chatcore::{
     chat::EventView,
-    model::{self, Emoji, EventKind, MessageEvent, MessageId, ParticipantEvent, ParticipantId, SessionChanges},
+    model::{
+        self, Emoji, EventKind, InviteId, MessageEvent, MessageId, ParticipantEvent, ParticipantId, SessionChanges,
+    },
 };
 
 use super::{
@@ -117,6 +119,27 @@ events! {
                 session_type: session_type.map(Into::into),
                 max_participants,
             }
+        }
+    }
+
+    /// The actor created an invite. No event has its code.
+    InviteCreated { invite_id: InviteId, role: model::ParticipantRole } => {
+        /// The id of the invite.
+        async fn invite_id(&self) -> ID {
+            ID(self.invite_id.to_string())
+        }
+
+        /// The role of users who join by it.
+        async fn role(&self) -> ParticipantRole {
+            self.role.into()
+        }
+    }
+
+    /// The actor revoked an invite.
+    InviteRevoked { invite_id: InviteId } => {
+        /// The id of the invite.
+        async fn invite_id(&self) -> ID {
+            ID(self.invite_id.to_string())
         }
     }
 
@@ -317,6 +340,8 @@ pub(super) enum SessionSetting {
 pub(super) enum SessionEvent {
     Created(SessionCreated),
     Updated(SessionUpdated),
+    InviteCreated(InviteCreated),
+    InviteRevoked(InviteRevoked),
     Deleted(SessionDeleted),
     Joined(ParticipantJoined),
     Added(ParticipantAdded),
@@ -349,6 +374,8 @@ impl SessionEvent {
                 SessionCreated { view, session, participant_id }.into()
             }
             model::SessionEvent::Updated { changes } => SessionUpdated { view, changes }.into(),
+            model::SessionEvent::InviteCreated { invite_id, role } => InviteCreated { view, invite_id, role }.into(),
+            model::SessionEvent::InviteRevoked { invite_id } => InviteRevoked { view, invite_id }.into(),
             model::SessionEvent::Deleted => SessionDeleted { view }.into(),
         }
     }

@@ -7,6 +7,7 @@ mod connection;
 mod delivery;
 mod engine;
 mod event;
+mod invite;
 mod load;
 mod managed;
 #[cfg(feature = "metrics")]

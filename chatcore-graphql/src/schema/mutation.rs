@@ -7,6 +7,7 @@ use chatcore::{Code, Error, chat, model};
 
 use super::{
     Fallible as _, Use,
+    invite::InviteMutation,
     message::MessageMutation,
     participant::{Participant, ParticipantRole},
     reaction::ReactionMutation,
@@ -157,13 +158,13 @@ payloads! {
 }
 
 /// Who came into a session.
-struct Arrival {
-    participant: model::Participant,
-    loads: Arc<super::load::Loads>,
+pub(super) struct Arrival {
+    pub(super) participant: model::Participant,
+    pub(super) loads: Arc<super::load::Loads>,
 }
 
 impl Arrival {
-    async fn session(&self) -> Result<Option<Session>> {
+    pub(super) async fn session(&self) -> Result<Option<Session>> {
         let details = self.loads.details(self.participant.session_id).await.or_field_error()?;
         Ok(Some(Session::whole(details, Arc::clone(&self.loads))))
     }
@@ -218,7 +219,7 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
 
 /// What may be changed about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationMutation(SessionMutation, MessageMutation, ReactionMutation);
+pub(crate) struct ConversationMutation(SessionMutation, InviteMutation, MessageMutation, ReactionMutation);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]

@@ -15,6 +15,7 @@ use super::{
         self, EventConnection, List, ParticipantConnection, PublicSessionConnection, SessionConnection, listed,
     },
     event::SessionEvent,
+    invite::InviteQuery,
     load::Loads,
     message::{Message, MessageQuery},
     reaction::ReactionQuery,
@@ -33,7 +34,7 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ReactionQuery);
+pub(crate) struct ConversationQuery(SessionQuery, InviteQuery, MessageQuery, ReactionQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]

@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
 use chatcore::{
     Code, Error, Result,
-    model::{ClientId, InvalidId, MessageId, SessionId, UserId},
+    model::{ClientId, InvalidId, InviteId, MessageId, SessionId, UserId},
 };
 use chrono::{SecondsFormat, Utc};
 
@@ -60,6 +60,11 @@ impl ScalarType for DateTime {
 /// A session's id, which is written like an address: one that cannot be parsed is malformed.
 pub(super) fn session_id(id: &ID) -> Result<SessionId> {
     id.parse().map_err(|_| Error::malformed("session_id", "a session's id is a UUID"))
+}
+
+/// An invite's id, which is an address, too.
+pub(super) fn invite_id(id: &ID) -> Result<InviteId> {
+    id.parse().map_err(|_| Error::malformed("invite_id", "an invite's id is a UUID"))
 }
 
 /// A message's id, which is an address, too.

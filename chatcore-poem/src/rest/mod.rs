@@ -9,6 +9,7 @@ mod avatars;
 mod backup;
 mod event_stream;
 mod events;
+mod invites;
 mod links;
 mod messages;
 mod participants;
@@ -36,6 +37,7 @@ pub(crate) use avatars::Avatars;
 #[cfg(feature = "backup")]
 pub(crate) use backup::Backups;
 pub(crate) use events::Events;
+pub(crate) use invites::Invites;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use reactions::Reactions;
@@ -80,9 +82,12 @@ struct Api {
     sockets: Sockets,
 }
 
-pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Participants, Messages, Reactions, Events) {
+/// The operations on the chat.
+pub(crate) type All = (Sessions, Participants, Invites, Messages, Reactions, Events);
+
+pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Messages(api()), Reactions(api()), Events(api()))
+    (Sessions(api()), Participants(api()), Invites(api()), Messages(api()), Reactions(api()), Events(api()))
 }
 
 /// A number in a query that must not be negative.

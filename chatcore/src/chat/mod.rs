@@ -8,6 +8,7 @@ mod decide;
 mod editing;
 #[cfg(feature = "accounts")]
 mod erasing;
+mod invites;
 mod messages;
 mod participants;
 mod pins;
@@ -35,6 +36,7 @@ pub use decide::{
     policy::{Attempt, Operation, Policy},
 };
 pub use editing::EditMessage;
+pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
 pub use pins::{MAX_PINS, PinnedMessage};

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientId, Cursor, Emoji, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType, UserId,
+    ClientId, Cursor, Emoji, InviteId, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType,
+    UserId,
 };
 
 /// A position in a session's log: 1 for its first event, dense. 0 stands before the first.
@@ -71,6 +72,18 @@ pub enum SessionEvent {
     Updated {
         /// What changed, with the new values.
         changes: SessionChanges,
+    },
+    /// The actor created an invite. Its code is in no event.
+    InviteCreated {
+        /// The invite.
+        invite_id: InviteId,
+        /// The role of users who join by it.
+        role: ParticipantRole,
+    },
+    /// The actor revoked an invite.
+    InviteRevoked {
+        /// The invite.
+        invite_id: InviteId,
     },
     /// The session was deleted.
     Deleted,
@@ -272,7 +285,12 @@ impl EventKind {
                 Some(actor)
             }
             Self::Participant(ParticipantEvent::Added { user_id, .. }) => Some(user_id),
-            Self::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
+            Self::Session(
+                SessionEvent::Updated { .. }
+                | SessionEvent::InviteCreated { .. }
+                | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::Deleted,
+            )
             | Self::Participant(
                 ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
             )

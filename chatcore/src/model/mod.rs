@@ -3,6 +3,7 @@
 mod cursor;
 mod event;
 mod id;
+mod invite;
 mod message;
 mod notice;
 mod page;
@@ -19,7 +20,8 @@ pub use event::{
     Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, Seq, SessionChanges,
     SessionEvent,
 };
-pub use id::{AuditId, ClientId, InvalidId, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId};
+pub use id::{AuditId, ClientId, InvalidId, InviteId, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId};
+pub use invite::{CreatedInvite, Invite, InviteCode, InvitePreview};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
 pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};

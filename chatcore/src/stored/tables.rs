@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientIdUse, Departure, Listed, ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, Revision, Seat,
-    from_json, to_json,
+    ClientIdUse, Departure, InvitePlace, InviteRecord, Listed, ParticipantRecord, ProfileRecord, Reacted,
+    ReactionTotals, Revision, Seat, from_json, to_json,
 };
 use crate::{
-    model::{ClientId, Emoji, ParticipantId, Seq, Session, SessionId, UserId, UserStanding},
+    model::{ClientId, Emoji, InviteId, ParticipantId, Seq, Session, SessionId, UserId, UserStanding},
     store::{Json, Newest, Part, StoredValue},
     tables,
 };
@@ -45,6 +45,14 @@ tables! {
         /// The stay.
         stay: ParticipantId,
     ] -> Seat = 1;
+
+    /// The invites into a session, in the order in which they were created. A revoked invite has no record.
+    session plain Invites = "invite" [
+        /// The session.
+        session: SessionId,
+        /// The invite.
+        invite: InviteId,
+    ] -> InviteRecord = 1;
 
     /// Earlier texts of messages that were edited.
     session plain Revisions = "revision" [
@@ -101,6 +109,12 @@ tables! {
         /// The session.
         session: Newest<SessionId>,
     ] -> Listed = 1;
+
+    /// The invites that codes stand for. A code itself is kept nowhere.
+    shared plain InviteCodes = "invite_code" [
+        /// The SHA-256 digest of the code.
+        digest: String,
+    ] -> InvitePlace = 1;
 
     /// Profiles of users who were seen.
     shared plain Profiles = "profile" [

@@ -5,13 +5,19 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AddParticipant, ChangeRole, CreateSession, DeleteMessage, EditMessage, SendMessage, UpdateSession};
+use super::{
+    AddParticipant, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage, SendMessage, UpdateSession,
+    UseInvite,
+};
 use crate::{
     chat::Chat,
     error::{Code, Error, FieldError, Result},
     identity::Principal,
     json,
-    model::{Cursor, Emoji, InvalidId, Message, MessageId, Participant, SessionDetails, SessionId, UserId},
+    model::{
+        CreatedInvite, Cursor, Emoji, InvalidId, InviteId, Message, MessageId, Participant, SessionDetails, SessionId,
+        UserId,
+    },
 };
 
 /// What a command answers.
@@ -27,6 +33,8 @@ pub enum Answer {
     Participant(Box<Participant>),
     /// The session that was created or changed.
     Session(Box<SessionDetails>),
+    /// The invite that was created, with its code.
+    Invite(Box<CreatedInvite>),
     /// The session in which it was done.
     SessionId(SessionId),
 }
@@ -38,7 +46,7 @@ impl Answer {
         match self {
             Self::Message(message) => Some(message.cursor()),
             Self::Session(details) => Some(details.summary.cursor),
-            Self::ChangedMessage(_) | Self::Participant(_) | Self::SessionId(_) => None,
+            Self::ChangedMessage(_) | Self::Participant(_) | Self::Invite(_) | Self::SessionId(_) => None,
         }
     }
 }
@@ -155,6 +163,19 @@ commands! { in chat by principal:
     AddParticipant = "add_participant" (session_id: SessionId) participant: AddParticipant => {
         let added = chat.add_participant(principal, session_id, participant.command()?).await?.participant;
         Ok(Answer::Participant(Box::new(added)))
+    };
+    /// Creates an invite into a session.
+    CreateInvite = "create_invite" (session_id: SessionId) invite: CreateInvite => {
+        Ok(Answer::Invite(Box::new(chat.create_invite(principal, session_id, invite.command()).await?)))
+    };
+    /// Revokes an invite into a session.
+    RevokeInvite = "revoke_invite" (session_id: SessionId, invite_id: InviteId) _nothing: Nothing => {
+        chat.revoke_invite(principal, session_id, invite_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Makes the caller a participant of a session by the code of an invite.
+    JoinByInvite = "join_by_invite" () invite: UseInvite => {
+        Ok(Answer::Participant(Box::new(chat.join_by_invite(principal, &invite.code).await?.participant)))
     };
     /// Changes the role of a participant.
     ChangeRole = "change_role" (session_id: SessionId, user_id: UserId) role: ChangeRole => {

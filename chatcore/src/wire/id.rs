@@ -7,7 +7,8 @@ mod schema {
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
     use crate::model::{
-        AuditId, ClientId, Cursor, Emoji, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId,
+        AuditId, ClientId, Cursor, Emoji, InviteCode, InviteId, LoginId, MessageId, NoticeId, ParticipantId, SessionId,
+        UserId,
     };
 
     macro_rules! text {
@@ -28,5 +29,18 @@ mod schema {
         )*};
     }
 
-    text!(AuditId, ClientId, Cursor, Emoji, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId);
+    text!(
+        AuditId,
+        ClientId,
+        Cursor,
+        Emoji,
+        InviteCode,
+        InviteId,
+        LoginId,
+        MessageId,
+        NoticeId,
+        ParticipantId,
+        SessionId,
+        UserId
+    );
 }

@@ -36,6 +36,7 @@ mod admin;
 mod command;
 mod event;
 mod id;
+mod invite;
 mod message;
 mod participant;
 mod problem;
@@ -50,6 +51,7 @@ pub use account::{
 pub use admin::{BanUser, BroadcastNotice, NoticeFrame, Reason, SetRole};
 pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, signal_name};
+pub use invite::{CreateInvite, UseInvite};
 pub use message::{DeleteMessage, EditMessage, SendMessage};
 pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
 pub use problem::{ErrorData, Problem};

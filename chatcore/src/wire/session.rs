@@ -8,8 +8,8 @@ use crate::{
     chat::{self, EventView, PublicSessionPage},
     error::Result,
     model::{
-        ClientId, Cursor, Message, Participant, ParticipantId, Seq, Session, SessionChanges, SessionDetails,
-        SessionEvent, SessionId, SessionSummary, SessionType, UserId,
+        ClientId, Cursor, InviteId, Message, Participant, ParticipantId, ParticipantRole, Seq, Session, SessionChanges,
+        SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, UserId,
     },
 };
 
@@ -169,6 +169,15 @@ events! {
     "session_updated" = Updated { changes } => {
         changes: &'a SessionChanges = changes,
         updated_by: &'a UserId = &view.actor.user_id,
+    }
+    "invite_created" = InviteCreated { invite_id, role } => {
+        invite_id: InviteId = *invite_id,
+        role: ParticipantRole = *role,
+        created_by: &'a UserId = &view.actor.user_id,
+    }
+    "invite_revoked" = InviteRevoked { invite_id } => {
+        invite_id: InviteId = *invite_id,
+        revoked_by: &'a UserId = &view.actor.user_id,
     }
     "session_deleted" = Deleted {} => {
         deleted_by: &'a UserId = &view.actor.user_id,

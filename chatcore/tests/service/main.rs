@@ -14,6 +14,7 @@ mod editing;
 mod errors;
 #[path = "../kit/hooked.rs"]
 mod hooked;
+mod invites;
 mod inviting;
 mod joining;
 #[path = "../kit/mod.rs"]

@@ -5,12 +5,15 @@ use chatcore::{
     accounts::{AvatarSize, LogIn, Register, UpdateAccount},
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
-        AddParticipant, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem, SendMessage,
-        Start, UpdateSession,
+        AddParticipant, CreateInvite, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem,
+        SendMessage, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
-    model::{ClientId, Content, Emoji, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionId, UserId},
+    model::{
+        ClientId, Content, Emoji, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole,
+        SessionId, UserId,
+    },
 };
 
 use super::{Case, World};
@@ -40,6 +43,7 @@ pub(crate) const NO_USE_CASES: [&str; 17] = [
 const TOO_MANY: usize = 101;
 
 const REQUEST: [(Bucket, u32); 1] = [(Requests, 1)];
+const LOOKUP: [(Bucket, u32); 2] = [(Requests, 1), (Searches, 1)];
 const STRANGER: [(Bucket, u32); 1] = [(Unknown, 1)];
 
 fn nowhere() -> SessionId {
@@ -97,6 +101,21 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::join", &REQUEST, chat.join(caller, nowhere())),
         Case::new("Chat::leave", &REQUEST, chat.leave(caller, nowhere())),
         Case::new("Chat::add_participant", &REQUEST, chat.add_participant(caller, nowhere(), add)),
+        Case::new("Chat::create_invite", &REQUEST, async move {
+            chat.create_invite(caller, nowhere(), CreateInvite { max_uses: Some(0), ..CreateInvite::default() }).await
+        }),
+        Case::new("Chat::revoke_invite", &REQUEST, chat.revoke_invite(caller, nowhere(), InviteId(nowhere().0))),
+        Case::new("Chat::invites", &REQUEST, chat.invites(caller, nowhere(), page())),
+        Case::new(
+            "Chat::preview_invite",
+            &LOOKUP,
+            async move { chat.preview_invite(caller, &InviteCode::new("")).await },
+        ),
+        Case::new(
+            "Chat::join_by_invite",
+            &LOOKUP,
+            async move { chat.join_by_invite(caller, &InviteCode::new("")).await },
+        ),
         Case::new("Chat::change_role", &REQUEST, async move {
             chat.change_role(caller, nowhere(), &nobody(), ParticipantRole::Owner).await
         }),

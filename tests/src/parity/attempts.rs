@@ -151,6 +151,54 @@ fn react(which: Which) -> Action {
     reaction("addReaction", which, THUMB)
 }
 
+fn invite(operation: &'static str, which: Which) -> Action {
+    Action::new(operation, Target::Invite(which), json!({}))
+}
+
+/// Invites are created by the admin, who is in every room into which somebody can be invited.
+fn invited(family: Family) -> Family {
+    let created = [json!({}), json!({ "role": "VIEWER", "max_uses": 1 })];
+    family.after_all(created.map(|input| (Actor::Admin, session("createInvite", input))))
+}
+
+fn invites() -> Vec<Family> {
+    let create = |input| session("createInvite", input);
+    let mut good: Vec<_> = ["OWNER", "ADMIN", "MEMBER", "VIEWER"].map(|role| json!({ "role": role })).into();
+    good.insert(0, json!({}));
+    good.extend([
+        json!({ "role": "MEMBER", "max_uses": 3, "expires_in": 60 }),
+        json!({ "max_uses": 0 }),
+        json!({ "max_uses": 100_001, "expires_in": 31_536_001 }),
+        json!({ "max_uses": null, "expires_in": null }),
+    ]);
+    let bad = [
+        json!({ "role": "BOSS" }),
+        json!({ "max_uses": "many" }),
+        json!({ "max_uses": -1 }),
+        json!({ "expires_in": 1.5 }),
+        json!({ "code": "mine" }),
+    ];
+    let coded = |operation: &'static str| {
+        let of = move |code| Action::new(operation, Target::Nothing, json!({ "code": code }));
+        let codes = [json!({ "code_of": 0 }), json!({ "code_of": 1 }), json!({ "code_of": 9 }), json!("")];
+        let bad = [json!({}), json!({ "code": 5 }), json!({ "code": null }), json!({ "code": "x", "as": "x" })];
+        let bad = bad.map(move |input| Action::new(operation, Target::Nothing, input));
+        invited(Family::exact(codes.map(of)).refused(bad))
+    };
+    let list = |limit| session("listInvites", limited(json!({}), limit));
+    let lists = [None, Some(1), Some(0), Some(101)].map(list);
+    vec![
+        Family::exact(good.into_iter().map(create)).refused(bad.map(create)),
+        invited(Family::exact(lists).coded([list(Some(-1))])),
+        invited(
+            Family::exact([Which::First, Which::NoMessage].map(|which| invite("revokeInvite", which)))
+                .coded([invite("revokeInvite", Which::Malformed)]),
+        ),
+        coded("previewInvite"),
+        coded("joinByInvite"),
+    ]
+}
+
 /// One operation on reactions to several messages.
 fn reactions(operation: &'static str) -> Family {
     const MESSAGES: [Which; 4] = [Which::First, Which::Own, Which::NoMessage, Which::Beyond];
@@ -168,7 +216,8 @@ fn families() -> Vec<Family> {
     let encrypted = json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 });
     let removed = ["peer", "owner", "admin", "viewer", "left", "stranger", GHOST];
     let positions = [json!({}), json!({ "after": 0 }), json!({ "after": 3 }), json!({ "after": 999 })];
-    vec![
+    let mut families = invites();
+    families.extend([
         plain("getSession"),
         participants(),
         messages(),
@@ -200,7 +249,8 @@ fn families() -> Vec<Family> {
             .after_all([(Actor::Admin, react(Which::First))]),
         Family::exact([true, false].map(|is_typing| session("setTyping", json!({ "is_typing": is_typing })))),
         Family::exact(positions.map(|input| session(SUBSCRIBE, input))),
-    ]
+    ]);
+    families
 }
 
 /// The settings that both making and changing a session take, good and bad, and those that no type of ours holds.

@@ -1,7 +1,7 @@
 //! What the harness wants of a transport.
 
 use async_trait::async_trait;
-use chatcore::model::Event;
+use chatcore::model::{Event, EventKind, SessionEvent};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -49,6 +49,10 @@ impl Call<'_> {
             *user = json!(self.cast.user(name));
         }
         for value in input.values_mut() {
+            if let Some(nth) = value["code_of"].as_u64() {
+                let code = usize::try_from(nth).ok().and_then(|nth| self.room.codes.get(nth));
+                *value = code.map_or_else(|| json!("no code"), |code| json!(code));
+            }
             if let Some(seq) = value["time_of"].as_u64() {
                 *value = json!(self.time_of(seq));
             }
@@ -72,6 +76,7 @@ impl Call<'_> {
             Target::Session => vec![session],
             Target::Message(which) => vec![("message_id", self.message(which))],
             Target::Reaction(which, emoji) => vec![("message_id", self.message(which)), ("emoji", emoji.to_owned())],
+            Target::Invite(which) => vec![session, ("invite_id", self.invite(which))],
             Target::User(name) => vec![session, ("user_id", self.cast.user(name))],
         }
     }
@@ -81,7 +86,22 @@ impl Call<'_> {
     pub fn message_id(&self) -> Option<String> {
         match self.action.target {
             Target::Message(which) | Target::Reaction(which, _) => Some(self.message(which)),
-            Target::Nothing | Target::Session | Target::User(_) => None,
+            Target::Nothing | Target::Session | Target::Invite(_) | Target::User(_) => None,
+        }
+    }
+
+    /// The id of the first invite that was created, or of none.
+    fn invite(&self, which: Which) -> String {
+        let created = |event: &std::sync::Arc<Event>| match event.kind {
+            EventKind::Session(SessionEvent::InviteCreated { invite_id, .. }) => Some(invite_id.to_string()),
+            _ => None,
+        };
+        let first = self.room.log.iter().find_map(created).filter(|_| which == Which::First);
+        match which {
+            Which::Malformed => "no id".to_owned(),
+            Which::First | Which::Own | Which::NoMessage | Which::Beyond => {
+                first.unwrap_or_else(|| "01890a5d-ac96-774b-bcce-b302099a8057".to_owned())
+            }
         }
     }
 

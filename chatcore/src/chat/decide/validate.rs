@@ -1,6 +1,6 @@
 //! Checks of what callers give, by the limits.
 
-use crate::chat::read::lists::Slice;
+use crate::chat::{CreateInvite, INVITE_SECONDS_MAX, INVITE_USES_MAX, read::lists::Slice};
 use crate::{
     error::{Code, Error, FieldError, Result},
     limits::Limits,
@@ -73,6 +73,18 @@ impl Faults {
         }
         if let Some(cap) = max_participants {
             self.cap(*cap, limits);
+        }
+    }
+
+    /// What an invite is created with.
+    pub(in crate::chat) fn invite(&mut self, invite: &CreateInvite) {
+        let CreateInvite { role: _, max_uses, expires_in } = invite;
+        for (field, number, max) in
+            [("max_uses", max_uses, INVITE_USES_MAX), ("expires_in", expires_in, INVITE_SECONDS_MAX)]
+        {
+            if number.is_some_and(|number| number == 0 || number > max) {
+                self.add(field, Code::ValidationInvalidValue, format!("1 to {max}"));
+            }
         }
     }
 

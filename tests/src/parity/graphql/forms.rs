@@ -14,6 +14,9 @@ use super::{
 #[must_use]
 pub fn of(ty: &str, node: &Value) -> Value {
     match ty {
+        "CreatedInvite" => json!({ "code": node["code"], "invite": invite(&node["invite"]) }),
+        "Invite" => invite(node),
+        "InvitePreview" => preview(node),
         "Message" => message(node),
         "MessageRevision" => revision(node),
         "Participant" => participant(node),
@@ -36,7 +39,7 @@ pub fn of(ty: &str, node: &Value) -> Value {
 #[must_use]
 pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
     let fields = schema::fields(of_type);
-    let one = ["Participant", "Message", "Session"];
+    let one = ["Participant", "Message", "CreatedInvite", "Session"];
     let found =
         one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
     match found {
@@ -122,6 +125,22 @@ fn message(node: &Value) -> Value {
         "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
         "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
         "reactions": node["reactions"],
+    })
+}
+
+fn invite(node: &Value) -> Value {
+    json!({
+        "id": node["id"], "session_id": node["sessionId"], "role": node["role"], "created_by": person(&node["createdBy"]),
+        "created_at": node["createdAt"], "expires_at": node["expiresAt"], "max_uses": node["maxUses"],
+        "uses": node["uses"],
+    })
+}
+
+fn preview(node: &Value) -> Value {
+    json!({
+        "session_id": node["sessionId"], "title": node["title"], "description": node["description"],
+        "session_type": node["sessionType"], "participant_count": node["participantCount"],
+        "invited_by": person(&node["invitedBy"]), "role": node["role"], "expires_at": node["expiresAt"],
     })
 }
 
