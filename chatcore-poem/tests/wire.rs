@@ -70,12 +70,12 @@ async fn messages_participants_and_sessions_have_their_fields() {
     assert_eq!(names(&created), "code invite");
     assert_eq!(
         names(&created.invite),
-        "id session_id role created_by created_by_username created_at expires_at max_uses uses"
+        "id session_id role created_by created_by_username created_at expires_at max_uses uses needs_approval"
     );
     assert_eq!(
         names(&chat.preview_invite(&principal("bob"), &created.code).await.unwrap()),
         "session_id title description session_type participant_count invited_by invited_by_username invited_by_name role \
-         expires_at"
+         expires_at needs_approval"
     );
     let problem = wire::Problem::new(&Error::AuthRequired, "x", message.created_at);
     assert_eq!(names(&problem), "type title status detail code details request_id timestamp");
@@ -99,6 +99,10 @@ async fn every_event_has_its_data() {
     chat.send(&owner, id, SendMessage::text("Hello")).await.unwrap();
     let invite = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap().invite;
     chat.revoke_invite(&owner, id, invite.id).await.unwrap();
+    let code = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap().code;
+    let asked = chat.request_to_join(&eve, &code, None).await.unwrap();
+    assert_eq!(names(&asked), "session_id user_id username name text role requested_at");
+    chat.decline_join_request(&owner, id, &eve.user_id).await.unwrap();
     let page = chat.events(&owner, id, Some(0), None).await.unwrap();
     let shown: Vec<Value> = page.events.iter().map(|view| value(&**view)).collect();
     for ((frame, view), (event, fields)) in shown.iter().zip(&page.events).zip([
@@ -112,6 +116,9 @@ async fn every_event_has_its_data() {
         ("message_received", "message client_id"),
         ("invite_created", "invite_id role created_by"),
         ("invite_revoked", "invite_id revoked_by"),
+        ("invite_created", "invite_id role created_by"),
+        ("join_requested", "user"),
+        ("join_request_closed", "user_id closed_by"),
     ]) {
         assert_eq!(names(&**view), "event seq cursor data");
         assert_eq!((&frame["event"], &frame["seq"]), (&json!(event), &json!(view.event.seq)));
@@ -122,7 +129,7 @@ async fn every_event_has_its_data() {
         found.sort_unstable();
         assert_eq!(found, expected, "{frame}");
     }
-    assert_eq!(shown.len(), 10);
+    assert_eq!(shown.len(), 13);
     assert_eq!(shown[1]["data"]["added_by"], Value::Null);
     assert_eq!(shown[2]["data"]["added_by"], json!("owner"));
     assert_eq!(
@@ -131,7 +138,7 @@ async fn every_event_has_its_data() {
     );
     assert_eq!(shown[6]["data"]["changes"], json!({ "title": "B", "description": null }));
     assert_eq!(shown[7]["data"]["message"]["content"], json!("Hello"));
-    assert_eq!(value(&page), json!({ "events": shown, "head": 10 }));
+    assert_eq!(value(&page), json!({ "events": shown, "head": 13 }));
 }
 
 #[test]

@@ -80,6 +80,12 @@ pub enum Error {
     /// No invite has the code, or the invite is over: it has expired, it was revoked, or all of its uses are taken. The answer does not tell which.
     #[error("the code is wrong, or the invite is over; ask for a new one")]
     InviteNotFound,
+    /// The invite lets nobody in without the approval of a user who manages the session.
+    #[error("this invite needs an approval; ask to join instead")]
+    ApprovalRequired,
+    /// The user has no open request to join the session.
+    #[error("there is no such request to join")]
+    JoinRequestNotFound,
     /// No user of that id was ever seen.
     #[error("there is no such user")]
     UserNotFound,
@@ -245,6 +251,8 @@ impl Error {
             Self::Invalid(fields) => fields.first().map_or(Code::ValidationInvalidValue, |field| field.code),
             Self::Denied(denial) => denial.code(),
             Self::InviteNotFound => Code::InviteNotFound,
+            Self::ApprovalRequired => Code::JoinApprovalRequired,
+            Self::JoinRequestNotFound => Code::JoinRequestNotFound,
             Self::UserNotFound => Code::UserNotFound,
             Self::MessageNotFound => Code::MessageNotFound,
             Self::RevisionConflict { .. } => Code::RevisionConflict,
@@ -294,6 +302,8 @@ impl Error {
             | Self::Invalid(_)
             | Self::Denied(_)
             | Self::InviteNotFound
+            | Self::ApprovalRequired
+            | Self::JoinRequestNotFound
             | Self::UserNotFound
             | Self::MessageNotFound
             | Self::RevisionConflict { .. }

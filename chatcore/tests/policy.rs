@@ -143,6 +143,11 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "revoke" by "alice": chat.revoke_invite(&me, id, invite.invite.id).await;
         "preview" by "dave": chat.preview_invite(&me, &invite.code).await.map(drop);
         "join by invite" by "dave": chat.join_by_invite(&me, &invite.code).await.map(drop);
+        "ask" by "dave": chat.request_to_join(&me, &invite.code, None).await.map(drop);
+        "requests" by "alice": chat.join_requests(&me, id, Page::FIRST).await.map(drop);
+        "approve" by "alice": chat.approve_join_request(&me, id, &user_id("erin"), None).await.map(drop);
+        "decline" by "alice": chat.decline_join_request(&me, id, &user_id("erin")).await;
+        "withdraw" by "erin": chat.withdraw_join_request(&me, id).await;
         "change role" by "alice": chat.change_role(&me, id, &bob(), ParticipantRole::Viewer).await.map(drop);
         "remove" by "alice": chat.remove_participant(&me, id, &bob()).await;
         "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
@@ -170,7 +175,9 @@ async fn scene(chat: &Chat) -> (SessionId, MessageId, CreatedInvite) {
     let id = room(chat, &alice, &[&bob]).await;
     let hello = SendMessage::text("hello").with_client_id(ClientId::new("once").unwrap());
     let message = chat.send(&alice, id, hello).await.unwrap().id;
-    (id, message, chat.create_invite(&alice, id, CreateInvite::default()).await.unwrap())
+    let invite = chat.create_invite(&alice, id, CreateInvite::default()).await.unwrap();
+    chat.request_to_join(&user("erin"), &invite.code, None).await.unwrap();
+    (id, message, invite)
 }
 
 #[tokio::test]

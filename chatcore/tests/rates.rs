@@ -136,6 +136,7 @@ fn use_cases<'a>(
         ("add_participant", 1, told(chat.add_participant(alice, id, bob))),
         ("create_invite", 1, told(chat.create_invite(alice, id, CreateInvite::default()))),
         ("invites", 1, told(chat.invites(alice, id, Page::FIRST))),
+        ("join_requests", 1, told(chat.join_requests(alice, id, Page::FIRST))),
         ("revoke_invite", 1, told(chat.revoke_invite(alice, id, InviteId(id.0)))),
         ("change_role", 1, {
             told(async move { chat.change_role(alice, id, &user_id("bob"), ParticipantRole::Viewer).await })

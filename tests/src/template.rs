@@ -128,6 +128,8 @@ pub(crate) fn stay(event: &Event) -> Option<String> {
             SessionEvent::Updated { .. }
             | SessionEvent::InviteCreated { .. }
             | SessionEvent::InviteRevoked { .. }
+            | SessionEvent::JoinRequested
+            | SessionEvent::JoinRequestClosed { .. }
             | SessionEvent::Deleted,
         )
         | EventKind::Participant(

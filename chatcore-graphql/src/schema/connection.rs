@@ -11,7 +11,7 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        Bound, Emoji, InvalidId, Invite, InviteId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant,
+        Bound, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant,
         ParticipantId, Reactor, SessionId, SessionSummary, UserId,
     },
 };
@@ -19,6 +19,7 @@ use chatcore::{
 use super::{
     event::SessionEvent,
     invite::Invite as InviteNode,
+    join_request::JoinRequest as JoinRequestNode,
     message::Message,
     participant::Participant as ParticipantNode,
     reaction::Reactor as ReactorNode,
@@ -80,6 +81,7 @@ pub(super) type PublicSessionConnection =
     Connection<String, super::session::Session, Total, EmptyFields, PublicSessions, PublicSessions>;
 pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
 pub(super) type InviteConnection = Connection<String, InviteNode>;
+pub(super) type JoinRequestConnection = Connection<String, JoinRequestNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
@@ -127,6 +129,20 @@ impl List<InviteId> {
 }
 
 impl List<UserId> {
+    /// The open requests to join a session.
+    pub(super) fn join_requests(session_id: SessionId) -> Self {
+        Self::named(format!("joinRequests/{session_id}"))
+    }
+
+    /// Requests to join as a connection.
+    pub(super) fn of_join_requests(
+        &self,
+        page: &Page<UserId>,
+        found: ListPage<JoinRequest, UserId>,
+    ) -> JoinRequestConnection {
+        self.connection(page, found, EmptyFields, |request| &request.user.user_id, JoinRequestNode)
+    }
+
     /// The users who reacted to a message with an emoji.
     pub(super) fn reactors(message: MessageId, emoji: &Emoji) -> Self {
         Self::named(format!("reactors/{message}/{emoji}"))

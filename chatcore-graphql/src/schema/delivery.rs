@@ -10,7 +10,7 @@ use chatcore::{
 
 use super::{
     event::{
-        InviteCreated, InviteRevoked, MessageDeleted, MessageEdited, MessagePinned, MessageSent, MessageUnpinned,
+        InviteCreated, InviteRevoked, JoinRequestClosed, JoinRequested, MessageDeleted, MessageEdited, MessagePinned, MessageSent, MessageUnpinned,
         ParticipantAdded, ParticipantJoined, ParticipantLeft, ParticipantRemoved, ParticipantRoleChanged,
         ReactionAdded, ReactionRemoved, SessionCreated, SessionDeleted, SessionEvent, SessionUpdated, UnknownEvent,
     },
@@ -72,6 +72,8 @@ pub(super) enum Delivery {
     Updated(SessionUpdated),
     InviteCreated(InviteCreated),
     InviteRevoked(InviteRevoked),
+    JoinRequested(JoinRequested),
+    JoinRequestClosed(JoinRequestClosed),
     Deleted(SessionDeleted),
     Joined(ParticipantJoined),
     Added(ParticipantAdded),
@@ -96,6 +98,8 @@ impl From<SessionEvent> for Delivery {
             SessionEvent::Updated(event) => event.into(),
             SessionEvent::InviteCreated(event) => event.into(),
             SessionEvent::InviteRevoked(event) => event.into(),
+            SessionEvent::JoinRequested(event) => event.into(),
+            SessionEvent::JoinRequestClosed(event) => event.into(),
             SessionEvent::Deleted(event) => event.into(),
             SessionEvent::Joined(event) => event.into(),
             SessionEvent::Added(event) => event.into(),

@@ -143,6 +143,17 @@ events! {
         }
     }
 
+    /// The actor asked to be let in.
+    JoinRequested {} => {}
+
+    /// The actor declined a user's request to join, or withdrew their own.
+    JoinRequestClosed {} => {
+        /// The user who had asked.
+        async fn user(&self) -> User {
+            subject(&self.view)
+        }
+    }
+
     /// The session was deleted; nothing follows.
     SessionDeleted {} => {}
 
@@ -342,6 +353,8 @@ pub(super) enum SessionEvent {
     Updated(SessionUpdated),
     InviteCreated(InviteCreated),
     InviteRevoked(InviteRevoked),
+    JoinRequested(JoinRequested),
+    JoinRequestClosed(JoinRequestClosed),
     Deleted(SessionDeleted),
     Joined(ParticipantJoined),
     Added(ParticipantAdded),
@@ -376,6 +389,8 @@ impl SessionEvent {
             model::SessionEvent::Updated { changes } => SessionUpdated { view, changes }.into(),
             model::SessionEvent::InviteCreated { invite_id, role } => InviteCreated { view, invite_id, role }.into(),
             model::SessionEvent::InviteRevoked { invite_id } => InviteRevoked { view, invite_id }.into(),
+            model::SessionEvent::JoinRequested => JoinRequested { view }.into(),
+            model::SessionEvent::JoinRequestClosed { user_id: _ } => JoinRequestClosed { view }.into(),
             model::SessionEvent::Deleted => SessionDeleted { view }.into(),
         }
     }

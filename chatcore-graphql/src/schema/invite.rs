@@ -58,9 +58,14 @@ impl Invite {
         self.0.max_uses
     }
 
-    /// How many users have joined by it.
+    /// How many users have joined by it, or have asked to.
     async fn uses(&self) -> u32 {
         self.0.uses
+    }
+
+    /// Whether its holders have to ask first.
+    async fn needs_approval(&self) -> bool {
+        self.0.needs_approval
     }
 }
 
@@ -128,6 +133,11 @@ impl InvitePreview {
     async fn expires_at(&self) -> DateTime {
         DateTime(self.0.expires_at)
     }
+
+    /// Whether the holder has to ask first.
+    async fn needs_approval(&self) -> bool {
+        self.0.needs_approval
+    }
 }
 
 /// An invite to create.
@@ -141,6 +151,8 @@ struct CreateInviteInput {
     max_uses: Option<u32>,
     /// For how many seconds it lasts: 1 to 31,536,000 (365 days); 604,800 (7 days) where not given.
     expires_in: Option<u32>,
+    /// Whether its holders have to ask first; `false` where not given.
+    needs_approval: Option<bool>,
 }
 
 /// An invite to revoke.
@@ -207,9 +219,10 @@ impl InviteMutation {
         input: CreateInviteInput,
     ) -> Result<Option<CreateInvitePayload>> {
         let call = Use::of(context)?;
-        let CreateInviteInput { session_id: id, role, max_uses, expires_in } = input;
+        let CreateInviteInput { session_id: id, role, max_uses, expires_in, needs_approval } = input;
         let id = session_id(&id).or_field_error()?;
-        let new = chat::CreateInvite { role: role.map(Into::into), max_uses, expires_in };
+        let (role, needs_approval) = (role.map(Into::into), needs_approval.unwrap_or_default());
+        let new = chat::CreateInvite { role, max_uses, expires_in, needs_approval };
         let created = call.chat.create_invite(call.principal, id, new).await.or_field_error()?;
         Ok(Some(CreateInvitePayload { created_invite: CreatedInvite(created) }))
     }

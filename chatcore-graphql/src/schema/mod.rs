@@ -8,6 +8,7 @@ mod delivery;
 mod engine;
 mod event;
 mod invite;
+mod join_request;
 mod load;
 mod managed;
 #[cfg(feature = "metrics")]

@@ -8,6 +8,7 @@ use chatcore::{Code, Error, chat, model};
 use super::{
     Fallible as _, Use,
     invite::InviteMutation,
+    join_request::JoinRequestMutation,
     message::MessageMutation,
     participant::{Participant, ParticipantRole},
     reaction::ReactionMutation,
@@ -219,7 +220,7 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
 
 /// What may be changed about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationMutation(SessionMutation, InviteMutation, MessageMutation, ReactionMutation);
+pub(crate) struct ConversationMutation(SessionMutation, InviteMutation, JoinRequestMutation, MessageMutation, ReactionMutation);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]

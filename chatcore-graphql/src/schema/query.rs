@@ -16,6 +16,7 @@ use super::{
     },
     event::SessionEvent,
     invite::InviteQuery,
+    join_request::JoinRequestQuery,
     load::Loads,
     message::{Message, MessageQuery},
     reaction::ReactionQuery,
@@ -34,7 +35,7 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, InviteQuery, MessageQuery, ReactionQuery);
+pub(crate) struct ConversationQuery(SessionQuery, InviteQuery, JoinRequestQuery, MessageQuery, ReactionQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]

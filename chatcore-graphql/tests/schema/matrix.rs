@@ -163,6 +163,7 @@ fn documents(action: Action) -> Vec<&'static str> {
             "mutation($id: ID!) { revokeInvite(input: {sessionId: $id, inviteId: \"01890a5d-ac96-774b-bcce-b302099a8057\"}) {
                 inviteId } }",
         ],
+        Action::AnswerJoinRequests => vec!["query($id: ID!) { joinRequests(sessionId: $id) { nodes { text } } }"],
         Action::JoinByInvite => {
             vec!["mutation($code: String!) { joinByInvite(input: {code: $code}) { participant { id } } }"]
         }
@@ -196,6 +197,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::Update { session_type: Some(SessionType::Private), max_participants: None },
         Action::Update { session_type: None, max_participants: Some(1) },
         Action::ManageInvites,
+        Action::AnswerJoinRequests,
         Action::JoinByInvite,
         Action::Leave,
         Action::Join,

@@ -10,6 +10,7 @@ mod backup;
 mod event_stream;
 mod events;
 mod invites;
+mod join_requests;
 mod links;
 mod messages;
 mod participants;
@@ -38,6 +39,7 @@ pub(crate) use avatars::Avatars;
 pub(crate) use backup::Backups;
 pub(crate) use events::Events;
 pub(crate) use invites::Invites;
+pub(crate) use join_requests::JoinRequests;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use reactions::Reactions;
@@ -83,11 +85,11 @@ struct Api {
 }
 
 /// The operations on the chat.
-pub(crate) type All = (Sessions, Participants, Invites, Messages, Reactions, Events);
+pub(crate) type All = (Sessions, Participants, Invites, JoinRequests, Messages, Reactions, Events);
 
 pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Invites(api()), Messages(api()), Reactions(api()), Events(api()))
+    (Sessions(api()), Participants(api()), Invites(api()), JoinRequests(api()), Messages(api()), Reactions(api()), Events(api()))
 }
 
 /// A number in a query that must not be negative.

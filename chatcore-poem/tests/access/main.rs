@@ -75,7 +75,7 @@ impl Operation {
         match self.id.as_str() {
             "createSession" | "updateSession" => json!({ "title": "x" }),
             "inviteUser" | "addParticipant" => json!({ "user_id": "a" }),
-            "previewInvite" | "joinByInvite" => json!({ "code": "x" }),
+            "previewInvite" | "joinByInvite" | "requestToJoin" => json!({ "code": "x" }),
             "changeRole" => json!({ "role": "MEMBER" }),
             "sendMessage" | "editMessage" => json!({ "content": "x" }),
             _ => json!({}),

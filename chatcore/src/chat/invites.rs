@@ -60,6 +60,8 @@ pub struct CreateInvite {
     pub max_uses: Option<u32>,
     /// For how many seconds it lasts: 1 to [`INVITE_SECONDS_MAX`]; [`INVITE_SECONDS`] where not given.
     pub expires_in: Option<u32>,
+    /// Whether its holders have to ask first, by [`Chat::request_to_join`]: somebody who manages the session lets each of them in.
+    pub needs_approval: bool,
 }
 
 /// A new code.
@@ -77,11 +79,11 @@ fn digest(code: &InviteCode) -> String {
 }
 
 /// An invite by which somebody can still join, with the facts of its session for the holder of its code.
-struct Held {
-    known: Known,
-    key: Invites,
-    found: Found<InviteRecord>,
-    now: DateTime<Utc>,
+pub(super) struct Held {
+    pub(super) known: Known,
+    pub(super) key: Invites,
+    pub(super) found: Found<InviteRecord>,
+    pub(super) now: DateTime<Utc>,
 }
 
 impl Chat {
@@ -101,7 +103,7 @@ impl Chat {
             let mut faults = Faults::default();
             faults.invite(&new);
             faults.finish()?;
-            let CreateInvite { role, max_uses, expires_in } = new;
+            let CreateInvite { role, max_uses, expires_in, needs_approval } = new;
             let (role, by) = (role.unwrap_or(ParticipantRole::Member), &principal.user_id);
             let code = new_code()?;
             let invite = InviteId(self.inner.clock.new_id());
@@ -135,6 +137,7 @@ impl Chat {
                     expires_at: now + TimeDelta::seconds(expires_in.unwrap_or(INVITE_SECONDS).into()),
                     max_uses,
                     uses: 0,
+                    needs_approval,
                 };
                 // Before the commit, because an error after it would say that nothing was changed.
                 let creator = self.inner.profiles.one(by).await?;
@@ -235,9 +238,9 @@ impl Chat {
             }
             self.permit_holder(principal, &known).await?;
             let Session { id, title, description, session_type, participant_count, .. } = known.session()?.clone();
-            let InviteRecord { by, role, expires_at, .. } = &*found.value;
+            let InviteRecord { by, role, expires_at, needs_approval, .. } = &*found.value;
             let invited_by = profiles::public(self.inner.profiles.one(by).await?);
-            let (session_id, role, expires_at) = (id, *role, *expires_at);
+            let (session_id, role, expires_at, needs_approval) = (id, *role, *expires_at, *needs_approval);
             Ok(InvitePreview {
                 session_id,
                 title,
@@ -247,6 +250,7 @@ impl Chat {
                 invited_by,
                 role,
                 expires_at,
+                needs_approval,
             })
         })
     }
@@ -255,7 +259,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`InviteNotFound`](Error::InviteNotFound) for a code that is wrong or over; [`Denied`](Error::Denied) when the session is private
-    /// or full, or the caller is in it already.
+    /// or full, or the caller is in it already; [`ApprovalRequired`](Error::ApprovalRequired) when the caller has to ask first.
     pub async fn join_by_invite(&self, principal: &Principal, code: &InviteCode) -> Result<Admission> {
         use_case!("join_by_invite", async move {
             self.enter(principal, Use::Code).await?;
@@ -266,6 +270,9 @@ impl Chat {
                 let Held { known, key, found, now } = self.held(user, place).await?;
                 self.inner.permissions.decide(&known.facts(), Action::JoinByInvite)?;
                 self.permit_holder(principal, &known).await?;
+                if found.value.needs_approval {
+                    return Err(Error::ApprovalRequired);
+                }
                 let (before, role) = (known.actor.as_deref(), found.value.role);
                 let record = self.seat(before, session, user, role, now);
                 let record = ParticipantRecord { is_engaged: true, ..record };
@@ -287,23 +294,22 @@ impl Chat {
     }
 
     /// Where the invite of a code is.
-    async fn place_of(&self, code: &InviteCode) -> Result<InvitePlace> {
+    pub(super) async fn place_of(&self, code: &InviteCode) -> Result<InvitePlace> {
         let found = self.inner.store.get(&InviteCodes { digest: digest(code) }).await?;
         found.map(|found| *found.value).ok_or(Error::InviteNotFound)
     }
 
     /// An invite by which somebody can still join, as it is now.
-    async fn held(&self, user: &UserId, InvitePlace { session, invite }: InvitePlace) -> Result<Held> {
+    pub(super) async fn held(&self, user: &UserId, InvitePlace { session, invite }: InvitePlace) -> Result<Held> {
         let known = self.known(session, user, None, Freshness::Fresh).await?;
         let (key, now) = (Invites { session, invite }, self.inner.clock.now().max(known.head.at));
         let found = self.inner.store.get(&key).await?;
-        let is_active = known.session().is_ok_and(|session| session.is_active);
-        let found = found.filter(|found| is_active && found.value.is_open(now)).ok_or(Error::InviteNotFound)?;
+        let found = found.filter(|found| known.is_active() && found.value.is_open(now)).ok_or(Error::InviteNotFound)?;
         Ok(Held { known, key, found, now })
     }
 
     /// Asks the host's policy about the holder of a code.
-    async fn permit_holder(&self, principal: &Principal, known: &Known) -> Result<()> {
+    pub(super) async fn permit_holder(&self, principal: &Principal, known: &Known) -> Result<()> {
         if !self.has_policy() {
             return Ok(());
         }
@@ -314,7 +320,7 @@ impl Chat {
 
 fn shown(key: &Invites, record: &InviteRecord, creator: Profile) -> Invite {
     let Invites { session, invite } = *key;
-    let InviteRecord { digest: _, by: _, role, created_at, expires_at, max_uses, uses } = *record;
+    let InviteRecord { digest: _, by: _, role, created_at, expires_at, max_uses, uses, needs_approval } = *record;
     let created_by = profiles::public(creator);
-    Invite { id: invite, session_id: session, role, created_by, created_at, expires_at, max_uses, uses }
+    Invite { id: invite, session_id: session, role, created_by, created_at, expires_at, max_uses, uses, needs_approval }
 }

@@ -9,6 +9,7 @@ mod editing;
 #[cfg(feature = "accounts")]
 mod erasing;
 mod invites;
+mod join_requests;
 mod messages;
 mod participants;
 mod pins;
@@ -37,6 +38,7 @@ pub use decide::{
 };
 pub use editing::EditMessage;
 pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
+pub use join_requests::MAX_JOIN_REQUESTS;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
 pub use pins::{MAX_PINS, PinnedMessage};

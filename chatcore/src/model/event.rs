@@ -85,6 +85,13 @@ pub enum SessionEvent {
         /// The invite.
         invite_id: InviteId,
     },
+    /// The actor asked to be let in.
+    JoinRequested,
+    /// The actor declined a user's request to join, or withdrew their own.
+    JoinRequestClosed {
+        /// The user who had asked.
+        user_id: UserId,
+    },
     /// The session was deleted.
     Deleted,
 }
@@ -289,6 +296,8 @@ impl EventKind {
                 SessionEvent::Updated { .. }
                 | SessionEvent::InviteCreated { .. }
                 | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::JoinRequested
+                | SessionEvent::JoinRequestClosed { .. }
                 | SessionEvent::Deleted,
             )
             | Self::Participant(
@@ -390,7 +399,8 @@ impl Event {
                 ParticipantEvent::Added { user_id, .. }
                 | ParticipantEvent::Removed { user_id, .. }
                 | ParticipantEvent::RoleChanged { user_id, .. },
-            ) => Some(user_id),
+            )
+            | EventKind::Session(SessionEvent::JoinRequestClosed { user_id }) => Some(user_id),
             EventKind::Participant(ParticipantEvent::Joined { .. } | ParticipantEvent::Left)
             | EventKind::Session(_)
             | EventKind::Message(_)

@@ -48,8 +48,10 @@ pub struct Invite {
     pub expires_at: DateTime<Utc>,
     /// How many users can join by it in all; `None` for no limit.
     pub max_uses: Option<u32>,
-    /// How many users have joined by it.
+    /// How many users have joined by it, or have asked to.
     pub uses: u32,
+    /// Whether its holders have to ask first. See [`JoinRequest`].
+    pub needs_approval: bool,
 }
 
 /// An invite that was just created, with its code, which is shown this once.
@@ -80,4 +82,21 @@ pub struct InvitePreview {
     pub role: ParticipantRole,
     /// When the invite ends.
     pub expires_at: DateTime<Utc>,
+    /// Whether the holder has to ask first.
+    pub needs_approval: bool,
+}
+
+/// A user's open request to join a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JoinRequest {
+    /// The session.
+    pub session_id: SessionId,
+    /// The user.
+    pub user: Profile,
+    /// What the user says about it.
+    pub text: Option<String>,
+    /// The role that the user gets where the answer names no other.
+    pub role: ParticipantRole,
+    /// When the user asked.
+    pub requested_at: DateTime<Utc>,
 }

@@ -21,7 +21,7 @@ pub use event::{
     SessionEvent,
 };
 pub use id::{AuditId, ClientId, InvalidId, InviteId, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId};
-pub use invite::{CreatedInvite, Invite, InviteCode, InvitePreview};
+pub use invite::{CreatedInvite, Invite, InviteCode, InvitePreview, JoinRequest};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
 pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};

@@ -27,6 +27,11 @@ enum Form {
     InviteRevoked {
         invite_id: InviteId,
     },
+    JoinRequested,
+    JoinRequestClosed {
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+    },
     SessionDeleted,
     ParticipantJoined {
         participant_id: ParticipantId,
@@ -124,6 +129,8 @@ impl Form {
             SessionEvent::Updated { changes } => Self::SessionUpdated { changes: changes.into() },
             SessionEvent::InviteCreated { invite_id, role } => Self::InviteCreated { invite_id, role: role.into() },
             SessionEvent::InviteRevoked { invite_id } => Self::InviteRevoked { invite_id },
+            SessionEvent::JoinRequested => Self::JoinRequested,
+            SessionEvent::JoinRequestClosed { user_id } => Self::JoinRequestClosed { user_id },
             SessionEvent::Deleted => Self::SessionDeleted,
         }
     }
@@ -181,6 +188,10 @@ impl Form {
                 role.map(|role| EventKind::Session(SessionEvent::InviteCreated { invite_id, role }))
             }
             Self::InviteRevoked { invite_id } => Some(EventKind::Session(SessionEvent::InviteRevoked { invite_id })),
+            Self::JoinRequested => Some(EventKind::Session(SessionEvent::JoinRequested)),
+            Self::JoinRequestClosed { user_id } => {
+                Some(EventKind::Session(SessionEvent::JoinRequestClosed { user_id }))
+            }
             Self::SessionDeleted => Some(EventKind::Session(SessionEvent::Deleted)),
             Self::ParticipantJoined { .. }
             | Self::ParticipantAdded { .. }
@@ -215,6 +226,8 @@ impl Form {
             | Self::SessionUpdated { .. }
             | Self::InviteCreated { .. }
             | Self::InviteRevoked { .. }
+            | Self::JoinRequested
+            | Self::JoinRequestClosed { .. }
             | Self::SessionDeleted
             | Self::MessageSent { .. }
             | Self::MessageEdited { .. }
@@ -248,6 +261,8 @@ impl Form {
             | Self::SessionUpdated { .. }
             | Self::InviteCreated { .. }
             | Self::InviteRevoked { .. }
+            | Self::JoinRequested
+            | Self::JoinRequestClosed { .. }
             | Self::SessionDeleted
             | Self::ParticipantJoined { .. }
             | Self::ParticipantAdded { .. }

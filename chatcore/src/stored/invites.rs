@@ -26,8 +26,33 @@ pub struct InviteRecord {
     /// How many users can join by it in all; `None` for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_uses: Option<u32>,
-    /// How many users have joined by it.
+    /// How many users have joined by it, or have asked to.
     pub uses: u32,
+    /// Whether its holders have to ask first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_approval: bool,
+}
+
+/// An open request to join a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinRequestRecord {
+    /// What the user says about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The role that the invite grants.
+    pub role: ParticipantRole,
+    /// When the user asked.
+    pub at: DateTime<Utc>,
+}
+
+impl StoredValue for JoinRequestRecord {
+    fn encode(&self) -> Json {
+        to_json(self)
+    }
+
+    fn decode(_: u32, _: &[Part], stored: Json) -> Result<Self, String> {
+        from_json(stored)
+    }
 }
 
 impl InviteRecord {

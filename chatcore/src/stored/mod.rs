@@ -21,7 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use been::Been;
 pub use departure::{Departure, DepartureTask};
 pub use event::{decode_event, encode_event};
-pub use invites::{InvitePlace, InviteRecord};
+pub use invites::{InvitePlace, InviteRecord, JoinRequestRecord};
 pub use lists::{ClientIdUse, Listed, Revision, Seat};
 pub use participant::ParticipantRecord;
 pub use profile::{ProfilePart, ProfileRecord};

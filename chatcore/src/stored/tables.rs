@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientIdUse, Departure, InvitePlace, InviteRecord, Listed, ParticipantRecord, ProfileRecord, Reacted,
+    ClientIdUse, Departure, InvitePlace, InviteRecord, JoinRequestRecord, Listed, ParticipantRecord, ProfileRecord, Reacted,
     ReactionTotals, Revision, Seat, from_json, to_json,
 };
 use crate::{
@@ -53,6 +53,14 @@ tables! {
         /// The invite.
         invite: InviteId,
     ] -> InviteRecord = 1;
+
+    /// Open requests to join a session. Each change that brings the user in removes the request.
+    session plain JoinRequests = "join_request" [
+        /// The session.
+        session: SessionId,
+        /// The user who asks.
+        user: UserId,
+    ] -> JoinRequestRecord = 1;
 
     /// Earlier texts of messages that were edited.
     session plain Revisions = "revision" [

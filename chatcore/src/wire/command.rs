@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AddParticipant, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage, SendMessage, UpdateSession,
+    AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage, RequestToJoin, SendMessage, UpdateSession,
     UseInvite,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     identity::Principal,
     json,
     model::{
-        CreatedInvite, Cursor, Emoji, InvalidId, InviteId, Message, MessageId, Participant, SessionDetails, SessionId,
+        CreatedInvite, Cursor, Emoji, InvalidId, InviteId, JoinRequest, Message, MessageId, Participant, SessionDetails, SessionId,
         UserId,
     },
 };
@@ -35,6 +35,8 @@ pub enum Answer {
     Session(Box<SessionDetails>),
     /// The invite that was created, with its code.
     Invite(Box<CreatedInvite>),
+    /// The caller's request to join.
+    JoinRequest(Box<JoinRequest>),
     /// The session in which it was done.
     SessionId(SessionId),
 }
@@ -46,7 +48,7 @@ impl Answer {
         match self {
             Self::Message(message) => Some(message.cursor()),
             Self::Session(details) => Some(details.summary.cursor),
-            Self::ChangedMessage(_) | Self::Participant(_) | Self::Invite(_) | Self::SessionId(_) => None,
+            Self::ChangedMessage(_) | Self::Participant(_) | Self::Invite(_) | Self::JoinRequest(_) | Self::SessionId(_) => None,
         }
     }
 }
@@ -176,6 +178,26 @@ commands! { in chat by principal:
     /// Makes the caller a participant of a session by the code of an invite.
     JoinByInvite = "join_by_invite" () invite: UseInvite => {
         Ok(Answer::Participant(Box::new(chat.join_by_invite(principal, &invite.code).await?.participant)))
+    };
+    /// Asks to be let into a session, by the code of an invite.
+    RequestToJoin = "request_to_join" () request: RequestToJoin => {
+        let RequestToJoin { code, text } = request;
+        Ok(Answer::JoinRequest(Box::new(chat.request_to_join(principal, &code, text).await?)))
+    };
+    /// Takes the caller's request to join back.
+    WithdrawJoinRequest = "withdraw_join_request" (session_id: SessionId) _nothing: Nothing => {
+        chat.withdraw_join_request(principal, session_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Lets the user of a request to join in.
+    ApproveJoinRequest = "approve_join_request" (session_id: SessionId, user_id: UserId) approval: ApproveJoinRequest => {
+        let let_in = chat.approve_join_request(principal, session_id, &user_id, approval.role).await?.participant;
+        Ok(Answer::Participant(Box::new(let_in)))
+    };
+    /// Declines a request to join.
+    DeclineJoinRequest = "decline_join_request" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
+        chat.decline_join_request(principal, session_id, &user_id).await?;
+        Ok(Answer::SessionId(session_id))
     };
     /// Changes the role of a participant.
     ChangeRole = "change_role" (session_id: SessionId, user_id: UserId) role: ChangeRole => {

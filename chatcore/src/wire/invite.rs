@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chat,
     model::{
-        CreatedInvite, Invite, InviteCode, InviteId, InvitePreview, ParticipantRole, SessionId, SessionType, UserId,
+        CreatedInvite, Invite, InviteCode, InviteId, InvitePreview, JoinRequest, ParticipantRole, SessionId, SessionType, UserId,
     },
 };
 
@@ -26,13 +26,15 @@ struct InviteView<'a> {
     /// How many users can join by it in all; null for no limit.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     max_uses: Option<u32>,
-    /// How many users have joined by it.
+    /// How many users have joined by it, or have asked to.
     uses: u32,
+    /// Whether its holders have to ask first.
+    needs_approval: bool,
 }
 
 impl<'a> From<&'a Invite> for InviteView<'a> {
     fn from(invite: &'a Invite) -> Self {
-        let Invite { id, session_id, role, created_by, created_at, expires_at, max_uses, uses } = invite;
+        let Invite { id, session_id, role, created_by, created_at, expires_at, max_uses, uses, needs_approval } = invite;
         Self {
             id: *id,
             session_id: *session_id,
@@ -43,6 +45,7 @@ impl<'a> From<&'a Invite> for InviteView<'a> {
             expires_at: *expires_at,
             max_uses: *max_uses,
             uses: *uses,
+            needs_approval: *needs_approval,
         }
     }
 }
@@ -79,6 +82,8 @@ struct InvitePreviewView<'a> {
     /// The role that the holder gets.
     role: ParticipantRole,
     expires_at: DateTime<Utc>,
+    /// Whether the holder has to ask first.
+    needs_approval: bool,
 }
 
 impl<'a> From<&'a InvitePreview> for InvitePreviewView<'a> {
@@ -92,6 +97,7 @@ impl<'a> From<&'a InvitePreview> for InvitePreviewView<'a> {
             invited_by,
             role,
             expires_at,
+            needs_approval,
         } = preview;
         Self {
             session_id: *session_id,
@@ -104,6 +110,38 @@ impl<'a> From<&'a InvitePreview> for InvitePreviewView<'a> {
             invited_by_name: &invited_by.name,
             role: *role,
             expires_at: *expires_at,
+            needs_approval: *needs_approval,
+        }
+    }
+}
+
+/// A user's open request to join a session.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "JoinRequest"))]
+struct JoinRequestView<'a> {
+    session_id: SessionId,
+    user_id: &'a UserId,
+    username: &'a str,
+    name: &'a str,
+    /// What the user says about it.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    text: Option<&'a str>,
+    /// The role that the user gets where the answer names no other.
+    role: ParticipantRole,
+    requested_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a JoinRequest> for JoinRequestView<'a> {
+    fn from(request: &'a JoinRequest) -> Self {
+        let JoinRequest { session_id, user, text, role, requested_at } = request;
+        Self {
+            session_id: *session_id,
+            user_id: &user.user_id,
+            username: &user.username,
+            name: &user.name,
+            text: text.as_deref(),
+            role: *role,
+            requested_at: *requested_at,
         }
     }
 }
@@ -112,6 +150,7 @@ shown_as! {
     Invite => InviteView;
     CreatedInvite => CreatedInviteView;
     InvitePreview => InvitePreviewView;
+    JoinRequest => JoinRequestView;
 }
 
 /// What an invite is created with.
@@ -125,14 +164,16 @@ pub struct CreateInvite {
     max_uses: Option<u32>,
     /// For how many seconds it lasts: 1 to 31,536,000 (365 days); 604,800 (7 days) where not given.
     expires_in: Option<u32>,
+    /// Whether its holders have to ask first; `false` where not given.
+    needs_approval: Option<bool>,
 }
 
 impl CreateInvite {
     /// The command.
     #[must_use]
-    pub const fn command(self) -> chat::CreateInvite {
-        let Self { role, max_uses, expires_in } = self;
-        chat::CreateInvite { role, max_uses, expires_in }
+    pub fn command(self) -> chat::CreateInvite {
+        let Self { role, max_uses, expires_in, needs_approval } = self;
+        chat::CreateInvite { role, max_uses, expires_in, needs_approval: needs_approval.unwrap_or_default() }
     }
 }
 
@@ -143,4 +184,24 @@ impl CreateInvite {
 pub struct UseInvite {
     /// The code.
     pub code: InviteCode,
+}
+
+/// A request to join.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RequestToJoin {
+    /// The code of an invite.
+    pub code: InviteCode,
+    /// What to tell those who answer: at most 500 characters.
+    pub text: Option<String>,
+}
+
+/// The approval of a request to join.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ApproveJoinRequest {
+    /// The user's role: that of the invite where not given; never `OWNER`.
+    pub role: Option<ParticipantRole>,
 }

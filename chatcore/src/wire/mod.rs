@@ -51,7 +51,7 @@ pub use account::{
 pub use admin::{BanUser, BroadcastNotice, NoticeFrame, Reason, SetRole};
 pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, signal_name};
-pub use invite::{CreateInvite, UseInvite};
+pub use invite::{ApproveJoinRequest, CreateInvite, RequestToJoin, UseInvite};
 pub use message::{DeleteMessage, EditMessage, SendMessage};
 pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
 pub use problem::{ErrorData, Problem};

@@ -179,6 +179,13 @@ events! {
         invite_id: InviteId = *invite_id,
         revoked_by: &'a UserId = &view.actor.user_id,
     }
+    "join_requested" = JoinRequested {} => {
+        user: Person<'a> = (&view.actor).into(),
+    }
+    "join_request_closed" = JoinRequestClosed { user_id } => {
+        user_id: &'a UserId = user_id,
+        closed_by: &'a UserId = &view.actor.user_id,
+    }
     "session_deleted" = Deleted {} => {
         deleted_by: &'a UserId = &view.actor.user_id,
     }

@@ -92,7 +92,7 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         return if is_owner { Ok(()) } else { Err(Denial::OwnerRequired) };
     }
     // Managing the session is for owner and admins.
-    let kinds = [ActionKind::Update, ActionKind::CreateInvite, ActionKind::ManageInvites];
+    let kinds = [ActionKind::Update, ActionKind::CreateInvite, ActionKind::ManageInvites, ActionKind::AnswerJoinRequests];
     let manages = needs_target(action.kind()) || kinds.contains(&action.kind());
     if manages && (is_member || is_viewer) {
         return Err(Denial::RoleInsufficient);

@@ -16,6 +16,7 @@ mod errors;
 mod hooked;
 mod invites;
 mod inviting;
+mod join_requests;
 mod joining;
 #[path = "../kit/mod.rs"]
 mod kit;

@@ -116,6 +116,17 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
             &LOOKUP,
             async move { chat.join_by_invite(caller, &InviteCode::new("")).await },
         ),
+        Case::new("Chat::request_to_join", &LOOKUP, async move {
+            chat.request_to_join(caller, &InviteCode::new(""), None).await
+        }),
+        Case::new("Chat::withdraw_join_request", &REQUEST, chat.withdraw_join_request(caller, nowhere())),
+        Case::new("Chat::join_requests", &REQUEST, chat.join_requests(caller, nowhere(), page())),
+        Case::new("Chat::approve_join_request", &REQUEST, async move {
+            chat.approve_join_request(caller, nowhere(), &nobody(), None).await
+        }),
+        Case::new("Chat::decline_join_request", &REQUEST, async move {
+            chat.decline_join_request(caller, nowhere(), &nobody()).await
+        }),
         Case::new("Chat::change_role", &REQUEST, async move {
             chat.change_role(caller, nowhere(), &nobody(), ParticipantRole::Owner).await
         }),

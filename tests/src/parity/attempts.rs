@@ -157,7 +157,8 @@ fn invite(operation: &'static str, which: Which) -> Action {
 
 /// Invites are created by the admin, who is in every room into which somebody can be invited.
 fn invited(family: Family) -> Family {
-    let created = [json!({}), json!({ "role": "VIEWER", "max_uses": 1 })];
+    let approved = json!({ "role": "MEMBER", "needs_approval": true });
+    let created = [json!({}), json!({ "role": "VIEWER", "max_uses": 1 }), approved];
     family.after_all(created.map(|input| (Actor::Admin, session("createInvite", input))))
 }
 
@@ -170,6 +171,7 @@ fn invites() -> Vec<Family> {
         json!({ "max_uses": 0 }),
         json!({ "max_uses": 100_001, "expires_in": 31_536_001 }),
         json!({ "max_uses": null, "expires_in": null }),
+        json!({ "needs_approval": true }),
     ]);
     let bad = [
         json!({ "role": "BOSS" }),
@@ -180,7 +182,7 @@ fn invites() -> Vec<Family> {
     ];
     let coded = |operation: &'static str| {
         let of = move |code| Action::new(operation, Target::Nothing, json!({ "code": code }));
-        let codes = [json!({ "code_of": 0 }), json!({ "code_of": 1 }), json!({ "code_of": 9 }), json!("")];
+        let codes = [json!({ "code_of": 0 }), json!({ "code_of": 1 }), json!({ "code_of": 2 }), json!({ "code_of": 9 }), json!("")];
         let bad = [json!({}), json!({ "code": 5 }), json!({ "code": null }), json!({ "code": "x", "as": "x" })];
         let bad = bad.map(move |input| Action::new(operation, Target::Nothing, input));
         invited(Family::exact(codes.map(of)).refused(bad))
@@ -196,6 +198,36 @@ fn invites() -> Vec<Family> {
         ),
         coded("previewInvite"),
         coded("joinByInvite"),
+    ]
+}
+
+fn ask(text: Option<&str>) -> Action {
+    Action::new("requestToJoin", Target::Nothing, json!({ "code": { "code_of": 2 }, "text": text }))
+}
+
+/// The stranger and a user who was removed ask to be let in.
+fn requested(family: Family) -> Family {
+    let family = invited(family);
+    family.after_all([(Actor::Stranger, ask(Some("Please"))), (Actor::Removed, ask(None))])
+}
+
+fn join_requests() -> Vec<Family> {
+    let texts = ["Hello,\nI am new", "", "a\u{7}b"].map(|text| ask(Some(text)));
+    let long = ask(Some(&"x".repeat(501)));
+    let bad = [json!({}), json!({ "code": 5 }), json!({ "code": "x", "text": 5 }), json!({ "code": "x", "as": "x" })];
+    let bad = bad.map(|input| Action::new("requestToJoin", Target::Nothing, input));
+    let list = |limit| session("listJoinRequests", limited(json!({}), limit));
+    let answered = ["stranger", "removed", "peer", GHOST];
+    let approve = |name| user("approveJoinRequest", name, json!({}));
+    let roles = ["OWNER", "ADMIN", "VIEWER"].map(|role| user("approveJoinRequest", "stranger", json!({ "role": role })));
+    let unknown = [json!({ "role": "BOSS" }), json!({ "as": "x" })];
+    let unknown = unknown.map(|input| user("approveJoinRequest", "stranger", input));
+    vec![
+        invited(Family::exact([ask(None)].into_iter().chain(texts).chain([long])).refused(bad)),
+        requested(Family::exact([session("withdrawJoinRequest", json!({}))])),
+        requested(Family::exact([None, Some(1), Some(0)].map(list)).coded([list(Some(-1))])),
+        requested(Family::exact(answered.map(approve).into_iter().chain(roles)).refused(unknown)),
+        requested(Family::exact(answered.map(|name| user("declineJoinRequest", name, json!({}))))),
     ]
 }
 
@@ -217,6 +249,7 @@ fn families() -> Vec<Family> {
     let removed = ["peer", "owner", "admin", "viewer", "left", "stranger", GHOST];
     let positions = [json!({}), json!({ "after": 0 }), json!({ "after": 3 }), json!({ "after": 999 })];
     let mut families = invites();
+    families.extend(join_requests());
     families.extend([
         plain("getSession"),
         participants(),

@@ -4,7 +4,7 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        Content, Event, EventKind, Invite, InvitePreview, Message, MessageEvent, MessageId, MessageRevision,
+        Content, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId, MessageRevision,
         MessageStatus, Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor, SessionChanges,
         SessionDetails, SessionEvent, SessionSummary, Signal,
     },
@@ -104,10 +104,10 @@ pub fn message(message: &Message) -> Value {
 /// An invite.
 #[must_use]
 pub fn invite(invite: &Invite) -> Value {
-    let Invite { id, session_id, role, created_by, created_at, expires_at, max_uses, uses } = invite;
+    let Invite { id, session_id, role, created_by, created_at, expires_at, max_uses, uses, needs_approval } = invite;
     json!({
         "id": id, "session_id": session_id, "role": role, "created_by": person(created_by), "created_at": created_at,
-        "expires_at": expires_at, "max_uses": max_uses, "uses": uses,
+        "expires_at": expires_at, "max_uses": max_uses, "uses": uses, "needs_approval": needs_approval,
     })
 }
 
@@ -119,6 +119,16 @@ pub fn preview(preview: &InvitePreview) -> Value {
     json!({
         "session_id": session_id, "title": title, "description": description, "session_type": session_type,
         "participant_count": participant_count, "invited_by": person(invited_by), "role": role, "expires_at": expires_at,
+        "needs_approval": needs_approval,
+    })
+}
+
+/// A request to join.
+#[must_use]
+pub fn join_request(request: &JoinRequest) -> Value {
+    let JoinRequest { session_id, user, text, role, requested_at } = request;
+    json!({
+        "session_id": session_id, "user": person(user), "text": text, "role": role, "requested_at": requested_at,
     })
 }
 
@@ -228,6 +238,8 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Session(SessionEvent::InviteRevoked { invite_id }) => {
             json!({ "kind": "InviteRevoked", "invite_id": invite_id })
         }
+        EventKind::Session(SessionEvent::JoinRequested) => json!({ "kind": "JoinRequested" }),
+        EventKind::Session(SessionEvent::JoinRequestClosed { user_id: _ }) => json!({ "kind": "JoinRequestClosed" }),
         EventKind::Session(SessionEvent::Deleted) => json!({ "kind": "SessionDeleted" }),
         EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
             json!({ "kind": "ParticipantJoined", "participant_id": participant_id, "role": role })
@@ -319,6 +331,7 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Message(found) | Answer::ChangedMessage(found) => told(command, message(found)),
         Answer::Participant(found) => told(command, participant(found)),
         Answer::Session(found) => told(command, session(found)),
+        Answer::JoinRequest(found) => told(command, join_request(found)),
         Answer::Invite(found) => told(command, json!({ "code": found.code, "invite": invite(&found.invite) })),
         Answer::SessionId(_) => json!({}),
     }

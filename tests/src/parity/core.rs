@@ -107,6 +107,10 @@ impl Core {
                 let id = session()?;
                 all!(limit, canon::invite, |page| chat.invites(by, id, page).await)
             }
+            "listJoinRequests" => {
+                let id = session()?;
+                all!(limit, canon::join_request, |page| chat.join_requests(by, id, page).await)
+            }
             "previewInvite" => {
                 // Another input is no question of the core.
                 let code = input.get("code").filter(|_| input.len() == 1)?.as_str()?;

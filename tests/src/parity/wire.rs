@@ -13,6 +13,7 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "CreatedInvite" => json!({ "code": body["code"], "invite": invite(&body["invite"]) }),
         "Invite" => invite(body),
         "InvitePreview" => preview(body),
+        "JoinRequest" => join_request(body),
         "JoinResponse" => json!({ "participant_id": body["participant_id"] }),
         "Message" => message(body),
         "MessageRevision" => revision(body),
@@ -63,7 +64,7 @@ fn invite(body: &Value) -> Value {
     tidy(json!({
         "id": body["id"], "session_id": body["session_id"], "role": body["role"], "created_by": created_by,
         "created_at": body["created_at"], "expires_at": body["expires_at"], "max_uses": body["max_uses"],
-        "uses": body["uses"],
+        "uses": body["uses"], "needs_approval": body["needs_approval"],
     }))
 }
 
@@ -76,6 +77,16 @@ fn preview(body: &Value) -> Value {
         "session_id": body["session_id"], "title": body["title"], "description": body["description"],
         "session_type": body["session_type"], "participant_count": body["participant_count"],
         "invited_by": invited_by, "role": body["role"], "expires_at": body["expires_at"],
+        "needs_approval": body["needs_approval"],
+    }))
+}
+
+/// A request to join.
+fn join_request(body: &Value) -> Value {
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    tidy(json!({
+        "session_id": body["session_id"], "user": user, "text": body["text"], "role": body["role"],
+        "requested_at": body["requested_at"],
     }))
 }
 

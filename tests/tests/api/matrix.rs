@@ -130,6 +130,7 @@ impl Room<'_> {
             Action::Invite { role } => (Method::POST, "/invite".into(), json!({ "user_id": target, "role": role })),
             Action::CreateInvite { role } => (Method::POST, "/invites".into(), json!({ "role": role })),
             Action::ManageInvites => (Method::GET, "/invites".into(), Value::Null),
+            Action::AnswerJoinRequests => (Method::GET, "/join-requests".into(), Value::Null),
             Action::JoinByInvite => panic!("a copy of a room has no invites, so this is not among the cells"),
             Action::Remove => (Method::DELETE, format!("/participants/{target}"), Value::Null),
             Action::ChangeRole { role } => {
@@ -167,6 +168,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::Delete, None),
     ];
     cells.push((Action::ManageInvites, None));
+    cells.push((Action::AnswerJoinRequests, None));
     cells.extend(ParticipantRole::ALL.map(|role| (Action::CreateInvite { role }, None)));
     for target in targets {
         cells.push((Action::Remove, Some(target)));

@@ -78,13 +78,20 @@ impl Faults {
 
     /// What an invite is created with.
     pub(in crate::chat) fn invite(&mut self, invite: &CreateInvite) {
-        let CreateInvite { role: _, max_uses, expires_in } = invite;
+        let CreateInvite { role: _, max_uses, expires_in, needs_approval: _ } = invite;
         for (field, number, max) in
             [("max_uses", max_uses, INVITE_USES_MAX), ("expires_in", expires_in, INVITE_SECONDS_MAX)]
         {
             if number.is_some_and(|number| number == 0 || number > max) {
                 self.add(field, Code::ValidationInvalidValue, format!("1 to {max}"));
             }
+        }
+    }
+
+    /// What a user says in a request to join.
+    pub(in crate::chat) fn request(&mut self, text: Option<&str>, limits: &Limits) {
+        if let Some(text) = text {
+            self.text("text", text, limits.description_chars, true);
         }
     }
 

@@ -138,7 +138,11 @@ impl Rights {
             }
             EventKind::Unknown => return (facts, Outcome::IsUnsure),
             EventKind::Session(
-                SessionEvent::Created { .. } | SessionEvent::InviteCreated { .. } | SessionEvent::InviteRevoked { .. },
+                SessionEvent::Created { .. }
+                | SessionEvent::InviteCreated { .. }
+                | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::JoinRequested
+                | SessionEvent::JoinRequestClosed { .. },
             )
             | EventKind::Participant(
                 ParticipantEvent::Joined { .. }

@@ -152,6 +152,8 @@ impl Chat {
                 SessionEvent::Updated { .. }
                 | SessionEvent::InviteCreated { .. }
                 | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::JoinRequested
+                | SessionEvent::JoinRequestClosed { .. }
                 | SessionEvent::Deleted,
             )
             | EventKind::Participant(

@@ -17,6 +17,7 @@ pub fn of(ty: &str, node: &Value) -> Value {
         "CreatedInvite" => json!({ "code": node["code"], "invite": invite(&node["invite"]) }),
         "Invite" => invite(node),
         "InvitePreview" => preview(node),
+        "JoinRequest" => join_request(node),
         "Message" => message(node),
         "MessageRevision" => revision(node),
         "Participant" => participant(node),
@@ -39,7 +40,7 @@ pub fn of(ty: &str, node: &Value) -> Value {
 #[must_use]
 pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
     let fields = schema::fields(of_type);
-    let one = ["Participant", "Message", "CreatedInvite", "Session"];
+    let one = ["Participant", "Message", "CreatedInvite", "JoinRequest", "Session"];
     let found =
         one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
     match found {
@@ -132,7 +133,7 @@ fn invite(node: &Value) -> Value {
     json!({
         "id": node["id"], "session_id": node["sessionId"], "role": node["role"], "created_by": person(&node["createdBy"]),
         "created_at": node["createdAt"], "expires_at": node["expiresAt"], "max_uses": node["maxUses"],
-        "uses": node["uses"],
+        "uses": node["uses"], "needs_approval": node["needsApproval"],
     })
 }
 
@@ -141,6 +142,14 @@ fn preview(node: &Value) -> Value {
         "session_id": node["sessionId"], "title": node["title"], "description": node["description"],
         "session_type": node["sessionType"], "participant_count": node["participantCount"],
         "invited_by": person(&node["invitedBy"]), "role": node["role"], "expires_at": node["expiresAt"],
+        "needs_approval": node["needsApproval"],
+    })
+}
+
+fn join_request(node: &Value) -> Value {
+    json!({
+        "session_id": node["sessionId"], "user": person(&node["user"]), "text": node["text"], "role": node["role"],
+        "requested_at": node["requestedAt"],
     })
 }
 
