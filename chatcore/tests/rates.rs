@@ -137,6 +137,7 @@ fn use_cases<'a>(
         ("create_invite", 1, told(chat.create_invite(alice, id, CreateInvite::default()))),
         ("invites", 1, told(chat.invites(alice, id, Page::FIRST))),
         ("join_requests", 1, told(chat.join_requests(alice, id, Page::FIRST))),
+        ("start_direct", 1, told(async move { chat.start_direct(alice, &user_id("bob")).await })),
         ("revoke_invite", 1, told(chat.revoke_invite(alice, id, InviteId(id.0)))),
         ("change_role", 1, {
             told(async move { chat.change_role(alice, id, &user_id("bob"), ParticipantRole::Viewer).await })

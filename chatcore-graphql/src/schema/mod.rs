@@ -5,6 +5,7 @@ mod account;
 mod admin;
 mod connection;
 mod delivery;
+mod direct;
 mod engine;
 mod event;
 mod invite;

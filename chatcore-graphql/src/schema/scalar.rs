@@ -82,6 +82,14 @@ pub(super) fn named_user(id: &ID) -> Result<UserId> {
     UserId::new(id.as_str()).map_err(|error| Error::invalid("user_id", Code::ValidationInvalidValue, error.expected))
 }
 
+/// Ids of users where they are content.
+pub(super) fn named_users(field: &str, ids: &[ID]) -> Result<Vec<UserId>> {
+    let named = |id: &ID| {
+        UserId::new(id.as_str()).map_err(|error| Error::invalid(field, Code::ValidationInvalidValue, error.expected))
+    };
+    ids.iter().map(named).collect()
+}
+
 /// A number that must not be negative.
 pub(super) fn natural(name: &str, value: Option<i32>) -> Result<Option<u64>> {
     let negative = |_| Error::invalid(name, Code::ValidationInvalidValue, "must not be negative");

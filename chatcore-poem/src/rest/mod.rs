@@ -7,6 +7,7 @@ mod auth;
 mod avatars;
 #[cfg(feature = "backup")]
 mod backup;
+mod directs;
 mod event_stream;
 mod events;
 mod invites;
@@ -37,6 +38,7 @@ pub(crate) use admin::Admin;
 pub(crate) use avatars::Avatars;
 #[cfg(feature = "backup")]
 pub(crate) use backup::Backups;
+pub(crate) use directs::Directs;
 pub(crate) use events::Events;
 pub(crate) use invites::Invites;
 pub(crate) use join_requests::JoinRequests;
@@ -85,11 +87,11 @@ struct Api {
 }
 
 /// The operations on the chat.
-pub(crate) type All = (Sessions, Participants, Invites, JoinRequests, Messages, Reactions, Events);
+pub(crate) type All = (Sessions, Participants, Invites, JoinRequests, Directs, Messages, Reactions, Events);
 
 pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Invites(api()), JoinRequests(api()), Messages(api()), Reactions(api()), Events(api()))
+    (Sessions(api()), Participants(api()), Invites(api()), JoinRequests(api()), Directs(api()), Messages(api()), Reactions(api()), Events(api()))
 }
 
 /// A number in a query that must not be negative.

@@ -76,6 +76,8 @@ impl Operation {
             "createSession" | "updateSession" => json!({ "title": "x" }),
             "inviteUser" | "addParticipant" => json!({ "user_id": "a" }),
             "previewInvite" | "joinByInvite" | "requestToJoin" => json!({ "code": "x" }),
+            "startDirect" => json!({ "user_id": "b" }),
+            "startGroup" => json!({ "user_ids": ["b", "c"] }),
             "changeRole" => json!({ "role": "MEMBER" }),
             "sendMessage" | "editMessage" => json!({ "content": "x" }),
             _ => json!({}),

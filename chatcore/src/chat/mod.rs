@@ -5,6 +5,7 @@ mod administering;
 #[cfg(feature = "admin")]
 mod counting;
 mod decide;
+mod directs;
 mod editing;
 #[cfg(feature = "accounts")]
 mod erasing;
@@ -36,6 +37,7 @@ pub use decide::{
     metering::{Metered, PaidRequest},
     policy::{Attempt, Operation, Policy},
 };
+pub use directs::{GROUP_USERS_MAX, GROUP_USERS_MIN, Started};
 pub use editing::EditMessage;
 pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
 pub use join_requests::MAX_JOIN_REQUESTS;

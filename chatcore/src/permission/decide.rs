@@ -121,6 +121,16 @@ fn decide_participant(
         Condition::Leave {} if role == ParticipantRole::Owner => Err(Denial::OwnerCannotLeave),
         Condition::Leave {} => Ok(()),
         Condition::Join {} | Condition::JoinByInvite {} => Err(Denial::AlreadyParticipant),
+        // Two users have a direct session. Nobody else comes in, neither is put out, and both are members.
+        Condition::Update { .. }
+        | Condition::Invite { .. }
+        | Condition::CreateInvite { .. }
+        | Condition::Remove {}
+        | Condition::ChangeRole { .. }
+            if session.session_type == SessionType::Direct =>
+        {
+            Err(Denial::RoleInsufficient)
+        }
         Condition::Update { session_type, max_participants } => decide_update(session, session_type, max_participants),
         Condition::Invite { role } => decide_invite(session, target, role),
         Condition::CreateInvite { role } => decide_admissible(session, role),

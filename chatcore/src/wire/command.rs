@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage, RequestToJoin, SendMessage, UpdateSession,
+    AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage, RequestToJoin, SendMessage, StartDirect, StartGroup, UpdateSession,
     UseInvite,
 };
 use crate::{
@@ -198,6 +198,14 @@ commands! { in chat by principal:
     DeclineJoinRequest = "decline_join_request" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
         chat.decline_join_request(principal, session_id, &user_id).await?;
         Ok(Answer::SessionId(session_id))
+    };
+    /// Finds the direct session of the caller and another user, or makes it.
+    StartDirect = "start_direct" () direct: StartDirect => {
+        Ok(Answer::Session(Box::new(chat.start_direct(principal, &direct.user()?).await?.session)))
+    };
+    /// Finds the group of the caller and other users, or makes it.
+    StartGroup = "start_group" () group: StartGroup => {
+        Ok(Answer::Session(Box::new(chat.start_group(principal, &group.users()?).await?.session)))
     };
     /// Changes the role of a participant.
     ChangeRole = "change_role" (session_id: SessionId, user_id: UserId) role: ChangeRole => {

@@ -223,6 +223,44 @@ impl CreateSession {
     }
 }
 
+/// The user with whom a direct session is started.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StartDirect {
+    /// A user other than the caller, who was seen before.
+    user_id: String,
+}
+
+impl StartDirect {
+    /// The user.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid) when the id is not valid.
+    pub fn user(self) -> Result<UserId> {
+        super::user_id("user_id", self.user_id)
+    }
+}
+
+/// The users with whom a group is started.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StartGroup {
+    /// 2 to 19 users besides the caller, who were seen before.
+    user_ids: Vec<String>,
+}
+
+impl StartGroup {
+    /// The users.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid) when one of the ids is not valid.
+    pub fn users(self) -> Result<Vec<UserId>> {
+        self.user_ids.into_iter().map(|user| super::user_id("user_ids", user)).collect()
+    }
+}
+
 /// New settings; what is left out stays.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -97,6 +97,12 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     if manages && (is_member || is_viewer) {
         return Err(Denial::RoleInsufficient);
     }
+    // A direct session has its two users for ever, and its settings.
+    let stays = needs_target(action.kind())
+        || matches!(action.kind(), ActionKind::Update | ActionKind::CreateInvite);
+    if session.session_type == SessionType::Direct && stays {
+        return Err(Denial::RoleInsufficient);
+    }
     if let Action::Update { session_type, max_participants } = action {
         if session_type == Some(SessionType::Private) && session.participant_count > 1 {
             return Err(Denial::OthersPresent);

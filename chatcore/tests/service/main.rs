@@ -10,6 +10,7 @@
 
 mod batches;
 mod directory;
+mod directs;
 mod editing;
 mod errors;
 #[path = "../kit/hooked.rs"]

@@ -127,6 +127,8 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::decline_join_request", &REQUEST, async move {
             chat.decline_join_request(caller, nowhere(), &nobody()).await
         }),
+        Case::new("Chat::start_direct", &REQUEST, async move { chat.start_direct(caller, &caller.user_id).await }),
+        Case::new("Chat::start_group", &REQUEST, async move { chat.start_group(caller, &[nobody()]).await }),
         Case::new("Chat::change_role", &REQUEST, async move {
             chat.change_role(caller, nowhere(), &nobody(), ParticipantRole::Owner).await
         }),

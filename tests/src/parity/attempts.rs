@@ -88,8 +88,8 @@ pub fn attempts(stage: Stage, step: usize, offset: usize) -> Vec<Attempt> {
         State::Fresh | State::Full => {
             every(&mut attempts, &Actor::USERS, &families);
             if stage == (Stage { session_type: SessionType::Public, state: State::Fresh }) {
-                every(&mut attempts, &Actor::USERS, &[creations()]);
-                every(&mut attempts, &Actor::UNKNOWN, &[creations()]);
+                every(&mut attempts, &Actor::USERS, &[creations(), directs(), groups()]);
+                every(&mut attempts, &Actor::UNKNOWN, &[creations(), directs(), groups()]);
             }
             attempts.extend(plainest(&Actor::UNKNOWN, None));
         }
@@ -323,6 +323,24 @@ fn creations() -> Family {
     good.push(json!({ "title": "Once", "client_id": "" }));
     let create = |input| Action::new("createSession", Target::Nothing, input);
     Family::exact(good.into_iter().map(create)).refused(bad.into_iter().map(create))
+}
+
+fn directs() -> Family {
+    let start = |input| Action::new("startDirect", Target::Nothing, input);
+    let users = ["peer", "owner", "stranger", "viewer", GHOST].map(|user| json!({ "user_id": user }));
+    let nobody = [json!({ "user_id": "" }), json!({ "user_id": "u".repeat(129) })];
+    let bad = [json!({}), json!({ "user_id": 5 }), json!({ "user_id": "peer", "title": "x" })];
+    Family::exact(users.map(start)).coded(nobody.map(start)).refused(bad.map(start))
+}
+
+fn groups() -> Family {
+    let start = |input| Action::new("startGroup", Target::Nothing, input);
+    let users = [json!(["peer", "viewer"]), json!(["owner", "peer", "viewer"]), json!(["peer"]), json!([])];
+    let unknown = [json!(["peer", "viewer", GHOST])];
+    let good = users.into_iter().chain(unknown).map(|users| start(json!({ "user_ids": users })));
+    let nobody = start(json!({ "user_ids": ["peer", ""] }));
+    let bad = [json!({}), json!({ "user_ids": 5 }), json!({ "user_ids": ["peer", "viewer"], "title": "x" })];
+    Family::exact(good).coded([nobody]).refused(bad.map(start))
 }
 
 fn updates() -> Family {

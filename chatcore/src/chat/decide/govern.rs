@@ -129,7 +129,7 @@ pub(in crate::chat) fn understood(record: Option<Record>) -> Result<Option<Arc<S
 }
 
 /// A participant's record. A role of a newer version may forbid what this process would allow.
-fn participant(record: Option<Record>) -> Result<Option<Arc<ParticipantRecord>>> {
+pub(in crate::chat) fn participant(record: Option<Record>) -> Result<Option<Arc<ParticipantRecord>>> {
     let participant = typed::<ParticipantRecord>(record)?.map(|found| found.value);
     if let Some(record) = participant.as_ref().filter(|record| record.standing == Standing::Stranger) {
         tracing::warn!(session = %record.session_id, user = %record.user_id, "a newer version has given a role; update this process");

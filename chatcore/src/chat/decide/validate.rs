@@ -47,7 +47,7 @@ impl Faults {
 
     fn session_type(&mut self, session_type: SessionType) {
         if session_type == SessionType::Direct {
-            let message = "DIRECT sessions cannot be made yet; use PRIVATE, PUBLIC or INVITE_ONLY";
+            let message = "PRIVATE, PUBLIC or INVITE_ONLY; a DIRECT session is started with its other user";
             self.add("session_type", Code::ValidationInvalidValue, message.to_owned());
         }
     }
