@@ -7,7 +7,9 @@ use bytes::Bytes;
 use chatcore::model::LoginId;
 use chatcore::{
     Code, Error, Principal, json,
-    model::{AuditId, Bound, Cursor, Emoji, InvalidId, MessageId, ParticipantId, ScheduledId, SessionId, UserId},
+    model::{
+        AuditId, Bound, Cursor, Emoji, InvalidId, InviteId, MessageId, ParticipantId, ScheduledId, SessionId, UserId,
+    },
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
@@ -259,6 +261,11 @@ text_param!(
     MetaSchema::new_with_format("string", "uuid")
 );
 text_param!(
+    /// An invite's id in a path or a query.
+    InviteParam(InviteId),
+    MetaSchema::new_with_format("string", "uuid")
+);
+text_param!(
     /// A message's id in a path.
     MessageParam(MessageId),
     MetaSchema::new("string")
@@ -333,6 +340,7 @@ macro_rules! read_as_text {
 
 read_as_text!(
     SessionParam: SessionId,
+    InviteParam: InviteId,
     MessageParam: MessageId,
     EmojiParam: Emoji,
     ScheduledParam: ScheduledId,

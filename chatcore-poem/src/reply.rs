@@ -65,6 +65,10 @@ failures! {
         429 "Too many streams";
     /// Operations whose retry may come too late.
     Gone = 404 "It was done before, and what it made is no longer there";
+    /// Operations with another user.
+    NoUser = 404 "There is no such user";
+    /// Operations with the code of an invite.
+    Held = 404 "The code is wrong, or the invite is over";
     /// Operations that go on from a position of a log.
     Kept = 410 "The position is outside of the kept log";
     /// Operations that the state of things can forbid.
@@ -217,6 +221,31 @@ impl<T: JsonSchema + Serialize, const STATUS: u16> ApiResponse for Reply<T, STAT
                 headers: allowance(),
             }],
         }
+    }
+
+    fn register(registry: &mut Registry) {
+        Shape::<T>::register(registry);
+    }
+}
+
+/// A success of an operation that makes what it answers with, where it is not there.
+pub(crate) struct Made<T> {
+    pub(crate) body: T,
+    /// Whether it was made by this request.
+    pub(crate) is_new: bool,
+}
+
+impl<T: Serialize + Send> IntoResponse for Made<T> {
+    fn into_response(self) -> Response {
+        let Self { body, is_new } = self;
+        if is_new { Reply::<T, 201>::new(body).into_response() } else { Reply::<T, 200>::new(body).into_response() }
+    }
+}
+
+impl<T: JsonSchema + Serialize> ApiResponse for Made<T> {
+    fn meta() -> MetaResponses {
+        let responses = [Reply::<T, 200>::meta(), Reply::<T, 201>::meta()];
+        MetaResponses { responses: responses.into_iter().flat_map(|meta| meta.responses).collect() }
     }
 
     fn register(registry: &mut Registry) {

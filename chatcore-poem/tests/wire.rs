@@ -4,7 +4,7 @@
 
 use chatcore::{
     Chat, Error, Principal,
-    chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
+    chat::{AddParticipant, CreateInvite, CreateSession, SendMessage, UpdateSession},
     json::typed,
     model::{SessionType, UserId},
     wire,
@@ -66,6 +66,17 @@ async fn messages_participants_and_sessions_have_their_fields() {
         names(&details.participants[0]),
         "id session_id user_id username name role is_owner is_active joined_at created_at"
     );
+    let created = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap();
+    assert_eq!(names(&created), "code invite");
+    assert_eq!(
+        names(&created.invite),
+        "id session_id role created_by created_by_username created_at expires_at max_uses uses needs_approval"
+    );
+    assert_eq!(
+        names(&chat.preview_invite(&principal("bob"), &created.code).await.unwrap()),
+        "session_id title description session_type participant_count invited_by invited_by_username invited_by_name role \
+         expires_at needs_approval"
+    );
     let problem = wire::Problem::new(&Error::AuthRequired, "x", message.created_at);
     assert_eq!(names(&problem), "type title status detail code details request_id timestamp");
 }
@@ -86,6 +97,12 @@ async fn every_event_has_its_data() {
     let changes = UpdateSession { description: Some(None), title: Some("B".to_owned()), ..UpdateSession::default() };
     chat.update_session(&owner, id, changes).await.unwrap();
     chat.send(&owner, id, SendMessage::text("Hello")).await.unwrap();
+    let invite = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap().invite;
+    chat.revoke_invite(&owner, id, invite.id).await.unwrap();
+    let code = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap().code;
+    let asked = chat.request_to_join(&eve, &code, None).await.unwrap();
+    assert_eq!(names(&asked), "session_id user_id username name text role requested_at");
+    chat.decline_join_request(&owner, id, &eve.user_id).await.unwrap();
     let page = chat.events(&owner, id, Some(0), None).await.unwrap();
     let shown: Vec<Value> = page.events.iter().map(|view| value(&**view)).collect();
     for ((frame, view), (event, fields)) in shown.iter().zip(&page.events).zip([
@@ -97,6 +114,11 @@ async fn every_event_has_its_data() {
         ("user_left", "user_id"),
         ("session_updated", "changes updated_by"),
         ("message_received", "message client_id"),
+        ("invite_created", "invite_id role created_by"),
+        ("invite_revoked", "invite_id revoked_by"),
+        ("invite_created", "invite_id role created_by"),
+        ("join_requested", "user"),
+        ("join_request_closed", "user_id closed_by"),
     ]) {
         assert_eq!(names(&**view), "event seq cursor data");
         assert_eq!((&frame["event"], &frame["seq"]), (&json!(event), &json!(view.event.seq)));
@@ -107,7 +129,7 @@ async fn every_event_has_its_data() {
         found.sort_unstable();
         assert_eq!(found, expected, "{frame}");
     }
-    assert_eq!(shown.len(), 8);
+    assert_eq!(shown.len(), 13);
     assert_eq!(shown[1]["data"]["added_by"], Value::Null);
     assert_eq!(shown[2]["data"]["added_by"], json!("owner"));
     assert_eq!(
@@ -116,7 +138,7 @@ async fn every_event_has_its_data() {
     );
     assert_eq!(shown[6]["data"]["changes"], json!({ "title": "B", "description": null }));
     assert_eq!(shown[7]["data"]["message"]["content"], json!("Hello"));
-    assert_eq!(value(&page), json!({ "events": shown, "head": 8 }));
+    assert_eq!(value(&page), json!({ "events": shown, "head": 13 }));
 }
 
 #[test]

@@ -77,6 +77,15 @@ pub enum Error {
     /// The permission engine said no.
     #[error("{0}")]
     Denied(#[from] Denial),
+    /// No invite has the code, or the invite is over: it has expired, it was revoked, or all of its uses are taken. The answer does not tell which.
+    #[error("the code is wrong, or the invite is over; ask for a new one")]
+    InviteNotFound,
+    /// The invite lets nobody in without the approval of a user who manages the session.
+    #[error("this invite needs an approval; ask to join instead")]
+    ApprovalRequired,
+    /// The user has no open request to join the session.
+    #[error("there is no such request to join")]
+    JoinRequestNotFound,
     /// No user of that id was ever seen.
     #[error("there is no such user")]
     UserNotFound,
@@ -247,6 +256,9 @@ impl Error {
             Self::Malformed(_) => Code::ValidationInvalidFormat,
             Self::Invalid(fields) => fields.first().map_or(Code::ValidationInvalidValue, |field| field.code),
             Self::Denied(denial) => denial.code(),
+            Self::InviteNotFound => Code::InviteNotFound,
+            Self::ApprovalRequired => Code::JoinApprovalRequired,
+            Self::JoinRequestNotFound => Code::JoinRequestNotFound,
             Self::UserNotFound => Code::UserNotFound,
             Self::MessageNotFound => Code::MessageNotFound,
             Self::ScheduledMessageNotFound => Code::ScheduledMessageNotFound,
@@ -297,6 +309,9 @@ impl Error {
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Denied(_)
+            | Self::InviteNotFound
+            | Self::ApprovalRequired
+            | Self::JoinRequestNotFound
             | Self::UserNotFound
             | Self::MessageNotFound
             | Self::ScheduledMessageNotFound

@@ -21,11 +21,12 @@ use std::{
 use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
-        AddParticipant, AllDelivery, AllSubscription, Attempt, CreateSession, Delivery, MessagesOf, Operation,
-        ParticipantsOf, Position, PostSystem, ScheduleMessage, SendMessage, Start, UpdateSession,
+        AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery, MessagesOf,
+        Operation, ParticipantsOf, Position, PostSystem, ScheduleMessage, SendMessage, Start, UpdateSession,
     },
     model::{
-        ClientId, Content, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType, Standing, UserId,
+        ClientId, Content, CreatedInvite, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType,
+        Standing, UserId,
     },
     permission::{Action, Denial},
 };
@@ -94,9 +95,10 @@ type Case = (&'static str, BoxFuture<'static, Result<(), Error>>);
 
 /// Use cases, each with the user who calls it.
 macro_rules! cases {
-    ($chat:ident, $me:ident; $($name:literal by $by:literal: $case:expr;)*) => {
+    ($chat:ident, $me:ident, $invite:ident; $($name:literal by $by:literal: $case:expr;)*) => {
         vec![$(($name, {
-            let ($chat, $me) = ($chat.clone(), user($by));
+            #[allow(unused_variables, reason = "most cases are about no invite")]
+            let ($chat, $me, $invite) = ($chat.clone(), user($by), $invite.clone());
             async move { $case }.boxed()
         })),*]
     };
@@ -108,7 +110,7 @@ fn only<T>(found: Result<Vec<Result<T, Error>>, Error>) -> Result<(), Error> {
 }
 
 /// Every use case, in a session of alice with bob in it. Dave is a stranger, and carol was seen.
-fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
+fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInvite) -> Vec<Case> {
     let bob = || user_id("bob");
     let new = || CreateSession::titled("New");
     let once = || ClientId::new("once").unwrap();
@@ -121,7 +123,7 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
         message: SendMessage::text("later"),
         send_at: chrono::Utc::now() + chrono::TimeDelta::days(1),
     };
-    cases! { chat, me;
+    cases! {chat, me, invite;
         "me" by "alice": chat.me(&me).await.map(drop);
         "create" by "alice": chat.create_session(&me, new()).await.map(drop);
         "create once" by "alice": chat.create_session_once(&me, &once(), new()).await.map(drop);
@@ -140,6 +142,18 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
         "leave" by "bob": chat.leave(&me, id).await;
         "add" by "alice": chat.add_participant(&me, id, add("carol")).await.map(drop);
         "add nobody" by "alice": chat.add_participant(&me, id, add("nobody")).await.map(drop);
+        "invite" by "alice": chat.create_invite(&me, id, CreateInvite::default()).await.map(drop);
+        "invites" by "alice": chat.invites(&me, id, Page::FIRST).await.map(drop);
+        "revoke" by "alice": chat.revoke_invite(&me, id, invite.invite.id).await;
+        "preview" by "dave": chat.preview_invite(&me, &invite.code).await.map(drop);
+        "join by invite" by "dave": chat.join_by_invite(&me, &invite.code).await.map(drop);
+        "ask" by "dave": chat.request_to_join(&me, &invite.code, None).await.map(drop);
+        "requests" by "alice": chat.join_requests(&me, id, Page::FIRST).await.map(drop);
+        "approve" by "alice": chat.approve_join_request(&me, id, &user_id("erin"), None).await.map(drop);
+        "decline" by "alice": chat.decline_join_request(&me, id, &user_id("erin")).await;
+        "withdraw" by "erin": chat.withdraw_join_request(&me, id).await;
+        "start a direct session" by "alice": chat.start_direct(&me, &bob()).await.map(drop);
+        "start a group" by "alice": chat.start_group(&me, &[bob(), user_id("carol")]).await.map(drop);
         "change role" by "alice": chat.change_role(&me, id, &bob(), ParticipantRole::Viewer).await.map(drop);
         "remove" by "alice": chat.remove_participant(&me, id, &bob()).await;
         "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
@@ -164,22 +178,25 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
 }
 
 /// A session of alice with bob and one message in it.
-async fn scene(chat: &Chat) -> (SessionId, MessageId) {
+async fn scene(chat: &Chat) -> (SessionId, MessageId, CreatedInvite) {
     let (alice, bob) = (user("alice"), user("bob"));
     chat.me(&user("carol")).await.unwrap();
     let id = room(chat, &alice, &[&bob]).await;
     let hello = SendMessage::text("hello").with_client_id(ClientId::new("once").unwrap());
-    (id, chat.send(&alice, id, hello).await.unwrap().id)
+    let message = chat.send(&alice, id, hello).await.unwrap().id;
+    let invite = chat.create_invite(&alice, id, CreateInvite::default()).await.unwrap();
+    chat.request_to_join(&user("erin"), &invite.code, None).await.unwrap();
+    (id, message, invite)
 }
 
 #[tokio::test]
 async fn what_the_host_refuses_is_refused_in_its_words_and_does_not_happen() {
     let host = Host::default();
     let chat = host.chat();
-    let (id, message) = scene(&chat).await;
+    let (id, message, invite) = scene(&chat).await;
     let head = chat.events(&user("alice"), id, 0, None).await.unwrap().head;
     host.refuse(true);
-    for (name, case) in use_cases(&chat, id, message) {
+    for (name, case) in use_cases(&chat, id, message, &invite) {
         let refused = case.await.expect_err(name);
         assert_eq!(refused, Error::RefusedByHost(closed()), "{name}");
         assert_eq!((refused.name(), refused.code()), ("OFFICE_CLOSED", Code::RefusedByHost), "{name}");
@@ -194,10 +211,10 @@ async fn what_the_host_refuses_is_refused_in_its_words_and_does_not_happen() {
 async fn a_policy_that_panics_refuses() {
     let host = Host::default();
     let chat = host.chat();
-    let (id, message) = scene(&chat).await;
+    let (id, message, invite) = scene(&chat).await;
     let head = chat.events(&user("alice"), id, 0, None).await.unwrap().head;
     host.panics.store(true, Ordering::SeqCst);
-    for (name, case) in use_cases(&chat, id, message) {
+    for (name, case) in use_cases(&chat, id, message, &invite) {
         assert_eq!(case.await.expect_err(name), Error::Unavailable, "{name}");
     }
     host.panics.store(false, Ordering::SeqCst);
@@ -209,9 +226,9 @@ async fn a_policy_that_hangs_refuses_after_its_time() {
     let host = Host::default();
     let limits = Limits { policy_timeout: Duration::from_secs(3), ..Limits::default() };
     let chat = Chat::builder(MemoryStore::new()).policy(host.clone()).limits(limits).build();
-    let (id, message) = scene(&chat).await;
+    let (id, message, invite) = scene(&chat).await;
     host.hangs.store(true, Ordering::SeqCst);
-    for (name, case) in use_cases(&chat, id, message) {
+    for (name, case) in use_cases(&chat, id, message, &invite) {
         let begun = tokio::time::Instant::now();
         assert_eq!(case.await.expect_err(name), Error::Unavailable, "{name}");
         let took = begun.elapsed();
@@ -436,7 +453,7 @@ async fn sessions_that_are_allowed_again_take_no_more_room_than_there_is() {
 async fn the_host_is_not_asked_about_its_own_posts() {
     let host = Host::default();
     let chat = host.chat();
-    let (id, _) = scene(&chat).await;
+    let (id, ..) = scene(&chat).await;
     host.asked();
     host.refuse(true);
     chat.post_system(&user("system"), id, PostSystem::text("closed")).await.unwrap();
@@ -447,7 +464,7 @@ async fn the_host_is_not_asked_about_its_own_posts() {
 async fn a_stream_is_checked_when_it_opens() {
     let host = Host::default();
     let chat = host.chat();
-    let (id, _) = scene(&chat).await;
+    let (id, ..) = scene(&chat).await;
     let mut events = chat.subscribe(&user("bob"), id, None).await.unwrap();
     host.asked();
     say(&chat, &user("alice"), id, "one more").await;

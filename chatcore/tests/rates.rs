@@ -20,11 +20,11 @@ use std::{
 use chatcore::{
     Chat, Clock as _, Error, Limiter, Limits, MemoryStore, Origin, Principal, Rate, RateLimits, TestClock, async_trait,
     chat::{
-        AddParticipant, BanAccount, CreateSession, EditMessage, MessagesOf, Metered, ParticipantsOf, PostSystem,
-        SendMessage, Start, UpdateSession,
+        AddParticipant, BanAccount, CreateInvite, CreateSession, EditMessage, MessagesOf, Metered, ParticipantsOf,
+        PostSystem, SendMessage, Start, UpdateSession,
     },
     limits::{Allowance, Bucket, Cost, Payer, Verdict},
-    model::{ClientId, Content, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionType},
+    model::{ClientId, Content, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionType},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -134,6 +134,11 @@ fn use_cases<'a>(
         ("participants_of", 3, told(async move { chat.participants_of(alice, &[participants; 3]).await })),
         ("participant", 1, told(async move { chat.participant(alice, id, &user_id("alice"), false).await })),
         ("add_participant", 1, told(chat.add_participant(alice, id, bob))),
+        ("create_invite", 1, told(chat.create_invite(alice, id, CreateInvite::default()))),
+        ("invites", 1, told(chat.invites(alice, id, Page::FIRST))),
+        ("join_requests", 1, told(chat.join_requests(alice, id, Page::FIRST))),
+        ("start_direct", 1, told(async move { chat.start_direct(alice, &user_id("bob")).await })),
+        ("revoke_invite", 1, told(chat.revoke_invite(alice, id, InviteId(id.0)))),
         ("change_role", 1, {
             told(async move { chat.change_role(alice, id, &user_id("bob"), ParticipantRole::Viewer).await })
         }),

@@ -354,6 +354,12 @@ impl World {
                     changes.apply(&mut summary.session);
                     summary.session.updated_at = event.created_at;
                 }
+                EventKind::Session(
+                    SessionEvent::InviteCreated { .. }
+                    | SessionEvent::InviteRevoked { .. }
+                    | SessionEvent::JoinRequested
+                    | SessionEvent::JoinRequestClosed { .. },
+                ) => {}
                 EventKind::Session(SessionEvent::Deleted) => summary.session.is_active = false,
                 EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
                     people.push(came(*participant_id, &view.actor, *role));

@@ -18,8 +18,8 @@ use std::{fs, path::Path, sync::atomic::Ordering};
 
 use chatcore::{
     Chat, Error, MemoryStore, Principal,
-    chat::{CreateSession, SendMessage},
-    model::UserId,
+    chat::{CreateInvite, CreateSession, SendMessage},
+    model::{InviteCode, SessionType, UserId},
     trace::{RequestSpan, TraceContext},
 };
 use spans::Spans;
@@ -161,4 +161,24 @@ fn every_use_case_has_a_span() {
         }
     }
     assert!(found > 60, "{found}");
+}
+
+#[tokio::test]
+async fn no_span_has_the_code_of_an_invite() {
+    let (spans, _guard) = Spans::collect(LevelFilter::TRACE);
+    let (chat, a, b) = (Chat::in_memory(), user("a"), user("b"));
+    let new = CreateSession::titled("x").of_type(SessionType::InviteOnly);
+    let id = chat.create_session(&a, new).await.unwrap().summary.session.id;
+    let code = chat.create_invite(&a, id, CreateInvite::default()).await.unwrap().code;
+    let wrong = InviteCode::new("a-wrong-code");
+    for code in [&wrong, &code] {
+        let request = RequestSpan::begin("an-id", Some("POST"), None);
+        let tried =
+            async { (chat.preview_invite(&b, code).await.is_ok(), chat.join_by_invite(&b, code).await.is_ok()) };
+        assert_eq!(request.within(tried).await, (code != &wrong, code != &wrong));
+        request.end(200);
+    }
+    assert_eq!(spans.named("join_by_invite").len(), 2);
+    let all = format!("{:?}", spans.all());
+    assert!(!all.contains(code.as_str()) && !all.contains("a-wrong-code"), "{all}");
 }

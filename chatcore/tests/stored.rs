@@ -15,16 +15,18 @@ use std::{
 
 use chatcore::{
     model::{
-        Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, LoginId, MessageBody, MessageEvent,
-        MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, ScheduledId,
-        Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId, UserStanding,
+        Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, InviteId, LoginId, MessageBody,
+        MessageEvent, MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason,
+        ScheduledId, Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId,
+        UserStanding,
     },
     store::{
         Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
-        Directory, DraftText, Drafts, Due, DueTask, Dues, Json, Key, Listed, Memberships, MessageReactions, Newest,
-        Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles,
-        Reacted, ReactionTotal, ReactionTotals, Reactors, Revision, Revisions, Scheduled, ScheduledMessages, Seat,
-        Seats, Sessions, Standings, TABLES, TypedKey, Value, decode_event, encode_event,
+        Directory, DraftText, Drafts, Due, DueTask, Dues, InviteCodes, InvitePlace, InviteRecord, Invites,
+        JoinRequestRecord, JoinRequests, Json, Key, Listed, Memberships, MessageReactions, Newest, Orphans, Owner,
+        ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Reacted,
+        ReactionTotal, ReactionTotals, Reactors, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats,
+        Sessions, Standings, TABLES, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -65,6 +67,28 @@ fn session_id() -> SessionId {
 
 fn stay() -> ParticipantId {
     ParticipantId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002))
+}
+
+fn invite() -> InviteId {
+    InviteId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0004))
+}
+
+fn invite_record(max_uses: Option<u32>) -> InviteRecord {
+    let (digest, by, role) = ("0123abcd".into(), user("ana"), ParticipantRole::Member);
+    InviteRecord {
+        digest,
+        by,
+        role,
+        created_at: at(0),
+        expires_at: at(9),
+        max_uses,
+        uses: 1,
+        needs_approval: max_uses.is_some(),
+    }
+}
+
+fn request(text: Option<&str>) -> JoinRequestRecord {
+    JoinRequestRecord { text: text.map(str::to_owned), role: ParticipantRole::Viewer, at: at(2) }
 }
 
 fn session() -> Session {
@@ -109,6 +133,10 @@ const fn name(kind: &EventKind) -> &'static str {
     match kind {
         EventKind::Session(SessionEvent::Created { .. }) => "session_created",
         EventKind::Session(SessionEvent::Updated { .. }) => "session_updated",
+        EventKind::Session(SessionEvent::InviteCreated { .. }) => "invite_created",
+        EventKind::Session(SessionEvent::InviteRevoked { .. }) => "invite_revoked",
+        EventKind::Session(SessionEvent::JoinRequested) => "join_requested",
+        EventKind::Session(SessionEvent::JoinRequestClosed { .. }) => "join_request_closed",
         EventKind::Session(SessionEvent::Deleted) => "session_deleted",
         EventKind::Participant(ParticipantEvent::Joined { .. }) => "participant_joined",
         EventKind::Participant(ParticipantEvent::Added { .. }) => "participant_added",
@@ -188,6 +216,10 @@ fn events() -> Vec<(&'static str, EventKind)> {
         ("", updated(SessionChanges::default())),
         ("full", updated(all)),
         ("description removed", updated(SessionChanges { description: Some(None), ..SessionChanges::default() })),
+        ("", EventKind::Session(SessionEvent::InviteCreated { invite_id: invite(), role: ParticipantRole::Viewer })),
+        ("", EventKind::Session(SessionEvent::InviteRevoked { invite_id: invite() })),
+        ("", EventKind::Session(SessionEvent::JoinRequested)),
+        ("", EventKind::Session(SessionEvent::JoinRequestClosed { user_id: user_id.clone() })),
         ("", EventKind::Session(SessionEvent::Deleted)),
         ("", EventKind::Unknown),
     ];
@@ -206,7 +238,7 @@ fn events_are_stored_in_the_forms_of_the_golden_file() {
     assert_eq!(forms.len(), events().len(), "each event has a name of its own");
     assert_golden("events.json", &forms);
     let names: BTreeSet<&str> = events().iter().map(|(_, kind)| name(kind)).collect();
-    assert_eq!(names.len(), 16, "some kind is missing");
+    assert_eq!(names.len(), 20, "some kind is missing");
     for (case, kind) in events() {
         let golden = golden("events.json")[&title(case, &kind)].to_string();
         assert_eq!(decode_event(&golden).expect("an event"), kind, "{golden}");
@@ -272,6 +304,11 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &client, used(Some("0123abcd"))),
         value("deleted", &client, used(None)),
         value("", &Seats { session: session_key, stay: stay() }, seat),
+        value("", &Invites { session: session_key, invite: invite() }, invite_record(None)),
+        value("limited", &Invites { session: session_key, invite: invite() }, invite_record(Some(3))),
+        value("", &JoinRequests { session: session_key, user: user_id.clone() }, request(Some("Hello"))),
+        value("silent", &JoinRequests { session: session_key, user: user_id.clone() }, request(None)),
+        value("", &InviteCodes { digest: "0123abcd".into() }, InvitePlace { session: session_key, invite: invite() }),
         value("", &Revisions { session: session_key, message: 3, revision: 1 }, revision),
         value("", &Pins { session: session_key }, pins),
         value("", &MessageReactions { session: session_key, message: 3 }, reactions),

@@ -381,6 +381,9 @@ pub fn check(log: &[Arc<Event>]) {
                 cap = changes.max_participants.unwrap_or(cap);
                 leads && (open != SessionType::Private || people.len() == 1) && people.len() <= cap as usize
             }
+            EventKind::Session(SessionEvent::InviteCreated { .. } | SessionEvent::InviteRevoked { .. }) => leads,
+            EventKind::Session(SessionEvent::JoinRequested) => actor.is_none(),
+            EventKind::Session(SessionEvent::JoinRequestClosed { user_id }) => leads || event.actor == *user_id,
             EventKind::Session(SessionEvent::Deleted) => {
                 deleted = true;
                 actor == Some(Owner)

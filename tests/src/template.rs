@@ -124,7 +124,14 @@ pub(crate) fn stay(event: &Event) -> Option<String> {
         | EventKind::Participant(
             ParticipantEvent::Joined { participant_id, .. } | ParticipantEvent::Added { participant_id, .. },
         ) => Some(participant_id.to_string()),
-        EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
+        EventKind::Session(
+            SessionEvent::Updated { .. }
+            | SessionEvent::InviteCreated { .. }
+            | SessionEvent::InviteRevoked { .. }
+            | SessionEvent::JoinRequested
+            | SessionEvent::JoinRequestClosed { .. }
+            | SessionEvent::Deleted,
+        )
         | EventKind::Participant(
             ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
         )

@@ -11,13 +11,15 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        Bound, Draft, Emoji, InvalidId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant,
-        ParticipantId, Reactor, ScheduledId, ScheduledMessage, SessionId, SessionSummary, UserId,
+        Bound, Draft, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage, MessageWindow,
+        Page, Participant, ParticipantId, Reactor, ScheduledId, ScheduledMessage, SessionId, SessionSummary, UserId,
     },
 };
 
 use super::{
     event::SessionEvent,
+    invite::Invite as InviteNode,
+    join_request::JoinRequest as JoinRequestNode,
     later::{Draft as DraftNode, ScheduledMessage as ScheduledNode},
     message::Message,
     participant::Participant as ParticipantNode,
@@ -79,6 +81,8 @@ pub(super) type SessionConnection = Connection<String, super::session::Session>;
 pub(super) type PublicSessionConnection =
     Connection<String, super::session::Session, Total, EmptyFields, PublicSessions, PublicSessions>;
 pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
+pub(super) type InviteConnection = Connection<String, InviteNode>;
+pub(super) type JoinRequestConnection = Connection<String, JoinRequestNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type ScheduledMessageConnection = Connection<String, ScheduledNode>;
 pub(super) type DraftConnection = Connection<String, DraftNode>;
@@ -143,7 +147,33 @@ impl List<ParticipantId> {
     }
 }
 
+impl List<InviteId> {
+    /// The invites into a session.
+    pub(super) fn invites(session_id: SessionId) -> Self {
+        Self::named(format!("invites/{session_id}"))
+    }
+
+    /// Invites as a connection.
+    pub(super) fn of_invites(&self, page: &Page<InviteId>, found: ListPage<Invite, InviteId>) -> InviteConnection {
+        self.connection(page, found, EmptyFields, |invite| &invite.id, InviteNode)
+    }
+}
+
 impl List<UserId> {
+    /// The open requests to join a session.
+    pub(super) fn join_requests(session_id: SessionId) -> Self {
+        Self::named(format!("joinRequests/{session_id}"))
+    }
+
+    /// Requests to join as a connection.
+    pub(super) fn of_join_requests(
+        &self,
+        page: &Page<UserId>,
+        found: ListPage<JoinRequest, UserId>,
+    ) -> JoinRequestConnection {
+        self.connection(page, found, EmptyFields, |request| &request.user.user_id, JoinRequestNode)
+    }
+
     /// The users who reacted to a message with an emoji.
     pub(super) fn reactors(message: MessageId, emoji: &Emoji) -> Self {
         Self::named(format!("reactors/{message}/{emoji}"))

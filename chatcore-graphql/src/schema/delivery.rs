@@ -10,9 +10,10 @@ use chatcore::{
 
 use super::{
     event::{
-        MessageDeleted, MessageEdited, MessagePinned, MessageSent, MessageUnpinned, ParticipantAdded,
-        ParticipantJoined, ParticipantLeft, ParticipantRemoved, ParticipantRoleChanged, ReactionAdded, ReactionRemoved,
-        SessionCreated, SessionDeleted, SessionEvent, SessionUpdated, UnknownEvent,
+        InviteCreated, InviteRevoked, JoinRequestClosed, JoinRequested, MessageDeleted, MessageEdited, MessagePinned,
+        MessageSent, MessageUnpinned, ParticipantAdded, ParticipantJoined, ParticipantLeft, ParticipantRemoved,
+        ParticipantRoleChanged, ReactionAdded, ReactionRemoved, SessionCreated, SessionDeleted, SessionEvent,
+        SessionUpdated, UnknownEvent,
     },
     load::Loads,
     managed::Notice,
@@ -70,6 +71,10 @@ pub(super) enum Delivery {
     Typing(Typing),
     Created(SessionCreated),
     Updated(SessionUpdated),
+    InviteCreated(InviteCreated),
+    InviteRevoked(InviteRevoked),
+    JoinRequested(JoinRequested),
+    JoinRequestClosed(JoinRequestClosed),
     Deleted(SessionDeleted),
     Joined(ParticipantJoined),
     Added(ParticipantAdded),
@@ -92,6 +97,10 @@ impl From<SessionEvent> for Delivery {
         match event {
             SessionEvent::Created(event) => event.into(),
             SessionEvent::Updated(event) => event.into(),
+            SessionEvent::InviteCreated(event) => event.into(),
+            SessionEvent::InviteRevoked(event) => event.into(),
+            SessionEvent::JoinRequested(event) => event.into(),
+            SessionEvent::JoinRequestClosed(event) => event.into(),
             SessionEvent::Deleted(event) => event.into(),
             SessionEvent::Joined(event) => event.into(),
             SessionEvent::Added(event) => event.into(),

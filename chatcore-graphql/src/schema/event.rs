@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_graphql::{Enum, ID, Interface, Object, SimpleObject};
 use chatcore::{
     chat::EventView,
-    model::{self, Emoji, EventKind, MessageEvent, MessageId, ParticipantEvent, ParticipantId, SessionChanges},
+    model::{
+        self, Emoji, EventKind, InviteId, MessageEvent, MessageId, ParticipantEvent, ParticipantId, SessionChanges,
+    },
 };
 
 use super::{
@@ -117,6 +119,38 @@ events! {
                 session_type: session_type.map(Into::into),
                 max_participants,
             }
+        }
+    }
+
+    /// The actor created an invite. No event has its code.
+    InviteCreated { invite_id: InviteId, role: model::ParticipantRole } => {
+        /// The id of the invite.
+        async fn invite_id(&self) -> ID {
+            ID(self.invite_id.to_string())
+        }
+
+        /// The role of users who join by it.
+        async fn role(&self) -> ParticipantRole {
+            self.role.into()
+        }
+    }
+
+    /// The actor revoked an invite.
+    InviteRevoked { invite_id: InviteId } => {
+        /// The id of the invite.
+        async fn invite_id(&self) -> ID {
+            ID(self.invite_id.to_string())
+        }
+    }
+
+    /// The actor asked to be let in.
+    JoinRequested {} => {}
+
+    /// The actor declined a user's request to join, or withdrew their own.
+    JoinRequestClosed {} => {
+        /// The user who had asked.
+        async fn user(&self) -> User {
+            subject(&self.view)
         }
     }
 
@@ -317,6 +351,10 @@ pub(super) enum SessionSetting {
 pub(super) enum SessionEvent {
     Created(SessionCreated),
     Updated(SessionUpdated),
+    InviteCreated(InviteCreated),
+    InviteRevoked(InviteRevoked),
+    JoinRequested(JoinRequested),
+    JoinRequestClosed(JoinRequestClosed),
     Deleted(SessionDeleted),
     Joined(ParticipantJoined),
     Added(ParticipantAdded),
@@ -349,6 +387,10 @@ impl SessionEvent {
                 SessionCreated { view, session, participant_id }.into()
             }
             model::SessionEvent::Updated { changes } => SessionUpdated { view, changes }.into(),
+            model::SessionEvent::InviteCreated { invite_id, role } => InviteCreated { view, invite_id, role }.into(),
+            model::SessionEvent::InviteRevoked { invite_id } => InviteRevoked { view, invite_id }.into(),
+            model::SessionEvent::JoinRequested => JoinRequested { view }.into(),
+            model::SessionEvent::JoinRequestClosed { user_id: _ } => JoinRequestClosed { view }.into(),
             model::SessionEvent::Deleted => SessionDeleted { view }.into(),
         }
     }

@@ -7,6 +7,9 @@ use chatcore::{Code, Error, chat, model};
 
 use super::{
     Fallible as _, Use,
+    direct::DirectMutation,
+    invite::InviteMutation,
+    join_request::JoinRequestMutation,
     later::LaterMutation,
     message::MessageMutation,
     participant::{Participant, ParticipantRole},
@@ -158,13 +161,13 @@ payloads! {
 }
 
 /// Who came into a session.
-struct Arrival {
-    participant: model::Participant,
-    loads: Arc<super::load::Loads>,
+pub(super) struct Arrival {
+    pub(super) participant: model::Participant,
+    pub(super) loads: Arc<super::load::Loads>,
 }
 
 impl Arrival {
-    async fn session(&self) -> Result<Option<Session>> {
+    pub(super) async fn session(&self) -> Result<Option<Session>> {
         let details = self.loads.details(self.participant.session_id).await.or_field_error()?;
         Ok(Some(Session::whole(details, Arc::clone(&self.loads))))
     }
@@ -219,7 +222,15 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
 
 /// What may be changed about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationMutation(SessionMutation, MessageMutation, ReactionMutation, LaterMutation);
+pub(crate) struct ConversationMutation(
+    SessionMutation,
+    InviteMutation,
+    JoinRequestMutation,
+    DirectMutation,
+    MessageMutation,
+    ReactionMutation,
+    LaterMutation,
+);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]

@@ -15,6 +15,8 @@ use super::{
         self, EventConnection, List, ParticipantConnection, PublicSessionConnection, SessionConnection, listed,
     },
     event::SessionEvent,
+    invite::InviteQuery,
+    join_request::JoinRequestQuery,
     later::LaterQuery,
     load::Loads,
     message::{Message, MessageQuery},
@@ -34,7 +36,14 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ReactionQuery, LaterQuery);
+pub(crate) struct ConversationQuery(
+    SessionQuery,
+    InviteQuery,
+    JoinRequestQuery,
+    MessageQuery,
+    ReactionQuery,
+    LaterQuery,
+);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]

@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
 use chatcore::{
     Code, Error, Result,
-    model::{ClientId, InvalidId, MessageId, SessionId, UserId},
+    model::{ClientId, InvalidId, InviteId, MessageId, SessionId, UserId},
 };
 use chrono::{SecondsFormat, Utc};
 
@@ -62,6 +62,11 @@ pub(super) fn session_id(id: &ID) -> Result<SessionId> {
     id.parse().map_err(|_| Error::malformed("session_id", "a session's id is a UUID"))
 }
 
+/// An invite's id, which is an address, too.
+pub(super) fn invite_id(id: &ID) -> Result<InviteId> {
+    id.parse().map_err(|_| Error::malformed("invite_id", "an invite's id is a UUID"))
+}
+
 /// A message's id, which is an address, too.
 pub(super) fn message_id(id: &ID) -> Result<MessageId> {
     id.parse().map_err(|_| Error::malformed("message_id", "an id as the server gave it out"))
@@ -75,6 +80,14 @@ pub(super) fn user_id(id: &ID) -> Result<UserId> {
 /// A user's id where it is content.
 pub(super) fn named_user(id: &ID) -> Result<UserId> {
     UserId::new(id.as_str()).map_err(|error| Error::invalid("user_id", Code::ValidationInvalidValue, error.expected))
+}
+
+/// Ids of users where they are content.
+pub(super) fn named_users(field: &str, ids: &[ID]) -> Result<Vec<UserId>> {
+    let named = |id: &ID| {
+        UserId::new(id.as_str()).map_err(|error| Error::invalid(field, Code::ValidationInvalidValue, error.expected))
+    };
+    ids.iter().map(named).collect()
 }
 
 /// A number that must not be negative.

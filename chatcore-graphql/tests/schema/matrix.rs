@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chatcore::{
     Code, Limits, MemoryStore, RateLimits,
-    chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
+    chat::{AddParticipant, CreateInvite, CreateSession, SendMessage, UpdateSession},
     model::{MessageId, ParticipantRole, SessionId, SessionType, Standing},
     permission::{Action, Denial, Facts, SessionState, decide},
 };
@@ -62,6 +62,8 @@ fn is_there(session_type: SessionType, name: &str) -> bool {
 struct Room {
     id: SessionId,
     session_type: SessionType,
+    /// The code of an invite.
+    code: String,
     /// The message of each user who ever was in it.
     messages: HashMap<&'static str, MessageId>,
 }
@@ -89,9 +91,10 @@ impl Room {
             }
         }
         chat.remove_participant(&owner, id, &user("former").user_id).await.unwrap();
+        let code = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap().code.as_str().to_owned();
         let of_type = UpdateSession { session_type: Some(session_type), ..UpdateSession::default() };
         chat.update_session(&owner, id, of_type).await.unwrap();
-        Self { id, session_type, messages }
+        Self { id, session_type, code, messages }
     }
 
     fn facts(&self, actor: &str, target: Option<&str>) -> Facts {
@@ -151,6 +154,19 @@ fn documents(action: Action) -> Vec<&'static str> {
             "mutation($id: ID!, $user: ID!, $role: ParticipantRole!) {
                 addParticipant(input: {sessionId: $id, userId: $user, role: $role}) { participant { id } } }",
         ],
+        Action::CreateInvite { .. } => vec![
+            "mutation($id: ID!, $role: ParticipantRole!) {
+                createInvite(input: {sessionId: $id, role: $role}) { createdInvite { code } } }",
+        ],
+        Action::ManageInvites => vec![
+            "query($id: ID!) { invites(sessionId: $id) { nodes { id } } }",
+            "mutation($id: ID!) { revokeInvite(input: {sessionId: $id, inviteId: \"01890a5d-ac96-774b-bcce-b302099a8057\"}) {
+                inviteId } }",
+        ],
+        Action::AnswerJoinRequests => vec!["query($id: ID!) { joinRequests(sessionId: $id) { nodes { text } } }"],
+        Action::JoinByInvite => {
+            vec!["mutation($code: String!) { joinByInvite(input: {code: $code}) { participant { id } } }"]
+        }
         Action::Remove => {
             vec![
                 "mutation($id: ID!, $user: ID!) { removeParticipant(input: {sessionId: $id, userId: $user}) { userId } }",
@@ -180,11 +196,15 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::Update { session_type: None, max_participants: None },
         Action::Update { session_type: Some(SessionType::Private), max_participants: None },
         Action::Update { session_type: None, max_participants: Some(1) },
+        Action::ManageInvites,
+        Action::AnswerJoinRequests,
+        Action::JoinByInvite,
         Action::Leave,
         Action::Join,
         Action::Delete,
     ];
     let mut cells: Vec<_> = plain.into_iter().map(|action| (action, None)).collect();
+    cells.extend(ParticipantRole::ALL.map(|role| (Action::CreateInvite { role }, None)));
     for target in TARGETS {
         cells.push((Action::Remove, Some(target)));
         for role in ParticipantRole::ALL {
@@ -207,10 +227,10 @@ async fn codes_of(
     let is_own = matches!(action, Action::EditMessage { own: true } | Action::DeleteOwnMessage);
     let message = room.message(if is_own { actor } else { another }).to_string();
     let role = match action {
-        Action::Invite { role } | Action::ChangeRole { role } => role.as_str(),
+        Action::Invite { role } | Action::CreateInvite { role } | Action::ChangeRole { role } => role.as_str(),
         _ => "MEMBER",
     };
-    let variables = json!({ "id": room.id, "message": message, "user": target, "role": role });
+    let variables = json!({ "id": room.id, "message": message, "user": target, "role": role, "code": room.code });
     let answer = ask(schema, &user(actor), document, variables).await;
     codes(&answer).into_iter().map(str::to_owned).collect()
 }

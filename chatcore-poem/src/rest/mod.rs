@@ -7,8 +7,11 @@ mod auth;
 mod avatars;
 #[cfg(feature = "backup")]
 mod backup;
+mod directs;
 mod event_stream;
 mod events;
+mod invites;
+mod join_requests;
 mod later;
 mod links;
 mod messages;
@@ -36,7 +39,10 @@ pub(crate) use admin::Admin;
 pub(crate) use avatars::Avatars;
 #[cfg(feature = "backup")]
 pub(crate) use backup::Backups;
+pub(crate) use directs::Directs;
 pub(crate) use events::Events;
+pub(crate) use invites::Invites;
+pub(crate) use join_requests::JoinRequests;
 pub(crate) use later::Later;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
@@ -82,9 +88,22 @@ struct Api {
     sockets: Sockets,
 }
 
-pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Participants, Messages, Reactions, Later, Events) {
+/// The operations on the chat.
+pub(crate) type All = (Sessions, Participants, Invites, JoinRequests, Directs, Messages, Reactions, Later, Events);
+
+pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Messages(api()), Reactions(api()), Later(api()), Events(api()))
+    (
+        Sessions(api()),
+        Participants(api()),
+        Invites(api()),
+        JoinRequests(api()),
+        Directs(api()),
+        Messages(api()),
+        Reactions(api()),
+        Later(api()),
+        Events(api()),
+    )
 }
 
 /// A number in a query that must not be negative.

@@ -65,6 +65,7 @@ impl Operation {
     fn at(&self, session: SessionId, user: &str) -> String {
         let message = MessageId { session_id: session, seq: 2 }.to_string();
         let path = self.path.replace("{session_id}", &session.to_string());
+        let path = path.replace("{invite_id}", &session.to_string());
         let path = path.replace("{message_id}", &message).replace("{emoji}", "%F0%9F%91%8D");
         format!("{API}{}", path.replace("{user_id}", user))
     }
@@ -74,6 +75,9 @@ impl Operation {
         match self.id.as_str() {
             "createSession" | "updateSession" => json!({ "title": "x" }),
             "inviteUser" | "addParticipant" => json!({ "user_id": "a" }),
+            "previewInvite" | "joinByInvite" | "requestToJoin" => json!({ "code": "x" }),
+            "startDirect" => json!({ "user_id": "b" }),
+            "startGroup" => json!({ "user_ids": ["b", "c"] }),
             "changeRole" => json!({ "role": "MEMBER" }),
             "sendMessage" | "editMessage" => json!({ "content": "x" }),
             _ => json!({}),

@@ -5,9 +5,12 @@ mod administering;
 #[cfg(feature = "admin")]
 mod counting;
 mod decide;
+mod directs;
 mod editing;
 #[cfg(feature = "accounts")]
 mod erasing;
+mod invites;
+mod join_requests;
 mod later;
 mod messages;
 mod participants;
@@ -35,7 +38,10 @@ pub use decide::{
     metering::{Metered, PaidRequest},
     policy::{Attempt, Operation, Policy},
 };
+pub use directs::{GROUP_USERS_MAX, GROUP_USERS_MIN, Started};
 pub use editing::EditMessage;
+pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
+pub use join_requests::MAX_JOIN_REQUESTS;
 pub use later::ScheduleMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};

@@ -242,7 +242,7 @@ impl Chat {
     }
 
     /// What the answer to an admission just made shows.
-    async fn admission(&self, done: Option<Committed>, id: SessionId, user: &UserId) -> Result<Admission> {
+    pub(super) async fn admission(&self, done: Option<Committed>, id: SessionId, user: &UserId) -> Result<Admission> {
         let event = done.as_ref().and_then(|done| done.events.last()).ok_or(Error::Internal)?;
         let cursor = event.cursor();
         let participant = answer(done.as_ref(), self.seated(id, user).await)?;
@@ -256,7 +256,7 @@ impl Chat {
     }
 
     /// A new stay of a user, who is as engaged as before.
-    fn seat(
+    pub(super) fn seat(
         &self,
         before: Option<&ParticipantRecord>,
         session_id: SessionId,

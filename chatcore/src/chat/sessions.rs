@@ -235,7 +235,7 @@ impl Chat {
     }
 
     /// A session, for a use case that has begun.
-    async fn details(&self, principal: &Principal, id: SessionId) -> Result<SessionDetails> {
+    pub(super) async fn details(&self, principal: &Principal, id: SessionId) -> Result<SessionDetails> {
         only(self.each_details(principal, &[id]).await?)
     }
 

@@ -86,6 +86,9 @@ codes! {
     SessionCapTooLow = "SESSION_CAP_TOO_LOW", 409, 4409, "Cap below head count";
     ParticipantNotFound = "PARTICIPANT_NOT_FOUND", 404, 4404, "Participant not found";
     ParticipantAlreadyExists = "PARTICIPANT_ALREADY_EXISTS", 409, 4409, "Already a participant";
+    InviteNotFound = "INVITE_NOT_FOUND", 404, 4404, "Invite not found";
+    JoinApprovalRequired = "JOIN_APPROVAL_REQUIRED", 409, 4409, "Approval required";
+    JoinRequestNotFound = "JOIN_REQUEST_NOT_FOUND", 404, 4404, "Request to join not found";
     UserNotFound = "USER_NOT_FOUND", 404, 4404, "User not found";
     UserBanned = "USER_BANNED", 409, 4409, "User is banned";
     MessageNotFound = "MESSAGE_NOT_FOUND", 404, 4404, "Message not found";

@@ -68,7 +68,7 @@ buckets! {
     Signals = signals;
     /// What one user sends over WebSockets: frames of `/ws`, and operations of GraphQL.
     Frames = frames;
-    /// Searches of one user.
+    /// Searches of one user, and invites that the user looks up by a code.
     Searches = searches;
     /// Files that one user uploads, such as pictures of the user.
     Uploads = uploads;

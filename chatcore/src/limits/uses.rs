@@ -30,6 +30,8 @@ uses! {
     /// Users are searched.
     #[cfg_attr(not(feature = "accounts"), allow(dead_code, reason = "accounts search users"))]
     Search = Requests, Searches;
+    /// An invite is looked up by its code.
+    Code = Requests, Searches;
     /// A file is uploaded.
     #[cfg_attr(not(feature = "avatars"), allow(dead_code, reason = "users upload pictures"))]
     Upload = Requests, Uploads;

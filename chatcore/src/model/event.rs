@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientId, Cursor, Emoji, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType, UserId,
+    ClientId, Cursor, Emoji, InviteId, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType,
+    UserId,
 };
 
 /// A position in a session's log: 1 for its first event, dense. 0 stands before the first.
@@ -71,6 +72,25 @@ pub enum SessionEvent {
     Updated {
         /// What changed, with the new values.
         changes: SessionChanges,
+    },
+    /// The actor created an invite. Its code is in no event.
+    InviteCreated {
+        /// The invite.
+        invite_id: InviteId,
+        /// The role of users who join by it.
+        role: ParticipantRole,
+    },
+    /// The actor revoked an invite.
+    InviteRevoked {
+        /// The invite.
+        invite_id: InviteId,
+    },
+    /// The actor asked to be let in.
+    JoinRequested,
+    /// The actor declined a user's request to join, or withdrew their own.
+    JoinRequestClosed {
+        /// The user who had asked.
+        user_id: UserId,
     },
     /// The session was deleted.
     Deleted,
@@ -272,7 +292,14 @@ impl EventKind {
                 Some(actor)
             }
             Self::Participant(ParticipantEvent::Added { user_id, .. }) => Some(user_id),
-            Self::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
+            Self::Session(
+                SessionEvent::Updated { .. }
+                | SessionEvent::InviteCreated { .. }
+                | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::JoinRequested
+                | SessionEvent::JoinRequestClosed { .. }
+                | SessionEvent::Deleted,
+            )
             | Self::Participant(
                 ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
             )
@@ -372,7 +399,8 @@ impl Event {
                 ParticipantEvent::Added { user_id, .. }
                 | ParticipantEvent::Removed { user_id, .. }
                 | ParticipantEvent::RoleChanged { user_id, .. },
-            ) => Some(user_id),
+            )
+            | EventKind::Session(SessionEvent::JoinRequestClosed { user_id }) => Some(user_id),
             EventKind::Participant(ParticipantEvent::Joined { .. } | ParticipantEvent::Left)
             | EventKind::Session(_)
             | EventKind::Message(_)

@@ -3,6 +3,7 @@
 mod cursor;
 mod event;
 mod id;
+mod invite;
 mod later;
 mod message;
 mod notice;
@@ -21,8 +22,9 @@ pub use event::{
     SessionEvent,
 };
 pub use id::{
-    AuditId, ClientId, InvalidId, LoginId, MessageId, NoticeId, ParticipantId, ScheduledId, SessionId, UserId,
+    AuditId, ClientId, InvalidId, InviteId, LoginId, MessageId, NoticeId, ParticipantId, ScheduledId, SessionId, UserId,
 };
+pub use invite::{CreatedInvite, Invite, InviteCode, InvitePreview, JoinRequest};
 pub use later::{Draft, ScheduledMessage};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
 pub use notice::Notice;

@@ -19,7 +19,7 @@ pub enum SessionType {
     Public,
     /// Only who was invited is in it; others cannot know that it exists.
     InviteOnly,
-    /// Exactly two people, both members. Reserved: cannot be created yet.
+    /// Two users, both members. It is found by its users; its owner is the user who started it, with no more rights than the other one.
     Direct,
 }
 
@@ -75,7 +75,10 @@ pub struct Session {
 
 impl Session {
     /// The highest [`needs`](Self::needs) that this version understands.
-    pub const UNDERSTOOD: u32 = 0;
+    pub const UNDERSTOOD: u32 = Self::NEEDS_BLOCKS;
+
+    /// What a direct session needs: a process that keeps users apart who blocked each other.
+    pub const NEEDS_BLOCKS: u32 = 1;
 
     /// Whether users who are not in it may join it now: it is public, not deleted, and not full. The public list has these sessions.
     #[must_use]

@@ -160,6 +160,17 @@ actions! {
         /// As what.
         role: ParticipantRole,
     }, "Invite users", [Owner, Admin], conditions;
+    /// Create a code that lets its holder into the session.
+    CreateInvite {
+        /// As what.
+        role: ParticipantRole,
+    }, "Create invites", [Owner, Admin], conditions;
+    /// See the invites of the session, and revoke them.
+    ManageInvites, "List and revoke invites", [Owner, Admin], table;
+    /// See the requests to join, and answer them. To let a user in is [`Invite`](Self::Invite) as well.
+    AnswerJoinRequests, "Answer requests to join", [Owner, Admin], table;
+    /// Come in, or ask to, by the code of an invite. Its row is empty, since it is for users who are not in the session.
+    JoinByInvite, "Join by invite", [], conditions else AlreadyParticipant;
     /// Take the target out.
     Remove, "Remove participants", [Owner, Admin], conditions;
     /// Change the target's role.

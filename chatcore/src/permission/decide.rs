@@ -73,17 +73,21 @@ pub(super) fn decide_with(table: &PermissionTable, facts: &Facts, action: Action
     }
 }
 
-/// Who is not in the session can do one thing: join a public one. Of the others they cannot know.
+/// Who is not in the session can join a public one, and any one that is not private by an invite. Of the others they cannot know.
 fn decide_outsider(session: &SessionState, action: Action) -> Decision {
     match session.session_type {
+        // Whoever has the code knows of the session.
+        SessionType::Private if action == Action::JoinByInvite => Err(Denial::PrivateSession),
+        SessionType::InviteOnly if action == Action::JoinByInvite => seat_left(session),
         SessionType::Private | SessionType::InviteOnly | SessionType::Direct => Err(Denial::Hidden),
         SessionType::Public => match action.condition() {
-            Condition::Join {} => seat_left(session),
+            Condition::Join {} | Condition::JoinByInvite {} => seat_left(session),
             Condition::Table
             | Condition::EditMessage { .. }
             | Condition::DeleteOwnMessage {}
             | Condition::Update { .. }
             | Condition::Invite { .. }
+            | Condition::CreateInvite { .. }
             | Condition::Remove {}
             | Condition::ChangeRole { .. }
             | Condition::Leave {} => Err(Denial::NotParticipant),
@@ -116,9 +120,20 @@ fn decide_participant(
         Condition::EditMessage { own: true } | Condition::DeleteOwnMessage {} => Ok(()),
         Condition::Leave {} if role == ParticipantRole::Owner => Err(Denial::OwnerCannotLeave),
         Condition::Leave {} => Ok(()),
-        Condition::Join {} => Err(Denial::AlreadyParticipant),
+        Condition::Join {} | Condition::JoinByInvite {} => Err(Denial::AlreadyParticipant),
+        // Two users have a direct session. Nobody else comes in, neither is put out, and both are members.
+        Condition::Update { .. }
+        | Condition::Invite { .. }
+        | Condition::CreateInvite { .. }
+        | Condition::Remove {}
+        | Condition::ChangeRole { .. }
+            if session.session_type == SessionType::Direct =>
+        {
+            Err(Denial::RoleInsufficient)
+        }
         Condition::Update { session_type, max_participants } => decide_update(session, session_type, max_participants),
         Condition::Invite { role } => decide_invite(session, target, role),
+        Condition::CreateInvite { role } => decide_admissible(session, role),
         Condition::Remove {} => protect_owner(target),
         Condition::ChangeRole { role: ParticipantRole::Owner } => Err(Denial::OwnerProtected),
         Condition::ChangeRole { role: ParticipantRole::Admin | ParticipantRole::Member | ParticipantRole::Viewer } => {
@@ -135,6 +150,14 @@ fn decide_update(session: &SessionState, session_type: Option<SessionType>, cap:
         return Err(Denial::CapBelowCount);
     }
     Ok(())
+}
+
+/// Whether users may be brought into the session with this role at all.
+fn decide_admissible(session: &SessionState, role: ParticipantRole) -> Decision {
+    if role == ParticipantRole::Owner {
+        return Err(Denial::OwnerProtected);
+    }
+    if session.session_type == SessionType::Private { Err(Denial::PrivateSession) } else { Ok(()) }
 }
 
 fn decide_invite(session: &SessionState, target: Option<Standing>, role: ParticipantRole) -> Decision {

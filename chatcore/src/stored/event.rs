@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{newer::Known, session::SessionForm};
 use crate::model::{
-    ClientId, Content, Emoji, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent,
-    ParticipantId, ParticipantRole, RemovalReason, Seq, SessionChanges, SessionEvent, SpeakerRole, UserId,
+    ClientId, Content, Emoji, EventKind, InviteId, MessageBody, MessageEvent, MessageStatus, MessageType,
+    ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Seq, SessionChanges, SessionEvent, SpeakerRole,
+    UserId,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -18,6 +19,18 @@ enum Form {
     },
     SessionUpdated {
         changes: Known<SessionChanges>,
+    },
+    InviteCreated {
+        invite_id: InviteId,
+        role: Known<ParticipantRole>,
+    },
+    InviteRevoked {
+        invite_id: InviteId,
+    },
+    JoinRequested,
+    JoinRequestClosed {
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
     },
     SessionDeleted,
     ParticipantJoined {
@@ -114,6 +127,10 @@ impl Form {
                 Self::SessionCreated { session: form, participant_id }
             }
             SessionEvent::Updated { changes } => Self::SessionUpdated { changes: changes.into() },
+            SessionEvent::InviteCreated { invite_id, role } => Self::InviteCreated { invite_id, role: role.into() },
+            SessionEvent::InviteRevoked { invite_id } => Self::InviteRevoked { invite_id },
+            SessionEvent::JoinRequested => Self::JoinRequested,
+            SessionEvent::JoinRequestClosed { user_id } => Self::JoinRequestClosed { user_id },
             SessionEvent::Deleted => Self::SessionDeleted,
         }
     }
@@ -167,6 +184,14 @@ impl Form {
             Self::SessionUpdated { changes: Known(changes) } => {
                 changes.map(|changes| EventKind::Session(SessionEvent::Updated { changes }))
             }
+            Self::InviteCreated { invite_id, role: Known(role) } => {
+                role.map(|role| EventKind::Session(SessionEvent::InviteCreated { invite_id, role }))
+            }
+            Self::InviteRevoked { invite_id } => Some(EventKind::Session(SessionEvent::InviteRevoked { invite_id })),
+            Self::JoinRequested => Some(EventKind::Session(SessionEvent::JoinRequested)),
+            Self::JoinRequestClosed { user_id } => {
+                Some(EventKind::Session(SessionEvent::JoinRequestClosed { user_id }))
+            }
             Self::SessionDeleted => Some(EventKind::Session(SessionEvent::Deleted)),
             Self::ParticipantJoined { .. }
             | Self::ParticipantAdded { .. }
@@ -199,6 +224,10 @@ impl Form {
             }
             Self::SessionCreated { .. }
             | Self::SessionUpdated { .. }
+            | Self::InviteCreated { .. }
+            | Self::InviteRevoked { .. }
+            | Self::JoinRequested
+            | Self::JoinRequestClosed { .. }
             | Self::SessionDeleted
             | Self::MessageSent { .. }
             | Self::MessageEdited { .. }
@@ -230,6 +259,10 @@ impl Form {
             Self::MessageUnreacted { message, emoji, count } => MessageEvent::Unreacted { message, emoji, count },
             Self::SessionCreated { .. }
             | Self::SessionUpdated { .. }
+            | Self::InviteCreated { .. }
+            | Self::InviteRevoked { .. }
+            | Self::JoinRequested
+            | Self::JoinRequestClosed { .. }
             | Self::SessionDeleted
             | Self::ParticipantJoined { .. }
             | Self::ParticipantAdded { .. }

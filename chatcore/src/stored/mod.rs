@@ -6,6 +6,7 @@
 pub mod been;
 mod departure;
 mod event;
+mod invites;
 mod later;
 mod lists;
 mod newer;
@@ -21,6 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use been::Been;
 pub use departure::{Departure, DepartureTask};
 pub use event::{decode_event, encode_event};
+pub use invites::{InvitePlace, InviteRecord, JoinRequestRecord};
 pub use later::{DraftText, Due, DueTask, Scheduled};
 pub use lists::{ClientIdUse, Listed, Revision, Seat};
 pub use participant::ParticipantRecord;

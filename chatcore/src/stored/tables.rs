@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientIdUse, Departure, DraftText, Due, Listed, ParticipantRecord, ProfileRecord, Reacted, ReactionTotals,
-    Revision, Scheduled, Seat, from_json, to_json,
+    ClientIdUse, Departure, DraftText, Due, InvitePlace, InviteRecord, JoinRequestRecord, Listed, ParticipantRecord,
+    ProfileRecord, Reacted, ReactionTotals, Revision, Scheduled, Seat, from_json, to_json,
 };
 use crate::{
-    model::{ClientId, Emoji, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
+    model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
     store::{Json, Newest, Part, StoredValue},
     tables,
 };
@@ -45,6 +45,22 @@ tables! {
         /// The stay.
         stay: ParticipantId,
     ] -> Seat = 1;
+
+    /// The invites into a session, in the order in which they were created. A revoked invite has no record.
+    session plain Invites = "invite" [
+        /// The session.
+        session: SessionId,
+        /// The invite.
+        invite: InviteId,
+    ] -> InviteRecord = 1;
+
+    /// Open requests to join a session. Each change that brings the user in removes the request.
+    session plain JoinRequests = "join_request" [
+        /// The session.
+        session: SessionId,
+        /// The user who asks.
+        user: UserId,
+    ] -> JoinRequestRecord = 1;
 
     /// Earlier texts of messages that were edited.
     session plain Revisions = "revision" [
@@ -125,6 +141,12 @@ tables! {
         /// The thing that it is done to.
         id: ScheduledId,
     ] -> Due = 1;
+
+    /// The invites that codes stand for. A code itself is kept nowhere.
+    shared plain InviteCodes = "invite_code" [
+        /// The SHA-256 digest of the code.
+        digest: String,
+    ] -> InvitePlace = 1;
 
     /// Profiles of users who were seen.
     shared plain Profiles = "profile" [

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AddParticipant, ChangeRole, CreateSession, DeleteMessage, EditMessage, ScheduleMessage, SendMessage, SetDraft,
-    UpdateSession,
+    AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage,
+    RequestToJoin, ScheduleMessage, SendMessage, SetDraft, StartDirect, StartGroup, UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -15,8 +15,8 @@ use crate::{
     identity::Principal,
     json,
     model::{
-        Cursor, Draft, Emoji, InvalidId, Message, MessageId, Participant, ScheduledId, ScheduledMessage,
-        SessionDetails, SessionId, UserId,
+        CreatedInvite, Cursor, Draft, Emoji, InvalidId, InviteId, JoinRequest, Message, MessageId, Participant,
+        ScheduledId, ScheduledMessage, SessionDetails, SessionId, UserId,
     },
 };
 
@@ -39,6 +39,10 @@ pub enum Answer {
     ScheduledId(ScheduledId),
     /// The draft that is kept.
     Draft(Box<Draft>),
+    /// The invite that was created, with its code.
+    Invite(Box<CreatedInvite>),
+    /// The caller's request to join.
+    JoinRequest(Box<JoinRequest>),
     /// The session in which it was done.
     SessionId(SessionId),
 }
@@ -55,6 +59,8 @@ impl Answer {
             | Self::ScheduledMessage(_)
             | Self::ScheduledId(_)
             | Self::Draft(_)
+            | Self::Invite(_)
+            | Self::JoinRequest(_)
             | Self::SessionId(_) => None,
         }
     }
@@ -172,6 +178,47 @@ commands! { in chat by principal:
     AddParticipant = "add_participant" (session_id: SessionId) participant: AddParticipant => {
         let added = chat.add_participant(principal, session_id, participant.command()?).await?.participant;
         Ok(Answer::Participant(Box::new(added)))
+    };
+    /// Creates an invite into a session.
+    CreateInvite = "create_invite" (session_id: SessionId) invite: CreateInvite => {
+        Ok(Answer::Invite(Box::new(chat.create_invite(principal, session_id, invite.command()).await?)))
+    };
+    /// Revokes an invite into a session.
+    RevokeInvite = "revoke_invite" (session_id: SessionId, invite_id: InviteId) _nothing: Nothing => {
+        chat.revoke_invite(principal, session_id, invite_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Makes the caller a participant of a session by the code of an invite.
+    JoinByInvite = "join_by_invite" () invite: UseInvite => {
+        Ok(Answer::Participant(Box::new(chat.join_by_invite(principal, &invite.code).await?.participant)))
+    };
+    /// Asks to be let into a session, by the code of an invite.
+    RequestToJoin = "request_to_join" () request: RequestToJoin => {
+        let RequestToJoin { code, text } = request;
+        Ok(Answer::JoinRequest(Box::new(chat.request_to_join(principal, &code, text).await?)))
+    };
+    /// Takes the caller's request to join back.
+    WithdrawJoinRequest = "withdraw_join_request" (session_id: SessionId) _nothing: Nothing => {
+        chat.withdraw_join_request(principal, session_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Lets the user of a request to join in.
+    ApproveJoinRequest = "approve_join_request" (session_id: SessionId, user_id: UserId) approval: ApproveJoinRequest => {
+        let let_in = chat.approve_join_request(principal, session_id, &user_id, approval.role).await?.participant;
+        Ok(Answer::Participant(Box::new(let_in)))
+    };
+    /// Declines a request to join.
+    DeclineJoinRequest = "decline_join_request" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
+        chat.decline_join_request(principal, session_id, &user_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Finds the direct session of the caller and another user, or makes it.
+    StartDirect = "start_direct" () direct: StartDirect => {
+        Ok(Answer::Session(Box::new(chat.start_direct(principal, &direct.user()?).await?.session)))
+    };
+    /// Finds the group of the caller and other users, or makes it.
+    StartGroup = "start_group" () group: StartGroup => {
+        Ok(Answer::Session(Box::new(chat.start_group(principal, &group.users()?).await?.session)))
     };
     /// Changes the role of a participant.
     ChangeRole = "change_role" (session_id: SessionId, user_id: UserId) role: ChangeRole => {

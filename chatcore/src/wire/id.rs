@@ -7,7 +7,8 @@ mod schema {
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
     use crate::model::{
-        AuditId, ClientId, Cursor, Emoji, LoginId, MessageId, NoticeId, ParticipantId, ScheduledId, SessionId, UserId,
+        AuditId, ClientId, Cursor, Emoji, InviteCode, InviteId, LoginId, MessageId, NoticeId, ParticipantId,
+        ScheduledId, SessionId, UserId,
     };
 
     macro_rules! text {
@@ -33,6 +34,8 @@ mod schema {
         ClientId,
         Cursor,
         Emoji,
+        InviteCode,
+        InviteId,
         LoginId,
         MessageId,
         NoticeId,

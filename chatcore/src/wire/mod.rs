@@ -36,6 +36,7 @@ mod admin;
 mod command;
 mod event;
 mod id;
+mod invite;
 mod later;
 mod message;
 mod participant;
@@ -51,11 +52,12 @@ pub use account::{
 pub use admin::{BanUser, BroadcastNotice, NoticeFrame, Reason, SetRole};
 pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, signal_name};
+pub use invite::{ApproveJoinRequest, CreateInvite, RequestToJoin, UseInvite};
 pub use later::{ScheduleMessage, SetDraft};
 pub use message::{DeleteMessage, EditMessage, SendMessage};
 pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
 pub use problem::{ErrorData, Problem};
-pub use session::{CreateSession, UpdateSession};
+pub use session::{CreateSession, StartDirect, StartGroup, UpdateSession};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -78,6 +80,14 @@ impl<'a> From<&'a Profile> for Person<'a> {
         let Profile { user_id, username, name, email: _, picture, updated_at: _ } = profile;
         Self { id: user_id, username, display_name: name, avatar_url: picture.as_deref() }
     }
+}
+
+/// The id of a user in a body. It is text, as it must be: the request can be parsed.
+///
+/// # Errors
+/// [`Error::Invalid`] when it is not valid.
+fn user_id(field: &str, text: String) -> Result<UserId> {
+    UserId::new(text).map_err(|error| Error::invalid(field, Code::ValidationInvalidValue, error.expected))
 }
 
 /// The client id of a request: the one in its body, or the one that stands beside the body.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Person, event::events};
 use crate::{
     chat::{self, EventView},
-    error::{Code, Error, Result},
+    error::Result,
     model::{Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile, RemovalReason, SessionId, UserId},
 };
 
@@ -102,13 +102,10 @@ impl AddParticipant {
     /// The command.
     ///
     /// # Errors
-    /// [`Invalid`](Error::Invalid) when the user id is not valid.
+    /// [`Invalid`](crate::Error::Invalid) when the user id is not valid.
     pub fn command(self) -> Result<chat::AddParticipant> {
         let Self { user_id, role } = self;
-        // An id in a body is text, as it must be: the request can be parsed.
-        let user_id = UserId::new(user_id)
-            .map_err(|error| Error::invalid("user_id", Code::ValidationInvalidValue, error.expected))?;
-        Ok(chat::AddParticipant { user_id, role })
+        Ok(chat::AddParticipant { user_id: super::user_id("user_id", user_id)?, role })
     }
 }
 

@@ -8,8 +8,8 @@ use crate::{
     chat::{self, EventView, PublicSessionPage},
     error::Result,
     model::{
-        ClientId, Cursor, Message, Participant, ParticipantId, Seq, Session, SessionChanges, SessionDetails,
-        SessionEvent, SessionId, SessionSummary, SessionType, UserId,
+        ClientId, Cursor, InviteId, Message, Participant, ParticipantId, ParticipantRole, Seq, Session, SessionChanges,
+        SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, UserId,
     },
 };
 
@@ -170,6 +170,22 @@ events! {
         changes: &'a SessionChanges = changes,
         updated_by: &'a UserId = &view.actor.user_id,
     }
+    "invite_created" = InviteCreated { invite_id, role } => {
+        invite_id: InviteId = *invite_id,
+        role: ParticipantRole = *role,
+        created_by: &'a UserId = &view.actor.user_id,
+    }
+    "invite_revoked" = InviteRevoked { invite_id } => {
+        invite_id: InviteId = *invite_id,
+        revoked_by: &'a UserId = &view.actor.user_id,
+    }
+    "join_requested" = JoinRequested {} => {
+        user: Person<'a> = (&view.actor).into(),
+    }
+    "join_request_closed" = JoinRequestClosed { user_id } => {
+        user_id: &'a UserId = user_id,
+        closed_by: &'a UserId = &view.actor.user_id,
+    }
     "session_deleted" = Deleted {} => {
         deleted_by: &'a UserId = &view.actor.user_id,
     }
@@ -204,6 +220,44 @@ impl CreateSession {
         let session_type = session_type.unwrap_or_default();
         let session = chat::CreateSession { title, description, session_type, max_participants };
         Ok((session, super::client_id(client_id, key)?))
+    }
+}
+
+/// The user with whom a direct session is started.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StartDirect {
+    /// A user other than the caller, who was seen before.
+    user_id: String,
+}
+
+impl StartDirect {
+    /// The user.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid) when the id is not valid.
+    pub fn user(self) -> Result<UserId> {
+        super::user_id("user_id", self.user_id)
+    }
+}
+
+/// The users with whom a group is started.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StartGroup {
+    /// 2 to 19 users besides the caller, who were seen before.
+    user_ids: Vec<String>,
+}
+
+impl StartGroup {
+    /// The users.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid) when one of the ids is not valid.
+    pub fn users(self) -> Result<Vec<UserId>> {
+        self.user_ids.into_iter().map(|user| super::user_id("user_ids", user)).collect()
     }
 }
 

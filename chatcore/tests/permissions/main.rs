@@ -32,11 +32,18 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     if !session.is_active {
         return Err(Denial::Hidden);
     }
+    // Whoever holds a code knows of the session. The code does not open a private session, and no direct one has codes.
+    if is_outside && action == Action::JoinByInvite && session.session_type == SessionType::Private {
+        return Err(Denial::PrivateSession);
+    }
+    if is_outside && action == Action::JoinByInvite && session.session_type == SessionType::InviteOnly {
+        return if is_full { Err(Denial::Full) } else { Ok(()) };
+    }
     // Who is outside knows of public sessions only, and can only join.
     if is_outside && session.session_type != SessionType::Public {
         return Err(Denial::Hidden);
     }
-    if is_outside && action != Action::Join {
+    if is_outside && action != Action::Join && action != Action::JoinByInvite {
         return Err(Denial::NotParticipant);
     }
     if is_outside && is_full {
@@ -75,7 +82,7 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         return if is_owner || is_admin { Ok(()) } else { Err(Denial::RoleInsufficient) };
     }
     // Nobody joins twice. All but the owner may leave. Only the owner deletes.
-    if action == Action::Join {
+    if action == Action::Join || action == Action::JoinByInvite {
         return Err(Denial::AlreadyParticipant);
     }
     if action == Action::Leave {
@@ -85,8 +92,15 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         return if is_owner { Ok(()) } else { Err(Denial::OwnerRequired) };
     }
     // Managing the session is for owner and admins.
-    let manages = needs_target(action.kind()) || action.kind() == ActionKind::Update;
+    let kinds =
+        [ActionKind::Update, ActionKind::CreateInvite, ActionKind::ManageInvites, ActionKind::AnswerJoinRequests];
+    let manages = needs_target(action.kind()) || kinds.contains(&action.kind());
     if manages && (is_member || is_viewer) {
+        return Err(Denial::RoleInsufficient);
+    }
+    // A direct session has its two users for ever, and its settings.
+    let stays = needs_target(action.kind()) || matches!(action.kind(), ActionKind::Update | ActionKind::CreateInvite);
+    if session.session_type == SessionType::Direct && stays {
         return Err(Denial::RoleInsufficient);
     }
     if let Action::Update { session_type, max_participants } = action {
@@ -104,6 +118,13 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     let owner = ParticipantRole::Owner;
     if action == (Action::Invite { role: owner }) || action == (Action::ChangeRole { role: owner }) {
         return Err(Denial::OwnerProtected);
+    }
+    // A code grants what an invitation can.
+    if let Action::CreateInvite { role } = action {
+        if role == owner {
+            return Err(Denial::OwnerProtected);
+        }
+        return if session.session_type == SessionType::Private { Err(Denial::PrivateSession) } else { Ok(()) };
     }
     // Inviting is for who is not in yet, and needs a place to invite into.
     if let Action::Invite { .. } = action {
@@ -172,6 +193,7 @@ fn actions(count: u32) -> Vec<Action> {
                     .collect()
             }
             ActionKind::Invite => ParticipantRole::ALL.map(|role| Action::Invite { role }).to_vec(),
+            ActionKind::CreateInvite => ParticipantRole::ALL.map(|role| Action::CreateInvite { role }).to_vec(),
             ActionKind::ChangeRole => ParticipantRole::ALL.map(|role| Action::ChangeRole { role }).to_vec(),
             other => panic!("{other:?} has particulars; list them"),
         }
@@ -272,7 +294,9 @@ fn a_hidden_session_is_hidden_whatever_is_tried() {
     for state in states() {
         for actor in [Standing::Stranger].into_iter().chain(ParticipantRole::ALL.map(Standing::Former)) {
             let facts = Facts { session: Some(state), actor: Some(actor), target: Some(Standing::Stranger) };
-            for action in actions(state.participant_count) {
+            // The holder of a code knows of the session.
+            let tried = actions(state.participant_count).into_iter();
+            for action in tried.filter(|action| *action != Action::JoinByInvite || !state.is_active) {
                 if state.session_type != SessionType::Public || !state.is_active {
                     assert_eq!(decide(&facts, action), Err(Denial::Hidden), "{action:?} with {facts:?}");
                 }
@@ -310,7 +334,9 @@ proptest! {
                         }
                         let owner = ParticipantRole::Owner;
                         let upon_owner = target == Some(Standing::Active(owner));
-                        let makes_owner = action == Action::Invite { role: owner } || action == Action::ChangeRole { role: owner };
+                        let makes_owner = action == Action::Invite { role: owner }
+                            || action == Action::CreateInvite { role: owner }
+                            || action == Action::ChangeRole { role: owner };
                         let leaves = action == Action::Leave && actor == Standing::Active(owner);
                         let touches_owner = leaves || (needs_target(action.kind()) && upon_owner);
                         prop_assert!(action != (Action::EditMessage { own: false }), "{actor:?} edited for somebody else");
@@ -320,10 +346,12 @@ proptest! {
                         prop_assert!(!makes_owner, "{action:?} made a second owner: {facts:?}");
                         prop_assert!(!touches_owner, "{action:?} touched the owner: {facts:?}");
                         prop_assert!(state.is_active, "{action:?} in a deleted session");
-                        let joins = action == Action::Join;
+                        let by_invite = action == Action::JoinByInvite;
+                        let joins = action == Action::Join || by_invite;
                         let outside = actor.role().is_none();
                         prop_assert!(joins == outside, "{action:?} by {actor:?}");
-                        prop_assert!(!outside || state.session_type == SessionType::Public);
+                        let has_code = by_invite && state.session_type == SessionType::InviteOnly;
+                        prop_assert!(!outside || has_code || state.session_type == SessionType::Public);
                         let enters = joins || action.kind() == ActionKind::Invite;
                         prop_assert!(!enters || state.participant_count < state.max_participants);
                         let private = state.session_type == SessionType::Private;

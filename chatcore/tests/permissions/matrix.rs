@@ -17,7 +17,9 @@ fn action_name(action: Action) -> String {
     match action {
         Action::Update { session_type: Some(session_type), .. } => format!("{title} to {session_type}"),
         Action::Update { max_participants: Some(cap), .. } => format!("{title} to a cap of {cap}"),
-        Action::Invite { role } | Action::ChangeRole { role } => format!("{title}: {role}"),
+        Action::Invite { role } | Action::CreateInvite { role } | Action::ChangeRole { role } => {
+            format!("{title}: {role}")
+        }
         Action::EditMessage { own: false } => format!("{title}: somebody else's"),
         _ => title.to_owned(),
     }

@@ -10,11 +10,14 @@
 
 mod batches;
 mod directory;
+mod directs;
 mod editing;
 mod errors;
 #[path = "../kit/hooked.rs"]
 mod hooked;
+mod invites;
 mod inviting;
+mod join_requests;
 mod joining;
 #[path = "../kit/mod.rs"]
 mod kit;

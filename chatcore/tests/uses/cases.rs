@@ -5,14 +5,14 @@ use chatcore::{
     accounts::{AvatarSize, LogIn, Register, UpdateAccount},
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
-        AddParticipant, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem, ScheduleMessage,
-        SendMessage, Start, UpdateSession,
+        AddParticipant, CreateInvite, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem,
+        ScheduleMessage, SendMessage, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
     model::{
-        ClientId, Content, Emoji, LoginId, MessageId, MessageWindow, Page, ParticipantRole, ScheduledId, SessionId,
-        UserId,
+        ClientId, Content, Emoji, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole,
+        ScheduledId, SessionId, UserId,
     },
 };
 
@@ -44,6 +44,7 @@ pub(crate) const NO_USE_CASES: [&str; 18] = [
 const TOO_MANY: usize = 101;
 
 const REQUEST: [(Bucket, u32); 1] = [(Requests, 1)];
+const LOOKUP: [(Bucket, u32); 2] = [(Requests, 1), (Searches, 1)];
 const STRANGER: [(Bucket, u32); 1] = [(Unknown, 1)];
 
 fn nowhere() -> SessionId {
@@ -101,6 +102,34 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::join", &REQUEST, chat.join(caller, nowhere())),
         Case::new("Chat::leave", &REQUEST, chat.leave(caller, nowhere())),
         Case::new("Chat::add_participant", &REQUEST, chat.add_participant(caller, nowhere(), add)),
+        Case::new("Chat::create_invite", &REQUEST, async move {
+            chat.create_invite(caller, nowhere(), CreateInvite { max_uses: Some(0), ..CreateInvite::default() }).await
+        }),
+        Case::new("Chat::revoke_invite", &REQUEST, chat.revoke_invite(caller, nowhere(), InviteId(nowhere().0))),
+        Case::new("Chat::invites", &REQUEST, chat.invites(caller, nowhere(), page())),
+        Case::new(
+            "Chat::preview_invite",
+            &LOOKUP,
+            async move { chat.preview_invite(caller, &InviteCode::new("")).await },
+        ),
+        Case::new(
+            "Chat::join_by_invite",
+            &LOOKUP,
+            async move { chat.join_by_invite(caller, &InviteCode::new("")).await },
+        ),
+        Case::new("Chat::request_to_join", &LOOKUP, async move {
+            chat.request_to_join(caller, &InviteCode::new(""), None).await
+        }),
+        Case::new("Chat::withdraw_join_request", &REQUEST, chat.withdraw_join_request(caller, nowhere())),
+        Case::new("Chat::join_requests", &REQUEST, chat.join_requests(caller, nowhere(), page())),
+        Case::new("Chat::approve_join_request", &REQUEST, async move {
+            chat.approve_join_request(caller, nowhere(), &nobody(), None).await
+        }),
+        Case::new("Chat::decline_join_request", &REQUEST, async move {
+            chat.decline_join_request(caller, nowhere(), &nobody()).await
+        }),
+        Case::new("Chat::start_direct", &REQUEST, async move { chat.start_direct(caller, &caller.user_id).await }),
+        Case::new("Chat::start_group", &REQUEST, async move { chat.start_group(caller, &[nobody()]).await }),
         Case::new("Chat::change_role", &REQUEST, async move {
             chat.change_role(caller, nowhere(), &nobody(), ParticipantRole::Owner).await
         }),

@@ -121,7 +121,7 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     };
     let chat = bus.carries(Chat::builder(Arc::clone(&store)).limits(limits)).build();
     // Messages that were scheduled before a restart are due whether or not a user comes.
-    chat.start();
+    chat.start_background_tasks();
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.
     let sockets = Sockets::new(options);
     let admin = Administration::new(chat.clone());

@@ -33,13 +33,16 @@ pub enum Target {
     Reaction(Which, &'static str),
     /// The thing that the last preparation of the room made, where that has an id of its own: a scheduled message.
     Made,
+    /// An invite into it.
+    Invite(Which),
     /// A user in it, by their name among the `PEOPLE`.
     User(&'static str),
 }
 
 /// An operation with its input, in the words of the JSON that REST and the WebSocket share: what REST has in the body or in the
 /// query, and sockets beside the ids. So an input can be wrong in any way. Users go by their names among the `PEOPLE`, and
-/// `{"time_of": n}` is the time of the event at a position.
+/// `{"time_of": n}` is the time of the event at a position, and `{"code_of": n}` the code of the `n`th invite that was created, or a wrong code
+/// where none was.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
     /// The `operationId`, which is also the command in camel case and the name of the mutation. A question has the name that it

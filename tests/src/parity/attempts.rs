@@ -94,8 +94,8 @@ pub fn attempts(stage: Stage, step: usize, offset: usize) -> Vec<Attempt> {
         State::Fresh | State::Full => {
             every(&mut attempts, &Actor::USERS, &families);
             if stage == (Stage { session_type: SessionType::Public, state: State::Fresh }) {
-                every(&mut attempts, &Actor::USERS, &[creations()]);
-                every(&mut attempts, &Actor::UNKNOWN, &[creations()]);
+                every(&mut attempts, &Actor::USERS, &[creations(), directs(), groups()]);
+                every(&mut attempts, &Actor::UNKNOWN, &[creations(), directs(), groups()]);
             }
             attempts.extend(plainest(&Actor::UNKNOWN, None));
         }
@@ -157,6 +157,93 @@ fn react(which: Which) -> Action {
     reaction("addReaction", which, THUMB)
 }
 
+fn invite(operation: &'static str, which: Which) -> Action {
+    Action::new(operation, Target::Invite(which), json!({}))
+}
+
+/// Invites are created by the admin, who is in every room into which somebody can be invited.
+fn invited(family: Family) -> Family {
+    let approved = json!({ "role": "MEMBER", "needs_approval": true });
+    let created = [json!({}), json!({ "role": "VIEWER", "max_uses": 1 }), approved];
+    family.after_all(created.map(|input| (Actor::Admin, session("createInvite", input))))
+}
+
+fn invites() -> Vec<Family> {
+    let create = |input| session("createInvite", input);
+    let mut good: Vec<_> = ["OWNER", "ADMIN", "MEMBER", "VIEWER"].map(|role| json!({ "role": role })).into();
+    good.insert(0, json!({}));
+    good.extend([
+        json!({ "role": "MEMBER", "max_uses": 3, "expires_in": 60 }),
+        json!({ "max_uses": 0 }),
+        json!({ "max_uses": 100_001, "expires_in": 31_536_001 }),
+        json!({ "max_uses": null, "expires_in": null }),
+        json!({ "needs_approval": true }),
+    ]);
+    let bad = [
+        json!({ "role": "BOSS" }),
+        json!({ "max_uses": "many" }),
+        json!({ "max_uses": -1 }),
+        json!({ "expires_in": 1.5 }),
+        json!({ "code": "mine" }),
+    ];
+    let coded = |operation: &'static str| {
+        let of = move |code| Action::new(operation, Target::Nothing, json!({ "code": code }));
+        let codes = [
+            json!({ "code_of": 0 }),
+            json!({ "code_of": 1 }),
+            json!({ "code_of": 2 }),
+            json!({ "code_of": 9 }),
+            json!(""),
+        ];
+        let bad = [json!({}), json!({ "code": 5 }), json!({ "code": null }), json!({ "code": "x", "as": "x" })];
+        let bad = bad.map(move |input| Action::new(operation, Target::Nothing, input));
+        invited(Family::exact(codes.map(of)).refused(bad))
+    };
+    let list = |limit| session("listInvites", limited(json!({}), limit));
+    let lists = [None, Some(1), Some(0), Some(101)].map(list);
+    vec![
+        Family::exact(good.into_iter().map(create)).refused(bad.map(create)),
+        invited(Family::exact(lists).coded([list(Some(-1))])),
+        invited(
+            Family::exact([Which::First, Which::NoMessage].map(|which| invite("revokeInvite", which)))
+                .coded([invite("revokeInvite", Which::Malformed)]),
+        ),
+        coded("previewInvite"),
+        coded("joinByInvite"),
+    ]
+}
+
+fn ask(text: Option<&str>) -> Action {
+    Action::new("requestToJoin", Target::Nothing, json!({ "code": { "code_of": 2 }, "text": text }))
+}
+
+/// The stranger and a user who was removed ask to be let in.
+fn requested(family: Family) -> Family {
+    let family = invited(family);
+    family.after_all([(Actor::Stranger, ask(Some("Please"))), (Actor::Removed, ask(None))])
+}
+
+fn join_requests() -> Vec<Family> {
+    let texts = ["Hello,\nI am new", "", "a\u{7}b"].map(|text| ask(Some(text)));
+    let long = ask(Some(&"x".repeat(501)));
+    let bad = [json!({}), json!({ "code": 5 }), json!({ "code": "x", "text": 5 }), json!({ "code": "x", "as": "x" })];
+    let bad = bad.map(|input| Action::new("requestToJoin", Target::Nothing, input));
+    let list = |limit| session("listJoinRequests", limited(json!({}), limit));
+    let answered = ["stranger", "removed", "peer", GHOST];
+    let approve = |name| user("approveJoinRequest", name, json!({}));
+    let roles =
+        ["OWNER", "ADMIN", "VIEWER"].map(|role| user("approveJoinRequest", "stranger", json!({ "role": role })));
+    let unknown = [json!({ "role": "BOSS" }), json!({ "as": "x" })];
+    let unknown = unknown.map(|input| user("approveJoinRequest", "stranger", input));
+    vec![
+        invited(Family::exact([ask(None)].into_iter().chain(texts).chain([long])).refused(bad)),
+        requested(Family::exact([session("withdrawJoinRequest", json!({}))])),
+        requested(Family::exact([None, Some(1), Some(0)].map(list)).coded([list(Some(-1))])),
+        requested(Family::exact(answered.map(approve).into_iter().chain(roles)).refused(unknown)),
+        requested(Family::exact(answered.map(|name| user("declineJoinRequest", name, json!({}))))),
+    ]
+}
+
 /// One operation on reactions to several messages.
 fn reactions(operation: &'static str) -> Family {
     const MESSAGES: [Which; 4] = [Which::First, Which::Own, Which::NoMessage, Which::Beyond];
@@ -216,7 +303,9 @@ fn families() -> Vec<Family> {
     let encrypted = json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 });
     let removed = ["peer", "owner", "admin", "viewer", "left", "stranger", GHOST];
     let positions = [json!({}), json!({ "after": 0 }), json!({ "after": 3 }), json!({ "after": 999 })];
-    vec![
+    let mut families = invites();
+    families.extend(join_requests());
+    families.extend([
         plain("getSession"),
         participants(),
         messages(),
@@ -266,7 +355,8 @@ fn families() -> Vec<Family> {
         .after_own([draft(json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 }))]),
         Family::exact([true, false].map(|is_typing| session("setTyping", json!({ "is_typing": is_typing })))),
         Family::exact(positions.map(|input| session(SUBSCRIBE, input))),
-    ]
+    ]);
+    families
 }
 
 /// The settings that both making and changing a session take, good and bad, and those that no type of ours holds.
@@ -306,6 +396,24 @@ fn creations() -> Family {
     good.push(json!({ "title": "Once", "client_id": "" }));
     let create = |input| Action::new("createSession", Target::Nothing, input);
     Family::exact(good.into_iter().map(create)).refused(bad.into_iter().map(create))
+}
+
+fn directs() -> Family {
+    let start = |input| Action::new("startDirect", Target::Nothing, input);
+    let users = ["peer", "owner", "stranger", "viewer", GHOST].map(|user| json!({ "user_id": user }));
+    let nobody = [json!({ "user_id": "" }), json!({ "user_id": "u".repeat(129) })];
+    let bad = [json!({}), json!({ "user_id": 5 }), json!({ "user_id": "peer", "title": "x" })];
+    Family::exact(users.map(start)).coded(nobody.map(start)).refused(bad.map(start))
+}
+
+fn groups() -> Family {
+    let start = |input| Action::new("startGroup", Target::Nothing, input);
+    let users = [json!(["peer", "viewer"]), json!(["owner", "peer", "viewer"]), json!(["peer"]), json!([])];
+    let unknown = [json!(["peer", "viewer", GHOST])];
+    let good = users.into_iter().chain(unknown).map(|users| start(json!({ "user_ids": users })));
+    let nobody = start(json!({ "user_ids": ["peer", ""] }));
+    let bad = [json!({}), json!({ "user_ids": 5 }), json!({ "user_ids": ["peer", "viewer"], "title": "x" })];
+    Family::exact(good).coded([nobody]).refused(bad.map(start))
 }
 
 fn updates() -> Family {

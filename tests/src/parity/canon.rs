@@ -4,9 +4,9 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        Content, Draft, Event, EventKind, Message, MessageEvent, MessageId, MessageRevision, MessageStatus,
-        Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor, ScheduledMessage, SessionChanges,
-        SessionDetails, SessionEvent, SessionSummary, Signal,
+        Content, Draft, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId,
+        MessageRevision, MessageStatus, Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor,
+        ScheduledMessage, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal,
     },
     wire::Answer,
 };
@@ -99,6 +99,37 @@ pub fn message(message: &Message) -> Value {
         "created_at": created_at, "revision": revision, "reactions": reactions,
     });
     status(value, now)
+}
+
+/// An invite.
+#[must_use]
+pub fn invite(invite: &Invite) -> Value {
+    let Invite { id, session_id, role, created_by, created_at, expires_at, max_uses, uses, needs_approval } = invite;
+    json!({
+        "id": id, "session_id": session_id, "role": role, "created_by": person(created_by), "created_at": created_at,
+        "expires_at": expires_at, "max_uses": max_uses, "uses": uses, "needs_approval": needs_approval,
+    })
+}
+
+/// What a code leads to.
+#[must_use]
+pub fn preview(preview: &InvitePreview) -> Value {
+    let InvitePreview { session_id, title, description, session_type, participant_count, invited_by, role, expires_at } =
+        preview;
+    json!({
+        "session_id": session_id, "title": title, "description": description, "session_type": session_type,
+        "participant_count": participant_count, "invited_by": person(invited_by), "role": role, "expires_at": expires_at,
+        "needs_approval": needs_approval,
+    })
+}
+
+/// A request to join.
+#[must_use]
+pub fn join_request(request: &JoinRequest) -> Value {
+    let JoinRequest { session_id, user, text, role, requested_at } = request;
+    json!({
+        "session_id": session_id, "user": person(user), "text": text, "role": role, "requested_at": requested_at,
+    })
 }
 
 /// A user who reacted.
@@ -217,6 +248,14 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Session(SessionEvent::Updated { changes: new }) => {
             json!({ "kind": "SessionUpdated", "changes": changes(new) })
         }
+        EventKind::Session(SessionEvent::InviteCreated { invite_id, role }) => {
+            json!({ "kind": "InviteCreated", "invite_id": invite_id, "role": role })
+        }
+        EventKind::Session(SessionEvent::InviteRevoked { invite_id }) => {
+            json!({ "kind": "InviteRevoked", "invite_id": invite_id })
+        }
+        EventKind::Session(SessionEvent::JoinRequested) => json!({ "kind": "JoinRequested" }),
+        EventKind::Session(SessionEvent::JoinRequestClosed { user_id: _ }) => json!({ "kind": "JoinRequestClosed" }),
         EventKind::Session(SessionEvent::Deleted) => json!({ "kind": "SessionDeleted" }),
         EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
             json!({ "kind": "ParticipantJoined", "participant_id": participant_id, "role": role })
@@ -310,6 +349,8 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Session(found) => told(command, session(found)),
         Answer::ScheduledMessage(found) => told(command, scheduled(found)),
         Answer::Draft(found) => told(command, draft(found)),
+        Answer::JoinRequest(found) => told(command, join_request(found)),
+        Answer::Invite(found) => told(command, json!({"code":found.code, "invite":invite(&found.invite)})),
         Answer::SessionId(_) | Answer::ScheduledId(_) => json!({}),
     }
 }

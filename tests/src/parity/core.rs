@@ -7,7 +7,7 @@ use chatcore::{
     Chat, Error, JwtAuthenticator, Principal, Result,
     chat::Subscription,
     identity::Authenticator as _,
-    model::{Bound, ListPage, MessageId, MessageWindow, Page, SessionId},
+    model::{Bound, InviteCode, ListPage, MessageId, MessageWindow, Page, SessionId},
     wire::Command,
 };
 use futures_util::StreamExt;
@@ -102,6 +102,19 @@ impl Core {
             "listParticipants" => {
                 let (id, email) = (session()?, input["include_email"] == true);
                 all!(limit, canon::participant, |page| chat.participants(by, id, page, email).await)
+            }
+            "listInvites" => {
+                let id = session()?;
+                all!(limit, canon::invite, |page| chat.invites(by, id, page).await)
+            }
+            "listJoinRequests" => {
+                let id = session()?;
+                all!(limit, canon::join_request, |page| chat.join_requests(by, id, page).await)
+            }
+            "previewInvite" => {
+                // Another input is no question of the core.
+                let code = input.get("code").filter(|_| input.len() == 1)?.as_str()?;
+                chat.preview_invite(by, &InviteCode::new(code)).await.map(|found| canon::preview(&found))
             }
             "listMessages" => chat.messages(by, session()?, window(input)?, limit).await.map(|page| {
                 let messages: Value = page.messages.iter().map(canon::message).collect();

@@ -97,6 +97,7 @@ impl Model {
                 self.session.extend(changes.clone());
                 self.set(&[("updated_at", at.clone())]);
             }
+            "InviteCreated" | "InviteRevoked" | "JoinRequested" | "JoinRequestClosed" => {}
             "SessionDeleted" => self.set(&[("is_active", json!(false)), ("updated_at", at.clone())]),
             "ParticipantJoined" => self.admit(&actor, &event["participant_id"], &event["role"], at),
             "ParticipantAdded" => self.admit(&user, &event["participant_id"], &event["role"], at),

@@ -39,6 +39,13 @@ impl Normal {
         }
     }
 
+    /// Makes the code of an invite known, where a value has one.
+    pub fn add_code(&mut self, value: &Value) {
+        if let Some(code) = value["code"].as_str() {
+            self.known.insert(code.to_owned(), "a code".to_owned());
+        }
+    }
+
     /// The value, with every id and time said by where it comes from.
     pub fn apply(&mut self, value: &Value) -> Value {
         match value {

@@ -102,6 +102,8 @@ pub struct Room {
     pub session: SessionId,
     /// Its log.
     pub log: Arc<Vec<Arc<Event>>>,
+    /// The codes of its invites, in the order in which they were created.
+    pub codes: Vec<String>,
     /// The rest of it.
     pub model: Arc<Model>,
     /// The id of what the last preparation made.
@@ -156,6 +158,8 @@ impl Room {
             // Otherwise nothing would be prepared anywhere, and every attempt agree.
             let may = *by == Some(Actor::Owner) && room.model.is_active();
             assert!(!may || matches!(outcome, Some(Ok(_))), "{action:?}: {outcome:?}");
+            let codes = outcome.into_iter().flatten().filter_map(|value| value["code"].as_str().map(str::to_owned));
+            room.codes.extend(codes);
             room = room.again(&*world.store, cast).await;
             room.made =
                 outcome.and_then(Result::ok).and_then(|made| made["id"].as_str().map(str::to_owned)).or(room.made);
@@ -171,7 +175,15 @@ impl Room {
     /// A session of which nothing is known yet.
     #[must_use]
     pub fn unread(session: SessionId) -> Self {
-        Self { id: session.to_string(), session, log: Arc::default(), model: Arc::default(), made: None, facts: None }
+        Self {
+            id: session.to_string(),
+            session,
+            log: Arc::default(),
+            codes: Vec::new(),
+            model: Arc::default(),
+            made: None,
+            facts: None,
+        }
     }
 
     /// The same session as it is now.
@@ -195,8 +207,9 @@ impl Room {
             }
         }
         let model = Arc::new(Model::of(&facts, &log));
+        let (log, facts) = (Arc::new(log), Some(Arc::new(facts)));
         let (id, made) = (self.id.clone(), self.made.clone());
-        Self { id, session: self.session, log: Arc::new(log), model, made, facts: Some(Arc::new(facts)) }
+        Self { id, session: self.session, log, codes: self.codes.clone(), model, made, facts }
     }
 
     /// Whether its log has more by now.

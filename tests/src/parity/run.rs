@@ -254,7 +254,10 @@ impl Bench {
             normal.add("new room", session, &now.log);
         }
         let verdict = match &outcome {
-            Ok(value) => Ok(normal.apply(value)),
+            Ok(value) => {
+                normal.add_code(value);
+                Ok(normal.apply(value))
+            }
             Err(fault) => Err((fault.code.clone(), normal.apply(&fault.details))),
         };
         // Every transport begins with the same room.

@@ -1,7 +1,7 @@
 //! What the harness wants of a transport.
 
 use async_trait::async_trait;
-use chatcore::model::Event;
+use chatcore::model::{Event, EventKind, SessionEvent};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -51,7 +51,16 @@ impl Call<'_> {
         {
             *user = json!(self.cast.user(name));
         }
+        for user in input.get_mut("user_ids").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(name) = user.as_str().filter(|name| !name.is_empty()) {
+                *user = json!(self.cast.user(name));
+            }
+        }
         for value in input.values_mut() {
+            if let Some(nth) = value["code_of"].as_u64() {
+                let code = usize::try_from(nth).ok().and_then(|nth| self.room.codes.get(nth));
+                *value = code.map_or_else(|| json!("no code"), |code| json!(code));
+            }
             if let Some(seq) = value["time_of"].as_u64() {
                 *value = json!(self.time_of(seq));
             }
@@ -76,6 +85,7 @@ impl Call<'_> {
             Target::Message(which) => vec![("message_id", self.message(which))],
             Target::Reaction(which, emoji) => vec![("message_id", self.message(which)), ("emoji", emoji.to_owned())],
             Target::Made => vec![("scheduled_id", self.room.made.clone().unwrap_or_else(|| NOTHING.to_owned()))],
+            Target::Invite(which) => vec![session, ("invite_id", self.invite(which))],
             Target::User(name) => vec![session, ("user_id", self.cast.user(name))],
         }
     }
@@ -85,7 +95,22 @@ impl Call<'_> {
     pub fn message_id(&self) -> Option<String> {
         match self.action.target {
             Target::Message(which) | Target::Reaction(which, _) => Some(self.message(which)),
-            Target::Nothing | Target::Session | Target::Made | Target::User(_) => None,
+            Target::Nothing | Target::Session | Target::Made | Target::Invite(_) | Target::User(_) => None,
+        }
+    }
+
+    /// The id of the first invite that was created, or of none.
+    fn invite(&self, which: Which) -> String {
+        let created = |event: &std::sync::Arc<Event>| match event.kind {
+            EventKind::Session(SessionEvent::InviteCreated { invite_id, .. }) => Some(invite_id.to_string()),
+            _ => None,
+        };
+        let first = self.room.log.iter().find_map(created).filter(|_| which == Which::First);
+        match which {
+            Which::Malformed => "no id".to_owned(),
+            Which::First | Which::Own | Which::NoMessage | Which::Beyond => {
+                first.unwrap_or_else(|| "01890a5d-ac96-774b-bcce-b302099a8057".to_owned())
+            }
         }
     }
 

@@ -10,6 +10,10 @@ pub fn of(schema: &str, body: &Value) -> Value {
     match schema {
         "Confirmation" => json!({}),
         "EventPage" => json!({ "events": list(&body["events"], frame), "head": body["head"] }),
+        "CreatedInvite" => json!({ "code": body["code"], "invite": invite(&body["invite"]) }),
+        "Invite" => invite(body),
+        "InvitePreview" => preview(body),
+        "JoinRequest" => join_request(body),
         "JoinResponse" => json!({ "participant_id": body["participant_id"] }),
         "Message" => message(body),
         "MessageRevision" => revision(body),
@@ -52,6 +56,38 @@ pub fn pinned(body: &Value) -> Value {
     let pinned_by = json!({ "id": body["pinned_by"], "?username": body["pinned_by_username"] });
     tidy(json!({
         "message": message(&body["message"]), "pinned_by": pinned_by, "pinned_at": body["pinned_at"],
+    }))
+}
+
+/// An invite.
+fn invite(body: &Value) -> Value {
+    let created_by = json!({ "id": body["created_by"], "?username": body["created_by_username"] });
+    tidy(json!({
+        "id": body["id"], "session_id": body["session_id"], "role": body["role"], "created_by": created_by,
+        "created_at": body["created_at"], "expires_at": body["expires_at"], "max_uses": body["max_uses"],
+        "uses": body["uses"], "needs_approval": body["needs_approval"],
+    }))
+}
+
+/// What a code leads to.
+fn preview(body: &Value) -> Value {
+    let invited_by = json!({
+        "id": body["invited_by"], "?username": body["invited_by_username"], "?name": body["invited_by_name"],
+    });
+    tidy(json!({
+        "session_id": body["session_id"], "title": body["title"], "description": body["description"],
+        "session_type": body["session_type"], "participant_count": body["participant_count"],
+        "invited_by": invited_by, "role": body["role"], "expires_at": body["expires_at"],
+        "needs_approval": body["needs_approval"],
+    }))
+}
+
+/// A request to join.
+fn join_request(body: &Value) -> Value {
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    tidy(json!({
+        "session_id": body["session_id"], "user": user, "text": body["text"], "role": body["role"],
+        "requested_at": body["requested_at"],
     }))
 }
 

@@ -128,6 +128,10 @@ impl Room<'_> {
             }
             Action::Delete => (Method::DELETE, String::new(), Value::Null),
             Action::Invite { role } => (Method::POST, "/invite".into(), json!({ "user_id": target, "role": role })),
+            Action::CreateInvite { role } => (Method::POST, "/invites".into(), json!({ "role": role })),
+            Action::ManageInvites => (Method::GET, "/invites".into(), Value::Null),
+            Action::AnswerJoinRequests => (Method::GET, "/join-requests".into(), Value::Null),
+            Action::JoinByInvite => panic!("a copy of a room has no invites, so this is not among the cells"),
             Action::Remove => (Method::DELETE, format!("/participants/{target}"), Value::Null),
             Action::ChangeRole { role } => {
                 (Method::PUT, format!("/participants/{target}/role"), json!({ "role": role }))
@@ -163,6 +167,9 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::Join, None),
         (Action::Delete, None),
     ];
+    cells.push((Action::ManageInvites, None));
+    cells.push((Action::AnswerJoinRequests, None));
+    cells.extend(ParticipantRole::ALL.map(|role| (Action::CreateInvite { role }, None)));
     for target in targets {
         cells.push((Action::Remove, Some(target)));
         for role in ParticipantRole::ALL {

@@ -199,6 +199,25 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "addParticipant",
             "mutation($id: ID!) { addParticipant(input: { sessionId: $id, userId: \"nobody\" }) { session { title } } }",
         ),
+        ("createInvite", "mutation($id: ID!) { createInvite(input: { sessionId: $id }) { createdInvite { code } } }"),
+        (
+            "createInvite",
+            "mutation($id: ID!) { createInvite(input: { sessionId: $id, role: OWNER }) { createdInvite { code } } }",
+        ),
+        ("invites", "query($id: ID!) { invites(sessionId: $id) { nodes { id } } }"),
+        (
+            "revokeInvite",
+            "mutation($id: ID!) { revokeInvite(input: { sessionId: $id, inviteId: \"01890a5d-ac96-774b-bcce-b302099a8057\" }) { inviteId } }",
+        ),
+        ("joinRequests", "query($id: ID!) { joinRequests(sessionId: $id) { nodes { text } } }"),
+        (
+            "approveJoinRequest",
+            "mutation($id: ID!) { approveJoinRequest(input: { sessionId: $id, userId: \"a\" }) { session { title } } }",
+        ),
+        (
+            "declineJoinRequest",
+            "mutation($id: ID!) { declineJoinRequest(input: { sessionId: $id, userId: \"nobody\" }) { userId } }",
+        ),
         (
             "changeRole",
             "mutation($id: ID!) { changeRole(input: { sessionId: $id, userId: \"a\", role: MEMBER }) { participant { id } } }",
@@ -248,7 +267,18 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         let fields = schema["__schema"][root]["fields"].as_array().unwrap().clone();
         fields.into_iter().map(|field| field["name"].as_str().unwrap().to_owned())
     });
-    let plain = ["me", "sessions", "publicSessions", "createSession"];
+    let plain = [
+        "me",
+        "sessions",
+        "publicSessions",
+        "createSession",
+        "previewInvite",
+        "joinByInvite",
+        "requestToJoin",
+        "withdrawJoinRequest",
+        "startDirect",
+        "startGroup",
+    ];
     names.filter(|name| !plain.contains(&&**name)).map(|name| &*name.leak()).collect()
 }
 

@@ -281,7 +281,7 @@ impl Chat {
 
     /// Starts the background work in the current runtime: scheduled messages, and work that another process left behind. The first use
     /// case starts it, too, so this is for a host whose users may stay away after a start. Outside of a runtime it does nothing.
-    pub fn start(&self) {
+    pub fn start_background_tasks(&self) {
         self.keep_resuming();
     }
 

@@ -25,7 +25,7 @@ pub(in crate::chat) fn microseconds(time: DateTime<Utc>) -> u64 {
 
 impl Chat {
     /// Does what is due by now, and returns how much was done: messages are sent whose time has come. The chat does so by itself every
-    /// [`due_interval`](crate::Limits::due_interval), beginning with the first use case, or with [`start`](Self::start).
+    /// [`due_interval`](crate::Limits::due_interval), beginning with the first use case, or with [`start_background_tasks`](Self::start_background_tasks).
     ///
     /// # Errors
     /// [`Unavailable`](Error::Unavailable) when the store is away. What is not done stays due.

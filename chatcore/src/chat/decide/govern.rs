@@ -63,6 +63,11 @@ impl Known {
         }
     }
 
+    /// Whether there is a session that was not deleted.
+    pub(in crate::chat) fn is_active(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_active)
+    }
+
     /// The session; a decision that allowed something has seen it.
     pub(in crate::chat) fn session(&self) -> Result<&Session> {
         self.session.as_deref().ok_or(Error::Denied(Denial::Hidden))
@@ -131,7 +136,7 @@ pub(in crate::chat) fn understood(record: Option<Record>) -> Result<Option<Arc<S
 }
 
 /// A participant's record. A role of a newer version may forbid what this process would allow.
-fn participant(record: Option<Record>) -> Result<Option<Arc<ParticipantRecord>>> {
+pub(in crate::chat) fn participant(record: Option<Record>) -> Result<Option<Arc<ParticipantRecord>>> {
     let participant = typed::<ParticipantRecord>(record)?.map(|found| found.value);
     if let Some(record) = participant.as_ref().filter(|record| record.standing == Standing::Stranger) {
         tracing::warn!(session = %record.session_id, user = %record.user_id, "a newer version has given a role; update this process");
@@ -335,13 +340,12 @@ impl Chat {
 
     /// Facts on which the host may post in a session: there is one, and it is active.
     pub(in crate::chat) async fn active(&self, id: SessionId, user: &UserId, freshness: Freshness) -> Result<Known> {
-        let is_active = |known: &Known| known.session.as_ref().is_some_and(|session| session.is_active);
         let known = self.known(id, user, None, freshness).await?;
-        if is_active(&known) {
+        if known.is_active() {
             return Ok(known);
         }
         let known = self.known(id, user, None, Freshness::Fresh).await?;
-        if is_active(&known) { Ok(known) } else { Err(Error::Denied(Denial::Hidden)) }
+        if known.is_active() { Ok(known) } else { Err(Error::Denied(Denial::Hidden)) }
     }
 
     /// Decides an attempt and does what `plan` makes of it. A plan without events changes nothing and commits nothing.

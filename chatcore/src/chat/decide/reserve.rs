@@ -6,6 +6,8 @@
 //! processes, one reserves an id and all others read it. The session is then made under the reserved id, at position 1 of its
 //! own log, so one attempt makes it and the others find it.
 //!
+//! The users of a direct session or of a group name a place in the same way.
+//!
 //! Ids of sessions sort by time, so an id cannot be computed from the client id itself. The log of a reservation has an id
 //! that no session can have (UUIDv8), and no records: to all other use cases there is nothing at that id.
 
@@ -23,7 +25,11 @@ use crate::{
 fn place(user: &UserId, client_id: &ClientId) -> SessionId {
     let user = user.as_str();
     // With the length of the first part, no two pairs have one text.
-    let text = format!("session {} {user} {}", user.len(), client_id.as_str());
+    place_of(&format!("session {} {user} {}", user.len(), client_id.as_str()))
+}
+
+/// The place that a text names.
+pub(in crate::chat) fn place_of(text: &str) -> SessionId {
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(Sha256::digest(text)) {
         *to = from;
@@ -34,7 +40,18 @@ fn place(user: &UserId, client_id: &ClientId) -> SessionId {
 impl Chat {
     /// The id of the session that a client id of a user stands for, whether or not that session was made.
     pub(in crate::chat) async fn reserved(&self, user: &UserId, client_id: &ClientId) -> Result<SessionId> {
-        let (place, now) = (place(user, client_id), self.inner.clock.now());
+        self.reserve(place(user, client_id), user).await
+    }
+
+    /// The id that is reserved at a place, which is read first: most of the time it is there.
+    pub(in crate::chat) async fn reserved_at(&self, place: SessionId, user: &UserId) -> Result<SessionId> {
+        let found = self.inner.store.log(&[LogRange { session_id: place, from: 1, to: 1 }]).await?;
+        let is_reserved = found.iter().any(|rows| !rows.is_empty());
+        if is_reserved { Ok(self.created(place).await?.id) } else { self.reserve(place, user).await }
+    }
+
+    async fn reserve(&self, place: SessionId, user: &UserId) -> Result<SessionId> {
+        let now = self.inner.clock.now();
         let id = SessionId(self.inner.clock.new_id());
         // Only its id matters. Texts of the session stand in its own log, where they can be erased.
         let session = Session {

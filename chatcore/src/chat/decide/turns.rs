@@ -2,7 +2,8 @@
 
 use std::iter;
 
-use crate::chat::Chat;
+use super::govern::Known;
+use crate::chat::{Chat, read::directory::relists};
 use crate::{
     error::{Error, Result},
     model::SessionId,
@@ -25,6 +26,16 @@ impl Chat {
             Err(StoreError::Stale | StoreError::Conflict { found: _ }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The same for a change that may put its session into the public list or take it out.
+    pub(in crate::chat) async fn try_commit_listed(&self, known: &Known, change: Change) -> Result<Option<Committed>> {
+        let relists = relists(known.session().ok(), &change.writes);
+        let committed = self.try_commit(change).await;
+        if relists {
+            self.inner.listings.changed();
+        }
+        committed
     }
 }
 

@@ -1,10 +1,6 @@
 //! Checks of what callers give, by the limits.
 
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
-
-use crate::chat::read::lists::Slice;
+use crate::chat::{CreateInvite, INVITE_SECONDS_MAX, INVITE_USES_MAX, read::lists::Slice};
 use crate::{
     error::{Code, Error, FieldError, Result},
     limits::Limits,
@@ -13,6 +9,8 @@ use crate::{
         visible::{ends_line, is_visible, turns_text},
     },
 };
+use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
 
 /// Collects what is wrong, so that a caller learns of everything at once.
 #[derive(Default)]
@@ -51,7 +49,7 @@ impl Faults {
 
     fn session_type(&mut self, session_type: SessionType) {
         if session_type == SessionType::Direct {
-            let message = "DIRECT sessions cannot be made yet; use PRIVATE, PUBLIC or INVITE_ONLY";
+            let message = "PRIVATE, PUBLIC or INVITE_ONLY; a DIRECT session is started with its other user";
             self.add("session_type", Code::ValidationInvalidValue, message.to_owned());
         }
     }
@@ -77,6 +75,25 @@ impl Faults {
         }
         if let Some(cap) = max_participants {
             self.cap(*cap, limits);
+        }
+    }
+
+    /// What an invite is created with.
+    pub(in crate::chat) fn invite(&mut self, invite: &CreateInvite) {
+        let CreateInvite { role: _, max_uses, expires_in, needs_approval: _ } = invite;
+        for (field, number, max) in
+            [("max_uses", max_uses, INVITE_USES_MAX), ("expires_in", expires_in, INVITE_SECONDS_MAX)]
+        {
+            if number.is_some_and(|number| number == 0 || number > max) {
+                self.add(field, Code::ValidationInvalidValue, format!("1 to {max}"));
+            }
+        }
+    }
+
+    /// What a user says in a request to join.
+    pub(in crate::chat) fn request(&mut self, text: Option<&str>, limits: &Limits) {
+        if let Some(text) = text {
+            self.text("text", text, limits.description_chars, true);
         }
     }
 

@@ -7,9 +7,9 @@ use crate::{
     error::Result,
     model::{ParticipantId, Session, SessionId, Standing, UserId},
     store::{
-        Been, ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head, Key, KeyPart, Listed, Memberships,
-        Newest, Part, ParticipantRecord, Participants, Record, Scan, Seat, Seats, SessionFacts, Sessions, StoreError,
-        TypedKey, Write,
+        Been, ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head, JoinRequests, Key, KeyPart, Listed,
+        Memberships, Newest, Part, ParticipantRecord, Participants, Record, Scan, Seat, Seats, SessionFacts, Sessions,
+        StoreError, TypedKey, Write,
     },
 };
 
@@ -46,7 +46,7 @@ pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, recor
     let (session, user) = (record.session_id, record.user_id.clone());
     let membership = Memberships { user: user.clone(), session: Newest(session) };
     let seat = |record: &ParticipantRecord| Seats { session, stay: record.id };
-    let mut writes = Vec::with_capacity(5);
+    let mut writes = Vec::with_capacity(6);
     if let Some(before) = before.filter(|before| before.standing.role().is_some()) {
         writes.push(seat(before).remove());
     }
@@ -57,6 +57,7 @@ pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, recor
             // A new stay; a change of the role is none.
             if before.is_none_or(|before| before.id != record.id) {
                 writes.push(Been { user: user.clone(), session }.put(Listed));
+                writes.push(JoinRequests { session, user: user.clone() }.remove());
             }
         }
         Standing::Former(_) | Standing::Stranger => writes.push(membership.remove()),

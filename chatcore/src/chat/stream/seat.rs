@@ -137,7 +137,13 @@ impl Rights {
                 *actor = Some(Standing::Active(*role));
             }
             EventKind::Unknown => return (facts, Outcome::IsUnsure),
-            EventKind::Session(SessionEvent::Created { .. })
+            EventKind::Session(
+                SessionEvent::Created { .. }
+                | SessionEvent::InviteCreated { .. }
+                | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::JoinRequested
+                | SessionEvent::JoinRequestClosed { .. },
+            )
             | EventKind::Participant(
                 ParticipantEvent::Joined { .. }
                 | ParticipantEvent::Added { .. }

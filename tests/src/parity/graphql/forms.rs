@@ -14,6 +14,10 @@ use super::{
 #[must_use]
 pub fn of(ty: &str, node: &Value) -> Value {
     match ty {
+        "CreatedInvite" => json!({ "code": node["code"], "invite": invite(&node["invite"]) }),
+        "Invite" => invite(node),
+        "InvitePreview" => preview(node),
+        "JoinRequest" => join_request(node),
         "Message" => message(node),
         "MessageRevision" => revision(node),
         "Participant" => participant(node),
@@ -44,7 +48,7 @@ pub fn of(ty: &str, node: &Value) -> Value {
 #[must_use]
 pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
     let fields = schema::fields(of_type);
-    let one = ["Participant", "Message", "ScheduledMessage", "Draft", "Session"];
+    let one = ["Participant", "Message", "ScheduledMessage", "Draft", "CreatedInvite", "JoinRequest", "Session"];
     let found =
         one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
     match found {
@@ -130,6 +134,30 @@ fn message(node: &Value) -> Value {
         "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
         "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
         "reactions": node["reactions"],
+    })
+}
+
+fn invite(node: &Value) -> Value {
+    json!({
+        "id": node["id"], "session_id": node["sessionId"], "role": node["role"], "created_by": person(&node["createdBy"]),
+        "created_at": node["createdAt"], "expires_at": node["expiresAt"], "max_uses": node["maxUses"],
+        "uses": node["uses"], "needs_approval": node["needsApproval"],
+    })
+}
+
+fn preview(node: &Value) -> Value {
+    json!({
+        "session_id": node["sessionId"], "title": node["title"], "description": node["description"],
+        "session_type": node["sessionType"], "participant_count": node["participantCount"],
+        "invited_by": person(&node["invitedBy"]), "role": node["role"], "expires_at": node["expiresAt"],
+        "needs_approval": node["needsApproval"],
+    })
+}
+
+fn join_request(node: &Value) -> Value {
+    json!({
+        "session_id": node["sessionId"], "user": person(&node["user"]), "text": node["text"], "role": node["role"],
+        "requested_at": node["requestedAt"],
     })
 }
 

@@ -1,0 +1,51 @@
+//! Operations about sessions that are found by their users.
+
+use chatcore::{
+    model::SessionDetails,
+    wire::{StartDirect, StartGroup},
+};
+use poem::Request;
+use poem_openapi::OpenApi;
+
+use super::{Api, Group, no_idempotency_key};
+use crate::{
+    extract::{Caller, StrictJson},
+    reply::{Adding, Answer, Body, Made, NoUser},
+};
+
+pub(crate) struct Directs(pub(super) Api);
+
+#[OpenApi(tag = "Group::Sessions")]
+impl Directs {
+    /// Start a direct session
+    ///
+    /// With the one other user. A pair of users has one direct session, whoever starts it: 201 where it is made, 200 where it was there. Both
+    /// are members, nobody else comes in, and a user who left is in it again. Limited as adding users is.
+    #[oai(path = "/directs", method = "post", operation_id = "startDirect")]
+    async fn direct(
+        &self,
+        request: &Request,
+        caller: Caller,
+        body: StrictJson<StartDirect>,
+    ) -> Answer<Made<SessionDetails>, (NoUser, Body, Adding)> {
+        no_idempotency_key(request)?;
+        let started = self.0.chat.start_direct(&caller.0, &body.0.user()?).await?;
+        Ok(Made { body: started.session, is_new: started.is_new })
+    }
+
+    /// Start a group
+    ///
+    /// With 2 to 19 other users. It is an `INVITE_ONLY` session that has exactly these users: 201 where it is made, with the caller as its
+    /// owner, 200 where it was there. Once a user comes or goes, it is no longer the session of these users. Limited as adding users is.
+    #[oai(path = "/directs/group", method = "post", operation_id = "startGroup")]
+    async fn group(
+        &self,
+        request: &Request,
+        caller: Caller,
+        body: StrictJson<StartGroup>,
+    ) -> Answer<Made<SessionDetails>, (NoUser, Body, Adding)> {
+        no_idempotency_key(request)?;
+        let started = self.0.chat.start_group(&caller.0, &body.0.users()?).await?;
+        Ok(Made { body: started.session, is_new: started.is_new })
+    }
+}

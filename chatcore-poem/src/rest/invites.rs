@@ -1,0 +1,104 @@
+//! Operations about invites.
+
+use chatcore::{
+    model::{CreatedInvite, Invite, InvitePreview, Participant},
+    wire::{CreateInvite, UseInvite},
+};
+use poem::Request;
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
+
+use super::{Api, Group, listed, no_idempotency_key, page};
+use crate::{
+    extract::{Bodyless, Caller, InviteParam, SessionParam, StrictJson},
+    reply::{Answer, Body, Conflict, Done, Held, OfSession, Paged, Params, Reply},
+};
+
+pub(crate) struct Invites(pub(super) Api);
+
+#[OpenApi(tag = "Group::Participants")]
+impl Invites {
+    /// Create an invite
+    ///
+    /// For owners and admins. Whoever has the code can join the session, which is not private. The code is in this answer and nowhere else.
+    /// A session has at most 100 invites; those that are over make room for new ones.
+    #[oai(path = "/sessions/:session_id/invites", method = "post", operation_id = "createInvite")]
+    async fn create(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        body: StrictJson<CreateInvite>,
+    ) -> Answer<Reply<CreatedInvite, 201>, (OfSession, Body, Conflict)> {
+        no_idempotency_key(request)?;
+        Ok(Reply::new(self.0.chat.create_invite(&caller.0, session_id.0.0, body.0.command()).await?))
+    }
+
+    /// List the invites of a session
+    ///
+    /// For owners and admins. In the order in which they were created, also those that have expired or are used up. The header `Link` tells
+    /// the next page.
+    #[oai(path = "/sessions/:session_id/invites", method = "get", operation_id = "listInvites")]
+    async fn list(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        /// The id of the invite after which to begin, whether or not it is still in the list.
+        after: Query<Option<InviteParam>>,
+        /// How many to leave out, where `after` is not given; 0 where not given.
+        skip: Query<Option<i64>>,
+        /// How many at the most: 1 to 100; 50 where not given.
+        limit: Query<Option<i64>>,
+    ) -> Answer<Paged<Vec<Invite>>, (OfSession, Params)> {
+        let page = page(after.0.map(|InviteParam(id)| id), skip.0, limit.0)?;
+        Ok(listed(self.0.chat.invites(&caller.0, session_id.0.0, page).await?, request))
+    }
+
+    /// Revoke an invite
+    ///
+    /// For owners and admins. Nobody joins by it any more. Where there is none, nothing changes.
+    #[oai(path = "/sessions/:session_id/invites/:invite_id", method = "delete", operation_id = "revokeInvite")]
+    async fn revoke(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        invite_id: Path<InviteParam>,
+        _body: Bodyless,
+    ) -> Answer<Done, (OfSession, Body)> {
+        no_idempotency_key(request)?;
+        self.0.chat.revoke_invite(&caller.0, session_id.0.0, invite_id.0.0).await?;
+        Ok(Done)
+    }
+
+    /// Show what an invite leads to
+    ///
+    /// For the holder of the code, before joining. A code that is wrong, expired, revoked or used up is 404 `INVITE_NOT_FOUND`.
+    #[oai(path = "/invites/preview", method = "post", operation_id = "previewInvite")]
+    async fn preview(
+        &self,
+        request: &Request,
+        caller: Caller,
+        body: StrictJson<UseInvite>,
+    ) -> Answer<Reply<InvitePreview>, (Held, Body, Conflict)> {
+        no_idempotency_key(request)?;
+        Ok(Reply::new(self.0.chat.preview_invite(&caller.0, &body.0.code).await?))
+    }
+
+    /// Join a session by an invite
+    ///
+    /// In the role that the invite grants. A code that is wrong, expired, revoked or used up is 404 `INVITE_NOT_FOUND`.
+    #[oai(path = "/invites/join", method = "post", operation_id = "joinByInvite")]
+    async fn join(
+        &self,
+        request: &Request,
+        caller: Caller,
+        body: StrictJson<UseInvite>,
+    ) -> Answer<Reply<Participant, 201>, (Held, Body, Conflict)> {
+        no_idempotency_key(request)?;
+        Ok(Reply::new(self.0.chat.join_by_invite(&caller.0, &body.0.code).await?.participant))
+    }
+}

@@ -1,0 +1,114 @@
+//! Operations about requests to join.
+
+use chatcore::{
+    model::{JoinRequest, Participant},
+    wire::{ApproveJoinRequest, RequestToJoin},
+};
+use poem::Request;
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+};
+
+use super::{Api, Group, listed, no_idempotency_key, page};
+use crate::{
+    extract::{Bodyless, Caller, SessionParam, StrictJson, UserParam},
+    reply::{Answer, Body, Conflict, Done, Held, OfSession, Paged, Params, Reply},
+};
+
+pub(crate) struct JoinRequests(pub(super) Api);
+
+#[OpenApi(tag = "Group::Participants")]
+impl JoinRequests {
+    /// Ask to join a session
+    ///
+    /// By the code of an invite, whose uses it takes one of. Asking again gives the request that is open. Users in the session are told that
+    /// the caller asks; those who manage it see the text.
+    #[oai(path = "/invites/request", method = "post", operation_id = "requestToJoin")]
+    async fn request(
+        &self,
+        request: &Request,
+        caller: Caller,
+        body: StrictJson<RequestToJoin>,
+    ) -> Answer<Reply<JoinRequest, 201>, (Held, Body, Conflict)> {
+        no_idempotency_key(request)?;
+        let RequestToJoin { code, text } = body.0;
+        Ok(Reply::new(self.0.chat.request_to_join(&caller.0, &code, text).await?))
+    }
+
+    /// Withdraw the own request to join
+    #[oai(path = "/sessions/:session_id/join-request", method = "delete", operation_id = "withdrawJoinRequest")]
+    async fn withdraw(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        _body: Bodyless,
+    ) -> Answer<Done, (OfSession, Body)> {
+        no_idempotency_key(request)?;
+        self.0.chat.withdraw_join_request(&caller.0, session_id.0.0).await?;
+        Ok(Done)
+    }
+
+    /// List the requests to join a session
+    ///
+    /// For owners and admins. The open ones, in the order of the ids of their users. The header `Link` tells the next page.
+    #[oai(path = "/sessions/:session_id/join-requests", method = "get", operation_id = "listJoinRequests")]
+    async fn list(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        /// The id of the user after whom to begin.
+        after: Query<Option<UserParam>>,
+        /// How many to leave out, where `after` is not given; 0 where not given.
+        skip: Query<Option<i64>>,
+        /// How many at the most: 1 to 100; 50 where not given.
+        limit: Query<Option<i64>>,
+    ) -> Answer<Paged<Vec<JoinRequest>>, (OfSession, Params)> {
+        let page = page(after.0.map(|UserParam(id)| id), skip.0, limit.0)?;
+        Ok(listed(self.0.chat.join_requests(&caller.0, session_id.0.0, page).await?, request))
+    }
+
+    /// Approve a request to join
+    ///
+    /// For owners and admins. The user is in the session at once.
+    #[oai(
+        path = "/sessions/:session_id/join-requests/:user_id/approve",
+        method = "post",
+        operation_id = "approveJoinRequest"
+    )]
+    async fn approve(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        user_id: Path<UserParam>,
+        body: StrictJson<ApproveJoinRequest>,
+    ) -> Answer<Reply<Participant, 201>, (OfSession, Body, Conflict)> {
+        no_idempotency_key(request)?;
+        let (user, role) = (&user_id.0.0, body.0.role);
+        Ok(Reply::new(self.0.chat.approve_join_request(&caller.0, session_id.0.0, user, role).await?.participant))
+    }
+
+    /// Decline a request to join
+    ///
+    /// For owners and admins. The user can ask again.
+    #[oai(
+        path = "/sessions/:session_id/join-requests/:user_id",
+        method = "delete",
+        operation_id = "declineJoinRequest"
+    )]
+    async fn decline(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        user_id: Path<UserParam>,
+        _body: Bodyless,
+    ) -> Answer<Done, (OfSession, Body)> {
+        no_idempotency_key(request)?;
+        self.0.chat.decline_join_request(&caller.0, session_id.0.0, &user_id.0.0).await?;
+        Ok(Done)
+    }
+}
