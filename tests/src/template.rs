@@ -126,7 +126,14 @@ pub(crate) fn stay(event: &Event) -> Option<String> {
         ) => Some(participant_id.to_string()),
         EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
         | EventKind::Participant(
-            ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
+            ParticipantEvent::Left
+            | ParticipantEvent::Removed { .. }
+            | ParticipantEvent::RoleChanged { .. }
+            | ParticipantEvent::Banned { .. }
+            | ParticipantEvent::Unbanned { .. }
+            | ParticipantEvent::Muted { .. }
+            | ParticipantEvent::Unmuted { .. }
+            | ParticipantEvent::OwnerChanged { .. },
         )
         | EventKind::Message(_)
         | EventKind::Unknown => None,

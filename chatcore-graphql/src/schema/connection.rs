@@ -12,7 +12,7 @@ use chatcore::{
     chat::{EventPage, EventView, MessagesOf},
     model::{
         Bound, Emoji, InvalidId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
-        Reactor, SessionId, SessionSummary, UserId,
+        Reactor, SessionBan, SessionId, SessionSummary, UserId,
     },
 };
 
@@ -21,6 +21,7 @@ use super::{
     message::Message,
     participant::Participant as ParticipantNode,
     reaction::Reactor as ReactorNode,
+    sanction::SessionBan as BanNode,
     scalar::{Long, natural},
 };
 
@@ -78,6 +79,7 @@ pub(super) type SessionConnection = Connection<String, super::session::Session>;
 pub(super) type PublicSessionConnection =
     Connection<String, super::session::Session, Total, EmptyFields, PublicSessions, PublicSessions>;
 pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
+pub(super) type BanConnection = Connection<String, BanNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
@@ -113,6 +115,11 @@ impl List<ParticipantId> {
 }
 
 impl List<UserId> {
+    /// The users who are banned from a session.
+    pub(super) fn bans(session_id: SessionId) -> Self {
+        Self::named(format!("bans/{session_id}"))
+    }
+
     /// The users who reacted to a message with an emoji.
     pub(super) fn reactors(message: MessageId, emoji: &Emoji) -> Self {
         Self::named(format!("reactors/{message}/{emoji}"))
@@ -204,6 +211,11 @@ impl List<ParticipantId> {
 }
 
 impl List<UserId> {
+    /// Bans as a connection.
+    pub(super) fn of_bans(&self, page: &Page<UserId>, found: ListPage<SessionBan, UserId>) -> BanConnection {
+        self.connection(page, found, EmptyFields, |ban| &ban.user.user_id, BanNode)
+    }
+
     /// Users who reacted as a connection.
     pub(super) fn of_reactors(&self, page: &Page<UserId>, found: ListPage<Reactor, UserId>) -> ReactorConnection {
         self.connection(page, found, EmptyFields, |reactor| &reactor.user.user_id, ReactorNode)

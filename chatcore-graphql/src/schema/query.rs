@@ -18,6 +18,7 @@ use super::{
     load::Loads,
     message::{Message, MessageQuery},
     reaction::ReactionQuery,
+    sanction::SanctionQuery,
     scalar::{natural, session_id},
     session::Session,
     user::User,
@@ -33,7 +34,7 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ReactionQuery);
+pub(crate) struct ConversationQuery(SessionQuery, SanctionQuery, MessageQuery, ReactionQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]

@@ -9,11 +9,13 @@ mod editing;
 #[cfg(feature = "accounts")]
 mod erasing;
 mod messages;
+mod ownership;
 mod participants;
 mod pins;
 mod reactions;
 mod read;
 mod ready;
+mod sanctions;
 mod send;
 mod service;
 mod sessions;
@@ -43,6 +45,7 @@ pub use read::{
     batch::{MessagesOf, ParticipantsOf},
     view::{Encoding, EventView, SignalView},
 };
+pub use sanctions::{MAX_REASON_CHARS, SanctionUser};
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use standing::BanAccount;

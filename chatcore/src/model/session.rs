@@ -75,7 +75,10 @@ pub struct Session {
 
 impl Session {
     /// The highest [`needs`](Self::needs) that this version understands.
-    pub const UNDERSTOOD: u32 = 0;
+    pub const UNDERSTOOD: u32 = 1;
+
+    /// The [`needs`](Self::needs) of a session with bans or mutes.
+    pub const NEEDS_SANCTIONS: u32 = 1;
 
     /// Whether users who are not in it may join it now: it is public, not deleted, and not full. The public list has these sessions.
     #[must_use]

@@ -5,8 +5,8 @@ use chatcore::{
     accounts::{AvatarSize, LogIn, Register, UpdateAccount},
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
-        AddParticipant, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem, SendMessage,
-        Start, UpdateSession,
+        AddParticipant, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem, SanctionUser,
+        SendMessage, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
@@ -102,6 +102,22 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         }),
         Case::new("Chat::remove_participant", &REQUEST, async move {
             chat.remove_participant(caller, nowhere(), &nobody()).await
+        }),
+        Case::new("Chat::ban_participant", &REQUEST, async move {
+            chat.ban_participant(caller, nowhere(), &nobody(), SanctionUser::ENDLESS).await
+        }),
+        Case::new("Chat::unban_participant", &REQUEST, async move {
+            chat.unban_participant(caller, nowhere(), &nobody()).await
+        }),
+        Case::new("Chat::bans", &REQUEST, chat.bans(caller, nowhere(), page())),
+        Case::new("Chat::mute_participant", &REQUEST, async move {
+            chat.mute_participant(caller, nowhere(), &nobody(), SanctionUser::ENDLESS).await
+        }),
+        Case::new("Chat::unmute_participant", &REQUEST, async move {
+            chat.unmute_participant(caller, nowhere(), &nobody()).await
+        }),
+        Case::new("Chat::transfer_ownership", &REQUEST, async move {
+            chat.transfer_ownership(caller, nowhere(), &nobody()).await
         }),
         Case::new("Chat::participants", &REQUEST, chat.participants(caller, nowhere(), page(), true)),
         Case::new(

@@ -103,6 +103,10 @@ impl Core {
                 let (id, email) = (session()?, input["include_email"] == true);
                 all!(limit, canon::participant, |page| chat.participants(by, id, page, email).await)
             }
+            "listBans" => {
+                let id = session()?;
+                all!(limit, canon::ban, |page| chat.bans(by, id, page).await)
+            }
             "listMessages" => chat.messages(by, session()?, window(input)?, limit).await.map(|page| {
                 let messages: Value = page.messages.iter().map(canon::message).collect();
                 json!({ "messages": messages, "previous": page.previous, "next": page.next, "?total": page.total })

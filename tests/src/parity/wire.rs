@@ -16,6 +16,7 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "Participant" => participant(body),
         "PinnedMessage" => pinned(body),
         "Reactor" => reactor(body),
+        "SessionBan" => ban(body),
         "PublicSessions" => json!({ "sessions": list(&body["sessions"], summary), "total": body["total"] }),
         "Session" => session(body),
         "SessionSummary" => summary(body),
@@ -54,6 +55,15 @@ pub fn pinned(body: &Value) -> Value {
     }))
 }
 
+fn ban(body: &Value) -> Value {
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let banned_by = json!({ "id": body["banned_by"], "?username": body["banned_by_username"] });
+    tidy(json!({
+        "user": user, "banned_by": banned_by, "reason": body["reason"], "banned_at": body["banned_at"],
+        "until": body["until"],
+    }))
+}
+
 fn reactor(body: &Value) -> Value {
     let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
     tidy(json!({ "user": user, "reacted_at": body["reacted_at"] }))
@@ -66,7 +76,8 @@ pub fn participant(body: &Value) -> Value {
     tidy(json!({
         "id": body["id"], "session_id": body["session_id"], "person": person, "email": body["email"],
         "role": body["role"], "is_owner": body["is_owner"], "is_active": body["is_active"],
-        "joined_at": body["joined_at"], "created_at": body["created_at"],
+        "joined_at": body["joined_at"], "created_at": body["created_at"], "is_muted": body["is_muted"],
+        "muted_until": body["muted_until"],
     }))
 }
 

@@ -150,7 +150,14 @@ impl Chat {
             | EventKind::Participant(ParticipantEvent::Added { participant_id, .. }) => *participant_id == *stay,
             EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
             | EventKind::Participant(
-                ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
+                ParticipantEvent::Left
+                | ParticipantEvent::Removed { .. }
+                | ParticipantEvent::RoleChanged { .. }
+                | ParticipantEvent::Banned { .. }
+                | ParticipantEvent::Unbanned { .. }
+                | ParticipantEvent::Muted { .. }
+                | ParticipantEvent::Unmuted { .. }
+                | ParticipantEvent::OwnerChanged { .. },
             )
             | EventKind::Message(_)
             | EventKind::Unknown => false,

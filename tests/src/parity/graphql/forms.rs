@@ -19,6 +19,10 @@ pub fn of(ty: &str, node: &Value) -> Value {
         "Participant" => participant(node),
         "PinnedMessage" => pinned(node),
         "Reactor" => json!({ "user": person(&node["user"]), "reacted_at": node["reactedAt"] }),
+        "SessionBan" => json!({
+            "user": person(&node["user"]), "banned_by": person(&node["bannedBy"]), "reason": node["reason"],
+            "banned_at": node["bannedAt"], "until": node["until"],
+        }),
         "Session" => {
             if node["messages"].is_null() {
                 summary(node)
@@ -130,6 +134,7 @@ fn participant(node: &Value) -> Value {
         "id": node["id"], "session_id": node["sessionId"], "person": person(&node["user"]),
         "email": node["user"]["email"], "role": node["role"], "is_owner": node["isOwner"],
         "is_active": node["isActive"], "joined_at": node["joinedAt"], "created_at": node["createdAt"],
+        "is_muted": node["isMuted"], "muted_until": node["mutedUntil"],
     })
 }
 
