@@ -4,11 +4,12 @@
 
 use chatcore::{
     Chat, Error, Principal,
-    chat::{AddParticipant, CreateInvite, CreateSession, SendMessage, UpdateSession},
+    chat::{AddParticipant, CreateInvite, CreateSession, SanctionUser, SendMessage, UpdateSession},
     json::typed,
     model::{SessionType, UserId},
     wire,
 };
+use chrono::DateTime;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -64,7 +65,7 @@ async fn messages_participants_and_sessions_have_their_fields() {
     );
     assert_eq!(
         names(&details.participants[0]),
-        "id session_id user_id username name role is_owner is_active joined_at created_at"
+        "id session_id user_id username name role is_owner is_active joined_at created_at is_muted muted_until"
     );
     let created = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap();
     assert_eq!(names(&created), "code invite");
@@ -93,6 +94,13 @@ async fn every_event_has_its_data() {
     chat.add_participant(&owner, id, AddParticipant { user_id: eve.user_id.clone(), role: None }).await.unwrap();
     chat.change_role(&owner, id, &eve.user_id, chatcore::model::ParticipantRole::Viewer).await.unwrap();
     chat.remove_participant(&owner, id, &eve.user_id).await.unwrap();
+    let sanction = || SanctionUser { reason: None, until: Some(DateTime::from_timestamp(32_000_000_000, 0).unwrap()) };
+    chat.mute_participant(&owner, id, &bob.user_id, sanction()).await.unwrap();
+    chat.unmute_participant(&owner, id, &bob.user_id).await.unwrap();
+    chat.ban_participant(&owner, id, &eve.user_id, SanctionUser::ENDLESS).await.unwrap();
+    chat.unban_participant(&owner, id, &eve.user_id).await.unwrap();
+    chat.transfer_ownership(&owner, id, &bob.user_id).await.unwrap();
+    chat.transfer_ownership(&bob, id, &owner.user_id).await.unwrap();
     chat.leave(&bob, id).await.unwrap();
     let changes = UpdateSession { description: Some(None), title: Some("B".to_owned()), ..UpdateSession::default() };
     chat.update_session(&owner, id, changes).await.unwrap();
@@ -111,6 +119,12 @@ async fn every_event_has_its_data() {
         ("user_joined", "user participant_id role added_by"),
         ("participant_role_changed", "user_id role previous_role changed_by"),
         ("participant_removed", "user_id removed_by reason"),
+        ("participant_muted", "user_id muted_by until"),
+        ("participant_unmuted", "user_id unmuted_by"),
+        ("participant_banned", "user_id banned_by until was_active"),
+        ("participant_unbanned", "user_id unbanned_by"),
+        ("ownership_transferred", "user_id previous_role transferred_by"),
+        ("ownership_transferred", "user_id previous_role transferred_by"),
         ("user_left", "user_id"),
         ("session_updated", "changes updated_by"),
         ("message_received", "message client_id"),
@@ -129,16 +143,16 @@ async fn every_event_has_its_data() {
         found.sort_unstable();
         assert_eq!(found, expected, "{frame}");
     }
-    assert_eq!(shown.len(), 13);
+    assert_eq!(shown.len(), 13 14);
     assert_eq!(shown[1]["data"]["added_by"], Value::Null);
     assert_eq!(shown[2]["data"]["added_by"], json!("owner"));
     assert_eq!(
         shown[2]["data"]["user"],
         json!({ "id": "eve", "username": "eve", "display_name": "eve", "avatar_url": null })
     );
-    assert_eq!(shown[6]["data"]["changes"], json!({ "title": "B", "description": null }));
-    assert_eq!(shown[7]["data"]["message"]["content"], json!("Hello"));
-    assert_eq!(value(&page), json!({ "events": shown, "head": 13 }));
+    assert_eq!(shown[12]["data"]["changes"], json!({"title":"B", "description":null}));
+    assert_eq!(shown[13]["data"]["message"]["content"], json!("Hello"));
+    assert_eq!(value(&page), json!({"events":shown, "head":13 14}));
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn cases() -> Vec<(Facts, Action)> {
         Action::Leave,
         Action::Join,
     ];
-    let facts = |actor| Facts { session: Some(session), actor: Some(actor), target };
+    let facts = |actor| Facts { session: Some(session), actor: Some(actor), target, muted: None };
     actors.flat_map(|actor| actions.map(|action| (facts(actor), action))).collect()
 }
 

@@ -2,7 +2,7 @@
 
 mod code;
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -343,10 +343,12 @@ impl Error {
     /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for the errors that have some; `oldest`
     /// and `head` for [`Resync`](Self::Resync); `retry_after`, in seconds, for [`RateLimited`](Self::RateLimited);
     /// `current_revision` for [`RevisionConflict`](Self::RevisionConflict); `reason` and `until` (null for a ban without an end) for
-    /// [`AccountBanned`](Self::AccountBanned); else an empty object. It is the same on every transport.
+    /// [`AccountBanned`](Self::AccountBanned); `until` (null where there is no end) for [`Denial::Banned`] and [`Denial::Muted`]; else an
+    /// empty object. It is the same on every transport.
     #[must_use]
     pub fn details(&self) -> Value {
         let mut details = Map::new();
+        let time = |at: Option<DateTime<Utc>>| json!(at.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)));
         let field = |error: &FieldError| {
             let FieldError { field, code, message } = error;
             json!({ "field": field, "code": code.as_str(), "message": message })
@@ -366,10 +368,10 @@ impl Error {
         }
         if let Self::AccountBanned(ban) = self {
             details.insert("reason".to_owned(), json!(ban.reason));
-            details.insert(
-                "until".to_owned(),
-                json!(ban.until.map(|until| until.to_rfc3339_opts(SecondsFormat::Micros, true))),
-            );
+            details.insert("until".to_owned(), time(ban.until));
+        }
+        if let Self::Denied(Denial::Banned(term) | Denial::Muted(term)) = self {
+            details.insert("until".to_owned(), time(term.end()));
         }
         Value::Object(details)
     }
@@ -392,6 +394,8 @@ impl Denial {
         match self {
             Self::Hidden => Code::SessionNotFound,
             Self::NotParticipant => Code::SessionAccessDenied,
+            Self::Banned(_) => Code::SessionBanned,
+            Self::Muted(_) => Code::SessionMuted,
             Self::RoleInsufficient => Code::ResourceAccessDenied,
             Self::NotAuthor => Code::MessageEditDenied,
             Self::NotModerator => Code::MessageDeleteDenied,
@@ -400,6 +404,7 @@ impl Denial {
             Self::OwnerCannotLeave => Code::SessionOwnerCannotLeave,
             Self::AlreadyParticipant => Code::ParticipantAlreadyExists,
             Self::TargetNotParticipant => Code::ParticipantNotFound,
+            Self::TargetBanned => Code::ParticipantBanned,
             Self::PrivateSession => Code::SessionPrivate,
             Self::OthersPresent => Code::SessionNotEmpty,
             Self::Full => Code::SessionFull,

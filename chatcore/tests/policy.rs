@@ -22,7 +22,8 @@ use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
         AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery, MessagesOf,
-        Operation, ParticipantsOf, Position, PostSystem, ScheduleMessage, SendMessage, Start, UpdateSession,
+        Operation, ParticipantsOf, Position, PostSystem, SanctionUser, ScheduleMessage, SendMessage, Start,
+        UpdateSession,
     },
     model::{
         ClientId, Content, CreatedInvite, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType,
@@ -156,6 +157,12 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "start a group" by "alice": chat.start_group(&me, &[bob(), user_id("carol")]).await.map(drop);
         "change role" by "alice": chat.change_role(&me, id, &bob(), ParticipantRole::Viewer).await.map(drop);
         "remove" by "alice": chat.remove_participant(&me, id, &bob()).await;
+        "ban" by "alice": chat.ban_participant(&me, id, &user_id("dave"), SanctionUser::ENDLESS).await;
+        "bans" by "alice": chat.bans(&me, id, Page::FIRST).await.map(drop);
+        "unban" by "alice": chat.unban_participant(&me, id, &user_id("dave")).await;
+        "mute" by "alice": chat.mute_participant(&me, id, &bob(), SanctionUser::ENDLESS).await;
+        "unmute" by "alice": chat.unmute_participant(&me, id, &bob()).await;
+        "transfer" by "alice": chat.transfer_ownership(&me, id, &bob()).await.map(drop);
         "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
         "send again" by "alice": chat.send(&me, id, hello()).await.map(drop);
         "type" by "bob": chat.typing(&me, id, true).await;

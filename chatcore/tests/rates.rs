@@ -21,7 +21,7 @@ use chatcore::{
     Chat, Clock as _, Error, Limiter, Limits, MemoryStore, Origin, Principal, Rate, RateLimits, TestClock, async_trait,
     chat::{
         AddParticipant, BanAccount, CreateInvite, CreateSession, EditMessage, MessagesOf, Metered, ParticipantsOf,
-        PostSystem, SendMessage, Start, UpdateSession,
+        PostSystem, SanctionUser, SendMessage, Start, UpdateSession,
     },
     limits::{Allowance, Bucket, Cost, Payer, Verdict},
     model::{ClientId, Content, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionType},
@@ -142,6 +142,15 @@ fn use_cases<'a>(
         ("change_role", 1, {
             told(async move { chat.change_role(alice, id, &user_id("bob"), ParticipantRole::Viewer).await })
         }),
+        ("ban_participant", 1, {
+            told(async move { chat.ban_participant(alice, id, &user_id("eve"), SanctionUser::ENDLESS).await })
+        }),
+        ("bans", 1, told(chat.bans(alice, id, Page::FIRST))),
+        ("unban_participant", 1, told(async move { chat.unban_participant(alice, id, &user_id("eve")).await })),
+        ("mute_participant", 1, {
+            told(async move { chat.mute_participant(alice, id, &user_id("bob"), SanctionUser::ENDLESS).await })
+        }),
+        ("unmute_participant", 1, told(async move { chat.unmute_participant(alice, id, &user_id("bob")).await })),
         ("remove_participant", 1, told(async move { chat.remove_participant(alice, id, &user_id("bob")).await })),
         ("send", 1, told(chat.send(alice, id, SendMessage::text("x")))),
         ("edit_message", 1, told(chat.edit_message(alice, message, edit))),
@@ -173,6 +182,16 @@ fn use_cases<'a>(
         ("typing", 1, told(chat.typing(alice, id, true))),
         ("subscribe", 1, told(chat.subscribe(alice, id, Start::Now))),
         ("subscribe_all", 1, told(chat.subscribe_all(alice, &[]))),
+        ("transfer_ownership", 1, {
+            // Given away, the session could not be deleted by alice.
+            let refused = Error::Denied(chatcore::permission::Denial::OwnerProtected);
+            told(async move {
+                match chat.transfer_ownership(alice, id, &user_id("alice")).await {
+                    Err(error) if error == refused => Ok(()),
+                    other => other.map(drop),
+                }
+            })
+        }),
         ("delete_session", 1, told(chat.delete_session(alice, id))),
     ]
 }

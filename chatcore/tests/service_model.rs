@@ -14,10 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chatcore::{
     Chat, Error, MemoryStore, Principal, RateLimits,
-    chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
+    chat::{AddParticipant, CreateSession, SanctionUser, SendMessage, UpdateSession},
     model::{
-        EventKind, Message, MessageWindow, Page, Participant, ParticipantEvent, ParticipantRole, Profile, Seq,
-        SessionDetails, SessionEvent, SessionId, SessionType, UserId,
+        EventKind, Message, MessageWindow, Page, Participant, ParticipantEvent, ParticipantRole, Profile, Seq, Session,
+        SessionDetails, SessionEvent, SessionId, SessionType, Term, UserId,
     },
     permission::{ActionKind, Denial, PermissionTable},
 };
@@ -39,6 +39,11 @@ enum Step {
     Add { whom: usize, role: ParticipantRole },
     Remove { whom: usize },
     ChangeRole { whom: usize, role: ParticipantRole },
+    Ban { whom: usize },
+    Unban { whom: usize },
+    Mute { whom: usize },
+    Unmute { whom: usize },
+    Transfer { whom: usize },
     Send { text: u8 },
 }
 
@@ -60,6 +65,11 @@ fn steps() -> impl Strategy<Value = (usize, usize, Step)> {
         6 => (0..NAMES.len(), role()).prop_map(|(whom, role)| Step::Add { whom, role }),
         3 => (0..NAMES.len()).prop_map(|whom| Step::Remove { whom }),
         6 => (0..NAMES.len(), role()).prop_map(|(whom, role)| Step::ChangeRole { whom, role }),
+        2 => (0..NAMES.len()).prop_map(|whom| Step::Ban { whom }),
+        2 => (0..NAMES.len()).prop_map(|whom| Step::Unban { whom }),
+        2 => (0..NAMES.len()).prop_map(|whom| Step::Mute { whom }),
+        1 => (0..NAMES.len()).prop_map(|whom| Step::Unmute { whom }),
+        2 => (0..NAMES.len()).prop_map(|whom| Step::Transfer { whom }),
         6 => (0..9_u8).prop_map(|text| Step::Send { text }),
     ];
     (0..NAMES.len(), 0..3_usize, step)
@@ -76,6 +86,8 @@ struct Modelled {
     inside: BTreeMap<usize, ParticipantRole>,
     /// Who was in it and is not now, with what they were.
     outside: BTreeMap<usize, ParticipantRole>,
+    banned: BTreeSet<usize>,
+    muted: BTreeSet<usize>,
     /// In the order in which they came.
     order: Vec<usize>,
     messages: Vec<(usize, String)>,
@@ -94,6 +106,9 @@ impl Modelled {
         if self.is_deleted || !knows {
             return Err(Denial::Hidden);
         }
+        if self.banned.contains(&who) {
+            return Err(Denial::Banned(Term::Endless));
+        }
         let Some(role) = role else {
             return match step {
                 Step::Join if self.is_full() => Err(Denial::Full),
@@ -109,7 +124,10 @@ impl Modelled {
             Step::Leave if is_owner => Err(Denial::OwnerCannotLeave),
             Step::Create { .. } | Step::Leave => Ok(()),
             Step::Send { .. } if role == ParticipantRole::Viewer => Err(Denial::RoleInsufficient),
+            Step::Send { .. } if self.muted.contains(&who) => Err(Denial::Muted(Term::Endless)),
             Step::Send { .. } => Ok(()),
+            Step::Transfer { .. } if !is_owner => Err(Denial::OwnerRequired),
+            Step::Transfer { .. } if self.session_type == SessionType::Private => Err(Denial::PrivateSession),
             Step::Delete if is_owner => Ok(()),
             Step::Delete => Err(Denial::OwnerRequired),
             _ if !manages => Err(Denial::RoleInsufficient),
@@ -118,14 +136,21 @@ impl Modelled {
             Step::Retype { .. } | Step::Recap { .. } | Step::Retitle { .. } => Ok(()),
             Step::Add { role, .. } | Step::ChangeRole { role, .. } if *role == owner => Err(Denial::OwnerProtected),
             Step::Add { whom, .. } if self.inside.contains_key(whom) => Err(Denial::AlreadyParticipant),
+            Step::Add { whom, .. } if self.banned.contains(whom) => Err(Denial::TargetBanned),
             Step::Add { .. } if self.session_type == SessionType::Private => Err(Denial::PrivateSession),
             Step::Add { .. } if self.is_full() => Err(Denial::Full),
             Step::Add { .. } => Ok(()),
-            Step::Remove { whom } | Step::ChangeRole { whom, .. } => match self.inside.get(whom) {
-                None => Err(Denial::TargetNotParticipant),
-                Some(ParticipantRole::Owner) => Err(Denial::OwnerProtected),
-                Some(_) => Ok(()),
-            },
+            Step::Ban { whom } if self.inside.get(whom) == Some(&owner) => Err(Denial::OwnerProtected),
+            Step::Unmute { whom } if *whom == who && self.muted.contains(&who) => Err(Denial::Muted(Term::Endless)),
+            Step::Unmute { whom } if *whom == who => Err(Denial::RoleInsufficient),
+            Step::Ban { .. } | Step::Unban { .. } | Step::Unmute { .. } => Ok(()),
+            Step::Remove { whom } | Step::ChangeRole { whom, .. } | Step::Mute { whom } | Step::Transfer { whom } => {
+                match self.inside.get(whom) {
+                    None => Err(Denial::TargetNotParticipant),
+                    Some(ParticipantRole::Owner) => Err(Denial::OwnerProtected),
+                    Some(_) => Ok(()),
+                }
+            }
         }
     }
 
@@ -153,6 +178,26 @@ impl Modelled {
             Step::ChangeRole { whom, role } => {
                 self.inside.insert(*whom, *role);
             }
+            Step::Ban { whom } => {
+                if self.inside.contains_key(whom) {
+                    self.dismiss(*whom);
+                }
+                self.banned.insert(*whom);
+            }
+            Step::Unban { whom } => {
+                self.banned.remove(whom);
+            }
+            Step::Mute { whom } => {
+                self.muted.insert(*whom);
+            }
+            Step::Unmute { whom } => {
+                self.muted.remove(whom);
+            }
+            Step::Transfer { whom } => {
+                self.inside.insert(who, ParticipantRole::Admin);
+                self.inside.insert(*whom, ParticipantRole::Owner);
+                self.muted.remove(whom);
+            }
             Step::Send { text } => self.messages.push((who, text.to_string())),
         }
         let changed = (&self.title, self.session_type, self.cap, self.is_deleted, &self.inside, self.messages.len())
@@ -164,6 +209,7 @@ impl Modelled {
                 &before.inside,
                 before.messages.len(),
             );
+        let changed = changed || (&self.banned, &self.muted) != (&before.banned, &before.muted);
         self.events += u64::from(changed);
     }
 
@@ -217,6 +263,11 @@ impl World {
             }
             Step::Remove { whom } => chat.remove_participant(me, id, &id_of(whom)).await,
             Step::ChangeRole { whom, role } => chat.change_role(me, id, &id_of(whom), *role).await.map(drop),
+            Step::Ban { whom } => chat.ban_participant(me, id, &id_of(whom), SanctionUser::ENDLESS).await,
+            Step::Unban { whom } => chat.unban_participant(me, id, &id_of(whom)).await,
+            Step::Mute { whom } => chat.mute_participant(me, id, &id_of(whom), SanctionUser::ENDLESS).await,
+            Step::Unmute { whom } => chat.unmute_participant(me, id, &id_of(whom)).await,
+            Step::Transfer { whom } => chat.transfer_ownership(me, id, &id_of(whom)).await.map(drop),
             Step::Send { text } => chat.send(me, id, SendMessage::text(text.to_string())).await.map(drop),
         }
     }
@@ -231,6 +282,8 @@ impl World {
             is_deleted: false,
             inside: BTreeMap::from([(who, ParticipantRole::Owner)]),
             outside: BTreeMap::new(),
+            banned: BTreeSet::new(),
+            muted: BTreeSet::new(),
             order: vec![who],
             messages: Vec::new(),
             events: 1,
@@ -270,6 +323,9 @@ impl World {
             // Looking is a use case like all others.
             let expected = match (model.is_deleted, model.inside.contains_key(&who), model.session_type) {
                 (false, true, _) => Ok(()),
+                (false, false, SessionType::Public) if model.banned.contains(&who) => {
+                    Err(Error::Denied(Denial::Banned(Term::Endless)))
+                }
                 (false, false, SessionType::Public) => Err(Error::Denied(Denial::NotParticipant)),
                 _ => Err(Error::Denied(Denial::Hidden)),
             };
@@ -343,6 +399,8 @@ impl World {
                 is_active: true,
                 joined_at: event.created_at,
                 created_at: event.created_at,
+                // A mute of an earlier stay is in no event of this one.
+                muted: None,
             };
             let people = &mut replayed.participants;
             let gone = |user: &UserId, people: &mut Vec<Participant>| {
@@ -374,6 +432,30 @@ impl World {
                     assert_eq!(one.role, *previous);
                     one.role = *role;
                 }
+                EventKind::Participant(ParticipantEvent::Banned { user_id, was_active, .. }) => {
+                    assert_eq!(people.iter().any(|one| one.profile.user_id == *user_id), *was_active);
+                    gone(user_id, people);
+                    summary.session.needs = Session::NEEDS_SANCTIONS;
+                }
+                EventKind::Participant(ParticipantEvent::Unbanned { .. }) => {}
+                EventKind::Participant(ParticipantEvent::Muted { user_id, term }) => {
+                    people.iter_mut().find(|one| one.profile.user_id == *user_id).unwrap().muted = Some(*term);
+                    summary.session.needs = Session::NEEDS_SANCTIONS;
+                }
+                EventKind::Participant(ParticipantEvent::Unmuted { user_id }) => {
+                    people.iter_mut().filter(|one| one.profile.user_id == *user_id).for_each(|one| one.muted = None);
+                }
+                EventKind::Participant(ParticipantEvent::OwnerChanged { user_id, previous }) => {
+                    let mut of = |user: &UserId, role| {
+                        let one = people.iter_mut().find(|one| one.profile.user_id == *user).unwrap();
+                        std::mem::replace(&mut one.role, role)
+                    };
+                    assert_eq!(of(&event.actor, ParticipantRole::Admin), ParticipantRole::Owner);
+                    assert_eq!(of(user_id, ParticipantRole::Owner), *previous);
+                    people.iter_mut().filter(|one| one.profile.user_id == *user_id).for_each(|one| one.muted = None);
+                    summary.session.owner = user_id.clone();
+                    summary.owner = view.subject.clone().unwrap();
+                }
                 EventKind::Message(_) => assert!(event.kind.is_message(), "no step of this test makes {event:?}"),
                 EventKind::Unknown => panic!("no step of this test makes it"),
             }
@@ -385,6 +467,8 @@ impl World {
         let mut fresh = fresh.clone();
         for one in replayed.participants.iter_mut().chain(&mut fresh.participants) {
             one.created_at = one.joined_at;
+            // A mute that came back with its user is in no event of the stay.
+            one.muted = None;
         }
         assert_eq!(replayed, fresh);
     }
@@ -402,6 +486,8 @@ fn assert_shows(shown: &SessionDetails, model: &Modelled) {
         model.order.iter().map(|who| (NAMES[*who], model.inside[who])).collect();
     assert_eq!(people, expected);
     assert_eq!(session.participant_count as usize, people.len());
+    let muted: Vec<bool> = shown.participants.iter().map(|one| one.muted.is_some()).collect();
+    assert_eq!(muted, model.order.iter().map(|who| model.muted.contains(who)).collect::<Vec<_>>());
     let owners: Vec<&str> =
         people.iter().filter(|(_, role)| *role == ParticipantRole::Owner).map(|(name, _)| *name).collect();
     assert_eq!(owners, [session.owner.as_str()], "exactly one owner");
@@ -452,7 +538,7 @@ proptest! {
             world.create(0, SessionType::Public, 4).await;
             let id = world.sessions[0].0;
             for (who, _, step) in &steps {
-                if matches!(step, Step::Create { .. } | Step::Delete) {
+                if matches!(step, Step::Create { .. } | Step::Delete) || (*who == 0 && matches!(step, Step::Transfer { .. })) {
                     continue;
                 }
                 let _ = world.act(*who, id, step).await;

@@ -17,16 +17,16 @@ use chatcore::{
     model::{
         Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, InviteId, LoginId, MessageBody,
         MessageEvent, MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason,
-        ScheduledId, Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId,
-        UserStanding,
+        Sanction, ScheduledId, Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing,
+        Term, UserId, UserStanding,
     },
     store::{
-        Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
-        Directory, DraftText, Drafts, Due, DueTask, Dues, InviteCodes, InvitePlace, InviteRecord, Invites,
-        JoinRequestRecord, JoinRequests, Json, Key, Listed, Memberships, MessageReactions, Newest, Orphans, Owner,
-        ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Reacted,
-        ReactionTotal, ReactionTotals, Reactors, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats,
-        Sessions, Standings, TABLES, TypedKey, Value, decode_event, encode_event,
+        BannedFrom, BannedUntil, Bans, Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions,
+        Departure, DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, InviteCodes,
+        InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, Listed, Memberships,
+        MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart,
+        ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, Revision, Revisions, Scheduled,
+        ScheduledMessages, Seat, Seats, Sessions, Standings, TABLES, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -125,6 +125,9 @@ fn participant(standing: Standing, is_engaged: bool) -> ParticipantRecord {
         joined_at: at(1),
         created_at: at(0),
         is_engaged,
+        ban: None,
+        mute: None,
+        is_newer: false,
     }
 }
 
@@ -143,6 +146,11 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Participant(ParticipantEvent::Left) => "participant_left",
         EventKind::Participant(ParticipantEvent::Removed { .. }) => "participant_removed",
         EventKind::Participant(ParticipantEvent::RoleChanged { .. }) => "participant_role_changed",
+        EventKind::Participant(ParticipantEvent::Banned { .. }) => "participant_banned",
+        EventKind::Participant(ParticipantEvent::Unbanned { .. }) => "participant_unbanned",
+        EventKind::Participant(ParticipantEvent::Muted { .. }) => "participant_muted",
+        EventKind::Participant(ParticipantEvent::Unmuted { .. }) => "participant_unmuted",
+        EventKind::Participant(ParticipantEvent::OwnerChanged { .. }) => "owner_changed",
         EventKind::Message(MessageEvent::Sent { .. }) => "message_sent",
         EventKind::Message(MessageEvent::Edited { .. }) => "message_edited",
         EventKind::Message(MessageEvent::Deleted { .. }) => "message_deleted",
@@ -209,6 +217,11 @@ fn events() -> Vec<(&'static str, EventKind)> {
             previous: ParticipantRole::Owner,
             role: ParticipantRole::Admin,
         },
+        ParticipantEvent::Banned { user_id: user_id.clone(), term: Term::Endless, was_active: true },
+        ParticipantEvent::Unbanned { user_id: user_id.clone() },
+        ParticipantEvent::Muted { user_id: user_id.clone(), term: Term::Until(at(9)) },
+        ParticipantEvent::Unmuted { user_id: user_id.clone() },
+        ParticipantEvent::OwnerChanged { user_id: user_id.clone(), previous: ParticipantRole::Viewer },
     ];
     let mut events = vec![
         ("", created(session())),
@@ -226,6 +239,8 @@ fn events() -> Vec<(&'static str, EventKind)> {
     events.extend(participants.map(|event| ("", EventKind::Participant(event))));
     events.push(("banned", EventKind::Participant(banned)));
     events.push(("deleted", EventKind::Participant(deleted)));
+    let until = ParticipantEvent::Banned { user_id: user_id.clone(), term: Term::Until(at(9)), was_active: false };
+    events.push(("until", EventKind::Participant(until)));
     events.extend(messages());
     events
 }
@@ -238,7 +253,7 @@ fn events_are_stored_in_the_forms_of_the_golden_file() {
     assert_eq!(forms.len(), events().len(), "each event has a name of its own");
     assert_golden("events.json", &forms);
     let names: BTreeSet<&str> = events().iter().map(|(_, kind)| name(kind)).collect();
-    assert_eq!(names.len(), 20, "some kind is missing");
+    assert_eq!(names.len(), 20 21, "some kind is missing");
     for (case, kind) in events() {
         let golden = golden("events.json")[&title(case, &kind)].to_string();
         assert_eq!(decode_event(&golden).expect("an event"), kind, "{golden}");
@@ -296,11 +311,30 @@ fn values() -> Vec<(String, Key, Value)> {
         created_at: at(1),
     };
     let due = |leased_until| Due { task: DueTask::Send { user: user("bob"), id: scheduled_id }, leased_until };
+    let sanction =
+        |reason: Option<&str>, until| Sanction { by: user("ana"), reason: reason.map(str::to_owned), at: at(2), until };
+    let former = participant(Standing::Former(ParticipantRole::Member), true);
+    let (ban, mute) = (Some(sanction(Some("Spam"), Some(at(9)))), Some(sanction(None, None)));
+    let sanctioned = ParticipantRecord { ban, mute, ..former };
+    let stranger = ParticipantRecord { ban: Some(sanction(None, None)), ..participant(Standing::Stranger, false) };
     vec![
         value("", &sessions, session()),
         value("full", &sessions, full),
         value("active", &participants, participant(Standing::Active(ParticipantRole::Admin), true)),
         value("former", &participants, participant(Standing::Former(ParticipantRole::Member), false)),
+        value("sanctioned", &participants, sanctioned),
+        value("stranger", &participants, stranger),
+        value("", &Bans { session: session_key, user: user_id.clone() }, Listed),
+        value(
+            "",
+            &BannedFrom { user: user_id.clone(), session: Newest(session_key) },
+            BannedUntil { until: Some(at(9)) },
+        ),
+        value(
+            "endless",
+            &BannedFrom { user: user_id.clone(), session: Newest(session_key) },
+            BannedUntil { until: None },
+        ),
         value("", &client, used(Some("0123abcd"))),
         value("deleted", &client, used(None)),
         value("", &Seats { session: session_key, stay: stay() }, seat),

@@ -405,6 +405,14 @@ pub fn check(log: &[Arc<Event>]) {
             EventKind::Participant(ParticipantEvent::RoleChanged { user_id, role, .. }) => {
                 leads && people.insert(user_id, *role).is_some_and(|role| role != Owner)
             }
+            // The races sanction nobody.
+            EventKind::Participant(
+                ParticipantEvent::Banned { .. }
+                | ParticipantEvent::Unbanned { .. }
+                | ParticipantEvent::Muted { .. }
+                | ParticipantEvent::Unmuted { .. }
+                | ParticipantEvent::OwnerChanged { .. },
+            ) => false,
             EventKind::Message(MessageEvent::Sent { client_id, .. }) => {
                 let fresh = client_id.as_ref().is_none_or(|id| clients.insert((&event.actor, id), seq).is_none());
                 fresh && matches!(actor, Some(Owner | Admin | Member)) && actor != Some(Viewer)

@@ -12,7 +12,8 @@ use chatcore::{
     chat::{EventPage, EventView, MessagesOf},
     model::{
         Bound, Draft, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage, MessageWindow,
-        Page, Participant, ParticipantId, Reactor, ScheduledId, ScheduledMessage, SessionId, SessionSummary, UserId,
+        Page, Participant, ParticipantId, Reactor, ScheduledId, ScheduledMessage, SessionBan, SessionId,
+        SessionSummary, UserId,
     },
 };
 
@@ -24,6 +25,7 @@ use super::{
     message::Message,
     participant::Participant as ParticipantNode,
     reaction::Reactor as ReactorNode,
+    sanction::SessionBan as BanNode,
     scalar::{Long, natural},
 };
 
@@ -83,6 +85,7 @@ pub(super) type PublicSessionConnection =
 pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
 pub(super) type InviteConnection = Connection<String, InviteNode>;
 pub(super) type JoinRequestConnection = Connection<String, JoinRequestNode>;
+pub(super) type BanConnection = Connection<String, BanNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type ScheduledMessageConnection = Connection<String, ScheduledNode>;
 pub(super) type DraftConnection = Connection<String, DraftNode>;
@@ -172,6 +175,11 @@ impl List<UserId> {
         found: ListPage<JoinRequest, UserId>,
     ) -> JoinRequestConnection {
         self.connection(page, found, EmptyFields, |request| &request.user.user_id, JoinRequestNode)
+    }
+
+    /// The users who are banned from a session.
+    pub(super) fn bans(session_id: SessionId) -> Self {
+        Self::named(format!("bans/{session_id}"))
     }
 
     /// The users who reacted to a message with an emoji.
@@ -265,6 +273,11 @@ impl List<ParticipantId> {
 }
 
 impl List<UserId> {
+    /// Bans as a connection.
+    pub(super) fn of_bans(&self, page: &Page<UserId>, found: ListPage<SessionBan, UserId>) -> BanConnection {
+        self.connection(page, found, EmptyFields, |ban| &ban.user.user_id, BanNode)
+    }
+
     /// Users who reacted as a connection.
     pub(super) fn of_reactors(&self, page: &Page<UserId>, found: ListPage<Reactor, UserId>) -> ReactorConnection {
         self.connection(page, found, EmptyFields, |reactor| &reactor.user.user_id, ReactorNode)

@@ -222,6 +222,66 @@ events! {
         }
     }
 
+    /// The actor banned a user from the session. A participant is out of it.
+    ParticipantBanned { term: model::Term, was_active: bool } => {
+        /// The banned user.
+        async fn user(&self) -> User {
+            subject(&self.view)
+        }
+
+        /// When the ban ends; null for never.
+        async fn until(&self) -> Option<DateTime> {
+            self.term.end().map(DateTime)
+        }
+
+        /// Whether the user was in the session.
+        async fn was_active(&self) -> bool {
+            self.was_active
+        }
+    }
+
+    /// The actor lifted a user's ban.
+    ParticipantUnbanned {} => {
+        /// The user.
+        async fn user(&self) -> User {
+            subject(&self.view)
+        }
+    }
+
+    /// The actor muted a participant.
+    ParticipantMuted { term: model::Term } => {
+        /// The participant.
+        async fn user(&self) -> User {
+            subject(&self.view)
+        }
+
+        /// When the mute ends; null for never.
+        async fn until(&self) -> Option<DateTime> {
+            self.term.end().map(DateTime)
+        }
+    }
+
+    /// The actor ended a user's mute.
+    ParticipantUnmuted {} => {
+        /// The user.
+        async fn user(&self) -> User {
+            subject(&self.view)
+        }
+    }
+
+    /// The actor, who was the owner and is an admin now, made a participant the owner.
+    OwnershipTransferred { previous: model::ParticipantRole } => {
+        /// The new owner.
+        async fn user(&self) -> User {
+            subject(&self.view)
+        }
+
+        /// The role of the new owner before.
+        async fn previous_role(&self) -> ParticipantRole {
+            self.previous.into()
+        }
+    }
+
     /// The actor said something.
     MessageSent { message: Message, client_id: Option<model::ClientId> } => {
         /// What.
@@ -361,6 +421,11 @@ pub(super) enum SessionEvent {
     Left(ParticipantLeft),
     Removed(ParticipantRemoved),
     RoleChanged(ParticipantRoleChanged),
+    Banned(ParticipantBanned),
+    Unbanned(ParticipantUnbanned),
+    Muted(ParticipantMuted),
+    Unmuted(ParticipantUnmuted),
+    OwnerChanged(OwnershipTransferred),
     Sent(MessageSent),
     Edited(MessageEdited),
     MessagesDeleted(MessageDeleted),
@@ -408,6 +473,13 @@ impl SessionEvent {
             ParticipantEvent::RoleChanged { user_id: _, previous, role } => {
                 ParticipantRoleChanged { view, previous, role }.into()
             }
+            ParticipantEvent::Banned { user_id: _, term, was_active } => {
+                ParticipantBanned { view, term, was_active }.into()
+            }
+            ParticipantEvent::Unbanned { user_id: _ } => ParticipantUnbanned { view }.into(),
+            ParticipantEvent::Muted { user_id: _, term } => ParticipantMuted { view, term }.into(),
+            ParticipantEvent::Unmuted { user_id: _ } => ParticipantUnmuted { view }.into(),
+            ParticipantEvent::OwnerChanged { user_id: _, previous } => OwnershipTransferred { view, previous }.into(),
         }
     }
 

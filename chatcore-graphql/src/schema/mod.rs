@@ -21,6 +21,7 @@ mod participant;
 mod plan;
 mod query;
 mod reaction;
+mod sanction;
 mod scalar;
 mod session;
 mod shape;

@@ -14,6 +14,7 @@ use super::{
     message::MessageMutation,
     participant::{Participant, ParticipantRole},
     reaction::ReactionMutation,
+    sanction::SanctionMutation,
     scalar::{client_id, named_user, session_id, user_id},
     session::{Session, SessionType},
 };
@@ -227,6 +228,7 @@ pub(crate) struct ConversationMutation(
     InviteMutation,
     JoinRequestMutation,
     DirectMutation,
+    SanctionMutation,
     MessageMutation,
     ReactionMutation,
     LaterMutation,

@@ -77,4 +77,14 @@ impl Participant {
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
+
+    /// Whether they are muted: they read, and neither send, edit, react nor type.
+    async fn is_muted(&self) -> bool {
+        self.0.muted.is_some()
+    }
+
+    /// When the mute ends; null where there is none, or where it has no end.
+    async fn muted_until(&self) -> Option<DateTime> {
+        self.0.muted.and_then(model::Term::end).map(DateTime)
+    }
 }

@@ -101,7 +101,7 @@ impl Room {
         let participant_count = 1 + u32::try_from(others(self.session_type).len()).unwrap();
         let session_type = self.session_type;
         let session = SessionState { session_type, is_active: true, participant_count, max_participants: CAP };
-        Facts { session: Some(session), actor: Some(standing(actor)), target: target.map(standing) }
+        Facts { session: Some(session), actor: Some(standing(actor)), target: target.map(standing), muted: None }
     }
 
     /// The message of a user, or of the owner where the user has none.
@@ -176,6 +176,23 @@ fn documents(action: Action) -> Vec<&'static str> {
             "mutation($id: ID!, $user: ID!, $role: ParticipantRole!) {
                 changeRole(input: {sessionId: $id, userId: $user, role: $role}) { participant { id } } }",
         ],
+        Action::Ban => {
+            vec!["mutation($id: ID!, $user: ID!) { banParticipant(input: {sessionId: $id, userId: $user}) { userId } }"]
+        }
+        Action::ManageBans => vec![
+            "query($id: ID!) { bans(sessionId: $id) { nodes { reason } } }",
+            "mutation($id: ID!) { unbanParticipant(input: {sessionId: $id, userId: \"nobody\"}) { userId } }",
+        ],
+        Action::Mute => vec![
+            "mutation($id: ID!, $user: ID!) { muteParticipant(input: {sessionId: $id, userId: $user}) { userId } }",
+        ],
+        Action::Unmute { .. } => vec![
+            "mutation($id: ID!, $user: ID!) { unmuteParticipant(input: {sessionId: $id, userId: $user}) { userId } }",
+        ],
+        Action::Transfer => vec![
+            "mutation($id: ID!, $user: ID!) {
+                transferOwnership(input: {sessionId: $id, userId: $user}) { participant { id } } }",
+        ],
         Action::Leave => vec!["mutation($id: ID!) { leaveSession(input: {sessionId: $id}) { sessionId } }"],
         Action::Join => vec!["mutation($id: ID!) { joinSession(input: {sessionId: $id}) { participant { id } } }"],
     }
@@ -199,14 +216,19 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::ManageInvites,
         Action::AnswerJoinRequests,
         Action::JoinByInvite,
+        Action::ManageBans,
+        Action::Unmute { own: true },
         Action::Leave,
         Action::Join,
         Action::Delete,
     ];
     let mut cells: Vec<_> = plain.into_iter().map(|action| (action, None)).collect();
     cells.extend(ParticipantRole::ALL.map(|role| (Action::CreateInvite { role }, None)));
+    cells.push((Action::Unmute { own: false }, Some("former")));
     for target in TARGETS {
-        cells.push((Action::Remove, Some(target)));
+        for action in [Action::Remove, Action::Ban, Action::Mute, Action::Transfer] {
+            cells.push((action, Some(target)));
+        }
         for role in ParticipantRole::ALL {
             cells.push((Action::Invite { role }, Some(target)));
             cells.push((Action::ChangeRole { role }, Some(target)));
@@ -230,7 +252,8 @@ async fn codes_of(
         Action::Invite { role } | Action::CreateInvite { role } | Action::ChangeRole { role } => role.as_str(),
         _ => "MEMBER",
     };
-    let variables = json!({ "id": room.id, "message": message, "user": target, "role": role, "code": room.code });
+    let user = target.unwrap_or(actor);
+    let variables = json!({ "id": room.id, "message": message, "user": user, "role": role, "code": room.code });
     let answer = ask(schema, &user(actor), document, variables).await;
     codes(&answer).into_iter().map(str::to_owned).collect()
 }

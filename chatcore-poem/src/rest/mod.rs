@@ -17,6 +17,7 @@ mod links;
 mod messages;
 mod participants;
 mod reactions;
+mod sanctions;
 mod sessions;
 #[cfg(feature = "accounts")]
 mod users;
@@ -47,6 +48,7 @@ pub(crate) use later::Later;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use reactions::Reactions;
+pub(crate) use sanctions::Sanctions;
 pub(crate) use sessions::Sessions;
 #[cfg(feature = "accounts")]
 pub(crate) use {auth::Auth, users::Users};
@@ -89,13 +91,15 @@ struct Api {
 }
 
 /// The operations on the chat.
-pub(crate) type All = (Sessions, Participants, Invites, JoinRequests, Directs, Messages, Reactions, Later, Events);
+pub(crate) type All =
+    (Sessions, Participants, Sanctions, Invites, JoinRequests, Directs, Messages, Reactions, Later, Events);
 
 pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
     (
         Sessions(api()),
         Participants(api()),
+        Sanctions(api()),
         Invites(api()),
         JoinRequests(api()),
         Directs(api()),

@@ -36,7 +36,18 @@ fn session(title: &str) -> Session {
 fn record(role: ParticipantRole) -> ParticipantRecord {
     let (joined_at, created_at) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
     let (id, standing) = (ParticipantId(Uuid::nil()), Standing::Active(role));
-    ParticipantRecord { id, session_id: ID, user_id: ana(), standing, joined_at, created_at, is_engaged: false }
+    ParticipantRecord {
+        id,
+        session_id: ID,
+        user_id: ana(),
+        standing,
+        joined_at,
+        created_at,
+        is_engaged: false,
+        ban: None,
+        mute: None,
+        is_newer: false,
+    }
 }
 
 fn kept<K: TypedKey>(key: &K, value: K::Value) -> (Key, Option<Record>) {

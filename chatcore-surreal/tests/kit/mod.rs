@@ -53,6 +53,9 @@ pub(crate) fn stay(session_id: SessionId, user_id: &UserId, role: ParticipantRol
         joined_at,
         created_at,
         is_engaged: false,
+        ban: None,
+        mute: None,
+        is_newer: false,
     }
 }
 

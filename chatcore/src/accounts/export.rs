@@ -269,7 +269,7 @@ impl Accounts {
             let (role, is_active) = match participant.value.standing {
                 Standing::Active(role) => (role, true),
                 Standing::Former(role) => (role, false),
-                Standing::Stranger => (ParticipantRole::Viewer, false),
+                Standing::Stranger | Standing::Banned(_) => (ParticipantRole::Viewer, false),
             };
             // A session that the user is no longer in tells nothing of itself.
             let shown = session.as_ref().filter(|session| is_active && session.value.is_active);

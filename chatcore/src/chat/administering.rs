@@ -49,7 +49,7 @@ impl Chat {
         let seats = self.seats_of(&[lists::Seated { session_id, slice }]).await?;
         let page = ListPage::cut(seats.into_iter().flatten().collect(), limit, |record| record.id);
         let profiles = self.inner.profiles.find(page.iter().map(|record| &record.user_id).collect()).await?;
-        Ok(page.map(|records| show(records, &profiles, |_| true)))
+        Ok(page.map(|records| show(records, &profiles, self.inner.clock.now(), |_| true)))
     }
 
     /// Deletes a session, and writes an entry beside it. Does nothing where the session is deleted already.

@@ -24,8 +24,8 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        EventKind, NewEvent, ParticipantEvent, ParticipantRole, Session, SessionDetails, SessionEvent,
-        SessionId, SessionType, UserId,
+        EventKind, NewEvent, ParticipantEvent, ParticipantRole, Session, SessionDetails, SessionEvent, SessionId,
+        SessionType, UserId,
     },
     store::{
         Change, Committed, FactsQuery, Freshness, Head, Key, ParticipantRecord, Participants, Sessions, TypedKey as _,

@@ -13,11 +13,13 @@ mod invites;
 mod join_requests;
 mod later;
 mod messages;
+mod ownership;
 mod participants;
 mod pins;
 mod reactions;
 mod read;
 mod ready;
+mod sanctions;
 mod send;
 mod service;
 mod sessions;
@@ -51,6 +53,7 @@ pub use read::{
     batch::{MessagesOf, ParticipantsOf},
     view::{Encoding, EventView, SignalView},
 };
+pub use sanctions::{MAX_REASON_CHARS, SanctionUser};
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use standing::BanAccount;

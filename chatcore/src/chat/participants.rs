@@ -56,7 +56,9 @@ impl Chat {
             let join = self.govern(id, principal, Action::Join, |known, now| {
                 let role = match known.actor.as_deref().map(|record| record.standing) {
                     Some(Standing::Former(last)) => last.min(ParticipantRole::Member),
-                    Some(Standing::Active(_) | Standing::Stranger) | None => ParticipantRole::Member,
+                    Some(Standing::Active(_) | Standing::Stranger | Standing::Banned(_)) | None => {
+                        ParticipantRole::Member
+                    }
                 };
                 let record = self.seat(known.actor.as_deref(), id, user, role, now);
                 let record = ParticipantRecord { is_engaged: true, ..record };
@@ -164,7 +166,7 @@ impl Chat {
                         let record = ParticipantRecord { standing: Standing::Active(role), ..target.clone() };
                         Ok(Plan { events: vec![changed], writes: put_participant(Some(target), record) })
                     }
-                    Standing::Active(_) | Standing::Former(_) | Standing::Stranger => {
+                    Standing::Active(_) | Standing::Former(_) | Standing::Stranger | Standing::Banned(_) => {
                         Ok(Plan { events: Vec::new(), writes: Vec::new() })
                     }
                 }
@@ -237,7 +239,7 @@ impl Chat {
             let (is_own, is_engaged) = (*user_id == principal.user_id, record.is_engaged);
             let facts = AddressFacts { system_role: principal.system_role, reader, is_own, is_engaged };
             let profile = self.inner.profiles.one(user_id).await?;
-            Ok(shown(&record, profile, with_email && may_see_address(&facts)))
+            Ok(shown(&record, profile, with_email && may_see_address(&facts), self.inner.clock.now()))
         })
     }
 
@@ -250,9 +252,10 @@ impl Chat {
     }
 
     /// A participant as they are now, for the answer to a change just made.
-    async fn seated(&self, id: SessionId, user: &UserId) -> Result<Participant> {
+    pub(super) async fn seated(&self, id: SessionId, user: &UserId) -> Result<Participant> {
         let known = self.known(id, user, None, Freshness::Fresh).await?;
-        Ok(shown(&*known.actor.ok_or(Error::Internal)?, self.inner.profiles.one(user).await?, false))
+        let profile = self.inner.profiles.one(user).await?;
+        Ok(shown(&*known.actor.ok_or(Error::Internal)?, profile, false, self.inner.clock.now()))
     }
 
     /// A new stay of a user, who is as engaged as before.
@@ -270,8 +273,14 @@ impl Chat {
             user_id: user_id.clone(),
             standing: Standing::Active(role),
             joined_at: now,
-            created_at: before.map_or(now, |record| record.created_at),
+            created_at: before
+                .filter(|record| record.standing != Standing::Stranger)
+                .map_or(now, |record| record.created_at),
             is_engaged: before.is_some_and(|record| record.is_engaged),
+            // A ban whose time is over is forgotten.
+            ban: None,
+            mute: before.and_then(|record| record.mute.clone()),
+            is_newer: false,
         }
     }
 }
@@ -304,22 +313,24 @@ pub(super) fn dismiss(known: &Known, record: Option<&ParticipantRecord>, event: 
 pub(super) fn show(
     records: Vec<Arc<ParticipantRecord>>,
     profiles: &HashMap<UserId, Profile>,
+    now: DateTime<Utc>,
     with_email: impl Fn(&ParticipantRecord) -> bool,
 ) -> Vec<Participant> {
     let show = |record: Arc<ParticipantRecord>| {
         let (profile, email) = (profiles::of(profiles, &record.user_id), with_email(&record));
-        shown(&record, profile, email)
+        shown(&record, profile, email, now)
     };
     records.into_iter().map(show).collect()
 }
 
-pub(super) fn shown(record: &ParticipantRecord, profile: Profile, with_email: bool) -> Participant {
-    let ParticipantRecord { id, session_id, user_id: _, standing, joined_at, created_at, is_engaged: _ } = *record;
+pub(super) fn shown(record: &ParticipantRecord, profile: Profile, with_email: bool, now: DateTime<Utc>) -> Participant {
+    let ParticipantRecord { id, session_id, standing, joined_at, created_at, .. } = *record;
+    let muted = record.muted_at(now);
     let email = profile.email.clone().filter(|_| with_email);
     let (role, is_active) = match standing {
         Standing::Active(role) => (role, true),
         Standing::Former(role) => (role, false),
-        Standing::Stranger => (ParticipantRole::Viewer, false),
+        Standing::Stranger | Standing::Banned(_) => (ParticipantRole::Viewer, false),
     };
-    Participant { id, session_id, profile: Profile { email, ..profile }, role, is_active, joined_at, created_at }
+    Participant { id, session_id, profile: Profile { email, ..profile }, role, is_active, joined_at, created_at, muted }
 }

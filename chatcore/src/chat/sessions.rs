@@ -129,6 +129,9 @@ impl Chat {
             joined_at: now,
             created_at: now,
             is_engaged: true,
+            ban: None,
+            mute: None,
+            is_newer: false,
         };
         let session = Session {
             id,
@@ -171,7 +174,7 @@ impl Chat {
         let seq = cursor.seq;
         Ok(SessionDetails {
             summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq, cursor },
-            participants: vec![super::participants::shown(&owner, profile, false)],
+            participants: vec![super::participants::shown(&owner, profile, false, now)],
             messages: Vec::new(),
             seq,
         })

@@ -77,6 +77,8 @@ codes! {
     UpgradeRequired = "UPGRADE_REQUIRED", 426, 4400, "WebSocket upgrade required";
     SessionNotFound = "SESSION_NOT_FOUND", 404, 4404, "Session not found";
     SessionAccessDenied = "SESSION_ACCESS_DENIED", 403, 4403, "Not a participant";
+    SessionBanned = "SESSION_BANNED", 403, 4403, "Banned from the session";
+    SessionMuted = "SESSION_MUTED", 403, 4403, "Muted in the session";
     SessionOwnerRequired = "SESSION_OWNER_REQUIRED", 403, 4403, "Owner required";
     SessionOwnerProtected = "SESSION_OWNER_PROTECTED", 403, 4403, "Owner protected";
     SessionOwnerCannotLeave = "SESSION_OWNER_CANNOT_LEAVE", 409, 4409, "Owner cannot leave";
@@ -89,6 +91,7 @@ codes! {
     InviteNotFound = "INVITE_NOT_FOUND", 404, 4404, "Invite not found";
     JoinApprovalRequired = "JOIN_APPROVAL_REQUIRED", 409, 4409, "Approval required";
     JoinRequestNotFound = "JOIN_REQUEST_NOT_FOUND", 404, 4404, "Request to join not found";
+    ParticipantBanned = "PARTICIPANT_BANNED", 409, 4409, "Banned from the session";
     UserNotFound = "USER_NOT_FOUND", 404, 4404, "User not found";
     UserBanned = "USER_BANNED", 409, 4409, "User is banned";
     MessageNotFound = "MESSAGE_NOT_FOUND", 404, 4404, "Message not found";

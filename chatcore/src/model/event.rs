@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ClientId, Cursor, Emoji, InviteId, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType,
-    UserId,
+    Term, UserId,
 };
 
 /// A position in a session's log: 1 for its first event, dense. 0 stands before the first.
@@ -132,6 +132,39 @@ pub enum ParticipantEvent {
         previous: ParticipantRole,
         /// The role now.
         role: ParticipantRole,
+    },
+    /// The actor banned a user from the session. A participant is out of it by this event.
+    Banned {
+        /// The banned user.
+        user_id: UserId,
+        /// How long.
+        term: Term,
+        /// Whether the user was in the session.
+        was_active: bool,
+    },
+    /// The actor lifted a user's ban.
+    Unbanned {
+        /// The user.
+        user_id: UserId,
+    },
+    /// The actor muted a participant.
+    Muted {
+        /// The participant.
+        user_id: UserId,
+        /// How long.
+        term: Term,
+    },
+    /// The actor ended the mute of a user.
+    Unmuted {
+        /// The user.
+        user_id: UserId,
+    },
+    /// The actor, who was the owner, made a participant the owner, and is an admin since.
+    OwnerChanged {
+        /// The new owner.
+        user_id: UserId,
+        /// The role of the new owner before.
+        previous: ParticipantRole,
     },
 }
 
@@ -301,7 +334,14 @@ impl EventKind {
                 | SessionEvent::Deleted,
             )
             | Self::Participant(
-                ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
+                ParticipantEvent::Left
+                | ParticipantEvent::Removed { .. }
+                | ParticipantEvent::RoleChanged { .. }
+                | ParticipantEvent::Banned { .. }
+                | ParticipantEvent::Unbanned { .. }
+                | ParticipantEvent::Muted { .. }
+                | ParticipantEvent::Unmuted { .. }
+                | ParticipantEvent::OwnerChanged { .. },
             )
             | Self::Message(_)
             | Self::Unknown => None,
@@ -398,7 +438,12 @@ impl Event {
             EventKind::Participant(
                 ParticipantEvent::Added { user_id, .. }
                 | ParticipantEvent::Removed { user_id, .. }
-                | ParticipantEvent::RoleChanged { user_id, .. },
+                | ParticipantEvent::RoleChanged { user_id, .. }
+                | ParticipantEvent::Banned { user_id, .. }
+                | ParticipantEvent::Unbanned { user_id }
+                | ParticipantEvent::Muted { user_id, .. }
+                | ParticipantEvent::Unmuted { user_id }
+                | ParticipantEvent::OwnerChanged { user_id, .. },
             )
             | EventKind::Session(SessionEvent::JoinRequestClosed { user_id }) => Some(user_id),
             EventKind::Participant(ParticipantEvent::Joined { .. } | ParticipantEvent::Left)

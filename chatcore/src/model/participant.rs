@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ParticipantId, Profile, SessionId};
+use super::{ParticipantId, Profile, SessionId, Term};
 
 /// What a participant is in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,6 +54,8 @@ pub enum Standing {
     Former(ParticipantRole),
     /// Is in it.
     Active(ParticipantRole),
+    /// Is not in it, and is kept out of it.
+    Banned(Term),
 }
 
 impl Standing {
@@ -62,7 +64,7 @@ impl Standing {
     pub const fn role(self) -> Option<ParticipantRole> {
         match self {
             Self::Active(role) => Some(role),
-            Self::Stranger | Self::Former(_) => None,
+            Self::Stranger | Self::Former(_) | Self::Banned(_) => None,
         }
     }
 }
@@ -84,6 +86,8 @@ pub struct Participant {
     pub joined_at: DateTime<Utc>,
     /// When they came the first time.
     pub created_at: DateTime<Utc>,
+    /// How long they are muted: they read, and neither send, edit, react nor type. `None` where they are not.
+    pub muted: Option<Term>,
 }
 
 impl Participant {

@@ -75,10 +75,13 @@ pub struct Session {
 
 impl Session {
     /// The highest [`needs`](Self::needs) that this version understands.
-    pub const UNDERSTOOD: u32 = Self::NEEDS_BLOCKS;
+    pub const UNDERSTOOD: u32 = 1;
 
     /// What a direct session needs: a process that keeps users apart who blocked each other.
     pub const NEEDS_BLOCKS: u32 = 1;
+
+    /// The [`needs`](Self::needs) of a session with bans or mutes.
+    pub const NEEDS_SANCTIONS: u32 = 1;
 
     /// Whether users who are not in it may join it now: it is public, not deleted, and not full. The public list has these sessions.
     #[must_use]

@@ -178,6 +178,19 @@ actions! {
         /// To what.
         role: ParticipantRole,
     }, "Change roles", [Owner, Admin], conditions;
+    /// Ban the target, whether or not the target is in the session.
+    Ban, "Ban users", [Owner, Admin], conditions;
+    /// See who is banned, and lift bans.
+    ManageBans, "See and lift bans", [Owner, Admin], table;
+    /// Mute the target.
+    Mute, "Mute participants", [Owner, Admin], conditions;
+    /// End the mute of the target.
+    Unmute {
+        /// Whether the actor is the target.
+        own: bool,
+    }, "Unmute participants", [Owner, Admin], conditions;
+    /// Make the target the owner, and the actor an admin.
+    Transfer, "Transfer ownership", [Owner], conditions else OwnerRequired;
     /// Go.
     Leave, "Leave session", [Admin, Member, Viewer], conditions;
     /// Come in without being invited. Its row is empty, since it is for users who are not in the session.

@@ -36,6 +36,7 @@ pub const fn may_see_address(facts: &AddressFacts) -> bool {
         Standing::Active(ParticipantRole::Owner | ParticipantRole::Admin) => is_engaged,
         Standing::Active(ParticipantRole::Member | ParticipantRole::Viewer)
         | Standing::Former(_)
+        | Standing::Banned(_)
         | Standing::Stranger => false,
     }
 }

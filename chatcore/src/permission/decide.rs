@@ -1,7 +1,9 @@
 //! The decision.
 
+use chrono::SecondsFormat;
+
 use super::{Action, ActionKind, Facts, PermissionTable, SessionState, action::Condition, table};
-use crate::model::{ParticipantRole, SessionType, Standing};
+use crate::model::{ParticipantRole, SessionType, Standing, Term};
 
 /// What [`decide`] answers.
 pub type Decision = Result<(), Denial>;
@@ -15,6 +17,12 @@ pub enum Denial {
     /// The caller is not in the session, which they may know of.
     #[error("you are not a participant of this session; join it first")]
     NotParticipant,
+    /// The caller is banned from the session, which they may know of.
+    #[error("you are banned from this session{}", until(.0))]
+    Banned(Term),
+    /// The caller is muted.
+    #[error("you are muted in this session{}", until(.0))]
+    Muted(Term),
     /// The caller's role does not allow it.
     #[error("your role in this session does not allow this")]
     RoleInsufficient,
@@ -28,10 +36,10 @@ pub enum Denial {
     #[error("only the owner of this session may do this")]
     OwnerRequired,
     /// It would make a second owner, or alter or remove the owner.
-    #[error("nobody can be made owner, and the owner can neither be changed nor removed")]
+    #[error("nobody can be made owner but by a transfer, and the owner can neither be changed nor removed")]
     OwnerProtected,
     /// The owner wants to leave.
-    #[error("the owner cannot leave the session; delete it instead")]
+    #[error("the owner cannot leave the session; transfer or delete it instead")]
     OwnerCannotLeave,
     /// The person is in the session already.
     #[error("already a participant of this session")]
@@ -39,6 +47,9 @@ pub enum Denial {
     /// The person acted upon is not in the session.
     #[error("that user is not a participant of this session")]
     TargetNotParticipant,
+    /// The person acted upon is banned from the session.
+    #[error("that user is banned from this session; lift the ban first")]
+    TargetBanned,
     /// The session is private, so only its owner may be in it.
     #[error("the session is private: only its owner may be in it; change its type first")]
     PrivateSession,
@@ -51,6 +62,11 @@ pub enum Denial {
     /// The cap would be below the head count.
     #[error("more people are in the session than the new max_participants allows")]
     CapBelowCount,
+}
+
+/// The end of a ban or a mute, as a part of a sentence.
+fn until(term: &Term) -> String {
+    term.end().map_or_else(String::new, |end| format!(" until {}", end.to_rfc3339_opts(SecondsFormat::Secs, true)))
 }
 
 /// Decides by the default table whether an action is allowed. Pure, total and without allocation.
@@ -68,8 +84,17 @@ pub(super) fn decide_with(table: &PermissionTable, facts: &Facts, action: Action
     };
     let Some(actor) = facts.actor else { return Err(Denial::Hidden) };
     match actor {
-        Standing::Active(role) => decide_participant(table, &session, facts.target, role, action),
+        Standing::Active(role) => decide_participant(table, &session, facts, role, action),
+        Standing::Banned(term) => decide_banned(&session, term),
         Standing::Stranger | Standing::Former(_) => decide_outsider(&session, action),
+    }
+}
+
+/// Who is banned can do nothing, and learns why only where the session may be known of.
+const fn decide_banned(session: &SessionState, term: Term) -> Decision {
+    match session.session_type {
+        SessionType::Private | SessionType::InviteOnly | SessionType::Direct => Err(Denial::Hidden),
+        SessionType::Public => Err(Denial::Banned(term)),
     }
 }
 
@@ -90,6 +115,10 @@ fn decide_outsider(session: &SessionState, action: Action) -> Decision {
             | Condition::CreateInvite { .. }
             | Condition::Remove {}
             | Condition::ChangeRole { .. }
+            | Condition::Ban {}
+            | Condition::Mute {}
+            | Condition::Unmute { .. }
+            | Condition::Transfer {}
             | Condition::Leave {} => Err(Denial::NotParticipant),
         },
     }
@@ -98,10 +127,11 @@ fn decide_outsider(session: &SessionState, action: Action) -> Decision {
 fn decide_participant(
     table: &PermissionTable,
     session: &SessionState,
-    target: Option<Standing>,
+    facts: &Facts,
     role: ParticipantRole,
     action: Action,
 ) -> Decision {
+    let Facts { session: _, actor: _, target, muted } = *facts;
     // INVARIANT: only the owner is in a private session. Should the data ever say otherwise, the others see nothing.
     if session.session_type == SessionType::Private && role != ParticipantRole::Owner {
         return Err(Denial::Hidden);
@@ -109,6 +139,9 @@ fn decide_participant(
     if !table.allows(role, action.kind()) {
         let is_leaving_owner = role == ParticipantRole::Owner && action == Action::Leave;
         return Err(if is_leaving_owner { Denial::OwnerCannotLeave } else { action.kind().refusal() });
+    }
+    if let Some(term) = muted.filter(|_| speaks(action.kind())) {
+        return Err(Denial::Muted(term));
     }
     match action.condition() {
         Condition::Table => Ok(()),
@@ -127,6 +160,8 @@ fn decide_participant(
         | Condition::CreateInvite { .. }
         | Condition::Remove {}
         | Condition::ChangeRole { .. }
+        | Condition::Ban {}
+        | Condition::Mute {}
             if session.session_type == SessionType::Direct =>
         {
             Err(Denial::RoleInsufficient)
@@ -139,7 +174,57 @@ fn decide_participant(
         Condition::ChangeRole { role: ParticipantRole::Admin | ParticipantRole::Member | ParticipantRole::Viewer } => {
             protect_owner(target)
         }
+        Condition::Ban {} => match target {
+            Some(Standing::Active(_)) => protect_owner(target),
+            // An owner who was taken out with the account comes back as the owner.
+            Some(Standing::Former(ParticipantRole::Owner)) => Err(Denial::OwnerProtected),
+            Some(Standing::Former(_) | Standing::Stranger | Standing::Banned(_)) => Ok(()),
+            None => Err(Denial::TargetNotParticipant),
+        },
+        Condition::Mute {} => protect_owner(target),
+        // Otherwise no mute would hold an admin.
+        Condition::Unmute { own: true } => Err(muted.map_or(Denial::RoleInsufficient, Denial::Muted)),
+        Condition::Unmute { own: false } => Ok(()),
+        Condition::Transfer {} if role != ParticipantRole::Owner => Err(Denial::OwnerRequired),
+        Condition::Transfer {} => decide_transfer(session, target),
     }
+}
+
+/// Whether an action says something to the others. A mute takes these away, whatever the table says.
+const fn speaks(kind: ActionKind) -> bool {
+    match kind {
+        ActionKind::Send | ActionKind::EditMessage | ActionKind::DeleteOwnMessage | ActionKind::React => true,
+        ActionKind::View
+        | ActionKind::DeleteMessage
+        | ActionKind::ViewRevisions
+        | ActionKind::PinMessage
+        | ActionKind::Update
+        | ActionKind::Delete
+        | ActionKind::Invite
+        | ActionKind::CreateInvite
+        | ActionKind::ManageInvites
+        | ActionKind::AnswerJoinRequests
+        | ActionKind::Remove
+        | ActionKind::ChangeRole
+        | ActionKind::Ban
+        | ActionKind::ManageBans
+        | ActionKind::Mute
+        | ActionKind::Unmute
+        | ActionKind::Transfer
+        | ActionKind::Leave
+        | ActionKind::Join
+        | ActionKind::JoinByInvite => false,
+    }
+}
+
+/// Anybody who is in the session can become its owner, also a viewer: the owner could change the role first.
+const fn decide_transfer(session: &SessionState, target: Option<Standing>) -> Decision {
+    match session.session_type {
+        SessionType::Private => return Err(Denial::PrivateSession),
+        SessionType::Direct => return Err(Denial::OwnerProtected),
+        SessionType::Public | SessionType::InviteOnly => {}
+    }
+    protect_owner(target)
 }
 
 fn decide_update(session: &SessionState, session_type: Option<SessionType>, cap: Option<u32>) -> Decision {
@@ -167,6 +252,7 @@ fn decide_invite(session: &SessionState, target: Option<Standing>, role: Partici
     match target {
         None => return Err(Denial::TargetNotParticipant),
         Some(Standing::Active(_)) => return Err(Denial::AlreadyParticipant),
+        Some(Standing::Banned(_)) => return Err(Denial::TargetBanned),
         Some(Standing::Stranger | Standing::Former(_)) => {}
     }
     if session.session_type == SessionType::Private {
@@ -176,11 +262,13 @@ fn decide_invite(session: &SessionState, target: Option<Standing>, role: Partici
 }
 
 /// Whoever removes or changes somebody needs somebody who is there and is not the owner.
-fn protect_owner(target: Option<Standing>) -> Decision {
+const fn protect_owner(target: Option<Standing>) -> Decision {
     match target {
         Some(Standing::Active(ParticipantRole::Owner)) => Err(Denial::OwnerProtected),
         Some(Standing::Active(ParticipantRole::Admin | ParticipantRole::Member | ParticipantRole::Viewer)) => Ok(()),
-        Some(Standing::Former(_) | Standing::Stranger) | None => Err(Denial::TargetNotParticipant),
+        Some(Standing::Former(_) | Standing::Stranger | Standing::Banned(_)) | None => {
+            Err(Denial::TargetNotParticipant)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a decision is taken from.
 
-use crate::model::{Session, SessionType, Standing};
+use crate::model::{Session, SessionType, Standing, Term};
 
 /// What is known when a decision is taken. What is missing denies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -11,6 +11,8 @@ pub struct Facts {
     pub actor: Option<Standing>,
     /// How the person acted upon stands to it; `None` where there is none or it is not known.
     pub target: Option<Standing>,
+    /// How long the actor is muted; `None` where the actor is not.
+    pub muted: Option<Term>,
 }
 
 /// The part of a session that decides.

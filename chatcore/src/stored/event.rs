@@ -56,6 +56,32 @@ enum Form {
         previous: Known<ParticipantRole>,
         role: Known<ParticipantRole>,
     },
+    ParticipantBanned {
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
+        was_active: bool,
+    },
+    ParticipantUnbanned {
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+    },
+    ParticipantMuted {
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
+    },
+    ParticipantUnmuted {
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+    },
+    OwnerChanged {
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        previous: Known<ParticipantRole>,
+    },
     MessageSent {
         role: Known<SpeakerRole>,
         message_type: Known<MessageType>,
@@ -150,6 +176,15 @@ impl Form {
             ParticipantEvent::RoleChanged { user_id, previous, role } => {
                 Self::ParticipantRoleChanged { user_id, previous: previous.into(), role: role.into() }
             }
+            ParticipantEvent::Banned { user_id, term, was_active } => {
+                Self::ParticipantBanned { user_id, until: term.end(), was_active }
+            }
+            ParticipantEvent::Unbanned { user_id } => Self::ParticipantUnbanned { user_id },
+            ParticipantEvent::Muted { user_id, term } => Self::ParticipantMuted { user_id, until: term.end() },
+            ParticipantEvent::Unmuted { user_id } => Self::ParticipantUnmuted { user_id },
+            ParticipantEvent::OwnerChanged { user_id, previous } => {
+                Self::OwnerChanged { user_id, previous: previous.into() }
+            }
         }
     }
 
@@ -197,7 +232,12 @@ impl Form {
             | Self::ParticipantAdded { .. }
             | Self::ParticipantLeft
             | Self::ParticipantRemoved { .. }
-            | Self::ParticipantRoleChanged { .. } => self.of_a_participant().map(EventKind::Participant),
+            | Self::ParticipantRoleChanged { .. }
+            | Self::ParticipantBanned { .. }
+            | Self::ParticipantUnbanned { .. }
+            | Self::ParticipantMuted { .. }
+            | Self::ParticipantUnmuted { .. }
+            | Self::OwnerChanged { .. } => self.of_a_participant().map(EventKind::Participant),
             Self::MessageSent { .. }
             | Self::MessageEdited { .. }
             | Self::MessageDeleted { .. }
@@ -221,6 +261,15 @@ impl Form {
             Self::ParticipantRemoved { user_id, reason } => ParticipantEvent::Removed { user_id, reason: reason.0? },
             Self::ParticipantRoleChanged { user_id, previous, role } => {
                 ParticipantEvent::RoleChanged { user_id, previous: previous.0?, role: role.0? }
+            }
+            Self::ParticipantBanned { user_id, until, was_active } => {
+                ParticipantEvent::Banned { user_id, term: until.into(), was_active }
+            }
+            Self::ParticipantUnbanned { user_id } => ParticipantEvent::Unbanned { user_id },
+            Self::ParticipantMuted { user_id, until } => ParticipantEvent::Muted { user_id, term: until.into() },
+            Self::ParticipantUnmuted { user_id } => ParticipantEvent::Unmuted { user_id },
+            Self::OwnerChanged { user_id, previous } => {
+                ParticipantEvent::OwnerChanged { user_id, previous: previous.0? }
             }
             Self::SessionCreated { .. }
             | Self::SessionUpdated { .. }
@@ -269,6 +318,11 @@ impl Form {
             | Self::ParticipantLeft
             | Self::ParticipantRemoved { .. }
             | Self::ParticipantRoleChanged { .. }
+            | Self::ParticipantBanned { .. }
+            | Self::ParticipantUnbanned { .. }
+            | Self::ParticipantMuted { .. }
+            | Self::ParticipantUnmuted { .. }
+            | Self::OwnerChanged { .. }
             | Self::Unknown => return None,
         })
     }

@@ -13,6 +13,7 @@ mod newer;
 mod participant;
 mod profile;
 mod reactions;
+mod sanctions;
 mod session;
 mod standing;
 mod tables;
@@ -28,6 +29,7 @@ pub use lists::{ClientIdUse, Listed, Revision, Seat};
 pub use participant::ParticipantRecord;
 pub use profile::{ProfilePart, ProfileRecord};
 pub use reactions::{Reacted, ReactionTotal, ReactionTotals};
+pub use sanctions::BannedUntil;
 pub use tables::*;
 
 use crate::store::{Json, KeyPart, Part};

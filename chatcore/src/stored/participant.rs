@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_json, newer::Known, part, to_json};
 use crate::{
-    model::{ParticipantId, ParticipantRole, SessionId, Standing, UserId},
+    model::{ParticipantId, ParticipantRole, Sanction, SessionId, Standing, Term, UserId},
     store::{Json, Part, StoredValue},
 };
 
@@ -18,7 +18,8 @@ pub struct ParticipantRecord {
     pub session_id: SessionId,
     /// The user.
     pub user_id: UserId,
-    /// How the user stands to the session. [`Standing::Stranger`] stands for a role that only a newer version knows, and is never written.
+    /// How the user stands to the session, apart from a ban: [`standing_at`](Self::standing_at) knows bans. A [`Standing::Stranger`] never was
+    /// in it; such a record holds a ban.
     pub standing: Standing,
     /// When the user came, the last time.
     pub joined_at: DateTime<Utc>,
@@ -27,6 +28,32 @@ pub struct ParticipantRecord {
     /// Whether the user ever created the session, joined it, or posted in it, as opposed to being added only. Once `true`, it
     /// stays `true`, whatever becomes of the stay. Records of older versions read as `false`.
     pub is_engaged: bool,
+    /// The ban from the session, also one whose time is over.
+    pub ban: Option<Sanction>,
+    /// The mute in the session, also one whose time is over. It stays with a user who leaves and comes back.
+    pub mute: Option<Sanction>,
+    /// Whether only a newer version knows the role. Such a record decides nothing, and is never written.
+    pub is_newer: bool,
+}
+
+impl ParticipantRecord {
+    /// How the user stands to the session at this time.
+    #[must_use]
+    pub fn standing_at(&self, now: DateTime<Utc>) -> Standing {
+        let banned = self.ban.as_ref().and_then(|ban| ban.term_at(now));
+        match self.standing {
+            Standing::Active(role) => Standing::Active(role),
+            standing @ (Standing::Stranger | Standing::Former(_) | Standing::Banned(_)) => {
+                banned.map_or(standing, Standing::Banned)
+            }
+        }
+    }
+
+    /// How long the user is muted from this time on; `None` where the user is not.
+    #[must_use]
+    pub fn muted_at(&self, now: DateTime<Utc>) -> Option<Term> {
+        self.mute.as_ref()?.term_at(now)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -38,16 +65,24 @@ struct Form {
     created_at: DateTime<Utc>,
     #[serde(default)]
     is_engaged: Option<bool>,
+    /// The user never was in the session, and the role says nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_stranger: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ban: Option<Sanction>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mute: Option<Sanction>,
 }
 
 impl StoredValue for ParticipantRecord {
     fn encode(&self) -> Json {
-        let Self { id, session_id: _, user_id: _, standing, joined_at, created_at, is_engaged } = self;
+        let Self { id, session_id: _, user_id: _, standing, joined_at, created_at, is_engaged, ban, mute, is_newer: _ } =
+            self;
         let (is_active, role) = match *standing {
             Standing::Active(role) => (true, role),
             Standing::Former(role) => (false, role),
-            // Nothing writes such a record; a reader must not take it for a participant.
-            Standing::Stranger => (false, ParticipantRole::Viewer),
+            // A reader that knows no bans must not take such a record for a participant's.
+            Standing::Stranger | Standing::Banned(_) => (false, ParticipantRole::Viewer),
         };
         to_json(&Form {
             stay: *id,
@@ -56,16 +91,21 @@ impl StoredValue for ParticipantRecord {
             joined_at: *joined_at,
             created_at: *created_at,
             is_engaged: Some(*is_engaged),
+            is_stranger: matches!(standing, Standing::Stranger | Standing::Banned(_)),
+            ban: ban.clone(),
+            mute: mute.clone(),
         })
     }
 
     fn decode(_: u32, key: &[Part], stored: Json) -> Result<Self, String> {
-        let Form { stay, is_active, role, joined_at, created_at, is_engaged } = from_json(stored)?;
+        let Form { stay, is_active, role, joined_at, created_at, is_engaged, is_stranger, ban, mute } =
+            from_json(stored)?;
         Ok(Self {
             id: stay,
             session_id: part(key, 0)?,
             user_id: part(key, 1)?,
             standing: match role {
+                Known(_) if is_stranger => Standing::Stranger,
                 Known(Some(role)) if is_active => Standing::Active(role),
                 Known(Some(role)) => Standing::Former(role),
                 Known(None) => Standing::Stranger,
@@ -73,6 +113,9 @@ impl StoredValue for ParticipantRecord {
             joined_at,
             created_at,
             is_engaged: is_engaged.unwrap_or(false),
+            ban,
+            mute,
+            is_newer: role.0.is_none(),
         })
     }
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientIdUse, Departure, DraftText, Due, InvitePlace, InviteRecord, JoinRequestRecord, Listed, ParticipantRecord,
-    ProfileRecord, Reacted, ReactionTotals, Revision, Scheduled, Seat, from_json, to_json,
+    BannedUntil, ClientIdUse, Departure, DraftText, Due, InvitePlace, InviteRecord, JoinRequestRecord, Listed,
+    ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, Revision, Scheduled, Seat, from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
@@ -27,6 +27,22 @@ tables! {
         /// The user.
         user: UserId,
     ] -> ParticipantRecord = 1;
+
+    /// The users who are banned from a session. The ban itself is a part of the participant's record. A ban that is over stays listed.
+    session plain Bans = "ban" [
+        /// The session.
+        session: SessionId,
+        /// The banned user.
+        user: UserId,
+    ] -> Listed = 1;
+
+    /// The sessions that a user is banned from, newest first. A ban that is over stays listed.
+    shared plain BannedFrom = "banned" [
+        /// The banned user.
+        user: UserId,
+        /// The session.
+        session: Newest<SessionId>,
+    ] -> BannedUntil = 1;
 
     /// Client ids that were used, each with the position of its message.
     session plain ClientIds = "client" [

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage,
-    RequestToJoin, ScheduleMessage, SendMessage, SetDraft, StartDirect, StartGroup, UpdateSession, UseInvite,
+    RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft, StartDirect, StartGroup, UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -229,6 +229,31 @@ commands! { in chat by principal:
     RemoveParticipant = "remove_participant" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
         chat.remove_participant(principal, session_id, &user_id).await?;
         Ok(Answer::SessionId(session_id))
+    };
+    /// Bans a user from a session.
+    BanParticipant = "ban_participant" (session_id: SessionId, user_id: UserId) ban: Sanction => {
+        chat.ban_participant(principal, session_id, &user_id, ban.command()).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Lifts a user's ban from a session.
+    UnbanParticipant = "unban_participant" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
+        chat.unban_participant(principal, session_id, &user_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Mutes a participant.
+    MuteParticipant = "mute_participant" (session_id: SessionId, user_id: UserId) mute: Sanction => {
+        chat.mute_participant(principal, session_id, &user_id, mute.command()).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Ends a participant's mute.
+    UnmuteParticipant = "unmute_participant" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
+        chat.unmute_participant(principal, session_id, &user_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Makes a participant the owner of a session.
+    TransferOwnership = "transfer_ownership" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
+        let owner = chat.transfer_ownership(principal, session_id, &user_id).await?;
+        Ok(Answer::Participant(Box::new(owner)))
     };
     /// Sends a message.
     SendMessage = "send_message" [frame] (session_id: SessionId) message: SendMessage => {

@@ -41,6 +41,7 @@ mod later;
 mod message;
 mod participant;
 mod problem;
+mod sanction;
 mod session;
 
 #[cfg(feature = "accounts")]
@@ -57,6 +58,7 @@ pub use later::{ScheduleMessage, SetDraft};
 pub use message::{DeleteMessage, EditMessage, SendMessage};
 pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
 pub use problem::{ErrorData, Problem};
+pub use sanction::Sanction;
 pub use session::{CreateSession, StartDirect, StartGroup, UpdateSession};
 
 use serde::{Deserialize, Deserializer, Serialize};

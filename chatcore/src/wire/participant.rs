@@ -7,7 +7,9 @@ use super::{Person, event::events};
 use crate::{
     chat::{self, EventView},
     error::Result,
-    model::{Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile, RemovalReason, SessionId, UserId},
+    model::{
+        Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile, RemovalReason, SessionId, Term, UserId,
+    },
 };
 
 /// A participant of a session.
@@ -30,12 +32,17 @@ struct ParticipantView<'a> {
     joined_at: DateTime<Utc>,
     /// When they came the first time.
     created_at: DateTime<Utc>,
+    /// Whether they are muted: they read, and neither send, edit, react nor type.
+    is_muted: bool,
+    /// When the mute ends; `null` where there is none, or where it has no end.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    muted_until: Option<DateTime<Utc>>,
 }
 
 impl<'a> From<&'a Participant> for ParticipantView<'a> {
     fn from(participant: &'a Participant) -> Self {
         let is_owner = participant.is_owner();
-        let Participant { id, session_id, profile, role, is_active, joined_at, created_at } = participant;
+        let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted } = participant;
         let Profile { user_id, username, name, email, picture: _, updated_at: _ } = profile;
         Self {
             id: *id,
@@ -49,6 +56,8 @@ impl<'a> From<&'a Participant> for ParticipantView<'a> {
             is_active: *is_active,
             joined_at: *joined_at,
             created_at: *created_at,
+            is_muted: muted.is_some(),
+            muted_until: muted.and_then(Term::end),
         }
     }
 }
@@ -84,6 +93,30 @@ events! {
         role: ParticipantRole = *role,
         previous_role: ParticipantRole = *previous,
         changed_by: &'a UserId = &view.actor.user_id,
+    }
+    "participant_banned" = Banned { user_id, term, was_active } => {
+        user_id: &'a UserId = user_id,
+        banned_by: &'a UserId = &view.actor.user_id,
+        until: Option<DateTime<Utc>> = term.end(),
+        was_active: bool = *was_active,
+    }
+    "participant_unbanned" = Unbanned { user_id } => {
+        user_id: &'a UserId = user_id,
+        unbanned_by: &'a UserId = &view.actor.user_id,
+    }
+    "participant_muted" = Muted { user_id, term } => {
+        user_id: &'a UserId = user_id,
+        muted_by: &'a UserId = &view.actor.user_id,
+        until: Option<DateTime<Utc>> = term.end(),
+    }
+    "participant_unmuted" = Unmuted { user_id } => {
+        user_id: &'a UserId = user_id,
+        unmuted_by: &'a UserId = &view.actor.user_id,
+    }
+    "ownership_transferred" = OwnerChanged { user_id, previous } => {
+        user_id: &'a UserId = user_id,
+        previous_role: ParticipantRole = *previous,
+        transferred_by: &'a UserId = &view.actor.user_id,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{fmt::Write as _, path::Path};
 
 use chatcore::{
     identity::SystemRole,
-    model::{ParticipantRole, SessionType, Standing},
+    model::{ParticipantRole, SessionType, Standing, Term},
     permission::{
         Action, ActionKind, AddressFacts, Denial, Facts, PermissionTable, SessionState, decide, may_see_address,
     },
@@ -43,6 +43,10 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     if is_outside && session.session_type != SessionType::Public {
         return Err(Denial::Hidden);
     }
+    // Who is banned is told so, whatever is tried.
+    if let Standing::Banned(term) = actor {
+        return Err(Denial::Banned(term));
+    }
     if is_outside && action != Action::Join && action != Action::JoinByInvite {
         return Err(Denial::NotParticipant);
     }
@@ -60,18 +64,25 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     if action == Action::View {
         return Ok(());
     }
+    // What says something to the others is taken from viewers, and for a while from those who are muted.
+    let speaks = matches!(action, Action::Send | Action::EditMessage { .. } | Action::DeleteOwnMessage | Action::React);
+    if speaks && is_viewer {
+        return Err(Denial::RoleInsufficient);
+    }
+    if let Some(term) = facts.muted
+        && speaks
+    {
+        return Err(Denial::Muted(term));
+    }
     if action == Action::Send {
-        return if is_viewer { Err(Denial::RoleInsufficient) } else { Ok(()) };
+        return Ok(());
     }
     // Authors change what they said, as long as they may still speak. Nobody edits for others.
     if let Action::EditMessage { own } = action {
-        if is_viewer {
-            return Err(Denial::RoleInsufficient);
-        }
         return if own { Ok(()) } else { Err(Denial::NotAuthor) };
     }
     if action == Action::DeleteOwnMessage {
-        return if is_viewer { Err(Denial::RoleInsufficient) } else { Ok(()) };
+        return Ok(());
     }
     // Those who manage the session delete what others said.
     if action == Action::DeleteMessage {
@@ -91,9 +102,28 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     if action == Action::Delete {
         return if is_owner { Ok(()) } else { Err(Denial::OwnerRequired) };
     }
+    // Only the owner gives the session away, to somebody who is in it.
+    if action == Action::Transfer {
+        if !is_owner {
+            return Err(Denial::OwnerRequired);
+        }
+        return match (session.session_type, facts.target) {
+            (SessionType::Private, _) => Err(Denial::PrivateSession),
+            (SessionType::Direct, _) | (_, Some(Standing::Active(ParticipantRole::Owner))) => {
+                Err(Denial::OwnerProtected)
+            }
+            (_, Some(Standing::Active(_))) => Ok(()),
+            (_, _) => Err(Denial::TargetNotParticipant),
+        };
+    }
     // Managing the session is for owner and admins.
-    let kinds =
-        [ActionKind::Update, ActionKind::CreateInvite, ActionKind::ManageInvites, ActionKind::AnswerJoinRequests];
+    let kinds = [
+        ActionKind::Update,
+        ActionKind::Unmute,
+        ActionKind::CreateInvite,
+        ActionKind::ManageInvites,
+        ActionKind::AnswerJoinRequests,
+    ];
     let manages = needs_target(action.kind()) || kinds.contains(&action.kind());
     if manages && (is_member || is_viewer) {
         return Err(Denial::RoleInsufficient);
@@ -132,13 +162,29 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         if target.role().is_some() {
             return Err(Denial::AlreadyParticipant);
         }
+        if matches!(target, Standing::Banned(_)) {
+            return Err(Denial::TargetBanned);
+        }
         if session.session_type == SessionType::Private {
             return Err(Denial::PrivateSession);
         }
         return if is_full { Err(Denial::Full) } else { Ok(()) };
     }
-    // Removing and changing is for who is in, and never touches the owner.
-    if action == Action::Remove || matches!(action, Action::ChangeRole { .. }) {
+    // Everybody but the owner can be banned, in the session or not.
+    if action == Action::Ban {
+        return match facts.target {
+            None => Err(Denial::TargetNotParticipant),
+            Some(Standing::Active(role) | Standing::Former(role)) if role == owner => Err(Denial::OwnerProtected),
+            Some(_) => Ok(()),
+        };
+    }
+    // Nobody unmutes themselves.
+    if let Action::Unmute { own } = action {
+        let why = facts.muted.map_or(Denial::RoleInsufficient, Denial::Muted);
+        return if own { Err(why) } else { Ok(()) };
+    }
+    // Removing, muting and changing is for who is in, and never touches the owner.
+    if action == Action::Remove || action == Action::Mute || matches!(action, Action::ChangeRole { .. }) {
         let Some(Standing::Active(target)) = facts.target else { return Err(Denial::TargetNotParticipant) };
         return if target == owner { Err(Denial::OwnerProtected) } else { Ok(()) };
     }
@@ -157,18 +203,27 @@ fn is_documented(role: ParticipantRole, kind: ActionKind) -> bool {
 
 /// Whether the action is done to a participant.
 fn needs_target(kind: ActionKind) -> bool {
-    matches!(kind, ActionKind::Invite | ActionKind::Remove | ActionKind::ChangeRole)
+    matches!(
+        kind,
+        ActionKind::Invite
+            | ActionKind::Remove
+            | ActionKind::ChangeRole
+            | ActionKind::Ban
+            | ActionKind::Mute
+            | ActionKind::Transfer
+    )
 }
 
 /// How somebody can stand to a session. Lists by way of a match, so that a new standing has to be thought of.
 fn standings() -> Vec<Standing> {
     let example = Standing::Stranger;
     match example {
-        Standing::Stranger | Standing::Former(_) | Standing::Active(_) => {}
+        Standing::Stranger | Standing::Former(_) | Standing::Active(_) | Standing::Banned(_) => {}
     }
     let former = ParticipantRole::ALL.map(Standing::Former);
     let active = ParticipantRole::ALL.map(Standing::Active);
-    [Standing::Stranger].into_iter().chain(former).chain(active).collect()
+    let banned = Standing::Banned(Term::Endless);
+    [Standing::Stranger].into_iter().chain(former).chain(active).chain([banned]).collect()
 }
 
 fn known_or_not() -> Vec<Option<Standing>> {
@@ -192,6 +247,7 @@ fn actions(count: u32) -> Vec<Action> {
                     })
                     .collect()
             }
+            ActionKind::Unmute => [true, false].map(|own| Action::Unmute { own }).to_vec(),
             ActionKind::Invite => ParticipantRole::ALL.map(|role| Action::Invite { role }).to_vec(),
             ActionKind::CreateInvite => ParticipantRole::ALL.map(|role| Action::CreateInvite { role }).to_vec(),
             ActionKind::ChangeRole => ParticipantRole::ALL.map(|role| Action::ChangeRole { role }).to_vec(),
@@ -227,16 +283,18 @@ fn the_engine_decides_every_combination_as_the_rules_are_told() {
         for actor in known_or_not() {
             for target in known_or_not() {
                 for action in actions(state.participant_count) {
-                    let facts = Facts { session: Some(state), actor, target };
-                    assert_eq!(decide(&facts, action), told(&facts, action), "{action:?} with {facts:?}");
-                    compared += 1;
+                    for muted in [None, Some(Term::Endless)] {
+                        let facts = Facts { session: Some(state), actor, target, muted };
+                        assert_eq!(decide(&facts, action), told(&facts, action), "{action:?} with {facts:?}");
+                        compared += 1;
+                    }
                 }
             }
         }
     }
     let actions = u32::try_from(actions(1).len()).unwrap();
-    assert!(actions >= 49, "some actions are missing");
-    assert_eq!(compared, 4 * 2 * 12 * 10 * 10 * actions, "some combinations are missing");
+    assert!(actions >= 55, "some actions are missing");
+    assert_eq!(compared, 4 * 2 * 12 * 11 * 11 * 2 * actions, "some combinations are missing");
 }
 
 #[test]
@@ -245,7 +303,7 @@ fn the_default_table_decides_as_decide_does() {
     for state in states() {
         for actor in known_or_not() {
             for action in actions(state.participant_count) {
-                let facts = Facts { session: Some(state), actor, target: Some(Standing::Stranger) };
+                let facts = Facts { session: Some(state), actor, target: Some(Standing::Stranger), muted: None };
                 assert_eq!(table.decide(&facts, action), decide(&facts, action));
             }
         }
@@ -258,15 +316,15 @@ fn missing_facts_deny() {
         assert_eq!(decide(&Facts::default(), action), Err(Denial::Hidden), "{action:?} with nothing known");
         for actor in known_or_not() {
             for target in known_or_not() {
-                let facts = Facts { session: None, actor, target };
+                let facts = Facts { session: None, actor, target, muted: None };
                 assert_eq!(decide(&facts, action), Err(Denial::Hidden), "{action:?} without a session");
             }
         }
         for state in states() {
-            let facts = Facts { session: Some(state), actor: None, target: Some(Standing::Stranger) };
+            let facts = Facts { session: Some(state), actor: None, target: Some(Standing::Stranger), muted: None };
             assert_eq!(decide(&facts, action), Err(Denial::Hidden), "{action:?} by nobody knows whom");
             for actor in standings() {
-                let facts = Facts { session: Some(state), actor: Some(actor), target: None };
+                let facts = Facts { session: Some(state), actor: Some(actor), target: None, muted: None };
                 assert!(
                     !needs_target(action.kind()) || decide(&facts, action).is_err(),
                     "{action:?} upon nobody by {actor:?}"
@@ -282,7 +340,8 @@ fn what_the_target_is_matters_only_to_what_is_done_to_them() {
         for actor in standings() {
             let others = actions(state.participant_count).into_iter().filter(|action| !needs_target(action.kind()));
             for action in others {
-                let with = |target| decide(&Facts { session: Some(state), actor: Some(actor), target }, action);
+                let with =
+                    |target| decide(&Facts { session: Some(state), actor: Some(actor), target, muted: None }, action);
                 assert!(known_or_not().into_iter().all(|target| with(target) == with(None)), "{action:?}");
             }
         }
@@ -292,8 +351,10 @@ fn what_the_target_is_matters_only_to_what_is_done_to_them() {
 #[test]
 fn a_hidden_session_is_hidden_whatever_is_tried() {
     for state in states() {
-        for actor in [Standing::Stranger].into_iter().chain(ParticipantRole::ALL.map(Standing::Former)) {
-            let facts = Facts { session: Some(state), actor: Some(actor), target: Some(Standing::Stranger) };
+        let outside = [Standing::Stranger, Standing::Banned(Term::Endless)];
+        for actor in outside.into_iter().chain(ParticipantRole::ALL.map(Standing::Former)) {
+            let facts =
+                Facts { session: Some(state), actor: Some(actor), target: Some(Standing::Stranger), muted: None };
             // The holder of a code knows of the session.
             let tried = actions(state.participant_count).into_iter();
             for action in tried.filter(|action| *action != Action::JoinByInvite || !state.is_active) {
@@ -328,7 +389,7 @@ proptest! {
             for actor in standings() {
                 for target in known_or_not() {
                     for action in actions(state.participant_count) {
-                        let facts = Facts { session: Some(state), actor: Some(actor), target };
+                        let facts = Facts { session: Some(state), actor: Some(actor), target, muted: None };
                         if table.decide(&facts, action).is_err() {
                             continue;
                         }
@@ -343,6 +404,7 @@ proptest! {
                         let changes_own = matches!(action, Action::EditMessage { .. } | Action::DeleteOwnMessage);
                         let speaks = table.decide(&facts, Action::Send).is_ok();
                         prop_assert!(!changes_own || speaks, "{action:?} by {actor:?}, who may not send");
+                        prop_assert!(action != Action::Transfer || actor == Standing::Active(owner), "{actor:?} gave a session away");
                         prop_assert!(!makes_owner, "{action:?} made a second owner: {facts:?}");
                         prop_assert!(!touches_owner, "{action:?} touched the owner: {facts:?}");
                         prop_assert!(state.is_active, "{action:?} in a deleted session");
@@ -371,7 +433,7 @@ proptest! {
         prop_assert!(!table.allows(role, kind));
         for state in states() {
             for target in known_or_not() {
-                let facts = Facts { session: Some(state), actor: Some(Standing::Active(role)), target };
+                let facts = Facts { session: Some(state), actor: Some(Standing::Active(role)), target, muted: None };
                 for action in actions(state.participant_count).into_iter().filter(|action| action.kind() == kind) {
                     prop_assert!(table.decide(&facts, action).is_err());
                 }
@@ -385,6 +447,8 @@ fn every_denial_has_its_own_text_and_hides_itself_only_when_hidden() {
     let denials = [
         Denial::Hidden,
         Denial::NotParticipant,
+        Denial::Banned(Term::Endless),
+        Denial::Muted(Term::Endless),
         Denial::RoleInsufficient,
         Denial::NotAuthor,
         Denial::NotModerator,
@@ -393,6 +457,7 @@ fn every_denial_has_its_own_text_and_hides_itself_only_when_hidden() {
         Denial::OwnerCannotLeave,
         Denial::AlreadyParticipant,
         Denial::TargetNotParticipant,
+        Denial::TargetBanned,
         Denial::PrivateSession,
         Denial::OthersPresent,
         Denial::Full,

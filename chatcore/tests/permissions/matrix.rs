@@ -9,6 +9,7 @@ fn standing_name(standing: Standing) -> String {
         Standing::Stranger => "stranger".to_owned(),
         Standing::Former(role) => format!("former {role}"),
         Standing::Active(role) => role.to_string(),
+        Standing::Banned(_) => "banned".to_owned(),
     }
 }
 
@@ -20,6 +21,7 @@ fn action_name(action: Action) -> String {
         Action::Invite { role } | Action::CreateInvite { role } | Action::ChangeRole { role } => {
             format!("{title}: {role}")
         }
+        Action::Unmute { own: true } => format!("{title}: oneself"),
         Action::EditMessage { own: false } => format!("{title}: somebody else's"),
         _ => title.to_owned(),
     }
@@ -31,7 +33,8 @@ fn matrix(table: &PermissionTable) -> String {
     let active = ParticipantRole::ALL.map(Standing::Active);
     // Which role somebody had before changes nothing, as the comparison of all combinations shows.
     let former = Standing::Former(ParticipantRole::Member);
-    let actors: Vec<Standing> = active.into_iter().chain([Standing::Stranger, former]).collect();
+    let actors: Vec<Standing> =
+        active.into_iter().chain([Standing::Stranger, former, Standing::Banned(Term::Endless)]).collect();
     let targets: Vec<Option<Standing>> = std::iter::once(None).chain(actors.iter().copied().map(Some)).collect();
     let mut text = String::new();
     for session_type in SessionType::ALL {
@@ -42,16 +45,17 @@ fn matrix(table: &PermissionTable) -> String {
             let _ = write!(header, " {:<20}", standing_name(*actor));
         }
         let _ = writeln!(text, "{}", header.trim_end());
-        let mut row = |name: &str, state: SessionState, target: Option<Standing>, action: Action| {
-            let mut line = format!("{name:<36} {:<16}", target.map_or_else(|| "-".to_owned(), standing_name));
-            for actor in &actors {
-                let facts = Facts { session: Some(state), actor: Some(*actor), target };
-                let cell =
-                    table.decide(&facts, action).map_or_else(|denial| format!("{denial:?}"), |()| "allow".into());
-                let _ = write!(line, " {cell:<20}");
-            }
-            let _ = writeln!(text, "{}", line.trim_end());
-        };
+        let mut row =
+            |name: &str, state: SessionState, target: Option<Standing>, muted: Option<Term>, action: Action| {
+                let mut line = format!("{name:<36} {:<16}", target.map_or_else(|| "-".to_owned(), standing_name));
+                for actor in &actors {
+                    let facts = Facts { session: Some(state), actor: Some(*actor), target, muted };
+                    let cell =
+                        table.decide(&facts, action).map_or_else(|denial| format!("{denial:?}"), |()| "allow".into());
+                    let _ = write!(line, " {cell:<20}");
+                }
+                let _ = writeln!(text, "{}", line.trim_end());
+            };
         let update = |session_type, max_participants| Action::Update { session_type, max_participants };
         let updates = std::iter::once(update(None, None))
             .chain(SessionType::ALL.map(|session_type| update(Some(session_type), None)))
@@ -63,7 +67,7 @@ fn matrix(table: &PermissionTable) -> String {
             let actions = if kind == ActionKind::Update { updates.clone().collect() } else { of_kind };
             for action in actions {
                 for target in targets {
-                    row(&action_name(action), open, *target, action);
+                    row(&action_name(action), open, *target, None, action);
                 }
             }
         }
@@ -71,11 +75,15 @@ fn matrix(table: &PermissionTable) -> String {
         let full = SessionState { max_participants: 2, ..open };
         let deleted = SessionState { is_active: false, ..open };
         let member = ParticipantRole::Member;
-        row("alone: Update session to PRIVATE", alone, None, update(Some(SessionType::Private), None));
-        row("full: Invite users: MEMBER", full, Some(Standing::Stranger), Action::Invite { role: member });
-        row("full: Join session", full, None, Action::Join);
-        row("deleted: View messages", deleted, None, Action::View);
-        row("deleted: Join session", deleted, None, Action::Join);
+        row("alone: Update session to PRIVATE", alone, None, None, update(Some(SessionType::Private), None));
+        row("full: Invite users: MEMBER", full, Some(Standing::Stranger), None, Action::Invite { role: member });
+        row("full: Join session", full, None, None, Action::Join);
+        row("deleted: View messages", deleted, None, None, Action::View);
+        row("deleted: Join session", deleted, None, None, Action::Join);
+        let muted = Some(Term::Endless);
+        for action in [Action::View, Action::Send, Action::React, Action::Leave, Action::Unmute { own: true }] {
+            row(&format!("muted: {}", action_name(action)), open, None, muted, action);
+        }
         text.push('\n');
     }
     text

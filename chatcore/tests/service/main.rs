@@ -26,11 +26,13 @@ mod lists;
 mod managing;
 mod messages;
 mod newer;
+mod ownership;
 mod participant;
 mod people;
 mod pins;
 mod reactions;
 mod retries;
+mod sanctions;
 mod sessions;
 mod system;
 

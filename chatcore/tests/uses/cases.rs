@@ -6,7 +6,7 @@ use chatcore::{
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
         AddParticipant, CreateInvite, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem,
-        ScheduleMessage, SendMessage, Start, UpdateSession,
+        SanctionUser, ScheduleMessage, SendMessage, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
@@ -135,6 +135,22 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         }),
         Case::new("Chat::remove_participant", &REQUEST, async move {
             chat.remove_participant(caller, nowhere(), &nobody()).await
+        }),
+        Case::new("Chat::ban_participant", &REQUEST, async move {
+            chat.ban_participant(caller, nowhere(), &nobody(), SanctionUser::ENDLESS).await
+        }),
+        Case::new("Chat::unban_participant", &REQUEST, async move {
+            chat.unban_participant(caller, nowhere(), &nobody()).await
+        }),
+        Case::new("Chat::bans", &REQUEST, chat.bans(caller, nowhere(), page())),
+        Case::new("Chat::mute_participant", &REQUEST, async move {
+            chat.mute_participant(caller, nowhere(), &nobody(), SanctionUser::ENDLESS).await
+        }),
+        Case::new("Chat::unmute_participant", &REQUEST, async move {
+            chat.unmute_participant(caller, nowhere(), &nobody()).await
+        }),
+        Case::new("Chat::transfer_ownership", &REQUEST, async move {
+            chat.transfer_ownership(caller, nowhere(), &nobody()).await
         }),
         Case::new("Chat::participants", &REQUEST, chat.participants(caller, nowhere(), page(), true)),
         Case::new(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     action::{Action, Attempt, Level, SUBSCRIBE, Target, Which, time_of},
-    stage::{Actor, GHOST, Stage, State},
+    stage::{Actor, GHOST, PEOPLE, Stage, State},
 };
 
 /// The attempts of one operation; the plainest comes first.
@@ -319,6 +319,25 @@ fn families() -> Vec<Family> {
         role_changes(),
         Family::exact(removed.map(|name| user("removeParticipant", name, json!({})))),
         sends(),
+        bans(),
+        plain("joinSession").after([sanction("banParticipant", "stranger")]),
+        plain("listMessages").after([sanction("banParticipant", "left")]),
+        Family::exact([session("addParticipant", json!({ "user_id": "stranger" }))])
+            .after([sanction("banParticipant", "stranger")]),
+        Family::exact(["stranger", "peer", GHOST].map(|name| sanction("unbanParticipant", name)))
+            .after([sanction("banParticipant", "stranger")]),
+        Family::exact([None, Some(1), Some(0)].map(|limit| session("listBans", limited(json!({}), limit))))
+            .after(["stranger", "removed"].map(|name| sanction("banParticipant", name))),
+        mutes(),
+        Family::exact([send(json!({ "content": "hello" }))]).after_all([
+            (Actor::Admin, sanction("muteParticipant", "member")),
+            (Actor::Owner, sanction("muteParticipant", "admin")),
+        ]),
+        Family::exact(["member", "admin", "peer", GHOST].map(|name| sanction("unmuteParticipant", name))).after_all([
+            (Actor::Admin, sanction("muteParticipant", "member")),
+            (Actor::Owner, sanction("muteParticipant", "admin")),
+        ]),
+        Family::exact(PEOPLE.map(|name| user("transferOwnership", name, json!({})))),
         edits(),
         deletions(),
         on_messages("listMessageRevisions", &MESSAGES).after([edit(encrypted), edit(json!("other words"))]),
@@ -495,6 +514,33 @@ fn role_changes() -> Family {
     }
     let bad = [json!({ "role": "BOSS" }), json!({ "role": null }), json!({}), json!({ "role": "ADMIN", "as": 1 })];
     Family::exact(changes).refused(bad.map(|input| user("changeRole", "peer", input)))
+}
+
+fn sanction(operation: &'static str, name: &'static str) -> Action {
+    user(operation, name, json!({}))
+}
+
+/// One operation on users, with and without the particulars of a ban or a mute.
+fn sanctions(operation: &'static str, names: &[&'static str]) -> Family {
+    let good = [
+        json!({ "reason": "spam", "until": "2999-01-01T00:00:00.123456789Z" }),
+        json!({ "reason": "" }),
+        json!({ "until": "2020-01-01T00:00:00Z" }),
+        json!({ "reason": "x".repeat(501) }),
+    ];
+    let bad = [json!({ "until": 5 }), json!({ "until": "soon" }), json!({ "reason": 5 }), json!({ "by": "owner" })];
+    let of = move |name, input| user(operation, name, input);
+    let each = names.iter().map(move |name| of(name, json!({})));
+    let target = names[0];
+    Family::exact(each.chain(good.map(|input| of(target, input)))).refused(bad.map(|input| of(target, input)))
+}
+
+fn bans() -> Family {
+    sanctions("banParticipant", &["stranger", "peer", "owner", "admin", "viewer", "left", "removed", GHOST])
+}
+
+fn mutes() -> Family {
+    sanctions("muteParticipant", &["peer", "owner", "admin", "viewer", "left", "stranger", GHOST])
 }
 
 fn send(input: Value) -> Action {

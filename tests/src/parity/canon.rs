@@ -6,8 +6,9 @@ use chatcore::{
     model::{
         Content, Draft, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId,
         MessageRevision, MessageStatus, Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor,
-        ScheduledMessage, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal,
+        ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal, Term,
     },
+    permission::Denial,
     wire::Answer,
 };
 use chrono::{DateTime, SecondsFormat};
@@ -51,10 +52,13 @@ pub fn fault(error: &Error) -> Fault {
         details.insert("oldest".to_owned(), json!(oldest));
         details.insert("head".to_owned(), json!(head));
     }
+    if let Error::Denied(Denial::Banned(term) | Denial::Muted(term)) = error {
+        details.insert("until".to_owned(), json!(term.end()));
+    }
     if let Error::RevisionConflict { current } = error {
         details.insert("current_revision".to_owned(), json!(current));
     }
-    Fault { code: error.code().as_str().to_owned(), details: Value::Object(details) }
+    Fault { code: error.code().as_str().to_owned(), details: tidy(Value::Object(details)) }
 }
 
 /// A user with names.
@@ -132,6 +136,15 @@ pub fn join_request(request: &JoinRequest) -> Value {
     })
 }
 
+/// A ban from a session.
+#[must_use]
+pub fn ban(ban: &SessionBan) -> Value {
+    let SessionBan { user, banned_by, reason, banned_at, until } = ban;
+    json!({
+        "user": person(user), "banned_by": person(banned_by), "reason": reason, "banned_at": banned_at, "until": until,
+    })
+}
+
 /// A user who reacted.
 #[must_use]
 pub fn reactor(reactor: &Reactor) -> Value {
@@ -186,11 +199,12 @@ pub fn said(event: &Event) -> Value {
 /// A participant.
 #[must_use]
 pub fn participant(participant: &Participant) -> Value {
-    let Participant { id, session_id, profile, role, is_active, joined_at, created_at } = participant;
+    let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted } = participant;
     json!({
         "id": id, "session_id": session_id, "person": person(profile), "email": profile.email, "role": role,
         "is_owner": *role == ParticipantRole::Owner, "is_active": is_active,
-        "joined_at": joined_at, "created_at": created_at,
+        "joined_at": joined_at, "created_at": created_at, "is_muted": muted.is_some(),
+        "muted_until": muted.and_then(Term::end),
     })
 }
 
@@ -269,6 +283,17 @@ pub fn bare_event(event: &Event) -> Value {
         }
         EventKind::Participant(ParticipantEvent::RoleChanged { user_id: _, previous, role }) => {
             json!({ "kind": "ParticipantRoleChanged", "previous_role": previous, "role": role })
+        }
+        EventKind::Participant(ParticipantEvent::Banned { user_id: _, term, was_active }) => {
+            json!({ "kind": "ParticipantBanned", "until": term.end(), "was_active": was_active })
+        }
+        EventKind::Participant(ParticipantEvent::Unbanned { user_id: _ }) => json!({ "kind": "ParticipantUnbanned" }),
+        EventKind::Participant(ParticipantEvent::Muted { user_id: _, term }) => {
+            json!({ "kind": "ParticipantMuted", "until": term.end() })
+        }
+        EventKind::Participant(ParticipantEvent::Unmuted { user_id: _ }) => json!({ "kind": "ParticipantUnmuted" }),
+        EventKind::Participant(ParticipantEvent::OwnerChanged { user_id: _, previous }) => {
+            json!({ "kind": "OwnershipTransferred", "previous_role": previous })
         }
         EventKind::Message(MessageEvent::Sent { body: _, client_id, status: _ }) => {
             json!({ "kind": "MessageSent", "message": said(event), "client_id": client_id })

@@ -116,6 +116,10 @@ impl Core {
                 let code = input.get("code").filter(|_| input.len() == 1)?.as_str()?;
                 chat.preview_invite(by, &InviteCode::new(code)).await.map(|found| canon::preview(&found))
             }
+            "listBans" => {
+                let id = session()?;
+                all!(limit, canon::ban, |page| chat.bans(by, id, page).await)
+            }
             "listMessages" => chat.messages(by, session()?, window(input)?, limit).await.map(|page| {
                 let messages: Value = page.messages.iter().map(canon::message).collect();
                 json!({ "messages": messages, "previous": page.previous, "next": page.next, "?total": page.total })

@@ -17,6 +17,9 @@ pub struct Model {
     pub seq: u64,
     session: BTreeMap<String, Value>,
     people: BTreeMap<String, BTreeMap<String, Value>>,
+    /// The end of each ban and each mute.
+    bans: BTreeMap<String, Value>,
+    mutes: BTreeMap<String, Value>,
     messages: BTreeMap<u64, Value>,
 }
 
@@ -29,34 +32,42 @@ impl Model {
             let Value::Object(fields) = canon::tidy(found.value.encode()) else { unreachable!() };
             session = fields.into_iter().collect();
         }
-        let mut people = BTreeMap::new();
+        let (mut people, mut bans, mut mutes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for record in records.flatten().filter_map(|record| record.value.get::<ParticipantRecord>()) {
+            let name = record.user_id.to_string();
+            bans.extend(record.ban.as_ref().map(|ban| (name.clone(), canon::tidy(json!(ban.until)))));
+            mutes.extend(record.mute.as_ref().map(|mute| (name.clone(), canon::tidy(json!(mute.until)))));
             let (role, is_active) = match record.standing {
                 Standing::Active(role) => (role, true),
                 Standing::Former(role) => (role, false),
-                Standing::Stranger => panic!("{record:?}"),
+                // A ban of a user who never came.
+                Standing::Stranger => continue,
+                Standing::Banned(_) => panic!("{record:?}"),
             };
             let person = json!({
                 "id": record.id, "role": role, "is_active": is_active,
                 "joined_at": record.joined_at, "created_at": record.created_at,
             });
             let Value::Object(fields) = canon::tidy(person) else { unreachable!() };
-            people.insert(record.user_id.to_string(), fields.into_iter().collect());
+            people.insert(name, fields.into_iter().collect());
         }
         let is_message = |event: &&std::sync::Arc<Event>| event.kind.is_message();
         let messages = log.iter().filter(is_message).map(|event| (event.seq, canon::said(event))).collect();
-        Self { seq: facts.head.seq, session, people, messages }
+        Self { seq: facts.head.seq, session, people, bans, mutes, messages }
     }
 
     /// All of it as one value.
     #[must_use]
     pub fn value(&self) -> Value {
-        let Self { seq, session, people, messages } = self;
+        let Self { seq, session, people, bans, mutes, messages } = self;
         let mut present: Vec<_> = people.iter().filter(|(_, person)| person["is_active"] == true).collect();
         // Stays are named in the order in which they began.
         present.sort_by_key(|(_, person)| person["id"].to_string());
         let present: Vec<_> = present.into_iter().map(|(name, _)| name).collect();
-        json!({ "seq": seq, "session": session, "people": people, "messages": messages, "present": present })
+        json!({
+            "seq": seq, "session": session, "people": people, "bans": bans, "mutes": mutes, "messages": messages,
+            "present": present,
+        })
     }
 
     /// Whether the session is there and not deleted.
@@ -110,6 +121,31 @@ impl Model {
                     return Err(format!("{user} was {before:?} and not {}", event["previous_role"]));
                 }
             }
+            "ParticipantBanned" => {
+                if event["was_active"] == true {
+                    self.dismiss(&user)?;
+                }
+                self.bans.insert(user, event["until"].clone());
+                self.set(&[("needs", json!(1))]);
+            }
+            "ParticipantUnbanned" => drop(self.bans.remove(&user).ok_or("no ban to lift")?),
+            "ParticipantMuted" => {
+                self.mutes.insert(user, event["until"].clone());
+                self.set(&[("needs", json!(1))]);
+            }
+            "ParticipantUnmuted" => drop(self.mutes.remove(&user).ok_or("no mute to end")?),
+            "OwnershipTransferred" => {
+                for (name, role, before) in
+                    [(&user, "OWNER", &event["previous_role"]), (&actor, "ADMIN", &json!("OWNER"))]
+                {
+                    let person = self.people.get_mut(name).ok_or("a role of nobody")?;
+                    if person.insert("role".to_owned(), json!(role)).as_ref() != Some(before) {
+                        return Err(format!("{name} was not {before}"));
+                    }
+                }
+                self.mutes.remove(&user);
+                self.set(&[("owner", json!(user))]);
+            }
             "MessageSent" => {
                 self.messages.insert(seq, event["message"].clone());
             }
@@ -157,6 +193,7 @@ impl Model {
     }
 
     fn admit(&mut self, user: &str, stay: &Value, role: &Value, at: &Value) {
+        self.bans.remove(user);
         let before = self.people.get(user).map(|person| person["created_at"].clone());
         let fields = [
             ("id", stay.clone()),

@@ -21,6 +21,7 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "PinnedMessage" => pinned(body),
         "Reactor" => reactor(body),
         "ScheduledMessage" | "Draft" => tidy(body.clone()),
+        "SessionBan" => ban(body),
         "PublicSessions" => json!({ "sessions": list(&body["sessions"], summary), "total": body["total"] }),
         "Session" => session(body),
         "SessionSummary" => summary(body),
@@ -91,6 +92,15 @@ fn join_request(body: &Value) -> Value {
     }))
 }
 
+fn ban(body: &Value) -> Value {
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let banned_by = json!({ "id": body["banned_by"], "?username": body["banned_by_username"] });
+    tidy(json!({
+        "user": user, "banned_by": banned_by, "reason": body["reason"], "banned_at": body["banned_at"],
+        "until": body["until"],
+    }))
+}
+
 fn reactor(body: &Value) -> Value {
     let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
     tidy(json!({ "user": user, "reacted_at": body["reacted_at"] }))
@@ -103,7 +113,8 @@ pub fn participant(body: &Value) -> Value {
     tidy(json!({
         "id": body["id"], "session_id": body["session_id"], "person": person, "email": body["email"],
         "role": body["role"], "is_owner": body["is_owner"], "is_active": body["is_active"],
-        "joined_at": body["joined_at"], "created_at": body["created_at"],
+        "joined_at": body["joined_at"], "created_at": body["created_at"], "is_muted": body["is_muted"],
+        "muted_until": body["muted_until"],
     }))
 }
 

@@ -86,7 +86,7 @@ impl<'a> Rooms<'a> {
         let participant_count = 1 + u32::try_from(others(self.session_type).len()).unwrap();
         let session_type = self.session_type;
         let session = SessionState { session_type, is_active: true, participant_count, max_participants: CAP };
-        Facts { session: Some(session), actor: Some(standing(actor)), target: target.map(standing) }
+        Facts { session: Some(session), actor: Some(standing(actor)), target: target.map(standing), muted: None }
     }
 }
 
@@ -136,6 +136,12 @@ impl Room<'_> {
             Action::ChangeRole { role } => {
                 (Method::PUT, format!("/participants/{target}/role"), json!({ "role": role }))
             }
+            Action::Ban => (Method::PUT, format!("/bans/{target}"), json!({})),
+            Action::ManageBans => (Method::GET, "/bans".into(), Value::Null),
+            Action::Mute => (Method::PUT, format!("/participants/{target}/mute"), json!({})),
+            Action::Unmute { own: false } => (Method::DELETE, format!("/participants/{target}/mute"), Value::Null),
+            Action::Unmute { own: true } => (Method::DELETE, format!("/participants/{actor}/mute"), Value::Null),
+            Action::Transfer => (Method::PUT, format!("/participants/{target}/owner"), Value::Null),
             Action::Leave => (Method::POST, "/leave".into(), json!({})),
             Action::Join => (Method::POST, "/join".into(), json!({})),
         };
@@ -163,6 +169,9 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::Update { session_type: None, max_participants: None }, None),
         (Action::Update { session_type: Some(SessionType::Private), max_participants: None }, None),
         (Action::Update { session_type: None, max_participants: Some(1) }, None),
+        (Action::ManageBans, None),
+        (Action::Unmute { own: true }, None),
+        (Action::Unmute { own: false }, Some("former")),
         (Action::Leave, None),
         (Action::Join, None),
         (Action::Delete, None),
@@ -171,7 +180,9 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
     cells.push((Action::AnswerJoinRequests, None));
     cells.extend(ParticipantRole::ALL.map(|role| (Action::CreateInvite { role }, None)));
     for target in targets {
-        cells.push((Action::Remove, Some(target)));
+        for action in [Action::Remove, Action::Ban, Action::Mute, Action::Transfer] {
+            cells.push((action, Some(target)));
+        }
         for role in ParticipantRole::ALL {
             cells.push((Action::Invite { role }, Some(target)));
             cells.push((Action::ChangeRole { role }, Some(target)));

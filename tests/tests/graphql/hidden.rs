@@ -235,6 +235,31 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "mutation($id: ID!) { removeParticipant(input: { sessionId: $id, userId: \"nobody\" }) { userId } }",
         ),
         (
+            "banParticipant",
+            "mutation($id: ID!) { banParticipant(input: { sessionId: $id, userId: \"a\" }) { userId } }",
+        ),
+        (
+            "banParticipant",
+            "mutation($id: ID!) { banParticipant(input: { sessionId: $id, userId: \"b\", until: \"2999-01-01T00:00:00Z\" }) { userId } }",
+        ),
+        (
+            "unbanParticipant",
+            "mutation($id: ID!) { unbanParticipant(input: { sessionId: $id, userId: \"b\" }) { userId } }",
+        ),
+        ("bans", "query($id: ID!) { bans(sessionId: $id) { nodes { user { id } } } }"),
+        (
+            "muteParticipant",
+            "mutation($id: ID!) { muteParticipant(input: { sessionId: $id, userId: \"a\" }) { userId } }",
+        ),
+        (
+            "unmuteParticipant",
+            "mutation($id: ID!) { unmuteParticipant(input: { sessionId: $id, userId: \"b\" }) { userId } }",
+        ),
+        (
+            "transferOwnership",
+            "mutation($id: ID!) { transferOwnership(input: { sessionId: $id, userId: \"b\" }) { participant { id } } }",
+        ),
+        (
             "sendMessage",
             "mutation($id: ID!) { sendMessage(input: { sessionId: $id, content: \"x\" }) { message { session { title } } } }",
         ),

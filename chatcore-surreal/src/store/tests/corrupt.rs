@@ -44,6 +44,9 @@ async fn room(store: &SurrealStore, people: &[&str]) -> SessionId {
             user_id: user.clone(),
             standing: Standing::Active(ParticipantRole::Member),
             is_engaged: true,
+            ban: None,
+            mute: None,
+            is_newer: false,
             joined_at: now,
             created_at: now,
         };

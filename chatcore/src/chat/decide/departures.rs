@@ -179,7 +179,7 @@ impl Chat {
             let is_active = known.session().is_ok_and(|session| session.is_active);
             let Some(role) = known.target.as_deref().and_then(|record| match record.standing {
                 Standing::Active(role) if is_active => Some(role),
-                Standing::Active(_) | Standing::Former(_) | Standing::Stranger => None,
+                Standing::Active(_) | Standing::Former(_) | Standing::Stranger | Standing::Banned(_) => None,
             }) else {
                 return Ok(Step::Done);
             };
@@ -230,7 +230,8 @@ impl Chat {
             let participant_id = ParticipantId(self.inner.clock.new_id());
             let role = ParticipantRole::Owner;
             let standing = Standing::Active(role);
-            let record = ParticipantRecord { id: participant_id, standing, joined_at: now, ..former.clone() };
+            let record =
+                ParticipantRecord { id: participant_id, standing, joined_at: now, ban: None, ..former.clone() };
             let joined = EventKind::Participant(ParticipantEvent::Joined { participant_id, role });
             let mut plan = admit(&known, Some(former), joined, record)?;
             let key = Standings { user: user.clone() };

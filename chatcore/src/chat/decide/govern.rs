@@ -39,27 +39,30 @@ pub(in crate::chat) struct Known {
     pub(in crate::chat) actor: Option<Arc<ParticipantRecord>>,
     pub(in crate::chat) target: Option<Arc<ParticipantRecord>>,
     has_target: bool,
+    /// The time of the decision.
+    now: DateTime<Utc>,
 }
 
-fn standing(record: Option<&ParticipantRecord>) -> Standing {
-    record.map_or(Standing::Stranger, |record| record.standing)
+fn standing(record: Option<&ParticipantRecord>, now: DateTime<Utc>) -> Standing {
+    record.map_or(Standing::Stranger, |record| record.standing_at(now))
 }
 
 impl Known {
     /// Facts whose records are the session's, the actor's and the target's.
-    fn of(facts: SessionFacts, has_target: bool) -> Result<Self> {
+    fn of(facts: SessionFacts, has_target: bool, now: DateTime<Utc>) -> Result<Self> {
         let SessionFacts { head, governance: _, records } = facts;
         let mut records = records.into_iter();
         let session = understood(records.next().flatten())?;
         let (actor, target) = (participant(records.next().flatten())?, participant(records.next().flatten())?);
-        Ok(Self { head, session, actor, target, has_target })
+        Ok(Self { head, session, actor, target, has_target, now })
     }
 
     pub(in crate::chat) fn facts(&self) -> Facts {
         Facts {
             session: self.session.as_deref().map(SessionState::from),
-            actor: Some(standing(self.actor.as_deref())),
-            target: self.has_target.then(|| standing(self.target.as_deref())),
+            actor: Some(standing(self.actor.as_deref(), self.now)),
+            target: self.has_target.then(|| standing(self.target.as_deref(), self.now)),
+            muted: self.actor.as_deref().and_then(|record| record.muted_at(self.now)),
         }
     }
 
@@ -138,7 +141,7 @@ pub(in crate::chat) fn understood(record: Option<Record>) -> Result<Option<Arc<S
 /// A participant's record. A role of a newer version may forbid what this process would allow.
 pub(in crate::chat) fn participant(record: Option<Record>) -> Result<Option<Arc<ParticipantRecord>>> {
     let participant = typed::<ParticipantRecord>(record)?.map(|found| found.value);
-    if let Some(record) = participant.as_ref().filter(|record| record.standing == Standing::Stranger) {
+    if let Some(record) = participant.as_ref().filter(|record| record.is_newer) {
         tracing::warn!(session = %record.session_id, user = %record.user_id, "a newer version has given a role; update this process");
         return Err(Error::Unavailable);
     }
@@ -240,7 +243,7 @@ impl Chat {
     ) -> Result<Known> {
         let records = keys(id, std::iter::once(actor).chain(target));
         let facts = self.inner.store.facts(&[FactsQuery { session_id: id, records: &records }], freshness).await?;
-        Known::of(facts.into_iter().next().ok_or(Error::Internal)?, target.is_some())
+        Known::of(facts.into_iter().next().ok_or(Error::Internal)?, target.is_some(), self.inner.clock.now())
     }
 
     /// Sessions as they are now, each where somebody may view it.
@@ -273,7 +276,7 @@ impl Chat {
         let view = |known: Result<Known>| {
             let known = known?;
             self.inner.permissions.decide(&known.facts(), Action::View)?;
-            let Known { head, session, actor, target: _, has_target: _ } = known;
+            let Known { head, session, actor, target: _, has_target: _, now: _ } = known;
             Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
         };
         Ok(self.each_known(user, ids, Freshness::Fresh).await?.into_iter().map(view).collect())
@@ -289,7 +292,8 @@ impl Chat {
         let keys: Vec<_> = ids.map(|session_id| (session_id, keys(session_id, [user]))).collect();
         let queries: Vec<_> = keys.iter().map(|(id, records)| FactsQuery { session_id: *id, records }).collect();
         let facts = self.inner.store.facts(&queries, freshness).await?;
-        Ok(facts.into_iter().map(|facts| Known::of(facts, false)).collect())
+        let now = self.inner.clock.now();
+        Ok(facts.into_iter().map(|facts| Known::of(facts, false, now)).collect())
     }
 
     /// Decides again about sessions of which a row was read that was rewritten after the end of the log at which the reader's rights

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(in crate::chat) struct Faults(Vec<FieldError>);
 
 impl Faults {
-    fn add(&mut self, field: &str, code: Code, message: String) {
+    pub(in crate::chat) fn add(&mut self, field: &str, code: Code, message: String) {
         self.0.push(FieldError::new(field, code, message));
     }
 
@@ -25,7 +25,7 @@ impl Faults {
         if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
     }
 
-    fn text(&mut self, field: &str, text: &str, max: usize, many_lines: bool) {
+    pub(in crate::chat) fn text(&mut self, field: &str, text: &str, max: usize, many_lines: bool) {
         if text.chars().take(max + 1).count() > max {
             self.add(field, Code::ValidationLengthExceeded, format!("at most {max} characters"));
         }

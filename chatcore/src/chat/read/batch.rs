@@ -228,11 +228,12 @@ impl Chat {
             participants.chain(senders).chain([&viewed.session.owner])
         });
         let profiles = self.inner.profiles.find(users.collect()).await?;
+        let now = self.inner.clock.now();
         let details = |(viewed, records, events): (Viewable, _, Vec<_>)| {
             let Viewable { head, session, reader: _ } = viewed;
             SessionDetails {
                 summary: summary(Arc::unwrap_or_clone(session), head, &profiles),
-                participants: show(records, &profiles, |_| false),
+                participants: show(records, &profiles, now, |_| false),
                 messages: page(head, &events, &profiles, &extras).messages,
                 seq: head.seq,
             }
@@ -385,9 +386,10 @@ impl Chat {
         let users = found.iter().flatten().flat_map(|(page, ..)| page.iter()).map(|record| &record.user_id);
         let profiles = self.inner.profiles.find(users.collect()).await?;
         let system_role = principal.system_role;
+        let now = self.inner.clock.now();
         let shown = |(page, with_email, reader): (ListPage<_, _>, _, _)| {
             page.map(|records| {
-                show(records, &profiles, |shown| {
+                show(records, &profiles, now, |shown| {
                     let (is_own, is_engaged) = (shown.user_id == *user, shown.is_engaged);
                     with_email && may_see_address(&AddressFacts { system_role, reader, is_own, is_engaged })
                 })

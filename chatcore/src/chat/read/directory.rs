@@ -20,8 +20,8 @@ use crate::{
     chat::Chat,
     model::{Session, SessionId, UserId},
     store::{
-        Change, ChatStore, ChatStoreExt as _, Directory, Head, Key, KeyPart as _, Memberships, Newest, Prefix, Record,
-        StoreError, TypedKey, Version, Write, WriteKind,
+        BannedFrom, BannedUntil, Change, ChatStore, ChatStoreExt as _, Directory, Head, Key, KeyPart as _, Memberships,
+        Newest, Prefix, Record, StoreError, TypedKey, Version, Write, WriteKind,
     },
 };
 
@@ -97,6 +97,13 @@ fn own((key, _): (Key, Record)) -> Option<SessionId> {
     Some(Memberships::from_parts(&key.parts)?.session.0)
 }
 
+/// The session of a ban that holds; `None` for one that is over.
+fn banned((key, record): (Key, Record), now: DateTime<Utc>) -> Option<SessionId> {
+    let BannedUntil { until } = *record.value.get::<BannedUntil>()?;
+    let session = BannedFrom::from_parts(&key.parts)?.session.0;
+    until.is_none_or(|until| until > now).then_some(session)
+}
+
 /// A part of the list that was read.
 struct Part {
     entries: Vec<Entry>,
@@ -115,7 +122,7 @@ impl Part {
 impl Chat {
     /// The sessions that the user could join, newest first, with the ends of their logs.
     ///
-    /// The first round reads the keys of the page, the keys of the user's sessions and the number of entries; the second round reads the
+    /// The first round reads the keys of the page, the keys of the user's sessions, those of the user's bans, and the number of entries; the second round reads the
     /// sessions of the page, and which of the user's own are in the list. What is skipped costs its keys.
     pub(in crate::chat) async fn joinable(
         &self,
@@ -128,9 +135,12 @@ impl Chat {
         let after = slice.after.map(Newest);
         let mine =
             |after| scan::<Memberships, Newest<SessionId>>(vec![user.part()], Slice { after, skip: 0, limit: CHUNK });
-        let first = [scan::<Directory, _>(Vec::new(), Slice { after, skip: 0, limit: wanted }), mine(None)];
-        let counted = self.inner.listings.number(store, self.inner.clock.now());
-        let (mut found, listed) = try_join(store.scan(&first), counted).await?;
+        let bans =
+            |after| scan::<BannedFrom, Newest<SessionId>>(vec![user.part()], Slice { after, skip: 0, limit: CHUNK });
+        let first = [scan::<Directory, _>(Vec::new(), Slice { after, skip: 0, limit: wanted }), mine(None), bans(None)];
+        let now = self.inner.clock.now();
+        let (mut found, listed) = try_join(store.scan(&first), self.inner.listings.number(store, now)).await?;
+        let mut excluded = found.pop().unwrap_or_default();
         let mut memberships = found.pop().unwrap_or_default();
         let first = Part::of(found.pop(), wanted);
 
@@ -142,6 +152,15 @@ impl Chat {
                 break;
             }
             memberships = store.scan(&[mine(ids.last().copied().map(Newest))]).await?.pop().unwrap_or_default();
+        }
+        loop {
+            let last = excluded.last().and_then(|(key, _)| BannedFrom::from_parts(&key.parts)).map(|key| key.session);
+            let is_last = (excluded.len() as u64) < CHUNK;
+            ids.extend(excluded.into_iter().filter_map(|entry| banned(entry, now)));
+            if is_last {
+                break;
+            }
+            excluded = store.scan(&[bans(last)]).await?.pop().unwrap_or_default();
         }
         let listings: Vec<Directory> = ids.iter().map(|id| Directory { session: Newest(*id) }).collect();
         let own_listed = async { if listings.is_empty() { Ok(Vec::new()) } else { store.get_all(&listings).await } };

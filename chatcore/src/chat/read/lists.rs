@@ -7,14 +7,14 @@ use crate::{
     error::Result,
     model::{ParticipantId, Session, SessionId, Standing, UserId},
     store::{
-        Been, ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head, JoinRequests, Key, KeyPart, Listed,
-        Memberships, Newest, Part, ParticipantRecord, Participants, Record, Scan, Seat, Seats, SessionFacts, Sessions,
-        StoreError, TypedKey, Write,
+        BannedFrom, BannedUntil, Bans, Been, ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head,
+        JoinRequests, Key, KeyPart, Listed, Memberships, Newest, Part, ParticipantRecord, Participants, Record, Scan,
+        Seat, Seats, SessionFacts, Sessions, StoreError, TypedKey, Write,
     },
 };
 
 /// Entries that are read at once where some of them may be left out.
-const CHUNK: u64 = 200;
+pub(in crate::chat) const CHUNK: u64 = 200;
 
 /// A part of a list whose entries have ids of the type `K`, by which the list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +41,22 @@ pub(in crate::chat) fn put_session(session: Session) -> [Write; 2] {
     [Sessions { session: session.id }.put(session), listing]
 }
 
-/// The writes of a participant's record, with its place in the list of the session's participants and in the list of the user's sessions.
+/// The writes of a participant's record, with its place in the list of the session's participants, in the list of the user's sessions, and in
+/// the lists of bans.
 pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, record: ParticipantRecord) -> Vec<Write> {
     let (session, user) = (record.session_id, record.user_id.clone());
     let membership = Memberships { user: user.clone(), session: Newest(session) };
     let seat = |record: &ParticipantRecord| Seats { session, stay: record.id };
     let mut writes = Vec::with_capacity(6);
+    let ban_before = before.and_then(|before| before.ban.as_ref());
+    if ban_before != record.ban.as_ref() {
+        let (listed, from) =
+            (Bans { session, user: user.clone() }, BannedFrom { user: user.clone(), session: Newest(session) });
+        writes.extend(match &record.ban {
+            Some(ban) => [listed.put(Listed), from.put(BannedUntil { until: ban.until })],
+            None => [listed.remove(), from.remove()],
+        });
+    }
     if let Some(before) = before.filter(|before| before.standing.role().is_some()) {
         writes.push(seat(before).remove());
     }
@@ -60,7 +70,7 @@ pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, recor
                 writes.push(JoinRequests { session, user: user.clone() }.remove());
             }
         }
-        Standing::Former(_) | Standing::Stranger => writes.push(membership.remove()),
+        Standing::Former(_) | Standing::Stranger | Standing::Banned(_) => writes.push(membership.remove()),
     }
     writes.push(Participants { session, user }.put(record));
     writes

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use super::{login::Login, queue::Entry};
 use crate::chat::read::view::{EventView, SignalView};
 use crate::{
-    model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, Standing, UserId},
+    model::{Cursor, EventKind, ParticipantEvent, ParticipantRole, Seq, SessionEvent, Standing, UserId},
     permission::{Action, Decision, Facts, PermissionTable},
 };
 
@@ -114,7 +114,7 @@ impl Rights {
             return (facts, Outcome::GoesOn);
         }
         let own = |user: &UserId| *user == self.user;
-        let Facts { session, actor, target: _ } = &mut facts;
+        let Facts { session, actor, target: _, muted: _ } = &mut facts;
         let gone = |actor: &mut Option<Standing>| {
             if let Some(role) = actor.and_then(Standing::role) {
                 *actor = Some(Standing::Former(role));
@@ -136,6 +136,15 @@ impl Rights {
             EventKind::Participant(ParticipantEvent::RoleChanged { user_id, role, .. }) if own(user_id) => {
                 *actor = Some(Standing::Active(*role));
             }
+            EventKind::Participant(ParticipantEvent::Banned { user_id, term, .. }) if own(user_id) => {
+                *actor = Some(Standing::Banned(*term));
+            }
+            EventKind::Participant(ParticipantEvent::OwnerChanged { user_id, .. }) if own(user_id) => {
+                *actor = Some(Standing::Active(ParticipantRole::Owner));
+            }
+            EventKind::Participant(ParticipantEvent::OwnerChanged { .. }) if own(&event.actor) => {
+                *actor = Some(Standing::Active(ParticipantRole::Admin));
+            }
             EventKind::Unknown => return (facts, Outcome::IsUnsure),
             EventKind::Session(
                 SessionEvent::Created { .. }
@@ -149,7 +158,13 @@ impl Rights {
                 | ParticipantEvent::Added { .. }
                 | ParticipantEvent::Left
                 | ParticipantEvent::Removed { .. }
-                | ParticipantEvent::RoleChanged { .. },
+                | ParticipantEvent::RoleChanged { .. }
+                // A ban that is lifted brings nobody back, and a mute takes no right to read.
+                | ParticipantEvent::Banned { .. }
+                | ParticipantEvent::Unbanned { .. }
+                | ParticipantEvent::Muted { .. }
+                | ParticipantEvent::Unmuted { .. }
+                | ParticipantEvent::OwnerChanged { .. },
             )
             | EventKind::Message(_) => {}
         }

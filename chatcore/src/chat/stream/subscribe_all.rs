@@ -157,7 +157,14 @@ impl Chat {
                 | SessionEvent::Deleted,
             )
             | EventKind::Participant(
-                ParticipantEvent::Left | ParticipantEvent::Removed { .. } | ParticipantEvent::RoleChanged { .. },
+                ParticipantEvent::Left
+                | ParticipantEvent::Removed { .. }
+                | ParticipantEvent::RoleChanged { .. }
+                | ParticipantEvent::Banned { .. }
+                | ParticipantEvent::Unbanned { .. }
+                | ParticipantEvent::Muted { .. }
+                | ParticipantEvent::Unmuted { .. }
+                | ParticipantEvent::OwnerChanged { .. },
             )
             | EventKind::Message(_)
             | EventKind::Unknown => false,

@@ -31,6 +31,10 @@ pub fn of(ty: &str, node: &Value) -> Value {
         "Draft" => {
             json!({ "session_id": node["sessionId"], "content": content(node), "updated_at": node["updatedAt"] })
         }
+        "SessionBan" => json!({
+            "user": person(&node["user"]), "banned_by": person(&node["bannedBy"]), "reason": node["reason"],
+            "banned_at": node["bannedAt"], "until": node["until"],
+        }),
         "Session" => {
             if node["messages"].is_null() {
                 summary(node)
@@ -166,6 +170,7 @@ fn participant(node: &Value) -> Value {
         "id": node["id"], "session_id": node["sessionId"], "person": person(&node["user"]),
         "email": node["user"]["email"], "role": node["role"], "is_owner": node["isOwner"],
         "is_active": node["isActive"], "joined_at": node["joinedAt"], "created_at": node["createdAt"],
+        "is_muted": node["isMuted"], "muted_until": node["mutedUntil"],
     })
 }
 

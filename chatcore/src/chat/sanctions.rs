@@ -1,0 +1,286 @@
+//! Use cases about bans and mutes: what those who manage a session decide against a user.
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+
+use super::{
+    Chat,
+    decide::{
+        govern::{Known, Plan, Tried},
+        turns::behind,
+        validate::Faults,
+    },
+    read::{
+        lists::{CHUNK, Slice, put_participant, put_session},
+        profiles,
+    },
+};
+use crate::{
+    error::{Code, Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::{
+        EventKind, ListPage, Page, ParticipantEvent, ParticipantId, Sanction, Seq, Session, SessionBan, SessionId,
+        Standing, UserId,
+    },
+    permission::Action,
+    store::{Bans, ChatStoreExt as _, Freshness, KeyPart as _, ParticipantRecord, Participants, TypedKey as _},
+    trace::use_case,
+};
+
+/// The longest reason of a ban or a mute, in characters.
+pub const MAX_REASON_CHARS: usize = 500;
+
+/// How a user is banned or muted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SanctionUser {
+    /// Why: at most [`MAX_REASON_CHARS`] characters. Those who manage the session see it.
+    pub reason: Option<String>,
+    /// When it ends; never where not given.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl SanctionUser {
+    /// Without an end.
+    pub const ENDLESS: Self = Self { reason: None, until: None };
+
+    /// Until a time.
+    #[must_use]
+    pub const fn until(end: DateTime<Utc>) -> Self {
+        Self { reason: None, until: Some(end) }
+    }
+
+    /// The same with times as exact as everywhere on the wire.
+    fn checked(self, now: DateTime<Utc>) -> Result<Self> {
+        let until = self.until.map(|until| until.trunc_subsecs(6));
+        let mut faults = Faults::default();
+        if let Some(reason) = &self.reason {
+            faults.text("reason", reason, MAX_REASON_CHARS, true);
+        }
+        if until.is_some_and(|until| until <= now) {
+            faults.add("until", Code::ValidationInvalidValue, "a time that is not over yet".to_owned());
+        }
+        faults.finish()?;
+        Ok(Self { until, ..self })
+    }
+
+    /// Whether it is what holds already, so that a retry changes nothing.
+    fn is(&self, holding: Option<&Sanction>, now: DateTime<Utc>) -> bool {
+        let holds = |found: &&Sanction| found.term_at(now).is_some();
+        holding.filter(holds).is_some_and(|found| found.reason == self.reason && found.until == self.until)
+    }
+
+    fn by(&self, by: &UserId, at: DateTime<Utc>) -> Sanction {
+        Sanction { by: by.clone(), reason: self.reason.clone(), at, until: self.until }
+    }
+}
+
+/// The session's record after a sanction: a process that knows no sanctions must not decide about the session.
+fn sanctioned(session: &Session) -> Session {
+    Session { needs: session.needs.max(Session::NEEDS_SANCTIONS), ..session.clone() }
+}
+
+fn nothing() -> Plan {
+    Plan { events: Vec::new(), writes: Vec::new() }
+}
+
+fn change(event: ParticipantEvent, record: ParticipantRecord, known: &Known) -> Plan {
+    let writes = put_participant(known.target.as_deref(), record);
+    Plan { events: vec![EventKind::Participant(event)], writes }
+}
+
+impl Chat {
+    /// Bans a user from a session until the end of the ban, or until somebody lifts it. A participant is out at once. Another ban takes
+    /// the place of the one before. The user need not have been seen before.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not, or the user is the owner; [`Error::Invalid`] for an end that is over or a reason
+    /// that is too long.
+    pub async fn ban_participant(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        user_id: &UserId,
+        ban: SanctionUser,
+    ) -> Result<()> {
+        use_case!("ban_participant", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let ban = ban.checked(self.inner.clock.now())?;
+            self.govern(id, principal, Tried::upon(user_id, Action::Ban), |known, now| {
+                let before = known.target.as_deref();
+                if ban.is(before.and_then(|record| record.ban.as_ref()), now) {
+                    return Ok(nothing());
+                }
+                let role = before.and_then(|record| record.standing.role());
+                let session = known.session()?;
+                let left = u32::from(role.is_some());
+                let count = session.participant_count.saturating_sub(left);
+                let session = Session { participant_count: count, ..sanctioned(session) };
+                let record = match before {
+                    Some(before) => before.clone(),
+                    None => ParticipantRecord {
+                        id: ParticipantId(self.inner.clock.new_id()),
+                        session_id: id,
+                        user_id: user_id.clone(),
+                        standing: Standing::Stranger,
+                        joined_at: now,
+                        created_at: now,
+                        is_engaged: false,
+                        ban: None,
+                        mute: None,
+                        is_newer: false,
+                    },
+                };
+                let standing = role.map_or(record.standing, Standing::Former);
+                let record = ParticipantRecord { standing, ban: Some(ban.by(&principal.user_id, now)), ..record };
+                let term = ban.until.into();
+                let banned = ParticipantEvent::Banned { user_id: user_id.clone(), term, was_active: role.is_some() };
+                let mut plan = change(banned, record, known);
+                plan.writes.extend(put_session(session));
+                Ok(plan)
+            })
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// Lifts a user's ban from a session. Where there is none, nothing changes, so a retry is safe. The user does not come back by it.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not.
+    pub async fn unban_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
+        use_case!("unban_participant", id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.govern(id, principal, Tried::upon(user_id, Action::ManageBans), |known, now| {
+                let is_banned = |record: &&ParticipantRecord| matches!(record.standing_at(now), Standing::Banned(_));
+                let Some(before) = known.target.as_deref().filter(is_banned) else { return Ok(nothing()) };
+                let record = ParticipantRecord { ban: None, ..before.clone() };
+                Ok(change(ParticipantEvent::Unbanned { user_id: user_id.clone() }, record, known))
+            })
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// The bans of a session that hold, in the order of the users' ids.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not; [`Error::Invalid`] for a page outside of the limits.
+    pub async fn bans(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        page: Page<UserId>,
+    ) -> Result<ListPage<SessionBan, UserId>> {
+        use_case!("bans", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let (limit, slice) = self.inner.limits.slice(page)?;
+            for _ in 0..self.inner.limits.commit_attempts {
+                let known = self.allowed(id, principal, Action::ManageBans, Freshness::Fresh).await?;
+                let (found, upto) = self.banned(id, slice.clone()).await?;
+                // What was written after the decision is for readers who are decided on after it.
+                if upto > known.head.seq {
+                    continue;
+                }
+                let page = ListPage::cut(found, limit, |(user, _)| user.clone());
+                let users = page.iter().flat_map(|(user, ban)| [user, &ban.by]).collect();
+                let users = self.inner.profiles.find(users).await?;
+                let shown = |(user, ban): (UserId, Sanction)| SessionBan {
+                    user: profiles::public(profiles::of(&users, &user)),
+                    banned_by: profiles::public(profiles::of(&users, &ban.by)),
+                    reason: ban.reason,
+                    banned_at: ban.at,
+                    until: ban.until,
+                };
+                return Ok(page.map(|found| found.into_iter().map(shown).collect()));
+            }
+            Err(behind(id, "a list of bans"))
+        })
+    }
+
+    /// The part of a session's bans that a slice names, with the last position at which one of them was written.
+    async fn banned(&self, session: SessionId, slice: Slice<UserId>) -> Result<(Vec<(UserId, Sanction)>, Seq)> {
+        let (store, now) = (&*self.inner.store, self.inner.clock.now());
+        let Slice { mut after, mut skip, limit } = slice;
+        let (mut found, mut upto) = (Vec::new(), 0);
+        while (found.len() as u64) < limit {
+            let wanted = limit.saturating_sub(found.len() as u64).saturating_add(skip).min(CHUNK.max(limit));
+            let from = after.as_ref().map(|user: &UserId| vec![user.part()]);
+            let listed = store.list::<Bans>(Bans::under(vec![session.part()]).after(from).limit(wanted)).await?;
+            let is_last = (listed.len() as u64) < wanted;
+            let users: Vec<UserId> = listed.into_iter().map(|(key, _)| key.user).collect();
+            let keys: Vec<_> = users.iter().map(|user| Participants { session, user: user.clone() }).collect();
+            let records = if keys.is_empty() { Vec::new() } else { store.get_all(&keys).await? };
+            after = users.last().cloned().or(after);
+            for (user, record) in users.into_iter().zip(records) {
+                let Some(record) = record.filter(|found| matches!(found.value.standing_at(now), Standing::Banned(_)))
+                else {
+                    continue;
+                };
+                upto = record.at.max(upto);
+                if skip > 0 {
+                    skip -= 1;
+                } else if (found.len() as u64) < limit {
+                    found.extend(record.value.ban.clone().map(|ban| (user, ban)));
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok((found, upto))
+    }
+
+    /// Mutes a participant until the end of the mute, or until somebody ends it: the participant reads, and neither sends, edits, reacts
+    /// nor types. The mute stays with a user who leaves and comes back. Another mute takes the place of the one before.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not, or the user is not in the session or its owner; [`Error::Invalid`] for an end
+    /// that is over or a reason that is too long.
+    pub async fn mute_participant(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        user_id: &UserId,
+        mute: SanctionUser,
+    ) -> Result<()> {
+        use_case!("mute_participant", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let mute = mute.checked(self.inner.clock.now())?;
+            self.govern(id, principal, Tried::upon(user_id, Action::Mute), |known, now| {
+                let before = known.target.as_deref().ok_or(Error::Internal)?;
+                if mute.is(before.mute.as_ref(), now) {
+                    return Ok(nothing());
+                }
+                let record = ParticipantRecord { mute: Some(mute.by(&principal.user_id, now)), ..before.clone() };
+                let muted = ParticipantEvent::Muted { user_id: user_id.clone(), term: mute.until.into() };
+                let mut plan = change(muted, record, known);
+                let session = known.session()?;
+                if session.needs < Session::NEEDS_SANCTIONS {
+                    plan.writes.extend(put_session(sanctioned(session)));
+                }
+                Ok(plan)
+            })
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// Ends a user's mute. Where there is none, nothing changes, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not, or is the user.
+    pub async fn unmute_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
+        use_case!("unmute_participant", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let action = Action::Unmute { own: *user_id == principal.user_id };
+            self.govern(id, principal, Tried::upon(user_id, action), |known, now| {
+                let is_muted = |record: &&ParticipantRecord| record.muted_at(now).is_some();
+                let Some(before) = known.target.as_deref().filter(is_muted) else { return Ok(nothing()) };
+                let record = ParticipantRecord { mute: None, ..before.clone() };
+                Ok(change(ParticipantEvent::Unmuted { user_id: user_id.clone() }, record, known))
+            })
+            .await?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! Bans and mutes on the wire.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    chat::SanctionUser,
+    model::{SessionBan, UserId},
+};
+
+/// A ban of a user from a session.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "SessionBan"))]
+struct BanView<'a> {
+    /// The banned user.
+    user_id: &'a UserId,
+    username: &'a str,
+    name: &'a str,
+    banned_by: &'a UserId,
+    banned_by_username: &'a str,
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    reason: Option<&'a str>,
+    banned_at: DateTime<Utc>,
+    /// When the ban ends; `null` for never.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    until: Option<DateTime<Utc>>,
+}
+
+impl<'a> From<&'a SessionBan> for BanView<'a> {
+    fn from(ban: &'a SessionBan) -> Self {
+        let SessionBan { user, banned_by, reason, banned_at, until } = ban;
+        Self {
+            user_id: &user.user_id,
+            username: &user.username,
+            name: &user.name,
+            banned_by: &banned_by.user_id,
+            banned_by_username: &banned_by.username,
+            reason: reason.as_deref(),
+            banned_at: *banned_at,
+            until: *until,
+        }
+    }
+}
+
+shown_as! { SessionBan => BanView; }
+
+/// A ban or a mute.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Sanction {
+    /// Why: at most 500 characters. Those who manage the session see it.
+    reason: Option<String>,
+    /// When it ends; never where not given.
+    until: Option<DateTime<Utc>>,
+}
+
+impl Sanction {
+    /// The command.
+    #[must_use]
+    pub fn command(self) -> SanctionUser {
+        let Self { reason, until } = self;
+        SanctionUser { reason, until }
+    }
+}
