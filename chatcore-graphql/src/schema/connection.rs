@@ -11,8 +11,8 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        Bound, Emoji, InvalidId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
-        Reactor, SessionId, SessionSummary, UserId,
+        self, Bound, Emoji, InvalidId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant,
+        ParticipantId, Reactor, SessionId, SessionSummary, UserId,
     },
 };
 
@@ -74,12 +74,28 @@ impl EdgeNameType for Events {
     }
 }
 
+/// Names of the connection of messages whose number is not known.
+pub(super) struct Threads;
+
+impl ConnectionNameType for Threads {
+    fn type_name<T: OutputType>() -> String {
+        "ThreadConnection".to_owned()
+    }
+}
+
+impl EdgeNameType for Threads {
+    fn type_name<T: OutputType>() -> String {
+        "ThreadEdge".to_owned()
+    }
+}
+
 pub(super) type SessionConnection = Connection<String, super::session::Session>;
 pub(super) type PublicSessionConnection =
     Connection<String, super::session::Session, Total, EmptyFields, PublicSessions, PublicSessions>;
 pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
+pub(super) type ThreadConnection = Connection<String, Message, EmptyFields, EmptyFields, Threads, Threads>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
 
 fn bad_cursor(name: &str, expected: &str) -> Error {
@@ -119,6 +135,18 @@ impl List<UserId> {
     }
 }
 
+impl List<MessageId> {
+    /// The thread that a message belongs to.
+    pub(super) fn thread(message: MessageId) -> Self {
+        Self::named(format!("thread/{message}"))
+    }
+
+    /// The threads of a session.
+    pub(super) fn threads(session_id: SessionId) -> Self {
+        Self::named(format!("threads/{session_id}"))
+    }
+}
+
 impl<K: Display + FromStr> List<K> {
     fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ids: PhantomData }
@@ -155,7 +183,7 @@ impl<K: Display + FromStr> List<K> {
         page: &Page<K>,
         found: ListPage<T, K>,
         fields: C,
-        id: impl Fn(&T) -> &K,
+        id: impl Fn(&T) -> K,
         node: impl Fn(T) -> N,
     ) -> Connection<String, N, C, EmptyFields, M, E>
     where
@@ -166,7 +194,7 @@ impl<K: Display + FromStr> List<K> {
     {
         let mut connection = Connection::with_additional_fields(page.after.is_some(), found.next.is_some(), fields);
         let edge = |entry: T| {
-            let cursor = self.cursor(id(&entry));
+            let cursor = self.cursor(&id(&entry));
             async_graphql::connection::Edge::new(cursor, node(entry))
         };
         connection.edges.extend(found.into_iter().map(edge));
@@ -188,7 +216,7 @@ impl List<SessionId> {
         M: ConnectionNameType,
         E: EdgeNameType,
     {
-        self.connection(page, found, fields, |summary| &summary.session.id, node)
+        self.connection(page, found, fields, |summary| summary.session.id, node)
     }
 }
 
@@ -199,14 +227,27 @@ impl List<ParticipantId> {
         page: &Page<ParticipantId>,
         found: ListPage<Participant, ParticipantId>,
     ) -> ParticipantConnection {
-        self.connection(page, found, EmptyFields, |participant| &participant.id, ParticipantNode)
+        self.connection(page, found, EmptyFields, |participant| participant.id, ParticipantNode)
     }
 }
 
 impl List<UserId> {
     /// Users who reacted as a connection.
     pub(super) fn of_reactors(&self, page: &Page<UserId>, found: ListPage<Reactor, UserId>) -> ReactorConnection {
-        self.connection(page, found, EmptyFields, |reactor| &reactor.user.user_id, ReactorNode)
+        self.connection(page, found, EmptyFields, |reactor| reactor.user.user_id.clone(), ReactorNode)
+    }
+}
+
+impl List<MessageId> {
+    /// Messages as a connection, each with the id of its entry.
+    pub(super) fn of_messages(
+        &self,
+        page: &Page<MessageId>,
+        found: ListPage<model::Message, MessageId>,
+        id: impl Fn(&model::Message) -> MessageId,
+        node: impl Fn(model::Message) -> Message,
+    ) -> ThreadConnection {
+        self.connection(page, found, EmptyFields, id, node)
     }
 }
 

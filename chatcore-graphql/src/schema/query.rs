@@ -20,6 +20,7 @@ use super::{
     reaction::ReactionQuery,
     scalar::{natural, session_id},
     session::Session,
+    thread::ThreadQuery,
     user::User,
 };
 
@@ -33,7 +34,7 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ReactionQuery);
+pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ThreadQuery, ReactionQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]

@@ -14,6 +14,7 @@ mod messages;
 mod participants;
 mod reactions;
 mod sessions;
+mod threads;
 #[cfg(feature = "accounts")]
 mod users;
 
@@ -40,6 +41,7 @@ pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use reactions::Reactions;
 pub(crate) use sessions::Sessions;
+pub(crate) use threads::Threads;
 #[cfg(feature = "accounts")]
 pub(crate) use {auth::Auth, users::Users};
 
@@ -80,9 +82,9 @@ struct Api {
     sockets: Sockets,
 }
 
-pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Participants, Messages, Reactions, Events) {
+pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Participants, Messages, Threads, Reactions, Events) {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Messages(api()), Reactions(api()), Events(api()))
+    (Sessions(api()), Participants(api()), Messages(api()), Threads(api()), Reactions(api()), Events(api()))
 }
 
 /// A number in a query that must not be negative.

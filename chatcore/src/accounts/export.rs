@@ -261,7 +261,7 @@ impl Accounts {
 
     async fn write_message(&self, row: &Event, to: &mut Writer) -> Result<(), Stopped> {
         let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &row.kind else { return Ok(()) };
-        let MessageBody { role, message_type, content } = body;
+        let MessageBody { role, message_type, content, reply } = body;
         if *message_type == MessageType::System {
             return Ok(());
         }
@@ -279,11 +279,12 @@ impl Accounts {
             MessageStatus::Deleted { by: _, at } => (None, Some(at)),
         };
         let id = crate::model::MessageId { session_id: row.session_id, seq: row.seq };
+        let reply_to = reply.map(|reply| crate::model::MessageId { session_id: row.session_id, seq: reply.to });
         to.messages += 1;
         to.line(json!({
             "type": "message", "id": id, "session_id": row.session_id, "created_at": row.created_at, "role": role,
             "message_type": message_type, "content": content, "client_id": client_id, "revision": row.revision,
-            "edited_at": edited_at, "deleted_at": deleted_at, "earlier": earlier,
+            "edited_at": edited_at, "deleted_at": deleted_at, "earlier": earlier, "reply_to": reply_to,
         }))
         .await?;
         Ok(())

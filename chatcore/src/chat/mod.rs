@@ -19,6 +19,7 @@ mod service;
 mod sessions;
 mod standing;
 mod stream;
+mod threads;
 mod typing;
 
 use std::{

@@ -12,6 +12,7 @@ mod reaction;
 mod session;
 mod signal;
 mod standing;
+mod thread;
 pub(crate) mod visible;
 
 pub use cursor::{Cursor, Epoch};
@@ -29,3 +30,4 @@ pub use reaction::{Emoji, Reaction, Reactor};
 pub use session::{Session, SessionDetails, SessionSummary, SessionType};
 pub use signal::Signal;
 pub use standing::{Ban, EndedLogin, UserStanding};
+pub use thread::{LastReply, Reply, ThreadSummary};

@@ -14,6 +14,7 @@ mod reactions;
 mod session;
 mod standing;
 mod tables;
+mod threads;
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -25,6 +26,7 @@ pub use participant::ParticipantRecord;
 pub use profile::{ProfilePart, ProfileRecord};
 pub use reactions::{Reacted, ReactionTotal, ReactionTotals};
 pub use tables::*;
+pub use threads::{LastReplyRecord, ThreadEntry, ThreadRecord};
 
 use crate::store::{Json, KeyPart, Part};
 

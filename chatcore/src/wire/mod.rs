@@ -40,6 +40,7 @@ mod message;
 mod participant;
 mod problem;
 mod session;
+mod thread;
 
 #[cfg(feature = "accounts")]
 pub use account::{

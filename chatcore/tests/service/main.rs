@@ -29,6 +29,7 @@ mod reactions;
 mod retries;
 mod sessions;
 mod system;
+mod threads;
 
 use std::sync::{Arc, atomic::Ordering};
 

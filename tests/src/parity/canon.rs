@@ -6,7 +6,7 @@ use chatcore::{
     model::{
         Content, Event, EventKind, Message, MessageEvent, MessageId, MessageRevision, MessageStatus, Participant,
         ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor, SessionChanges, SessionDetails, SessionEvent,
-        SessionSummary, Signal,
+        SessionSummary, Signal, ThreadSummary,
     },
     wire::Answer,
 };
@@ -90,15 +90,29 @@ fn status(mut message: Value, status: &MessageStatus) -> Value {
 /// A message.
 #[must_use]
 pub fn message(message: &Message) -> Value {
-    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now, reactions } = message;
+    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now, reactions, thread } =
+        message;
     let reaction = |one: &Reaction| json!({ "emoji": one.emoji, "count": one.count, "me": one.mine });
     let reactions = reactions.as_ref().map(|reactions| reactions.iter().map(reaction).collect::<Value>());
     let value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
-        "created_at": created_at, "revision": revision, "reactions": reactions,
+        "created_at": created_at, "revision": revision, "reactions": reactions, "thread": thread.as_ref().map(threaded),
+        "reply_to": body.reply.map(|reply| beside(id, reply.to)),
+        "thread_root": body.reply.map(|reply| beside(id, reply.root)),
     });
     status(value, now)
+}
+
+/// A message of the same session.
+const fn beside(id: &MessageId, seq: u64) -> MessageId {
+    MessageId { session_id: id.session_id, seq }
+}
+
+fn threaded(thread: &ThreadSummary) -> Value {
+    let ThreadSummary { replies, last } = thread;
+    let last = last.map(|last| json!({ "id": last.id, "seq": last.id.seq, "created_at": last.at }));
+    json!({ "reply_count": replies, "last_reply": last })
 }
 
 /// A user who reacted.
@@ -132,6 +146,8 @@ pub fn said(event: &Event) -> Value {
         "id": id, "session_id": event.session_id, "seq": event.seq, "number": event.number,
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
         "content": content(&body.content), "created_at": event.created_at, "revision": event.revision, "reactions": null,
+        "thread": null, "reply_to": body.reply.map(|reply| beside(&id, reply.to)),
+        "thread_root": body.reply.map(|reply| beside(&id, reply.root)),
     });
     tidy(status(value, now))
 }

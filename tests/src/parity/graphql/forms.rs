@@ -121,8 +121,16 @@ fn message(node: &Value) -> Value {
         "sender": person(&node["sender"]), "role": lower(&node["role"]), "message_type": lower(&node["messageType"]),
         "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
         "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
-        "reactions": node["reactions"],
+        "reactions": node["reactions"], "thread": thread(&node["thread"]), "reply_to": node["replyTo"],
+        "thread_root": node["threadRoot"],
     })
+}
+
+fn thread(node: &Value) -> Value {
+    let (last, reply_count) = (&node["lastReply"], &node["replyCount"]);
+    let reply = || json!({ "id": last["id"], "seq": last["seq"], "created_at": last["createdAt"] });
+    let last_reply = (!last.is_null()).then(reply);
+    if node.is_null() { Value::Null } else { json!({ "reply_count": reply_count, "last_reply": last_reply }) }
 }
 
 fn participant(node: &Value) -> Value {
