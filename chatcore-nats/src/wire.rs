@@ -144,8 +144,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test reports by panicking")]
 
     use chatcore::model::{
-        ClientId, Content, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent,
-        ParticipantRole, SessionChanges, SessionEvent, SpeakerRole,
+        ClientId, Content, EventKind, MessageBody, MessageEvent, MessageStatus, ParticipantEvent, ParticipantRole,
+        SessionChanges, SessionEvent,
     };
 
     use super::*;
@@ -179,7 +179,7 @@ mod tests {
 
     fn message(text: &str) -> EventKind {
         let content = Content::Text(text.to_owned());
-        let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
+        let body = MessageBody::new(content);
         let client_id = Some(ClientId::new("mine").unwrap());
         EventKind::Message(MessageEvent::Sent { body, client_id, status: MessageStatus::AsSent })
     }

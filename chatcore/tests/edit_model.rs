@@ -1,4 +1,4 @@
-//! Random edits, deletions, reactions, messages, removals and reconnections, with readers that connect at any time: an old snapshot and the
+//! Random edits, deletions, reactions, messages, replies, removals and reconnections, with readers that connect at any time: an old snapshot and the
 //! events after it make a fresh snapshot, and nobody sees a text after its deletion was acknowledged, or a text from after their
 //! removal.
 
@@ -17,7 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chatcore::{
     Chat, Error, Limits, MemoryStore, Principal,
     chat::{EditMessage, EventView, SendMessage, Subscription},
-    model::{Content, Emoji, EventKind, Message, MessageEvent, MessageId, MessageStatus, Reaction, Seq, SessionId},
+    model::{
+        Content, Emoji, EventKind, LastReply, Message, MessageEvent, MessageId, MessageStatus, Page, Reaction, Reply,
+        Seq, SessionId, ThreadSummary,
+    },
 };
 use kit::{in_time, room, user};
 use proptest::{prelude::*, sample::Index};
@@ -28,6 +31,7 @@ const KINDS: [&str; 2] = ["\u{1f44d}", "\u{1f389}"];
 #[derive(Debug, Clone)]
 enum Step {
     Send,
+    Reply { which: Index },
     Edit { which: Index },
     EditAgain { which: Index },
     Delete { which: Index },
@@ -43,6 +47,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
     let which = any::<Index>;
     let step = prop_oneof![
         6 => Just(Step::Send),
+        6 => which().prop_map(|which| Step::Reply { which }),
         6 => which().prop_map(|which| Step::Edit { which }),
         1 => which().prop_map(|which| Step::EditAgain { which }),
         4 => which().prop_map(|which| Step::Delete { which }),
@@ -82,7 +87,7 @@ impl Reader {
             let known = self.messages.get(&message.seq).and_then(|message| message.reactions.clone());
             let is_deleted = message.body.content == Content::Deleted;
             let reactions = Some(known.filter(|_| !is_deleted).unwrap_or_default());
-            self.messages.insert(message.seq, Message { reactions, ..message });
+            self.messages.insert(message.seq, Message { reactions, thread: Some(ThreadSummary::default()), ..message });
         }
         if let EventKind::Message(
             MessageEvent::Reacted { message, emoji, count } | MessageEvent::Unreacted { message, emoji, count },
@@ -105,7 +110,24 @@ impl Reader {
                 }
             }
         }
+        // A client counts the replies that it has.
+        let threads = threads(&self.messages);
+        for (seq, message) in &mut self.messages {
+            message.thread = Some(threads.get(seq).cloned().unwrap_or_default());
+        }
     }
+}
+
+/// The threads that messages make, counted one by one.
+fn threads(messages: &BTreeMap<Seq, Message>) -> BTreeMap<Seq, ThreadSummary> {
+    let mut threads = BTreeMap::<Seq, ThreadSummary>::new();
+    for message in messages.values().filter(|message| message.body.content != Content::Deleted) {
+        let Some(Reply { root, .. }) = message.body.reply else { continue };
+        let thread = threads.entry(root).or_default();
+        thread.replies += 1;
+        thread.last = Some(LastReply { id: message.id, at: message.created_at });
+    }
+    threads
 }
 
 /// Follows a reaction as a client does.
@@ -134,6 +156,8 @@ struct World {
     said: BTreeMap<String, Said>,
     /// The authors and the texts of messages, the latest text last; no texts for a deleted message.
     messages: BTreeMap<Seq, (usize, Vec<String>)>,
+    /// The roots of the threads of replies.
+    roots: BTreeMap<Seq, Seq>,
     /// The users who reacted to messages.
     reacted: BTreeSet<(Seq, usize, usize)>,
     /// The users who are out, with the step that removed them.
@@ -147,8 +171,8 @@ impl World {
         let chat = Chat::builder(MemoryStore::new()).limits(limits).build();
         let users: Vec<_> = NAMES.into_iter().map(user).collect();
         let id = room(&chat, &users[0], &[&users[1], &users[2]]).await;
-        let (said, messages, reacted, out, readers) = Default::default();
-        Self { chat, users, id, step: 0, said, messages, reacted, out, readers }
+        let (said, messages, roots, reacted, out, readers) = Default::default();
+        Self { chat, users, id, step: 0, said, messages, roots, reacted, out, readers }
     }
 
     async fn head(&self) -> Seq {
@@ -178,6 +202,48 @@ impl World {
             assert!(!said.is_gone, "{} sees {text:?}, which was deleted", NAMES[who]);
             let removed = self.out.get(&who).copied();
             assert!(removed.is_none_or(|removed| said.born < removed), "{} sees {text:?} from outside", NAMES[who]);
+        }
+    }
+
+    /// The numbers of a snapshot of everything are those of its messages, and so is the list of threads.
+    async fn check_threads(&self, who: usize, messages: &[Message]) {
+        let by_seq = messages.iter().map(|message| (message.seq, message.clone())).collect();
+        let counted = threads(&by_seq);
+        let shown = messages.iter().map(|message| (message.seq, message.thread.clone().unwrap()));
+        let shown: BTreeMap<_, _> = shown.filter(|(_, thread)| *thread != ThreadSummary::default()).collect();
+        assert_eq!(shown, counted);
+        let mut order: Vec<_> = counted.iter().map(|(root, thread)| (thread.last.unwrap().id.seq, *root)).collect();
+        order.sort_unstable_by(|one, other| other.cmp(one));
+        let listed = self.chat.threads(&self.users[who], self.id, Page::FIRST).await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|root| root.seq).collect();
+        assert_eq!(listed, order.into_iter().map(|(_, root)| root).collect::<Vec<_>>());
+        for root in counted.keys() {
+            let id = MessageId { session_id: self.id, seq: *root };
+            let thread = self.chat.thread(&self.users[who], id, Page::FIRST).await.unwrap();
+            let belongs = |message: &&Message| {
+                message.seq == *root || message.body.reply.is_some_and(|reply| reply.root == *root)
+            };
+            assert_eq!(thread.entries, messages.iter().filter(belongs).cloned().collect::<Vec<_>>());
+        }
+    }
+
+    async fn reply(&mut self, who: usize, which: &Index) {
+        let Some((seq, _, texts)) = self.pick(which) else { return };
+        let answer = SendMessage::text(format!("text {}", self.step));
+        let answer = answer.in_reply_to(MessageId { session_id: self.id, seq });
+        let may = !self.out.contains_key(&who);
+        match self.chat.send(&self.users[who], self.id, answer).await {
+            Ok(message) => {
+                assert!(may && !texts.is_empty());
+                let root = self.roots.get(&seq).copied().unwrap_or(seq);
+                assert_eq!(message.body.reply, Some(Reply { to: seq, root }));
+                self.roots.insert(message.seq, root);
+                let text = self.new_text();
+                self.messages.insert(message.seq, (who, vec![text]));
+            }
+            Err(Error::MessageDeleted) => assert!(may && texts.is_empty()),
+            Err(Error::Denied(_)) => assert!(!may),
+            Err(error) => panic!("{error:?}"),
         }
     }
 
@@ -257,6 +323,7 @@ impl World {
             return;
         };
         self.check(who, &snapshot.messages);
+        self.check_threads(who, &snapshot.messages).await;
         let (position, messages) = if from_start { (0, Vec::new()) } else { (snapshot.seq, snapshot.messages) };
         let events = self.chat.subscribe(&self.users[who], self.id, Some(position)).await.unwrap();
         let messages = messages.into_iter().map(|message| (message.seq, message)).collect();
@@ -313,6 +380,7 @@ impl World {
                     Err(error) => assert!(self.out.contains_key(&who), "{error:?}"),
                 }
             }
+            Step::Reply { which } => self.reply(who, &which).await,
             Step::Edit { which } => self.edit(who, &which, false).await,
             Step::EditAgain { which } => self.edit(who, &which, true).await,
             Step::Delete { which } => self.delete(who, &which).await,
@@ -351,6 +419,9 @@ impl World {
             }
         }
         let fresh = self.chat.session(&self.users[0], self.id).await.unwrap().messages;
+        self.check_threads(0, &fresh).await;
+        let roots = fresh.iter().filter_map(|message| Some((message.seq, message.body.reply?.root)));
+        assert_eq!(roots.collect::<BTreeMap<_, _>>(), self.roots);
         let shown: BTreeMap<_, _> = fresh.iter().map(|message| (message.seq, message.body.content.clone())).collect();
         let modelled = |(seq, (_, texts)): (&Seq, &(usize, Vec<String>))| {
             (*seq, texts.last().map_or(Content::Deleted, |text| Content::Text(text.clone())))

@@ -165,6 +165,9 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "transfer" by "alice": chat.transfer_ownership(&me, id, &bob()).await.map(drop);
         "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
         "send again" by "alice": chat.send(&me, id, hello()).await.map(drop);
+        "reply" by "bob": chat.send(&me, id, SendMessage::text("hi").in_reply_to(message)).await.map(drop);
+        "thread" by "bob": chat.thread(&me, message, Page::FIRST).await.map(drop);
+        "threads" by "bob": chat.threads(&me, id, Page::FIRST).await.map(drop);
         "type" by "bob": chat.typing(&me, id, true).await;
         "pin" by "alice": chat.pin_message(&me, message).await;
         "unpin" by "alice": chat.unpin_message(&me, message).await;

@@ -17,7 +17,7 @@ use chatcore::{
     chat::{AddParticipant, CreateSession, SanctionUser, SendMessage, UpdateSession},
     model::{
         EventKind, Message, MessageWindow, Page, Participant, ParticipantEvent, ParticipantRole, Profile, Seq, Session,
-        SessionDetails, SessionEvent, SessionId, SessionType, Term, UserId,
+        SessionDetails, SessionEvent, SessionId, SessionType, Term, ThreadSummary, UserId,
     },
     permission::{ActionKind, Denial, PermissionTable},
 };
@@ -388,8 +388,9 @@ impl World {
             replayed.seq = event.seq;
             (summary.seq, summary.cursor) = (event.seq, event.cursor());
             let message = view.message();
-            // No step of this test reacts, and an event says nothing of reactions.
-            replayed.messages.extend(message.map(|message| Message { reactions: Some(Vec::new()), ..message }));
+            // No step of this test reacts or replies, and an event says nothing of that.
+            let (reactions, thread) = (Some(Vec::new()), Some(ThreadSummary::default()));
+            replayed.messages.extend(message.map(|message| Message { reactions, thread, ..message }));
             summary.message_count = event.number;
             let came = |participant_id, profile: &Profile, role| Participant {
                 id: participant_id,

@@ -17,16 +17,17 @@ use chatcore::{
     model::{
         Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, InviteId, LoginId, MessageBody,
         MessageEvent, MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason,
-        Sanction, ScheduledId, Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing,
-        Term, UserId, UserStanding,
+        Reply, Sanction, ScheduledId, Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole,
+        Standing, Term, UserId, UserStanding,
     },
     store::{
-        BannedFrom, BannedUntil, Bans, Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions,
-        Departure, DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, InviteCodes,
-        InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, Listed, Memberships,
-        MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart,
-        ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, Revision, Revisions, Scheduled,
-        ScheduledMessages, Seat, Seats, Sessions, Standings, TABLES, TypedKey, Value, decode_event, encode_event,
+        ActiveThreads, BannedFrom, BannedUntil, Bans, Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount,
+        Deletions, Departure, DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, InviteCodes,
+        InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, Listed,
+        Memberships, MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
+        ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, Replies, Revision,
+        Revisions, Scheduled, ScheduledMessages, Seat, Seats, Sessions, Standings, TABLES, ThreadEntry, ThreadRecord,
+        Threads, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -109,7 +110,7 @@ fn session() -> Session {
 
 fn text(text: &str) -> MessageBody {
     let content = Content::Text(text.into());
-    MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content }
+    MessageBody::new(content)
 }
 
 fn emoji() -> Emoji {
@@ -164,7 +165,7 @@ const fn name(kind: &EventKind) -> &'static str {
 
 fn messages() -> Vec<(&'static str, EventKind)> {
     let sent = |body, client_id, status| EventKind::Message(MessageEvent::Sent { body, client_id, status });
-    let body = |role, message_type, content| MessageBody { role, message_type, content };
+    let body = |role, message_type, content| MessageBody { role, message_type, ..MessageBody::new(content) };
     let ciphertext = EncryptedContent { encrypted_data: "abc".into(), iv: "def".into(), key_version: 7 };
     let deleted = MessageStatus::Deleted { by: user("ana"), at: at(2) };
     let [file, image] =
@@ -172,6 +173,10 @@ fn messages() -> Vec<(&'static str, EventKind)> {
     vec![
         ("", sent(text("Hello"), None, MessageStatus::AsSent)),
         ("client id", sent(text("Hello"), ClientId::new("once").ok(), MessageStatus::AsSent)),
+        (
+            "reply",
+            sent(MessageBody { reply: Some(Reply { to: 5, root: 3 }), ..text("Hello") }, None, MessageStatus::AsSent),
+        ),
         ("edited", sent(text("Hello again"), None, MessageStatus::Edited { at: at(2) })),
         ("deleted", sent(MessageBody { content: Content::Deleted, ..text("") }, None, deleted)),
         (
@@ -295,6 +300,8 @@ fn values() -> Vec<(String, Key, Value)> {
     let sessions = Sessions { session: session_key };
     let full = Session { description: Some("About".into()), needs: 3, is_active: false, ..session() };
     let used = |fingerprint: Option<&str>| ClientIdUse { seq: None, fingerprint: fingerprint.map(str::to_owned) };
+    let threads = Threads { session: session_key, root: 3 };
+    let reply = |seq| Some(LastReplyRecord { seq, at: at(2) });
     let seat = Seat { user: user_id.clone() };
     let revision = Revision { body: text("Earlier"), since: at(1) };
     let pins = PinList { pins: vec![Pin { message: 3, by: user("ana"), at: at(2) }] };
@@ -337,6 +344,11 @@ fn values() -> Vec<(String, Key, Value)> {
         ),
         value("", &client, used(Some("0123abcd"))),
         value("deleted", &client, used(None)),
+        value("", &threads, ThreadRecord { replies: 2, total: 3, last: reply(None) }),
+        value("deleted", &threads, ThreadRecord { replies: 1, total: 3, last: reply(Some(5)) }),
+        value("empty", &threads, ThreadRecord { replies: 0, total: 3, last: None }),
+        value("", &Replies { session: session_key, root: 3, reply: 5 }, Listed),
+        value("", &ActiveThreads { session: session_key, last: Newest(5) }, ThreadEntry { root: 3 }),
         value("", &Seats { session: session_key, stay: stay() }, seat),
         value("", &Invites { session: session_key, invite: invite() }, invite_record(None)),
         value("limited", &Invites { session: session_key, invite: invite() }, invite_record(Some(3))),

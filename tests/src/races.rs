@@ -15,8 +15,8 @@ use chatcore::{
     Chat, Principal,
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     model::{
-        ClientId, Content, Event, EventKind, MessageBody, MessageEvent, MessageType, ParticipantEvent, ParticipantRole,
-        SessionEvent, SessionId, SessionType, SpeakerRole, UserId,
+        ClientId, Content, Event, EventKind, MessageBody, MessageEvent, ParticipantEvent, ParticipantRole,
+        SessionEvent, SessionId, SessionType, UserId,
     },
     store::{ChatStore, ChatStoreExt as _, LogRange, Sessions},
 };
@@ -84,8 +84,9 @@ impl Process for Chat {
         let done = match act {
             Act::Say(text, client_id) => {
                 let content = Content::Text(text);
-                let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
-                let message = SendMessage { body, client_id: client_id.map(|id| ClientId::new(id).unwrap()) };
+                let body = MessageBody::new(content);
+                let message =
+                    SendMessage { client_id: client_id.map(|id| ClientId::new(id).unwrap()), ..SendMessage::new(body) };
                 self.send(&who, session, message).await.map(|message| message.seq)
             }
             Act::Join => self.join(&who, session).await.map(|_| 0),

@@ -11,8 +11,8 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        Bound, Draft, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage, MessageWindow,
-        Page, Participant, ParticipantId, Reactor, ScheduledId, ScheduledMessage, SessionBan, SessionId,
+        self, Bound, Draft, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage,
+        MessageWindow, Page, Participant, ParticipantId, Reactor, ScheduledId, ScheduledMessage, SessionBan, SessionId,
         SessionSummary, UserId,
     },
 };
@@ -79,6 +79,21 @@ impl EdgeNameType for Events {
     }
 }
 
+/// Names of the connection of messages whose number is not known.
+pub(super) struct Threads;
+
+impl ConnectionNameType for Threads {
+    fn type_name<T: OutputType>() -> String {
+        "ThreadConnection".to_owned()
+    }
+}
+
+impl EdgeNameType for Threads {
+    fn type_name<T: OutputType>() -> String {
+        "ThreadEdge".to_owned()
+    }
+}
+
 pub(super) type SessionConnection = Connection<String, super::session::Session>;
 pub(super) type PublicSessionConnection =
     Connection<String, super::session::Session, Total, EmptyFields, PublicSessions, PublicSessions>;
@@ -90,6 +105,7 @@ pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type ScheduledMessageConnection = Connection<String, ScheduledNode>;
 pub(super) type DraftConnection = Connection<String, DraftNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
+pub(super) type ThreadConnection = Connection<String, Message, EmptyFields, EmptyFields, Threads, Threads>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
 
 fn bad_cursor(name: &str, expected: &str) -> Error {
@@ -127,7 +143,7 @@ impl List<ScheduledId> {
         page: &Page<ScheduledId>,
         found: ListPage<ScheduledMessage, ScheduledId>,
     ) -> ScheduledMessageConnection {
-        self.connection(page, found, EmptyFields, |scheduled| &scheduled.id, ScheduledNode)
+        self.connection(page, found, EmptyFields, |scheduled| scheduled.id, ScheduledNode)
     }
 }
 
@@ -139,7 +155,7 @@ impl List<SessionId> {
 
     /// Drafts as a connection.
     pub(super) fn of_drafts(&self, page: &Page<SessionId>, found: ListPage<Draft, SessionId>) -> DraftConnection {
-        self.connection(page, found, EmptyFields, |draft| &draft.session_id, DraftNode)
+        self.connection(page, found, EmptyFields, |draft| draft.session_id, DraftNode)
     }
 }
 
@@ -158,7 +174,7 @@ impl List<InviteId> {
 
     /// Invites as a connection.
     pub(super) fn of_invites(&self, page: &Page<InviteId>, found: ListPage<Invite, InviteId>) -> InviteConnection {
-        self.connection(page, found, EmptyFields, |invite| &invite.id, InviteNode)
+        self.connection(page, found, EmptyFields, |invite| invite.id, InviteNode)
     }
 }
 
@@ -174,7 +190,7 @@ impl List<UserId> {
         page: &Page<UserId>,
         found: ListPage<JoinRequest, UserId>,
     ) -> JoinRequestConnection {
-        self.connection(page, found, EmptyFields, |request| &request.user.user_id, JoinRequestNode)
+        self.connection(page, found, EmptyFields, |request| request.user.user_id.clone(), JoinRequestNode)
     }
 
     /// The users who are banned from a session.
@@ -185,6 +201,18 @@ impl List<UserId> {
     /// The users who reacted to a message with an emoji.
     pub(super) fn reactors(message: MessageId, emoji: &Emoji) -> Self {
         Self::named(format!("reactors/{message}/{emoji}"))
+    }
+}
+
+impl List<MessageId> {
+    /// The thread that a message belongs to.
+    pub(super) fn thread(message: MessageId) -> Self {
+        Self::named(format!("thread/{message}"))
+    }
+
+    /// The threads of a session.
+    pub(super) fn threads(session_id: SessionId) -> Self {
+        Self::named(format!("threads/{session_id}"))
     }
 }
 
@@ -224,7 +252,7 @@ impl<K: Display + FromStr> List<K> {
         page: &Page<K>,
         found: ListPage<T, K>,
         fields: C,
-        id: impl Fn(&T) -> &K,
+        id: impl Fn(&T) -> K,
         node: impl Fn(T) -> N,
     ) -> Connection<String, N, C, EmptyFields, M, E>
     where
@@ -235,7 +263,7 @@ impl<K: Display + FromStr> List<K> {
     {
         let mut connection = Connection::with_additional_fields(page.after.is_some(), found.next.is_some(), fields);
         let edge = |entry: T| {
-            let cursor = self.cursor(id(&entry));
+            let cursor = self.cursor(&id(&entry));
             async_graphql::connection::Edge::new(cursor, node(entry))
         };
         connection.edges.extend(found.into_iter().map(edge));
@@ -257,7 +285,7 @@ impl List<SessionId> {
         M: ConnectionNameType,
         E: EdgeNameType,
     {
-        self.connection(page, found, fields, |summary| &summary.session.id, node)
+        self.connection(page, found, fields, |summary| summary.session.id, node)
     }
 }
 
@@ -268,19 +296,32 @@ impl List<ParticipantId> {
         page: &Page<ParticipantId>,
         found: ListPage<Participant, ParticipantId>,
     ) -> ParticipantConnection {
-        self.connection(page, found, EmptyFields, |participant| &participant.id, ParticipantNode)
+        self.connection(page, found, EmptyFields, |participant| participant.id, ParticipantNode)
     }
 }
 
 impl List<UserId> {
     /// Bans as a connection.
     pub(super) fn of_bans(&self, page: &Page<UserId>, found: ListPage<SessionBan, UserId>) -> BanConnection {
-        self.connection(page, found, EmptyFields, |ban| &ban.user.user_id, BanNode)
+        self.connection(page, found, EmptyFields, |ban| ban.user.user_id.clone(), BanNode)
     }
 
     /// Users who reacted as a connection.
     pub(super) fn of_reactors(&self, page: &Page<UserId>, found: ListPage<Reactor, UserId>) -> ReactorConnection {
-        self.connection(page, found, EmptyFields, |reactor| &reactor.user.user_id, ReactorNode)
+        self.connection(page, found, EmptyFields, |reactor| reactor.user.user_id.clone(), ReactorNode)
+    }
+}
+
+impl List<MessageId> {
+    /// Messages as a connection, each with the id of its entry.
+    pub(super) fn of_messages(
+        &self,
+        page: &Page<MessageId>,
+        found: ListPage<model::Message, MessageId>,
+        id: impl Fn(&model::Message) -> MessageId,
+        node: impl Fn(model::Message) -> Message,
+    ) -> ThreadConnection {
+        self.connection(page, found, EmptyFields, id, node)
     }
 }
 

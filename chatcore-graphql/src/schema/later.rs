@@ -9,7 +9,7 @@ use chatcore::{
 use super::{
     Fallible as _, Use,
     connection::{DraftConnection, List, ScheduledMessageConnection, listed},
-    message::{EncryptedContent, MessageType, SpeakerRole, ciphertext, said, text},
+    message::{EncryptedContent, MessageType, SpeakerRole, ciphertext, named, said, text},
     scalar::{self, DateTime, session_id},
 };
 
@@ -50,6 +50,11 @@ impl ScheduledMessage {
     #[graphql(complexity = "child_complexity + 40")]
     async fn encrypted_content(&self) -> Option<EncryptedContent> {
         ciphertext(&self.0.body.content)
+    }
+
+    /// The id of the message that it answers; null where it answers none.
+    async fn reply_to(&self) -> Option<ID> {
+        self.0.reply_to.map(|id| ID(id.to_string()))
     }
 
     /// The client id that the message has.
@@ -111,6 +116,8 @@ struct ScheduleMessageInput {
     role: Option<SpeakerRole>,
     /// What it is; `TEXT` where not given.
     message_type: Option<MessageType>,
+    /// The message of the session that it answers.
+    reply_to: Option<ID>,
     /// The sender's own name for the message: 1 to 128 characters, unique per user and session. A message whose client id was used is not
     /// sent again.
     client_id: Option<String>,
@@ -120,13 +127,15 @@ struct ScheduleMessageInput {
 
 impl ScheduleMessageInput {
     fn translate(self) -> chatcore::Result<chat::ScheduleMessage> {
-        let Self { session_id: _, content, encrypted_content, role, message_type, client_id, send_at } = self;
+        let Self { session_id: _, content, encrypted_content, role, message_type, reply_to, client_id, send_at } = self;
         let body = MessageBody {
             role: role.map(model::SpeakerRole::from).unwrap_or_default(),
             message_type: message_type.map(model::MessageType::from).unwrap_or_default(),
-            content: said(content, encrypted_content)?,
+            ..MessageBody::new(said(content, encrypted_content)?)
         };
-        let message = chat::SendMessage { body, client_id: scalar::client_id(client_id)? };
+        let reply_to = reply_to.map(|id| named("reply_to", &id)).transpose()?;
+        let message =
+            chat::SendMessage { client_id: scalar::client_id(client_id)?, reply_to, ..chat::SendMessage::new(body) };
         Ok(chat::ScheduleMessage { message, send_at: send_at.0 })
     }
 }

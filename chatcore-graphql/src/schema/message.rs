@@ -16,6 +16,7 @@ use super::{
     reaction::Reaction,
     scalar::{self, DateTime, Long, message_id, session_id},
     session::Session,
+    thread::Thread,
     user::User,
 };
 
@@ -110,6 +111,13 @@ pub(super) struct Message {
     pub(super) loads: Arc<Loads>,
 }
 
+impl Message {
+    /// The id of a message of the same session.
+    fn beside(&self, seq: model::Seq) -> ID {
+        ID(model::MessageId { session_id: self.message.session_id, seq }.to_string())
+    }
+}
+
 /// What somebody said.
 #[Object]
 impl Message {
@@ -164,6 +172,21 @@ impl Message {
     #[graphql(complexity = "child_complexity + 40")]
     async fn encrypted_content(&self) -> Option<EncryptedContent> {
         ciphertext(&self.message.body.content)
+    }
+
+    /// The id of the message that it answers; null where it is no reply.
+    async fn reply_to(&self) -> Option<ID> {
+        self.message.body.reply.map(|reply| self.beside(reply.to))
+    }
+
+    /// The id of the message that began the thread of a reply; null where it is no reply.
+    async fn thread_root(&self) -> Option<ID> {
+        self.message.body.reply.map(|reply| self.beside(reply.root))
+    }
+
+    /// The replies in the thread that it began, without deleted ones; null in events.
+    async fn thread(&self) -> Option<Thread> {
+        self.message.thread.clone().map(Thread)
     }
 
     /// When it was sent.
@@ -229,6 +252,8 @@ struct SendMessageInput {
     message_type: Option<MessageType>,
     /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and session.
     client_id: Option<String>,
+    /// The message of the same session that it answers. An answer to a reply belongs to the thread of the reply.
+    reply_to: Option<ID>,
 }
 
 /// A new content for a message: `content` or `encryptedContent`.
@@ -289,12 +314,20 @@ pub(super) fn said(content: Option<String>, encrypted: Option<EncryptedContent>)
 
 impl SendMessageInput {
     fn translate(self) -> chatcore::Result<SendMessage> {
-        let Self { session_id: _, content, encrypted_content, role, message_type, client_id } = self;
+        let Self { session_id: _, content, encrypted_content, role, message_type, client_id, reply_to } = self;
         let content = said(content, encrypted_content)?;
         let role = role.map(model::SpeakerRole::from).unwrap_or_default();
         let message_type = message_type.map(model::MessageType::from).unwrap_or_default();
-        Ok(SendMessage { body: MessageBody { role, message_type, content }, client_id: scalar::client_id(client_id)? })
+        let body = MessageBody { role, message_type, ..MessageBody::new(content) };
+        let client_id = scalar::client_id(client_id)?;
+        let reply_to = reply_to.map(|id| named("reply_to", &id)).transpose()?;
+        Ok(SendMessage { client_id, reply_to, ..SendMessage::new(body) })
     }
+}
+
+/// A message that a field of an input names.
+pub(super) fn named(field: &str, id: &ID) -> chatcore::Result<model::MessageId> {
+    id.parse().map_err(|error: model::InvalidId| Error::invalid(field, Code::ValidationInvalidValue, error.expected))
 }
 
 /// A message to pin.

@@ -26,6 +26,7 @@ mod scalar;
 mod session;
 mod shape;
 mod subscription;
+mod thread;
 mod types;
 mod user;
 mod validate;

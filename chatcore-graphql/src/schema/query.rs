@@ -24,6 +24,7 @@ use super::{
     sanction::SanctionQuery,
     scalar::{natural, session_id},
     session::Session,
+    thread::ThreadQuery,
     user::User,
 };
 
@@ -43,6 +44,7 @@ pub(crate) struct ConversationQuery(
     JoinRequestQuery,
     SanctionQuery,
     MessageQuery,
+    ThreadQuery,
     ReactionQuery,
     LaterQuery,
 );

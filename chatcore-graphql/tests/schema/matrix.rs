@@ -117,6 +117,8 @@ fn documents(action: Action) -> Vec<&'static str> {
             "query($id: ID!) { session(id: $id) { id } }",
             "query($id: ID!) { participants(sessionId: $id) { nodes { id } } }",
             "query($id: ID!) { messages(sessionId: $id) { totalCount } }",
+            "query($id: ID!) { threads(sessionId: $id) { nodes { id } } }",
+            "query($message: ID!) { thread(messageId: $message) { nodes { id } } }",
             "query($id: ID!) { pins(sessionId: $id) { message { id } } }",
             "query($id: ID!) { events(sessionId: $id) { head } }",
         ],

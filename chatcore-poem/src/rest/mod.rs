@@ -19,6 +19,7 @@ mod participants;
 mod reactions;
 mod sanctions;
 mod sessions;
+mod threads;
 #[cfg(feature = "accounts")]
 mod users;
 
@@ -50,6 +51,7 @@ pub(crate) use participants::Participants;
 pub(crate) use reactions::Reactions;
 pub(crate) use sanctions::Sanctions;
 pub(crate) use sessions::Sessions;
+pub(crate) use threads::Threads;
 #[cfg(feature = "accounts")]
 pub(crate) use {auth::Auth, users::Users};
 
@@ -92,7 +94,7 @@ struct Api {
 
 /// The operations on the chat.
 pub(crate) type All =
-    (Sessions, Participants, Sanctions, Invites, JoinRequests, Directs, Messages, Reactions, Later, Events);
+    (Sessions, Participants, Sanctions, Invites, JoinRequests, Directs, Messages, Threads, Reactions, Later, Events);
 
 pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
@@ -104,6 +106,7 @@ pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
         JoinRequests(api()),
         Directs(api()),
         Messages(api()),
+        Threads(api()),
         Reactions(api()),
         Later(api()),
         Events(api()),

@@ -1,10 +1,7 @@
 use std::sync::Arc;
 
 use chatcore::{
-    model::{
-        Content, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent, ParticipantId, SessionId,
-        SpeakerRole, UserId,
-    },
+    model::{Content, EventKind, MessageBody, MessageEvent, MessageStatus, NewEvent, ParticipantId, SessionId, UserId},
     store::{
         ChatStoreExt as _, ClientIdUse, ClientIds, Conflicting, Directory, Found, KeyPart as _, ParticipantRecord,
         Participants, ProfilePart, ProfileRecord, Profiles, Seats, TypedKey as _, Version, Write,
@@ -23,7 +20,7 @@ mod disk;
 /// A message; the log does not ask for a session's record.
 fn message(id: SessionId, said: &str) -> Change {
     let content = Content::Text(said.to_owned());
-    let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
+    let body = MessageBody::new(content);
     let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None, status: MessageStatus::AsSent });
     let event = NewEvent { actor: UserId::new("ana").expect("a user id"), created_at: Utc::now(), kind };
     Change::of(id, 0, vec![event], Vec::new())

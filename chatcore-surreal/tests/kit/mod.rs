@@ -5,9 +5,8 @@ use std::sync::Arc;
 use chatcore::{
     StoreError,
     model::{
-        ClientId, Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent,
-        ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Session, SessionEvent, SessionId, SessionType,
-        SpeakerRole, Standing, UserId,
+        ClientId, Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, NewEvent, ParticipantEvent,
+        ParticipantId, ParticipantRole, RemovalReason, Session, SessionEvent, SessionId, SessionType, Standing, UserId,
     },
     store::{
         Change, ChatStore, ClientIdUse, ClientIds, Committed, Directory, FactsQuery, Freshness, Key, Listed, LogRange,
@@ -94,7 +93,7 @@ pub(crate) fn creation(session: &Session) -> Change {
 
 pub(crate) fn text(text: &str) -> EventKind {
     let content = Content::Text(text.to_owned());
-    let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
+    let body = MessageBody::new(content);
     EventKind::Message(MessageEvent::Sent { body, client_id: None, status: MessageStatus::AsSent })
 }
 

@@ -247,10 +247,10 @@ impl Accounts {
             let Some((last, _)) = found.last() else { return Ok(()) };
             after = Some(vec![last.id.part()]);
             for (key, found) in found {
-                let Scheduled { session, stay: _, body, client_id, send_at, created_at } = &*found.value;
+                let Scheduled { session, stay: _, body, reply_to, client_id, send_at, created_at } = &*found.value;
                 to.line(json!({
                     "type": "scheduled_message", "id": key.id, "session_id": session, "role": body.role,
-                    "message_type": body.message_type, "content": body.content, "client_id": client_id,
+                    "message_type": body.message_type, "content": body.content, "reply_to": reply_to.map(|seq| crate::model::MessageId { session_id: *session, seq }), "client_id": client_id,
                     "send_at": send_at, "created_at": created_at,
                 }))
                 .await?;
@@ -297,7 +297,7 @@ impl Accounts {
 
     async fn write_message(&self, row: &Event, to: &mut Writer) -> Result<(), Stopped> {
         let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &row.kind else { return Ok(()) };
-        let MessageBody { role, message_type, content } = body;
+        let MessageBody { role, message_type, content, reply } = body;
         if *message_type == MessageType::System {
             return Ok(());
         }
@@ -315,11 +315,12 @@ impl Accounts {
             MessageStatus::Deleted { by: _, at } => (None, Some(at)),
         };
         let id = crate::model::MessageId { session_id: row.session_id, seq: row.seq };
+        let reply_to = reply.map(|reply| crate::model::MessageId { session_id: row.session_id, seq: reply.to });
         to.messages += 1;
         to.line(json!({
             "type": "message", "id": id, "session_id": row.session_id, "created_at": row.created_at, "role": role,
             "message_type": message_type, "content": content, "client_id": client_id, "revision": row.revision,
-            "edited_at": edited_at, "deleted_at": deleted_at, "earlier": earlier,
+            "edited_at": edited_at, "deleted_at": deleted_at, "earlier": earlier, "reply_to": reply_to,
         }))
         .await?;
         Ok(())

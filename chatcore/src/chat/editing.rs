@@ -3,15 +3,17 @@
 //! Both rewrite the message's row and append an event that names the row and holds no text. The row's revision is checked by the
 //! commit, so of two changes of one message the later one is decided on what the earlier one left.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 
 use super::{
     Chat,
-    decide::{target::Target, turns::behind, validate::Faults},
+    decide::{govern::Pass, target::Target, turns::behind, validate::Faults},
+    messages::a_deletion,
     read::{
         batch::{go_on, only},
-        extras::Extras,
         view,
     },
 };
@@ -25,8 +27,8 @@ use crate::{
     },
     permission::Action,
     store::{
-        Change, ClientIdUse, ClientIds, Deletions, Expect, Freshness, Key, KeyPart, MessageReactions, Record, Revision,
-        Revisions, Rewrite, Scan, TypedKey, Write, WriteKind,
+        Change, ClientIdUse, ClientIds, Freshness, Key, KeyPart, MessageReactions, Record, Revision, Revisions,
+        Rewrite, Scan, TypedKey, Write,
     },
     trace::use_case,
 };
@@ -93,6 +95,11 @@ impl Target {
         }
     }
 
+    /// The message with another content.
+    fn edited(&self, content: &Content) -> MessageBody {
+        MessageBody { content: content.clone(), ..self.body.clone() }
+    }
+
     /// Since when the message says what it says.
     fn since(&self) -> DateTime<Utc> {
         match &self.status {
@@ -104,13 +111,12 @@ impl Target {
     /// The message as it is after the change, the event that tells of it, and the earlier text where it is kept.
     fn plan(&self, intent: Intent<'_>, user: &UserId, at: DateTime<Utc>) -> (EventKind, MessageEvent, Option<Write>) {
         let Event { session_id: session, seq: message, revision, .. } = *self.event;
-        let MessageBody { role, message_type, content: _ } = self.body.clone();
-        let (content, status, event, write) = match intent {
+        let (body, status, event, write) = match intent {
             Intent::Edit(content) => {
                 let earlier = Revision { body: self.body.clone(), since: self.since() };
                 let kept = Revisions { session, message, revision }.put(earlier);
                 let edited = MessageEvent::Edited { message, revision: revision + 1 };
-                (content.clone(), MessageStatus::Edited { at }, edited, Some(kept))
+                (self.edited(content), MessageStatus::Edited { at }, edited, Some(kept))
             }
             Intent::Delete => {
                 let status = MessageStatus::Deleted { by: user.clone(), at };
@@ -119,10 +125,9 @@ impl Target {
                     let used = ClientIdUse { seq: Some(message), fingerprint: None };
                     ClientIds { session, user: self.event.actor.clone(), client_id }.put(used)
                 });
-                (Content::Deleted, status, MessageEvent::Deleted { messages: vec![message] }, blank)
+                (self.body.deleted(), status, MessageEvent::Deleted { messages: vec![message] }, blank)
             }
         };
-        let body = MessageBody { role, message_type, content };
         let sent = MessageEvent::Sent { body, client_id: self.client_id.clone(), status };
         (EventKind::Message(sent), event, write)
     }
@@ -230,7 +235,8 @@ impl Chat {
                 }
                 continue;
             }
-            let (change, kind) = self.rewriting(&target, intent, &principal.user_id);
+            let (_thread, writes) = self.leaving_thread(&target, intent).await?;
+            let (change, kind) = self.rewriting(&target, intent, &principal.user_id, writes);
             let Some(committed) = self.try_commit(change).await? else { continue };
             // Before anybody hears of it: no reader may get the old text from memory after the answer.
             self.inner.tails.evict(id.session_id, &committed.events);
@@ -242,7 +248,7 @@ impl Chat {
             let message = view::message(&event, sender).ok_or(Error::Internal)?;
             return Ok(match intent {
                 Intent::Edit(_) => extras.shown_in(message),
-                Intent::Delete => Extras::default().shown_in(message),
+                Intent::Delete => extras.of_deleted().shown_in(message),
             });
         }
         Err(behind(id.session_id, "a change of a message"))
@@ -252,24 +258,42 @@ impl Chat {
     async fn permit_change(&self, principal: &Principal, target: &Target, intent: Intent<'_>) -> Result<()> {
         let action = intent.action(target.is_of(&principal.user_id));
         let body = match intent {
-            Intent::Edit(content) => Some(MessageBody { content: content.clone(), ..target.body.clone() }),
+            Intent::Edit(content) => Some(target.edited(content)),
             Intent::Delete => None,
         };
         self.permit_on(principal, target, action, body.as_ref()).await
     }
 
-    /// The change, and the message's row after it.
-    fn rewriting(&self, target: &Target, intent: Intent<'_>, user: &UserId) -> (Change, EventKind) {
+    /// The writes that take a reply that is deleted out of the number of its thread's replies, with the gate of the thread.
+    async fn leaving_thread(
+        &self,
+        target: &Target,
+        intent: Intent<'_>,
+    ) -> Result<(Option<Pass<MessageId>>, Vec<Write>)> {
+        let (Intent::Delete, Some(reply)) = (intent, target.body.reply) else { return Ok((None, Vec::new())) };
+        let Event { session_id, seq, .. } = *target.event;
+        let gate = self.inner.message_gates.pass(MessageId { session_id, seq: reply.root }).await;
+        let gone = HashMap::from([(reply.root, HashSet::from([seq]))]);
+        Ok((Some(gate), self.without_replies(session_id, &gone).await?))
+    }
+
+    /// The change, and the message's row after it. `writes` go with it.
+    fn rewriting(
+        &self,
+        target: &Target,
+        intent: Intent<'_>,
+        user: &UserId,
+        mut writes: Vec<Write>,
+    ) -> (Change, EventKind) {
         let Event { session_id, seq, revision, .. } = *target.event;
         let now = self.inner.clock.now().max(target.known.head.at).max(target.since());
         let (kind, event, write) = target.plan(intent, user, now);
-        let mut writes: Vec<Write> = write.into_iter().collect();
+        writes.extend(write);
         match intent {
             Intent::Edit(_) => {}
             Intent::Delete => {
-                // A pin that was decided before must not follow.
-                let key = Deletions { session: session_id }.key();
-                writes.push(Write { key, expect: Expect::Anything, kind: WriteKind::Add(1) });
+                // A pin or a reply that was decided before must not follow.
+                writes.push(a_deletion(session_id));
                 // All that can be there, also what this version could not read. An edit meanwhile changes the row's revision, and the commit
                 // fails.
                 let earlier = |revision| Revisions { session: session_id, message: seq, revision }.remove();

@@ -3,20 +3,27 @@
 //! No permission is asked: a deleted account acts no more, and what it wrote is its user's. The log still decides: a change that is stale is
 //! planned again.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 
-use super::{Chat, decide::departures::Departed};
+use super::{
+    Chat,
+    decide::departures::Departed,
+    messages::{a_deletion, is_deleted},
+};
 use crate::{
     error::{Error, Result},
     model::{
-        Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent, RemovalReason, Seq,
-        SessionId, Standing, UserId,
+        Event, EventKind, MessageEvent, MessageStatus, MessageType, NewEvent, RemovalReason, Seq, SessionId, Standing,
+        UserId,
     },
     store::{
-        Change, ClientIds, Conflicting, DepartureTask, Freshness, LogRange, MessageReactions, ParticipantRecord,
-        Revisions, Rewrite, StoreError, TypedKey, Version, Write,
+        Change, ClientIds, DepartureTask, Freshness, LogRange, MessageReactions, ParticipantRecord, Revisions, Rewrite,
+        StoreError, TypedKey, Version, Write,
     },
 };
 
@@ -55,9 +62,13 @@ impl Chat {
             let rows = self.inner.store.log(&[LogRange { session_id: id, from, to }]).await?;
             let now = self.inner.clock.now().max(known.head.at);
             let (mut messages, mut rewrites, mut writes) = (Vec::new(), Vec::new(), Vec::new());
+            let mut replies: HashMap<Seq, HashSet<Seq>> = HashMap::new();
             for row in rows.into_iter().flatten().filter(|row| row.actor == *user) {
                 if let Some((rewrite, removed)) = erased(&row, user, now) {
                     messages.push(row.seq);
+                    if let Some(root) = thread(&row) {
+                        replies.entry(root).or_default().insert(row.seq);
+                    }
                     rewrites.push(rewrite);
                     writes.extend(removed);
                 }
@@ -65,6 +76,9 @@ impl Chat {
             if messages.is_empty() {
                 return Ok((to < head).then_some(to));
             }
+            writes.extend(self.without_replies(id, &replies).await?);
+            // A pin or a reply that was decided before must not follow.
+            writes.push(a_deletion(id));
             let kind = EventKind::Message(MessageEvent::Deleted { messages });
             let event = NewEvent { actor: user.clone(), created_at: now, kind };
             let change = Change::of(id, head, vec![event], writes).rewriting(rewrites);
@@ -75,12 +89,18 @@ impl Chat {
                     self.tell(id, &committed.events).await;
                     return Ok(Some(to));
                 }
-                Err(StoreError::Stale | StoreError::Conflict { found: Conflicting::Row { .. } }) => {}
+                Err(StoreError::Stale | StoreError::Conflict { found: _ }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(Error::Unavailable)
     }
+}
+
+/// The root of the thread that a reply counts in; `None` for a message that is no reply, or that was deleted.
+fn thread(row: &Event) -> Option<Seq> {
+    let EventKind::Message(MessageEvent::Sent { body, .. }) = &row.kind else { return None };
+    body.reply.filter(|_| !is_deleted(row)).map(|reply| reply.root)
 }
 
 /// A message of the user without its content, and the writes that go with it; `None` for another row.
@@ -102,8 +122,6 @@ fn erased(row: &Event, user: &UserId, at: DateTime<Utc>) -> Option<(Rewrite, Vec
         MessageStatus::Deleted { .. } => status.clone(),
         MessageStatus::AsSent | MessageStatus::Edited { .. } => MessageStatus::Deleted { by: user.clone(), at },
     };
-    let MessageBody { role, message_type, content: _ } = *body;
-    let body = MessageBody { role, message_type, content: Content::Deleted };
-    let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None, status });
+    let kind = EventKind::Message(MessageEvent::Sent { body: body.deleted(), client_id: None, status });
     Some((Rewrite { seq: row.seq, revision: row.revision, kind }, writes))
 }

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     limits::Use,
-    model::{ClientId, Content, Draft, ListPage, Page, ScheduledId, ScheduledMessage, SessionId, UserId},
+    model::{ClientId, Content, Draft, ListPage, MessageId, Page, ScheduledId, ScheduledMessage, SessionId, UserId},
     permission::Action,
     store::{
         Change, ChatStoreExt as _, DraftText, Drafts, Due, DueTask, Dues, Found, Freshness, KeyPart as _, Prefix,
@@ -30,8 +30,9 @@ pub struct ScheduleMessage {
 }
 
 fn shown(id: ScheduledId, scheduled: &Scheduled) -> ScheduledMessage {
-    let Scheduled { session, stay: _, body, client_id, send_at, created_at } = scheduled.clone();
-    ScheduledMessage { id, session_id: session, body, client_id, send_at, created_at }
+    let Scheduled { session, stay: _, body, reply_to, client_id, send_at, created_at } = scheduled.clone();
+    let reply_to = reply_to.map(|seq| MessageId { session_id: session, seq });
+    ScheduledMessage { id, session_id: session, body, reply_to, client_id, send_at, created_at }
 }
 
 fn draft(session_id: SessionId, text: &DraftText) -> Draft {
@@ -45,7 +46,7 @@ impl Chat {
     /// where the sender is back. It comes up to [`due_interval`](crate::Limits::due_interval) late, and later where no process runs.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send) but for client ids, which are checked when the message is sent: a message whose client id the sender
+    /// Those of [`send`](Self::send) but for client ids, and the message that it answers, which are checked when the message is sent: a message whose client id the sender
     /// has used is not sent again. [`Error::Invalid`] for a time that is over, or later than
     /// [`schedule_ahead`](crate::Limits::schedule_ahead); [`LimitExceeded`](Error::LimitExceeded) beyond
     /// [`scheduled_messages`](crate::Limits::scheduled_messages).
@@ -57,10 +58,11 @@ impl Chat {
     ) -> Result<ScheduledMessage> {
         use_case!("schedule_message", id, async move {
             self.enter(principal, Use::Message).await?;
-            let ScheduleMessage { message: SendMessage { body, client_id }, send_at } = schedule;
+            let ScheduleMessage { message: SendMessage { body, client_id, reply_to }, send_at } = schedule;
             let (now, send_at) = (self.inner.clock.now(), send_at.trunc_subsecs(6));
             let mut faults = Faults::default();
             faults.message(&body, &self.inner.limits);
+            faults.reply(reply_to, id);
             faults.future("send_at", send_at, now, self.inner.limits.schedule_ahead);
             faults.finish()?;
             let known = self.allowed(id, principal, Tried::sending(&body), Freshness::Fresh).await?;
@@ -73,7 +75,8 @@ impl Chat {
                 Some(client_id) => client_id,
                 None => ClientId::new(format!("scheduled:{scheduled_id}")).map_err(|_| Error::Internal)?,
             };
-            let scheduled = Scheduled { session: id, stay, body, client_id, send_at, created_at: now };
+            let reply_to = reply_to.map(|message| message.seq);
+            let scheduled = Scheduled { session: id, stay, body, reply_to, client_id, send_at, created_at: now };
             let answer = shown(scheduled_id, &scheduled);
             let (user, task) =
                 (principal.user_id.clone(), DueTask::Send { user: principal.user_id.clone(), id: scheduled_id });

@@ -20,7 +20,7 @@ use crate::{
         SessionId,
     },
     permission::Action,
-    store::{DeletionCount, Deletions, Freshness, TypedKey, Version, Write},
+    store::{DeletionCount, Deletions, Expect, Freshness, TypedKey, Version, Write, WriteKind},
     trace::use_case,
 };
 
@@ -138,6 +138,11 @@ impl Chat {
         self.decided_upto(&principal.user_id, [(id, head.seq, revised)]).await?.pop().unwrap_or(Ok(()))?;
         Ok(EventPage { after, events, head })
     }
+}
+
+/// Counts a deletion in a session.
+pub(super) fn a_deletion(session: SessionId) -> Write {
+    Write { key: Deletions { session }.key(), expect: Expect::Anything, kind: WriteKind::Add(1) }
 }
 
 /// Makes a change fail where a message was deleted since then.

@@ -25,6 +25,7 @@ mod service;
 mod sessions;
 mod standing;
 mod stream;
+mod threads;
 mod typing;
 
 use std::{

@@ -22,7 +22,7 @@ use crate::{
     permission::Action,
     store::{
         Change, ChatStoreExt as _, Deletions, Found, Freshness, Key, KeyPart as _, LogRange, MessageReactions, Reacted,
-        ReactionTotal, ReactionTotals, Reactors, Record, TypedKey, Version, typed,
+        ReactionTotal, ReactionTotals, Reactors, Record, Scan, TypedKey, Version, typed,
     },
     trace::use_case,
 };
@@ -82,6 +82,13 @@ impl Reacting {
 pub(in crate::chat) struct Reactions(HashMap<(SessionId, Seq), (Vec<Reaction>, Seq)>);
 
 impl Reactions {
+    /// Finds the records of the reactions to the rows of a page.
+    pub(in crate::chat) fn scan(page: &[Arc<Event>]) -> Option<Scan> {
+        let first = page.first()?;
+        let after = Some(vec![first.seq.saturating_sub(1).part()]);
+        Some(MessageReactions::under(vec![first.session_id.part()]).after(after).limit(page.len() as u64))
+    }
+
     /// The last position at which a row got or lost a reaction.
     pub(in crate::chat) fn written(&self, row: &Event) -> Seq {
         self.0.get(&(row.session_id, row.seq)).map_or(0, |(_, at)| *at)
@@ -220,22 +227,17 @@ impl Chat {
         Ok(Reacting { totals, own: own.map(|found| found.version), deletions, is_deleted, upto })
     }
 
-    /// The reactions to the messages of pages, as a user sees them. Each page is of one session, in ascending order.
-    pub(in crate::chat) async fn reactions(&self, user: &UserId, pages: &[&[Arc<Event>]]) -> Result<Reactions> {
-        let scan = |page: &&[Arc<Event>]| {
-            let first = page.first()?;
-            let after = Some(vec![first.seq.saturating_sub(1).part()]);
-            Some(MessageReactions::under(vec![first.session_id.part()]).after(after).limit(page.len() as u64))
-        };
-        let scans: Vec<_> = pages.iter().filter_map(scan).collect();
-        if scans.is_empty() {
-            return Ok(Reactions::default());
-        }
+    /// The reactions to the messages of pages, as a user sees them, of the records that were found.
+    pub(in crate::chat) async fn reactions(
+        &self,
+        user: &UserId,
+        pages: &[&[Arc<Event>]],
+        records: Vec<(Key, Record)>,
+    ) -> Result<Reactions> {
         let rows = pages.iter().flat_map(|page| page.iter()).filter(|row| !is_deleted(row));
         let rows: HashSet<_> = rows.map(|row| (row.session_id, row.seq)).collect();
-        let records = self.inner.store.scan(&scans).await?.into_iter().flatten();
         let read = |(key, record): (Key, Record)| Some((MessageReactions::from_parts(&key.parts)?, record.typed()?));
-        let mut found: Vec<(MessageReactions, Found<ReactionTotals>)> = records.filter_map(read).collect();
+        let mut found: Vec<(MessageReactions, Found<ReactionTotals>)> = records.into_iter().filter_map(read).collect();
         found.retain(|(key, _)| rows.contains(&(key.session, key.message)));
         let own = |(key, found): &(MessageReactions, Found<ReactionTotals>)| {
             let MessageReactions { session, message } = *key;

@@ -1,6 +1,7 @@
 //! Sending: the hot path. With cached facts it reads nothing and writes one row. The first message of a user who was added by
-//! somebody else also replaces the user's record: from then on the user counts as engaged.
+//! somebody else also replaces the user's record: from then on the user counts as engaged. A reply reads its thread, and writes it, too.
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -10,19 +11,20 @@ use super::{
         validate::Faults,
     },
     read::{extras::Extras, view},
+    threads::Placed,
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
     limits::Use,
     model::{
-        ClientId, Content, EventKind, Message, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent,
-        ParticipantId, SessionId, SpeakerRole,
+        ClientId, Content, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType,
+        NewEvent, ParticipantId, Seq, SessionId, SpeakerRole, UserId,
     },
     permission::Denial,
     store::{
-        Change, ClientIdUse, ClientIds, Conflicting, Freshness, LogRange, ParticipantRecord, Participants, StoreError,
-        TypedKey, Write, typed,
+        Change, ChatStoreExt as _, ClientIdUse, ClientIds, Conflicting, Found, Freshness, LogRange, ParticipantRecord,
+        Participants, StoreError, TypedKey, Write, typed,
     },
     trace::use_case,
 };
@@ -35,16 +37,27 @@ pub struct SendMessage {
     /// The sender's own name for it, unique per user and session. A retry with the same one and the same body gives the
     /// first result again; without one, a retry is a second message.
     pub client_id: Option<ClientId>,
+    /// The message of the same session that it answers.
+    pub reply_to: Option<MessageId>,
 }
 
 impl SendMessage {
+    /// A message.
+    #[must_use]
+    pub const fn new(body: MessageBody) -> Self {
+        Self { body, client_id: None, reply_to: None }
+    }
+
     /// A text by a person.
     pub fn text(text: impl Into<String>) -> Self {
-        let content = Content::Text(text.into());
-        Self {
-            body: MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content },
-            client_id: None,
-        }
+        Self::new(MessageBody::new(Content::Text(text.into())))
+    }
+
+    /// The same as an answer to a message.
+    #[must_use]
+    pub const fn in_reply_to(mut self, message: MessageId) -> Self {
+        self.reply_to = Some(message);
+        self
     }
 
     /// The same with a client id.
@@ -89,9 +102,43 @@ pub(in crate::chat) enum Right {
     Host,
 }
 
+/// A message that is being sent.
+pub(in crate::chat) struct Saying {
+    /// As the sender gave it.
+    body: MessageBody,
+    reply_to: Option<MessageId>,
+    right: Right,
+    client_id: Option<ClientId>,
+    fingerprint: Option<String>,
+}
+
+impl Saying {
+    pub(in crate::chat) fn new(message: SendMessage, right: Right) -> Result<Self> {
+        let SendMessage { body, client_id, reply_to } = message;
+        let body = MessageBody { reply: None, ..body };
+        let fingerprint = client_id.as_ref().map(|_| fingerprint(&body, reply_to)).transpose()?;
+        Ok(Self { body, reply_to, right, client_id, fingerprint })
+    }
+
+    /// The record that a client id is used.
+    fn claim(&self, session: SessionId, user: &UserId) -> Option<ClientIds> {
+        self.client_id.clone().map(|client_id| ClientIds { session, user: user.clone(), client_id })
+    }
+}
+
+/// What a fingerprint is made of. What is not given is left out, so that a body has one fingerprint in all versions.
+#[derive(Serialize)]
+struct Given<'a> {
+    #[serde(flatten)]
+    body: &'a MessageBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<Seq>,
+}
+
 /// Tells whether two uses of a client id mean the same message.
-fn fingerprint(body: &MessageBody) -> Result<String> {
-    let bytes = serde_json::to_vec(body).map_err(|_| Error::Internal)?;
+fn fingerprint(body: &MessageBody, reply_to: Option<MessageId>) -> Result<String> {
+    let given = Given { body, reply_to: reply_to.map(|message| message.seq) };
+    let bytes = serde_json::to_vec(&given).map_err(|_| Error::Internal)?;
     Ok(Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -112,15 +159,17 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
-    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
+    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message. For a reply,
+    /// [`MessageNotFound`](Error::MessageNotFound) when there is no such message to answer, and
+    /// [`MessageDeleted`](Error::MessageDeleted) when it was deleted.
     pub async fn send(&self, principal: &Principal, id: SessionId, message: SendMessage) -> Result<Message> {
         use_case!("send", id, async move {
             self.enter(principal, Use::Message).await?;
-            let SendMessage { body, client_id } = message;
             let mut faults = Faults::default();
-            faults.message(&body, &self.inner.limits);
+            faults.message(&message.body, &self.inner.limits);
+            faults.reply(message.reply_to, id);
             faults.finish()?;
-            self.say(principal, id, body, client_id, Right::Participant).await
+            self.say(principal, id, Saying::new(message, Right::Participant)?).await
         })
     }
 
@@ -141,8 +190,10 @@ impl Chat {
             let mut faults = Faults::default();
             faults.content(&content, &self.inner.limits);
             faults.finish()?;
-            let body = MessageBody { role: SpeakerRole::System, message_type: MessageType::System, content };
-            self.say(principal, id, body, client_id, Right::Host).await
+            let (role, message_type) = (SpeakerRole::System, MessageType::System);
+            let body = MessageBody { role, message_type, ..MessageBody::new(content) };
+            let message = SendMessage { client_id, ..SendMessage::new(body) };
+            self.say(principal, id, Saying::new(message, Right::Host)?).await
         })
     }
 
@@ -151,19 +202,19 @@ impl Chat {
         &self,
         id: SessionId,
         principal: &Principal,
-        body: &MessageBody,
-        right: Right,
+        saying: &Saying,
         freshness: Freshness,
     ) -> Result<Known> {
-        match right {
-            Right::Participant => self.allowed(id, principal, Tried::sending(body), freshness).await,
+        match saying.right {
+            Right::Participant => self.allowed(id, principal, Tried::sending(&saying.body), freshness).await,
             Right::Stay(stay) => {
-                let known = self.allowed(id, principal, Tried::sending(body), freshness).await?;
+                let tried = || Tried::sending(&saying.body);
+                let known = self.allowed(id, principal, tried(), freshness).await?;
                 if known.actor.as_deref().is_some_and(|record| record.id == stay) {
                     return Ok(known);
                 }
                 // Cached facts may be of before the stay.
-                let known = self.allowed(id, principal, Tried::sending(body), Freshness::Fresh).await?;
+                let known = self.allowed(id, principal, tried(), Freshness::Fresh).await?;
                 let is_stay = known.actor.as_deref().is_some_and(|record| record.id == stay);
                 if is_stay { Ok(known) } else { Err(Error::Denied(Denial::NotParticipant)) }
             }
@@ -171,55 +222,64 @@ impl Chat {
         }
     }
 
-    pub(in crate::chat) async fn say(
-        &self,
-        principal: &Principal,
-        id: SessionId,
-        body: MessageBody,
-        client_id: Option<ClientId>,
-        right: Right,
-    ) -> Result<Message> {
+    pub(in crate::chat) async fn say(&self, principal: &Principal, id: SessionId, saying: Saying) -> Result<Message> {
         let user = &principal.user_id;
-        let fingerprint = client_id.as_ref().map(|_| fingerprint(&body)).transpose()?;
-        let claim = client_id.clone().map(|client_id| {
-            let used = ClientIdUse { seq: None, fingerprint: fingerprint.clone() };
-            ClientIds { session: id, user: user.clone(), client_id }.put(used).absent()
+        let claim = saying.claim(id, user).map(|claim| {
+            let used = ClientIdUse { seq: None, fingerprint: saying.fingerprint.clone() };
+            claim.put(used).absent()
         });
         // Before the commit, because an error after it would say that nothing was changed.
         let sender = self.inner.profiles.one(user).await?;
         let (mut freshness, mut gate) = (Freshness::Cached, None);
         for _ in 0..self.inner.limits.commit_attempts {
-            let mut known = self.sendable(id, principal, &body, right, freshness).await?;
-            if gate.is_none() && engagement(&known, right).is_some() {
+            let mut known = self.sendable(id, principal, &saying, freshness).await?;
+            if gate.is_none() && engagement(&known, saying.right).is_some() {
                 // A change of a record makes others stale. So first messages wait for each other, as joins do.
                 gate = Some(self.inner.gates.pass(id).await);
-                known = self.sendable(id, principal, &body, right, Freshness::Fresh).await?;
+                known = self.sendable(id, principal, &saying, Freshness::Fresh).await?;
             }
-            let sent =
-                MessageEvent::Sent { body: body.clone(), client_id: client_id.clone(), status: MessageStatus::AsSent };
+            let now = self.inner.clock.now();
+            let place = match saying.reply_to {
+                None => None,
+                Some(to) => match self.place(to, known.head, freshness, now).await? {
+                    Placed::At(place) => Some(place),
+                    Placed::Unknown => {
+                        freshness = Freshness::Fresh;
+                        continue;
+                    }
+                    // A retry gets its first result, whatever became of the message that it answers.
+                    Placed::Refused(error) => match self.claimed(id, user, &saying).await? {
+                        Some(used) => return self.sent_before(principal, id, &saying, &used).await,
+                        None => return Err(error),
+                    },
+                },
+            };
+            let body = MessageBody { reply: place.as_ref().map(|place| place.reply), ..saying.body.clone() };
+            let sent = MessageEvent::Sent { body, client_id: saying.client_id.clone(), status: MessageStatus::AsSent };
             let kind = EventKind::Message(sent);
-            let event = NewEvent { actor: user.clone(), created_at: self.inner.clock.now(), kind };
-            let writes = engagement(&known, right).into_iter().chain(claim.clone()).collect();
+            let event = NewEvent { actor: user.clone(), created_at: now, kind };
+            let thread = place.iter().flat_map(|place| place.writes.clone());
+            let writes = engagement(&known, saying.right).into_iter().chain(claim.clone()).chain(thread).collect();
             let change = Change::of(id, known.head.seq, vec![event], writes);
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
                     #[cfg(feature = "metrics")]
                     self.inner.sends.increment(1);
-                    drop(gate);
+                    drop((gate, place));
                     self.tell(id, &committed.events).await;
                     let event = committed.events.first().ok_or(Error::Internal)?;
                     let message = view::message(event, sender).ok_or(Error::Internal)?;
                     return Ok(Extras::default().shown_in(message));
                 }
                 Err(StoreError::Stale) => freshness = Freshness::Fresh,
-                Err(StoreError::Conflict { found: Conflicting::Record { key: _, record } }) => {
+                Err(StoreError::Conflict { found: Conflicting::Record { key, record } })
+                    if key.table == ClientIds::TABLE =>
+                {
                     let used = typed::<ClientIdUse>(record)?.ok_or(Error::Internal)?;
-                    // A deleted message has no fingerprint, and is the result of each retry.
-                    if used.value.fingerprint.is_some() && used.value.fingerprint != fingerprint {
-                        return Err(Error::ClientIdReused);
-                    }
-                    return self.sent_before(principal, id, &body, right, used.value.seq.unwrap_or(used.at)).await;
+                    return self.sent_before(principal, id, &saying, &used).await;
                 }
+                // The thread was changed, or a message was deleted.
+                Err(StoreError::Conflict { found: _ }) if place.is_some() => freshness = Freshness::Fresh,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -227,26 +287,53 @@ impl Chat {
         Err(Error::Unavailable)
     }
 
+    /// The use of a message's client id, where it was used before.
+    async fn claimed(&self, id: SessionId, user: &UserId, saying: &Saying) -> Result<Option<Found<ClientIdUse>>> {
+        match saying.claim(id, user) {
+            Some(claim) => Ok(self.inner.store.get(&claim).await?),
+            None => Ok(None),
+        }
+    }
+
     /// The first result of a send that was tried again.
     async fn sent_before(
         &self,
         principal: &Principal,
         session_id: SessionId,
-        body: &MessageBody,
-        right: Right,
-        seq: u64,
+        saying: &Saying,
+        used: &Found<ClientIdUse>,
     ) -> Result<Message> {
+        // A deleted message has no fingerprint, and is the result of each retry.
+        if used.value.fingerprint.is_some() && used.value.fingerprint != saying.fingerprint {
+            return Err(Error::ClientIdReused);
+        }
+        let seq = used.value.seq.unwrap_or(used.at);
         // The retry is authorised afresh: a cached permission is good for a commit, which notices when it no longer
         // holds, and not for showing what is there.
-        let known = self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
+        let known = self.sendable(session_id, principal, saying, Freshness::Fresh).await?;
         let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
         let event = found.iter().flatten().next().ok_or(Error::Internal)?;
         let extras = self.extras(&principal.user_id, &[std::slice::from_ref(event)]).await?;
         if event.revised.max(extras.written([&**event])) > known.head.seq {
-            self.sendable(session_id, principal, body, right, Freshness::Fresh).await?;
+            self.sendable(session_id, principal, saying, Freshness::Fresh).await?;
         }
         // A newer version may have given it a content that this one does not know.
         let message = view::message(event, self.inner.profiles.one(&principal.user_id).await?);
         message.map(|message| extras.shown_in(message)).ok_or(Error::Unavailable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_has_the_fingerprint_that_earlier_versions_gave_it() -> Result<()> {
+        let body = MessageBody::new(Content::Text("hello".to_owned()));
+        // Of the text {"role":"user","message_type":"text","content":"hello"}.
+        assert_eq!(fingerprint(&body, None)?, "c0294991cdd1cdd362ace8ce2364b0f2");
+        let message = MessageId { session_id: SessionId(uuid::Uuid::nil()), seq: 7 };
+        assert_ne!(fingerprint(&body, Some(message))?, fingerprint(&body, None)?);
+        Ok(())
     }
 }

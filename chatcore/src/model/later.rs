@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{ClientId, Content, MessageBody, ScheduledId, SessionId};
+use super::{ClientId, Content, MessageBody, MessageId, ScheduledId, SessionId};
 
 /// A message that is sent later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct ScheduledMessage {
     pub session_id: SessionId,
     /// The message.
     pub body: MessageBody,
+    /// The message that it answers.
+    pub reply_to: Option<MessageId>,
     /// The client id that the message has.
     pub client_id: ClientId,
     /// When it is sent, in microseconds.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Cursor, MessageId, MessageStatus, Profile, Reaction, Seq, SessionId};
+use super::{Cursor, MessageId, MessageStatus, Profile, Reaction, Reply, Seq, SessionId, ThreadSummary};
 
 /// Who speaks: a person, an assistant, or the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -69,6 +69,24 @@ pub struct MessageBody {
     pub message_type: MessageType,
     /// What it says.
     pub content: Content,
+    /// Its place where it is a reply. The server sets it: what a sender gives here is not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Reply>,
+}
+
+impl MessageBody {
+    /// What a person says.
+    #[must_use]
+    pub const fn new(content: Content) -> Self {
+        Self { role: SpeakerRole::User, message_type: MessageType::Text, content, reply: None }
+    }
+
+    /// What stays of it after a deletion: its place, without what it said.
+    #[must_use]
+    pub fn deleted(&self) -> Self {
+        let Self { role, message_type, content: _, reply } = *self;
+        Self { role, message_type, reply, ..Self::new(Content::Deleted) }
+    }
 }
 
 impl Message {
@@ -114,4 +132,6 @@ pub struct Message {
     /// The reactions, the earliest kind first. `None` where the message is part of an event: events suit every reader, and reactions
     /// have events of their own.
     pub reactions: Option<Vec<Reaction>>,
+    /// The replies in the thread that the message began. `None` where the message is part of an event.
+    pub thread: Option<ThreadSummary>,
 }

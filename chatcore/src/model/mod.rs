@@ -15,6 +15,7 @@ mod sanction;
 mod session;
 mod signal;
 mod standing;
+mod thread;
 pub(crate) mod visible;
 
 pub use cursor::{Cursor, Epoch};
@@ -37,3 +38,4 @@ pub use sanction::{Sanction, SessionBan, Term};
 pub use session::{Session, SessionDetails, SessionSummary, SessionType};
 pub use signal::Signal;
 pub use standing::{Ban, EndedLogin, UserStanding};
+pub use thread::{LastReply, Reply, ThreadSummary};

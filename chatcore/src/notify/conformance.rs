@@ -32,8 +32,8 @@ use uuid::Uuid;
 
 use super::{Hint, Notifier, Topic};
 use crate::model::{
-    Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, Notice, NoticeId, Seq, SessionId,
-    Signal, SpeakerRole, UserId,
+    Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, Notice, NoticeId, Seq, SessionId, Signal,
+    UserId,
 };
 
 /// Gives up on what would otherwise hang for ever. Says nothing about how fast a notifier is.
@@ -119,7 +119,7 @@ macro_rules! __notifier_conformance {
 
 fn message(session_id: SessionId, seq: Seq) -> Hint {
     let content = Content::Text("hello".to_owned());
-    let body = MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content };
+    let body = MessageBody::new(content);
     let status = MessageStatus::AsSent;
     let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None, status });
     let (number, created_at, actor) = (seq, Utc::now(), user("somebody"));

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{newer::Known, session::SessionForm};
 use crate::model::{
     ClientId, Content, Emoji, EventKind, InviteId, MessageBody, MessageEvent, MessageStatus, MessageType,
-    ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Seq, SessionChanges, SessionEvent, SpeakerRole,
-    UserId,
+    ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply, Seq, SessionChanges, SessionEvent,
+    SpeakerRole, UserId,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -86,6 +86,8 @@ enum Form {
         role: Known<SpeakerRole>,
         message_type: Known<MessageType>,
         content: Known<Content>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<Reply>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,14 +192,14 @@ impl Form {
 
     fn of_message(event: MessageEvent) -> Self {
         match event {
-            MessageEvent::Sent { body: MessageBody { role, message_type, content }, client_id, status } => {
+            MessageEvent::Sent { body: MessageBody { role, message_type, content, reply }, client_id, status } => {
                 let (edited_at, deleted) = match status {
                     MessageStatus::AsSent => (None, None),
                     MessageStatus::Edited { at } => (Some(at), None),
                     MessageStatus::Deleted { by, at } => (None, Some(Deletion { by, at })),
                 };
                 let (role, message_type, content) = (role.into(), message_type.into(), content.into());
-                Self::MessageSent { role, message_type, content, client_id, edited_at, deleted }
+                Self::MessageSent { role, message_type, content, reply, client_id, edited_at, deleted }
             }
             MessageEvent::Edited { message, revision } => Self::MessageEdited { message, revision },
             MessageEvent::Deleted { messages } => Self::MessageDeleted { messages },
@@ -291,13 +293,13 @@ impl Form {
 
     fn of_a_message(self) -> Option<MessageEvent> {
         Some(match self {
-            Self::MessageSent { role, message_type, content, client_id, edited_at, deleted } => {
+            Self::MessageSent { role, message_type, content, reply, client_id, edited_at, deleted } => {
                 let status = match (deleted, edited_at) {
                     (Some(Deletion { by, at }), _) => MessageStatus::Deleted { by, at },
                     (None, Some(at)) => MessageStatus::Edited { at },
                     (None, None) => MessageStatus::AsSent,
                 };
-                let body = MessageBody { role: role.0?, message_type: message_type.0?, content: content.0? };
+                let body = MessageBody { role: role.0?, message_type: message_type.0?, content: content.0?, reply };
                 MessageEvent::Sent { body, client_id, status }
             }
             Self::MessageEdited { message, revision } => MessageEvent::Edited { message, revision },

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_json, to_json};
 use crate::{
-    model::{ClientId, Content, MessageBody, ParticipantId, ScheduledId, SessionId, UserId},
+    model::{ClientId, Content, MessageBody, ParticipantId, ScheduledId, Seq, SessionId, UserId},
     store::{Json, Part, StoredValue},
 };
 
@@ -18,6 +18,9 @@ pub struct Scheduled {
     pub stay: ParticipantId,
     /// The message.
     pub body: MessageBody,
+    /// The position of the message that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
     /// The client id of the message.
     pub client_id: ClientId,
     /// When it is sent.

@@ -17,6 +17,7 @@ mod sanctions;
 mod session;
 mod standing;
 mod tables;
+mod threads;
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -31,6 +32,7 @@ pub use profile::{ProfilePart, ProfileRecord};
 pub use reactions::{Reacted, ReactionTotal, ReactionTotals};
 pub use sanctions::BannedUntil;
 pub use tables::*;
+pub use threads::{LastReplyRecord, ThreadEntry, ThreadRecord};
 
 use crate::store::{Json, KeyPart, Part};
 

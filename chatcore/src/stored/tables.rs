@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BannedUntil, ClientIdUse, Departure, DraftText, Due, InvitePlace, InviteRecord, JoinRequestRecord, Listed,
-    ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, Revision, Scheduled, Seat, from_json, to_json,
+    ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord,
+    from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
@@ -53,6 +54,32 @@ tables! {
         /// The client id.
         client_id: ClientId,
     ] -> ClientIdUse = 1;
+
+    /// The replies to messages, counted. The message may have been deleted.
+    session plain Threads = "thread" [
+        /// The session.
+        session: SessionId,
+        /// The position of the message that began the thread.
+        root: Seq,
+    ] -> ThreadRecord = 1;
+
+    /// The replies of threads, also those that were deleted.
+    session plain Replies = "reply" [
+        /// The session.
+        session: SessionId,
+        /// The position of the message that began the thread.
+        root: Seq,
+        /// The position of the reply.
+        reply: Seq,
+    ] -> Listed = 1;
+
+    /// The threads of a session, the one with the newest reply first.
+    session plain ActiveThreads = "active_thread" [
+        /// The session.
+        session: SessionId,
+        /// The position of the last reply that is not deleted.
+        last: Newest<Seq>,
+    ] -> ThreadEntry = 1;
 
     /// The users who are in a session, in the order in which they came.
     session plain Seats = "seat" [

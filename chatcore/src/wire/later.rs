@@ -8,7 +8,8 @@ use crate::{
     chat,
     error::Result,
     model::{
-        ClientId, Content, Draft, MessageBody, MessageType, ScheduledId, ScheduledMessage, SessionId, SpeakerRole,
+        ClientId, Content, Draft, MessageBody, MessageId, MessageType, ScheduledId, ScheduledMessage, SessionId,
+        SpeakerRole,
     },
 };
 
@@ -23,6 +24,9 @@ struct ScheduledView<'a> {
     message_type: MessageType,
     /// The text or ciphertext.
     content: &'a Content,
+    /// The message that it answers; `null` where it answers none.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    reply_to: Option<MessageId>,
     /// The client id that the message has.
     client_id: &'a ClientId,
     /// When it is sent.
@@ -33,14 +37,15 @@ struct ScheduledView<'a> {
 
 impl<'a> From<&'a ScheduledMessage> for ScheduledView<'a> {
     fn from(scheduled: &'a ScheduledMessage) -> Self {
-        let ScheduledMessage { id, session_id, body, client_id, send_at, created_at } = scheduled;
-        let MessageBody { role, message_type, content } = body;
+        let ScheduledMessage { id, session_id, body, reply_to, client_id, send_at, created_at } = scheduled;
+        let MessageBody { role, message_type, content, reply: _ } = body;
         Self {
             id: *id,
             session_id: *session_id,
             role: *role,
             message_type: *message_type,
             content,
+            reply_to: *reply_to,
             client_id,
             send_at: *send_at,
             created_at: *created_at,
@@ -82,6 +87,8 @@ pub struct ScheduleMessage {
     message_type: Option<MessageType>,
     /// What: text of 1 to 8,000 characters by default, or ciphertext.
     content: Said,
+    /// The message of the session that it answers.
+    reply_to: Option<MessageId>,
     /// The sender's own name for the message: 1 to 128 characters, unique per user and session. A message whose client id was used is not
     /// sent again. The header `Idempotency-Key` means the same.
     client_id: Option<String>,
@@ -95,10 +102,14 @@ impl ScheduleMessage {
     /// # Errors
     /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name two.
     pub fn command(self, key: Option<String>) -> Result<chat::ScheduleMessage> {
-        let Self { role, message_type, content: Said(content), client_id, send_at } = self;
-        let body =
-            MessageBody { role: role.unwrap_or_default(), message_type: message_type.unwrap_or_default(), content };
-        let message = chat::SendMessage { body, client_id: super::client_id(client_id, key)? };
+        let Self { role, message_type, content: Said(content), reply_to, client_id, send_at } = self;
+        let body = MessageBody {
+            role: role.unwrap_or_default(),
+            message_type: message_type.unwrap_or_default(),
+            ..MessageBody::new(content)
+        };
+        let client_id = super::client_id(client_id, key)?;
+        let message = chat::SendMessage { client_id, reply_to, ..chat::SendMessage::new(body) };
         Ok(chat::ScheduleMessage { message, send_at })
     }
 }

@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::event::events;
+use super::{event::events, thread::ThreadView};
 use crate::{
     chat::{self, EventView, PinnedMessage},
     error::{Code, Error, Result},
     model::{
-        ClientId, Content, Emoji, EncryptedContent, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
-        MessageStatus, MessageType, Profile, Reaction, Reactor, Seq, SessionId, SpeakerRole, UserId,
+        ClientId, Content, Emoji, EncryptedContent, InvalidId, Message, MessageBody, MessageEvent, MessageId,
+        MessageRevision, MessageStatus, MessageType, Profile, Reaction, Reactor, Seq, SessionId, SpeakerRole, UserId,
     },
 };
 
@@ -29,6 +29,12 @@ struct MessageView<'a> {
     /// What was said; `null` after the message was deleted.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     content: &'a Content,
+    /// The message that it answers; `null` where it is no reply.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    reply_to: Option<MessageId>,
+    /// The message that began the thread of a reply; `null` where it is no reply.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    thread_root: Option<MessageId>,
     /// Its position in the session's log.
     seq: Seq,
     /// How many messages the session had with it.
@@ -48,6 +54,9 @@ struct MessageView<'a> {
     /// The reactions, the earliest kind first. Absent in events.
     #[serde(skip_serializing_if = "Option::is_none")]
     reactions: Option<Vec<ReactionView<'a>>>,
+    /// The replies in the thread that it began, without deleted ones. Absent in events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thread: Option<ThreadView>,
 }
 
 /// The reactions of one kind to a message.
@@ -88,9 +97,10 @@ impl<'a> From<&'a Reactor> for ReactorView<'a> {
 
 impl<'a> From<&'a Message> for MessageView<'a> {
     fn from(message: &'a Message) -> Self {
-        let Message { id, session_id, seq, number, sender, body, created_at, revision, status, reactions } = message;
+        let Message { id, session_id, seq, number, sender, body, created_at, revision, status, reactions, thread } =
+            message;
         let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = sender;
-        let MessageBody { role, message_type, content } = body;
+        let MessageBody { role, message_type, content, reply } = body;
         let (edited_at, deleted) = match status {
             MessageStatus::AsSent => (None, None),
             MessageStatus::Edited { at } => (Some(*at), None),
@@ -106,6 +116,8 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             role: *role,
             message_type: *message_type,
             content,
+            reply_to: reply.map(|reply| MessageId { session_id: *session_id, seq: reply.to }),
+            thread_root: reply.map(|reply| MessageId { session_id: *session_id, seq: reply.root }),
             seq: *seq,
             number: *number,
             created_at: *created_at,
@@ -114,6 +126,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             deleted_at,
             deleted_by,
             reactions: reactions.as_ref().map(|reactions| reactions.iter().map(ReactionView::from).collect()),
+            thread: thread.as_ref().map(ThreadView::from),
         }
     }
 }
@@ -131,7 +144,7 @@ struct RevisionView<'a> {
 
 impl<'a> From<&'a MessageRevision> for RevisionView<'a> {
     fn from(earlier: &'a MessageRevision) -> Self {
-        let MessageRevision { revision, body: MessageBody { role: _, message_type: _, content }, since } = earlier;
+        let MessageRevision { revision, body: MessageBody { content, .. }, since } = earlier;
         Self { revision: *revision, content, since: *since }
     }
 }
@@ -225,19 +238,27 @@ pub struct SendMessage {
     /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and
     /// session. The header `Idempotency-Key` means the same.
     client_id: Option<String>,
+    /// The message of the same session that it answers. An answer to a reply belongs to the thread of the reply.
+    reply_to: Option<String>,
 }
 
 impl SendMessage {
     /// The message. `key` is the client id that stands beside the body, like the header `Idempotency-Key` of HTTP.
     ///
     /// # Errors
-    /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name two.
+    /// [`Invalid`](crate::Error::Invalid) when an id is not valid, or when the body and `key` name two client ids.
     pub fn command(self, key: Option<String>) -> Result<chat::SendMessage> {
-        let Self { role, message_type, content: Said(content), client_id } = self;
-        let body =
-            MessageBody { role: role.unwrap_or_default(), message_type: message_type.unwrap_or_default(), content };
-        Ok(chat::SendMessage { body, client_id: super::client_id(client_id, key)? })
+        let Self { role, message_type, content: Said(content), client_id, reply_to } = self;
+        let (role, message_type) = (role.unwrap_or_default(), message_type.unwrap_or_default());
+        let body = MessageBody { role, message_type, ..MessageBody::new(content) };
+        let reply_to = reply_to.map(|id| message_id("reply_to", &id)).transpose()?;
+        Ok(chat::SendMessage { client_id: super::client_id(client_id, key)?, reply_to, ..chat::SendMessage::new(body) })
     }
+}
+
+/// A message that a field of a body names.
+fn message_id(field: &str, id: &str) -> Result<MessageId> {
+    id.parse().map_err(|error: InvalidId| Error::invalid(field, Code::ValidationInvalidValue, error.expected))
 }
 
 /// A new content for a message.

@@ -43,6 +43,7 @@ mod participant;
 mod problem;
 mod sanction;
 mod session;
+mod thread;
 
 #[cfg(feature = "accounts")]
 pub use account::{

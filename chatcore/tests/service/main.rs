@@ -35,6 +35,7 @@ mod retries;
 mod sanctions;
 mod sessions;
 mod system;
+mod threads;
 
 use std::sync::{Arc, atomic::Ordering};
 

@@ -55,7 +55,7 @@ async fn time_never_runs_backwards_inside_of_a_session() {
 }
 
 fn body(message_type: MessageType, content: Content) -> SendMessage {
-    SendMessage { body: MessageBody { role: SpeakerRole::User, message_type, content }, client_id: None }
+    SendMessage::new(MessageBody { message_type, ..MessageBody::new(content) })
 }
 
 #[tokio::test]

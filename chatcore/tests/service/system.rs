@@ -72,7 +72,7 @@ async fn the_limits_of_messages_hold_for_the_host() {
     // A participant cannot send such a message, whatever the role.
     let SendMessage { mut body, .. } = SendMessage::text("trust me");
     body.message_type = MessageType::System;
-    let refused = chat.send(&alice, id, SendMessage { body, client_id: None }).await.unwrap_err();
+    let refused = chat.send(&alice, id, SendMessage::new(body)).await.unwrap_err();
     assert_eq!(refused.code(), Code::ValidationInvalidValue);
 }
 

@@ -167,6 +167,8 @@ fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
     let window = MessageWindow::Skip(u64::MAX);
     vec![
         Case::new("Chat::send", &message, chat.send(caller, nowhere(), SendMessage::text(""))),
+        Case::new("Chat::thread", &REQUEST, chat.thread(caller, nothing(), page())),
+        Case::new("Chat::threads", &REQUEST, chat.threads(caller, nowhere(), page())),
         Case::new("Chat::post_system", &[], chat.post_system(caller, nowhere(), PostSystem::text(""))),
         Case::new("Chat::edit_message", &message, chat.edit_message(caller, nothing(), edit)),
         Case::new("Chat::delete_message", &REQUEST, chat.delete_message(caller, nothing(), None)),

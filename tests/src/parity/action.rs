@@ -41,8 +41,8 @@ pub enum Target {
 
 /// An operation with its input, in the words of the JSON that REST and the WebSocket share: what REST has in the body or in the
 /// query, and sockets beside the ids. So an input can be wrong in any way. Users go by their names among the `PEOPLE`, and
-/// `{"time_of": n}` is the time of the event at a position, and `{"code_of": n}` the code of the `n`th invite that was created, or a wrong code
-/// where none was.
+/// `{"time_of": n}` is the time of the event at a position, `{"code_of": n}` the code of the `n`th invite that was created, or a wrong code where
+/// none was, and `{"message": "first"}` the id of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
     /// The `operationId`, which is also the command in camel case and the name of the mutation. A question has the name that it
@@ -131,6 +131,31 @@ pub fn pascal(name: &str) -> String {
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+impl Which {
+    /// The message of a name in an input.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::First, Self::Own, Self::NoMessage, Self::Beyond, Self::Malformed];
+        all.into_iter().find(|which| which.name() == name)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Own => "own",
+            Self::NoMessage => "none",
+            Self::Beyond => "beyond",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+/// The id of a message, in an input.
+#[must_use]
+pub fn id_of(which: Which) -> Value {
+    json!({ "message": which.name() })
 }
 
 /// The time of the event at a position, in an input.

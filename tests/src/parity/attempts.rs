@@ -4,7 +4,7 @@ use chatcore::model::SessionType;
 use serde_json::{Value, json};
 
 use super::{
-    action::{Action, Attempt, Level, SUBSCRIBE, Target, Which, time_of},
+    action::{Action, Attempt, Level, SUBSCRIBE, Target, Which, id_of, time_of},
     stage::{Actor, GHOST, PEOPLE, Stage, State},
 };
 
@@ -338,6 +338,13 @@ fn families() -> Vec<Family> {
             (Actor::Owner, sanction("muteParticipant", "admin")),
         ]),
         Family::exact(PEOPLE.map(|name| user("transferOwnership", name, json!({})))),
+        replies(),
+        on_messages("getThread", &MESSAGES).and(Level::Exact, pages("getThread")).after([reply(Which::First)]),
+        Family::exact(
+            [json!({}), json!({ "limit": 1 }), json!({ "limit": 0 })].map(|input| session("listThreads", input)),
+        )
+        .after([reply(Which::First)])
+        .after_all([(Actor::Admin, reply(Which::Own))]),
         edits(),
         deletions(),
         on_messages("listMessageRevisions", &MESSAGES).after([edit(encrypted), edit(json!("other words"))]),
@@ -582,6 +589,25 @@ fn sends() -> Family {
         json!({ "content": { "encrypted_data": "x", "iv": "y", "key_version": -1 } }),
     ];
     Family::exact(good.map(send)).coded(ids.map(send)).refused(bad.map(send))
+}
+
+/// An answer to a message.
+fn reply(which: Which) -> Action {
+    session("sendMessage", json!({ "content": "an answer", "reply_to": id_of(which) }))
+}
+
+/// Pages of the thread of the first message.
+fn pages(operation: &'static str) -> [Action; 3] {
+    [1, 100, 0].map(|limit| message(operation, Which::First, json!({ "limit": limit })))
+}
+
+fn replies() -> Family {
+    let good = [Which::First, Which::Own, Which::NoMessage, Which::Beyond].map(reply);
+    let once = json!({ "content": "an answer", "reply_to": id_of(Which::First), "client_id": "reply" });
+    let bad = session("sendMessage", json!({ "content": "x", "reply_to": 5 }));
+    Family::exact(good.into_iter().chain([session("sendMessage", once)]))
+        .coded([reply(Which::Malformed)])
+        .refused([bad])
 }
 
 fn edits() -> Family {

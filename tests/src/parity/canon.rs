@@ -7,6 +7,7 @@ use chatcore::{
         Content, Draft, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId,
         MessageRevision, MessageStatus, Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor,
         ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal, Term,
+        ThreadSummary,
     },
     permission::Denial,
     wire::Answer,
@@ -94,13 +95,16 @@ fn status(mut message: Value, status: &MessageStatus) -> Value {
 /// A message.
 #[must_use]
 pub fn message(message: &Message) -> Value {
-    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now, reactions } = message;
+    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now, reactions, thread } =
+        message;
     let reaction = |one: &Reaction| json!({ "emoji": one.emoji, "count": one.count, "me": one.mine });
     let reactions = reactions.as_ref().map(|reactions| reactions.iter().map(reaction).collect::<Value>());
     let value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
-        "created_at": created_at, "revision": revision, "reactions": reactions,
+        "created_at": created_at, "revision": revision, "reactions": reactions, "thread": thread.as_ref().map(threaded),
+        "reply_to": body.reply.map(|reply| beside(id, reply.to)),
+        "thread_root": body.reply.map(|reply| beside(id, reply.root)),
     });
     status(value, now)
 }
@@ -145,6 +149,17 @@ pub fn ban(ban: &SessionBan) -> Value {
     })
 }
 
+/// A message of the same session.
+const fn beside(id: &MessageId, seq: u64) -> MessageId {
+    MessageId { session_id: id.session_id, seq }
+}
+
+fn threaded(thread: &ThreadSummary) -> Value {
+    let ThreadSummary { replies, last } = thread;
+    let last = last.map(|last| json!({ "id": last.id, "seq": last.id.seq, "created_at": last.at }));
+    json!({ "reply_count": replies, "last_reply": last })
+}
+
 /// A user who reacted.
 #[must_use]
 pub fn reactor(reactor: &Reactor) -> Value {
@@ -154,10 +169,10 @@ pub fn reactor(reactor: &Reactor) -> Value {
 /// A message that waits for its time.
 #[must_use]
 pub fn scheduled(scheduled: &ScheduledMessage) -> Value {
-    let ScheduledMessage { id, session_id, body, client_id, send_at, created_at } = scheduled;
+    let ScheduledMessage { id, session_id, body, reply_to, client_id, send_at, created_at } = scheduled;
     json!({
         "id": id, "session_id": session_id, "role": body.role, "message_type": body.message_type,
-        "content": content(&body.content), "client_id": client_id, "send_at": send_at, "created_at": created_at,
+        "content": content(&body.content), "reply_to": reply_to, "client_id": client_id, "send_at": send_at, "created_at": created_at,
     })
 }
 
@@ -192,6 +207,8 @@ pub fn said(event: &Event) -> Value {
         "id": id, "session_id": event.session_id, "seq": event.seq, "number": event.number,
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
         "content": content(&body.content), "created_at": event.created_at, "revision": event.revision, "reactions": null,
+        "thread": null, "reply_to": body.reply.map(|reply| beside(&id, reply.to)),
+        "thread_root": body.reply.map(|reply| beside(&id, reply.root)),
     });
     tidy(status(value, now))
 }

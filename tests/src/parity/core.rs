@@ -128,6 +128,14 @@ impl Core {
             "listMessageRevisions" => {
                 chat.message_revisions(by, message()?).await.map(|found| found.iter().map(canon::revision).collect())
             }
+            "getThread" => {
+                let id = message()?;
+                all!(limit, canon::message, |page| chat.thread(by, id, page).await)
+            }
+            "listThreads" => {
+                let id = session()?;
+                all!(limit, canon::message, |page| chat.threads(by, id, page).await)
+            }
             "listReactors" => {
                 let (id, Target::Reaction(_, emoji)) = (message()?, call.action.target) else { return None };
                 let emoji = emoji.parse().ok()?;

@@ -64,6 +64,9 @@ impl Call<'_> {
             if let Some(seq) = value["time_of"].as_u64() {
                 *value = json!(self.time_of(seq));
             }
+            if let Some(which) = value["message"].as_str().and_then(Which::named) {
+                *value = json!(self.message(which));
+            }
         }
         input
     }

@@ -42,6 +42,7 @@ pub fn message(body: &Value) -> Value {
         "sender": sender, "role": body["role"], "message_type": body["message_type"], "content": body["content"],
         "created_at": body["created_at"], "revision": body["revision"], "edited_at": body["edited_at"],
         "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"], "reactions": body["reactions"],
+        "thread": body["thread"], "reply_to": body["reply_to"], "thread_root": body["thread_root"],
     }))
 }
 

@@ -1,6 +1,5 @@
 use chatcore::model::{
-    ClientId, Content, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent, ParticipantEvent,
-    SpeakerRole, UserId,
+    ClientId, Content, EventKind, MessageBody, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, UserId,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -18,11 +17,7 @@ fn id(n: u128) -> SessionId {
 }
 
 fn said(micros: i64) -> NewEvent {
-    let body = MessageBody {
-        role: SpeakerRole::User,
-        message_type: MessageType::Text,
-        content: Content::Text("a message".into()),
-    };
+    let body = MessageBody::new(Content::Text("a message".into()));
     let kind = EventKind::Message(MessageEvent::Sent { body, client_id: None, status: MessageStatus::AsSent });
     NewEvent { actor: UserId::new("ana").expect("a user id"), created_at: at(micros), kind }
 }

@@ -4,11 +4,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::chat::{Chat, send::Right};
+use crate::chat::{
+    Chat, SendMessage,
+    send::{Right, Saying},
+};
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{ScheduledId, UserId},
+    model::{MessageId, ScheduledId, UserId},
     store::{Change, ChatStoreExt as _, Due, DueTask, Dues, KeyPart as _, ScheduledMessages, TypedKey as _, Version},
 };
 
@@ -74,8 +77,11 @@ impl Chat {
             let scheduled = &found.value;
             let principal = Principal::new(user.clone());
             // The client id makes a second attempt safe: of a process that ended between the message and the removal of the record.
-            let (body, client_id) = (scheduled.body.clone(), Some(scheduled.client_id.clone()));
-            match self.say(&principal, scheduled.session, body, client_id, Right::Stay(scheduled.stay)).await {
+            let reply_to = scheduled.reply_to.map(|seq| MessageId { session_id: scheduled.session, seq });
+            let client_id = Some(scheduled.client_id.clone());
+            let message = SendMessage { client_id, reply_to, ..SendMessage::new(scheduled.body.clone()) };
+            let saying = Saying::new(message, Right::Stay(scheduled.stay))?;
+            match self.say(&principal, scheduled.session, saying).await {
                 Ok(_) => is_sent = true,
                 Err(error) if is_transient(&error) => {
                     tracing::warn!(session = %scheduled.session, %error, "a scheduled message is left for later");

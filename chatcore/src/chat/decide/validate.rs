@@ -5,7 +5,7 @@ use crate::{
     error::{Code, Error, FieldError, Result},
     limits::Limits,
     model::{
-        Content, MessageBody, MessageType, MessageWindow, Page, SessionChanges, SessionType,
+        Content, MessageBody, MessageId, MessageType, MessageWindow, Page, SessionChanges, SessionId, SessionType,
         visible::{ends_line, is_visible, turns_text},
     },
 };
@@ -98,7 +98,7 @@ impl Faults {
     }
 
     pub(in crate::chat) fn message(&mut self, body: &MessageBody, limits: &Limits) {
-        let MessageBody { role: _, message_type, content } = body;
+        let MessageBody { role: _, message_type, content, reply: _ } = body;
         match message_type {
             MessageType::Text | MessageType::Image | MessageType::File => {}
             MessageType::System => {
@@ -116,6 +116,14 @@ impl Faults {
             let days = ahead.as_secs() / (24 * 60 * 60);
             let message = format!("a time in the future, at most {days} days from now");
             self.add(field, Code::ValidationInvalidValue, message);
+        }
+    }
+
+    /// The message that is answered.
+    pub(in crate::chat) fn reply(&mut self, reply_to: Option<MessageId>, session: SessionId) {
+        if reply_to.is_some_and(|message| message.session_id != session) {
+            let message = "a message of the session in which the reply is sent";
+            self.add("reply_to", Code::ValidationInvalidValue, message.to_owned());
         }
     }
 

@@ -2,36 +2,54 @@
 
 use std::sync::Arc;
 
-use crate::chat::{Chat, reactions::Reactions};
+use crate::chat::{Chat, reactions::Reactions, threads::ThreadsOf};
 use crate::{
     error::Result,
     model::{Event, Message, Seq, UserId},
+    store::{MessageReactions, Scan, TypedKey as _},
 };
 
 /// The extras of the messages of an answer, as its reader sees them.
 #[derive(Default)]
 pub(in crate::chat) struct Extras {
-    reactions: Reactions,
+    pub(in crate::chat) reactions: Reactions,
+    pub(in crate::chat) threads: ThreadsOf,
 }
 
 impl Extras {
     /// The last position at which the extras of one of the rows were written.
     pub(in crate::chat) fn written<'a>(&self, rows: impl IntoIterator<Item = &'a Event>) -> Seq {
-        let Self { reactions } = self;
-        rows.into_iter().map(|row| reactions.written(row)).max().unwrap_or(0)
+        let Self { reactions, threads } = self;
+        rows.into_iter().map(|row| reactions.written(row).max(threads.written(row))).max().unwrap_or(0)
     }
 
     /// A message with its extras.
     pub(in crate::chat) fn shown_in(&self, message: Message) -> Message {
-        let Self { reactions } = self;
-        let reactions = Some(reactions.of(&message));
-        Message { reactions, ..message }
+        let Self { reactions, threads } = self;
+        let (reactions, thread) = (Some(reactions.of(&message)), Some(threads.of(&message)));
+        Message { reactions, thread, ..message }
+    }
+
+    /// The extras of a message that was just deleted: the replies to it stay, and nothing else.
+    pub(in crate::chat) fn of_deleted(self) -> Self {
+        Self { threads: self.threads, ..Self::default() }
     }
 }
 
 impl Chat {
-    /// The extras of the messages of pages, as a user sees them. Each page is of one session, in ascending order.
+    /// The extras of the messages of pages, as a user sees them. Each page is of one session, in ascending order, and has every
+    /// message between its first and its last one.
     pub(in crate::chat) async fn extras(&self, user: &UserId, pages: &[&[Arc<Event>]]) -> Result<Extras> {
-        Ok(Extras { reactions: self.reactions(user, pages).await? })
+        let scans = pages.iter().flat_map(|page| [Reactions::scan(page), ThreadsOf::scan(page)]);
+        let scans: Vec<Scan> = scans.flatten().collect();
+        if scans.is_empty() {
+            return Ok(Extras::default());
+        }
+        let found = self.inner.store.scan(&scans).await?.into_iter().flatten();
+        let (reactions, threads) = found.partition(|(key, _)| key.table == MessageReactions::TABLE);
+        Ok(Extras {
+            reactions: self.reactions(user, pages, reactions).await?,
+            threads: ThreadsOf::read(pages, threads),
+        })
     }
 }

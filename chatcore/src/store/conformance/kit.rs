@@ -15,8 +15,8 @@ use super::tables::{Laws, Names, Notes, Sheet, TABLES, Tallies, Tally, Totals, W
 use crate::{
     clock::{Clock, SystemClock},
     model::{
-        Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, NewEvent, ParticipantEvent,
-        Seq, SessionId, SpeakerRole, UserId,
+        Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, Seq,
+        SessionId, UserId,
     },
     store::{
         Change, ChatStore, Committed, Conflicting, Expect, FactsQuery, Found, Freshness, Head, Key, LogRange, Owner,
@@ -65,7 +65,7 @@ pub(super) const fn content(content: Content) -> EventKind {
 }
 
 pub(super) const fn body(content: Content) -> MessageBody {
-    MessageBody { role: SpeakerRole::User, message_type: MessageType::Text, content }
+    MessageBody::new(content)
 }
 
 /// An event that governs.

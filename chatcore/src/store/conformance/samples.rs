@@ -86,11 +86,10 @@ fn participants() -> Vec<EventKind> {
 
 fn messages() -> Vec<EventKind> {
     let message = |role, message_type, client_id, status| {
-        let body = MessageBody { role, message_type, content: Content::Text("Text".into()) };
+        let body = MessageBody { role, message_type, ..MessageBody::new(Content::Text("Text".into())) };
         EventKind::Message(MessageEvent::Sent { body, client_id, status })
     };
-    let deleted =
-        MessageBody { role: SpeakerRole::Assistant, message_type: MessageType::Text, content: Content::Deleted };
+    let deleted = MessageBody { role: SpeakerRole::Assistant, ..MessageBody::new(Content::Deleted) };
     let status = MessageStatus::Deleted { by: user("somebody"), at: at(1) };
     vec![
         message(SpeakerRole::User, MessageType::Text, ClientId::new("client id").ok(), MessageStatus::AsSent),

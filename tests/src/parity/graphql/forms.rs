@@ -25,7 +25,7 @@ pub fn of(ty: &str, node: &Value) -> Value {
         "Reactor" => json!({ "user": person(&node["user"]), "reacted_at": node["reactedAt"] }),
         "ScheduledMessage" => json!({
             "id": node["id"], "session_id": node["sessionId"], "role": lower(&node["role"]),
-            "message_type": lower(&node["messageType"]), "content": content(node), "client_id": node["clientId"],
+            "message_type": lower(&node["messageType"]), "content": content(node), "reply_to": node["replyTo"], "client_id": node["clientId"],
             "send_at": node["sendAt"], "created_at": node["createdAt"],
         }),
         "Draft" => {
@@ -137,7 +137,8 @@ fn message(node: &Value) -> Value {
         "sender": person(&node["sender"]), "role": lower(&node["role"]), "message_type": lower(&node["messageType"]),
         "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
         "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
-        "reactions": node["reactions"],
+        "reactions": node["reactions"], "thread": thread(&node["thread"]), "reply_to": node["replyTo"],
+        "thread_root": node["threadRoot"],
     })
 }
 
@@ -163,6 +164,13 @@ fn join_request(node: &Value) -> Value {
         "session_id": node["sessionId"], "user": person(&node["user"]), "text": node["text"], "role": node["role"],
         "requested_at": node["requestedAt"],
     })
+}
+
+fn thread(node: &Value) -> Value {
+    let (last, reply_count) = (&node["lastReply"], &node["replyCount"]);
+    let reply = || json!({ "id": last["id"], "seq": last["seq"], "created_at": last["createdAt"] });
+    let last_reply = (!last.is_null()).then(reply);
+    if node.is_null() { Value::Null } else { json!({ "reply_count": reply_count, "last_reply": last_reply }) }
 }
 
 fn participant(node: &Value) -> Value {

@@ -1,0 +1,331 @@
+//! Use cases about threads, and the places of replies in them.
+//!
+//! A thread is a message, its root, with all replies to it and to its replies. The number of replies and the last reply are one record for
+//! each thread, so its version guards them.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Chat,
+    decide::govern::Pass,
+    messages::{is_deleted, no_deletion_since},
+    read::{lists::Slice, profiles, view},
+};
+use crate::{
+    error::{Code, Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::{
+        Event, EventKind, LastReply, ListPage, Message, MessageEvent, MessageId, Page, Reply, Seq, SessionId,
+        ThreadSummary,
+    },
+    permission::{Action, Denial},
+    store::{
+        ActiveThreads, ChatStoreExt as _, Deletions, Expect, Found, Freshness, Head, Key, KeyPart as _,
+        LastReplyRecord, Listed, LogRange, Newest, Part, Record, Replies, Scan, ThreadEntry, ThreadRecord, Threads,
+        TypedKey, Value, Write, WriteKind,
+    },
+    trace::use_case,
+};
+
+/// Replies that are looked at together in the search for the last one.
+const CHUNK: u64 = 100;
+
+/// What became of the search for the place of a reply.
+pub(super) enum Placed {
+    /// The reply has a place, unless the commit fails.
+    At(Place),
+    /// The message that it answers cannot be judged on these facts.
+    Unknown,
+    /// There is none.
+    Refused(Error),
+}
+
+/// The place of a reply.
+pub(super) struct Place {
+    pub(super) reply: Reply,
+    /// The writes that go with it.
+    pub(super) writes: Vec<Write>,
+    /// Two replies in one thread would only make each other fail.
+    _gate: Pass<MessageId>,
+}
+
+/// The threads that messages began.
+#[derive(Default)]
+pub(in crate::chat) struct ThreadsOf(HashMap<(SessionId, Seq), (ThreadSummary, Seq)>);
+
+impl ThreadsOf {
+    /// The records of threads that the rows began.
+    pub(in crate::chat) fn read(rows: &[&[Arc<Event>]], records: Vec<(Key, Record)>) -> Self {
+        let rows: HashSet<_> = rows.iter().flat_map(|page| page.iter()).map(|row| (row.session_id, row.seq)).collect();
+        let read = |(key, record): (Key, Record)| {
+            let Threads { session, root } = Threads::from_parts(&key.parts)?;
+            let found = record.typed::<ThreadRecord>()?;
+            let last = found.value.last.as_ref();
+            let last = last.map(|last| LastReply { id: id(session, last.seq.unwrap_or(found.at)), at: last.at });
+            Some(((session, root), (ThreadSummary { replies: found.value.replies, last }, found.at)))
+        };
+        Self(records.into_iter().filter_map(read).filter(|(root, _)| rows.contains(root)).collect())
+    }
+
+    /// Finds the records of the threads that the rows of a page began.
+    pub(in crate::chat) fn scan(page: &[Arc<Event>]) -> Option<Scan> {
+        let first = page.first()?;
+        let after = Some(vec![first.seq.saturating_sub(1).part()]);
+        Some(Threads::under(vec![first.session_id.part()]).after(after).limit(page.len() as u64))
+    }
+
+    /// The last position at which the thread of a row was written.
+    pub(in crate::chat) fn written(&self, row: &Event) -> Seq {
+        self.0.get(&(row.session_id, row.seq)).map_or(0, |(_, at)| *at)
+    }
+
+    /// The replies to a message.
+    pub(in crate::chat) fn of(&self, message: &Message) -> ThreadSummary {
+        let found = self.0.get(&(message.session_id, message.seq));
+        found.map_or_else(ThreadSummary::default, |(summary, _)| summary.clone())
+    }
+}
+
+const fn id(session_id: SessionId, seq: Seq) -> MessageId {
+    MessageId { session_id, seq }
+}
+
+/// The position of a message in the session whose list is read.
+fn within(session: SessionId, after: Option<MessageId>) -> Result<Option<Seq>> {
+    match after {
+        Some(after) if after.session_id != session => {
+            Err(Error::invalid("after", Code::ValidationInvalidValue, "a message of this session"))
+        }
+        after => Ok(after.map(|after| after.seq)),
+    }
+}
+
+/// The entry of a thread in the list of its session's threads.
+fn entry(session: SessionId, last: Part, write: WriteKind) -> Write {
+    let key = Key { table: ActiveThreads::TABLE, parts: vec![session.part(), last] };
+    Write { key, expect: Expect::Anything, kind: write }
+}
+
+impl ThreadRecord {
+    /// The entry of the thread in the list, where there is one.
+    fn listed(found: &Found<Self>) -> Option<Part> {
+        found.value.last.as_ref().map(|last| Newest(last.seq.unwrap_or(found.at)).part())
+    }
+}
+
+impl Chat {
+    /// A page of the thread that a message belongs to: the message that began it, and then the replies, oldest first. A deleted message
+    /// stays in its place without its content. A message without replies is a thread by itself.
+    ///
+    /// # Errors
+    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the caller may not
+    /// view the session; [`Invalid`](Error::Invalid) for a page outside of the limits, or after a message of another session.
+    pub async fn thread(
+        &self,
+        principal: &Principal,
+        id: MessageId,
+        page: Page<MessageId>,
+    ) -> Result<ListPage<Message, MessageId>> {
+        use_case!("thread", id.session_id, async move {
+            self.enter(principal, Use::Request).await?;
+            let session = id.session_id;
+            let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
+            let after = within(session, after)?;
+            let target = self.target(principal, id, Freshness::Fresh, |_| Action::View).await?;
+            self.permit_on(principal, &target, Action::View, None).await?;
+            let head = target.known.head.seq;
+            let root = target.body.reply.map_or(id.seq, |reply| reply.root);
+            let begins = skip == 0 && after.is_none_or(|after| after < root);
+            let scan = Replies::under(vec![session.part(), root.part()])
+                .after(after.map(|after| vec![after.part()]))
+                .skip(skip.saturating_sub(1))
+                .limit(wanted.saturating_sub(u64::from(begins)));
+            let replies = self.inner.store.list::<Replies>(scan).await?;
+            let replies = replies.into_iter().map(|(key, _)| key.reply);
+            // Nothing beyond the head of the decision is shown.
+            let seqs = begins.then_some(root).into_iter().chain(replies).filter(|seq| *seq <= head).collect();
+            let page = ListPage::cut(seqs, limit, |seq| self::id(session, *seq));
+            let shown = self.messages_at(principal, session, &page, (head, 0)).await;
+            // An id must not tell whether there is such a session.
+            let hidden = |error| if error == Error::Denied(Denial::Hidden) { Error::MessageNotFound } else { error };
+            let shown = shown.map_err(hidden)?;
+            Ok(page.map(|_| shown))
+        })
+    }
+
+    /// The threads of a session, each by the message that began it, the one with the newest reply first. The id of an entry, for
+    /// [`Page::after`], is that of its [last reply](ThreadSummary::last). Threads whose replies are all deleted are left out.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for a page outside of the limits,
+    /// or after a message of another session.
+    pub async fn threads(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        page: Page<MessageId>,
+    ) -> Result<ListPage<Message, MessageId>> {
+        use_case!("threads", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
+            let after = within(id, after)?;
+            let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+            let scan = ActiveThreads::under(vec![id.part()])
+                .after(after.map(|after| vec![Newest(after).part()]))
+                .skip(skip)
+                .limit(wanted);
+            let found = self.inner.store.list::<ActiveThreads>(scan).await?;
+            let written = found.iter().map(|(_, found)| found.at).max().unwrap_or(0);
+            let page = ListPage::cut(found, limit, |(key, _)| self::id(id, key.last.0));
+            let roots: Vec<Seq> = page.iter().map(|(_, found)| found.value.root).collect();
+            let shown = self.messages_at(principal, id, &roots, (known.head.seq, written)).await?;
+            let has_replies = |root: &Message| root.thread.as_ref().is_some_and(|thread| thread.last.is_some());
+            Ok(page.map(|_| shown.into_iter().filter(has_replies).collect()))
+        })
+    }
+
+    /// Messages of a session at positions up to the head at which it was decided that the caller may see them. `decided` is that head, and
+    /// the last position at which the list was written.
+    async fn messages_at(
+        &self,
+        principal: &Principal,
+        session_id: SessionId,
+        seqs: &[Seq],
+        decided: (Seq, Seq),
+    ) -> Result<Vec<Message>> {
+        if seqs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (user, (head, written)) = (&principal.user_id, decided);
+        let ranges: Vec<_> = seqs.iter().map(|seq| LogRange { session_id, from: *seq, to: *seq }).collect();
+        let rows: Vec<Arc<Event>> = self.inner.store.log(&ranges).await?.into_iter().flatten().collect();
+        let pages: Vec<_> = rows.iter().map(std::slice::from_ref).collect();
+        let extras = self.extras(user, &pages).await?;
+        let revised = rows.iter().map(|row| row.revised).fold(written, Seq::max);
+        let revised = revised.max(extras.written(rows.iter().map(|row| &**row)));
+        self.decided_upto(user, [(session_id, head, revised)]).await?.pop().unwrap_or(Ok(()))?;
+        let profiles = self.inner.profiles.find(rows.iter().map(|row| &row.actor).collect()).await?;
+        let shown = |row: &Arc<Event>| {
+            let message = view::message(row, profiles::of(&profiles, &row.actor))?;
+            Some(extras.shown_in(message))
+        };
+        Ok(rows.iter().filter_map(shown).collect())
+    }
+
+    /// The place of a reply to a message, as of a log's end.
+    pub(super) async fn place(
+        &self,
+        to: MessageId,
+        head: Head,
+        freshness: Freshness,
+        now: DateTime<Utc>,
+    ) -> Result<Placed> {
+        let MessageId { session_id: session, seq } = to;
+        let refused = |error, is_known: bool| match freshness {
+            Freshness::Fresh if is_known => Placed::Refused(error),
+            Freshness::Fresh | Freshness::Cached => Placed::Unknown,
+        };
+        if seq == 0 || seq > head.seq {
+            return Ok(refused(Error::MessageNotFound, true));
+        }
+        let deletions = self.inner.store.get(&Deletions { session }).await?.map(|found| found.version);
+        // The row is read after the number of deletions: a deletion that it misses is one that the commit finds.
+        let rows = self.inner.store.log(&[LogRange { session_id: session, from: seq, to: seq }]).await?;
+        let Some(row) = rows.into_iter().flatten().next() else { return Ok(refused(Error::MessageNotFound, true)) };
+        let EventKind::Message(MessageEvent::Sent { body, .. }) = &row.kind else {
+            return Ok(refused(Error::MessageNotFound, true));
+        };
+        if is_deleted(&row) {
+            return Ok(refused(Error::MessageDeleted, row.revised <= head.seq));
+        }
+        let root = body.reply.map_or(seq, |reply| reply.root);
+        let gate = self.inner.message_gates.pass(id(session, root)).await;
+        let key = Threads { session, root };
+        let found = self.inner.store.get(&key).await?;
+        let before = found.as_ref().map(|found| &*found.value);
+        let record = ThreadRecord {
+            replies: before.map_or(0, |before| before.replies).saturating_add(1),
+            total: before.map_or(0, |before| before.total).saturating_add(1),
+            last: Some(LastReplyRecord { seq: None, at: now.max(head.at) }),
+        };
+        let write = key.put(record);
+        let write = match &found {
+            Some(found) => write.at(found.version),
+            None => write.absent(),
+        };
+        let member = Key { table: Replies::TABLE, parts: vec![session.part(), root.part(), Part::Here(0)] };
+        let member =
+            Write { key: member, expect: Expect::Anything, kind: WriteKind::Put(Value::of::<Replies>(Listed)) };
+        let listed = WriteKind::Put(Value::of::<ActiveThreads>(ThreadEntry { root }));
+        let mut writes = vec![write, member, entry(session, Part::NewestHere(0), listed)];
+        writes
+            .extend(found.as_ref().and_then(ThreadRecord::listed).map(|last| entry(session, last, WriteKind::Remove)));
+        writes.push(no_deletion_since(session, deletions));
+        Ok(Placed::At(Place { reply: Reply { to: seq, root }, writes, _gate: gate }))
+    }
+
+    /// The writes that take replies out of the numbers of their threads, which are deleted in the same change. `gone` has their positions
+    /// by the roots of their threads.
+    pub(super) async fn without_replies(
+        &self,
+        session: SessionId,
+        gone: &HashMap<Seq, HashSet<Seq>>,
+    ) -> Result<Vec<Write>> {
+        if gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<_> = gone.keys().map(|root| Threads { session, root: *root }).collect();
+        let found = self.inner.store.get_all(&keys).await?;
+        let mut writes = Vec::new();
+        for (key, found) in keys.into_iter().zip(found) {
+            let (Some(found), Some(gone)) = (found, gone.get(&key.root)) else { continue };
+            let ThreadRecord { replies, total, last } = (*found.value).clone();
+            let last = last.map(|last| (last.seq.unwrap_or(found.at), last.at));
+            let kept = match last {
+                Some((seq, _)) if gone.contains(&seq) => self.last_reply(&key, total, gone).await?,
+                last => last,
+            };
+            if kept != last {
+                writes.extend(ThreadRecord::listed(&found).map(|last| entry(session, last, WriteKind::Remove)));
+                let listed = || WriteKind::Put(Value::of::<ActiveThreads>(ThreadEntry { root: key.root }));
+                writes.extend(kept.map(|(seq, _)| entry(session, Newest(seq).part(), listed())));
+            }
+            let last = kept.map(|(seq, at)| LastReplyRecord { seq: Some(seq), at });
+            let replies = replies.saturating_sub(gone.len() as u64);
+            writes.push(key.put(ThreadRecord { replies, total, last }).at(found.version));
+        }
+        Ok(writes)
+    }
+
+    /// The last reply of a thread that is neither deleted nor one of these. The thread has `total` replies; a later one makes the change
+    /// fail.
+    async fn last_reply(
+        &self,
+        thread: &Threads,
+        total: u64,
+        gone: &HashSet<Seq>,
+    ) -> Result<Option<(Seq, DateTime<Utc>)>> {
+        let Threads { session, root } = *thread;
+        let mut upto = total;
+        while upto > 0 {
+            let from = upto.saturating_sub(CHUNK);
+            let scan = Replies::under(vec![session.part(), root.part()]).skip(from).limit(upto - from);
+            let found = self.inner.store.list::<Replies>(scan).await?;
+            let range = |(key, _): &(Replies, _)| LogRange { session_id: session, from: key.reply, to: key.reply };
+            let ranges: Vec<_> = found.iter().map(range).collect();
+            let rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
+            let last = rows.iter().flatten().rev().find(|row| !is_deleted(row) && !gone.contains(&row.seq));
+            if let Some(last) = last {
+                return Ok(Some((last.seq, last.created_at)));
+            }
+            upto = from;
+        }
+        Ok(None)
+    }
+}
