@@ -6,7 +6,9 @@ use bytes::Bytes;
 #[cfg(feature = "accounts")]
 use chatcore::model::LoginId;
 use chatcore::{
-    Code, Error, Principal, json,
+    Code, Error, Principal,
+    chat::SessionOrder,
+    json,
     model::{AuditId, Bound, Cursor, Emoji, InvalidId, MessageId, ParticipantId, SessionId, UserId},
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
@@ -264,6 +266,14 @@ text_param!(
     MetaSchema::new("string")
 );
 text_param!(
+    /// The order of the caller's sessions in a query.
+    SortParam(SessionOrder),
+    MetaSchema {
+        enum_items: SessionOrder::ALL.map(|order| order.as_str().into()).into(),
+        ..MetaSchema::new("string")
+    }
+);
+text_param!(
     /// An emoji in a path.
     EmojiParam(Emoji),
     MetaSchema { min_length: Some(1), ..MetaSchema::new("string") }
@@ -329,6 +339,7 @@ macro_rules! read_as_text {
 read_as_text!(
     SessionParam: SessionId,
     MessageParam: MessageId,
+    SortParam: SessionOrder,
     EmojiParam: Emoji,
     ParticipantParam: ParticipantId,
     #[cfg(feature = "accounts")]

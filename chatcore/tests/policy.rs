@@ -22,7 +22,7 @@ use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
         AddParticipant, AllDelivery, AllSubscription, Attempt, CreateSession, Delivery, MessagesOf, Operation,
-        ParticipantsOf, Position, PostSystem, SendMessage, Start, UpdateSession,
+        ParticipantsOf, Position, PostSystem, ReadUpto, SendMessage, SessionOrder, Start, UpdateSession,
     },
     model::{
         ClientId, Content, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType, Standing, UserId,
@@ -141,6 +141,11 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
         "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
         "send again" by "alice": chat.send(&me, id, hello()).await.map(drop);
         "type" by "bob": chat.typing(&me, id, true).await;
+        "list by activity" by "alice": chat.sessions_in(&me, Page::FIRST, SessionOrder::Activity).await.map(drop);
+        "mark read" by "bob": chat.mark_read(&me, id, ReadUpto::Message(message)).await.map(drop);
+        "mark unread" by "bob": chat.mark_unread_from(&me, message).await.map(drop);
+        "mark all read" by "bob": chat.mark_all_read(&me, None).await.map(drop);
+        "overviews by id" by "bob": only(chat.overviews_by_id(&me, &[id]).await);
         "pin" by "alice": chat.pin_message(&me, message).await;
         "unpin" by "alice": chat.unpin_message(&me, message).await;
         "pins" by "bob": chat.pins(&me, id).await.map(drop);

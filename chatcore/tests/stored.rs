@@ -23,8 +23,8 @@ use chatcore::{
         Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
         Directory, Json, Key, Listed, Memberships, MessageReactions, Newest, Orphans, Owner, ParticipantRecord,
         Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals,
-        Reactors, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey, Value, decode_event,
-        encode_event,
+        Reactors, ReadMarker, ReadMarkers, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey,
+        Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -254,6 +254,7 @@ fn values() -> Vec<(String, Key, Value)> {
     let reactions = ReactionTotals { kinds: vec![ReactionTotal { emoji: emoji(), count: 2 }] };
     let reacted = Reacted { at: at(2) };
     let newest = Newest(session_key);
+    let marker = |own_upto| ReadMarker { seq: 7, number: 4, own_upto, at: at(2) };
     vec![
         value("", &sessions, session()),
         value("full", &sessions, full),
@@ -270,6 +271,8 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Counters { name: "messages".into(), day: 20_000 }, Count(7)),
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),
         value("", &Memberships { user: user_id, session: newest }, Listed),
+        value("", &ReadMarkers { user: user("bob"), session: session_key }, marker(0)),
+        value("unmarked", &ReadMarkers { user: user("bob"), session: session_key }, marker(9)),
         value("", &Directory { session: newest }, Listed),
         value("", &profiles, profile),
         value("unknown", &profiles, ProfileRecord::unknown(user("bob"))),

@@ -16,6 +16,7 @@ use super::{
     },
     load::Loads,
     managed::Notice,
+    reading::ReadMarker,
     scalar::Long,
     user::User,
 };
@@ -68,6 +69,7 @@ pub(super) enum Delivery {
     Ended(SubscriptionEnded),
     LeftOut(SessionsLeftOut),
     Typing(Typing),
+    ReadMarker(ReadMarker),
     Created(SessionCreated),
     Updated(SessionUpdated),
     Deleted(SessionDeleted),
@@ -144,5 +146,6 @@ fn signal(view: &SignalView) -> Delivery {
             Typing { session_id: ID(session_id.to_string()), user: User(view.actor.clone()), is_typing: *is_typing }
                 .into()
         }
+        Signal::ReadMarker { user_id: _, state } => ReadMarker::from(*state).into(),
     }
 }

@@ -17,6 +17,7 @@ mod participant;
 mod plan;
 mod query;
 mod reaction;
+mod reading;
 mod scalar;
 mod session;
 mod shape;

@@ -10,6 +10,7 @@ use super::{
     message::MessageMutation,
     participant::{Participant, ParticipantRole},
     reaction::ReactionMutation,
+    reading::ReadingMutation,
     scalar::{client_id, named_user, session_id, user_id},
     session::{Session, SessionType},
 };
@@ -218,7 +219,7 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
 
 /// What may be changed about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationMutation(SessionMutation, MessageMutation, ReactionMutation);
+pub(crate) struct ConversationMutation(SessionMutation, ReadingMutation, MessageMutation, ReactionMutation);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]

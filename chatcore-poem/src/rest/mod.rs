@@ -13,6 +13,7 @@ mod links;
 mod messages;
 mod participants;
 mod reactions;
+mod reading;
 mod sessions;
 #[cfg(feature = "accounts")]
 mod users;
@@ -39,6 +40,7 @@ pub(crate) use events::Events;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use reactions::Reactions;
+pub(crate) use reading::Reading;
 pub(crate) use sessions::Sessions;
 #[cfg(feature = "accounts")]
 pub(crate) use {auth::Auth, users::Users};
@@ -80,9 +82,9 @@ struct Api {
     sockets: Sockets,
 }
 
-pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Participants, Messages, Reactions, Events) {
+pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Reading, Participants, Messages, Reactions, Events) {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Messages(api()), Reactions(api()), Events(api()))
+    (Sessions(api()), Reading(api()), Participants(api()), Messages(api()), Reactions(api()), Events(api()))
 }
 
 /// A number in a query that must not be negative.

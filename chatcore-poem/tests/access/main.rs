@@ -75,6 +75,7 @@ impl Operation {
             "createSession" | "updateSession" => json!({ "title": "x" }),
             "inviteUser" | "addParticipant" => json!({ "user_id": "a" }),
             "changeRole" => json!({ "role": "MEMBER" }),
+            "markRead" => json!({ "seq": 1 }),
             "sendMessage" | "editMessage" => json!({ "content": "x" }),
             _ => json!({}),
         }
@@ -89,6 +90,9 @@ fn data(frame: &str, session: SessionId) -> Value {
         "edit_message" => json!({ "message_id": message, "content": "x" }),
         name if name.ends_with("_reaction") => json!({ "message_id": message, "emoji": "\u{1f44d}" }),
         name if name.ends_with("_message") => json!({ "message_id": message }),
+        "mark_read" => json!({ "session_id": session, "seq": 1 }),
+        "mark_unread_from" => json!({ "message_id": message }),
+        "mark_all_read" => json!({}),
         _ => json!({ "session_id": session }),
     }
 }

@@ -13,6 +13,7 @@ mod participants;
 mod pins;
 mod reactions;
 mod read;
+mod reading;
 mod ready;
 mod send;
 mod service;
@@ -43,6 +44,7 @@ pub use read::{
     batch::{MessagesOf, ParticipantsOf},
     view::{Encoding, EventView, SignalView},
 };
+pub use reading::{MAX_MARKED, MAX_SORTED, ReadUpto, SessionOrder};
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use standing::BanAccount;
@@ -71,7 +73,7 @@ use decide::{
     metering::Meter,
     policy::Guard,
 };
-use read::{directory::Listings, profiles::Profiles, user_directory::Directory};
+use read::{directory::Listings, ends::Ends, profiles::Profiles, user_directory::Directory};
 use stream::{
     inbox::Inboxes,
     notices::Hub,
@@ -104,6 +106,7 @@ struct Inner {
     publishing: Arc<Semaphore>,
     allowances: Allowances,
     listings: Listings,
+    ends: Ends,
     meter: Meter,
     #[cfg(feature = "admin")]
     counts: Counts,
@@ -289,6 +292,7 @@ impl ChatBuilder {
             publishing,
             allowances,
             listings: Listings::default(),
+            ends: Ends::default(),
             meter,
             #[cfg(feature = "admin")]
             counts,

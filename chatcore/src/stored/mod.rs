@@ -11,6 +11,7 @@ mod newer;
 mod participant;
 mod profile;
 mod reactions;
+mod reading;
 mod session;
 mod standing;
 mod tables;
@@ -24,6 +25,7 @@ pub use lists::{ClientIdUse, Listed, Revision, Seat};
 pub use participant::ParticipantRecord;
 pub use profile::{ProfilePart, ProfileRecord};
 pub use reactions::{Reacted, ReactionTotal, ReactionTotals};
+pub use reading::ReadMarker;
 pub use tables::*;
 
 use crate::store::{Json, KeyPart, Part};

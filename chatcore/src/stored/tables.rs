@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientIdUse, Departure, Listed, ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, Revision, Seat,
-    from_json, to_json,
+    ClientIdUse, Departure, Listed, ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, ReadMarker, Revision,
+    Seat, from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, ParticipantId, Seq, Session, SessionId, UserId, UserStanding},
@@ -95,6 +95,14 @@ tables! {
         /// The session.
         session: Newest<SessionId>,
     ] -> Listed = 1;
+
+    /// How far users have read, where they said so.
+    shared plain ReadMarkers = "read_marker" [
+        /// The user.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    ] -> ReadMarker = 1;
 
     /// The sessions that a user could join, newest first.
     shared plain Directory = "directory" [

@@ -5,13 +5,19 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AddParticipant, ChangeRole, CreateSession, DeleteMessage, EditMessage, SendMessage, UpdateSession};
+use super::{
+    AddParticipant, ChangeRole, CreateSession, DeleteMessage, EditMessage, MarkAllRead, MarkRead, SendMessage,
+    UpdateSession,
+};
 use crate::{
     chat::Chat,
     error::{Code, Error, FieldError, Result},
     identity::Principal,
     json,
-    model::{Cursor, Emoji, InvalidId, Message, MessageId, Participant, SessionDetails, SessionId, UserId},
+    model::{
+        AllRead, Cursor, Emoji, InvalidId, Message, MessageId, Participant, ReadState, SessionDetails, SessionId,
+        UserId,
+    },
 };
 
 /// What a command answers.
@@ -27,6 +33,10 @@ pub enum Answer {
     Participant(Box<Participant>),
     /// The session that was created or changed.
     Session(Box<SessionDetails>),
+    /// How far the caller has read a session.
+    ReadState(ReadState),
+    /// What became of marking all sessions as read.
+    AllRead(AllRead),
     /// The session in which it was done.
     SessionId(SessionId),
 }
@@ -38,7 +48,11 @@ impl Answer {
         match self {
             Self::Message(message) => Some(message.cursor()),
             Self::Session(details) => Some(details.summary.cursor),
-            Self::ChangedMessage(_) | Self::Participant(_) | Self::SessionId(_) => None,
+            Self::ChangedMessage(_)
+            | Self::Participant(_)
+            | Self::ReadState(_)
+            | Self::AllRead(_)
+            | Self::SessionId(_) => None,
         }
     }
 }
@@ -205,6 +219,18 @@ commands! { in chat by principal:
     SetTyping = "set_typing" (session_id: SessionId) typing: SetTyping => {
         chat.typing(principal, session_id, typing.is_typing).await?;
         Ok(Answer::SessionId(session_id))
+    };
+    /// Marks a session as read up to a position or a message.
+    MarkRead = "mark_read" [frame] (session_id: SessionId) upto: MarkRead => {
+        Ok(Answer::ReadState(chat.mark_read(principal, session_id, upto.command()?).await?))
+    };
+    /// Marks a message and all after it as unread.
+    MarkUnreadFrom = "mark_unread_from" [frame] (message_id: MessageId) _nothing: Nothing => {
+        Ok(Answer::ReadState(chat.mark_unread_from(principal, message_id).await?))
+    };
+    /// Marks all sessions of the caller as read.
+    MarkAllRead = "mark_all_read" [frame] () from: MarkAllRead => {
+        Ok(Answer::AllRead(chat.mark_all_read(principal, from.command()?).await?))
     };
 }
 

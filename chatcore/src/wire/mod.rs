@@ -39,6 +39,7 @@ mod id;
 mod message;
 mod participant;
 mod problem;
+mod reading;
 mod session;
 
 #[cfg(feature = "accounts")]
@@ -53,6 +54,7 @@ pub use event::{event_name, signal_name};
 pub use message::{DeleteMessage, EditMessage, SendMessage};
 pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
 pub use problem::{ErrorData, Problem};
+pub use reading::{MarkAllRead, MarkRead};
 pub use session::{CreateSession, UpdateSession};
 
 use serde::{Deserialize, Deserializer, Serialize};

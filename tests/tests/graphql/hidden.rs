@@ -218,6 +218,15 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "sendMessage",
             "mutation($id: ID!) { sendMessage(input: { sessionId: $id, content: \"x\", clientId: \"k\" }) { message { id } } }",
         ),
+        ("markRead", "mutation($id: ID!) { markRead(input: { sessionId: $id, seq: 1 }) { state { readUpto } } }"),
+        (
+            "markRead",
+            "mutation($id: ID!, $message: ID!) { markRead(input: { sessionId: $id, messageId: $message }) { state { readUpto } } }",
+        ),
+        (
+            "markUnreadFrom",
+            "mutation($message: ID!) { markUnreadFrom(input: { messageId: $message }) { state { readUpto } } }",
+        ),
         ("setTyping", "mutation($id: ID!) { setTyping(input: { sessionId: $id, isTyping: true }) { isTyping } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id) { __typename } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id, after: 0) { __typename } }"),
@@ -243,7 +252,7 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         let fields = schema["__schema"][root]["fields"].as_array().unwrap().clone();
         fields.into_iter().map(|field| field["name"].as_str().unwrap().to_owned())
     });
-    let plain = ["me", "sessions", "publicSessions", "createSession"];
+    let plain = ["me", "sessions", "publicSessions", "createSession", "markAllRead"];
     names.filter(|name| !plain.contains(&&**name)).map(|name| &*name.leak()).collect()
 }
 

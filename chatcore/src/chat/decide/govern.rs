@@ -32,7 +32,7 @@ use crate::{
 #[derive(Debug)]
 pub(in crate::chat) struct Known {
     pub(in crate::chat) head: Head,
-    session: Option<Arc<Session>>,
+    pub(in crate::chat) session: Option<Arc<Session>>,
     pub(in crate::chat) actor: Option<Arc<ParticipantRecord>>,
     pub(in crate::chat) target: Option<Arc<ParticipantRecord>>,
     has_target: bool,
@@ -44,12 +44,17 @@ fn standing(record: Option<&ParticipantRecord>) -> Standing {
 
 impl Known {
     /// Facts whose records are the session's, the actor's and the target's.
-    fn of(facts: SessionFacts, has_target: bool) -> Result<Self> {
+    pub(in crate::chat) fn of(facts: SessionFacts, has_target: bool) -> Result<Self> {
         let SessionFacts { head, governance: _, records } = facts;
         let mut records = records.into_iter();
         let session = understood(records.next().flatten())?;
         let (actor, target) = (participant(records.next().flatten())?, participant(records.next().flatten())?);
         Ok(Self { head, session, actor, target, has_target })
+    }
+
+    /// Whether there is a session that is not deleted.
+    pub(in crate::chat) fn is_active(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_active)
     }
 
     pub(in crate::chat) fn facts(&self) -> Facts {
@@ -134,7 +139,7 @@ fn participant(record: Option<Record>) -> Result<Option<Arc<ParticipantRecord>>>
 }
 
 /// The keys of the records that decide about users in a session.
-fn keys<'a>(session: SessionId, users: impl IntoIterator<Item = &'a UserId>) -> Vec<Key> {
+pub(in crate::chat) fn keys<'a>(session: SessionId, users: impl IntoIterator<Item = &'a UserId>) -> Vec<Key> {
     let participant = |user: &UserId| Participants { session, user: user.clone() }.key();
     std::iter::once(Sessions { session }.key()).chain(users.into_iter().map(participant)).collect()
 }
@@ -238,6 +243,15 @@ impl Chat {
         ids: impl Iterator<Item = SessionId>,
     ) -> Result<Vec<Result<Viewable>>> {
         let viewed = self.still_viewable(&principal.user_id, ids).await?;
+        self.permitted(principal, viewed).await
+    }
+
+    /// Asks the host's policy about sessions that the permission table lets somebody view.
+    pub(in crate::chat) async fn permitted(
+        &self,
+        principal: &Principal,
+        viewed: Vec<Result<Viewable>>,
+    ) -> Result<Vec<Result<Viewable>>> {
         if !self.has_policy() {
             return Ok(viewed);
         }
@@ -258,13 +272,15 @@ impl Chat {
         user: &UserId,
         ids: impl Iterator<Item = SessionId>,
     ) -> Result<Vec<Result<Viewable>>> {
-        let view = |known: Result<Known>| {
-            let known = known?;
-            self.inner.permissions.decide(&known.facts(), Action::View)?;
-            let Known { head, session, actor, target: _, has_target: _ } = known;
-            Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
-        };
-        Ok(self.each_known(user, ids, Freshness::Fresh).await?.into_iter().map(view).collect())
+        let known = self.each_known(user, ids, Freshness::Fresh).await?;
+        Ok(known.into_iter().map(|known| self.view(known?)).collect())
+    }
+
+    /// A session that its actor may view.
+    pub(in crate::chat) fn view(&self, known: Known) -> Result<Viewable> {
+        self.inner.permissions.decide(&known.facts(), Action::View)?;
+        let Known { head, session, actor, target: _, has_target: _ } = known;
+        Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
     }
 
     /// What is known of sessions, without a target.
@@ -328,13 +344,12 @@ impl Chat {
 
     /// Facts on which the host may post in a session: there is one, and it is active.
     pub(in crate::chat) async fn active(&self, id: SessionId, user: &UserId, freshness: Freshness) -> Result<Known> {
-        let is_active = |known: &Known| known.session.as_ref().is_some_and(|session| session.is_active);
         let known = self.known(id, user, None, freshness).await?;
-        if is_active(&known) {
+        if known.is_active() {
             return Ok(known);
         }
         let known = self.known(id, user, None, Freshness::Fresh).await?;
-        if is_active(&known) { Ok(known) } else { Err(Error::Denied(Denial::Hidden)) }
+        if known.is_active() { Ok(known) } else { Err(Error::Denied(Denial::Hidden)) }
     }
 
     /// Decides an attempt and does what `plan` makes of it. A plan without events changes nothing and commits nothing.
