@@ -6,7 +6,9 @@ use bytes::Bytes;
 #[cfg(feature = "accounts")]
 use chatcore::model::LoginId;
 use chatcore::{
-    Code, Error, Principal, json,
+    Code, Error, Principal,
+    chat::SessionOrder,
+    json,
     model::{
         AuditId, Bound, Cursor, Emoji, InvalidId, InviteId, MessageId, ParticipantId, ScheduledId, SessionId, UserId,
     },
@@ -271,6 +273,14 @@ text_param!(
     MetaSchema::new("string")
 );
 text_param!(
+    /// The order of the caller's sessions in a query.
+    SortParam(SessionOrder),
+    MetaSchema {
+        enum_items: SessionOrder::ALL.map(|order| order.as_str().into()).into(),
+        ..MetaSchema::new("string")
+    }
+);
+text_param!(
     /// An emoji in a path.
     EmojiParam(Emoji),
     MetaSchema { min_length: Some(1), ..MetaSchema::new("string") }
@@ -342,6 +352,7 @@ read_as_text!(
     SessionParam: SessionId,
     InviteParam: InviteId,
     MessageParam: MessageId,
+    SortParam: SessionOrder,
     EmojiParam: Emoji,
     ScheduledParam: ScheduledId,
     ParticipantParam: ParticipantId,

@@ -8,10 +8,13 @@ mod kit;
 
 use std::{cell::LazyCell, env, time::Duration};
 
-use chatcore::model::{Bound, MessageWindow};
+use chatcore::{
+    chat::SessionOrder,
+    model::{Bound, MessageWindow, Page},
+};
 use chatcore_surreal::SurrealOptions;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use kit::{Load, Place, Sender, World, people, replay, session, talk};
+use kit::{Load, Place, Sender, World, people, replay, session, talk, user};
 use tokio::runtime::{Builder, Runtime};
 
 /// How many messages the large session has, where somebody wants less or more than a million.
@@ -168,5 +171,37 @@ fn replaying(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, sending, sending_to_readers, replaying, reading_deep);
+/// A list of 50 sessions with the last message and the number of unread messages of each, of a user who is in 1,000 sessions of 1,000 messages.
+fn listing(c: &mut Criterion) {
+    const SESSIONS: usize = 1_000;
+    let runtime = runtime();
+    let written = LazyCell::new(|| {
+        let world = World::open(&runtime, &Place::Disk, SurrealOptions::default()).expect("a database");
+        let reader = user("reader").expect("a user");
+        let senders = runtime.block_on(people(&world.chat, SESSIONS, SESSIONS)).expect("sessions");
+        runtime.block_on(async {
+            for sender in &senders {
+                world.chat.join(&reader, sender.session).await.expect("a participant");
+            }
+        });
+        let load = Load { messages: 1_000 * SESSIONS as u64, at_once: 64, client_ids: false };
+        runtime.block_on(talk(&world.chat, &senders, load)).expect("messages");
+        (world, reader)
+    });
+    let mut group = c.benchmark_group("list");
+    group.sample_size(20).sampling_mode(SamplingMode::Flat);
+    for order in SessionOrder::ALL {
+        group.bench_function(BenchmarkId::new("disk, 50 of 1000 sessions of 1000 messages", order.as_str()), |b| {
+            let (world, reader) = &*written;
+            b.to_async(&runtime).iter(async || {
+                let list = world.chat.sessions_in(reader, Page::FIRST, order).await.expect("a list");
+                assert!(list.len() == 50 && list.iter().all(|one| one.overview.is_some()), "a whole list");
+                list
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, sending, sending_to_readers, replaying, reading_deep, listing);
 criterion_main!(benches);

@@ -15,8 +15,8 @@ use std::{
 
 use chatcore::{
     Chat, Limits, MemoryStore, Principal, Rate, RateLimits,
-    chat::{CreateSession, SendMessage, Subscription},
-    model::{Bound, MessageWindow, ParticipantRole, SessionId, SessionType, Standing, UserId},
+    chat::{CreateSession, SendMessage, SessionOrder, Subscription},
+    model::{Bound, MessageWindow, Page, ParticipantRole, SessionId, SessionType, Standing, UserId},
     permission::{Action, Facts, SessionState, decide},
 };
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
@@ -234,6 +234,38 @@ fn reading(c: &mut Criterion) {
     group.finish();
 }
 
+// --- listing
+
+/// A list of 50 sessions with the last message and the number of unread messages of each, of a user who is in 1,000 sessions.
+fn listing(c: &mut Criterion) {
+    let runtime = runtime();
+    let (chat, owner, reader) = (chat(RateLimits::off()), user("owner"), user("reader"));
+    let made = std::cell::LazyCell::new(|| {
+        runtime.block_on(async {
+            for _ in 0..1_000 {
+                let id = room(&chat, &owner, 1).await;
+                chat.join(&reader, id).await.expect("a participant");
+                for _ in 0..100 {
+                    chat.send(&owner, id, SendMessage::text(TEXT)).await.expect("a message");
+                }
+            }
+        });
+    });
+    let mut group = c.benchmark_group("list");
+    group.sample_size(20).throughput(Throughput::Elements(50));
+    for order in SessionOrder::ALL {
+        group.bench_function(format!("50 of 1000 sessions, {}", order.as_str()), |b| {
+            let () = *made;
+            b.to_async(&runtime).iter(async || {
+                let list = chat.sessions_in(&reader, Page::FIRST, order).await.expect("a list");
+                assert!(list.len() == 50 && list.iter().all(|one| one.overview.is_some()), "a whole list");
+                list
+            });
+        });
+    }
+    group.finish();
+}
+
 // --- sending
 
 fn sending(c: &mut Criterion) {
@@ -404,5 +436,5 @@ fn measuring(c: &mut Criterion) {
 #[cfg(not(feature = "metrics"))]
 fn measuring(_: &mut Criterion) {}
 
-criterion_group!(benches, decisions, fan_out, reading, sending, limiting, spans, measuring);
+criterion_group!(benches, decisions, fan_out, reading, listing, sending, limiting, spans, measuring);
 criterion_main!(benches);

@@ -22,8 +22,8 @@ use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
         AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery, MessagesOf,
-        Operation, ParticipantsOf, Position, PostSystem, SanctionUser, ScheduleMessage, SendMessage, Start,
-        UpdateSession,
+        Operation, ParticipantsOf, Position, PostSystem, ReadUpto, SanctionUser, ScheduleMessage, SendMessage,
+        SessionOrder, Start, UpdateSession,
     },
     model::{
         ClientId, Content, CreatedInvite, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType,
@@ -169,6 +169,11 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "thread" by "bob": chat.thread(&me, message, Page::FIRST).await.map(drop);
         "threads" by "bob": chat.threads(&me, id, Page::FIRST).await.map(drop);
         "type" by "bob": chat.typing(&me, id, true).await;
+        "list by activity" by "alice": chat.sessions_in(&me, Page::FIRST, SessionOrder::Activity).await.map(drop);
+        "mark read" by "bob": chat.mark_read(&me, id, ReadUpto::Message(message)).await.map(drop);
+        "mark unread" by "bob": chat.mark_unread_from(&me, message).await.map(drop);
+        "mark all read" by "bob": chat.mark_all_read(&me, None).await.map(drop);
+        "overviews by id" by "bob": only(chat.overviews_by_id(&me, &[id]).await);
         "pin" by "alice": chat.pin_message(&me, message).await;
         "unpin" by "alice": chat.unpin_message(&me, message).await;
         "pins" by "bob": chat.pins(&me, id).await.map(drop);

@@ -21,7 +21,7 @@ use chatcore::{
     Chat, Clock as _, Error, Limiter, Limits, MemoryStore, Origin, Principal, Rate, RateLimits, TestClock, async_trait,
     chat::{
         AddParticipant, BanAccount, CreateInvite, CreateSession, EditMessage, MessagesOf, Metered, ParticipantsOf,
-        PostSystem, SanctionUser, SendMessage, Start, UpdateSession,
+        PostSystem, ReadUpto, SanctionUser, SendMessage, SessionOrder, Start, UpdateSession,
     },
     limits::{Allowance, Bucket, Cost, Payer, Verdict},
     model::{ClientId, Content, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionType},
@@ -183,6 +183,11 @@ fn use_cases<'a>(
         ("delete_draft", 1, told(chat.delete_draft(alice, id))),
         ("delete_message", 1, told(chat.delete_message(alice, message, None))),
         ("typing", 1, told(chat.typing(alice, id, true))),
+        ("sessions_in", 1, told(chat.sessions_in(alice, Page::FIRST, SessionOrder::Activity))),
+        ("mark_read", 1, told(chat.mark_read(alice, id, ReadUpto::Seq(1)))),
+        ("mark_unread_from", 1, told(chat.mark_unread_from(alice, message))),
+        ("mark_all_read", 1, told(chat.mark_all_read(alice, None))),
+        ("overviews_by_id", 3, told(async move { chat.overviews_by_id(alice, &[id; 3]).await })),
         ("subscribe", 1, told(chat.subscribe(alice, id, Start::Now))),
         ("subscribe_all", 1, told(chat.subscribe_all(alice, &[]))),
         ("transfer_ownership", 1, {

@@ -25,9 +25,9 @@ use chatcore::{
         Deletions, Departure, DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, InviteCodes,
         InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, Listed,
         Memberships, MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
-        ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, Replies, Revision,
-        Revisions, Scheduled, ScheduledMessages, Seat, Seats, Sessions, Standings, TABLES, ThreadEntry, ThreadRecord,
-        Threads, TypedKey, Value, decode_event, encode_event,
+        ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, ReadMarker,
+        ReadMarkers, Replies, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats, Sessions, Standings,
+        TABLES, ThreadEntry, ThreadRecord, Threads, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -324,6 +324,7 @@ fn values() -> Vec<(String, Key, Value)> {
     let (ban, mute) = (Some(sanction(Some("Spam"), Some(at(9)))), Some(sanction(None, None)));
     let sanctioned = ParticipantRecord { ban, mute, ..former };
     let stranger = ParticipantRecord { ban: Some(sanction(None, None)), ..participant(Standing::Stranger, false) };
+    let marker = |own_upto| ReadMarker { seq: 7, number: 4, own_upto, at: at(2) };
     vec![
         value("", &sessions, session()),
         value("full", &sessions, full),
@@ -371,6 +372,8 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Counters { name: "messages".into(), day: 20_000 }, Count(7)),
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),
         value("", &Memberships { user: user_id, session: newest }, Listed),
+        value("", &ReadMarkers { user: user("bob"), session: session_key }, marker(0)),
+        value("unmarked", &ReadMarkers { user: user("bob"), session: session_key }, marker(9)),
         value("", &Directory { session: newest }, Listed),
         value("", &profiles, profile),
         value("unknown", &profiles, ProfileRecord::unknown(user("bob"))),

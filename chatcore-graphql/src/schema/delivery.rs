@@ -18,6 +18,7 @@ use super::{
     },
     load::Loads,
     managed::Notice,
+    reading::ReadMarker,
     scalar::Long,
     user::User,
 };
@@ -70,6 +71,7 @@ pub(super) enum Delivery {
     Ended(SubscriptionEnded),
     LeftOut(SessionsLeftOut),
     Typing(Typing),
+    ReadMarker(ReadMarker),
     Created(SessionCreated),
     Updated(SessionUpdated),
     InviteCreated(InviteCreated),
@@ -164,5 +166,6 @@ fn signal(view: &SignalView) -> Delivery {
             Typing { session_id: ID(session_id.to_string()), user: User(view.actor.clone()), is_typing: *is_typing }
                 .into()
         }
+        Signal::ReadMarker { user_id: _, state } => ReadMarker::from(*state).into(),
     }
 }

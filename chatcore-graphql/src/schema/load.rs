@@ -16,8 +16,8 @@ use chatcore::{
     Chat, Error, Principal, Result,
     chat::{MessagesOf, ParticipantsOf},
     model::{
-        ListPage, Message, MessageId, MessagePage, MessageRevision, Participant, ParticipantId, SessionDetails,
-        SessionId, SessionSummary,
+        ListPage, Message, MessageId, MessagePage, MessageRevision, Overview, Participant, ParticipantId,
+        SessionDetails, SessionId, SessionSummary,
     },
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -38,6 +38,7 @@ pub(super) struct Loads {
     participants: Batches<ParticipantsOf, ListPage<Participant, ParticipantId>>,
     each_message: Batches<MessageId, Message>,
     revisions: Batches<MessageId, Vec<MessageRevision>>,
+    overviews: Batches<SessionId, Option<Overview>>,
 }
 
 impl fmt::Debug for Loads {
@@ -56,6 +57,7 @@ impl Loads {
             participants: Batches::default(),
             each_message: Batches::default(),
             revisions: Batches::default(),
+            overviews: Batches::default(),
         }
     }
 
@@ -69,6 +71,13 @@ impl Loads {
         let read: Read<_, _> =
             |reads, ids| async move { reads.chat.details_by_id(&reads.principal, &ids).await }.boxed();
         self.details.load(&self.reads, id, read).await
+    }
+
+    /// The last message of a session, and how far the caller has read; `None` where the log cannot be read.
+    pub(super) async fn overview(&self, id: SessionId) -> Result<Option<Overview>> {
+        let read: Read<_, _> =
+            |reads, ids| async move { reads.chat.overviews_by_id(&reads.principal, &ids).await }.boxed();
+        self.overviews.load(&self.reads, id, read).await
     }
 
     pub(super) async fn message(&self, id: MessageId) -> Result<Message> {

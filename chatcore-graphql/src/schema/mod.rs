@@ -21,6 +21,7 @@ mod participant;
 mod plan;
 mod query;
 mod reaction;
+mod reading;
 mod sanction;
 mod scalar;
 mod session;

@@ -21,6 +21,7 @@ use super::{
     load::Loads,
     message::{Message, MessageQuery},
     reaction::ReactionQuery,
+    reading::SessionOrder,
     sanction::SanctionQuery,
     scalar::{natural, session_id},
     session::Session,
@@ -127,18 +128,20 @@ impl SessionQuery {
         Ok(Some(Session::whole(details, loads)))
     }
 
-    /// The sessions that the caller is in, newest first. At most 100 at a time, 50 by default.
+    /// The sessions that the caller is in. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn sessions(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+        #[graphql(desc = "The order; `NEWEST` where not given.")] sort: Option<SessionOrder>,
     ) -> Result<Option<SessionConnection>> {
         let call = Use::of(context)?;
         let list = List::sessions();
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.sessions(call.principal, page).await.or_field_error()?;
+        let order = sort.map(Into::into).unwrap_or_default();
+        let found = call.chat.sessions_in(call.principal, page, order).await.or_field_error()?;
         let (loads, fields) = (call.loads(), async_graphql::connection::EmptyFields);
         Ok(Some(list.of_sessions(&page, found, fields, |summary| Session::listed(summary, Arc::clone(&loads)))))
     }

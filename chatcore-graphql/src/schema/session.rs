@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, Result};
 use chatcore::{
-    Chat,
+    Chat, Error,
     chat::ParticipantsOf,
-    model::{self, MessageWindow, SessionDetails, SessionSummary},
+    model::{self, MessageWindow, Overview, ReadState, SessionDetails, SessionSummary},
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     connection::{self, List, MessageArguments, MessageConnection, ParticipantConnection, listed},
     load::Loads,
     message::Message,
+    reading::Unread,
     scalar::{DateTime, Long},
     user::User,
 };
@@ -50,6 +51,25 @@ impl Session {
     /// With its contents.
     pub(super) fn whole(details: SessionDetails, loads: Arc<Loads>) -> Self {
         Self { summary: details.summary.clone(), details: Some(Arc::new(details)), loads }
+    }
+
+    /// Its last message, and how far the caller has read. `None` for a session that the caller is not in.
+    async fn overview(&self) -> Result<Option<Overview>> {
+        match &self.summary.overview {
+            Some(overview) => Ok(Some(Overview::clone(overview))),
+            None => match self.loads.overview(self.summary.session.id).await {
+                Err(Error::Denied(_)) => Ok(None),
+                found => found.or_field_error(),
+            },
+        }
+    }
+
+    /// How far the caller has read.
+    async fn reading(&self) -> Result<Option<ReadState>> {
+        match &self.details {
+            Some(details) => Ok(Some(details.reading)),
+            None => Ok(self.overview().await?.map(|overview| overview.reading)),
+        }
     }
 }
 
@@ -121,6 +141,23 @@ impl Session {
     /// The last position of its log with its epoch: what to continue after.
     async fn cursor(&self) -> String {
         self.summary.cursor.to_string()
+    }
+
+    /// The newest message, without its reactions; null where there is none, and where the caller is not in the session.
+    async fn last_message(&self) -> Result<Option<Message>> {
+        let last = self.overview().await?.and_then(|overview| overview.last_message);
+        Ok(last.map(|message| Message { message, loads: Arc::clone(&self.loads) }))
+    }
+
+    /// The position up to which the caller has read; null where the caller is not in the session. `messages` with it as `after` begins with
+    /// the first unread message.
+    async fn read_upto(&self) -> Result<Option<Long>> {
+        Ok(self.reading().await?.map(|reading| Long(reading.read_upto)))
+    }
+
+    /// The messages that the caller has not read; null where the caller is not in the session.
+    async fn unread(&self) -> Result<Option<Unread>> {
+        Ok(self.reading().await?.map(|reading| reading.unread.into()))
     }
 
     /// Who is in it, in the order in which they came. At most 100 at a time, 50 by default.

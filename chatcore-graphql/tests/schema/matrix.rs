@@ -121,6 +121,8 @@ fn documents(action: Action) -> Vec<&'static str> {
             "query($message: ID!) { thread(messageId: $message) { nodes { id } } }",
             "query($id: ID!) { pins(sessionId: $id) { message { id } } }",
             "query($id: ID!) { events(sessionId: $id) { head } }",
+            "mutation($id: ID!) { markRead(input: {sessionId: $id, seq: 1}) { state { readUpto } } }",
+            "mutation($message: ID!) { markUnreadFrom(input: {messageId: $message}) { state { readUpto } } }",
         ],
         Action::Send => vec![
             "mutation($id: ID!) { sendMessage(input: {sessionId: $id, content: \"x\"}) { message { id } } }",

@@ -17,6 +17,7 @@ mod links;
 mod messages;
 mod participants;
 mod reactions;
+mod reading;
 mod sanctions;
 mod sessions;
 mod threads;
@@ -49,6 +50,7 @@ pub(crate) use later::Later;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use reactions::Reactions;
+pub(crate) use reading::Reading;
 pub(crate) use sanctions::Sanctions;
 pub(crate) use sessions::Sessions;
 pub(crate) use threads::Threads;
@@ -93,13 +95,26 @@ struct Api {
 }
 
 /// The operations on the chat.
-pub(crate) type All =
-    (Sessions, Participants, Sanctions, Invites, JoinRequests, Directs, Messages, Threads, Reactions, Later, Events);
+pub(crate) type All = (
+    Sessions,
+    Reading,
+    Participants,
+    Sanctions,
+    Invites,
+    JoinRequests,
+    Directs,
+    Messages,
+    Threads,
+    Reactions,
+    Later,
+    Events,
+);
 
 pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
     (
         Sessions(api()),
+        Reading(api()),
         Participants(api()),
         Sanctions(api()),
         Invites(api()),

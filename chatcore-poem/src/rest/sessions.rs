@@ -13,7 +13,7 @@ use poem_openapi::{
 
 use super::{Api, Group, Links, idempotency_key, listed, no_idempotency_key, page};
 use crate::{
-    extract::{Bodyless, Caller, NoBody, SessionParam, StrictJson},
+    extract::{Bodyless, Caller, NoBody, SessionParam, SortParam, StrictJson},
     reply::{Answer, Body, Conflict, Done, Gone, OfSession, Paged, Params, Reply},
 };
 
@@ -44,8 +44,9 @@ impl Sessions {
 
     /// List the caller's sessions
     ///
-    /// The sessions in which the caller is, newest first. The header `Link` tells the next page, which begins after the last
-    /// session of this one: it misses nothing and shows nothing twice while sessions come and go.
+    /// The sessions in which the caller is, newest first, each with its last message and the number of unread messages. The header `Link` tells
+    /// the next page, which begins after the last session of this one: it misses nothing and shows nothing twice while sessions come and
+    /// go. Sorted by activity, the page begins at the place that the session has then, and the caller may be in 1,000 sessions at the most.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
     async fn list(
         &self,
@@ -57,9 +58,12 @@ impl Sessions {
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
+        /// The order: `newest` where not given, or `activity` for the session with the latest event first.
+        sort: Query<Option<SortParam>>,
     ) -> Answer<Paged<Vec<SessionSummary>>, Params> {
         let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
-        Ok(listed(self.0.chat.sessions(&caller.0, page).await?, request))
+        let order = sort.0.map(|SortParam(order)| order).unwrap_or_default();
+        Ok(listed(self.0.chat.sessions_in(&caller.0, page, order).await?, request))
     }
 
     /// List the sessions that can be joined

@@ -79,6 +79,7 @@ impl Operation {
             "startDirect" => json!({ "user_id": "b" }),
             "startGroup" => json!({ "user_ids": ["b", "c"] }),
             "changeRole" => json!({ "role": "MEMBER" }),
+            "markRead" => json!({ "seq": 1 }),
             "sendMessage" | "editMessage" => json!({ "content": "x" }),
             _ => json!({}),
         }
@@ -93,6 +94,9 @@ fn data(frame: &str, session: SessionId) -> Value {
         "edit_message" => json!({ "message_id": message, "content": "x" }),
         name if name.ends_with("_reaction") => json!({ "message_id": message, "emoji": "\u{1f44d}" }),
         name if name.ends_with("_message") => json!({ "message_id": message }),
+        "mark_read" => json!({ "session_id": session, "seq": 1 }),
+        "mark_unread_from" => json!({ "message_id": message }),
+        "mark_all_read" => json!({}),
         _ => json!({ "session_id": session }),
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     model::{SessionId, UserId},
     store::{
         Been, Change, ChatStoreExt as _, Found, KeyPart as _, Listed, Memberships, Newest, ProfilePart, ProfileRecord,
-        Profiles, StoreError, TypedKey as _, Version, Write,
+        Profiles, ReadMarkers, StoreError, TypedKey as _, Version, Write,
     },
     trace::use_case,
 };
@@ -187,6 +187,9 @@ impl Accounts {
             if sessions.is_empty() {
                 break;
             }
+            let marker = |session| ReadMarkers { user: user.clone(), session }.remove();
+            let markers = sessions.iter().map(|(been, _)| marker(been.session)).collect();
+            self.store().commit(Change::of_records(markers)).await?;
             for (Been { session, .. }, _) in sessions {
                 match self.erase_session(&mut claim, session, false).await? {
                     Erased::Done => {}

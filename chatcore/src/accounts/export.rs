@@ -25,8 +25,8 @@ use crate::{
     },
     store::{
         Been, ChatStoreExt as _, DraftText, Drafts, FactsQuery, Freshness, KeyPart as _, LogRange, ParticipantRecord,
-        Participants, Prefix, Profiles, Revisions, Scheduled, ScheduledMessages, Sessions, StoreError, TypedKey as _,
-        typed,
+        Participants, Prefix, Profiles, ReadMarkers, Revisions, Scheduled, ScheduledMessages, Sessions, StoreError,
+        TypedKey as _, typed,
     },
     trace::use_case,
 };
@@ -271,12 +271,13 @@ impl Accounts {
                 Standing::Former(role) => (role, false),
                 Standing::Stranger | Standing::Banned(_) => (ParticipantRole::Viewer, false),
             };
+            let marker = self.store().get(&ReadMarkers { user: user.clone(), session: id }).await?;
             // A session that the user is no longer in tells nothing of itself.
             let shown = session.as_ref().filter(|session| is_active && session.value.is_active);
             to.line(json!({
                 "type": "session", "id": id, "title": shown.map(|session| &session.value.title), "role": role,
                 "is_active": is_active, "joined_at": participant.value.joined_at,
-                "created_at": participant.value.created_at,
+                "created_at": participant.value.created_at, "read_upto": marker.map(|marker| marker.value.seq),
             }))
             .await?;
         }

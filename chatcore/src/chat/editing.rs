@@ -240,6 +240,7 @@ impl Chat {
             let Some(committed) = self.try_commit(change).await? else { continue };
             // Before anybody hears of it: no reader may get the old text from memory after the answer.
             self.inner.tails.evict(id.session_id, &committed.events);
+            self.inner.ends.evict(id.session_id);
             drop(gate);
             self.tell(id.session_id, &committed.events).await;
             let revised = committed.events.first().map(|event| event.seq).ok_or(Error::Internal)?;

@@ -86,6 +86,7 @@ impl Chat {
                 Ok(committed) => {
                     // Before anybody hears of it: no reader may get an old text from memory after that.
                     self.inner.tails.evict(id, &committed.events);
+                    self.inner.ends.evict(id);
                     self.tell(id, &committed.events).await;
                     return Ok(Some(to));
                 }

@@ -18,6 +18,7 @@ mod participants;
 mod pins;
 mod reactions;
 mod read;
+mod reading;
 mod ready;
 mod sanctions;
 mod send;
@@ -54,6 +55,7 @@ pub use read::{
     batch::{MessagesOf, ParticipantsOf},
     view::{Encoding, EventView, SignalView},
 };
+pub use reading::{MAX_MARKED, MAX_SORTED, ReadUpto, SessionOrder};
 pub use sanctions::{MAX_REASON_CHARS, SanctionUser};
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
@@ -85,7 +87,7 @@ use decide::{
     metering::Meter,
     policy::Guard,
 };
-use read::{directory::Listings, profiles::Profiles, user_directory::Directory};
+use read::{directory::Listings, ends::Ends, profiles::Profiles, user_directory::Directory};
 use stream::{
     inbox::Inboxes,
     notices::Hub,
@@ -118,6 +120,7 @@ struct Inner {
     publishing: Arc<Semaphore>,
     allowances: Allowances,
     listings: Listings,
+    ends: Ends,
     meter: Meter,
     #[cfg(feature = "admin")]
     counts: Counts,
@@ -303,6 +306,7 @@ impl ChatBuilder {
             publishing,
             allowances,
             listings: Listings::default(),
+            ends: Ends::default(),
             meter,
             #[cfg(feature = "admin")]
             counts,

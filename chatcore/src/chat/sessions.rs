@@ -11,17 +11,19 @@ use super::{
     },
     read::{
         batch::only,
-        lists::{self, put_participant, put_session},
+        lists::{put_participant, put_session},
         profiles,
     },
+    reading::SessionOrder,
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
     limits::Use,
     model::{
-        ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, Session,
-        SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, Standing, UserId,
+        ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, ReadState,
+        Session, SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, Standing,
+        Unread, UserId,
     },
     permission::Action,
     store::{Change, Freshness, Head, ParticipantRecord, StoreError},
@@ -173,7 +175,8 @@ impl Chat {
         let cursor = committed.events.last().map_or(Cursor::from(0), |event| event.cursor());
         let seq = cursor.seq;
         Ok(SessionDetails {
-            summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq, cursor },
+            summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq, cursor, overview: None },
+            reading: ReadState { session_id: id, read_upto: seq, unread: Unread { count: 0, is_exact: true } },
             participants: vec![super::participants::shown(&owner, profile, false, now)],
             messages: Vec::new(),
             seq,
@@ -193,7 +196,7 @@ impl Chat {
         self.details(principal, id).await
     }
 
-    /// The sessions in which the caller is, newest first.
+    /// The sessions in which the caller is, newest first, each with its last message and the number of unread messages.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a page outside of the limits.
@@ -202,13 +205,34 @@ impl Chat {
         principal: &Principal,
         page: Page<SessionId>,
     ) -> Result<ListPage<SessionSummary, SessionId>> {
-        use_case!("sessions", async move {
-            self.enter(principal, Use::Request).await?;
-            let (limit, slice) = self.inner.limits.slice(page)?;
-            self.permit(principal, Operation::ListSessions).await?;
-            let sessions = lists::sessions_of(&*self.inner.store, &principal.user_id, slice).await?;
-            self.summaries(sessions, limit).await
-        })
+        use_case!("sessions", self.list_sessions(principal, page, SessionOrder::Newest))
+    }
+
+    /// The same in an order. By activity, a page after a session begins at the place that the session has then; where the session is not in the
+    /// list, the page is the first one.
+    ///
+    /// # Errors
+    /// As [`sessions`](Self::sessions); [`LimitExceeded`](Error::LimitExceeded) for the order by activity when the caller is in more than
+    /// [`MAX_SORTED`](super::MAX_SORTED) sessions.
+    pub async fn sessions_in(
+        &self,
+        principal: &Principal,
+        page: Page<SessionId>,
+        order: SessionOrder,
+    ) -> Result<ListPage<SessionSummary, SessionId>> {
+        use_case!("sessions_in", self.list_sessions(principal, page, order))
+    }
+
+    async fn list_sessions(
+        &self,
+        principal: &Principal,
+        page: Page<SessionId>,
+        order: SessionOrder,
+    ) -> Result<ListPage<SessionSummary, SessionId>> {
+        self.enter(principal, Use::Request).await?;
+        let (limit, slice) = self.inner.limits.slice(page)?;
+        self.permit(principal, Operation::ListSessions).await?;
+        self.own_sessions(principal, limit, slice, order).await
     }
 
     /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first.
@@ -221,8 +245,8 @@ impl Chat {
             let (limit, slice) = self.inner.limits.slice(page)?;
             self.permit(principal, Operation::ListPublicSessions).await?;
             let public = self.joinable(&principal.user_id, slice).await?;
-            let ListPage { entries, next } = self.summaries(public.sessions, limit).await?;
-            Ok(PublicSessionPage { sessions: entries, next, total: public.total })
+            let ListPage { entries, next } = ListPage::cut(public.sessions, limit, |(session, _)| session.id);
+            Ok(PublicSessionPage { sessions: self.summaries(entries).await?, next, total: public.total })
         })
     }
 
@@ -301,22 +325,17 @@ impl Chat {
         })
     }
 
-    async fn summaries(
-        &self,
-        found: Vec<(Arc<Session>, Head)>,
-        limit: u64,
-    ) -> Result<ListPage<SessionSummary, SessionId>> {
-        let page = ListPage::cut(found, limit, |(session, _)| session.id);
-        let owners = self.inner.profiles.find(page.iter().map(|(session, _)| &session.owner).collect()).await?;
+    pub(super) async fn summaries(&self, found: Vec<(Arc<Session>, Head)>) -> Result<Vec<SessionSummary>> {
+        let owners = self.inner.profiles.find(found.iter().map(|(session, _)| &session.owner).collect()).await?;
         let shown = |(session, head): (Arc<Session>, _)| summary(Arc::unwrap_or_clone(session), head, &owners);
-        Ok(page.map(|sessions| sessions.into_iter().map(shown).collect()))
+        Ok(found.into_iter().map(shown).collect())
     }
 }
 
 /// A session as a list shows it.
 pub(super) fn summary(session: Session, head: Head, profiles: &HashMap<UserId, Profile>) -> SessionSummary {
     let owner = profiles::public(profiles::of(profiles, &session.owner));
-    SessionSummary { session, owner, message_count: head.number, seq: head.seq, cursor: head.cursor() }
+    SessionSummary { session, owner, message_count: head.number, seq: head.seq, cursor: head.cursor(), overview: None }
 }
 
 /// The part of the changes that would change something.

@@ -5,7 +5,9 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ListPage, Message, MessagePage, Participant, ParticipantId, Profile, SessionId, UserId};
+use super::{
+    ListPage, Message, MessagePage, Overview, Participant, ParticipantId, Profile, ReadState, SessionId, UserId,
+};
 
 /// Who may come into a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -91,7 +93,7 @@ impl Session {
 }
 
 /// A session as a list shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SessionSummary {
     /// The session.
     pub session: Session,
@@ -103,6 +105,8 @@ pub struct SessionSummary {
     pub seq: super::Seq,
     /// The last position of its log, with its epoch: subscribe after it and nothing is missed.
     pub cursor: super::Cursor,
+    /// What the caller's own lists show of it; `None` elsewhere, and where the caller may not view it.
+    pub overview: Option<Box<Overview>>,
 }
 
 /// A session with what a client shows first: the newest messages and the first participants.
@@ -116,6 +120,8 @@ pub struct SessionDetails {
     pub messages: Vec<Message>,
     /// The position of the log at which all of this held: subscribe after it and nothing is missed.
     pub seq: super::Seq,
+    /// How far the caller has read.
+    pub reading: ReadState,
 }
 
 impl SessionDetails {

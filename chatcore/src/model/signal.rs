@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SessionId, UserId};
+use super::{ReadState, SessionId, UserId};
 
 /// Something told to whoever listens at the moment; it is not in the log, has no number and is never replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,14 @@ pub enum Signal {
         /// `true` for started.
         is_typing: bool,
     },
+    /// A user's read marker moved. Only the user's own devices are told.
+    ReadMarker {
+        /// The user.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        /// How far the user has read now.
+        state: ReadState,
+    },
 }
 
 impl Signal {
@@ -26,6 +34,24 @@ impl Signal {
     pub const fn session_id(&self) -> SessionId {
         match self {
             Self::Typing { session_id, .. } => *session_id,
+            Self::ReadMarker { state, .. } => state.session_id,
+        }
+    }
+
+    /// The user about whom it tells.
+    #[must_use]
+    pub const fn user_id(&self) -> &UserId {
+        match self {
+            Self::Typing { user_id, .. } | Self::ReadMarker { user_id, .. } => user_id,
+        }
+    }
+
+    /// Whether a reader of the session is told.
+    #[must_use]
+    pub fn is_for(&self, reader: &UserId) -> bool {
+        match self {
+            Self::Typing { user_id, .. } => user_id != reader,
+            Self::ReadMarker { user_id, .. } => user_id == reader,
         }
     }
 }

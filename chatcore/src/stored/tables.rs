@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BannedUntil, ClientIdUse, Departure, DraftText, Due, InvitePlace, InviteRecord, JoinRequestRecord, Listed,
-    ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord,
-    from_json, to_json,
+    ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, ReadMarker, Revision, Scheduled, Seat, ThreadEntry,
+    ThreadRecord, from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
@@ -154,6 +154,14 @@ tables! {
         /// The session.
         session: Newest<SessionId>,
     ] -> Listed = 1;
+
+    /// How far users have read, where they said so.
+    shared plain ReadMarkers = "read_marker" [
+        /// The user.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    ] -> ReadMarker = 1;
 
     /// The sessions that a user could join, newest first.
     shared plain Directory = "directory" [

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{
     AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage,
-    RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft, StartDirect, StartGroup, UpdateSession, UseInvite,
+    MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft, StartDirect, StartGroup,
+    UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -15,8 +16,8 @@ use crate::{
     identity::Principal,
     json,
     model::{
-        CreatedInvite, Cursor, Draft, Emoji, InvalidId, InviteId, JoinRequest, Message, MessageId, Participant,
-        ScheduledId, ScheduledMessage, SessionDetails, SessionId, UserId,
+        AllRead, CreatedInvite, Cursor, Draft, Emoji, InvalidId, InviteId, JoinRequest, Message, MessageId,
+        Participant, ReadState, ScheduledId, ScheduledMessage, SessionDetails, SessionId, UserId,
     },
 };
 
@@ -43,6 +44,10 @@ pub enum Answer {
     Invite(Box<CreatedInvite>),
     /// The caller's request to join.
     JoinRequest(Box<JoinRequest>),
+    /// How far the caller has read a session.
+    ReadState(ReadState),
+    /// What became of marking all sessions as read.
+    AllRead(AllRead),
     /// The session in which it was done.
     SessionId(SessionId),
 }
@@ -61,6 +66,8 @@ impl Answer {
             | Self::Draft(_)
             | Self::Invite(_)
             | Self::JoinRequest(_)
+            | Self::ReadState(_)
+            | Self::AllRead(_)
             | Self::SessionId(_) => None,
         }
     }
@@ -313,6 +320,18 @@ commands! { in chat by principal:
     SetTyping = "set_typing" (session_id: SessionId) typing: SetTyping => {
         chat.typing(principal, session_id, typing.is_typing).await?;
         Ok(Answer::SessionId(session_id))
+    };
+    /// Marks a session as read up to a position or a message.
+    MarkRead = "mark_read" [frame] (session_id: SessionId) upto: MarkRead => {
+        Ok(Answer::ReadState(chat.mark_read(principal, session_id, upto.command()?).await?))
+    };
+    /// Marks a message and all after it as unread.
+    MarkUnreadFrom = "mark_unread_from" [frame] (message_id: MessageId) _nothing: Nothing => {
+        Ok(Answer::ReadState(chat.mark_unread_from(principal, message_id).await?))
+    };
+    /// Marks all sessions of the caller as read.
+    MarkAllRead = "mark_all_read" [frame] () from: MarkAllRead => {
+        Ok(Answer::AllRead(chat.mark_all_read(principal, from.command()?).await?))
     };
 }
 

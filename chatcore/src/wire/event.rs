@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use super::{message::MessageData, participant::ParticipantData, session::SessionData};
 use crate::{
     chat::{EventPage, EventView, SignalView},
-    model::{Cursor, EventKind, Seq, SessionId, Signal, UserId},
+    model::{Cursor, EventKind, ReadState, Seq, SessionId, Signal, UserId},
 };
 
 /// Declares the events of a group: the name of each on the wire, and the fields of its data with their values. The data of every
@@ -59,6 +59,7 @@ pub const fn event_name(kind: &EventKind) -> &'static str {
 pub const fn signal_name(signal: &Signal) -> &'static str {
     match signal {
         Signal::Typing { .. } => "typing_indicator",
+        Signal::ReadMarker { .. } => "read_marker",
     }
 }
 
@@ -108,6 +109,7 @@ impl Serialize for EventView {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum SignalData<'a> {
+    ReadMarker(&'a ReadState),
     Typing { session_id: SessionId, user_id: &'a UserId, username: &'a str, is_typing: bool },
 }
 
@@ -121,6 +123,7 @@ impl Serialize for SignalView {
                 username: &self.actor.username,
                 is_typing: *is_typing,
             },
+            Signal::ReadMarker { user_id: _, state } => SignalData::ReadMarker(state),
         };
         let mut frame = serializer.serialize_struct("Signal", 2)?;
         frame.serialize_field("event", signal_name(&self.signal))?;

@@ -41,6 +41,7 @@ mod later;
 mod message;
 mod participant;
 mod problem;
+mod reading;
 mod sanction;
 mod session;
 mod thread;
@@ -59,6 +60,7 @@ pub use later::{ScheduleMessage, SetDraft};
 pub use message::{DeleteMessage, EditMessage, SendMessage};
 pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
 pub use problem::{ErrorData, Problem};
+pub use reading::{MarkAllRead, MarkRead};
 pub use sanction::Sanction;
 pub use session::{CreateSession, StartDirect, StartGroup, UpdateSession};
 

@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     model::{
         ClientId, Cursor, InviteId, Message, Participant, ParticipantId, ParticipantRole, Seq, Session, SessionChanges,
-        SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, UserId,
+        SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, Unread, UserId,
     },
 };
 
@@ -31,11 +31,21 @@ struct SummaryView<'a> {
     updated_at: DateTime<Utc>,
     message_count: u64,
     participant_count: u32,
+    /// In lists of the caller's own sessions: the newest message, whose `reactions` are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Message>", extend("nullable" = true)))]
+    last_message: Option<Option<&'a Message>>,
+    /// In lists of the caller's own sessions: the position up to which the caller has read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_upto: Option<Seq>,
+    /// In lists of the caller's own sessions: the messages that the caller has not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<Unread>,
 }
 
 impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
     fn from(summary: &'a SessionSummary) -> Self {
-        let SessionSummary { session, owner, message_count, seq: _, cursor: _ } = summary;
+        let SessionSummary { session, owner, message_count, seq: _, cursor: _, overview } = summary;
         let Session {
             id,
             title,
@@ -61,6 +71,9 @@ impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
             updated_at: *updated_at,
             message_count: *message_count,
             participant_count: *participant_count,
+            last_message: overview.as_ref().map(|overview| overview.last_message.as_ref()),
+            read_upto: overview.as_ref().map(|overview| overview.reading.read_upto),
+            unread: overview.as_ref().map(|overview| overview.reading.unread),
         }
     }
 }
@@ -92,11 +105,15 @@ struct DetailsView<'a> {
     seq: Seq,
     /// The same position with its epoch, which `after` takes, too: it is refused when the log no longer has that event.
     cursor: Cursor,
+    /// The position up to which the caller has read. A page of messages `after` it begins with the first unread message.
+    read_upto: Seq,
+    /// The messages that the caller has not read.
+    unread: Unread,
 }
 
 impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
     fn from(details: &'a SessionDetails) -> Self {
-        let SessionDetails { summary, participants, messages, seq } = details;
+        let SessionDetails { summary, participants, messages, seq, reading } = details;
         let SummaryView {
             id,
             title,
@@ -109,6 +126,9 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             updated_at,
             message_count,
             participant_count,
+            last_message: _,
+            read_upto: _,
+            unread: _,
         } = summary.into();
         Self {
             id,
@@ -127,6 +147,8 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             message_count,
             seq: *seq,
             cursor: summary.cursor,
+            read_upto: reading.read_upto,
+            unread: reading.unread,
         }
     }
 }

@@ -31,6 +31,7 @@ mod participant;
 mod people;
 mod pins;
 mod reactions;
+mod reading;
 mod retries;
 mod sanctions;
 mod sessions;
@@ -41,7 +42,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Principal, Rate, RateLimits, TestClock,
-    chat::{AddParticipant, CreateSession, ParticipantsOf, SendMessage, UpdateSession},
+    chat::{AddParticipant, CreateSession, ParticipantsOf, ReadUpto, SendMessage, UpdateSession},
     identity::SystemRole,
     model::{
         ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus,
@@ -125,6 +126,11 @@ async fn answers(chat: &Chat, who: &Principal, id: SessionId) -> Vec<Error> {
         chat.send(who, id, sent).await.unwrap_err(),
         chat.send(who, id, SendMessage::text("")).await.unwrap_err(),
         chat.typing(who, id, true).await.unwrap_err(),
+        chat.mark_read(who, id, ReadUpto::Seq(1)).await.unwrap_err(),
+        chat.mark_read(who, id, ReadUpto::Seq(0)).await.unwrap_err(),
+        chat.mark_read(who, id, ReadUpto::Seq(u64::MAX)).await.unwrap_err(),
+        chat.mark_read(who, id, ReadUpto::Message(message)).await.unwrap_err(),
+        chat.mark_unread_from(who, message).await.unwrap_err(),
         chat.messages(who, id, MessageWindow::Newest, None).await.unwrap_err(),
         chat.messages(who, id, MessageWindow::Newest, Some(0)).await.unwrap_err(),
         chat.message(who, message).await.unwrap_err(),

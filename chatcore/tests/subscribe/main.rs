@@ -39,7 +39,7 @@ use std::{
 use async_trait::async_trait;
 use chatcore::{
     Chat, Clock, Error, InProcessNotifier, Limits, MemoryStore, Notifier, Principal, RateLimits, TestClock,
-    chat::{Delivery, Encoding, EventView, SendMessage, Subscription, UpdateSession},
+    chat::{AllDelivery, Delivery, Encoding, EventView, ReadUpto, SendMessage, Subscription, UpdateSession},
     model::{Event, EventKind, ParticipantEvent, ParticipantRole, Seq, SessionEvent, SessionId, SessionType, Signal},
     notify::{Hint, Topic},
     permission::{ActionKind, Denial, PermissionTable},

@@ -65,7 +65,7 @@ async fn signals_go_on_in_order_among_a_stream_of_messages() {
         match delivery(&mut events).await {
             Delivery::Event(view) => messages.push(view.event.seq),
             Delivery::Signal(view) => {
-                let Signal::Typing { is_typing, .. } = view.signal;
+                let Signal::Typing { is_typing, .. } = view.signal else { panic!("{view:?}") };
                 signals.push(is_typing);
             }
         }
@@ -86,4 +86,31 @@ async fn the_removed_hear_no_typing() {
         assert!(in_time(events.next()).await.is_none());
         chat.join(&bob, id).await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_marker_reaches_the_other_devices_of_its_user_and_nobody_else() {
+    let store = MemoryStore::new();
+    let notifier = Arc::new(InProcessNotifier::new());
+    let process = || Chat::builder(store.clone()).notifier(Arc::clone(&notifier)).build();
+    let (here, there, alice, bob) = (process(), process(), user("alice"), user("bob"));
+    let id = room(&here, &alice, &[&bob]).await;
+    let first = say(&here, &alice, id, "one").await;
+    let mut hers = here.subscribe(&alice, id, None).await.unwrap();
+    let (mut his, mut his_all) =
+        (there.subscribe(&bob, id, None).await.unwrap(), there.subscribe_all(&bob, &[]).await.unwrap());
+    assert!(matches!(in_time(his_all.next()).await, Some(Ok(AllDelivery::Subscribed(_)))));
+    let read = here.mark_read(&bob, id, ReadUpto::Message(first.id)).await.unwrap();
+    let unread = here.mark_unread_from(&bob, first.id).await.unwrap();
+    assert_eq!((read.unread.count, unread.unread.count), (0, 1));
+    for state in [read, unread] {
+        let expected = Signal::ReadMarker { user_id: bob.user_id.clone(), state };
+        assert!(matches!(delivery(&mut his).await, Delivery::Signal(told) if told.signal == expected));
+        let told = in_time(his_all.next()).await;
+        assert!(matches!(told, Some(Ok(AllDelivery::Delivered(Delivery::Signal(told)))) if told.signal == expected));
+    }
+    // What changes nothing is told to nobody.
+    here.mark_unread_from(&bob, first.id).await.unwrap();
+    assert_silent(&mut his).await;
+    assert_silent(&mut hers).await;
 }

@@ -6,7 +6,7 @@ use chatcore::{
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
         AddParticipant, CreateInvite, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem,
-        SanctionUser, ScheduleMessage, SendMessage, Start, UpdateSession,
+        ReadUpto, SanctionUser, ScheduleMessage, SendMessage, SessionOrder, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
@@ -88,6 +88,10 @@ fn of_sessions(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
             chat.create_session_once(caller, &ClientId::new("1").unwrap(), titled()).await
         }),
         Case::new("Chat::sessions", &REQUEST, chat.sessions(caller, page())),
+        Case::new("Chat::sessions_in", &REQUEST, chat.sessions_in(caller, page(), SessionOrder::Activity)),
+        Case::new("Chat::mark_read", &REQUEST, chat.mark_read(caller, nowhere(), ReadUpto::Seq(1))),
+        Case::new("Chat::mark_unread_from", &REQUEST, chat.mark_unread_from(caller, nothing())),
+        Case::new("Chat::mark_all_read", &REQUEST, chat.mark_all_read(caller, None)).fine(),
         Case::new("Chat::public_sessions", &REQUEST, chat.public_sessions(caller, page())),
         Case::new("Chat::session", &REQUEST, chat.session(caller, nowhere())),
         Case::new("Chat::update_session", &REQUEST, chat.update_session(caller, nowhere(), untitled)),
@@ -211,6 +215,9 @@ fn of_batches(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
     vec![
         Case::new("Chat::sessions_by_id", &REQUEST, async move {
             chat.sessions_by_id(caller, &[nowhere(); TOO_MANY]).await
+        }),
+        Case::new("Chat::overviews_by_id", &REQUEST, async move {
+            chat.overviews_by_id(caller, &[nowhere(); TOO_MANY]).await
         }),
         Case::new(
             "Chat::details_by_id",

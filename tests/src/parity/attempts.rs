@@ -114,8 +114,11 @@ pub fn listings() -> Vec<Attempt> {
     let lists = ["listSessions", "listPublicSessions"];
     let of = |limit: Option<i64>| lists.map(|list| Action::new(list, Target::Nothing, limited(json!({}), limit)));
     let limits = [None, Some(1), Some(2), Some(3), Some(100), Some(0), Some(101)];
+    let sorts = ["newest", "activity"];
+    let sorted = sorts.map(|sort| Action::new("listSessions", Target::Nothing, json!({ "sort": sort })));
     let family = Family::exact([Action::new("me", Target::Nothing, json!({}))])
         .and(Level::Exact, limits.into_iter().flat_map(of))
+        .and(Level::Exact, sorted)
         .coded(of(Some(-1)));
     let actors = Actor::USERS.into_iter().chain(Actor::UNKNOWN);
     let each = |actor| (0..family.actions.len()).map(|n| family.attempt(n, actor, None)).collect::<Vec<_>>();
@@ -380,9 +383,31 @@ fn families() -> Vec<Family> {
         )
         .after_own([draft(json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 }))]),
         Family::exact([true, false].map(|is_typing| session("setTyping", json!({ "is_typing": is_typing })))),
+        marks(),
+        on_messages("markUnreadFrom", &MESSAGES).after_all([(Actor::Member, session("markRead", json!({ "seq": 9 })))]),
+        Family::exact([Action::new("markAllRead", Target::Nothing, json!({}))])
+            .coded([Action::new("markAllRead", Target::Nothing, json!({ "after": "no id" }))])
+            .refused([Action::new("markAllRead", Target::Nothing, json!({ "until": "x" }))]),
+        plain("getSession").after_all([(Actor::Member, session("markRead", json!({ "seq": 9 })))]),
         Family::exact(positions.map(|input| session(SUBSCRIBE, input))),
     ]);
     families
+}
+
+/// Marks up to a position, and what is no mark.
+fn marks() -> Family {
+    let of = |input| session("markRead", input);
+    let good = [3, 8, 9, 0, 999].map(|seq| of(json!({ "seq": seq })));
+    let neither_or_both = [json!({}), json!({ "seq": 3, "message_id": "no id" })].map(of);
+    let bad = [
+        json!({ "seq": -1 }),
+        json!({ "seq": "3" }),
+        json!({ "seq": null }),
+        json!({ "message_id": 3 }),
+        json!({ "upto": 3 }),
+        json!({ "seq": u64::MAX }),
+    ];
+    Family::exact(good).coded(neither_or_both).coded([of(json!({ "message_id": "no id" }))]).refused(bad.map(of))
 }
 
 /// The settings that both making and changing a session take, good and bad, and those that no type of ours holds.

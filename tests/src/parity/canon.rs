@@ -6,8 +6,8 @@ use chatcore::{
     model::{
         Content, Draft, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId,
         MessageRevision, MessageStatus, Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor,
-        ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal, Term,
-        ThreadSummary,
+        ReadState, ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal,
+        Term, ThreadSummary,
     },
     permission::Denial,
     wire::Answer,
@@ -228,20 +228,27 @@ pub fn participant(participant: &Participant) -> Value {
 /// A session in a list.
 #[must_use]
 pub fn summary(summary: &SessionSummary) -> Value {
-    let SessionSummary { session, owner, message_count, seq: _, cursor: _ } = summary;
+    let SessionSummary { session, owner, message_count, seq: _, cursor: _, overview } = summary;
+    let last_message = overview.as_ref().and_then(|overview| overview.last_message.as_ref()).map(message);
+    let reading = overview.as_ref().map(|overview| overview.reading);
     json!({
         "id": session.id, "title": session.title, "description": session.description,
         "session_type": session.session_type, "max_participants": session.max_participants, "owner": person(owner),
         "?is_active": session.is_active, "created_at": session.created_at, "updated_at": session.updated_at,
         "participant_count": session.participant_count, "message_count": message_count,
+        "last_message": last_message, "read_upto": reading.map(|reading| reading.read_upto),
+        "unread": reading.map(|reading| reading.unread),
     })
 }
 
 /// A session with what is in it.
 #[must_use]
 pub fn session(details: &SessionDetails) -> Value {
-    let SessionDetails { summary: head, participants, messages, seq } = details;
+    let SessionDetails { summary: head, participants, messages, seq, reading } = details;
     let mut value = summary(head);
+    value.as_object_mut().unwrap().remove("last_message");
+    value["read_upto"] = json!(reading.read_upto);
+    value["unread"] = json!(reading.unread);
     value["cursor"] = json!(head.cursor);
     value["participants"] = participants.iter().map(participant).collect();
     value["messages"] = messages.iter().map(message).collect();
@@ -363,12 +370,23 @@ pub fn event_in(log: &[std::sync::Arc<Event>], event: &Event) -> Value {
     value
 }
 
+/// How far the caller has read.
+#[must_use]
+pub fn read_state(state: &ReadState) -> Value {
+    json!({ "session_id": state.session_id, "read_upto": state.read_upto, "unread": state.unread })
+}
+
 /// A signal.
 #[must_use]
 pub fn signal(view: &SignalView) -> Value {
     match &view.signal {
         Signal::Typing { session_id, user_id: _, is_typing } => {
             json!({ "kind": "Typing", "session_id": session_id, "user": person(&view.actor), "is_typing": is_typing })
+        }
+        Signal::ReadMarker { user_id: _, state } => {
+            let mut value = read_state(state);
+            value["kind"] = json!("ReadMarker");
+            value
         }
     }
 }
@@ -393,6 +411,8 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Draft(found) => told(command, draft(found)),
         Answer::JoinRequest(found) => told(command, join_request(found)),
         Answer::Invite(found) => told(command, json!({"code":found.code, "invite":invite(&found.invite)})),
+        Answer::ReadState(state) => read_state(state),
+        Answer::AllRead(all) => json!({"marked":all.marked, "next":all.next}),
         Answer::SessionId(_) | Answer::ScheduledId(_) => json!({}),
     }
 }

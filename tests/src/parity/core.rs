@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chatcore::{
     Chat, Error, JwtAuthenticator, Principal, Result,
-    chat::Subscription,
+    chat::{SessionOrder, Subscription},
     identity::Authenticator as _,
     model::{Bound, InviteCode, ListPage, MessageId, MessageWindow, Page, SessionId},
     wire::Command,
@@ -86,7 +86,11 @@ impl Core {
         let message = || call.message_id()?.parse::<MessageId>().ok();
         Some(match call.action.operation {
             "me" => chat.me(by).await.map(|profile| canon::me(&profile)),
-            "listSessions" => all!(limit, canon::summary, |page| chat.sessions(by, page).await),
+            "listSessions" => {
+                let order = input.get("sort").and_then(Value::as_str).unwrap_or_default();
+                let order: SessionOrder = order.parse().unwrap_or_default();
+                all!(limit, canon::summary, |page| chat.sessions_in(by, page, order).await)
+            }
             "listPublicSessions" => {
                 let mut total = 0;
                 let found = all!(limit, canon::summary, |page| {

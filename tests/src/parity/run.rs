@@ -7,7 +7,7 @@ use std::{
 };
 
 use chatcore::{
-    chat::{CreateSession, SendMessage},
+    chat::{CreateSession, ReadUpto, SendMessage},
     model::{SessionId, SessionType, UserId},
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::join_all, stream};
@@ -183,7 +183,7 @@ impl Bench {
         }
     }
 
-    /// Reads a subscription: what it replays, a signal, a message, and the event that ends it.
+    /// Reads a subscription: what it replays, a signal, a message, a signal to the own devices, and the event that ends it.
     async fn follow(&self, room: &Room, reader: Actor, subscribed: Subscribed, from: u64) -> Value {
         let Subscribed { after, mut deliveries } = subscribed;
         let (chat, cast) = (&self.world.server.chat, &self.cast);
@@ -200,6 +200,10 @@ impl Bench {
             }
         }
         chat.send(owner, room.session, SendMessage::text("live")).await.unwrap();
+        told.push(deliveries.next().await);
+        // A message that has just come is not marked yet.
+        let live = ReadUpto::Seq(room.head() + 1);
+        chat.mark_read(cast.principal(reader.name().unwrap()), room.session, live).await.unwrap();
         told.push(deliveries.next().await);
         match reader.name().unwrap() {
             "owner" => chat.delete_session(owner, room.session).await.unwrap(),

@@ -25,6 +25,8 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "PublicSessions" => json!({ "sessions": list(&body["sessions"], summary), "total": body["total"] }),
         "Session" => session(body),
         "SessionSummary" => summary(body),
+        "ReadState" => read_state(body),
+        "AllRead" => json!({ "marked": body["marked"], "next": body["next"] }),
         other => panic!("a schema `{other}`: {body}"),
     }
 }
@@ -133,16 +135,26 @@ pub fn summary(body: &Value) -> Value {
         "updated_at",
         "participant_count",
         "message_count",
+        "read_upto",
+        "unread",
     ] {
         value[name] = body[name].clone();
     }
+    value["last_message"] = if body["last_message"].is_null() { Value::Null } else { message(&body["last_message"]) };
     tidy(value)
+}
+
+/// How far the caller has read.
+#[must_use]
+pub fn read_state(body: &Value) -> Value {
+    json!({ "session_id": body["session_id"], "read_upto": body["read_upto"], "unread": body["unread"] })
 }
 
 /// A session with what is in it.
 #[must_use]
 pub fn session(body: &Value) -> Value {
     let mut value = summary(body);
+    value.as_object_mut().unwrap().remove("last_message");
     value["?is_active"] = body["is_active"].clone();
     value["participants"] = list(&body["participants"], participant);
     value["messages"] = list(&body["messages"], message);
@@ -177,6 +189,11 @@ pub fn frame(frame: &Value) -> Value {
         return json!({
             "kind": "Typing", "session_id": data["session_id"], "user": user, "is_typing": data["is_typing"],
         });
+    }
+    if event == "read_marker" {
+        let mut value = read_state(data);
+        value["kind"] = json!("ReadMarker");
+        return value;
     }
     let kind =
         KINDS.iter().find(|(name, _)| *name == event).map_or_else(|| pascal(event), |(_, kind)| (*kind).to_owned());

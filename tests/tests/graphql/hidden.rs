@@ -269,6 +269,15 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "sendMessage",
             "mutation($id: ID!) { sendMessage(input: { sessionId: $id, content: \"x\", clientId: \"k\" }) { message { id } } }",
         ),
+        ("markRead", "mutation($id: ID!) { markRead(input: { sessionId: $id, seq: 1 }) { state { readUpto } } }"),
+        (
+            "markRead",
+            "mutation($id: ID!, $message: ID!) { markRead(input: { sessionId: $id, messageId: $message }) { state { readUpto } } }",
+        ),
+        (
+            "markUnreadFrom",
+            "mutation($message: ID!) { markUnreadFrom(input: { messageId: $message }) { state { readUpto } } }",
+        ),
         ("setTyping", "mutation($id: ID!) { setTyping(input: { sessionId: $id, isTyping: true }) { isTyping } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id) { __typename } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id, after: 0) { __typename } }"),
@@ -305,6 +314,7 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         "withdrawJoinRequest",
         "startDirect",
         "startGroup",
+        "markAllRead",
     ];
     names.filter(|name| !plain.contains(&&**name)).map(|name| &*name.leak()).collect()
 }

@@ -35,7 +35,7 @@ use crate::{
 #[derive(Debug)]
 pub(in crate::chat) struct Known {
     pub(in crate::chat) head: Head,
-    session: Option<Arc<Session>>,
+    pub(in crate::chat) session: Option<Arc<Session>>,
     pub(in crate::chat) actor: Option<Arc<ParticipantRecord>>,
     pub(in crate::chat) target: Option<Arc<ParticipantRecord>>,
     has_target: bool,
@@ -49,7 +49,7 @@ fn standing(record: Option<&ParticipantRecord>, now: DateTime<Utc>) -> Standing 
 
 impl Known {
     /// Facts whose records are the session's, the actor's and the target's.
-    fn of(facts: SessionFacts, has_target: bool, now: DateTime<Utc>) -> Result<Self> {
+    pub(in crate::chat) fn of(facts: SessionFacts, has_target: bool, now: DateTime<Utc>) -> Result<Self> {
         let SessionFacts { head, governance: _, records } = facts;
         let mut records = records.into_iter();
         let session = understood(records.next().flatten())?;
@@ -149,7 +149,7 @@ pub(in crate::chat) fn participant(record: Option<Record>) -> Result<Option<Arc<
 }
 
 /// The keys of the records that decide about users in a session.
-fn keys<'a>(session: SessionId, users: impl IntoIterator<Item = &'a UserId>) -> Vec<Key> {
+pub(in crate::chat) fn keys<'a>(session: SessionId, users: impl IntoIterator<Item = &'a UserId>) -> Vec<Key> {
     let participant = |user: &UserId| Participants { session, user: user.clone() }.key();
     std::iter::once(Sessions { session }.key()).chain(users.into_iter().map(participant)).collect()
 }
@@ -253,6 +253,15 @@ impl Chat {
         ids: impl Iterator<Item = SessionId>,
     ) -> Result<Vec<Result<Viewable>>> {
         let viewed = self.still_viewable(&principal.user_id, ids).await?;
+        self.permitted(principal, viewed).await
+    }
+
+    /// Asks the host's policy about sessions that the permission table lets somebody view.
+    pub(in crate::chat) async fn permitted(
+        &self,
+        principal: &Principal,
+        viewed: Vec<Result<Viewable>>,
+    ) -> Result<Vec<Result<Viewable>>> {
         if !self.has_policy() {
             return Ok(viewed);
         }
@@ -273,13 +282,15 @@ impl Chat {
         user: &UserId,
         ids: impl Iterator<Item = SessionId>,
     ) -> Result<Vec<Result<Viewable>>> {
-        let view = |known: Result<Known>| {
-            let known = known?;
-            self.inner.permissions.decide(&known.facts(), Action::View)?;
-            let Known { head, session, actor, target: _, has_target: _, now: _ } = known;
-            Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
-        };
-        Ok(self.each_known(user, ids, Freshness::Fresh).await?.into_iter().map(view).collect())
+        let known = self.each_known(user, ids, Freshness::Fresh).await?;
+        Ok(known.into_iter().map(|known| self.view(known?)).collect())
+    }
+
+    /// A session that its actor may view.
+    pub(in crate::chat) fn view(&self, known: Known) -> Result<Viewable> {
+        self.inner.permissions.decide(&known.facts(), Action::View)?;
+        let Known { head, session, actor, target: _, has_target: _, now: _ } = known;
+        Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
     }
 
     /// What is known of sessions, without a target.

@@ -184,7 +184,7 @@ impl Chat {
 
     /// The beginning of a use case that takes several entries, each of which is one use. A batch with too many entries is one use, and
     /// refused.
-    async fn enter_batch<T: Sync>(&self, principal: &Principal, asked: &[T]) -> Result<()> {
+    pub(in crate::chat) async fn enter_batch<T: Sync>(&self, principal: &Principal, asked: &[T]) -> Result<()> {
         let max = self.inner.limits.batch_max;
         let is_long = asked.len() > max;
         self.enter(principal, Use::Request.times(if is_long { 1 } else { asked.len() })).await?;
@@ -222,20 +222,24 @@ impl Chat {
             (viewed.session.id, viewed.head.seq, revised(events, &extras))
         };
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
-        let users = found.iter().flatten().flat_map(|(viewed, records, events)| {
+        let ends: Vec<_> = found.iter().flatten().map(|(viewed, ..)| (viewed.session.id, viewed.head)).collect();
+        let states = self.read_states(&principal.user_id, &ends).await?;
+        let found = go_on(found, states, |(viewed, records, events), state| Ok((viewed, records, events, state?.0)));
+        let users = found.iter().flatten().flat_map(|(viewed, records, events, _)| {
             let participants = records.iter().map(|record| &record.user_id);
             let senders = events.iter().map(|event| &event.actor);
             participants.chain(senders).chain([&viewed.session.owner])
         });
         let profiles = self.inner.profiles.find(users.collect()).await?;
         let now = self.inner.clock.now();
-        let details = |(viewed, records, events): (Viewable, _, Vec<_>)| {
+        let details = |(viewed, records, events, reading): (Viewable, _, Vec<_>, _)| {
             let Viewable { head, session, reader: _ } = viewed;
             SessionDetails {
                 summary: summary(Arc::unwrap_or_clone(session), head, &profiles),
                 participants: show(records, &profiles, now, |_| false),
                 messages: page(head, &events, &profiles, &extras).messages,
                 seq: head.seq,
+                reading,
             }
         };
         Ok(found.into_iter().map(|found| found.map(details)).collect())

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::chat::{Chat, decide::govern::understood};
+use chrono::{DateTime, Utc};
+
+use crate::chat::{
+    Chat,
+    decide::govern::{Known, keys, understood},
+};
 use crate::{
     error::Result,
     model::{ParticipantId, Session, SessionId, Standing, UserId},
@@ -101,12 +106,41 @@ pub(in crate::chat) async fn sessions(
     Ok(facts.into_iter().map(session).collect())
 }
 
+/// What is known of sessions and of a reader in them, without those that are unreadable or of a newer version.
+async fn known_sessions(
+    store: &dyn ChatStore,
+    ids: &[SessionId],
+    reader: Option<(&UserId, DateTime<Utc>)>,
+) -> Result<Vec<Known>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<_> = ids.iter().map(|id| (*id, keys(*id, reader.map(|(user, _)| user)))).collect();
+    let queries: Vec<_> = keys.iter().map(|(id, records)| FactsQuery { session_id: *id, records }).collect();
+    let facts = store.facts(&queries, Freshness::Fresh).await?;
+    // Without a reader nothing is decided.
+    let now = reader.map_or(DateTime::UNIX_EPOCH, |(_, now)| now);
+    Ok(facts.into_iter().filter_map(|facts| Known::of(facts, false, now).ok()).collect())
+}
+
 /// The sessions that are not deleted and in which the user is, newest first, with the ends of their logs.
 pub(in crate::chat) async fn sessions_of(
     store: &dyn ChatStore,
     user: &UserId,
     slice: Slice<SessionId>,
 ) -> Result<Vec<(Arc<Session>, Head)>, StoreError> {
+    let found = known_sessions_of(store, user, slice, None).await?;
+    let session = |known: Known| Some((Arc::clone(known.session.as_ref()?), known.head));
+    Ok(found.into_iter().filter_map(session).collect())
+}
+
+/// The same sessions, each with the record of a reader as of the end of its log, to be decided on at a time.
+pub(in crate::chat) async fn known_sessions_of(
+    store: &dyn ChatStore,
+    user: &UserId,
+    slice: Slice<SessionId>,
+    reader: Option<(&UserId, DateTime<Utc>)>,
+) -> Result<Vec<Known>, StoreError> {
     let Slice { mut after, mut skip, limit } = slice;
     let mut listed = Vec::new();
     while (listed.len() as u64) < limit {
@@ -116,7 +150,7 @@ pub(in crate::chat) async fn sessions_of(
         let ids: Vec<SessionId> = keys.iter().map(|(key, _)| key.session.0).collect();
         let ended = (ids.len() as u64) < wanted;
         after = ids.last().copied().or(after);
-        for entry in sessions(store, &ids).await?.into_iter().flatten().filter(|(session, _)| session.is_active) {
+        for entry in known_sessions(store, &ids, reader).await?.into_iter().filter(Known::is_active) {
             if skip > 0 {
                 skip -= 1;
             } else if (listed.len() as u64) < limit {

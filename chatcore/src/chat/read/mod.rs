@@ -2,8 +2,10 @@
 
 pub(super) mod batch;
 pub(super) mod directory;
+pub(super) mod ends;
 pub(super) mod extras;
 pub(super) mod lists;
+pub(super) mod overview;
 pub(super) mod pages;
 pub(super) mod profiles;
 pub(super) mod user_directory;

@@ -83,7 +83,12 @@ pub(in crate::chat) struct Wanted {
 
 impl Wanted {
     pub(in crate::chat) fn of(viewed: &Viewable, window: MessageWindow, limit: u64) -> Self {
-        Self { session_id: viewed.session.id, head: viewed.head, window, limit }
+        Self::at(viewed.session.id, viewed.head, window, limit)
+    }
+
+    /// A page of a session that the reader may view as of a head.
+    pub(in crate::chat) const fn at(session_id: SessionId, head: Head, window: MessageWindow, limit: u64) -> Self {
+        Self { session_id, head, window, limit }
     }
 }
 

@@ -122,10 +122,7 @@ pub struct SignalView {
 
 /// A signal with its name.
 pub(in crate::chat) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<SignalView> {
-    let user = match &signal {
-        Signal::Typing { user_id, .. } => user_id,
-    };
-    let actor = profiles::public(profiles.one(user).await?);
+    let actor = profiles::public(profiles.one(signal.user_id()).await?);
     Ok(SignalView { signal, actor })
 }
 

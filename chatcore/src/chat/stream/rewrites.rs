@@ -40,10 +40,14 @@ impl Rewritten {
         Some(Self { by: event.seq, rows: rows.map(<[Seq]>::to_vec), deletes: event.kind.is_deletion() })
     }
 
+    /// Whether a row may be one of those that were rewritten.
+    pub(in crate::chat) fn names(&self, row: Seq) -> bool {
+        self.rows.as_ref().is_none_or(|rows| rows.contains(&row))
+    }
+
     /// Whether a view shows a row as it was before.
     pub(in crate::chat) fn outdates(&self, view: &EventView) -> bool {
-        let is_named = |row: &Event| self.rows.as_ref().is_none_or(|rows| rows.contains(&row.seq));
-        view.rows().any(|row| row.seq < self.by && row.revised < self.by && is_named(row))
+        view.rows().any(|row| row.seq < self.by && row.revised < self.by && self.names(row.seq))
     }
 }
 

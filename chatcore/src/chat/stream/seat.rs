@@ -351,7 +351,7 @@ impl State {
             }
         }
         for (before, signal) in &turn.signals {
-            if !self.is_left && signal.actor.user_id != self.rights.user && !self.take_signal(*before, signal) {
+            if !self.is_left && signal.signal.is_for(&self.rights.user) && !self.take_signal(*before, signal) {
                 waker = waker.or_else(|| self.waiting.take());
             }
         }

@@ -43,6 +43,8 @@ pub fn of(ty: &str, node: &Value) -> Value {
             }
         }
         "SessionEvent" => event(node),
+        "ReadState" => read_state(node),
+        "AllRead" => json!({ "marked": node["marked"], "next": node["next"] }),
         "User" => json!({ "person": person(node), "email": node["email"] }),
         other => panic!("an object `{other}`: {node}"),
     }
@@ -52,7 +54,17 @@ pub fn of(ty: &str, node: &Value) -> Value {
 #[must_use]
 pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
     let fields = schema::fields(of_type);
-    let one = ["Participant", "Message", "ScheduledMessage", "Draft", "CreatedInvite", "JoinRequest", "Session"];
+    let one = [
+        "Participant",
+        "Message",
+        "ScheduledMessage",
+        "Draft",
+        "CreatedInvite",
+        "JoinRequest",
+        "Session",
+        "ReadState",
+        "AllRead",
+    ];
     let found =
         one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
     match found {
@@ -188,12 +200,23 @@ fn summary(node: &Value) -> Value {
         "session_type": node["sessionType"], "max_participants": node["maxParticipants"],
         "owner": person(&node["owner"]), "?is_active": node["isActive"], "created_at": node["createdAt"],
         "updated_at": node["updatedAt"], "participant_count": node["participantCount"],
-        "message_count": node["messageCount"],
+        "message_count": node["messageCount"], "read_upto": node["readUpto"], "unread": unread(&node["unread"]),
+        "last_message": if node["lastMessage"].is_null() { Value::Null } else { message(&node["lastMessage"]) },
     })
+}
+
+fn unread(node: &Value) -> Value {
+    if node.is_null() { Value::Null } else { json!({ "count": node["count"], "is_exact": node["isExact"] }) }
+}
+
+/// How far the caller has read.
+fn read_state(node: &Value) -> Value {
+    json!({ "session_id": node["sessionId"], "read_upto": node["readUpto"], "unread": unread(&node["unread"]) })
 }
 
 fn whole_session(node: &Value) -> Value {
     let mut value = summary(node);
+    value.as_object_mut().unwrap().remove("last_message");
     value["participants"] = list(&node["participants"]["nodes"], participant);
     value["messages"] = list(&node["messages"]["nodes"], message);
     value["seq"] = node["seq"].clone();
@@ -248,6 +271,11 @@ pub fn delivery(node: &Value) -> Value {
         return json!({
             "kind": "Typing", "session_id": node["sessionId"], "user": user, "is_typing": node["isTyping"],
         });
+    }
+    if node["__typename"] == "ReadMarker" {
+        let mut value = read_state(node);
+        value["kind"] = json!("ReadMarker");
+        return value;
     }
     event(node)
 }

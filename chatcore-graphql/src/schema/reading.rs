@@ -1,0 +1,173 @@
+//! How far the caller has read, and what may be changed about it.
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use chatcore::{
+    chat, model,
+    wire::{self, MarkAllRead},
+};
+
+use super::{
+    Fallible as _, Use,
+    scalar::{Long, message_id, session_id},
+};
+
+/// The order of the caller's sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "chat::SessionOrder")]
+pub(super) enum SessionOrder {
+    /// The newest session first.
+    Newest,
+    /// The session with the latest event first. The caller may be in 1,000 sessions at the most.
+    Activity,
+}
+
+/// The number of messages of a session that the caller has not read. Messages that the caller sent as `USER` are not among them; messages
+/// that were deleted are.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct Unread {
+    /// The number of messages. Where it is not exact, it is an upper bound.
+    count: Long,
+    /// Whether `count` is exact: the read marker is among the last 100 events of the session. A client shows a count that is not exact as,
+    /// for instance, `99+`.
+    is_exact: bool,
+}
+
+impl From<model::Unread> for Unread {
+    fn from(model::Unread { count, is_exact }: model::Unread) -> Self {
+        Self { count: Long(count), is_exact }
+    }
+}
+
+/// How far the caller has read a session.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct ReadState {
+    /// The session.
+    session_id: ID,
+    /// The position up to which the caller has read. `messages` with it as `after` begins with the first unread message.
+    read_upto: Long,
+    /// The messages that are unread.
+    unread: Unread,
+}
+
+impl From<model::ReadState> for ReadState {
+    fn from(model::ReadState { session_id, read_upto, unread }: model::ReadState) -> Self {
+        Self { session_id: ID(session_id.to_string()), read_upto: Long(read_upto), unread: unread.into() }
+    }
+}
+
+/// The caller's read marker moved: another device of the caller has read, or marked as unread. It is not in the log.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct ReadMarker {
+    /// The session.
+    session_id: ID,
+    /// The position up to which the caller has read now.
+    read_upto: Long,
+    /// The messages that are unread.
+    unread: Unread,
+}
+
+impl From<model::ReadState> for ReadMarker {
+    fn from(state: model::ReadState) -> Self {
+        let ReadState { session_id, read_upto, unread } = state.into();
+        Self { session_id, read_upto, unread }
+    }
+}
+
+/// What became of marking all sessions as read.
+#[derive(Debug, Clone, SimpleObject)]
+struct AllRead {
+    /// The number of sessions whose marker moved.
+    marked: Long,
+    /// The session after which to continue; null when all sessions are done.
+    next: Option<ID>,
+}
+
+/// Up to where a session is read: `seq` or `messageId`.
+#[derive(InputObject)]
+struct MarkReadInput {
+    /// The session.
+    session_id: ID,
+    /// A position of the session's log, from 1 on.
+    seq: Option<Long>,
+    /// A message of the session.
+    message_id: Option<ID>,
+}
+
+/// The first message that is to be unread.
+#[derive(InputObject)]
+struct MarkUnreadFromInput {
+    /// The message.
+    message_id: ID,
+}
+
+/// Where to continue with marking all sessions as read.
+#[derive(InputObject)]
+struct MarkAllReadInput {
+    /// The `next` of the answer before; the first call has none.
+    after: Option<ID>,
+}
+
+/// How far the caller has read.
+#[derive(SimpleObject)]
+struct MarkReadPayload {
+    /// How far the caller has read.
+    state: ReadState,
+}
+
+/// How far the caller has read.
+#[derive(SimpleObject)]
+struct MarkUnreadFromPayload {
+    /// How far the caller has read.
+    state: ReadState,
+}
+
+/// What became of marking all sessions as read.
+#[derive(SimpleObject)]
+struct MarkAllReadPayload {
+    /// The sessions that were looked at.
+    sessions: AllRead,
+}
+
+/// What may be changed about how far the caller has read.
+#[derive(Default)]
+pub(super) struct ReadingMutation;
+
+/// What may be changed about how far the caller has read.
+#[Object]
+impl ReadingMutation {
+    /// Mark a session as read up to a position or a message. A marker moves forward only: to mark what stands before it changes nothing.
+    async fn mark_read(&self, context: &Context<'_>, input: MarkReadInput) -> Result<Option<MarkReadPayload>> {
+        let call = Use::of(context)?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        let upto = wire::MarkRead::of(input.seq.map(|Long(seq)| seq), input.message_id.map(|ID(id)| id));
+        let upto = upto.command().or_field_error()?;
+        let state = call.chat.mark_read(call.principal, id, upto).await.or_field_error()?;
+        Ok(Some(MarkReadPayload { state: state.into() }))
+    }
+
+    /// Mark a message and all after it as unread. Messages from before the caller came into the session stay read.
+    async fn mark_unread_from(
+        &self,
+        context: &Context<'_>,
+        input: MarkUnreadFromInput,
+    ) -> Result<Option<MarkUnreadFromPayload>> {
+        let call = Use::of(context)?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        let state = call.chat.mark_unread_from(call.principal, id).await.or_field_error()?;
+        Ok(Some(MarkUnreadFromPayload { state: state.into() }))
+    }
+
+    /// Mark the sessions in which the caller is as read, newest first, 1,000 in one call. Where `next` is not null, the next call continues with
+    /// it as `after`. A retry is safe.
+    async fn mark_all_read(
+        &self,
+        context: &Context<'_>,
+        input: MarkAllReadInput,
+    ) -> Result<Option<MarkAllReadPayload>> {
+        let call = Use::of(context)?;
+        let after = MarkAllRead::after(input.after.map(|ID(id)| id)).command().or_field_error()?;
+        let model::AllRead { marked, next } = call.chat.mark_all_read(call.principal, after).await.or_field_error()?;
+        let sessions = AllRead { marked: Long(marked), next: next.map(|id| ID(id.to_string())) };
+        Ok(Some(MarkAllReadPayload { sessions }))
+    }
+}

@@ -1,0 +1,155 @@
+//! How far users have read, and what lists of their own sessions show.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    ends::{End, WINDOW},
+    profiles, view,
+};
+use crate::{
+    chat::Chat,
+    error::{Error, Result},
+    model::{Overview, ReadState, Seq, SessionId, Unread, UserId},
+    store::{Been, Found, Head, Key, LogRange, ReadMarker, ReadMarkers, TypedKey as _, typed},
+};
+
+/// A user's marks in a session, as they are stored.
+#[derive(Debug)]
+pub(in crate::chat) struct Marks {
+    /// The marker; `None` where the user never moved it.
+    pub(in crate::chat) marker: Option<Found<ReadMarker>>,
+    /// The position with which the user came into the session; 0 where it is not known.
+    joined: Seq,
+}
+
+/// How far a user has read a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Read {
+    upto: Seq,
+    /// How many messages stand up to there; `None` where the row tells.
+    number: Option<u64>,
+}
+
+impl Marks {
+    /// How far the user has read: to the highest of the marker, the position with which the user came, and the user's own last message
+    /// among the last rows.
+    fn read(&self, user: &UserId, end: &End, head: Head) -> Read {
+        let marker = self.marker.as_ref().map(|found| &found.value);
+        let (marked, own_upto) = marker.map_or((0, 0), |marker| (marker.seq, marker.own_upto));
+        let floor = marked.max(self.joined);
+        let own = end.said_by(user).next().filter(|own| *own > own_upto).unwrap_or(0);
+        let upto = floor.max(own).min(head.seq);
+        let stored = marker.filter(|marker| marker.seq == upto).map(|marker| marker.number);
+        // The first event of a log is no message.
+        let number = end.number(upto).or(stored).or((upto <= 1).then_some(0));
+        Read { upto, number }
+    }
+}
+
+impl Read {
+    fn state(self, session_id: SessionId, user: &UserId, end: &End, head: Head) -> ReadState {
+        let Self { upto, number } = self;
+        let own = end.said_by(user).take_while(|own| *own > upto).count() as u64;
+        let count = head.number.saturating_sub(number.unwrap_or(0)).saturating_sub(own);
+        // Before the last rows, messages of the user may stand that are counted.
+        let is_exact = count == 0 || upto >= head.seq.saturating_sub(WINDOW);
+        ReadState { session_id, read_upto: upto, unread: Unread { count, is_exact } }
+    }
+}
+
+impl Chat {
+    /// The marks of a user in sessions, in the order of the ids.
+    pub(in crate::chat) async fn marks(
+        &self,
+        user: &UserId,
+        ids: impl Iterator<Item = SessionId>,
+    ) -> Result<Vec<Marks>> {
+        let both = |session| {
+            let marker = ReadMarkers { user: user.clone(), session };
+            [marker.key(), Been { user: user.clone(), session }.key()]
+        };
+        let keys: Vec<Key> = ids.flat_map(both).collect();
+        let found = if keys.is_empty() { Vec::new() } else { self.inner.store.records(&keys).await? };
+        let mut found = found.into_iter();
+        let mut marks = Vec::with_capacity(keys.len() / 2);
+        while let (Some(marker), Some(been)) = (found.next(), found.next()) {
+            marks.push(Marks { marker: typed(marker)?, joined: been.map_or(0, |been| been.at) });
+        }
+        Ok(marks)
+    }
+
+    /// How far a user has read sessions up to the given heads, in the same order, and the ends of their logs. A log that cannot be read is an
+    /// error of its own.
+    pub(in crate::chat) async fn read_states(
+        &self,
+        user: &UserId,
+        wanted: &[(SessionId, Head)],
+    ) -> Result<Vec<Result<(ReadState, Arc<End>)>>> {
+        let marks = self.marks(user, wanted.iter().map(|(id, _)| *id)).await?;
+        self.states_by(user, &marks, wanted).await
+    }
+
+    /// The same by marks that were read before.
+    pub(in crate::chat) async fn states_by(
+        &self,
+        user: &UserId,
+        marks: &[Marks],
+        wanted: &[(SessionId, Head)],
+    ) -> Result<Vec<Result<(ReadState, Arc<End>)>>> {
+        let ends = self.ends(wanted).await?;
+        let read = |((end, marks), (_, head)): ((Result<Arc<End>>, &Marks), &(SessionId, Head))| {
+            let end = end?;
+            Ok((marks.read(user, &end, *head), end))
+        };
+        let read: Vec<Result<_>> = ends.into_iter().zip(marks).zip(wanted).map(read).collect();
+        let is_missing = |read: &Result<(Read, _)>| read.as_ref().is_ok_and(|(read, _)| read.number.is_none());
+        let range = |(read, (id, _)): (&Result<(Read, _)>, &(SessionId, Head))| {
+            let (Read { upto, .. }, _) = read.as_ref().ok().filter(|_| is_missing(read))?;
+            Some(LogRange { session_id: *id, from: *upto, to: *upto })
+        };
+        let ranges: Vec<LogRange> = read.iter().zip(wanted).filter_map(range).collect();
+        let rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
+        let mut rows = rows.into_iter();
+        let state = |(read, (id, head)): (Result<(Read, Arc<End>)>, &(SessionId, Head))| {
+            let row = is_missing(&read).then(|| rows.next().and_then(|rows| rows.into_iter().next()));
+            let (read, end) = read?;
+            let number = match row {
+                None => read.number,
+                // The log begins later: all messages that it keeps are unread.
+                Some(row) => row.map(|row| row.number),
+            };
+            Ok((Read { number, ..read }.state(*id, user, &end, *head), end))
+        };
+        Ok(read.into_iter().zip(wanted).map(state).collect())
+    }
+
+    /// How far a user has read one session.
+    pub(in crate::chat) async fn read_state(&self, user: &UserId, id: SessionId, head: Head) -> Result<ReadState> {
+        let found = self.read_states(user, &[(id, head)]).await?.pop().ok_or(Error::Internal)?;
+        Ok(found?.0)
+    }
+
+    /// What a user's own lists show of sessions that the user may view as of the given heads. `None` for a log that cannot be read, and
+    /// for a session that the user may not view any more.
+    pub(in crate::chat) async fn overviews(
+        &self,
+        user: &UserId,
+        wanted: &[(SessionId, Head)],
+    ) -> Result<Vec<Option<Overview>>> {
+        let found = self.read_states(user, wanted).await?;
+        let last = |found: &Result<(ReadState, Arc<End>)>| {
+            found.as_ref().ok().and_then(|(_, end)| end.last.as_ref().map(|last| last.revised)).unwrap_or(0)
+        };
+        let read = found.iter().zip(wanted).map(|(found, (id, head))| (*id, head.seq, last(found)));
+        let decided = self.decided_upto(user, read.collect::<Vec<_>>()).await?;
+        let senders = found.iter().flatten().filter_map(|(_, end)| end.last.as_ref()).map(|last| &last.actor);
+        let profiles: HashMap<_, _> = self.inner.profiles.find(senders.collect()).await?;
+        let overview = |(found, decided): (Result<(ReadState, Arc<End>)>, Result<()>)| {
+            let (reading, end) = found.and_then(|found| decided.map(|()| found)).ok()?;
+            let last = end.last.as_ref();
+            let last_message = last.and_then(|last| view::message(last, profiles::of(&profiles, &last.actor)));
+            Some(Overview { last_message, reading })
+        };
+        Ok(found.into_iter().zip(decided).map(overview).collect())
+    }
+}

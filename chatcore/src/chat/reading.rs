@@ -1,0 +1,342 @@
+//! Use cases about how far a user has read.
+//!
+//! Markers are stored under the user and raised by compare-and-set: a marker is no part of a session's log, so a session with many readers
+//! is not slowed down by them. Who reads a session is told of no marker but the reader's own.
+
+use std::{cmp::Reverse, str::FromStr};
+
+use super::{
+    Chat,
+    decide::govern::{Known, Viewable},
+    decide::policy::Operation,
+    read::{
+        batch::go_on,
+        lists::{self, Slice},
+        pages::resync,
+    },
+};
+use crate::{
+    error::{Code, Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::{
+        AllRead, InvalidId, ListPage, MessageId, Overview, ReadState, Seq, SessionId, SessionSummary, Signal, Unread,
+        UserId,
+    },
+    notify::Hint,
+    permission::{Action, Denial},
+    store::{Change, Freshness, Head, ReadMarker, ReadMarkers, StoreError, TypedKey as _, Write},
+    trace::use_case,
+};
+
+/// Most sessions that one call of [`Chat::mark_all_read`] looks at.
+pub const MAX_MARKED: u64 = 1_000;
+
+/// Most sessions of a user that are sorted by activity.
+pub const MAX_SORTED: u64 = 1_000;
+
+/// Markers that are written in one commit.
+const BATCH: u64 = 100;
+
+/// Up to where a session is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadUpto {
+    /// A position of the session's log, from 1 on.
+    Seq(Seq),
+    /// A message of the session.
+    Message(MessageId),
+}
+
+/// The order of a list of the caller's sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SessionOrder {
+    /// The newest session first.
+    #[default]
+    Newest,
+    /// The session with the latest event first.
+    Activity,
+}
+
+impl SessionOrder {
+    /// Every order.
+    pub const ALL: [Self; 2] = [Self::Newest, Self::Activity];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Newest => "newest",
+            Self::Activity => "activity",
+        }
+    }
+}
+
+impl FromStr for SessionOrder {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let invalid = InvalidId { kind: "order", expected: "newest or activity" };
+        Self::ALL.into_iter().find(|order| order.as_str() == text).ok_or(invalid)
+    }
+}
+
+/// A write of a marker, provided that it is still the one that was found.
+fn write(
+    user: &UserId,
+    session: SessionId,
+    found: Option<&crate::store::Found<ReadMarker>>,
+    marker: ReadMarker,
+) -> Write {
+    let put = ReadMarkers { user: user.clone(), session }.put(marker);
+    match found {
+        Some(found) => put.at(found.version),
+        None => put.absent(),
+    }
+}
+
+impl Chat {
+    /// Marks a session as read up to a position, and says how far the caller has read then. A marker moves forward only: to mark what
+    /// stands before it changes nothing, so a retry is safe. The caller's other devices are told by a [signal](Signal::ReadMarker).
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for the position 0;
+    /// [`Resync`](Error::Resync) for a position beyond the end of the log; [`MessageNotFound`](Error::MessageNotFound) when the session
+    /// has no such message.
+    pub async fn mark_read(&self, principal: &Principal, id: SessionId, upto: ReadUpto) -> Result<ReadState> {
+        use_case!("mark_read", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let user = &principal.user_id;
+            let head = self.allowed(id, principal, Action::View, Freshness::Fresh).await?.head;
+            let (seq, number) = self.read_place(id, head, upto).await?;
+            for _ in 0..self.inner.limits.commit_attempts {
+                let marks = self.marks(user, std::iter::once(id)).await?.pop().ok_or(Error::Internal)?;
+                let found = marks.marker.as_ref();
+                if found.is_some_and(|found| found.value.seq >= seq) {
+                    return self.read_state(user, id, head).await;
+                }
+                let own_upto = found.map_or(0, |found| found.value.own_upto);
+                let marker = ReadMarker { seq, number, own_upto, at: self.inner.clock.now() };
+                if self.try_commit(Change::of_records(vec![write(user, id, found, marker)])).await?.is_some() {
+                    return self.tell_marker(user, id, head).await;
+                }
+            }
+            Err(Error::Unavailable)
+        })
+    }
+
+    /// Marks a message and all after it as unread, and says how far the caller has read then. Where the message is unread, nothing
+    /// changes, so a retry is safe. Messages from before the caller came into the session stay read. The caller's other devices are told
+    /// by a [signal](Signal::ReadMarker).
+    ///
+    /// # Errors
+    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the caller may not
+    /// view the session.
+    pub async fn mark_unread_from(&self, principal: &Principal, id: MessageId) -> Result<ReadState> {
+        use_case!("mark_unread_from", id.session_id, async move {
+            self.enter(principal, Use::Request).await?;
+            let (user, session) = (&principal.user_id, id.session_id);
+            let head = match self.allowed(session, principal, Action::View, Freshness::Fresh).await {
+                Ok(known) => known.head,
+                // An id must not tell whether there is such a session.
+                Err(Error::Denied(Denial::Hidden)) => return Err(Error::MessageNotFound),
+                Err(error) => return Err(error),
+            };
+            let (seq, number) = self.read_place(session, head, ReadUpto::Message(id)).await?;
+            for _ in 0..self.inner.limits.commit_attempts {
+                let marks = self.marks(user, std::iter::once(session)).await?;
+                let state = self.states_by(user, &marks, &[(session, head)]).await?.pop().ok_or(Error::Internal)?;
+                let ((state, _), marks) = (state?, marks.first().ok_or(Error::Internal)?);
+                if seq > state.read_upto {
+                    return Ok(state);
+                }
+                let found = marks.marker.as_ref();
+                let (seq, number) = (seq.saturating_sub(1), number.saturating_sub(1));
+                let marker = ReadMarker { seq, number, own_upto: head.seq, at: self.inner.clock.now() };
+                if found.is_some_and(|found| found.value.seq == seq && found.value.own_upto >= head.seq) {
+                    return Ok(state);
+                }
+                if self.try_commit(Change::of_records(vec![write(user, session, found, marker)])).await?.is_some() {
+                    return self.tell_marker(user, session, head).await;
+                }
+            }
+            Err(Error::Unavailable)
+        })
+    }
+
+    /// Marks sessions of the caller as read up to the ends of their logs, [`MAX_MARKED`] sessions at the most, newest first. The answer says
+    /// after which session the next call continues. A retry is safe.
+    ///
+    /// # Errors
+    /// Those of the host's policy.
+    pub async fn mark_all_read(&self, principal: &Principal, after: Option<SessionId>) -> Result<AllRead> {
+        use_case!("mark_all_read", async move {
+            self.enter(principal, Use::Request).await?;
+            self.permit(principal, Operation::ListSessions).await?;
+            let (user, store) = (&principal.user_id, &*self.inner.store);
+            let mut all = AllRead { marked: 0, next: after };
+            for _ in 0..MAX_MARKED / BATCH {
+                let slice = Slice { after: all.next, skip: 0, limit: BATCH };
+                let found = lists::known_sessions_of(store, user, slice, Some((user, self.inner.clock.now()))).await?;
+                let is_last = (found.len() as u64) < BATCH;
+                let last = found.last().and_then(|known| known.session.as_ref()).map(|session| session.id);
+                let viewed = found.into_iter().map(|known| self.view(known)).collect();
+                let viewed = self.permitted(principal, viewed).await?;
+                let ends: Vec<_> = viewed.iter().flatten().map(|viewed| (viewed.session.id, viewed.head)).collect();
+                for (id, _) in self.mark_to_ends(user, &ends).await? {
+                    all.marked += 1;
+                    let read_upto = ends.iter().find(|(end, _)| *end == id).map_or(0, |(_, head)| head.seq);
+                    let unread = Unread { count: 0, is_exact: true };
+                    self.signal_marker(user, ReadState { session_id: id, read_upto, unread }).await;
+                }
+                all.next = last;
+                if is_last {
+                    return Ok(AllRead { next: None, ..all });
+                }
+            }
+            Ok(all)
+        })
+    }
+
+    /// What lists of the caller's own sessions show of these sessions, in the order of the ids: `None` for a log that cannot be read.
+    ///
+    /// # Errors
+    /// As [`sessions_by_id`](Self::sessions_by_id).
+    pub async fn overviews_by_id(
+        &self,
+        principal: &Principal,
+        ids: &[SessionId],
+    ) -> Result<Vec<Result<Option<Overview>>>> {
+        use_case!("overviews_by_id", async move {
+            self.enter_batch(principal, ids).await?;
+            let viewed = self.viewable(principal, ids.iter().copied()).await?;
+            let ends: Vec<_> = viewed.iter().flatten().map(|viewed| (viewed.session.id, viewed.head)).collect();
+            let overviews = self.overviews(&principal.user_id, &ends).await?;
+            Ok(go_on(viewed, overviews, |_, overview| Ok(overview)))
+        })
+    }
+
+    /// The position and the number of messages up to there.
+    async fn read_place(&self, id: SessionId, head: Head, upto: ReadUpto) -> Result<(Seq, u64)> {
+        let seq = match upto {
+            ReadUpto::Seq(0) => {
+                return Err(Error::invalid("seq", Code::ValidationInvalidValue, "positions begin at 1"));
+            }
+            ReadUpto::Seq(seq) if seq > head.seq => return Err(resync(&*self.inner.store, id, head.seq).await),
+            ReadUpto::Seq(seq) => seq,
+            ReadUpto::Message(message) => {
+                let is_there = message.session_id == id && (1..=head.seq).contains(&message.seq);
+                if !is_there {
+                    return Err(Error::MessageNotFound);
+                }
+                message.seq
+            }
+        };
+        let row = self.rows(id, seq, seq).await?.into_iter().next();
+        match (row, upto) {
+            (Some(row), ReadUpto::Message(_)) if !row.kind.is_message() => Err(Error::MessageNotFound),
+            (Some(row), ReadUpto::Seq(_) | ReadUpto::Message(_)) => Ok((seq, row.number)),
+            (None, ReadUpto::Message(_)) => Err(Error::MessageNotFound),
+            // The log was trimmed: no message that it keeps stands up to there.
+            (None, ReadUpto::Seq(_)) => Err(resync(&*self.inner.store, id, head.seq).await),
+        }
+    }
+
+    /// Tells the user's devices how far the user has read now.
+    async fn tell_marker(&self, user: &UserId, id: SessionId, head: Head) -> Result<ReadState> {
+        // The marker has moved: an error here must not say that it has not.
+        let state = self.read_state(user, id, head).await.map_err(|_| Error::OutcomeUnknown)?;
+        self.signal_marker(user, state).await;
+        Ok(state)
+    }
+
+    async fn signal_marker(&self, user: &UserId, state: ReadState) {
+        self.publish(Hint::Signal(Signal::ReadMarker { user_id: user.clone(), state })).await;
+    }
+
+    /// Raises the markers of a user to the ends of logs, and gives the sessions whose markers moved.
+    async fn mark_to_ends(&self, user: &UserId, ends: &[(SessionId, Head)]) -> Result<Vec<(SessionId, Head)>> {
+        for _ in 0..self.inner.limits.commit_attempts {
+            let marks = self.marks(user, ends.iter().map(|(id, _)| *id)).await?;
+            let states = self.states_by(user, &marks, ends).await?;
+            let mut moved = Vec::new();
+            let mut writes = Vec::new();
+            for ((marks, state), (id, head)) in marks.iter().zip(states).zip(ends) {
+                // What is read already needs no marker.
+                let is_read = state.is_ok_and(|(state, _)| state.unread.count == 0);
+                if !is_read {
+                    let marker =
+                        ReadMarker { seq: head.seq, number: head.number, own_upto: 0, at: self.inner.clock.now() };
+                    writes.push(write(user, *id, marks.marker.as_ref(), marker));
+                    moved.push((*id, *head));
+                }
+            }
+            if writes.is_empty() {
+                return Ok(moved);
+            }
+            match self.inner.store.commit(Change::of_records(writes)).await {
+                Ok(_) => return Ok(moved),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Unavailable)
+    }
+
+    /// The sessions in which the caller is, with what the caller's lists show of them.
+    pub(super) async fn own_sessions(
+        &self,
+        principal: &Principal,
+        limit: u64,
+        slice: Slice<SessionId>,
+        order: SessionOrder,
+    ) -> Result<ListPage<SessionSummary, SessionId>> {
+        let user = &principal.user_id;
+        let store = &*self.inner.store;
+        let found = match order {
+            SessionOrder::Newest => {
+                lists::known_sessions_of(store, user, slice, Some((user, self.inner.clock.now()))).await?
+            }
+            SessionOrder::Activity => {
+                let all = lists::known_sessions_of(
+                    store,
+                    user,
+                    Slice::first(MAX_SORTED + 1),
+                    Some((user, self.inner.clock.now())),
+                )
+                .await?;
+                by_activity(all, slice)?
+            }
+        };
+        let page = ListPage::cut(found, limit, |known| known.session.as_ref().map(|session| session.id));
+        let next = page.next.flatten();
+        let sessions = page.entries.iter().filter_map(|known| Some((known.session.clone()?, known.head))).collect();
+        let viewed = page.entries.into_iter().map(|known| self.view(known)).collect();
+        let viewed = self.permitted(principal, viewed).await?;
+        let end = |viewed: &Viewable| (viewed.session.id, viewed.head);
+        let ends: Vec<_> = viewed.iter().flatten().map(end).collect();
+        let overviews = self.overviews(user, &ends).await?;
+        let overviews = go_on(viewed, overviews, |_, overview| Ok(overview));
+        let mut entries = self.summaries(sessions).await?;
+        for (summary, overview) in entries.iter_mut().zip(overviews) {
+            summary.overview = overview.ok().flatten().map(Box::new);
+        }
+        Ok(ListPage { entries, next })
+    }
+}
+
+/// A part of a list that is sorted by the times of the last events.
+fn by_activity(mut all: Vec<Known>, Slice { after, skip, limit }: Slice<SessionId>) -> Result<Vec<Known>> {
+    if all.len() as u64 > MAX_SORTED {
+        return Err(Error::LimitExceeded {
+            what: "the number of sessions that are sorted by activity",
+            limit: MAX_SORTED,
+        });
+    }
+    let id = |known: &Known| known.session.as_ref().map(|session| session.id);
+    all.sort_unstable_by_key(|known| Reverse((known.head.at, id(known))));
+    let start = match after {
+        None => usize::try_from(skip).unwrap_or(usize::MAX),
+        Some(after) => all.iter().position(|known| id(known) == Some(after)).map_or(0, |place| place + 1),
+    };
+    Ok(all.into_iter().skip(start).take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
+}

@@ -1,0 +1,49 @@
+//! How far a user has read.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Message, Seq, SessionId};
+
+/// The number of messages of a session that a user has not read. Messages that the user sent as `user` are not among them; messages that
+/// were deleted are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Unread {
+    /// The number of messages. Where it is not exact, it is an upper bound.
+    pub count: u64,
+    /// Whether `count` is exact: the read marker is among the last 100 events of the session. A client shows a count that is not exact as,
+    /// for instance, `99+`.
+    pub is_exact: bool,
+}
+
+/// How far a user has read a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ReadState {
+    /// The session.
+    pub session_id: SessionId,
+    /// The position up to which the user has read. A page of messages `after` it begins with the first unread message.
+    pub read_upto: Seq,
+    /// The messages that are unread.
+    pub unread: Unread,
+}
+
+/// The parts of a session that a list of a user's own sessions shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overview {
+    /// The newest message, without its reactions; `None` where the session has no message.
+    pub last_message: Option<Message>,
+    /// How far the user has read.
+    pub reading: ReadState,
+}
+
+/// What became of marking all sessions as read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AllRead {
+    /// The number of sessions whose marker moved.
+    pub marked: u64,
+    /// The session after which to continue; `null` when all sessions are done.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    pub next: Option<SessionId>,
+}
