@@ -264,7 +264,7 @@ pub fn encode_event(view: &chatcore::chat::EventView) -> String {
     serde_json::to_string(view).unwrap_or_default()
 }
 
-type Service = OpenApiService<(rest::Sessions, rest::Participants, rest::Messages, rest::Reactions, rest::Events), ()>;
+type Service = OpenApiService<rest::All, ()>;
 
 fn service(chat: &Chat, sockets: &Sockets) -> Service {
     let description = "Real-time, multi-user chat. Every error is a problem document (RFC 9457) with a stable `code`. \

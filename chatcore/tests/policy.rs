@@ -22,7 +22,7 @@ use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
         AddParticipant, AllDelivery, AllSubscription, Attempt, CreateSession, Delivery, MessagesOf, Operation,
-        ParticipantsOf, Position, PostSystem, SendMessage, Start, UpdateSession,
+        ParticipantsOf, Position, PostSystem, SendMessage, SetPresence, Start, UpdateSession,
     },
     model::{
         ClientId, Content, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType, Standing, UserId,
@@ -141,6 +141,10 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
         "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
         "send again" by "alice": chat.send(&me, id, hello()).await.map(drop);
         "type" by "bob": chat.typing(&me, id, true).await;
+        "choose presence" by "bob": chat.set_presence(&me, SetPresence::default()).await.map(drop);
+        "own presence" by "bob": chat.own_presence(&me).await.map(drop);
+        "presence" by "bob": chat.presence(&me, id, Page::FIRST).await.map(drop);
+        "presence of" by "bob": chat.presence_of(&me, &[bob()]).await.map(drop);
         "pin" by "alice": chat.pin_message(&me, message).await;
         "unpin" by "alice": chat.unpin_message(&me, message).await;
         "pins" by "bob": chat.pins(&me, id).await.map(drop);

@@ -15,16 +15,18 @@ use std::{
 
 use chatcore::{
     model::{
-        Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, LoginId, MessageBody, MessageEvent,
-        MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Session,
-        SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId, UserStanding,
+        Availability, Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, LoginId, MessageBody,
+        MessageEvent, MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason,
+        Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, StatusText, UserId,
+        UserStanding,
     },
     store::{
-        Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
-        Directory, Json, Key, Listed, Memberships, MessageReactions, Newest, Orphans, Owner, ParticipantRecord,
-        Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals,
-        Reactors, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey, Value, decode_event,
-        encode_event,
+        Been, ClientIdUse, ClientIds, Connection, Connections, Count, Counters, DeletionCount, Deletions, Departure,
+        DepartureTask, Departures, Directory, Json, Key, LastSeen, LastSeenTimes, Listed, Memberships,
+        MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, PresenceChanges,
+        PresenceChoice, PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted,
+        ReactionTotal, ReactionTotals, Reactors, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES,
+        TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -254,6 +256,14 @@ fn values() -> Vec<(String, Key, Value)> {
     let reactions = ReactionTotals { kinds: vec![ReactionTotal { emoji: emoji(), count: 2 }] };
     let reacted = Reacted { at: at(2) };
     let newest = Newest(session_key);
+    let choices = PresenceChoices { user: user("bob") };
+    let choice = PresenceChoice {
+        availability: Availability::DoNotDisturb,
+        text: Some(StatusText { text: "Lunch".into(), until: Some(at(9)) }),
+        is_hidden: true,
+    };
+    let changes = PresenceChanges { turn: 3, at: at(1), moved: vec![user("bob")], chose: vec![user("ana")] };
+    let beat = ProcessBeat { at: at(2), until: at(4), turn: 3, recent: vec![changes] };
     vec![
         value("", &sessions, session()),
         value("full", &sessions, full),
@@ -275,6 +285,11 @@ fn values() -> Vec<(String, Key, Value)> {
         value("unknown", &profiles, ProfileRecord::unknown(user("bob"))),
         value("", &standings, UserStanding::default()),
         value("full", &standings, standing),
+        value("", &choices, PresenceChoice::default()),
+        value("full", &choices, choice),
+        value("", &LastSeenTimes { user: user("bob") }, LastSeen { at: at(2) }),
+        value("", &PresenceProcesses { process: "p".into() }, beat),
+        value("", &Connections { process: "p".into(), user: user("bob") }, Connection { since: at(1) }),
         value("remove", &departures, departure(remove)),
         value("restore", &departures, departure(DepartureTask::Restore)),
         value("", &Orphans { user: user("bob"), session: session_key }, Listed),

@@ -12,7 +12,7 @@ use chatcore::{
     chat::{EventPage, EventView, MessagesOf},
     model::{
         Bound, Emoji, InvalidId, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
-        Reactor, SessionId, SessionSummary, UserId,
+        ParticipantPresence, Reactor, SessionId, SessionSummary, UserId,
     },
 };
 
@@ -20,6 +20,7 @@ use super::{
     event::SessionEvent,
     message::Message,
     participant::Participant as ParticipantNode,
+    presence::Presence as PresenceNode,
     reaction::Reactor as ReactorNode,
     scalar::{Long, natural},
 };
@@ -78,6 +79,7 @@ pub(super) type SessionConnection = Connection<String, super::session::Session>;
 pub(super) type PublicSessionConnection =
     Connection<String, super::session::Session, Total, EmptyFields, PublicSessions, PublicSessions>;
 pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
+pub(super) type PresenceConnection = Connection<String, PresenceNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
@@ -109,6 +111,13 @@ impl List<ParticipantId> {
     /// The participants of a session.
     pub(super) fn participants(session_id: SessionId) -> Self {
         Self::named(format!("participants/{session_id}"))
+    }
+}
+
+impl List<ParticipantId> {
+    /// The presence of the participants of a session.
+    pub(super) fn presence(session_id: SessionId) -> Self {
+        Self::named(format!("presence/{session_id}"))
     }
 }
 
@@ -200,6 +209,18 @@ impl List<ParticipantId> {
         found: ListPage<Participant, ParticipantId>,
     ) -> ParticipantConnection {
         self.connection(page, found, EmptyFields, |participant| &participant.id, ParticipantNode)
+    }
+}
+
+impl List<ParticipantId> {
+    /// The presence of participants as a connection.
+    pub(super) fn of_presence(
+        &self,
+        page: &Page<ParticipantId>,
+        found: ListPage<ParticipantPresence, ParticipantId>,
+    ) -> PresenceConnection {
+        let node = |found: ParticipantPresence| PresenceNode(found.presence);
+        self.connection(page, found, EmptyFields, |found| &found.participant_id, node)
     }
 }
 

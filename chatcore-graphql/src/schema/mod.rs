@@ -15,6 +15,7 @@ mod message;
 mod mutation;
 mod participant;
 mod plan;
+mod presence;
 mod query;
 mod reaction;
 mod scalar;

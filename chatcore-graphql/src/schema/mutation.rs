@@ -9,6 +9,7 @@ use super::{
     Fallible as _, Use,
     message::MessageMutation,
     participant::{Participant, ParticipantRole},
+    presence::PresenceMutation,
     reaction::ReactionMutation,
     scalar::{client_id, named_user, session_id, user_id},
     session::{Session, SessionType},
@@ -218,7 +219,7 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
 
 /// What may be changed about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationMutation(SessionMutation, MessageMutation, ReactionMutation);
+pub(crate) struct ConversationMutation(SessionMutation, MessageMutation, ReactionMutation, PresenceMutation);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]

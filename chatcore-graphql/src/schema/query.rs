@@ -17,6 +17,7 @@ use super::{
     event::SessionEvent,
     load::Loads,
     message::{Message, MessageQuery},
+    presence::PresenceQuery,
     reaction::ReactionQuery,
     scalar::{natural, session_id},
     session::Session,
@@ -33,7 +34,7 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ReactionQuery);
+pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ReactionQuery, PresenceQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]

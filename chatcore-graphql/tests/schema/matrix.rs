@@ -115,6 +115,7 @@ fn documents(action: Action) -> Vec<&'static str> {
             "query($id: ID!) { participants(sessionId: $id) { nodes { id } } }",
             "query($id: ID!) { messages(sessionId: $id) { totalCount } }",
             "query($id: ID!) { pins(sessionId: $id) { message { id } } }",
+            "query($id: ID!) { presence(sessionId: $id) { nodes { status } } }",
             "query($id: ID!) { events(sessionId: $id) { head } }",
         ],
         Action::Send => vec![

@@ -12,6 +12,7 @@ mod events;
 mod links;
 mod messages;
 mod participants;
+mod presence;
 mod reactions;
 mod sessions;
 #[cfg(feature = "accounts")]
@@ -38,6 +39,7 @@ pub(crate) use backup::Backups;
 pub(crate) use events::Events;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
+pub(crate) use presence::Presences;
 pub(crate) use reactions::Reactions;
 pub(crate) use sessions::Sessions;
 #[cfg(feature = "accounts")]
@@ -53,6 +55,8 @@ enum Group {
     Participants,
     /// What is said in them.
     Messages,
+    /// Who is there.
+    Presence,
     /// What happens in them.
     Events,
 }
@@ -80,9 +84,11 @@ struct Api {
     sockets: Sockets,
 }
 
-pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Participants, Messages, Reactions, Events) {
+pub(crate) type All = (Sessions, Participants, Messages, Reactions, Presences, Events);
+
+pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Messages(api()), Reactions(api()), Events(api()))
+    (Sessions(api()), Participants(api()), Messages(api()), Reactions(api()), Presences(api()), Events(api()))
 }
 
 /// A number in a query that must not be negative.

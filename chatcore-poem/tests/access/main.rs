@@ -76,6 +76,7 @@ impl Operation {
             "inviteUser" | "addParticipant" => json!({ "user_id": "a" }),
             "changeRole" => json!({ "role": "MEMBER" }),
             "sendMessage" | "editMessage" => json!({ "content": "x" }),
+            "listUserPresence" => json!({ "user_ids": ["a"] }),
             _ => json!({}),
         }
     }
@@ -89,6 +90,7 @@ fn data(frame: &str, session: SessionId) -> Value {
         "edit_message" => json!({ "message_id": message, "content": "x" }),
         name if name.ends_with("_reaction") => json!({ "message_id": message, "emoji": "\u{1f44d}" }),
         name if name.ends_with("_message") => json!({ "message_id": message }),
+        "set_presence" => json!({ "availability": "away" }),
         _ => json!({ "session_id": session }),
     }
 }

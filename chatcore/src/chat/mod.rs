@@ -11,6 +11,7 @@ mod erasing;
 mod messages;
 mod participants;
 mod pins;
+mod presence;
 mod reactions;
 mod read;
 mod ready;
@@ -38,6 +39,7 @@ pub use editing::EditMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
 pub use pins::{MAX_PINS, PinnedMessage};
+pub use presence::SetPresence;
 pub use reactions::MAX_REACTION_KINDS;
 pub use read::{
     batch::{MessagesOf, ParticipantsOf},
@@ -48,6 +50,7 @@ pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
 pub use standing::BanAccount;
 pub use stream::{
     notices::Notices,
+    presence::Device,
     seat::Outlet,
     subscribe::{Delivery, Start, Subscription},
     subscribe_all::{AllDelivery, AllSubscription, Position},
@@ -75,11 +78,13 @@ use read::{directory::Listings, profiles::Profiles, user_directory::Directory};
 use stream::{
     inbox::Inboxes,
     notices::Hub,
+    presence::Presences,
     standings::KnownStandings,
     tail::Tails,
     task::{Kind, Task},
 };
 use tokio::sync::Semaphore;
+use typing::Typists;
 
 /// The chat: one handle for everything, cheap to clone, the same for every frontend.
 ///
@@ -110,6 +115,8 @@ struct Inner {
     notices: Hub,
     tails: Tails,
     inboxes: Inboxes,
+    presences: Presences,
+    typists: Typists,
     /// Continues work that a process left behind.
     resumer: Mutex<Option<Task>>,
     resuming: Kind,
@@ -268,6 +275,9 @@ impl ChatBuilder {
         let profiles = profiles.counted_by(counts.clone());
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
+        let records = (Arc::clone(&store), Arc::clone(&notifier));
+        let presences =
+            Presences::new(records, Arc::clone(&clock), (profiles.clone(), standings.clone()), tails.clone(), &limits);
         let meter = Meter::new(limiter, &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
         #[cfg(feature = "metrics")]
@@ -295,6 +305,8 @@ impl ChatBuilder {
             notices,
             tails,
             inboxes,
+            presences,
+            typists: Typists::default(),
             resumer: Mutex::default(),
             resuming: Kind::new("resumer"),
             #[cfg(feature = "metrics")]

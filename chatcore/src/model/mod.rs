@@ -7,6 +7,7 @@ mod message;
 mod notice;
 mod page;
 mod participant;
+mod presence;
 mod profile;
 mod reaction;
 mod session;
@@ -24,6 +25,9 @@ pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevisi
 pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};
 pub use participant::{Participant, ParticipantRole, Standing};
+pub use presence::{
+    Availability, OwnPresence, ParticipantPresence, Presence, PresenceState, PresenceStatus, StatusText,
+};
 pub use profile::Profile;
 pub use reaction::{Emoji, Reaction, Reactor};
 pub use session::{Session, SessionDetails, SessionSummary, SessionType};

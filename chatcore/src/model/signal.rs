@@ -1,8 +1,9 @@
 //! A signal: worth telling and not worth keeping.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{SessionId, UserId};
+use super::{PresenceState, SessionId, UserId};
 
 /// Something told to whoever listens at the moment; it is not in the log, has no number and is never replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,19 @@ pub enum Signal {
         user_id: UserId,
         /// `true` for started.
         is_typing: bool,
+        /// When the typing ends where nothing more is heard of it; `None` for stopped. So a client that crashed types no longer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
+    },
+    /// A user's presence changed.
+    Presence {
+        /// A session that the user is in.
+        session_id: SessionId,
+        /// The user.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        /// The presence as others see it.
+        state: PresenceState,
     },
 }
 
@@ -25,7 +39,16 @@ impl Signal {
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
         match self {
-            Self::Typing { session_id, .. } => *session_id,
+            Self::Typing { session_id, .. } | Self::Presence { session_id, .. } => *session_id,
+        }
+    }
+
+    /// Whether only readers are told who asked for presence.
+    #[must_use]
+    pub const fn is_presence(&self) -> bool {
+        match self {
+            Self::Presence { .. } => true,
+            Self::Typing { .. } => false,
         }
     }
 }

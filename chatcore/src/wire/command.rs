@@ -5,13 +5,17 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AddParticipant, ChangeRole, CreateSession, DeleteMessage, EditMessage, SendMessage, UpdateSession};
+use super::{
+    AddParticipant, ChangeRole, CreateSession, DeleteMessage, EditMessage, SendMessage, SetPresence, UpdateSession,
+};
 use crate::{
     chat::Chat,
     error::{Code, Error, FieldError, Result},
     identity::Principal,
     json,
-    model::{Cursor, Emoji, InvalidId, Message, MessageId, Participant, SessionDetails, SessionId, UserId},
+    model::{
+        Cursor, Emoji, InvalidId, Message, MessageId, OwnPresence, Participant, SessionDetails, SessionId, UserId,
+    },
 };
 
 /// What a command answers.
@@ -29,6 +33,8 @@ pub enum Answer {
     Session(Box<SessionDetails>),
     /// The session in which it was done.
     SessionId(SessionId),
+    /// The caller's own presence.
+    OwnPresence(Box<OwnPresence>),
 }
 
 impl Answer {
@@ -38,7 +44,7 @@ impl Answer {
         match self {
             Self::Message(message) => Some(message.cursor()),
             Self::Session(details) => Some(details.summary.cursor),
-            Self::ChangedMessage(_) | Self::Participant(_) | Self::SessionId(_) => None,
+            Self::ChangedMessage(_) | Self::Participant(_) | Self::SessionId(_) | Self::OwnPresence(_) => None,
         }
     }
 }
@@ -205,6 +211,11 @@ commands! { in chat by principal:
     SetTyping = "set_typing" (session_id: SessionId) typing: SetTyping => {
         chat.typing(principal, session_id, typing.is_typing).await?;
         Ok(Answer::SessionId(session_id))
+    };
+    /// Changes the caller's own presence.
+    SetPresence = "set_presence" [frame] () presence: SetPresence => {
+        let presence = chat.set_presence(principal, presence.command()?).await?;
+        Ok(Answer::OwnPresence(Box::new(presence)))
     };
 }
 

@@ -38,6 +38,7 @@ mod event;
 mod id;
 mod message;
 mod participant;
+mod presence;
 mod problem;
 mod session;
 
@@ -52,6 +53,7 @@ pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, signal_name};
 pub use message::{DeleteMessage, EditMessage, SendMessage};
 pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
+pub use presence::{QueryPresence, SetPresence};
 pub use problem::{ErrorData, Problem};
 pub use session::{CreateSession, UpdateSession};
 

@@ -25,6 +25,7 @@ mod newer;
 mod participant;
 mod people;
 mod pins;
+mod presence;
 mod reactions;
 mod retries;
 mod sessions;

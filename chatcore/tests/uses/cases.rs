@@ -6,17 +6,20 @@ use chatcore::{
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
         AddParticipant, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem, SendMessage,
-        Start, UpdateSession,
+        SetPresence, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
-    model::{ClientId, Content, Emoji, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionId, UserId},
+    model::{
+        ClientId, Content, Emoji, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionId, StatusText,
+        UserId,
+    },
 };
 
 use super::{Case, World};
 
 /// Methods that no client can call, and methods by which a frontend counts.
-pub(crate) const NO_USE_CASES: [&str; 17] = [
+pub(crate) const NO_USE_CASES: [&str; 18] = [
     "Accounts::import",
     "Accounts::resume_erasures",
     "Administration::flush",
@@ -25,6 +28,7 @@ pub(crate) const NO_USE_CASES: [&str; 17] = [
     "Chat::ban_account",
     "Chat::begin_frame",
     "Chat::delete_account",
+    "Chat::device",
     "Chat::end_all_logins",
     "Chat::end_login",
     "Chat::login_ended",
@@ -52,6 +56,12 @@ fn nothing() -> MessageId {
 
 fn emoji() -> Emoji {
     Emoji::new("\u{1f44d}").unwrap()
+}
+
+/// Words that are none.
+fn wordless() -> SetPresence {
+    let text = Some(Some(StatusText { text: String::new(), until: None }));
+    SetPresence { text, ..SetPresence::default() }
 }
 
 fn page<K>() -> Page<K> {
@@ -137,6 +147,12 @@ fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         ),
         Case::new("Chat::reactors", &REQUEST, async move { chat.reactors(caller, nothing(), &emoji(), page()).await }),
         Case::new("Chat::typing", &[(Requests, 1), (Signals, 1)], chat.typing(caller, nowhere(), true)),
+        Case::new("Chat::set_presence", &[(Requests, 1), (Signals, 1)], chat.set_presence(caller, wordless())),
+        Case::new("Chat::own_presence", &REQUEST, chat.own_presence(caller)).fine(),
+        Case::new("Chat::presence", &REQUEST, chat.presence(caller, nowhere(), page())),
+        Case::new("Chat::presence_of", &REQUEST, async move {
+            chat.presence_of(caller, &vec![caller.user_id.clone(); TOO_MANY]).await
+        }),
     ]
 }
 

@@ -52,8 +52,8 @@ pub struct Action {
 /// Following the session, seeing what happens, and losing the right to. Each transport has its own way for it.
 pub const SUBSCRIBE: &str = "subscribe";
 
-/// The command that is a signal.
-const SIGNAL: &str = "set_typing";
+/// The commands that add to no log.
+const SIGNALS: [&str; 2] = ["set_typing", "set_presence"];
 
 impl Action {
     /// About no one thing.
@@ -72,7 +72,7 @@ impl Action {
     /// Whether it adds to a log where it is allowed.
     #[must_use]
     pub fn changes(&self) -> bool {
-        self.command().is_some_and(|command| command != SIGNAL)
+        self.command().is_some_and(|command| !SIGNALS.contains(&command))
     }
 }
 

@@ -4,9 +4,9 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        Content, Event, EventKind, Message, MessageEvent, MessageId, MessageRevision, MessageStatus, Participant,
-        ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor, SessionChanges, SessionDetails, SessionEvent,
-        SessionSummary, Signal,
+        Content, Event, EventKind, Message, MessageEvent, MessageId, MessageRevision, MessageStatus, OwnPresence,
+        Participant, ParticipantEvent, ParticipantRole, Presence, Profile, Reaction, Reactor, SessionChanges,
+        SessionDetails, SessionEvent, SessionSummary, Signal,
     },
     wire::Answer,
 };
@@ -105,6 +105,23 @@ pub fn message(message: &Message) -> Value {
 #[must_use]
 pub fn reactor(reactor: &Reactor) -> Value {
     json!({ "user": person(&reactor.user), "reacted_at": reactor.reacted_at })
+}
+
+/// The presence of a user, but for whether the user is there: that differs, since a socket is a device.
+#[must_use]
+pub fn presence(Presence { user, state }: &Presence) -> Value {
+    let (text, until) = state.text.as_ref().map(|text| (&text.text, text.until)).unzip();
+    json!({ "user": person(user), "text": text, "text_until": until.flatten() })
+}
+
+/// A user's own presence, but for whether the user is there.
+#[must_use]
+pub fn own_presence(own: &OwnPresence) -> Value {
+    let OwnPresence { user, state, availability, is_hidden } = own;
+    let mut value = presence(&Presence { user: user.clone(), state: state.clone() });
+    value["availability"] = json!(availability);
+    value["is_hidden"] = json!(is_hidden);
+    value
 }
 
 /// What a message said before.
@@ -270,8 +287,17 @@ pub fn event_in(log: &[std::sync::Arc<Event>], event: &Event) -> Value {
 #[must_use]
 pub fn signal(view: &SignalView) -> Value {
     match &view.signal {
-        Signal::Typing { session_id, user_id: _, is_typing } => {
-            json!({ "kind": "Typing", "session_id": session_id, "user": person(&view.actor), "is_typing": is_typing })
+        Signal::Typing { session_id, user_id: _, is_typing, until } => json!({
+            "kind": "Typing", "session_id": session_id, "user": person(&view.actor), "is_typing": is_typing,
+            "until": until,
+        }),
+        Signal::Presence { session_id, user_id: _, state } => {
+            let mut value = presence(&Presence { user: view.actor.clone(), state: state.clone() });
+            value["kind"] = json!("PresenceChanged");
+            value["session_id"] = json!(session_id);
+            value["status"] = json!(state.status);
+            value["last_seen"] = json!(state.last_seen);
+            value
         }
     }
 }
@@ -293,6 +319,7 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Participant(found) => told(command, participant(found)),
         Answer::Session(found) => told(command, session(found)),
         Answer::SessionId(_) => json!({}),
+        Answer::OwnPresence(found) => told(command, own_presence(found)),
     }
 }
 

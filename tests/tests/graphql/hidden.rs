@@ -219,7 +219,10 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "mutation($id: ID!) { sendMessage(input: { sessionId: $id, content: \"x\", clientId: \"k\" }) { message { id } } }",
         ),
         ("setTyping", "mutation($id: ID!) { setTyping(input: { sessionId: $id, isTyping: true }) { isTyping } }"),
+        ("presence", "query($id: ID!) { presence(sessionId: $id) { nodes { status user { id } } } }"),
+        ("presence", "query($id: ID!) { presence(sessionId: $id, first: 1) { edges { cursor } } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id) { __typename } }"),
+        ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id, presence: true) { __typename } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id, after: 0) { __typename } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id, after: 999) { __typename } }"),
         (
@@ -243,7 +246,7 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         let fields = schema["__schema"][root]["fields"].as_array().unwrap().clone();
         fields.into_iter().map(|field| field["name"].as_str().unwrap().to_owned())
     });
-    let plain = ["me", "sessions", "publicSessions", "createSession"];
+    let plain = ["me", "sessions", "publicSessions", "createSession", "ownPresence", "userPresence", "setPresence"];
     names.filter(|name| !plain.contains(&&**name)).map(|name| &*name.leak()).collect()
 }
 

@@ -123,7 +123,7 @@ pub struct SignalView {
 /// A signal with its name.
 pub(in crate::chat) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<SignalView> {
     let user = match &signal {
-        Signal::Typing { user_id, .. } => user_id,
+        Signal::Typing { user_id, .. } | Signal::Presence { user_id, .. } => user_id,
     };
     let actor = profiles::public(profiles.one(user).await?);
     Ok(SignalView { signal, actor })

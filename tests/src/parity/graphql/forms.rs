@@ -18,6 +18,13 @@ pub fn of(ty: &str, node: &Value) -> Value {
         "MessageRevision" => revision(node),
         "Participant" => participant(node),
         "PinnedMessage" => pinned(node),
+        "Presence" => presence(node),
+        "OwnPresence" => {
+            let mut value = presence(node);
+            value["availability"] = lower(&node["availability"]);
+            value["is_hidden"] = node["isHidden"].clone();
+            value
+        }
         "Reactor" => json!({ "user": person(&node["user"]), "reacted_at": node["reactedAt"] }),
         "Session" => {
             if node["messages"].is_null() {
@@ -36,7 +43,7 @@ pub fn of(ty: &str, node: &Value) -> Value {
 #[must_use]
 pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
     let fields = schema::fields(of_type);
-    let one = ["Participant", "Message", "Session"];
+    let one = ["Participant", "Message", "Session", "OwnPresence"];
     let found =
         one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
     match found {
@@ -125,6 +132,10 @@ fn message(node: &Value) -> Value {
     })
 }
 
+fn presence(node: &Value) -> Value {
+    json!({ "user": person(&node["user"]), "text": node["text"], "text_until": node["textUntil"] })
+}
+
 fn participant(node: &Value) -> Value {
     json!({
         "id": node["id"], "session_id": node["sessionId"], "person": person(&node["user"]),
@@ -198,7 +209,17 @@ pub fn delivery(node: &Value) -> Value {
         let user = person(&node["user"]);
         return json!({
             "kind": "Typing", "session_id": node["sessionId"], "user": user, "is_typing": node["isTyping"],
+            "until": node["until"],
         });
+    }
+    if node["__typename"] == "PresenceChanged" {
+        let shown = &node["presence"];
+        let mut value = presence(shown);
+        value["kind"] = json!("PresenceChanged");
+        value["session_id"] = node["sessionId"].clone();
+        value["status"] = lower(&shown["status"]);
+        value["last_seen"] = shown["lastSeen"].clone();
+        return value;
     }
     event(node)
 }
