@@ -212,6 +212,7 @@ impl NatsNotifier {
                 format!("{}.user.{digits}", self.prefix).into()
             }
             Topic::Everybody => format!("{}.everybody", self.prefix).into(),
+            Topic::Presence => format!("{}.presence", self.prefix).into(),
         }
     }
 

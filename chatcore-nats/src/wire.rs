@@ -41,6 +41,14 @@ enum WireHint<'a> {
         user_id: Cow<'a, UserId>,
     },
     Notice(Cow<'a, Notice>),
+    Presence {
+        process: Cow<'a, str>,
+        turn: u64,
+        #[serde(default, deserialize_with = "users", skip_serializing_if = "<[UserId]>::is_empty")]
+        moved: Cow<'a, [UserId]>,
+        #[serde(default, deserialize_with = "users", skip_serializing_if = "<[UserId]>::is_empty")]
+        chose: Cow<'a, [UserId]>,
+    },
 }
 
 /// An event of the hint's session.
@@ -64,6 +72,16 @@ fn actor<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, UserI
     UserId::deserialize_stored(deserializer).map(Cow::Owned)
 }
 
+/// Reads users as a store does.
+fn users<'de, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, [UserId]>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts
+        .iter()
+        .map(|text| UserId::from_stored(text).map_err(D::Error::custom))
+        .collect::<Result<_, _>>()
+        .map(Cow::Owned)
+}
+
 /// Writes a hint down, without its events if it were longer than `most` bytes with them.
 pub(crate) fn encode(hint: &Hint, most: usize) -> Result<Vec<u8>, serde_json::Error> {
     match hint {
@@ -74,6 +92,10 @@ pub(crate) fn encode(hint: &Hint, most: usize) -> Result<Vec<u8>, serde_json::Er
         Hint::Revoked { user_id } => written(WireHint::Revoked { user_id: Cow::Borrowed(user_id) }),
         Hint::Signal(signal) => written(WireHint::Signal(Cow::Borrowed(signal))),
         Hint::Notice(notice) => written(WireHint::Notice(Cow::Borrowed(notice))),
+        Hint::Presence { process, turn, moved, chose } => {
+            let (moved, chose) = (Cow::Borrowed(&**moved), Cow::Borrowed(&**chose));
+            written(WireHint::Presence { process: Cow::Borrowed(process), turn: *turn, moved, chose })
+        }
         Hint::Committed { session_id, head, events } => {
             let committed = |events| WireHint::Committed { session_id: *session_id, head: *head, events };
             let whole = written(committed(events.iter().map(|event| wire_event(event)).collect()))?;
@@ -101,6 +123,10 @@ pub(crate) fn decode(topic: &Topic, payload: &[u8]) -> Result<Hint, serde_json::
     let hint = match hint {
         WireHint::Signal(signal) => Hint::Signal(signal.into_owned()),
         WireHint::Notice(notice) => Hint::Notice(notice.into_owned()),
+        WireHint::Presence { process, turn, moved, chose } => {
+            let (moved, chose) = (moved.into_owned(), chose.into_owned());
+            Hint::Presence { process: process.into_owned(), turn, moved, chose }
+        }
         WireHint::Arrived { user_id, session_id, is_own } => {
             Hint::Arrived { user_id: user_id.into_owned(), session_id, is_own }
         }
@@ -185,11 +211,16 @@ mod tests {
     }
 
     fn typing(session_id: SessionId) -> Hint {
-        Hint::Signal(Signal::Typing { session_id, user_id: UserId::new("u").unwrap(), is_typing: true })
+        Hint::Signal(Signal::Typing { session_id, user_id: UserId::new("u").unwrap(), is_typing: true, until: None })
     }
 
     fn arrived(user: &str) -> Hint {
         Hint::Arrived { user_id: UserId::new(user).unwrap(), session_id: here(), is_own: true }
+    }
+
+    fn presence() -> Hint {
+        let users = |names: &[&str]| names.iter().map(|name| UserId::from_stored(name).unwrap()).collect();
+        Hint::Presence { process: "p".to_owned(), turn: 1, moved: users(&["u", "..", "zoë .*>"]), chose: users(&[]) }
     }
 
     #[test]
@@ -217,7 +248,7 @@ mod tests {
             let event = Event { actor: UserId::from_stored("..").unwrap(), ..Event::clone(&events[0]) };
             *events = vec![Arc::new(event)];
         }
-        for hint in [committed(kinds), committed(Vec::new()), typing(here()), of_old, arrived("zoë .*>")] {
+        for hint in [committed(kinds), committed(Vec::new()), typing(here()), of_old, arrived("zoë .*>"), presence()] {
             assert_eq!(decode(&hint.topic(), &encode(&hint, usize::MAX).unwrap()).unwrap(), hint);
         }
     }

@@ -102,6 +102,15 @@ pub struct Limits {
     pub tail_events: usize,
     /// Roughly how many bytes they may take; the last event is kept in any case.
     pub tail_bytes: usize,
+    /// Longest text that a user gives to the own presence; the shortest has 1.
+    pub status_chars: usize,
+    /// How long a user counts as connected after the last device is gone, so that a device can come back unnoticed.
+    pub presence_linger: Duration,
+    /// How often a process with connected users gives a sign of life. A process that gave none for three times as long has crashed, and its
+    /// users are offline. The clocks of all processes must agree to within this time.
+    pub presence_beat: Duration,
+    /// How often a process looks for changes of presence in others that no hint told of, while somebody listens.
+    pub presence_interval: Duration,
 }
 
 impl Limits {
@@ -152,6 +161,10 @@ impl Default for Limits {
             policy_timeout: Duration::from_secs(2),
             tail_events: 256,
             tail_bytes: 1024 * 1024,
+            status_chars: 100,
+            presence_linger: Duration::from_secs(10),
+            presence_beat: Duration::from_secs(20),
+            presence_interval: Duration::from_secs(2),
         }
     }
 }

@@ -23,7 +23,7 @@ use chatcore::{
     chat::{
         AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery, MessagesOf,
         Operation, ParticipantsOf, Position, PostSystem, ReadUpto, SanctionUser, ScheduleMessage, SendMessage,
-        SessionOrder, Start, UpdateSession,
+        SessionOrder, SetPresence, Start, UpdateSession,
     },
     model::{
         ClientId, Content, CreatedInvite, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType,
@@ -174,6 +174,10 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "mark unread" by "bob": chat.mark_unread_from(&me, message).await.map(drop);
         "mark all read" by "bob": chat.mark_all_read(&me, None).await.map(drop);
         "overviews by id" by "bob": only(chat.overviews_by_id(&me, &[id]).await);
+        "choose presence" by "bob": chat.set_presence(&me, SetPresence::default()).await.map(drop);
+        "own presence" by "bob": chat.own_presence(&me).await.map(drop);
+        "presence" by "bob": chat.presence(&me, id, Page::FIRST).await.map(drop);
+        "presence of" by "bob": chat.presence_of(&me, &[bob()]).await.map(drop);
         "pin" by "alice": chat.pin_message(&me, message).await;
         "unpin" by "alice": chat.unpin_message(&me, message).await;
         "pins" by "bob": chat.pins(&me, id).await.map(drop);

@@ -188,6 +188,10 @@ fn use_cases<'a>(
         ("mark_unread_from", 1, told(chat.mark_unread_from(alice, message))),
         ("mark_all_read", 1, told(chat.mark_all_read(alice, None))),
         ("overviews_by_id", 3, told(async move { chat.overviews_by_id(alice, &[id; 3]).await })),
+        ("set_presence", 1, told(chat.set_presence(alice, chatcore::chat::SetPresence::default()))),
+        ("own_presence", 1, told(chat.own_presence(alice))),
+        ("presence", 1, told(chat.presence(alice, id, page))),
+        ("presence_of", 3, told(async move { chat.presence_of(alice, &["a", "b", "a"].map(user_id)).await })),
         ("subscribe", 1, told(chat.subscribe(alice, id, Start::Now))),
         ("subscribe_all", 1, told(chat.subscribe_all(alice, &[]))),
         ("transfer_ownership", 1, {

@@ -15,19 +15,20 @@ use std::{
 
 use chatcore::{
     model::{
-        Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, InviteId, LoginId, MessageBody,
-        MessageEvent, MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason,
-        Reply, Sanction, ScheduledId, Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole,
-        Standing, Term, UserId, UserStanding,
+        Availability, Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, InviteId, LoginId,
+        MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole,
+        RemovalReason, Reply, Sanction, ScheduledId, Session, SessionChanges, SessionEvent, SessionId, SessionType,
+        SpeakerRole, Standing, StatusText, Term, UserId, UserStanding,
     },
     store::{
-        ActiveThreads, BannedFrom, BannedUntil, Bans, Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount,
-        Deletions, Departure, DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, InviteCodes,
-        InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, Listed,
-        Memberships, MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
-        ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, ReadMarker,
-        ReadMarkers, Replies, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats, Sessions, Standings,
-        TABLES, ThreadEntry, ThreadRecord, Threads, TypedKey, Value, decode_event, encode_event,
+        ActiveThreads, BannedFrom, BannedUntil, Bans, Been, ClientIdUse, ClientIds, Connection, Connections, Count,
+        Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures, Directory, DraftText, Drafts, Due,
+        DueTask, Dues, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key,
+        LastReplyRecord, LastSeen, LastSeenTimes, Listed, Memberships, MessageReactions, Newest, Orphans, Owner,
+        ParticipantRecord, Participants, Pin, PinList, Pins, PresenceChanges, PresenceChoice, PresenceChoices,
+        PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals,
+        Reactors, ReadMarker, ReadMarkers, Replies, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats,
+        Sessions, Standings, TABLES, ThreadEntry, ThreadRecord, Threads, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -325,6 +326,14 @@ fn values() -> Vec<(String, Key, Value)> {
     let sanctioned = ParticipantRecord { ban, mute, ..former };
     let stranger = ParticipantRecord { ban: Some(sanction(None, None)), ..participant(Standing::Stranger, false) };
     let marker = |own_upto| ReadMarker { seq: 7, number: 4, own_upto, at: at(2) };
+    let choices = PresenceChoices { user: user("bob") };
+    let choice = PresenceChoice {
+        availability: Availability::DoNotDisturb,
+        text: Some(StatusText { text: "Lunch".into(), until: Some(at(9)) }),
+        is_hidden: true,
+    };
+    let changes = PresenceChanges { turn: 3, at: at(1), moved: vec![user("bob")], chose: vec![user("ana")] };
+    let beat = ProcessBeat { at: at(2), until: at(4), turn: 3, recent: vec![changes] };
     vec![
         value("", &sessions, session()),
         value("full", &sessions, full),
@@ -379,6 +388,11 @@ fn values() -> Vec<(String, Key, Value)> {
         value("unknown", &profiles, ProfileRecord::unknown(user("bob"))),
         value("", &standings, UserStanding::default()),
         value("full", &standings, standing),
+        value("", &choices, PresenceChoice::default()),
+        value("full", &choices, choice),
+        value("", &LastSeenTimes { user: user("bob") }, LastSeen { at: at(2) }),
+        value("", &PresenceProcesses { process: "p".into() }, beat),
+        value("", &Connections { process: "p".into(), user: user("bob") }, Connection { since: at(1) }),
         value("remove", &departures, departure(remove)),
         value("restore", &departures, departure(DepartureTask::Restore)),
         value("", &Orphans { user: user("bob"), session: session_key }, Listed),

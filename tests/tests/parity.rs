@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc, time::Instant};
 
 use chatcore_tests::{
     Backend,
-    parity::{Coverage, World, follow_all_sessions, resume_everywhere, run_lists, run_table},
+    parity::{Coverage, World, follow_all_sessions, presence_everywhere, resume_everywhere, run_lists, run_table},
 };
 
 /// What no attempt reaches, one to a line.
@@ -27,6 +27,7 @@ async fn everything_agrees(backend: Backend, step: usize) {
     println!("{backend:?}: {} allowed, {} refused, {:?}", report.allowed, report.refused, start.elapsed());
     report.check();
     follow_all_sessions(backend, &coverage).await;
+    presence_everywhere(backend, &coverage).await;
     // What is tried on a database is too little to use everything.
     if backend == Backend::Memory {
         let world = World::start(backend, &coverage).await;

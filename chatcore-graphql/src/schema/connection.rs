@@ -12,8 +12,8 @@ use chatcore::{
     chat::{EventPage, EventView, MessagesOf},
     model::{
         self, Bound, Draft, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage,
-        MessageWindow, Page, Participant, ParticipantId, Reactor, ScheduledId, ScheduledMessage, SessionBan, SessionId,
-        SessionSummary, UserId,
+        MessageWindow, Page, Participant, ParticipantId, ParticipantPresence, Reactor, ScheduledId, ScheduledMessage,
+        SessionBan, SessionId, SessionSummary, UserId,
     },
 };
 
@@ -24,6 +24,7 @@ use super::{
     later::{Draft as DraftNode, ScheduledMessage as ScheduledNode},
     message::Message,
     participant::Participant as ParticipantNode,
+    presence::Presence as PresenceNode,
     reaction::Reactor as ReactorNode,
     sanction::SessionBan as BanNode,
     scalar::{Long, natural},
@@ -101,6 +102,7 @@ pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
 pub(super) type InviteConnection = Connection<String, InviteNode>;
 pub(super) type JoinRequestConnection = Connection<String, JoinRequestNode>;
 pub(super) type BanConnection = Connection<String, BanNode>;
+pub(super) type PresenceConnection = Connection<String, PresenceNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type ScheduledMessageConnection = Connection<String, ScheduledNode>;
 pub(super) type DraftConnection = Connection<String, DraftNode>;
@@ -175,6 +177,13 @@ impl List<InviteId> {
     /// Invites as a connection.
     pub(super) fn of_invites(&self, page: &Page<InviteId>, found: ListPage<Invite, InviteId>) -> InviteConnection {
         self.connection(page, found, EmptyFields, |invite| invite.id, InviteNode)
+    }
+}
+
+impl List<ParticipantId> {
+    /// The presence of the participants of a session.
+    pub(super) fn presence(session_id: SessionId) -> Self {
+        Self::named(format!("presence/{session_id}"))
     }
 }
 
@@ -297,6 +306,18 @@ impl List<ParticipantId> {
         found: ListPage<Participant, ParticipantId>,
     ) -> ParticipantConnection {
         self.connection(page, found, EmptyFields, |participant| participant.id, ParticipantNode)
+    }
+}
+
+impl List<ParticipantId> {
+    /// The presence of participants as a connection.
+    pub(super) fn of_presence(
+        &self,
+        page: &Page<ParticipantId>,
+        found: ListPage<ParticipantPresence, ParticipantId>,
+    ) -> PresenceConnection {
+        let node = |found: ParticipantPresence| PresenceNode(found.presence);
+        self.connection(page, found, EmptyFields, |found| found.participant_id, node)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{ID, SimpleObject, Union};
 use chatcore::{
     chat::{AllDelivery, Delivery as Delivered, Position, SignalView},
-    model::Signal,
+    model::{self, Signal},
 };
 
 use super::{
@@ -18,8 +18,9 @@ use super::{
     },
     load::Loads,
     managed::Notice,
+    presence::Presence,
     reading::ReadMarker,
-    scalar::Long,
+    scalar::{DateTime, Long},
     user::User,
 };
 
@@ -51,6 +52,17 @@ pub(super) struct Typing {
     user: User,
     /// Whether they type.
     is_typing: bool,
+    /// When the typing ends where nothing more is heard of it; null for stopped.
+    until: Option<DateTime>,
+}
+
+/// A user comes or goes, or says something else of being there. It is not in the log.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct PresenceChanged {
+    /// A session that the user is in.
+    session_id: ID,
+    /// The user, and whether the user is there.
+    presence: Presence,
 }
 
 /// One session cannot be followed; the others go on.
@@ -72,6 +84,7 @@ pub(super) enum Delivery {
     LeftOut(SessionsLeftOut),
     Typing(Typing),
     ReadMarker(ReadMarker),
+    PresenceChanged(PresenceChanged),
     Created(SessionCreated),
     Updated(SessionUpdated),
     InviteCreated(InviteCreated),
@@ -162,9 +175,16 @@ impl Delivery {
 
 fn signal(view: &SignalView) -> Delivery {
     match &view.signal {
-        Signal::Typing { session_id, user_id: _, is_typing } => {
-            Typing { session_id: ID(session_id.to_string()), user: User(view.actor.clone()), is_typing: *is_typing }
-                .into()
+        Signal::Typing { session_id, user_id: _, is_typing, until } => Typing {
+            session_id: ID(session_id.to_string()),
+            user: User(view.actor.clone()),
+            is_typing: *is_typing,
+            until: until.map(DateTime),
+        }
+        .into(),
+        Signal::Presence { session_id, user_id: _, state } => {
+            let presence = Presence(model::Presence { user: view.actor.clone(), state: state.clone() });
+            PresenceChanged { session_id: ID(session_id.to_string()), presence }.into()
         }
         Signal::ReadMarker { user_id: _, state } => ReadMarker::from(*state).into(),
     }

@@ -19,6 +19,7 @@ mod message;
 mod mutation;
 mod participant;
 mod plan;
+mod presence;
 mod query;
 mod reaction;
 mod reading;

@@ -13,6 +13,7 @@ use super::{
     later::LaterMutation,
     message::MessageMutation,
     participant::{Participant, ParticipantRole},
+    presence::PresenceMutation,
     reaction::ReactionMutation,
     reading::ReadingMutation,
     sanction::SanctionMutation,
@@ -234,6 +235,7 @@ pub(crate) struct ConversationMutation(
     MessageMutation,
     ReactionMutation,
     LaterMutation,
+    PresenceMutation,
 );
 
 /// What may be changed.

@@ -20,6 +20,7 @@ use super::{
     later::LaterQuery,
     load::Loads,
     message::{Message, MessageQuery},
+    presence::PresenceQuery,
     reaction::ReactionQuery,
     reading::SessionOrder,
     sanction::SanctionQuery,
@@ -48,6 +49,7 @@ pub(crate) struct ConversationQuery(
     ThreadQuery,
     ReactionQuery,
     LaterQuery,
+    PresenceQuery,
 );
 
 /// What may be asked.

@@ -74,15 +74,23 @@ impl SessionSubscription {
             desc = "The cursor after which to begin: it is refused by RESYNC when the log no longer has that event."
         )]
         cursor: Option<String>,
+        #[graphql(desc = "Whether to tell who comes and goes; false where not given.")] presence: Option<bool>,
     ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
         let call = Use::of(context)?;
         let id = session_id(&session).or_field_error()?;
         let start = Start::or_now(place(after, cursor).or_field_error()?);
-        let events = call.chat.subscribe(call.principal, id, start).await.or_field_error()?;
+        let mut events = call.chat.subscribe(call.principal, id, start).await.or_field_error()?;
+        if presence.unwrap_or_default() {
+            events.show_presence().await;
+        }
+        let device = call.chat.device(call.principal);
         let start = chat::Position { session_id: id, cursor: events.after() };
         let loads = loads(call.reads());
         let first = stream::iter([Ok(Delivery::subscribed(start))]);
-        let events = events.map(move |delivery| Delivery::delivered(delivery.or_field_error()?, &loads));
+        let events = events.map(move |delivery| {
+            let _ = &device;
+            Delivery::delivered(delivery.or_field_error()?, &loads)
+        });
         Ok(first.chain(with_notices(context, events).await))
     }
 
@@ -95,6 +103,7 @@ impl SessionSubscription {
         #[graphql(desc = "Positions after which to begin; sessions that are not named begin now.")] after: Option<
             Vec<PositionInput>,
         >,
+        #[graphql(desc = "Whether to tell who comes and goes; false where not given.")] presence: Option<bool>,
     ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
         let call = Use::of(context)?;
         let position = |PositionInput { session_id: id, seq, cursor }: PositionInput| {
@@ -103,9 +112,15 @@ impl SessionSubscription {
             Ok(chat::Position { session_id: session_id(&id)?, cursor })
         };
         let after: chatcore::Result<Vec<_>> = after.unwrap_or_default().into_iter().map(position).collect();
-        let all = call.chat.subscribe_all(call.principal, &after.or_field_error()?).await.or_field_error()?;
-        let loads = loads(call.reads());
-        let all = all.map(move |delivery| Delivery::of_all(delivery.or_field_error()?, &loads));
+        let mut all = call.chat.subscribe_all(call.principal, &after.or_field_error()?).await.or_field_error()?;
+        if presence.unwrap_or_default() {
+            all.show_presence().await;
+        }
+        let (loads, device) = (loads(call.reads()), call.chat.device(call.principal));
+        let all = all.map(move |delivery| {
+            let _ = &device;
+            Delivery::of_all(delivery.or_field_error()?, &loads)
+        });
         Ok(with_notices(context, all).await)
     }
 }

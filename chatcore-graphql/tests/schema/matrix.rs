@@ -120,6 +120,7 @@ fn documents(action: Action) -> Vec<&'static str> {
             "query($id: ID!) { threads(sessionId: $id) { nodes { id } } }",
             "query($message: ID!) { thread(messageId: $message) { nodes { id } } }",
             "query($id: ID!) { pins(sessionId: $id) { message { id } } }",
+            "query($id: ID!) { presence(sessionId: $id) { nodes { status } } }",
             "query($id: ID!) { events(sessionId: $id) { head } }",
             "mutation($id: ID!) { markRead(input: {sessionId: $id, seq: 1}) { state { readUpto } } }",
             "mutation($message: ID!) { markUnreadFrom(input: {messageId: $message}) { state { readUpto } } }",

@@ -83,7 +83,7 @@ async fn take(events: &mut Subscription, count: usize) -> Vec<Arc<Event>> {
 async fn signal(events: &mut Subscription) -> (UserId, bool) {
     match delivery(events).await {
         Delivery::Signal(view) => {
-            let Signal::Typing { session_id: _, user_id, is_typing } = &view.signal;
+            let Signal::Typing { user_id, is_typing, .. } = &view.signal else { panic!("{:?}", view.signal) };
             (user_id.clone(), *is_typing)
         }
         Delivery::Event(view) => panic!("{view:?}"),
@@ -186,7 +186,7 @@ async fn a_hint_comes_as_it_was_published() {
     let teller = NatsNotifier::connect(server.url()).await.unwrap().prefix("other.chat").unwrap();
     let listener = NatsNotifier::connect(server.url()).await.unwrap().prefix("other.chat").unwrap();
     let mut hints = listener.listen(id.into()).await;
-    let typing = Signal::Typing { session_id: id, user_id: alice.user_id.clone(), is_typing: true };
+    let typing = Signal::Typing { session_id: id, user_id: alice.user_id.clone(), is_typing: true, until: None };
     let published = [
         Hint::Committed { session_id: id, head: 3, events: log(&here, &alice, id, 0).await },
         Hint::Signal(typing),

@@ -19,17 +19,26 @@ use crate::frame::{Outgoing, encode, encoded};
 /// How long a client may wait before it comes back, in milliseconds.
 const RETRY: u64 = 2_000;
 
+/// What a stream is to bring.
+pub(super) struct Asked {
+    pub(super) id: SessionId,
+    pub(super) start: Start,
+    pub(super) shows_presence: bool,
+}
+
 /// Subscribes. The stream ends with the subscription, or when the server does.
 pub(super) async fn open(
     chat: &Chat,
     sockets: &Sockets,
     (notices, span): (Option<Notices>, Option<RequestSpan>),
     principal: &Principal,
-    id: SessionId,
-    start: Start,
+    Asked { id, start, shows_presence }: Asked,
 ) -> Result<Response> {
     let mut subscription = chat.subscribe(principal, id, start).await?;
-    let places = (sockets.take_for(&principal.user_id)?, sockets.take(Transport::EventStream)?);
+    let places = (sockets.take_for(&principal.user_id)?, sockets.take(Transport::EventStream)?, chat.device(principal));
+    if shows_presence {
+        subscription.show_presence().await;
+    }
     // The position is told before anything happens, so that who loses the connection until then does not miss it.
     let position = Event::message("").id(subscription.after().to_string());
     let start = format!("{}{position}", Event::retry(RETRY));

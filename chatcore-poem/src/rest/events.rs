@@ -53,6 +53,8 @@ impl Events {
         limit: Query<Option<i64>>,
         /// How many seconds a page that has nothing may wait for news: 0 to 60; 0 where not given.
         wait: Query<Option<i64>>,
+        /// Whether a stream also tells who comes and goes; `false` where not given.
+        presence: Query<Option<bool>>,
         /// Where to go on with a stream; it goes before `after`.
         #[oai(name = "Last-Event-ID")]
         _last_event_id: Header<Option<String>>,
@@ -77,8 +79,8 @@ impl Events {
                 let start = Start::or_now(last_event_id(request)?.or(after));
                 let notices = State::of(request)?.notices().await;
                 let span = span_of(request).cloned();
-                let stream =
-                    event_stream::open(&self.0.chat, &self.0.sockets, (notices, span), &principal, id, start).await?;
+                let of = event_stream::Asked { id, start, shows_presence: presence.0.unwrap_or_default() };
+                let stream = event_stream::open(&self.0.chat, &self.0.sockets, (notices, span), &principal, of).await?;
                 Ok(EventsReply::Stream(stream))
             }
         }
@@ -120,6 +122,7 @@ impl Events {
     ) -> Result<EventPage> {
         let mut subscription = self.0.chat.subscribe(principal, id, after).await?;
         let _places = (self.0.sockets.take_for(&principal.user_id)?, self.0.sockets.take(Transport::LongPoll)?);
+        let _device = self.0.chat.device(principal);
         let first = tokio::select! {
             first = subscription.next_event() => first.transpose()?,
             () = sleep(wait) => None,

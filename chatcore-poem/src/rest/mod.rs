@@ -16,6 +16,7 @@ mod later;
 mod links;
 mod messages;
 mod participants;
+mod presence;
 mod reactions;
 mod reading;
 mod sanctions;
@@ -49,6 +50,7 @@ pub(crate) use join_requests::JoinRequests;
 pub(crate) use later::Later;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
+pub(crate) use presence::Presences;
 pub(crate) use reactions::Reactions;
 pub(crate) use reading::Reading;
 pub(crate) use sanctions::Sanctions;
@@ -67,6 +69,8 @@ enum Group {
     Participants,
     /// What is said in them.
     Messages,
+    /// Who is there.
+    Presence,
     /// What happens in them.
     Events,
 }
@@ -107,6 +111,7 @@ pub(crate) type All = (
     Threads,
     Reactions,
     Later,
+    Presences,
     Events,
 );
 
@@ -124,6 +129,7 @@ pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
         Threads(api()),
         Reactions(api()),
         Later(api()),
+        Presences(api()),
         Events(api()),
     )
 }

@@ -26,6 +26,7 @@ pub(super) enum Command {
     Join {
         session_id: SessionId,
         after: Option<Cursor>,
+        shows_presence: bool,
     },
     Leave {
         session_id: SessionId,
@@ -67,6 +68,8 @@ struct Authenticate {
 struct Join {
     session_id: String,
     after: Option<Cursor>,
+    #[serde(default)]
+    presence: bool,
 }
 
 #[derive(Deserialize)]
@@ -142,8 +145,8 @@ fn command(event: &str, data: Map<String, Value>) -> Result<Command> {
             Ok(Command::Authenticate { token })
         }
         "join_session" => {
-            let Join { session_id, after } = shaped(data)?;
-            Ok(Command::Join { session_id: session(&session_id)?, after })
+            let Join { session_id, after, presence } = shaped(data)?;
+            Ok(Command::Join { session_id: session(&session_id)?, after, shows_presence: presence })
         }
         "leave_session" => Ok(Command::Leave { session_id: only_session(data)? }),
         "typing_start" => typing(data, true),

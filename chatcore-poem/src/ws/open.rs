@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The query parameters that a socket takes.
-const PARAMETERS: [&str; 3] = ["token", "session_id", "after"];
+const PARAMETERS: [&str; 4] = ["token", "session_id", "after", "presence"];
 
 /// The endpoint at `/ws`.
 pub(crate) struct WsEndpoint;
@@ -24,12 +24,20 @@ pub(super) struct Opening {
     pub(super) who: Option<(Principal, UserPlace)>,
     /// From where it comes.
     pub(super) origin: Origin,
-    /// The session to subscribe to at once, and from where on.
-    pub(super) session: Option<(SessionId, Start)>,
+    /// The session to subscribe to at once.
+    pub(super) session: Option<Joining>,
     /// The place of a socket whose user is not known yet.
     pub(super) unknown: Option<UnknownPlace>,
     /// The spans of its frames.
     pub(super) spans: ConnectionSpans,
+}
+
+/// What a socket subscribes to at once.
+pub(super) struct Joining {
+    pub(super) session_id: SessionId,
+    /// From where on.
+    pub(super) start: Start,
+    pub(super) shows_presence: bool,
 }
 
 impl Endpoint for WsEndpoint {
@@ -63,6 +71,10 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
         None => None,
     };
     let start = Start::or_now(after);
+    let shows_presence = match query.get("presence") {
+        Some(text) => text.parse().map_err(|_| Error::malformed("presence", "true or false"))?,
+        None => false,
+    };
     let origin = origin(request);
     // The token of a socket without one comes with its first message; until then the request is a stranger's.
     let who = match caller_or_query(request, &*state.authenticator).await {
@@ -83,5 +95,6 @@ async fn check(state: &State, request: &Request) -> Result<Opening> {
     };
     let unknown = if who.is_none() { Some(state.sockets.take_unknown(ClientAddress::of(request))?) } else { None };
     let spans = span_of(request).ok_or(Error::Internal)?.connection();
-    Ok(Opening { who, origin, session: session_id.map(|id| (id, start)), unknown, spans })
+    let session = session_id.map(|session_id| Joining { session_id, start, shows_presence });
+    Ok(Opening { who, origin, session, unknown, spans })
 }

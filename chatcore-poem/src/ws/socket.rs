@@ -26,7 +26,7 @@ use tokio_stream::StreamMap;
 
 use super::{
     frame::{Command, Incoming},
-    open::Opening,
+    open::{Joining, Opening},
 };
 use crate::{
     frame::{Outgoing, encode},
@@ -57,7 +57,7 @@ async fn talk(
     state: &State,
     socket: &mut Socket,
     (who, origin, spans): (Option<(Principal, UserPlace)>, Origin, ConnectionSpans),
-    session: Option<(SessionId, Start)>,
+    session: Option<Joining>,
     unknown: &mut Option<UnknownPlace>,
 ) -> Option<End> {
     let (principal, _slot) = match who {
@@ -73,6 +73,7 @@ async fn talk(
     let outbox = socket.outbox();
     let expiry = principal.expires_at.map(|end| Expiry::new(end, state.chat.clock()));
     state.sockets.keep(&outbox, expiry.map(|expiry| (expiry, close_for(&Error::TokenExpired))));
+    let _device = state.chat.device(&principal);
     let outlet = Arc::new(Direct { outbox: outbox.clone(), is_held: AtomicBool::new(false) });
     let mut talk = Talk {
         state,
@@ -83,9 +84,14 @@ async fn talk(
         spans,
         refusals: Refusals::default(),
     };
-    if let Some((session_id, start)) = session {
+    if let Some(Joining { session_id, start, shows_presence }) = session {
         match Box::pin(state.chat.subscribe(&principal, session_id, start)).await {
-            Ok(subscription) => talk.follow(None, session_id, subscription),
+            Ok(mut subscription) => {
+                if shows_presence {
+                    subscription.show_presence().await;
+                }
+                talk.follow(None, session_id, subscription);
+            }
             Err(error) => {
                 talk.answer(&Outgoing::error(None, &error));
                 return Some(close_for(&error));
@@ -386,8 +392,11 @@ async fn perform(state: &State, principal: &Principal, id: Option<Value>, comman
         Command::Authenticate { .. } => {
             Err(Error::malformed("event", "this socket is authenticated already; open another one"))
         }
-        Command::Join { session_id, after } => {
-            let subscription = state.chat.subscribe(principal, session_id, Start::or_now(after)).await?;
+        Command::Join { session_id, after, shows_presence } => {
+            let mut subscription = state.chat.subscribe(principal, session_id, Start::or_now(after)).await?;
+            if shows_presence {
+                subscription.show_presence().await;
+            }
             Ok(Done::Subscribed(session_id, Box::new(subscription)))
         }
         Command::Leave { session_id } => Ok(Done::Left(session_id)),

@@ -81,6 +81,7 @@ impl Operation {
             "changeRole" => json!({ "role": "MEMBER" }),
             "markRead" => json!({ "seq": 1 }),
             "sendMessage" | "editMessage" => json!({ "content": "x" }),
+            "listUserPresence" => json!({ "user_ids": ["a"] }),
             _ => json!({}),
         }
     }
@@ -97,6 +98,7 @@ fn data(frame: &str, session: SessionId) -> Value {
         "mark_read" => json!({ "session_id": session, "seq": 1 }),
         "mark_unread_from" => json!({ "message_id": message }),
         "mark_all_read" => json!({}),
+        "set_presence" => json!({ "availability": "away" }),
         _ => json!({ "session_id": session }),
     }
 }

@@ -17,8 +17,8 @@ use crate::{
     limits::Use,
     model::{SessionId, UserId},
     store::{
-        Been, Change, ChatStoreExt as _, Found, KeyPart as _, Listed, Memberships, Newest, ProfilePart, ProfileRecord,
-        Profiles, ReadMarkers, StoreError, TypedKey as _, Version, Write,
+        Been, Change, ChatStoreExt as _, Found, KeyPart as _, LastSeenTimes, Listed, Memberships, Newest,
+        PresenceChoices, ProfilePart, ProfileRecord, Profiles, ReadMarkers, StoreError, TypedKey as _, Version, Write,
     },
     trace::use_case,
 };
@@ -150,6 +150,8 @@ impl Accounts {
             AccountNames { name }.remove(),
             AccountEmails { email }.remove(),
             Profiles { user: user.clone() }.put(removed),
+            PresenceChoices { user: user.clone() }.remove(),
+            LastSeenTimes { user: user.clone() }.remove(),
             Erasures { user: user.clone() }.put(erasure),
             self.inner.chat.deletion(user),
         ]);

@@ -24,9 +24,9 @@ use crate::{
         Standing, UserId,
     },
     store::{
-        Been, ChatStoreExt as _, DraftText, Drafts, FactsQuery, Freshness, KeyPart as _, LogRange, ParticipantRecord,
-        Participants, Prefix, Profiles, ReadMarkers, Revisions, Scheduled, ScheduledMessages, Sessions, StoreError,
-        TypedKey as _, typed,
+        Been, ChatStoreExt as _, DraftText, Drafts, FactsQuery, Freshness, KeyPart as _, LastSeenTimes, LogRange,
+        ParticipantRecord, Participants, Prefix, PresenceChoice, PresenceChoices, Profiles, ReadMarkers, Revisions,
+        Scheduled, ScheduledMessages, Sessions, StoreError, TypedKey as _, typed,
     },
     trace::use_case,
 };
@@ -101,7 +101,8 @@ impl Writer {
 
 impl Accounts {
     /// Everything that the caller wrote and that is known about the caller, one JSON object in each line. Its `type` is `account`, `profile`,
-    /// `login`, `draft`, `scheduled_message`, `session` (one that the caller is or was in), `message` (with its earlier texts), `progress`, and at the end `end`. An export
+    /// `presence` (what the caller chose, and when the caller was seen last), `login`, `draft`, `scheduled_message`, `session` (one that the
+    /// caller is or was in), `message` (with its earlier texts), `progress`, and at the end `end`. An export
     /// without an `end` is not complete. The stream takes bounded memory, at the pace of its reader.
     ///
     /// The stream ends with an error, its last item, when the caller's login or token ends, and when its reader takes nothing for
@@ -193,6 +194,17 @@ impl Accounts {
             to.line(json!({
                 "type": "profile", "id": user, "username": profile.username, "name": profile.name,
                 "email": profile.email, "picture": profile.picture, "updated_at": profile.updated_at,
+            }))
+            .await?;
+        }
+        let (choice, seen) = (PresenceChoices { user: user.clone() }, LastSeenTimes { user: user.clone() });
+        let (choice, seen) = (self.store().get(&choice).await?, self.store().get(&seen).await?);
+        if choice.is_some() || seen.is_some() {
+            let choice = choice.map(|found| PresenceChoice::clone(&found.value)).unwrap_or_default();
+            let (text, text_until) = choice.text.map(|text| (text.text, text.until)).unzip();
+            to.line(json!({
+                "type": "presence", "availability": choice.availability, "text": text, "text_until": text_until.flatten(),
+                "is_hidden": choice.is_hidden, "last_seen": seen.map(|found| found.value.at),
             }))
             .await?;
         }

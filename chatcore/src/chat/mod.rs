@@ -16,6 +16,7 @@ mod messages;
 mod ownership;
 mod participants;
 mod pins;
+mod presence;
 mod reactions;
 mod read;
 mod reading;
@@ -50,6 +51,7 @@ pub use later::ScheduleMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
 pub use pins::{MAX_PINS, PinnedMessage};
+pub use presence::SetPresence;
 pub use reactions::MAX_REACTION_KINDS;
 pub use read::{
     batch::{MessagesOf, ParticipantsOf},
@@ -64,6 +66,7 @@ pub use standing::BanAccount;
 pub(crate) use standing::Recorded;
 pub use stream::{
     notices::Notices,
+    presence::Device,
     seat::Outlet,
     subscribe::{Delivery, Start, Subscription},
     subscribe_all::{AllDelivery, AllSubscription, Position},
@@ -91,11 +94,13 @@ use read::{directory::Listings, ends::Ends, profiles::Profiles, user_directory::
 use stream::{
     inbox::Inboxes,
     notices::Hub,
+    presence::Presences,
     standings::KnownStandings,
     tail::Tails,
     task::{Kind, Task},
 };
 use tokio::sync::Semaphore;
+use typing::Typists;
 
 /// The chat: one handle for everything, cheap to clone, the same for every frontend.
 ///
@@ -127,6 +132,8 @@ struct Inner {
     notices: Hub,
     tails: Tails,
     inboxes: Inboxes,
+    presences: Presences,
+    typists: Typists,
     /// Continues work that a process left behind.
     resumer: Mutex<Option<Task>>,
     resuming: Kind,
@@ -285,6 +292,9 @@ impl ChatBuilder {
         let profiles = profiles.counted_by(counts.clone());
         let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
+        let records = (Arc::clone(&store), Arc::clone(&notifier));
+        let presences =
+            Presences::new(records, Arc::clone(&clock), (profiles.clone(), standings.clone()), tails.clone(), &limits);
         let meter = Meter::new(limiter, &limits);
         let (gates, publishing, allowances) = (Gates::default(), publishing(), Allowances::new(&limits));
         #[cfg(feature = "metrics")]
@@ -313,6 +323,8 @@ impl ChatBuilder {
             notices,
             tails,
             inboxes,
+            presences,
+            typists: Typists::default(),
             resumer: Mutex::default(),
             resuming: Kind::new("resumer"),
             #[cfg(feature = "metrics")]

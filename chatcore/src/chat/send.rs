@@ -267,6 +267,7 @@ impl Chat {
                     self.inner.sends.increment(1);
                     drop((gate, place));
                     self.tell(id, &committed.events).await;
+                    self.end_typing(id, user).await;
                     let event = committed.events.first().ok_or(Error::Internal)?;
                     let message = view::message(event, sender).ok_or(Error::Internal)?;
                     return Ok(Extras::default().shown_in(message));

@@ -9,6 +9,7 @@ mod message;
 mod notice;
 mod page;
 mod participant;
+mod presence;
 mod profile;
 mod reaction;
 mod reading;
@@ -33,6 +34,9 @@ pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevisi
 pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};
 pub use participant::{Participant, ParticipantRole, Standing};
+pub use presence::{
+    Availability, OwnPresence, ParticipantPresence, Presence, PresenceState, PresenceStatus, StatusText,
+};
 pub use profile::Profile;
 pub use reaction::{Emoji, Reaction, Reactor};
 pub use reading::{AllRead, Overview, ReadState, Unread};

@@ -1,8 +1,9 @@
 //! A signal: worth telling and not worth keeping.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ReadState, SessionId, UserId};
+use super::{PresenceState, ReadState, SessionId, UserId};
 
 /// Something told to whoever listens at the moment; it is not in the log, has no number and is never replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,19 @@ pub enum Signal {
         user_id: UserId,
         /// `true` for started.
         is_typing: bool,
+        /// When the typing ends where nothing more is heard of it; `None` for stopped. So a client that crashed types no longer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
+    },
+    /// A user's presence changed.
+    Presence {
+        /// A session that the user is in.
+        session_id: SessionId,
+        /// The user.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        /// The presence as others see it.
+        state: PresenceState,
     },
     /// A user's read marker moved. Only the user's own devices are told.
     ReadMarker {
@@ -33,7 +47,7 @@ impl Signal {
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
         match self {
-            Self::Typing { session_id, .. } => *session_id,
+            Self::Typing { session_id, .. } | Self::Presence { session_id, .. } => *session_id,
             Self::ReadMarker { state, .. } => state.session_id,
         }
     }
@@ -42,7 +56,7 @@ impl Signal {
     #[must_use]
     pub const fn user_id(&self) -> &UserId {
         match self {
-            Self::Typing { user_id, .. } | Self::ReadMarker { user_id, .. } => user_id,
+            Self::Typing { user_id, .. } | Self::Presence { user_id, .. } | Self::ReadMarker { user_id, .. } => user_id,
         }
     }
 
@@ -50,8 +64,17 @@ impl Signal {
     #[must_use]
     pub fn is_for(&self, reader: &UserId) -> bool {
         match self {
-            Self::Typing { user_id, .. } => user_id != reader,
+            Self::Typing { user_id, .. } | Self::Presence { user_id, .. } => user_id != reader,
             Self::ReadMarker { user_id, .. } => user_id == reader,
+        }
+    }
+
+    /// Whether only readers are told who asked for presence.
+    #[must_use]
+    pub const fn is_presence(&self) -> bool {
+        match self {
+            Self::Presence { .. } => true,
+            Self::Typing { .. } | Self::ReadMarker { .. } => false,
         }
     }
 }

@@ -141,7 +141,7 @@ fn session() -> SessionId {
 }
 
 fn typing(session_id: SessionId, is_typing: bool) -> Hint {
-    Hint::Signal(Signal::Typing { session_id, user_id: user("somebody"), is_typing })
+    Hint::Signal(Signal::Typing { session_id, user_id: user("somebody"), is_typing, until: None })
 }
 
 fn arrived(user_id: &UserId, session_id: SessionId) -> Hint {
@@ -152,7 +152,11 @@ fn arrived(user_id: &UserId, session_id: SessionId) -> Hint {
 fn essence(hint: Hint) -> Hint {
     match hint {
         Hint::Committed { session_id, head, events: _ } => Hint::Committed { session_id, head, events: Vec::new() },
-        hint @ (Hint::Signal(_) | Hint::Arrived { .. } | Hint::Revoked { .. } | Hint::Notice(_)) => hint,
+        hint @ (Hint::Signal(_)
+        | Hint::Arrived { .. }
+        | Hint::Revoked { .. }
+        | Hint::Notice(_)
+        | Hint::Presence { .. }) => hint,
     }
 }
 
@@ -214,7 +218,12 @@ async fn hints_about_a_user_reach_the_streams_of_that_user(notifier: Arc<dyn Not
     let mut of_all = notifier.listen(Topic::Everybody).await;
     let notice = Notice { id: NoticeId(Uuid::now_v7()), text: "Hello".into(), created_at: DateTime::UNIX_EPOCH };
     publish(&*notifier, &[arrived(&who, session()), Hint::Notice(notice.clone())]).await;
-    assert_heard(&mut of_all, &[Hint::Notice(notice)]).await;
+    assert_heard(&mut of_all, &[Hint::Notice(notice.clone())]).await;
+    let mut of_presence = notifier.listen(Topic::Presence).await;
+    let presence =
+        Hint::Presence { process: "p".to_owned(), turn: 3, moved: vec![who.clone()], chose: vec![anybody()] };
+    publish(&*notifier, &[arrived(&who, session()), Hint::Notice(notice), presence.clone()]).await;
+    assert_heard(&mut of_presence, &[presence]).await;
 }
 
 async fn user_ids_are_told_apart_by_every_character(notifier: Arc<dyn Notifier>) {

@@ -17,7 +17,7 @@ use super::{Hint, Notifier, Topic};
 /// a user who is connected costs depends on this number.
 const fn waiting(topic: &Topic) -> usize {
     match topic {
-        Topic::Session(_) | Topic::Everybody => 256,
+        Topic::Session(_) | Topic::Everybody | Topic::Presence => 256,
         Topic::User(_) => 8,
     }
 }
@@ -99,7 +99,7 @@ mod tests {
         let (here, there) = (SessionId(uuid::Uuid::from_u128(1)), SessionId(uuid::Uuid::from_u128(2)));
         let hint = |session_id| {
             let user_id = UserId::new("u").unwrap();
-            Hint::Signal(Signal::Typing { session_id, user_id, is_typing: true })
+            Hint::Signal(Signal::Typing { session_id, user_id, is_typing: true, until: None })
         };
         let mut hints = notifier.listen(here.into()).await;
         notifier.publish(hint(there)).await;

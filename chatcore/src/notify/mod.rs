@@ -22,6 +22,8 @@ pub enum Topic {
     User(UserId),
     /// The connections of all users.
     Everybody,
+    /// The processes that have readers of presence.
+    Presence,
 }
 
 impl From<SessionId> for Topic {
@@ -63,6 +65,18 @@ pub enum Hint {
     },
     /// A notice to all users. It exists only as a hint.
     Notice(Notice),
+    /// The presence of users changed. Processes with readers of presence read it. A hint that is lost costs them up to
+    /// [`Limits::presence_interval`](crate::Limits::presence_interval).
+    Presence {
+        /// The process that recorded the changes.
+        process: String,
+        /// The number of times that this process recorded changes, this one included. So what was heard is not looked for once more.
+        turn: u64,
+        /// The users who came or went, at most some hundred.
+        moved: Vec<UserId>,
+        /// The users who chose something else, at most some hundred.
+        chose: Vec<UserId>,
+    },
 }
 
 impl Hint {
@@ -74,6 +88,7 @@ impl Hint {
             Self::Signal(signal) => Topic::Session(signal.session_id()),
             Self::Arrived { user_id, .. } | Self::Revoked { user_id } => Topic::User(user_id.clone()),
             Self::Notice(_) => Topic::Everybody,
+            Self::Presence { .. } => Topic::Presence,
         }
     }
 }

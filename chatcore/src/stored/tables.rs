@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BannedUntil, ClientIdUse, Departure, DraftText, Due, InvitePlace, InviteRecord, JoinRequestRecord, Listed,
-    ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, ReadMarker, Revision, Scheduled, Seat, ThreadEntry,
-    ThreadRecord, from_json, to_json,
+    BannedUntil, ClientIdUse, Connection, Departure, DraftText, Due, InvitePlace, InviteRecord, JoinRequestRecord,
+    LastSeen, Listed, ParticipantRecord, PresenceChoice, ProcessBeat, ProfileRecord, Reacted, ReactionTotals,
+    ReadMarker, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord, from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
@@ -210,6 +210,32 @@ tables! {
         /// The user.
         user: UserId,
     ] -> UserStanding = 1;
+
+    /// What users chose about their presence.
+    shared plain PresenceChoices = "presence_choice" [
+        /// The user.
+        user: UserId,
+    ] -> PresenceChoice = 1;
+
+    /// When users were seen last. It is written when the last device of a user in a process is gone.
+    shared plain LastSeenTimes = "last_seen" [
+        /// The user.
+        user: UserId,
+    ] -> LastSeen = 1;
+
+    /// The processes that users are connected to. A process that does not renew its record in time has crashed.
+    shared plain PresenceProcesses = "presence_process" [
+        /// The process.
+        process: String,
+    ] -> ProcessBeat = 1;
+
+    /// The users who are connected to a process. The records count while the record of the process does.
+    shared plain Connections = "connection" [
+        /// The process.
+        process: String,
+        /// The user.
+        user: UserId,
+    ] -> Connection = 1;
 
     /// Work on the sessions of users that is not done yet. It is written in the same change as the standing that asks for it.
     shared plain Departures = "departure" [

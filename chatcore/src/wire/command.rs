@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{
     AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage,
-    MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft, StartDirect, StartGroup,
-    UpdateSession, UseInvite,
+    MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft, SetPresence, StartDirect,
+    StartGroup, UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -17,7 +17,7 @@ use crate::{
     json,
     model::{
         AllRead, CreatedInvite, Cursor, Draft, Emoji, InvalidId, InviteId, JoinRequest, Message, MessageId,
-        Participant, ReadState, ScheduledId, ScheduledMessage, SessionDetails, SessionId, UserId,
+        OwnPresence, Participant, ReadState, ScheduledId, ScheduledMessage, SessionDetails, SessionId, UserId,
     },
 };
 
@@ -50,6 +50,8 @@ pub enum Answer {
     AllRead(AllRead),
     /// The session in which it was done.
     SessionId(SessionId),
+    /// The caller's own presence.
+    OwnPresence(Box<OwnPresence>),
 }
 
 impl Answer {
@@ -68,7 +70,8 @@ impl Answer {
             | Self::JoinRequest(_)
             | Self::ReadState(_)
             | Self::AllRead(_)
-            | Self::SessionId(_) => None,
+            | Self::SessionId(_)
+            | Self::OwnPresence(_) => None,
         }
     }
 }
@@ -332,6 +335,11 @@ commands! { in chat by principal:
     /// Marks all sessions of the caller as read.
     MarkAllRead = "mark_all_read" [frame] () from: MarkAllRead => {
         Ok(Answer::AllRead(chat.mark_all_read(principal, from.command()?).await?))
+    };
+    /// Changes the caller's own presence.
+    SetPresence = "set_presence" [frame] () presence: SetPresence => {
+        let presence = chat.set_presence(principal, presence.command()?).await?;
+        Ok(Answer::OwnPresence(Box::new(presence)))
     };
 }
 

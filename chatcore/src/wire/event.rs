@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::{message::MessageData, participant::ParticipantData, session::SessionData};
+use super::{message::MessageData, participant::ParticipantData, presence::PresenceView, session::SessionData};
 use crate::{
     chat::{EventPage, EventView, SignalView},
     model::{Cursor, EventKind, ReadState, Seq, SessionId, Signal, UserId},
@@ -60,6 +60,7 @@ pub const fn signal_name(signal: &Signal) -> &'static str {
     match signal {
         Signal::Typing { .. } => "typing_indicator",
         Signal::ReadMarker { .. } => "read_marker",
+        Signal::Presence { .. } => "presence_changed",
     }
 }
 
@@ -110,20 +111,35 @@ impl Serialize for EventView {
 #[serde(untagged)]
 enum SignalData<'a> {
     ReadMarker(&'a ReadState),
-    Typing { session_id: SessionId, user_id: &'a UserId, username: &'a str, is_typing: bool },
+    Typing {
+        session_id: SessionId,
+        user_id: &'a UserId,
+        username: &'a str,
+        is_typing: bool,
+        until: Option<DateTime<Utc>>,
+    },
+    Presence {
+        session_id: SessionId,
+        #[serde(flatten)]
+        presence: PresenceView<'a>,
+    },
 }
 
 /// The frame of the signal. It has no position.
 impl Serialize for SignalView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let data = match &self.signal {
-            Signal::Typing { session_id, user_id, is_typing } => SignalData::Typing {
+            Signal::Typing { session_id, user_id, is_typing, until } => SignalData::Typing {
                 session_id: *session_id,
                 user_id,
                 username: &self.actor.username,
                 is_typing: *is_typing,
+                until: *until,
             },
             Signal::ReadMarker { user_id: _, state } => SignalData::ReadMarker(state),
+            Signal::Presence { session_id, user_id: _, state } => {
+                SignalData::Presence { session_id: *session_id, presence: PresenceView::of(&self.actor, state) }
+            }
         };
         let mut frame = serializer.serialize_struct("Signal", 2)?;
         frame.serialize_field("event", signal_name(&self.signal))?;

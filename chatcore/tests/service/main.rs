@@ -30,6 +30,7 @@ mod ownership;
 mod participant;
 mod people;
 mod pins;
+mod presence;
 mod reactions;
 mod reading;
 mod retries;

@@ -341,7 +341,11 @@ async fn lost_and_doubled_hints_about_a_user_cost_latency_only() {
         let store = Arc::new(MemoryStore::new());
         let bus = Arc::new(Bent::new(move |_, hint| match hint {
             Hint::Arrived { .. } => vec![hint; copies],
-            Hint::Committed { .. } | Hint::Signal(_) | Hint::Revoked { .. } | Hint::Notice(_) => vec![hint],
+            Hint::Committed { .. }
+            | Hint::Signal(_)
+            | Hint::Revoked { .. }
+            | Hint::Notice(_)
+            | Hint::Presence { .. } => vec![hint],
         }));
         let chat = || Chat::builder(Arc::clone(&store)).notifier(Arc::clone(&bus)).build();
         let (here, there) = (chat(), chat());

@@ -156,7 +156,11 @@ async fn a_notifier_that_carries_no_events_is_enough() {
         Hint::Committed { session_id, head, events: _ } => {
             vec![Hint::Committed { session_id, head, events: Vec::new() }]
         }
-        other @ (Hint::Signal(_) | Hint::Arrived { .. } | Hint::Revoked { .. } | Hint::Notice(_)) => vec![other],
+        other @ (Hint::Signal(_)
+        | Hint::Arrived { .. }
+        | Hint::Revoked { .. }
+        | Hint::Notice(_)
+        | Hint::Presence { .. }) => vec![other],
     }))
     .await;
 }
@@ -168,7 +172,11 @@ async fn a_notifier_that_is_wrong_about_the_head_is_not_believed() {
             Hint::Committed { session_id, head: _, events } => {
                 vec![Hint::Committed { session_id, head: wrong, events }]
             }
-            other @ (Hint::Signal(_) | Hint::Arrived { .. } | Hint::Revoked { .. } | Hint::Notice(_)) => vec![other],
+            other @ (Hint::Signal(_)
+            | Hint::Arrived { .. }
+            | Hint::Revoked { .. }
+            | Hint::Notice(_)
+            | Hint::Presence { .. }) => vec![other],
         }))
         .await;
     }
@@ -241,8 +249,8 @@ async fn signals_come_again_after_a_notifier_broke_off() {
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
     let mut events = chat.subscribe(&bob, id, None).await.unwrap();
-    for _ in 0..3 {
-        chat.typing(&alice, id, true).await.unwrap();
+    for is_typing in [true, false, true] {
+        chat.typing(&alice, id, is_typing).await.unwrap();
         assert!(matches!(delivery(&mut events).await, Delivery::Signal(_)));
         tokio::time::sleep(chat.limits().poll_interval * 2).await;
     }

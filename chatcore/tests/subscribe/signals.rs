@@ -2,8 +2,9 @@
 
 use super::*;
 
-fn typing(id: SessionId, who: &Principal, is_typing: bool) -> Signal {
-    Signal::Typing { session_id: id, user_id: who.user_id.clone(), is_typing }
+fn is_about(signal: &Signal, id: SessionId, who: &Principal, types: bool) -> bool {
+    matches!(signal, Signal::Typing { session_id, user_id, is_typing, until }
+        if *session_id == id && *user_id == who.user_id && *is_typing == types && until.is_some() == types)
 }
 
 #[tokio::test(start_paused = true)]
@@ -17,7 +18,7 @@ async fn typing_reaches_the_others_and_not_who_types() {
     chat.typing(&alice, id, false).await.unwrap();
     for is_typing in [true, false] {
         let delivery = delivery(&mut his).await;
-        assert!(matches!(&delivery, Delivery::Signal(signal) if signal.signal == typing(id, &alice, is_typing)));
+        assert!(matches!(&delivery, Delivery::Signal(signal) if is_about(&signal.signal, id, &alice, is_typing)));
     }
     for silent in [&mut hers, &mut his, &mut other] {
         assert_silent(silent).await;
@@ -113,4 +114,115 @@ async fn a_read_marker_reaches_the_other_devices_of_its_user_and_nobody_else() {
     here.mark_unread_from(&bob, first.id).await.unwrap();
     assert_silent(&mut his).await;
     assert_silent(&mut hers).await;
+}
+
+/// A chat without limits on use, whose clock the test moves.
+fn timed(notifier: &InProcessNotifier, store: &MemoryStore, clock: &TestClock) -> Chat {
+    let builder = Chat::builder(store.clone()).clock(clock.clone()).notifier(notifier.clone());
+    builder.rates(RateLimits::off()).build()
+}
+
+/// The signals that wait, each with whether it says that the user types.
+async fn waiting(events: &mut Subscription) -> Vec<bool> {
+    let mut found = Vec::new();
+    loop {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        match events.next().now_or_never() {
+            Some(Some(Ok(Delivery::Signal(view)))) => {
+                let Signal::Typing { is_typing, .. } = view.signal else { panic!("{view:?}") };
+                found.push(is_typing);
+            }
+            Some(Some(Ok(Delivery::Event(_)))) => {}
+            None => return found,
+            ended => panic!("{ended:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn typing_a_thousand_times_costs_the_readers_nothing() {
+    let clock = TestClock::default();
+    let chat = timed(&InProcessNotifier::new(), &MemoryStore::new(), &clock);
+    let (alice, bob) = (user("alice"), user("bob"));
+    let (id, elsewhere) = (room(&chat, &alice, &[&bob]).await, room(&chat, &alice, &[&bob]).await);
+    let mut events = chat.subscribe(&bob, id, None).await.unwrap();
+    let mut others = chat.subscribe(&bob, elsewhere, None).await.unwrap();
+    for _ in 0..1_000 {
+        chat.typing(&alice, id, true).await.unwrap();
+    }
+    assert_eq!(waiting(&mut events).await, [true]);
+    clock.advance(TimeDelta::milliseconds(2_999));
+    chat.typing(&alice, id, true).await.unwrap();
+    assert_eq!(waiting(&mut events).await, []);
+    clock.advance(TimeDelta::milliseconds(1));
+    for _ in 0..1_000 {
+        chat.typing(&alice, id, true).await.unwrap();
+    }
+    assert_eq!(waiting(&mut events).await, [true]);
+    // Neither does changing all the time. In another session it has a beginning of its own.
+    for turn in 0..1_000 {
+        chat.typing(&alice, id, turn % 2 == 1).await.unwrap();
+    }
+    assert!(waiting(&mut events).await.len() <= 10);
+    chat.typing(&alice, elsewhere, true).await.unwrap();
+    assert_eq!(waiting(&mut others).await, [true]);
+    for _ in 0..60 {
+        clock.advance(TimeDelta::seconds(1));
+        for turn in 0..100 {
+            chat.typing(&alice, id, turn % 2 == 1).await.unwrap();
+        }
+    }
+    assert!(waiting(&mut events).await.len() <= 64, "about one in a second");
+    // Whoever stopped is not told to have stopped again.
+    clock.advance(TimeDelta::seconds(60));
+    chat.typing(&alice, id, true).await.unwrap();
+    for _ in 0..100 {
+        chat.typing(&alice, id, false).await.unwrap();
+    }
+    assert_eq!(waiting(&mut events).await, [true, false]);
+}
+
+#[tokio::test]
+async fn typing_ends_by_itself_and_with_a_message() {
+    let clock = TestClock::default();
+    let chat = timed(&InProcessNotifier::new(), &MemoryStore::new(), &clock);
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let mut events = chat.subscribe(&bob, id, None).await.unwrap();
+    chat.typing(&alice, id, true).await.unwrap();
+    let Delivery::Signal(view) = delivery(&mut events).await else { panic!("no signal") };
+    let Signal::Typing { until, .. } = view.signal else { panic!("{view:?}") };
+    assert_eq!(until, Some(clock.now() + TimeDelta::seconds(6)));
+    say(&chat, &alice, id, "said").await;
+    assert_eq!(waiting(&mut events).await, [false]);
+    // Who did not type, or types no longer, ends nothing.
+    say(&chat, &alice, id, "said").await;
+    say(&chat, &bob, id, "said").await;
+    chat.typing(&alice, id, true).await.unwrap();
+    clock.advance(TimeDelta::seconds(6));
+    say(&chat, &alice, id, "said").await;
+    assert_eq!(waiting(&mut events).await, [true]);
+    // Each message may have its typing, however fast they come.
+    for _ in 0..30 {
+        chat.typing(&alice, id, true).await.unwrap();
+        say(&chat, &alice, id, "said").await;
+        assert_eq!(waiting(&mut events).await, [true, false]);
+    }
+}
+
+#[tokio::test]
+async fn typing_crosses_processes_over_a_notifier() {
+    let (notifier, store, clock) = (InProcessNotifier::new(), MemoryStore::new(), TestClock::default());
+    let (here, there) = (timed(&notifier, &store, &clock), timed(&notifier, &store, &clock));
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&here, &alice, &[&bob]).await;
+    let mut events = there.subscribe(&bob, id, None).await.unwrap();
+    here.typing(&alice, id, true).await.unwrap();
+    assert_eq!(waiting(&mut events).await, [true]);
+    here.typing(&alice, id, true).await.unwrap();
+    // A device at the other process.
+    there.typing(&alice, id, false).await.unwrap();
+    assert_eq!(waiting(&mut events).await, [false]);
 }

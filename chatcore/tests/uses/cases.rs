@@ -6,13 +6,13 @@ use chatcore::{
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
         AddParticipant, CreateInvite, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem,
-        ReadUpto, SanctionUser, ScheduleMessage, SendMessage, SessionOrder, Start, UpdateSession,
+        ReadUpto, SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPresence, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
     model::{
         ClientId, Content, Emoji, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole,
-        ScheduledId, SessionId, UserId,
+        ScheduledId, SessionId, StatusText, UserId,
     },
 };
 
@@ -28,6 +28,7 @@ pub(crate) const NO_USE_CASES: [&str; 18] = [
     "Chat::ban_account",
     "Chat::begin_frame",
     "Chat::delete_account",
+    "Chat::device",
     "Chat::end_all_logins",
     "Chat::end_login",
     "Chat::login_ended",
@@ -57,6 +58,12 @@ fn nothing() -> MessageId {
 
 fn emoji() -> Emoji {
     Emoji::new("\u{1f44d}").unwrap()
+}
+
+/// Words that are none.
+fn wordless() -> SetPresence {
+    let text = Some(Some(StatusText { text: String::new(), until: None }));
+    SetPresence { text, ..SetPresence::default() }
 }
 
 fn page<K>() -> Page<K> {
@@ -204,6 +211,12 @@ fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::drafts", &REQUEST, chat.drafts(caller, page())),
         Case::new("Chat::delete_draft", &REQUEST, chat.delete_draft(caller, nowhere())),
         Case::new("Chat::typing", &[(Requests, 1), (Signals, 1)], chat.typing(caller, nowhere(), true)),
+        Case::new("Chat::set_presence", &[(Requests, 1), (Signals, 1)], chat.set_presence(caller, wordless())),
+        Case::new("Chat::own_presence", &REQUEST, chat.own_presence(caller)).fine(),
+        Case::new("Chat::presence", &REQUEST, chat.presence(caller, nowhere(), page())),
+        Case::new("Chat::presence_of", &REQUEST, async move {
+            chat.presence_of(caller, &vec![caller.user_id.clone(); TOO_MANY]).await
+        }),
     ]
 }
 

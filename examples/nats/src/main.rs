@@ -47,6 +47,8 @@ async fn run(url: &str) -> Result<(), Box<dyn Error>> {
         here.send(&alice, id, SendMessage::text(format!("Hello, Bob, {n}!"))).await?;
         next(&mut heard).await?;
         println!("{n}: typing {typing:?}, message {:?}", began.elapsed());
+        // The message ends the typing.
+        next(&mut heard).await?;
     }
     Ok(())
 }

@@ -58,8 +58,8 @@ pub struct Action {
 pub const SUBSCRIBE: &str = "subscribe";
 
 /// The commands that add nothing to a log.
-const BESIDE_THE_LOG: [&str; 5] =
-    ["set_typing", "schedule_message", "cancel_scheduled_message", "set_draft", "delete_draft"];
+const BESIDE_THE_LOG: [&str; 6] =
+    ["set_typing", "set_presence", "schedule_message", "cancel_scheduled_message", "set_draft", "delete_draft"];
 
 impl Action {
     /// About no one thing.

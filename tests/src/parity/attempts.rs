@@ -389,6 +389,9 @@ fn families() -> Vec<Family> {
             .coded([Action::new("markAllRead", Target::Nothing, json!({ "after": "no id" }))])
             .refused([Action::new("markAllRead", Target::Nothing, json!({ "until": "x" }))]),
         plain("getSession").after_all([(Actor::Member, session("markRead", json!({ "seq": 9 })))]),
+        presence(),
+        own_presence(),
+        Family::exact([json!(["peer", GHOST, "owner"]), json!([])].map(of_users)),
         Family::exact(positions.map(|input| session(SUBSCRIBE, input))),
     ]);
     families
@@ -408,6 +411,47 @@ fn marks() -> Family {
         json!({ "seq": u64::MAX }),
     ];
     Family::exact(good).coded(neither_or_both).coded([of(json!({ "message_id": "no id" }))]).refused(bad.map(of))
+}
+
+/// The presence of the users in the session, some of whom said something.
+fn presence() -> Family {
+    let of = |limit| session("listPresence", limited(json!({}), limit));
+    let said = [json!({ "text": "Lunch", "text_until": "2100-01-01T00:00:00Z" })].map(set_presence);
+    Family::exact([of(None), of(Some(1)), of(Some(2)), of(Some(0)), of(Some(101))]).coded([of(Some(-1))]).after(said)
+}
+
+fn set_presence(input: Value) -> Action {
+    Action::new("setPresence", Target::Nothing, input)
+}
+
+fn of_users(users: Value) -> Action {
+    Action::new("listUserPresence", Target::Nothing, json!({ "user_ids": users }))
+}
+
+fn own_presence() -> Family {
+    let good = [
+        json!({ "availability": "away" }),
+        json!({ "availability": "do_not_disturb", "text": "Ünïcode 🎉" }),
+        json!({ "text": "Lunch", "text_until": "2100-01-01T00:00:00Z" }),
+        json!({}),
+        json!({ "is_hidden": true }),
+        json!({ "text": "" }),
+        json!({ "text": "a\nb" }),
+        json!({ "text": "x".repeat(101) }),
+        json!({ "text": "Lunch", "text_until": "2020-01-01T00:00:00Z" }),
+        json!({ "text_until": "2100-01-01T00:00:00Z" }),
+        json!({ "text": null, "availability": "online", "is_hidden": false }),
+    ];
+    let bad = [
+        json!({ "availability": "offline" }),
+        json!({ "availability": null }),
+        json!({ "text": 5 }),
+        json!({ "text": "x", "text_until": "tomorrow" }),
+        json!({ "is_hidden": "no" }),
+        json!({ "colour": "red" }),
+    ];
+    let own = Action::new("getOwnPresence", Target::Nothing, json!({}));
+    Family::exact([own]).and(Level::Exact, good.map(set_presence)).refused(bad.map(set_presence))
 }
 
 /// The settings that both making and changing a session take, good and bad, and those that no type of ours holds.

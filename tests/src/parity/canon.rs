@@ -5,9 +5,9 @@ use chatcore::{
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
         Content, Draft, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId,
-        MessageRevision, MessageStatus, Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor,
-        ReadState, ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal,
-        Term, ThreadSummary,
+        MessageRevision, MessageStatus, OwnPresence, Participant, ParticipantEvent, ParticipantRole, Presence, Profile,
+        Reaction, Reactor, ReadState, ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEvent,
+        SessionSummary, Signal, Term, ThreadSummary,
     },
     permission::Denial,
     wire::Answer,
@@ -180,6 +180,23 @@ pub fn scheduled(scheduled: &ScheduledMessage) -> Value {
 #[must_use]
 pub fn draft(draft: &Draft) -> Value {
     json!({ "session_id": draft.session_id, "content": content(&draft.content), "updated_at": draft.updated_at })
+}
+
+/// The presence of a user, but for whether the user is there: that differs, since a socket is a device.
+#[must_use]
+pub fn presence(Presence { user, state }: &Presence) -> Value {
+    let (text, until) = state.text.as_ref().map(|text| (&text.text, text.until)).unzip();
+    json!({ "user": person(user), "text": text, "text_until": until.flatten() })
+}
+
+/// A user's own presence, but for whether the user is there.
+#[must_use]
+pub fn own_presence(own: &OwnPresence) -> Value {
+    let OwnPresence { user, state, availability, is_hidden } = own;
+    let mut value = presence(&Presence { user: user.clone(), state: state.clone() });
+    value["availability"] = json!(availability);
+    value["is_hidden"] = json!(is_hidden);
+    value
 }
 
 /// What a message said before.
@@ -380,8 +397,17 @@ pub fn read_state(state: &ReadState) -> Value {
 #[must_use]
 pub fn signal(view: &SignalView) -> Value {
     match &view.signal {
-        Signal::Typing { session_id, user_id: _, is_typing } => {
-            json!({ "kind": "Typing", "session_id": session_id, "user": person(&view.actor), "is_typing": is_typing })
+        Signal::Typing { session_id, user_id: _, is_typing, until } => json!({
+            "kind": "Typing", "session_id": session_id, "user": person(&view.actor), "is_typing": is_typing,
+            "until": until,
+        }),
+        Signal::Presence { session_id, user_id: _, state } => {
+            let mut value = presence(&Presence { user: view.actor.clone(), state: state.clone() });
+            value["kind"] = json!("PresenceChanged");
+            value["session_id"] = json!(session_id);
+            value["status"] = json!(state.status);
+            value["last_seen"] = json!(state.last_seen);
+            value
         }
         Signal::ReadMarker { user_id: _, state } => {
             let mut value = read_state(state);
@@ -414,6 +440,7 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::ReadState(state) => read_state(state),
         Answer::AllRead(all) => json!({"marked":all.marked, "next":all.next}),
         Answer::SessionId(_) | Answer::ScheduledId(_) => json!({}),
+        Answer::OwnPresence(found) => told(command, own_presence(found)),
     }
 }
 

@@ -7,7 +7,7 @@ use chatcore::{
     Chat, Error, JwtAuthenticator, Principal, Result,
     chat::{SessionOrder, Subscription},
     identity::Authenticator as _,
-    model::{Bound, InviteCode, ListPage, MessageId, MessageWindow, Page, SessionId},
+    model::{Bound, InviteCode, ListPage, MessageId, MessageWindow, Page, SessionId, UserId},
     wire::Command,
 };
 use futures_util::StreamExt;
@@ -148,6 +148,16 @@ impl Core {
             "listScheduledMessages" => all!(limit, canon::scheduled, |page| chat.scheduled_messages(by, page).await),
             "getDraft" => chat.draft(by, session()?).await.map(|draft| canon::draft(&draft)),
             "listDrafts" => all!(limit, canon::draft, |page| chat.drafts(by, page).await),
+            "listPresence" => {
+                let id = session()?;
+                all!(limit, |found| canon::presence(&found.presence), |page| chat.presence(by, id, page).await)
+            }
+            "listUserPresence" => {
+                let users: Vec<_> = input["user_ids"].as_array()?.iter().filter_map(Value::as_str).collect();
+                let users = users.into_iter().map(UserId::new).collect::<Result<Vec<_>, _>>().ok()?;
+                chat.presence_of(by, &users).await.map(|found| found.iter().map(canon::presence).collect())
+            }
+            "getOwnPresence" => chat.own_presence(by).await.map(|found| canon::own_presence(&found)),
             "listPins" => chat.pins(by, session()?).await.map(|found| found.iter().map(canon::pinned).collect()),
             "listEvents" => chat.events(by, session()?, natural(input, "after")??, limit).await.map(|page| {
                 let events: Value = page.events.iter().map(|view| canon::event(view)).collect();

@@ -271,7 +271,19 @@ impl EventStream {
     /// The problem with which it was refused.
     pub async fn open(client: &Client, session: &str, after: Option<u64>, last: Option<u64>) -> Result<Self, Fault> {
         let after = after.map_or_else(String::new, |after| format!("?after={after}"));
-        let mut request = client.request(Method::GET, &format!("/sessions/{session}/events{after}"));
+        Self::open_at(client, session, &after, last).await
+    }
+
+    /// Opens the one of a session from now on, with presence.
+    ///
+    /// # Errors
+    /// The problem with which it was refused.
+    pub async fn with_presence(client: &Client, session: &str) -> Result<Self, Fault> {
+        Self::open_at(client, session, "?presence=true", None).await
+    }
+
+    async fn open_at(client: &Client, session: &str, query: &str, last: Option<u64>) -> Result<Self, Fault> {
+        let mut request = client.request(Method::GET, &format!("/sessions/{session}/events{query}"));
         request = request.header("accept", "text/event-stream");
         if let Some(last) = last {
             request = request.header("last-event-id", last.to_string());

@@ -56,6 +56,9 @@ impl Call<'_> {
                 *user = json!(self.cast.user(name));
             }
         }
+        for user in input.get_mut("user_ids").and_then(Value::as_array_mut).into_iter().flatten() {
+            *user = json!(self.cast.user(user.as_str().unwrap()));
+        }
         for value in input.values_mut() {
             if let Some(nth) = value["code_of"].as_u64() {
                 let code = usize::try_from(nth).ok().and_then(|nth| self.room.codes.get(nth));

@@ -22,6 +22,8 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "Reactor" => reactor(body),
         "ScheduledMessage" | "Draft" => tidy(body.clone()),
         "SessionBan" => ban(body),
+        "Presence" | "ParticipantPresence" => presence(body),
+        "OwnPresence" => own_presence(body),
         "PublicSessions" => json!({ "sessions": list(&body["sessions"], summary), "total": body["total"] }),
         "Session" => session(body),
         "SessionSummary" => summary(body),
@@ -102,6 +104,18 @@ fn ban(body: &Value) -> Value {
         "user": user, "banned_by": banned_by, "reason": body["reason"], "banned_at": body["banned_at"],
         "until": body["until"],
     }))
+}
+
+fn presence(body: &Value) -> Value {
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    tidy(json!({ "user": user, "text": body["text"], "text_until": body["text_until"] }))
+}
+
+fn own_presence(body: &Value) -> Value {
+    let mut value = presence(body);
+    value["availability"] = body["availability"].clone();
+    value["is_hidden"] = body["is_hidden"].clone();
+    value
 }
 
 fn reactor(body: &Value) -> Value {
@@ -188,12 +202,21 @@ pub fn frame(frame: &Value) -> Value {
         let user = json!({ "id": data["user_id"], "?username": data["username"] });
         return json!({
             "kind": "Typing", "session_id": data["session_id"], "user": user, "is_typing": data["is_typing"],
+            "until": data["until"],
         });
     }
     if event == "read_marker" {
         let mut value = read_state(data);
         value["kind"] = json!("ReadMarker");
         return value;
+    }
+    if event == "presence_changed" {
+        let mut value = presence(data);
+        value["kind"] = json!("PresenceChanged");
+        for field in ["session_id", "status", "last_seen"] {
+            value[field] = data[field].clone();
+        }
+        return tidy(value);
     }
     let kind =
         KINDS.iter().find(|(name, _)| *name == event).map_or_else(|| pascal(event), |(_, kind)| (*kind).to_owned());

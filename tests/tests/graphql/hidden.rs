@@ -279,7 +279,10 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "mutation($message: ID!) { markUnreadFrom(input: { messageId: $message }) { state { readUpto } } }",
         ),
         ("setTyping", "mutation($id: ID!) { setTyping(input: { sessionId: $id, isTyping: true }) { isTyping } }"),
+        ("presence", "query($id: ID!) { presence(sessionId: $id) { nodes { status user { id } } } }"),
+        ("presence", "query($id: ID!) { presence(sessionId: $id, first: 1) { edges { cursor } } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id) { __typename } }"),
+        ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id, presence: true) { __typename } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id, after: 0) { __typename } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id, after: 999) { __typename } }"),
         (
@@ -315,6 +318,9 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         "startDirect",
         "startGroup",
         "markAllRead",
+        "ownPresence",
+        "userPresence",
+        "setPresence",
     ];
     names.filter(|name| !plain.contains(&&**name)).map(|name| &*name.leak()).collect()
 }

@@ -111,6 +111,11 @@ pub enum Operation<'a> {
     ListPublicSessions,
     /// Follow all sessions that the caller is in. Each of them is checked on its own, too, as a [`Action::View`] of it.
     FollowSessions,
+    /// See the presence of the caller, or of users who share a session with the caller. The presence in one session is checked as a
+    /// [`Action::View`] of it.
+    SeePresence,
+    /// Choose the caller's own presence.
+    SetPresence,
     /// Administer the system, in any way.
     Administer,
     /// Act in a session.

@@ -40,11 +40,17 @@ impl Faults {
         }
     }
 
-    fn title(&mut self, title: &str, limits: &Limits) {
-        if !is_visible(title) {
-            self.add("title", Code::ValidationRequiredField, "at least 1 character that can be seen".to_owned());
+    /// A line of text that people read.
+    pub(in crate::chat) fn line(&mut self, field: &str, text: &str, max: usize) {
+        if !is_visible(text) {
+            self.add(field, Code::ValidationRequiredField, "at least 1 character that can be seen".to_owned());
         }
-        self.text("title", title, limits.title_chars, false);
+        self.text(field, text, max, false);
+    }
+
+    /// A time that has to come and has passed.
+    pub(in crate::chat) fn past(&mut self, field: &str) {
+        self.add(field, Code::ValidationInvalidValue, "must be in the future".to_owned());
     }
 
     fn session_type(&mut self, session_type: SessionType) {
@@ -65,7 +71,7 @@ impl Faults {
     pub(in crate::chat) fn settings(&mut self, settings: &SessionChanges, limits: &Limits) {
         let SessionChanges { title, description, session_type, max_participants } = settings;
         if let Some(title) = title {
-            self.title(title, limits);
+            self.line("title", title, limits.title_chars);
         }
         if let Some(Some(description)) = description {
             self.text("description", description, limits.description_chars, true);

@@ -164,6 +164,36 @@ pub(in crate::chat) async fn known_sessions_of(
     Ok(listed)
 }
 
+/// Memberships that are read at once of each user.
+const MEMBERSHIPS: u64 = 500;
+
+/// The sessions of users that are wanted, deleted ones included, in the order of the users.
+pub(in crate::chat) async fn sessions_with(
+    store: &dyn ChatStore,
+    users: &[UserId],
+    is_wanted: impl Fn(&SessionId) -> bool,
+) -> Result<Vec<Vec<SessionId>>, StoreError> {
+    let mut found = vec![Vec::new(); users.len()];
+    let mut open: Vec<_> = users.iter().zip(&mut found).map(|(user, found)| (user, found, None)).collect();
+    while !open.is_empty() {
+        let slice = |after: &Option<SessionId>| Slice { after: after.map(Newest), skip: 0, limit: MEMBERSHIPS };
+        let scans: Vec<Scan> =
+            open.iter().map(|(user, _, after)| scan::<Memberships, _>(vec![user.part()], slice(after))).collect();
+        let lists = store.scan(&scans).await?;
+        for ((_, found, after), list) in open.iter_mut().zip(lists) {
+            let ids: Vec<SessionId> = list
+                .iter()
+                .filter_map(|(key, _)| Memberships::from_parts(&key.parts))
+                .map(|key| key.session.0)
+                .collect();
+            *after = ids.last().copied().filter(|_| list.len() as u64 == MEMBERSHIPS);
+            found.extend(ids.into_iter().filter(&is_wanted));
+        }
+        open.retain(|(_, _, after)| after.is_some());
+    }
+    Ok(found)
+}
+
 /// The part of a session's participants that a slice names, by the ids of their stays.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::chat) struct Seated<K> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -131,6 +131,7 @@ pub(super) struct Feed {
     /// Those that the caller is in and may not view: looked at again, and told of once.
     refused: HashSet<SessionId>,
     ready: VecDeque<AllDelivery>,
+    shows_presence: Arc<AtomicBool>,
     has_ended: bool,
 }
 
@@ -159,8 +160,14 @@ impl Feed {
             given_up: HashSet::new(),
             refused: HashSet::new(),
             ready: VecDeque::new(),
+            shows_presence: Arc::default(),
             has_ended: false,
         }
+    }
+
+    /// Set where the readers are told of presence.
+    pub(super) fn shows_presence(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.shows_presence)
     }
 
     /// Follows the sessions that the caller names, and the most recently active others.
@@ -402,6 +409,7 @@ impl Feed {
         let number = self.streams_begun;
         let entry = Arc::new(Entry::new(session_id, number, &self.queue));
         let (seat, tail) = subscription.place();
+        seat.show_presence(Arc::clone(&self.shows_presence));
         let (active, reached) = (self.deliveries, seat.reached());
         let followed = Followed {
             number,

@@ -89,7 +89,7 @@ impl Tail {
                 .await
                 .map(|view| self.fan_out.signal(self.head(), Arc::new(view))),
             Hint::Committed { session_id: _, head, events } => self.follow(head, events, early).await,
-            Hint::Arrived { .. } | Hint::Revoked { .. } | Hint::Notice(_) => Ok(()),
+            Hint::Arrived { .. } | Hint::Revoked { .. } | Hint::Notice(_) | Hint::Presence { .. } => Ok(()),
         };
         if let Err(error) = done {
             tracing::warn!(session = %self.session_id, %error, "could not follow a log; the poller tries again");

@@ -296,7 +296,8 @@ async fn listen(shared: Weak<Shared>, bell: Weak<Bell>, user: UserId, mut hints:
                 | Hint::Revoked { .. }
                 | Hint::Committed { .. }
                 | Hint::Signal(_)
-                | Hint::Notice(_),
+                | Hint::Notice(_)
+                | Hint::Presence { .. },
             ) => {}
             // The notifier lost its connection. The search stands in meanwhile.
             None => {

@@ -96,7 +96,11 @@ async fn listen(shared: Weak<Shared>) {
             match hint {
                 // An error means that nobody is connected.
                 Hint::Notice(notice) => drop(now.notices.send(Arc::new(notice))),
-                Hint::Revoked { .. } | Hint::Arrived { .. } | Hint::Committed { .. } | Hint::Signal(_) => {}
+                Hint::Revoked { .. }
+                | Hint::Arrived { .. }
+                | Hint::Committed { .. }
+                | Hint::Signal(_)
+                | Hint::Presence { .. } => {}
             }
         }
         sleep(pause).await;

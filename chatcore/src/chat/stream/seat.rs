@@ -3,7 +3,10 @@
 use std::{
     collections::VecDeque,
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Waker,
 };
 
@@ -191,6 +194,8 @@ struct State {
     waiting: Option<Waker>,
     way: Option<Way>,
     signals: VecDeque<(Seq, Arc<SignalView>)>,
+    /// Whether the reader asked for presence; `None` for no.
+    presence: Option<Arc<AtomicBool>>,
     /// The reader is gone.
     is_left: bool,
 }
@@ -227,8 +232,14 @@ impl Seat {
             waiting: None,
             way: None,
             signals: VecDeque::new(),
+            presence: None,
             is_left: false,
         }))
+    }
+
+    /// Tells the reader of presence while this is set.
+    pub(in crate::chat) fn show_presence(&self, is_shown: Arc<AtomicBool>) {
+        self.state().presence = Some(is_shown);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -351,7 +362,7 @@ impl State {
             }
         }
         for (before, signal) in &turn.signals {
-            if !self.is_left && signal.signal.is_for(&self.rights.user) && !self.take_signal(*before, signal) {
+            if self.hears(signal) && !self.take_signal(*before, signal) {
                 waker = waker.or_else(|| self.waiting.take());
             }
         }
@@ -389,6 +400,14 @@ impl State {
             rest = others;
         }
         next.is_some()
+    }
+
+    /// Whether a signal is for the reader.
+    fn hears(&self, signal: &SignalView) -> bool {
+        let is_shown = |presence: &Arc<AtomicBool>| presence.load(Ordering::Relaxed);
+        !self.is_left
+            && signal.signal.is_for(&self.rights.user)
+            && (!signal.signal.is_presence() || self.presence.as_ref().is_some_and(is_shown))
     }
 
     /// Passes a signal on, or keeps it; whether it was passed on.

@@ -404,7 +404,8 @@ async fn listen(shared: Weak<Shared>, user: UserId) {
                 | Hint::Arrived { .. }
                 | Hint::Committed { .. }
                 | Hint::Signal(_)
-                | Hint::Notice(_) => {}
+                | Hint::Notice(_)
+                | Hint::Presence { .. } => {}
             }
         }
         // The notifier lost its connection. The poll stands in meanwhile.

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     task::{Context, Poll, ready},
 };
 
@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
 
 use super::{
+    presence::Reading,
     queue::Entry,
     ring::Look,
     seat::{Outcome, Outlet, Reached, Rights, Seat, Waiting, Way},
@@ -123,6 +124,13 @@ impl Subscription {
     /// outlet, until the outlet does not take something, or an event ends the stream.
     pub fn deliver_to(&mut self, outlet: Arc<dyn Outlet>) {
         self.reader.place.seat.deliver_to(Way::Outlet(outlet));
+    }
+
+    /// Brings the presence of the others in the session, too, from now on. A reader then asks for the presence as it is, so that nothing
+    /// falls between.
+    pub async fn show_presence(&mut self) {
+        self.reader.presence = Some(self.reader.chat.inner.presences.read().await);
+        self.reader.place.seat.show_presence(Arc::new(AtomicBool::new(true)));
     }
 
     /// Gives what comes to a queue, as [`deliver_to`](Self::deliver_to) gives it to an outlet.
@@ -242,6 +250,7 @@ impl Chat {
             is_unsure: false,
             deciding: None,
             has_ended: false,
+            presence: None,
             #[cfg(feature = "metrics")]
             began_at: head.seq,
             #[cfg(feature = "metrics")]
@@ -270,6 +279,8 @@ struct Reader {
     deciding: Option<BoxFuture<'static, Result<(Facts, Seq)>>>,
     reading: Option<BoxFuture<'static, Result<Vec<Arc<EventView>>>>>,
     has_ended: bool,
+    /// Held while the reader is told of presence.
+    presence: Option<Reading>,
     #[cfg(feature = "metrics")]
     began_at: Seq,
     /// Another stream passes on what this one gives, and counts it.

@@ -4,6 +4,10 @@ use std::{
     collections::HashSet,
     fmt,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -14,6 +18,7 @@ use futures_util::{
 
 use super::{
     feed::Feed,
+    presence::Reading,
     subscribe::{Delivery, Start},
 };
 use crate::chat::{Chat, decide::policy::Operation};
@@ -71,7 +76,22 @@ pub enum AllDelivery {
 /// last event says so and the stream goes on with the others. It ends with the one error that ended it:
 /// [`TokenExpired`](Error::TokenExpired); [`TokenInvalid`](Error::TokenInvalid), [`AccountBanned`](Error::AccountBanned) or
 /// [`AccountDeleted`](Error::AccountDeleted) when the caller's login or account ended meanwhile; or [`Unavailable`](Error::Unavailable) when the store is away.
-pub struct AllSubscription(BoxStream<'static, Result<AllDelivery>>);
+pub struct AllSubscription {
+    deliveries: BoxStream<'static, Result<AllDelivery>>,
+    chat: Chat,
+    /// Whether the sessions' readers are told of presence.
+    shows_presence: Arc<AtomicBool>,
+    presence: Option<Reading>,
+}
+
+impl AllSubscription {
+    /// Brings the presence of the users who share a session with the caller, too, from now on: once for each session that they share. A
+    /// reader then asks for the presence as it is, so that nothing falls between.
+    pub async fn show_presence(&mut self) {
+        self.presence = Some(self.chat.inner.presences.read().await);
+        self.shows_presence.store(true, Ordering::Relaxed);
+    }
+}
 
 impl fmt::Debug for AllSubscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,7 +103,7 @@ impl Stream for AllSubscription {
     type Item = Result<AllDelivery>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(context)
+        self.deliveries.poll_next_unpin(context)
     }
 }
 
@@ -123,11 +143,13 @@ impl Chat {
             let mut feed = Feed::new(self, principal, inbox, watch);
             let wanted = after.iter().map(|position| (position.session_id, Start::After(position.cursor)));
             feed.begin(wanted.collect(), &named).await?;
+            let shows_presence = feed.shows_presence();
             let stream = stream::unfold(feed, |mut feed| async move {
                 let delivery = feed.next().await?;
                 Some((delivery, feed))
             });
-            Ok(AllSubscription(stream.fuse().boxed()))
+            let deliveries = stream.fuse().boxed();
+            Ok(AllSubscription { deliveries, chat: self.clone(), shows_presence, presence: None })
         })
     }
 

@@ -149,6 +149,11 @@ impl Tails {
         }
     }
 
+    /// The tails that are open.
+    pub(in crate::chat) fn all(&self) -> Vec<Arc<Tail>> {
+        self.0.open_tails()
+    }
+
     fn get(&self, session_id: SessionId, head: Cursor) -> Arc<Tail> {
         let tail = self.open(session_id, head);
         self.0.keep_polling();

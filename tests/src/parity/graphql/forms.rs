@@ -22,6 +22,13 @@ pub fn of(ty: &str, node: &Value) -> Value {
         "MessageRevision" => revision(node),
         "Participant" => participant(node),
         "PinnedMessage" => pinned(node),
+        "Presence" => presence(node),
+        "OwnPresence" => {
+            let mut value = presence(node);
+            value["availability"] = lower(&node["availability"]);
+            value["is_hidden"] = node["isHidden"].clone();
+            value
+        }
         "Reactor" => json!({ "user": person(&node["user"]), "reacted_at": node["reactedAt"] }),
         "ScheduledMessage" => json!({
             "id": node["id"], "session_id": node["sessionId"], "role": lower(&node["role"]),
@@ -64,6 +71,7 @@ pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
         "Session",
         "ReadState",
         "AllRead",
+        "OwnPresence",
     ];
     let found =
         one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
@@ -185,6 +193,10 @@ fn thread(node: &Value) -> Value {
     if node.is_null() { Value::Null } else { json!({ "reply_count": reply_count, "last_reply": last_reply }) }
 }
 
+fn presence(node: &Value) -> Value {
+    json!({ "user": person(&node["user"]), "text": node["text"], "text_until": node["textUntil"] })
+}
+
 fn participant(node: &Value) -> Value {
     json!({
         "id": node["id"], "session_id": node["sessionId"], "person": person(&node["user"]),
@@ -270,11 +282,21 @@ pub fn delivery(node: &Value) -> Value {
         let user = person(&node["user"]);
         return json!({
             "kind": "Typing", "session_id": node["sessionId"], "user": user, "is_typing": node["isTyping"],
+            "until": node["until"],
         });
     }
     if node["__typename"] == "ReadMarker" {
         let mut value = read_state(node);
         value["kind"] = json!("ReadMarker");
+        return value;
+    }
+    if node["__typename"] == "PresenceChanged" {
+        let shown = &node["presence"];
+        let mut value = presence(shown);
+        value["kind"] = json!("PresenceChanged");
+        value["session_id"] = node["sessionId"].clone();
+        value["status"] = lower(&shown["status"]);
+        value["last_seen"] = shown["lastSeen"].clone();
         return value;
     }
     event(node)
