@@ -39,7 +39,7 @@ async fn messages_participants_and_sessions_have_their_fields() {
     assert_eq!(
         names(&message),
         "id session_id user_id username name role message_type content seq number created_at revision edited_at deleted_at \
-         deleted_by reactions"
+         deleted_by reactions sender_blocked"
     );
     let shown = value(&message);
     assert_eq!(

@@ -20,7 +20,7 @@ use chatcore::{
         Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId, UserStanding,
     },
     store::{
-        Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
+        Been, BlockRecord, Blocks, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
         Directory, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, Listed, Memberships, MessageReactions,
         Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord,
         Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, Revision, Revisions, Seat, Seats, Sessions,
@@ -287,6 +287,7 @@ fn values() -> Vec<(String, Key, Value)> {
         value("limited", &Invites { session: session_key, invite: invite() }, invite_record(Some(3))),
         value("", &JoinRequests { session: session_key, user: user_id.clone() }, request(Some("Hello"))),
         value("silent", &JoinRequests { session: session_key, user: user_id.clone() }, request(None)),
+        value("", &Blocks { user: user("ana"), blocked: user_id.clone() }, BlockRecord { at: at(2) }),
         value("", &InviteCodes { digest: "0123abcd".into() }, InvitePlace { session: session_key, invite: invite() }),
         value("", &Revisions { session: session_key, message: 3, revision: 1 }, revision),
         value("", &Pins { session: session_key }, pins),

@@ -11,12 +11,13 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        Bound, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant,
+        BlockedUser, Bound, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant,
         ParticipantId, Reactor, SessionId, SessionSummary, UserId,
     },
 };
 
 use super::{
+    block::BlockedUser as BlockedUserNode,
     event::SessionEvent,
     invite::Invite as InviteNode,
     join_request::JoinRequest as JoinRequestNode,
@@ -82,6 +83,7 @@ pub(super) type PublicSessionConnection =
 pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
 pub(super) type InviteConnection = Connection<String, InviteNode>;
 pub(super) type JoinRequestConnection = Connection<String, JoinRequestNode>;
+pub(super) type BlockedUserConnection = Connection<String, BlockedUserNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
@@ -141,6 +143,16 @@ impl List<UserId> {
         found: ListPage<JoinRequest, UserId>,
     ) -> JoinRequestConnection {
         self.connection(page, found, EmptyFields, |request| &request.user.user_id, JoinRequestNode)
+    }
+
+    /// The users whom the caller has blocked.
+    pub(super) fn blocks() -> Self {
+        Self::named("blocks")
+    }
+
+    /// Blocked users as a connection.
+    pub(super) fn of_blocks(&self, page: &Page<UserId>, found: ListPage<BlockedUser, UserId>) -> BlockedUserConnection {
+        self.connection(page, found, EmptyFields, |blocked| &blocked.user.user_id, BlockedUserNode)
     }
 
     /// The users who reacted to a message with an emoji.

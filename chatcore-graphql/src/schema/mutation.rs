@@ -7,6 +7,7 @@ use chatcore::{Code, Error, chat, model};
 
 use super::{
     Fallible as _, Use,
+    block::BlockMutation,
     direct::DirectMutation,
     invite::InviteMutation,
     join_request::JoinRequestMutation,
@@ -221,7 +222,7 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
 
 /// What may be changed about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationMutation(SessionMutation, InviteMutation, JoinRequestMutation, DirectMutation, MessageMutation, ReactionMutation);
+pub(crate) struct ConversationMutation(SessionMutation, InviteMutation, JoinRequestMutation, DirectMutation, BlockMutation, MessageMutation, ReactionMutation);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]

@@ -11,6 +11,7 @@ use chatcore::{
 
 use super::{
     Fallible as _, Use,
+    block::BlockQuery,
     connection::{
         self, EventConnection, List, ParticipantConnection, PublicSessionConnection, SessionConnection, listed,
     },
@@ -35,7 +36,7 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, InviteQuery, JoinRequestQuery, MessageQuery, ReactionQuery);
+pub(crate) struct ConversationQuery(SessionQuery, InviteQuery, JoinRequestQuery, BlockQuery, MessageQuery, ReactionQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]

@@ -7,6 +7,7 @@ mod auth;
 mod avatars;
 #[cfg(feature = "backup")]
 mod backup;
+mod blocks;
 mod directs;
 mod event_stream;
 mod events;
@@ -38,6 +39,7 @@ pub(crate) use admin::Admin;
 pub(crate) use avatars::Avatars;
 #[cfg(feature = "backup")]
 pub(crate) use backup::Backups;
+pub(crate) use blocks::Blocks;
 pub(crate) use directs::Directs;
 pub(crate) use events::Events;
 pub(crate) use invites::Invites;
@@ -87,11 +89,11 @@ struct Api {
 }
 
 /// The operations on the chat.
-pub(crate) type All = (Sessions, Participants, Invites, JoinRequests, Directs, Messages, Reactions, Events);
+pub(crate) type All = (Sessions, Participants, Invites, JoinRequests, Directs, Blocks, Messages, Reactions, Events);
 
 pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Invites(api()), JoinRequests(api()), Directs(api()), Messages(api()), Reactions(api()), Events(api()))
+    (Sessions(api()), Participants(api()), Invites(api()), JoinRequests(api()), Directs(api()), Blocks(api()), Messages(api()), Reactions(api()), Events(api()))
 }
 
 /// A number in a query that must not be negative.

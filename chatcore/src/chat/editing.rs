@@ -11,7 +11,6 @@ use super::{
     decide::{target::Target, turns::behind, validate::Faults},
     read::{
         batch::{go_on, only},
-        extras::Extras,
         view,
     },
 };
@@ -218,6 +217,9 @@ impl Chat {
         for freshness in self.turns() {
             let target = self.target(principal, id, freshness, |own| intent.action(own)).await?;
             self.permit_change(principal, &target, intent).await?;
+            if let Intent::Edit(_) = intent {
+                self.may_write_to(principal, &target.known).await?;
+            }
             // Before the commit, because an error after it would say that nothing was changed.
             let sender = self.inner.profiles.one(&target.event.actor).await?;
             let rows = std::slice::from_ref(&target.event);
@@ -242,7 +244,7 @@ impl Chat {
             let message = view::message(&event, sender).ok_or(Error::Internal)?;
             return Ok(match intent {
                 Intent::Edit(_) => extras.shown_in(message),
-                Intent::Delete => Extras::default().shown_in(message),
+                Intent::Delete => extras.without_reactions().shown_in(message),
             });
         }
         Err(behind(id.session_id, "a change of a message"))

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "admin")]
 mod administering;
+mod blocks;
 #[cfg(feature = "admin")]
 mod counting;
 mod decide;
@@ -37,6 +38,7 @@ pub use decide::{
     metering::{Metered, PaidRequest},
     policy::{Attempt, Operation, Policy},
 };
+pub use blocks::MAX_BLOCKS;
 pub use directs::{GROUP_USERS_MAX, GROUP_USERS_MIN, Started};
 pub use editing::EditMessage;
 pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
@@ -71,6 +73,7 @@ use crate::{
 };
 #[cfg(feature = "admin")]
 use counting::Counts;
+use blocks::Pairs;
 use decide::{
     adding::Allowances,
     govern::{Gates, publishing},
@@ -109,6 +112,7 @@ struct Inner {
     message_gates: Gates<MessageId>,
     publishing: Arc<Semaphore>,
     allowances: Allowances,
+    pairs: Pairs,
     listings: Listings,
     meter: Meter,
     #[cfg(feature = "admin")]
@@ -294,6 +298,7 @@ impl ChatBuilder {
             message_gates: Gates::default(),
             publishing,
             allowances,
+            pairs: Pairs::default(),
             listings: Listings::default(),
             meter,
             #[cfg(feature = "admin")]

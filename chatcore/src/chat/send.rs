@@ -109,6 +109,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
+    /// [`DirectRefused`](Error::DirectRefused) when the other user of a direct session has blocked the caller,
     /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
     pub async fn send(&self, principal: &Principal, id: SessionId, message: SendMessage) -> Result<Message> {
         use_case!("send", id, async move {
@@ -153,7 +154,11 @@ impl Chat {
         freshness: Freshness,
     ) -> Result<Known> {
         match right {
-            Right::Participant => self.allowed(id, principal, Tried::sending(body), freshness).await,
+            Right::Participant => {
+                let known = self.allowed(id, principal, Tried::sending(body), freshness).await?;
+                self.may_write_to(principal, &known).await?;
+                Ok(known)
+            }
             Right::Host => self.active(id, &principal.user_id, freshness).await,
         }
     }

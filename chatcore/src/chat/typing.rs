@@ -21,7 +21,8 @@ impl Chat {
         use_case!("typing", session_id, async move {
             self.enter(principal, Use::Signal).await?;
             // Fresh, because nothing is committed that would notice an old permission.
-            self.allowed(session_id, principal, Action::Send, Freshness::Fresh).await?;
+            let known = self.allowed(session_id, principal, Action::Send, Freshness::Fresh).await?;
+            self.may_write_to(principal, &known).await?;
             let user_id = principal.user_id.clone();
             self.publish(Hint::Signal(Signal::Typing { session_id, user_id, is_typing })).await;
             Ok(())

@@ -90,6 +90,7 @@ codes! {
     JoinApprovalRequired = "JOIN_APPROVAL_REQUIRED", 409, 4409, "Approval required";
     JoinRequestNotFound = "JOIN_REQUEST_NOT_FOUND", 404, 4404, "Request to join not found";
     UserNotFound = "USER_NOT_FOUND", 404, 4404, "User not found";
+    DirectRefused = "DIRECT_REFUSED", 403, 4403, "Direct messages refused";
     UserBanned = "USER_BANNED", 409, 4409, "User is banned";
     MessageNotFound = "MESSAGE_NOT_FOUND", 404, 4404, "Message not found";
     MessageTooLong = "MESSAGE_TOO_LONG", 422, 4400, "Message too long";

@@ -114,4 +114,6 @@ pub struct Message {
     /// The reactions, the earliest kind first. `None` where the message is part of an event: events suit every reader, and reactions
     /// have events of their own.
     pub reactions: Option<Vec<Reaction>>,
+    /// Whether the reader has blocked the sender. `None` where the message is part of an event.
+    pub sender_blocked: Option<bool>,
 }

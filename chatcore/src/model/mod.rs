@@ -1,5 +1,6 @@
 //! Plain data: what a chat consists of. Imports nothing else of this crate.
 
+mod block;
 mod cursor;
 mod event;
 mod id;
@@ -15,6 +16,7 @@ mod signal;
 mod standing;
 pub(crate) mod visible;
 
+pub use block::BlockedUser;
 pub use cursor::{Cursor, Epoch};
 pub use event::{
     Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, Seq, SessionChanges,

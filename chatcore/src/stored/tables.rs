@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientIdUse, Departure, InvitePlace, InviteRecord, JoinRequestRecord, Listed, ParticipantRecord, ProfileRecord, Reacted,
+    BlockRecord, ClientIdUse, Departure, InvitePlace, InviteRecord, JoinRequestRecord, Listed, ParticipantRecord, ProfileRecord, Reacted,
     ReactionTotals, Revision, Seat, from_json, to_json,
 };
 use crate::{
@@ -123,6 +123,14 @@ tables! {
         /// The SHA-256 digest of the code.
         digest: String,
     ] -> InvitePlace = 1;
+
+    /// The users whom a user has blocked.
+    shared plain Blocks = "block" [
+        /// The user.
+        user: UserId,
+        /// The blocked user.
+        blocked: UserId,
+    ] -> BlockRecord = 1;
 
     /// Profiles of users who were seen.
     shared plain Profiles = "profile" [

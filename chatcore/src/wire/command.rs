@@ -37,6 +37,8 @@ pub enum Answer {
     Invite(Box<CreatedInvite>),
     /// The caller's request to join.
     JoinRequest(Box<JoinRequest>),
+    /// The user to whom it was done, where it belongs to no session.
+    UserId(UserId),
     /// The session in which it was done.
     SessionId(SessionId),
 }
@@ -48,7 +50,7 @@ impl Answer {
         match self {
             Self::Message(message) => Some(message.cursor()),
             Self::Session(details) => Some(details.summary.cursor),
-            Self::ChangedMessage(_) | Self::Participant(_) | Self::Invite(_) | Self::JoinRequest(_) | Self::SessionId(_) => None,
+            Self::ChangedMessage(_) | Self::Participant(_) | Self::Invite(_) | Self::JoinRequest(_) | Self::UserId(_) | Self::SessionId(_) => None,
         }
     }
 }
@@ -206,6 +208,16 @@ commands! { in chat by principal:
     /// Finds the group of the caller and other users, or makes it.
     StartGroup = "start_group" () group: StartGroup => {
         Ok(Answer::Session(Box::new(chat.start_group(principal, &group.users()?).await?.session)))
+    };
+    /// Blocks a user.
+    BlockUser = "block_user" (user_id: UserId) _nothing: Nothing => {
+        chat.block_user(principal, &user_id).await?;
+        Ok(Answer::UserId(user_id))
+    };
+    /// Ends the block of a user.
+    UnblockUser = "unblock_user" (user_id: UserId) _nothing: Nothing => {
+        chat.unblock_user(principal, &user_id).await?;
+        Ok(Answer::UserId(user_id))
     };
     /// Changes the role of a participant.
     ChangeRole = "change_role" (session_id: SessionId, user_id: UserId) role: ChangeRole => {

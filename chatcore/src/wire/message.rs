@@ -48,6 +48,9 @@ struct MessageView<'a> {
     /// The reactions, the earliest kind first. Absent in events.
     #[serde(skip_serializing_if = "Option::is_none")]
     reactions: Option<Vec<ReactionView<'a>>>,
+    /// Whether the caller has blocked the sender. Absent in events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_blocked: Option<bool>,
 }
 
 /// The reactions of one kind to a message.
@@ -88,7 +91,8 @@ impl<'a> From<&'a Reactor> for ReactorView<'a> {
 
 impl<'a> From<&'a Message> for MessageView<'a> {
     fn from(message: &'a Message) -> Self {
-        let Message { id, session_id, seq, number, sender, body, created_at, revision, status, reactions } = message;
+        let Message { id, session_id, seq, number, sender, body, created_at, revision, status, reactions, sender_blocked } =
+            message;
         let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = sender;
         let MessageBody { role, message_type, content } = body;
         let (edited_at, deleted) = match status {
@@ -114,6 +118,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             deleted_at,
             deleted_by,
             reactions: reactions.as_ref().map(|reactions| reactions.iter().map(ReactionView::from).collect()),
+            sender_blocked: *sender_blocked,
         }
     }
 }

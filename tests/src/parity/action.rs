@@ -31,6 +31,8 @@ pub enum Target {
     Message(Which),
     /// A reaction to a message in it.
     Reaction(Which, &'static str),
+    /// A user, whatever the session, by their name among the `PEOPLE`.
+    Anybody(&'static str),
     /// An invite into it.
     Invite(Which),
     /// A user in it, by their name among the `PEOPLE`.

@@ -4,7 +4,7 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        Content, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId, MessageRevision,
+        BlockedUser, Content, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId, MessageRevision,
         MessageStatus, Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor, SessionChanges,
         SessionDetails, SessionEvent, SessionSummary, Signal,
     },
@@ -90,13 +90,15 @@ fn status(mut message: Value, status: &MessageStatus) -> Value {
 /// A message.
 #[must_use]
 pub fn message(message: &Message) -> Value {
-    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now, reactions } = message;
+    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now, reactions, sender_blocked } =
+        message;
     let reaction = |one: &Reaction| json!({ "emoji": one.emoji, "count": one.count, "me": one.mine });
     let reactions = reactions.as_ref().map(|reactions| reactions.iter().map(reaction).collect::<Value>());
     let value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
         "created_at": created_at, "revision": revision, "reactions": reactions,
+        "sender_blocked": sender_blocked,
     });
     status(value, now)
 }
@@ -132,6 +134,12 @@ pub fn join_request(request: &JoinRequest) -> Value {
     })
 }
 
+/// A blocked user.
+#[must_use]
+pub fn blocked(blocked: &BlockedUser) -> Value {
+    json!({ "user": person(&blocked.user), "blocked_at": blocked.blocked_at })
+}
+
 /// A user who reacted.
 #[must_use]
 pub fn reactor(reactor: &Reactor) -> Value {
@@ -163,6 +171,7 @@ pub fn said(event: &Event) -> Value {
         "id": id, "session_id": event.session_id, "seq": event.seq, "number": event.number,
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
         "content": content(&body.content), "created_at": event.created_at, "revision": event.revision, "reactions": null,
+        "sender_blocked": null,
     });
     tidy(status(value, now))
 }
@@ -333,7 +342,7 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Session(found) => told(command, session(found)),
         Answer::JoinRequest(found) => told(command, join_request(found)),
         Answer::Invite(found) => told(command, json!({ "code": found.code, "invite": invite(&found.invite) })),
-        Answer::SessionId(_) => json!({}),
+        Answer::UserId(_) | Answer::SessionId(_) => json!({}),
     }
 }
 

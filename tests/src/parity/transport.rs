@@ -81,6 +81,7 @@ impl Call<'_> {
             Target::Session => vec![session],
             Target::Message(which) => vec![("message_id", self.message(which))],
             Target::Reaction(which, emoji) => vec![("message_id", self.message(which)), ("emoji", emoji.to_owned())],
+            Target::Anybody(name) => vec![("user_id", self.cast.user(name))],
             Target::Invite(which) => vec![session, ("invite_id", self.invite(which))],
             Target::User(name) => vec![session, ("user_id", self.cast.user(name))],
         }
@@ -91,7 +92,7 @@ impl Call<'_> {
     pub fn message_id(&self) -> Option<String> {
         match self.action.target {
             Target::Message(which) | Target::Reaction(which, _) => Some(self.message(which)),
-            Target::Nothing | Target::Session | Target::Invite(_) | Target::User(_) => None,
+            Target::Nothing | Target::Session | Target::Anybody(_) | Target::Invite(_) | Target::User(_) => None,
         }
     }
 

@@ -8,6 +8,7 @@ use super::{action::pascal, canon::tidy};
 #[must_use]
 pub fn of(schema: &str, body: &Value) -> Value {
     match schema {
+        "BlockedUser" => blocked(body),
         "Confirmation" => json!({}),
         "EventPage" => json!({ "events": list(&body["events"], frame), "head": body["head"] }),
         "CreatedInvite" => json!({ "code": body["code"], "invite": invite(&body["invite"]) }),
@@ -40,6 +41,7 @@ pub fn message(body: &Value) -> Value {
         "sender": sender, "role": body["role"], "message_type": body["message_type"], "content": body["content"],
         "created_at": body["created_at"], "revision": body["revision"], "edited_at": body["edited_at"],
         "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"], "reactions": body["reactions"],
+        "sender_blocked": body["sender_blocked"],
     }))
 }
 
@@ -88,6 +90,11 @@ fn join_request(body: &Value) -> Value {
         "session_id": body["session_id"], "user": user, "text": body["text"], "role": body["role"],
         "requested_at": body["requested_at"],
     }))
+}
+
+fn blocked(body: &Value) -> Value {
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    tidy(json!({ "user": user, "blocked_at": body["blocked_at"] }))
 }
 
 fn reactor(body: &Value) -> Value {

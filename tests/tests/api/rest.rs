@@ -104,7 +104,7 @@ on_every_store! {
             keys(&sent),
             [
                 "content", "created_at", "deleted_at", "deleted_by", "edited_at", "id", "message_type", "name", "number",
-                "reactions", "revision", "role", "seq", "session_id", "user_id", "username",
+                "reactions", "revision", "role", "seq", "sender_blocked", "session_id", "user_id", "username",
             ]
         );
         assert_eq!((&sent["content"], &sent["role"]), (&json!("Hi everyone! Just joined."), &json!("user")));

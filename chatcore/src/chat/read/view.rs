@@ -180,5 +180,6 @@ pub(in crate::chat) fn message(event: &Event, sender: Profile) -> Option<Message
         revision: event.revision,
         status: status.clone(),
         reactions: None,
+        sender_blocked: None,
     })
 }

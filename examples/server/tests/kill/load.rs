@@ -253,9 +253,11 @@ fn content(name: &str, length: usize) -> String {
     format!("{name} {length} {}", "x".repeat(length))
 }
 
-/// A message as an event tells it: without its reactions.
+/// A message as an event tells it: without what belongs to its reader.
 pub(crate) fn as_told(mut message: Value) -> Value {
-    message.as_object_mut().unwrap().remove("reactions");
+    for of_reader in ["reactions", "sender_blocked"] {
+        message.as_object_mut().unwrap().remove(of_reader);
+    }
     message
 }
 
