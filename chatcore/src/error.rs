@@ -86,6 +86,9 @@ pub enum Error {
     /// The user has no open request to join the session.
     #[error("there is no such request to join")]
     JoinRequestNotFound,
+    /// A user takes no direct messages from the caller.
+    #[error("this user takes no direct messages from you")]
+    DirectRefused,
     /// No user of that id was ever seen.
     #[error("there is no such user")]
     UserNotFound,
@@ -259,6 +262,7 @@ impl Error {
             Self::InviteNotFound => Code::InviteNotFound,
             Self::ApprovalRequired => Code::JoinApprovalRequired,
             Self::JoinRequestNotFound => Code::JoinRequestNotFound,
+            Self::DirectRefused => Code::DirectRefused,
             Self::UserNotFound => Code::UserNotFound,
             Self::MessageNotFound => Code::MessageNotFound,
             Self::ScheduledMessageNotFound => Code::ScheduledMessageNotFound,
@@ -309,6 +313,7 @@ impl Error {
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Denied(_)
+            | Self::DirectRefused
             | Self::InviteNotFound
             | Self::ApprovalRequired
             | Self::JoinRequestNotFound

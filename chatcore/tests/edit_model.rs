@@ -87,7 +87,10 @@ impl Reader {
             let known = self.messages.get(&message.seq).and_then(|message| message.reactions.clone());
             let is_deleted = message.body.content == Content::Deleted;
             let reactions = Some(known.filter(|_| !is_deleted).unwrap_or_default());
-            self.messages.insert(message.seq, Message { reactions, thread: Some(ThreadSummary::default()), ..message });
+            self.messages.insert(
+                message.seq,
+                Message { reactions, thread: Some(ThreadSummary::default()), sender_blocked: Some(false), ..message },
+            );
         }
         if let EventKind::Message(
             MessageEvent::Reacted { message, emoji, count } | MessageEvent::Unreacted { message, emoji, count },

@@ -155,6 +155,9 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "withdraw" by "erin": chat.withdraw_join_request(&me, id).await;
         "start a direct session" by "alice": chat.start_direct(&me, &bob()).await.map(drop);
         "start a group" by "alice": chat.start_group(&me, &[bob(), user_id("carol")]).await.map(drop);
+        "block" by "alice": chat.block_user(&me, &bob()).await;
+        "unblock" by "alice": chat.unblock_user(&me, &bob()).await;
+        "blocks" by "alice": chat.blocks(&me, Page::FIRST).await.map(drop);
         "change role" by "alice": chat.change_role(&me, id, &bob(), ParticipantRole::Viewer).await.map(drop);
         "remove" by "alice": chat.remove_participant(&me, id, &bob()).await;
         "ban" by "alice": chat.ban_participant(&me, id, &user_id("dave"), SanctionUser::ENDLESS).await;

@@ -138,6 +138,9 @@ fn use_cases<'a>(
         ("invites", 1, told(chat.invites(alice, id, Page::FIRST))),
         ("join_requests", 1, told(chat.join_requests(alice, id, Page::FIRST))),
         ("start_direct", 1, told(async move { chat.start_direct(alice, &user_id("bob")).await })),
+        ("block_user", 1, told(async move { chat.block_user(alice, &user_id("bob")).await })),
+        ("blocks", 1, told(chat.blocks(alice, Page::FIRST))),
+        ("unblock_user", 1, told(async move { chat.unblock_user(alice, &user_id("bob")).await })),
         ("revoke_invite", 1, told(chat.revoke_invite(alice, id, InviteId(id.0)))),
         ("change_role", 1, {
             told(async move { chat.change_role(alice, id, &user_id("bob"), ParticipantRole::Viewer).await })

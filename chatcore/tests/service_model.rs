@@ -388,9 +388,10 @@ impl World {
             replayed.seq = event.seq;
             (summary.seq, summary.cursor) = (event.seq, event.cursor());
             let message = view.message();
-            // No step of this test reacts or replies, and an event says nothing of that.
+            // No step of this test reacts, replies or blocks, and an event says nothing of that.
             let (reactions, thread) = (Some(Vec::new()), Some(ThreadSummary::default()));
-            replayed.messages.extend(message.map(|message| Message { reactions, thread, ..message }));
+            let sender_blocked = Some(false);
+            replayed.messages.extend(message.map(|message| Message { reactions, thread, sender_blocked, ..message }));
             summary.message_count = event.number;
             let came = |participant_id, profile: &Profile, role| Participant {
                 id: participant_id,

@@ -11,13 +11,14 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        self, Bound, Draft, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage,
-        MessageWindow, Page, Participant, ParticipantId, ParticipantPresence, Reactor, ScheduledId, ScheduledMessage,
-        SessionBan, SessionId, SessionSummary, UserId,
+        self, BlockedUser, Bound, Draft, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId,
+        MessagePage, MessageWindow, Page, Participant, ParticipantId, ParticipantPresence, Reactor, ScheduledId,
+        ScheduledMessage, SessionBan, SessionId, SessionSummary, UserId,
     },
 };
 
 use super::{
+    block::BlockedUser as BlockedUserNode,
     event::SessionEvent,
     invite::Invite as InviteNode,
     join_request::JoinRequest as JoinRequestNode,
@@ -103,6 +104,7 @@ pub(super) type InviteConnection = Connection<String, InviteNode>;
 pub(super) type JoinRequestConnection = Connection<String, JoinRequestNode>;
 pub(super) type BanConnection = Connection<String, BanNode>;
 pub(super) type PresenceConnection = Connection<String, PresenceNode>;
+pub(super) type BlockedUserConnection = Connection<String, BlockedUserNode>;
 pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type ScheduledMessageConnection = Connection<String, ScheduledNode>;
 pub(super) type DraftConnection = Connection<String, DraftNode>;
@@ -205,6 +207,16 @@ impl List<UserId> {
     /// The users who are banned from a session.
     pub(super) fn bans(session_id: SessionId) -> Self {
         Self::named(format!("bans/{session_id}"))
+    }
+
+    /// The users whom the caller has blocked.
+    pub(super) fn blocks() -> Self {
+        Self::named("blocks")
+    }
+
+    /// Blocked users as a connection.
+    pub(super) fn of_blocks(&self, page: &Page<UserId>, found: ListPage<BlockedUser, UserId>) -> BlockedUserConnection {
+        self.connection(page, found, EmptyFields, |blocked| blocked.user.user_id.clone(), BlockedUserNode)
     }
 
     /// The users who reacted to a message with an emoji.

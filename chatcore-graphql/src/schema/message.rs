@@ -222,6 +222,11 @@ impl Message {
         }
     }
 
+    /// Whether the caller has blocked the sender; null in events.
+    async fn sender_blocked(&self) -> Option<bool> {
+        self.message.sender_blocked
+    }
+
     /// The reactions, the earliest kind first; null in events.
     #[graphql(complexity = "5 * child_complexity + 1")]
     async fn reactions(&self) -> Option<Vec<Reaction>> {

@@ -3,6 +3,7 @@
 #[cfg(feature = "accounts")]
 mod account;
 mod admin;
+mod block;
 mod connection;
 mod delivery;
 mod direct;

@@ -7,6 +7,7 @@ use chatcore::{Code, Error, chat, model};
 
 use super::{
     Fallible as _, Use,
+    block::BlockMutation,
     direct::DirectMutation,
     invite::InviteMutation,
     join_request::JoinRequestMutation,
@@ -232,6 +233,7 @@ pub(crate) struct ConversationMutation(
     DirectMutation,
     SanctionMutation,
     ReadingMutation,
+    BlockMutation,
     MessageMutation,
     ReactionMutation,
     LaterMutation,

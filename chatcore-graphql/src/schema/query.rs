@@ -11,6 +11,7 @@ use chatcore::{
 
 use super::{
     Fallible as _, Use,
+    block::BlockQuery,
     connection::{
         self, EventConnection, List, ParticipantConnection, PublicSessionConnection, SessionConnection, listed,
     },
@@ -45,6 +46,7 @@ pub(crate) struct ConversationQuery(
     InviteQuery,
     JoinRequestQuery,
     SanctionQuery,
+    BlockQuery,
     MessageQuery,
     ThreadQuery,
     ReactionQuery,

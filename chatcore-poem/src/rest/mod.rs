@@ -7,6 +7,7 @@ mod auth;
 mod avatars;
 #[cfg(feature = "backup")]
 mod backup;
+mod blocks;
 mod directs;
 mod event_stream;
 mod events;
@@ -43,6 +44,7 @@ pub(crate) use admin::Admin;
 pub(crate) use avatars::Avatars;
 #[cfg(feature = "backup")]
 pub(crate) use backup::Backups;
+pub(crate) use blocks::Blocks;
 pub(crate) use directs::Directs;
 pub(crate) use events::Events;
 pub(crate) use invites::Invites;
@@ -107,6 +109,7 @@ pub(crate) type All = (
     Invites,
     JoinRequests,
     Directs,
+    Blocks,
     Messages,
     Threads,
     Reactions,
@@ -125,6 +128,7 @@ pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
         Invites(api()),
         JoinRequests(api()),
         Directs(api()),
+        Blocks(api()),
         Messages(api()),
         Threads(api()),
         Reactions(api()),

@@ -208,6 +208,7 @@ impl Accounts {
                 }
             }
         }
+        self.inner.chat.forget_blocks(user).await?;
         if !claim.erasure.left.is_empty() || matches!(pictures, Erased::Failed) {
             return self.put_off(claim).await;
         }

@@ -99,7 +99,8 @@ impl Chat {
     /// # Errors
     /// [`Invalid`](Error::Invalid) for the caller's own id; [`UserNotFound`](Error::UserNotFound) when nobody of that id was ever seen;
     /// [`UserBanned`](Error::UserBanned) when the other account is banned or deleted; [`RateLimited`](Error::RateLimited) as for
-    /// [`add_participant`](Self::add_participant).
+    /// [`add_participant`](Self::add_participant); [`DirectRefused`](Error::DirectRefused) when the other user takes no direct messages from
+    /// the caller.
     pub async fn start_direct(&self, principal: &Principal, other: &UserId) -> Result<Started> {
         use_case!("start_direct", async move {
             self.enter(principal, Use::Request).await?;
@@ -142,6 +143,9 @@ impl Chat {
                 self.inner.allowances.charge_inviter(user, now)?;
                 return Err(Error::UserNotFound);
             }
+        }
+        if self.blocked_by(users.iter().copied(), user).await? {
+            return Err(Error::DirectRefused);
         }
         for generation in 0..GENERATIONS {
             let id = self.reserved_at(circle.place(generation), user).await?;

@@ -223,6 +223,9 @@ impl Chat {
         for freshness in self.turns() {
             let target = self.target(principal, id, freshness, |own| intent.action(own)).await?;
             self.permit_change(principal, &target, intent).await?;
+            if let Intent::Edit(_) = intent {
+                self.may_write_to(principal, &target.known).await?;
+            }
             // Before the commit, because an error after it would say that nothing was changed.
             let sender = self.inner.profiles.one(&target.event.actor).await?;
             let rows = std::slice::from_ref(&target.event);

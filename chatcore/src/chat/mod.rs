@@ -2,6 +2,7 @@
 
 #[cfg(feature = "admin")]
 mod administering;
+mod blocks;
 #[cfg(feature = "admin")]
 mod counting;
 mod decide;
@@ -35,6 +36,7 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicI64},
 };
 
+pub use blocks::MAX_BLOCKS;
 #[cfg(feature = "admin")]
 pub(crate) use counting::Counted;
 #[cfg(feature = "accounts")]
@@ -82,6 +84,7 @@ use crate::{
     store::{ChatStore, MemoryStore},
     trace::TracedStore,
 };
+use blocks::Pairs;
 #[cfg(feature = "admin")]
 use counting::Counts;
 use decide::{
@@ -124,6 +127,7 @@ struct Inner {
     message_gates: Gates<MessageId>,
     publishing: Arc<Semaphore>,
     allowances: Allowances,
+    pairs: Pairs,
     listings: Listings,
     ends: Ends,
     meter: Meter,
@@ -315,6 +319,7 @@ impl ChatBuilder {
             message_gates: Gates::default(),
             publishing,
             allowances,
+            pairs: Pairs::default(),
             listings: Listings::default(),
             ends: Ends::default(),
             meter,

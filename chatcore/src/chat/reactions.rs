@@ -171,6 +171,9 @@ impl Chat {
         for freshness in self.turns() {
             let target = self.target(principal, id, freshness, |_| Action::React).await?;
             self.permit_on(principal, &target, Action::React, None).await?;
+            if intent == Intent::React {
+                self.may_write_to(principal, &target.known).await?;
+            }
             let found = self.reacting(&principal.user_id, id, emoji).await?;
             let head = target.known.head;
             let (totals, count) = match found.plan(intent, emoji) {

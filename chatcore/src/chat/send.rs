@@ -159,6 +159,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
+    /// [`DirectRefused`](Error::DirectRefused) when the other user of a direct session has blocked the caller,
     /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message. For a reply,
     /// [`MessageNotFound`](Error::MessageNotFound) when there is no such message to answer, and
     /// [`MessageDeleted`](Error::MessageDeleted) when it was deleted.
@@ -205,21 +206,25 @@ impl Chat {
         saying: &Saying,
         freshness: Freshness,
     ) -> Result<Known> {
-        match saying.right {
-            Right::Participant => self.allowed(id, principal, Tried::sending(&saying.body), freshness).await,
+        let known = match saying.right {
+            Right::Host => return self.active(id, &principal.user_id, freshness).await,
+            Right::Participant => self.allowed(id, principal, Tried::sending(&saying.body), freshness).await?,
             Right::Stay(stay) => {
                 let tried = || Tried::sending(&saying.body);
-                let known = self.allowed(id, principal, tried(), freshness).await?;
-                if known.actor.as_deref().is_some_and(|record| record.id == stay) {
-                    return Ok(known);
+                let is_of = |known: &Known| known.actor.as_deref().is_some_and(|record| record.id == stay);
+                let mut known = self.allowed(id, principal, tried(), freshness).await?;
+                if !is_of(&known) {
+                    // Cached facts may be of before the stay.
+                    known = self.allowed(id, principal, tried(), Freshness::Fresh).await?;
                 }
-                // Cached facts may be of before the stay.
-                let known = self.allowed(id, principal, tried(), Freshness::Fresh).await?;
-                let is_stay = known.actor.as_deref().is_some_and(|record| record.id == stay);
-                if is_stay { Ok(known) } else { Err(Error::Denied(Denial::NotParticipant)) }
+                if !is_of(&known) {
+                    return Err(Error::Denied(Denial::NotParticipant));
+                }
+                known
             }
-            Right::Host => self.active(id, &principal.user_id, freshness).await,
-        }
+        };
+        self.may_write_to(principal, &known).await?;
+        Ok(known)
     }
 
     pub(in crate::chat) async fn say(&self, principal: &Principal, id: SessionId, saying: Saying) -> Result<Message> {

@@ -107,7 +107,8 @@ impl Chat {
         use_case!("typing", session_id, async move {
             self.enter(principal, Use::Signal).await?;
             // Fresh, because nothing is committed that would notice an old permission.
-            self.allowed(session_id, principal, Action::Send, Freshness::Fresh).await?;
+            let known = self.allowed(session_id, principal, Action::Send, Freshness::Fresh).await?;
+            self.may_write_to(principal, &known).await?;
             let now = self.inner.clock.now();
             if self.inner.typists.tell(session_id, &principal.user_id, is_typing, now) {
                 self.tell_typing(session_id, &principal.user_id, is_typing, now).await;

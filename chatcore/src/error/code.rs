@@ -93,6 +93,7 @@ codes! {
     JoinRequestNotFound = "JOIN_REQUEST_NOT_FOUND", 404, 4404, "Request to join not found";
     ParticipantBanned = "PARTICIPANT_BANNED", 409, 4409, "Banned from the session";
     UserNotFound = "USER_NOT_FOUND", 404, 4404, "User not found";
+    DirectRefused = "DIRECT_REFUSED", 403, 4403, "Direct messages refused";
     UserBanned = "USER_BANNED", 409, 4409, "User is banned";
     MessageNotFound = "MESSAGE_NOT_FOUND", 404, 4404, "Message not found";
     ScheduledMessageNotFound = "SCHEDULED_MESSAGE_NOT_FOUND", 404, 4404, "Scheduled message not found";

@@ -134,4 +134,6 @@ pub struct Message {
     pub reactions: Option<Vec<Reaction>>,
     /// The replies in the thread that the message began. `None` where the message is part of an event.
     pub thread: Option<ThreadSummary>,
+    /// Whether the reader has blocked the sender. `None` where the message is part of an event.
+    pub sender_blocked: Option<bool>,
 }

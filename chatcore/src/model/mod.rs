@@ -1,5 +1,6 @@
 //! Plain data: what a chat consists of. Imports nothing else of this crate.
 
+mod block;
 mod cursor;
 mod event;
 mod id;
@@ -20,6 +21,7 @@ mod standing;
 mod thread;
 pub(crate) mod visible;
 
+pub use block::BlockedUser;
 pub use cursor::{Cursor, Epoch};
 pub use event::{
     Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, Seq, SessionChanges,

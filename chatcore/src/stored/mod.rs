@@ -4,6 +4,7 @@
 //! skipped. A change that older software would misread raises the format's version in the table's declaration.
 
 pub mod been;
+mod blocks;
 mod departure;
 mod event;
 mod invites;
@@ -24,6 +25,7 @@ mod threads;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use been::Been;
+pub use blocks::BlockRecord;
 pub use departure::{Departure, DepartureTask};
 pub use event::{decode_event, encode_event};
 pub use invites::{InvitePlace, InviteRecord, JoinRequestRecord};

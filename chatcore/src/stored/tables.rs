@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BannedUntil, ClientIdUse, Connection, Departure, DraftText, Due, InvitePlace, InviteRecord, JoinRequestRecord,
-    LastSeen, Listed, ParticipantRecord, PresenceChoice, ProcessBeat, ProfileRecord, Reacted, ReactionTotals,
-    ReadMarker, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord, from_json, to_json,
+    BannedUntil, BlockRecord, ClientIdUse, Connection, Departure, DraftText, Due, InvitePlace, InviteRecord,
+    JoinRequestRecord, LastSeen, Listed, ParticipantRecord, PresenceChoice, ProcessBeat, ProfileRecord, Reacted,
+    ReactionTotals, ReadMarker, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord, from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
@@ -198,6 +198,14 @@ tables! {
         /// The SHA-256 digest of the code.
         digest: String,
     ] -> InvitePlace = 1;
+
+    /// The users whom a user has blocked.
+    shared plain Blocks = "block" [
+        /// The user.
+        user: UserId,
+        /// The blocked user.
+        blocked: UserId,
+    ] -> BlockRecord = 1;
 
     /// Profiles of users who were seen.
     shared plain Profiles = "profile" [

@@ -48,6 +48,8 @@ pub enum Answer {
     ReadState(ReadState),
     /// What became of marking all sessions as read.
     AllRead(AllRead),
+    /// The user to whom it was done, where it belongs to no session.
+    UserId(UserId),
     /// The session in which it was done.
     SessionId(SessionId),
     /// The caller's own presence.
@@ -70,6 +72,7 @@ impl Answer {
             | Self::JoinRequest(_)
             | Self::ReadState(_)
             | Self::AllRead(_)
+            | Self::UserId(_)
             | Self::SessionId(_)
             | Self::OwnPresence(_) => None,
         }
@@ -229,6 +232,16 @@ commands! { in chat by principal:
     /// Finds the group of the caller and other users, or makes it.
     StartGroup = "start_group" () group: StartGroup => {
         Ok(Answer::Session(Box::new(chat.start_group(principal, &group.users()?).await?.session)))
+    };
+    /// Blocks a user.
+    BlockUser = "block_user" (user_id: UserId) _nothing: Nothing => {
+        chat.block_user(principal, &user_id).await?;
+        Ok(Answer::UserId(user_id))
+    };
+    /// Ends the block of a user.
+    UnblockUser = "unblock_user" (user_id: UserId) _nothing: Nothing => {
+        chat.unblock_user(principal, &user_id).await?;
+        Ok(Answer::UserId(user_id))
     };
     /// Changes the role of a participant.
     ChangeRole = "change_role" (session_id: SessionId, user_id: UserId) role: ChangeRole => {

@@ -57,6 +57,9 @@ struct MessageView<'a> {
     /// The replies in the thread that it began, without deleted ones. Absent in events.
     #[serde(skip_serializing_if = "Option::is_none")]
     thread: Option<ThreadView>,
+    /// Whether the caller has blocked the sender. Absent in events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_blocked: Option<bool>,
 }
 
 /// The reactions of one kind to a message.
@@ -97,8 +100,8 @@ impl<'a> From<&'a Reactor> for ReactorView<'a> {
 
 impl<'a> From<&'a Message> for MessageView<'a> {
     fn from(message: &'a Message) -> Self {
-        let Message { id, session_id, seq, number, sender, body, created_at, revision, status, reactions, thread } =
-            message;
+        let Message { id, session_id, seq, number, sender, body, created_at, revision, .. } = message;
+        let Message { status, reactions, thread, sender_blocked, .. } = message;
         let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = sender;
         let MessageBody { role, message_type, content, reply } = body;
         let (edited_at, deleted) = match status {
@@ -127,6 +130,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             deleted_by,
             reactions: reactions.as_ref().map(|reactions| reactions.iter().map(ReactionView::from).collect()),
             thread: thread.as_ref().map(ThreadView::from),
+            sender_blocked: *sender_blocked,
         }
     }
 }

@@ -33,6 +33,7 @@ macro_rules! shown_as {
 mod account;
 #[cfg(feature = "admin")]
 mod admin;
+mod block;
 mod command;
 mod event;
 mod id;

@@ -74,8 +74,9 @@ async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
         kit::say(&world.chat, &by_eve, id, "eve says").await;
     }
     world.chat.leave(&by_ada, left).await.unwrap();
+    world.chat.block_user(&by_ada, &by_eve.user_id).await.unwrap();
     let before = everything(&world, &[own, other, left]).await;
-    for trace in ["secret-one", "secret-two", "adalove", "Lovelace", "198.51.100.9", "Her phone"] {
+    for trace in ["secret-one", "secret-two", "adalove", "Lovelace", "198.51.100.9", "Her phone", "block:"] {
         assert!(before.contains(trace), "{trace}");
     }
     let mut events = world.chat.subscribe(&by_eve, other, None).await.unwrap();
@@ -86,7 +87,7 @@ async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
     erased(&world).await;
 
     let kept = everything(&world, &[own, other, left]).await;
-    for trace in ["secret", "adalove", "Lovelace", "198.51.100.9", "Her phone"] {
+    for trace in ["secret", "adalove", "Lovelace", "198.51.100.9", "Her phone", "block:"] {
         assert!(!kept.contains(trace), "{trace} is still in the store");
     }
     for id in &texts {

@@ -62,9 +62,9 @@ pub(crate) async fn say(chat: &Chat, who: &Principal, id: SessionId, text: &str)
     chat.send(who, id, SendMessage::text(text)).await.unwrap()
 }
 
-/// A message as an event shows it: without its reactions and its thread.
+/// A message as an event shows it: without what belongs to its reader.
 pub(crate) fn told(message: Message) -> Message {
-    Message { reactions: None, thread: None, ..message }
+    Message { reactions: None, thread: None, sender_blocked: None, ..message }
 }
 
 /// The event by which a user who manages a session removes another one.

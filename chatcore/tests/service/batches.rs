@@ -186,10 +186,11 @@ async fn fifty_sessions_cost_as_many_reads_as_two() {
     }
     assert_eq!(costs[0], costs[1]);
     assert_eq!(costs[1][..1], [1], "the facts, since the owner's name is known");
-    // Where nothing but messages stands at the end: the facts, the messages, their reactions, and the senders' names.
+    // Where nothing but messages stands at the end: the facts, the messages, their reactions, the blocks of their
+    // reader, and the senders' names.
     let newest = |id: &SessionId| MessagesOf { session_id: *id, window: MessageWindow::Newest, limit: Some(1) };
     let asked: Vec<_> = ids.iter().step_by(2).map(newest).collect();
-    assert_eq!(reads(&store, async |chat| chat.messages_of(alice, &asked).await).await, 4);
+    assert_eq!(reads(&store, async |chat| chat.messages_of(alice, &asked).await).await, 5);
 }
 
 #[tokio::test]

@@ -161,12 +161,13 @@ async fn numbers_outside_of_their_limits_are_refused() {
         (None, Some(INVITE_SECONDS_MAX + 1), "expires_in"),
     ] {
         assert_fault(
-            chat.create_invite(&alice, id, CreateInvite { role: None, max_uses, expires_in }).await,
+            chat.create_invite(&alice, id, CreateInvite { max_uses, expires_in, ..CreateInvite::default() }).await,
             field,
             wrong,
         );
     }
-    let most = CreateInvite { role: None, max_uses: Some(INVITE_USES_MAX), expires_in: Some(INVITE_SECONDS_MAX) };
+    let (max_uses, expires_in) = (Some(INVITE_USES_MAX), Some(INVITE_SECONDS_MAX));
+    let most = CreateInvite { max_uses, expires_in, ..CreateInvite::default() };
     chat.create_invite(&alice, id, most).await.unwrap();
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod batches;
+mod blocks;
 mod directory;
 mod directs;
 mod editing;

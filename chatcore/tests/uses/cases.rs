@@ -141,6 +141,9 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         }),
         Case::new("Chat::start_direct", &REQUEST, async move { chat.start_direct(caller, &caller.user_id).await }),
         Case::new("Chat::start_group", &REQUEST, async move { chat.start_group(caller, &[nobody()]).await }),
+        Case::new("Chat::block_user", &REQUEST, async move { chat.block_user(caller, &caller.user_id).await }),
+        Case::new("Chat::unblock_user", &REQUEST, async move { chat.unblock_user(caller, &nobody()).await }).fine(),
+        Case::new("Chat::blocks", &REQUEST, chat.blocks(caller, page())),
         Case::new("Chat::change_role", &REQUEST, async move {
             chat.change_role(caller, nowhere(), &nobody(), ParticipantRole::Owner).await
         }),

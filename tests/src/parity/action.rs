@@ -33,6 +33,8 @@ pub enum Target {
     Reaction(Which, &'static str),
     /// The thing that the last preparation of the room made, where that has an id of its own: a scheduled message.
     Made,
+    /// A user, whatever the session, by their name among the `PEOPLE`.
+    Anybody(&'static str),
     /// An invite into it.
     Invite(Which),
     /// A user in it, by their name among the `PEOPLE`.

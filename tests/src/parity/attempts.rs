@@ -94,8 +94,8 @@ pub fn attempts(stage: Stage, step: usize, offset: usize) -> Vec<Attempt> {
         State::Fresh | State::Full => {
             every(&mut attempts, &Actor::USERS, &families);
             if stage == (Stage { session_type: SessionType::Public, state: State::Fresh }) {
-                every(&mut attempts, &Actor::USERS, &[creations(), directs(), groups()]);
-                every(&mut attempts, &Actor::UNKNOWN, &[creations(), directs(), groups()]);
+                every(&mut attempts, &Actor::USERS, &about_no_session());
+                every(&mut attempts, &Actor::UNKNOWN, &about_no_session());
             }
             attempts.extend(plainest(&Actor::UNKNOWN, None));
         }
@@ -491,6 +491,25 @@ fn creations() -> Family {
     good.push(json!({ "title": "Once", "client_id": "" }));
     let create = |input| Action::new("createSession", Target::Nothing, input);
     Family::exact(good.into_iter().map(create)).refused(bad.into_iter().map(create))
+}
+
+/// Every operation that concerns no session that there is.
+fn about_no_session() -> Vec<Family> {
+    let users = ["peer", "viewer", "owner", GHOST];
+    let block = |operation| move |name| Action::new(operation, Target::Anybody(name), json!({}));
+    let list = |limit| Action::new("listBlocks", Target::Nothing, limited(json!({}), limit));
+    vec![
+        creations(),
+        directs(),
+        groups(),
+        Family::exact(users.map(block("blockUser"))),
+        Family::exact([None, Some(1), Some(0), Some(101)].map(list)).coded([list(Some(-1))]),
+        Family::exact([
+            Action::new("startDirect", Target::Nothing, json!({ "user_id": "admin" })),
+            session("listMessages", json!({ "newest": true, "limit": 50 })),
+        ]),
+        Family::exact(users.map(block("unblockUser"))),
+    ]
 }
 
 fn directs() -> Family {

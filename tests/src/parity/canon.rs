@@ -4,10 +4,10 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        Content, Draft, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId,
-        MessageRevision, MessageStatus, OwnPresence, Participant, ParticipantEvent, ParticipantRole, Presence, Profile,
-        Reaction, Reactor, ReadState, ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEvent,
-        SessionSummary, Signal, Term, ThreadSummary,
+        BlockedUser, Content, Draft, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent,
+        MessageId, MessageRevision, MessageStatus, OwnPresence, Participant, ParticipantEvent, ParticipantRole,
+        Presence, Profile, Reaction, Reactor, ReadState, ScheduledMessage, SessionBan, SessionChanges, SessionDetails,
+        SessionEvent, SessionSummary, Signal, Term, ThreadSummary,
     },
     permission::Denial,
     wire::Answer,
@@ -95,16 +95,14 @@ fn status(mut message: Value, status: &MessageStatus) -> Value {
 /// A message.
 #[must_use]
 pub fn message(message: &Message) -> Value {
-    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now, reactions, thread } =
-        message;
+    let Message { id, session_id, seq, number, sender, body, created_at, revision, .. } = message;
+    let Message { status: now, reactions, thread, sender_blocked, .. } = message;
     let reaction = |one: &Reaction| json!({ "emoji": one.emoji, "count": one.count, "me": one.mine });
     let reactions = reactions.as_ref().map(|reactions| reactions.iter().map(reaction).collect::<Value>());
     let value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
-        "created_at": created_at, "revision": revision, "reactions": reactions, "thread": thread.as_ref().map(threaded),
-        "reply_to": body.reply.map(|reply| beside(id, reply.to)),
-        "thread_root": body.reply.map(|reply| beside(id, reply.root)),
+    "created_at":created_at, "revision":revision, "reactions":reactions, "thread":thread.as_ref().map(threaded), "reply_to":body.reply.map(|reply| beside(id, reply.to)), "thread_root":body.reply.map(|reply| beside(id, reply.root)), "sender_blocked":sender_blocked,
     });
     status(value, now)
 }
@@ -158,6 +156,12 @@ fn threaded(thread: &ThreadSummary) -> Value {
     let ThreadSummary { replies, last } = thread;
     let last = last.map(|last| json!({ "id": last.id, "seq": last.id.seq, "created_at": last.at }));
     json!({ "reply_count": replies, "last_reply": last })
+}
+
+/// A blocked user.
+#[must_use]
+pub fn blocked(blocked: &BlockedUser) -> Value {
+    json!({ "user": person(&blocked.user), "blocked_at": blocked.blocked_at })
 }
 
 /// A user who reacted.
@@ -226,6 +230,7 @@ pub fn said(event: &Event) -> Value {
         "content": content(&body.content), "created_at": event.created_at, "revision": event.revision, "reactions": null,
         "thread": null, "reply_to": body.reply.map(|reply| beside(&id, reply.to)),
         "thread_root": body.reply.map(|reply| beside(&id, reply.root)),
+        "sender_blocked": null,
     });
     tidy(status(value, now))
 }
@@ -439,7 +444,7 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Invite(found) => told(command, json!({"code":found.code, "invite":invite(&found.invite)})),
         Answer::ReadState(state) => read_state(state),
         Answer::AllRead(all) => json!({"marked":all.marked, "next":all.next}),
-        Answer::SessionId(_) | Answer::ScheduledId(_) => json!({}),
+        Answer::UserId(_) | Answer::SessionId(_) | Answer::ScheduledId(_) => json!({}),
         Answer::OwnPresence(found) => told(command, own_presence(found)),
     }
 }

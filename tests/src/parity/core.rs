@@ -111,6 +111,7 @@ impl Core {
                 let id = session()?;
                 all!(limit, canon::invite, |page| chat.invites(by, id, page).await)
             }
+            "listBlocks" => all!(limit, canon::blocked, |page| chat.blocks(by, page).await),
             "listJoinRequests" => {
                 let id = session()?;
                 all!(limit, canon::join_request, |page| chat.join_requests(by, id, page).await)

@@ -91,6 +91,7 @@ impl Call<'_> {
             Target::Message(which) => vec![("message_id", self.message(which))],
             Target::Reaction(which, emoji) => vec![("message_id", self.message(which)), ("emoji", emoji.to_owned())],
             Target::Made => vec![("scheduled_id", self.room.made.clone().unwrap_or_else(|| NOTHING.to_owned()))],
+            Target::Anybody(name) => vec![("user_id", self.cast.user(name))],
             Target::Invite(which) => vec![session, ("invite_id", self.invite(which))],
             Target::User(name) => vec![session, ("user_id", self.cast.user(name))],
         }
@@ -101,7 +102,12 @@ impl Call<'_> {
     pub fn message_id(&self) -> Option<String> {
         match self.action.target {
             Target::Message(which) | Target::Reaction(which, _) => Some(self.message(which)),
-            Target::Nothing | Target::Session | Target::Made | Target::Invite(_) | Target::User(_) => None,
+            Target::Nothing
+            | Target::Session
+            | Target::Made
+            | Target::Anybody(_)
+            | Target::Invite(_)
+            | Target::User(_) => None,
         }
     }
 

@@ -8,6 +8,7 @@ use super::{action::pascal, canon::tidy};
 #[must_use]
 pub fn of(schema: &str, body: &Value) -> Value {
     match schema {
+        "BlockedUser" => blocked(body),
         "Confirmation" => json!({}),
         "EventPage" => json!({ "events": list(&body["events"], frame), "head": body["head"] }),
         "CreatedInvite" => json!({ "code": body["code"], "invite": invite(&body["invite"]) }),
@@ -47,6 +48,7 @@ pub fn message(body: &Value) -> Value {
         "created_at": body["created_at"], "revision": body["revision"], "edited_at": body["edited_at"],
         "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"], "reactions": body["reactions"],
         "thread": body["thread"], "reply_to": body["reply_to"], "thread_root": body["thread_root"],
+        "sender_blocked": body["sender_blocked"],
     }))
 }
 
@@ -116,6 +118,11 @@ fn own_presence(body: &Value) -> Value {
     value["availability"] = body["availability"].clone();
     value["is_hidden"] = body["is_hidden"].clone();
     value
+}
+
+fn blocked(body: &Value) -> Value {
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    tidy(json!({ "user": user, "blocked_at": body["blocked_at"] }))
 }
 
 fn reactor(body: &Value) -> Value {

@@ -104,7 +104,7 @@ on_every_store! {
             keys(&sent),
             [
                 "content", "created_at", "deleted_at", "deleted_by", "edited_at", "id", "message_type", "name", "number",
-                "reactions", "reply_to", "revision", "role", "seq", "session_id", "thread", "thread_root", "user_id", "username",
+"reactions", "reply_to", "revision", "role", "seq", "sender_blocked", "session_id", "thread", "thread_root", "user_id", "username",
             ]
         );
         assert_eq!((&sent["content"], &sent["role"]), (&json!("Hi everyone! Just joined."), &json!("user")));

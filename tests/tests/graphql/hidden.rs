@@ -321,6 +321,9 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         "ownPresence",
         "userPresence",
         "setPresence",
+        "blockUser",
+        "unblockUser",
+        "blocks",
     ];
     names.filter(|name| !plain.contains(&&**name)).map(|name| &*name.leak()).collect()
 }

@@ -109,6 +109,8 @@ pub enum Operation<'a> {
     ListSessions,
     /// List the public sessions that the caller could join.
     ListPublicSessions,
+    /// Block users, or see and end the caller's blocks.
+    ManageBlocks,
     /// Follow all sessions that the caller is in. Each of them is checked on its own, too, as a [`Action::View`] of it.
     FollowSessions,
     /// See the presence of the caller, or of users who share a session with the caller. The presence in one session is checked as a

@@ -1,6 +1,8 @@
 //! The parts of messages that stand in records beside the log. One read fetches them for all messages of an answer.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
+
+use futures_util::try_join;
 
 use crate::chat::{Chat, reactions::Reactions, threads::ThreadsOf};
 use crate::{
@@ -14,25 +16,28 @@ use crate::{
 pub(in crate::chat) struct Extras {
     pub(in crate::chat) reactions: Reactions,
     pub(in crate::chat) threads: ThreadsOf,
+    /// The senders whom the reader has blocked.
+    blocked: HashSet<UserId>,
 }
 
 impl Extras {
     /// The last position at which the extras of one of the rows were written.
     pub(in crate::chat) fn written<'a>(&self, rows: impl IntoIterator<Item = &'a Event>) -> Seq {
-        let Self { reactions, threads } = self;
+        let Self { reactions, threads, blocked: _ } = self;
         rows.into_iter().map(|row| reactions.written(row).max(threads.written(row))).max().unwrap_or(0)
     }
 
     /// A message with its extras.
     pub(in crate::chat) fn shown_in(&self, message: Message) -> Message {
-        let Self { reactions, threads } = self;
+        let Self { reactions, threads, blocked } = self;
         let (reactions, thread) = (Some(reactions.of(&message)), Some(threads.of(&message)));
-        Message { reactions, thread, ..message }
+        let sender_blocked = Some(blocked.contains(&message.sender.user_id));
+        Message { reactions, thread, sender_blocked, ..message }
     }
 
-    /// The extras of a message that was just deleted: the replies to it stay, and nothing else.
+    /// The extras of a message that was just deleted: the reactions go.
     pub(in crate::chat) fn of_deleted(self) -> Self {
-        Self { threads: self.threads, ..Self::default() }
+        Self { reactions: Reactions::default(), ..self }
     }
 }
 
@@ -45,11 +50,15 @@ impl Chat {
         if scans.is_empty() {
             return Ok(Extras::default());
         }
-        let found = self.inner.store.scan(&scans).await?.into_iter().flatten();
-        let (reactions, threads) = found.partition(|(key, _)| key.table == MessageReactions::TABLE);
+        let senders = pages.iter().flat_map(|page| page.iter()).map(|row| &row.actor);
+        let found = async { Ok(self.inner.store.scan(&scans).await?) };
+        let (found, blocked) = try_join!(found, self.blocked_among(user, senders))?;
+        let (reactions, threads) =
+            found.into_iter().flatten().partition(|(key, _)| key.table == MessageReactions::TABLE);
         Ok(Extras {
             reactions: self.reactions(user, pages, reactions).await?,
             threads: ThreadsOf::read(pages, threads),
+            blocked,
         })
     }
 }

@@ -178,5 +178,6 @@ pub(in crate::chat) fn message(event: &Event, sender: Profile) -> Option<Message
         status: status.clone(),
         reactions: None,
         thread: None,
+        sender_blocked: None,
     })
 }

@@ -253,10 +253,10 @@ fn content(name: &str, length: usize) -> String {
     format!("{name} {length} {}", "x".repeat(length))
 }
 
-/// A message as an event tells it: without its reactions and its thread.
+/// A message as an event tells it: without what belongs to its reader.
 pub(crate) fn as_told(mut message: Value) -> Value {
-    for extra in ["reactions", "thread"] {
-        message.as_object_mut().unwrap().remove(extra);
+    for of_reader in ["reactions", "thread", "sender_blocked"] {
+        message.as_object_mut().unwrap().remove(of_reader);
     }
     message
 }

@@ -14,6 +14,7 @@ use super::{
 #[must_use]
 pub fn of(ty: &str, node: &Value) -> Value {
     match ty {
+        "BlockedUser" => json!({ "user": person(&node["user"]), "blocked_at": node["blockedAt"] }),
         "CreatedInvite" => json!({ "code": node["code"], "invite": invite(&node["invite"]) }),
         "Invite" => invite(node),
         "InvitePreview" => preview(node),
@@ -157,8 +158,7 @@ fn message(node: &Value) -> Value {
         "sender": person(&node["sender"]), "role": lower(&node["role"]), "message_type": lower(&node["messageType"]),
         "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
         "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
-        "reactions": node["reactions"], "thread": thread(&node["thread"]), "reply_to": node["replyTo"],
-        "thread_root": node["threadRoot"],
+    "reactions":node["reactions"], "thread":thread(&node["thread"]), "reply_to":node["replyTo"], "thread_root":node["threadRoot"], "sender_blocked":node["senderBlocked"],
     })
 }
 

@@ -1,0 +1,192 @@
+//! Use cases about users whom a user has blocked, and what a block forbids.
+//!
+//! A block belongs to the user who made it, and to no session. Nobody else is told of it.
+
+use std::collections::HashSet;
+
+use moka::sync::Cache;
+
+use super::{
+    Chat,
+    decide::{govern::Known, policy::Operation},
+    read::{lists::Slice, profiles},
+};
+use crate::{
+    error::{Code, Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::{
+        BlockedUser, Event, EventKind, ListPage, Page, ParticipantEvent, SessionEvent, SessionId, SessionType, UserId,
+    },
+    store::{
+        BlockRecord, Blocks, Change, ChatStoreExt as _, Found, KeyPart as _, LogRange, Prefix, StoreError,
+        TypedKey as _,
+    },
+    trace::use_case,
+};
+
+/// Most users whom a user can block.
+pub const MAX_BLOCKS: u64 = 1_000;
+
+/// The users of direct sessions, which never change.
+pub(in crate::chat) struct Pairs(Cache<SessionId, [UserId; 2]>);
+
+impl Default for Pairs {
+    fn default() -> Self {
+        Self(Cache::new(10_000))
+    }
+}
+
+impl Chat {
+    /// Blocks a user: the user starts no direct session with the caller, and writes nothing more in the one that there is. In other
+    /// sessions the caller sees which messages are of the user. Blocking again changes nothing, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) for the caller's own id; [`UserNotFound`](Error::UserNotFound) when nobody of that id was ever seen;
+    /// [`LimitExceeded`](Error::LimitExceeded) for one more than [`MAX_BLOCKS`], where other processes may let in a few more at the
+    /// same time; [`RateLimited`](Error::RateLimited) after too many ids that nobody has.
+    pub async fn block_user(&self, principal: &Principal, other: &UserId) -> Result<()> {
+        use_case!("block_user", async move {
+            self.enter(principal, Use::Request).await?;
+            let (user, now) = (&principal.user_id, self.inner.clock.now());
+            if other == user {
+                let message = "a user other than the caller";
+                return Err(Error::invalid("user_id", Code::ValidationInvalidValue, message));
+            }
+            self.permit(principal, Operation::ManageBlocks).await?;
+            // Before the user is looked up, so that who has used the allowance up cannot go on trying ids.
+            self.inner.allowances.look(user, now)?;
+            if !self.inner.profiles.knows(other).await? {
+                self.inner.allowances.charge_inviter(user, now)?;
+                return Err(Error::UserNotFound);
+            }
+            if self.is_blocked(user, other).await? {
+                return Ok(());
+            }
+            let all = Prefix { table: Blocks::TABLE, parts: vec![user.part()] };
+            if self.inner.store.count(&[all]).await?.first().is_some_and(|count| *count >= MAX_BLOCKS) {
+                return Err(Error::LimitExceeded { what: "the number of blocked users", limit: MAX_BLOCKS });
+            }
+            let block = Blocks { user: user.clone(), blocked: other.clone() }.put(BlockRecord { at: now }).absent();
+            match self.inner.store.commit(Change::of_records(vec![block])).await {
+                // Another call was faster.
+                Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+
+    /// Ends a block. Where there is none, nothing changes.
+    ///
+    /// # Errors
+    /// [`Unavailable`](Error::Unavailable) when the store is away.
+    pub async fn unblock_user(&self, principal: &Principal, other: &UserId) -> Result<()> {
+        use_case!("unblock_user", async move {
+            self.enter(principal, Use::Request).await?;
+            self.permit(principal, Operation::ManageBlocks).await?;
+            let block = Blocks { user: principal.user_id.clone(), blocked: other.clone() };
+            self.inner.store.commit(Change::of_records(vec![block.remove()])).await?;
+            Ok(())
+        })
+    }
+
+    /// The users whom the caller has blocked, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) for a page outside of the limits.
+    pub async fn blocks(&self, principal: &Principal, page: Page<UserId>) -> Result<ListPage<BlockedUser, UserId>> {
+        use_case!("blocks", async move {
+            self.enter(principal, Use::Request).await?;
+            let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
+            self.permit(principal, Operation::ManageBlocks).await?;
+            let after = after.map(|after| vec![after.part()]);
+            let scan = Blocks::under(vec![principal.user_id.part()]).after(after).skip(skip).limit(wanted);
+            let found = self.inner.store.list::<Blocks>(scan).await?;
+            let page = ListPage::cut(found, limit, |(key, _)| key.blocked.clone());
+            let users = self.inner.profiles.find(page.iter().map(|(key, _)| &key.blocked).collect()).await?;
+            let shown = |(key, found): (Blocks, Found<BlockRecord>)| BlockedUser {
+                user: profiles::public(profiles::of(&users, &key.blocked)),
+                blocked_at: found.value.at,
+            };
+            Ok(page.map(|found| found.into_iter().map(shown).collect()))
+        })
+    }
+
+    /// Removes the blocks that a user made, whose account is deleted.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn forget_blocks(&self, user: &UserId) -> Result<()> {
+        let all = Blocks::under(vec![user.part()]).limit(MAX_BLOCKS);
+        let writes: Vec<_> =
+            self.inner.store.list::<Blocks>(all).await?.into_iter().map(|(key, _)| key.remove()).collect();
+        if !writes.is_empty() {
+            self.inner.store.commit(Change::of_records(writes)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether one user has blocked another one, as of now.
+    pub(in crate::chat) async fn is_blocked(&self, by: &UserId, user: &UserId) -> Result<bool> {
+        Ok(!self.blocked_among(by, [user]).await?.is_empty())
+    }
+
+    /// Those of the users whom one user has blocked, as of now.
+    pub(in crate::chat) async fn blocked_among<'a>(
+        &self,
+        by: &UserId,
+        users: impl IntoIterator<Item = &'a UserId>,
+    ) -> Result<HashSet<UserId>> {
+        let others: HashSet<&UserId> = users.into_iter().filter(|user| *user != by).collect();
+        if others.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let keys: Vec<Blocks> =
+            others.into_iter().map(|user| Blocks { user: by.clone(), blocked: user.clone() }).collect();
+        let found = self.inner.store.get_all(&keys).await?;
+        Ok(keys.into_iter().zip(found).filter(|(_, found)| found.is_some()).map(|(key, _)| key.blocked).collect())
+    }
+
+    /// Those of the users who have blocked one user, as of now.
+    pub(in crate::chat) async fn blocked_by<'a>(
+        &self,
+        users: impl IntoIterator<Item = &'a UserId>,
+        blocked: &UserId,
+    ) -> Result<bool> {
+        let key = |user: &UserId| Blocks { user: user.clone(), blocked: blocked.clone() };
+        let keys: Vec<Blocks> = users.into_iter().filter(|user| *user != blocked).map(key).collect();
+        Ok(self.inner.store.get_all(&keys).await?.iter().any(Option::is_some))
+    }
+
+    /// Refuses to write in a direct session whose other user has blocked the caller.
+    ///
+    /// # Errors
+    /// [`DirectRefused`](Error::DirectRefused) where that is so.
+    pub(in crate::chat) async fn may_write_to(&self, principal: &Principal, known: &Known) -> Result<()> {
+        let session = known.session()?;
+        if session.session_type != SessionType::Direct {
+            return Ok(());
+        }
+        let pair = match self.inner.pairs.0.get(&session.id) {
+            Some(pair) => pair,
+            None => {
+                let range = LogRange { session_id: session.id, from: 1, to: 2 };
+                let rows = self.inner.store.log(&[range]).await?;
+                let pair = pair(rows.iter().flatten().map(|row| &**row)).ok_or(Error::Unavailable)?;
+                self.inner.pairs.0.insert(session.id, pair.clone());
+                pair
+            }
+        };
+        if self.blocked_by(&pair, &principal.user_id).await? { Err(Error::DirectRefused) } else { Ok(()) }
+    }
+}
+
+/// The users of a direct session, by the events with which its log begins.
+fn pair<'a>(mut rows: impl Iterator<Item = &'a Event>) -> Option<[UserId; 2]> {
+    let (created, added) = (rows.next()?, rows.next()?);
+    match (&created.kind, &added.kind) {
+        (
+            EventKind::Session(SessionEvent::Created { .. }),
+            EventKind::Participant(ParticipantEvent::Added { user_id, .. }),
+        ) => Some([created.actor.clone(), user_id.clone()]),
+        _ => None,
+    }
+}

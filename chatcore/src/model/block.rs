@@ -1,0 +1,14 @@
+//! Blocks: users whom a user has blocked.
+
+use chrono::{DateTime, Utc};
+
+use super::Profile;
+
+/// A user whom the caller has blocked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockedUser {
+    /// The user.
+    pub user: Profile,
+    /// Since when.
+    pub blocked_at: DateTime<Utc>,
+}
