@@ -381,6 +381,8 @@ pub fn check(log: &[Arc<Event>]) {
                 cap = changes.max_participants.unwrap_or(cap);
                 leads && (open != SessionType::Private || people.len() == 1) && people.len() <= cap as usize
             }
+            // The races put nothing away.
+            EventKind::Session(SessionEvent::Archived | SessionEvent::Unarchived | SessionEvent::Restored) => false,
             EventKind::Session(SessionEvent::Deleted) => {
                 deleted = true;
                 actor == Some(Owner)

@@ -124,7 +124,13 @@ pub(crate) fn stay(event: &Event) -> Option<String> {
         | EventKind::Participant(
             ParticipantEvent::Joined { participant_id, .. } | ParticipantEvent::Added { participant_id, .. },
         ) => Some(participant_id.to_string()),
-        EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
+        EventKind::Session(
+            SessionEvent::Updated { .. }
+            | SessionEvent::Deleted
+            | SessionEvent::Archived
+            | SessionEvent::Unarchived
+            | SessionEvent::Restored,
+        )
         | EventKind::Participant(
             ParticipantEvent::Left
             | ParticipantEvent::Removed { .. }

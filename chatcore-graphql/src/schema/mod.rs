@@ -3,6 +3,7 @@
 #[cfg(feature = "accounts")]
 mod account;
 mod admin;
+mod archive;
 mod connection;
 mod delivery;
 mod engine;

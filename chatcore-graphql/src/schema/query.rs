@@ -11,6 +11,7 @@ use chatcore::{
 
 use super::{
     Fallible as _, Use,
+    archive::ArchiveQuery,
     connection::{
         self, EventConnection, List, ParticipantConnection, PublicSessionConnection, SessionConnection, listed,
     },
@@ -34,7 +35,7 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, SanctionQuery, MessageQuery, ReactionQuery);
+pub(crate) struct ConversationQuery(SessionQuery, ArchiveQuery, SanctionQuery, MessageQuery, ReactionQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]
@@ -114,18 +115,24 @@ impl SessionQuery {
         Ok(Some(Session::whole(details, loads)))
     }
 
-    /// The sessions that the caller is in, newest first. At most 100 at a time, 50 by default.
+    /// The sessions that the caller is in, newest first: those that are not archived, or those that are. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn sessions(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+        #[graphql(desc = "Whether to list the archived ones.")] archived: Option<bool>,
     ) -> Result<Option<SessionConnection>> {
         let call = Use::of(context)?;
-        let list = List::sessions();
+        let archived = archived.unwrap_or(false);
+        let list = List::sessions(archived);
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.sessions(call.principal, page).await.or_field_error()?;
+        let found = if archived {
+            call.chat.archived_sessions(call.principal, page.clone()).await.or_field_error()?
+        } else {
+            call.chat.sessions(call.principal, page.clone()).await.or_field_error()?
+        };
         let (loads, fields) = (call.loads(), async_graphql::connection::EmptyFields);
         Ok(Some(list.of_sessions(&page, found, fields, |summary| Session::listed(summary, Arc::clone(&loads)))))
     }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "admin")]
 mod administering;
+mod archiving;
 #[cfg(feature = "admin")]
 mod counting;
 mod decide;
@@ -19,6 +20,7 @@ mod sanctions;
 mod send;
 mod service;
 mod sessions;
+mod slow_mode;
 mod standing;
 mod stream;
 mod typing;
@@ -47,7 +49,8 @@ pub use read::{
 };
 pub use sanctions::{MAX_REASON_CHARS, SanctionUser};
 pub use send::{PostSystem, SendMessage};
-pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
+pub use sessions::{CreateSession, MAX_AVATAR_URL_CHARS, MAX_TAG_CHARS, MAX_TAGS, PublicSessionPage, UpdateSession};
+pub use slow_mode::MAX_SLOW_MODE_SECONDS;
 pub use standing::BanAccount;
 pub use stream::{
     notices::Notices,

@@ -20,8 +20,8 @@ use crate::{
         SessionId, SpeakerRole,
     },
     store::{
-        Change, ClientIdUse, ClientIds, Conflicting, Freshness, LogRange, ParticipantRecord, Participants, StoreError,
-        TypedKey, Write, typed,
+        Change, ClientIdUse, ClientIds, Conflicting, Freshness, LastSends, LogRange, ParticipantRecord, Participants, Record,
+        StoreError, TypedKey, Write, typed,
     },
     trace::use_case,
 };
@@ -109,7 +109,8 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
-    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
+    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message, [`RateLimited`](Error::RateLimited) when
+    /// the session has slow mode and the caller has to wait.
     pub async fn send(&self, principal: &Principal, id: SessionId, message: SendMessage) -> Result<Message> {
         use_case!("send", id, async move {
             self.enter(principal, Use::Message).await?;
@@ -185,8 +186,23 @@ impl Chat {
             let sent =
                 MessageEvent::Sent { body: body.clone(), client_id: client_id.clone(), status: MessageStatus::AsSent };
             let kind = EventKind::Message(sent);
-            let event = NewEvent { actor: user.clone(), created_at: self.inner.clock.now(), kind };
-            let writes = engagement(&known, right).into_iter().chain(claim.clone()).collect();
+            let now = self.inner.clock.now();
+            let pace = match right {
+                Right::Participant => self.paced(&known, user, now).await,
+                Right::Host => Ok(None),
+            };
+            let pace = match (pace, &claim) {
+                // A retry of a message that was sent is no second one.
+                (Err(limited @ Error::RateLimited { .. }), Some(claim)) => {
+                    match self.inner.store.records(std::slice::from_ref(&claim.key)).await?.pop().flatten() {
+                        Some(used) => return self.sent_once(principal, id, &body, right, used, fingerprint).await,
+                        None => return Err(limited),
+                    }
+                }
+                (pace, _) => pace?,
+            };
+            let event = NewEvent { actor: user.clone(), created_at: now, kind };
+            let writes = engagement(&known, right).into_iter().chain(claim.clone()).chain(pace).collect();
             let change = Change::of(id, known.head.seq, vec![event], writes);
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
@@ -199,19 +215,36 @@ impl Chat {
                     return Ok(Extras::default().shown_in(message));
                 }
                 Err(StoreError::Stale) => freshness = Freshness::Fresh,
+                // The sender has sent another message meanwhile.
+                Err(StoreError::Conflict { found: Conflicting::Record { key, record: _ } })
+                    if key.table.name == LastSends::TABLE.name => {}
                 Err(StoreError::Conflict { found: Conflicting::Record { key: _, record } }) => {
-                    let used = typed::<ClientIdUse>(record)?.ok_or(Error::Internal)?;
-                    // A deleted message has no fingerprint, and is the result of each retry.
-                    if used.value.fingerprint.is_some() && used.value.fingerprint != fingerprint {
-                        return Err(Error::ClientIdReused);
-                    }
-                    return self.sent_before(principal, id, &body, right, used.value.seq.unwrap_or(used.at)).await;
+                    let used = record.ok_or(Error::Internal)?;
+                    return self.sent_once(principal, id, &body, right, used, fingerprint).await;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         tracing::warn!(session = %id, "a message stayed stale");
         Err(Error::Unavailable)
+    }
+
+    /// The first result of a send whose client id is used, where that was the same send.
+    async fn sent_once(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        body: &MessageBody,
+        right: Right,
+        used: Record,
+        fingerprint: Option<String>,
+    ) -> Result<Message> {
+        let used = typed::<ClientIdUse>(Some(used))?.ok_or(Error::Internal)?;
+        // A deleted message has no fingerprint, and is the result of each retry.
+        if used.value.fingerprint.is_some() && used.value.fingerprint != fingerprint {
+            return Err(Error::ClientIdReused);
+        }
+        self.sent_before(principal, id, body, right, used.value.seq.unwrap_or(used.at)).await
     }
 
     /// The first result of a send that was tried again.

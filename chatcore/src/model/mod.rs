@@ -28,6 +28,6 @@ pub use participant::{Participant, ParticipantRole, Standing};
 pub use profile::Profile;
 pub use reaction::{Emoji, Reaction, Reactor};
 pub use sanction::{Sanction, SessionBan, Term};
-pub use session::{Session, SessionDetails, SessionSummary, SessionType};
+pub use session::{Session, SessionDeletion, SessionDetails, SessionSettings, SessionSummary, SessionType};
 pub use signal::Signal;
 pub use standing::{Ban, EndedLogin, UserStanding};

@@ -20,6 +20,9 @@ enum Form {
         changes: Known<SessionChanges>,
     },
     SessionDeleted,
+    SessionArchived,
+    SessionUnarchived,
+    SessionRestored,
     ParticipantJoined {
         participant_id: ParticipantId,
         role: Known<ParticipantRole>,
@@ -141,6 +144,9 @@ impl Form {
             }
             SessionEvent::Updated { changes } => Self::SessionUpdated { changes: changes.into() },
             SessionEvent::Deleted => Self::SessionDeleted,
+            SessionEvent::Archived => Self::SessionArchived,
+            SessionEvent::Unarchived => Self::SessionUnarchived,
+            SessionEvent::Restored => Self::SessionRestored,
         }
     }
 
@@ -203,6 +209,9 @@ impl Form {
                 changes.map(|changes| EventKind::Session(SessionEvent::Updated { changes }))
             }
             Self::SessionDeleted => Some(EventKind::Session(SessionEvent::Deleted)),
+            Self::SessionArchived => Some(EventKind::Session(SessionEvent::Archived)),
+            Self::SessionUnarchived => Some(EventKind::Session(SessionEvent::Unarchived)),
+            Self::SessionRestored => Some(EventKind::Session(SessionEvent::Restored)),
             Self::ParticipantJoined { .. }
             | Self::ParticipantAdded { .. }
             | Self::ParticipantLeft
@@ -249,6 +258,9 @@ impl Form {
             Self::SessionCreated { .. }
             | Self::SessionUpdated { .. }
             | Self::SessionDeleted
+            | Self::SessionArchived
+            | Self::SessionUnarchived
+            | Self::SessionRestored
             | Self::MessageSent { .. }
             | Self::MessageEdited { .. }
             | Self::MessageDeleted { .. }
@@ -280,6 +292,9 @@ impl Form {
             Self::SessionCreated { .. }
             | Self::SessionUpdated { .. }
             | Self::SessionDeleted
+            | Self::SessionArchived
+            | Self::SessionUnarchived
+            | Self::SessionRestored
             | Self::ParticipantJoined { .. }
             | Self::ParticipantAdded { .. }
             | Self::ParticipantLeft

@@ -13,6 +13,7 @@ mod profile;
 mod reactions;
 mod sanctions;
 mod session;
+mod slow_mode;
 mod standing;
 mod tables;
 
@@ -26,6 +27,7 @@ pub use participant::ParticipantRecord;
 pub use profile::{ProfilePart, ProfileRecord};
 pub use reactions::{Reacted, ReactionTotal, ReactionTotals};
 pub use sanctions::BannedUntil;
+pub use slow_mode::LastSend;
 pub use tables::*;
 
 use crate::store::{Json, KeyPart, Part};

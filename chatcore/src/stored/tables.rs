@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BannedUntil, ClientIdUse, Departure, Listed, ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, Revision,
+    BannedUntil, ClientIdUse, Departure, LastSend, Listed, ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, Revision,
     Seat, from_json, to_json,
 };
 use crate::{
@@ -43,6 +43,14 @@ tables! {
         /// The session.
         session: Newest<SessionId>,
     ] -> BannedUntil = 1;
+
+    /// When users sent last, in sessions with slow mode. Its version makes a user's sends one after the other.
+    session plain LastSends = "last_send" [
+        /// The session.
+        session: SessionId,
+        /// The user.
+        user: UserId,
+    ] -> LastSend = 1;
 
     /// Client ids that were used, each with the position of its message.
     session plain ClientIds = "client" [

@@ -8,6 +8,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod archiving;
 mod batches;
 mod directory;
 mod editing;
@@ -30,6 +31,7 @@ mod reactions;
 mod retries;
 mod sanctions;
 mod sessions;
+mod slow_mode;
 mod system;
 
 use std::sync::{Arc, atomic::Ordering};

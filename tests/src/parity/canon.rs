@@ -170,6 +170,9 @@ pub fn summary(summary: &SessionSummary) -> Value {
         "session_type": session.session_type, "max_participants": session.max_participants, "owner": person(owner),
         "?is_active": session.is_active, "created_at": session.created_at, "updated_at": session.updated_at,
         "participant_count": session.participant_count, "message_count": message_count,
+        "slow_mode_seconds": session.settings.slow_mode_seconds, "tags": session.settings.tags,
+        "avatar_url": session.settings.avatar_url, "archived_at": session.archived_at,
+        "deleted_at": session.deletion.as_ref().map(|deletion| deletion.at),
     })
 }
 
@@ -216,6 +219,9 @@ pub fn bare_event(event: &Event) -> Value {
             json!({ "kind": "SessionUpdated", "changes": changes(new) })
         }
         EventKind::Session(SessionEvent::Deleted) => json!({ "kind": "SessionDeleted" }),
+        EventKind::Session(SessionEvent::Archived) => json!({ "kind": "SessionArchived" }),
+        EventKind::Session(SessionEvent::Unarchived) => json!({ "kind": "SessionUnarchived" }),
+        EventKind::Session(SessionEvent::Restored) => json!({ "kind": "SessionRestored" }),
         EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
             json!({ "kind": "ParticipantJoined", "participant_id": participant_id, "role": role })
         }

@@ -86,7 +86,11 @@ impl Core {
         let message = || call.message_id()?.parse::<MessageId>().ok();
         Some(match call.action.operation {
             "me" => chat.me(by).await.map(|profile| canon::me(&profile)),
+            "listSessions" if input.get("archived") == Some(&json!(true)) => {
+                all!(limit, canon::summary, |page| chat.archived_sessions(by, page).await)
+            }
             "listSessions" => all!(limit, canon::summary, |page| chat.sessions(by, page).await),
+            "listDeletedSessions" => all!(limit, canon::summary, |page| chat.deleted_sessions(by, page).await),
             "listPublicSessions" => {
                 let mut total = 0;
                 let found = all!(limit, canon::summary, |page| {

@@ -95,6 +95,11 @@ pub fn summary(body: &Value) -> Value {
         "updated_at",
         "participant_count",
         "message_count",
+        "slow_mode_seconds",
+        "tags",
+        "avatar_url",
+        "archived_at",
+        "deleted_at",
     ] {
         value[name] = body[name].clone();
     }

@@ -180,6 +180,9 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "mutation($id: ID!) { updateSession(input: { sessionId: $id, maxParticipants: 1, sessionType: PUBLIC }) { session { id } } }",
         ),
         ("deleteSession", "mutation($id: ID!) { deleteSession(input: { sessionId: $id }) { sessionId } }"),
+        ("archiveSession", "mutation($id: ID!) { archiveSession(input: { sessionId: $id }) { sessionId } }"),
+        ("unarchiveSession", "mutation($id: ID!) { unarchiveSession(input: { sessionId: $id }) { sessionId } }"),
+        ("restoreSession", "mutation($id: ID!) { restoreSession(input: { sessionId: $id }) { sessionId } }"),
         ("joinSession", "mutation($id: ID!) { joinSession(input: { sessionId: $id }) { session { title } } }"),
         ("leaveSession", "mutation($id: ID!) { leaveSession(input: { sessionId: $id }) { sessionId } }"),
         (
@@ -268,7 +271,7 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         let fields = schema["__schema"][root]["fields"].as_array().unwrap().clone();
         fields.into_iter().map(|field| field["name"].as_str().unwrap().to_owned())
     });
-    let plain = ["me", "sessions", "publicSessions", "createSession"];
+    let plain = ["me", "sessions", "publicSessions", "deletedSessions", "createSession"];
     names.filter(|name| !plain.contains(&&**name)).map(|name| &*name.leak()).collect()
 }
 

@@ -100,11 +100,12 @@ pub(in crate::chat) async fn sessions(
     Ok(facts.into_iter().map(session).collect())
 }
 
-/// The sessions that are not deleted and in which the user is, newest first, with the ends of their logs.
+/// The sessions in which the user is that are wanted, newest first, with the ends of their logs.
 pub(in crate::chat) async fn sessions_of(
     store: &dyn ChatStore,
     user: &UserId,
     slice: Slice<SessionId>,
+    is_wanted: impl Fn(&Session) -> bool,
 ) -> Result<Vec<(Arc<Session>, Head)>, StoreError> {
     let Slice { mut after, mut skip, limit } = slice;
     let mut listed = Vec::new();
@@ -115,7 +116,7 @@ pub(in crate::chat) async fn sessions_of(
         let ids: Vec<SessionId> = keys.iter().map(|(key, _)| key.session.0).collect();
         let ended = (ids.len() as u64) < wanted;
         after = ids.last().copied().or(after);
-        for entry in sessions(store, &ids).await?.into_iter().flatten().filter(|(session, _)| session.is_active) {
+        for entry in sessions(store, &ids).await?.into_iter().flatten().filter(|(session, _)| is_wanted(session)) {
             if skip > 0 {
                 skip -= 1;
             } else if (listed.len() as u64) < limit {

@@ -126,6 +126,11 @@ impl Rights {
                     session.session_type = session_type;
                 }
             }
+            EventKind::Session(SessionEvent::Restored) => {
+                if let Some(session) = session {
+                    session.is_active = true;
+                }
+            }
             EventKind::Session(SessionEvent::Deleted) => {
                 if let Some(session) = session {
                     session.is_active = false;
@@ -146,7 +151,10 @@ impl Rights {
                 *actor = Some(Standing::Active(ParticipantRole::Admin));
             }
             EventKind::Unknown => return (facts, Outcome::IsUnsure),
-            EventKind::Session(SessionEvent::Created { .. })
+            // An archived session is read as before.
+            EventKind::Session(
+                SessionEvent::Created { .. } | SessionEvent::Archived | SessionEvent::Unarchived,
+            )
             | EventKind::Participant(
                 ParticipantEvent::Joined { .. }
                 | ParticipantEvent::Added { .. }

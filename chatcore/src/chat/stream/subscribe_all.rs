@@ -148,7 +148,13 @@ impl Chat {
             EventKind::Session(SessionEvent::Created { participant_id, .. })
             | EventKind::Participant(ParticipantEvent::Joined { participant_id, .. })
             | EventKind::Participant(ParticipantEvent::Added { participant_id, .. }) => *participant_id == *stay,
-            EventKind::Session(SessionEvent::Updated { .. } | SessionEvent::Deleted)
+            EventKind::Session(
+                SessionEvent::Updated { .. }
+                | SessionEvent::Deleted
+                | SessionEvent::Archived
+                | SessionEvent::Unarchived
+                | SessionEvent::Restored,
+            )
             | EventKind::Participant(
                 ParticipantEvent::Left
                 | ParticipantEvent::Removed { .. }

@@ -144,7 +144,8 @@ fn summary(node: &Value) -> Value {
         "session_type": node["sessionType"], "max_participants": node["maxParticipants"],
         "owner": person(&node["owner"]), "?is_active": node["isActive"], "created_at": node["createdAt"],
         "updated_at": node["updatedAt"], "participant_count": node["participantCount"],
-        "message_count": node["messageCount"],
+        "message_count": node["messageCount"], "slow_mode_seconds": node["slowModeSeconds"], "tags": node["tags"],
+        "avatar_url": node["avatarUrl"], "archived_at": node["archivedAt"], "deleted_at": node["deletedAt"],
     })
 }
 
@@ -183,6 +184,9 @@ fn changes(node: &Value) -> Value {
         ("DESCRIPTION", "description", "description"),
         ("SESSION_TYPE", "session_type", "sessionType"),
         ("MAX_PARTICIPANTS", "max_participants", "maxParticipants"),
+        ("SLOW_MODE_SECONDS", "slow_mode_seconds", "slowModeSeconds"),
+        ("TAGS", "tags", "tags"),
+        ("AVATAR_URL", "avatar_url", "avatarUrl"),
     ];
     let changed = node["changed"].as_array().unwrap();
     let mut changes = Map::new();
