@@ -55,12 +55,12 @@ async fn messages_participants_and_sessions_have_their_fields() {
     assert_eq!(
         names(&details),
         "id title description session_type max_participants user_id owner_username is_active created_at updated_at \
-         participants messages participant_count message_count seq cursor read_upto unread"
+participants messages participant_count message_count slow_mode_seconds tags avatar_url archived_at deleted_at seq cursor read_upto unread "
     );
     assert_eq!(
         names(&details.summary),
         "id title description session_type max_participants user_id owner_username created_at updated_at message_count \
-         participant_count"
+         participant_count slow_mode_seconds tags avatar_url archived_at deleted_at"
     );
     assert_eq!(
         names(&details.participants[0]),
@@ -101,6 +101,10 @@ async fn every_event_has_its_data() {
     chat.transfer_ownership(&owner, id, &bob.user_id).await.unwrap();
     chat.transfer_ownership(&bob, id, &owner.user_id).await.unwrap();
     chat.leave(&bob, id).await.unwrap();
+    chat.archive_session(&owner, id).await.unwrap();
+    chat.unarchive_session(&owner, id).await.unwrap();
+    chat.delete_session(&owner, id).await.unwrap();
+    chat.restore_session(&owner, id).await.unwrap();
     let changes = UpdateSession { description: Some(None), title: Some("B".to_owned()), ..UpdateSession::default() };
     chat.update_session(&owner, id, changes).await.unwrap();
     chat.send(&owner, id, SendMessage::text("Hello")).await.unwrap();
@@ -125,6 +129,10 @@ async fn every_event_has_its_data() {
         ("ownership_transferred", "user_id previous_role transferred_by"),
         ("ownership_transferred", "user_id previous_role transferred_by"),
         ("user_left", "user_id"),
+        ("session_archived", "archived_by"),
+        ("session_unarchived", "unarchived_by"),
+        ("session_deleted", "deleted_by"),
+        ("session_restored", "restored_by"),
         ("session_updated", "changes updated_by"),
         ("message_received", "message client_id"),
         ("invite_created", "invite_id role created_by"),
@@ -142,16 +150,16 @@ async fn every_event_has_its_data() {
         found.sort_unstable();
         assert_eq!(found, expected, "{frame}");
     }
-    assert_eq!(shown.len(), 13 14);
+    assert_eq!(shown.len(), 13 14 18);
     assert_eq!(shown[1]["data"]["added_by"], Value::Null);
     assert_eq!(shown[2]["data"]["added_by"], json!("owner"));
     assert_eq!(
         shown[2]["data"]["user"],
         json!({ "id": "eve", "username": "eve", "display_name": "eve", "avatar_url": null })
     );
-    assert_eq!(shown[12]["data"]["changes"], json!({"title":"B", "description":null}));
-    assert_eq!(shown[13]["data"]["message"]["content"], json!("Hello"));
-    assert_eq!(value(&page), json!({"events":shown, "head":13 14}));
+    assert_eq!(shown[16]["data"]["changes"], json!({"title":"B", "description":null}));
+    assert_eq!(shown[17]["data"]["message"]["content"], json!("Hello"));
+    assert_eq!(value(&page), json!({"events":shown, "head":13 14 18}));
 }
 
 #[test]

@@ -60,6 +60,8 @@ fn cases() -> Vec<(Facts, Action)> {
     let session = SessionState {
         session_type: SessionType::Public,
         is_active: true,
+        is_archived: false,
+        is_restorable: false,
         participant_count: 10,
         max_participants: 100,
     };

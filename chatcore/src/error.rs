@@ -410,6 +410,7 @@ impl Denial {
             Self::AlreadyParticipant => Code::ParticipantAlreadyExists,
             Self::TargetNotParticipant => Code::ParticipantNotFound,
             Self::TargetBanned => Code::ParticipantBanned,
+            Self::Archived => Code::SessionArchived,
             Self::PrivateSession => Code::SessionPrivate,
             Self::OthersPresent => Code::SessionNotEmpty,
             Self::Full => Code::SessionFull,

@@ -98,6 +98,8 @@ pub struct Limits {
     pub rates: RateLimits,
     /// How long the host's [`Policy`](crate::chat::Policy) may take for one check. A check that takes longer refuses.
     pub policy_timeout: Duration,
+    /// For how long the owner of a deleted session may restore it.
+    pub restore_sessions_for: Duration,
     /// Events that a session with readers keeps in memory, for readers who are a little behind.
     pub tail_events: usize,
     /// Roughly how many bytes they may take; the last event is kept in any case.
@@ -159,6 +161,7 @@ impl Default for Limits {
             adds_per_pair: Some(Rate::new(60, Duration::from_secs(600))),
             rates: RateLimits::default(),
             policy_timeout: Duration::from_secs(2),
+            restore_sessions_for: Duration::from_secs(30 * 24 * 3_600),
             tail_events: 256,
             tail_bytes: 1024 * 1024,
             status_chars: 100,

@@ -207,7 +207,16 @@ fn use_cases<'a>(
                 }
             })
         }),
+        ("archive_session", 1, told(chat.archive_session(alice, id))),
+        (
+            "archived_sessions",
+            1,
+            told(chat.archived_sessions(alice, Page::FIRST, chatcore::model::SessionOrder::Newest)),
+        ),
+        ("unarchive_session", 1, told(chat.unarchive_session(alice, id))),
         ("delete_session", 1, told(chat.delete_session(alice, id))),
+        ("deleted_sessions", 1, told(chat.deleted_sessions(alice, Page::FIRST))),
+        ("restore_session", 1, told(chat.restore_session(alice, id))),
     ]
 }
 

@@ -34,6 +34,8 @@ enum Step {
     Retype { session_type: SessionType },
     Recap { cap: u32 },
     Delete,
+    Archive { is_archived: bool },
+    Restore,
     Join,
     Leave,
     Add { whom: usize, role: ParticipantRole },
@@ -60,6 +62,9 @@ fn steps() -> impl Strategy<Value = (usize, usize, Step)> {
         2 => types().prop_map(|session_type| Step::Retype { session_type }),
         2 => (1..5_u32).prop_map(|cap| Step::Recap { cap }),
         1 => Just(Step::Delete),
+        1 => any::<bool>().prop_map(|is_archived| Step::Archive { is_archived }),
+        2 => Just(Step::Archive { is_archived: false }),
+        1 => Just(Step::Restore),
         8 => Just(Step::Join),
         3 => Just(Step::Leave),
         6 => (0..NAMES.len(), role()).prop_map(|(whom, role)| Step::Add { whom, role }),
@@ -82,6 +87,7 @@ struct Modelled {
     session_type: SessionType,
     cap: u32,
     is_deleted: bool,
+    is_archived: bool,
     /// Who is in it, with their roles.
     inside: BTreeMap<usize, ParticipantRole>,
     /// Who was in it and is not now, with what they were.
@@ -102,6 +108,9 @@ impl Modelled {
     /// What keeps somebody from doing something; the rules in words are in `permissions.rs`.
     fn verdict(&self, who: usize, step: &Step) -> Result<(), Denial> {
         let role = self.inside.get(&who).copied();
+        if self.is_deleted && matches!(step, Step::Restore) && role == Some(ParticipantRole::Owner) {
+            return Ok(());
+        }
         let knows = role.is_some() || self.session_type == SessionType::Public;
         if self.is_deleted || !knows {
             return Err(Denial::Hidden);
@@ -111,12 +120,29 @@ impl Modelled {
         }
         let Some(role) = role else {
             return match step {
+                Step::Join if self.is_archived => Err(Denial::Archived),
                 Step::Join if self.is_full() => Err(Denial::Full),
                 Step::Join => Ok(()),
                 _ => Err(Denial::NotParticipant),
             };
         };
         let is_owner = role == ParticipantRole::Owner;
+        let allowed = match step {
+            Step::Send { .. } => role > ParticipantRole::Viewer,
+            Step::Transfer { .. } => is_owner,
+            Step::Create { .. }
+            | Step::Delete
+            | Step::Archive { .. }
+            | Step::Restore
+            | Step::Join
+            | Step::Leave
+            // The table alone decides who lifts bans.
+            | Step::Unban { .. } => false,
+            _ => role >= ParticipantRole::Admin,
+        };
+        if self.is_archived && allowed {
+            return Err(Denial::Archived);
+        }
         let manages = is_owner || role == ParticipantRole::Admin;
         let owner = ParticipantRole::Owner;
         match step {
@@ -128,8 +154,8 @@ impl Modelled {
             Step::Send { .. } => Ok(()),
             Step::Transfer { .. } if !is_owner => Err(Denial::OwnerRequired),
             Step::Transfer { .. } if self.session_type == SessionType::Private => Err(Denial::PrivateSession),
-            Step::Delete if is_owner => Ok(()),
-            Step::Delete => Err(Denial::OwnerRequired),
+            Step::Delete | Step::Archive { .. } | Step::Restore if is_owner => Ok(()),
+            Step::Delete | Step::Archive { .. } | Step::Restore => Err(Denial::OwnerRequired),
             _ if !manages => Err(Denial::RoleInsufficient),
             Step::Retype { session_type: SessionType::Private } if self.inside.len() > 1 => Err(Denial::OthersPresent),
             Step::Recap { cap } if (*cap as usize) < self.inside.len() => Err(Denial::CapBelowCount),
@@ -163,6 +189,8 @@ impl Modelled {
             Step::Retype { session_type } => self.session_type = *session_type,
             Step::Recap { cap } => self.cap = *cap,
             Step::Delete => self.is_deleted = true,
+            Step::Archive { is_archived } => self.is_archived = *is_archived,
+            Step::Restore => self.is_deleted = false,
             Step::Join => {
                 let last = self.outside.remove(&who).unwrap_or(ParticipantRole::Member);
                 self.inside.insert(who, last.min(ParticipantRole::Member));
@@ -209,7 +237,9 @@ impl Modelled {
                 &before.inside,
                 before.messages.len(),
             );
-        let changed = changed || (&self.banned, &self.muted) != (&before.banned, &before.muted);
+        let changed = changed
+            || self.is_archived != before.is_archived
+            || (&self.banned, &self.muted) != (&before.banned, &before.muted);
         self.events += u64::from(changed);
     }
 
@@ -255,6 +285,9 @@ impl World {
                 update(UpdateSession { max_participants: Some(*cap), ..UpdateSession::default() }).await.map(drop)
             }
             Step::Delete => chat.delete_session(me, id).await,
+            Step::Archive { is_archived: true } => chat.archive_session(me, id).await,
+            Step::Archive { is_archived: false } => chat.unarchive_session(me, id).await,
+            Step::Restore => chat.restore_session(me, id).await,
             Step::Join => chat.join(me, id).await.map(drop),
             Step::Leave => chat.leave(me, id).await,
             Step::Add { whom, role } => {
@@ -280,6 +313,7 @@ impl World {
             session_type,
             cap,
             is_deleted: false,
+            is_archived: false,
             inside: BTreeMap::from([(who, ParticipantRole::Owner)]),
             outside: BTreeMap::new(),
             banned: BTreeSet::new(),
@@ -365,11 +399,22 @@ impl World {
     async fn compare_lists(&self) {
         for (who, me) in self.people.iter().enumerate() {
             let mine = self.chat.sessions(me, Page::FIRST).await.unwrap();
+            let archived =
+                self.chat.archived_sessions(me, Page::FIRST, chatcore::model::SessionOrder::Newest).await.unwrap();
+            let deleted = self.chat.deleted_sessions(me, Page::FIRST).await.unwrap();
             let public = self.chat.public_sessions(me, Page::FIRST).await.unwrap();
             let newest_first = || self.sessions.iter().rev().filter(|(_, model)| !model.is_deleted);
-            let expected: Vec<SessionId> =
-                newest_first().filter(|(_, model)| model.inside.contains_key(&who)).map(|(id, _)| *id).collect();
-            assert_eq!(mine.iter().map(|one| one.session.id).collect::<Vec<_>>(), expected);
+            let of = |is_archived| {
+                let is_mine =
+                    move |model: &Modelled| model.inside.contains_key(&who) && model.is_archived == is_archived;
+                newest_first().filter(move |(_, model)| is_mine(model)).map(|(id, _)| *id).collect::<Vec<_>>()
+            };
+            assert_eq!(mine.iter().map(|one| one.session.id).collect::<Vec<_>>(), of(false));
+            assert_eq!(archived.iter().map(|one| one.session.id).collect::<Vec<_>>(), of(true));
+            let owned = |model: &Modelled| model.inside.get(&who) == Some(&ParticipantRole::Owner);
+            let gone = self.sessions.iter().rev().filter(|(_, model)| model.is_deleted && owned(model));
+            let gone: Vec<SessionId> = gone.map(|(id, _)| *id).collect();
+            assert_eq!(deleted.iter().map(|one| one.session.id).collect::<Vec<_>>(), gone);
             let joinable = |model: &Modelled| model.verdict(who, &Step::Join).is_ok();
             let expected: Vec<SessionId> =
                 newest_first().filter(|(_, model)| joinable(model)).map(|(id, _)| *id).collect();
@@ -421,6 +466,15 @@ impl World {
                     | SessionEvent::JoinRequestClosed { .. },
                 ) => {}
                 EventKind::Session(SessionEvent::Deleted) => summary.session.is_active = false,
+                EventKind::Session(SessionEvent::Archived) => {
+                    summary.session.archived_at = Some(event.created_at);
+                    summary.session.needs = Session::NEEDS_ARCHIVE;
+                }
+                EventKind::Session(SessionEvent::Unarchived) => summary.session.archived_at = None,
+                EventKind::Session(SessionEvent::Restored) => {
+                    summary.session.is_active = true;
+                    summary.session.updated_at = event.created_at;
+                }
                 EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
                     people.push(came(*participant_id, &view.actor, *role));
                 }

@@ -17,19 +17,19 @@ use chatcore::{
     model::{
         Availability, Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, InviteId, LoginId,
         MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole,
-        RemovalReason, Reply, Sanction, ScheduledId, Session, SessionChanges, SessionEvent, SessionId, SessionType,
-        SpeakerRole, Standing, StatusText, Term, UserId, UserStanding,
+        RemovalReason, Reply, Sanction, ScheduledId, Session, SessionChanges, SessionDeletion, SessionEvent, SessionId,
+        SessionSettings, SessionType, SpeakerRole, Standing, StatusText, Term, UserId, UserStanding,
     },
     store::{
         ActiveThreads, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds, Connection,
         Connections, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures, Directory,
         DraftText, Drafts, Due, DueTask, Dues, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord,
-        JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, Listed, Memberships, MessageReactions,
-        Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, PresenceChanges, PresenceChoice,
-        PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal,
-        ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, Revision, Revisions, Scheduled, ScheduledMessages,
-        Seat, Seats, Sessions, Standings, TABLES, ThreadEntry, ThreadRecord, Threads, TypedKey, Value, decode_event,
-        encode_event,
+        JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends, Listed, Memberships,
+        MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, PresenceChanges,
+        PresenceChoice, PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted,
+        ReactionTotal, ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, Revision, Revisions, Scheduled,
+        ScheduledMessages, Seat, Seats, Sessions, Standings, TABLES, ThreadEntry, ThreadRecord, Threads, TypedKey,
+        Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -106,8 +106,16 @@ fn session() -> Session {
         is_active: true,
         created_at: at(0),
         updated_at: at(1),
+        settings: SessionSettings::default(),
+        archived_at: None,
+        deletion: None,
         needs: 0,
     }
+}
+
+fn settings() -> SessionSettings {
+    let avatar_url = Some("https://example.com/a.png".into());
+    SessionSettings { slow_mode_seconds: 30, tags: vec!["rust".into(), "chat".into()], avatar_url }
 }
 
 fn text(text: &str) -> MessageBody {
@@ -144,6 +152,9 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Session(SessionEvent::JoinRequested) => "join_requested",
         EventKind::Session(SessionEvent::JoinRequestClosed { .. }) => "join_request_closed",
         EventKind::Session(SessionEvent::Deleted) => "session_deleted",
+        EventKind::Session(SessionEvent::Archived) => "session_archived",
+        EventKind::Session(SessionEvent::Unarchived) => "session_unarchived",
+        EventKind::Session(SessionEvent::Restored) => "session_restored",
         EventKind::Participant(ParticipantEvent::Joined { .. }) => "participant_joined",
         EventKind::Participant(ParticipantEvent::Added { .. }) => "participant_added",
         EventKind::Participant(ParticipantEvent::Left) => "participant_left",
@@ -205,12 +216,15 @@ fn events() -> Vec<(&'static str, EventKind)> {
     let (participant_id, user_id) = (stay(), user("bob"));
     let created = |session| EventKind::Session(SessionEvent::Created { session, participant_id });
     let updated = |changes| EventKind::Session(SessionEvent::Updated { changes });
-    let full = Session { description: Some("About".into()), needs: 3, ..session() };
+    let full = Session { description: Some("About".into()), settings: settings(), needs: 3, ..session() };
     let all = SessionChanges {
         title: Some("New".into()),
         description: Some(Some("About".into())),
         session_type: Some(SessionType::Public),
         max_participants: Some(5),
+        slow_mode_seconds: Some(30),
+        tags: Some(vec!["rust".into()]),
+        avatar_url: Some(Some("https://example.com/a.png".into())),
     };
     let removed = |reason| ParticipantEvent::Removed { user_id: user_id.clone(), reason };
     let [banned, deleted] = [RemovalReason::AccountBanned, RemovalReason::AccountDeleted].map(removed);
@@ -241,6 +255,9 @@ fn events() -> Vec<(&'static str, EventKind)> {
         ("", EventKind::Session(SessionEvent::JoinRequested)),
         ("", EventKind::Session(SessionEvent::JoinRequestClosed { user_id: user_id.clone() })),
         ("", EventKind::Session(SessionEvent::Deleted)),
+        ("", EventKind::Session(SessionEvent::Archived)),
+        ("", EventKind::Session(SessionEvent::Unarchived)),
+        ("", EventKind::Session(SessionEvent::Restored)),
         ("", EventKind::Unknown),
     ];
     events.extend(participants.map(|event| ("", EventKind::Participant(event))));
@@ -260,7 +277,7 @@ fn events_are_stored_in_the_forms_of_the_golden_file() {
     assert_eq!(forms.len(), events().len(), "each event has a name of its own");
     assert_golden("events.json", &forms);
     let names: BTreeSet<&str> = events().iter().map(|(_, kind)| name(kind)).collect();
-    assert_eq!(names.len(), 20 21, "some kind is missing");
+    assert_eq!(names.len(), 20 21 24, "some kind is missing");
     for (case, kind) in events() {
         let golden = golden("events.json")[&title(case, &kind)].to_string();
         assert_eq!(decode_event(&golden).expect("an event"), kind, "{golden}");
@@ -300,7 +317,10 @@ fn values() -> Vec<(String, Key, Value)> {
         ended_logins: vec![EndedLogin { login, lives_until: at(5) }],
     };
     let sessions = Sessions { session: session_key };
-    let full = Session { description: Some("About".into()), needs: 3, is_active: false, ..session() };
+    let full =
+        Session { description: Some("About".into()), settings: settings(), needs: 3, is_active: false, ..session() };
+    let deletion = Some(SessionDeletion { by: user("ana"), at: at(2) });
+    let away = Session { archived_at: Some(at(1)), deletion, is_active: false, ..session() };
     let used = |fingerprint: Option<&str>| ClientIdUse { seq: None, fingerprint: fingerprint.map(str::to_owned) };
     let threads = Threads { session: session_key, root: 3 };
     let reply = |seq| Some(LastReplyRecord { seq, at: at(2) });
@@ -338,8 +358,10 @@ fn values() -> Vec<(String, Key, Value)> {
     vec![
         value("", &sessions, session()),
         value("full", &sessions, full),
+        value("put away", &sessions, away),
         value("active", &participants, participant(Standing::Active(ParticipantRole::Admin), true)),
         value("former", &participants, participant(Standing::Former(ParticipantRole::Member), false)),
+        value("", &LastSends { session: session_key, user: user_id.clone() }, LastSend { at: at(2) }),
         value("sanctioned", &participants, sanctioned),
         value("stranger", &participants, stranger),
         value("", &Bans { session: session_key, user: user_id.clone() }, Listed),

@@ -385,6 +385,8 @@ pub fn check(log: &[Arc<Event>]) {
             EventKind::Session(SessionEvent::InviteCreated { .. } | SessionEvent::InviteRevoked { .. }) => leads,
             EventKind::Session(SessionEvent::JoinRequested) => actor.is_none(),
             EventKind::Session(SessionEvent::JoinRequestClosed { user_id }) => leads || event.actor == *user_id,
+            // The races put nothing away.
+            EventKind::Session(SessionEvent::Archived | SessionEvent::Unarchived | SessionEvent::Restored) => false,
             EventKind::Session(SessionEvent::Deleted) => {
                 deleted = true;
                 actor == Some(Owner)

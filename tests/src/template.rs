@@ -131,6 +131,7 @@ pub(crate) fn stay(event: &Event) -> Option<String> {
             | SessionEvent::JoinRequested
             | SessionEvent::JoinRequestClosed { .. }
             | SessionEvent::Deleted,
+            SessionEvent::Archived | SessionEvent::Unarchived | SessionEvent::Restored,
         )
         | EventKind::Participant(
             ParticipantEvent::Left

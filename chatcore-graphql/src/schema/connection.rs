@@ -125,8 +125,13 @@ pub(super) struct List<K> {
 
 impl List<SessionId> {
     /// The sessions that the caller is in.
-    pub(super) fn sessions() -> Self {
-        Self::named("sessions")
+    pub(super) fn sessions(archived: bool) -> Self {
+        Self::named(if archived { "archivedSessions" } else { "sessions" })
+    }
+
+    /// The deleted sessions that the caller may restore.
+    pub(super) fn deleted_sessions() -> Self {
+        Self::named("deletedSessions")
     }
 
     /// The sessions that the caller could join.

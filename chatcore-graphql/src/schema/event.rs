@@ -100,24 +100,32 @@ events! {
     SessionUpdated { changes: SessionChanges } => {
         /// Which settings.
         async fn changed(&self) -> Vec<SessionSetting> {
-            let SessionChanges { title, description, session_type, max_participants } = &self.changes;
+            let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
+                &self.changes;
             let named = [
                 (title.is_some(), SessionSetting::Title),
                 (description.is_some(), SessionSetting::Description),
                 (session_type.is_some(), SessionSetting::SessionType),
                 (max_participants.is_some(), SessionSetting::MaxParticipants),
+                (slow_mode_seconds.is_some(), SessionSetting::SlowModeSeconds),
+                (tags.is_some(), SessionSetting::Tags),
+                (avatar_url.is_some(), SessionSetting::AvatarUrl),
             ];
             named.into_iter().filter_map(|(changed, setting)| changed.then_some(setting)).collect()
         }
 
         /// What they are now.
         async fn changes(&self) -> Changes {
-            let SessionChanges { title, description, session_type, max_participants } = self.changes.clone();
+            let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
+                self.changes.clone();
             Changes {
                 title,
                 description: description.flatten(),
                 session_type: session_type.map(Into::into),
                 max_participants,
+                slow_mode_seconds,
+                tags,
+                avatar_url: avatar_url.flatten(),
             }
         }
     }
@@ -154,8 +162,17 @@ events! {
         }
     }
 
-    /// The session was deleted; nothing follows.
+    /// The session was deleted; nothing follows, unless it is restored.
     SessionDeleted {} => {}
+
+    /// The session was archived: it can be read, and nothing in it changes.
+    SessionArchived {} => {}
+
+    /// The session is no longer archived.
+    SessionUnarchived {} => {}
+
+    /// The deleted session was restored.
+    SessionRestored {} => {}
 
     /// The actor came by themselves.
     ParticipantJoined { participant_id: ParticipantId, role: model::ParticipantRole } => {
@@ -372,7 +389,7 @@ events! {
     UnknownEvent {} => {}
 }
 
-/// New settings of a session; null for those that did not change, and for a description that was taken away.
+/// New settings of a session; null for those that did not change, and for a description or a picture that was taken away.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(name = "SessionChanges")]
 pub(super) struct Changes {
@@ -384,6 +401,12 @@ pub(super) struct Changes {
     session_type: Option<SessionType>,
     /// How many may be in it.
     max_participants: Option<u32>,
+    /// How many seconds lie between two messages of one sender at the least.
+    slow_mode_seconds: Option<u32>,
+    /// Words under which it is found.
+    tags: Option<Vec<String>>,
+    /// The address of a picture, or another reference to one.
+    avatar_url: Option<String>,
 }
 
 /// A setting of a session.
@@ -397,6 +420,12 @@ pub(super) enum SessionSetting {
     SessionType,
     /// `maxParticipants`.
     MaxParticipants,
+    /// `slowModeSeconds`.
+    SlowModeSeconds,
+    /// `tags`.
+    Tags,
+    /// `avatarUrl`.
+    AvatarUrl,
 }
 
 /// One durable change of a session.
@@ -416,6 +445,9 @@ pub(super) enum SessionEvent {
     JoinRequested(JoinRequested),
     JoinRequestClosed(JoinRequestClosed),
     Deleted(SessionDeleted),
+    Archived(SessionArchived),
+    Unarchived(SessionUnarchived),
+    Restored(SessionRestored),
     Joined(ParticipantJoined),
     Added(ParticipantAdded),
     Left(ParticipantLeft),
@@ -457,6 +489,9 @@ impl SessionEvent {
             model::SessionEvent::JoinRequested => JoinRequested { view }.into(),
             model::SessionEvent::JoinRequestClosed { user_id: _ } => JoinRequestClosed { view }.into(),
             model::SessionEvent::Deleted => SessionDeleted { view }.into(),
+            model::SessionEvent::Archived => SessionArchived { view }.into(),
+            model::SessionEvent::Unarchived => SessionUnarchived { view }.into(),
+            model::SessionEvent::Restored => SessionRestored { view }.into(),
         }
     }
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "accounts")]
 mod account;
 mod admin;
+mod archive;
 mod block;
 mod connection;
 mod delivery;

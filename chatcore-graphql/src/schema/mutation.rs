@@ -7,6 +7,7 @@ use chatcore::{Code, Error, chat, model};
 
 use super::{
     Fallible as _, Use,
+    archive::ArchiveMutation,
     block::BlockMutation,
     direct::DirectMutation,
     invite::InviteMutation,
@@ -51,6 +52,12 @@ struct UpdateSessionInput {
     session_type: MaybeUndefined<SessionType>,
     /// How many may be in it; not fewer than are.
     max_participants: MaybeUndefined<u32>,
+    /// How many seconds lie between two messages of one sender at the least: 0 to 21,600. Owners and admins need not wait.
+    slow_mode_seconds: MaybeUndefined<u32>,
+    /// All tags: at most 10, each of 1 to 32 characters.
+    tags: MaybeUndefined<Vec<String>>,
+    /// The address of a picture or another reference to one: at most 2,048 characters; null takes it away.
+    avatar_url: MaybeUndefined<String>,
 }
 
 /// A session to delete.
@@ -231,6 +238,7 @@ pub(crate) struct ConversationMutation(
     InviteMutation,
     JoinRequestMutation,
     DirectMutation,
+    ArchiveMutation,
     SanctionMutation,
     ReadingMutation,
     BlockMutation,
@@ -294,13 +302,25 @@ impl SessionMutation {
         input: UpdateSessionInput,
     ) -> Result<Option<UpdateSessionPayload>> {
         let call = Use::of(context)?;
-        let UpdateSessionInput { session_id: id, title, description, session_type, max_participants } = input;
+        let UpdateSessionInput {
+            session_id: id,
+            title,
+            description,
+            session_type,
+            max_participants,
+            slow_mode_seconds,
+            tags,
+            avatar_url,
+        } = input;
         let id = session_id(&id).or_field_error()?;
         let changes = chat::UpdateSession {
             title: present("title", title).or_field_error()?,
             description: description.as_opt_ref().map(|description| description.cloned()),
             session_type: present("session_type", session_type).or_field_error()?.map(Into::into),
             max_participants: present("max_participants", max_participants).or_field_error()?,
+            slow_mode_seconds: present("slow_mode_seconds", slow_mode_seconds).or_field_error()?,
+            tags: present("tags", tags).or_field_error()?,
+            avatar_url: avatar_url.as_opt_ref().map(|avatar_url| avatar_url.cloned()),
         };
         let details = call.chat.update_session(call.principal, id, changes).await.or_field_error()?;
         Ok(Some(UpdateSessionPayload { session: Session::whole(details, call.loads()) }))

@@ -11,6 +11,7 @@ use chatcore::{
 
 use super::{
     Fallible as _, Use,
+    archive::ArchiveQuery,
     block::BlockQuery,
     connection::{
         self, EventConnection, List, ParticipantConnection, PublicSessionConnection, SessionConnection, listed,
@@ -45,6 +46,7 @@ pub(crate) struct ConversationQuery(
     SessionQuery,
     InviteQuery,
     JoinRequestQuery,
+    ArchiveQuery,
     SanctionQuery,
     BlockQuery,
     MessageQuery,
@@ -132,7 +134,7 @@ impl SessionQuery {
         Ok(Some(Session::whole(details, loads)))
     }
 
-    /// The sessions that the caller is in. At most 100 at a time, 50 by default.
+    /// The sessions that the caller is in: those that are not archived, or those that are. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn sessions(
         &self,
@@ -140,12 +142,18 @@ impl SessionQuery {
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(desc = "The order; `NEWEST` where not given.")] sort: Option<SessionOrder>,
+        #[graphql(desc = "Whether to list the archived ones.")] archived: Option<bool>,
     ) -> Result<Option<SessionConnection>> {
         let call = Use::of(context)?;
-        let list = List::sessions();
+        let archived = archived.unwrap_or(false);
+        let list = List::sessions(archived);
         let page = list.page(first, after.as_deref()).or_field_error()?;
         let order = sort.map(Into::into).unwrap_or_default();
-        let found = call.chat.sessions_in(call.principal, page, order).await.or_field_error()?;
+        let found = if archived {
+            call.chat.archived_sessions(call.principal, page, order).await.or_field_error()?
+        } else {
+            call.chat.sessions_in(call.principal, page, order).await.or_field_error()?
+        };
         let (loads, fields) = (call.loads(), async_graphql::connection::EmptyFields);
         Ok(Some(list.of_sessions(&page, found, fields, |summary| Session::listed(summary, Arc::clone(&loads)))))
     }

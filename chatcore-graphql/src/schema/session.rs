@@ -116,6 +116,31 @@ impl Session {
         self.summary.session.is_active
     }
 
+    /// How many seconds lie between two messages of one sender at the least; 0 where nobody has to wait.
+    async fn slow_mode_seconds(&self) -> u32 {
+        self.summary.session.settings.slow_mode_seconds
+    }
+
+    /// Words under which it is found.
+    async fn tags(&self) -> &[String] {
+        &self.summary.session.settings.tags
+    }
+
+    /// The address of a picture, or another reference to one.
+    async fn avatar_url(&self) -> Option<&str> {
+        self.summary.session.settings.avatar_url.as_deref()
+    }
+
+    /// When it was archived; null where it is not.
+    async fn archived_at(&self) -> Option<DateTime> {
+        self.summary.session.archived_at.map(DateTime)
+    }
+
+    /// When its owner deleted it; null where it is not deleted.
+    async fn deleted_at(&self) -> Option<DateTime> {
+        self.summary.session.deletion.as_ref().map(|deletion| DateTime(deletion.at))
+    }
+
     /// When it was made.
     async fn created_at(&self) -> DateTime {
         DateTime(self.summary.session.created_at)

@@ -100,7 +100,14 @@ impl Room {
     fn facts(&self, actor: &str, target: Option<&str>) -> Facts {
         let participant_count = 1 + u32::try_from(others(self.session_type).len()).unwrap();
         let session_type = self.session_type;
-        let session = SessionState { session_type, is_active: true, participant_count, max_participants: CAP };
+        let session = SessionState {
+            session_type,
+            is_active: true,
+            is_archived: false,
+            is_restorable: false,
+            participant_count,
+            max_participants: CAP,
+        };
         Facts { session: Some(session), actor: Some(standing(actor)), target: target.map(standing), muted: None }
     }
 
@@ -194,6 +201,11 @@ fn documents(action: Action) -> Vec<&'static str> {
         Action::Unmute { .. } => vec![
             "mutation($id: ID!, $user: ID!) { unmuteParticipant(input: {sessionId: $id, userId: $user}) { userId } }",
         ],
+        Action::Archive => vec![
+            "mutation($id: ID!) { unarchiveSession(input: {sessionId: $id}) { sessionId } }",
+            "mutation($id: ID!) { archiveSession(input: {sessionId: $id}) { sessionId } }",
+        ],
+        Action::Restore => vec!["mutation($id: ID!) { restoreSession(input: {sessionId: $id}) { sessionId } }"],
         Action::Transfer => vec![
             "mutation($id: ID!, $user: ID!) {
                 transferOwnership(input: {sessionId: $id, userId: $user}) { participant { id } } }",
@@ -221,6 +233,8 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::ManageInvites,
         Action::AnswerJoinRequests,
         Action::JoinByInvite,
+        Action::Archive,
+        Action::Restore,
         Action::ManageBans,
         Action::Unmute { own: true },
         Action::Leave,

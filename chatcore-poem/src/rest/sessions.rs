@@ -47,11 +47,15 @@ impl Sessions {
     /// The sessions in which the caller is, newest first, each with its last message and the number of unread messages. The header `Link` tells
     /// the next page, which begins after the last session of this one: it misses nothing and shows nothing twice while sessions come and
     /// go. Sorted by activity, the page begins at the place that the session has then, and the caller may be in 1,000 sessions at the most.
+    /// The sessions in which the caller is, newest first: those that are not archived, or with `archived=true` those that are. The header `Link` tells the next page, which begins after the last
+    /// session of this one: it misses nothing and shows nothing twice while sessions come and go.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
     async fn list(
         &self,
         request: &Request,
         caller: Caller,
+        /// Whether to list the archived ones; `false` where not given.
+        archived: Query<Option<bool>>,
         /// The id of the session after which to begin, whether or not it is still in the list.
         after: Query<Option<SessionParam>>,
         /// How many to leave out, where `after` is not given; 0 where not given.
@@ -63,7 +67,31 @@ impl Sessions {
     ) -> Answer<Paged<Vec<SessionSummary>>, Params> {
         let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
         let order = sort.0.map(|SortParam(order)| order).unwrap_or_default();
-        Ok(listed(self.0.chat.sessions_in(&caller.0, page, order).await?, request))
+        let found = if archived.0.unwrap_or(false) {
+            self.0.chat.archived_sessions(&caller.0, page, order).await?
+        } else {
+            self.0.chat.sessions_in(&caller.0, page, order).await?
+        };
+        Ok(listed(found, request))
+    }
+
+    /// List the deleted sessions that the caller may restore
+    ///
+    /// The caller's own that the caller deleted, newest first, for 30 days by default. The header `Link` tells the next page.
+    #[oai(path = "/sessions/deleted", method = "get", operation_id = "listDeletedSessions")]
+    async fn deleted(
+        &self,
+        request: &Request,
+        caller: Caller,
+        /// The id of the session after which to begin, whether or not it is still in the list.
+        after: Query<Option<SessionParam>>,
+        /// How many to leave out, where `after` is not given; 0 where not given.
+        skip: Query<Option<i64>>,
+        /// How many at the most: 1 to 100; 50 where not given.
+        limit: Query<Option<i64>>,
+    ) -> Answer<Paged<Vec<SessionSummary>>, Params> {
+        let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
+        Ok(listed(self.0.chat.deleted_sessions(&caller.0, page).await?, request))
     }
 
     /// List the sessions that can be joined
@@ -128,6 +156,55 @@ impl Sessions {
     ) -> Answer<Done, (OfSession, Body)> {
         no_idempotency_key(request)?;
         self.0.chat.delete_session(&caller.0, session_id.0.0).await?;
+        Ok(Done)
+    }
+
+    /// Archive a session
+    ///
+    /// For its owner. It can be read, left and deleted, and nothing in it changes. Archiving it again changes nothing.
+    #[oai(path = "/sessions/:session_id/archive", method = "put", operation_id = "archiveSession")]
+    async fn archive(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        _body: NoBody,
+    ) -> Answer<Done, (OfSession, Body)> {
+        no_idempotency_key(request)?;
+        self.0.chat.archive_session(&caller.0, session_id.0.0).await?;
+        Ok(Done)
+    }
+
+    /// Take a session out of the archive
+    ///
+    /// For its owner. Where it is not archived, nothing changes.
+    #[oai(path = "/sessions/:session_id/archive", method = "delete", operation_id = "unarchiveSession")]
+    async fn unarchive(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        _body: Bodyless,
+    ) -> Answer<Done, (OfSession, Body)> {
+        no_idempotency_key(request)?;
+        self.0.chat.unarchive_session(&caller.0, session_id.0.0).await?;
+        Ok(Done)
+    }
+
+    /// Restore a deleted session
+    ///
+    /// For its owner, where the owner deleted it, for 30 days by default. All that was in it is there again. Restoring it again changes
+    /// nothing.
+    #[oai(path = "/sessions/:session_id/restore", method = "post", operation_id = "restoreSession")]
+    async fn restore(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        _body: NoBody,
+    ) -> Answer<Done, (OfSession, Body)> {
+        no_idempotency_key(request)?;
+        self.0.chat.restore_session(&caller.0, session_id.0.0).await?;
         Ok(Done)
     }
 

@@ -29,6 +29,9 @@ fn session(title: &str) -> Session {
         is_active: true,
         created_at: DateTime::UNIX_EPOCH,
         updated_at: DateTime::UNIX_EPOCH,
+        settings: chatcore::model::SessionSettings::default(),
+        archived_at: None,
+        deletion: None,
         needs: 0,
     }
 }

@@ -37,6 +37,9 @@ pub(crate) fn session(cap: u32) -> Session {
         is_active: true,
         created_at: now(),
         updated_at: now(),
+        settings: chatcore::model::SessionSettings::default(),
+        archived_at: None,
+        deletion: None,
         needs: 0,
     }
 }

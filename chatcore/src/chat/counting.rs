@@ -58,12 +58,13 @@ impl Counted {
         Counters { name: self.name().to_owned(), day }
     }
 
-    /// What an event counts as.
-    const fn of(kind: &EventKind) -> Option<Self> {
+    /// What an event counts as, and how often: a session that is restored is one deletion less.
+    const fn of(kind: &EventKind) -> Option<(Self, i64)> {
         match kind {
-            EventKind::Session(SessionEvent::Created { .. }) => Some(Self::Sessions),
-            EventKind::Session(SessionEvent::Deleted) => Some(Self::SessionsDeleted),
-            kind if kind.is_message() => Some(Self::Messages),
+            EventKind::Session(SessionEvent::Created { .. }) => Some((Self::Sessions, 1)),
+            EventKind::Session(SessionEvent::Deleted) => Some((Self::SessionsDeleted, 1)),
+            EventKind::Session(SessionEvent::Restored) => Some((Self::SessionsDeleted, -1)),
+            kind if kind.is_message() => Some((Self::Messages, 1)),
             EventKind::Session(_) | EventKind::Participant(_) | EventKind::Message(_) | EventKind::Unknown => None,
         }
     }
@@ -181,8 +182,8 @@ impl Chat {
 
     /// Counts what was committed.
     pub(in crate::chat) fn count(&self, events: &[Arc<Event>]) {
-        for counted in events.iter().filter_map(|event| Counted::of(&event.kind)) {
-            self.inner.counts.add(counted, 1);
+        for (counted, number) in events.iter().filter_map(|event| Counted::of(&event.kind)) {
+            self.inner.counts.add(counted, number);
         }
     }
 

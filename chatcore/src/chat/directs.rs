@@ -25,7 +25,7 @@ use crate::{
     limits::Use,
     model::{
         EventKind, NewEvent, ParticipantEvent, ParticipantRole, Session, SessionDetails, SessionEvent, SessionId,
-        SessionType, UserId,
+        SessionSettings, SessionType, UserId,
     },
     store::{
         Change, Committed, FactsQuery, Freshness, Head, Key, ParticipantRecord, Participants, Sessions, TypedKey as _,
@@ -256,6 +256,9 @@ impl Chat {
             is_active: true,
             created_at: now,
             updated_at: now,
+            settings: SessionSettings::default(),
+            archived_at: None,
+            deletion: None,
             needs: if session_type == SessionType::Direct { Session::NEEDS_BLOCKS } else { 0 },
         }
     }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "admin")]
 mod administering;
+mod archiving;
 mod blocks;
 #[cfg(feature = "admin")]
 mod counting;
@@ -26,6 +27,7 @@ mod sanctions;
 mod send;
 mod service;
 mod sessions;
+mod slow_mode;
 mod standing;
 mod stream;
 mod threads;
@@ -62,7 +64,8 @@ pub use read::{
 pub use reading::{MAX_MARKED, MAX_SORTED, ReadUpto, SessionOrder};
 pub use sanctions::{MAX_REASON_CHARS, SanctionUser};
 pub use send::{PostSystem, SendMessage};
-pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
+pub use sessions::{CreateSession, MAX_AVATAR_URL_CHARS, MAX_TAG_CHARS, MAX_TAGS, PublicSessionPage, UpdateSession};
+pub use slow_mode::MAX_SLOW_MODE_SECONDS;
 pub use standing::BanAccount;
 #[cfg(feature = "admin")]
 pub(crate) use standing::Recorded;

@@ -20,8 +20,8 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        AllRead, InvalidId, ListPage, MessageId, Overview, ReadState, Seq, SessionId, SessionSummary, Signal, Unread,
-        UserId,
+        AllRead, InvalidId, ListPage, MessageId, Overview, ReadState, Seq, Session, SessionId, SessionSummary, Signal,
+        Unread, UserId,
     },
     notify::Hint,
     permission::{Action, Denial},
@@ -176,7 +176,11 @@ impl Chat {
             let mut all = AllRead { marked: 0, next: after };
             for _ in 0..MAX_MARKED / BATCH {
                 let slice = Slice { after: all.next, skip: 0, limit: BATCH };
-                let found = lists::known_sessions_of(store, user, slice, Some((user, self.inner.clock.now()))).await?;
+                let found =
+                    lists::known_sessions_of(store, user, slice, Some((user, self.inner.clock.now())), |session| {
+                        session.is_active
+                    })
+                    .await?;
                 let is_last = (found.len() as u64) < BATCH;
                 let last = found.last().and_then(|known| known.session.as_ref()).map(|session| session.id);
                 let viewed = found.into_iter().map(|known| self.view(known)).collect();
@@ -282,28 +286,23 @@ impl Chat {
         Err(Error::Unavailable)
     }
 
-    /// The sessions in which the caller is, with what the caller's lists show of them.
+    /// The wanted ones of the sessions in which the caller is, with what the caller's lists show of them.
     pub(super) async fn own_sessions(
         &self,
         principal: &Principal,
         limit: u64,
         slice: Slice<SessionId>,
         order: SessionOrder,
+        is_wanted: impl Fn(&Session) -> bool,
     ) -> Result<ListPage<SessionSummary, SessionId>> {
         let user = &principal.user_id;
+        let reader = Some((user, self.inner.clock.now()));
         let store = &*self.inner.store;
         let found = match order {
-            SessionOrder::Newest => {
-                lists::known_sessions_of(store, user, slice, Some((user, self.inner.clock.now()))).await?
-            }
+            SessionOrder::Newest => lists::known_sessions_of(store, user, slice, reader, is_wanted).await?,
             SessionOrder::Activity => {
-                let all = lists::known_sessions_of(
-                    store,
-                    user,
-                    Slice::first(MAX_SORTED + 1),
-                    Some((user, self.inner.clock.now())),
-                )
-                .await?;
+                let all =
+                    lists::known_sessions_of(store, user, Slice::first(MAX_SORTED + 1), reader, is_wanted).await?;
                 by_activity(all, slice)?
             }
         };

@@ -23,8 +23,8 @@ use crate::{
     },
     permission::Denial,
     store::{
-        Change, ChatStoreExt as _, ClientIdUse, ClientIds, Conflicting, Found, Freshness, LogRange, ParticipantRecord,
-        Participants, StoreError, TypedKey, Write, typed,
+        Change, ChatStoreExt as _, ClientIdUse, ClientIds, Conflicting, Found, Freshness, LastSends, LogRange,
+        ParticipantRecord, Participants, StoreError, TypedKey, Write, typed,
     },
     trace::use_case,
 };
@@ -159,10 +159,9 @@ impl Chat {
     ///
     /// # Errors
     /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
-    /// [`DirectRefused`](Error::DirectRefused) when the other user of a direct session has blocked the caller,
-    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message. For a reply,
-    /// [`MessageNotFound`](Error::MessageNotFound) when there is no such message to answer, and
-    /// [`MessageDeleted`](Error::MessageDeleted) when it was deleted.
+    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message, [`RateLimited`](Error::RateLimited) when
+    /// the session has slow mode and the caller has to wait. For a reply, [`MessageNotFound`](Error::MessageNotFound) when there is no such
+    /// message to answer, and [`MessageDeleted`](Error::MessageDeleted) when it was deleted.
     pub async fn send(&self, principal: &Principal, id: SessionId, message: SendMessage) -> Result<Message> {
         use_case!("send", id, async move {
             self.enter(principal, Use::Message).await?;
@@ -262,9 +261,22 @@ impl Chat {
             let body = MessageBody { reply: place.as_ref().map(|place| place.reply), ..saying.body.clone() };
             let sent = MessageEvent::Sent { body, client_id: saying.client_id.clone(), status: MessageStatus::AsSent };
             let kind = EventKind::Message(sent);
+            let pace = match saying.right {
+                Right::Participant | Right::Stay(_) => self.paced(&known, user, now).await,
+                Right::Host => Ok(None),
+            };
+            let pace = match pace {
+                // A retry of a message that was sent is no second one.
+                Err(limited @ Error::RateLimited { .. }) => match self.claimed(id, user, &saying).await? {
+                    Some(used) => return self.sent_before(principal, id, &saying, &used).await,
+                    None => return Err(limited),
+                },
+                pace => pace?,
+            };
             let event = NewEvent { actor: user.clone(), created_at: now, kind };
             let thread = place.iter().flat_map(|place| place.writes.clone());
-            let writes = engagement(&known, saying.right).into_iter().chain(claim.clone()).chain(thread).collect();
+            let writes =
+                engagement(&known, saying.right).into_iter().chain(claim.clone()).chain(thread).chain(pace).collect();
             let change = Change::of(id, known.head.seq, vec![event], writes);
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
@@ -278,6 +290,9 @@ impl Chat {
                     return Ok(Extras::default().shown_in(message));
                 }
                 Err(StoreError::Stale) => freshness = Freshness::Fresh,
+                // The sender has sent another message meanwhile.
+                Err(StoreError::Conflict { found: Conflicting::Record { key, record: _ } })
+                    if key.table == LastSends::TABLE => {}
                 Err(StoreError::Conflict { found: Conflicting::Record { key, record } })
                     if key.table == ClientIds::TABLE =>
                 {

@@ -22,13 +22,22 @@ use crate::{
     limits::Use,
     model::{
         ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, ReadState,
-        Session, SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, Standing,
-        Unread, UserId,
+        Session, SessionChanges, SessionDeletion, SessionDetails, SessionEvent, SessionId, SessionSettings,
+        SessionSummary, SessionType, Standing, Unread, UserId,
     },
     permission::Action,
     store::{Change, Freshness, Head, ParticipantRecord, StoreError},
     trace::use_case,
 };
+
+/// Most tags of a session.
+pub const MAX_TAGS: usize = 10;
+
+/// The longest tag, in characters.
+pub const MAX_TAG_CHARS: usize = 32;
+
+/// The longest reference to a session's picture, in characters.
+pub const MAX_AVATAR_URL_CHARS: usize = 2_048;
 
 /// What a session is made with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +121,7 @@ impl Chat {
             description: Some(description.clone()),
             session_type: Some(session_type),
             max_participants: Some(cap),
+            ..SessionChanges::default()
         };
         let mut faults = Faults::default();
         faults.settings(&settings, limits);
@@ -146,6 +156,9 @@ impl Chat {
             is_active: true,
             created_at: now,
             updated_at: now,
+            settings: SessionSettings::default(),
+            archived_at: None,
+            deletion: None,
             needs: 0,
         };
         let created = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: owner.id });
@@ -197,6 +210,7 @@ impl Chat {
     }
 
     /// The sessions in which the caller is, newest first, each with its last message and the number of unread messages.
+    /// The sessions in which the caller is, newest first, without those that are archived.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a page outside of the limits.
@@ -232,7 +246,8 @@ impl Chat {
         self.enter(principal, Use::Request).await?;
         let (limit, slice) = self.inner.limits.slice(page)?;
         self.permit(principal, Operation::ListSessions).await?;
-        self.own_sessions(principal, limit, slice, order).await
+        let is_open = |session: &Session| session.is_active && session.archived_at.is_none();
+        self.own_sessions(principal, limit, slice, order, is_open).await
     }
 
     /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first.
@@ -306,7 +321,8 @@ impl Chat {
         })
     }
 
-    /// Deletes a session. Its log stays in the store, and nobody sees it again.
+    /// Deletes a session. Its log stays in the store. Nobody sees it, unless its owner restores it within
+    /// [`restore_sessions_for`](crate::Limits::restore_sessions_for).
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not.
@@ -314,7 +330,8 @@ impl Chat {
         use_case!("delete_session", id, async move {
             self.enter(principal, Use::Request).await?;
             self.govern(id, principal, Action::Delete, |known, now| {
-                let session = Session { is_active: false, updated_at: now, ..known.session()?.clone() };
+                let deletion = Some(SessionDeletion { by: principal.user_id.clone(), at: now });
+                let session = Session { is_active: false, deletion, updated_at: now, ..known.session()?.clone() };
                 Ok(Plan {
                     events: vec![EventKind::Session(SessionEvent::Deleted)],
                     writes: put_session(session).into(),
@@ -340,11 +357,16 @@ pub(super) fn summary(session: Session, head: Head, profiles: &HashMap<UserId, P
 
 /// The part of the changes that would change something.
 fn news(changes: &SessionChanges, session: &Session) -> SessionChanges {
-    let SessionChanges { title, description, session_type, max_participants } = changes.clone();
+    let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
+        changes.clone();
+    let now = &session.settings;
     SessionChanges {
         title: title.filter(|title| *title != session.title),
         description: description.filter(|description| *description != session.description),
         session_type: session_type.filter(|session_type| *session_type != session.session_type),
         max_participants: max_participants.filter(|cap| *cap != session.max_participants),
+        slow_mode_seconds: slow_mode_seconds.filter(|seconds| *seconds != now.slow_mode_seconds),
+        tags: tags.filter(|tags| *tags != now.tags),
+        avatar_url: avatar_url.filter(|avatar_url| *avatar_url != now.avatar_url),
     }
 }

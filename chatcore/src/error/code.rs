@@ -83,6 +83,7 @@ codes! {
     SessionOwnerProtected = "SESSION_OWNER_PROTECTED", 403, 4403, "Owner protected";
     SessionOwnerCannotLeave = "SESSION_OWNER_CANNOT_LEAVE", 409, 4409, "Owner cannot leave";
     SessionFull = "SESSION_FULL", 409, 4409, "Session full";
+    SessionArchived = "SESSION_ARCHIVED", 409, 4409, "Session is archived";
     SessionPrivate = "SESSION_PRIVATE", 409, 4409, "Session is private";
     SessionNotEmpty = "SESSION_NOT_EMPTY", 409, 4409, "Others are in the session";
     SessionCapTooLow = "SESSION_CAP_TOO_LOW", 409, 4409, "Cap below head count";

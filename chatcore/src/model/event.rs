@@ -94,6 +94,12 @@ pub enum SessionEvent {
     },
     /// The session was deleted.
     Deleted,
+    /// The session was archived: it can be read, and nothing in it changes.
+    Archived,
+    /// The session is no longer archived.
+    Unarchived,
+    /// The deleted session was restored.
+    Restored,
 }
 
 /// A change of the participants.
@@ -279,6 +285,15 @@ pub struct SessionChanges {
     /// The new cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_participants: Option<u32>,
+    /// The new number of seconds between two messages of one sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_mode_seconds: Option<u32>,
+    /// The new tags, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// The new picture; the inner `None` where it was taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub avatar_url: Option<Option<String>>,
 }
 
 impl SessionChanges {
@@ -290,7 +305,8 @@ impl SessionChanges {
 
     /// Writes the new values into a session.
     pub fn apply(&self, session: &mut Session) {
-        let Self { title, description, session_type, max_participants } = self.clone();
+        let Self { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
+            self.clone();
         if let Some(title) = title {
             session.title = title;
         }
@@ -303,6 +319,15 @@ impl SessionChanges {
         if let Some(max_participants) = max_participants {
             session.max_participants = max_participants;
         }
+        let settings = &mut session.settings;
+        settings.slow_mode_seconds = slow_mode_seconds.unwrap_or(settings.slow_mode_seconds);
+        if let Some(tags) = tags {
+            settings.tags = tags;
+        }
+        if let Some(avatar_url) = avatar_url {
+            settings.avatar_url = avatar_url;
+        }
+        session.needs = session.needs.max(session.settings.needs());
     }
 }
 
@@ -331,7 +356,10 @@ impl EventKind {
                 | SessionEvent::InviteRevoked { .. }
                 | SessionEvent::JoinRequested
                 | SessionEvent::JoinRequestClosed { .. }
-                | SessionEvent::Deleted,
+                | SessionEvent::Deleted
+                | SessionEvent::Archived
+                | SessionEvent::Unarchived
+                | SessionEvent::Restored,
             )
             | Self::Participant(
                 ParticipantEvent::Left

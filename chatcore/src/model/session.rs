@@ -70,6 +70,12 @@ pub struct Session {
     pub created_at: DateTime<Utc>,
     /// When its settings last changed.
     pub updated_at: DateTime<Utc>,
+    /// What few sessions have.
+    pub settings: SessionSettings,
+    /// When it was archived; `None` where it is not.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// Its deletion by its owner, who may restore it for a while; `None` where it is not deleted, or somebody else deleted it.
+    pub deletion: Option<SessionDeletion>,
     /// What a process must understand to decide about this session: a process that understands less answers that the session is
     /// unavailable. 0 for what each version understands.
     pub needs: u32,
@@ -85,10 +91,51 @@ impl Session {
     /// The [`needs`](Self::needs) of a session with bans or mutes.
     pub const NEEDS_SANCTIONS: u32 = 1;
 
-    /// Whether users who are not in it may join it now: it is public, not deleted, and not full. The public list has these sessions.
+    /// The [`needs`](Self::needs) of a session that was archived once.
+    pub const NEEDS_ARCHIVE: u32 = 1;
+
+    /// The [`needs`](Self::needs) of a session with settings that decide what a user may do.
+    pub const NEEDS_SETTINGS: u32 = 1;
+
+    /// Whether users who are not in it may join it now: it is public, not deleted, not archived, and not full. The public list has
+    /// these sessions.
     #[must_use]
     pub fn is_joinable(&self) -> bool {
-        self.session_type == SessionType::Public && self.is_active && self.participant_count < self.max_participants
+        self.session_type == SessionType::Public
+            && self.is_active
+            && self.archived_at.is_none()
+            && self.participant_count < self.max_participants
+    }
+}
+
+/// The deletion of a session by its owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionDeletion {
+    /// The owner.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    pub by: UserId,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// The settings that a session is made without.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SessionSettings {
+    /// How many seconds lie between two messages of one sender at the least; 0 for slow mode that is off. Those who may change the setting
+    /// need not wait.
+    pub slow_mode_seconds: u32,
+    /// Words under which the session is found.
+    pub tags: Vec<String>,
+    /// The address of a picture, or another reference to one that clients understand.
+    pub avatar_url: Option<String>,
+}
+
+impl SessionSettings {
+    /// What a process must understand of them to decide about the session.
+    #[must_use]
+    pub const fn needs(&self) -> u32 {
+        let Self { slow_mode_seconds, tags: _, avatar_url: _ } = self;
+        if *slow_mode_seconds > 0 { Session::NEEDS_SETTINGS } else { 0 }
     }
 }
 

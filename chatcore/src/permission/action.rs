@@ -189,6 +189,10 @@ actions! {
         /// Whether the actor is the target.
         own: bool,
     }, "Unmute participants", [Owner, Admin], conditions;
+    /// Archive the session, or end that.
+    Archive, "Archive session", [Owner], table else OwnerRequired;
+    /// Restore the deleted session.
+    Restore, "Restore deleted session", [Owner], conditions else OwnerRequired;
     /// Make the target the owner, and the actor an admin.
     Transfer, "Transfer ownership", [Owner], conditions else OwnerRequired;
     /// Go.

@@ -50,6 +50,9 @@ pub enum Denial {
     /// The person acted upon is banned from the session.
     #[error("that user is banned from this session; lift the ban first")]
     TargetBanned,
+    /// The session is archived.
+    #[error("the session is archived; its owner can end that")]
+    Archived,
     /// The session is private, so only its owner may be in it.
     #[error("the session is private: only its owner may be in it; change its type first")]
     PrivateSession,
@@ -79,10 +82,12 @@ pub fn decide(facts: &Facts, action: Action) -> Decision {
 }
 
 pub(super) fn decide_with(table: &PermissionTable, facts: &Facts, action: Action) -> Decision {
-    let Some(session) = facts.session.filter(|session| session.is_active) else {
-        return Err(Denial::Hidden);
-    };
-    let Some(actor) = facts.actor else { return Err(Denial::Hidden) };
+    let (Some(session), Some(actor)) = (facts.session, facts.actor) else { return Err(Denial::Hidden) };
+    if !session.is_active {
+        let is_owner = actor == Standing::Active(ParticipantRole::Owner);
+        let restores = action == Action::Restore && table.allows(ParticipantRole::Owner, ActionKind::Restore);
+        return if is_owner && restores && session.is_restorable { Ok(()) } else { Err(Denial::Hidden) };
+    }
     match actor {
         Standing::Active(role) => decide_participant(table, &session, facts, role, action),
         Standing::Banned(term) => decide_banned(&session, term),
@@ -103,9 +108,11 @@ fn decide_outsider(session: &SessionState, action: Action) -> Decision {
     match session.session_type {
         // Whoever has the code knows of the session.
         SessionType::Private if action == Action::JoinByInvite => Err(Denial::PrivateSession),
+        SessionType::InviteOnly if action == Action::JoinByInvite && session.is_archived => Err(Denial::Archived),
         SessionType::InviteOnly if action == Action::JoinByInvite => seat_left(session),
         SessionType::Private | SessionType::InviteOnly | SessionType::Direct => Err(Denial::Hidden),
         SessionType::Public => match action.condition() {
+            Condition::Join {} | Condition::JoinByInvite {} if session.is_archived => Err(Denial::Archived),
             Condition::Join {} | Condition::JoinByInvite {} => seat_left(session),
             Condition::Table
             | Condition::EditMessage { .. }
@@ -119,6 +126,7 @@ fn decide_outsider(session: &SessionState, action: Action) -> Decision {
             | Condition::Mute {}
             | Condition::Unmute { .. }
             | Condition::Transfer {}
+            | Condition::Restore {}
             | Condition::Leave {} => Err(Denial::NotParticipant),
         },
     }
@@ -139,6 +147,9 @@ fn decide_participant(
     if !table.allows(role, action.kind()) {
         let is_leaving_owner = role == ParticipantRole::Owner && action == Action::Leave;
         return Err(if is_leaving_owner { Denial::OwnerCannotLeave } else { action.kind().refusal() });
+    }
+    if session.is_archived && changes(action.kind()) {
+        return Err(Denial::Archived);
     }
     if let Some(term) = muted.filter(|_| speaks(action.kind())) {
         return Err(Denial::Muted(term));
@@ -187,6 +198,40 @@ fn decide_participant(
         Condition::Unmute { own: false } => Ok(()),
         Condition::Transfer {} if role != ParticipantRole::Owner => Err(Denial::OwnerRequired),
         Condition::Transfer {} => decide_transfer(session, target),
+        // It is there already.
+        Condition::Restore {} => Ok(()),
+    }
+}
+
+/// Whether an action changes the session or something in it. An archived session refuses these, whatever the table says.
+const fn changes(kind: ActionKind) -> bool {
+    match kind {
+        ActionKind::View
+        | ActionKind::ViewRevisions
+        | ActionKind::ManageBans
+        | ActionKind::ManageInvites
+        | ActionKind::Delete
+        | ActionKind::Archive
+        | ActionKind::Restore
+        | ActionKind::Leave => false,
+        ActionKind::Send
+        | ActionKind::EditMessage
+        | ActionKind::DeleteOwnMessage
+        | ActionKind::DeleteMessage
+        | ActionKind::PinMessage
+        | ActionKind::React
+        | ActionKind::Update
+        | ActionKind::Invite
+        | ActionKind::CreateInvite
+        | ActionKind::AnswerJoinRequests
+        | ActionKind::Remove
+        | ActionKind::ChangeRole
+        | ActionKind::Ban
+        | ActionKind::Mute
+        | ActionKind::Unmute
+        | ActionKind::Transfer
+        | ActionKind::Join
+        | ActionKind::JoinByInvite => true,
     }
 }
 
@@ -210,6 +255,8 @@ const fn speaks(kind: ActionKind) -> bool {
         | ActionKind::ManageBans
         | ActionKind::Mute
         | ActionKind::Unmute
+        | ActionKind::Archive
+        | ActionKind::Restore
         | ActionKind::Transfer
         | ActionKind::Leave
         | ActionKind::Join

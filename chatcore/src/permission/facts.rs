@@ -22,6 +22,10 @@ pub struct SessionState {
     pub session_type: SessionType,
     /// `false` once it was deleted.
     pub is_active: bool,
+    /// `true` while it is archived.
+    pub is_archived: bool,
+    /// Whether its owner deleted it, and may restore it.
+    pub is_restorable: bool,
     /// How many are in it.
     pub participant_count: u32,
     /// How many may be in it.
@@ -33,6 +37,8 @@ impl From<&Session> for SessionState {
         Self {
             session_type: session.session_type,
             is_active: session.is_active,
+            is_archived: session.archived_at.is_some(),
+            is_restorable: session.deletion.as_ref().is_some_and(|deletion| deletion.by == session.owner),
             participant_count: session.participant_count,
             max_participants: session.max_participants,
         }

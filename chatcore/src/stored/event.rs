@@ -33,6 +33,9 @@ enum Form {
         user_id: UserId,
     },
     SessionDeleted,
+    SessionArchived,
+    SessionUnarchived,
+    SessionRestored,
     ParticipantJoined {
         participant_id: ParticipantId,
         role: Known<ParticipantRole>,
@@ -160,6 +163,9 @@ impl Form {
             SessionEvent::JoinRequested => Self::JoinRequested,
             SessionEvent::JoinRequestClosed { user_id } => Self::JoinRequestClosed { user_id },
             SessionEvent::Deleted => Self::SessionDeleted,
+            SessionEvent::Archived => Self::SessionArchived,
+            SessionEvent::Unarchived => Self::SessionUnarchived,
+            SessionEvent::Restored => Self::SessionRestored,
         }
     }
 
@@ -230,6 +236,9 @@ impl Form {
                 Some(EventKind::Session(SessionEvent::JoinRequestClosed { user_id }))
             }
             Self::SessionDeleted => Some(EventKind::Session(SessionEvent::Deleted)),
+            Self::SessionArchived => Some(EventKind::Session(SessionEvent::Archived)),
+            Self::SessionUnarchived => Some(EventKind::Session(SessionEvent::Unarchived)),
+            Self::SessionRestored => Some(EventKind::Session(SessionEvent::Restored)),
             Self::ParticipantJoined { .. }
             | Self::ParticipantAdded { .. }
             | Self::ParticipantLeft
@@ -280,6 +289,9 @@ impl Form {
             | Self::JoinRequested
             | Self::JoinRequestClosed { .. }
             | Self::SessionDeleted
+            | Self::SessionArchived
+            | Self::SessionUnarchived
+            | Self::SessionRestored
             | Self::MessageSent { .. }
             | Self::MessageEdited { .. }
             | Self::MessageDeleted { .. }
@@ -315,6 +327,9 @@ impl Form {
             | Self::JoinRequested
             | Self::JoinRequestClosed { .. }
             | Self::SessionDeleted
+            | Self::SessionArchived
+            | Self::SessionUnarchived
+            | Self::SessionRestored
             | Self::ParticipantJoined { .. }
             | Self::ParticipantAdded { .. }
             | Self::ParticipantLeft

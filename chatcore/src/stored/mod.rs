@@ -18,6 +18,7 @@ mod reactions;
 mod reading;
 mod sanctions;
 mod session;
+mod slow_mode;
 mod standing;
 mod tables;
 mod threads;
@@ -37,6 +38,7 @@ pub use profile::{ProfilePart, ProfileRecord};
 pub use reactions::{Reacted, ReactionTotal, ReactionTotals};
 pub use reading::ReadMarker;
 pub use sanctions::BannedUntil;
+pub use slow_mode::LastSend;
 pub use tables::*;
 pub use threads::{LastReplyRecord, ThreadEntry, ThreadRecord};
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_json, newer::Known, part, to_json};
 use crate::{
-    model::{Session, SessionId, SessionType, UserId},
+    model::{Session, SessionDeletion, SessionId, SessionSettings, SessionType, UserId},
     store::{Json, Part, StoredValue},
 };
 
@@ -27,6 +27,16 @@ pub(super) struct SessionForm {
     updated_at: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "is_zero")]
     needs: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    slow_mode_seconds: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    avatar_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    archived_at: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deletion: Option<SessionDeletion>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -48,6 +58,9 @@ impl SessionForm {
             is_active,
             created_at,
             updated_at,
+            settings: SessionSettings { slow_mode_seconds, tags, avatar_url },
+            archived_at,
+            deletion,
             needs,
         } = session.clone();
         Self {
@@ -62,6 +75,11 @@ impl SessionForm {
             created_at,
             updated_at,
             needs,
+            slow_mode_seconds,
+            tags,
+            avatar_url,
+            archived_at,
+            deletion,
         }
     }
 
@@ -90,6 +108,11 @@ impl SessionForm {
             created_at,
             updated_at,
             needs,
+            slow_mode_seconds,
+            tags,
+            avatar_url,
+            archived_at,
+            deletion,
         } = self;
         let (session_type, needs) = match session_type {
             Known(Some(session_type)) => (session_type, needs),
@@ -106,6 +129,9 @@ impl SessionForm {
             is_active,
             created_at,
             updated_at,
+            settings: SessionSettings { slow_mode_seconds, tags, avatar_url },
+            archived_at,
+            deletion,
             needs,
         }
     }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BannedUntil, BlockRecord, ClientIdUse, Connection, Departure, DraftText, Due, InvitePlace, InviteRecord,
-    JoinRequestRecord, LastSeen, Listed, ParticipantRecord, PresenceChoice, ProcessBeat, ProfileRecord, Reacted,
-    ReactionTotals, ReadMarker, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord, from_json, to_json,
+    JoinRequestRecord, LastSeen, LastSend, Listed, ParticipantRecord, PresenceChoice, ProcessBeat, ProfileRecord,
+    Reacted, ReactionTotals, ReadMarker, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord, from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
@@ -44,6 +44,14 @@ tables! {
         /// The session.
         session: Newest<SessionId>,
     ] -> BannedUntil = 1;
+
+    /// When users sent last, in sessions with slow mode. Its version makes a user's sends one after the other.
+    session plain LastSends = "last_send" [
+        /// The session.
+        session: SessionId,
+        /// The user.
+        user: UserId,
+    ] -> LastSend = 1;
 
     /// Client ids that were used, each with the position of its message.
     session plain ClientIds = "client" [

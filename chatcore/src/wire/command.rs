@@ -178,6 +178,21 @@ commands! { in chat by principal:
         chat.delete_session(principal, session_id).await?;
         Ok(Answer::SessionId(session_id))
     };
+    /// Archives a session.
+    ArchiveSession = "archive_session" (session_id: SessionId) _nothing: Nothing => {
+        chat.archive_session(principal, session_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Takes a session out of the archive.
+    UnarchiveSession = "unarchive_session" (session_id: SessionId) _nothing: Nothing => {
+        chat.unarchive_session(principal, session_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Restores a deleted session.
+    RestoreSession = "restore_session" (session_id: SessionId) _nothing: Nothing => {
+        chat.restore_session(principal, session_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
     /// Makes the caller a participant of a public session.
     JoinSession = "join_session" (session_id: SessionId) _nothing: Nothing => {
         Ok(Answer::Participant(Box::new(chat.join(principal, session_id).await?.participant)))

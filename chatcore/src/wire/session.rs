@@ -9,9 +9,29 @@ use crate::{
     error::Result,
     model::{
         ClientId, Cursor, InviteId, Message, Participant, ParticipantId, ParticipantRole, Seq, Session, SessionChanges,
-        SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, Unread, UserId,
+        SessionDetails, SessionEvent, SessionId, SessionSettings, SessionSummary, SessionType, Unread, UserId,
     },
 };
+
+/// The settings that a session is made without.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct SettingsView<'a> {
+    /// How many seconds lie between two messages of one sender at the least; 0 where nobody has to wait.
+    slow_mode_seconds: u32,
+    /// Words under which the session is found.
+    tags: &'a [String],
+    /// The address of a picture, or another reference to one.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
+}
+
+impl<'a> From<&'a SessionSettings> for SettingsView<'a> {
+    fn from(settings: &'a SessionSettings) -> Self {
+        let SessionSettings { slow_mode_seconds, tags, avatar_url } = settings;
+        Self { slow_mode_seconds: *slow_mode_seconds, tags, avatar_url: avatar_url.as_deref() }
+    }
+}
 
 /// A session as a list shows it.
 #[derive(Serialize)]
@@ -41,6 +61,14 @@ struct SummaryView<'a> {
     /// In lists of the caller's own sessions: the messages that the caller has not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<Unread>,
+    #[serde(flatten)]
+    settings: SettingsView<'a>,
+    /// When it was archived; `null` where it is not.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    archived_at: Option<DateTime<Utc>>,
+    /// When its owner deleted it; `null` where it is not deleted.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    deleted_at: Option<DateTime<Utc>>,
 }
 
 impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
@@ -57,6 +85,9 @@ impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
             is_active: _,
             created_at,
             updated_at,
+            settings,
+            archived_at,
+            deletion,
             needs: _,
         } = session;
         Self {
@@ -74,6 +105,9 @@ impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
             last_message: overview.as_ref().map(|overview| overview.last_message.as_ref()),
             read_upto: overview.as_ref().map(|overview| overview.reading.read_upto),
             unread: overview.as_ref().map(|overview| overview.reading.unread),
+            settings: settings.into(),
+            archived_at: *archived_at,
+            deleted_at: deletion.as_ref().map(|deletion| deletion.at),
         }
     }
 }
@@ -101,6 +135,14 @@ struct DetailsView<'a> {
     messages: &'a [Message],
     participant_count: u32,
     message_count: u64,
+    #[serde(flatten)]
+    settings: SettingsView<'a>,
+    /// When it was archived; `null` where it is not.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    archived_at: Option<DateTime<Utc>>,
+    /// When its owner deleted it; `null` where it is not deleted.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    deleted_at: Option<DateTime<Utc>>,
     /// The position of the session's log at which all of this held: subscribe with it as `after` and miss nothing.
     seq: Seq,
     /// The same position with its epoch, which `after` takes, too: it is refused when the log no longer has that event.
@@ -129,6 +171,9 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             last_message: _,
             read_upto: _,
             unread: _,
+            settings,
+            archived_at,
+            deleted_at,
         } = summary.into();
         Self {
             id,
@@ -145,6 +190,9 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             messages,
             participant_count,
             message_count,
+            settings,
+            archived_at,
+            deleted_at,
             seq: *seq,
             cursor: summary.cursor,
             read_upto: reading.read_upto,
@@ -210,6 +258,15 @@ events! {
     }
     "session_deleted" = Deleted {} => {
         deleted_by: &'a UserId = &view.actor.user_id,
+    }
+    "session_archived" = Archived {} => {
+        archived_by: &'a UserId = &view.actor.user_id,
+    }
+    "session_unarchived" = Unarchived {} => {
+        unarchived_by: &'a UserId = &view.actor.user_id,
+    }
+    "session_restored" = Restored {} => {
+        restored_by: &'a UserId = &view.actor.user_id,
     }
 }
 
@@ -301,13 +358,23 @@ pub struct UpdateSession {
     /// The new cap, not below the number of those in the session.
     #[serde(default, deserialize_with = "present")]
     max_participants: Option<u32>,
+    /// How many seconds lie between two messages of one sender at the least: 0 to 21,600. Owners and admins need not wait.
+    #[serde(default, deserialize_with = "present")]
+    slow_mode_seconds: Option<u32>,
+    /// The new tags, all of them: at most 10, each of 1 to 32 characters.
+    #[serde(default, deserialize_with = "present")]
+    tags: Option<Vec<String>>,
+    /// The new picture's address or another reference to one: at most 2,048 characters; `null` takes it away.
+    #[serde(default, deserialize_with = "named")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("nullable" = true)))]
+    avatar_url: Option<Option<String>>,
 }
 
 impl UpdateSession {
     /// The changes.
     #[must_use]
     pub fn command(self) -> chat::UpdateSession {
-        let Self { title, description, session_type, max_participants } = self;
-        chat::UpdateSession { title, description, session_type, max_participants }
+        let Self { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } = self;
+        chat::UpdateSession { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url }
     }
 }

@@ -28,9 +28,10 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     let is_outside = !is_owner && !is_admin && !is_member && !is_viewer;
     let is_full = session.participant_count >= session.max_participants;
 
-    // A deleted session is gone for everybody.
+    // A deleted session is gone for everybody, unless its owner deleted it and wants it back.
     if !session.is_active {
-        return Err(Denial::Hidden);
+        let comes_back = is_owner && session.is_restorable && action == Action::Restore;
+        return if comes_back { Ok(()) } else { Err(Denial::Hidden) };
     }
     // Whoever holds a code knows of the session. The code does not open a private session, and no direct one has codes.
     if is_outside && action == Action::JoinByInvite && session.session_type == SessionType::Private {
@@ -50,6 +51,9 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     if is_outside && action != Action::Join && action != Action::JoinByInvite {
         return Err(Denial::NotParticipant);
     }
+    if is_outside && session.is_archived {
+        return Err(Denial::Archived);
+    }
     if is_outside && is_full {
         return Err(Denial::Full);
     }
@@ -68,6 +72,21 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     let speaks = matches!(action, Action::Send | Action::EditMessage { .. } | Action::DeleteOwnMessage | Action::React);
     if speaks && is_viewer {
         return Err(Denial::RoleInsufficient);
+    }
+    // What the role would be refused in any case is refused for that. Then nothing changes in an archived session.
+    let stays_open = matches!(
+        action,
+        Action::View
+            | Action::ViewRevisions
+            | Action::ManageBans
+            | Action::Delete
+            | Action::Archive
+            | Action::Restore
+            | Action::Leave
+    );
+    let Standing::Active(role) = actor else { return Err(Denial::NotParticipant) };
+    if session.is_archived && !stays_open && action != Action::Join && is_documented(role, action.kind()) {
+        return Err(Denial::Archived);
     }
     if let Some(term) = facts.muted
         && speaks
@@ -100,6 +119,10 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         return if is_owner { Err(Denial::OwnerCannotLeave) } else { Ok(()) };
     }
     if action == Action::Delete {
+        return if is_owner { Ok(()) } else { Err(Denial::OwnerRequired) };
+    }
+    // Only the owner puts it away and takes it back.
+    if action == Action::Archive || action == Action::Restore {
         return if is_owner { Ok(()) } else { Err(Denial::OwnerRequired) };
     }
     // Only the owner gives the session away, to somebody who is in it.
@@ -264,12 +287,18 @@ fn states() -> Vec<SessionState> {
             for participant_count in [1, 2, 5] {
                 // One seat too few, full, one seat left, many left.
                 let caps = [participant_count - 1, participant_count, participant_count + 1, 1_000];
-                states.extend(caps.map(|max_participants| SessionState {
-                    session_type,
-                    is_active,
-                    participant_count,
-                    max_participants,
-                }));
+                // What was put away is so whatever the number of those in it is.
+                let away = [(true, false), (false, true)].into_iter().filter(|_| participant_count == 2);
+                for (is_archived, is_restorable) in std::iter::once((false, false)).chain(away) {
+                    states.extend(caps.map(|max_participants| SessionState {
+                        session_type,
+                        is_active,
+                        is_archived,
+                        is_restorable,
+                        participant_count,
+                        max_participants,
+                    }));
+                }
             }
         }
     }
@@ -283,7 +312,9 @@ fn the_engine_decides_every_combination_as_the_rules_are_told() {
         for actor in known_or_not() {
             for target in known_or_not() {
                 for action in actions(state.participant_count) {
-                    for muted in [None, Some(Term::Endless)] {
+                    // A mute matters only to the actor, whoever the target is.
+                    let mutes = std::iter::once(None).chain(target.is_none().then_some(Some(Term::Endless)));
+                    for muted in mutes {
                         let facts = Facts { session: Some(state), actor, target, muted };
                         assert_eq!(decide(&facts, action), told(&facts, action), "{action:?} with {facts:?}");
                         compared += 1;
@@ -293,8 +324,8 @@ fn the_engine_decides_every_combination_as_the_rules_are_told() {
         }
     }
     let actions = u32::try_from(actions(1).len()).unwrap();
-    assert!(actions >= 55, "some actions are missing");
-    assert_eq!(compared, 4 * 2 * 12 * 11 * 11 * 2 * actions, "some combinations are missing");
+    assert!(actions >= 57, "some actions are missing");
+    assert_eq!(compared, 4 * 2 * (12 + 2 * 4) * 11 * (11 + 1) * actions, "some combinations are missing");
 }
 
 #[test]
@@ -407,7 +438,7 @@ proptest! {
                         prop_assert!(action != Action::Transfer || actor == Standing::Active(owner), "{actor:?} gave a session away");
                         prop_assert!(!makes_owner, "{action:?} made a second owner: {facts:?}");
                         prop_assert!(!touches_owner, "{action:?} touched the owner: {facts:?}");
-                        prop_assert!(state.is_active, "{action:?} in a deleted session");
+                        prop_assert!(state.is_active || action == Action::Restore, "{action:?} in a deleted session");
                         let by_invite = action == Action::JoinByInvite;
                         let joins = action == Action::Join || by_invite;
                         let outside = actor.role().is_none();
@@ -458,6 +489,7 @@ fn every_denial_has_its_own_text_and_hides_itself_only_when_hidden() {
         Denial::AlreadyParticipant,
         Denial::TargetNotParticipant,
         Denial::TargetBanned,
+        Denial::Archived,
         Denial::PrivateSession,
         Denial::OthersPresent,
         Denial::Full,

@@ -38,7 +38,14 @@ fn matrix(table: &PermissionTable) -> String {
     let targets: Vec<Option<Standing>> = std::iter::once(None).chain(actors.iter().copied().map(Some)).collect();
     let mut text = String::new();
     for session_type in SessionType::ALL {
-        let open = SessionState { session_type, is_active: true, participant_count: 2, max_participants: 3 };
+        let open = SessionState {
+            session_type,
+            is_active: true,
+            is_archived: false,
+            is_restorable: false,
+            participant_count: 2,
+            max_participants: 3,
+        };
         let _ = writeln!(text, "# {session_type}, two in it, one seat left");
         let mut header = format!("{:<36} {:<16}", "action", "target");
         for actor in &actors {
@@ -80,6 +87,12 @@ fn matrix(table: &PermissionTable) -> String {
         row("full: Join session", full, None, None, Action::Join);
         row("deleted: View messages", deleted, None, None, Action::View);
         row("deleted: Join session", deleted, None, None, Action::Join);
+        let (archived, restorable) =
+            (SessionState { is_archived: true, ..open }, SessionState { is_restorable: true, ..deleted });
+        row("deleted by its owner: Restore", restorable, None, None, Action::Restore);
+        for action in [Action::View, Action::Send, Action::PinMessage, Action::Leave, Action::Join, Action::Archive] {
+            row(&format!("archived: {}", action_name(action)), archived, None, None, action);
+        }
         let muted = Some(Term::Endless);
         for action in [Action::View, Action::Send, Action::React, Action::Leave, Action::Unmute { own: true }] {
             row(&format!("muted: {}", action_name(action)), open, None, muted, action);

@@ -8,6 +8,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod archiving;
 mod batches;
 mod blocks;
 mod directory;
@@ -37,6 +38,7 @@ mod reading;
 mod retries;
 mod sanctions;
 mod sessions;
+mod slow_mode;
 mod system;
 mod threads;
 

@@ -102,6 +102,15 @@ fn of_sessions(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::public_sessions", &REQUEST, chat.public_sessions(caller, page())),
         Case::new("Chat::session", &REQUEST, chat.session(caller, nowhere())),
         Case::new("Chat::update_session", &REQUEST, chat.update_session(caller, nowhere(), untitled)),
+        Case::new("Chat::archive_session", &REQUEST, chat.archive_session(caller, nowhere())),
+        Case::new("Chat::unarchive_session", &REQUEST, chat.unarchive_session(caller, nowhere())),
+        Case::new("Chat::restore_session", &REQUEST, chat.restore_session(caller, nowhere())),
+        Case::new(
+            "Chat::archived_sessions",
+            &REQUEST,
+            chat.archived_sessions(caller, page(), chatcore::model::SessionOrder::Newest),
+        ),
+        Case::new("Chat::deleted_sessions", &REQUEST, chat.deleted_sessions(caller, page())),
         Case::new("Chat::delete_session", &REQUEST, chat.delete_session(caller, nowhere())),
     ]
 }

@@ -111,7 +111,7 @@ pub fn attempts(stage: Stage, step: usize, offset: usize) -> Vec<Attempt> {
 /// What is tried where lists of sessions are the only thing that counts.
 #[must_use]
 pub fn listings() -> Vec<Attempt> {
-    let lists = ["listSessions", "listPublicSessions"];
+    let lists = ["listSessions", "listPublicSessions", "listDeletedSessions"];
     let of = |limit: Option<i64>| lists.map(|list| Action::new(list, Target::Nothing, limited(json!({}), limit)));
     let limits = [None, Some(1), Some(2), Some(3), Some(100), Some(0), Some(101)];
     let sorts = ["newest", "activity"];
@@ -317,12 +317,22 @@ fn families() -> Vec<Family> {
         updates(),
         plain("deleteSession"),
         plain("joinSession"),
+        plain("archiveSession"),
+        plain("unarchiveSession").after([archive()]),
+        plain("restoreSession"),
+        plain("joinSession").after([archive()]),
+        plain("leaveSession").after([archive()]),
+        Family::exact([send(json!({ "content": "hello" }))]).after([archive()]),
+        Family::exact([session("updateSession", json!({ "title": "Other" }))]).after([archive()]),
+        Family::exact([Action::new("listSessions", Target::Nothing, json!({ "archived": true }))]).after([archive()]),
         plain("leaveSession"),
         additions(),
         role_changes(),
         Family::exact(removed.map(|name| user("removeParticipant", name, json!({})))),
         sends(),
         bans(),
+        Family::exact([send(json!({ "content": "hello" }))])
+            .after([session("updateSession", json!({ "slow_mode_seconds": 3_600 }))]),
         plain("joinSession").after([sanction("banParticipant", "stranger")]),
         plain("listMessages").after([sanction("banParticipant", "left")]),
         Family::exact([session("addParticipant", json!({ "user_id": "stranger" }))])
@@ -543,8 +553,24 @@ fn updates() -> Family {
         json!({ "session_type": "INVITE_ONLY" }),
         json!({ "max_participants": 30 }),
         json!({ "max_participants": 2 }),
+        json!({ "slow_mode_seconds": 30, "tags": ["rust", "Ünïcode 🎉"], "avatar_url": "https://chat.example/a.png" }),
+        json!({ "slow_mode_seconds": 0, "tags": [], "avatar_url": null }),
+        json!({ "slow_mode_seconds": 21_601 }),
+        json!({ "tags": ["twice", "twice"] }),
+        json!({ "tags": [""] }),
+        json!({ "tags": ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"] }),
+        json!({ "avatar_url": "" }),
+        json!({ "avatar_url": "x".repeat(2_049) }),
     ];
-    let nulls = [json!({ "session_type": null }), json!({ "max_participants": null })];
+    let nulls = [
+        json!({ "session_type": null }),
+        json!({ "max_participants": null }),
+        json!({ "slow_mode_seconds": null }),
+        json!({ "slow_mode_seconds": -1 }),
+        json!({ "tags": null }),
+        json!({ "tags": "rust" }),
+        json!({ "avatar_url": 5 }),
+    ];
     let update = |input| session("updateSession", input);
     Family::exact(alone.into_iter().chain(good).map(update)).refused(bad.into_iter().chain(nulls).map(update))
 }
@@ -609,6 +635,10 @@ fn role_changes() -> Family {
     }
     let bad = [json!({ "role": "BOSS" }), json!({ "role": null }), json!({}), json!({ "role": "ADMIN", "as": 1 })];
     Family::exact(changes).refused(bad.map(|input| user("changeRole", "peer", input)))
+}
+
+fn archive() -> Action {
+    session("archiveSession", json!({}))
 }
 
 fn sanction(operation: &'static str, name: &'static str) -> Action {

@@ -260,6 +260,9 @@ pub fn summary(summary: &SessionSummary) -> Value {
         "participant_count": session.participant_count, "message_count": message_count,
         "last_message": last_message, "read_upto": reading.map(|reading| reading.read_upto),
         "unread": reading.map(|reading| reading.unread),
+        "slow_mode_seconds": session.settings.slow_mode_seconds, "tags": session.settings.tags,
+        "avatar_url": session.settings.avatar_url, "archived_at": session.archived_at,
+        "deleted_at": session.deletion.as_ref().map(|deletion| deletion.at),
     })
 }
 
@@ -317,6 +320,9 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Session(SessionEvent::JoinRequested) => json!({ "kind": "JoinRequested" }),
         EventKind::Session(SessionEvent::JoinRequestClosed { user_id: _ }) => json!({ "kind": "JoinRequestClosed" }),
         EventKind::Session(SessionEvent::Deleted) => json!({ "kind": "SessionDeleted" }),
+        EventKind::Session(SessionEvent::Archived) => json!({ "kind": "SessionArchived" }),
+        EventKind::Session(SessionEvent::Unarchived) => json!({ "kind": "SessionUnarchived" }),
+        EventKind::Session(SessionEvent::Restored) => json!({ "kind": "SessionRestored" }),
         EventKind::Participant(ParticipantEvent::Joined { participant_id, role }) => {
             json!({ "kind": "ParticipantJoined", "participant_id": participant_id, "role": role })
         }

@@ -89,8 +89,13 @@ impl Core {
             "listSessions" => {
                 let order = input.get("sort").and_then(Value::as_str).unwrap_or_default();
                 let order: SessionOrder = order.parse().unwrap_or_default();
-                all!(limit, canon::summary, |page| chat.sessions_in(by, page, order).await)
+                if input.get("archived") == Some(&json!(true)) {
+                    all!(limit, canon::summary, |page| chat.archived_sessions(by, page, order).await)
+                } else {
+                    all!(limit, canon::summary, |page| chat.sessions_in(by, page, order).await)
+                }
             }
+            "listDeletedSessions" => all!(limit, canon::summary, |page| chat.deleted_sessions(by, page).await),
             "listPublicSessions" => {
                 let mut total = 0;
                 let found = all!(limit, canon::summary, |page| {

@@ -105,11 +105,36 @@ impl Model {
             }
             "SessionUpdated" => {
                 let changes = event["changes"].as_object().ok_or("no changes")?;
-                self.session.extend(changes.clone());
+                for (name, value) in changes {
+                    // A setting that few sessions have is kept only where it is set.
+                    let is_unset = match name.as_str() {
+                        "slow_mode_seconds" => value == 0,
+                        "tags" => value.as_array().is_some_and(Vec::is_empty),
+                        "avatar_url" => value.is_null(),
+                        _ => false,
+                    };
+                    if is_unset {
+                        self.session.remove(name);
+                    } else {
+                        self.session.insert(name.clone(), value.clone());
+                    }
+                    if name == "slow_mode_seconds" && value != 0 {
+                        self.set(&[("needs", json!(1))]);
+                    }
+                }
                 self.set(&[("updated_at", at.clone())]);
             }
             "InviteCreated" | "InviteRevoked" | "JoinRequested" | "JoinRequestClosed" => {}
-            "SessionDeleted" => self.set(&[("is_active", json!(false)), ("updated_at", at.clone())]),
+            "SessionDeleted" => {
+                self.set(&[("is_active", json!(false)), ("updated_at", at.clone())]);
+                self.set(&[("deletion", json!({"by":actor, "at":at}))]);
+            }
+            "SessionArchived" => self.set(&[("archived_at", at.clone()), ("needs", json!(1))]),
+            "SessionUnarchived" => drop(self.session.remove("archived_at").ok_or("it was not archived")?),
+            "SessionRestored" => {
+                self.session.remove("deletion").ok_or("it was not deleted")?;
+                self.set(&[("is_active", json!(true)), ("updated_at", at.clone())]);
+            }
             "ParticipantJoined" => self.admit(&actor, &event["participant_id"], &event["role"], at),
             "ParticipantAdded" => self.admit(&user, &event["participant_id"], &event["role"], at),
             "ParticipantLeft" => self.dismiss(&actor)?,

@@ -158,6 +158,11 @@ pub fn summary(body: &Value) -> Value {
         "message_count",
         "read_upto",
         "unread",
+        "slow_mode_seconds",
+        "tags",
+        "avatar_url",
+        "archived_at",
+        "deleted_at",
     ] {
         value[name] = body[name].clone();
     }

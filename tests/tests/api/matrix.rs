@@ -85,7 +85,14 @@ impl<'a> Rooms<'a> {
     fn facts(&self, actor: &str, target: Option<&str>) -> Facts {
         let participant_count = 1 + u32::try_from(others(self.session_type).len()).unwrap();
         let session_type = self.session_type;
-        let session = SessionState { session_type, is_active: true, participant_count, max_participants: CAP };
+        let session = SessionState {
+            session_type,
+            is_active: true,
+            is_archived: false,
+            is_restorable: false,
+            participant_count,
+            max_participants: CAP,
+        };
         Facts { session: Some(session), actor: Some(standing(actor)), target: target.map(standing), muted: None }
     }
 }
@@ -141,6 +148,8 @@ impl Room<'_> {
             Action::Mute => (Method::PUT, format!("/participants/{target}/mute"), json!({})),
             Action::Unmute { own: false } => (Method::DELETE, format!("/participants/{target}/mute"), Value::Null),
             Action::Unmute { own: true } => (Method::DELETE, format!("/participants/{actor}/mute"), Value::Null),
+            Action::Archive => (Method::PUT, "/archive".into(), Value::Null),
+            Action::Restore => (Method::POST, "/restore".into(), Value::Null),
             Action::Transfer => (Method::PUT, format!("/participants/{target}/owner"), Value::Null),
             Action::Leave => (Method::POST, "/leave".into(), json!({})),
             Action::Join => (Method::POST, "/join".into(), json!({})),
@@ -169,6 +178,8 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::Update { session_type: None, max_participants: None }, None),
         (Action::Update { session_type: Some(SessionType::Private), max_participants: None }, None),
         (Action::Update { session_type: None, max_participants: Some(1) }, None),
+        (Action::Archive, None),
+        (Action::Restore, None),
         (Action::ManageBans, None),
         (Action::Unmute { own: true }, None),
         (Action::Unmute { own: false }, Some("former")),

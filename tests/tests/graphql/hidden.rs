@@ -187,6 +187,9 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "mutation($id: ID!) { updateSession(input: { sessionId: $id, maxParticipants: 1, sessionType: PUBLIC }) { session { id } } }",
         ),
         ("deleteSession", "mutation($id: ID!) { deleteSession(input: { sessionId: $id }) { sessionId } }"),
+        ("archiveSession", "mutation($id: ID!) { archiveSession(input: { sessionId: $id }) { sessionId } }"),
+        ("unarchiveSession", "mutation($id: ID!) { unarchiveSession(input: { sessionId: $id }) { sessionId } }"),
+        ("restoreSession", "mutation($id: ID!) { restoreSession(input: { sessionId: $id }) { sessionId } }"),
         ("joinSession", "mutation($id: ID!) { joinSession(input: { sessionId: $id }) { session { title } } }"),
         ("leaveSession", "mutation($id: ID!) { leaveSession(input: { sessionId: $id }) { sessionId } }"),
         (
@@ -310,6 +313,7 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         "me",
         "sessions",
         "publicSessions",
+        "deletedSessions",
         "createSession",
         "previewInvite",
         "joinByInvite",

@@ -33,6 +33,9 @@ async fn room(store: &SurrealStore, people: &[&str]) -> SessionId {
         is_active: true,
         created_at: now,
         updated_at: now,
+        settings: chatcore::model::SessionSettings::default(),
+        archived_at: None,
+        deletion: None,
         needs: 0,
     };
     let mut writes = vec![Sessions { session: id }.put(session)];

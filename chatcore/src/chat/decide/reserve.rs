@@ -17,7 +17,10 @@ use uuid::Builder;
 use crate::chat::Chat;
 use crate::{
     error::{Error, Result},
-    model::{ClientId, EventKind, NewEvent, ParticipantId, Session, SessionEvent, SessionId, SessionType, UserId},
+    model::{
+        ClientId, EventKind, NewEvent, ParticipantId, Session, SessionEvent, SessionId, SessionSettings, SessionType,
+        UserId,
+    },
     store::{Change, LogRange, StoreError},
 };
 
@@ -65,6 +68,9 @@ impl Chat {
             is_active: false,
             created_at: now,
             updated_at: now,
+            settings: SessionSettings::default(),
+            archived_at: None,
+            deletion: None,
             needs: 0,
         };
         let kind = EventKind::Session(SessionEvent::Created { session, participant_id: ParticipantId(id.0) });

@@ -1,6 +1,11 @@
 //! Checks of what callers give, by the limits.
 
-use crate::chat::{CreateInvite, INVITE_SECONDS_MAX, INVITE_USES_MAX, read::lists::Slice};
+use crate::chat::{
+    CreateInvite, INVITE_SECONDS_MAX, INVITE_USES_MAX,
+    read::lists::Slice,
+    sessions::{MAX_AVATAR_URL_CHARS, MAX_TAG_CHARS, MAX_TAGS},
+    slow_mode::MAX_SLOW_MODE_SECONDS,
+};
 use crate::{
     error::{Code, Error, FieldError, Result},
     limits::Limits,
@@ -69,7 +74,8 @@ impl Faults {
 
     /// The settings that are named.
     pub(in crate::chat) fn settings(&mut self, settings: &SessionChanges, limits: &Limits) {
-        let SessionChanges { title, description, session_type, max_participants } = settings;
+        let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
+            settings;
         if let Some(title) = title {
             self.line("title", title, limits.title_chars);
         }
@@ -81,6 +87,42 @@ impl Faults {
         }
         if let Some(cap) = max_participants {
             self.cap(*cap, limits);
+        }
+        if slow_mode_seconds.is_some_and(|seconds| seconds > MAX_SLOW_MODE_SECONDS) {
+            let message = format!("0 to {MAX_SLOW_MODE_SECONDS}");
+            self.add("slow_mode_seconds", Code::ValidationInvalidValue, message);
+        }
+        if let Some(tags) = tags {
+            self.tags(tags);
+        }
+        if let Some(Some(avatar_url)) = avatar_url {
+            if !is_visible(avatar_url) {
+                self.add(
+                    "avatar_url",
+                    Code::ValidationInvalidValue,
+                    "at least 1 character that can be seen".to_owned(),
+                );
+            }
+            self.text("avatar_url", avatar_url, MAX_AVATAR_URL_CHARS, false);
+        }
+    }
+
+    fn tags(&mut self, tags: &[String]) {
+        if tags.len() > MAX_TAGS {
+            self.add("tags", Code::ResourceLimitExceeded, format!("at most {MAX_TAGS}"));
+        }
+        if tags.iter().enumerate().any(|(n, tag)| tags.iter().take(n).any(|other| other == tag)) {
+            self.add("tags", Code::ValidationInvalidValue, "each tag once".to_owned());
+        }
+        // One error says it for all: a client fixes the list.
+        let is_bad = |tag: &&String| {
+            let mut faults = Self::default();
+            faults.text("tags", tag, MAX_TAG_CHARS, false);
+            !faults.0.is_empty() || !is_visible(tag)
+        };
+        if tags.iter().take(MAX_TAGS).any(|tag| is_bad(&tag)) {
+            let message = format!("each tag one line of 1 to {MAX_TAG_CHARS} characters of which one can be seen");
+            self.add("tags", Code::ValidationInvalidValue, message);
         }
     }
 

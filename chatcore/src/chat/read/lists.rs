@@ -123,13 +123,14 @@ async fn known_sessions(
     Ok(facts.into_iter().filter_map(|facts| Known::of(facts, false, now).ok()).collect())
 }
 
-/// The sessions that are not deleted and in which the user is, newest first, with the ends of their logs.
+/// The sessions in which the user is that are wanted, newest first, with the ends of their logs.
 pub(in crate::chat) async fn sessions_of(
     store: &dyn ChatStore,
     user: &UserId,
     slice: Slice<SessionId>,
+    is_wanted: impl Fn(&Session) -> bool,
 ) -> Result<Vec<(Arc<Session>, Head)>, StoreError> {
-    let found = known_sessions_of(store, user, slice, None).await?;
+    let found = known_sessions_of(store, user, slice, None, is_wanted).await?;
     let session = |known: Known| Some((Arc::clone(known.session.as_ref()?), known.head));
     Ok(found.into_iter().filter_map(session).collect())
 }
@@ -140,6 +141,7 @@ pub(in crate::chat) async fn known_sessions_of(
     user: &UserId,
     slice: Slice<SessionId>,
     reader: Option<(&UserId, DateTime<Utc>)>,
+    is_wanted: impl Fn(&Session) -> bool,
 ) -> Result<Vec<Known>, StoreError> {
     let Slice { mut after, mut skip, limit } = slice;
     let mut listed = Vec::new();
@@ -150,7 +152,8 @@ pub(in crate::chat) async fn known_sessions_of(
         let ids: Vec<SessionId> = keys.iter().map(|(key, _)| key.session.0).collect();
         let ended = (ids.len() as u64) < wanted;
         after = ids.last().copied().or(after);
-        for entry in known_sessions(store, &ids, reader).await?.into_iter().filter(Known::is_active) {
+        let is_wanted = |known: &Known| known.session.as_deref().is_some_and(&is_wanted);
+        for entry in known_sessions(store, &ids, reader).await?.into_iter().filter(is_wanted) {
             if skip > 0 {
                 skip -= 1;
             } else if (listed.len() as u64) < limit {

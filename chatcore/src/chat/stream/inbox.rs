@@ -53,7 +53,7 @@ pub(in crate::chat) async fn memberships(
     let mut all: Vec<(SessionId, Head)> = Vec::new();
     loop {
         let slice = Slice { after: all.last().map(|(id, _)| *id), ..Slice::first(PAGE) };
-        let page = sessions_of(store, user, slice).await?;
+        let page = sessions_of(store, user, slice, |session| session.is_active).await?;
         let more = page.len() as u64 == PAGE;
         all.extend(page.into_iter().map(|(session, head)| (session.id, head)));
         if !more {

@@ -129,6 +129,11 @@ impl Rights {
                     session.session_type = session_type;
                 }
             }
+            EventKind::Session(SessionEvent::Restored) => {
+                if let Some(session) = session {
+                    session.is_active = true;
+                }
+            }
             EventKind::Session(SessionEvent::Deleted) => {
                 if let Some(session) = session {
                     session.is_active = false;
@@ -154,7 +159,10 @@ impl Rights {
                 | SessionEvent::InviteCreated { .. }
                 | SessionEvent::InviteRevoked { .. }
                 | SessionEvent::JoinRequested
-                | SessionEvent::JoinRequestClosed { .. },
+                | SessionEvent::JoinRequestClosed { .. }
+                // An archived session is read as before.
+                | SessionEvent::Archived
+                | SessionEvent::Unarchived,
             )
             | EventKind::Participant(
                 ParticipantEvent::Joined { .. }

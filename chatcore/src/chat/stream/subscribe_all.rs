@@ -176,7 +176,10 @@ impl Chat {
                 | SessionEvent::InviteRevoked { .. }
                 | SessionEvent::JoinRequested
                 | SessionEvent::JoinRequestClosed { .. }
-                | SessionEvent::Deleted,
+                | SessionEvent::Deleted
+                | SessionEvent::Archived
+                | SessionEvent::Unarchived
+                | SessionEvent::Restored,
             )
             | EventKind::Participant(
                 ParticipantEvent::Left

@@ -10,7 +10,7 @@ use crate::{
     model::{
         ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType,
         ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Session, SessionChanges, SessionEvent,
-        SessionType, SpeakerRole,
+        SessionSettings, SessionType, SpeakerRole,
     },
     store::Json,
 };
@@ -43,6 +43,9 @@ fn sessions() -> Vec<EventKind> {
         is_active: true,
         created_at: at(-1),
         updated_at: at(0),
+        settings: SessionSettings::default(),
+        archived_at: None,
+        deletion: None,
         needs: 0,
     };
     let participant_id = ParticipantId(Uuid::from_u128(u128::MAX));
@@ -52,6 +55,9 @@ fn sessions() -> Vec<EventKind> {
         title: Some("Title".into()),
         description: Some(Some("Description".into())),
         session_type: Some(SessionType::Direct),
+        slow_mode_seconds: Some(30),
+        tags: Some(vec!["rust".into()]),
+        avatar_url: Some(None),
         max_participants: Some(u32::MAX),
     };
     let mut kinds = vec![

@@ -214,6 +214,8 @@ fn summary(node: &Value) -> Value {
         "updated_at": node["updatedAt"], "participant_count": node["participantCount"],
         "message_count": node["messageCount"], "read_upto": node["readUpto"], "unread": unread(&node["unread"]),
         "last_message": if node["lastMessage"].is_null() { Value::Null } else { message(&node["lastMessage"]) },
+        "message_count": node["messageCount"], "slow_mode_seconds": node["slowModeSeconds"], "tags": node["tags"],
+        "avatar_url": node["avatarUrl"], "archived_at": node["archivedAt"], "deleted_at": node["deletedAt"],
     })
 }
 
@@ -262,6 +264,9 @@ fn changes(node: &Value) -> Value {
         ("DESCRIPTION", "description", "description"),
         ("SESSION_TYPE", "session_type", "sessionType"),
         ("MAX_PARTICIPANTS", "max_participants", "maxParticipants"),
+        ("SLOW_MODE_SECONDS", "slow_mode_seconds", "slowModeSeconds"),
+        ("TAGS", "tags", "tags"),
+        ("AVATAR_URL", "avatar_url", "avatarUrl"),
     ];
     let changed = node["changed"].as_array().unwrap();
     let mut changes = Map::new();

@@ -1,0 +1,124 @@
+//! Sessions that are put away.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject, connection::EmptyFields};
+
+use super::{
+    Fallible as _, Use,
+    connection::{List, SessionConnection, listed},
+    scalar::session_id,
+    session::Session,
+};
+
+/// A session to archive.
+#[derive(InputObject)]
+struct ArchiveSessionInput {
+    /// The session.
+    session_id: ID,
+}
+
+/// A session to take out of the archive.
+#[derive(InputObject)]
+struct UnarchiveSessionInput {
+    /// The session.
+    session_id: ID,
+}
+
+/// A deleted session to restore.
+#[derive(InputObject)]
+struct RestoreSessionInput {
+    /// The session.
+    session_id: ID,
+}
+
+/// The session that is archived.
+#[derive(SimpleObject)]
+struct ArchiveSessionPayload {
+    /// Its id.
+    session_id: ID,
+}
+
+/// The session that is not archived.
+#[derive(SimpleObject)]
+struct UnarchiveSessionPayload {
+    /// Its id.
+    session_id: ID,
+}
+
+/// The session that is there again.
+#[derive(SimpleObject)]
+struct RestoreSessionPayload {
+    /// Its id.
+    session_id: ID,
+}
+
+/// What may be changed about sessions that are put away.
+#[derive(Default)]
+pub(super) struct ArchiveMutation;
+
+/// What may be changed about sessions that are put away.
+#[Object]
+impl ArchiveMutation {
+    /// Archive a session. For its owner. It can be read, left and deleted, and nothing in it changes. Archiving it again changes nothing.
+    async fn archive_session(
+        &self,
+        context: &Context<'_>,
+        input: ArchiveSessionInput,
+    ) -> Result<Option<ArchiveSessionPayload>> {
+        let call = Use::of(context)?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        call.chat.archive_session(call.principal, id).await.or_field_error()?;
+        Ok(Some(ArchiveSessionPayload { session_id: input.session_id }))
+    }
+
+    /// Take a session out of the archive. For its owner. Where it is not archived, nothing changes.
+    async fn unarchive_session(
+        &self,
+        context: &Context<'_>,
+        input: UnarchiveSessionInput,
+    ) -> Result<Option<UnarchiveSessionPayload>> {
+        let call = Use::of(context)?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        call.chat.unarchive_session(call.principal, id).await.or_field_error()?;
+        Ok(Some(UnarchiveSessionPayload { session_id: input.session_id }))
+    }
+
+    /// Restore a deleted session. For its owner, where the owner deleted it, for 30 days by default. All that was in it is there again.
+    /// Restoring it again changes nothing.
+    async fn restore_session(
+        &self,
+        context: &Context<'_>,
+        input: RestoreSessionInput,
+    ) -> Result<Option<RestoreSessionPayload>> {
+        let call = Use::of(context)?;
+        let id = session_id(&input.session_id).or_field_error()?;
+        call.chat.restore_session(call.principal, id).await.or_field_error()?;
+        Ok(Some(RestoreSessionPayload { session_id: input.session_id }))
+    }
+}
+
+/// What may be asked about sessions that are put away.
+#[derive(Default)]
+pub(super) struct ArchiveQuery;
+
+/// What may be asked about sessions that are put away.
+#[Object]
+impl ArchiveQuery {
+    /// The caller's deleted sessions that the caller may restore, newest first. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn deleted_sessions(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+    ) -> Result<Option<SessionConnection>> {
+        let call = Use::of(context)?;
+        let list = List::deleted_sessions();
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let found = call.chat.deleted_sessions(call.principal, page.clone()).await.or_field_error()?;
+        let loads = call.loads();
+        let node = |summary| Session::listed(summary, Arc::clone(&loads));
+        Ok(Some(list.of_sessions(&page, found, EmptyFields, node)))
+    }
+}

@@ -1,0 +1,139 @@
+//! Use cases about sessions that are put away: archived ones, and deleted ones that come back.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Chat, SessionOrder,
+    decide::{govern::Plan, policy::Operation},
+    read::lists::{put_session, sessions_of},
+};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::{EventKind, ListPage, Page, Session, SessionEvent, SessionId, SessionSummary},
+    permission::{Action, Denial},
+    trace::use_case,
+};
+
+fn nothing() -> Plan {
+    Plan { events: Vec::new(), writes: Vec::new() }
+}
+
+fn change(event: SessionEvent, session: Session) -> Plan {
+    Plan { events: vec![EventKind::Session(event)], writes: put_session(session).into() }
+}
+
+impl Chat {
+    /// Archives a session: it can be read, left and deleted, and nothing in it changes. Archiving it again changes nothing, so a retry is
+    /// safe.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not.
+    pub async fn archive_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
+        use_case!("archive_session", id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.govern(id, principal, Action::Archive, |known, now| {
+                let session = known.session()?;
+                if session.archived_at.is_some() {
+                    return Ok(nothing());
+                }
+                let needs = session.needs.max(Session::NEEDS_ARCHIVE);
+                Ok(change(SessionEvent::Archived, Session { archived_at: Some(now), needs, ..session.clone() }))
+            })
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// Takes a session out of the archive. Where it is not archived, nothing changes, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not.
+    pub async fn unarchive_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
+        use_case!("unarchive_session", id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.govern(id, principal, Action::Archive, |known, _| {
+                let session = known.session()?;
+                if session.archived_at.is_none() {
+                    return Ok(nothing());
+                }
+                Ok(change(SessionEvent::Unarchived, Session { archived_at: None, ..session.clone() }))
+            })
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// Restores a session that its owner deleted, with all that was in it. Restoring it again changes nothing, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller is not its owner, an administrator deleted it, or
+    /// [`restore_sessions_for`](crate::Limits::restore_sessions_for) is over.
+    pub async fn restore_session(&self, principal: &Principal, id: SessionId) -> Result<()> {
+        use_case!("restore_session", id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.govern(id, principal, Action::Restore, |known, now| {
+                let session = known.session()?;
+                if session.is_active {
+                    return Ok(nothing());
+                }
+                if !self.is_restorable(session, now) {
+                    return Err(Error::Denied(Denial::Hidden));
+                }
+                let session = Session { is_active: true, deletion: None, updated_at: now, ..session.clone() };
+                Ok(change(SessionEvent::Restored, session))
+            })
+            .await?;
+            Ok(())
+        })
+    }
+
+    /// Whether the time in which the owner of a deleted session may restore it goes on.
+    fn is_restorable(&self, session: &Session, now: DateTime<Utc>) -> bool {
+        let within = TimeDelta::from_std(self.inner.limits.restore_sessions_for).unwrap_or(TimeDelta::MAX);
+        session.deletion.as_ref().is_some_and(|deletion| now.signed_duration_since(deletion.at) < within)
+    }
+
+    /// The archived sessions in which the caller is, in an order.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a page outside of the limits.
+    pub async fn archived_sessions(
+        &self,
+        principal: &Principal,
+        page: Page<SessionId>,
+        order: SessionOrder,
+    ) -> Result<ListPage<SessionSummary, SessionId>> {
+        use_case!("archived_sessions", async move {
+            self.enter(principal, Use::Request).await?;
+            let (limit, slice) = self.inner.limits.slice(page)?;
+            self.permit(principal, Operation::ListSessions).await?;
+            let is_archived = |session: &Session| session.is_active && session.archived_at.is_some();
+            self.own_sessions(principal, limit, slice, order, is_archived).await
+        })
+    }
+
+    /// The deleted sessions that the caller may restore, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a page outside of the limits.
+    pub async fn deleted_sessions(
+        &self,
+        principal: &Principal,
+        page: Page<SessionId>,
+    ) -> Result<ListPage<SessionSummary, SessionId>> {
+        use_case!("deleted_sessions", async move {
+            let now = self.inner.clock.now();
+            let is_own = |session: &Session| {
+                !session.is_active && session.owner == principal.user_id && self.is_restorable(session, now)
+            };
+            self.enter(principal, Use::Request).await?;
+            let (limit, slice) = self.inner.limits.slice(page)?;
+            self.permit(principal, Operation::ListSessions).await?;
+            let sessions = sessions_of(&*self.inner.store, &principal.user_id, slice, is_own).await?;
+            let page = ListPage::cut(sessions, limit, |(session, _)| session.id);
+            Ok(ListPage { entries: self.summaries(page.entries).await?, next: page.next })
+        })
+    }
+}
