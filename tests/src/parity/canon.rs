@@ -90,8 +90,8 @@ fn status(mut message: Value, status: &MessageStatus) -> Value {
 /// A message.
 #[must_use]
 pub fn message(message: &Message) -> Value {
-    let Message { id, session_id, seq, number, sender, body, created_at, revision, status: now, reactions, sender_blocked } =
-        message;
+    let Message { id, session_id, seq, number, sender, body, created_at, revision, .. } = message;
+    let Message { status: now, reactions, sender_blocked, .. } = message;
     let reaction = |one: &Reaction| json!({ "emoji": one.emoji, "count": one.count, "me": one.mine });
     let reactions = reactions.as_ref().map(|reactions| reactions.iter().map(reaction).collect::<Value>());
     let value = json!({
@@ -116,8 +116,17 @@ pub fn invite(invite: &Invite) -> Value {
 /// What a code leads to.
 #[must_use]
 pub fn preview(preview: &InvitePreview) -> Value {
-    let InvitePreview { session_id, title, description, session_type, participant_count, invited_by, role, expires_at } =
-        preview;
+    let InvitePreview {
+        session_id,
+        title,
+        description,
+        session_type,
+        participant_count,
+        invited_by,
+        role,
+        expires_at,
+        needs_approval,
+    } = preview;
     json!({
         "session_id": session_id, "title": title, "description": description, "session_type": session_type,
         "participant_count": participant_count, "invited_by": person(invited_by), "role": role, "expires_at": expires_at,
