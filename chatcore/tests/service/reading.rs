@@ -69,7 +69,7 @@ async fn a_relayed_message_counts_and_edits_reactions_and_deletions_change_nothi
     say(&chat, &alice, id, "two").await;
     for role in [SpeakerRole::Assistant, SpeakerRole::System] {
         let relayed = SendMessage::text("relayed");
-        chat.send(&bob, id, SendMessage { body: MessageBody { role, ..relayed.body }, client_id: None }).await.unwrap();
+        chat.send(&bob, id, SendMessage::new(MessageBody { role, ..relayed.body })).await.unwrap();
     }
     assert_eq!(unread(&chat, &bob, id).await, exactly(4));
     chat.add_reaction(&alice, first.id, &Emoji::new("👍").unwrap()).await.unwrap();
@@ -407,7 +407,7 @@ impl Model {
         match step {
             Step::Send { role } => {
                 let text = SendMessage::text("x");
-                let sent = SendMessage { body: MessageBody { role, ..text.body }, client_id: None };
+                let sent = SendMessage::new(MessageBody { role, ..text.body });
                 if let Ok(sent) = chat.send(me, self.id, sent).await {
                     self.messages.push(sent.id);
                 }

@@ -120,8 +120,17 @@ pub fn invite(invite: &Invite) -> Value {
 /// What a code leads to.
 #[must_use]
 pub fn preview(preview: &InvitePreview) -> Value {
-    let InvitePreview { session_id, title, description, session_type, participant_count, invited_by, role, expires_at } =
-        preview;
+    let InvitePreview {
+        session_id,
+        title,
+        description,
+        session_type,
+        participant_count,
+        invited_by,
+        role,
+        expires_at,
+        needs_approval,
+    } = preview;
     json!({
         "session_id": session_id, "title": title, "description": description, "session_type": session_type,
         "participant_count": participant_count, "invited_by": person(invited_by), "role": role, "expires_at": expires_at,
