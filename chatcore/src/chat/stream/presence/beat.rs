@@ -91,13 +91,13 @@ impl State {
             self.linger_on(&taken, linger);
             return None;
         }
-        let Process { id, version, recent, .. } = &mut self.process;
+        let Process { id, version, turn: before, recent } = &mut self.process;
         recent.retain(|kept| kept.at <= now && kept.at + KEPT > now);
         let mut kept: Vec<_> = recent.iter().cloned().collect();
         if is_news {
             kept.push(changes.clone());
         }
-        let turn = if is_news { turn } else { self.process.turn };
+        let turn = if is_news { turn } else { *before };
         let beat = ProcessBeat { at: now, until: now + beat * BEATS, turn, recent: kept };
         let write = PresenceProcesses { process: id.clone() }.put(beat.clone());
         writes.push(match version {
