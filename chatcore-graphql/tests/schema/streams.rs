@@ -34,6 +34,8 @@ async fn a_session_is_followed_from_where_one_left_off_until_one_is_removed() {
     assert_eq!(next(&mut events).await["data"]["sessionEvents"]["__typename"], "SessionUpdated");
     say(&schema, &alice, &id, "renamed").await;
     assert_eq!(next(&mut events).await["data"]["sessionEvents"]["message"]["session"]["title"], "New");
+    // The message ends the typing.
+    assert_eq!(next(&mut events).await["data"]["sessionEvents"]["isTyping"], false);
 
     let remove = "mutation($id: ID!) { removeParticipant(input: {sessionId: $id, userId: \"bob\"}) { userId } }";
     data(&schema, &alice, remove, json!({ "id": id })).await;

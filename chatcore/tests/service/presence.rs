@@ -6,6 +6,7 @@ mod processes;
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering as AtomicOrdering},
+    time::Duration,
 };
 
 use chatcore::{
@@ -96,17 +97,15 @@ async fn told(events: &mut Subscription) -> (UserId, PresenceState) {
     }
 }
 
-/// The users of whom signals tell that wait.
+/// The users of whom signals tell that wait. Where the time of the runtime is paused, it ends when nothing is left to do.
 async fn waiting(events: &mut Subscription) -> Vec<(String, PresenceStatus)> {
     let mut found = Vec::new();
-    settle().await;
-    while let std::task::Poll::Ready(Some(next)) = futures_util::poll!(events.next()) {
+    while let Ok(Some(next)) = tokio::time::timeout(Duration::from_millis(20), events.next()).await {
         if let Delivery::Signal(view) = next.unwrap()
             && let Signal::Presence { user_id, state, .. } = &view.signal
         {
             found.push((user_id.to_string(), state.status));
         }
-        settle().await;
     }
     found
 }
@@ -246,7 +245,7 @@ async fn what_a_user_chooses_shows_while_a_device_is_connected_and_words_until_t
     assert_eq!((own.state.status, own.state.text), (Away, None));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_hides_appears_offline_and_sees_the_others() {
     let (world, alice, bob) = (World::default(), user("alice"), user("bob"));
     let chat = world.alone();
@@ -275,13 +274,13 @@ async fn who_hides_appears_offline_and_sees_the_others() {
     chat.set_presence(&bob, say_of_me("another secret", None)).await.unwrap();
     world.pass(60);
     assert_eq!(waiting(&mut events).await, []);
-    world.pass(1);
+    world.pass(3);
     chat.set_presence(&bob, hide(false)).await.unwrap();
     let (who, state) = told(&mut events).await;
     assert_eq!((who.as_str(), state.status, state.text.unwrap().text), ("bob", Online, "another secret".to_owned()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn readers_who_ask_are_told_and_nobody_else() {
     let (world, alice, bob, carol) = (World::default(), user("alice"), user("bob"), user("carol"));
     let chat = world.alone();
@@ -330,7 +329,7 @@ async fn the_stream_of_all_sessions_tells_of_all_who_share_one() {
     assert_eq!(sessions, [first.min(second), first.max(second)]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_flaps_costs_the_readers_next_to_nothing() {
     let (world, alice, bob) = (World::default(), user("alice"), user("bob"));
     let chat = world.alone();

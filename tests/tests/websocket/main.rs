@@ -160,8 +160,9 @@ async fn typing_is_told_to_the_others() {
     sa.join(&id, None).await;
     sb.join(&id, None).await;
     assert_eq!(sb.ask("typing_start", json!({ "session_id": id })).await["event"], "ack");
-    let typing = sa.expect("typing_indicator").await;
-    let data = json!({ "session_id": id, "user_id": "b", "username": "b", "is_typing": true });
+    let mut typing = sa.expect("typing_indicator").await;
+    assert!(typing["data"]["until"].take().is_string(), "{typing}");
+    let data = json!({ "session_id": id, "user_id": "b", "username": "b", "is_typing": true, "until": null });
     assert_eq!((&typing["data"], &typing["seq"]), (&data, &Value::Null));
     sb.silent().await;
     a.put(&format!("/sessions/{id}/participants/b/role"), json!({ "role": "VIEWER" })).await.expect(200);

@@ -18,7 +18,7 @@ impl Two {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_process_is_told_by_the_notifier_at_once() {
     let (Two { world, here, there }, alice, bob) = (Two::new(true), user("alice"), user("bob"));
     let id = room(&here, &alice, &[&bob]).await;
