@@ -137,7 +137,7 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "update" by "alice": chat.update_session(&me, id, titled()).await.map(drop);
         "archive" by "alice": chat.archive_session(&me, id).await;
         "unarchive" by "alice": chat.unarchive_session(&me, id).await;
-        "list archived" by "alice": chat.archived_sessions(&me, Page::FIRST, chatcore::model::SessionOrder::Newest).await.map(drop);
+        "list archived" by "alice": chat.archived_sessions(&me, Page::FIRST, chatcore::chat::SessionOrder::Newest).await.map(drop);
         "list deleted" by "alice": chat.deleted_sessions(&me, Page::FIRST).await.map(drop);
         "restore" by "alice": chat.restore_session(&me, id).await;
         "delete" by "alice": chat.delete_session(&me, id).await;

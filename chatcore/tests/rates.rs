@@ -211,7 +211,7 @@ fn use_cases<'a>(
         (
             "archived_sessions",
             1,
-            told(chat.archived_sessions(alice, Page::FIRST, chatcore::model::SessionOrder::Newest)),
+            told(chat.archived_sessions(alice, Page::FIRST, chatcore::chat::SessionOrder::Newest)),
         ),
         ("unarchive_session", 1, told(chat.unarchive_session(alice, id))),
         ("delete_session", 1, told(chat.delete_session(alice, id))),

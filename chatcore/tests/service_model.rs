@@ -400,7 +400,7 @@ impl World {
         for (who, me) in self.people.iter().enumerate() {
             let mine = self.chat.sessions(me, Page::FIRST).await.unwrap();
             let archived =
-                self.chat.archived_sessions(me, Page::FIRST, chatcore::model::SessionOrder::Newest).await.unwrap();
+                self.chat.archived_sessions(me, Page::FIRST, chatcore::chat::SessionOrder::Newest).await.unwrap();
             let deleted = self.chat.deleted_sessions(me, Page::FIRST).await.unwrap();
             let public = self.chat.public_sessions(me, Page::FIRST).await.unwrap();
             let newest_first = || self.sessions.iter().rev().filter(|(_, model)| !model.is_deleted);

@@ -335,6 +335,7 @@ fn values() -> Vec<(String, Key, Value)> {
         session: session_key,
         stay: stay(),
         body: text("Later"),
+        reply_to: Some(3),
         client_id: ClientId::new("later").expect("an id"),
         send_at: at(9),
         created_at: at(1),

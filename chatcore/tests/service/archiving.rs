@@ -36,7 +36,7 @@ async fn an_archived_session_is_read_and_changes_in_nothing() {
         let page = chat.public_sessions(who, Page::FIRST).await.unwrap();
         assert_eq!((page.sessions.len(), page.total), (public, 0));
     }
-    assert_eq!(ids(chat.archived_sessions(&bob, Page::FIRST, chatcore::model::SessionOrder::Newest).await).await, [id]);
+    assert_eq!(ids(chat.archived_sessions(&bob, Page::FIRST, chatcore::chat::SessionOrder::Newest).await).await, [id]);
     let shown = chat.session(&bob, id).await.unwrap().summary.session;
     assert_eq!((shown.archived_at.is_some(), shown.needs), (true, 1));
     chat.leave(&bob, id).await.unwrap();
@@ -46,7 +46,7 @@ async fn an_archived_session_is_read_and_changes_in_nothing() {
     assert_eq!(head(&chat, &alice, id).await, 6);
     assert_eq!(ids(chat.sessions(&alice, Page::FIRST).await).await, [id]);
     assert!(
-        ids(chat.archived_sessions(&alice, Page::FIRST, chatcore::model::SessionOrder::Newest).await).await.is_empty()
+        ids(chat.archived_sessions(&alice, Page::FIRST, chatcore::chat::SessionOrder::Newest).await).await.is_empty()
     );
     chat.join(&bob, id).await.unwrap();
     say(&chat, &bob, id, "again").await;

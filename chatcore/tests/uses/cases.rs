@@ -19,7 +19,7 @@ use chatcore::{
 use super::{Case, World};
 
 /// Methods that no client can call, and methods by which a frontend counts.
-pub(crate) const NO_USE_CASES: [&str; 17] = [
+pub(crate) const NO_USE_CASES: [&str; 18] = [
     "Accounts::import",
     "Accounts::resume_erasures",
     "Administration::flush",
@@ -107,7 +107,7 @@ fn of_sessions(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new(
             "Chat::archived_sessions",
             &REQUEST,
-            chat.archived_sessions(caller, page(), chatcore::model::SessionOrder::Newest),
+            chat.archived_sessions(caller, page(), chatcore::chat::SessionOrder::Newest),
         ),
         Case::new("Chat::deleted_sessions", &REQUEST, chat.deleted_sessions(caller, page())),
         Case::new("Chat::delete_session", &REQUEST, chat.delete_session(caller, nowhere())),
