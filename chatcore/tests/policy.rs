@@ -22,7 +22,8 @@ use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
         AddParticipant, AllDelivery, AllSubscription, Attempt, CreateSession, Delivery, MessagesOf, Operation,
-        ParticipantsOf, Position, PostSystem, ReadUpto, SendMessage, SessionOrder, Start, UpdateSession,
+        ParticipantsOf, Position, PostSystem, ReadUpto, SendMessage, SessionOrder, SetPreferences, Start,
+        UpdateSession,
     },
     model::{
         ClientId, Content, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType, Standing, UserId,
@@ -144,6 +145,7 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId) -> Vec<Case> {
         "list by activity" by "alice": chat.sessions_in(&me, Page::FIRST, SessionOrder::Activity).await.map(drop);
         "mark read" by "bob": chat.mark_read(&me, id, ReadUpto::Message(message)).await.map(drop);
         "mark unread" by "bob": chat.mark_unread_from(&me, message).await.map(drop);
+        "set preferences" by "bob": chat.set_preferences(&me, id, SetPreferences::default()).await.map(drop);
         "mark all read" by "bob": chat.mark_all_read(&me, None).await.map(drop);
         "overviews by id" by "bob": only(chat.overviews_by_id(&me, &[id]).await);
         "pin" by "alice": chat.pin_message(&me, message).await;

@@ -22,9 +22,9 @@ use chatcore::{
     store::{
         Been, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
         Directory, Json, Key, Listed, Memberships, MessageReactions, Newest, Orphans, Owner, ParticipantRecord,
-        Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals,
-        Reactors, ReadMarker, ReadMarkers, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey,
-        Value, decode_event, encode_event,
+        Participants, Pin, PinList, Pins, PreferenceRecord, ProfilePart, ProfileRecord, Profiles, Reacted,
+        ReactionTotal, ReactionTotals, Reactors, ReadMarker, ReadMarkers, Revision, Revisions, Seat, Seats,
+        SessionPreferences, Sessions, Standings, TABLES, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -254,6 +254,7 @@ fn values() -> Vec<(String, Key, Value)> {
     let reactions = ReactionTotals { kinds: vec![ReactionTotal { emoji: emoji(), count: 2 }] };
     let reacted = Reacted { at: at(2) };
     let newest = Newest(session_key);
+    let preferences = |muted_until| PreferenceRecord { is_muted: true, muted_until, is_favourite: false };
     let marker = |own_upto| ReadMarker { seq: 7, number: 4, own_upto, at: at(2) };
     vec![
         value("", &sessions, session()),
@@ -272,6 +273,8 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),
         value("", &Memberships { user: user_id, session: newest }, Listed),
         value("", &ReadMarkers { user: user("bob"), session: session_key }, marker(0)),
+        value("", &SessionPreferences { user: user("bob"), session: session_key }, preferences(None)),
+        value("muted", &SessionPreferences { user: user("bob"), session: session_key }, preferences(Some(at(9)))),
         value("unmarked", &ReadMarkers { user: user("bob"), session: session_key }, marker(9)),
         value("", &Directory { session: newest }, Listed),
         value("", &profiles, profile),

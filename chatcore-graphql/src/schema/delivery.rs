@@ -16,6 +16,7 @@ use super::{
     },
     load::Loads,
     managed::Notice,
+    preferences::PreferencesChanged,
     reading::ReadMarker,
     scalar::Long,
     user::User,
@@ -70,6 +71,7 @@ pub(super) enum Delivery {
     LeftOut(SessionsLeftOut),
     Typing(Typing),
     ReadMarker(ReadMarker),
+    PreferencesChanged(PreferencesChanged),
     Created(SessionCreated),
     Updated(SessionUpdated),
     Deleted(SessionDeleted),
@@ -147,5 +149,8 @@ fn signal(view: &SignalView) -> Delivery {
                 .into()
         }
         Signal::ReadMarker { user_id: _, state } => ReadMarker::from(*state).into(),
+        Signal::Preferences { user_id: _, session_id, preferences } => {
+            PreferencesChanged { session_id: ID(session_id.to_string()), preferences: (*preferences).into() }.into()
+        }
     }
 }

@@ -15,6 +15,7 @@ mod message;
 mod mutation;
 mod participant;
 mod plan;
+mod preferences;
 mod query;
 mod reaction;
 mod reading;

@@ -9,6 +9,7 @@ use super::{
     Fallible as _, Use,
     message::MessageMutation,
     participant::{Participant, ParticipantRole},
+    preferences::PreferencesMutation,
     reaction::ReactionMutation,
     reading::ReadingMutation,
     scalar::{client_id, named_user, session_id, user_id},
@@ -219,7 +220,13 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
 
 /// What may be changed about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationMutation(SessionMutation, ReadingMutation, MessageMutation, ReactionMutation);
+pub(crate) struct ConversationMutation(
+    SessionMutation,
+    ReadingMutation,
+    PreferencesMutation,
+    MessageMutation,
+    ReactionMutation,
+);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]

@@ -117,6 +117,7 @@ fn documents(action: Action) -> Vec<&'static str> {
             "query($id: ID!) { pins(sessionId: $id) { message { id } } }",
             "query($id: ID!) { events(sessionId: $id) { head } }",
             "mutation($id: ID!) { markRead(input: {sessionId: $id, seq: 1}) { state { readUpto } } }",
+            "mutation($id: ID!) { setPreferences(input: {sessionId: $id, isMuted: true}) { preferences { isMuted } } }",
             "mutation($message: ID!) { markUnreadFrom(input: {messageId: $message}) { state { readUpto } } }",
         ],
         Action::Send => vec![

@@ -11,6 +11,7 @@ mod erasing;
 mod messages;
 mod participants;
 mod pins;
+mod preferences;
 mod reactions;
 mod read;
 mod reading;
@@ -39,6 +40,7 @@ pub use editing::EditMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
 pub use pins::{MAX_PINS, PinnedMessage};
+pub use preferences::SetPreferences;
 pub use reactions::MAX_REACTION_KINDS;
 pub use read::{
     batch::{MessagesOf, ParticipantsOf},

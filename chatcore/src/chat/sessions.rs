@@ -21,9 +21,9 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, ReadState,
-        Session, SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, Standing,
-        Unread, UserId,
+        ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Preferences, Profile,
+        ReadState, Session, SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType,
+        Standing, Unread, UserId,
     },
     permission::Action,
     store::{Change, Freshness, Head, ParticipantRecord, StoreError},
@@ -174,6 +174,7 @@ impl Chat {
         Ok(SessionDetails {
             summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq, cursor, overview: None },
             reading: ReadState { session_id: id, read_upto: seq, unread: Unread { count: 0, is_exact: true } },
+            preferences: Preferences::default(),
             participants: vec![super::participants::shown(&owner, profile, false)],
             messages: Vec::new(),
             seq,

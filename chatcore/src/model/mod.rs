@@ -7,6 +7,7 @@ mod message;
 mod notice;
 mod page;
 mod participant;
+mod preferences;
 mod profile;
 mod reaction;
 mod reading;
@@ -25,6 +26,7 @@ pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevisi
 pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};
 pub use participant::{Participant, ParticipantRole, Standing};
+pub use preferences::Preferences;
 pub use profile::Profile;
 pub use reaction::{Emoji, Reaction, Reactor};
 pub use reading::{AllRead, Overview, ReadState, Unread};

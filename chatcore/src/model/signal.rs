@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ReadState, SessionId, UserId};
+use super::{Preferences, ReadState, SessionId, UserId};
 
 /// Something told to whoever listens at the moment; it is not in the log, has no number and is never replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,16 @@ pub enum Signal {
         /// How far the user has read now.
         state: ReadState,
     },
+    /// A user's settings for the session changed. Only the user's own devices are told.
+    Preferences {
+        /// The user.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        /// The session.
+        session_id: SessionId,
+        /// The settings now.
+        preferences: Preferences,
+    },
 }
 
 impl Signal {
@@ -33,7 +43,7 @@ impl Signal {
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
         match self {
-            Self::Typing { session_id, .. } => *session_id,
+            Self::Typing { session_id, .. } | Self::Preferences { session_id, .. } => *session_id,
             Self::ReadMarker { state, .. } => state.session_id,
         }
     }
@@ -42,7 +52,9 @@ impl Signal {
     #[must_use]
     pub const fn user_id(&self) -> &UserId {
         match self {
-            Self::Typing { user_id, .. } | Self::ReadMarker { user_id, .. } => user_id,
+            Self::Typing { user_id, .. } | Self::ReadMarker { user_id, .. } | Self::Preferences { user_id, .. } => {
+                user_id
+            }
         }
     }
 
@@ -51,7 +63,7 @@ impl Signal {
     pub fn is_for(&self, reader: &UserId) -> bool {
         match self {
             Self::Typing { user_id, .. } => user_id != reader,
-            Self::ReadMarker { user_id, .. } => user_id == reader,
+            Self::ReadMarker { user_id, .. } | Self::Preferences { user_id, .. } => user_id == reader,
         }
     }
 }

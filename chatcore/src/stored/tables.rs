@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientIdUse, Departure, Listed, ParticipantRecord, ProfileRecord, Reacted, ReactionTotals, ReadMarker, Revision,
-    Seat, from_json, to_json,
+    ClientIdUse, Departure, Listed, ParticipantRecord, PreferenceRecord, ProfileRecord, Reacted, ReactionTotals,
+    ReadMarker, Revision, Seat, from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, ParticipantId, Seq, Session, SessionId, UserId, UserStanding},
@@ -103,6 +103,14 @@ tables! {
         /// The session.
         session: SessionId,
     ] -> ReadMarker = 1;
+
+    /// Settings of users for sessions.
+    shared plain SessionPreferences = "preferences" [
+        /// The user.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    ] -> PreferenceRecord = 1;
 
     /// The sessions that a user could join, newest first.
     shared plain Directory = "directory" [

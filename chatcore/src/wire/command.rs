@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     AddParticipant, ChangeRole, CreateSession, DeleteMessage, EditMessage, MarkAllRead, MarkRead, SendMessage,
-    UpdateSession,
+    SetPreferences, UpdateSession,
 };
 use crate::{
     chat::Chat,
@@ -15,8 +15,8 @@ use crate::{
     identity::Principal,
     json,
     model::{
-        AllRead, Cursor, Emoji, InvalidId, Message, MessageId, Participant, ReadState, SessionDetails, SessionId,
-        UserId,
+        AllRead, Cursor, Emoji, InvalidId, Message, MessageId, Participant, Preferences, ReadState, SessionDetails,
+        SessionId, UserId,
     },
 };
 
@@ -37,6 +37,8 @@ pub enum Answer {
     ReadState(ReadState),
     /// What became of marking all sessions as read.
     AllRead(AllRead),
+    /// The caller's settings for a session.
+    Preferences(Preferences),
     /// The session in which it was done.
     SessionId(SessionId),
 }
@@ -52,6 +54,7 @@ impl Answer {
             | Self::Participant(_)
             | Self::ReadState(_)
             | Self::AllRead(_)
+            | Self::Preferences(_)
             | Self::SessionId(_) => None,
         }
     }
@@ -231,6 +234,10 @@ commands! { in chat by principal:
     /// Marks all sessions of the caller as read.
     MarkAllRead = "mark_all_read" [frame] () from: MarkAllRead => {
         Ok(Answer::AllRead(chat.mark_all_read(principal, from.command()?).await?))
+    };
+    /// Changes the caller's settings for a session.
+    SetPreferences = "set_preferences" [frame] (session_id: SessionId) changes: SetPreferences => {
+        Ok(Answer::Preferences(chat.set_preferences(principal, session_id, changes.command()).await?))
     };
 }
 

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use super::{message::MessageData, participant::ParticipantData, session::SessionData};
 use crate::{
     chat::{EventPage, EventView, SignalView},
-    model::{Cursor, EventKind, ReadState, Seq, SessionId, Signal, UserId},
+    model::{Cursor, EventKind, Preferences, ReadState, Seq, SessionId, Signal, UserId},
 };
 
 /// Declares the events of a group: the name of each on the wire, and the fields of its data with their values. The data of every
@@ -60,6 +60,7 @@ pub const fn signal_name(signal: &Signal) -> &'static str {
     match signal {
         Signal::Typing { .. } => "typing_indicator",
         Signal::ReadMarker { .. } => "read_marker",
+        Signal::Preferences { .. } => "preferences_changed",
     }
 }
 
@@ -110,6 +111,7 @@ impl Serialize for EventView {
 #[serde(untagged)]
 enum SignalData<'a> {
     ReadMarker(&'a ReadState),
+    Preferences { session_id: SessionId, preferences: Preferences },
     Typing { session_id: SessionId, user_id: &'a UserId, username: &'a str, is_typing: bool },
 }
 
@@ -124,6 +126,9 @@ impl Serialize for SignalView {
                 is_typing: *is_typing,
             },
             Signal::ReadMarker { user_id: _, state } => SignalData::ReadMarker(state),
+            Signal::Preferences { user_id: _, session_id, preferences } => {
+                SignalData::Preferences { session_id: *session_id, preferences: *preferences }
+            }
         };
         let mut frame = serializer.serialize_struct("Signal", 2)?;
         frame.serialize_field("event", signal_name(&self.signal))?;

@@ -8,8 +8,8 @@ use crate::{
     chat::{self, EventView, PublicSessionPage},
     error::Result,
     model::{
-        ClientId, Cursor, Message, Participant, ParticipantId, Seq, Session, SessionChanges, SessionDetails,
-        SessionEvent, SessionId, SessionSummary, SessionType, Unread, UserId,
+        ClientId, Cursor, Message, Participant, ParticipantId, Preferences, Seq, Session, SessionChanges,
+        SessionDetails, SessionEvent, SessionId, SessionSummary, SessionType, Unread, UserId,
     },
 };
 
@@ -41,6 +41,9 @@ struct SummaryView<'a> {
     /// In lists of the caller's own sessions: the messages that the caller has not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<Unread>,
+    /// In lists of the caller's own sessions: the caller's settings for the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferences: Option<Preferences>,
 }
 
 impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
@@ -74,6 +77,7 @@ impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
             last_message: overview.as_ref().map(|overview| overview.last_message.as_ref()),
             read_upto: overview.as_ref().map(|overview| overview.reading.read_upto),
             unread: overview.as_ref().map(|overview| overview.reading.unread),
+            preferences: overview.as_ref().map(|overview| overview.preferences),
         }
     }
 }
@@ -109,11 +113,13 @@ struct DetailsView<'a> {
     read_upto: Seq,
     /// The messages that the caller has not read.
     unread: Unread,
+    /// The caller's settings for the session.
+    preferences: Preferences,
 }
 
 impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
     fn from(details: &'a SessionDetails) -> Self {
-        let SessionDetails { summary, participants, messages, seq, reading } = details;
+        let SessionDetails { summary, participants, messages, seq, reading, preferences } = details;
         let SummaryView {
             id,
             title,
@@ -129,6 +135,7 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             last_message: _,
             read_upto: _,
             unread: _,
+            preferences: _,
         } = summary.into();
         Self {
             id,
@@ -149,6 +156,7 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             cursor: summary.cursor,
             read_upto: reading.read_upto,
             unread: reading.unread,
+            preferences: *preferences,
         }
     }
 }

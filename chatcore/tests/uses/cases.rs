@@ -6,7 +6,7 @@ use chatcore::{
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
         AddParticipant, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem, ReadUpto,
-        SendMessage, SessionOrder, Start, UpdateSession,
+        SendMessage, SessionOrder, SetPreferences, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
@@ -86,6 +86,9 @@ fn of_sessions(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::sessions_in", &REQUEST, chat.sessions_in(caller, page(), SessionOrder::Activity)),
         Case::new("Chat::mark_read", &REQUEST, chat.mark_read(caller, nowhere(), ReadUpto::Seq(1))),
         Case::new("Chat::mark_unread_from", &REQUEST, chat.mark_unread_from(caller, nothing())),
+        Case::new("Chat::set_preferences", &REQUEST, async move {
+            chat.set_preferences(caller, nowhere(), SetPreferences::default()).await
+        }),
         Case::new("Chat::mark_all_read", &REQUEST, chat.mark_all_read(caller, None)).fine(),
         Case::new("Chat::public_sessions", &REQUEST, chat.public_sessions(caller, page())),
         Case::new("Chat::session", &REQUEST, chat.session(caller, nowhere())),

@@ -160,17 +160,19 @@ pub fn summary(summary: &SessionSummary) -> Value {
         "participant_count": session.participant_count, "message_count": message_count,
         "last_message": last_message, "read_upto": reading.map(|reading| reading.read_upto),
         "unread": reading.map(|reading| reading.unread),
+        "preferences": overview.as_ref().map(|overview| overview.preferences),
     })
 }
 
 /// A session with what is in it.
 #[must_use]
 pub fn session(details: &SessionDetails) -> Value {
-    let SessionDetails { summary: head, participants, messages, seq, reading } = details;
+    let SessionDetails { summary: head, participants, messages, seq, reading, preferences } = details;
     let mut value = summary(head);
     value.as_object_mut().unwrap().remove("last_message");
     value["read_upto"] = json!(reading.read_upto);
     value["unread"] = json!(reading.unread);
+    value["preferences"] = json!(preferences);
     value["cursor"] = json!(head.cursor);
     value["participants"] = participants.iter().map(participant).collect();
     value["messages"] = messages.iter().map(message).collect();
@@ -291,6 +293,9 @@ pub fn signal(view: &SignalView) -> Value {
             value["kind"] = json!("ReadMarker");
             value
         }
+        Signal::Preferences { user_id: _, session_id, preferences } => {
+            json!({ "kind": "PreferencesChanged", "session_id": session_id, "preferences": preferences })
+        }
     }
 }
 
@@ -311,7 +316,8 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Participant(found) => told(command, participant(found)),
         Answer::Session(found) => told(command, session(found)),
         Answer::ReadState(state) => read_state(state),
-        Answer::AllRead(all) => json!({ "marked": all.marked, "next": all.next }),
+        Answer::AllRead(all) => json!({ "marked": all.marked, "last": all.last, "is_done": all.is_done }),
+        Answer::Preferences(preferences) => json!(preferences),
         Answer::SessionId(_) => json!({}),
     }
 }

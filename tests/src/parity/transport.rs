@@ -52,6 +52,9 @@ impl Call<'_> {
             if let Some(seq) = value["time_of"].as_u64() {
                 *value = json!(self.time_of(seq));
             }
+            if value["of"] == "first" {
+                *value = json!(self.message(Which::First));
+            }
         }
         input
     }

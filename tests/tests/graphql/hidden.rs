@@ -227,6 +227,10 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "markUnreadFrom",
             "mutation($message: ID!) { markUnreadFrom(input: { messageId: $message }) { state { readUpto } } }",
         ),
+        (
+            "setPreferences",
+            "mutation($id: ID!) { setPreferences(input: { sessionId: $id, isMuted: true }) { preferences { isMuted } } }",
+        ),
         ("setTyping", "mutation($id: ID!) { setTyping(input: { sessionId: $id, isTyping: true }) { isTyping } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id) { __typename } }"),
         ("sessionEvents", "subscription($id: ID!) { sessionEvents(sessionId: $id, after: 0) { __typename } }"),

@@ -138,7 +138,6 @@ impl Ends {
 /// What is to be read of the end of a log.
 struct Reading {
     id: SessionId,
-    head: Head,
     /// The kept end that the rows continue.
     kept: Option<Arc<End>>,
     range: LogRange,
@@ -155,7 +154,7 @@ impl Reading {
             // One row more, which counts the messages before the window.
             None => head.seq.saturating_sub(WINDOW).max(1),
         };
-        Self { id, head, kept, range: LogRange { session_id: id, from, to: head.seq } }
+        Self { id, kept, range: LogRange { session_id: id, from, to: head.seq } }
     }
 
     /// The end of the log, and whether its newest message is known; `None` where the log is another one than the kept one.
