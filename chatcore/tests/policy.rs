@@ -23,7 +23,7 @@ use chatcore::{
     chat::{
         AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery, MessagesOf,
         Operation, ParticipantsOf, Position, PostSystem, ReadUpto, SanctionUser, ScheduleMessage, SendMessage,
-        SessionOrder, SetPresence, Start, UpdateSession,
+        SessionOrder, SetPreferences, SetPresence, Start, UpdateSession,
     },
     model::{
         ClientId, Content, CreatedInvite, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType,
@@ -180,6 +180,7 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "list by activity" by "alice": chat.sessions_in(&me, Page::FIRST, SessionOrder::Activity).await.map(drop);
         "mark read" by "bob": chat.mark_read(&me, id, ReadUpto::Message(message)).await.map(drop);
         "mark unread" by "bob": chat.mark_unread_from(&me, message).await.map(drop);
+        "set preferences" by "bob": chat.set_preferences(&me, id, SetPreferences::default()).await.map(drop);
         "mark all read" by "bob": chat.mark_all_read(&me, None).await.map(drop);
         "overviews by id" by "bob": only(chat.overviews_by_id(&me, &[id]).await);
         "choose presence" by "bob": chat.set_presence(&me, SetPresence::default()).await.map(drop);

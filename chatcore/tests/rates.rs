@@ -21,7 +21,7 @@ use chatcore::{
     Chat, Clock as _, Error, Limiter, Limits, MemoryStore, Origin, Principal, Rate, RateLimits, TestClock, async_trait,
     chat::{
         AddParticipant, BanAccount, CreateInvite, CreateSession, EditMessage, MessagesOf, Metered, ParticipantsOf,
-        PostSystem, ReadUpto, SanctionUser, SendMessage, SessionOrder, Start, UpdateSession,
+        PostSystem, ReadUpto, SanctionUser, SendMessage, SessionOrder, SetPreferences, Start, UpdateSession,
     },
     limits::{Allowance, Bucket, Cost, Payer, Verdict},
     model::{ClientId, Content, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionType},
@@ -189,6 +189,7 @@ fn use_cases<'a>(
         ("sessions_in", 1, told(chat.sessions_in(alice, Page::FIRST, SessionOrder::Activity))),
         ("mark_read", 1, told(chat.mark_read(alice, id, ReadUpto::Seq(1)))),
         ("mark_unread_from", 1, told(chat.mark_unread_from(alice, message))),
+        ("set_preferences", 1, told(chat.set_preferences(alice, id, SetPreferences::default()))),
         ("mark_all_read", 1, told(chat.mark_all_read(alice, None))),
         ("overviews_by_id", 3, told(async move { chat.overviews_by_id(alice, &[id; 3]).await })),
         ("set_presence", 1, told(chat.set_presence(alice, chatcore::chat::SetPresence::default()))),

@@ -16,8 +16,9 @@ use chatcore::{
     Chat, Error, MemoryStore, Principal, RateLimits,
     chat::{AddParticipant, CreateSession, SanctionUser, SendMessage, UpdateSession},
     model::{
-        EventKind, Message, MessageWindow, Page, Participant, ParticipantEvent, ParticipantRole, Profile, Seq, Session,
-        SessionDetails, SessionEvent, SessionId, SessionType, Term, ThreadSummary, UserId,
+        EventKind, Message, MessageWindow, Page, Participant, ParticipantEvent, ParticipantRole, Preferences, Profile,
+        ReadState, Seq, Session, SessionDetails, SessionEvent, SessionId, SessionType, Term, ThreadSummary, Unread,
+        UserId,
     },
     permission::{ActionKind, Denial, PermissionTable},
 };
@@ -366,6 +367,10 @@ impl World {
             assert_eq!(fresh.as_ref().map(drop).map_err(Clone::clone), expected, "{name} looks");
             match fresh {
                 Ok(fresh) => {
+                    // How far a reader has read, and the reader's settings, are the reader's alone.
+                    let nothing = Unread { count: 0, is_exact: true };
+                    let reading = ReadState { session_id: id, read_upto: 0, unread: nothing };
+                    let fresh = SessionDetails { reading, preferences: Preferences::default(), ..fresh };
                     if let Some(old) = self.snapshots.get(&(at, who)) {
                         self.assert_events_lead_from(old, &fresh, who).await;
                     }

@@ -25,11 +25,11 @@ use chatcore::{
         Connections, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures, Directory,
         DraftText, Drafts, Due, DueTask, Dues, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord,
         JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends, Listed, Memberships,
-        MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, PresenceChanges,
-        PresenceChoice, PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted,
-        ReactionTotal, ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, Revision, Revisions, Scheduled,
-        ScheduledMessages, Seat, Seats, Sessions, Standings, TABLES, ThreadEntry, ThreadRecord, Threads, TypedKey,
-        Value, decode_event, encode_event,
+        MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
+        PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices, PresenceProcesses, ProcessBeat,
+        ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, ReadMarker,
+        ReadMarkers, Replies, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats, SessionPreferences,
+        Sessions, Standings, TABLES, ThreadEntry, ThreadRecord, Threads, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -347,6 +347,7 @@ fn values() -> Vec<(String, Key, Value)> {
     let (ban, mute) = (Some(sanction(Some("Spam"), Some(at(9)))), Some(sanction(None, None)));
     let sanctioned = ParticipantRecord { ban, mute, ..former };
     let stranger = ParticipantRecord { ban: Some(sanction(None, None)), ..participant(Standing::Stranger, false) };
+    let preferences = |muted_until| PreferenceRecord { is_muted: true, muted_until, is_favourite: false };
     let marker = |own_upto| ReadMarker { seq: 7, number: 4, own_upto, at: at(2) };
     let choices = PresenceChoices { user: user("bob") };
     let choice = PresenceChoice {
@@ -407,6 +408,8 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),
         value("", &Memberships { user: user_id, session: newest }, Listed),
         value("", &ReadMarkers { user: user("bob"), session: session_key }, marker(0)),
+        value("", &SessionPreferences { user: user("bob"), session: session_key }, preferences(None)),
+        value("muted", &SessionPreferences { user: user("bob"), session: session_key }, preferences(Some(at(9)))),
         value("unmarked", &ReadMarkers { user: user("bob"), session: session_key }, marker(9)),
         value("", &Directory { session: newest }, Listed),
         value("", &profiles, profile),

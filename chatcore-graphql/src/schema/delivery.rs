@@ -18,6 +18,7 @@ use super::{
     },
     load::Loads,
     managed::Notice,
+    preferences::PreferencesChanged,
     presence::Presence,
     reading::ReadMarker,
     scalar::{DateTime, Long},
@@ -85,6 +86,7 @@ pub(super) enum Delivery {
     Typing(Typing),
     ReadMarker(ReadMarker),
     PresenceChanged(PresenceChanged),
+    PreferencesChanged(PreferencesChanged),
     Created(SessionCreated),
     Updated(SessionUpdated),
     InviteCreated(InviteCreated),
@@ -193,5 +195,8 @@ fn signal(view: &SignalView) -> Delivery {
             PresenceChanged { session_id: ID(session_id.to_string()), presence }.into()
         }
         Signal::ReadMarker { user_id: _, state } => ReadMarker::from(*state).into(),
+        Signal::Preferences { user_id: _, session_id, preferences } => {
+            PreferencesChanged { session_id: ID(session_id.to_string()), preferences: (*preferences).into() }.into()
+        }
     }
 }

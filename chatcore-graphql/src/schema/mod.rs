@@ -21,6 +21,7 @@ mod message;
 mod mutation;
 mod participant;
 mod plan;
+mod preferences;
 mod presence;
 mod query;
 mod reaction;

@@ -78,8 +78,10 @@ impl From<model::ReadState> for ReadMarker {
 struct AllRead {
     /// The number of sessions whose marker moved.
     marked: Long,
-    /// The session after which to continue; null when all sessions are done.
-    next: Option<ID>,
+    /// The last session that was looked at, after which the next call continues; null where there was none.
+    last: Option<ID>,
+    /// Whether no session is left.
+    is_done: bool,
 }
 
 /// Up to where a session is read: `seq` or `messageId`.
@@ -103,7 +105,7 @@ struct MarkUnreadFromInput {
 /// Where to continue with marking all sessions as read.
 #[derive(InputObject)]
 struct MarkAllReadInput {
-    /// The `next` of the answer before; the first call has none.
+    /// The `last` of the answer before; the first call has none.
     after: Option<ID>,
 }
 
@@ -157,8 +159,8 @@ impl ReadingMutation {
         Ok(Some(MarkUnreadFromPayload { state: state.into() }))
     }
 
-    /// Mark the sessions in which the caller is as read, newest first, 1,000 in one call. Where `next` is not null, the next call continues with
-    /// it as `after`. A retry is safe.
+    /// Mark the sessions in which the caller is as read, newest first, 1,000 in one call. Until `isDone`, the next call continues with `last` as
+    /// `after`. A retry is safe.
     async fn mark_all_read(
         &self,
         context: &Context<'_>,
@@ -166,8 +168,9 @@ impl ReadingMutation {
     ) -> Result<Option<MarkAllReadPayload>> {
         let call = Use::of(context)?;
         let after = MarkAllRead::after(input.after.map(|ID(id)| id)).command().or_field_error()?;
-        let model::AllRead { marked, next } = call.chat.mark_all_read(call.principal, after).await.or_field_error()?;
-        let sessions = AllRead { marked: Long(marked), next: next.map(|id| ID(id.to_string())) };
+        let done = call.chat.mark_all_read(call.principal, after).await.or_field_error()?;
+        let model::AllRead { marked, last, is_done } = done;
+        let sessions = AllRead { marked: Long(marked), last: last.map(|id| ID(id.to_string())), is_done };
         Ok(Some(MarkAllReadPayload { sessions }))
     }
 }

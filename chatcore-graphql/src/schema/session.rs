@@ -14,6 +14,7 @@ use super::{
     connection::{self, List, MessageArguments, MessageConnection, ParticipantConnection, listed},
     load::Loads,
     message::Message,
+    preferences::Preferences,
     reading::Unread,
     scalar::{DateTime, Long},
     user::User,
@@ -183,6 +184,15 @@ impl Session {
     /// The messages that the caller has not read; null where the caller is not in the session.
     async fn unread(&self) -> Result<Option<Unread>> {
         Ok(self.reading().await?.map(|reading| reading.unread.into()))
+    }
+
+    /// The caller's settings for the session; null where the caller is not in the session.
+    async fn preferences(&self) -> Result<Option<Preferences>> {
+        let preferences = match &self.details {
+            Some(details) => Some(details.preferences),
+            None => self.overview().await?.map(|overview| overview.preferences),
+        };
+        Ok(preferences.map(Into::into))
     }
 
     /// Who is in it, in the order in which they came. At most 100 at a time, 50 by default.

@@ -130,6 +130,7 @@ fn documents(action: Action) -> Vec<&'static str> {
             "query($id: ID!) { presence(sessionId: $id) { nodes { status } } }",
             "query($id: ID!) { events(sessionId: $id) { head } }",
             "mutation($id: ID!) { markRead(input: {sessionId: $id, seq: 1}) { state { readUpto } } }",
+            "mutation($id: ID!) { setPreferences(input: {sessionId: $id, isMuted: true}) { preferences { isMuted } } }",
             "mutation($message: ID!) { markUnreadFrom(input: {messageId: $message}) { state { readUpto } } }",
         ],
         Action::Send => vec![

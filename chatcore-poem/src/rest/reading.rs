@@ -1,8 +1,8 @@
-//! Operations about how far the caller has read.
+//! Operations about how far the caller has read, and about the caller's settings for sessions.
 
 use chatcore::{
-    model::{AllRead, ReadState},
-    wire::{MarkAllRead, MarkRead},
+    model::{AllRead, Preferences, ReadState},
+    wire::{MarkAllRead, MarkRead, SetPreferences},
 };
 use poem::Request;
 use poem_openapi::{OpenApi, param::Path};
@@ -49,9 +49,24 @@ impl Reading {
         Ok(Reply::new(self.0.chat.mark_unread_from(&caller.0, message_id.within(&session_id)?).await?))
     }
 
+    /// Change the caller's settings for a session
+    ///
+    /// Nobody else sees them. What is left out stays. The caller's other devices are told.
+    #[oai(path = "/sessions/:session_id/preferences", method = "put", operation_id = "setPreferences")]
+    async fn prefer(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        body: StrictJson<SetPreferences>,
+    ) -> Answer<Reply<Preferences>, (OfSession, Body)> {
+        no_idempotency_key(request)?;
+        Ok(Reply::new(self.0.chat.set_preferences(&caller.0, session_id.0.0, body.0.command()).await?))
+    }
+
     /// Mark all sessions as read
     ///
-    /// The sessions in which the caller is, newest first, 1,000 in one call. Where `next` is not null, the next call continues with it as `after`.
+    /// The sessions in which the caller is, newest first, 1,000 in one call. Until `is_done`, the next call continues with `last` as `after`.
     /// A retry is safe.
     #[oai(path = "/sessions/read", method = "post", operation_id = "markAllRead")]
     async fn mark_all(

@@ -18,7 +18,8 @@ use crate::{
     model::{SessionId, UserId},
     store::{
         Been, Change, ChatStoreExt as _, Found, KeyPart as _, LastSeenTimes, Listed, Memberships, Newest,
-        PresenceChoices, ProfilePart, ProfileRecord, Profiles, ReadMarkers, StoreError, TypedKey as _, Version, Write,
+        PresenceChoices, ProfilePart, ProfileRecord, Profiles, ReadMarkers, SessionPreferences, StoreError,
+        TypedKey as _, Version, Write,
     },
     trace::use_case,
 };
@@ -189,9 +190,12 @@ impl Accounts {
             if sessions.is_empty() {
                 break;
             }
-            let marker = |session| ReadMarkers { user: user.clone(), session }.remove();
-            let markers = sessions.iter().map(|(been, _)| marker(been.session)).collect();
-            self.store().commit(Change::of_records(markers)).await?;
+            let own = |session| {
+                let marker = ReadMarkers { user: user.clone(), session }.remove();
+                [marker, SessionPreferences { user: user.clone(), session }.remove()]
+            };
+            let removed = sessions.iter().flat_map(|(been, _)| own(been.session)).collect();
+            self.store().commit(Change::of_records(removed)).await?;
             for (Been { session, .. }, _) in sessions {
                 match self.erase_session(&mut claim, session, false).await? {
                     Erased::Done => {}

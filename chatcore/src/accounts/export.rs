@@ -20,13 +20,13 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantRole, Seq, SessionId,
-        Standing, UserId,
+        Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantRole, Preferences, Seq,
+        SessionId, Standing, UserId,
     },
     store::{
         Been, ChatStoreExt as _, DraftText, Drafts, FactsQuery, Freshness, KeyPart as _, LastSeenTimes, LogRange,
         ParticipantRecord, Participants, Prefix, PresenceChoice, PresenceChoices, Profiles, ReadMarkers, Revisions,
-        Scheduled, ScheduledMessages, Sessions, StoreError, TypedKey as _, typed,
+        Scheduled, ScheduledMessages, SessionPreferences, Sessions, StoreError, TypedKey as _, typed,
     },
     trace::use_case,
 };
@@ -283,13 +283,15 @@ impl Accounts {
                 Standing::Former(role) => (role, false),
                 Standing::Stranger | Standing::Banned(_) => (ParticipantRole::Viewer, false),
             };
+            let preferences = self.store().get(&SessionPreferences { user: user.clone(), session: id }).await?;
+            let preferences = preferences.map(|found| Preferences::from(*found.value)).unwrap_or_default();
             let marker = self.store().get(&ReadMarkers { user: user.clone(), session: id }).await?;
             // A session that the user is no longer in tells nothing of itself.
             let shown = session.as_ref().filter(|session| is_active && session.value.is_active);
             to.line(json!({
                 "type": "session", "id": id, "title": shown.map(|session| &session.value.title), "role": role,
                 "is_active": is_active, "joined_at": participant.value.joined_at,
-                "created_at": participant.value.created_at, "read_upto": marker.map(|marker| marker.value.seq),
+                "created_at": participant.value.created_at, "read_upto": marker.map(|marker| marker.value.seq), "preferences": preferences,
             }))
             .await?;
         }

@@ -18,6 +18,7 @@ mod messages;
 mod ownership;
 mod participants;
 mod pins;
+mod preferences;
 mod presence;
 mod reactions;
 mod read;
@@ -55,6 +56,7 @@ pub use later::ScheduleMessage;
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
 pub use pins::{MAX_PINS, PinnedMessage};
+pub use preferences::SetPreferences;
 pub use presence::SetPresence;
 pub use reactions::MAX_REACTION_KINDS;
 pub use read::{

@@ -173,14 +173,11 @@ impl Chat {
             self.enter(principal, Use::Request).await?;
             self.permit(principal, Operation::ListSessions).await?;
             let (user, store) = (&principal.user_id, &*self.inner.store);
-            let mut all = AllRead { marked: 0, next: after };
+            let mut all = AllRead { marked: 0, last: after, is_done: false };
             for _ in 0..MAX_MARKED / BATCH {
-                let slice = Slice { after: all.next, skip: 0, limit: BATCH };
-                let found =
-                    lists::known_sessions_of(store, user, slice, Some((user, self.inner.clock.now())), |session| {
-                        session.is_active
-                    })
-                    .await?;
+                let slice = Slice { after: all.last, skip: 0, limit: BATCH };
+                let reader = Some((user, self.inner.clock.now()));
+                let found = lists::known_sessions_of(store, user, slice, reader, |session| session.is_active).await?;
                 let is_last = (found.len() as u64) < BATCH;
                 let last = found.last().and_then(|known| known.session.as_ref()).map(|session| session.id);
                 let viewed = found.into_iter().map(|known| self.view(known)).collect();
@@ -192,9 +189,9 @@ impl Chat {
                     let unread = Unread { count: 0, is_exact: true };
                     self.signal_marker(user, ReadState { session_id: id, read_upto, unread }).await;
                 }
-                all.next = last;
+                all.last = last.or(all.last);
                 if is_last {
-                    return Ok(AllRead { next: None, ..all });
+                    return Ok(AllRead { is_done: true, ..all });
                 }
             }
             Ok(all)

@@ -21,8 +21,8 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Profile, ReadState,
-        Session, SessionChanges, SessionDeletion, SessionDetails, SessionEvent, SessionId, SessionSettings,
+        ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Preferences, Profile,
+        ReadState, Session, SessionChanges, SessionDeletion, SessionDetails, SessionEvent, SessionId, SessionSettings,
         SessionSummary, SessionType, Standing, Unread, UserId,
     },
     permission::Action,
@@ -190,6 +190,7 @@ impl Chat {
         Ok(SessionDetails {
             summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq, cursor, overview: None },
             reading: ReadState { session_id: id, read_upto: seq, unread: Unread { count: 0, is_exact: true } },
+            preferences: Preferences::default(),
             participants: vec![super::participants::shown(&owner, profile, false, now)],
             messages: Vec::new(),
             seq,

@@ -10,6 +10,7 @@ mod message;
 mod notice;
 mod page;
 mod participant;
+mod preferences;
 mod presence;
 mod profile;
 mod reaction;
@@ -36,6 +37,7 @@ pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevisi
 pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};
 pub use participant::{Participant, ParticipantRole, Standing};
+pub use preferences::Preferences;
 pub use presence::{
     Availability, OwnPresence, ParticipantPresence, Presence, PresenceState, PresenceStatus, StatusText,
 };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, Seq, SessionId};
+use super::{Message, Preferences, Seq, SessionId};
 
 /// The number of messages of a session that a user has not read. Messages that the user sent as `user` are not among them; messages that
 /// were deleted are.
@@ -35,6 +35,8 @@ pub struct Overview {
     pub last_message: Option<Message>,
     /// How far the user has read.
     pub reading: ReadState,
+    /// The user's settings for the session.
+    pub preferences: Preferences,
 }
 
 /// What became of marking all sessions as read.
@@ -43,7 +45,9 @@ pub struct Overview {
 pub struct AllRead {
     /// The number of sessions whose marker moved.
     pub marked: u64,
-    /// The session after which to continue; `null` when all sessions are done.
+    /// The last session that was looked at, after which the next call continues; `null` where there was none.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
-    pub next: Option<SessionId>,
+    pub last: Option<SessionId>,
+    /// Whether no session is left.
+    pub is_done: bool,
 }

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ListPage, Message, MessagePage, Overview, Participant, ParticipantId, Profile, ReadState, SessionId, UserId,
+    ListPage, Message, MessagePage, Overview, Participant, ParticipantId, Preferences, Profile, ReadState, SessionId,
+    UserId,
 };
 
 /// Who may come into a session.
@@ -169,6 +170,8 @@ pub struct SessionDetails {
     pub seq: super::Seq,
     /// How far the caller has read.
     pub reading: ReadState,
+    /// The caller's settings for the session.
+    pub preferences: Preferences,
 }
 
 impl SessionDetails {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{PresenceState, ReadState, SessionId, UserId};
+use super::{Preferences, PresenceState, ReadState, SessionId, UserId};
 
 /// Something told to whoever listens at the moment; it is not in the log, has no number and is never replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,16 @@ pub enum Signal {
         /// How far the user has read now.
         state: ReadState,
     },
+    /// A user's settings for the session changed. Only the user's own devices are told.
+    Preferences {
+        /// The user.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        /// The session.
+        session_id: SessionId,
+        /// The settings now.
+        preferences: Preferences,
+    },
 }
 
 impl Signal {
@@ -47,7 +57,9 @@ impl Signal {
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
         match self {
-            Self::Typing { session_id, .. } | Self::Presence { session_id, .. } => *session_id,
+            Self::Typing { session_id, .. }
+            | Self::Presence { session_id, .. }
+            | Self::Preferences { session_id, .. } => *session_id,
             Self::ReadMarker { state, .. } => state.session_id,
         }
     }
@@ -56,7 +68,10 @@ impl Signal {
     #[must_use]
     pub const fn user_id(&self) -> &UserId {
         match self {
-            Self::Typing { user_id, .. } | Self::Presence { user_id, .. } | Self::ReadMarker { user_id, .. } => user_id,
+            Self::Typing { user_id, .. }
+            | Self::Presence { user_id, .. }
+            | Self::ReadMarker { user_id, .. }
+            | Self::Preferences { user_id, .. } => user_id,
         }
     }
 
@@ -65,7 +80,7 @@ impl Signal {
     pub fn is_for(&self, reader: &UserId) -> bool {
         match self {
             Self::Typing { user_id, .. } | Self::Presence { user_id, .. } => user_id != reader,
-            Self::ReadMarker { user_id, .. } => user_id == reader,
+            Self::ReadMarker { user_id, .. } | Self::Preferences { user_id, .. } => user_id == reader,
         }
     }
 
@@ -74,7 +89,7 @@ impl Signal {
     pub const fn is_presence(&self) -> bool {
         match self {
             Self::Presence { .. } => true,
-            Self::Typing { .. } | Self::ReadMarker { .. } => false,
+            Self::Typing { .. } | Self::ReadMarker { .. } | Self::Preferences { .. } => false,
         }
     }
 }

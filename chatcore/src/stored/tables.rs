@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BannedUntil, BlockRecord, ClientIdUse, Connection, Departure, DraftText, Due, InvitePlace, InviteRecord,
-    JoinRequestRecord, LastSeen, LastSend, Listed, ParticipantRecord, PresenceChoice, ProcessBeat, ProfileRecord,
-    Reacted, ReactionTotals, ReadMarker, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord, from_json, to_json,
+    JoinRequestRecord, LastSeen, LastSend, Listed, ParticipantRecord, PreferenceRecord, PresenceChoice, ProcessBeat,
+    ProfileRecord, Reacted, ReactionTotals, ReadMarker, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord,
+    from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
@@ -170,6 +171,14 @@ tables! {
         /// The session.
         session: SessionId,
     ] -> ReadMarker = 1;
+
+    /// Settings of users for sessions.
+    shared plain SessionPreferences = "preferences" [
+        /// The user.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    ] -> PreferenceRecord = 1;
 
     /// The sessions that a user could join, newest first.
     shared plain Directory = "directory" [

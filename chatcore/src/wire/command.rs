@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{
     AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage,
-    MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft, SetPresence, StartDirect,
-    StartGroup, UpdateSession, UseInvite,
+    MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft, SetPreferences,
+    SetPresence, StartDirect, StartGroup, UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -17,7 +17,8 @@ use crate::{
     json,
     model::{
         AllRead, CreatedInvite, Cursor, Draft, Emoji, InvalidId, InviteId, JoinRequest, Message, MessageId,
-        OwnPresence, Participant, ReadState, ScheduledId, ScheduledMessage, SessionDetails, SessionId, UserId,
+        OwnPresence, Participant, Preferences, ReadState, ScheduledId, ScheduledMessage, SessionDetails, SessionId,
+        UserId,
     },
 };
 
@@ -50,6 +51,8 @@ pub enum Answer {
     AllRead(AllRead),
     /// The user to whom it was done, where it belongs to no session.
     UserId(UserId),
+    /// The caller's settings for a session.
+    Preferences(Preferences),
     /// The session in which it was done.
     SessionId(SessionId),
     /// The caller's own presence.
@@ -73,6 +76,7 @@ impl Answer {
             | Self::ReadState(_)
             | Self::AllRead(_)
             | Self::UserId(_)
+            | Self::Preferences(_)
             | Self::SessionId(_)
             | Self::OwnPresence(_) => None,
         }
@@ -368,6 +372,10 @@ commands! { in chat by principal:
     SetPresence = "set_presence" [frame] () presence: SetPresence => {
         let presence = chat.set_presence(principal, presence.command()?).await?;
         Ok(Answer::OwnPresence(Box::new(presence)))
+    };
+    /// Changes the caller's settings for a session.
+    SetPreferences = "set_preferences" [frame] (session_id: SessionId) changes: SetPreferences => {
+        Ok(Answer::Preferences(chat.set_preferences(principal, session_id, changes.command()).await?))
     };
 }
 

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use super::{message::MessageData, participant::ParticipantData, presence::PresenceView, session::SessionData};
 use crate::{
     chat::{EventPage, EventView, SignalView},
-    model::{Cursor, EventKind, ReadState, Seq, SessionId, Signal, UserId},
+    model::{Cursor, EventKind, Preferences, ReadState, Seq, SessionId, Signal, UserId},
 };
 
 /// Declares the events of a group: the name of each on the wire, and the fields of its data with their values. The data of every
@@ -61,6 +61,7 @@ pub const fn signal_name(signal: &Signal) -> &'static str {
         Signal::Typing { .. } => "typing_indicator",
         Signal::ReadMarker { .. } => "read_marker",
         Signal::Presence { .. } => "presence_changed",
+        Signal::Preferences { .. } => "preferences_changed",
     }
 }
 
@@ -123,6 +124,10 @@ enum SignalData<'a> {
         #[serde(flatten)]
         presence: PresenceView<'a>,
     },
+    Preferences {
+        session_id: SessionId,
+        preferences: Preferences,
+    },
 }
 
 /// The frame of the signal. It has no position.
@@ -139,6 +144,9 @@ impl Serialize for SignalView {
             Signal::ReadMarker { user_id: _, state } => SignalData::ReadMarker(state),
             Signal::Presence { session_id, user_id: _, state } => {
                 SignalData::Presence { session_id: *session_id, presence: PresenceView::of(&self.actor, state) }
+            }
+            Signal::Preferences { user_id: _, session_id, preferences } => {
+                SignalData::Preferences { session_id: *session_id, preferences: *preferences }
             }
         };
         let mut frame = serializer.serialize_struct("Signal", 2)?;

@@ -54,7 +54,7 @@ impl MarkRead {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MarkAllRead {
-    /// The `next` of the answer before; the first call has none.
+    /// The `last` of the answer before; the first call has none.
     #[serde(default, deserialize_with = "present")]
     after: Option<String>,
 }

@@ -8,8 +8,9 @@ use crate::{
     chat::{self, EventView, PublicSessionPage},
     error::Result,
     model::{
-        ClientId, Cursor, InviteId, Message, Participant, ParticipantId, ParticipantRole, Seq, Session, SessionChanges,
-        SessionDetails, SessionEvent, SessionId, SessionSettings, SessionSummary, SessionType, Unread, UserId,
+        ClientId, Cursor, InviteId, Message, Participant, ParticipantId, ParticipantRole, Preferences, Seq, Session,
+        SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSettings, SessionSummary, SessionType, Unread,
+        UserId,
     },
 };
 
@@ -69,6 +70,9 @@ struct SummaryView<'a> {
     /// When its owner deleted it; `null` where it is not deleted.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     deleted_at: Option<DateTime<Utc>>,
+    /// In lists of the caller's own sessions: the caller's settings for the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferences: Option<Preferences>,
 }
 
 impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
@@ -108,6 +112,7 @@ impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
             settings: settings.into(),
             archived_at: *archived_at,
             deleted_at: deletion.as_ref().map(|deletion| deletion.at),
+            preferences: overview.as_ref().map(|overview| overview.preferences),
         }
     }
 }
@@ -151,11 +156,13 @@ struct DetailsView<'a> {
     read_upto: Seq,
     /// The messages that the caller has not read.
     unread: Unread,
+    /// The caller's settings for the session.
+    preferences: Preferences,
 }
 
 impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
     fn from(details: &'a SessionDetails) -> Self {
-        let SessionDetails { summary, participants, messages, seq, reading } = details;
+        let SessionDetails { summary, participants, messages, seq, reading, preferences } = details;
         let SummaryView {
             id,
             title,
@@ -174,6 +181,7 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             settings,
             archived_at,
             deleted_at,
+            preferences: _,
         } = summary.into();
         Self {
             id,
@@ -197,6 +205,7 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             cursor: summary.cursor,
             read_upto: reading.read_upto,
             unread: reading.unread,
+            preferences: *preferences,
         }
     }
 }

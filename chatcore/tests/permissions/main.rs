@@ -33,6 +33,10 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         let comes_back = is_owner && session.is_restorable && action == Action::Restore;
         return if comes_back { Ok(()) } else { Err(Denial::Hidden) };
     }
+    // Who is banned knows of public sessions only, whatever code they hold.
+    if matches!(actor, Standing::Banned(_)) && session.session_type != SessionType::Public {
+        return Err(Denial::Hidden);
+    }
     // Whoever holds a code knows of the session. The code does not open a private session, and no direct one has codes.
     if is_outside && action == Action::JoinByInvite && session.session_type == SessionType::Private {
         return Err(Denial::PrivateSession);

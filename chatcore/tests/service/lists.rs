@@ -1,6 +1,6 @@
 //! Lists and their pages.
 
-use chatcore::model::ParticipantId;
+use chatcore::model::{ParticipantId, SessionSummary};
 
 use super::*;
 
@@ -103,7 +103,9 @@ async fn a_walk_by_next_shows_what_stays_exactly_once() {
     for round in 0..3 {
         let mine = chat.sessions(&alice, own).await.unwrap();
         let open = chat.public_sessions(&bob, public).await.unwrap();
-        assert_eq!((&*mine, mine.next, mine.len()), (&open.sessions[..], open.next, 2));
+        let bare = |one: &SessionSummary| SessionSummary { overview: None, ..one.clone() };
+        let bare: Vec<_> = mine.iter().map(bare).collect();
+        assert_eq!((bare, mine.next, mine.len()), (open.sessions, open.next, 2));
         walked.extend(mine.iter().map(|summary| summary.session.id));
         assert_eq!(mine.next, (round < 2).then(|| walked[walked.len() - 1]), "a full last page has no next one");
         (own.after, public.after) = (mine.next, open.next);

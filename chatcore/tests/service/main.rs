@@ -32,6 +32,7 @@ mod ownership;
 mod participant;
 mod people;
 mod pins;
+mod preferences;
 mod presence;
 mod reactions;
 mod reading;
@@ -46,7 +47,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Principal, Rate, RateLimits, TestClock,
-    chat::{AddParticipant, CreateSession, ParticipantsOf, ReadUpto, SendMessage, UpdateSession},
+    chat::{AddParticipant, CreateSession, ParticipantsOf, ReadUpto, SendMessage, SetPreferences, UpdateSession},
     identity::SystemRole,
     model::{
         ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus,
@@ -135,6 +136,7 @@ async fn answers(chat: &Chat, who: &Principal, id: SessionId) -> Vec<Error> {
         chat.mark_read(who, id, ReadUpto::Seq(u64::MAX)).await.unwrap_err(),
         chat.mark_read(who, id, ReadUpto::Message(message)).await.unwrap_err(),
         chat.mark_unread_from(who, message).await.unwrap_err(),
+        chat.set_preferences(who, id, SetPreferences::default()).await.unwrap_err(),
         chat.messages(who, id, MessageWindow::Newest, None).await.unwrap_err(),
         chat.messages(who, id, MessageWindow::Newest, Some(0)).await.unwrap_err(),
         chat.message(who, message).await.unwrap_err(),

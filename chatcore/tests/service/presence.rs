@@ -91,7 +91,7 @@ async fn told(events: &mut Subscription) -> (UserId, PresenceState) {
     match in_time(events.next()).await.unwrap().unwrap() {
         Delivery::Signal(view) => match &view.signal {
             Signal::Presence { user_id, state, .. } => (user_id.clone(), state.clone()),
-            Signal::Typing { .. } | Signal::ReadMarker { .. } => panic!("{view:?}"),
+            Signal::Typing { .. } | Signal::ReadMarker { .. } | Signal::Preferences { .. } => panic!("{view:?}"),
         },
         Delivery::Event(view) => panic!("{view:?}"),
     }

@@ -254,7 +254,8 @@ async fn a_hint_that_is_lost_costs_a_second_and_one_query_for_all_users() {
     let clock = TestClock::default();
     let store = Breakable::default();
     let here = Chat::builder(store.intact()).clock(clock.clone()).build();
-    let quiet = Limits { poll_interval: Duration::from_secs(80_000), ..Limits::default() };
+    let rarely = Duration::from_secs(80_000);
+    let quiet = Limits { poll_interval: rarely, due_interval: rarely, ..Limits::default() };
     let there = Chat::builder(store.clone()).clock(clock.clone()).limits(quiet).build();
     let users: Vec<Principal> = (0..50).map(|n| logged_in(&format!("user-{n}"), &clock)).collect();
     let id = room(&there, &users[0], &users.iter().skip(1).collect::<Vec<_>>()).await;

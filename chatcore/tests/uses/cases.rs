@@ -6,7 +6,8 @@ use chatcore::{
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
         AddParticipant, CreateInvite, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem,
-        ReadUpto, SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPresence, Start, UpdateSession,
+        ReadUpto, SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence, Start,
+        UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
@@ -97,6 +98,9 @@ fn of_sessions(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::sessions_in", &REQUEST, chat.sessions_in(caller, page(), SessionOrder::Activity)),
         Case::new("Chat::mark_read", &REQUEST, chat.mark_read(caller, nowhere(), ReadUpto::Seq(1))),
         Case::new("Chat::mark_unread_from", &REQUEST, chat.mark_unread_from(caller, nothing())),
+        Case::new("Chat::set_preferences", &REQUEST, async move {
+            chat.set_preferences(caller, nowhere(), SetPreferences::default()).await
+        }),
         Case::new("Chat::mark_all_read", &REQUEST, chat.mark_all_read(caller, None)).fine(),
         Case::new("Chat::public_sessions", &REQUEST, chat.public_sessions(caller, page())),
         Case::new("Chat::session", &REQUEST, chat.session(caller, nowhere())),

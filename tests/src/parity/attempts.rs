@@ -114,11 +114,16 @@ pub fn listings() -> Vec<Attempt> {
     let lists = ["listSessions", "listPublicSessions", "listDeletedSessions"];
     let of = |limit: Option<i64>| lists.map(|list| Action::new(list, Target::Nothing, limited(json!({}), limit)));
     let limits = [None, Some(1), Some(2), Some(3), Some(100), Some(0), Some(101)];
+    let mark_all_of = |input| Action::new("markAllRead", Target::Nothing, input);
+    let mark_all = [json!({ "after": "01890a5d-ac96-774b-bcce-b302099a8057" }), json!({})].map(mark_all_of);
     let sorts = ["newest", "activity"];
     let sorted = sorts.map(|sort| Action::new("listSessions", Target::Nothing, json!({ "sort": sort })));
     let family = Family::exact([Action::new("me", Target::Nothing, json!({}))])
         .and(Level::Exact, limits.into_iter().flat_map(of))
         .and(Level::Exact, sorted)
+        .and(Level::Exact, mark_all)
+        .coded([mark_all_of(json!({ "after": "no id" }))])
+        .refused([mark_all_of(json!({ "until": "x" }))])
         .coded(of(Some(-1)));
     let actors = Actor::USERS.into_iter().chain(Actor::UNKNOWN);
     let each = |actor| (0..family.actions.len()).map(|n| family.attempt(n, actor, None)).collect::<Vec<_>>();
@@ -394,10 +399,8 @@ fn families() -> Vec<Family> {
         .after_own([draft(json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 }))]),
         Family::exact([true, false].map(|is_typing| session("setTyping", json!({ "is_typing": is_typing })))),
         marks(),
+        preferences(),
         on_messages("markUnreadFrom", &MESSAGES).after_all([(Actor::Member, session("markRead", json!({ "seq": 9 })))]),
-        Family::exact([Action::new("markAllRead", Target::Nothing, json!({}))])
-            .coded([Action::new("markAllRead", Target::Nothing, json!({ "after": "no id" }))])
-            .refused([Action::new("markAllRead", Target::Nothing, json!({ "until": "x" }))]),
         plain("getSession").after_all([(Actor::Member, session("markRead", json!({ "seq": 9 })))]),
         presence(),
         own_presence(),
@@ -407,10 +410,31 @@ fn families() -> Vec<Family> {
     families
 }
 
+/// Settings of the caller for a session, good and bad.
+fn preferences() -> Family {
+    let of = |input| session("setPreferences", input);
+    let good = [
+        json!({ "is_muted": true, "is_favourite": true }),
+        json!({ "is_muted": true, "muted_until": "2999-01-01T00:00:00Z" }),
+        json!({}),
+        json!({ "is_muted": false }),
+        json!({ "is_muted": true, "muted_until": "2020-01-01T00:00:00Z" }),
+        json!({ "muted_until": "2999-01-01T00:00:00Z" }),
+    ];
+    let bad = [
+        json!({ "is_muted": null }),
+        json!({ "is_muted": "yes" }),
+        json!({ "is_muted": true, "muted_until": "tomorrow" }),
+        json!({ "colour": "red" }),
+    ];
+    Family::exact(good.map(of)).refused(bad.map(of))
+}
+
 /// Marks up to a position, and what is no mark.
 fn marks() -> Family {
     let of = |input| session("markRead", input);
     let good = [3, 8, 9, 0, 999].map(|seq| of(json!({ "seq": seq })));
+    let first = of(json!({ "message_id": { "of": "first" } }));
     let neither_or_both = [json!({}), json!({ "seq": 3, "message_id": "no id" })].map(of);
     let bad = [
         json!({ "seq": -1 }),
@@ -420,7 +444,11 @@ fn marks() -> Family {
         json!({ "upto": 3 }),
         json!({ "seq": u64::MAX }),
     ];
-    Family::exact(good).coded(neither_or_both).coded([of(json!({ "message_id": "no id" }))]).refused(bad.map(of))
+    Family::exact(good)
+        .and(Level::Exact, [first])
+        .coded(neither_or_both)
+        .coded([of(json!({ "message_id": "no id" }))])
+        .refused(bad.map(of))
 }
 
 /// The presence of the users in the session, some of whom said something.

@@ -272,17 +272,19 @@ pub fn summary(summary: &SessionSummary) -> Value {
         "slow_mode_seconds": session.settings.slow_mode_seconds, "tags": session.settings.tags,
         "avatar_url": session.settings.avatar_url, "archived_at": session.archived_at,
         "deleted_at": session.deletion.as_ref().map(|deletion| deletion.at),
+        "preferences": overview.as_ref().map(|overview| overview.preferences),
     })
 }
 
 /// A session with what is in it.
 #[must_use]
 pub fn session(details: &SessionDetails) -> Value {
-    let SessionDetails { summary: head, participants, messages, seq, reading } = details;
+    let SessionDetails { summary: head, participants, messages, seq, reading, preferences } = details;
     let mut value = summary(head);
     value.as_object_mut().unwrap().remove("last_message");
     value["read_upto"] = json!(reading.read_upto);
     value["unread"] = json!(reading.unread);
+    value["preferences"] = json!(preferences);
     value["cursor"] = json!(head.cursor);
     value["participants"] = participants.iter().map(participant).collect();
     value["messages"] = messages.iter().map(message).collect();
@@ -434,6 +436,9 @@ pub fn signal(view: &SignalView) -> Value {
             value["kind"] = json!("ReadMarker");
             value
         }
+        Signal::Preferences { user_id: _, session_id, preferences } => {
+            json!({ "kind": "PreferencesChanged", "session_id": session_id, "preferences": preferences })
+        }
     }
 }
 
@@ -458,8 +463,9 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::JoinRequest(found) => told(command, join_request(found)),
         Answer::Invite(found) => told(command, json!({"code":found.code, "invite":invite(&found.invite)})),
         Answer::ReadState(state) => read_state(state),
-        Answer::AllRead(all) => json!({"marked":all.marked, "next":all.next}),
-        Answer::UserId(_) | Answer::SessionId(_) | Answer::ScheduledId(_) => json!({}),
+        Answer::AllRead(all) => json!({"marked":all.marked, "last":all.last, "is_done":all.is_done}),
+        Answer::UserId(_) | Answer::Preferences(preferences) => json!(preferences),
+        Answer::SessionId(_) | Answer::ScheduledId(_) => json!({}),
         Answer::OwnPresence(found) => told(command, own_presence(found)),
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chatcore::{
-    chat::{CreateSession, ReadUpto, SendMessage},
+    chat::{CreateSession, ReadUpto, SendMessage, SetPreferences},
     model::{SessionId, SessionType, UserId},
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::join_all, stream};
@@ -203,8 +203,17 @@ impl Bench {
         told.push(deliveries.next().await);
         // A message that has just come is not marked yet.
         let live = ReadUpto::Seq(room.head() + 1);
-        chat.mark_read(cast.principal(reader.name().unwrap()), room.session, live).await.unwrap();
+        let own = cast.principal(reader.name().unwrap());
+        chat.mark_read(own, room.session, live).await.unwrap();
         told.push(deliveries.next().await);
+        // One of the two changes something, and both do where nothing was set.
+        for is_favourite in [false, true] {
+            let before = chat.session(own, room.session).await.unwrap().preferences;
+            let set = SetPreferences { is_favourite: Some(is_favourite), ..SetPreferences::default() };
+            if chat.set_preferences(own, room.session, set).await.unwrap() != before {
+                told.push(deliveries.next().await);
+            }
+        }
         match reader.name().unwrap() {
             "owner" => chat.delete_session(owner, room.session).await.unwrap(),
             name => {

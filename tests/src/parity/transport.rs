@@ -70,6 +70,9 @@ impl Call<'_> {
             if let Some(which) = value["message"].as_str().and_then(Which::named) {
                 *value = json!(self.message(which));
             }
+            if value["of"] == "first" {
+                *value = json!(self.message(Which::First));
+            }
         }
         input
     }

@@ -29,7 +29,8 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "Session" => session(body),
         "SessionSummary" => summary(body),
         "ReadState" => read_state(body),
-        "AllRead" => json!({ "marked": body["marked"], "next": body["next"] }),
+        "Preferences" => tidy(body.clone()),
+        "AllRead" => json!({ "marked": body["marked"], "last": body["last"], "is_done": body["is_done"] }),
         other => panic!("a schema `{other}`: {body}"),
     }
 }
@@ -163,6 +164,7 @@ pub fn summary(body: &Value) -> Value {
         "avatar_url",
         "archived_at",
         "deleted_at",
+        "preferences",
     ] {
         value[name] = body[name].clone();
     }
@@ -216,6 +218,10 @@ pub fn frame(frame: &Value) -> Value {
             "kind": "Typing", "session_id": data["session_id"], "user": user, "is_typing": data["is_typing"],
             "until": data["until"],
         });
+    }
+    if event == "preferences_changed" {
+        let preferences = tidy(data["preferences"].clone());
+        return json!({ "kind": "PreferencesChanged", "session_id": data["session_id"], "preferences": preferences });
     }
     if event == "read_marker" {
         let mut value = read_state(data);

@@ -64,8 +64,8 @@ on_every_store! {
             keys(&made),
             [
                 "created_at", "cursor", "description", "id", "is_active", "max_participants", "message_count", "messages",
-                "owner_username", "participant_count", "participants", "seq", "session_type", "title", "updated_at",
-                "user_id",
+                "owner_username", "participant_count", "participants", "preferences", "read_upto", "seq", "session_type",
+                "title", "unread", "updated_at", "user_id",
             ]
         );
         assert_eq!(made["title"], "General Discussion");

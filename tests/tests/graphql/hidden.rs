@@ -281,6 +281,10 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "markUnreadFrom",
             "mutation($message: ID!) { markUnreadFrom(input: { messageId: $message }) { state { readUpto } } }",
         ),
+        (
+            "setPreferences",
+            "mutation($id: ID!) { setPreferences(input: { sessionId: $id, isMuted: true }) { preferences { isMuted } } }",
+        ),
         ("setTyping", "mutation($id: ID!) { setTyping(input: { sessionId: $id, isTyping: true }) { isTyping } }"),
         ("presence", "query($id: ID!) { presence(sessionId: $id) { nodes { status user { id } } } }"),
         ("presence", "query($id: ID!) { presence(sessionId: $id, first: 1) { edges { cursor } } }"),

@@ -223,8 +223,11 @@ impl Chat {
         };
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let ends: Vec<_> = found.iter().flatten().map(|(viewed, ..)| (viewed.session.id, viewed.head)).collect();
-        let states = self.read_states(&principal.user_id, &ends).await?;
-        let found = go_on(found, states, |(viewed, records, events), state| Ok((viewed, records, events, state?.0)));
+        let marks = self.marks(&principal.user_id, ends.iter().map(|(id, _)| *id)).await?;
+        let states = self.states_by(&principal.user_id, &marks, &ends).await?;
+        let found = go_on(found, states.into_iter().zip(&marks), |(viewed, records, events), (state, marks)| {
+            Ok((viewed, records, events, (state?.0, marks.preferences)))
+        });
         let users = found.iter().flatten().flat_map(|(viewed, records, events, _)| {
             let participants = records.iter().map(|record| &record.user_id);
             let senders = events.iter().map(|event| &event.actor);
@@ -232,7 +235,7 @@ impl Chat {
         });
         let profiles = self.inner.profiles.find(users.collect()).await?;
         let now = self.inner.clock.now();
-        let details = |(viewed, records, events, reading): (Viewable, _, Vec<_>, _)| {
+        let details = |(viewed, records, events, (reading, preferences)): (Viewable, _, Vec<_>, _)| {
             let Viewable { head, session, reader: _ } = viewed;
             SessionDetails {
                 summary: summary(Arc::unwrap_or_clone(session), head, &profiles),
@@ -240,6 +243,7 @@ impl Chat {
                 messages: page(head, &events, &profiles, &extras).messages,
                 seq: head.seq,
                 reading,
+                preferences,
             }
         };
         Ok(found.into_iter().map(|found| found.map(details)).collect())

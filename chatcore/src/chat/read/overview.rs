@@ -9,8 +9,11 @@ use super::{
 use crate::{
     chat::Chat,
     error::{Error, Result},
-    model::{Overview, ReadState, Seq, SessionId, Unread, UserId},
-    store::{Been, Found, Head, Key, LogRange, ReadMarker, ReadMarkers, TypedKey as _, typed},
+    model::{Overview, Preferences, ReadState, Seq, SessionId, Unread, UserId},
+    store::{
+        Been, Found, Head, Key, LogRange, PreferenceRecord, ReadMarker, ReadMarkers, SessionPreferences, TypedKey as _,
+        typed,
+    },
 };
 
 /// A user's marks in a session, as they are stored.
@@ -18,6 +21,7 @@ use crate::{
 pub(in crate::chat) struct Marks {
     /// The marker; `None` where the user never moved it.
     pub(in crate::chat) marker: Option<Found<ReadMarker>>,
+    pub(in crate::chat) preferences: Preferences,
     /// The position with which the user came into the session; 0 where it is not known.
     joined: Seq,
 }
@@ -65,15 +69,21 @@ impl Chat {
         ids: impl Iterator<Item = SessionId>,
     ) -> Result<Vec<Marks>> {
         let both = |session| {
-            let marker = ReadMarkers { user: user.clone(), session };
-            [marker.key(), Been { user: user.clone(), session }.key()]
+            let user = || user.clone();
+            [
+                ReadMarkers { user: user(), session }.key(),
+                SessionPreferences { user: user(), session }.key(),
+                Been { user: user(), session }.key(),
+            ]
         };
         let keys: Vec<Key> = ids.flat_map(both).collect();
         let found = if keys.is_empty() { Vec::new() } else { self.inner.store.records(&keys).await? };
         let mut found = found.into_iter();
-        let mut marks = Vec::with_capacity(keys.len() / 2);
-        while let (Some(marker), Some(been)) = (found.next(), found.next()) {
-            marks.push(Marks { marker: typed(marker)?, joined: been.map_or(0, |been| been.at) });
+        let (now, mut marks) = (self.inner.clock.now(), Vec::with_capacity(keys.len() / 3));
+        while let (Some(marker), Some(preferences), Some(been)) = (found.next(), found.next(), found.next()) {
+            let preferences = typed::<PreferenceRecord>(preferences)?;
+            let preferences = preferences.map(|found| Preferences::from(*found.value).at(now)).unwrap_or_default();
+            marks.push(Marks { marker: typed(marker)?, preferences, joined: been.map_or(0, |been| been.at) });
         }
         Ok(marks)
     }
@@ -136,7 +146,8 @@ impl Chat {
         user: &UserId,
         wanted: &[(SessionId, Head)],
     ) -> Result<Vec<Option<Overview>>> {
-        let found = self.read_states(user, wanted).await?;
+        let marks = self.marks(user, wanted.iter().map(|(id, _)| *id)).await?;
+        let found = self.states_by(user, &marks, wanted).await?;
         let last = |found: &Result<(ReadState, Arc<End>)>| {
             found.as_ref().ok().and_then(|(_, end)| end.last.as_ref().map(|last| last.revised)).unwrap_or(0)
         };
@@ -144,12 +155,12 @@ impl Chat {
         let decided = self.decided_upto(user, read.collect::<Vec<_>>()).await?;
         let senders = found.iter().flatten().filter_map(|(_, end)| end.last.as_ref()).map(|last| &last.actor);
         let profiles: HashMap<_, _> = self.inner.profiles.find(senders.collect()).await?;
-        let overview = |(found, decided): (Result<(ReadState, Arc<End>)>, Result<()>)| {
+        let overview = |((found, decided), marks): ((Result<(ReadState, Arc<End>)>, Result<()>), &Marks)| {
             let (reading, end) = found.and_then(|found| decided.map(|()| found)).ok()?;
             let last = end.last.as_ref();
             let last_message = last.and_then(|last| view::message(last, profiles::of(&profiles, &last.actor)));
-            Some(Overview { last_message, reading })
+            Some(Overview { last_message, reading, preferences: marks.preferences })
         };
-        Ok(found.into_iter().zip(decided).map(overview).collect())
+        Ok(found.into_iter().zip(decided).zip(&marks).map(overview).collect())
     }
 }

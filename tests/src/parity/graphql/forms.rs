@@ -52,7 +52,8 @@ pub fn of(ty: &str, node: &Value) -> Value {
         }
         "SessionEvent" => event(node),
         "ReadState" => read_state(node),
-        "AllRead" => json!({ "marked": node["marked"], "next": node["next"] }),
+        "Preferences" => preferences(node),
+        "AllRead" => json!({ "marked": node["marked"], "last": node["last"], "is_done": node["isDone"] }),
         "User" => json!({ "person": person(node), "email": node["email"] }),
         other => panic!("an object `{other}`: {node}"),
     }
@@ -73,6 +74,7 @@ pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
         "ReadState",
         "AllRead",
         "OwnPresence",
+        "Preferences",
     ];
     let found =
         one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
@@ -213,10 +215,18 @@ fn summary(node: &Value) -> Value {
         "owner": person(&node["owner"]), "?is_active": node["isActive"], "created_at": node["createdAt"],
         "updated_at": node["updatedAt"], "participant_count": node["participantCount"],
         "message_count": node["messageCount"], "read_upto": node["readUpto"], "unread": unread(&node["unread"]),
+        "preferences": preferences(&node["preferences"]),
         "last_message": if node["lastMessage"].is_null() { Value::Null } else { message(&node["lastMessage"]) },
         "message_count": node["messageCount"], "slow_mode_seconds": node["slowModeSeconds"], "tags": node["tags"],
         "avatar_url": node["avatarUrl"], "archived_at": node["archivedAt"], "deleted_at": node["deletedAt"],
     })
+}
+
+fn preferences(node: &Value) -> Value {
+    if node.is_null() {
+        return Value::Null;
+    }
+    json!({ "is_muted": node["isMuted"], "muted_until": node["mutedUntil"], "is_favourite": node["isFavourite"] })
 }
 
 fn unread(node: &Value) -> Value {
@@ -289,6 +299,10 @@ pub fn delivery(node: &Value) -> Value {
             "kind": "Typing", "session_id": node["sessionId"], "user": user, "is_typing": node["isTyping"],
             "until": node["until"],
         });
+    }
+    if node["__typename"] == "PreferencesChanged" {
+        let preferences = preferences(&node["preferences"]);
+        return json!({ "kind": "PreferencesChanged", "session_id": node["sessionId"], "preferences": preferences });
     }
     if node["__typename"] == "ReadMarker" {
         let mut value = read_state(node);
