@@ -173,9 +173,9 @@ impl Chat {
             self.enter(principal, Use::Request).await?;
             self.permit(principal, Operation::ListSessions).await?;
             let (user, store) = (&principal.user_id, &*self.inner.store);
-            let mut all = AllRead { marked: 0, last: after, is_done: false };
+            let mut all = AllRead { marked: 0, last: None, is_done: false };
             for _ in 0..MAX_MARKED / BATCH {
-                let slice = Slice { after: all.last, skip: 0, limit: BATCH };
+                let slice = Slice { after: all.last.or(after), skip: 0, limit: BATCH };
                 let found = lists::known_sessions_of(store, user, slice, Some(user)).await?;
                 let is_last = (found.len() as u64) < BATCH;
                 let last = found.last().and_then(|known| known.session.as_ref()).map(|session| session.id);
