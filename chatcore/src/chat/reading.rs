@@ -173,9 +173,9 @@ impl Chat {
             self.enter(principal, Use::Request).await?;
             self.permit(principal, Operation::ListSessions).await?;
             let (user, store) = (&principal.user_id, &*self.inner.store);
-            let mut all = AllRead { marked: 0, last: after, is_done: false };
+            let mut all = AllRead { marked: 0, last: None, is_done: false };
             for _ in 0..MAX_MARKED / BATCH {
-                let slice = Slice { after: all.last, skip: 0, limit: BATCH };
+                let slice = Slice { after: all.last.or(after), skip: 0, limit: BATCH };
                 let reader = Some((user, self.inner.clock.now()));
                 let found = lists::known_sessions_of(store, user, slice, reader, |session| session.is_active).await?;
                 let is_last = (found.len() as u64) < BATCH;

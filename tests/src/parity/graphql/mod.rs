@@ -237,7 +237,12 @@ fn arguments(field: &str, call: &Call<'_>) -> Option<Arguments> {
         let argument = known.iter().find(|argument| argument.node.name.node == name)?;
         let ty = argument.node.ty.node.to_string();
         let is_text = ty.starts_with("String") && value.is_number();
-        Some((name, ty, if is_text { json!(value.to_string()) } else { value }))
+        let value = match value {
+            Value::String(text) if SMALL.contains(&ty.as_str()) => json!(text.to_uppercase()),
+            value if is_text => json!(value.to_string()),
+            value => value,
+        };
+        Some((name, ty, value))
     };
     ids.chain(input).map(typed).collect()
 }
