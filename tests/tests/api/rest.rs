@@ -63,9 +63,7 @@ on_every_store! {
         assert_eq!(
             keys(&made),
             [
-                "created_at", "cursor", "description", "id", "is_active", "max_participants", "message_count", "messages",
-                "owner_username", "participant_count", "participants", "preferences", "read_upto", "seq", "session_type",
-                "title", "unread", "updated_at", "user_id",
+"archived_at", "avatar_url", "created_at", "cursor", "deleted_at", "description", "id", "is_active", "max_participants", "message_count", "messages", "owner_username", "participant_count", "participants", "preferences", "read_upto", "seq", "session_type", "slow_mode_seconds", "tags", "title", "unread", "updated_at", "user_id",
             ]
         );
         assert_eq!(made["title"], "General Discussion");
@@ -78,8 +76,8 @@ on_every_store! {
         assert_eq!(
             keys(&made["participants"][0]),
             [
-                "created_at", "id", "is_active", "is_owner", "joined_at", "name", "role", "session_id", "user_id",
-                "username",
+                "created_at", "id", "is_active", "is_muted", "is_owner", "joined_at", "muted_until", "name", "role",
+                "session_id", "user_id", "username",
             ]
         );
         assert_eq!(made["participants"][0]["role"], "OWNER");
