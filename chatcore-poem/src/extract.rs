@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chatcore::model::LoginId;
 use chatcore::{
     Code, Error, Principal, json,
-    model::{AuditId, Bound, Cursor, Emoji, InvalidId, MessageId, ParticipantId, SessionId, UserId},
+    model::{AuditId, Bound, Cursor, Emoji, InvalidId, MentionCursor, MessageId, ParticipantId, SessionId, UserId},
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
 use poem::{FromRequest as _, Request, RequestBody, http::header, web::Accept};
@@ -264,6 +264,11 @@ text_param!(
     MetaSchema::new("string")
 );
 text_param!(
+    /// A place in the list of the caller's mentions, in a query.
+    MentionParam(MentionCursor),
+    MetaSchema::new("string")
+);
+text_param!(
     /// An emoji in a path.
     EmojiParam(Emoji),
     MetaSchema { min_length: Some(1), ..MetaSchema::new("string") }
@@ -329,6 +334,7 @@ macro_rules! read_as_text {
 read_as_text!(
     SessionParam: SessionId,
     MessageParam: MessageId,
+    MentionParam: MentionCursor,
     EmojiParam: Emoji,
     ParticipantParam: ParticipantId,
     #[cfg(feature = "accounts")]

@@ -265,7 +265,16 @@ pub fn encode_event(view: &chatcore::chat::EventView) -> String {
 }
 
 type Service = OpenApiService<
-    (rest::Sessions, rest::Participants, rest::Messages, rest::Threads, rest::Reactions, rest::Events),
+    (
+        rest::Sessions,
+        rest::Participants,
+        rest::Messages,
+        rest::Threads,
+        rest::Mentions,
+        rest::Forwards,
+        rest::Reactions,
+        rest::Events,
+    ),
     (),
 >;
 

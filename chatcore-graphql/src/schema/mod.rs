@@ -3,14 +3,17 @@
 #[cfg(feature = "accounts")]
 mod account;
 mod admin;
+mod attachment;
 mod connection;
 mod delivery;
 mod engine;
 mod event;
+mod forward;
 mod load;
 mod managed;
 #[cfg(feature = "metrics")]
 mod measured;
+mod mention;
 mod message;
 mod mutation;
 mod participant;

@@ -7,6 +7,7 @@ use chatcore::{Code, Error, chat, model};
 
 use super::{
     Fallible as _, Use,
+    forward::ForwardMutation,
     message::MessageMutation,
     participant::{Participant, ParticipantRole},
     reaction::ReactionMutation,
@@ -218,7 +219,7 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
 
 /// What may be changed about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationMutation(SessionMutation, MessageMutation, ReactionMutation);
+pub(crate) struct ConversationMutation(SessionMutation, MessageMutation, ForwardMutation, ReactionMutation);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]

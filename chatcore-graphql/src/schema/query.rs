@@ -16,6 +16,7 @@ use super::{
     },
     event::SessionEvent,
     load::Loads,
+    mention::MentionQuery,
     message::{Message, MessageQuery},
     reaction::ReactionQuery,
     scalar::{natural, session_id},
@@ -34,7 +35,7 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ThreadQuery, ReactionQuery);
+pub(crate) struct ConversationQuery(SessionQuery, MessageQuery, ThreadQuery, MentionQuery, ReactionQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]

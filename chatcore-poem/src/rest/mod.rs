@@ -9,7 +9,9 @@ mod avatars;
 mod backup;
 mod event_stream;
 mod events;
+mod forwards;
 mod links;
+mod mentions;
 mod messages;
 mod participants;
 mod reactions;
@@ -37,6 +39,8 @@ pub(crate) use avatars::Avatars;
 #[cfg(feature = "backup")]
 pub(crate) use backup::Backups;
 pub(crate) use events::Events;
+pub(crate) use forwards::Forwards;
+pub(crate) use mentions::Mentions;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use reactions::Reactions;
@@ -82,9 +86,21 @@ struct Api {
     sockets: Sockets,
 }
 
-pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> (Sessions, Participants, Messages, Threads, Reactions, Events) {
+pub(crate) fn all(
+    chat: &Chat,
+    sockets: &Sockets,
+) -> (Sessions, Participants, Messages, Threads, Mentions, Forwards, Reactions, Events) {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Messages(api()), Threads(api()), Reactions(api()), Events(api()))
+    (
+        Sessions(api()),
+        Participants(api()),
+        Messages(api()),
+        Threads(api()),
+        Mentions(api()),
+        Forwards(api()),
+        Reactions(api()),
+        Events(api()),
+    )
 }
 
 /// A number in a query that must not be negative.

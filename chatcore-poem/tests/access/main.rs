@@ -76,6 +76,7 @@ impl Operation {
             "inviteUser" | "addParticipant" => json!({ "user_id": "a" }),
             "changeRole" => json!({ "role": "MEMBER" }),
             "sendMessage" | "editMessage" => json!({ "content": "x" }),
+            "forwardMessage" => json!({ "to": "00000000-0000-0000-0000-000000000000" }),
             _ => json!({}),
         }
     }
@@ -87,6 +88,7 @@ fn data(frame: &str, session: SessionId) -> Value {
     match frame {
         "send_message" => json!({ "session_id": session, "content": "x" }),
         "edit_message" => json!({ "message_id": message, "content": "x" }),
+        "forward_message" => json!({ "message_id": message, "to": session }),
         name if name.ends_with("_reaction") => json!({ "message_id": message, "emoji": "\u{1f44d}" }),
         name if name.ends_with("_message") => json!({ "message_id": message }),
         _ => json!({ "session_id": session }),

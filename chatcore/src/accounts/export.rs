@@ -261,7 +261,8 @@ impl Accounts {
 
     async fn write_message(&self, row: &Event, to: &mut Writer) -> Result<(), Stopped> {
         let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &row.kind else { return Ok(()) };
-        let MessageBody { role, message_type, content, reply } = body;
+        let MessageBody { role, message_type, content, reply, mentions, links: _, attachments, metadata, origin: _ } =
+            body;
         if *message_type == MessageType::System {
             return Ok(());
         }
@@ -285,6 +286,7 @@ impl Accounts {
             "type": "message", "id": id, "session_id": row.session_id, "created_at": row.created_at, "role": role,
             "message_type": message_type, "content": content, "client_id": client_id, "revision": row.revision,
             "edited_at": edited_at, "deleted_at": deleted_at, "earlier": earlier, "reply_to": reply_to,
+            "mentions": mentions, "attachments": attachments, "metadata": metadata,
         }))
         .await?;
         Ok(())

@@ -2,12 +2,15 @@
 
 #[cfg(feature = "admin")]
 mod administering;
+mod attachments;
 #[cfg(feature = "admin")]
 mod counting;
 mod decide;
 mod editing;
 #[cfg(feature = "accounts")]
 mod erasing;
+mod forwarding;
+mod mentions;
 mod messages;
 mod participants;
 mod pins;
@@ -17,6 +20,7 @@ mod ready;
 mod send;
 mod service;
 mod sessions;
+mod spans;
 mod standing;
 mod stream;
 mod threads;
@@ -27,6 +31,7 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicI64},
 };
 
+pub use attachments::{MAX_ATTACHMENTS, MAX_METADATA_BYTES, MAX_METADATA_DEPTH};
 #[cfg(feature = "admin")]
 pub(crate) use counting::Counted;
 #[cfg(feature = "accounts")]
@@ -36,6 +41,7 @@ pub use decide::{
     policy::{Attempt, Operation, Policy},
 };
 pub use editing::EditMessage;
+pub use mentions::{MAX_EVERYBODY, MAX_MENTIONS, MAX_NAMED};
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
 pub use pins::{MAX_PINS, PinnedMessage};
@@ -46,6 +52,7 @@ pub use read::{
 };
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, PublicSessionPage, UpdateSession};
+pub use spans::MAX_LINKS;
 pub use standing::BanAccount;
 pub use stream::{
     notices::Notices,

@@ -1,8 +1,11 @@
 //! Plain data: what a chat consists of. Imports nothing else of this crate.
 
+mod attachment;
 mod cursor;
 mod event;
+mod forward;
 mod id;
+mod mention;
 mod message;
 mod notice;
 mod page;
@@ -15,12 +18,15 @@ mod standing;
 mod thread;
 pub(crate) mod visible;
 
+pub use attachment::{Attachment, Metadata};
 pub use cursor::{Cursor, Epoch};
 pub use event::{
     Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, Seq, SessionChanges,
     SessionEvent,
 };
+pub use forward::Origin;
 pub use id::{AuditId, ClientId, InvalidId, LoginId, MessageId, NoticeId, ParticipantId, SessionId, UserId};
+pub use mention::{Mention, MentionCursor, MentionedMessage, Span};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
 pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};

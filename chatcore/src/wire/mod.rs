@@ -33,9 +33,12 @@ macro_rules! shown_as {
 mod account;
 #[cfg(feature = "admin")]
 mod admin;
+mod attachment;
 mod command;
 mod event;
+mod forward;
 mod id;
+mod mention;
 mod message;
 mod participant;
 mod problem;
@@ -51,6 +54,7 @@ pub use account::{
 pub use admin::{BanUser, BroadcastNotice, NoticeFrame, Reason, SetRole};
 pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, signal_name};
+pub use forward::ForwardMessage;
 pub use message::{DeleteMessage, EditMessage, SendMessage};
 pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
 pub use problem::{ErrorData, Problem};

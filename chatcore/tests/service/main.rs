@@ -8,10 +8,12 @@
     reason = "a test may fail by panicking"
 )]
 
+mod attachments;
 mod batches;
 mod directory;
 mod editing;
 mod errors;
+mod forwarding;
 #[path = "../kit/hooked.rs"]
 mod hooked;
 mod inviting;
@@ -20,6 +22,7 @@ mod joining;
 mod kit;
 mod lists;
 mod managing;
+mod mentions;
 mod messages;
 mod newer;
 mod participant;

@@ -37,7 +37,8 @@ pub enum Target {
 
 /// An operation with its input, in the words of the JSON that REST and the WebSocket share: what REST has in the body or in the
 /// query, and sockets beside the ids. So an input can be wrong in any way. Users go by their names among the `PEOPLE`, and
-/// `{"time_of": n}` is the time of the event at a position, and `{"message": "first"}` the id of a message.
+/// `{"time_of": n}` is the time of the event at a position, `{"message": "first"}` the id of a message, and `{"session": true}` that of
+/// the session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
     /// The `operationId`, which is also the command in camel case and the name of the mutation. A question has the name that it

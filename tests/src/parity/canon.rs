@@ -4,9 +4,9 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        Content, Event, EventKind, Message, MessageEvent, MessageId, MessageRevision, MessageStatus, Participant,
-        ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor, SessionChanges, SessionDetails, SessionEvent,
-        SessionSummary, Signal, ThreadSummary,
+        Content, Event, EventKind, Mention, MentionedMessage, Message, MessageBody, MessageEvent, MessageId,
+        MessageRevision, MessageStatus, Origin, Participant, ParticipantEvent, ParticipantRole, Profile, Reaction,
+        Reactor, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal, ThreadSummary,
     },
     wire::Answer,
 };
@@ -99,9 +99,27 @@ pub fn message(message: &Message) -> Value {
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
         "created_at": created_at, "revision": revision, "reactions": reactions, "thread": thread.as_ref().map(threaded),
         "reply_to": body.reply.map(|reply| beside(id, reply.to)),
-        "thread_root": body.reply.map(|reply| beside(id, reply.root)),
+        "thread_root": body.reply.map(|reply| beside(id, reply.root)), "mentions": mentions(body), "links": body.links,
+        "attachments": body.attachments, "metadata": body.metadata, "forwarded_from": body.origin.as_ref().map(origin),
     });
     status(value, now)
+}
+
+fn origin(origin: &Origin) -> Value {
+    let Origin { message, author, sent_at } = origin;
+    let session = message.map(|message| message.session_id);
+    json!({ "session_id": session, "message_id": message, "user_id": author, "created_at": sent_at })
+}
+
+fn mentions(body: &MessageBody) -> Value {
+    let mention = |Mention { user, span }: &Mention| json!({ "user_id": user, "start": span.map(|span| span.start), "end": span.map(|span| span.end) });
+    body.mentions.iter().map(mention).collect()
+}
+
+/// A message that mentions the reader.
+#[must_use]
+pub fn mentioned(mentioned: &MentionedMessage) -> Value {
+    message(&mentioned.message)
 }
 
 /// A message of the same session.
@@ -147,7 +165,9 @@ pub fn said(event: &Event) -> Value {
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
         "content": content(&body.content), "created_at": event.created_at, "revision": event.revision, "reactions": null,
         "thread": null, "reply_to": body.reply.map(|reply| beside(&id, reply.to)),
-        "thread_root": body.reply.map(|reply| beside(&id, reply.root)),
+        "thread_root": body.reply.map(|reply| beside(&id, reply.root)), "mentions": mentions(body), "links": body.links,
+        "attachments": body.attachments, "metadata": body.metadata,
+        "forwarded_from": body.origin.as_ref().map(|from| origin(&Origin { message: None, ..from.clone() })),
     });
     tidy(status(value, now))
 }

@@ -48,9 +48,17 @@ impl Call<'_> {
         {
             *user = json!(self.cast.user(name));
         }
+        for name in input.get_mut("mentions").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(user) = name.as_str().filter(|name| !name.is_empty() && name.len() < 100) {
+                *name = json!(self.cast.user(user));
+            }
+        }
         for value in input.values_mut() {
             if let Some(seq) = value["time_of"].as_u64() {
                 *value = json!(self.time_of(seq));
+            }
+            if value["session"] == true {
+                *value = json!(self.session());
             }
             if let Some(which) = value["message"].as_str().and_then(Which::named) {
                 *value = json!(self.message(which));

@@ -12,6 +12,7 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "EventPage" => json!({ "events": list(&body["events"], frame), "head": body["head"] }),
         "JoinResponse" => json!({ "participant_id": body["participant_id"] }),
         "Message" => message(body),
+        "MentionedMessage" => message(&body["message"]),
         "MessageRevision" => revision(body),
         "Participant" => participant(body),
         "PinnedMessage" => pinned(body),
@@ -37,6 +38,8 @@ pub fn message(body: &Value) -> Value {
         "created_at": body["created_at"], "revision": body["revision"], "edited_at": body["edited_at"],
         "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"], "reactions": body["reactions"],
         "thread": body["thread"], "reply_to": body["reply_to"], "thread_root": body["thread_root"],
+        "mentions": body["mentions"], "links": body["links"],
+        "attachments": body["attachments"], "metadata": body["metadata"], "forwarded_from": body["forwarded_from"],
     }))
 }
 

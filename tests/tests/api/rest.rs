@@ -103,7 +103,7 @@ on_every_store! {
         assert_eq!(
             keys(&sent),
             [
-                "content", "created_at", "deleted_at", "deleted_by", "edited_at", "id", "message_type", "name", "number",
+                "attachments", "content", "created_at", "deleted_at", "deleted_by", "edited_at", "forwarded_from", "id", "links", "mentions", "message_type", "metadata", "name", "number",
                 "reactions", "reply_to", "revision", "role", "seq", "session_id", "thread", "thread_root", "user_id", "username",
             ]
         );

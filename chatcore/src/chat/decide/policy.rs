@@ -109,6 +109,8 @@ pub enum Operation<'a> {
     ListSessions,
     /// List the public sessions that the caller could join.
     ListPublicSessions,
+    /// List the messages that mention the caller. Each of their sessions is checked on its own, too, as a [`Action::View`] of it.
+    ListMentions,
     /// Follow all sessions that the caller is in. Each of them is checked on its own, too, as a [`Action::View`] of it.
     FollowSessions,
     /// Administer the system, in any way.

@@ -1,11 +1,12 @@
 //! Checks of what callers give, by the limits.
 
-use crate::chat::read::lists::Slice;
+use crate::chat::{mentions::MAX_MENTIONS, read::lists::Slice};
 use crate::{
     error::{Code, Error, FieldError, Result},
     limits::Limits,
     model::{
         Content, MessageBody, MessageId, MessageType, MessageWindow, Page, SessionChanges, SessionId, SessionType,
+        UserId,
         visible::{ends_line, is_visible, turns_text},
     },
 };
@@ -15,7 +16,7 @@ use crate::{
 pub(in crate::chat) struct Faults(Vec<FieldError>);
 
 impl Faults {
-    fn add(&mut self, field: &str, code: Code, message: String) {
+    pub(in crate::chat) fn add(&mut self, field: &str, code: Code, message: String) {
         self.0.push(FieldError::new(field, code, message));
     }
 
@@ -77,7 +78,17 @@ impl Faults {
     }
 
     pub(in crate::chat) fn message(&mut self, body: &MessageBody, limits: &Limits) {
-        let MessageBody { role: _, message_type, content, reply: _ } = body;
+        let MessageBody {
+            role: _,
+            message_type,
+            content,
+            reply: _,
+            mentions: _,
+            links: _,
+            attachments,
+            metadata,
+            origin: _,
+        } = body;
         match message_type {
             MessageType::Text | MessageType::Image | MessageType::File => {}
             MessageType::System => {
@@ -85,7 +96,15 @@ impl Faults {
                 self.add("message_type", Code::ValidationInvalidValue, message.to_owned());
             }
         }
-        self.content(content, limits);
+        // A picture speaks for itself.
+        let is_picture = !attachments.is_empty() && *content == Content::Text(String::new());
+        if !is_picture {
+            self.content(content, limits);
+        }
+        self.attachments(attachments);
+        if let Some(metadata) = metadata {
+            self.metadata(metadata);
+        }
     }
 
     /// The message that is answered.
@@ -93,6 +112,13 @@ impl Faults {
         if reply_to.is_some_and(|message| message.session_id != session) {
             let message = "a message of the session in which the reply is sent";
             self.add("reply_to", Code::ValidationInvalidValue, message.to_owned());
+        }
+    }
+
+    /// Whom a sender names beside the text.
+    pub(in crate::chat) fn mentions(&mut self, users: &[UserId]) {
+        if users.len() > MAX_MENTIONS {
+            self.add("mentions", Code::ValidationInvalidValue, format!("at most {MAX_MENTIONS} users"));
         }
     }
 

@@ -122,8 +122,28 @@ fn message(node: &Value) -> Value {
         "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
         "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
         "reactions": node["reactions"], "thread": thread(&node["thread"]), "reply_to": node["replyTo"],
-        "thread_root": node["threadRoot"],
+        "thread_root": node["threadRoot"], "mentions": list(&node["mentions"], mention), "links": node["links"],
+        "attachments": list(&node["attachments"], attachment), "metadata": node["metadata"],
+        "forwarded_from": origin(&node["forwardedFrom"]),
     })
+}
+
+fn origin(node: &Value) -> Value {
+    if node.is_null() {
+        return Value::Null;
+    }
+    json!({
+        "session_id": node["sessionId"], "message_id": node["messageId"], "user_id": node["userId"],
+        "created_at": node["createdAt"],
+    })
+}
+
+fn attachment(node: &Value) -> Value {
+    json!({ "id": node["id"], "name": node["name"], "media_type": node["mediaType"], "size": node["size"] })
+}
+
+fn mention(node: &Value) -> Value {
+    json!({ "user_id": node["userId"], "start": node["start"], "end": node["end"] })
 }
 
 fn thread(node: &Value) -> Value {
