@@ -10,7 +10,8 @@ use chatcore::{
     chat::SessionOrder,
     json,
     model::{
-        AuditId, Bound, Cursor, Emoji, InvalidId, InviteId, MessageId, ParticipantId, ScheduledId, SessionId, UserId,
+        AuditId, Bound, Cursor, Emoji, InvalidId, InviteId, MentionCursor, MessageId, ParticipantId, ScheduledId,
+        SessionId, UserId,
     },
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
@@ -281,6 +282,11 @@ text_param!(
     }
 );
 text_param!(
+    /// A place in the list of the caller's mentions, in a query.
+    MentionParam(MentionCursor),
+    MetaSchema::new("string")
+);
+text_param!(
     /// An emoji in a path.
     EmojiParam(Emoji),
     MetaSchema { min_length: Some(1), ..MetaSchema::new("string") }
@@ -353,6 +359,7 @@ read_as_text!(
     InviteParam: InviteId,
     MessageParam: MessageId,
     SortParam: SessionOrder,
+    MentionParam: MentionCursor,
     EmojiParam: Emoji,
     ScheduledParam: ScheduledId,
     ParticipantParam: ParticipantId,

@@ -38,7 +38,7 @@ fn ana() -> Principal {
 }
 
 fn content(text: &str) -> EditMessage {
-    EditMessage { content: Content::Text(text.to_owned()), revision: None }
+    EditMessage::text(text)
 }
 
 async fn say(chat: &Chat, id: SessionId, text: &str) -> Message {

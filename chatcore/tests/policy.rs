@@ -174,7 +174,10 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
         "send again" by "alice": chat.send(&me, id, hello()).await.map(drop);
         "reply" by "bob": chat.send(&me, id, SendMessage::text("hi").in_reply_to(message)).await.map(drop);
+        "forward" by "bob": chat.forward_message(&me, message, id, None).await.map(drop);
         "thread" by "bob": chat.thread(&me, message, Page::FIRST).await.map(drop);
+        "mentions" by "bob": chat.mentions(&me, Page::FIRST).await.map(drop);
+        "mention everybody" by "alice": chat.send(&me, id, SendMessage { mentions_everybody: true, ..SendMessage::text("hi") }).await.map(drop);
         "threads" by "bob": chat.threads(&me, id, Page::FIRST).await.map(drop);
         "type" by "bob": chat.typing(&me, id, true).await;
         "list by activity" by "alice": chat.sessions_in(&me, Page::FIRST, SessionOrder::Activity).await.map(drop);

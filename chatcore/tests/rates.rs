@@ -103,7 +103,7 @@ fn use_cases<'a>(
     let participants = ParticipantsOf { session_id: id, page, with_email: false };
     let named = UpdateSession { title: Some("Another".to_owned()), ..UpdateSession::default() };
     let bob = AddParticipant { user_id: user_id("bob"), role: None };
-    let edit = EditMessage { content: Content::Text("edited".to_owned()), revision: None };
+    let edit = EditMessage::text("edited");
     vec![
         ("me", 1, told(chat.me(alice))),
         ("create_session", 1, told(chat.create_session(alice, CreateSession::titled("t")))),
@@ -157,7 +157,9 @@ fn use_cases<'a>(
         ("remove_participant", 1, told(async move { chat.remove_participant(alice, id, &user_id("bob")).await })),
         ("send", 1, told(chat.send(alice, id, SendMessage::text("x")))),
         ("a reply", 1, told(chat.send(alice, id, SendMessage::text("x").in_reply_to(message)))),
+        ("forward_message", 1, told(chat.forward_message(alice, message, id, None))),
         ("thread", 1, told(chat.thread(alice, message, Page::FIRST))),
+        ("mentions", 1, told(chat.mentions(alice, Page::FIRST))),
         ("threads", 1, told(chat.threads(alice, id, Page::FIRST))),
         ("edit_message", 1, told(chat.edit_message(alice, message, edit))),
         ("pin_message", 1, told(chat.pin_message(alice, message))),
@@ -282,7 +284,7 @@ async fn a_kind_of_use_with_a_rate_of_its_own_is_refused_without_costing_a_reque
     let alice = user("alice");
     let id = session(&chat, &alice, SessionType::Public).await;
     let sent = say(&chat, &alice, id, "1").await.id;
-    let edit = EditMessage { content: Content::Text("2".to_owned()), revision: None };
+    let edit = EditMessage::text("2");
     chat.edit_message(&alice, sent, edit).await.unwrap();
     chat.typing(&alice, id, true).await.unwrap();
     let before = left(&chat, &alice).await;

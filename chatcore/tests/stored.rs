@@ -15,17 +15,18 @@ use std::{
 
 use chatcore::{
     model::{
-        Availability, Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, InviteId, LoginId,
-        MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantEvent, ParticipantId, ParticipantRole,
-        RemovalReason, Reply, Sanction, ScheduledId, Session, SessionChanges, SessionDeletion, SessionEvent, SessionId,
-        SessionSettings, SessionType, SpeakerRole, Standing, StatusText, Term, UserId, UserStanding,
+        Attachment, Availability, Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, InviteId,
+        LoginId, Mention, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType, Metadata, Origin,
+        ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply, Sanction, ScheduledId, Session,
+        SessionChanges, SessionDeletion, SessionEvent, SessionId, SessionSettings, SessionType, Span, SpeakerRole,
+        Standing, StatusText, Term, UserId, UserStanding,
     },
     store::{
         ActiveThreads, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds, Connection,
         Connections, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures, Directory,
         DraftText, Drafts, Due, DueTask, Dues, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord,
         JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends, Listed, Memberships,
-        MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
+        Mentions, MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
         PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices, PresenceProcesses, ProcessBeat,
         ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, ReadMarker,
         ReadMarkers, Replies, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats, SessionPreferences,
@@ -180,6 +181,22 @@ fn messages() -> Vec<(&'static str, EventKind)> {
     let sent = |body, client_id, status| EventKind::Message(MessageEvent::Sent { body, client_id, status });
     let body = |role, message_type, content| MessageBody { role, message_type, ..MessageBody::new(content) };
     let ciphertext = EncryptedContent { encrypted_data: "abc".into(), iv: "def".into(), key_version: 7 };
+    let span = |start, end| Span { start, end };
+    let mention = |user, span| Mention { user, span };
+    let mentions = vec![
+        mention(Some(user("bob")), Some(span(0, 4))),
+        mention(None, Some(span(5, 9))),
+        mention(Some(user(" old/id ")), None),
+        mention(None, None),
+    ];
+    let mentioning = MessageBody { mentions, links: vec![span(10, 20)], ..text("@bob @all http://x.y") };
+    let attachment =
+        Attachment { id: "7".into(), name: "a.png".into(), media_type: "image/png".into(), size: (1 << 53) - 1 };
+    let metadata = Metadata([("key".to_owned(), json!([1, null, { "a": "b" }]))].into());
+    let carrying = MessageBody { attachments: vec![attachment], metadata: Some(metadata), ..text("") };
+    let origin =
+        Origin { message: Some(MessageId { session_id: session_id(), seq: 3 }), author: user("bob"), sent_at: at(1) };
+    let forwarded = MessageBody { origin: Some(origin), ..text("Hello") };
     let deleted = MessageStatus::Deleted { by: user("ana"), at: at(2) };
     let [file, image] =
         [MessageType::File, MessageType::Image].map(|kind| body(SpeakerRole::System, kind, Content::Text("x".into())));
@@ -190,6 +207,9 @@ fn messages() -> Vec<(&'static str, EventKind)> {
             "reply",
             sent(MessageBody { reply: Some(Reply { to: 5, root: 3 }), ..text("Hello") }, None, MessageStatus::AsSent),
         ),
+        ("mentions", sent(mentioning, None, MessageStatus::AsSent)),
+        ("attachments", sent(carrying, None, MessageStatus::AsSent)),
+        ("forwarded", sent(forwarded, None, MessageStatus::AsSent)),
         ("edited", sent(text("Hello again"), None, MessageStatus::Edited { at: at(2) })),
         ("deleted", sent(MessageBody { content: Content::Deleted, ..text("") }, None, deleted)),
         (
@@ -406,6 +426,7 @@ fn values() -> Vec<(String, Key, Value)> {
         value("leased", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(Some(at(4)))),
         value("", &Counters { name: "messages".into(), day: 20_000 }, Count(7)),
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),
+        value("", &Mentions { user: user("bob"), at: Newest(7), session: session_key, message: 3 }, Listed),
         value("", &Memberships { user: user_id, session: newest }, Listed),
         value("", &ReadMarkers { user: user("bob"), session: session_key }, marker(0)),
         value("", &SessionPreferences { user: user("bob"), session: session_key }, preferences(None)),

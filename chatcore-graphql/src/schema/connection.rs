@@ -11,9 +11,9 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        self, BlockedUser, Bound, Draft, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId,
-        MessagePage, MessageWindow, Page, Participant, ParticipantId, ParticipantPresence, Reactor, ScheduledId,
-        ScheduledMessage, SessionBan, SessionId, SessionSummary, UserId,
+        self, BlockedUser, Bound, Draft, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MentionCursor,
+        MentionedMessage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId, ParticipantPresence,
+        Reactor, ScheduledId, ScheduledMessage, SessionBan, SessionId, SessionSummary, UserId,
     },
 };
 
@@ -81,6 +81,21 @@ impl EdgeNameType for Events {
     }
 }
 
+/// Names of the connection of messages that mention the caller.
+pub(super) struct Mentions;
+
+impl ConnectionNameType for Mentions {
+    fn type_name<T: OutputType>() -> String {
+        "MentionConnection".to_owned()
+    }
+}
+
+impl EdgeNameType for Mentions {
+    fn type_name<T: OutputType>() -> String {
+        "MentionEdge".to_owned()
+    }
+}
+
 /// Names of the connection of messages whose number is not known.
 pub(super) struct Threads;
 
@@ -109,6 +124,7 @@ pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type ScheduledMessageConnection = Connection<String, ScheduledNode>;
 pub(super) type DraftConnection = Connection<String, DraftNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
+pub(super) type MentionConnection = Connection<String, Message, EmptyFields, EmptyFields, Mentions, Mentions>;
 pub(super) type ThreadConnection = Connection<String, Message, EmptyFields, EmptyFields, Threads, Threads>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
 
@@ -347,6 +363,23 @@ impl List<UserId> {
     /// Users who reacted as a connection.
     pub(super) fn of_reactors(&self, page: &Page<UserId>, found: ListPage<Reactor, UserId>) -> ReactorConnection {
         self.connection(page, found, EmptyFields, |reactor| reactor.user.user_id.clone(), ReactorNode)
+    }
+}
+
+impl List<MentionCursor> {
+    /// The messages that mention the caller.
+    pub(super) fn mentions() -> Self {
+        Self::named("mentions")
+    }
+
+    /// The messages that mention the caller as a connection.
+    pub(super) fn of_mentions(
+        &self,
+        page: &Page<MentionCursor>,
+        found: ListPage<MentionedMessage, MentionCursor>,
+        node: impl Fn(model::Message) -> Message,
+    ) -> MentionConnection {
+        self.connection(page, found, EmptyFields, |mentioned| mentioned.cursor, |mentioned| node(mentioned.message))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use chatcore::{
     Code, Error,
     chat::{self, MessagesOf, SendMessage},
@@ -11,10 +11,13 @@ use chatcore::{
 
 use super::{
     Fallible as _, Use,
+    attachment::{self, Attachment},
     connection::{self, MessageArguments, MessageConnection, listed},
+    forward::Origin,
     load::Loads,
+    mention::{self, Link, Mention},
     reaction::Reaction,
-    scalar::{self, DateTime, Long, message_id, session_id},
+    scalar::{self, DateTime, JsonObject, Long, message_id, session_id},
     session::Session,
     thread::Thread,
     user::User,
@@ -184,6 +187,35 @@ impl Message {
         self.message.body.reply.map(|reply| self.beside(reply.root))
     }
 
+    /// Whom it mentions, in the order of the text.
+    #[graphql(complexity = "5 * child_complexity + 1")]
+    async fn mentions(&self) -> Vec<Mention> {
+        self.message.body.mentions.iter().cloned().map(Mention).collect()
+    }
+
+    /// The links to web pages in its text, in the order of the text.
+    #[graphql(complexity = "5 * child_complexity + 1")]
+    async fn links(&self) -> Vec<Link> {
+        self.message.body.links.iter().copied().map(Link).collect()
+    }
+
+    /// The files that it refers to.
+    #[graphql(complexity = "10 * child_complexity + 1")]
+    async fn attachments(&self) -> Vec<Attachment> {
+        self.message.body.attachments.iter().map(Attachment::from).collect()
+    }
+
+    /// Data of the host's or the client's own; null where there are none.
+    #[graphql(complexity = 20)]
+    async fn metadata(&self) -> Option<JsonObject> {
+        self.message.body.metadata.clone().map(JsonObject)
+    }
+
+    /// Where it comes from, where it was forwarded; otherwise null.
+    async fn forwarded_from(&self) -> Option<Origin> {
+        self.message.body.origin.clone().map(Origin)
+    }
+
     /// The replies in the thread that it began, without deleted ones; null in events.
     async fn thread(&self) -> Option<Thread> {
         self.message.thread.clone().map(Thread)
@@ -259,6 +291,15 @@ struct SendMessageInput {
     client_id: Option<String>,
     /// The message of the same session that it answers. An answer to a reply belongs to the thread of the reply.
     reply_to: Option<ID>,
+    /// The ids of users whom it mentions besides those whom its text names with `@` and a user name: at most 50. Users who are not in the
+    /// session are left out.
+    mentions: Option<Vec<ID>>,
+    /// Whether it mentions everybody in the session, as `@all` in its text does. For owners and admins.
+    mentions_everybody: Option<bool>,
+    /// The files that it refers to, at most 10. The text may be empty where there are some.
+    attachments: Option<Vec<Attachment>>,
+    /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    metadata: Option<JsonObject>,
 }
 
 /// A new content for a message: `content` or `encryptedContent`.
@@ -272,6 +313,14 @@ struct EditMessageInput {
     encrypted_content: Option<EncryptedContent>,
     /// The revision that the edit replaces; with another one the answer is `REVISION_CONFLICT`. Any revision where not given.
     revision: Option<Long>,
+    /// The ids of users whom it mentions besides those whom its text names; those whom the message had where not given.
+    mentions: Option<Vec<ID>>,
+    /// Whether it mentions everybody besides the words of its text; as it was where not given.
+    mentions_everybody: Option<bool>,
+    /// The files that it refers to; as they were where not given.
+    attachments: Option<Vec<Attachment>>,
+    /// Its metadata, null to remove them; as they were where not given.
+    metadata: MaybeUndefined<JsonObject>,
 }
 
 /// A message to delete.
@@ -319,14 +368,30 @@ pub(super) fn said(content: Option<String>, encrypted: Option<EncryptedContent>)
 
 impl SendMessageInput {
     fn translate(self) -> chatcore::Result<SendMessage> {
-        let Self { session_id: _, content, encrypted_content, role, message_type, client_id, reply_to } = self;
+        let Self {
+            session_id: _,
+            content,
+            encrypted_content,
+            role,
+            message_type,
+            client_id,
+            reply_to,
+            mentions,
+            mentions_everybody,
+            attachments,
+            metadata,
+        } = self;
         let content = said(content, encrypted_content)?;
         let role = role.map(model::SpeakerRole::from).unwrap_or_default();
         let message_type = message_type.map(model::MessageType::from).unwrap_or_default();
-        let body = MessageBody { role, message_type, ..MessageBody::new(content) };
+        let attachments = attachment::given(attachments.unwrap_or_default());
+        let metadata = metadata.map(|JsonObject(metadata)| metadata);
+        let body = MessageBody { role, message_type, attachments, metadata, ..MessageBody::new(content) };
         let client_id = scalar::client_id(client_id)?;
         let reply_to = reply_to.map(|id| named("reply_to", &id)).transpose()?;
-        Ok(SendMessage { client_id, reply_to, ..SendMessage::new(body) })
+        let mentions = mention::users(mentions.unwrap_or_default())?;
+        let mentions_everybody = mentions_everybody.unwrap_or(false);
+        Ok(SendMessage { client_id, reply_to, mentions, mentions_everybody, ..SendMessage::new(body) })
     }
 }
 
@@ -394,10 +459,27 @@ impl MessageMutation {
     /// retry is safe.
     async fn edit_message(&self, context: &Context<'_>, input: EditMessageInput) -> Result<Option<EditMessagePayload>> {
         let call = Use::of(context)?;
-        let EditMessageInput { message_id: id, content, encrypted_content, revision } = input;
+        let EditMessageInput {
+            message_id: id,
+            content,
+            encrypted_content,
+            revision,
+            mentions,
+            mentions_everybody,
+            attachments,
+            metadata,
+        } = input;
         let id = message_id(&id).or_field_error()?;
         let content = said(content, encrypted_content).or_field_error()?;
-        let edit = chat::EditMessage { content, revision: revision.map(|Long(revision)| revision) };
+        let mentions = mentions.map(mention::users).transpose().or_field_error()?;
+        let revision = revision.map(|Long(revision)| revision);
+        let attachments = attachments.map(attachment::given);
+        let metadata = match metadata {
+            MaybeUndefined::Undefined => None,
+            MaybeUndefined::Null => Some(None),
+            MaybeUndefined::Value(JsonObject(metadata)) => Some(Some(metadata)),
+        };
+        let edit = chat::EditMessage { content, revision, mentions, mentions_everybody, attachments, metadata };
         let message = call.chat.edit_message(call.principal, id, edit).await.or_field_error()?;
         Ok(Some(EditMessagePayload { message: Message { message, loads: call.loads() } }))
     }

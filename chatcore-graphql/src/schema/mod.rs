@@ -4,12 +4,14 @@
 mod account;
 mod admin;
 mod archive;
+mod attachment;
 mod block;
 mod connection;
 mod delivery;
 mod direct;
 mod engine;
 mod event;
+mod forward;
 mod invite;
 mod join_request;
 mod later;
@@ -17,6 +19,7 @@ mod load;
 mod managed;
 #[cfg(feature = "metrics")]
 mod measured;
+mod mention;
 mod message;
 mod mutation;
 mod participant;

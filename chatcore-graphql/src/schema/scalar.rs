@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
 use chatcore::{
     Code, Error, Result,
-    model::{ClientId, InvalidId, InviteId, MessageId, SessionId, UserId},
+    model::{ClientId, InvalidId, InviteId, MessageId, Metadata, SessionId, UserId},
 };
 use chrono::{SecondsFormat, Utc};
 
@@ -31,6 +31,28 @@ impl ScalarType for Long {
 
     fn to_value(&self) -> Value {
         Value::Number(Number::from(self.0))
+    }
+}
+
+/// A JSON object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JsonObject(pub(super) Metadata);
+
+/// A JSON object.
+#[Scalar(name = "JSONObject")]
+impl ScalarType for JsonObject {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::Object(_) = &value else { return Err(InputValueError::expected_type(value)) };
+        let json = value.into_json().map_err(InputValueError::custom)?;
+        serde_json::from_value(json).map(Self).map_err(InputValueError::custom)
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::Object(_))
+    }
+
+    fn to_value(&self) -> Value {
+        serde_json::to_value(&self.0).ok().and_then(|json| Value::from_json(json).ok()).unwrap_or_default()
     }
 }
 

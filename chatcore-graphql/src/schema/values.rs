@@ -16,7 +16,7 @@ use async_graphql_value::Value as Literal;
 use chatcore::Code;
 
 use super::{
-    scalar::{DateTime, Long},
+    scalar::{DateTime, JsonObject, Long},
     types::{Types, named},
 };
 use crate::error::coded;
@@ -237,6 +237,7 @@ fn scalar(name: &str, value: &Literal, written: Written) -> Option<Const> {
         ("ID", Const::Number(number)) => number.is_i64() || number.is_u64(),
         ("Float", Const::Number(_)) | ("ID" | "String", Const::String(_)) | ("Boolean", Const::Boolean(_)) => true,
         ("Long", _) => Long::is_valid(value),
+        ("JSONObject", _) => JsonObject::is_valid(value),
         ("DateTime", _) => DateTime::is_valid(value),
         _ => false,
     };

@@ -137,6 +137,9 @@ fn documents(action: Action) -> Vec<&'static str> {
             "mutation($id: ID!) { sendMessage(input: {sessionId: $id, content: \"x\"}) { message { id } } }",
             "mutation($id: ID!) { setTyping(input: {sessionId: $id, isTyping: true}) { isTyping } }",
         ],
+        Action::MentionEverybody => vec![
+            "mutation($id: ID!) { sendMessage(input: {sessionId: $id, content: \"x\", mentionsEverybody: true}) { message { id } } }",
+        ],
         Action::EditMessage { .. } => vec![
             "mutation($message: ID!) { editMessage(input: {messageId: $message, content: \"y\"}) { message { id } } }",
         ],
@@ -221,6 +224,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
     let plain = [
         Action::View,
         Action::Send,
+        Action::MentionEverybody,
         Action::EditMessage { own: true },
         Action::EditMessage { own: false },
         Action::DeleteOwnMessage,

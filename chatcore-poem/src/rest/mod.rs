@@ -11,10 +11,12 @@ mod blocks;
 mod directs;
 mod event_stream;
 mod events;
+mod forwards;
 mod invites;
 mod join_requests;
 mod later;
 mod links;
+mod mentions;
 mod messages;
 mod participants;
 mod presence;
@@ -47,9 +49,11 @@ pub(crate) use backup::Backups;
 pub(crate) use blocks::Blocks;
 pub(crate) use directs::Directs;
 pub(crate) use events::Events;
+pub(crate) use forwards::Forwards;
 pub(crate) use invites::Invites;
 pub(crate) use join_requests::JoinRequests;
 pub(crate) use later::Later;
+pub(crate) use mentions::Mentions;
 pub(crate) use messages::Messages;
 pub(crate) use participants::Participants;
 pub(crate) use presence::Presences;
@@ -112,6 +116,8 @@ pub(crate) type All = (
     Blocks,
     Messages,
     Threads,
+    Mentions,
+    Forwards,
     Reactions,
     Later,
     Presences,
@@ -131,6 +137,8 @@ pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
         Blocks(api()),
         Messages(api()),
         Threads(api()),
+        Mentions(api()),
+        Forwards(api()),
         Reactions(api()),
         Later(api()),
         Presences(api()),

@@ -82,6 +82,7 @@ impl Operation {
             "markRead" => json!({ "seq": 1 }),
             "sendMessage" | "editMessage" => json!({ "content": "x" }),
             "listUserPresence" => json!({ "user_ids": ["a"] }),
+            "forwardMessage" => json!({ "to": "00000000-0000-0000-0000-000000000000" }),
             _ => json!({}),
         }
     }
@@ -93,6 +94,7 @@ fn data(frame: &str, session: SessionId) -> Value {
     match frame {
         "send_message" => json!({ "session_id": session, "content": "x" }),
         "edit_message" => json!({ "message_id": message, "content": "x" }),
+        "forward_message" => json!({ "message_id": message, "to": session }),
         name if name.ends_with("_reaction") => json!({ "message_id": message, "emoji": "\u{1f44d}" }),
         name if name.ends_with("_message") => json!({ "message_id": message }),
         "mark_read" => json!({ "session_id": session, "seq": 1 }),

@@ -259,7 +259,7 @@ impl Accounts {
             let Some((last, _)) = found.last() else { return Ok(()) };
             after = Some(vec![last.id.part()]);
             for (key, found) in found {
-                let Scheduled { session, stay: _, body, reply_to, client_id, send_at, created_at } = &*found.value;
+                let Scheduled { session, body, reply_to, client_id, send_at, created_at, .. } = &*found.value;
                 to.line(json!({
                     "type": "scheduled_message", "id": key.id, "session_id": session, "role": body.role,
                     "message_type": body.message_type, "content": body.content, "reply_to": reply_to.map(|seq| crate::model::MessageId { session_id: *session, seq }), "client_id": client_id,
@@ -312,7 +312,8 @@ impl Accounts {
 
     async fn write_message(&self, row: &Event, to: &mut Writer) -> Result<(), Stopped> {
         let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &row.kind else { return Ok(()) };
-        let MessageBody { role, message_type, content, reply } = body;
+        let MessageBody { role, message_type, content, reply, mentions, links: _, attachments, metadata, origin: _ } =
+            body;
         if *message_type == MessageType::System {
             return Ok(());
         }
@@ -336,6 +337,7 @@ impl Accounts {
             "type": "message", "id": id, "session_id": row.session_id, "created_at": row.created_at, "role": role,
             "message_type": message_type, "content": content, "client_id": client_id, "revision": row.revision,
             "edited_at": edited_at, "deleted_at": deleted_at, "earlier": earlier, "reply_to": reply_to,
+            "mentions": mentions, "attachments": attachments, "metadata": metadata,
         }))
         .await?;
         Ok(())

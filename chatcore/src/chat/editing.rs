@@ -11,21 +11,23 @@ use futures_util::future::join_all;
 use super::{
     Chat,
     decide::{govern::Pass, target::Target, turns::behind, validate::Faults},
+    mentions::{Beside, removed},
     messages::a_deletion,
     read::{
         batch::{go_on, only},
         view,
     },
+    spans::links,
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
     limits::Use,
     model::{
-        Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus,
-        NewEvent, UserId,
+        Attachment, Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
+        MessageStatus, Metadata, NewEvent, UserId,
     },
-    permission::Action,
+    permission::{Action, Denial},
     store::{
         Change, ClientIdUse, ClientIds, Freshness, Key, KeyPart, MessageReactions, Record, Revision, Revisions,
         Rewrite, Scan, TypedKey, Write,
@@ -40,12 +42,26 @@ pub struct EditMessage {
     pub content: Content,
     /// The revision that the caller has seen, where the edit must replace no other; `None` to replace any.
     pub revision: Option<u64>,
+    /// Users whom it mentions besides those whom its text names; `None` to keep those whom the message had.
+    pub mentions: Option<Vec<UserId>>,
+    /// Whether it mentions everybody in the session besides the words of its text; `None` to keep it.
+    pub mentions_everybody: Option<bool>,
+    /// The files that it refers to; `None` to keep them.
+    pub attachments: Option<Vec<Attachment>>,
+    /// Its metadata, the inner `None` to remove them; `None` to keep them.
+    pub metadata: Option<Option<Metadata>>,
 }
 
 impl EditMessage {
+    /// Another content, whatever the message says now.
+    #[must_use]
+    pub const fn new(content: Content) -> Self {
+        Self { content, revision: None, mentions: None, mentions_everybody: None, attachments: None, metadata: None }
+    }
+
     /// A text, whatever the message says now.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { content: Content::Text(text.into()), revision: None }
+        Self::new(Content::Text(text.into()))
     }
 
     /// The same, provided that the message has this revision.
@@ -59,7 +75,7 @@ impl EditMessage {
 /// What is to become of a message.
 #[derive(Debug, Clone, Copy)]
 enum Intent<'a> {
-    Edit(&'a Content),
+    Edit(&'a EditMessage),
     Delete,
 }
 
@@ -75,12 +91,17 @@ impl Intent<'_> {
 
 impl Target {
     /// The answer without a change, where nothing is to be changed or nothing can be; `None` where the message is to be changed.
-    fn settled(&self, intent: Intent<'_>, revision: Option<u64>, edits: u32) -> Option<Result<()>> {
+    fn settled(
+        &self,
+        intent: Intent<'_>,
+        edited: Option<&MessageBody>,
+        revision: Option<u64>,
+        edits: u32,
+    ) -> Option<Result<()>> {
         match (&self.status, intent) {
             (MessageStatus::Deleted { .. }, Intent::Delete) => return Some(Ok(())),
             (MessageStatus::Deleted { .. }, Intent::Edit(_)) => return Some(Err(Error::MessageDeleted)),
-            // A retry of an edit finds its own text.
-            (_, Intent::Edit(content)) if *content == self.body.content => return Some(Ok(())),
+            (_, Intent::Edit(_)) if edited == Some(&self.body) => return Some(Ok(())),
             (MessageStatus::AsSent | MessageStatus::Edited { .. }, Intent::Edit(_) | Intent::Delete) => {}
         }
         let current = self.event.revision;
@@ -95,11 +116,6 @@ impl Target {
         }
     }
 
-    /// The message with another content.
-    fn edited(&self, content: &Content) -> MessageBody {
-        MessageBody { content: content.clone(), ..self.body.clone() }
-    }
-
     /// Since when the message says what it says.
     fn since(&self) -> DateTime<Utc> {
         match &self.status {
@@ -109,16 +125,21 @@ impl Target {
     }
 
     /// The message as it is after the change, the event that tells of it, and the earlier text where it is kept.
-    fn plan(&self, intent: Intent<'_>, user: &UserId, at: DateTime<Utc>) -> (EventKind, MessageEvent, Option<Write>) {
+    fn plan(
+        &self,
+        edited: Option<MessageBody>,
+        user: &UserId,
+        at: DateTime<Utc>,
+    ) -> (EventKind, MessageEvent, Option<Write>) {
         let Event { session_id: session, seq: message, revision, .. } = *self.event;
-        let (body, status, event, write) = match intent {
-            Intent::Edit(content) => {
+        let (body, status, event, write) = match edited {
+            Some(body) => {
                 let earlier = Revision { body: self.body.clone(), since: self.since() };
                 let kept = Revisions { session, message, revision }.put(earlier);
                 let edited = MessageEvent::Edited { message, revision: revision + 1 };
-                (self.edited(content), MessageStatus::Edited { at }, edited, Some(kept))
+                (body, MessageStatus::Edited { at }, edited, Some(kept))
             }
-            Intent::Delete => {
+            None => {
                 let status = MessageStatus::Deleted { by: user.clone(), at };
                 // Someone who guesses the text could compare it with the fingerprint.
                 let blank = self.client_id.clone().map(|client_id| {
@@ -139,18 +160,22 @@ impl Chat {
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for content outside of the limits; [`MessageNotFound`](Error::MessageNotFound) as for
-    /// [`message`](Self::message); [`Denied`](Error::Denied) when the caller is not the author or may not send;
+    /// [`message`](Self::message); [`Denied`](Error::Denied) when the caller is not the author, forwarded the message, or may not send;
     /// [`MessageDeleted`](Error::MessageDeleted); [`RevisionConflict`](Error::RevisionConflict) when the message has another
     /// revision than the named one; [`LimitExceeded`](Error::LimitExceeded) after
     /// [`message_edits`](crate::Limits::message_edits) edits.
     pub async fn edit_message(&self, principal: &Principal, id: MessageId, edit: EditMessage) -> Result<Message> {
         use_case!("edit_message", id.session_id, async move {
             self.enter(principal, Use::Message).await?;
-            let EditMessage { content, revision } = edit;
             let mut faults = Faults::default();
-            faults.content(&content, &self.inner.limits);
+            faults.content(&edit.content, &self.inner.limits);
+            faults.mentions(edit.mentions.as_deref().unwrap_or_default());
+            faults.attachments(edit.attachments.as_deref().unwrap_or_default());
+            if let Some(Some(metadata)) = &edit.metadata {
+                faults.metadata(metadata);
+            }
             faults.finish()?;
-            self.rewrite(principal, id, Intent::Edit(&content), revision).await
+            self.rewrite(principal, id, Intent::Edit(&edit), edit.revision).await
         })
     }
 
@@ -226,11 +251,16 @@ impl Chat {
             if let Intent::Edit(_) = intent {
                 self.may_write_to(principal, &target.known).await?;
             }
+            let (edited, entries) = match self.edited(principal, &target, intent).await {
+                // A denial is never given from cached facts.
+                Err(Error::Denied(_)) if freshness == Freshness::Cached => continue,
+                edited => edited?,
+            };
             // Before the commit, because an error after it would say that nothing was changed.
             let sender = self.inner.profiles.one(&target.event.actor).await?;
             let rows = std::slice::from_ref(&target.event);
-            let extras = self.extras(&principal.user_id, &[rows]).await?;
-            if let Some(settled) = target.settled(intent, revision, self.inner.limits.message_edits) {
+            let extras = self.extras(principal, &[rows]).await?;
+            if let Some(settled) = target.settled(intent, edited.as_ref(), revision, self.inner.limits.message_edits) {
                 if target.may_be_shown() && extras.written([&*target.event]) <= target.known.head.seq {
                     settled?;
                     let message = view::message(&target.event, sender).ok_or(Error::Internal)?;
@@ -238,8 +268,9 @@ impl Chat {
                 }
                 continue;
             }
-            let (_thread, writes) = self.leaving_thread(&target, intent).await?;
-            let (change, kind) = self.rewriting(&target, intent, &principal.user_id, writes);
+            let (_thread, mut writes) = self.leaving_thread(&target, intent).await?;
+            writes.extend(entries);
+            let (change, kind) = self.rewriting(&target, edited, &principal.user_id, writes);
             let Some(committed) = self.try_commit(change).await? else { continue };
             // Before anybody hears of it: no reader may get the old text from memory after the answer.
             self.inner.tails.evict(id.session_id, &committed.events);
@@ -262,10 +293,43 @@ impl Chat {
     async fn permit_change(&self, principal: &Principal, target: &Target, intent: Intent<'_>) -> Result<()> {
         let action = intent.action(target.is_of(&principal.user_id));
         let body = match intent {
-            Intent::Edit(content) => Some(target.edited(content)),
+            Intent::Edit(edit) => Some(MessageBody { content: edit.content.clone(), ..target.body.clone() }),
             Intent::Delete => None,
         };
         self.permit_on(principal, target, action, body.as_ref()).await
+    }
+
+    /// The message as an edit makes it, and the changes of the lists of those whom it mentions; `None` for a deletion.
+    async fn edited(
+        &self,
+        principal: &Principal,
+        target: &Target,
+        intent: Intent<'_>,
+    ) -> Result<(Option<MessageBody>, Vec<Write>)> {
+        let Intent::Edit(edit) = intent else { return Ok((None, Vec::new())) };
+        if target.body.origin.is_some() {
+            // Another user wrote it.
+            return Err(Denial::NotAuthor.into());
+        }
+        let EditMessage { content, revision: _, mentions, mentions_everybody, attachments, metadata } = edit;
+        let attachments = attachments.clone().unwrap_or_else(|| target.body.attachments.clone());
+        let metadata = metadata.clone().unwrap_or_else(|| target.body.metadata.clone());
+        // A retry of an edit finds its own text.
+        let is_same = *content == target.body.content && mentions.is_none() && mentions_everybody.is_none();
+        if is_same || matches!(target.status, MessageStatus::Deleted { .. }) {
+            return Ok((Some(MessageBody { attachments, metadata, ..target.body.clone() }), Vec::new()));
+        }
+        let kept = Beside::by(&target.body);
+        let beside = Beside {
+            users: mentions.clone().unwrap_or(kept.users),
+            everybody: mentions_everybody.unwrap_or(kept.everybody),
+        };
+        let addressed = self.addressed(principal, &target.known, content, &beside).await?;
+        let entries = addressed.changes(&target.event, &target.body.mentions);
+        let links = links(content);
+        let (content, mentions) = (content.clone(), addressed.mentions);
+        let body = MessageBody { content, mentions, links, attachments, metadata, ..target.body.clone() };
+        Ok((Some(body), entries))
     }
 
     /// The writes that take a reply that is deleted out of the number of its thread's replies, with the gate of the thread.
@@ -285,25 +349,24 @@ impl Chat {
     fn rewriting(
         &self,
         target: &Target,
-        intent: Intent<'_>,
+        edited: Option<MessageBody>,
         user: &UserId,
         mut writes: Vec<Write>,
     ) -> (Change, EventKind) {
         let Event { session_id, seq, revision, .. } = *target.event;
         let now = self.inner.clock.now().max(target.known.head.at).max(target.since());
-        let (kind, event, write) = target.plan(intent, user, now);
+        let is_deletion = edited.is_none();
+        let (kind, event, write) = target.plan(edited, user, now);
         writes.extend(write);
-        match intent {
-            Intent::Edit(_) => {}
-            Intent::Delete => {
-                // A pin or a reply that was decided before must not follow.
-                writes.push(a_deletion(session_id));
-                // All that can be there, also what this version could not read. An edit meanwhile changes the row's revision, and the commit
-                // fails.
-                let earlier = |revision| Revisions { session: session_id, message: seq, revision }.remove();
-                writes.extend((1..revision).map(earlier));
-                writes.push(MessageReactions { session: session_id, message: seq }.remove());
-            }
+        if is_deletion {
+            // A pin or a reply that was decided before must not follow.
+            writes.push(a_deletion(session_id));
+            // All that can be there, also what this version could not read. An edit meanwhile changes the row's revision, and the commit
+            // fails.
+            let earlier = |revision| Revisions { session: session_id, message: seq, revision }.remove();
+            writes.extend((1..revision).map(earlier));
+            writes.push(MessageReactions { session: session_id, message: seq }.remove());
+            writes.extend(removed(&target.event, &target.body));
         }
         let event = NewEvent { actor: user.clone(), created_at: now, kind: EventKind::Message(event) };
         let rewrite = Rewrite { seq, revision, kind: kind.clone() };

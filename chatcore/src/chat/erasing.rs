@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Chat,
     decide::departures::Departed,
+    mentions,
     messages::{a_deletion, is_deleted},
 };
 use crate::{
@@ -117,6 +118,7 @@ fn erased(row: &Event, user: &UserId, at: DateTime<Utc>) -> Option<(Rewrite, Vec
     let earlier = |revision| Revisions { session, message, revision }.remove();
     let mut writes: Vec<Write> = (1..row.revision).map(earlier).collect();
     writes.push(MessageReactions { session, message }.remove());
+    writes.extend(mentions::removed(row, body));
     let used = |client_id| ClientIds { session, user: user.clone(), client_id }.remove();
     writes.extend(client_id.clone().map(used));
     let status = match status {

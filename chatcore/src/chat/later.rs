@@ -30,7 +30,7 @@ pub struct ScheduleMessage {
 }
 
 fn shown(id: ScheduledId, scheduled: &Scheduled) -> ScheduledMessage {
-    let Scheduled { session, stay: _, body, reply_to, client_id, send_at, created_at } = scheduled.clone();
+    let Scheduled { session, body, reply_to, client_id, send_at, created_at, .. } = scheduled.clone();
     let reply_to = reply_to.map(|seq| MessageId { session_id: session, seq });
     ScheduledMessage { id, session_id: session, body, reply_to, client_id, send_at, created_at }
 }
@@ -58,7 +58,9 @@ impl Chat {
     ) -> Result<ScheduledMessage> {
         use_case!("schedule_message", id, async move {
             self.enter(principal, Use::Message).await?;
-            let ScheduleMessage { message: SendMessage { body, client_id, reply_to }, send_at } = schedule;
+            let ScheduleMessage { message, send_at } = schedule;
+            let SendMessage { body, client_id, reply_to, mentions, mentions_everybody } = message;
+            let body = body.given();
             let (now, send_at) = (self.inner.clock.now(), send_at.trunc_subsecs(6));
             let mut faults = Faults::default();
             faults.message(&body, &self.inner.limits);
@@ -76,7 +78,17 @@ impl Chat {
                 None => ClientId::new(format!("scheduled:{scheduled_id}")).map_err(|_| Error::Internal)?,
             };
             let reply_to = reply_to.map(|message| message.seq);
-            let scheduled = Scheduled { session: id, stay, body, reply_to, client_id, send_at, created_at: now };
+            let scheduled = Scheduled {
+                session: id,
+                stay,
+                body,
+                reply_to,
+                mentions,
+                mentions_everybody,
+                client_id,
+                send_at,
+                created_at: now,
+            };
             let answer = shown(scheduled_id, &scheduled);
             let (user, task) =
                 (principal.user_id.clone(), DueTask::Send { user: principal.user_id.clone(), id: scheduled_id });

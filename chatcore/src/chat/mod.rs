@@ -3,6 +3,7 @@
 #[cfg(feature = "admin")]
 mod administering;
 mod archiving;
+mod attachments;
 mod blocks;
 #[cfg(feature = "admin")]
 mod counting;
@@ -11,9 +12,11 @@ mod directs;
 mod editing;
 #[cfg(feature = "accounts")]
 mod erasing;
+mod forwarding;
 mod invites;
 mod join_requests;
 mod later;
+mod mentions;
 mod messages;
 mod ownership;
 mod participants;
@@ -29,6 +32,7 @@ mod send;
 mod service;
 mod sessions;
 mod slow_mode;
+mod spans;
 mod standing;
 mod stream;
 mod threads;
@@ -39,6 +43,7 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicI64},
 };
 
+pub use attachments::{MAX_ATTACHMENTS, MAX_METADATA_BYTES, MAX_METADATA_DEPTH};
 pub use blocks::MAX_BLOCKS;
 #[cfg(feature = "admin")]
 pub(crate) use counting::Counted;
@@ -53,6 +58,7 @@ pub use editing::EditMessage;
 pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
 pub use join_requests::MAX_JOIN_REQUESTS;
 pub use later::ScheduleMessage;
+pub use mentions::{MAX_EVERYBODY, MAX_MENTIONS, MAX_NAMED};
 pub use messages::*;
 pub use participants::{AddParticipant, Admission};
 pub use pins::{MAX_PINS, PinnedMessage};
@@ -68,6 +74,7 @@ pub use sanctions::{MAX_REASON_CHARS, SanctionUser};
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, MAX_AVATAR_URL_CHARS, MAX_TAG_CHARS, MAX_TAGS, PublicSessionPage, UpdateSession};
 pub use slow_mode::MAX_SLOW_MODE_SECONDS;
+pub use spans::MAX_LINKS;
 pub use standing::BanAccount;
 #[cfg(feature = "admin")]
 pub(crate) use standing::Recorded;

@@ -88,7 +88,7 @@ impl Chat {
                 let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
                 let Pinned { pins, upto, .. } = self.pinned(id, None).await?;
                 let pages: Vec<_> = pins.iter().flat_map(|(_, row)| row).map(std::slice::from_ref).collect();
-                let extras = self.extras(&principal.user_id, &pages).await?;
+                let extras = self.extras(principal, &pages).await?;
                 let upto = upto.max(extras.written(pins.iter().filter_map(|(_, row)| row.as_deref())));
                 // What was written after the decision is for readers who are decided on after it.
                 if upto > known.head.seq {

@@ -10,7 +10,10 @@ use super::{
         govern::{Known, Tried},
         validate::Faults,
     },
+    forwarding::Origins,
+    mentions::{Addressed, Beside},
     read::{extras::Extras, view},
+    spans::links,
     threads::Placed,
 };
 use crate::{
@@ -39,18 +42,30 @@ pub struct SendMessage {
     pub client_id: Option<ClientId>,
     /// The message of the same session that it answers.
     pub reply_to: Option<MessageId>,
+    /// Users whom it mentions besides those whom its text names, at most [`MAX_MENTIONS`](super::MAX_MENTIONS). Users who are not in the
+    /// session are left out.
+    pub mentions: Vec<UserId>,
+    /// Whether it mentions everybody in the session.
+    pub mentions_everybody: bool,
 }
 
 impl SendMessage {
     /// A message.
     #[must_use]
     pub const fn new(body: MessageBody) -> Self {
-        Self { body, client_id: None, reply_to: None }
+        Self { body, client_id: None, reply_to: None, mentions: Vec::new(), mentions_everybody: false }
     }
 
     /// A text by a person.
     pub fn text(text: impl Into<String>) -> Self {
         Self::new(MessageBody::new(Content::Text(text.into())))
+    }
+
+    /// The same with a mention of these users.
+    #[must_use]
+    pub fn mentioning(mut self, users: impl IntoIterator<Item = UserId>) -> Self {
+        self.mentions.extend(users);
+        self
     }
 
     /// The same as an answer to a message.
@@ -104,9 +119,10 @@ pub(in crate::chat) enum Right {
 
 /// A message that is being sent.
 pub(in crate::chat) struct Saying {
-    /// As the sender gave it.
+    /// As the sender gave it, or the copy of a message.
     body: MessageBody,
     reply_to: Option<MessageId>,
+    beside: Beside,
     right: Right,
     client_id: Option<ClientId>,
     fingerprint: Option<String>,
@@ -114,10 +130,17 @@ pub(in crate::chat) struct Saying {
 
 impl Saying {
     pub(in crate::chat) fn new(message: SendMessage, right: Right) -> Result<Self> {
-        let SendMessage { body, client_id, reply_to } = message;
-        let body = MessageBody { reply: None, ..body };
-        let fingerprint = client_id.as_ref().map(|_| fingerprint(&body, reply_to)).transpose()?;
-        Ok(Self { body, reply_to, right, client_id, fingerprint })
+        let SendMessage { body, client_id, reply_to, mentions: users, mentions_everybody: everybody } = message;
+        let (body, beside) = (body.given(), Beside { users, everybody });
+        let fingerprint = client_id.as_ref().map(|_| fingerprint(&body, reply_to, &beside)).transpose()?;
+        Ok(Self { body, reply_to, beside, right, client_id, fingerprint })
+    }
+
+    /// A copy of a message. A retry names the same message, whatever it says by then.
+    pub(super) fn forwarding(body: MessageBody, message: MessageId, client_id: Option<ClientId>) -> Result<Self> {
+        let fingerprint = client_id.as_ref().map(|_| digest(&Forwarded { forwarded: message })).transpose()?;
+        let (reply_to, beside, right) = (None, Beside::default(), Right::Participant);
+        Ok(Self { body, reply_to, beside, right, client_id, fingerprint })
     }
 
     /// The record that a client id is used.
@@ -133,13 +156,28 @@ struct Given<'a> {
     body: &'a MessageBody,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<Seq>,
+    #[serde(skip_serializing_if = "<[UserId]>::is_empty")]
+    mentioned: &'a [UserId],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    mentions_everybody: bool,
+}
+
+/// What the fingerprint of a copy is made of.
+#[derive(Serialize)]
+struct Forwarded {
+    forwarded: MessageId,
+}
+
+fn digest(given: &impl Serialize) -> Result<String> {
+    let bytes = serde_json::to_vec(given).map_err(|_| Error::Internal)?;
+    Ok(Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Tells whether two uses of a client id mean the same message.
-fn fingerprint(body: &MessageBody, reply_to: Option<MessageId>) -> Result<String> {
-    let given = Given { body, reply_to: reply_to.map(|message| message.seq) };
-    let bytes = serde_json::to_vec(&given).map_err(|_| Error::Internal)?;
-    Ok(Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+fn fingerprint(body: &MessageBody, reply_to: Option<MessageId>, beside: &Beside) -> Result<String> {
+    let Beside { users: mentioned, everybody: mentions_everybody } = beside;
+    let reply_to = reply_to.map(|message| message.seq);
+    digest(&Given { body, reply_to, mentioned, mentions_everybody: *mentions_everybody })
 }
 
 /// The write that makes the sender engaged; `None` where the sender is already.
@@ -161,13 +199,15 @@ impl Chat {
     /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
     /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message, [`RateLimited`](Error::RateLimited) when
     /// the session has slow mode and the caller has to wait. For a reply, [`MessageNotFound`](Error::MessageNotFound) when there is no such
-    /// message to answer, and [`MessageDeleted`](Error::MessageDeleted) when it was deleted.
+    /// message to answer, and [`MessageDeleted`](Error::MessageDeleted) when it was deleted. [`LimitExceeded`](Error::LimitExceeded) for a
+    /// mention of everybody in a session with more than [`MAX_EVERYBODY`](super::MAX_EVERYBODY) participants.
     pub async fn send(&self, principal: &Principal, id: SessionId, message: SendMessage) -> Result<Message> {
         use_case!("send", id, async move {
             self.enter(principal, Use::Message).await?;
             let mut faults = Faults::default();
             faults.message(&message.body, &self.inner.limits);
             faults.reply(message.reply_to, id);
+            faults.mentions(&message.mentions);
             faults.finish()?;
             self.say(principal, id, Saying::new(message, Right::Participant)?).await
         })
@@ -252,13 +292,28 @@ impl Chat {
                         continue;
                     }
                     // A retry gets its first result, whatever became of the message that it answers.
-                    Placed::Refused(error) => match self.claimed(id, user, &saying).await? {
-                        Some(used) => return self.sent_before(principal, id, &saying, &used).await,
-                        None => return Err(error),
-                    },
+                    Placed::Refused(error) => return self.sent_or(principal, id, &saying, error).await,
                 },
             };
-            let body = MessageBody { reply: place.as_ref().map(|place| place.reply), ..saying.body.clone() };
+            let addressed = match saying.right {
+                Right::Host => Addressed::default(),
+                // A copy mentions nobody.
+                Right::Participant | Right::Stay(_) if saying.body.origin.is_some() => Addressed::default(),
+                Right::Participant | Right::Stay(_) => {
+                    match self.addressed(principal, &known, &saying.body.content, &saying.beside).await {
+                        // A denial is never given from cached facts.
+                        Err(Error::Denied(_)) if freshness == Freshness::Cached => {
+                            freshness = Freshness::Fresh;
+                            continue;
+                        }
+                        addressed => addressed?,
+                    }
+                }
+            };
+            let entries = addressed.entries(user, now.max(known.head.at), id);
+            let links = links(&saying.body.content);
+            let reply = place.as_ref().map(|place| place.reply);
+            let body = MessageBody { reply, mentions: addressed.mentions, links, ..saying.body.clone() };
             let sent = MessageEvent::Sent { body, client_id: saying.client_id.clone(), status: MessageStatus::AsSent };
             let kind = EventKind::Message(sent);
             let pace = match saying.right {
@@ -267,16 +322,20 @@ impl Chat {
             };
             let pace = match pace {
                 // A retry of a message that was sent is no second one.
-                Err(limited @ Error::RateLimited { .. }) => match self.claimed(id, user, &saying).await? {
-                    Some(used) => return self.sent_before(principal, id, &saying, &used).await,
-                    None => return Err(limited),
-                },
+                Err(limited @ Error::RateLimited { .. }) => {
+                    return self.sent_or(principal, id, &saying, limited).await;
+                }
                 pace => pace?,
             };
             let event = NewEvent { actor: user.clone(), created_at: now, kind };
             let thread = place.iter().flat_map(|place| place.writes.clone());
-            let writes =
-                engagement(&known, saying.right).into_iter().chain(claim.clone()).chain(thread).chain(pace).collect();
+            let writes = engagement(&known, saying.right)
+                .into_iter()
+                .chain(claim.clone())
+                .chain(thread)
+                .chain(entries)
+                .chain(pace)
+                .collect();
             let change = Change::of(id, known.head.seq, vec![event], writes);
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
@@ -287,7 +346,8 @@ impl Chat {
                     self.end_typing(id, user).await;
                     let event = committed.events.first().ok_or(Error::Internal)?;
                     let message = view::message(event, sender).ok_or(Error::Internal)?;
-                    return Ok(Extras::default().shown_in(message));
+                    // The sender has just seen where a copy comes from.
+                    return Ok(Extras { origins: Origins::of_copy(event), ..Extras::default() }.shown_in(message));
                 }
                 Err(StoreError::Stale) => freshness = Freshness::Fresh,
                 // The sender has sent another message meanwhile.
@@ -308,11 +368,19 @@ impl Chat {
         Err(Error::Unavailable)
     }
 
-    /// The use of a message's client id, where it was used before.
-    async fn claimed(&self, id: SessionId, user: &UserId, saying: &Saying) -> Result<Option<Found<ClientIdUse>>> {
-        match saying.claim(id, user) {
-            Some(claim) => Ok(self.inner.store.get(&claim).await?),
-            None => Ok(None),
+    /// The first result of a send that was tried again; an error where it is tried for the first time.
+    pub(super) async fn sent_or(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        saying: &Saying,
+        error: Error,
+    ) -> Result<Message> {
+        let claim = saying.claim(id, &principal.user_id);
+        let used = if let Some(claim) = claim { self.inner.store.get(&claim).await? } else { None };
+        match used {
+            Some(used) => self.sent_before(principal, id, saying, &used).await,
+            None => Err(error),
         }
     }
 
@@ -334,7 +402,7 @@ impl Chat {
         let known = self.sendable(session_id, principal, saying, Freshness::Fresh).await?;
         let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
         let event = found.iter().flatten().next().ok_or(Error::Internal)?;
-        let extras = self.extras(&principal.user_id, &[std::slice::from_ref(event)]).await?;
+        let extras = self.extras(principal, &[std::slice::from_ref(event)]).await?;
         if event.revised.max(extras.written([&**event])) > known.head.seq {
             self.sendable(session_id, principal, saying, Freshness::Fresh).await?;
         }
@@ -352,9 +420,15 @@ mod tests {
     fn a_body_has_the_fingerprint_that_earlier_versions_gave_it() -> Result<()> {
         let body = MessageBody::new(Content::Text("hello".to_owned()));
         // Of the text {"role":"user","message_type":"text","content":"hello"}.
-        assert_eq!(fingerprint(&body, None)?, "c0294991cdd1cdd362ace8ce2364b0f2");
+        let nobody = Beside::default();
+        assert_eq!(fingerprint(&body, None, &nobody)?, "c0294991cdd1cdd362ace8ce2364b0f2");
         let message = MessageId { session_id: SessionId(uuid::Uuid::nil()), seq: 7 };
-        assert_ne!(fingerprint(&body, Some(message))?, fingerprint(&body, None)?);
+        assert_ne!(fingerprint(&body, Some(message), &nobody)?, fingerprint(&body, None, &nobody)?);
+        let bob = Beside { users: vec![UserId::from_stored("bob")?], everybody: false };
+        let all = Beside { users: Vec::new(), everybody: true };
+        for other in [bob, all] {
+            assert_ne!(fingerprint(&body, None, &other)?, fingerprint(&body, None, &nobody)?);
+        }
         Ok(())
     }
 }

@@ -206,7 +206,7 @@ impl Chat {
         let ranges: Vec<_> = seqs.iter().map(|seq| LogRange { session_id, from: *seq, to: *seq }).collect();
         let rows: Vec<Arc<Event>> = self.inner.store.log(&ranges).await?.into_iter().flatten().collect();
         let pages: Vec<_> = rows.iter().map(std::slice::from_ref).collect();
-        let extras = self.extras(user, &pages).await?;
+        let extras = self.extras(principal, &pages).await?;
         let revised = rows.iter().map(|row| row.revised).fold(written, Seq::max);
         let revised = revised.max(extras.written(rows.iter().map(|row| &**row)));
         self.decided_upto(user, [(session_id, head, revised)]).await?.pop().unwrap_or(Ok(()))?;

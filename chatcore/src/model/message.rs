@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Cursor, MessageId, MessageStatus, Profile, Reaction, Reply, Seq, SessionId, ThreadSummary};
+use super::{
+    Attachment, Cursor, Mention, MessageId, MessageStatus, Metadata, Origin, Profile, Reaction, Reply, Seq, SessionId,
+    Span, ThreadSummary,
+};
 
 /// Who speaks: a person, an assistant, or the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -72,19 +75,49 @@ pub struct MessageBody {
     /// Its place where it is a reply. The server sets it: what a sender gives here is not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
+    /// Whom it mentions, in the order of the text. The server sets it: what a sender gives here is not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Mention>,
+    /// The links to web pages in its text. The server sets it: what a sender gives here is not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Span>,
+    /// References to files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// Data of the host's or the client's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    /// Where it comes from, where it was forwarded. The server sets it: what a sender gives here is not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 impl MessageBody {
     /// What a person says.
     #[must_use]
     pub const fn new(content: Content) -> Self {
-        Self { role: SpeakerRole::User, message_type: MessageType::Text, content, reply: None }
+        Self {
+            role: SpeakerRole::User,
+            message_type: MessageType::Text,
+            content,
+            reply: None,
+            mentions: Vec::new(),
+            links: Vec::new(),
+            attachments: Vec::new(),
+            metadata: None,
+            origin: None,
+        }
+    }
+
+    /// What the sender gave of it, without what the server sets.
+    pub(crate) fn given(self) -> Self {
+        Self { reply: None, mentions: Vec::new(), links: Vec::new(), origin: None, ..self }
     }
 
     /// What stays of it after a deletion: its place, without what it said.
     #[must_use]
     pub fn deleted(&self) -> Self {
-        let Self { role, message_type, content: _, reply } = *self;
+        let Self { role, message_type, reply, .. } = *self;
         Self { role, message_type, reply, ..Self::new(Content::Deleted) }
     }
 }

@@ -1,11 +1,14 @@
 //! Plain data: what a chat consists of. Imports nothing else of this crate.
 
+mod attachment;
 mod block;
 mod cursor;
 mod event;
+mod forward;
 mod id;
 mod invite;
 mod later;
+mod mention;
 mod message;
 mod notice;
 mod page;
@@ -22,17 +25,20 @@ mod standing;
 mod thread;
 pub(crate) mod visible;
 
+pub use attachment::{Attachment, Metadata};
 pub use block::BlockedUser;
 pub use cursor::{Cursor, Epoch};
 pub use event::{
     Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, Seq, SessionChanges,
     SessionEvent,
 };
+pub use forward::Origin;
 pub use id::{
     AuditId, ClientId, InvalidId, InviteId, LoginId, MessageId, NoticeId, ParticipantId, ScheduledId, SessionId, UserId,
 };
 pub use invite::{CreatedInvite, Invite, InviteCode, InvitePreview, JoinRequest};
 pub use later::{Draft, ScheduledMessage};
+pub use mention::{Mention, MentionCursor, MentionedMessage, Span};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
 pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};

@@ -131,6 +131,8 @@ actions! {
     View, "View messages", [Owner, Admin, Member, Viewer], table;
     /// Send a message, or show that one is being typed.
     Send, "Send messages", [Owner, Admin, Member], table;
+    /// Mention everybody in a message. Whoever may not sends the same words as text.
+    MentionEverybody, "Mention everybody", [Owner, Admin], table;
     /// Give a message another text. Only its author may, and only while they may send.
     EditMessage {
         /// Whether the actor is the author.

@@ -215,6 +215,7 @@ const fn changes(kind: ActionKind) -> bool {
         | ActionKind::Restore
         | ActionKind::Leave => false,
         ActionKind::Send
+        | ActionKind::MentionEverybody
         | ActionKind::EditMessage
         | ActionKind::DeleteOwnMessage
         | ActionKind::DeleteMessage
@@ -238,7 +239,11 @@ const fn changes(kind: ActionKind) -> bool {
 /// Whether an action says something to the others. A mute takes these away, whatever the table says.
 const fn speaks(kind: ActionKind) -> bool {
     match kind {
-        ActionKind::Send | ActionKind::EditMessage | ActionKind::DeleteOwnMessage | ActionKind::React => true,
+        ActionKind::Send
+        | ActionKind::MentionEverybody
+        | ActionKind::EditMessage
+        | ActionKind::DeleteOwnMessage
+        | ActionKind::React => true,
         ActionKind::View
         | ActionKind::DeleteMessage
         | ActionKind::ViewRevisions

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{newer::Known, session::SessionForm};
 use crate::model::{
-    ClientId, Content, Emoji, EventKind, InviteId, MessageBody, MessageEvent, MessageStatus, MessageType,
-    ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply, Seq, SessionChanges, SessionEvent,
-    SpeakerRole, UserId,
+    Attachment, ClientId, Content, Emoji, EventKind, InviteId, Mention, MessageBody, MessageEvent, MessageStatus,
+    MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply, Seq,
+    SessionChanges, SessionEvent, Span, SpeakerRole, UserId,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -91,6 +91,16 @@ enum Form {
         content: Known<Content>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reply: Option<Reply>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<Mention>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        links: Vec<Span>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attachments: Vec<Attachment>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        metadata: Option<Metadata>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,14 +208,31 @@ impl Form {
 
     fn of_message(event: MessageEvent) -> Self {
         match event {
-            MessageEvent::Sent { body: MessageBody { role, message_type, content, reply }, client_id, status } => {
+            MessageEvent::Sent {
+                body: MessageBody { role, message_type, content, reply, mentions, links, attachments, metadata, origin },
+                client_id,
+                status,
+            } => {
                 let (edited_at, deleted) = match status {
                     MessageStatus::AsSent => (None, None),
                     MessageStatus::Edited { at } => (Some(at), None),
                     MessageStatus::Deleted { by, at } => (None, Some(Deletion { by, at })),
                 };
                 let (role, message_type, content) = (role.into(), message_type.into(), content.into());
-                Self::MessageSent { role, message_type, content, reply, client_id, edited_at, deleted }
+                Self::MessageSent {
+                    role,
+                    message_type,
+                    content,
+                    reply,
+                    mentions,
+                    links,
+                    attachments,
+                    metadata,
+                    origin,
+                    client_id,
+                    edited_at,
+                    deleted,
+                }
             }
             MessageEvent::Edited { message, revision } => Self::MessageEdited { message, revision },
             MessageEvent::Deleted { messages } => Self::MessageDeleted { messages },
@@ -305,13 +332,36 @@ impl Form {
 
     fn of_a_message(self) -> Option<MessageEvent> {
         Some(match self {
-            Self::MessageSent { role, message_type, content, reply, client_id, edited_at, deleted } => {
+            Self::MessageSent {
+                role,
+                message_type,
+                content,
+                reply,
+                mentions,
+                links,
+                attachments,
+                metadata,
+                origin,
+                client_id,
+                edited_at,
+                deleted,
+            } => {
                 let status = match (deleted, edited_at) {
                     (Some(Deletion { by, at }), _) => MessageStatus::Deleted { by, at },
                     (None, Some(at)) => MessageStatus::Edited { at },
                     (None, None) => MessageStatus::AsSent,
                 };
-                let body = MessageBody { role: role.0?, message_type: message_type.0?, content: content.0?, reply };
+                let body = MessageBody {
+                    role: role.0?,
+                    message_type: message_type.0?,
+                    content: content.0?,
+                    reply,
+                    mentions,
+                    links,
+                    attachments,
+                    metadata,
+                    origin,
+                };
                 MessageEvent::Sent { body, client_id, status }
             }
             Self::MessageEdited { message, revision } => MessageEvent::Edited { message, revision },

@@ -21,6 +21,12 @@ pub struct Scheduled {
     /// The position of the message that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Seq>,
+    /// Users whom it mentions beside those in its text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
+    /// Whether it mentions everybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mentions_everybody: bool,
     /// The client id of the message.
     pub client_id: ClientId,
     /// When it is sent.

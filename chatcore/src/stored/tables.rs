@@ -224,6 +224,18 @@ tables! {
         blocked: UserId,
     ] -> BlockRecord = 1;
 
+    /// The messages that mention a user, the newest first. An entry may be stale: the message tells whether it still mentions the user.
+    shared plain Mentions = "mention" [
+        /// The user.
+        user: UserId,
+        /// The time of the message, in microseconds since the Unix epoch.
+        at: Newest<u64>,
+        /// The session.
+        session: SessionId,
+        /// The position of the message.
+        message: Seq,
+    ] -> Listed = 1;
+
     /// Profiles of users who were seen.
     shared plain Profiles = "profile" [
         /// The user.

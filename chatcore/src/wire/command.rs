@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{
     AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage,
-    MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft, SetPreferences,
-    SetPresence, StartDirect, StartGroup, UpdateSession, UseInvite,
+    ForwardMessage, MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft,
+    SetPreferences, SetPresence, StartDirect, StartGroup, UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -301,6 +301,12 @@ commands! { in chat by principal:
     SendMessage = "send_message" [frame] (session_id: SessionId) message: SendMessage => {
         let sent = chat.send(principal, session_id, message.command(None)?).await?;
         Ok(Answer::Message(Box::new(sent)))
+    };
+    /// Says a message again in another session.
+    ForwardMessage = "forward_message" [frame] (message_id: MessageId) forward: ForwardMessage => {
+        let (to, client_id) = forward.command(None)?;
+        let copy = chat.forward_message(principal, message_id, to, client_id).await?;
+        Ok(Answer::Message(Box::new(copy)))
     };
     /// Gives a message another content.
     EditMessage = "edit_message" [frame] (message_id: MessageId) edit: EditMessage => {

@@ -38,7 +38,7 @@ struct ScheduledView<'a> {
 impl<'a> From<&'a ScheduledMessage> for ScheduledView<'a> {
     fn from(scheduled: &'a ScheduledMessage) -> Self {
         let ScheduledMessage { id, session_id, body, reply_to, client_id, send_at, created_at } = scheduled;
-        let MessageBody { role, message_type, content, reply: _ } = body;
+        let MessageBody { role, message_type, content, .. } = body;
         Self {
             id: *id,
             session_id: *session_id,

@@ -4,13 +4,20 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{event::events, thread::ThreadView};
+use super::{
+    attachment::{self, NewAttachment},
+    event::events,
+    forward::OriginView,
+    mention::{LinkView, MentionView},
+    thread::ThreadView,
+};
 use crate::{
     chat::{self, EventView, PinnedMessage},
     error::{Code, Error, Result},
     model::{
-        ClientId, Content, Emoji, EncryptedContent, InvalidId, Message, MessageBody, MessageEvent, MessageId,
-        MessageRevision, MessageStatus, MessageType, Profile, Reaction, Reactor, Seq, SessionId, SpeakerRole, UserId,
+        Attachment, ClientId, Content, Emoji, EncryptedContent, InvalidId, Message, MessageBody, MessageEvent,
+        MessageId, MessageRevision, MessageStatus, MessageType, Metadata, Profile, Reaction, Reactor, Seq, SessionId,
+        SpeakerRole, UserId,
     },
 };
 
@@ -35,6 +42,18 @@ struct MessageView<'a> {
     /// The message that began the thread of a reply; `null` where it is no reply.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     thread_root: Option<MessageId>,
+    /// Whom it mentions, in the order of the text.
+    mentions: Vec<MentionView<'a>>,
+    /// The links to web pages in its text, in the order of the text.
+    links: Vec<LinkView>,
+    /// The files that it refers to.
+    attachments: &'a [Attachment],
+    /// Data of the host's or the client's own; `null` where there are none.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    metadata: Option<&'a Metadata>,
+    /// Where it comes from, where it was forwarded; otherwise `null`.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    forwarded_from: Option<OriginView<'a>>,
     /// Its position in the session's log.
     seq: Seq,
     /// How many messages the session had with it.
@@ -103,7 +122,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
         let Message { id, session_id, seq, number, sender, body, created_at, revision, .. } = message;
         let Message { status, reactions, thread, sender_blocked, .. } = message;
         let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = sender;
-        let MessageBody { role, message_type, content, reply } = body;
+        let MessageBody { role, message_type, content, reply, mentions, links, attachments, metadata, origin } = body;
         let (edited_at, deleted) = match status {
             MessageStatus::AsSent => (None, None),
             MessageStatus::Edited { at } => (Some(*at), None),
@@ -121,6 +140,11 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             content,
             reply_to: reply.map(|reply| MessageId { session_id: *session_id, seq: reply.to }),
             thread_root: reply.map(|reply| MessageId { session_id: *session_id, seq: reply.root }),
+            mentions: mentions.iter().map(MentionView::from).collect(),
+            links: links.iter().map(LinkView::from).collect(),
+            attachments,
+            metadata: metadata.as_ref(),
+            forwarded_from: origin.as_ref().map(OriginView::from),
             seq: *seq,
             number: *number,
             created_at: *created_at,
@@ -244,6 +268,17 @@ pub struct SendMessage {
     client_id: Option<String>,
     /// The message of the same session that it answers. An answer to a reply belongs to the thread of the reply.
     reply_to: Option<String>,
+    /// The ids of users whom it mentions besides those whom its text names with `@` and a user name: at most 50. Users who are not in the
+    /// session are left out.
+    #[serde(default)]
+    mentions: Vec<String>,
+    /// Whether it mentions everybody in the session, as `@all` in its text does. For owners and admins.
+    mentions_everybody: Option<bool>,
+    /// The files that it refers to, at most 10. The text may be empty where there are some.
+    #[serde(default)]
+    attachments: Vec<NewAttachment>,
+    /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    metadata: Option<Metadata>,
 }
 
 impl SendMessage {
@@ -252,12 +287,36 @@ impl SendMessage {
     /// # Errors
     /// [`Invalid`](crate::Error::Invalid) when an id is not valid, or when the body and `key` name two client ids.
     pub fn command(self, key: Option<String>) -> Result<chat::SendMessage> {
-        let Self { role, message_type, content: Said(content), client_id, reply_to } = self;
+        let Self {
+            role,
+            message_type,
+            content: Said(content),
+            client_id,
+            reply_to,
+            mentions,
+            mentions_everybody,
+            attachments,
+            metadata,
+        } = self;
         let (role, message_type) = (role.unwrap_or_default(), message_type.unwrap_or_default());
-        let body = MessageBody { role, message_type, ..MessageBody::new(content) };
+        let attachments = attachment::given(attachments);
+        let body = MessageBody { role, message_type, attachments, metadata, ..MessageBody::new(content) };
         let reply_to = reply_to.map(|id| message_id("reply_to", &id)).transpose()?;
-        Ok(chat::SendMessage { client_id: super::client_id(client_id, key)?, reply_to, ..chat::SendMessage::new(body) })
+        Ok(chat::SendMessage {
+            client_id: super::client_id(client_id, key)?,
+            reply_to,
+            mentions: users(mentions)?,
+            mentions_everybody: mentions_everybody.unwrap_or(false),
+            ..chat::SendMessage::new(body)
+        })
     }
+}
+
+/// Users whom a message mentions.
+fn users(ids: Vec<String>) -> Result<Vec<UserId>> {
+    let user =
+        |id| UserId::new(id).map_err(|error| Error::invalid("mentions", Code::ValidationInvalidValue, error.expected));
+    ids.into_iter().map(user).collect()
 }
 
 /// A message that a field of a body names.
@@ -275,20 +334,45 @@ pub struct EditMessage {
     /// The revision that the edit replaces; with another one the answer is `REVISION_CONFLICT`. Any revision where not given. The
     /// header `If-Match` means the same.
     revision: Option<u64>,
+    /// The ids of users whom it mentions besides those whom its text names; those whom the message had where not given.
+    mentions: Option<Vec<String>>,
+    /// Whether it mentions everybody besides the words of its text; as it was where not given.
+    mentions_everybody: Option<bool>,
+    /// The files that it refers to; as they were where not given.
+    attachments: Option<Vec<NewAttachment>>,
+    /// Its metadata, `null` to remove them; as they were where not given.
+    #[serde(default, deserialize_with = "present")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>", extend("nullable" = true)))]
+    metadata: Option<Option<Metadata>>,
+}
+
+/// Keeps "not given" and "null" apart.
+#[allow(clippy::option_option, reason = "the two levels mean different things")]
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<Metadata>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 impl EditMessage {
     /// The edit. `tag` is the revision that stands beside the body, like the header `If-Match` of HTTP.
     ///
     /// # Errors
-    /// [`Invalid`](Error::Invalid) when the body and `tag` name two revisions.
+    /// [`Invalid`](Error::Invalid) when an id is not valid, or when the body and `tag` name two revisions.
     pub fn command(self, tag: Option<u64>) -> Result<chat::EditMessage> {
-        let Self { content: Said(content), revision } = self;
+        let Self { content: Said(content), revision, mentions, mentions_everybody, attachments, metadata } = self;
         if tag.is_some() && revision.is_some() && tag != revision {
             let message = "the header If-Match names another one";
             return Err(Error::invalid("revision", Code::ValidationInvalidValue, message));
         }
-        Ok(chat::EditMessage { content, revision: revision.or(tag) })
+        let mentions = mentions.map(users).transpose()?;
+        let attachments = attachments.map(attachment::given);
+        Ok(chat::EditMessage {
+            content,
+            revision: revision.or(tag),
+            mentions,
+            mentions_everybody,
+            attachments,
+            metadata,
+        })
     }
 }
 
@@ -326,7 +410,21 @@ mod schema {
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
     use super::Said;
-    use crate::model::{Content, EncryptedContent};
+    use crate::model::{Content, EncryptedContent, Metadata};
+
+    impl JsonSchema for Metadata {
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn schema_name() -> Cow<'static, str> {
+            "Metadata".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({ "type": "object" })
+        }
+    }
 
     impl JsonSchema for Content {
         fn schema_name() -> Cow<'static, str> {

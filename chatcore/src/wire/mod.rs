@@ -33,12 +33,15 @@ macro_rules! shown_as {
 mod account;
 #[cfg(feature = "admin")]
 mod admin;
+mod attachment;
 mod block;
 mod command;
 mod event;
+mod forward;
 mod id;
 mod invite;
 mod later;
+mod mention;
 mod message;
 mod participant;
 mod preferences;
@@ -58,6 +61,7 @@ pub use account::{
 pub use admin::{BanUser, BroadcastNotice, NoticeFrame, Reason, SetRole};
 pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, signal_name};
+pub use forward::ForwardMessage;
 pub use invite::{ApproveJoinRequest, CreateInvite, RequestToJoin, UseInvite};
 pub use later::{ScheduleMessage, SetDraft};
 pub use message::{DeleteMessage, EditMessage, SendMessage};

@@ -304,7 +304,7 @@ async fn the_limits_of_sending_hold_for_editing() {
     let message = say(&chat, &alice, id, "one").await;
     let code =
         |refused: Error| refused.fields().iter().map(|field| (field.field.clone(), field.code)).collect::<Vec<_>>();
-    let deleted = EditMessage { content: Content::Deleted, revision: None };
+    let deleted = EditMessage::new(Content::Deleted);
     for (edit, expected) in [
         (to(""), Code::ValidationRequiredField),
         (to("12345"), Code::MessageTooLong),
@@ -333,11 +333,11 @@ async fn ciphertext_is_edited_to_ciphertext() {
     let mut sent = SendMessage::text("");
     sent.body.content = encrypted("AAAA", 1);
     let message = chat.send(&alice, id, sent).await.unwrap();
-    let edit = EditMessage { content: encrypted("BBBB", 2), revision: Some(1) };
+    let edit = EditMessage::new(encrypted("BBBB", 2)).of_revision(1);
     let edited = chat.edit_message(&alice, message.id, edit).await.unwrap();
     assert_eq!(edited.body.content, encrypted("BBBB", 2));
     assert_eq!(texts(&chat, &alice, message.id).await, [(1, encrypted("AAAA", 1))]);
-    let bad = EditMessage { content: encrypted("", 2), revision: None };
+    let bad = EditMessage::new(encrypted("", 2));
     assert!(matches!(chat.edit_message(&alice, message.id, bad).await.unwrap_err(), Error::Invalid(_)));
 }
 

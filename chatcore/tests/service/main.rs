@@ -9,12 +9,14 @@
 )]
 
 mod archiving;
+mod attachments;
 mod batches;
 mod blocks;
 mod directory;
 mod directs;
 mod editing;
 mod errors;
+mod forwarding;
 #[path = "../kit/hooked.rs"]
 mod hooked;
 mod invites;
@@ -26,6 +28,7 @@ mod kit;
 mod later;
 mod lists;
 mod managing;
+mod mentions;
 mod messages;
 mod newer;
 mod ownership;

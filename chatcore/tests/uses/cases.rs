@@ -12,8 +12,8 @@ use chatcore::{
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
     model::{
-        ClientId, Content, Emoji, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole,
-        ScheduledId, SessionId, StatusText, UserId,
+        ClientId, Emoji, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole, ScheduledId,
+        SessionId, StatusText, UserId,
     },
 };
 
@@ -189,11 +189,13 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
 
 fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
     let message = [(Requests, 1), (Messages, 1)];
-    let edit = EditMessage { content: Content::Text(String::new()), revision: None };
+    let edit = EditMessage::text("");
     let window = MessageWindow::Skip(u64::MAX);
     vec![
         Case::new("Chat::send", &message, chat.send(caller, nowhere(), SendMessage::text(""))),
         Case::new("Chat::thread", &REQUEST, chat.thread(caller, nothing(), page())),
+        Case::new("Chat::forward_message", &message, chat.forward_message(caller, nothing(), nowhere(), None)),
+        Case::new("Chat::mentions", &REQUEST, chat.mentions(caller, page())),
         Case::new("Chat::threads", &REQUEST, chat.threads(caller, nowhere(), page())),
         Case::new("Chat::post_system", &[], chat.post_system(caller, nowhere(), PostSystem::text(""))),
         Case::new("Chat::edit_message", &message, chat.edit_message(caller, nothing(), edit)),

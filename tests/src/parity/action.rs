@@ -44,7 +44,8 @@ pub enum Target {
 /// An operation with its input, in the words of the JSON that REST and the WebSocket share: what REST has in the body or in the
 /// query, and sockets beside the ids. So an input can be wrong in any way. Users go by their names among the `PEOPLE`, and
 /// `{"time_of": n}` is the time of the event at a position, `{"code_of": n}` the code of the `n`th invite that was created, or a wrong code where
-/// none was, `{"message": "first"}` the id of a message, and `{"of": "first"}` the id of the session's first message.
+/// none was, `{"message": "first"}` the id of a message, `{"of": "first"}` the id of the session's first message, and `{"session": true}`
+/// the session's id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
     /// The `operationId`, which is also the command in camel case and the name of the mutation. A question has the name that it

@@ -357,6 +357,16 @@ fn families() -> Vec<Family> {
         ]),
         Family::exact(PEOPLE.map(|name| user("transferOwnership", name, json!({})))),
         replies(),
+        mentions(),
+        attachments(),
+        forwards(),
+        on_messages("getMessage", &[Which::Own]).after([forward(Which::First)]),
+        Family::exact(
+            [json!({}), json!({ "limit": 1 }), json!({ "limit": 0 })]
+                .map(|input| Action::new("listMentions", Target::Nothing, input)),
+        )
+        .after([mention()])
+        .after_all([(Actor::Admin, mention())]),
         on_messages("getThread", &MESSAGES).and(Level::Exact, pages("getThread")).after([reply(Which::First)]),
         Family::exact(
             [json!({}), json!({ "limit": 1 }), json!({ "limit": 0 })].map(|input| session("listThreads", input)),
@@ -735,6 +745,76 @@ fn sends() -> Family {
         json!({ "content": { "encrypted_data": "x", "iv": "y", "key_version": -1 } }),
     ];
     Family::exact(good.map(send)).coded(ids.map(send)).refused(bad.map(send))
+}
+
+/// A copy of a message in the same session.
+fn forward(which: Which) -> Action {
+    message("forwardMessage", which, json!({ "to": { "session": true } }))
+}
+
+fn forwards() -> Family {
+    const MESSAGES: [Which; 4] = [Which::First, Which::Own, Which::NoMessage, Which::Beyond];
+    let once = json!({ "to": { "session": true }, "client_id": "copy" });
+    let good = MESSAGES.map(forward).into_iter().chain([message("forwardMessage", Which::First, once)]);
+    let bad = [json!({}), json!({ "to": 5 })].map(|input| message("forwardMessage", Which::First, input));
+    let nowhere = message("forwardMessage", Which::First, json!({ "to": "nowhere" }));
+    Family::exact(good).coded([forward(Which::Malformed)]).refused(bad.into_iter().chain([nowhere]))
+}
+
+fn attachments() -> Family {
+    let file = |id: &str, media_type: &str| json!({ "id": id, "name": "a.png", "media_type": media_type, "size": 7 });
+    let png = || file("7", "image/png");
+    let good = [
+        json!({ "content": "", "attachments": [png()], "message_type": "image" }),
+        json!({ "content": "two", "attachments": [png(), file("8", "text/plain")], "metadata": { "some_key": [1, { "a": null }] } }),
+        json!({ "content": "none", "attachments": [], "metadata": {} }),
+        json!({ "content": "", "attachments": [] }),
+        json!({ "content": "x", "attachments": vec![png(); 11] }),
+        json!({ "content": "x", "attachments": [file("", "image/png"), file("7", "image")] }),
+        json!({ "content": "x", "metadata": { "a": "x".repeat(4_096) } }),
+        json!({ "content": "x", "metadata": { "a": [[[[[[[[1]]]]]]]] } }),
+    ];
+    let edit = |input| message("editMessage", Which::Own, input);
+    let edits = [
+        json!({ "content": "other words", "attachments": [png()], "metadata": { "a": 1 } }),
+        json!({ "content": "other words", "attachments": [], "metadata": null }),
+        json!({ "content": "other words", "metadata": { "a": "x".repeat(4_096) } }),
+    ];
+    let bad = [
+        json!({ "content": "x", "attachments": [{ "id": "7" }] }),
+        json!({ "content": "x", "attachments": "7" }),
+        json!({ "content": "x", "metadata": [1] }),
+        json!({ "content": "x", "metadata": "x" }),
+    ];
+    let of = |input| session("sendMessage", input);
+    Family::exact(good.map(of).into_iter().chain(edits.map(edit))).refused(bad.map(of))
+}
+
+/// A message that mentions everybody and two users.
+fn mention() -> Action {
+    let users = ["member", "viewer"];
+    session("sendMessage", json!({ "content": "@all see http://chat.example", "mentions": users }))
+}
+
+fn mentions() -> Family {
+    let of = |input| session("sendMessage", input);
+    let good = [
+        json!({ "content": "hello", "mentions": ["owner", "peer", "peer", "stranger", GHOST] }),
+        json!({ "content": "hello", "mentions_everybody": true }),
+        json!({ "content": "hello", "mentions_everybody": false, "mentions": [] }),
+        json!({ "content": "@the_peer: http://chat.example/@the_peer, @THE_OWNER @all \u{1f600} https://x.example." }),
+        json!({ "content": "x", "mentions": vec!["peer"; 51] }),
+    ];
+    let edit = |input| message("editMessage", Which::Own, input);
+    let edits = [
+        json!({ "content": "@the_peer https://chat.example", "mentions": ["owner"] }),
+        json!({ "content": "other words", "mentions_everybody": true }),
+    ];
+    let bad = [json!({ "content": "x", "mentions": "peer" }), json!({ "content": "x", "mentions_everybody": "yes" })];
+    let ids = [json!({ "content": "x", "mentions": [""] })];
+    Family::exact(good.map(of).into_iter().chain([mention()]).chain(edits.map(edit)))
+        .coded(ids.map(of))
+        .refused(bad.map(of))
 }
 
 /// An answer to a message.

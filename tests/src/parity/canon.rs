@@ -4,10 +4,11 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        BlockedUser, Content, Draft, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent,
-        MessageId, MessageRevision, MessageStatus, OwnPresence, Participant, ParticipantEvent, ParticipantRole,
-        Presence, Profile, Reaction, Reactor, ReadState, ScheduledMessage, SessionBan, SessionChanges, SessionDetails,
-        SessionEvent, SessionSummary, Signal, Term, ThreadSummary,
+        BlockedUser, Content, Draft, Event, EventKind, Invite, InvitePreview, JoinRequest, Mention, MentionedMessage,
+        Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus, Origin, OwnPresence,
+        Participant, ParticipantEvent, ParticipantRole, Presence, Profile, Reaction, Reactor, ReadState,
+        ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal, Term,
+        ThreadSummary,
     },
     permission::Denial,
     wire::Answer,
@@ -102,7 +103,7 @@ pub fn message(message: &Message) -> Value {
     let value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
-    "created_at":created_at, "revision":revision, "reactions":reactions, "thread":thread.as_ref().map(threaded), "reply_to":body.reply.map(|reply| beside(id, reply.to)), "thread_root":body.reply.map(|reply| beside(id, reply.root)), "sender_blocked":sender_blocked,
+    "created_at":created_at, "revision":revision, "reactions":reactions, "thread":thread.as_ref().map(threaded), "reply_to":body.reply.map( | reply | beside(id, reply.to)), "thread_root":body.reply.map( | reply | beside(id, reply.root)), "sender_blocked":sender_blocked, "mentions":mentions(body), "links":body.links, "attachments":body.attachments, "metadata":body.metadata, "forwarded_from":body.origin.as_ref().map(origin),
     });
     status(value, now)
 }
@@ -154,6 +155,23 @@ pub fn ban(ban: &SessionBan) -> Value {
     json!({
         "user": person(user), "banned_by": person(banned_by), "reason": reason, "banned_at": banned_at, "until": until,
     })
+}
+
+fn origin(origin: &Origin) -> Value {
+    let Origin { message, author, sent_at } = origin;
+    let session = message.map(|message| message.session_id);
+    json!({ "session_id": session, "message_id": message, "user_id": author, "created_at": sent_at })
+}
+
+fn mentions(body: &MessageBody) -> Value {
+    let mention = |Mention { user, span }: &Mention| json!({ "user_id": user, "start": span.map(|span| span.start), "end": span.map(|span| span.end) });
+    body.mentions.iter().map(mention).collect()
+}
+
+/// A message that mentions the reader.
+#[must_use]
+pub fn mentioned(mentioned: &MentionedMessage) -> Value {
+    message(&mentioned.message)
 }
 
 /// A message of the same session.
@@ -238,8 +256,7 @@ pub fn said(event: &Event) -> Value {
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
         "content": content(&body.content), "created_at": event.created_at, "revision": event.revision, "reactions": null,
         "thread": null, "reply_to": body.reply.map(|reply| beside(&id, reply.to)),
-        "thread_root": body.reply.map(|reply| beside(&id, reply.root)),
-        "sender_blocked": null,
+    "thread_root":body.reply.map( | reply | beside(&id, reply.root)), "sender_blocked":null, "mentions":mentions(body), "links":body.links, "attachments":body.attachments, "metadata":body.metadata, "forwarded_from":body.origin.as_ref().map( | from | origin(&Origin{message:None, ..from.clone()})),
     });
     tidy(status(value, now))
 }

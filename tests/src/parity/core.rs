@@ -142,6 +142,7 @@ impl Core {
                 let id = message()?;
                 all!(limit, canon::message, |page| chat.thread(by, id, page).await)
             }
+            "listMentions" => all!(limit, canon::mentioned, |page| chat.mentions(by, page).await),
             "listThreads" => {
                 let id = session()?;
                 all!(limit, canon::message, |page| chat.threads(by, id, page).await)

@@ -187,6 +187,11 @@ impl Model {
                     let revision = message["revision"].as_u64().ok_or("no revision")?;
                     let gone = [
                         ("content", Value::Null),
+                        ("mentions", json!([])),
+                        ("links", json!([])),
+                        ("attachments", json!([])),
+                        ("metadata", Value::Null),
+                        ("forwarded_from", Value::Null),
                         ("revision", json!(revision + 1)),
                         ("edited_at", Value::Null),
                         ("deleted_at", at.clone()),

@@ -59,6 +59,11 @@ impl Call<'_> {
         for user in input.get_mut("user_ids").and_then(Value::as_array_mut).into_iter().flatten() {
             *user = json!(self.cast.user(user.as_str().unwrap()));
         }
+        for name in input.get_mut("mentions").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(user) = name.as_str().filter(|name| !name.is_empty() && name.len() < 100) {
+                *name = json!(self.cast.user(user));
+            }
+        }
         for value in input.values_mut() {
             if let Some(nth) = value["code_of"].as_u64() {
                 let code = usize::try_from(nth).ok().and_then(|nth| self.room.codes.get(nth));
@@ -66,6 +71,9 @@ impl Call<'_> {
             }
             if let Some(seq) = value["time_of"].as_u64() {
                 *value = json!(self.time_of(seq));
+            }
+            if value["session"] == true {
+                *value = json!(self.session());
             }
             if let Some(which) = value["message"].as_str().and_then(Which::named) {
                 *value = json!(self.message(which));

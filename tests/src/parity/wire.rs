@@ -17,6 +17,7 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "JoinRequest" => join_request(body),
         "JoinResponse" => json!({ "participant_id": body["participant_id"] }),
         "Message" => message(body),
+        "MentionedMessage" => message(&body["message"]),
         "MessageRevision" => revision(body),
         "Participant" => participant(body),
         "PinnedMessage" => pinned(body),
@@ -50,6 +51,8 @@ pub fn message(body: &Value) -> Value {
         "deleted_at": body["deleted_at"], "deleted_by": body["deleted_by"], "reactions": body["reactions"],
         "thread": body["thread"], "reply_to": body["reply_to"], "thread_root": body["thread_root"],
         "sender_blocked": body["sender_blocked"],
+        "mentions": body["mentions"], "links": body["links"],
+        "attachments": body["attachments"], "metadata": body["metadata"], "forwarded_from": body["forwarded_from"],
     }))
 }
 

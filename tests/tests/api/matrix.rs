@@ -116,6 +116,9 @@ impl Room<'_> {
         let (method, path, body) = match action {
             Action::View => (Method::GET, String::new(), Value::Null),
             Action::Send => (Method::POST, "/messages".into(), json!({ "content": "x" })),
+            Action::MentionEverybody => {
+                (Method::POST, "/messages".into(), json!({ "content": "x", "mentions_everybody": true }))
+            }
             Action::EditMessage { own: true } => (Method::PUT, self.message(actor), edit),
             Action::EditMessage { own: false } => (Method::PUT, self.message(another), edit),
             Action::DeleteOwnMessage => (Method::DELETE, self.message(actor), Value::Null),
@@ -168,6 +171,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
     let mut cells = vec![
         (Action::View, None),
         (Action::Send, None),
+        (Action::MentionEverybody, None),
         (Action::EditMessage { own: true }, None),
         (Action::EditMessage { own: false }, None),
         (Action::DeleteOwnMessage, None),

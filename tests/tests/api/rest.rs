@@ -101,8 +101,7 @@ on_every_store! {
         assert_eq!(
             keys(&sent),
             [
-                "content", "created_at", "deleted_at", "deleted_by", "edited_at", "id", "message_type", "name", "number",
-"reactions", "reply_to", "revision", "role", "seq", "sender_blocked", "session_id", "thread", "thread_root", "user_id", "username",
+"attachments", "content", "created_at", "deleted_at", "deleted_by", "edited_at", "forwarded_from", "id", "links", "mentions", "message_type", "metadata", "name", "number", "reactions", "reply_to", "revision", "role", "seq", "sender_blocked", "session_id", "thread", "thread_root", "user_id", "username",
             ]
         );
         assert_eq!((&sent["content"], &sent["role"]), (&json!("Hi everyone! Just joined."), &json!("user")));

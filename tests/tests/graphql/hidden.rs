@@ -147,6 +147,10 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
         ("messages", "query($id: ID!) { messages(sessionId: $id, skip: 99) { totalCount } }"),
         ("message", "query($message: ID!) { message(id: $message) { content session { title } } }"),
         ("thread", "query($message: ID!) { thread(messageId: $message) { nodes { content } } }"),
+        (
+            "forwardMessage",
+            "mutation($message: ID!, $id: ID!) { forwardMessage(input: { messageId: $message, to: $id }) { message { content } } }",
+        ),
         ("threads", "query($id: ID!) { threads(sessionId: $id) { nodes { content } } }"),
         ("pins", "query($id: ID!) { pins(sessionId: $id) { message { content } } }"),
         (

@@ -79,7 +79,14 @@ impl Chat {
             // The client id makes a second attempt safe: of a process that ended between the message and the removal of the record.
             let reply_to = scheduled.reply_to.map(|seq| MessageId { session_id: scheduled.session, seq });
             let client_id = Some(scheduled.client_id.clone());
-            let message = SendMessage { client_id, reply_to, ..SendMessage::new(scheduled.body.clone()) };
+            let (mentions, mentions_everybody) = (scheduled.mentions.clone(), scheduled.mentions_everybody);
+            let message = SendMessage {
+                client_id,
+                reply_to,
+                mentions,
+                mentions_everybody,
+                ..SendMessage::new(scheduled.body.clone())
+            };
             let saying = Saying::new(message, Right::Stay(scheduled.stay))?;
             match self.say(&principal, scheduled.session, saying).await {
                 Ok(_) => is_sent = true,

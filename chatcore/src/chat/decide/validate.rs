@@ -2,15 +2,19 @@
 
 use crate::chat::{
     CreateInvite, INVITE_SECONDS_MAX, INVITE_USES_MAX,
-    read::lists::Slice,
-    sessions::{MAX_AVATAR_URL_CHARS, MAX_TAG_CHARS, MAX_TAGS},
-    slow_mode::MAX_SLOW_MODE_SECONDS,
+    {
+        mentions::MAX_MENTIONS,
+        read::lists::Slice,
+        sessions::{MAX_AVATAR_URL_CHARS, MAX_TAG_CHARS, MAX_TAGS},
+        slow_mode::MAX_SLOW_MODE_SECONDS,
+    },
 };
 use crate::{
     error::{Code, Error, FieldError, Result},
     limits::Limits,
     model::{
         Content, MessageBody, MessageId, MessageType, MessageWindow, Page, SessionChanges, SessionId, SessionType,
+        UserId,
         visible::{ends_line, is_visible, turns_text},
     },
 };
@@ -146,7 +150,17 @@ impl Faults {
     }
 
     pub(in crate::chat) fn message(&mut self, body: &MessageBody, limits: &Limits) {
-        let MessageBody { role: _, message_type, content, reply: _ } = body;
+        let MessageBody {
+            role: _,
+            message_type,
+            content,
+            reply: _,
+            mentions: _,
+            links: _,
+            attachments,
+            metadata,
+            origin: _,
+        } = body;
         match message_type {
             MessageType::Text | MessageType::Image | MessageType::File => {}
             MessageType::System => {
@@ -154,7 +168,15 @@ impl Faults {
                 self.add("message_type", Code::ValidationInvalidValue, message.to_owned());
             }
         }
-        self.content(content, limits);
+        // A picture speaks for itself.
+        let is_picture = !attachments.is_empty() && *content == Content::Text(String::new());
+        if !is_picture {
+            self.content(content, limits);
+        }
+        self.attachments(attachments);
+        if let Some(metadata) = metadata {
+            self.metadata(metadata);
+        }
     }
 
     /// A time that is not over, and not later than `ahead` from now.
@@ -172,6 +194,13 @@ impl Faults {
         if reply_to.is_some_and(|message| message.session_id != session) {
             let message = "a message of the session in which the reply is sent";
             self.add("reply_to", Code::ValidationInvalidValue, message.to_owned());
+        }
+    }
+
+    /// Whom a sender names beside the text.
+    pub(in crate::chat) fn mentions(&mut self, users: &[UserId]) {
+        if users.len() > MAX_MENTIONS {
+            self.add("mentions", Code::ValidationInvalidValue, format!("at most {MAX_MENTIONS} users"));
         }
     }
 

@@ -217,7 +217,7 @@ impl Chat {
         let events = self.pages_of_events(found.iter().flatten().map(newest).collect()).await?;
         let found = go_on(found, events, |(viewed, records), events| Ok((viewed, records, events?)));
         let pages: Vec<&[_]> = found.iter().flatten().map(|(_, _, events)| events.as_slice()).collect();
-        let extras = self.extras(&principal.user_id, &pages).await?;
+        let extras = self.extras(principal, &pages).await?;
         let read = |(viewed, _, events): &(Viewable, _, Vec<_>)| {
             (viewed.session.id, viewed.head.seq, revised(events, &extras))
         };
@@ -307,7 +307,7 @@ impl Chat {
             }
         }
         let pages: Vec<&[_]> = found.iter().flatten().map(|(_, events)| events.as_slice()).collect();
-        let extras = self.extras(&principal.user_id, &pages).await?;
+        let extras = self.extras(principal, &pages).await?;
         let read = |(wanted, events): &(Wanted, Vec<_>)| {
             let (session_id, head) = wanted.end();
             (session_id, head, revised(events, &extras))
@@ -356,7 +356,7 @@ impl Chat {
             rows.into_iter().next().map(|event| (event, head)).ok_or(Error::MessageNotFound)
         });
         let pages: Vec<_> = found.iter().flatten().map(|(event, _)| std::slice::from_ref(event)).collect();
-        let extras = self.extras(&principal.user_id, &pages).await?;
+        let extras = self.extras(principal, &pages).await?;
         let read = |(event, head): &(Arc<Event>, Seq)| (event.session_id, *head, revised([event], &extras));
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let senders = found.iter().flatten().map(|(event, _)| &event.actor);

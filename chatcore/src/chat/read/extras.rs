@@ -4,10 +4,11 @@ use std::{collections::HashSet, sync::Arc};
 
 use futures_util::try_join;
 
-use crate::chat::{Chat, reactions::Reactions, threads::ThreadsOf};
+use crate::chat::{Chat, forwarding::Origins, reactions::Reactions, threads::ThreadsOf};
 use crate::{
     error::Result,
-    model::{Event, Message, Seq, UserId},
+    identity::Principal,
+    model::{Event, Message, MessageBody, Seq, UserId},
     store::{MessageReactions, Scan, TypedKey as _},
 };
 
@@ -17,22 +18,25 @@ pub(in crate::chat) struct Extras {
     pub(in crate::chat) reactions: Reactions,
     pub(in crate::chat) threads: ThreadsOf,
     /// The senders whom the reader has blocked.
-    blocked: HashSet<UserId>,
+    pub(in crate::chat) blocked: HashSet<UserId>,
+    pub(in crate::chat) origins: Origins,
 }
 
 impl Extras {
     /// The last position at which the extras of one of the rows were written.
     pub(in crate::chat) fn written<'a>(&self, rows: impl IntoIterator<Item = &'a Event>) -> Seq {
-        let Self { reactions, threads, blocked: _ } = self;
+        let Self { reactions, threads, origins: _, blocked: _ } = self;
         rows.into_iter().map(|row| reactions.written(row).max(threads.written(row))).max().unwrap_or(0)
     }
 
     /// A message with its extras.
     pub(in crate::chat) fn shown_in(&self, message: Message) -> Message {
-        let Self { reactions, threads, blocked } = self;
+        let Self { reactions, threads, origins, blocked } = self;
+        let origin = origins.of(&message);
         let (reactions, thread) = (Some(reactions.of(&message)), Some(threads.of(&message)));
         let sender_blocked = Some(blocked.contains(&message.sender.user_id));
-        Message { reactions, thread, sender_blocked, ..message }
+        let body = MessageBody { origin, ..message.body };
+        Message { body, reactions, thread, sender_blocked, ..message }
     }
 
     /// The extras of a message that was just deleted: the reactions go.
@@ -42,9 +46,9 @@ impl Extras {
 }
 
 impl Chat {
-    /// The extras of the messages of pages, as a user sees them. Each page is of one session, in ascending order, and has every
+    /// The extras of the messages of pages, as a reader sees them. Each page is of one session, in ascending order, and has every
     /// message between its first and its last one.
-    pub(in crate::chat) async fn extras(&self, user: &UserId, pages: &[&[Arc<Event>]]) -> Result<Extras> {
+    pub(in crate::chat) async fn extras(&self, principal: &Principal, pages: &[&[Arc<Event>]]) -> Result<Extras> {
         let scans = pages.iter().flat_map(|page| [Reactions::scan(page), ThreadsOf::scan(page)]);
         let scans: Vec<Scan> = scans.flatten().collect();
         if scans.is_empty() {
@@ -52,13 +56,14 @@ impl Chat {
         }
         let senders = pages.iter().flat_map(|page| page.iter()).map(|row| &row.actor);
         let found = async { Ok(self.inner.store.scan(&scans).await?) };
-        let (found, blocked) = try_join!(found, self.blocked_among(user, senders))?;
+        let (found, blocked) = try_join!(found, self.blocked_among(&principal.user_id, senders))?;
         let (reactions, threads) =
             found.into_iter().flatten().partition(|(key, _)| key.table == MessageReactions::TABLE);
         Ok(Extras {
-            reactions: self.reactions(user, pages, reactions).await?,
+            reactions: self.reactions(&principal.user_id, pages, reactions).await?,
             threads: ThreadsOf::read(pages, threads),
             blocked,
+            origins: self.origins(principal, pages).await?,
         })
     }
 }

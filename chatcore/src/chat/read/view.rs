@@ -10,8 +10,12 @@ use chrono::{DateTime, Utc};
 
 use super::profiles::{self, Profiles};
 use crate::{
+    chat::MAX_METADATA_BYTES,
     error::Result,
-    model::{Content, Event, EventKind, Message, MessageEvent, MessageId, Profile, Seq, SessionId, Signal, UserId},
+    model::{
+        Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, Origin, Profile, Seq, SessionId,
+        Signal, UserId,
+    },
     store::{ChatStore, LogRange},
 };
 
@@ -82,11 +86,13 @@ impl EventView {
     pub(in crate::chat) fn weight(&self) -> usize {
         let content = |row: &Event| {
             let EventKind::Message(MessageEvent::Sent { body, .. }) = &row.kind else { return 0 };
-            match &body.content {
+            let said = match &body.content {
                 Content::Deleted => 0,
                 Content::Text(text) => text.len(),
                 Content::Encrypted(content) => content.encrypted_data.len() + content.iv.len(),
-            }
+            };
+            let metadata = if body.metadata.is_some() { MAX_METADATA_BYTES } else { 0 };
+            said + metadata + 64 * (body.mentions.len() + body.links.len()) + 512 * body.attachments.len()
         };
         1024 + 2 * self.rows().map(content).sum::<usize>()
     }
@@ -163,6 +169,12 @@ pub(in crate::chat) async fn views(
     Ok(events.into_iter().map(view).collect())
 }
 
+/// A message without the place that it was forwarded from, which not every reader may know.
+fn unlocated(body: &MessageBody) -> MessageBody {
+    let origin = body.origin.clone().map(|origin| Origin { message: None, ..origin });
+    MessageBody { origin, ..body.clone() }
+}
+
 /// The message that an event is, if it is one.
 pub(in crate::chat) fn message(event: &Event, sender: Profile) -> Option<Message> {
     let EventKind::Message(MessageEvent::Sent { body, client_id: _, status }) = &event.kind else { return None };
@@ -172,7 +184,7 @@ pub(in crate::chat) fn message(event: &Event, sender: Profile) -> Option<Message
         seq: event.seq,
         number: event.number,
         sender: profiles::public(sender),
-        body: body.clone(),
+        body: unlocated(body),
         created_at: event.created_at,
         revision: event.revision,
         status: status.clone(),

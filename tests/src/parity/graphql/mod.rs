@@ -258,13 +258,24 @@ fn object(ty: &str, call: &Call<'_>) -> Value {
         let is_enum = kind.is_some_and(|kind| matches!(schema::TYPES.get(kind), Some(TypeKind::Enum(_))));
         let value = match value {
             Value::String(text) if is_enum && SMALL.contains(&kind.unwrap()) => json!(text.to_uppercase()),
+            // The names in it are the client's own.
+            Value::Object(fields) if name == "metadata" => Value::Object(fields),
             Value::Object(fields) => fields.into_iter().map(|(name, value)| (camel(&name), value)).collect(),
+            Value::Array(items) if name == "attachments" => items.into_iter().map(camel_fields).collect(),
             other => other,
         };
         given.insert(name, value);
     }
     given.extend(call.ids().into_iter().map(|(name, id)| (camel(name), json!(id))));
     Value::Object(given)
+}
+
+/// An object with the names of its fields in the words of GraphQL.
+fn camel_fields(object: Value) -> Value {
+    match object {
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (camel(&name), value)).collect(),
+        other => other,
+    }
 }
 
 fn list(of: &str, nodes: &Value) -> Value {

@@ -1,0 +1,90 @@
+//! Mentions and links, and what may be asked about mentions.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, Result};
+use chatcore::{
+    Code, Error,
+    model::{self, UserId},
+};
+
+use super::{
+    Fallible as _, Use,
+    connection::{List, MentionConnection, listed},
+    message::Message,
+};
+
+/// A mention of a user, or of everybody.
+#[derive(Debug, Clone)]
+pub(super) struct Mention(pub(super) model::Mention);
+
+/// A mention of a user, or of everybody.
+#[Object]
+impl Mention {
+    /// The id of the user; null where everybody is mentioned.
+    async fn user_id(&self) -> Option<ID> {
+        self.0.user.as_ref().map(|user| ID(user.to_string()))
+    }
+
+    /// How many characters (Unicode scalar values) of the content stand before the mention; null where it stands beside the text.
+    async fn start(&self) -> Option<u32> {
+        self.0.span.map(|span| span.start)
+    }
+
+    /// How many characters stand before its end.
+    async fn end(&self) -> Option<u32> {
+        self.0.span.map(|span| span.end)
+    }
+}
+
+/// A link to a web page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Link(pub(super) model::Span);
+
+/// A link to a web page.
+#[Object]
+impl Link {
+    /// How many characters (Unicode scalar values) of the content stand before the link.
+    async fn start(&self) -> u32 {
+        self.0.start
+    }
+
+    /// How many characters stand before its end.
+    async fn end(&self) -> u32 {
+        self.0.end
+    }
+}
+
+/// Users whom a message mentions.
+pub(super) fn users(ids: Vec<ID>) -> chatcore::Result<Vec<UserId>> {
+    let user = |id: ID| {
+        UserId::new(id.as_str())
+            .map_err(|error| Error::invalid("mentions", Code::ValidationInvalidValue, error.expected))
+    };
+    ids.into_iter().map(user).collect()
+}
+
+/// What may be asked about mentions.
+#[derive(Default)]
+pub(super) struct MentionQuery;
+
+/// What may be asked about mentions.
+#[Object]
+impl MentionQuery {
+    /// The messages that mention the caller, of all sessions that the caller may view, newest first. Deleted messages are left out. A page
+    /// may be shorter than asked for where others follow it. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn mentions(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+    ) -> Result<Option<MentionConnection>> {
+        let call = Use::of(context)?;
+        let list = List::mentions();
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let found = call.chat.mentions(call.principal, page.clone()).await.or_field_error()?;
+        let loads = call.loads();
+        Ok(Some(list.of_mentions(&page, found, |message| Message { message, loads: Arc::clone(&loads) })))
+    }
+}

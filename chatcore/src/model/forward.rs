@@ -1,0 +1,19 @@
+//! Where a forwarded message comes from.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{MessageId, UserId};
+
+/// The origin of a forwarded message. Forwarding a copy keeps the origin of the copy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The message. It is shown to readers who may view its session; `None` for others, and in events, which suit every reader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
+    /// The author.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    pub author: UserId,
+    /// When it was sent.
+    pub sent_at: DateTime<Utc>,
+}
