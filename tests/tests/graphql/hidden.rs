@@ -249,7 +249,7 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         let fields = schema["__schema"][root]["fields"].as_array().unwrap().clone();
         fields.into_iter().map(|field| field["name"].as_str().unwrap().to_owned())
     });
-    let plain = ["me", "sessions", "publicSessions", "createSession"];
+    let plain = ["me", "mentions", "sessions", "publicSessions", "createSession"];
     names.filter(|name| !plain.contains(&&**name)).map(|name| &*name.leak()).collect()
 }
 
