@@ -319,6 +319,7 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
     });
     let plain = [
         "me",
+        "mentions",
         "sessions",
         "publicSessions",
         "deletedSessions",
