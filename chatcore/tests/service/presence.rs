@@ -5,7 +5,10 @@ mod processes;
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering as AtomicOrdering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering as AtomicOrdering},
+    },
     time::Duration,
 };
 

@@ -108,7 +108,21 @@ async fn race(share_a_notifier: bool) {
     for user in &users {
         here.join(user, id).await.unwrap();
     }
-    let mut readers = [following(&here, &owner, id).await, following(&there, &owner, id).await];
+    let readers = [following(&here, &owner, id).await, following(&there, &owner, id).await].map(|mut events| {
+        // A reader who takes nothing for long misses signals.
+        let last: Arc<Mutex<BTreeMap<String, PresenceStatus>>> = Arc::default();
+        let heard = Arc::clone(&last);
+        tokio::spawn(async move {
+            while let Some(next) = events.next().await {
+                if let Delivery::Signal(view) = next.unwrap()
+                    && let Signal::Presence { user_id, state, .. } = &view.signal
+                {
+                    heard.lock().unwrap().insert(user_id.to_string(), state.status);
+                }
+            }
+        });
+        last
+    });
     let mut racing = JoinSet::new();
     for (n, user) in users.iter().enumerate() {
         let (user, chats, clock) = (user.clone(), [here.clone(), there.clone()], world.clock.clone());
@@ -158,19 +172,22 @@ async fn race(share_a_notifier: bool) {
             if !is_same {
                 // What waits for its turn.
                 world.pass(1);
+                settle().await;
             }
             is_same.then_some(())
         })
         .await;
     }
     // What readers were told last is so, too.
-    for events in &mut readers {
-        let mut last: BTreeMap<String, PresenceStatus> = BTreeMap::new();
+    for last in &readers {
         until(async || {
-            last.extend(waiting(events).await);
-            let differs = |(user, status): (&&str, &PresenceStatus)| last.get(*user).unwrap_or(&Offline) != status;
-            if expected.iter().any(differs) {
+            let differs = {
+                let last = last.lock().unwrap();
+                expected.iter().any(|(user, status)| last.get(*user).unwrap_or(&Offline) != status)
+            };
+            if differs {
                 world.pass(2);
+                settle().await;
                 return None;
             }
             Some(())
