@@ -333,7 +333,11 @@ impl World {
             (summary.seq, summary.cursor) = (event.seq, event.cursor());
             let message = view.message();
             // No step of this test reacts, and an event says nothing of reactions.
-            replayed.messages.extend(message.map(|message| Message { reactions: Some(Vec::new()), sender_blocked: Some(false), ..message }));
+            replayed.messages.extend(message.map(|message| Message {
+                reactions: Some(Vec::new()),
+                sender_blocked: Some(false),
+                ..message
+            }));
             summary.message_count = event.number;
             let came = |participant_id, profile: &Profile, role| Participant {
                 id: participant_id,

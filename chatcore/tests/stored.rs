@@ -20,11 +20,12 @@ use chatcore::{
         Session, SessionChanges, SessionEvent, SessionId, SessionType, SpeakerRole, Standing, UserId, UserStanding,
     },
     store::{
-        Been, BlockRecord, Blocks, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
-        Directory, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, Listed, Memberships, MessageReactions,
-        Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord,
-        Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, Revision, Revisions, Seat, Seats, Sessions,
-        Standings, TABLES, TypedKey, Value, decode_event, encode_event,
+        Been, BlockRecord, Blocks, ClientIdUse, ClientIds, Count, Counters, DeletionCount, Deletions, Departure,
+        DepartureTask, Departures, Directory, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord,
+        JoinRequests, Json, Key, Listed, Memberships, MessageReactions, Newest, Orphans, Owner, ParticipantRecord,
+        Participants, Pin, PinList, Pins, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals,
+        Reactors, Revision, Revisions, Seat, Seats, Sessions, Standings, TABLES, TypedKey, Value, decode_event,
+        encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -73,7 +74,16 @@ fn invite() -> InviteId {
 
 fn invite_record(max_uses: Option<u32>) -> InviteRecord {
     let (digest, by, role) = ("0123abcd".into(), user("ana"), ParticipantRole::Member);
-    InviteRecord { digest, by, role, created_at: at(0), expires_at: at(9), max_uses, uses: 1, needs_approval: max_uses.is_some() }
+    InviteRecord {
+        digest,
+        by,
+        role,
+        created_at: at(0),
+        expires_at: at(9),
+        max_uses,
+        uses: 1,
+        needs_approval: max_uses.is_some(),
+    }
 }
 
 fn request(text: Option<&str>) -> JoinRequestRecord {

@@ -11,8 +11,8 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        BlockedUser, Bound, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage, MessageWindow, Page, Participant,
-        ParticipantId, Reactor, SessionId, SessionSummary, UserId,
+        BlockedUser, Bound, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MessageId, MessagePage,
+        MessageWindow, Page, Participant, ParticipantId, Reactor, SessionId, SessionSummary, UserId,
     },
 };
 

@@ -10,9 +10,10 @@ use chatcore::{
 
 use super::{
     event::{
-        InviteCreated, InviteRevoked, JoinRequestClosed, JoinRequested, MessageDeleted, MessageEdited, MessagePinned, MessageSent, MessageUnpinned,
-        ParticipantAdded, ParticipantJoined, ParticipantLeft, ParticipantRemoved, ParticipantRoleChanged,
-        ReactionAdded, ReactionRemoved, SessionCreated, SessionDeleted, SessionEvent, SessionUpdated, UnknownEvent,
+        InviteCreated, InviteRevoked, JoinRequestClosed, JoinRequested, MessageDeleted, MessageEdited, MessagePinned,
+        MessageSent, MessageUnpinned, ParticipantAdded, ParticipantJoined, ParticipantLeft, ParticipantRemoved,
+        ParticipantRoleChanged, ReactionAdded, ReactionRemoved, SessionCreated, SessionDeleted, SessionEvent,
+        SessionUpdated, UnknownEvent,
     },
     load::Loads,
     managed::Notice,

@@ -222,7 +222,15 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
 
 /// What may be changed about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationMutation(SessionMutation, InviteMutation, JoinRequestMutation, DirectMutation, BlockMutation, MessageMutation, ReactionMutation);
+pub(crate) struct ConversationMutation(
+    SessionMutation,
+    InviteMutation,
+    JoinRequestMutation,
+    DirectMutation,
+    BlockMutation,
+    MessageMutation,
+    ReactionMutation,
+);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]

@@ -36,7 +36,14 @@ pub(super) enum Node {
 
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(SessionQuery, InviteQuery, JoinRequestQuery, BlockQuery, MessageQuery, ReactionQuery);
+pub(crate) struct ConversationQuery(
+    SessionQuery,
+    InviteQuery,
+    JoinRequestQuery,
+    BlockQuery,
+    MessageQuery,
+    ReactionQuery,
+);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]

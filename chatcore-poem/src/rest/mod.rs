@@ -93,7 +93,17 @@ pub(crate) type All = (Sessions, Participants, Invites, JoinRequests, Directs, B
 
 pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
-    (Sessions(api()), Participants(api()), Invites(api()), JoinRequests(api()), Directs(api()), Blocks(api()), Messages(api()), Reactions(api()), Events(api()))
+    (
+        Sessions(api()),
+        Participants(api()),
+        Invites(api()),
+        JoinRequests(api()),
+        Directs(api()),
+        Blocks(api()),
+        Messages(api()),
+        Reactions(api()),
+        Events(api()),
+    )
 }
 
 /// A number in a query that must not be negative.

@@ -14,7 +14,8 @@ async fn no_field_of_a_body_raises_its_sender() {
     let mut refused = 0;
     for operation in world.operations().iter().filter(|operation| operation.has_body) {
         // Whoever starts a direct session names its other user.
-        let fields = FIELDS.iter().copied().filter(|field| (operation.id.as_str(), *field) != ("startDirect", "user_id"));
+        let fields =
+            FIELDS.iter().copied().filter(|field| (operation.id.as_str(), *field) != ("startDirect", "user_id"));
         for field in fields {
             let mut body = operation.body();
             // These name another user, or the speaker of a message.

@@ -24,8 +24,8 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        EventKind, NewEvent, ParticipantEvent, ParticipantRole, Session, SessionDetails, SessionEvent,
-        SessionId, SessionType, UserId,
+        EventKind, NewEvent, ParticipantEvent, ParticipantRole, Session, SessionDetails, SessionEvent, SessionId,
+        SessionType, UserId,
     },
     store::{
         Change, Committed, FactsQuery, Freshness, Head, Key, ParticipantRecord, Participants, Sessions, TypedKey as _,
@@ -208,10 +208,9 @@ impl Chat {
             }
             let count = u32::try_from(absent_ids.len()).unwrap_or(u32::MAX);
             let session = match session.as_deref() {
-                Some(session) => Session {
-                    participant_count: session.participant_count.saturating_add(count),
-                    ..session.clone()
-                },
+                Some(session) => {
+                    Session { participant_count: session.participant_count.saturating_add(count), ..session.clone() }
+                }
                 None => self.made_for(id, circle, now, count),
             };
             writes.extend(put_session(session));
@@ -243,13 +242,7 @@ impl Chat {
     }
 
     /// A session that is made for its users, with so many of them in it.
-    fn made_for(
-        &self,
-        id: SessionId,
-        circle: &Circle<'_>,
-        now: DateTime<Utc>,
-        participant_count: u32,
-    ) -> Session {
+    fn made_for(&self, id: SessionId, circle: &Circle<'_>, now: DateTime<Utc>, participant_count: u32) -> Session {
         let CreateSession { title, description, session_type, max_participants } =
             circle.new_session(self.inner.limits.default_participants);
         Session {

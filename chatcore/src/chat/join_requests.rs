@@ -71,7 +71,10 @@ impl Chat {
                 let all = JoinRequests::under(vec![session.part()]).limit(MAX_JOIN_REQUESTS as u64);
                 if self.inner.store.list::<JoinRequests>(all).await?.len() >= MAX_JOIN_REQUESTS {
                     let limit = MAX_JOIN_REQUESTS as u64;
-                    return Err(Error::LimitExceeded { what: "the number of open requests to join one session", limit });
+                    return Err(Error::LimitExceeded {
+                        what: "the number of open requests to join one session",
+                        limit,
+                    });
                 }
                 let record = JoinRequestRecord { text: text.clone(), role: found.value.role, at: now };
                 let used = InviteRecord { uses: found.value.uses.saturating_add(1), ..(*found.value).clone() };

@@ -30,6 +30,7 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicI64},
 };
 
+pub use blocks::MAX_BLOCKS;
 #[cfg(feature = "admin")]
 pub(crate) use counting::Counted;
 #[cfg(feature = "accounts")]
@@ -38,7 +39,6 @@ pub use decide::{
     metering::{Metered, PaidRequest},
     policy::{Attempt, Operation, Policy},
 };
-pub use blocks::MAX_BLOCKS;
 pub use directs::{GROUP_USERS_MAX, GROUP_USERS_MIN, Started};
 pub use editing::EditMessage;
 pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
@@ -71,9 +71,9 @@ use crate::{
     store::{ChatStore, MemoryStore},
     trace::TracedStore,
 };
+use blocks::Pairs;
 #[cfg(feature = "admin")]
 use counting::Counts;
-use blocks::Pairs;
 use decide::{
     adding::Allowances,
     govern::{Gates, publishing},

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BlockRecord, ClientIdUse, Departure, InvitePlace, InviteRecord, JoinRequestRecord, Listed, ParticipantRecord, ProfileRecord, Reacted,
-    ReactionTotals, Revision, Seat, from_json, to_json,
+    BlockRecord, ClientIdUse, Departure, InvitePlace, InviteRecord, JoinRequestRecord, Listed, ParticipantRecord,
+    ProfileRecord, Reacted, ReactionTotals, Revision, Seat, from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, InviteId, ParticipantId, Seq, Session, SessionId, UserId, UserStanding},

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage, RequestToJoin, SendMessage, StartDirect, StartGroup, UpdateSession,
-    UseInvite,
+    AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage,
+    RequestToJoin, SendMessage, StartDirect, StartGroup, UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -15,8 +15,8 @@ use crate::{
     identity::Principal,
     json,
     model::{
-        CreatedInvite, Cursor, Emoji, InvalidId, InviteId, JoinRequest, Message, MessageId, Participant, SessionDetails, SessionId,
-        UserId,
+        CreatedInvite, Cursor, Emoji, InvalidId, InviteId, JoinRequest, Message, MessageId, Participant,
+        SessionDetails, SessionId, UserId,
     },
 };
 
@@ -50,7 +50,12 @@ impl Answer {
         match self {
             Self::Message(message) => Some(message.cursor()),
             Self::Session(details) => Some(details.summary.cursor),
-            Self::ChangedMessage(_) | Self::Participant(_) | Self::Invite(_) | Self::JoinRequest(_) | Self::UserId(_) | Self::SessionId(_) => None,
+            Self::ChangedMessage(_)
+            | Self::Participant(_)
+            | Self::Invite(_)
+            | Self::JoinRequest(_)
+            | Self::UserId(_)
+            | Self::SessionId(_) => None,
         }
     }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chat,
     model::{
-        CreatedInvite, Invite, InviteCode, InviteId, InvitePreview, JoinRequest, ParticipantRole, SessionId, SessionType, UserId,
+        CreatedInvite, Invite, InviteCode, InviteId, InvitePreview, JoinRequest, ParticipantRole, SessionId,
+        SessionType, UserId,
     },
 };
 
@@ -34,7 +35,8 @@ struct InviteView<'a> {
 
 impl<'a> From<&'a Invite> for InviteView<'a> {
     fn from(invite: &'a Invite) -> Self {
-        let Invite { id, session_id, role, created_by, created_at, expires_at, max_uses, uses, needs_approval } = invite;
+        let Invite { id, session_id, role, created_by, created_at, expires_at, max_uses, uses, needs_approval } =
+            invite;
         Self {
             id: *id,
             session_id: *session_id,

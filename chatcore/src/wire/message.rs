@@ -91,8 +91,19 @@ impl<'a> From<&'a Reactor> for ReactorView<'a> {
 
 impl<'a> From<&'a Message> for MessageView<'a> {
     fn from(message: &'a Message) -> Self {
-        let Message { id, session_id, seq, number, sender, body, created_at, revision, status, reactions, sender_blocked } =
-            message;
+        let Message {
+            id,
+            session_id,
+            seq,
+            number,
+            sender,
+            body,
+            created_at,
+            revision,
+            status,
+            reactions,
+            sender_blocked,
+        } = message;
         let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = sender;
         let MessageBody { role, message_type, content } = body;
         let (edited_at, deleted) = match status {

@@ -92,14 +92,14 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         return if is_owner { Ok(()) } else { Err(Denial::OwnerRequired) };
     }
     // Managing the session is for owner and admins.
-    let kinds = [ActionKind::Update, ActionKind::CreateInvite, ActionKind::ManageInvites, ActionKind::AnswerJoinRequests];
+    let kinds =
+        [ActionKind::Update, ActionKind::CreateInvite, ActionKind::ManageInvites, ActionKind::AnswerJoinRequests];
     let manages = needs_target(action.kind()) || kinds.contains(&action.kind());
     if manages && (is_member || is_viewer) {
         return Err(Denial::RoleInsufficient);
     }
     // A direct session has its two users for ever, and its settings.
-    let stays = needs_target(action.kind())
-        || matches!(action.kind(), ActionKind::Update | ActionKind::CreateInvite);
+    let stays = needs_target(action.kind()) || matches!(action.kind(), ActionKind::Update | ActionKind::CreateInvite);
     if session.session_type == SessionType::Direct && stays {
         return Err(Denial::RoleInsufficient);
     }

@@ -46,7 +46,10 @@ async fn a_user_asks_and_whoever_manages_the_session_lets_the_user_in() {
     assert_denied(chat.request_to_join(&bob, &code, None).await, Denial::AlreadyParticipant);
     let events = chat.events(&bob, id, 2, None).await.unwrap().events;
     let kinds: Vec<_> = events.iter().map(|view| view.event.kind.clone()).collect();
-    assert_eq!((&kinds[0], events[0].actor.user_id.as_str()), (&EventKind::Session(SessionEvent::JoinRequested), "bob"));
+    assert_eq!(
+        (&kinds[0], events[0].actor.user_id.as_str()),
+        (&EventKind::Session(SessionEvent::JoinRequested), "bob")
+    );
     assert!(matches!(kinds[1], EventKind::Participant(ParticipantEvent::Added { .. })));
     assert!(!format!("{events:?}").contains("please"), "those who do not manage the session do not see the text");
 }
@@ -135,7 +138,8 @@ async fn requests_are_bounded_in_length_and_number() {
     let chat = uncounted(MemoryStore::new());
     let alice = user("alice");
     let (id, code) = guarded(&chat, &alice).await;
-    for (text, wrong) in [("x".repeat(501), Code::ValidationLengthExceeded), ("\u{7}".into(), Code::ValidationInvalidValue)]
+    for (text, wrong) in
+        [("x".repeat(501), Code::ValidationLengthExceeded), ("\u{7}".into(), Code::ValidationInvalidValue)]
     {
         assert_fault(chat.request_to_join(&user("u"), &code, Some(text)).await, "text", wrong);
     }

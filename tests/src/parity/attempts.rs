@@ -182,7 +182,13 @@ fn invites() -> Vec<Family> {
     ];
     let coded = |operation: &'static str| {
         let of = move |code| Action::new(operation, Target::Nothing, json!({ "code": code }));
-        let codes = [json!({ "code_of": 0 }), json!({ "code_of": 1 }), json!({ "code_of": 2 }), json!({ "code_of": 9 }), json!("")];
+        let codes = [
+            json!({ "code_of": 0 }),
+            json!({ "code_of": 1 }),
+            json!({ "code_of": 2 }),
+            json!({ "code_of": 9 }),
+            json!(""),
+        ];
         let bad = [json!({}), json!({ "code": 5 }), json!({ "code": null }), json!({ "code": "x", "as": "x" })];
         let bad = bad.map(move |input| Action::new(operation, Target::Nothing, input));
         invited(Family::exact(codes.map(of)).refused(bad))
@@ -219,7 +225,8 @@ fn join_requests() -> Vec<Family> {
     let list = |limit| session("listJoinRequests", limited(json!({}), limit));
     let answered = ["stranger", "removed", "peer", GHOST];
     let approve = |name| user("approveJoinRequest", name, json!({}));
-    let roles = ["OWNER", "ADMIN", "VIEWER"].map(|role| user("approveJoinRequest", "stranger", json!({ "role": role })));
+    let roles =
+        ["OWNER", "ADMIN", "VIEWER"].map(|role| user("approveJoinRequest", "stranger", json!({ "role": role })));
     let unknown = [json!({ "role": "BOSS" }), json!({ "as": "x" })];
     let unknown = unknown.map(|input| user("approveJoinRequest", "stranger", input));
     vec![

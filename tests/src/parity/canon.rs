@@ -4,9 +4,9 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        BlockedUser, Content, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId, MessageRevision,
-        MessageStatus, Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor, SessionChanges,
-        SessionDetails, SessionEvent, SessionSummary, Signal,
+        BlockedUser, Content, Event, EventKind, Invite, InvitePreview, JoinRequest, Message, MessageEvent, MessageId,
+        MessageRevision, MessageStatus, Participant, ParticipantEvent, ParticipantRole, Profile, Reaction, Reactor,
+        SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal,
     },
     wire::Answer,
 };

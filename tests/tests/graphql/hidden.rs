@@ -262,8 +262,21 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         let fields = schema["__schema"][root]["fields"].as_array().unwrap().clone();
         fields.into_iter().map(|field| field["name"].as_str().unwrap().to_owned())
     });
-    let plain = ["me", "sessions", "publicSessions", "createSession", "previewInvite", "joinByInvite", "requestToJoin", "withdrawJoinRequest", "startDirect",
-        "startGroup", "blockUser", "unblockUser", "blocks"];
+    let plain = [
+        "me",
+        "sessions",
+        "publicSessions",
+        "createSession",
+        "previewInvite",
+        "joinByInvite",
+        "requestToJoin",
+        "withdrawJoinRequest",
+        "startDirect",
+        "startGroup",
+        "blockUser",
+        "unblockUser",
+        "blocks",
+    ];
     names.filter(|name| !plain.contains(&&**name)).map(|name| &*name.leak()).collect()
 }
 

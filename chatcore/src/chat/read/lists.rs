@@ -7,9 +7,9 @@ use crate::{
     error::Result,
     model::{ParticipantId, Session, SessionId, Standing, UserId},
     store::{
-        Been, ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head, JoinRequests, Key, KeyPart, Listed, Memberships,
-        Newest, Part, ParticipantRecord, Participants, Record, Scan, Seat, Seats, SessionFacts, Sessions, StoreError,
-        TypedKey, Write,
+        Been, ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head, JoinRequests, Key, KeyPart, Listed,
+        Memberships, Newest, Part, ParticipantRecord, Participants, Record, Scan, Seat, Seats, SessionFacts, Sessions,
+        StoreError, TypedKey, Write,
     },
 };
 
