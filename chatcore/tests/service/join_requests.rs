@@ -30,7 +30,7 @@ async fn a_user_asks_and_whoever_manages_the_session_lets_the_user_in() {
     let asked = chat.request_to_join(&bob, &code, Some("Hi,\nplease".to_owned())).await.unwrap();
     assert_eq!((asked.session_id, asked.role, asked.text.as_deref()), (id, MEMBER, Some("Hi,\nplease")));
     assert_eq!(asked.user.name, "Bob");
-    assert_eq!(open(&chat, &alice, id).await, [asked.clone()]);
+    assert_eq!(open(&chat, &alice, id).await, std::slice::from_ref(&asked));
     assert_denied(chat.session(&bob, id).await, Denial::Hidden);
     // Asking again is a retry.
     let before = head(&chat, &alice, id).await;
