@@ -28,7 +28,7 @@ impl Default for SchemaOptions {
     fn default() -> Self {
         Self {
             depth: 16,
-            complexity: 40_000,
+            complexity: 100_000,
             fields: 2_000,
             aliases: 100,
             root_fields: 50,

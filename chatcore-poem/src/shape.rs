@@ -156,7 +156,8 @@ mod tests {
         let schemas = schemas();
         let message = &schemas["Message"];
         assert_eq!((&message["type"], &message["title"]), (&json!("object"), &json!("Message")));
-        let required = "id session_id user_id username name role message_type content seq number created_at revision";
+        let required = "id session_id user_id username name role message_type content mentions links attachments seq number created_at \
+            revision";
         assert_eq!(message["required"], json!(required.split(' ').collect::<Vec<_>>()));
         let fields = &message["properties"];
         assert_eq!(fields["id"], json!({ "type": "string" }));

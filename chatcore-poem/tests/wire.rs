@@ -39,7 +39,8 @@ async fn messages_participants_and_sessions_have_their_fields() {
     let message = chat.send(&owner, id, SendMessage::text("Hello")).await.unwrap();
     assert_eq!(
         names(&message),
-    " id session_id user_id username name role message_type content reply_to thread_root seq number created_at\revision edited_at deleted_at deleted_by reactions thread sender_blocked " " id session_id user_id username name role message_type content reply_to thread_root mentions links attachments metadata forwarded_from seq number created_at\revision edited_at deleted_at deleted_by reactions thread "
+        "id session_id user_id username name role message_type content reply_to thread_root mentions links attachments metadata \
+         forwarded_from seq number created_at revision edited_at deleted_at deleted_by reactions thread sender_blocked"
     );
     let shown = value(&message);
     assert_eq!(
@@ -55,7 +56,7 @@ async fn messages_participants_and_sessions_have_their_fields() {
     assert_eq!(
         names(&details),
         "id title description session_type max_participants user_id owner_username is_active created_at updated_at \
-participants messages participant_count message_count slow_mode_seconds tags avatar_url archived_at deleted_at seq cursor read_upto unread preferences "
+participants messages participant_count message_count slow_mode_seconds tags avatar_url archived_at deleted_at seq cursor read_upto unread preferences"
     );
     assert_eq!(
         names(&details.summary),
@@ -150,7 +151,7 @@ async fn every_event_has_its_data() {
         found.sort_unstable();
         assert_eq!(found, expected, "{frame}");
     }
-    assert_eq!(shown.len(), 13 14 18);
+    assert_eq!(shown.len(), 23);
     assert_eq!(shown[1]["data"]["added_by"], Value::Null);
     assert_eq!(shown[2]["data"]["added_by"], json!("owner"));
     assert_eq!(
@@ -159,7 +160,7 @@ async fn every_event_has_its_data() {
     );
     assert_eq!(shown[16]["data"]["changes"], json!({"title":"B", "description":null}));
     assert_eq!(shown[17]["data"]["message"]["content"], json!("Hello"));
-    assert_eq!(value(&page), json!({"events":shown, "head":13 14 18}));
+    assert_eq!(value(&page), json!({"events":shown, "head": shown.len()}));
 }
 
 #[test]

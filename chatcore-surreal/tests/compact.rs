@@ -7,7 +7,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use chatcore::{
     Chat, Principal,
     chat::{CreateSession, EditMessage, SendMessage},
-    model::{Content, Message, SessionId, UserId},
+    model::{Message, SessionId, UserId},
 };
 use chatcore_surreal::{Compaction, ConnectError, SurrealOptions, SurrealStore};
 

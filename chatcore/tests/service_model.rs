@@ -377,7 +377,7 @@ impl World {
                     assert!(shown.as_ref().is_none_or(|shown| *shown == fresh), "all readers see the same");
                     shown = Some(fresh.clone());
                     // Not every time, so that replays are of different lengths.
-                    if fresh.seq % 3 == 0 || !self.snapshots.contains_key(&(at, who)) {
+                    if fresh.seq.is_multiple_of(3) || !self.snapshots.contains_key(&(at, who)) {
                         self.snapshots.insert((at, who), fresh);
                     }
                 }

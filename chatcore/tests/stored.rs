@@ -356,6 +356,8 @@ fn values() -> Vec<(String, Key, Value)> {
         stay: stay(),
         body: text("Later"),
         reply_to: Some(3),
+        mentions: vec![user("ana")],
+        mentions_everybody: true,
         client_id: ClientId::new("later").expect("an id"),
         send_at: at(9),
         created_at: at(1),

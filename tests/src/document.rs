@@ -56,7 +56,9 @@ impl Document {
                 for required in schema["required"].as_array().into_iter().flatten() {
                     assert!(fields.contains_key(required.as_str().unwrap()), "{place} lacks {required}");
                 }
-                for (name, value) in fields {
+                // An object without declared fields takes any, like metadata.
+                let free = declared.is_none();
+                for (name, value) in fields.iter().filter(|_| !free) {
                     let declared = declared.and_then(|declared| declared.get(name));
                     let schema = declared.unwrap_or_else(|| panic!("{place}.{name} is not declared"));
                     self.fits(schema, value, &format!("{place}.{name}"));

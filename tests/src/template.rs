@@ -130,8 +130,10 @@ pub(crate) fn stay(event: &Event) -> Option<String> {
             | SessionEvent::InviteRevoked { .. }
             | SessionEvent::JoinRequested
             | SessionEvent::JoinRequestClosed { .. }
-            | SessionEvent::Deleted,
-            SessionEvent::Archived | SessionEvent::Unarchived | SessionEvent::Restored,
+            | SessionEvent::Deleted
+            | SessionEvent::Archived
+            | SessionEvent::Unarchived
+            | SessionEvent::Restored,
         )
         | EventKind::Participant(
             ParticipantEvent::Left

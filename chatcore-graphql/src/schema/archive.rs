@@ -116,7 +116,7 @@ impl ArchiveQuery {
         let call = Use::of(context)?;
         let list = List::deleted_sessions();
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.deleted_sessions(call.principal, page.clone()).await.or_field_error()?;
+        let found = call.chat.deleted_sessions(call.principal, page).await.or_field_error()?;
         let loads = call.loads();
         let node = |summary| Session::listed(summary, Arc::clone(&loads));
         Ok(Some(list.of_sessions(&page, found, EmptyFields, node)))

@@ -267,7 +267,7 @@ impl LaterQuery {
         let call = Use::of(context)?;
         let list = List::scheduled();
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.scheduled_messages(call.principal, page.clone()).await.or_field_error()?;
+        let found = call.chat.scheduled_messages(call.principal, page).await.or_field_error()?;
         Ok(Some(list.of_scheduled(&page, found)))
     }
 

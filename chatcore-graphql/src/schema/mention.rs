@@ -83,7 +83,7 @@ impl MentionQuery {
         let call = Use::of(context)?;
         let list = List::mentions();
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.mentions(call.principal, page.clone()).await.or_field_error()?;
+        let found = call.chat.mentions(call.principal, page).await.or_field_error()?;
         let loads = call.loads();
         Ok(Some(list.of_mentions(&page, found, |message| Message { message, loads: Arc::clone(&loads) })))
     }

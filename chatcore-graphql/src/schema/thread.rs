@@ -74,7 +74,7 @@ impl ThreadQuery {
         let id = message_id(&message).or_field_error()?;
         let list = List::thread(id);
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.thread(call.principal, id, page.clone()).await.or_field_error()?;
+        let found = call.chat.thread(call.principal, id, page).await.or_field_error()?;
         let loads = call.loads();
         let node = |message| Message { message, loads: Arc::clone(&loads) };
         Ok(Some(list.of_messages(&page, found, |message| message.id, node)))
@@ -94,7 +94,7 @@ impl ThreadQuery {
         let id = session_id(&session).or_field_error()?;
         let list = List::threads(id);
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.threads(call.principal, id, page.clone()).await.or_field_error()?;
+        let found = call.chat.threads(call.principal, id, page).await.or_field_error()?;
         let last =
             |root: &model::Message| root.thread.as_ref().and_then(|thread| thread.last).map_or(root.id, |last| last.id);
         let loads = call.loads();

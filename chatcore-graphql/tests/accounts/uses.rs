@@ -101,6 +101,7 @@ pub(super) fn value(types: &Value, of: &Value) -> Option<String> {
         ("LIST", _) => format!("[{}]", value(types, &required["ofType"]).unwrap_or_default()),
         ("SCALAR", "Int") => "1".to_owned(),
         ("SCALAR", "Boolean") => "true".to_owned(),
+        ("SCALAR", "DateTime") => "\"2999-01-01T00:00:00Z\"".to_owned(),
         ("SCALAR", _) => format!("\"{ID}\""),
         ("ENUM", _) => text(&described.unwrap()["enumValues"][0], "name"),
         _ if described.unwrap()["isOneOf"] == true => {
@@ -110,9 +111,14 @@ pub(super) fn value(types: &Value, of: &Value) -> Option<String> {
         }
         _ => {
             let fields = &described.unwrap()["inputFields"];
-            let has_content = fields.as_array().unwrap().iter().any(|field| field["name"] == "content");
-            // Of two fields, a message needs one.
-            format!("{{ {} {} }}", inputs(types, fields), if has_content { "content: \"x\"" } else { "" })
+            let has = |name: &str| fields.as_array().unwrap().iter().any(|field| field["name"] == name);
+            // Of two fields, a message needs one, and so does a place up to which something is read.
+            let one_of_two = match (has("content"), has("seq") && has("messageId")) {
+                (true, _) => "content: \"x\"",
+                (false, true) => "seq: 1",
+                (false, false) => "",
+            };
+            format!("{{ {} {one_of_two} }}", inputs(types, fields))
         }
     })
 }
@@ -125,6 +131,8 @@ pub(super) fn inputs(types: &Value, of: &Value) -> String {
         Some(match name.as_str() {
             "email" => "email: \"x@example.org\"".to_owned(),
             "emoji" => "emoji: \"\u{1f44d}\"".to_owned(),
+            // A session, where the other id is a message's.
+            "to" => format!("to: \"{}\"", IDS[0][0]),
             _ => format!("{name}: {value}"),
         })
     });

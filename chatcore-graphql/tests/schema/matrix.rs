@@ -276,8 +276,8 @@ async fn codes_of(
         Action::Invite { role } | Action::CreateInvite { role } | Action::ChangeRole { role } => role.as_str(),
         _ => "MEMBER",
     };
-    let user = target.unwrap_or(actor);
-    let variables = json!({ "id": room.id, "message": message, "user": user, "role": role, "code": room.code });
+    let upon = target.unwrap_or(actor);
+    let variables = json!({ "id": room.id, "message": message, "user": upon, "role": role, "code": room.code });
     let answer = ask(schema, &user(actor), document, variables).await;
     codes(&answer).into_iter().map(str::to_owned).collect()
 }

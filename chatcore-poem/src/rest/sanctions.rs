@@ -59,7 +59,6 @@ impl Sanctions {
     ///
     /// For owners and admins. In the order of the users' ids; without bans that are over. The header `Link` tells the next page.
     #[oai(path = "/sessions/:session_id/bans", method = "get", operation_id = "listBans")]
-    #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
         &self,
         request: &Request,

@@ -47,9 +47,9 @@ impl Sessions {
     /// The sessions in which the caller is, newest first, each with its last message and the number of unread messages. The header `Link` tells
     /// the next page, which begins after the last session of this one: it misses nothing and shows nothing twice while sessions come and
     /// go. Sorted by activity, the page begins at the place that the session has then, and the caller may be in 1,000 sessions at the most.
-    /// The sessions in which the caller is, newest first: those that are not archived, or with `archived=true` those that are. The header `Link` tells the next page, which begins after the last
-    /// session of this one: it misses nothing and shows nothing twice while sessions come and go.
+    /// `archived=true` shows the archived sessions, and not the others.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
         &self,
         request: &Request,

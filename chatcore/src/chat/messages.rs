@@ -51,8 +51,8 @@ impl Chat {
     /// A page of a session's messages, oldest first.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for a page outside of
-    /// the limits; [`Resync`](Error::Resync) for the messages after a position beyond the log's end, or before one
+    /// [`Denied`](crate::Error::Denied) when the caller may not view the session; [`Invalid`](crate::Error::Invalid) for a page outside of
+    /// the limits; [`Resync`](crate::Error::Resync) for the messages after a position beyond the log's end, or before one
     /// beyond the position after the end.
     pub async fn messages(
         &self,
@@ -71,8 +71,8 @@ impl Chat {
     /// One message.
     ///
     /// # Errors
-    /// [`MessageNotFound`](Error::MessageNotFound) when there is none, or the caller may not know its session;
-    /// [`Denied`](Error::Denied) when they may know of it but not view it.
+    /// [`MessageNotFound`](crate::Error::MessageNotFound) when there is none, or the caller may not know its session;
+    /// [`Denied`](crate::Error::Denied) when they may know of it but not view it.
     pub async fn message(&self, principal: &Principal, id: MessageId) -> Result<Message> {
         use_case!("message", id.session_id, async move {
             self.enter(principal, Use::Request).await?;
@@ -83,8 +83,8 @@ impl Chat {
     /// A session's events from a position on, oldest first.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Resync`](Error::Resync) when the position
-    /// lies outside of the kept log, or belongs to a history that the log no longer has; [`Invalid`](Error::Invalid) for a
+    /// [`Denied`](crate::Error::Denied) when the caller may not view the session; [`Resync`](crate::Error::Resync) when the position
+    /// lies outside of the kept log, or belongs to a history that the log no longer has; [`Invalid`](crate::Error::Invalid) for a
     /// page outside of the limits.
     pub async fn events(
         &self,

@@ -45,7 +45,6 @@ use std::{
 
 pub use attachments::{MAX_ATTACHMENTS, MAX_METADATA_BYTES, MAX_METADATA_DEPTH};
 pub use blocks::MAX_BLOCKS;
-pub use blocks::MAX_BLOCKS;
 #[cfg(feature = "admin")]
 pub(crate) use counting::Counted;
 #[cfg(feature = "accounts")]

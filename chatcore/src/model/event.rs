@@ -198,6 +198,7 @@ impl RemovalReason {
 
 /// A message, or a change of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "most events are messages")]
 pub enum MessageEvent {
     /// The actor sent a message. This event is the message: an edit or a deletion rewrites it in its place.
     Sent {

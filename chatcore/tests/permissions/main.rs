@@ -42,7 +42,11 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         return Err(Denial::PrivateSession);
     }
     if is_outside && action == Action::JoinByInvite && session.session_type == SessionType::InviteOnly {
-        return if is_full { Err(Denial::Full) } else { Ok(()) };
+        return match (session.is_archived, is_full) {
+            (true, _) => Err(Denial::Archived),
+            (false, true) => Err(Denial::Full),
+            (false, false) => Ok(()),
+        };
     }
     // Who is outside knows of public sessions only, and can only join.
     if is_outside && session.session_type != SessionType::Public {
@@ -83,6 +87,7 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         Action::View
             | Action::ViewRevisions
             | Action::ManageBans
+            | Action::ManageInvites
             | Action::Delete
             | Action::Archive
             | Action::Restore
@@ -92,8 +97,9 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     if session.is_archived && !stays_open && action != Action::Join && is_documented(role, action.kind()) {
         return Err(Denial::Archived);
     }
+    let calls_all = action == Action::MentionEverybody && (is_owner || is_admin);
     if let Some(term) = facts.muted
-        && speaks
+        && (speaks || calls_all)
     {
         return Err(Denial::Muted(term));
     }

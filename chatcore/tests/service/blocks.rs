@@ -38,7 +38,7 @@ async fn a_blocked_user_starts_no_direct_session_and_writes_in_none() {
 
     chat.block_user(&alice, &bob.user_id).await.unwrap();
     let emoji = Emoji::new("\u{1f44d}").unwrap();
-    let edit = || EditMessage { content: Content::Text("after all".to_owned()), revision: None };
+    let edit = || EditMessage::text("after all");
     let others = [user_id("alice"), user_id("carol")];
     for chat in [&chat, &elsewhere] {
         for refused in [

@@ -50,7 +50,7 @@ async fn a_scheduled_message_is_sent_once_at_its_time() {
     let id = room(&one, &alice, &[&bob]).await;
     let scheduled = one.schedule_message(&bob, id, later("later", at(&clock, 60))).await.unwrap();
     assert_eq!((scheduled.session_id, scheduled.send_at), (id, at(&clock, 60)));
-    assert_eq!(waiting(&two, &bob).await, [scheduled.clone()]);
+    assert_eq!(waiting(&two, &bob).await, std::slice::from_ref(&scheduled));
     // Nobody else knows of it.
     assert_eq!(waiting(&two, &alice).await, []);
     assert_eq!(one.run_due().await, Ok(0));

@@ -24,7 +24,9 @@ async fn with_three(store: &MemoryStore) -> (Chat, [Principal; 3], SessionId) {
     (chat, people, id)
 }
 
-fn whom(message: &Message) -> Vec<(Option<String>, Option<(u32, u32)>)> {
+type Whom = (Option<String>, Option<(u32, u32)>);
+
+fn whom(message: &Message) -> Vec<Whom> {
     let mention = |Mention { user, span }: &Mention| {
         (user.as_ref().map(ToString::to_string), span.map(|Span { start, end }| (start, end)))
     };

@@ -215,7 +215,7 @@ async fn the_muted_read_and_say_nothing() {
     assert_eq!(head(&chat, &alice, id).await, 5, "the same mute again changes nothing");
     let term = Term::Until(hour.until.unwrap());
     let denial = Denial::Muted(term);
-    let edit = chatcore::chat::EditMessage { content: Content::Text("other".to_owned()), revision: None };
+    let edit = chatcore::chat::EditMessage::text("other");
     assert_denied(chat.send(&bob, id, SendMessage::text("hi")).await, denial);
     assert_denied(chat.edit_message(&bob, message.id, edit).await, denial);
     assert_denied(chat.delete_message(&bob, message.id, None).await, denial);
@@ -313,7 +313,7 @@ async fn nobody_comes_in_after_their_ban() {
         let is_in = came > log[..place].iter().filter(left).count();
         let told = ParticipantEvent::Banned { user_id: user_id("bob"), term: Term::Endless, was_active: is_in };
         assert_eq!(log[place].kind, EventKind::Participant(told));
-        assert!(!log[place..].iter().any(|event| comes(event)), "{log:?}");
+        assert!(!log[place..].iter().any(comes), "{log:?}");
         for chat in &chats {
             assert_denied(chat.join(&bob, id).await, ENDLESS);
             assert_eq!(chat.session(&alice, id).await.unwrap().summary.session.participant_count, 1);

@@ -46,7 +46,7 @@ async fn a_member_waits_between_messages_and_those_who_manage_do_not() {
     assert_eq!(send(&other, &bob, id).await, Ok(9));
     // An edit or a reaction is no message.
     let first = chat.messages(&bob, id, MessageWindow::Skip(0), None).await.unwrap().messages[0].id;
-    let edit = chatcore::chat::EditMessage { content: Content::Text("y".to_owned()), revision: None };
+    let edit = chatcore::chat::EditMessage::text("y");
     chat.edit_message(&bob, first, edit).await.unwrap();
     chat.update_session(&carol, id, slow(0)).await.unwrap();
     assert_eq!((send(&chat, &bob, id).await, send(&chat, &bob, id).await), (Ok(10), Ok(11)));

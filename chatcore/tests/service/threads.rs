@@ -219,7 +219,7 @@ async fn pages_of_threads_show_each_entry_once() {
     }
     for skip in 0..=8 {
         let page = Page { skip, ..Page::FIRST };
-        let skipped = chat.thread(&alice, thread[0], page.clone()).await.unwrap();
+        let skipped = chat.thread(&alice, thread[0], page).await.unwrap();
         let expected: Vec<_> = thread.iter().skip(usize::try_from(skip).unwrap()).copied().collect();
         assert_eq!(skipped.iter().map(|message| message.id).collect::<Vec<_>>(), expected);
         let skipped = chat.threads(&alice, id, page).await.unwrap();
@@ -228,14 +228,13 @@ async fn pages_of_threads_show_each_entry_once() {
     }
     let other = session(&chat, &alice, SessionType::Private).await;
     let elsewhere = Page::after(MessageId { session_id: other, seq: 1 });
-    for refused in [chat.thread(&alice, thread[0], elsewhere.clone()).await, chat.threads(&alice, id, elsewhere).await]
-    {
+    for refused in [chat.thread(&alice, thread[0], elsewhere).await, chat.threads(&alice, id, elsewhere).await] {
         let refused = refused.unwrap_err();
         assert_eq!((refused.code(), refused.fields()[0].field.as_str()), (Code::ValidationInvalidValue, "after"));
     }
     for limit in [0, 101] {
         let page = Page { limit: Some(limit), ..Page::FIRST };
-        assert!(matches!(chat.thread(&alice, thread[0], page.clone()).await, Err(Error::Invalid(_))));
+        assert!(matches!(chat.thread(&alice, thread[0], page).await, Err(Error::Invalid(_))));
         assert!(matches!(chat.threads(&alice, id, page).await, Err(Error::Invalid(_))));
     }
 }
@@ -305,10 +304,10 @@ async fn the_number_of_replies_is_exact_under_races() {
                     0 => drop(chat.delete_message(&users[0], parent, None).await.unwrap()),
                     1 if round % 2 == 0 => drop(chat.delete_message(&users[0], root, None).await.unwrap()),
                     _ => {
-                        let to = if number % 3 == 0 { parent } else { root };
+                        let to = if number.is_multiple_of(3) { parent } else { root };
                         let sent = chat.send(who, to.session_id, SendMessage::text("x").in_reply_to(to)).await;
                         match sent {
-                            Ok(message) if number % 5 == 0 => {
+                            Ok(message) if number.is_multiple_of(5) => {
                                 drop(chat.delete_message(who, message.id, None).await.unwrap());
                             }
                             Ok(_) | Err(Error::MessageDeleted) => {}

@@ -12,8 +12,8 @@ use chatcore::{
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
     model::{
-        ClientId, Emoji, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole, ScheduledId,
-        SessionId, StatusText, UserId,
+        ClientId, Content, Emoji, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole,
+        ScheduledId, SessionId, StatusText, UserId,
     },
 };
 

@@ -279,6 +279,7 @@ fn schedules() -> Family {
         json!({ "content": "x".repeat(8_001) }),
         json!({ "message_type": "system" }),
         json!({ "client_id": "" }),
+        json!({ "reply_to": { "message": "first" } }),
         json!({ "send_at": "2020-01-01T00:00:00Z" }),
         json!({ "send_at": "2999-01-01T00:00:00+02:00" }),
     ];
@@ -347,12 +348,10 @@ fn families() -> Vec<Family> {
         Family::exact([None, Some(1), Some(0)].map(|limit| session("listBans", limited(json!({}), limit))))
             .after(["stranger", "removed"].map(|name| sanction("banParticipant", name))),
         mutes(),
-        Family::exact([send(json!({ "content": "hello" }))]).after_all([
-            (Actor::Admin, sanction("muteParticipant", "member")),
-        ]),
-        Family::exact(["member", "admin", "peer", GHOST].map(|name| sanction("unmuteParticipant", name))).after_all([
-            (Actor::Admin, sanction("muteParticipant", "member")),
-        ]),
+        Family::exact([send(json!({ "content": "hello" }))])
+            .after_all([(Actor::Admin, sanction("muteParticipant", "member"))]),
+        Family::exact(["member", "admin", "peer", GHOST].map(|name| sanction("unmuteParticipant", name)))
+            .after_all([(Actor::Admin, sanction("muteParticipant", "member"))]),
         Family::exact(PEOPLE.map(|name| user("transferOwnership", name, json!({})))),
         replies(),
         mentions(),
@@ -402,7 +401,7 @@ fn families() -> Vec<Family> {
         plain("getDraft").after([draft(json!("not yet"))]),
         plain("deleteDraft").after_own([draft(json!("not yet"))]),
         Family::exact(
-            [None, Some(0)].map(|limit| Action::new("listDrafts", Target::Nothing, limited(json!({}), limit))),
+            [None, Some(1), Some(0)].map(|limit| Action::new("listDrafts", Target::Nothing, limited(json!({}), limit))),
         )
         .after_own([draft(json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 }))]),
         Family::exact([true, false].map(|is_typing| session("setTyping", json!({ "is_typing": is_typing })))),
@@ -678,7 +677,9 @@ fn archive() -> Action {
 }
 
 fn sanction(operation: &'static str, name: &'static str) -> Action {
-    user(operation, name, json!({}))
+    let is_end = operation.starts_with("un");
+    let until = json!({ "reason": "spam", "until": "2999-01-01T00:00:00Z" });
+    user(operation, name, if is_end { json!({}) } else { until })
 }
 
 /// One operation on users, with and without the particulars of a ban or a mute.
@@ -808,7 +809,7 @@ fn mentions() -> Family {
         json!({ "content": "@the_peer https://chat.example", "mentions": ["owner"] }),
         json!({ "content": "other words", "mentions_everybody": true }),
     ];
-    let bad = [json!({ "content": "x", "mentions": "peer" }), json!({ "content": "x", "mentions_everybody": "yes" })];
+    let bad = [json!({ "content": "x", "mentions": {} }), json!({ "content": "x", "mentions_everybody": "yes" })];
     let ids = [json!({ "content": "x", "mentions": [""] })];
     Family::exact(good.map(of).into_iter().chain([mention()]).chain(edits.map(edit)))
         .coded(ids.map(of))

@@ -481,8 +481,8 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Invite(found) => told(command, json!({"code":found.code, "invite":invite(&found.invite)})),
         Answer::ReadState(state) => read_state(state),
         Answer::AllRead(all) => json!({"marked":all.marked, "last":all.last, "is_done":all.is_done}),
-        Answer::UserId(_) | Answer::Preferences(preferences) => json!(preferences),
-        Answer::SessionId(_) | Answer::ScheduledId(_) => json!({}),
+        Answer::Preferences(preferences) => json!(preferences),
+        Answer::SessionId(_) | Answer::ScheduledId(_) | Answer::UserId(_) => json!({}),
         Answer::OwnPresence(found) => told(command, own_presence(found)),
     }
 }

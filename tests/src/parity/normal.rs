@@ -73,9 +73,10 @@ impl Normal {
         {
             return format!("message {name}/{seq}");
         }
+        let is_message = text.parse::<MessageId>().is_ok_and(|id| id.to_string() == text);
         let is_time = chrono::DateTime::parse_from_rfc3339(text).is_ok();
         let is_cursor = text.parse::<Cursor>().is_ok_and(|cursor| cursor.epoch.is_some());
-        if is_time || is_cursor || text.parse::<SessionId>().is_ok() {
+        if is_time || is_cursor || is_message || text.parse::<SessionId>().is_ok() {
             let next = format!("unknown {}", self.unknown.len());
             return self.unknown.entry(text.to_owned()).or_insert(next).clone();
         }

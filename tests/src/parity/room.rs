@@ -158,11 +158,11 @@ impl Room {
             // Otherwise nothing would be prepared anywhere, and every attempt agree.
             let may = *by == Some(Actor::Owner) && room.model.is_active();
             assert!(!may || matches!(outcome, Some(Ok(_))), "{action:?}: {outcome:?}");
-            let codes = outcome.into_iter().flatten().filter_map(|value| value["code"].as_str().map(str::to_owned));
-            room.codes.extend(codes);
+            let made = outcome.and_then(Result::ok).unwrap_or_default();
+            let text = |name: &str| made[name].as_str().map(str::to_owned);
+            room.codes.extend(text("code"));
             room = room.again(&*world.store, cast).await;
-            room.made =
-                outcome.and_then(Result::ok).and_then(|made| made["id"].as_str().map(str::to_owned)).or(room.made);
+            room.made = text("id").or(room.made);
         }
         room
     }

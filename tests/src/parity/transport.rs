@@ -56,9 +56,6 @@ impl Call<'_> {
                 *user = json!(self.cast.user(name));
             }
         }
-        for user in input.get_mut("user_ids").and_then(Value::as_array_mut).into_iter().flatten() {
-            *user = json!(self.cast.user(user.as_str().unwrap()));
-        }
         for name in input.get_mut("mentions").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(user) = name.as_str().filter(|name| !name.is_empty() && name.len() < 100) {
                 *name = json!(self.cast.user(user));

@@ -95,7 +95,7 @@ fn bad_documents() -> Vec<(String, Value, &'static str)> {
         (format!("{{me{{id}}}}{}fragment f500 on Query{{me{{id}}}}", many(500, &chain)), LIMIT),
         (
             format!(
-                "{session}{{messages(first:100){{nodes{{session{{messages(first:100){{nodes{{id seq number}}}}}}}}}}}}}}"
+                "{session}{{messages(first:100){{nodes{{session{{messages(first:100){{nodes{{id seq number content}}}}}}}}}}}}}}"
             ),
             LIMIT,
         ),

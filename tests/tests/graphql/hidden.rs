@@ -167,6 +167,21 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
         ),
         ("pinMessage", "mutation($message: ID!) { pinMessage(input: { messageId: $message }) { messageId } }"),
         ("unpinMessage", "mutation($message: ID!) { unpinMessage(input: { messageId: $message }) { messageId } }"),
+        ("draft", "query($id: ID!) { draft(sessionId: $id) { updatedAt } }"),
+        (
+            "setDraft",
+            "mutation($id: ID!) { setDraft(input: { sessionId: $id, content: \"x\" }) { draft { updatedAt } } }",
+        ),
+        ("deleteDraft", "mutation($id: ID!) { deleteDraft(input: { sessionId: $id }) { sessionId } }"),
+        (
+            "scheduleMessage",
+            format!(
+                "mutation($id: ID!) {{ scheduleMessage(input: {{ sessionId: $id, content: \"x\", sendAt: \"{}T00:00:00Z\" }}) \
+                {{ scheduledMessage {{ id }} }} }}",
+                chrono::Utc::now().date_naive() + chrono::Days::new(2)
+            )
+            .leak(),
+        ),
         (
             "addReaction",
             "mutation($message: ID!) { addReaction(input: { messageId: $message, emoji: \"\u{1f44d}\" }) { messageId } }",
@@ -337,6 +352,9 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         "blockUser",
         "unblockUser",
         "blocks",
+        "drafts",
+        "scheduledMessages",
+        "cancelScheduledMessage",
     ];
     names.filter(|name| !plain.contains(&&**name)).map(|name| &*name.leak()).collect()
 }

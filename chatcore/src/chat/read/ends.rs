@@ -225,6 +225,7 @@ impl Chat {
         let is_asked: Vec<bool> = wanted.iter().zip(&found).map(|entry| missing(entry).is_some()).collect();
         let read = if asked.is_empty() { Vec::new() } else { self.pages_of_events(asked).await? };
         let mut read = read.into_iter();
+        #[expect(clippy::type_complexity, reason = "the parts of three lists")]
         let finish = |((found, is_asked), (id, _)): ((Result<(End, bool)>, bool), &(SessionId, Head))| {
             let (mut end, _) = found?;
             if is_asked {

@@ -107,6 +107,7 @@ impl Chat {
         wanted: &[(SessionId, Head)],
     ) -> Result<Vec<Result<(ReadState, Arc<End>)>>> {
         let ends = self.ends(wanted).await?;
+        #[expect(clippy::type_complexity, reason = "the parts of several lists")]
         let read = |((end, marks), (_, head)): ((Result<Arc<End>>, &Marks), &(SessionId, Head))| {
             let end = end?;
             Ok((marks.read(user, &end, *head), end))
@@ -120,6 +121,7 @@ impl Chat {
         let ranges: Vec<LogRange> = read.iter().zip(wanted).filter_map(range).collect();
         let rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
         let mut rows = rows.into_iter();
+        #[expect(clippy::type_complexity, reason = "the parts of several lists")]
         let state = |(read, (id, head)): (Result<(Read, Arc<End>)>, &(SessionId, Head))| {
             let row = is_missing(&read).then(|| rows.next().and_then(|rows| rows.into_iter().next()));
             let (read, end) = read?;
@@ -155,6 +157,7 @@ impl Chat {
         let decided = self.decided_upto(user, read.collect::<Vec<_>>()).await?;
         let senders = found.iter().flatten().filter_map(|(_, end)| end.last.as_ref()).map(|last| &last.actor);
         let profiles: HashMap<_, _> = self.inner.profiles.find(senders.collect()).await?;
+        #[expect(clippy::type_complexity, reason = "the parts of several lists")]
         let overview = |((found, decided), marks): ((Result<(ReadState, Arc<End>)>, Result<()>), &Marks)| {
             let (reading, end) = found.and_then(|found| decided.map(|()| found)).ok()?;
             let last = end.last.as_ref();

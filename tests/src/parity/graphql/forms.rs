@@ -156,13 +156,15 @@ fn pinned(node: &Value) -> Value {
 
 fn message(node: &Value) -> Value {
     json!({
-            "id": node["id"], "session_id": node["sessionId"], "seq": node["seq"], "number": node["number"],
-            "sender": person(&node["sender"]), "role": lower(&node["role"]), "message_type": lower(&node["messageType"]),
-            "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
-            "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
-    <<<<<<< HEAD
-        "reactions":node["reactions"], "thread":thread(&node["thread"]), "reply_to":node["replyTo"], "thread_root":node["threadRoot"], "sender_blocked":node["senderBlocked"],
-        })
+        "id": node["id"], "session_id": node["sessionId"], "seq": node["seq"], "number": node["number"],
+        "sender": person(&node["sender"]), "role": lower(&node["role"]), "message_type": lower(&node["messageType"]),
+        "content": content(node), "created_at": node["createdAt"], "revision": node["revision"],
+        "edited_at": node["editedAt"], "deleted_at": node["deletedAt"], "deleted_by": node["deletedBy"],
+        "reactions": node["reactions"], "thread": thread(&node["thread"]), "reply_to": node["replyTo"],
+        "thread_root": node["threadRoot"], "mentions": list(&node["mentions"], mention), "links": node["links"],
+        "attachments": list(&node["attachments"], attachment), "metadata": node["metadata"],
+        "forwarded_from": origin(&node["forwardedFrom"]), "sender_blocked": node["senderBlocked"],
+    })
 }
 
 fn invite(node: &Value) -> Value {
@@ -184,18 +186,9 @@ fn preview(node: &Value) -> Value {
 
 fn join_request(node: &Value) -> Value {
     json!({
-            "session_id": node["sessionId"], "user": person(&node["user"]), "text": node["text"], "role": node["role"],
-            "requested_at": node["requestedAt"],
-    ||||||| ed65056
-            "reactions": node["reactions"], "thread": thread(&node["thread"]), "reply_to": node["replyTo"],
-            "thread_root": node["threadRoot"],
-    =======
-            "reactions": node["reactions"], "thread": thread(&node["thread"]), "reply_to": node["replyTo"],
-            "thread_root": node["threadRoot"], "mentions": list(&node["mentions"], mention), "links": node["links"],
-            "attachments": list(&node["attachments"], attachment), "metadata": node["metadata"],
-            "forwarded_from": origin(&node["forwardedFrom"]),
-    >>>>>>> talk
-        })
+        "session_id": node["sessionId"], "user": person(&node["user"]), "text": node["text"], "role": node["role"],
+        "requested_at": node["requestedAt"],
+    })
 }
 
 fn origin(node: &Value) -> Value {

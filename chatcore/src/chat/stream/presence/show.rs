@@ -54,7 +54,7 @@ impl Shared {
             return Ok(Vec::new());
         }
         let users: Vec<UserId> = heard.keys().cloned().collect();
-        let sessions = sessions_with(&*self.store, &users, |id| tails.contains_key(&id)).await?;
+        let sessions = sessions_with(&*self.store, &users, |id| tails.contains_key(id)).await?;
         let read: Vec<(UserId, Vec<SessionId>)> =
             users.into_iter().zip(sessions).filter(|(_, sessions)| !sessions.is_empty()).collect();
         let users: Vec<UserId> = read.iter().map(|(user, _)| user.clone()).collect();
