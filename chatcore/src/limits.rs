@@ -39,13 +39,13 @@ pub struct Limits {
     pub message_chars: usize,
     /// How often one message may be edited. Its earlier texts are kept until it is deleted.
     pub message_edits: u32,
-    /// Most messages of a user that wait for their time. Concurrent calls may pass it by a few.
+    /// Most messages of a user that wait for their time. Calls at once through several processes may pass it by one for each further process.
     pub scheduled_messages: u64,
     /// Longest time between the call that schedules a message and the time at which the message is sent.
     pub schedule_ahead: Duration,
     /// How often a process looks for scheduled messages whose time has come. A message is sent so much later than it says.
     pub due_interval: Duration,
-    /// Most drafts of a user. Concurrent calls may pass it by a few.
+    /// Most drafts of a user. Calls at once through several processes may pass it by one for each further process.
     pub drafts: u64,
     /// Most participants that a session may be made for.
     pub max_participants: u32,

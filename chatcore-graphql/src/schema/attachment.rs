@@ -1,4 +1,4 @@
-//! What messages carry besides their content.
+//! Attachments and metadata of messages.
 
 use async_graphql::{InputObject, SimpleObject};
 use chatcore::model;

@@ -10,11 +10,11 @@ use super::{
     user::User,
 };
 
-/// A user whom the caller has blocked.
+/// A user that the caller has blocked.
 #[derive(Debug, Clone)]
 pub(super) struct BlockedUser(pub(super) model::BlockedUser);
 
-/// A user whom the caller has blocked.
+/// A user that the caller has blocked.
 #[Object]
 impl BlockedUser {
     /// The user.
@@ -87,7 +87,7 @@ pub(super) struct BlockQuery;
 /// What may be asked about blocks.
 #[Object]
 impl BlockQuery {
-    /// The users whom the caller has blocked, in the order of their ids. At most 100 at a time, 50 by default.
+    /// The users that the caller has blocked, in the order of their ids. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn blocks(
         &self,

@@ -230,7 +230,7 @@ impl List<UserId> {
         Self::named(format!("bans/{session_id}"))
     }
 
-    /// The users whom the caller has blocked.
+    /// The users that the caller has blocked.
     pub(super) fn blocks() -> Self {
         Self::named("blocks")
     }

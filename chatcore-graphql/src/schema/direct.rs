@@ -43,7 +43,7 @@ pub(super) struct DirectMutation;
 /// What may be started.
 #[Object]
 impl DirectMutation {
-    /// Find the direct session of the caller and another user, or make it. A pair of users has one, whoever starts it.
+    /// Find the direct session of the caller and another user, or make it. A pair of users has one, and either user can start it.
     async fn start_direct(&self, context: &Context<'_>, input: StartDirectInput) -> Result<Option<StartDirectPayload>> {
         let call = Use::of(context)?;
         let user = named_user(&input.user_id).or_field_error()?;

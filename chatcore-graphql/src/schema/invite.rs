@@ -76,7 +76,7 @@ struct CreatedInvite(model::CreatedInvite);
 /// A new invite with its code.
 #[Object]
 impl CreatedInvite {
-    /// What the holder joins by. No other answer shows it.
+    /// The code to join with. No other answer shows it.
     async fn code(&self) -> &str {
         self.0.code.as_str()
     }
@@ -87,11 +87,11 @@ impl CreatedInvite {
     }
 }
 
-/// What the holder of a code learns before joining.
+/// A preview of a session for the holder of a code.
 #[derive(Debug, Clone)]
 struct InvitePreview(model::InvitePreview);
 
-/// What the holder of a code learns before joining.
+/// A preview of a session for the holder of a code.
 #[Object]
 impl InvitePreview {
     /// The session.
@@ -279,7 +279,7 @@ impl InviteQuery {
         Ok(Some(list.of_invites(&page, found)))
     }
 
-    /// What the holder of a code may know of its session before joining.
+    /// A preview of the session for the holder of a code.
     async fn preview_invite(
         &self,
         context: &Context<'_>,

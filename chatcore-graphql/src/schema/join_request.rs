@@ -30,7 +30,7 @@ impl JoinRequest {
         User(self.0.user.clone())
     }
 
-    /// What the user says about it.
+    /// The user's text.
     async fn text(&self) -> Option<&str> {
         self.0.text.as_deref()
     }
@@ -51,7 +51,7 @@ impl JoinRequest {
 struct RequestToJoinInput {
     /// The code of an invite.
     code: String,
-    /// What to tell those who answer: at most 500 characters by default.
+    /// A text for the users who answer the request: at most 500 characters by default.
     text: Option<String>,
 }
 

@@ -55,7 +55,7 @@ impl Link {
     }
 }
 
-/// Users whom a message mentions.
+/// A mention in a message.
 pub(super) fn users(ids: Vec<ID>) -> chatcore::Result<Vec<UserId>> {
     let user = |id: ID| {
         UserId::new(id.as_str())

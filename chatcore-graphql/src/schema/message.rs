@@ -187,7 +187,7 @@ impl Message {
         self.message.body.reply.map(|reply| self.beside(reply.root))
     }
 
-    /// Whom it mentions, in the order of the text.
+    /// Its mentions, in the order of the text.
     #[graphql(complexity = "5 * child_complexity + 1")]
     async fn mentions(&self) -> Vec<Mention> {
         self.message.body.mentions.iter().cloned().map(Mention).collect()
@@ -291,7 +291,7 @@ struct SendMessageInput {
     client_id: Option<String>,
     /// The message of the same session that it answers. An answer to a reply belongs to the thread of the reply.
     reply_to: Option<ID>,
-    /// The ids of users whom it mentions besides those whom its text names with `@` and a user name: at most 50. Users who are not in the
+    /// The ids of users that it mentions, beside the users that its text names with `@` and a user name: at most 50. Users who are not in the
     /// session are left out.
     mentions: Option<Vec<ID>>,
     /// Whether it mentions everybody in the session, as `@all` in its text does. For owners and admins.

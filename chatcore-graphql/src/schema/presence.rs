@@ -15,7 +15,7 @@ use super::{
     user::User,
 };
 
-/// What a user who is there says of being available.
+/// The availability that a user chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::Availability")]
 enum Availability {
@@ -121,7 +121,7 @@ impl OwnPresence {
     }
 }
 
-/// What to change of the caller's own presence; what is not named stays.
+/// Changes of the caller's presence. A field that is not named stays.
 #[derive(InputObject)]
 struct SetPresenceInput {
     /// What others see while a device of the caller is connected.
@@ -134,7 +134,7 @@ struct SetPresenceInput {
     is_hidden: MaybeUndefined<bool>,
 }
 
-/// What the caller chose.
+/// The caller's choice.
 #[derive(SimpleObject)]
 struct SetPresencePayload {
     /// The caller's presence.

@@ -73,7 +73,7 @@ impl From<model::ReadState> for ReadMarker {
     }
 }
 
-/// What became of marking all sessions as read.
+/// The result of marking all sessions as read.
 #[derive(Debug, Clone, SimpleObject)]
 struct AllRead {
     /// The number of sessions whose marker moved.
@@ -123,7 +123,7 @@ struct MarkUnreadFromPayload {
     state: ReadState,
 }
 
-/// What became of marking all sessions as read.
+/// The result of marking all sessions as read.
 #[derive(SimpleObject)]
 struct MarkAllReadPayload {
     /// The sessions that were looked at.

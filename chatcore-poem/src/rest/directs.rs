@@ -19,7 +19,7 @@ pub(crate) struct Directs(pub(super) Api);
 impl Directs {
     /// Start a direct session
     ///
-    /// With the one other user. A pair of users has one direct session, whoever starts it: 201 where it is made, 200 where it was there. Both
+    /// With the one other user. A pair of users has one direct session, and either user can start it: 201 where it is made, 200 where it was there. Both
     /// are members, nobody else comes in, and a user who left is in it again. Limited as adding users is.
     #[oai(path = "/directs", method = "post", operation_id = "startDirect")]
     async fn direct(

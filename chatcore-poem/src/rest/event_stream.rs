@@ -19,7 +19,7 @@ use crate::frame::{Outgoing, encode, encoded};
 /// How long a client may wait before it comes back, in milliseconds.
 const RETRY: u64 = 2_000;
 
-/// What a stream is to bring.
+/// The kinds of deliveries that a stream brings.
 pub(super) struct Asked {
     pub(super) id: SessionId,
     pub(super) start: Start,

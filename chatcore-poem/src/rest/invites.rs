@@ -22,7 +22,7 @@ pub(crate) struct Invites(pub(super) Api);
 impl Invites {
     /// Create an invite
     ///
-    /// For owners and admins. Whoever has the code can join the session, which is not private. The code is in this answer and nowhere else.
+    /// For owners and admins. Every holder of the code can join the session, which is not private. The code is in this answer and nowhere else.
     /// A session has at most 100 invites; those that are over make room for new ones.
     #[oai(path = "/sessions/:session_id/invites", method = "post", operation_id = "createInvite")]
     async fn create(

@@ -77,7 +77,7 @@ impl Later {
 
     /// Keep a draft
     ///
-    /// What the caller has not sent yet, for the caller's other devices. A session has one draft of each user; the last one stays.
+    /// A text that the caller has not sent yet, for the caller's other devices. A session has one draft of each user; the last one stays.
     #[oai(path = "/sessions/:session_id/draft", method = "put", operation_id = "setDraft")]
     async fn set(
         &self,

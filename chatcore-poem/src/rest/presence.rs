@@ -66,7 +66,7 @@ impl Presences {
 
     /// Change the caller's own presence
     ///
-    /// What is not named stays as it is. It holds for all devices of the caller, and for the next ones.
+    /// A field that is not named stays. The presence holds for all devices of the caller, and for later ones.
     #[oai(path = "/presence", method = "put", operation_id = "setPresence")]
     async fn set(
         &self,

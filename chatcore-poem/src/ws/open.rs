@@ -32,7 +32,7 @@ pub(super) struct Opening {
     pub(super) spans: ConnectionSpans,
 }
 
-/// What a socket subscribes to at once.
+/// The subscription with which a socket opens.
 pub(super) struct Joining {
     pub(super) session_id: SessionId,
     /// From where on.

@@ -54,7 +54,7 @@ impl Chat {
                 return Err(Error::invalid("user_id", Code::ValidationInvalidValue, message));
             }
             self.permit(principal, Operation::ManageBlocks).await?;
-            // Before the user is looked up, so that who has used the allowance up cannot go on trying ids.
+            // Before the user is looked up, so that a caller without allowance cannot try further ids.
             self.inner.allowances.look(user, now)?;
             if !self.inner.profiles.knows(other).await? {
                 self.inner.allowances.charge_inviter(user, now)?;
@@ -90,7 +90,7 @@ impl Chat {
         })
     }
 
-    /// The users whom the caller has blocked, in the order of their ids.
+    /// The users that the caller has blocked, in the order of their ids.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for a page outside of the limits.

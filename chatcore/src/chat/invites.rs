@@ -222,7 +222,7 @@ impl Chat {
         })
     }
 
-    /// What the holder of a code may know of its session before joining.
+    /// A preview of the session for the holder of a code.
     ///
     /// # Errors
     /// [`InviteNotFound`](Error::InviteNotFound) for a code that is wrong or over; [`Denied`](Error::Denied) when nobody can join the

@@ -4,7 +4,11 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 
 use super::{
     Chat, SendMessage,
-    decide::{due::microseconds, govern::Tried, validate::Faults},
+    decide::{
+        due::microseconds,
+        govern::{Tried, UserHash},
+        validate::Faults,
+    },
     read::lists::Slice,
 };
 use crate::{
@@ -69,6 +73,8 @@ impl Chat {
             faults.finish()?;
             let known = self.allowed(id, principal, Tried::sending(&body), Freshness::Fresh).await?;
             let stay = known.actor.as_deref().ok_or(Error::Internal)?.id;
+            // Calls of one user wait for each other, so that a process lets none pass the limit.
+            let _gate = self.inner.user_gates.pass(UserHash::of(&principal.user_id)).await;
             let max = self.inner.limits.scheduled_messages;
             self.room_for(ScheduledMessages::TABLE, &principal.user_id, "the number of scheduled messages", max)
                 .await?;
@@ -164,6 +170,7 @@ impl Chat {
             faults.content(&content, &self.inner.limits);
             faults.finish()?;
             self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+            let _gate = self.inner.user_gates.pass(UserHash::of(&principal.user_id)).await;
             let key = Drafts { user: principal.user_id.clone(), session: id };
             if self.inner.store.get(&key).await?.is_none() {
                 let max = self.inner.limits.drafts;

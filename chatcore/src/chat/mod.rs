@@ -101,7 +101,7 @@ use blocks::Pairs;
 use counting::Counts;
 use decide::{
     adding::Allowances,
-    govern::{Gates, publishing},
+    govern::{Gates, UserHash, publishing},
     metering::Meter,
     policy::Guard,
 };
@@ -137,6 +137,7 @@ struct Inner {
     profiles: Profiles,
     gates: Gates<SessionId>,
     message_gates: Gates<MessageId>,
+    user_gates: Gates<UserHash>,
     publishing: Arc<Semaphore>,
     allowances: Allowances,
     pairs: Pairs,
@@ -329,6 +330,7 @@ impl ChatBuilder {
             profiles,
             gates,
             message_gates: Gates::default(),
+            user_gates: Gates::default(),
             publishing,
             allowances,
             pairs: Pairs::default(),

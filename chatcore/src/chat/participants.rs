@@ -110,7 +110,7 @@ impl Chat {
             let invite = Tried::upon(&user_id, action);
             self.allowed(id, principal, invite, Freshness::Fresh).await?;
             let Inner { allowances, clock, profiles, .. } = &*self.inner;
-            // Before the user is looked up, so that who has used the allowance up cannot go on trying ids.
+            // Before the user is looked up, so that a caller without allowance cannot try further ids.
             allowances.look(user, clock.now())?;
             if !profiles.knows(&user_id).await? {
                 allowances.charge_inviter(user, clock.now())?;

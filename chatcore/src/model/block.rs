@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Profile;
 
-/// A user whom the caller has blocked.
+/// A user that the caller has blocked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BlockedUser {
     /// The user.

@@ -63,7 +63,7 @@ pub struct CreatedInvite {
     pub code: InviteCode,
 }
 
-/// What the holder of a code learns before joining.
+/// A preview of a session for the holder of a code.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InvitePreview {
     /// The session.
@@ -93,7 +93,7 @@ pub struct JoinRequest {
     pub session_id: SessionId,
     /// The user.
     pub user: Profile,
-    /// What the user says about it.
+    /// The user's text.
     pub text: Option<String>,
     /// The role that the user gets where the answer names no other.
     pub role: ParticipantRole,

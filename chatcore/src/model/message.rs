@@ -75,7 +75,7 @@ pub struct MessageBody {
     /// Its place where it is a reply. The server sets it: what a sender gives here is not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
-    /// Whom it mentions, in the order of the text. The server sets it: what a sender gives here is not read.
+    /// Its mentions, in the order of the text. The server sets it: what a sender gives here is not read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<Mention>,
     /// The links to web pages in its text. The server sets it: what a sender gives here is not read.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ParticipantId, Profile};
 
-/// What a user who is there says of being available.
+/// The availability that a user chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

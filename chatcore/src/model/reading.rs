@@ -39,7 +39,7 @@ pub struct Overview {
     pub preferences: Preferences,
 }
 
-/// What became of marking all sessions as read.
+/// The result of marking all sessions as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AllRead {

@@ -36,7 +36,7 @@ pub struct InviteRecord {
 /// An open request to join a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinRequestRecord {
-    /// What the user says about it.
+    /// The user's text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// The role that the invite grants.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::model::{BlockedUser, UserId};
 
-/// A user whom the caller has blocked.
+/// A user that the caller has blocked.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "BlockedUser"))]
 struct BlockedUserView<'a> {

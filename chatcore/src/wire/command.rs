@@ -47,7 +47,7 @@ pub enum Answer {
     JoinRequest(Box<JoinRequest>),
     /// How far the caller has read a session.
     ReadState(ReadState),
-    /// What became of marking all sessions as read.
+    /// The result of marking all sessions as read.
     AllRead(AllRead),
     /// The user to whom it was done, where it belongs to no session.
     UserId(UserId),

@@ -56,7 +56,7 @@ impl<'a> From<&'a Invite> for InviteView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CreatedInvite"))]
 struct CreatedInviteView<'a> {
-    /// What the holder joins by. No other answer shows it. In a link it belongs into the fragment, which browsers send to no server.
+    /// The code to join with. No other answer shows it. In a link it belongs into the fragment, which browsers send to no server.
     code: &'a str,
     invite: &'a Invite,
 }
@@ -67,7 +67,7 @@ impl<'a> From<&'a CreatedInvite> for CreatedInviteView<'a> {
     }
 }
 
-/// What the holder of a code learns before joining.
+/// A preview of a session for the holder of a code.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "InvitePreview"))]
 struct InvitePreviewView<'a> {
@@ -125,7 +125,7 @@ struct JoinRequestView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
-    /// What the user says about it.
+    /// The user's text.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text: Option<&'a str>,
     /// The role that the user gets where the answer names no other.
@@ -195,7 +195,7 @@ pub struct UseInvite {
 pub struct RequestToJoin {
     /// The code of an invite.
     pub code: InviteCode,
-    /// What to tell those who answer: at most 500 characters.
+    /// A text for the users who answer the request: at most 500 characters.
     pub text: Option<String>,
 }
 

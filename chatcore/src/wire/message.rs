@@ -42,7 +42,7 @@ struct MessageView<'a> {
     /// The message that began the thread of a reply; `null` where it is no reply.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     thread_root: Option<MessageId>,
-    /// Whom it mentions, in the order of the text.
+    /// Its mentions, in the order of the text.
     mentions: Vec<MentionView<'a>>,
     /// The links to web pages in its text, in the order of the text.
     links: Vec<LinkView>,
@@ -268,7 +268,7 @@ pub struct SendMessage {
     client_id: Option<String>,
     /// The message of the same session that it answers. An answer to a reply belongs to the thread of the reply.
     reply_to: Option<String>,
-    /// The ids of users whom it mentions besides those whom its text names with `@` and a user name: at most 50. Users who are not in the
+    /// The ids of users that it mentions, beside the users that its text names with `@` and a user name: at most 50. Users who are not in the
     /// session are left out.
     #[serde(default)]
     mentions: Vec<String>,
@@ -312,7 +312,7 @@ impl SendMessage {
     }
 }
 
-/// Users whom a message mentions.
+/// A mention in a message.
 fn users(ids: Vec<String>) -> Result<Vec<UserId>> {
     let user =
         |id| UserId::new(id).map_err(|error| Error::invalid("mentions", Code::ValidationInvalidValue, error.expected));

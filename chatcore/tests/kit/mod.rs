@@ -21,8 +21,8 @@ use chatcore::{
     },
     permission::Denial,
     store::{
-        Change, Committed, Departures, FactsQuery, Freshness, Key, LogRange, Memberships, Prefix, Profiles, Record,
-        Scan, Seats, SessionFacts, TypedKey,
+        Change, Committed, Departures, Dues, FactsQuery, Freshness, Key, LogRange, Memberships, Prefix, Profiles,
+        Record, Scan, Seats, SessionFacts, TypedKey,
     },
 };
 use futures_util::future::BoxFuture;
@@ -223,7 +223,7 @@ impl ChatStore for Breakable {
                 happens.await;
             }
         }
-        if scans.iter().all(|scan| scan.table == Departures::TABLE) {
+        if scans.iter().all(|scan| scan.table == Departures::TABLE || scan.table == Dues::TABLE) {
             // The chat's own look for what is left to do, at a time of its own.
             return self.store.scan(scans).await;
         }

@@ -1,4 +1,4 @@
-//! What messages carry besides their content.
+//! Attachments and metadata of messages.
 
 use chatcore::{
     Code, Error, MemoryStore,

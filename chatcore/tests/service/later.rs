@@ -268,6 +268,27 @@ async fn bad_schedules_are_refused() {
     assert_eq!(chat.cancel_scheduled_message(&alice, nothing).await, Err(Error::ScheduledMessageNotFound));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_at_once_do_not_pass_the_limits() {
+    let (chat, _, clock) = processes(Limits { scheduled_messages: 10, drafts: 10, ..Limits::default() });
+    let alice = user("alice");
+    let mut sessions = Vec::new();
+    for _ in 0..40 {
+        sessions.push(session(&chat, &alice, SessionType::Private).await);
+    }
+    let mut calls = tokio::task::JoinSet::new();
+    for id in sessions {
+        let (chat, alice, send_at) = (chat.clone(), alice.clone(), at(&clock, 60));
+        calls.spawn(async move {
+            let scheduled = chat.schedule_message(&alice, id, later("x", send_at)).await;
+            let kept = chat.set_draft(&alice, id, Content::Text("x".to_owned())).await;
+            (u32::from(scheduled.is_ok()), u32::from(kept.is_ok()))
+        });
+    }
+    let done = calls.join_all().await.into_iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    assert_eq!(done, (10, 10));
+}
+
 #[tokio::test]
 async fn a_draft_is_its_users_alone() {
     let (chat, other, _) = processes(Limits { drafts: 2, ..Limits::default() });

@@ -12,8 +12,8 @@ use chatcore::{
     Chat, ChatStore, Limits, MemoryStore, StoreError, async_trait,
     model::Event,
     store::{
-        Change, Committed, Departures, FactsQuery, Freshness, Key, LogRange, Prefix, Profiles, Record, Scan,
-        SessionFacts, Standings, TypedKey as _,
+        Change, Committed, Departures, Dues, FactsQuery, Freshness, Key, LastSeenTimes, LogRange, Prefix,
+        PresenceChoices, PresenceProcesses, Profiles, Record, Scan, SessionFacts, Standings, TypedKey as _,
     },
 };
 use chatcore_tests::{Events, Server, Socket, token};
@@ -54,15 +54,20 @@ impl ChatStore for Away {
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
-        // Profiles and standings are read when the last read of them is old.
-        let of_a_user = |key: &Key| key.table == Profiles::TABLE || key.table == Standings::TABLE;
+        // Profiles and standings are read when the last read of them is old, and presence is read by a task of its own.
+        let of_a_user = |key: &Key| {
+            [Profiles::TABLE, Standings::TABLE, PresenceChoices::TABLE, LastSeenTimes::TABLE, PresenceProcesses::TABLE]
+                .contains(&key.table)
+        };
         let store = if keys.iter().all(of_a_user) { &self.store } else { self.call()? };
         store.records(keys).await
     }
 
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
-        // The chat looks for departures at a time of its own.
-        let store = if scans.iter().all(|scan| scan.table == Departures::TABLE) { &self.store } else { self.call()? };
+        // The chat looks for departures, for what is due and for presence at times of its own.
+        let background = [Departures::TABLE, Dues::TABLE, PresenceProcesses::TABLE];
+        let is_background = scans.iter().all(|scan| background.contains(&scan.table));
+        let store = if is_background { &self.store } else { self.call()? };
         store.scan(scans).await
     }
 

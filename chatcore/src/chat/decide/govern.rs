@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    hash::Hash,
+    hash::{DefaultHasher, Hash, Hasher as _},
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -171,7 +171,19 @@ pub(in crate::chat) struct Plan {
 /// Hints that a slow notifier may be busy with at once. Further ones are lost until it has taken some, and the poll stands in.
 const PUBLISHING: usize = 1024;
 
-/// One gate for each session or message that is being changed: two changes of one would only make each other fail. Correctness
+/// A user in a gate's key. Two users with one hash wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::chat) struct UserHash(u64);
+
+impl UserHash {
+    pub(in crate::chat) fn of(user: &UserId) -> Self {
+        let mut hasher = DefaultHasher::new();
+        user.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// One gate for each session, message or user that is being changed: two changes of one would only make each other fail. Correctness
 /// does not depend on the gates: across processes the log decides.
 pub(in crate::chat) struct Gates<K>(Arc<Mutex<HashMap<K, Weak<Gate>>>>);
 

@@ -151,11 +151,14 @@ async fn a_login_goes_on_after_its_token_has_expired() {
     let login: Value = http.post(auth("login")).json(&login).send().await.unwrap().json().await.unwrap();
     assert_eq!(login["expires_in"], 1);
     let ada = Client::new(&server.address, Some(token));
-    let mut status = 200;
-    while status == 200 {
-        status = ada.get("/sessions").await.status;
-    }
-    ada.get("/sessions").await.problem(401, "AUTH_TOKEN_EXPIRED");
+    // A fast machine passes the rate within this second.
+    let ended = loop {
+        let reply = ada.get("/sessions").await;
+        if !matches!(reply.status, 200 | 429) {
+            break reply;
+        }
+    };
+    ended.problem(401, "AUTH_TOKEN_EXPIRED");
     let refresh = json!({ "refresh_token": login["refresh_token"] });
     let again: Value = http.post(auth("refresh")).json(&refresh).send().await.unwrap().json().await.unwrap();
     let ada = ada.with_token(again["access_token"].as_str().unwrap());

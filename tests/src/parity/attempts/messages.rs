@@ -1,0 +1,291 @@
+//! Attempts about messages, drafts, read markers and reactions.
+
+use super::*;
+
+pub(super) const THUMB: &str = "\u{1f44d}";
+
+pub(super) fn reaction(operation: &'static str, which: Which, emoji: &'static str) -> Action {
+    Action::new(operation, Target::Reaction(which, emoji), json!({}))
+}
+
+pub(super) fn react(which: Which) -> Action {
+    reaction("addReaction", which, THUMB)
+}
+
+/// One operation on reactions to several messages.
+pub(super) fn reactions(operation: &'static str) -> Family {
+    const MESSAGES: [Which; 4] = [Which::First, Which::Own, Which::NoMessage, Which::Beyond];
+    let of = |which: Which| reaction(operation, which, THUMB);
+    let bad = ["a", ":+1:", "\u{1f44d}\u{1f44d}"].map(|text| reaction(operation, Which::First, text));
+    Family::exact(MESSAGES.map(of)).coded([of(Which::Malformed)]).coded(bad)
+}
+
+/// A message that is sent after the run.
+pub(super) fn schedule(changes: Value) -> Action {
+    let day = chrono::Utc::now().date_naive() + chrono::Days::new(2);
+    let mut input = json!({ "content": "later", "client_id": "later", "send_at": format!("{day}T00:00:00Z") });
+    for (name, value) in changes.as_object().unwrap() {
+        input[name] = value.clone();
+    }
+    session("scheduleMessage", input)
+}
+
+pub(super) fn schedules() -> Family {
+    let encrypted = json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 });
+    let good = [
+        json!({}),
+        json!({ "content": encrypted, "role": "assistant", "message_type": "image" }),
+        json!({ "content": "" }),
+        json!({ "content": "x".repeat(8_001) }),
+        json!({ "message_type": "system" }),
+        json!({ "client_id": "" }),
+        json!({ "reply_to": { "message": "first" } }),
+        json!({ "send_at": "2020-01-01T00:00:00Z" }),
+        json!({ "send_at": "2999-01-01T00:00:00+02:00" }),
+    ];
+    let bad = [
+        json!({ "send_at": "tomorrow" }),
+        json!({ "send_at": 5 }),
+        json!({ "send_at": null }),
+        json!({ "content": null }),
+        json!({ "in": "a minute" }),
+    ];
+    Family::exact(good.map(schedule)).refused(bad.map(schedule))
+}
+
+pub(super) fn draft(content: Value) -> Action {
+    session("setDraft", json!({ "content": content }))
+}
+
+pub(super) fn drafts() -> Family {
+    let encrypted = json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 });
+    let good = [json!("not yet"), encrypted, json!(""), json!("x".repeat(8_001))];
+    Family::exact(good.map(draft)).refused([json!(5), Value::Null].map(draft))
+}
+
+/// Settings of the caller for a session, good and bad.
+pub(super) fn preferences() -> Family {
+    let of = |input| session("setPreferences", input);
+    let good = [
+        json!({ "is_muted": true, "is_favourite": true }),
+        json!({ "is_muted": true, "muted_until": "2999-01-01T00:00:00Z" }),
+        json!({}),
+        json!({ "is_muted": false }),
+        json!({ "is_muted": true, "muted_until": "2020-01-01T00:00:00Z" }),
+        json!({ "muted_until": "2999-01-01T00:00:00Z" }),
+    ];
+    let bad = [
+        json!({ "is_muted": null }),
+        json!({ "is_muted": "yes" }),
+        json!({ "is_muted": true, "muted_until": "tomorrow" }),
+        json!({ "colour": "red" }),
+    ];
+    Family::exact(good.map(of)).refused(bad.map(of))
+}
+
+/// Marks up to a position, and what is no mark.
+pub(super) fn marks() -> Family {
+    let of = |input| session("markRead", input);
+    let good = [3, 8, 9, 0, 999].map(|seq| of(json!({ "seq": seq })));
+    let first = of(json!({ "message_id": { "of": "first" } }));
+    let neither_or_both = [json!({}), json!({ "seq": 3, "message_id": "no id" })].map(of);
+    let bad = [
+        json!({ "seq": -1 }),
+        json!({ "seq": "3" }),
+        json!({ "seq": null }),
+        json!({ "message_id": 3 }),
+        json!({ "upto": 3 }),
+        json!({ "seq": u64::MAX }),
+    ];
+    Family::exact(good)
+        .and(Level::Exact, [first])
+        .coded(neither_or_both)
+        .coded([of(json!({ "message_id": "no id" }))])
+        .refused(bad.map(of))
+}
+
+/// Messages from the oldest without so many, the newest ones, and those before and after a place: a position or a time.
+pub(super) fn messages() -> Family {
+    let of = |window: Value, limit| session("listMessages", limited(window, limit));
+    let skip = |skip: i64, limit| of(json!({ "skip": skip }), limit);
+    let skips = [(0, None), (1, Some(2)), (0, Some(100)), (99, None), (0, Some(0)), (0, Some(101))];
+    let skips = skips.map(|(skipped, limit)| skip(skipped, limit));
+    let newest = [2, 0, 101].map(|limit| of(json!({ "newest": true }), Some(limit)));
+    let places = [0, 1, 8, 9, 10, 999].map(|seq| json!(seq)).into_iter().chain([1, 9, 10].map(time_of));
+    let around =
+        places.flat_map(|place| [of(json!({ "before": place }), Some(2)), of(json!({ "after": place }), Some(2))]);
+    Family::exact(skips.into_iter().chain(newest).chain(around)).coded([skip(-1, None), skip(0, Some(-1))])
+}
+
+pub(super) fn send(input: Value) -> Action {
+    session("sendMessage", input)
+}
+
+/// A client id that stands for a message already where it is used, and what that message says.
+pub(super) const KEPT: (&str, &str) = ("kept", "first words");
+
+pub(super) fn sends() -> Family {
+    let (kept, words) = KEPT;
+    let encrypted = |data: &str, iv: &str| json!({ "content": { "encrypted_data": data, "iv": iv, "key_version": 3 } });
+    let good = [
+        json!({ "content": "hello" }),
+        json!({ "content": "line\nbreak\ttab 🎉 <b>", "role": "assistant", "message_type": "image" }),
+        json!({ "content": "x".repeat(8_000), "role": "system", "message_type": "file" }),
+        encrypted("c2VjcmV0", "aXY="),
+        json!({ "content": "new", "client_id": "new" }),
+        json!({ "content": words, "client_id": kept }),
+        json!({ "content": "other words", "client_id": kept }),
+        json!({ "content": words, "client_id": kept, "role": "assistant" }),
+        json!({ "content": "" }),
+        json!({ "content": "x".repeat(8_001) }),
+        json!({ "content": "a\u{7}b" }),
+        json!({ "content": "x", "message_type": "system" }),
+        encrypted("", "aXY="),
+        encrypted("c2VjcmV0", ""),
+        encrypted(&"x".repeat(16_001), "aXY="),
+    ];
+    let ids = [json!({ "content": "x", "client_id": "" }), json!({ "content": "x", "client_id": "c".repeat(129) })];
+    let bad = [
+        json!({}),
+        json!({ "content": null }),
+        json!({ "content": 5 }),
+        json!({ "content": "x", "role": "boss" }),
+        json!({ "content": "x", "message_type": "song" }),
+        json!({ "content": "x", "user_id": "owner" }),
+        json!({ "content": { "encrypted_data": "x", "iv": "y" } }),
+        json!({ "content": { "encrypted_data": "x", "iv": "y", "key_version": -1 } }),
+    ];
+    Family::exact(good.map(send)).coded(ids.map(send)).refused(bad.map(send))
+}
+
+/// A copy of a message in the same session.
+pub(super) fn forward(which: Which) -> Action {
+    message("forwardMessage", which, json!({ "to": { "session": true } }))
+}
+
+pub(super) fn forwards() -> Family {
+    const MESSAGES: [Which; 4] = [Which::First, Which::Own, Which::NoMessage, Which::Beyond];
+    let once = json!({ "to": { "session": true }, "client_id": "copy" });
+    let good = MESSAGES.map(forward).into_iter().chain([message("forwardMessage", Which::First, once)]);
+    let bad = [json!({}), json!({ "to": 5 })].map(|input| message("forwardMessage", Which::First, input));
+    let nowhere = message("forwardMessage", Which::First, json!({ "to": "nowhere" }));
+    Family::exact(good).coded([forward(Which::Malformed)]).refused(bad.into_iter().chain([nowhere]))
+}
+
+pub(super) fn attachments() -> Family {
+    let file = |id: &str, media_type: &str| json!({ "id": id, "name": "a.png", "media_type": media_type, "size": 7 });
+    let png = || file("7", "image/png");
+    let good = [
+        json!({ "content": "", "attachments": [png()], "message_type": "image" }),
+        json!({ "content": "two", "attachments": [png(), file("8", "text/plain")], "metadata": { "some_key": [1, { "a": null }] } }),
+        json!({ "content": "none", "attachments": [], "metadata": {} }),
+        json!({ "content": "", "attachments": [] }),
+        json!({ "content": "x", "attachments": vec![png(); 11] }),
+        json!({ "content": "x", "attachments": [file("", "image/png"), file("7", "image")] }),
+        json!({ "content": "x", "metadata": { "a": "x".repeat(4_096) } }),
+        json!({ "content": "x", "metadata": { "a": [[[[[[[[1]]]]]]]] } }),
+    ];
+    let edit = |input| message("editMessage", Which::Own, input);
+    let edits = [
+        json!({ "content": "other words", "attachments": [png()], "metadata": { "a": 1 } }),
+        json!({ "content": "other words", "attachments": [], "metadata": null }),
+        json!({ "content": "other words", "metadata": { "a": "x".repeat(4_096) } }),
+    ];
+    let bad = [
+        json!({ "content": "x", "attachments": [{ "id": "7" }] }),
+        json!({ "content": "x", "attachments": "7" }),
+        json!({ "content": "x", "metadata": [1] }),
+        json!({ "content": "x", "metadata": "x" }),
+    ];
+    let of = |input| session("sendMessage", input);
+    Family::exact(good.map(of).into_iter().chain(edits.map(edit))).refused(bad.map(of))
+}
+
+/// A message that mentions everybody and two users.
+pub(super) fn mention() -> Action {
+    let users = ["member", "viewer"];
+    session("sendMessage", json!({ "content": "@all see http://chat.example", "mentions": users }))
+}
+
+pub(super) fn mentions() -> Family {
+    let of = |input| session("sendMessage", input);
+    let good = [
+        json!({ "content": "hello", "mentions": ["owner", "peer", "peer", "stranger", GHOST] }),
+        json!({ "content": "hello", "mentions_everybody": true }),
+        json!({ "content": "hello", "mentions_everybody": false, "mentions": [] }),
+        json!({ "content": "@the_peer: http://chat.example/@the_peer, @THE_OWNER @all \u{1f600} https://x.example." }),
+        json!({ "content": "x", "mentions": vec!["peer"; 51] }),
+    ];
+    let edit = |input| message("editMessage", Which::Own, input);
+    let edits = [
+        json!({ "content": "@the_peer https://chat.example", "mentions": ["owner"] }),
+        json!({ "content": "other words", "mentions_everybody": true }),
+    ];
+    let bad = [json!({ "content": "x", "mentions": {} }), json!({ "content": "x", "mentions_everybody": "yes" })];
+    let ids = [json!({ "content": "x", "mentions": [""] })];
+    Family::exact(good.map(of).into_iter().chain([mention()]).chain(edits.map(edit)))
+        .coded(ids.map(of))
+        .refused(bad.map(of))
+}
+
+/// An answer to a message.
+pub(super) fn reply(which: Which) -> Action {
+    session("sendMessage", json!({ "content": "an answer", "reply_to": id_of(which) }))
+}
+
+/// Pages of the thread of the first message.
+pub(super) fn pages(operation: &'static str) -> [Action; 3] {
+    [1, 100, 0].map(|limit| message(operation, Which::First, json!({ "limit": limit })))
+}
+
+pub(super) fn replies() -> Family {
+    let good = [Which::First, Which::Own, Which::NoMessage, Which::Beyond].map(reply);
+    let once = json!({ "content": "an answer", "reply_to": id_of(Which::First), "client_id": "reply" });
+    let bad = session("sendMessage", json!({ "content": "x", "reply_to": 5 }));
+    Family::exact(good.into_iter().chain([session("sendMessage", once)]))
+        .coded([reply(Which::Malformed)])
+        .refused([bad])
+}
+
+pub(super) fn edits() -> Family {
+    let encrypted = |data: &str| json!({ "content": { "encrypted_data": data, "iv": "aXY=", "key_version": 3 } });
+    let of = |which| move |input| message("editMessage", which, input);
+    let own = [
+        json!({ "content": "other words" }),
+        json!({ "content": "earlier words" }),
+        json!({ "content": "earlier words", "revision": 7 }),
+        json!({ "content": "other words", "revision": 1 }),
+        json!({ "content": "other words", "revision": 2 }),
+        encrypted("c2VjcmV0"),
+        encrypted(""),
+        json!({ "content": "" }),
+        json!({ "content": "x".repeat(8_001) }),
+        json!({ "content": "a\u{7}b" }),
+    ];
+    let others = [Which::First, Which::NoMessage, Which::Beyond];
+    let others = others.map(|which| of(which)(json!({ "content": "other words" })));
+    let bad = [
+        json!({}),
+        json!({ "content": null }),
+        json!({ "content": 5 }),
+        json!({ "content": "x", "revision": -1 }),
+        json!({ "content": "x", "revision": "1" }),
+        json!({ "content": "x", "colour": "red" }),
+    ];
+    let malformed = of(Which::Malformed)(json!({ "content": "x" }));
+    let good = own.map(of(Which::Own)).into_iter().chain(others);
+    Family::exact(good).coded([malformed]).refused(bad.map(of(Which::Own)))
+}
+
+pub(super) fn deletions() -> Family {
+    let of = |which, input| message("deleteMessage", which, input);
+    let good = [
+        of(Which::Own, json!({})),
+        of(Which::First, json!({})),
+        of(Which::Own, json!({ "revision": 1 })),
+        of(Which::Own, json!({ "revision": 2 })),
+        of(Which::NoMessage, json!({})),
+        of(Which::Beyond, json!({})),
+    ];
+    Family::exact(good).coded([of(Which::Malformed, json!({}))])
+}
