@@ -1,6 +1,6 @@
 //! The accounts of the server.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use chatcore::{
     Accounts, Chat, JwtIssuer,
@@ -10,7 +10,7 @@ use object_store::local::LocalFileSystem;
 
 use crate::{
     config::{Config, Failure, Switch},
-    environment,
+    environment, exposure,
 };
 
 /// How often the server looks for erasures of deleted accounts that were left behind.
@@ -66,7 +66,7 @@ pub(crate) fn build(
     let mut builder = Accounts::builder(chat.clone(), JwtIssuer::hs256(secret)?).settings(settings).mailer(mailer);
     if let Some(folder) = pictures(config) {
         let failed = |error: &dyn std::fmt::Display| format!("cannot keep pictures in {}: {error}", folder.display());
-        fs::create_dir_all(&folder).map_err(|error| failed(&error))?;
+        exposure::create_folder(&folder).map_err(|error| failed(&error))?;
         let store = LocalFileSystem::new_with_prefix(&folder).map_err(|error| failed(&error))?;
         builder = builder.avatars(Arc::new(store.with_automatic_cleanup(true)), PICTURES);
     }

@@ -18,6 +18,7 @@ use chatcore_surreal::{ConnectError, SurrealStore};
 use crate::{
     cli::BackupArgs,
     config::{Config, Failure},
+    exposure,
     logging::Export,
     output::Output,
     run, running,
@@ -151,7 +152,7 @@ pub(crate) fn restore(config: &Config, file: &Path, told_of: &[String], stderr: 
         Backup::of(&MemoryStore::new()).verify(BufReader::new(open()?), &mut |_| ())?;
         // The database has its name only once it is complete, so no server starts on a part of it.
         let partial = config.data.join("db.restoring");
-        fs::create_dir_all(&config.data)?;
+        exposure::create_folder(&config.data)?;
         let lock = File::create(config.data.join("db.restoring.lock"))?;
         lock.try_lock().map_err(|_| format!("another restore into {} is running", config.data.display()))?;
         if partial.exists() {

@@ -1,6 +1,6 @@
-//! Secrets in files that others can read.
+//! Files and folders that other users of the machine can read.
 
-use std::path::Path;
+use std::{fs, io, path::Path};
 
 use crate::config::Failure;
 
@@ -10,7 +10,7 @@ use crate::config::Failure;
 pub(crate) fn of(what: &str, file: &Path, others: u32) -> Result<Option<String>, Failure> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let mode = std::fs::metadata(file)?.permissions().mode();
+    let mode = fs::metadata(file)?.permissions().mode();
     Ok((mode & others != 0).then(|| {
         let file = file.display();
         format!(
@@ -22,4 +22,16 @@ pub(crate) fn of(what: &str, file: &Path, others: u32) -> Result<Option<String>,
 #[cfg(not(unix))]
 pub(crate) fn of(_: &str, _: &Path, _: u32) -> Result<Option<String>, Failure> {
     Ok(None)
+}
+
+/// Creates a folder that only its owner may enter, with the folders above it. Leaves a folder that exists as it is.
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
 }

@@ -18,7 +18,7 @@ use crate::{
     admin::tokens::AdminTokens,
     backup, bus,
     config::{Config, Failure, Period, sample},
-    descriptors, disk, environment, issuers,
+    descriptors, disk, environment, exposure, issuers,
     logging::Export,
     metrics::{self, Exporter},
     output::Output,
@@ -201,6 +201,8 @@ pub(crate) async fn open(config: &Config, options: SurrealOptions) -> Result<Sur
             // Not as a connection string, in which a `?` would begin parameters.
             let folder = config.data.join("db");
             tracing::info!(folder = %folder.display(), "opening the database");
+            // The store says why a folder cannot be used.
+            let _ = exposure::create_folder(&folder);
             SurrealStore::open(&folder, options).await?
         }
     })

@@ -88,7 +88,7 @@ fn read(file: &Path) -> Result<Option<Secret>, Failure> {
 
 /// Makes the secret as a whole or not at all: of two processes that start at once, both take the first one's.
 fn make(folder: &Path, file: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+    exposure::create_folder(folder)?;
     let mut bytes = [0_u8; 32];
     rand::rng().fill_bytes(&mut bytes);
     let mut text = String::with_capacity(65);

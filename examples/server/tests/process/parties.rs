@@ -1,6 +1,6 @@
 //! Settings of accounts and of other parties' tokens.
 
-use std::{ffi::OsStr, fs, path::Path};
+use std::{ffi::OsStr, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use chatcore_tests::{Client, Graphql, Socket};
 use nix::sys::signal::Signal;
@@ -122,6 +122,10 @@ async fn pictures_are_kept_with_the_data_or_where_the_settings_say() {
     let path = account["avatar_url"].as_str().unwrap();
     assert_eq!(server.stop(Signal::SIGTERM), 0);
     assert!(data.join("data/files/avatars").is_dir());
+    for folder in ["data", "data/db", "data/files"] {
+        let mode = fs::metadata(data.join(folder)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{folder}");
+    }
     let server = Server::start(data);
     let shown = reqwest::get(format!("http://{}{path}", server.address)).await.unwrap();
     assert_eq!((shown.status().as_u16(), &shown.headers()["content-type"]), (200, &"image/png".parse().unwrap()));

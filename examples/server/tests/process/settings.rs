@@ -53,6 +53,10 @@ fn made_by(data: &Path, variables: Variables<'_>, args: &[&str]) -> (String, Str
     (String::from_utf8(output.stdout).unwrap().trim_end().to_owned(), stderr)
 }
 
+fn mode_of(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
 fn secret_at(path: &Path, text: &[u8], mode: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
@@ -425,7 +429,8 @@ async fn a_secret_that_others_may_read_is_used_with_a_warning() {
     // Without accounts there is no warning of mails either.
     let server = Server::start_with(data, &["--database", "mem://", "--accounts", "off"]);
     let made = data.join("data/secret");
-    assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(mode_of(&made), 0o600);
+    assert_eq!(mode_of(&data.join("data")), 0o700);
     assert!(!server.log().contains("WARN"), "{}", server.log());
     token(data, "a");
     assert_eq!(server.stop(Signal::SIGTERM), 0);
