@@ -19,7 +19,7 @@
 //!
 //! # What travels
 //! One NATS message per hint, as JSON, on the subject `<prefix>.<session id>`, `<prefix>.user.<user id>` with the bytes of
-//! the user's id in hexadecimal digits, or `<prefix>.everybody`. A hint of a session carries the committed events, so
+//! the user's id in hexadecimal digits, `<prefix>.standings`, `<prefix>.presence` or `<prefix>.everybody`. A hint of a session carries the committed events, so
 //! that readers elsewhere need not ask the store. Where a hint with its events is longer than [`NatsOptions::carried_bytes`], or than the server
 //! takes in one message (`max_payload`, 1 MiB unless the server says otherwise), the hint goes without events, and readers elsewhere
 //! read the log. A hint that is too long without events, too, is lost. Core NATS is enough: nothing is stored by it, because the log is
@@ -211,6 +211,7 @@ impl NatsNotifier {
                 let digits: String = user_id.as_str().bytes().map(|byte| format!("{byte:02x}")).collect();
                 format!("{}.user.{digits}", self.prefix).into()
             }
+            Topic::Standings => format!("{}.standings", self.prefix).into(),
             Topic::Everybody => format!("{}.everybody", self.prefix).into(),
             Topic::Presence => format!("{}.presence", self.prefix).into(),
         }

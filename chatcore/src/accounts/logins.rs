@@ -377,7 +377,7 @@ impl Accounts {
                 Ending::Deletion => draft.end_all_logins(None).delete(),
             };
         }
-        Ok(vec![draft.write()])
+        Ok(draft.writes().into())
     }
 
     /// The writes that end logins. After their commit, [`Chat::standing_changed`](crate::Chat) tells of it.

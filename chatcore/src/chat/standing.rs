@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use super::{
     Chat,
     decide::{caller::check, departures::Departed, govern::Authority},
-    stream::standings::Seen,
+    stream::standings::{Seen, counted},
 };
 use crate::{
     error::{Code, Error, FieldError, Result},
@@ -135,13 +135,14 @@ impl StandingDraft {
         self
     }
 
-    /// The write for a commit. After the commit, [`Chat::standing_changed`] tells of it.
-    pub(crate) fn write(self) -> Write {
+    /// The writes for a commit. After the commit, [`Chat::standing_changed`] tells of it.
+    pub(crate) fn writes(self) -> [Write; 2] {
         let write = Standings { user: self.user }.put(self.standing);
-        match self.version {
+        let write = match self.version {
             Some(version) => write.at(version),
             None => write.absent(),
-        }
+        };
+        [write, counted()]
     }
 }
 
@@ -361,7 +362,7 @@ impl Chat {
             if let Some(authority) = authority {
                 writes.extend(authority().await?);
             }
-            writes.insert(0, draft.write());
+            writes.splice(0..0, draft.writes());
             let change = Change::of_records(writes);
             let version = change.id;
             match self.inner.store.commit(change).await {

@@ -208,8 +208,7 @@ async fn hints_about_a_user_reach_the_streams_of_that_user(notifier: Arc<dyn Not
     let mut streams =
         vec![notifier.listen(Topic::User(who.clone())).await, notifier.listen(Topic::User(who.clone())).await];
     let own = Hint::Arrived { user_id: who.clone(), session_id: session(), is_own: true };
-    let revoked = Hint::Revoked { user_id: who.clone() };
-    let hints = [arrived(&who, session()), own, revoked, arrived(&who, session())];
+    let hints = [arrived(&who, session()), own, arrived(&who, session())];
     publish(&*notifier, &hints).await;
     for stream in &mut streams {
         assert_heard(stream, &hints).await;
@@ -219,6 +218,10 @@ async fn hints_about_a_user_reach_the_streams_of_that_user(notifier: Arc<dyn Not
     let notice = Notice { id: NoticeId(Uuid::now_v7()), text: "Hello".into(), created_at: DateTime::UNIX_EPOCH };
     publish(&*notifier, &[arrived(&who, session()), Hint::Notice(notice.clone())]).await;
     assert_heard(&mut of_all, &[Hint::Notice(notice.clone())]).await;
+    let mut of_standings = notifier.listen(Topic::Standings).await;
+    let revoked = Hint::Revoked { user_id: who.clone() };
+    publish(&*notifier, &[arrived(&who, session()), revoked.clone(), Hint::Notice(notice.clone())]).await;
+    assert_heard(&mut of_standings, &[revoked]).await;
     let mut of_presence = notifier.listen(Topic::Presence).await;
     let presence =
         Hint::Presence { process: "p".to_owned(), turn: 3, moved: vec![who.clone()], chose: vec![anybody()] };

@@ -17,7 +17,7 @@ use super::{Hint, Notifier, Topic};
 /// a user who is connected costs depends on this number.
 const fn waiting(topic: &Topic) -> usize {
     match topic {
-        Topic::Session(_) | Topic::Everybody | Topic::Presence => 256,
+        Topic::Session(_) | Topic::Standings | Topic::Everybody | Topic::Presence => 256,
         Topic::User(_) => 8,
     }
 }

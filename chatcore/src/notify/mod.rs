@@ -20,6 +20,8 @@ pub enum Topic {
     Session(SessionId),
     /// The streams of a user, in all sessions.
     User(UserId),
+    /// The processes that have streams of users, for changes of standings.
+    Standings,
     /// The connections of all users.
     Everybody,
     /// The processes that have readers of presence.
@@ -86,7 +88,8 @@ impl Hint {
         match self {
             Self::Committed { session_id, .. } => Topic::Session(*session_id),
             Self::Signal(signal) => Topic::Session(signal.session_id()),
-            Self::Arrived { user_id, .. } | Self::Revoked { user_id } => Topic::User(user_id.clone()),
+            Self::Arrived { user_id, .. } => Topic::User(user_id.clone()),
+            Self::Revoked { .. } => Topic::Standings,
             Self::Notice(_) => Topic::Everybody,
             Self::Presence { .. } => Topic::Presence,
         }

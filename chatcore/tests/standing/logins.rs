@@ -2,6 +2,8 @@
 
 use tokio::sync::oneshot;
 
+use chatcore::store::{Change, Standings, TypedKey as _};
+
 use super::*;
 use crate::hooked::Hooked;
 
@@ -293,4 +295,23 @@ async fn a_store_that_is_away_ends_no_stream_and_lets_nobody_in_whose_standing_i
     store.reads_fail.store(false, Ordering::SeqCst);
     say(&chat, &alice, id, "back").await;
     assert_eq!(next(&mut events).await.event.seq, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_by_a_process_that_does_not_count_it_is_found_in_ten_seconds() {
+    let (clock, store) = (TestClock::default(), MemoryStore::new());
+    let chat = Chat::builder(store.clone()).clock(clock.clone()).build();
+    let alice = logged_in("alice", &clock);
+    let id = room(&chat, &alice, &[]).await;
+    let mut events = chat.subscribe(&alice, id, None).await.unwrap();
+    // Looks at all users begin.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    later(&clock);
+    let mut standing = chat.standing(&alice.user_id).await.unwrap();
+    standing.revoked_before = Some(clock.now());
+    let uncounted = Standings { user: alice.user_id.clone() }.put(standing);
+    store.commit(Change::of_records(vec![uncounted])).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(in_time(events.next()).await.unwrap().unwrap_err(), Error::TokenInvalid);
+    assert!(begun.elapsed() <= Duration::from_secs(11));
 }

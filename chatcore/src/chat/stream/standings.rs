@@ -1,13 +1,12 @@
 //! The standings of callers: kept for a moment, so that a check costs no call of the store, and watched for open streams.
 //!
-//! A change by this process counts at once, and so does a hint of another process about a user who has a stream. What no hint told
-//! is found by one query for all users of the process that have streams, from time to time, and for other users by the age of what
-//! is kept.
+//! A change by this process counts at once, and so does a hint of another process. Each change also stamps one record that all processes
+//! share. So a poll reads that record, and the standings of all users that have streams only where it moved. For other users the age of
+//! what is kept decides.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -17,16 +16,9 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{
-    FutureExt as _, StreamExt as _,
-    future::BoxFuture,
-    stream::{self, BoxStream},
-};
+use futures_util::{FutureExt as _, future::BoxFuture};
 use moka::sync::Cache;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout},
-};
+use tokio::sync::{Notify, watch};
 
 use super::{
     login::Login,
@@ -39,8 +31,10 @@ use crate::{
     identity::Principal,
     limits::Limits,
     model::{UserId, UserStanding},
-    notify::{Hint, Notifier, Topic},
-    store::{ChatStore, ChatStoreExt as _, Found, Standings, StoreError, Version},
+    notify::Notifier,
+    store::{
+        ChatStore, ChatStoreExt as _, Counters, Expect, Found, Standings, TypedKey as _, Version, Write, WriteKind,
+    },
 };
 
 /// Standings kept in memory.
@@ -49,11 +43,15 @@ const KEPT: u64 = 100_000;
 /// Counters of changes.
 const COUNTERS: usize = 1_024;
 
-/// The longest wait for a notifier's stream.
-const LISTEN_WAIT: Duration = Duration::from_secs(5);
+/// The record that each change of a standing stamps.
+fn changes() -> Counters {
+    Counters { name: "standing_changes".to_owned(), day: 0 }
+}
 
-/// The query for all users takes at most one part in so many of the time.
-const SHARE: u32 = 10;
+/// The write that belongs to each change of a standing, in the same commit.
+pub(in crate::chat) fn counted() -> Write {
+    Write { key: changes().key(), expect: Expect::Anything, kind: WriteKind::Add(1) }
+}
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -130,13 +128,19 @@ struct Shared {
     listening: Kind,
     polling: Kind,
     poller: Mutex<Option<Task>>,
+    listener: Mutex<Option<Task>>,
+    /// Users whose standing was not read since they have a stream, or since it changed.
+    unsure: Mutex<HashSet<UserId>>,
+    /// A user became unsure.
+    wake: Arc<Notify>,
+    /// The time as of which the standings of all other users that have streams are known.
+    polled_at: Mutex<Option<DateTime<Utc>>>,
 }
 
 /// A user who has streams.
 struct Watched {
     user: UserId,
     seen: watch::Sender<Seen>,
-    listener: Mutex<Option<Task>>,
 }
 
 impl KnownStandings {
@@ -163,18 +167,23 @@ impl KnownStandings {
             listening: Kind::new("listener for standings"),
             polling: Kind::new("poll of standings"),
             poller: Mutex::default(),
+            listener: Mutex::default(),
+            unsure: Mutex::default(),
+            wake: Arc::default(),
+            polled_at: Mutex::default(),
         }))
     }
 
     /// A user's standing, as it was a moment ago.
     pub(in crate::chat) async fn get(&self, user: &UserId) -> Result<Seen> {
         let now = self.0.clock.now();
-        if let Some(seen) = self.0.recent.get(user)
-            && is_younger(seen.begun.at, now, self.0.age)
-        {
-            return Ok(seen);
+        match self.0.recent.get(user) {
+            Some(seen) if is_younger(seen.begun.at, now, self.0.age) => Ok(seen),
+            _ => match self.0.confirmed(user, now) {
+                Some(seen) => Ok(seen),
+                None => self.fresh(user).await,
+            },
         }
-        self.fresh(user).await
     }
 
     /// A user's standing, as old as it may be, where one is kept.
@@ -204,8 +213,10 @@ impl KnownStandings {
             let mut users = locked(&self.0.watched);
             users.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
                 let seen = watch::Sender::new(self.0.recent.get(user).unwrap_or_default());
-                let watched = Arc::new(Watched { user: user.clone(), seen, listener: Mutex::default() });
+                let watched = Arc::new(Watched { user: user.clone(), seen });
                 users.insert(user.clone(), Arc::downgrade(&watched));
+                locked(&self.0.unsure).insert(user.clone());
+                self.0.wake.notify_one();
                 watched
             })
         };
@@ -220,6 +231,17 @@ impl KnownStandings {
 }
 
 impl Shared {
+    /// The standing of a user who has a stream, where the last poll found no change.
+    fn confirmed(&self, user: &UserId, now: DateTime<Utc>) -> Option<Seen> {
+        if !(*locked(&self.polled_at)).is_some_and(|polled_at| is_younger(polled_at, now, self.age)) {
+            return None;
+        }
+        let watched = locked(&self.watched).get(user).and_then(Weak::upgrade)?;
+        let seen = (!locked(&self.unsure).contains(user)).then(|| watched.seen.borrow().clone());
+        self.let_go(watched);
+        seen
+    }
+
     /// Begins a read.
     fn begin(&self) -> Begun {
         Begun { at: self.clock.now(), number: self.reads.fetch_add(1, Ordering::Relaxed) + 1 }
@@ -246,13 +268,19 @@ impl Shared {
                 *known = seen.clone();
                 is_news
             });
+            locked(&self.unsure).remove(user);
             self.let_go(watched);
         }
     }
 
     fn forget(&self, user: &UserId) {
-        locked(&self.changes).count(user);
+        let mut changes = locked(&self.changes);
+        changes.count(user);
         self.recent.invalidate(user);
+        // Under the lock of the changes: a read that began before makes nothing sure.
+        if locked(&self.watched).contains_key(user) {
+            locked(&self.unsure).insert(user.clone());
+        }
     }
 
     async fn read(&self, user: &UserId) -> Result<Seen> {
@@ -278,138 +306,14 @@ impl Shared {
             // The next stream of the user makes a new entry.
             if users.get(&last.user).is_some_and(|kept| kept.strong_count() == 0) {
                 users.remove(&last.user);
+                locked(&self.unsure).remove(&last.user);
             }
             drop(users);
         }
     }
 
-    /// Looks at the standings of all users that have streams.
-    async fn look(&self, users: &[UserId]) {
-        let (since, begun) = (locked(&self.changes).clone(), self.begin());
-        let keys: Vec<Standings> = users.iter().map(|user| Standings { user: user.clone() }).collect();
-        match self.store.get_all(&keys).await {
-            Ok(found) => {
-                for (user, found) in users.iter().zip(found) {
-                    self.note(since.of(user), user, &Seen::of(found, begun));
-                }
-            }
-            // One record that cannot be read must not hide the others.
-            Err(StoreError::Corrupt(_)) if users.len() > 1 => {
-                let (one, other) = users.split_at(users.len() / 2);
-                Box::pin(self.look(one)).await;
-                Box::pin(self.look(other)).await;
-            }
-            Err(error) => tracing::warn!(%error, "could not look at the standings of readers; trying again"),
-        }
-    }
-
-    /// The hints about a user; none from a notifier that does not answer, which is then asked again.
-    async fn hints(&self, user: &UserId) -> BoxStream<'static, Hint> {
-        let topic = Topic::User(user.clone());
-        let listening = AssertUnwindSafe(async { self.notifier.listen(topic).await }).catch_unwind();
-        match timeout(LISTEN_WAIT, listening).await {
-            Ok(Ok(hints)) => hints,
-            Ok(Err(_)) => {
-                tracing::error!("the notifier panicked; it is asked again");
-                stream::empty().boxed()
-            }
-            Err(_) => stream::empty().boxed(),
-        }
-    }
-
-    /// Begins to hear hints about a user, where nothing listens.
-    fn keep_listening(self: &Arc<Self>, watched: &Watched) {
-        let mut listener = locked(&watched.listener);
-        if !listener.as_ref().is_some_and(Task::runs) {
-            let (shared, user) = (Arc::downgrade(self), watched.user.clone());
-            *listener = Some(Task::spawn(&self.listening, self.listen_again, move || {
-                listen(Weak::clone(&shared), user.clone())
-            }));
-        }
-    }
-
     fn users(&self) -> Vec<Arc<Watched>> {
         locked(&self.watched).values().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Starts the poller where none runs.
-    fn keep_polling(self: &Arc<Self>) {
-        let mut poller = locked(&self.poller);
-        if !poller.as_ref().is_some_and(Task::runs) {
-            let shared = Arc::downgrade(self);
-            let ended = Ended(Weak::clone(&shared));
-            *poller = Some(Task::spawn(&self.polling, self.interval, move || {
-                let _ = &ended;
-                poll(Weak::clone(&shared))
-            }));
-        }
-    }
-}
-
-/// Looks at the standings of all users that have streams, until there are none.
-async fn poll(shared: Weak<Shared>) {
-    let Some(mut pause) = shared.upgrade().map(|shared| shared.interval) else { return };
-    loop {
-        sleep(pause).await;
-        let Some(shared) = shared.upgrade() else { return };
-        let watched = {
-            let mut poller = locked(&shared.poller);
-            let watched = shared.users();
-            if watched.is_empty() {
-                // The next stream is registered first, and then finds no poller: it starts another one.
-                *poller = None;
-                return;
-            }
-            watched
-        };
-        let begun = Instant::now();
-        let users: Vec<UserId> = watched.iter().map(|watched| watched.user.clone()).collect();
-        watched.into_iter().for_each(|watched| shared.let_go(watched));
-        shared.look(&users).await;
-        pause = shared.interval.max(begun.elapsed() * SHARE);
-    }
-}
-
-/// Wakes streams when it is dropped with the task that has it. A task can end with its runtime, and the streams start another one.
-struct Ended(Weak<Shared>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        if let Some(shared) = self.0.upgrade() {
-            for watched in shared.users() {
-                watched.seen.send_modify(|_| {});
-                shared.let_go(watched);
-            }
-        }
-    }
-}
-
-/// Hears of changes of a user's standing until the last stream of the user ends.
-async fn listen(shared: Weak<Shared>, user: UserId) {
-    loop {
-        let Some(now) = shared.upgrade() else { return };
-        let mut hints = now.hints(&user).await;
-        // Listening begins before the look, so that nothing falls between.
-        if let Err(error) = now.read(&user).await {
-            tracing::warn!(%error, "could not look at the standing of a reader; trying again");
-        }
-        let pause = now.listen_again;
-        drop(now);
-        while let Some(hint) = hints.next().await {
-            let Some(now) = shared.upgrade() else { return };
-            match hint {
-                // A notifier that mixes users up must not tell one of another.
-                Hint::Revoked { user_id } if user_id == user => now.read_again(&user).await,
-                Hint::Revoked { .. }
-                | Hint::Arrived { .. }
-                | Hint::Committed { .. }
-                | Hint::Signal(_)
-                | Hint::Notice(_)
-                | Hint::Presence { .. } => {}
-            }
-        }
-        // The notifier lost its connection. The poll stands in meanwhile.
-        sleep(pause).await;
     }
 }
 
@@ -426,10 +330,9 @@ pub(in crate::chat) struct Watch {
 impl Watch {
     /// Starts what may have ended with its runtime.
     fn keep(&self) {
-        if let Some(watched) = &self.watched {
-            self.shared.keep_listening(watched);
-        }
+        // The poll ends together with the listener, so it comes first.
         self.shared.keep_polling();
+        self.shared.keep_listening();
     }
 
     /// Why the caller's login is over, where it is.
@@ -484,6 +387,8 @@ impl Drop for Watch {
         }
     }
 }
+
+mod poll;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! What no public face shows: which users are kept as watched.
 
-use std::sync::Barrier;
+use std::{sync::Barrier, time::Duration};
+
+use tokio::time::timeout;
 
 use crate::{InProcessNotifier, MemoryStore, SystemClock};
 
