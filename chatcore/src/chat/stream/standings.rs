@@ -224,7 +224,14 @@ impl KnownStandings {
         // The parts of the caller that the check needs.
         let Principal { login_id, issued_at, .. } = *principal;
         let login = Arc::new(Principal { login_id, issued_at, ..Principal::new(user.clone()) });
-        let watch = Watch { shared: Arc::clone(&self.0), seen, watched: Some(watched), login, waiting: None };
+        let watch = Watch {
+            shared: Arc::clone(&self.0),
+            seen,
+            watched: Some(watched),
+            login,
+            waiting: None,
+            is_checked: false,
+        };
         watch.keep();
         watch
     }
@@ -325,6 +332,8 @@ pub(in crate::chat) struct Watch {
     watched: Option<Arc<Watched>>,
     login: Arc<Principal>,
     waiting: Option<BoxFuture<'static, ()>>,
+    /// The login was not over by the standing that was seen last.
+    is_checked: bool,
 }
 
 impl Watch {
@@ -335,10 +344,16 @@ impl Watch {
         self.shared.keep_listening();
     }
 
-    /// Why the caller's login is over, where it is.
-    pub(in crate::chat) fn over(&self) -> Option<Error> {
-        let standing = Arc::clone(&self.seen.borrow().standing);
-        check(&standing, &self.login, self.shared.clock.now()).err()
+    /// Why the caller's login is over, where it is. A stream asks before each delivery, so this asks for no time while there is no news.
+    pub(in crate::chat) fn over(&mut self) -> Option<Error> {
+        // INVARIANT: only a change of the standing ends a login.
+        if self.is_checked && !self.seen.has_changed().unwrap_or(true) {
+            return None;
+        }
+        let standing = Arc::clone(&self.seen.borrow_and_update().standing);
+        let over = check(&standing, &self.login, self.shared.clock.now()).err();
+        self.is_checked = over.is_none();
+        over
     }
 
     /// The login, for the reader's place at a tail.
@@ -361,6 +376,7 @@ impl Watch {
                 return Poll::Pending;
             }
             self.waiting = None;
+            self.is_checked = false;
             self.seen.mark_unchanged();
             if self.over().is_some() {
                 return Poll::Ready(());
