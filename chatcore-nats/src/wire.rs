@@ -238,7 +238,7 @@ mod tests {
             }),
             EventKind::Participant(ParticipantEvent::Left),
             EventKind::Message(MessageEvent::Edited { message: 1, revision: 2 }),
-            EventKind::Message(MessageEvent::Deleted { messages: vec![1] }),
+            EventKind::Message(MessageEvent::Deleted { messages: vec![1], expired: false }),
             EventKind::Session(SessionEvent::Deleted),
             EventKind::Unknown,
         ];

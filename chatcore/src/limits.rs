@@ -43,8 +43,13 @@ pub struct Limits {
     pub scheduled_messages: u64,
     /// Longest time between the call that schedules a message and the time at which the message is sent.
     pub schedule_ahead: Duration,
-    /// How often a process looks for scheduled messages whose time has come. A message is sent so much later than it says.
+    /// How often a process looks for scheduled messages whose time has come, and for messages whose lifetime is over. A message is sent, or
+    /// deleted, so much later.
     pub due_interval: Duration,
+    /// Shortest time for which a session may keep its messages. A session that keeps them for a time costs a process two writes and two reads in each such time.
+    pub message_lifetime_min: Duration,
+    /// Longest time for which a session may keep its messages, other than for ever.
+    pub message_lifetime_max: Duration,
     /// Most drafts of a user. Calls at once through several processes may pass it by one for each further process.
     pub drafts: u64,
     /// Most participants that a session may be made for.
@@ -140,6 +145,8 @@ impl Default for Limits {
             scheduled_messages: 100,
             schedule_ahead: Duration::from_secs(366 * 24 * 60 * 60),
             due_interval: Duration::from_secs(1),
+            message_lifetime_min: Duration::from_secs(60),
+            message_lifetime_max: Duration::from_secs(365 * 24 * 60 * 60),
             drafts: 1_000,
             max_participants: 10_000,
             default_participants: 100,

@@ -106,7 +106,7 @@ impl Reader {
                 // A replay may have brought what is left of it already.
                 if message.body.content != Content::Deleted {
                     let (by, at) = (view.event.actor.clone(), view.event.created_at);
-                    message.status = MessageStatus::Deleted { by, at };
+                    message.status = MessageStatus::Deleted { by: Some(by), at };
                     message.body.content = Content::Deleted;
                     message.reactions = Some(Vec::new());
                     message.revision += 1;

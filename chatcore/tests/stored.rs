@@ -24,13 +24,14 @@ use chatcore::{
     store::{
         ActiveThreads, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds, Connection,
         Connections, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures, Directory,
-        DraftText, Drafts, Due, DueTask, Dues, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord,
-        JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends, Listed, Memberships,
-        Mentions, MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
-        PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices, PresenceProcesses, ProcessBeat,
-        ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, ReadMarker,
-        ReadMarkers, Replies, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats, SessionPreferences,
-        Sessions, Standings, TABLES, ThreadEntry, ThreadRecord, Threads, TypedKey, Value, decode_event, encode_event,
+        DraftText, Drafts, Due, DueTask, Dues, Expiries, Expiry, InviteCodes, InvitePlace, InviteRecord, Invites,
+        JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends,
+        Listed, Memberships, Mentions, MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin,
+        PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices, PresenceProcesses,
+        ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors,
+        ReadMarker, ReadMarkers, Replies, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats,
+        SessionPreferences, Sessions, Standings, TABLES, ThreadEntry, ThreadRecord, Threads, TypedKey, Value,
+        decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -116,7 +117,12 @@ fn session() -> Session {
 
 fn settings() -> SessionSettings {
     let avatar_url = Some("https://example.com/a.png".into());
-    SessionSettings { slow_mode_seconds: 30, tags: vec!["rust".into(), "chat".into()], avatar_url }
+    SessionSettings {
+        slow_mode_seconds: 30,
+        message_lifetime: Some(3_600),
+        tags: vec!["rust".into(), "chat".into()],
+        avatar_url,
+    }
 }
 
 fn text(text: &str) -> MessageBody {
@@ -197,7 +203,7 @@ fn messages() -> Vec<(&'static str, EventKind)> {
     let origin =
         Origin { message: Some(MessageId { session_id: session_id(), seq: 3 }), author: user("bob"), sent_at: at(1) };
     let forwarded = MessageBody { origin: Some(origin), ..text("Hello") };
-    let deleted = MessageStatus::Deleted { by: user("ana"), at: at(2) };
+    let [deleted, expired] = [Some(user("ana")), None].map(|by| MessageStatus::Deleted { by, at: at(2) });
     let [file, image] =
         [MessageType::File, MessageType::Image].map(|kind| body(SpeakerRole::System, kind, Content::Text("x".into())));
     vec![
@@ -212,6 +218,7 @@ fn messages() -> Vec<(&'static str, EventKind)> {
         ("forwarded", sent(forwarded, None, MessageStatus::AsSent)),
         ("edited", sent(text("Hello again"), None, MessageStatus::Edited { at: at(2) })),
         ("deleted", sent(MessageBody { content: Content::Deleted, ..text("") }, None, deleted)),
+        ("expired", sent(MessageBody { content: Content::Deleted, ..text("") }, None, expired)),
         (
             "encrypted",
             sent(
@@ -223,7 +230,8 @@ fn messages() -> Vec<(&'static str, EventKind)> {
         ("file", sent(file, None, MessageStatus::AsSent)),
         ("image", sent(image, None, MessageStatus::AsSent)),
         ("", EventKind::Message(MessageEvent::Edited { message: 3, revision: 2 })),
-        ("", EventKind::Message(MessageEvent::Deleted { messages: vec![3, 5] })),
+        ("", EventKind::Message(MessageEvent::Deleted { messages: vec![3, 5], expired: false })),
+        ("expired", EventKind::Message(MessageEvent::Deleted { messages: vec![3, 5], expired: true })),
         ("", EventKind::Message(MessageEvent::Pinned { message: 3 })),
         ("", EventKind::Message(MessageEvent::Unpinned { message: 3 })),
         ("", EventKind::Message(MessageEvent::Reacted { message: 3, emoji: emoji(), count: 2 })),
@@ -243,6 +251,7 @@ fn events() -> Vec<(&'static str, EventKind)> {
         session_type: Some(SessionType::Public),
         max_participants: Some(5),
         slow_mode_seconds: Some(30),
+        message_lifetime: Some(Some(3_600)),
         tags: Some(vec!["rust".into()]),
         avatar_url: Some(Some("https://example.com/a.png".into())),
     };
@@ -385,6 +394,8 @@ fn values() -> Vec<(String, Key, Value)> {
         value("put away", &sessions, away),
         value("active", &participants, participant(Standing::Active(ParticipantRole::Admin), true)),
         value("former", &participants, participant(Standing::Former(ParticipantRole::Member), false)),
+        value("", &Expiries { session: session_key }, Expiry { upto: 3, due: Some(1_767_225_600_000_000) }),
+        value("ended", &Expiries { session: session_key }, Expiry { upto: 3, due: None }),
         value("", &LastSends { session: session_key, user: user_id.clone() }, LastSend { at: at(2) }),
         value("sanctioned", &participants, sanctioned),
         value("stranger", &participants, stranger),
@@ -426,6 +437,11 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &ScheduledMessages { user: user("bob"), id: scheduled_id }, scheduled),
         value("", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(None)),
         value("leased", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(Some(at(4)))),
+        value(
+            "expiry",
+            &Dues { at: 1_767_225_600_000_000, id: scheduled_id },
+            Due { task: DueTask::Expire { session: session_key }, leased_until: None },
+        ),
         value("", &Counters { name: "messages".into(), day: 20_000 }, Count(7)),
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),
         value("", &Mentions { user: user("bob"), at: Newest(7), session: session_key, message: 3 }, Listed),

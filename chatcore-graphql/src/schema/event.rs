@@ -100,7 +100,16 @@ events! {
     SessionUpdated { changes: SessionChanges } => {
         /// Which settings.
         async fn changed(&self) -> Vec<SessionSetting> {
-            let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
+            let SessionChanges {
+                title,
+                description,
+                session_type,
+                max_participants,
+                slow_mode_seconds,
+                message_lifetime,
+                tags,
+                avatar_url,
+            } =
                 &self.changes;
             let named = [
                 (title.is_some(), SessionSetting::Title),
@@ -108,6 +117,7 @@ events! {
                 (session_type.is_some(), SessionSetting::SessionType),
                 (max_participants.is_some(), SessionSetting::MaxParticipants),
                 (slow_mode_seconds.is_some(), SessionSetting::SlowModeSeconds),
+                (message_lifetime.is_some(), SessionSetting::MessageLifetime),
                 (tags.is_some(), SessionSetting::Tags),
                 (avatar_url.is_some(), SessionSetting::AvatarUrl),
             ];
@@ -116,7 +126,16 @@ events! {
 
         /// What they are now.
         async fn changes(&self) -> Changes {
-            let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
+            let SessionChanges {
+                title,
+                description,
+                session_type,
+                max_participants,
+                slow_mode_seconds,
+                message_lifetime,
+                tags,
+                avatar_url,
+            } =
                 self.changes.clone();
             Changes {
                 title,
@@ -124,6 +143,7 @@ events! {
                 session_type: session_type.map(Into::into),
                 max_participants,
                 slow_mode_seconds,
+                message_lifetime: message_lifetime.flatten(),
                 tags,
                 avatar_url: avatar_url.flatten(),
             }
@@ -325,11 +345,16 @@ events! {
         }
     }
 
-    /// The actor deleted messages.
-    MessageDeleted { messages: Vec<MessageId> } => {
+    /// The actor deleted messages, or the server did because their lifetime had ended. In that case the actor is the owner of the session.
+    MessageDeleted { messages: Vec<MessageId>, deleted_by: Option<model::UserId> } => {
         /// The ids of the messages, oldest first.
         async fn messages(&self) -> Vec<ID> {
             self.messages.iter().map(|id| ID(id.to_string())).collect()
+        }
+
+        /// The id of the user who deleted them; null where their lifetime had ended.
+        async fn deleted_by(&self) -> Option<ID> {
+            self.deleted_by.as_ref().map(|user| ID(user.to_string()))
         }
     }
 
@@ -389,7 +414,8 @@ events! {
     UnknownEvent {} => {}
 }
 
-/// New settings of a session; null for those that did not change, and for a description or a picture that was taken away.
+/// New settings of a session; null for those that did not change, and for a description, a lifetime or a picture that was
+/// taken away.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(name = "SessionChanges")]
 pub(super) struct Changes {
@@ -403,6 +429,8 @@ pub(super) struct Changes {
     max_participants: Option<u32>,
     /// How many seconds lie between two messages of one sender at the least.
     slow_mode_seconds: Option<u32>,
+    /// How many seconds a message is kept after it was sent.
+    message_lifetime: Option<u32>,
     /// Words under which it is found.
     tags: Option<Vec<String>>,
     /// The address of a picture, or another reference to one.
@@ -422,6 +450,8 @@ pub(super) enum SessionSetting {
     MaxParticipants,
     /// `slowModeSeconds`.
     SlowModeSeconds,
+    /// `messageLifetime`.
+    MessageLifetime,
     /// `tags`.
     Tags,
     /// `avatarUrl`.
@@ -540,8 +570,9 @@ impl SessionEvent {
                 let message = shown(&view)?;
                 MessageEdited { view, message_id: id(seq), message }.into()
             }
-            MessageEvent::Deleted { messages } => {
-                MessageDeleted { view, messages: messages.into_iter().map(id).collect() }.into()
+            MessageEvent::Deleted { messages, expired } => {
+                let deleted_by = (!expired).then(|| view.event.actor.clone());
+                MessageDeleted { view, messages: messages.into_iter().map(id).collect(), deleted_by }.into()
             }
             MessageEvent::Pinned { message } => MessagePinned { view, message_id: id(message) }.into(),
             MessageEvent::Unpinned { message } => MessageUnpinned { view, message_id: id(message) }.into(),

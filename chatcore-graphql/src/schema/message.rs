@@ -265,10 +265,10 @@ impl Message {
         self.message.reactions.as_ref().map(|reactions| reactions.iter().cloned().map(Reaction).collect())
     }
 
-    /// The id of the user who deleted the message; null where it was not deleted.
+    /// The id of the user who deleted the message; null where it was not deleted, or where its lifetime had ended.
     async fn deleted_by(&self) -> Option<ID> {
         match &self.message.status {
-            MessageStatus::Deleted { by, at: _ } => Some(ID(by.to_string())),
+            MessageStatus::Deleted { by, at: _ } => by.as_ref().map(|by| ID(by.to_string())),
             MessageStatus::AsSent | MessageStatus::Edited { .. } => None,
         }
     }

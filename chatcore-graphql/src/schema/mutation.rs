@@ -56,6 +56,9 @@ struct UpdateSessionInput {
     max_participants: MaybeUndefined<u32>,
     /// How many seconds lie between two messages of one sender at the least: 0 to 21,600. Owners and admins need not wait.
     slow_mode_seconds: MaybeUndefined<u32>,
+    /// How many seconds a message is kept after it was sent: 60 to 31,536,000 by default; null for ever. It counts for all messages of the
+    /// session, also for those that were sent before.
+    message_lifetime: MaybeUndefined<u32>,
     /// All tags: at most 10, each of 1 to 32 characters.
     tags: MaybeUndefined<Vec<String>>,
     /// The address of a picture or another reference to one: at most 2,048 characters; null takes it away.
@@ -313,6 +316,7 @@ impl SessionMutation {
             session_type,
             max_participants,
             slow_mode_seconds,
+            message_lifetime,
             tags,
             avatar_url,
         } = input;
@@ -323,6 +327,7 @@ impl SessionMutation {
             session_type: present("session_type", session_type).or_field_error()?.map(Into::into),
             max_participants: present("max_participants", max_participants).or_field_error()?,
             slow_mode_seconds: present("slow_mode_seconds", slow_mode_seconds).or_field_error()?,
+            message_lifetime: message_lifetime.as_opt_ref().map(|lifetime| lifetime.copied()),
             tags: present("tags", tags).or_field_error()?,
             avatar_url: avatar_url.as_opt_ref().map(|avatar_url| avatar_url.cloned()),
         };

@@ -122,6 +122,11 @@ impl Session {
         self.summary.session.settings.slow_mode_seconds
     }
 
+    /// How many seconds a message is kept after it was sent; null for ever.
+    async fn message_lifetime(&self) -> Option<u32> {
+        self.summary.session.settings.message_lifetime
+    }
+
     /// Words under which it is found.
     async fn tags(&self) -> &[String] {
         &self.summary.session.settings.tags

@@ -11,6 +11,7 @@
 mod answers;
 mod batches;
 mod editing;
+mod expiring;
 mod limits;
 mod matrix;
 mod pins;

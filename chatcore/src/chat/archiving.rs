@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     Chat, SessionOrder,
     decide::{govern::Plan, policy::Operation},
+    expiring::expiry,
     read::lists::{put_session, sessions_of},
 };
 use crate::{
@@ -82,7 +83,10 @@ impl Chat {
                     return Err(Error::Denied(Denial::Hidden));
                 }
                 let session = Session { is_active: true, deletion: None, updated_at: now, ..session.clone() };
-                Ok(change(SessionEvent::Restored, session))
+                let expires = session.settings.message_lifetime.map(|_| expiry(id, now));
+                let Plan { events, mut writes } = change(SessionEvent::Restored, session);
+                writes.extend(expires);
+                Ok(Plan { events, writes })
             })
             .await?;
             Ok(())

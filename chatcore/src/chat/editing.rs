@@ -140,13 +140,13 @@ impl Target {
                 (body, MessageStatus::Edited { at }, edited, Some(kept))
             }
             None => {
-                let status = MessageStatus::Deleted { by: user.clone(), at };
+                let status = MessageStatus::Deleted { by: Some(user.clone()), at };
                 // Someone who guesses the text could compare it with the fingerprint.
                 let blank = self.client_id.clone().map(|client_id| {
                     let used = ClientIdUse { seq: Some(message), fingerprint: None };
                     ClientIds { session, user: self.event.actor.clone(), client_id }.put(used)
                 });
-                (self.body.deleted(), status, MessageEvent::Deleted { messages: vec![message] }, blank)
+                (self.body.deleted(), status, MessageEvent::Deleted { messages: vec![message], expired: false }, blank)
             }
         };
         let sent = MessageEvent::Sent { body, client_id: self.client_id.clone(), status };

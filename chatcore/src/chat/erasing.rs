@@ -3,29 +3,21 @@
 //! No permission is asked: a deleted account acts no more, and what it wrote is its user's. The log still decides: a change that is stale is
 //! planned again.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::{
     Chat,
+    bulk::{Deleter, Gone},
     decide::departures::Departed,
-    mentions,
-    messages::{a_deletion, is_deleted},
 };
 use crate::{
     error::{Error, Result},
     model::{
-        Event, EventKind, MessageEvent, MessageStatus, MessageType, NewEvent, RemovalReason, Seq, SessionId, Standing,
-        UserId,
+        Event, EventKind, MessageEvent, MessageStatus, MessageType, RemovalReason, Seq, SessionId, Standing, UserId,
     },
-    store::{
-        Change, ClientIds, DepartureTask, Freshness, LogRange, MessageReactions, ParticipantRecord, Revisions, Rewrite,
-        StoreError, TypedKey, Version, Write,
-    },
+    store::{ClientIds, DepartureTask, Freshness, LogRange, ParticipantRecord, TypedKey, Version, Write},
 };
 
 /// Rows of a log that are read at once, and so rewritten at most in one commit.
@@ -62,69 +54,36 @@ impl Chat {
             }
             let rows = self.inner.store.log(&[LogRange { session_id: id, from, to }]).await?;
             let now = self.inner.clock.now().max(known.head.at);
-            let (mut messages, mut rewrites, mut writes) = (Vec::new(), Vec::new(), Vec::new());
-            let mut replies: HashMap<Seq, HashSet<Seq>> = HashMap::new();
+            let mut gone = Gone::default();
             for row in rows.into_iter().flatten().filter(|row| row.actor == *user) {
-                if let Some((rewrite, removed)) = erased(&row, user, now) {
-                    messages.push(row.seq);
-                    if let Some(root) = thread(&row) {
-                        replies.entry(root).or_default().insert(row.seq);
-                    }
-                    rewrites.push(rewrite);
-                    writes.extend(removed);
-                }
+                erase(&mut gone, &row, user, now);
             }
-            if messages.is_empty() {
+            if gone.is_empty() {
                 return Ok((to < head).then_some(to));
             }
-            writes.extend(self.without_replies(id, &replies).await?);
-            // A pin or a reply that was decided before must not follow.
-            writes.push(a_deletion(id));
-            let kind = EventKind::Message(MessageEvent::Deleted { messages });
-            let event = NewEvent { actor: user.clone(), created_at: now, kind };
-            let change = Change::of(id, head, vec![event], writes).rewriting(rewrites);
-            match self.inner.store.commit(change).await {
-                Ok(committed) => {
-                    // Before anybody hears of it: no reader may get an old text from memory after that.
-                    self.inner.tails.evict(id, &committed.events);
-                    self.inner.ends.evict(id);
-                    self.tell(id, &committed.events).await;
-                    return Ok(Some(to));
-                }
-                Err(StoreError::Stale | StoreError::Conflict { found: _ }) => {}
-                Err(error) => return Err(error.into()),
+            let change = self.deleting(id, head, gone, Deleter { actor: user, expired: false, at: now }).await?;
+            if self.try_delete(id, change).await?.is_some() {
+                return Ok(Some(to));
             }
         }
         Err(Error::Unavailable)
     }
 }
 
-/// The root of the thread that a reply counts in; `None` for a message that is no reply, or that was deleted.
-fn thread(row: &Event) -> Option<Seq> {
-    let EventKind::Message(MessageEvent::Sent { body, .. }) = &row.kind else { return None };
-    body.reply.filter(|_| !is_deleted(row)).map(|reply| reply.root)
-}
-
-/// A message of the user without its content, and the writes that go with it; `None` for another row.
-fn erased(row: &Event, user: &UserId, at: DateTime<Utc>) -> Option<(Rewrite, Vec<Write>)> {
-    let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &row.kind else { return None };
+/// Adds a message of the user, also one that was deleted and still has a client id.
+fn erase(gone: &mut Gone, row: &Event, user: &UserId, at: DateTime<Utc>) {
+    let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &row.kind else { return };
     // The server is the author of system messages.
     if body.message_type == MessageType::System
         || (matches!(status, MessageStatus::Deleted { .. }) && client_id.is_none())
     {
-        return None;
+        return;
     }
-    let (session, message) = (row.session_id, row.seq);
-    let earlier = |revision| Revisions { session, message, revision }.remove();
-    let mut writes: Vec<Write> = (1..row.revision).map(earlier).collect();
-    writes.push(MessageReactions { session, message }.remove());
-    writes.extend(mentions::removed(row, body));
-    let used = |client_id| ClientIds { session, user: user.clone(), client_id }.remove();
-    writes.extend(client_id.clone().map(used));
+    let used = |client_id| ClientIds { session: row.session_id, user: user.clone(), client_id }.remove();
+    gone.also(client_id.clone().map(used));
     let status = match status {
         MessageStatus::Deleted { .. } => status.clone(),
-        MessageStatus::AsSent | MessageStatus::Edited { .. } => MessageStatus::Deleted { by: user.clone(), at },
+        MessageStatus::AsSent | MessageStatus::Edited { .. } => MessageStatus::Deleted { by: Some(user.clone()), at },
     };
-    let kind = EventKind::Message(MessageEvent::Sent { body: body.deleted(), client_id: None, status });
-    Some((Rewrite { seq: row.seq, revision: row.revision, kind }, writes))
+    gone.add(row, body, None, status);
 }

@@ -5,6 +5,7 @@ mod administering;
 mod archiving;
 mod attachments;
 mod blocks;
+mod bulk;
 #[cfg(feature = "admin")]
 mod counting;
 mod decide;
@@ -12,6 +13,7 @@ mod directs;
 mod editing;
 #[cfg(feature = "accounts")]
 mod erasing;
+mod expiring;
 mod forwarding;
 mod invites;
 mod join_requests;

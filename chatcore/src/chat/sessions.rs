@@ -9,6 +9,7 @@ use super::{
         policy::Operation,
         validate::Faults,
     },
+    expiring::expiry,
     read::{
         batch::only,
         lists::{put_participant, put_session},
@@ -312,10 +313,11 @@ impl Chat {
                 }
                 changes.apply(&mut session);
                 session.updated_at = now;
-                Ok(Plan {
-                    events: vec![EventKind::Session(SessionEvent::Updated { changes })],
-                    writes: put_session(session).into(),
-                })
+                let mut writes = Vec::from(put_session(session));
+                if let Some(Some(_)) = changes.message_lifetime {
+                    writes.push(expiry(id, now));
+                }
+                Ok(Plan { events: vec![EventKind::Session(SessionEvent::Updated { changes })], writes })
             });
             let done = update.await?;
             answer(done.as_ref(), self.details(principal, id).await)
@@ -358,8 +360,16 @@ pub(super) fn summary(session: Session, head: Head, profiles: &HashMap<UserId, P
 
 /// The part of the changes that would change something.
 fn news(changes: &SessionChanges, session: &Session) -> SessionChanges {
-    let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
-        changes.clone();
+    let SessionChanges {
+        title,
+        description,
+        session_type,
+        max_participants,
+        slow_mode_seconds,
+        message_lifetime,
+        tags,
+        avatar_url,
+    } = changes.clone();
     let now = &session.settings;
     SessionChanges {
         title: title.filter(|title| *title != session.title),
@@ -367,6 +377,7 @@ fn news(changes: &SessionChanges, session: &Session) -> SessionChanges {
         session_type: session_type.filter(|session_type| *session_type != session.session_type),
         max_participants: max_participants.filter(|cap| *cap != session.max_participants),
         slow_mode_seconds: slow_mode_seconds.filter(|seconds| *seconds != now.slow_mode_seconds),
+        message_lifetime: message_lifetime.filter(|lifetime| *lifetime != now.message_lifetime),
         tags: tags.filter(|tags| *tags != now.tags),
         avatar_url: avatar_url.filter(|avatar_url| *avatar_url != now.avatar_url),
     }

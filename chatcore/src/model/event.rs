@@ -220,6 +220,8 @@ pub enum MessageEvent {
     Deleted {
         /// The positions of the messages, in ascending order.
         messages: Vec<Seq>,
+        /// Whether the lifetime of the messages had ended. Then the server deleted them, and the actor is the owner of the session.
+        expired: bool,
     },
     /// The actor pinned a message.
     Pinned {
@@ -264,8 +266,8 @@ pub enum MessageStatus {
     },
     /// It was deleted. Its content is [`Content::Deleted`](super::Content::Deleted).
     Deleted {
-        /// The user who deleted it.
-        by: UserId,
+        /// The user who deleted it; `None` where its lifetime had ended.
+        by: Option<UserId>,
         /// When.
         at: DateTime<Utc>,
     },
@@ -289,6 +291,9 @@ pub struct SessionChanges {
     /// The new number of seconds between two messages of one sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_mode_seconds: Option<u32>,
+    /// The new number of seconds that a message is kept; the inner `None` to keep messages for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub message_lifetime: Option<Option<u32>>,
     /// The new tags, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
@@ -306,8 +311,16 @@ impl SessionChanges {
 
     /// Writes the new values into a session.
     pub fn apply(&self, session: &mut Session) {
-        let Self { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
-            self.clone();
+        let Self {
+            title,
+            description,
+            session_type,
+            max_participants,
+            slow_mode_seconds,
+            message_lifetime,
+            tags,
+            avatar_url,
+        } = self.clone();
         if let Some(title) = title {
             session.title = title;
         }
@@ -322,6 +335,7 @@ impl SessionChanges {
         }
         let settings = &mut session.settings;
         settings.slow_mode_seconds = slow_mode_seconds.unwrap_or(settings.slow_mode_seconds);
+        settings.message_lifetime = message_lifetime.unwrap_or(settings.message_lifetime);
         if let Some(tags) = tags {
             settings.tags = tags;
         }
@@ -438,7 +452,7 @@ impl EventKind {
     pub const fn rewritten(&self) -> &[Seq] {
         match self {
             Self::Message(MessageEvent::Edited { message, .. }) => std::slice::from_ref(message),
-            Self::Message(MessageEvent::Deleted { messages }) => messages.as_slice(),
+            Self::Message(MessageEvent::Deleted { messages, expired: _ }) => messages.as_slice(),
             Self::Message(
                 MessageEvent::Sent { .. }
                 | MessageEvent::Pinned { .. }
@@ -488,12 +502,17 @@ mod double_option {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[allow(clippy::option_option, reason = "the two levels mean different things")]
-    pub(super) fn serialize<S: Serializer>(value: &Option<Option<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<Option<T>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         value.as_ref().and_then(Option::as_ref).serialize(serializer)
     }
 
     #[allow(clippy::option_option, reason = "the two levels mean different things")]
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-        Option::<String>::deserialize(deserializer).map(Some)
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<T>>, D::Error> {
+        Option::<T>::deserialize(deserializer).map(Some)
     }
 }

@@ -95,7 +95,7 @@ impl Session {
     /// The [`needs`](Self::needs) of a session that was archived once.
     pub const NEEDS_ARCHIVE: u32 = 1;
 
-    /// The [`needs`](Self::needs) of a session with settings that decide what a user may do.
+    /// The [`needs`](Self::needs) of a session with settings that decide what a user may do, or how long messages are kept.
     pub const NEEDS_SETTINGS: u32 = 1;
 
     /// Whether users who are not in it may join it now: it is public, not deleted, not archived, and not full. The public list has
@@ -125,6 +125,8 @@ pub struct SessionSettings {
     /// How many seconds lie between two messages of one sender at the least; 0 for slow mode that is off. Those who may change the setting
     /// need not wait.
     pub slow_mode_seconds: u32,
+    /// How many seconds a message is kept after it was sent; `None` for ever.
+    pub message_lifetime: Option<u32>,
     /// Words under which the session is found.
     pub tags: Vec<String>,
     /// The address of a picture, or another reference to one that clients understand.
@@ -135,8 +137,8 @@ impl SessionSettings {
     /// What a process must understand of them to decide about the session.
     #[must_use]
     pub const fn needs(&self) -> u32 {
-        let Self { slow_mode_seconds, tags: _, avatar_url: _ } = self;
-        if *slow_mode_seconds > 0 { Session::NEEDS_SETTINGS } else { 0 }
+        let Self { slow_mode_seconds, message_lifetime, tags: _, avatar_url: _ } = self;
+        if *slow_mode_seconds > 0 || message_lifetime.is_some() { Session::NEEDS_SETTINGS } else { 0 }
     }
 }
 

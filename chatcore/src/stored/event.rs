@@ -107,6 +107,8 @@ enum Form {
         edited_at: Option<DateTime<Utc>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deleted: Option<Deletion>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expired_at: Option<DateTime<Utc>>,
     },
     MessageEdited {
         message: Seq,
@@ -114,6 +116,8 @@ enum Form {
     },
     MessageDeleted {
         messages: Vec<Seq>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        expired: bool,
     },
     MessagePinned {
         message: Seq,
@@ -213,10 +217,11 @@ impl Form {
                 client_id,
                 status,
             } => {
-                let (edited_at, deleted) = match status {
-                    MessageStatus::AsSent => (None, None),
-                    MessageStatus::Edited { at } => (Some(at), None),
-                    MessageStatus::Deleted { by, at } => (None, Some(Deletion { by, at })),
+                let (edited_at, deleted, expired_at) = match status {
+                    MessageStatus::AsSent => (None, None, None),
+                    MessageStatus::Edited { at } => (Some(at), None, None),
+                    MessageStatus::Deleted { by: Some(by), at } => (None, Some(Deletion { by, at }), None),
+                    MessageStatus::Deleted { by: None, at } => (None, None, Some(at)),
                 };
                 let (role, message_type, content) = (role.into(), message_type.into(), content.into());
                 Self::MessageSent {
@@ -232,10 +237,11 @@ impl Form {
                     client_id,
                     edited_at,
                     deleted,
+                    expired_at,
                 }
             }
             MessageEvent::Edited { message, revision } => Self::MessageEdited { message, revision },
-            MessageEvent::Deleted { messages } => Self::MessageDeleted { messages },
+            MessageEvent::Deleted { messages, expired } => Self::MessageDeleted { messages, expired },
             MessageEvent::Pinned { message } => Self::MessagePinned { message },
             MessageEvent::Unpinned { message } => Self::MessageUnpinned { message },
             MessageEvent::Reacted { message, emoji, count } => Self::MessageReacted { message, emoji, count },
@@ -345,11 +351,13 @@ impl Form {
                 client_id,
                 edited_at,
                 deleted,
+                expired_at,
             } => {
-                let status = match (deleted, edited_at) {
-                    (Some(Deletion { by, at }), _) => MessageStatus::Deleted { by, at },
-                    (None, Some(at)) => MessageStatus::Edited { at },
-                    (None, None) => MessageStatus::AsSent,
+                let status = match (deleted, expired_at, edited_at) {
+                    (Some(Deletion { by, at }), _, _) => MessageStatus::Deleted { by: Some(by), at },
+                    (None, Some(at), _) => MessageStatus::Deleted { by: None, at },
+                    (None, None, Some(at)) => MessageStatus::Edited { at },
+                    (None, None, None) => MessageStatus::AsSent,
                 };
                 let body = MessageBody {
                     role: role.0?,
@@ -365,7 +373,7 @@ impl Form {
                 MessageEvent::Sent { body, client_id, status }
             }
             Self::MessageEdited { message, revision } => MessageEvent::Edited { message, revision },
-            Self::MessageDeleted { messages } => MessageEvent::Deleted { messages },
+            Self::MessageDeleted { messages, expired } => MessageEvent::Deleted { messages, expired },
             Self::MessagePinned { message } => MessageEvent::Pinned { message },
             Self::MessageUnpinned { message } => MessageEvent::Unpinned { message },
             Self::MessageReacted { message, emoji, count } => MessageEvent::Reacted { message, emoji, count },

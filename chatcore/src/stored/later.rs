@@ -57,6 +57,11 @@ pub enum DueTask {
         /// The scheduled message.
         id: ScheduledId,
     },
+    /// Messages whose lifetime is over are deleted.
+    Expire {
+        /// The session.
+        session: SessionId,
+    },
 }
 
 /// A text that is not sent yet.

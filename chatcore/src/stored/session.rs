@@ -29,6 +29,8 @@ pub(super) struct SessionForm {
     needs: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     slow_mode_seconds: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message_lifetime: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +60,7 @@ impl SessionForm {
             is_active,
             created_at,
             updated_at,
-            settings: SessionSettings { slow_mode_seconds, tags, avatar_url },
+            settings: SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url },
             archived_at,
             deletion,
             needs,
@@ -76,6 +78,7 @@ impl SessionForm {
             updated_at,
             needs,
             slow_mode_seconds,
+            message_lifetime,
             tags,
             avatar_url,
             archived_at,
@@ -109,6 +112,7 @@ impl SessionForm {
             updated_at,
             needs,
             slow_mode_seconds,
+            message_lifetime,
             tags,
             avatar_url,
             archived_at,
@@ -129,7 +133,7 @@ impl SessionForm {
             is_active,
             created_at,
             updated_at,
-            settings: SessionSettings { slow_mode_seconds, tags, avatar_url },
+            settings: SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url },
             archived_at,
             deletion,
             needs,

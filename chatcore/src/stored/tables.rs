@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BannedUntil, BlockRecord, ClientIdUse, Connection, Departure, DraftText, Due, InvitePlace, InviteRecord,
+    BannedUntil, BlockRecord, ClientIdUse, Connection, Departure, DraftText, Due, Expiry, InvitePlace, InviteRecord,
     JoinRequestRecord, LastSeen, LastSend, Listed, ParticipantRecord, PreferenceRecord, PresenceChoice, ProcessBeat,
     ProfileRecord, Reacted, ReactionTotals, ReadMarker, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord,
     from_json, to_json,
@@ -45,6 +45,12 @@ tables! {
         /// The session.
         session: Newest<SessionId>,
     ] -> BannedUntil = 1;
+
+    /// How far messages with a lifetime were deleted. Shared, since the work also goes on without an event.
+    shared plain Expiries = "expiry" [
+        /// The session.
+        session: SessionId,
+    ] -> Expiry = 1;
 
     /// When users sent last, in sessions with slow mode. Its version makes a user's sends one after the other.
     session plain LastSends = "last_send" [

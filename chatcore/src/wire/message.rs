@@ -67,7 +67,7 @@ struct MessageView<'a> {
     /// When the message was deleted; `null` where it was not.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     deleted_at: Option<DateTime<Utc>>,
-    /// The user who deleted the message; `null` where it was not deleted.
+    /// The user who deleted the message; `null` where it was not deleted, or where its lifetime had ended.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     deleted_by: Option<&'a UserId>,
     /// The reactions, the earliest kind first. Absent in events.
@@ -126,9 +126,9 @@ impl<'a> From<&'a Message> for MessageView<'a> {
         let (edited_at, deleted) = match status {
             MessageStatus::AsSent => (None, None),
             MessageStatus::Edited { at } => (Some(*at), None),
-            MessageStatus::Deleted { by, at } => (None, Some((*at, by))),
+            MessageStatus::Deleted { by, at } => (None, Some((*at, by.as_ref()))),
         };
-        let (deleted_at, deleted_by) = deleted.unzip();
+        let (deleted_at, deleted_by) = (deleted.map(|(at, _)| at), deleted.and_then(|(_, by)| by));
         Self {
             id: *id,
             session_id: *session_id,
@@ -216,10 +216,10 @@ events! {
         message_id: MessageId = MessageId { session_id: view.event.session_id, seq: *message },
         message: Option<Message> = view.message(),
     }
-    "message_deleted" = Deleted { messages } => {
+    "message_deleted" = Deleted { messages, expired } => {
         seq: Seq = view.event.seq,
         messages: Vec<MessageId> = ids(view, messages),
-        deleted_by: &'a UserId = &view.actor.user_id,
+        deleted_by: Option<&'a UserId> = (!expired).then_some(&view.actor.user_id),
         deleted_at: DateTime<Utc> = view.event.created_at,
     }
     "message_pinned" = Pinned { message } => {

@@ -20,6 +20,9 @@ use crate::{
 struct SettingsView<'a> {
     /// How many seconds lie between two messages of one sender at the least; 0 where nobody has to wait.
     slow_mode_seconds: u32,
+    /// How many seconds a message is kept after it was sent; `null` for ever.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    message_lifetime: Option<u32>,
     /// Words under which the session is found.
     tags: &'a [String],
     /// The address of a picture, or another reference to one.
@@ -29,8 +32,13 @@ struct SettingsView<'a> {
 
 impl<'a> From<&'a SessionSettings> for SettingsView<'a> {
     fn from(settings: &'a SessionSettings) -> Self {
-        let SessionSettings { slow_mode_seconds, tags, avatar_url } = settings;
-        Self { slow_mode_seconds: *slow_mode_seconds, tags, avatar_url: avatar_url.as_deref() }
+        let SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url } = settings;
+        Self {
+            slow_mode_seconds: *slow_mode_seconds,
+            message_lifetime: *message_lifetime,
+            tags,
+            avatar_url: avatar_url.as_deref(),
+        }
     }
 }
 
@@ -370,6 +378,11 @@ pub struct UpdateSession {
     /// How many seconds lie between two messages of one sender at the least: 0 to 21,600. Owners and admins need not wait.
     #[serde(default, deserialize_with = "present")]
     slow_mode_seconds: Option<u32>,
+    /// How many seconds a message is kept after it was sent: 60 to 31,536,000 by default; `null` for ever. It counts for all messages of the
+    /// session, also for those that were sent before. A message whose time is over is deleted by the server. It may stay a sixtieth of its lifetime longer, at most an hour, and one second.
+    #[serde(default, deserialize_with = "named")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", extend("nullable" = true)))]
+    message_lifetime: Option<Option<u32>>,
     /// The new tags, all of them: at most 10, each of 1 to 32 characters.
     #[serde(default, deserialize_with = "present")]
     tags: Option<Vec<String>>,
@@ -383,7 +396,25 @@ impl UpdateSession {
     /// The changes.
     #[must_use]
     pub fn command(self) -> chat::UpdateSession {
-        let Self { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } = self;
-        chat::UpdateSession { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url }
+        let Self {
+            title,
+            description,
+            session_type,
+            max_participants,
+            slow_mode_seconds,
+            message_lifetime,
+            tags,
+            avatar_url,
+        } = self;
+        chat::UpdateSession {
+            title,
+            description,
+            session_type,
+            max_participants,
+            slow_mode_seconds,
+            message_lifetime,
+            tags,
+            avatar_url,
+        }
     }
 }

@@ -99,7 +99,7 @@ async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
     // Readers are told by an event that names the rows.
     loop {
         let event = kit::next(&mut events).await;
-        if let EventKind::Message(MessageEvent::Deleted { messages }) = &event.event.kind {
+        if let EventKind::Message(MessageEvent::Deleted { messages, .. }) = &event.event.kind {
             assert_eq!(messages, &[texts[1].seq]);
             break;
         }
@@ -141,7 +141,7 @@ async fn a_long_session_is_erased_in_parts_and_by_another_process() {
     let log = world.store.log(&[LogRange { session_id: id, from: 1, to: 10_000 }]).await.unwrap().pop().unwrap();
     let mut named = 0;
     for event in &log {
-        if let EventKind::Message(MessageEvent::Deleted { messages }) = &event.kind {
+        if let EventKind::Message(MessageEvent::Deleted { messages, .. }) = &event.kind {
             assert!(messages.len() <= 200);
             named += messages.len();
         }

@@ -102,7 +102,11 @@ impl Faulty {
     fn kind(&self, kind: EventKind) -> EventKind {
         let EventKind::Message(MessageEvent::Sent { mut body, client_id, status }) = kind else {
             let is_forgotten = self.has(Fault::ForgetsUnknownEvents) && kind == EventKind::Unknown;
-            return if is_forgotten { EventKind::Message(MessageEvent::Deleted { messages: vec![] }) } else { kind };
+            return if is_forgotten {
+                EventKind::Message(MessageEvent::Deleted { messages: vec![], expired: false })
+            } else {
+                kind
+            };
         };
         match (self.fault, &body.content) {
             (Fault::TrimsTexts, Content::Text(text)) => body.content = Content::Text(text.trim().to_owned()),

@@ -16,6 +16,7 @@ mod directory;
 mod directs;
 mod editing;
 mod errors;
+mod expiring;
 mod forwarding;
 #[path = "../kit/hooked.rs"]
 mod hooked;

@@ -336,7 +336,7 @@ async fn of_a_pin_and_a_deletion_one_is_first() {
         let deletion = tokio::spawn(async move { other.delete_message(&by, message.id, None).await });
         let (pin, deletion) = (pin.await.unwrap(), deletion.await.unwrap());
         deletion.unwrap();
-        let deleted = EventKind::Message(MessageEvent::Deleted { messages: vec![message.seq] });
+        let deleted = EventKind::Message(MessageEvent::Deleted { messages: vec![message.seq], expired: false });
         let expected = match pin {
             Ok(()) => vec![pin_of(&message), deleted],
             Err(error) => {

@@ -69,7 +69,10 @@ async fn readers_are_told_of_edits_and_deletions() {
 
     let gone = chat.delete_message(&alice, message.id, None).await.unwrap();
     let view = next(&mut events).await;
-    assert_eq!(view.event.kind, EventKind::Message(MessageEvent::Deleted { messages: vec![message.seq] }));
+    assert_eq!(
+        view.event.kind,
+        EventKind::Message(MessageEvent::Deleted { messages: vec![message.seq], expired: false })
+    );
     assert_eq!((view.message(), &view.actor.user_id), (None, &alice.user_id));
     let mut replay = chat.subscribe(&bob, id, Some(2)).await.unwrap();
     let all = take(&mut replay, 3).await;

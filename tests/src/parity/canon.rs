@@ -85,7 +85,7 @@ fn status(mut message: Value, status: &MessageStatus) -> Value {
     let (edited_at, deleted_at, deleted_by) = match status {
         MessageStatus::AsSent => (None, None, None),
         MessageStatus::Edited { at } => (Some(at), None, None),
-        MessageStatus::Deleted { by, at } => (None, Some(at), Some(by)),
+        MessageStatus::Deleted { by, at } => (None, Some(at), by.as_ref()),
     };
     message["edited_at"] = json!(edited_at);
     message["deleted_at"] = json!(deleted_at);
@@ -286,7 +286,8 @@ pub fn summary(summary: &SessionSummary) -> Value {
         "participant_count": session.participant_count, "message_count": message_count,
         "last_message": last_message, "read_upto": reading.map(|reading| reading.read_upto),
         "unread": reading.map(|reading| reading.unread),
-        "slow_mode_seconds": session.settings.slow_mode_seconds, "tags": session.settings.tags,
+        "slow_mode_seconds": session.settings.slow_mode_seconds,
+        "message_lifetime": session.settings.message_lifetime, "tags": session.settings.tags,
         "avatar_url": session.settings.avatar_url, "archived_at": session.archived_at,
         "deleted_at": session.deletion.as_ref().map(|deletion| deletion.at),
         "preferences": overview.as_ref().map(|overview| overview.preferences),
@@ -381,9 +382,10 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Message(MessageEvent::Edited { message, revision: _ }) => {
             json!({ "kind": "MessageEdited", "message_id": message_id(event, *message) })
         }
-        EventKind::Message(MessageEvent::Deleted { messages }) => {
+        EventKind::Message(MessageEvent::Deleted { messages, expired }) => {
             let messages: Vec<MessageId> = messages.iter().map(|seq| message_id(event, *seq)).collect();
-            json!({ "kind": "MessageDeleted", "messages": messages })
+            let deleted_by = (!expired).then_some(&event.actor);
+            json!({ "kind": "MessageDeleted", "messages": messages, "deleted_by": deleted_by })
         }
         EventKind::Message(MessageEvent::Pinned { message }) => {
             json!({ "kind": "MessagePinned", "message_id": message_id(event, *message) })

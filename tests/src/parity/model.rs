@@ -110,7 +110,7 @@ impl Model {
                     let is_unset = match name.as_str() {
                         "slow_mode_seconds" => value == 0,
                         "tags" => value.as_array().is_some_and(Vec::is_empty),
-                        "avatar_url" => value.is_null(),
+                        "avatar_url" | "message_lifetime" => value.is_null(),
                         _ => false,
                     };
                     if is_unset {
@@ -118,7 +118,12 @@ impl Model {
                     } else {
                         self.session.insert(name.clone(), value.clone());
                     }
-                    if name == "slow_mode_seconds" && value != 0 {
+                    let decides = match name.as_str() {
+                        "slow_mode_seconds" => value != 0,
+                        "message_lifetime" => !value.is_null(),
+                        _ => false,
+                    };
+                    if decides {
                         self.set(&[("needs", json!(1))]);
                     }
                 }
@@ -195,7 +200,7 @@ impl Model {
                         ("revision", json!(revision + 1)),
                         ("edited_at", Value::Null),
                         ("deleted_at", at.clone()),
-                        ("deleted_by", json!(actor)),
+                        ("deleted_by", event["deleted_by"].clone()),
                     ];
                     for (name, value) in gone {
                         message[name] = value;

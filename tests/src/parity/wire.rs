@@ -163,6 +163,7 @@ pub fn summary(body: &Value) -> Value {
         "read_upto",
         "unread",
         "slow_mode_seconds",
+        "message_lifetime",
         "tags",
         "avatar_url",
         "archived_at",
@@ -254,6 +255,9 @@ pub fn frame(frame: &Value) -> Value {
             name if name.ends_with("_at") => assert_eq!(*told, data["created_at"], "{frame}"),
             name => value[name] = told.clone(),
         }
+    }
+    if event == "message_deleted" {
+        value["deleted_by"] = data["deleted_by"].clone();
     }
     // Where nobody else is said to act, it is the one whom it is about, or who sent the message.
     if value["actor"].is_null() {

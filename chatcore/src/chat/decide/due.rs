@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long a process has the work for itself.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
+pub(in crate::chat) const LEASE: TimeDelta = TimeDelta::seconds(30);
 
 /// Records that are read at once.
 const PAGE: u64 = 100;
@@ -27,7 +27,8 @@ pub(in crate::chat) fn microseconds(time: DateTime<Utc>) -> u64 {
 }
 
 impl Chat {
-    /// Does what is due by now, and returns how much was done: messages are sent whose time has come. The chat does so by itself every
+    /// Does what is due by now, and returns how much was done: messages are sent whose time has come, and messages whose lifetime is over are
+    /// deleted. The chat does so by itself every
     /// [`due_interval`](crate::Limits::due_interval), beginning with the first use case, or with [`start_background_tasks`](Self::start_background_tasks).
     ///
     /// # Errors
@@ -50,6 +51,7 @@ impl Chat {
                 if let Some(version) = self.claim(&key, &found.value.task, found.version).await? {
                     match &found.value.task {
                         DueTask::Send { user, id } => done += u64::from(self.send_due(&key, version, user, *id).await?),
+                        DueTask::Expire { session } => done += self.expire_due(&key, version, *session).await,
                     }
                 }
             }

@@ -78,8 +78,16 @@ impl Faults {
 
     /// The settings that are named.
     pub(in crate::chat) fn settings(&mut self, settings: &SessionChanges, limits: &Limits) {
-        let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
-            settings;
+        let SessionChanges {
+            title,
+            description,
+            session_type,
+            max_participants,
+            slow_mode_seconds,
+            message_lifetime,
+            tags,
+            avatar_url,
+        } = settings;
         if let Some(title) = title {
             self.line("title", title, limits.title_chars);
         }
@@ -95,6 +103,13 @@ impl Faults {
         if slow_mode_seconds.is_some_and(|seconds| seconds > MAX_SLOW_MODE_SECONDS) {
             let message = format!("0 to {MAX_SLOW_MODE_SECONDS}");
             self.add("slow_mode_seconds", Code::ValidationInvalidValue, message);
+        }
+        if let Some(Some(lifetime)) = message_lifetime {
+            let (min, max) = (limits.message_lifetime_min, limits.message_lifetime_max);
+            if *lifetime == 0 || !(min..=max).contains(&Duration::from_secs((*lifetime).into())) {
+                let message = format!("{} to {} seconds, or null", min.as_secs(), max.as_secs());
+                self.add("message_lifetime", Code::ValidationInvalidValue, message);
+            }
         }
         if let Some(tags) = tags {
             self.tags(tags);

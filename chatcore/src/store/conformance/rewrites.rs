@@ -26,7 +26,7 @@ pub(super) async fn a_rewritten_event_keeps_its_envelope(store: Store) {
     let deleted = EventKind::Message(MessageEvent::Sent {
         body: super::kit::body(Content::Deleted),
         client_id: None,
-        status: MessageStatus::Deleted { by: user("ana"), at: super::kit::at(1) },
+        status: MessageStatus::Deleted { by: Some(user("ana")), at: super::kit::at(1) },
     });
     let steps: [(&[Seq], EventKind); 4] =
         [(&[3], said("new")), (&[3], said("newer")), (&[1, 3, 6], deleted), (&[8], said("its own"))];
@@ -38,7 +38,7 @@ pub(super) async fn a_rewritten_event_keeps_its_envelope(store: Store) {
             rewrites.push(Rewrite { seq: *seq, revision: event.revision, kind: kind.clone() });
             *event = rewritten(event, kind.clone(), first);
         }
-        let edited = EventKind::Message(MessageEvent::Deleted { messages: seqs.to_vec() });
+        let edited = EventKind::Message(MessageEvent::Deleted { messages: seqs.to_vec(), expired: false });
         let change = early.change(first - 1, vec![edited, said("more")], vec![]).rewriting(rewrites);
         let events = store.commit(change).await.expect("nothing stands against it").events;
         same(

@@ -56,6 +56,7 @@ fn sessions() -> Vec<EventKind> {
         description: Some(Some("Description".into())),
         session_type: Some(SessionType::Direct),
         slow_mode_seconds: Some(30),
+        message_lifetime: Some(None),
         tags: Some(vec!["rust".into()]),
         avatar_url: Some(None),
         max_participants: Some(u32::MAX),
@@ -96,7 +97,7 @@ fn messages() -> Vec<EventKind> {
         EventKind::Message(MessageEvent::Sent { body, client_id, status })
     };
     let deleted = MessageBody { role: SpeakerRole::Assistant, ..MessageBody::new(Content::Deleted) };
-    let status = MessageStatus::Deleted { by: user("somebody"), at: at(1) };
+    let status = MessageStatus::Deleted { by: Some(user("somebody")), at: at(1) };
     vec![
         message(SpeakerRole::User, MessageType::Text, ClientId::new("client id").ok(), MessageStatus::AsSent),
         message(SpeakerRole::Assistant, MessageType::Image, None, MessageStatus::Edited { at: at(0) }),
@@ -104,8 +105,8 @@ fn messages() -> Vec<EventKind> {
         message(SpeakerRole::User, MessageType::System, None, MessageStatus::AsSent),
         EventKind::Message(MessageEvent::Sent { body: deleted, client_id: ClientId::new("a").ok(), status }),
         EventKind::Message(MessageEvent::Edited { message: 1, revision: 2 }),
-        EventKind::Message(MessageEvent::Deleted { messages: vec![] }),
-        EventKind::Message(MessageEvent::Deleted { messages: (1..400).collect() }),
+        EventKind::Message(MessageEvent::Deleted { messages: vec![], expired: true }),
+        EventKind::Message(MessageEvent::Deleted { messages: (1..400).collect(), expired: false }),
     ]
 }
 
