@@ -114,9 +114,14 @@ fn session() -> Session {
     }
 }
 
+fn metadata() -> Metadata {
+    Metadata([("key".to_owned(), json!([1, null, { "a": "b" }]))].into())
+}
+
 fn settings() -> SessionSettings {
     let avatar_url = Some("https://example.com/a.png".into());
-    SessionSettings { slow_mode_seconds: 30, tags: vec!["rust".into(), "chat".into()], avatar_url }
+    let tags = vec!["rust".into(), "chat".into()];
+    SessionSettings { slow_mode_seconds: 30, tags, avatar_url, metadata: Some(metadata()) }
 }
 
 fn text(text: &str) -> MessageBody {
@@ -192,8 +197,7 @@ fn messages() -> Vec<(&'static str, EventKind)> {
     let mentioning = MessageBody { mentions, links: vec![span(10, 20)], ..text("@bob @all http://x.y") };
     let attachment =
         Attachment { id: "7".into(), name: "a.png".into(), media_type: "image/png".into(), size: (1 << 53) - 1 };
-    let metadata = Metadata([("key".to_owned(), json!([1, null, { "a": "b" }]))].into());
-    let carrying = MessageBody { attachments: vec![attachment], metadata: Some(metadata), ..text("") };
+    let carrying = MessageBody { attachments: vec![attachment], metadata: Some(metadata()), ..text("") };
     let origin =
         Origin { message: Some(MessageId { session_id: session_id(), seq: 3 }), author: user("bob"), sent_at: at(1) };
     let forwarded = MessageBody { origin: Some(origin), ..text("Hello") };
@@ -245,6 +249,7 @@ fn events() -> Vec<(&'static str, EventKind)> {
         slow_mode_seconds: Some(30),
         tags: Some(vec!["rust".into()]),
         avatar_url: Some(Some("https://example.com/a.png".into())),
+        metadata: Some(Some(metadata())),
     };
     let removed = |reason| ParticipantEvent::Removed { user_id: user_id.clone(), reason };
     let [banned, deleted] = [RemovalReason::AccountBanned, RemovalReason::AccountDeleted].map(removed);

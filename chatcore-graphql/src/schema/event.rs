@@ -14,7 +14,7 @@ use super::{
     load::Loads,
     message::Message,
     participant::{ParticipantRole, RemovalReason},
-    scalar::{DateTime, Long},
+    scalar::{DateTime, JsonObject, Long},
     session::SessionType,
     user::User,
 };
@@ -90,6 +90,12 @@ events! {
             self.session.max_participants
         }
 
+        /// Data of the host's or the client's own; null where there were none.
+        #[graphql(complexity = 20)]
+        async fn metadata(&self) -> Option<JsonObject> {
+            self.session.settings.metadata.clone().map(JsonObject)
+        }
+
         /// The id of the owner's membership.
         async fn participant_id(&self) -> ID {
             ID(self.participant_id.to_string())
@@ -100,7 +106,7 @@ events! {
     SessionUpdated { changes: SessionChanges } => {
         /// Which settings.
         async fn changed(&self) -> Vec<SessionSetting> {
-            let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
+            let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url, metadata } =
                 &self.changes;
             let named = [
                 (title.is_some(), SessionSetting::Title),
@@ -110,13 +116,14 @@ events! {
                 (slow_mode_seconds.is_some(), SessionSetting::SlowModeSeconds),
                 (tags.is_some(), SessionSetting::Tags),
                 (avatar_url.is_some(), SessionSetting::AvatarUrl),
+                (metadata.is_some(), SessionSetting::Metadata),
             ];
             named.into_iter().filter_map(|(changed, setting)| changed.then_some(setting)).collect()
         }
 
         /// What they are now.
         async fn changes(&self) -> Changes {
-            let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
+            let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url, metadata } =
                 self.changes.clone();
             Changes {
                 title,
@@ -126,6 +133,7 @@ events! {
                 slow_mode_seconds,
                 tags,
                 avatar_url: avatar_url.flatten(),
+                metadata: metadata.flatten().map(JsonObject),
             }
         }
     }
@@ -389,7 +397,7 @@ events! {
     UnknownEvent {} => {}
 }
 
-/// New settings of a session; null for those that did not change, and for a description or a picture that was taken away.
+/// New settings of a session; null for those that did not change, and for a description, a picture or metadata that were taken away.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(name = "SessionChanges")]
 pub(super) struct Changes {
@@ -407,6 +415,9 @@ pub(super) struct Changes {
     tags: Option<Vec<String>>,
     /// The address of a picture, or another reference to one.
     avatar_url: Option<String>,
+    /// Data of the host's or the client's own.
+    #[graphql(complexity = 20)]
+    metadata: Option<JsonObject>,
 }
 
 /// A setting of a session.
@@ -426,6 +437,8 @@ pub(super) enum SessionSetting {
     Tags,
     /// `avatarUrl`.
     AvatarUrl,
+    /// `metadata`.
+    Metadata,
 }
 
 /// One durable change of a session.

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientId, Cursor, Emoji, InviteId, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType,
-    Term, UserId,
+    ClientId, Cursor, Emoji, InviteId, MessageBody, Metadata, ParticipantId, ParticipantRole, Session, SessionId,
+    SessionType, Term, UserId,
 };
 
 /// A position in a session's log: 1 for its first event, dense. 0 stands before the first.
@@ -295,6 +295,9 @@ pub struct SessionChanges {
     /// The new picture; the inner `None` where it was taken away.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
     pub avatar_url: Option<Option<String>>,
+    /// The new metadata; the inner `None` where they were taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub metadata: Option<Option<Metadata>>,
 }
 
 impl SessionChanges {
@@ -306,7 +309,7 @@ impl SessionChanges {
 
     /// Writes the new values into a session.
     pub fn apply(&self, session: &mut Session) {
-        let Self { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
+        let Self { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url, metadata } =
             self.clone();
         if let Some(title) = title {
             session.title = title;
@@ -327,6 +330,9 @@ impl SessionChanges {
         }
         if let Some(avatar_url) = avatar_url {
             settings.avatar_url = avatar_url;
+        }
+        if let Some(metadata) = metadata {
+            settings.metadata = metadata;
         }
         session.needs = session.needs.max(session.settings.needs());
     }
@@ -488,12 +494,17 @@ mod double_option {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[allow(clippy::option_option, reason = "the two levels mean different things")]
-    pub(super) fn serialize<S: Serializer>(value: &Option<Option<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<Option<T>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         value.as_ref().and_then(Option::as_ref).serialize(serializer)
     }
 
     #[allow(clippy::option_option, reason = "the two levels mean different things")]
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-        Option::<String>::deserialize(deserializer).map(Some)
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<T>>, D::Error> {
+        Option::<T>::deserialize(deserializer).map(Some)
     }
 }

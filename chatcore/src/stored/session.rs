@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_json, newer::Known, part, to_json};
 use crate::{
-    model::{Session, SessionDeletion, SessionId, SessionSettings, SessionType, UserId},
+    model::{Metadata, Session, SessionDeletion, SessionId, SessionSettings, SessionType, UserId},
     store::{Json, Part, StoredValue},
 };
 
@@ -34,6 +34,8 @@ pub(super) struct SessionForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     avatar_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     archived_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deletion: Option<SessionDeletion>,
@@ -58,7 +60,7 @@ impl SessionForm {
             is_active,
             created_at,
             updated_at,
-            settings: SessionSettings { slow_mode_seconds, tags, avatar_url },
+            settings: SessionSettings { slow_mode_seconds, tags, avatar_url, metadata },
             archived_at,
             deletion,
             needs,
@@ -78,6 +80,7 @@ impl SessionForm {
             slow_mode_seconds,
             tags,
             avatar_url,
+            metadata,
             archived_at,
             deletion,
         }
@@ -111,6 +114,7 @@ impl SessionForm {
             slow_mode_seconds,
             tags,
             avatar_url,
+            metadata,
             archived_at,
             deletion,
         } = self;
@@ -129,7 +133,7 @@ impl SessionForm {
             is_active,
             created_at,
             updated_at,
-            settings: SessionSettings { slow_mode_seconds, tags, avatar_url },
+            settings: SessionSettings { slow_mode_seconds, tags, avatar_url, metadata },
             archived_at,
             deletion,
             needs,

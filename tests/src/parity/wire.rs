@@ -165,6 +165,7 @@ pub fn summary(body: &Value) -> Value {
         "slow_mode_seconds",
         "tags",
         "avatar_url",
+        "metadata",
         "archived_at",
         "deleted_at",
         "preferences",

@@ -78,8 +78,16 @@ impl Faults {
 
     /// The settings that are named.
     pub(in crate::chat) fn settings(&mut self, settings: &SessionChanges, limits: &Limits) {
-        let SessionChanges { title, description, session_type, max_participants, slow_mode_seconds, tags, avatar_url } =
-            settings;
+        let SessionChanges {
+            title,
+            description,
+            session_type,
+            max_participants,
+            slow_mode_seconds,
+            tags,
+            avatar_url,
+            metadata,
+        } = settings;
         if let Some(title) = title {
             self.line("title", title, limits.title_chars);
         }
@@ -108,6 +116,9 @@ impl Faults {
                 );
             }
             self.text("avatar_url", avatar_url, MAX_AVATAR_URL_CHARS, false);
+        }
+        if let Some(Some(metadata)) = metadata {
+            self.metadata(metadata);
         }
     }
 

@@ -58,6 +58,7 @@ fn sessions() -> Vec<EventKind> {
         slow_mode_seconds: Some(30),
         tags: Some(vec!["rust".into()]),
         avatar_url: Some(None),
+        metadata: Some(None),
         max_participants: Some(u32::MAX),
     };
     let mut kinds = vec![

@@ -239,7 +239,7 @@ fn summary(node: &Value) -> Value {
         "preferences": preferences(&node["preferences"]),
         "last_message": if node["lastMessage"].is_null() { Value::Null } else { message(&node["lastMessage"]) },
         "message_count": node["messageCount"], "slow_mode_seconds": node["slowModeSeconds"], "tags": node["tags"],
-        "avatar_url": node["avatarUrl"], "archived_at": node["archivedAt"], "deleted_at": node["deletedAt"],
+        "avatar_url": node["avatarUrl"], "metadata": node["metadata"], "archived_at": node["archivedAt"], "deleted_at": node["deletedAt"],
     })
 }
 
@@ -298,6 +298,7 @@ fn changes(node: &Value) -> Value {
         ("SLOW_MODE_SECONDS", "slow_mode_seconds", "slowModeSeconds"),
         ("TAGS", "tags", "tags"),
         ("AVATAR_URL", "avatar_url", "avatarUrl"),
+        ("METADATA", "metadata", "metadata"),
     ];
     let changed = node["changed"].as_array().unwrap();
     let mut changes = Map::new();
