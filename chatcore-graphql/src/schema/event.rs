@@ -416,7 +416,6 @@ pub(super) struct Changes {
     /// The address of a picture, or another reference to one.
     avatar_url: Option<String>,
     /// Data of the host's or the client's own.
-    #[graphql(complexity = 20)]
     metadata: Option<JsonObject>,
 }
 

@@ -39,7 +39,7 @@ async fn a_session_is_made_with_metadata_that_those_who_edit_it_change() {
         chat.join(who, id).await.unwrap();
     }
     chat.change_role(&alice, id, &carol.user_id, ADMIN).await.unwrap();
-    let (mut events, _) = chat.subscribe(&bob, id, None).await.map(|events| (events, ())).unwrap();
+    let mut events = chat.subscribe(&bob, id, None).await.unwrap();
     let second = Some(data(json!({ "ticket": 8, "list": [null, { "a": 1.5 }] })));
     chat.update_session(&carol, id, holding(second.clone())).await.unwrap();
     assert_eq!((shown(&other, &bob, id).await, shown(&chat, &bob, id).await), (second.clone(), second.clone()));
