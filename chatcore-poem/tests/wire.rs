@@ -56,12 +56,12 @@ async fn messages_participants_and_sessions_have_their_fields() {
     assert_eq!(
         names(&details),
         "id title description session_type max_participants user_id owner_username is_active created_at updated_at \
-participants messages participant_count message_count slow_mode_seconds message_lifetime tags avatar_url archived_at deleted_at seq cursor read_upto unread preferences"
+participants messages participant_count message_count slow_mode_seconds message_lifetime tags avatar_url metadata archived_at deleted_at seq cursor read_upto unread preferences "
     );
     assert_eq!(
         names(&details.summary),
         "id title description session_type max_participants user_id owner_username created_at updated_at message_count \
-         participant_count slow_mode_seconds message_lifetime tags avatar_url archived_at deleted_at"
+participant_count slow_mode_seconds message_lifetime tags avatar_url metadata archived_at deleted_at "
     );
     assert_eq!(
         names(&details.participants[0]),

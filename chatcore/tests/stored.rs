@@ -115,6 +115,10 @@ fn session() -> Session {
     }
 }
 
+fn metadata() -> Metadata {
+    Metadata([("key".to_owned(), json!([1, null, { "a": "b" }]))].into())
+}
+
 fn settings() -> SessionSettings {
     let avatar_url = Some("https://example.com/a.png".into());
     SessionSettings {
@@ -122,6 +126,7 @@ fn settings() -> SessionSettings {
         message_lifetime: Some(3_600),
         tags: vec!["rust".into(), "chat".into()],
         avatar_url,
+        metadata: Some(metadata()),
     }
 }
 
@@ -198,8 +203,7 @@ fn messages() -> Vec<(&'static str, EventKind)> {
     let mentioning = MessageBody { mentions, links: vec![span(10, 20)], ..text("@bob @all http://x.y") };
     let attachment =
         Attachment { id: "7".into(), name: "a.png".into(), media_type: "image/png".into(), size: (1 << 53) - 1 };
-    let metadata = Metadata([("key".to_owned(), json!([1, null, { "a": "b" }]))].into());
-    let carrying = MessageBody { attachments: vec![attachment], metadata: Some(metadata), ..text("") };
+    let carrying = MessageBody { attachments: vec![attachment], metadata: Some(metadata()), ..text("") };
     let origin =
         Origin { message: Some(MessageId { session_id: session_id(), seq: 3 }), author: user("bob"), sent_at: at(1) };
     let forwarded = MessageBody { origin: Some(origin), ..text("Hello") };
@@ -254,6 +258,7 @@ fn events() -> Vec<(&'static str, EventKind)> {
         message_lifetime: Some(Some(3_600)),
         tags: Some(vec!["rust".into()]),
         avatar_url: Some(Some("https://example.com/a.png".into())),
+        metadata: Some(Some(metadata())),
     };
     let removed = |reason| ParticipantEvent::Removed { user_id: user_id.clone(), reason };
     let [banned, deleted] = [RemovalReason::AccountBanned, RemovalReason::AccountDeleted].map(removed);

@@ -14,7 +14,7 @@ use super::{
     load::Loads,
     message::Message,
     participant::{ParticipantRole, RemovalReason},
-    scalar::{DateTime, Long},
+    scalar::{DateTime, JsonObject, Long},
     session::SessionType,
     user::User,
 };
@@ -90,6 +90,12 @@ events! {
             self.session.max_participants
         }
 
+        /// Data of the host's or the client's own; null where there were none.
+        #[graphql(complexity = 20)]
+        async fn metadata(&self) -> Option<JsonObject> {
+            self.session.settings.metadata.clone().map(JsonObject)
+        }
+
         /// The id of the owner's membership.
         async fn participant_id(&self) -> ID {
             ID(self.participant_id.to_string())
@@ -109,6 +115,7 @@ events! {
                 message_lifetime,
                 tags,
                 avatar_url,
+                metadata,
             } =
                 &self.changes;
             let named = [
@@ -120,6 +127,7 @@ events! {
                 (message_lifetime.is_some(), SessionSetting::MessageLifetime),
                 (tags.is_some(), SessionSetting::Tags),
                 (avatar_url.is_some(), SessionSetting::AvatarUrl),
+                (metadata.is_some(), SessionSetting::Metadata),
             ];
             named.into_iter().filter_map(|(changed, setting)| changed.then_some(setting)).collect()
         }
@@ -135,6 +143,7 @@ events! {
                 message_lifetime,
                 tags,
                 avatar_url,
+                metadata,
             } =
                 self.changes.clone();
             Changes {
@@ -146,6 +155,7 @@ events! {
                 message_lifetime: message_lifetime.flatten(),
                 tags,
                 avatar_url: avatar_url.flatten(),
+                metadata: metadata.flatten().map(JsonObject),
             }
         }
     }
@@ -414,7 +424,7 @@ events! {
     UnknownEvent {} => {}
 }
 
-/// New settings of a session; null for those that did not change, and for a description, a lifetime or a picture that was
+/// New settings of a session; null for those that did not change, and for a description, a lifetime, a picture or metadata that were
 /// taken away.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(name = "SessionChanges")]
@@ -435,6 +445,8 @@ pub(super) struct Changes {
     tags: Option<Vec<String>>,
     /// The address of a picture, or another reference to one.
     avatar_url: Option<String>,
+    /// Data of the host's or the client's own.
+    metadata: Option<JsonObject>,
 }
 
 /// A setting of a session.
@@ -456,6 +468,8 @@ pub(super) enum SessionSetting {
     Tags,
     /// `avatarUrl`.
     AvatarUrl,
+    /// `metadata`.
+    Metadata,
 }
 
 /// One durable change of a session.

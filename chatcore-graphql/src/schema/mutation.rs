@@ -21,7 +21,7 @@ use super::{
     reaction::ReactionMutation,
     reading::ReadingMutation,
     sanction::SanctionMutation,
-    scalar::{client_id, named_user, session_id, user_id},
+    scalar::{JsonObject, client_id, named_user, session_id, user_id},
     session::{Session, SessionType},
 };
 
@@ -36,6 +36,8 @@ struct CreateSessionInput {
     session_type: Option<SessionType>,
     /// How many may be in it, the owner included; 100 where not given.
     max_participants: Option<u32>,
+    /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    metadata: Option<JsonObject>,
     /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
     /// the caller makes.
     client_id: Option<String>,
@@ -63,6 +65,8 @@ struct UpdateSessionInput {
     tags: MaybeUndefined<Vec<String>>,
     /// The address of a picture or another reference to one: at most 2,048 characters; null takes it away.
     avatar_url: MaybeUndefined<String>,
+    /// All metadata: an object of at most 4,096 bytes of JSON with at most 8 levels; null takes them away.
+    metadata: MaybeUndefined<JsonObject>,
 }
 
 /// A session to delete.
@@ -291,9 +295,10 @@ impl SessionMutation {
         input: CreateSessionInput,
     ) -> Result<Option<CreateSessionPayload>> {
         let call = Use::of(context)?;
-        let CreateSessionInput { title, description, session_type, max_participants, client_id: id } = input;
+        let CreateSessionInput { title, description, session_type, max_participants, metadata, client_id: id } = input;
         let session_type = session_type.map(model::SessionType::from).unwrap_or_default();
-        let new = chat::CreateSession { title, description, session_type, max_participants };
+        let metadata = metadata.map(|JsonObject(metadata)| metadata);
+        let new = chat::CreateSession { title, description, session_type, max_participants, metadata };
         let made = match client_id(id).or_field_error()? {
             Some(id) => call.chat.create_session_once(call.principal, &id, new).await,
             None => call.chat.create_session(call.principal, new).await,
@@ -319,6 +324,7 @@ impl SessionMutation {
             message_lifetime,
             tags,
             avatar_url,
+            metadata,
         } = input;
         let id = session_id(&id).or_field_error()?;
         let changes = chat::UpdateSession {
@@ -330,6 +336,7 @@ impl SessionMutation {
             message_lifetime: message_lifetime.as_opt_ref().map(|lifetime| lifetime.copied()),
             tags: present("tags", tags).or_field_error()?,
             avatar_url: avatar_url.as_opt_ref().map(|avatar_url| avatar_url.cloned()),
+            metadata: metadata.as_opt_ref().map(|metadata| metadata.map(|JsonObject(metadata)| metadata.clone())),
         };
         let details = call.chat.update_session(call.principal, id, changes).await.or_field_error()?;
         Ok(Some(UpdateSessionPayload { session: Session::whole(details, call.loads()) }))

@@ -16,7 +16,7 @@ use super::{
     message::Message,
     preferences::Preferences,
     reading::Unread,
-    scalar::{DateTime, Long},
+    scalar::{DateTime, JsonObject, Long},
     user::User,
 };
 
@@ -135,6 +135,12 @@ impl Session {
     /// The address of a picture, or another reference to one.
     async fn avatar_url(&self) -> Option<&str> {
         self.summary.session.settings.avatar_url.as_deref()
+    }
+
+    /// Data of the host's or the client's own; null where there are none.
+    #[graphql(complexity = 20)]
+    async fn metadata(&self) -> Option<JsonObject> {
+        self.summary.session.settings.metadata.clone().map(JsonObject)
     }
 
     /// When it was archived; null where it is not.

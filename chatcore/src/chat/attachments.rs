@@ -1,4 +1,4 @@
-//! Checks of what messages carry besides their content.
+//! Checks of what messages carry besides their content, and of metadata.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::{
 /// Most attachments of one message.
 pub const MAX_ATTACHMENTS: usize = 10;
 
-/// Most bytes of the metadata of one message, as compact JSON.
+/// Most bytes of the metadata of one message or session, as compact JSON.
 pub const MAX_METADATA_BYTES: usize = 4_096;
 
 /// Deepest nesting of objects and lists in metadata; the metadata itself is the first level.

@@ -88,7 +88,7 @@ impl Circle<'_> {
     fn new_session(&self, most: u32) -> CreateSession {
         let max_participants = Some(if self.session_type == SessionType::Direct { 2 } else { most });
         let session_type = self.session_type;
-        CreateSession { title: String::new(), description: None, session_type, max_participants }
+        CreateSession { title: String::new(), description: None, session_type, max_participants, metadata: None }
     }
 }
 
@@ -243,7 +243,7 @@ impl Chat {
 
     /// A session that is made for its users, with so many of them in it.
     fn made_for(&self, id: SessionId, circle: &Circle<'_>, now: DateTime<Utc>, participant_count: u32) -> Session {
-        let CreateSession { title, description, session_type, max_participants } =
+        let CreateSession { title, description, session_type, max_participants, metadata } =
             circle.new_session(self.inner.limits.default_participants);
         Session {
             id,
@@ -256,7 +256,7 @@ impl Chat {
             is_active: true,
             created_at: now,
             updated_at: now,
-            settings: SessionSettings::default(),
+            settings: SessionSettings { metadata, ..SessionSettings::default() },
             archived_at: None,
             deletion: None,
             needs: if session_type == SessionType::Direct { Session::NEEDS_BLOCKS } else { 0 },

@@ -22,9 +22,9 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        ClientId, Cursor, EventKind, ListPage, NewEvent, Page, ParticipantId, ParticipantRole, Preferences, Profile,
-        ReadState, Session, SessionChanges, SessionDeletion, SessionDetails, SessionEvent, SessionId, SessionSettings,
-        SessionSummary, SessionType, Standing, Unread, UserId,
+        ClientId, Cursor, EventKind, ListPage, Metadata, NewEvent, Page, ParticipantId, ParticipantRole, Preferences,
+        Profile, ReadState, Session, SessionChanges, SessionDeletion, SessionDetails, SessionEvent, SessionId,
+        SessionSettings, SessionSummary, SessionType, Standing, Unread, UserId,
     },
     permission::Action,
     store::{Change, Freshness, Head, ParticipantRecord, StoreError},
@@ -52,12 +52,21 @@ pub struct CreateSession {
     /// How many may be in it, the owner included; [`default_participants`](crate::Limits::default_participants) where
     /// not given.
     pub max_participants: Option<u32>,
+    /// Data of the host's or the client's own: at most [`MAX_METADATA_BYTES`](super::MAX_METADATA_BYTES) bytes with at most
+    /// [`MAX_METADATA_DEPTH`](super::MAX_METADATA_DEPTH) levels.
+    pub metadata: Option<Metadata>,
 }
 
 impl CreateSession {
     /// A private session with this title and everything else by default.
     pub fn titled(title: impl Into<String>) -> Self {
-        Self { title: title.into(), description: None, session_type: SessionType::Private, max_participants: None }
+        Self {
+            title: title.into(),
+            description: None,
+            session_type: SessionType::Private,
+            max_participants: None,
+            metadata: None,
+        }
     }
 
     /// The same, of this type.
@@ -114,7 +123,7 @@ impl Chat {
         client_id: Option<&ClientId>,
     ) -> Result<SessionDetails> {
         self.enter(principal, Use::Request).await?;
-        let CreateSession { title, description, session_type, max_participants } = new.clone();
+        let CreateSession { title, description, session_type, max_participants, metadata } = new.clone();
         let limits = &self.inner.limits;
         let cap = max_participants.unwrap_or(limits.default_participants);
         let settings = SessionChanges {
@@ -122,6 +131,7 @@ impl Chat {
             description: Some(description.clone()),
             session_type: Some(session_type),
             max_participants: Some(cap),
+            metadata: Some(metadata.clone()),
             ..SessionChanges::default()
         };
         let mut faults = Faults::default();
@@ -157,7 +167,7 @@ impl Chat {
             is_active: true,
             created_at: now,
             updated_at: now,
-            settings: SessionSettings::default(),
+            settings: SessionSettings { metadata, ..SessionSettings::default() },
             archived_at: None,
             deletion: None,
             needs: 0,
@@ -201,8 +211,8 @@ impl Chat {
     /// The session that a client id stood for before, where it was made with the same settings.
     async fn made_before(&self, principal: &Principal, id: SessionId, asked: &Session) -> Result<SessionDetails> {
         let settings = |session: &Session| {
-            let Session { title, description, session_type, max_participants, .. } = session.clone();
-            (title, description, session_type, max_participants)
+            let Session { title, description, session_type, max_participants, settings, .. } = session.clone();
+            (title, description, session_type, max_participants, settings.metadata)
         };
         let made = self.created(id).await?;
         if settings(&made) != settings(asked) {
@@ -369,6 +379,7 @@ fn news(changes: &SessionChanges, session: &Session) -> SessionChanges {
         message_lifetime,
         tags,
         avatar_url,
+        metadata,
     } = changes.clone();
     let now = &session.settings;
     SessionChanges {
@@ -380,5 +391,6 @@ fn news(changes: &SessionChanges, session: &Session) -> SessionChanges {
         message_lifetime: message_lifetime.filter(|lifetime| *lifetime != now.message_lifetime),
         tags: tags.filter(|tags| *tags != now.tags),
         avatar_url: avatar_url.filter(|avatar_url| *avatar_url != now.avatar_url),
+        metadata: metadata.filter(|metadata| *metadata != now.metadata),
     }
 }

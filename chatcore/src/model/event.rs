@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientId, Cursor, Emoji, InviteId, MessageBody, ParticipantId, ParticipantRole, Session, SessionId, SessionType,
-    Term, UserId,
+    ClientId, Cursor, Emoji, InviteId, MessageBody, Metadata, ParticipantId, ParticipantRole, Session, SessionId,
+    SessionType, Term, UserId,
 };
 
 /// A position in a session's log: 1 for its first event, dense. 0 stands before the first.
@@ -300,6 +300,9 @@ pub struct SessionChanges {
     /// The new picture; the inner `None` where it was taken away.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
     pub avatar_url: Option<Option<String>>,
+    /// The new metadata; the inner `None` where they were taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub metadata: Option<Option<Metadata>>,
 }
 
 impl SessionChanges {
@@ -320,6 +323,7 @@ impl SessionChanges {
             message_lifetime,
             tags,
             avatar_url,
+            metadata,
         } = self.clone();
         if let Some(title) = title {
             session.title = title;
@@ -341,6 +345,9 @@ impl SessionChanges {
         }
         if let Some(avatar_url) = avatar_url {
             settings.avatar_url = avatar_url;
+        }
+        if let Some(metadata) = metadata {
+            settings.metadata = metadata;
         }
         session.needs = session.needs.max(session.settings.needs());
     }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ListPage, Message, MessagePage, Overview, Participant, ParticipantId, Preferences, Profile, ReadState, SessionId,
-    UserId,
+    ListPage, Message, MessagePage, Metadata, Overview, Participant, ParticipantId, Preferences, Profile, ReadState,
+    SessionId, UserId,
 };
 
 /// Who may come into a session.
@@ -131,13 +131,15 @@ pub struct SessionSettings {
     pub tags: Vec<String>,
     /// The address of a picture, or another reference to one that clients understand.
     pub avatar_url: Option<String>,
+    /// Data of the host's or the client's own.
+    pub metadata: Option<Metadata>,
 }
 
 impl SessionSettings {
     /// What a process must understand of them to decide about the session.
     #[must_use]
     pub const fn needs(&self) -> u32 {
-        let Self { slow_mode_seconds, message_lifetime, tags: _, avatar_url: _ } = self;
+        let Self { slow_mode_seconds, message_lifetime, tags: _, avatar_url: _, metadata: _ } = self;
         if *slow_mode_seconds > 0 || message_lifetime.is_some() { Session::NEEDS_SETTINGS } else { 0 }
     }
 }

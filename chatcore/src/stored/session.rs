@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_json, newer::Known, part, to_json};
 use crate::{
-    model::{Session, SessionDeletion, SessionId, SessionSettings, SessionType, UserId},
+    model::{Metadata, Session, SessionDeletion, SessionId, SessionSettings, SessionType, UserId},
     store::{Json, Part, StoredValue},
 };
 
@@ -36,6 +36,8 @@ pub(super) struct SessionForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     avatar_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     archived_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deletion: Option<SessionDeletion>,
@@ -60,7 +62,7 @@ impl SessionForm {
             is_active,
             created_at,
             updated_at,
-            settings: SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url },
+            settings: SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url, metadata },
             archived_at,
             deletion,
             needs,
@@ -81,6 +83,7 @@ impl SessionForm {
             message_lifetime,
             tags,
             avatar_url,
+            metadata,
             archived_at,
             deletion,
         }
@@ -115,6 +118,7 @@ impl SessionForm {
             message_lifetime,
             tags,
             avatar_url,
+            metadata,
             archived_at,
             deletion,
         } = self;
@@ -133,7 +137,7 @@ impl SessionForm {
             is_active,
             created_at,
             updated_at,
-            settings: SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url },
+            settings: SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url, metadata },
             archived_at,
             deletion,
             needs,

@@ -9,6 +9,7 @@ use super::{
     event::events,
     forward::OriginView,
     mention::{LinkView, MentionView},
+    named,
     thread::ThreadView,
 };
 use crate::{
@@ -341,15 +342,9 @@ pub struct EditMessage {
     /// The files that it refers to; as they were where not given.
     attachments: Option<Vec<NewAttachment>>,
     /// Its metadata, `null` to remove them; as they were where not given.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "named")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>", extend("nullable" = true)))]
     metadata: Option<Option<Metadata>>,
-}
-
-/// Keeps "not given" and "null" apart.
-#[allow(clippy::option_option, reason = "the two levels mean different things")]
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<Metadata>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 impl EditMessage {

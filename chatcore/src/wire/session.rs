@@ -8,9 +8,9 @@ use crate::{
     chat::{self, EventView, PublicSessionPage},
     error::Result,
     model::{
-        ClientId, Cursor, InviteId, Message, Participant, ParticipantId, ParticipantRole, Preferences, Seq, Session,
-        SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSettings, SessionSummary, SessionType, Unread,
-        UserId,
+        ClientId, Cursor, InviteId, Message, Metadata, Participant, ParticipantId, ParticipantRole, Preferences, Seq,
+        Session, SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSettings, SessionSummary, SessionType,
+        Unread, UserId,
     },
 };
 
@@ -28,16 +28,20 @@ struct SettingsView<'a> {
     /// The address of a picture, or another reference to one.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     avatar_url: Option<&'a str>,
+    /// Data of the host's or the client's own.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    metadata: Option<&'a Metadata>,
 }
 
 impl<'a> From<&'a SessionSettings> for SettingsView<'a> {
     fn from(settings: &'a SessionSettings) -> Self {
-        let SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url } = settings;
+        let SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url, metadata } = settings;
         Self {
             slow_mode_seconds: *slow_mode_seconds,
             message_lifetime: *message_lifetime,
             tags,
             avatar_url: avatar_url.as_deref(),
+            metadata: metadata.as_ref(),
         }
     }
 }
@@ -250,6 +254,7 @@ events! {
         description: Option<&'a str> = session.description.as_deref(),
         session_type: SessionType = session.session_type,
         max_participants: u32 = session.max_participants,
+        metadata: Option<&'a Metadata> = session.settings.metadata.as_ref(),
         user: Person<'a> = (&view.actor).into(),
         participant_id: ParticipantId = *participant_id,
     }
@@ -300,6 +305,8 @@ pub struct CreateSession {
     session_type: Option<SessionType>,
     /// How many may be in it, the owner included: 1 to 10,000 by default; 100 where not given.
     max_participants: Option<u32>,
+    /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    metadata: Option<Metadata>,
     /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
     /// the caller makes. The header `Idempotency-Key` means the same.
     client_id: Option<String>,
@@ -312,9 +319,9 @@ impl CreateSession {
     /// # Errors
     /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name two.
     pub fn command(self, key: Option<String>) -> Result<(chat::CreateSession, Option<ClientId>)> {
-        let Self { title, description, session_type, max_participants, client_id } = self;
+        let Self { title, description, session_type, max_participants, metadata, client_id } = self;
         let session_type = session_type.unwrap_or_default();
-        let session = chat::CreateSession { title, description, session_type, max_participants };
+        let session = chat::CreateSession { title, description, session_type, max_participants, metadata };
         Ok((session, super::client_id(client_id, key)?))
     }
 }
@@ -390,6 +397,10 @@ pub struct UpdateSession {
     #[serde(default, deserialize_with = "named")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("nullable" = true)))]
     avatar_url: Option<Option<String>>,
+    /// The new metadata, all of them: an object of at most 4,096 bytes of JSON with at most 8 levels; `null` takes them away.
+    #[serde(default, deserialize_with = "named")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>", extend("nullable" = true)))]
+    metadata: Option<Option<Metadata>>,
 }
 
 impl UpdateSession {
@@ -405,6 +416,7 @@ impl UpdateSession {
             message_lifetime,
             tags,
             avatar_url,
+            metadata,
         } = self;
         chat::UpdateSession {
             title,
@@ -415,6 +427,7 @@ impl UpdateSession {
             message_lifetime,
             tags,
             avatar_url,
+            metadata,
         }
     }
 }

@@ -42,6 +42,7 @@ mod reactions;
 mod reading;
 mod retries;
 mod sanctions;
+mod session_metadata;
 mod sessions;
 mod slow_mode;
 mod system;

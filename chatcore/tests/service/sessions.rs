@@ -30,6 +30,7 @@ async fn settings_are_taken_as_given() {
         description: Some("Lines\nand\ttabs".to_owned()),
         session_type: SessionType::InviteOnly,
         max_participants: Some(7),
+        metadata: None,
     };
     let made = chat.create_session(&alice, new.clone()).await.unwrap().summary.session;
     let taken = (made.title, made.description, made.session_type, Some(made.max_participants));
@@ -111,6 +112,7 @@ async fn everything_that_is_wrong_is_told_at_once() {
         description: Some("d".repeat(501)),
         session_type: SessionType::Direct,
         max_participants: Some(0),
+        metadata: None,
     };
     let fields: Vec<String> =
         faults(chat.create_session(&alice, all_wrong).await).into_iter().map(|(field, _)| field).collect();

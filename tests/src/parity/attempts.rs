@@ -332,6 +332,9 @@ fn settings() -> (Vec<Value>, Vec<Value>) {
         json!({ "title": "x", "session_type": "DIRECT" }),
         json!({ "title": "x", "max_participants": 0 }),
         json!({ "title": "x", "max_participants": 10_001 }),
+        json!({ "title": "Held", "metadata": { "some_key": [1, { "a": null }] } }),
+        json!({ "title": "x", "metadata": { "a": "x".repeat(4_096) } }),
+        json!({ "title": "x", "metadata": { "a": [[[[[[[[1]]]]]]]] } }),
         json!({ "title": "", "description": "x".repeat(501), "session_type": "DIRECT", "max_participants": 0 }),
     ];
     let bad = vec![
@@ -343,6 +346,8 @@ fn settings() -> (Vec<Value>, Vec<Value>) {
         json!({ "title": "x", "max_participants": 1.5 }),
         json!({ "title": "x", "colour": "red" }),
         json!({ "title": null }),
+        json!({ "title": "x", "metadata": [1] }),
+        json!({ "title": "x", "metadata": "x" }),
     ];
     (good, bad)
 }
@@ -379,6 +384,9 @@ fn updates() -> Family {
         json!({ "tags": ["twice", "twice"] }),
         json!({ "tags": [""] }),
         json!({ "tags": ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"] }),
+        json!({ "metadata": { "host": { "ticket": 7 } } }),
+        json!({ "metadata": {} }),
+        json!({ "metadata": null }),
         json!({ "avatar_url": "" }),
         json!({ "avatar_url": "x".repeat(2_049) }),
     ];

@@ -286,9 +286,7 @@ pub fn summary(summary: &SessionSummary) -> Value {
         "participant_count": session.participant_count, "message_count": message_count,
         "last_message": last_message, "read_upto": reading.map(|reading| reading.read_upto),
         "unread": reading.map(|reading| reading.unread),
-        "slow_mode_seconds": session.settings.slow_mode_seconds,
-        "message_lifetime": session.settings.message_lifetime, "tags": session.settings.tags,
-        "avatar_url": session.settings.avatar_url, "archived_at": session.archived_at,
+    "slow_mode_seconds":session.settings.slow_mode_seconds, "message_lifetime":session.settings.message_lifetime, "tags":session.settings.tags, "avatar_url":session.settings.avatar_url, "metadata":session.settings.metadata, "archived_at":session.archived_at,
         "deleted_at": session.deletion.as_ref().map(|deletion| deletion.at),
         "preferences": overview.as_ref().map(|overview| overview.preferences),
     })
@@ -335,7 +333,7 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Session(SessionEvent::Created { session, participant_id }) => json!({
             "kind": "SessionCreated", "title": session.title, "description": session.description,
             "session_type": session.session_type, "max_participants": session.max_participants,
-            "participant_id": participant_id,
+            "metadata": session.settings.metadata, "participant_id": participant_id,
         }),
         EventKind::Session(SessionEvent::Updated { changes: new }) => {
             json!({ "kind": "SessionUpdated", "changes": changes(new) })

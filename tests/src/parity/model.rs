@@ -99,6 +99,9 @@ impl Model {
                 for name in ["title", "description", "session_type", "max_participants"] {
                     self.session.insert(name.to_owned(), event[name].clone());
                 }
+                if event["metadata"].is_object() {
+                    self.set(&[("metadata", event["metadata"].clone())]);
+                }
                 self.set(&[("owner", json!(actor)), ("is_active", json!(true)), ("participant_count", json!(0))]);
                 self.set(&[("created_at", at.clone()), ("updated_at", at.clone())]);
                 self.admit(&actor, &event["participant_id"], &json!("OWNER"), at);
@@ -110,7 +113,7 @@ impl Model {
                     let is_unset = match name.as_str() {
                         "slow_mode_seconds" => value == 0,
                         "tags" => value.as_array().is_some_and(Vec::is_empty),
-                        "avatar_url" | "message_lifetime" => value.is_null(),
+                        "avatar_url" | "message_lifetime" | "metadata" => value.is_null(),
                         _ => false,
                     };
                     if is_unset {

@@ -239,6 +239,7 @@ async fn build(chat: &Chat, cast: &Cast, Stage { session_type, state }: Stage) -
         description: Some("About it".to_owned()),
         session_type: SessionType::Public,
         max_participants: Some(20),
+        metadata: None,
     };
     let id = chat.create_session(owner, new).await.unwrap().summary.session.id;
     let come = [

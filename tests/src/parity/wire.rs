@@ -166,6 +166,7 @@ pub fn summary(body: &Value) -> Value {
         "message_lifetime",
         "tags",
         "avatar_url",
+        "metadata",
         "archived_at",
         "deleted_at",
         "preferences",

@@ -87,6 +87,7 @@ impl Faults {
             message_lifetime,
             tags,
             avatar_url,
+            metadata,
         } = settings;
         if let Some(title) = title {
             self.line("title", title, limits.title_chars);
@@ -123,6 +124,9 @@ impl Faults {
                 );
             }
             self.text("avatar_url", avatar_url, MAX_AVATAR_URL_CHARS, false);
+        }
+        if let Some(Some(metadata)) = metadata {
+            self.metadata(metadata);
         }
     }
 

@@ -59,6 +59,7 @@ fn sessions() -> Vec<EventKind> {
         message_lifetime: Some(None),
         tags: Some(vec!["rust".into()]),
         avatar_url: Some(None),
+        metadata: Some(None),
         max_participants: Some(u32::MAX),
     };
     let mut kinds = vec![

@@ -238,9 +238,7 @@ fn summary(node: &Value) -> Value {
         "message_count": node["messageCount"], "read_upto": node["readUpto"], "unread": unread(&node["unread"]),
         "preferences": preferences(&node["preferences"]),
         "last_message": if node["lastMessage"].is_null() { Value::Null } else { message(&node["lastMessage"]) },
-        "message_count": node["messageCount"], "slow_mode_seconds": node["slowModeSeconds"],
-        "message_lifetime": node["messageLifetime"], "tags": node["tags"],
-        "avatar_url": node["avatarUrl"], "archived_at": node["archivedAt"], "deleted_at": node["deletedAt"],
+    "message_count":node["messageCount"], "slow_mode_seconds":node["slowModeSeconds"], "message_lifetime":node["messageLifetime"], "tags":node["tags"], "avatar_url":node["avatarUrl"], "metadata":node["metadata"], "archived_at":node["archivedAt"], "deleted_at":node["deletedAt"],
     })
 }
 
@@ -300,6 +298,7 @@ fn changes(node: &Value) -> Value {
         ("MESSAGE_LIFETIME", "message_lifetime", "messageLifetime"),
         ("TAGS", "tags", "tags"),
         ("AVATAR_URL", "avatar_url", "avatarUrl"),
+        ("METADATA", "metadata", "metadata"),
     ];
     let changed = node["changed"].as_array().unwrap();
     let mut changes = Map::new();
