@@ -57,7 +57,7 @@ impl Gone {
     }
 }
 
-/// By whom messages are deleted, and when.
+/// The actor and the time of a deletion of messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deleter<'a> {
     pub(super) actor: &'a UserId,

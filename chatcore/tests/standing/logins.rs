@@ -315,3 +315,23 @@ async fn a_change_by_a_process_that_does_not_count_it_is_found_in_ten_seconds() 
     assert_eq!(in_time(events.next()).await.unwrap().unwrap_err(), Error::TokenInvalid);
     assert!(begun.elapsed() <= Duration::from_secs(11));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_whose_read_fails_lets_no_ended_login_in() {
+    let (clock, store, bus) = (TestClock::default(), Breakable::default(), InProcessNotifier::new());
+    let here = Chat::builder(store.intact()).clock(clock.clone()).notifier(bus.clone()).build();
+    let there = Chat::builder(store.clone()).clock(clock.clone()).notifier(bus).build();
+    let alice = logged_in("alice", &clock);
+    let id = room(&there, &alice, &[]).await;
+    let _events = there.subscribe(&alice, id, None).await.unwrap();
+    // A poll finds the standing unchanged.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    store.reads_fail.store(true, Ordering::SeqCst);
+    let lives_until = clock.now() + TimeDelta::seconds(60);
+    here.end_login(&alice.user_id, alice.login_id.unwrap(), lives_until).await.unwrap();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    store.reads_fail.store(false, Ordering::SeqCst);
+    assert_eq!(there.me(&alice).await.unwrap_err(), Error::TokenInvalid);
+}

@@ -1,8 +1,8 @@
 //! The standings of callers: kept for a moment, so that a check costs no call of the store, and watched for open streams.
 //!
 //! A change by this process counts at once, and so does a hint of another process. Each change also stamps one record that all processes
-//! share. So a poll reads that record, and the standings of all users that have streams only where it moved. For other users the age of
-//! what is kept decides.
+//! share. So a poll reads that record, and the standings of all users that have streams only where it moved. The standing of
+//! another user is read again when the kept one is older than [`Limits::standing_age`].
 
 use std::{
     collections::{HashMap, HashSet},
