@@ -2,7 +2,7 @@
 //!
 //! A change by this process counts at once, and so does a hint of another process. Each change also stamps one record that all processes
 //! share. So a poll reads that record, and the standings of all users that have streams only where it moved. The standing of
-//! another user is read again when the kept one is older than [`Limits::standing_age`].
+//! another user is read again when the kept one is older than `Limits::standing_age`.
 
 use std::{
     collections::{HashMap, HashSet},
