@@ -15,11 +15,11 @@ use std::{
 
 use chatcore::{
     model::{
-        Attachment, Availability, Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind, InviteId,
-        LoginId, Mention, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType, Metadata, Origin,
-        ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply, Sanction, ScheduledId, Session,
-        SessionChanges, SessionDeletion, SessionEvent, SessionId, SessionSettings, SessionType, Span, SpeakerRole,
-        Standing, StatusText, Term, UserId, UserStanding,
+        Attachment, Availability, Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind,
+        HistoryVisibility, InviteId, LoginId, Mention, MessageBody, MessageEvent, MessageId, MessageStatus,
+        MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply,
+        Sanction, ScheduledId, Session, SessionChanges, SessionDeletion, SessionEvent, SessionId, SessionSettings,
+        SessionType, Span, SpeakerRole, Standing, StatusText, Term, UserId, UserStanding,
     },
     store::{
         ActiveThreads, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds, Connection,
@@ -124,6 +124,7 @@ fn settings() -> SessionSettings {
     SessionSettings {
         slow_mode_seconds: 30,
         message_lifetime: Some(3_600),
+        history_visibility: HistoryVisibility::SinceJoining,
         tags: vec!["rust".into(), "chat".into()],
         avatar_url,
         metadata: Some(metadata()),
@@ -150,6 +151,8 @@ fn participant(standing: Standing, is_engaged: bool) -> ParticipantRecord {
         is_engaged,
         ban: None,
         mute: None,
+        since: None,
+        is_creator: false,
         is_newer: false,
     }
 }
@@ -256,6 +259,7 @@ fn events() -> Vec<(&'static str, EventKind)> {
         max_participants: Some(5),
         slow_mode_seconds: Some(30),
         message_lifetime: Some(Some(3_600)),
+        history_visibility: Some(HistoryVisibility::SinceJoining),
         tags: Some(vec!["rust".into()]),
         avatar_url: Some(Some("https://example.com/a.png".into())),
         metadata: Some(Some(metadata())),
@@ -383,6 +387,11 @@ fn values() -> Vec<(String, Key, Value)> {
     let (ban, mute) = (Some(sanction(Some("Spam"), Some(at(9)))), Some(sanction(None, None)));
     let sanctioned = ParticipantRecord { ban, mute, ..former };
     let stranger = ParticipantRecord { ban: Some(sanction(None, None)), ..participant(Standing::Stranger, false) };
+    let creator = ParticipantRecord {
+        since: Some(1),
+        is_creator: true,
+        ..participant(Standing::Active(ParticipantRole::Owner), true)
+    };
     let preferences = |muted_until| PreferenceRecord { is_muted: true, muted_until, is_favourite: false };
     let marker = |own_upto| ReadMarker { seq: 7, number: 4, own_upto, at: at(2) };
     let choices = PresenceChoices { user: user("bob") };
@@ -402,6 +411,7 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Expiries { session: session_key }, Expiry { upto: 3, due: Some(1_767_225_600_000_000) }),
         value("ended", &Expiries { session: session_key }, Expiry { upto: 3, due: None }),
         value("", &LastSends { session: session_key, user: user_id.clone() }, LastSend { at: at(2) }),
+        value("creator", &participants, creator),
         value("sanctioned", &participants, sanctioned),
         value("stranger", &participants, stranger),
         value("", &Bans { session: session_key, user: user_id.clone() }, Listed),
@@ -542,6 +552,7 @@ fn older_events() -> Vec<(&'static str, EventKind)> {
         ("a message with newer contents", EventKind::Unknown),
         ("a session of a newer type", EventKind::Unknown),
         ("a session that gets a newer type", EventKind::Unknown),
+        ("a session that gets a newer visibility", EventKind::Unknown),
         ("an unknown kind", EventKind::Unknown),
         ("an unknown kind without fields", EventKind::Unknown),
         ("a unit kind with a field", EventKind::Participant(ParticipantEvent::Left)),
@@ -586,6 +597,7 @@ fn older_values() -> Vec<(&'static str, Key, Value)> {
     let named_alike = ProfileRecord { username: part("bob", 1), name: part("bob", 2), ..unknown.clone() };
     // No version understands what it needs.
     let newer = Session { session_type: SessionType::Private, needs: u32::MAX, ..session() };
+    let unseen = Session { needs: u32::MAX, ..session() };
     let of = |case, key: Key, value: Value| (case, key, value);
     vec![
         of("a session before it had needs", sessions.key(), Value::of::<Sessions>(session())),
@@ -600,6 +612,7 @@ fn older_values() -> Vec<(&'static str, Key, Value)> {
         of("a profile without fields", profiles.key(), Value::of::<Profiles>(unknown)),
         of("a field that is not known", sessions.key(), Value::of::<Sessions>(session())),
         of("a session of a newer type", sessions.key(), Value::of::<Sessions>(newer)),
+        of("a session of a newer visibility", sessions.key(), Value::of::<Sessions>(unseen)),
     ]
 }
 

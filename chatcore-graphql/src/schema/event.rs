@@ -15,7 +15,7 @@ use super::{
     message::Message,
     participant::{ParticipantRole, RemovalReason},
     scalar::{DateTime, JsonObject, Long},
-    session::SessionType,
+    session::{HistoryVisibility, SessionType},
     user::User,
 };
 
@@ -90,6 +90,11 @@ events! {
             self.session.max_participants
         }
 
+        /// The part of the history that participants were to see.
+        async fn history_visibility(&self) -> HistoryVisibility {
+            self.session.settings.history_visibility.into()
+        }
+
         /// Data of the host's or the client's own; null where there were none.
         #[graphql(complexity = 20)]
         async fn metadata(&self) -> Option<JsonObject> {
@@ -113,6 +118,7 @@ events! {
                 max_participants,
                 slow_mode_seconds,
                 message_lifetime,
+                history_visibility,
                 tags,
                 avatar_url,
                 metadata,
@@ -125,6 +131,7 @@ events! {
                 (max_participants.is_some(), SessionSetting::MaxParticipants),
                 (slow_mode_seconds.is_some(), SessionSetting::SlowModeSeconds),
                 (message_lifetime.is_some(), SessionSetting::MessageLifetime),
+                (history_visibility.is_some(), SessionSetting::HistoryVisibility),
                 (tags.is_some(), SessionSetting::Tags),
                 (avatar_url.is_some(), SessionSetting::AvatarUrl),
                 (metadata.is_some(), SessionSetting::Metadata),
@@ -141,6 +148,7 @@ events! {
                 max_participants,
                 slow_mode_seconds,
                 message_lifetime,
+                history_visibility,
                 tags,
                 avatar_url,
                 metadata,
@@ -153,6 +161,7 @@ events! {
                 max_participants,
                 slow_mode_seconds,
                 message_lifetime: message_lifetime.flatten(),
+                history_visibility: history_visibility.map(Into::into),
                 tags,
                 avatar_url: avatar_url.flatten(),
                 metadata: metadata.flatten().map(JsonObject),
@@ -343,15 +352,15 @@ events! {
     }
 
     /// The actor edited a message.
-    MessageEdited { message_id: MessageId, message: Message } => {
+    MessageEdited { message_id: MessageId, message: Option<Message> } => {
         /// The id of the message.
         async fn message_id(&self) -> ID {
             ID(self.message_id.to_string())
         }
 
-        /// The message as it is now.
-        async fn message(&self) -> &Message {
-            &self.message
+        /// The message as it is now; null where the caller does not see it.
+        async fn message(&self) -> Option<&Message> {
+            self.message.as_ref()
         }
     }
 
@@ -441,6 +450,8 @@ pub(super) struct Changes {
     slow_mode_seconds: Option<u32>,
     /// How many seconds a message is kept after it was sent.
     message_lifetime: Option<u32>,
+    /// The part of the history that participants see.
+    history_visibility: Option<HistoryVisibility>,
     /// Words under which it is found.
     tags: Option<Vec<String>>,
     /// The address of a picture, or another reference to one.
@@ -464,6 +475,8 @@ pub(super) enum SessionSetting {
     SlowModeSeconds,
     /// `messageLifetime`.
     MessageLifetime,
+    /// `historyVisibility`.
+    HistoryVisibility,
     /// `tags`.
     Tags,
     /// `avatarUrl`.
@@ -569,19 +582,14 @@ impl SessionEvent {
     ) -> async_graphql::Result<Self> {
         let session_id = view.event.session_id;
         let id = |seq| MessageId { session_id, seq };
-        let shown = |view: &EventView| {
-            let message = view.message().ok_or_else(|| crate::field_error(&chatcore::Error::Internal))?;
-            Ok::<_, async_graphql::Error>(Message { message, loads: loads() })
-        };
+        let shown = |view: &EventView| view.message().map(|message| Message { message, loads: loads() });
         Ok(match event {
             MessageEvent::Sent { body: _, client_id, status: _ } => {
-                let message = shown(&view)?;
+                let message = shown(&view).ok_or_else(|| crate::field_error(&chatcore::Error::Internal))?;
                 MessageSent { view, message, client_id }.into()
             }
-            // A newer version may have given it a content that this one does not know.
-            MessageEvent::Edited { .. } if view.message().is_none() => UnknownEvent { view }.into(),
             MessageEvent::Edited { message: seq, revision: _ } => {
-                let message = shown(&view)?;
+                let message = shown(&view);
                 MessageEdited { view, message_id: id(seq), message }.into()
             }
             MessageEvent::Deleted { messages, expired } => {

@@ -22,7 +22,7 @@ use super::{
     reading::ReadingMutation,
     sanction::SanctionMutation,
     scalar::{JsonObject, client_id, named_user, session_id, user_id},
-    session::{Session, SessionType},
+    session::{HistoryVisibility, Session, SessionType},
 };
 
 /// What a session is made with.
@@ -36,6 +36,8 @@ struct CreateSessionInput {
     session_type: Option<SessionType>,
     /// How many may be in it, the owner included; 100 where not given.
     max_participants: Option<u32>,
+    /// The part of the history that participants see; `ALL` where not given.
+    history_visibility: Option<HistoryVisibility>,
     /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
     metadata: Option<JsonObject>,
     /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
@@ -61,6 +63,8 @@ struct UpdateSessionInput {
     /// How many seconds a message is kept after it was sent: 60 to 31,536,000 by default; null for ever. It counts for all messages of the
     /// session, also for those that were sent before.
     message_lifetime: MaybeUndefined<u32>,
+    /// The part of the history that participants see, whatever their role. It counts at once.
+    history_visibility: MaybeUndefined<HistoryVisibility>,
     /// All tags: at most 10, each of 1 to 32 characters.
     tags: MaybeUndefined<Vec<String>>,
     /// The address of a picture or another reference to one: at most 2,048 characters; null takes it away.
@@ -295,10 +299,20 @@ impl SessionMutation {
         input: CreateSessionInput,
     ) -> Result<Option<CreateSessionPayload>> {
         let call = Use::of(context)?;
-        let CreateSessionInput { title, description, session_type, max_participants, metadata, client_id: id } = input;
+        let CreateSessionInput {
+            title,
+            description,
+            session_type,
+            max_participants,
+            history_visibility,
+            metadata,
+            client_id: id,
+        } = input;
         let session_type = session_type.map(model::SessionType::from).unwrap_or_default();
         let metadata = metadata.map(|JsonObject(metadata)| metadata);
-        let new = chat::CreateSession { title, description, session_type, max_participants, metadata };
+        let history_visibility = history_visibility.map(model::HistoryVisibility::from).unwrap_or_default();
+        let new =
+            chat::CreateSession { title, description, session_type, max_participants, history_visibility, metadata };
         let made = match client_id(id).or_field_error()? {
             Some(id) => call.chat.create_session_once(call.principal, &id, new).await,
             None => call.chat.create_session(call.principal, new).await,
@@ -322,6 +336,7 @@ impl SessionMutation {
             max_participants,
             slow_mode_seconds,
             message_lifetime,
+            history_visibility,
             tags,
             avatar_url,
             metadata,
@@ -334,6 +349,7 @@ impl SessionMutation {
             max_participants: present("max_participants", max_participants).or_field_error()?,
             slow_mode_seconds: present("slow_mode_seconds", slow_mode_seconds).or_field_error()?,
             message_lifetime: message_lifetime.as_opt_ref().map(|lifetime| lifetime.copied()),
+            history_visibility: present("history_visibility", history_visibility).or_field_error()?.map(Into::into),
             tags: present("tags", tags).or_field_error()?,
             avatar_url: avatar_url.as_opt_ref().map(|avatar_url| avatar_url.cloned()),
             metadata: metadata.as_opt_ref().map(|metadata| metadata.map(|JsonObject(metadata)| metadata.clone())),

@@ -34,6 +34,16 @@ pub(super) enum SessionType {
     Direct,
 }
 
+/// The part of the history that the participants of a session see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "model::HistoryVisibility")]
+pub(super) enum HistoryVisibility {
+    /// All of it.
+    All,
+    /// The messages and events from the event on that brought the participant in, the last time. The user who made the session sees all.
+    SinceJoining,
+}
+
 /// A conversation, with what its contents can be loaded by.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
@@ -125,6 +135,11 @@ impl Session {
     /// How many seconds a message is kept after it was sent; null for ever.
     async fn message_lifetime(&self) -> Option<u32> {
         self.summary.session.settings.message_lifetime
+    }
+
+    /// The part of the history that participants see.
+    async fn history_visibility(&self) -> HistoryVisibility {
+        self.summary.session.settings.history_visibility.into()
     }
 
     /// Words under which it is found.

@@ -49,6 +49,8 @@ fn record(role: ParticipantRole) -> ParticipantRecord {
         is_engaged: false,
         ban: None,
         mute: None,
+        since: None,
+        is_creator: false,
         is_newer: false,
     }
 }

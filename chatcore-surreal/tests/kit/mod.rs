@@ -57,6 +57,8 @@ pub(crate) fn stay(session_id: SessionId, user_id: &UserId, role: ParticipantRol
         is_engaged: false,
         ban: None,
         mute: None,
+        since: None,
+        is_creator: false,
         is_newer: false,
     }
 }

@@ -88,7 +88,7 @@ impl Circle<'_> {
     fn new_session(&self, most: u32) -> CreateSession {
         let max_participants = Some(if self.session_type == SessionType::Direct { 2 } else { most });
         let session_type = self.session_type;
-        CreateSession { title: String::new(), description: None, session_type, max_participants, metadata: None }
+        CreateSession { session_type, max_participants, ..CreateSession::titled("") }
     }
 }
 
@@ -187,7 +187,9 @@ impl Chat {
                 let role = circle.role(user);
                 let record = self.seat(before.as_deref(), id, user, role, now);
                 let is_own = *user == principal.user_id;
-                let record = ParticipantRecord { is_engaged: record.is_engaged || is_own, ..record };
+                let is_creator = record.is_creator || (is_own && session.is_none());
+                let is_engaged = record.is_engaged || is_own;
+                let record = ParticipantRecord { is_engaged, is_creator, ..record };
                 let participant_id = record.id;
                 let event = match (is_own, &session) {
                     (true, None) => {
@@ -243,7 +245,7 @@ impl Chat {
 
     /// A session that is made for its users, with so many of them in it.
     fn made_for(&self, id: SessionId, circle: &Circle<'_>, now: DateTime<Utc>, participant_count: u32) -> Session {
-        let CreateSession { title, description, session_type, max_participants, metadata } =
+        let CreateSession { title, description, session_type, max_participants, history_visibility, metadata } =
             circle.new_session(self.inner.limits.default_participants);
         Session {
             id,
@@ -256,7 +258,7 @@ impl Chat {
             is_active: true,
             created_at: now,
             updated_at: now,
-            settings: SessionSettings { metadata, ..SessionSettings::default() },
+            settings: SessionSettings { history_visibility, metadata, ..SessionSettings::default() },
             archived_at: None,
             deletion: None,
             needs: if session_type == SessionType::Direct { Session::NEEDS_BLOCKS } else { 0 },

@@ -8,7 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{Chat, decide::turns::behind, messages::is_deleted, send::Saying};
+use super::{
+    Chat,
+    decide::{history::Sight, turns::behind},
+    messages::is_deleted,
+    send::Saying,
+};
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
@@ -46,7 +51,7 @@ fn place(row: &Event) -> Option<MessageId> {
 }
 
 impl Chat {
-    /// The places that the rows of pages were forwarded from, where the reader may view the sessions. Rows that are no copies read nothing.
+    /// The places that the rows of pages were forwarded from, where the reader sees them. Rows that are no copies read nothing.
     pub(in crate::chat) async fn origins(&self, principal: &Principal, pages: &[&[Arc<Event>]]) -> Result<Origins> {
         let placed = |row: &Arc<Event>| Some(((row.session_id, row.seq), place(row)?));
         let placed: HashMap<_, _> = pages.iter().flat_map(|page| page.iter()).filter_map(placed).collect();
@@ -55,9 +60,10 @@ impl Chat {
         }
         let ids: BTreeSet<SessionId> = placed.values().map(|place| place.session_id).collect();
         let viewed = self.viewable(principal, ids.iter().copied()).await?;
-        let viewed: BTreeSet<_> =
-            ids.into_iter().zip(viewed).filter(|(_, viewed)| viewed.is_ok()).map(|(id, _)| id).collect();
-        Ok(Origins(placed.into_iter().filter(|(_, place)| viewed.contains(&place.session_id)).collect()))
+        let sights: HashMap<SessionId, Sight> =
+            ids.into_iter().zip(viewed).filter_map(|(id, viewed)| Some((id, viewed.ok()?.sight))).collect();
+        let sees = |place: &MessageId| sights.get(&place.session_id).is_some_and(|sight| sight.sees(place.seq));
+        Ok(Origins(placed.into_iter().filter(|(_, place)| sees(place)).collect()))
     }
 
     /// Says a message again in a session in which the caller may send, and returns the copy, which names the origin. The copy has the

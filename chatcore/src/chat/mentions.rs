@@ -14,10 +14,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Chat,
-    decide::{
-        govern::{Known, Viewable},
-        policy::Operation,
-    },
+    decide::{govern::Known, history::Sight, policy::Operation},
     messages::is_deleted,
     read::{
         batch::go_on,
@@ -32,7 +29,7 @@ use crate::{
     limits::Use,
     model::{
         Content, Event, EventKind, ListPage, Mention, MentionCursor, MentionedMessage, MessageBody, MessageEvent,
-        MessageId, Page, Seq, SessionId, Standing, UserId,
+        MessageId, Page, SessionId, Standing, UserId,
     },
     permission::Action,
     store::{
@@ -288,13 +285,10 @@ impl Chat {
         let user = &principal.user_id;
         let ids: BTreeSet<SessionId> = entries.iter().map(|(key, _)| key.session).collect();
         let viewed = self.viewable(principal, ids.iter().copied()).await?;
-        let heads = ids.into_iter().zip(viewed).filter_map(|(id, viewed)| {
-            let Viewable { head, .. } = viewed.ok()?;
-            Some((id, head.seq))
-        });
-        let heads: HashMap<SessionId, Seq> = heads.collect();
-        let open =
-            entries.into_iter().filter(|(key, _)| heads.get(&key.session).is_some_and(|head| key.message <= *head));
+        let sights: HashMap<SessionId, Sight> =
+            ids.into_iter().zip(viewed).filter_map(|(id, viewed)| Some((id, viewed.ok()?.sight))).collect();
+        let sees = |key: &Mentions| sights.get(&key.session).is_some_and(|sight| sight.sees(key.message));
+        let open = entries.into_iter().filter(|(key, _)| sees(key));
         let open: Vec<_> = open.collect();
         if open.is_empty() {
             return Ok(Walked { shown: Vec::new(), stale: Vec::new() });
@@ -315,9 +309,9 @@ impl Chat {
         }
         let pages: Vec<_> = kept.iter().map(|(_, row)| std::slice::from_ref(row)).collect();
         let extras = self.extras(principal, &pages).await?;
-        let read = kept.iter().map(|(_, row)| {
-            let head = heads.get(&row.session_id).copied().unwrap_or(0);
-            (row.session_id, head, row.revised.max(extras.written([&**row])))
+        let read = kept.iter().filter_map(|(_, row)| {
+            let sight = sights.get(&row.session_id).copied()?;
+            Some((sight, row.revised.max(extras.written([&**row]))))
         });
         let decided = self.decided_upto(user, read).await?;
         let kept = go_on(kept.into_iter().map(Ok).collect(), decided, |kept, decided| decided.map(|()| kept));

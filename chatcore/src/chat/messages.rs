@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     Chat, MessagesOf,
+    decide::history::shown_from,
     read::{
         batch::only,
-        pages::{oldest, resync},
+        pages::oldest,
         view::{self, EventView},
     },
     stream::{ring::continues, subscribe::Start},
@@ -84,7 +85,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`Denied`](crate::Error::Denied) when the caller may not view the session; [`Resync`](crate::Error::Resync) when the position
-    /// lies outside of the kept log, or belongs to a history that the log no longer has; [`Invalid`](crate::Error::Invalid) for a
+    /// lies outside of the kept log or before what the caller sees of it, or belongs to a history that the log no longer has; [`Invalid`](crate::Error::Invalid) for a
     /// page outside of the limits.
     pub async fn events(
         &self,
@@ -116,26 +117,26 @@ impl Chat {
     ) -> Result<EventPage> {
         self.enter(principal, Use::Request).await?;
         let limit = self.inner.limits.page_limit(limit)?;
-        let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+        let sight = self.allowed(id, principal, Action::View, Freshness::Fresh).await?.sight()?;
         let store = &*self.inner.store;
-        let head = known.head.cursor();
+        let head = sight.head.cursor();
         let after = match start {
             Start::Now => head,
-            Start::Beginning => Cursor::from(oldest(store, id, head.seq).await?),
-            Start::After(after) if after.seq > head.seq => return Err(resync(store, id, head.seq).await),
-            Start::After(after) => after,
+            Start::Beginning => Cursor::from(oldest(store, id, head.seq).await?.max(sight.start())),
+            Start::After(after) => self.within(sight, after).await?,
         };
         // The event at the position is read, too: it tells whether the log is still the one that the caller knows.
         let to = head.seq.min(after.seq.saturating_add(limit));
         let mut events = if head.seq > 0 { self.rows(id, after.seq.max(1), to).await? } else { Vec::new() };
         if head.seq > 0 && !continues(after, &events) {
-            return Err(resync(store, id, head.seq).await);
+            return Err(self.resync(sight).await);
         }
         let after = events.first().map(|event| event.cursor()).filter(|first| first.seq == after.seq).unwrap_or(after);
         events.retain(|event| event.seq > after.seq);
         let events = view::views(store, &self.inner.profiles, events).await?;
         let revised = events.iter().map(|view| view.revised()).max().unwrap_or(0);
-        self.decided_upto(&principal.user_id, [(id, head.seq, revised)]).await?.pop().unwrap_or(Ok(()))?;
+        self.decided_upto(&principal.user_id, [(sight, revised)]).await?.pop().unwrap_or(Ok(()))?;
+        let events = shown_from(sight.first, &events).into_owned();
         Ok(EventPage { after, events, head })
     }
 }

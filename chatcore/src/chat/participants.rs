@@ -280,6 +280,8 @@ impl Chat {
             // A ban whose time is over is forgotten.
             ban: None,
             mute: before.and_then(|record| record.mute.clone()),
+            since: None,
+            is_creator: before.is_some_and(|record| record.is_creator),
             is_newer: false,
         }
     }

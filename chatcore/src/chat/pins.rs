@@ -77,7 +77,8 @@ impl Pinned {
 }
 
 impl Chat {
-    /// The messages that are pinned in a session, the newest pin first. Deleted messages are left out.
+    /// The messages that are pinned in a session, the newest pin first. Deleted messages are left out, and so are those that the caller
+    /// does not see.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session.
@@ -86,12 +87,14 @@ impl Chat {
             self.enter(principal, Use::Request).await?;
             for _ in 0..self.inner.limits.commit_attempts {
                 let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
-                let Pinned { pins, upto, .. } = self.pinned(id, None).await?;
+                let sight = known.sight()?;
+                let Pinned { mut pins, upto, .. } = self.pinned(id, None).await?;
+                pins.retain(|(pin, _)| pin.message >= sight.first);
                 let pages: Vec<_> = pins.iter().flat_map(|(_, row)| row).map(std::slice::from_ref).collect();
                 let extras = self.extras(principal, &pages).await?;
                 let upto = upto.max(extras.written(pins.iter().filter_map(|(_, row)| row.as_deref())));
                 // What was written after the decision is for readers who are decided on after it.
-                if upto > known.head.seq {
+                if upto > sight.head.seq {
                     continue;
                 }
                 let users = pins

@@ -7,12 +7,10 @@ use std::{cmp::Reverse, str::FromStr};
 
 use super::{
     Chat,
-    decide::govern::{Known, Viewable},
-    decide::policy::Operation,
+    decide::{govern::Known, history::Sight, policy::Operation},
     read::{
         batch::go_on,
         lists::{self, Slice},
-        pages::resync,
     },
 };
 use crate::{
@@ -106,18 +104,18 @@ impl Chat {
         use_case!("mark_read", id, async move {
             self.enter(principal, Use::Request).await?;
             let user = &principal.user_id;
-            let head = self.allowed(id, principal, Action::View, Freshness::Fresh).await?.head;
-            let (seq, number) = self.read_place(id, head, upto).await?;
+            let sight = self.allowed(id, principal, Action::View, Freshness::Fresh).await?.sight()?;
+            let (seq, number) = self.read_place(sight, upto).await?;
             for _ in 0..self.inner.limits.commit_attempts {
                 let marks = self.marks(user, std::iter::once(id)).await?.pop().ok_or(Error::Internal)?;
                 let found = marks.marker.as_ref();
                 if found.is_some_and(|found| found.value.seq >= seq) {
-                    return self.read_state(user, id, head).await;
+                    return self.read_state(user, sight).await;
                 }
                 let own_upto = found.map_or(0, |found| found.value.own_upto);
                 let marker = ReadMarker { seq, number, own_upto, at: self.inner.clock.now() };
                 if self.try_commit(Change::of_records(vec![write(user, id, found, marker)])).await?.is_some() {
-                    return self.tell_marker(user, id, head).await;
+                    return self.tell_marker(user, sight).await;
                 }
             }
             Err(Error::Unavailable)
@@ -135,16 +133,16 @@ impl Chat {
         use_case!("mark_unread_from", id.session_id, async move {
             self.enter(principal, Use::Request).await?;
             let (user, session) = (&principal.user_id, id.session_id);
-            let head = match self.allowed(session, principal, Action::View, Freshness::Fresh).await {
-                Ok(known) => known.head,
+            let sight = match self.allowed(session, principal, Action::View, Freshness::Fresh).await {
+                Ok(known) => known.sight()?,
                 // An id must not tell whether there is such a session.
                 Err(Error::Denied(Denial::Hidden)) => return Err(Error::MessageNotFound),
                 Err(error) => return Err(error),
             };
-            let (seq, number) = self.read_place(session, head, ReadUpto::Message(id)).await?;
+            let (head, (seq, number)) = (sight.head, self.read_place(sight, ReadUpto::Message(id)).await?);
             for _ in 0..self.inner.limits.commit_attempts {
                 let marks = self.marks(user, std::iter::once(session)).await?;
-                let state = self.states_by(user, &marks, &[(session, head)]).await?.pop().ok_or(Error::Internal)?;
+                let state = self.states_by(user, &marks, &[sight]).await?.pop().ok_or(Error::Internal)?;
                 let ((state, _), marks) = (state?, marks.first().ok_or(Error::Internal)?);
                 if seq > state.read_upto {
                     return Ok(state);
@@ -156,7 +154,7 @@ impl Chat {
                     return Ok(state);
                 }
                 if self.try_commit(Change::of_records(vec![write(user, session, found, marker)])).await?.is_some() {
-                    return self.tell_marker(user, session, head).await;
+                    return self.tell_marker(user, sight).await;
                 }
             }
             Err(Error::Unavailable)
@@ -182,10 +180,10 @@ impl Chat {
                 let last = found.last().and_then(|known| known.session.as_ref()).map(|session| session.id);
                 let viewed = found.into_iter().map(|known| self.view(known)).collect();
                 let viewed = self.permitted(principal, viewed).await?;
-                let ends: Vec<_> = viewed.iter().flatten().map(|viewed| (viewed.session.id, viewed.head)).collect();
+                let ends: Vec<_> = viewed.iter().flatten().map(|viewed| viewed.sight).collect();
                 for (id, _) in self.mark_to_ends(user, &ends).await? {
                     all.marked += 1;
-                    let read_upto = ends.iter().find(|(end, _)| *end == id).map_or(0, |(_, head)| head.seq);
+                    let read_upto = ends.iter().find(|end| end.session_id == id).map_or(0, |end| end.head.seq);
                     let unread = Unread { count: 0, is_exact: true };
                     self.signal_marker(user, ReadState { session_id: id, read_upto, unread }).await;
                 }
@@ -210,22 +208,23 @@ impl Chat {
         use_case!("overviews_by_id", async move {
             self.enter_batch(principal, ids).await?;
             let viewed = self.viewable(principal, ids.iter().copied()).await?;
-            let ends: Vec<_> = viewed.iter().flatten().map(|viewed| (viewed.session.id, viewed.head)).collect();
+            let ends: Vec<_> = viewed.iter().flatten().map(|viewed| viewed.sight).collect();
             let overviews = self.overviews(&principal.user_id, &ends).await?;
             Ok(go_on(viewed, overviews, |_, overview| Ok(overview)))
         })
     }
 
     /// The position and the number of messages up to there.
-    async fn read_place(&self, id: SessionId, head: Head, upto: ReadUpto) -> Result<(Seq, u64)> {
+    async fn read_place(&self, sight: Sight, upto: ReadUpto) -> Result<(Seq, u64)> {
+        let Sight { session_id: id, head, first: _ } = sight;
         let seq = match upto {
             ReadUpto::Seq(0) => {
                 return Err(Error::invalid("seq", Code::ValidationInvalidValue, "positions begin at 1"));
             }
-            ReadUpto::Seq(seq) if seq > head.seq => return Err(resync(&*self.inner.store, id, head.seq).await),
+            ReadUpto::Seq(seq) if seq > head.seq => return Err(self.resync(sight).await),
             ReadUpto::Seq(seq) => seq,
             ReadUpto::Message(message) => {
-                let is_there = message.session_id == id && (1..=head.seq).contains(&message.seq);
+                let is_there = message.session_id == id && sight.sees(message.seq);
                 if !is_there {
                     return Err(Error::MessageNotFound);
                 }
@@ -238,14 +237,14 @@ impl Chat {
             (Some(row), ReadUpto::Seq(_) | ReadUpto::Message(_)) => Ok((seq, row.number)),
             (None, ReadUpto::Message(_)) => Err(Error::MessageNotFound),
             // The log was trimmed: no message that it keeps stands up to there.
-            (None, ReadUpto::Seq(_)) => Err(resync(&*self.inner.store, id, head.seq).await),
+            (None, ReadUpto::Seq(_)) => Err(self.resync(sight).await),
         }
     }
 
     /// Tells the user's devices how far the user has read now.
-    async fn tell_marker(&self, user: &UserId, id: SessionId, head: Head) -> Result<ReadState> {
+    async fn tell_marker(&self, user: &UserId, sight: Sight) -> Result<ReadState> {
         // The marker has moved: an error here must not say that it has not.
-        let state = self.read_state(user, id, head).await.map_err(|_| Error::OutcomeUnknown)?;
+        let state = self.read_state(user, sight).await.map_err(|_| Error::OutcomeUnknown)?;
         self.signal_marker(user, state).await;
         Ok(state)
     }
@@ -255,13 +254,13 @@ impl Chat {
     }
 
     /// Raises the markers of a user to the ends of logs, and gives the sessions whose markers moved.
-    async fn mark_to_ends(&self, user: &UserId, ends: &[(SessionId, Head)]) -> Result<Vec<(SessionId, Head)>> {
+    async fn mark_to_ends(&self, user: &UserId, ends: &[Sight]) -> Result<Vec<(SessionId, Head)>> {
         for _ in 0..self.inner.limits.commit_attempts {
-            let marks = self.marks(user, ends.iter().map(|(id, _)| *id)).await?;
+            let marks = self.marks(user, ends.iter().map(|sight| sight.session_id)).await?;
             let states = self.states_by(user, &marks, ends).await?;
             let mut moved = Vec::new();
             let mut writes = Vec::new();
-            for ((marks, state), (id, head)) in marks.iter().zip(states).zip(ends) {
+            for ((marks, state), Sight { session_id: id, head, first: _ }) in marks.iter().zip(states).zip(ends) {
                 // What is read already needs no marker.
                 let is_read = state.is_ok_and(|(state, _)| state.unread.count == 0);
                 if !is_read {
@@ -308,8 +307,7 @@ impl Chat {
         let sessions = page.entries.iter().filter_map(|known| Some((known.session.clone()?, known.head))).collect();
         let viewed = page.entries.into_iter().map(|known| self.view(known)).collect();
         let viewed = self.permitted(principal, viewed).await?;
-        let end = |viewed: &Viewable| (viewed.session.id, viewed.head);
-        let ends: Vec<_> = viewed.iter().flatten().map(end).collect();
+        let ends: Vec<_> = viewed.iter().flatten().map(|viewed| viewed.sight).collect();
         let overviews = self.overviews(user, &ends).await?;
         let overviews = go_on(viewed, overviews, |_, overview| Ok(overview));
         let mut entries = self.summaries(sessions).await?;

@@ -127,6 +127,8 @@ impl Chat {
                         is_engaged: false,
                         ban: None,
                         mute: None,
+                        since: None,
+                        is_creator: false,
                         is_newer: false,
                     },
                 };

@@ -199,7 +199,7 @@ impl Chat {
     /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
     /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message, [`RateLimited`](Error::RateLimited) when
     /// the session has slow mode and the caller has to wait. For a reply, [`MessageNotFound`](Error::MessageNotFound) when there is no such
-    /// message to answer, and [`MessageDeleted`](Error::MessageDeleted) when it was deleted. [`LimitExceeded`](Error::LimitExceeded) for a
+    /// message to answer that the caller sees, and [`MessageDeleted`](Error::MessageDeleted) when it was deleted. [`LimitExceeded`](Error::LimitExceeded) for a
     /// mention of everybody in a session with more than [`MAX_EVERYBODY`](super::MAX_EVERYBODY) participants.
     pub async fn send(&self, principal: &Principal, id: SessionId, message: SendMessage) -> Result<Message> {
         use_case!("send", id, async move {
@@ -285,7 +285,7 @@ impl Chat {
             let now = self.inner.clock.now();
             let place = match saying.reply_to {
                 None => None,
-                Some(to) => match self.place(to, known.head, freshness, now).await? {
+                Some(to) => match self.place(to, known.sight()?, freshness, now).await? {
                     Placed::At(place) => Some(place),
                     Placed::Unknown => {
                         freshness = Freshness::Fresh;
@@ -397,14 +397,25 @@ impl Chat {
             return Err(Error::ClientIdReused);
         }
         let seq = used.value.seq.unwrap_or(used.at);
+        let is_seen = |known: &Known| match saying.right {
+            Right::Participant | Right::Stay(_) => known.sight().is_ok_and(|sight| sight.sees(seq)),
+            // The host is in no session, and sees what it posted.
+            Right::Host => true,
+        };
         // The retry is authorised afresh: a cached permission is good for a commit, which notices when it no longer
         // holds, and not for showing what is there.
         let known = self.sendable(session_id, principal, saying, Freshness::Fresh).await?;
+        if !is_seen(&known) {
+            return Err(Error::MessageNotFound);
+        }
         let found = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
         let event = found.iter().flatten().next().ok_or(Error::Internal)?;
         let extras = self.extras(principal, &[std::slice::from_ref(event)]).await?;
         if event.revised.max(extras.written([&**event])) > known.head.seq {
-            self.sendable(session_id, principal, saying, Freshness::Fresh).await?;
+            let known = self.sendable(session_id, principal, saying, Freshness::Fresh).await?;
+            if !is_seen(&known) {
+                return Err(Error::MessageNotFound);
+            }
         }
         // A newer version may have given it a content that this one does not know.
         let message = view::message(event, self.inner.profiles.one(&principal.user_id).await?);

@@ -22,9 +22,9 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        ClientId, Cursor, EventKind, ListPage, Metadata, NewEvent, Page, ParticipantId, ParticipantRole, Preferences,
-        Profile, ReadState, Session, SessionChanges, SessionDeletion, SessionDetails, SessionEvent, SessionId,
-        SessionSettings, SessionSummary, SessionType, Standing, Unread, UserId,
+        ClientId, Cursor, EventKind, HistoryVisibility, ListPage, Metadata, NewEvent, Page, ParticipantRole,
+        Preferences, Profile, ReadState, Session, SessionChanges, SessionDeletion, SessionDetails, SessionEvent,
+        SessionId, SessionSettings, SessionSummary, SessionType, Unread, UserId,
     },
     permission::Action,
     store::{Change, Freshness, Head, ParticipantRecord, StoreError},
@@ -52,6 +52,8 @@ pub struct CreateSession {
     /// How many may be in it, the owner included; [`default_participants`](crate::Limits::default_participants) where
     /// not given.
     pub max_participants: Option<u32>,
+    /// Which part of the history participants see.
+    pub history_visibility: HistoryVisibility,
     /// Data of the host's or the client's own: at most [`MAX_METADATA_BYTES`](super::MAX_METADATA_BYTES) bytes with at most
     /// [`MAX_METADATA_DEPTH`](super::MAX_METADATA_DEPTH) levels.
     pub metadata: Option<Metadata>,
@@ -65,6 +67,7 @@ impl CreateSession {
             description: None,
             session_type: SessionType::Private,
             max_participants: None,
+            history_visibility: HistoryVisibility::All,
             metadata: None,
         }
     }
@@ -123,7 +126,8 @@ impl Chat {
         client_id: Option<&ClientId>,
     ) -> Result<SessionDetails> {
         self.enter(principal, Use::Request).await?;
-        let CreateSession { title, description, session_type, max_participants, metadata } = new.clone();
+        let CreateSession { title, description, session_type, max_participants, history_visibility, metadata } =
+            new.clone();
         let limits = &self.inner.limits;
         let cap = max_participants.unwrap_or(limits.default_participants);
         let settings = SessionChanges {
@@ -131,6 +135,7 @@ impl Chat {
             description: Some(description.clone()),
             session_type: Some(session_type),
             max_participants: Some(cap),
+            history_visibility: Some(history_visibility),
             metadata: Some(metadata.clone()),
             ..SessionChanges::default()
         };
@@ -144,18 +149,9 @@ impl Chat {
             None => SessionId(self.inner.clock.new_id()),
             Some(client_id) => self.reserved(&principal.user_id, client_id).await?,
         };
-        let owner = ParticipantRecord {
-            id: ParticipantId(self.inner.clock.new_id()),
-            session_id: id,
-            user_id: principal.user_id.clone(),
-            standing: Standing::Active(ParticipantRole::Owner),
-            joined_at: now,
-            created_at: now,
-            is_engaged: true,
-            ban: None,
-            mute: None,
-            is_newer: false,
-        };
+        let seat = self.seat(None, id, &principal.user_id, ParticipantRole::Owner, now);
+        let owner = ParticipantRecord { is_engaged: true, is_creator: true, ..seat };
+        let settings = SessionSettings { history_visibility, metadata, ..SessionSettings::default() };
         let session = Session {
             id,
             title,
@@ -167,10 +163,10 @@ impl Chat {
             is_active: true,
             created_at: now,
             updated_at: now,
-            settings: SessionSettings { metadata, ..SessionSettings::default() },
+            needs: settings.needs(),
+            settings,
             archived_at: None,
             deletion: None,
-            needs: 0,
         };
         let created = EventKind::Session(SessionEvent::Created { session: session.clone(), participant_id: owner.id });
         let event = NewEvent { actor: principal.user_id.clone(), created_at: now, kind: created };
@@ -204,6 +200,7 @@ impl Chat {
             preferences: Preferences::default(),
             participants: vec![super::participants::shown(&owner, profile, false, now)],
             messages: Vec::new(),
+            unseen_messages: 0,
             seq,
         })
     }
@@ -212,7 +209,7 @@ impl Chat {
     async fn made_before(&self, principal: &Principal, id: SessionId, asked: &Session) -> Result<SessionDetails> {
         let settings = |session: &Session| {
             let Session { title, description, session_type, max_participants, settings, .. } = session.clone();
-            (title, description, session_type, max_participants, settings.metadata)
+            (title, description, session_type, max_participants, settings.history_visibility, settings.metadata)
         };
         let made = self.created(id).await?;
         if settings(&made) != settings(asked) {
@@ -330,6 +327,10 @@ impl Chat {
                 Ok(Plan { events: vec![EventKind::Session(SessionEvent::Updated { changes })], writes })
             });
             let done = update.await?;
+            if let Some(done) = &done {
+                // No replay of this process shows after the answer what it hides from the reader.
+                self.inner.tails.evict(id, &done.events);
+            }
             answer(done.as_ref(), self.details(principal, id).await)
         })
     }
@@ -377,6 +378,7 @@ fn news(changes: &SessionChanges, session: &Session) -> SessionChanges {
         max_participants,
         slow_mode_seconds,
         message_lifetime,
+        history_visibility,
         tags,
         avatar_url,
         metadata,
@@ -389,6 +391,7 @@ fn news(changes: &SessionChanges, session: &Session) -> SessionChanges {
         max_participants: max_participants.filter(|cap| *cap != session.max_participants),
         slow_mode_seconds: slow_mode_seconds.filter(|seconds| *seconds != now.slow_mode_seconds),
         message_lifetime: message_lifetime.filter(|lifetime| *lifetime != now.message_lifetime),
+        history_visibility: history_visibility.filter(|visibility| *visibility != now.history_visibility),
         tags: tags.filter(|tags| *tags != now.tags),
         avatar_url: avatar_url.filter(|avatar_url| *avatar_url != now.avatar_url),
         metadata: metadata.filter(|metadata| *metadata != now.metadata),

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Chat,
-    decide::govern::Pass,
+    decide::{govern::Pass, history::Sight},
     messages::{is_deleted, no_deletion_since},
     read::{lists::Slice, profiles, view},
 };
@@ -26,15 +26,18 @@ use crate::{
     },
     permission::{Action, Denial},
     store::{
-        ActiveThreads, ChatStoreExt as _, Deletions, Expect, Found, Freshness, Head, Key, KeyPart as _,
-        LastReplyRecord, Listed, LogRange, Newest, Part, Record, Replies, Scan, ThreadEntry, ThreadRecord, Threads,
-        TypedKey, Value, Write, WriteKind,
+        ActiveThreads, ChatStoreExt as _, Deletions, Expect, Found, Freshness, Key, KeyPart as _, LastReplyRecord,
+        Listed, LogRange, Newest, Part, Record, Replies, Scan, ThreadEntry, ThreadRecord, Threads, TypedKey, Value,
+        Write, WriteKind,
     },
     trace::use_case,
 };
 
 /// Replies that are looked at together in the search for the last one.
 const CHUNK: u64 = 100;
+
+/// Entries of the list of threads that are looked at for one page of a reader who does not see all of the session.
+const LOOKED: u64 = 1_000;
 
 /// What became of the search for the place of a reply.
 pub(super) enum Placed {
@@ -120,8 +123,8 @@ impl ThreadRecord {
 }
 
 impl Chat {
-    /// A page of the thread that a message belongs to: the message that began it, and then the replies, oldest first. A deleted message
-    /// stays in its place without its content. A message without replies is a thread by itself.
+    /// A page of the thread that a message belongs to: the message that began it, and then the replies, oldest first, as far as the
+    /// caller sees them. A deleted message stays in its place without its content. A message without replies is a thread by itself.
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the caller may not
@@ -139,19 +142,21 @@ impl Chat {
             let after = within(session, after)?;
             let target = self.target(principal, id, Freshness::Fresh, |_| Action::View).await?;
             self.permit_on(principal, &target, Action::View, None).await?;
-            let head = target.known.head.seq;
+            let sight = target.known.sight()?;
             let root = target.body.reply.map_or(id.seq, |reply| reply.root);
-            let begins = skip == 0 && after.is_none_or(|after| after < root);
+            let has_root = sight.sees(root);
+            let begins = has_root && skip == 0 && after.is_none_or(|after| after < root);
+            let start = after.unwrap_or(0).max(sight.start());
             let scan = Replies::under(vec![session.part(), root.part()])
-                .after(after.map(|after| vec![after.part()]))
-                .skip(skip.saturating_sub(1))
+                .after(Some(vec![start.part()]))
+                .skip(skip.saturating_sub(u64::from(has_root)))
                 .limit(wanted.saturating_sub(u64::from(begins)));
             let replies = self.inner.store.list::<Replies>(scan).await?;
             let replies = replies.into_iter().map(|(key, _)| key.reply);
             // Nothing beyond the head of the decision is shown.
-            let seqs = begins.then_some(root).into_iter().chain(replies).filter(|seq| *seq <= head).collect();
+            let seqs = begins.then_some(root).into_iter().chain(replies).filter(|seq| sight.sees(*seq)).collect();
             let page = ListPage::cut(seqs, limit, |seq| self::id(session, *seq));
-            let shown = self.messages_at(principal, session, &page, (head, 0)).await;
+            let shown = self.messages_at(principal, &page, (sight, 0)).await;
             // An id must not tell whether there is such a session.
             let hidden = |error| if error == Error::Denied(Denial::Hidden) { Error::MessageNotFound } else { error };
             let shown = shown.map_err(hidden)?;
@@ -160,7 +165,8 @@ impl Chat {
     }
 
     /// The threads of a session, each by the message that began it, the one with the newest reply first. The id of an entry, for
-    /// [`Page::after`], is that of its [last reply](ThreadSummary::last). Threads whose replies are all deleted are left out.
+    /// [`Page::after`], is that of its [last reply](ThreadSummary::last). Threads whose replies are all deleted are left out, and so are
+    /// those that began before what the caller sees. A page may be shorter than asked for where others follow it.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for a page outside of the limits,
@@ -176,40 +182,79 @@ impl Chat {
             let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
             let after = within(id, after)?;
             let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
-            let scan = ActiveThreads::under(vec![id.part()])
-                .after(after.map(|after| vec![Newest(after).part()]))
-                .skip(skip)
-                .limit(wanted);
-            let found = self.inner.store.list::<ActiveThreads>(scan).await?;
-            let written = found.iter().map(|(_, found)| found.at).max().unwrap_or(0);
-            let page = ListPage::cut(found, limit, |(key, _)| self::id(id, key.last.0));
-            let roots: Vec<Seq> = page.iter().map(|(_, found)| found.value.root).collect();
-            let shown = self.messages_at(principal, id, &roots, (known.head.seq, written)).await?;
+            let sight = known.sight()?;
+            let (found, written, rest) = self.active_threads(sight, Slice { after, skip, limit: wanted }).await?;
+            let page = ListPage::cut(found, limit, |(last, _)| self::id(id, *last));
+            let page = ListPage { next: page.next.or(rest.map(|last| self::id(id, last))), ..page };
+            let roots: Vec<Seq> = page.iter().map(|(_, root)| *root).collect();
+            let shown = self.messages_at(principal, &roots, (sight, written)).await?;
             let has_replies = |root: &Message| root.thread.as_ref().is_some_and(|thread| thread.last.is_some());
             Ok(page.map(|_| shown.into_iter().filter(has_replies).collect()))
         })
     }
 
-    /// Messages of a session at positions up to the head at which it was decided that the caller may see them. `decided` is that head, and
-    /// the last position at which the list was written.
+    /// The threads of a part of the list, as far as a reader sees their roots: the last reply and the root of each, with the last position
+    /// at which the list was written. Where the search ends before the list does, the last one says after which last reply to go on.
+    async fn active_threads(&self, sight: Sight, slice: Slice<Seq>) -> Result<(Vec<(Seq, Seq)>, Seq, Option<Seq>)> {
+        let Slice { mut after, mut skip, limit } = slice;
+        let (mut found, mut written, mut looked) = (Vec::new(), 0, 0);
+        loop {
+            // Where all threads are seen, the store leaves out and counts.
+            let is_whole = sight.first <= 1;
+            let wanted = if is_whole { limit } else { limit.max(CHUNK) };
+            let scan = ActiveThreads::under(vec![sight.session_id.part()])
+                .after(after.map(|after| vec![Newest(after).part()]))
+                .skip(if is_whole { skip } else { 0 })
+                .limit(wanted);
+            let entries = self.inner.store.list::<ActiveThreads>(scan).await?;
+            let is_last = (entries.len() as u64) < wanted;
+            looked += if skip == 0 || is_whole { entries.len() as u64 } else { 0 };
+            written = entries.iter().map(|(_, found)| found.at).fold(written, Seq::max);
+            for (ActiveThreads { last: Newest(last), .. }, entry) in entries {
+                after = Some(last);
+                // All that follow are older still.
+                if last < sight.first {
+                    return Ok((found, written, None));
+                }
+                if entry.value.root < sight.first {
+                    continue;
+                }
+                if is_whole || skip == 0 {
+                    found.push((last, entry.value.root));
+                } else {
+                    skip -= 1;
+                }
+                if found.len() as u64 == limit {
+                    return Ok((found, written, None));
+                }
+            }
+            if is_last || is_whole {
+                return Ok((found, written, None));
+            }
+            if looked >= LOOKED {
+                return Ok((found, written, after));
+            }
+        }
+    }
+
+    /// Messages of a session that the caller sees. `decided` is what the caller sees, and the last position at which the list was written.
     async fn messages_at(
         &self,
         principal: &Principal,
-        session_id: SessionId,
         seqs: &[Seq],
-        decided: (Seq, Seq),
+        (sight, written): (Sight, Seq),
     ) -> Result<Vec<Message>> {
         if seqs.is_empty() {
             return Ok(Vec::new());
         }
-        let (user, (head, written)) = (&principal.user_id, decided);
+        let (user, session_id) = (&principal.user_id, sight.session_id);
         let ranges: Vec<_> = seqs.iter().map(|seq| LogRange { session_id, from: *seq, to: *seq }).collect();
         let rows: Vec<Arc<Event>> = self.inner.store.log(&ranges).await?.into_iter().flatten().collect();
         let pages: Vec<_> = rows.iter().map(std::slice::from_ref).collect();
         let extras = self.extras(principal, &pages).await?;
         let revised = rows.iter().map(|row| row.revised).fold(written, Seq::max);
         let revised = revised.max(extras.written(rows.iter().map(|row| &**row)));
-        self.decided_upto(user, [(session_id, head, revised)]).await?.pop().unwrap_or(Ok(()))?;
+        self.decided_upto(user, [(sight, revised)]).await?.pop().unwrap_or(Ok(()))?;
         let profiles = self.inner.profiles.find(rows.iter().map(|row| &row.actor).collect()).await?;
         let shown = |row: &Arc<Event>| {
             let message = view::message(row, profiles::of(&profiles, &row.actor))?;
@@ -218,20 +263,21 @@ impl Chat {
         Ok(rows.iter().filter_map(shown).collect())
     }
 
-    /// The place of a reply to a message, as of a log's end.
+    /// The place of a reply to a message that the sender sees.
     pub(super) async fn place(
         &self,
         to: MessageId,
-        head: Head,
+        sight: Sight,
         freshness: Freshness,
         now: DateTime<Utc>,
     ) -> Result<Placed> {
+        let head = sight.head;
         let MessageId { session_id: session, seq } = to;
         let refused = |error, is_known: bool| match freshness {
             Freshness::Fresh if is_known => Placed::Refused(error),
             Freshness::Fresh | Freshness::Cached => Placed::Unknown,
         };
-        if seq == 0 || seq > head.seq {
+        if !sight.sees(seq) {
             return Ok(refused(Error::MessageNotFound, true));
         }
         let deletions = self.inner.store.get(&Deletions { session }).await?.map(|found| found.version);

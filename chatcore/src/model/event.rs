@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientId, Cursor, Emoji, InviteId, MessageBody, Metadata, ParticipantId, ParticipantRole, Session, SessionId,
-    SessionType, Term, UserId,
+    ClientId, Cursor, Emoji, HistoryVisibility, InviteId, MessageBody, Metadata, ParticipantId, ParticipantRole,
+    Session, SessionId, SessionType, Term, UserId,
 };
 
 /// A position in a session's log: 1 for its first event, dense. 0 stands before the first.
@@ -294,6 +294,9 @@ pub struct SessionChanges {
     /// The new number of seconds that a message is kept; the inner `None` to keep messages for ever.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
     pub message_lifetime: Option<Option<u32>>,
+    /// The new part of the history that participants see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_visibility: Option<HistoryVisibility>,
     /// The new tags, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
@@ -321,6 +324,7 @@ impl SessionChanges {
             max_participants,
             slow_mode_seconds,
             message_lifetime,
+            history_visibility,
             tags,
             avatar_url,
             metadata,
@@ -340,6 +344,7 @@ impl SessionChanges {
         let settings = &mut session.settings;
         settings.slow_mode_seconds = slow_mode_seconds.unwrap_or(settings.slow_mode_seconds);
         settings.message_lifetime = message_lifetime.unwrap_or(settings.message_lifetime);
+        settings.history_visibility = history_visibility.unwrap_or(settings.history_visibility);
         if let Some(tags) = tags {
             settings.tags = tags;
         }

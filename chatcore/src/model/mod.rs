@@ -51,7 +51,9 @@ pub use profile::Profile;
 pub use reaction::{Emoji, Reaction, Reactor};
 pub use reading::{AllRead, Overview, ReadState, Unread};
 pub use sanction::{Sanction, SessionBan, Term};
-pub use session::{Session, SessionDeletion, SessionDetails, SessionSettings, SessionSummary, SessionType};
+pub use session::{
+    HistoryVisibility, Session, SessionDeletion, SessionDetails, SessionSettings, SessionSummary, SessionType,
+};
 pub use signal::Signal;
 pub use standing::{Ban, EndedLogin, UserStanding};
 pub use thread::{LastReply, Reply, ThreadSummary};

@@ -151,7 +151,7 @@ pub struct MessagePage {
     pub previous: Option<Cursor>,
     /// Ask after this cursor for newer ones; `None` where there were none.
     pub next: Option<Cursor>,
-    /// How many messages the session has.
+    /// How many messages of the session the caller sees.
     pub total: u64,
 }
 

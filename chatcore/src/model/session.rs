@@ -48,6 +48,32 @@ impl fmt::Display for SessionType {
     }
 }
 
+/// The part of a session's history that its participants see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HistoryVisibility {
+    /// All of it.
+    #[default]
+    All,
+    /// The messages and events from the event on that brought the participant in, the last time. The user who made the session sees all.
+    SinceJoining,
+}
+
+impl HistoryVisibility {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::All, Self::SinceJoining];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "ALL",
+            Self::SinceJoining => "SINCE_JOINING",
+        }
+    }
+}
+
 /// A session as it is stored: what decides and what is shown, without what is counted from the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -95,7 +121,7 @@ impl Session {
     /// The [`needs`](Self::needs) of a session that was archived once.
     pub const NEEDS_ARCHIVE: u32 = 1;
 
-    /// The [`needs`](Self::needs) of a session with settings that decide what a user may do, or how long messages are kept.
+    /// The [`needs`](Self::needs) of a session with settings that decide what a user may do or sees, or how long messages are kept.
     pub const NEEDS_SETTINGS: u32 = 1;
 
     /// Whether users who are not in it may join it now: it is public, not deleted, not archived, and not full. The public list has
@@ -127,6 +153,8 @@ pub struct SessionSettings {
     pub slow_mode_seconds: u32,
     /// How many seconds a message is kept after it was sent; `None` for ever.
     pub message_lifetime: Option<u32>,
+    /// Which part of the history participants see. It counts for every participant, whatever the role.
+    pub history_visibility: HistoryVisibility,
     /// Words under which the session is found.
     pub tags: Vec<String>,
     /// The address of a picture, or another reference to one that clients understand.
@@ -139,8 +167,10 @@ impl SessionSettings {
     /// What a process must understand of them to decide about the session.
     #[must_use]
     pub const fn needs(&self) -> u32 {
-        let Self { slow_mode_seconds, message_lifetime, tags: _, avatar_url: _, metadata: _ } = self;
-        if *slow_mode_seconds > 0 || message_lifetime.is_some() { Session::NEEDS_SETTINGS } else { 0 }
+        let Self { slow_mode_seconds, message_lifetime, history_visibility, tags: _, avatar_url: _, metadata: _ } =
+            self;
+        let hides = matches!(history_visibility, HistoryVisibility::SinceJoining);
+        if *slow_mode_seconds > 0 || message_lifetime.is_some() || hides { Session::NEEDS_SETTINGS } else { 0 }
     }
 }
 
@@ -172,6 +202,8 @@ pub struct SessionDetails {
     pub messages: Vec<Message>,
     /// The position of the log at which all of this held: subscribe after it and nothing is missed.
     pub seq: super::Seq,
+    /// How many of its messages the caller does not see, because they were sent before the caller came in.
+    pub unseen_messages: u64,
     /// How far the caller has read.
     pub reading: ReadState,
     /// The caller's settings for the session.
@@ -193,9 +225,9 @@ impl SessionDetails {
         let first = self.messages.first();
         MessagePage {
             messages: self.messages.clone(),
-            previous: first.filter(|message| message.number > 1).map(Message::cursor),
+            previous: first.filter(|message| message.number > self.unseen_messages + 1).map(Message::cursor),
             next: None,
-            total: self.summary.message_count,
+            total: self.summary.message_count.saturating_sub(self.unseen_messages),
         }
     }
 }

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
-    model::{Content, MessageType, ParticipantRole, RemovalReason, SessionChanges, SessionType, SpeakerRole},
+    model::{
+        Content, HistoryVisibility, MessageType, ParticipantRole, RemovalReason, SessionChanges, SessionType,
+        SpeakerRole,
+    },
     store::Json,
 };
 
@@ -46,7 +49,7 @@ macro_rules! names {
     };
 }
 
-names!(MessageType, ParticipantRole, RemovalReason, SessionType, SpeakerRole);
+names!(HistoryVisibility, MessageType, ParticipantRole, RemovalReason, SessionType, SpeakerRole);
 
 impl Grows for Content {
     fn may_be_newer(form: &Json) -> bool {
@@ -56,7 +59,9 @@ impl Grows for Content {
 
 impl Grows for SessionChanges {
     fn may_be_newer(form: &Json) -> bool {
-        let name = form.get("session_type").filter(|name| SessionType::may_be_newer(name));
-        name.is_some_and(|name| SessionType::deserialize(name).is_err())
+        fn is_newer<T: Grows>(form: &Json, name: &str) -> bool {
+            form.get(name).is_some_and(|value| T::may_be_newer(value) && T::deserialize(value).is_err())
+        }
+        is_newer::<SessionType>(form, "session_type") || is_newer::<HistoryVisibility>(form, "history_visibility")
     }
 }

@@ -1,12 +1,14 @@
 //! Participants.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{from_json, newer::Known, part, to_json};
 use crate::{
-    model::{ParticipantId, ParticipantRole, Sanction, SessionId, Standing, Term, UserId},
-    store::{Json, Part, StoredValue},
+    model::{ParticipantId, ParticipantRole, Sanction, Seq, SessionId, Standing, Term, UserId},
+    store::{Found, Json, Part, StoredValue},
 };
 
 /// A user's membership of a session as it is stored, also of a user who left.
@@ -32,6 +34,11 @@ pub struct ParticipantRecord {
     pub ban: Option<Sanction>,
     /// The mute in the session, also one whose time is over. It stays with a user who leaves and comes back.
     pub mute: Option<Sanction>,
+    /// The position of the event that brought the user in, the last time; `None` where that is the position of this record itself, and
+    /// in records of older versions, whose position is not before the event.
+    pub since: Option<Seq>,
+    /// Whether the user made the session. It stays, whatever becomes of the stay. Records of older versions read as `false`.
+    pub is_creator: bool,
     /// Whether only a newer version knows the role. Such a record decides nothing, and is never written.
     pub is_newer: bool,
 }
@@ -46,6 +53,14 @@ impl ParticipantRecord {
             standing @ (Standing::Stranger | Standing::Former(_) | Standing::Banned(_)) => {
                 banned.map_or(standing, Standing::Banned)
             }
+        }
+    }
+
+    /// The record with the position of its stay, where it was found at this position.
+    pub(crate) fn placed(found: Found<Self>) -> Arc<Self> {
+        match found.value.since {
+            Some(_) => found.value,
+            None => Arc::new(Self { since: (found.at > 0).then_some(found.at), ..Self::clone(&found.value) }),
         }
     }
 
@@ -72,12 +87,28 @@ struct Form {
     ban: Option<Sanction>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mute: Option<Sanction>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Seq>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_creator: bool,
 }
 
 impl StoredValue for ParticipantRecord {
     fn encode(&self) -> Json {
-        let Self { id, session_id: _, user_id: _, standing, joined_at, created_at, is_engaged, ban, mute, is_newer: _ } =
-            self;
+        let Self {
+            id,
+            session_id: _,
+            user_id: _,
+            standing,
+            joined_at,
+            created_at,
+            is_engaged,
+            ban,
+            mute,
+            since,
+            is_creator,
+            is_newer: _,
+        } = self;
         let (is_active, role) = match *standing {
             Standing::Active(role) => (true, role),
             Standing::Former(role) => (false, role),
@@ -94,12 +125,25 @@ impl StoredValue for ParticipantRecord {
             is_stranger: matches!(standing, Standing::Stranger | Standing::Banned(_)),
             ban: ban.clone(),
             mute: mute.clone(),
+            since: *since,
+            is_creator: *is_creator,
         })
     }
 
     fn decode(_: u32, key: &[Part], stored: Json) -> Result<Self, String> {
-        let Form { stay, is_active, role, joined_at, created_at, is_engaged, is_stranger, ban, mute } =
-            from_json(stored)?;
+        let Form {
+            stay,
+            is_active,
+            role,
+            joined_at,
+            created_at,
+            is_engaged,
+            is_stranger,
+            ban,
+            mute,
+            since,
+            is_creator,
+        } = from_json(stored)?;
         Ok(Self {
             id: stay,
             session_id: part(key, 0)?,
@@ -115,6 +159,8 @@ impl StoredValue for ParticipantRecord {
             is_engaged: is_engaged.unwrap_or(false),
             ban,
             mute,
+            since,
+            is_creator,
             is_newer: role.0.is_none(),
         })
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_json, newer::Known, part, to_json};
 use crate::{
-    model::{Metadata, Session, SessionDeletion, SessionId, SessionSettings, SessionType, UserId},
+    model::{HistoryVisibility, Metadata, Session, SessionDeletion, SessionId, SessionSettings, SessionType, UserId},
     store::{Json, Part, StoredValue},
 };
 
@@ -31,6 +31,8 @@ pub(super) struct SessionForm {
     slow_mode_seconds: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message_lifetime: Option<u32>,
+    #[serde(default = "all", skip_serializing_if = "is_all")]
+    history_visibility: Known<HistoryVisibility>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +50,15 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+const fn all() -> Known<HistoryVisibility> {
+    Known(Some(HistoryVisibility::All))
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_all(visibility: &Known<HistoryVisibility>) -> bool {
+    matches!(visibility, Known(Some(HistoryVisibility::All)))
+}
+
 impl SessionForm {
     /// The form, without the id.
     pub(super) fn of(session: &Session) -> Self {
@@ -62,11 +73,13 @@ impl SessionForm {
             is_active,
             created_at,
             updated_at,
-            settings: SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url, metadata },
+            settings,
             archived_at,
             deletion,
             needs,
         } = session.clone();
+        let SessionSettings { slow_mode_seconds, message_lifetime, history_visibility, tags, avatar_url, metadata } =
+            settings;
         Self {
             id: None,
             title,
@@ -81,6 +94,7 @@ impl SessionForm {
             needs,
             slow_mode_seconds,
             message_lifetime,
+            history_visibility: history_visibility.into(),
             tags,
             avatar_url,
             metadata,
@@ -95,12 +109,13 @@ impl SessionForm {
         self
     }
 
-    /// The session; `None` for one of a type that this version does not know.
+    /// The session; `None` for one with a type or a visibility that this version does not know.
     pub(super) fn known(self, id: SessionId) -> Option<Session> {
-        self.session_type.0.is_some().then(|| self.session(id))
+        (self.session_type.0.is_some() && self.history_visibility.0.is_some()).then(|| self.session(id))
     }
 
-    /// The session. A type that this version does not know decides what a user may do, so such a session needs a newer version.
+    /// The session. A type or a visibility that this version does not know decides what a user may do or sees, so such a session needs a
+    /// newer version.
     fn session(self, id: SessionId) -> Session {
         let Self {
             id: _,
@@ -116,16 +131,19 @@ impl SessionForm {
             needs,
             slow_mode_seconds,
             message_lifetime,
+            history_visibility,
             tags,
             avatar_url,
             metadata,
             archived_at,
             deletion,
         } = self;
-        let (session_type, needs) = match session_type {
-            Known(Some(session_type)) => (session_type, needs),
-            Known(None) => (SessionType::Private, u32::MAX),
-        };
+        let is_known = session_type.0.is_some() && history_visibility.0.is_some();
+        let (session_type, history_visibility) =
+            (session_type.0.unwrap_or_default(), history_visibility.0.unwrap_or_default());
+        let needs = if is_known { needs } else { u32::MAX };
+        let settings =
+            SessionSettings { slow_mode_seconds, message_lifetime, history_visibility, tags, avatar_url, metadata };
         Session {
             id,
             title,
@@ -137,7 +155,7 @@ impl SessionForm {
             is_active,
             created_at,
             updated_at,
-            settings: SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url, metadata },
+            settings,
             archived_at,
             deletion,
             needs,

@@ -8,9 +8,9 @@ use crate::{
     chat::{self, EventView, PublicSessionPage},
     error::Result,
     model::{
-        ClientId, Cursor, InviteId, Message, Metadata, Participant, ParticipantId, ParticipantRole, Preferences, Seq,
-        Session, SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSettings, SessionSummary, SessionType,
-        Unread, UserId,
+        ClientId, Cursor, HistoryVisibility, InviteId, Message, Metadata, Participant, ParticipantId, ParticipantRole,
+        Preferences, Seq, Session, SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSettings,
+        SessionSummary, SessionType, Unread, UserId,
     },
 };
 
@@ -23,6 +23,8 @@ struct SettingsView<'a> {
     /// How many seconds a message is kept after it was sent; `null` for ever.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     message_lifetime: Option<u32>,
+    /// The part of the history that participants see: `ALL`, or `SINCE_JOINING` for what came with them and after them.
+    history_visibility: HistoryVisibility,
     /// Words under which the session is found.
     tags: &'a [String],
     /// The address of a picture, or another reference to one.
@@ -35,10 +37,12 @@ struct SettingsView<'a> {
 
 impl<'a> From<&'a SessionSettings> for SettingsView<'a> {
     fn from(settings: &'a SessionSettings) -> Self {
-        let SessionSettings { slow_mode_seconds, message_lifetime, tags, avatar_url, metadata } = settings;
+        let SessionSettings { slow_mode_seconds, message_lifetime, history_visibility, tags, avatar_url, metadata } =
+            settings;
         Self {
             slow_mode_seconds: *slow_mode_seconds,
             message_lifetime: *message_lifetime,
+            history_visibility: *history_visibility,
             tags,
             avatar_url: avatar_url.as_deref(),
             metadata: metadata.as_ref(),
@@ -174,7 +178,7 @@ struct DetailsView<'a> {
 
 impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
     fn from(details: &'a SessionDetails) -> Self {
-        let SessionDetails { summary, participants, messages, seq, reading, preferences } = details;
+        let SessionDetails { summary, participants, messages, unseen_messages: _, seq, reading, preferences } = details;
         let SummaryView {
             id,
             title,
@@ -254,6 +258,7 @@ events! {
         description: Option<&'a str> = session.description.as_deref(),
         session_type: SessionType = session.session_type,
         max_participants: u32 = session.max_participants,
+        history_visibility: HistoryVisibility = session.settings.history_visibility,
         metadata: Option<&'a Metadata> = session.settings.metadata.as_ref(),
         user: Person<'a> = (&view.actor).into(),
         participant_id: ParticipantId = *participant_id,
@@ -305,6 +310,9 @@ pub struct CreateSession {
     session_type: Option<SessionType>,
     /// How many may be in it, the owner included: 1 to 10,000 by default; 100 where not given.
     max_participants: Option<u32>,
+    /// The part of the history that participants see; `ALL` where not given. With `SINCE_JOINING`, a participant sees the messages and
+    /// events from the event on that brought the participant in, the last time; the user who made the session sees all.
+    history_visibility: Option<HistoryVisibility>,
     /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
     metadata: Option<Metadata>,
     /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
@@ -319,9 +327,11 @@ impl CreateSession {
     /// # Errors
     /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name two.
     pub fn command(self, key: Option<String>) -> Result<(chat::CreateSession, Option<ClientId>)> {
-        let Self { title, description, session_type, max_participants, metadata, client_id } = self;
+        let Self { title, description, session_type, max_participants, history_visibility, metadata, client_id } = self;
         let session_type = session_type.unwrap_or_default();
-        let session = chat::CreateSession { title, description, session_type, max_participants, metadata };
+        let history_visibility = history_visibility.unwrap_or_default();
+        let session =
+            chat::CreateSession { title, description, session_type, max_participants, history_visibility, metadata };
         Ok((session, super::client_id(client_id, key)?))
     }
 }
@@ -390,6 +400,10 @@ pub struct UpdateSession {
     #[serde(default, deserialize_with = "named")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", extend("nullable" = true)))]
     message_lifetime: Option<Option<u32>>,
+    /// The new part of the history that participants see, whatever their role: `ALL`, or `SINCE_JOINING` for the messages and events from
+    /// the event on that brought the participant in, the last time. The user who made the session sees all. It counts at once.
+    #[serde(default, deserialize_with = "present")]
+    history_visibility: Option<HistoryVisibility>,
     /// The new tags, all of them: at most 10, each of 1 to 32 characters.
     #[serde(default, deserialize_with = "present")]
     tags: Option<Vec<String>>,
@@ -414,6 +428,7 @@ impl UpdateSession {
             max_participants,
             slow_mode_seconds,
             message_lifetime,
+            history_visibility,
             tags,
             avatar_url,
             metadata,
@@ -425,6 +440,7 @@ impl UpdateSession {
             max_participants,
             slow_mode_seconds,
             message_lifetime,
+            history_visibility,
             tags,
             avatar_url,
             metadata,

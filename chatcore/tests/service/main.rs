@@ -18,6 +18,7 @@ mod editing;
 mod errors;
 mod expiring;
 mod forwarding;
+mod history;
 #[path = "../kit/hooked.rs"]
 mod hooked;
 mod invites;
@@ -55,9 +56,9 @@ use chatcore::{
     chat::{AddParticipant, CreateSession, ParticipantsOf, ReadUpto, SendMessage, SetPreferences, UpdateSession},
     identity::SystemRole,
     model::{
-        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus,
-        MessageType, MessageWindow, NewEvent, Page, ParticipantEvent, ParticipantRole, SessionEvent, SessionId,
-        SessionType, SpeakerRole,
+        ClientId, Content, EncryptedContent, EventKind, HistoryVisibility, MessageBody, MessageEvent, MessageId,
+        MessageStatus, MessageType, MessageWindow, NewEvent, Page, ParticipantEvent, ParticipantRole, SessionEvent,
+        SessionId, SessionType, SpeakerRole,
     },
     permission::Denial,
     store::{Change, ChatStore, FactsQuery, Freshness, Profiles, StoreError, TypedKey},

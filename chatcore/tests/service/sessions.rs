@@ -30,6 +30,7 @@ async fn settings_are_taken_as_given() {
         description: Some("Lines\nand\ttabs".to_owned()),
         session_type: SessionType::InviteOnly,
         max_participants: Some(7),
+        history_visibility: HistoryVisibility::All,
         metadata: None,
     };
     let made = chat.create_session(&alice, new.clone()).await.unwrap().summary.session;
@@ -112,6 +113,7 @@ async fn everything_that_is_wrong_is_told_at_once() {
         description: Some("d".repeat(501)),
         session_type: SessionType::Direct,
         max_participants: Some(0),
+        history_visibility: HistoryVisibility::All,
         metadata: None,
     };
     let fields: Vec<String> =

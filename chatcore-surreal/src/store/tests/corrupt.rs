@@ -49,6 +49,8 @@ async fn room(store: &SurrealStore, people: &[&str]) -> SessionId {
             is_engaged: true,
             ban: None,
             mute: None,
+            since: None,
+            is_creator: false,
             is_newer: false,
             joined_at: now,
             created_at: now,

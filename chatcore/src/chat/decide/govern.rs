@@ -17,7 +17,7 @@ use tokio::{
     sync::{OwnedMutexGuard, Semaphore},
 };
 
-use super::policy::Operation;
+use super::{history::Sight, policy::Operation};
 use crate::chat::{Chat, read::directory::relists, stream::inbox::arrivals};
 use crate::{
     error::{Error, Result},
@@ -122,7 +122,8 @@ enum By<'a> {
 /// A session that somebody may view.
 #[derive(Debug)]
 pub(in crate::chat) struct Viewable {
-    pub(in crate::chat) head: Head,
+    /// What the reader sees of its log.
+    pub(in crate::chat) sight: Sight,
     pub(in crate::chat) session: Arc<Session>,
     /// How the reader stands to it.
     pub(in crate::chat) reader: Option<Arc<ParticipantRecord>>,
@@ -140,7 +141,7 @@ pub(in crate::chat) fn understood(record: Option<Record>) -> Result<Option<Arc<S
 
 /// A participant's record. A role of a newer version may forbid what this process would allow.
 pub(in crate::chat) fn participant(record: Option<Record>) -> Result<Option<Arc<ParticipantRecord>>> {
-    let participant = typed::<ParticipantRecord>(record)?.map(|found| found.value);
+    let participant = typed::<ParticipantRecord>(record)?.map(ParticipantRecord::placed);
     if let Some(record) = participant.as_ref().filter(|record| record.is_newer) {
         tracing::warn!(session = %record.session_id, user = %record.user_id, "a newer version has given a role; update this process");
         return Err(Error::Unavailable);
@@ -279,7 +280,7 @@ impl Chat {
         }
         let permit = async |viewed: Result<Viewable>| {
             let viewed = viewed?;
-            let Viewable { head: _, session, reader } = &viewed;
+            let Viewable { sight: _, session, reader } = &viewed;
             let (participant, action) = (reader.as_deref(), Action::View);
             let view = Operation::InSession { session, participant, action, target: None, body: None };
             self.permit(principal, view).await?;
@@ -301,8 +302,9 @@ impl Chat {
     /// A session that its actor may view.
     pub(in crate::chat) fn view(&self, known: Known) -> Result<Viewable> {
         self.inner.permissions.decide(&known.facts(), Action::View)?;
-        let Known { head, session, actor, target: _, has_target: _, now: _ } = known;
-        Ok(Viewable { head, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
+        let sight = known.sight()?;
+        let Known { head: _, session, actor, target: _, has_target: _, now: _ } = known;
+        Ok(Viewable { sight, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
     }
 
     /// What is known of sessions, without a target.
@@ -320,20 +322,25 @@ impl Chat {
     }
 
     /// Decides again about sessions of which a row was read that was rewritten after the end of the log at which the reader's rights
-    /// were decided: the reader may have lost them in between. Takes and gives one entry for each session: the position of that end, and
-    /// the last position at which a row was rewritten.
+    /// were decided: the reader may have lost them in between, or may see less of the log. Takes and gives one entry for each session:
+    /// what the reader saw of the log at that end, and the last position at which a row was rewritten.
     pub(in crate::chat) async fn decided_upto(
         &self,
         user: &UserId,
-        read: impl IntoIterator<Item = (SessionId, Seq, Seq)>,
+        read: impl IntoIterator<Item = (Sight, Seq)>,
     ) -> Result<Vec<Result<()>>> {
         let read: Vec<_> = read.into_iter().collect();
-        let is_late = |(_, head, revised): &&(SessionId, Seq, Seq)| revised > head;
-        let late: Vec<SessionId> = read.iter().filter(is_late).map(|(id, ..)| *id).collect();
+        let is_late = |(sight, revised): &&(Sight, Seq)| *revised > sight.head.seq;
+        let late: Vec<SessionId> = read.iter().filter(is_late).map(|(sight, _)| sight.session_id).collect();
         let again = if late.is_empty() { Vec::new() } else { self.still_viewable(user, late.into_iter()).await? };
         let mut again = again.into_iter();
-        let mut decided = |entry| {
-            if is_late(&entry) { again.next().unwrap_or(Err(Error::Internal)).map(|_| ()) } else { Ok(()) }
+        let mut decided = |entry: &(Sight, Seq)| {
+            if !is_late(&entry) {
+                return Ok(());
+            }
+            let viewed = again.next().unwrap_or(Err(Error::Internal))?;
+            // The next attempt reads what the reader sees now.
+            if viewed.sight.first <= entry.0.first { Ok(()) } else { Err(Error::Unavailable) }
         };
         Ok(read.iter().map(&mut decided).collect())
     }

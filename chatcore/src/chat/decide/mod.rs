@@ -5,6 +5,7 @@ pub(super) mod caller;
 pub(super) mod departures;
 pub(super) mod due;
 pub(super) mod govern;
+pub(super) mod history;
 pub(super) mod metering;
 pub(super) mod policy;
 pub(super) mod reserve;

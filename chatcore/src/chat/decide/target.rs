@@ -102,7 +102,7 @@ impl Chat {
                 Err(Denial::Hidden) => return Err(Error::MessageNotFound),
                 Err(denial) => return Err(denial.into()),
             }
-            if *seq == 0 || *seq > known.head.seq {
+            if !known.sight()?.sees(*seq) {
                 return Err(Error::MessageNotFound);
             }
             Ok((LogRange { session_id: *session_id, from: *seq, to: *seq }, known))

@@ -85,6 +85,7 @@ impl Faults {
             max_participants,
             slow_mode_seconds,
             message_lifetime,
+            history_visibility: _,
             tags,
             avatar_url,
             metadata,

@@ -5,10 +5,16 @@ use std::sync::Arc;
 
 use super::{
     lists::{Seated, Slice},
-    pages::{Wanted, page, resync},
+    pages::{Paged, Wanted, page},
     profiles, view,
 };
-use crate::chat::{Chat, decide::govern::Viewable, participants::show, read::extras::Extras, sessions::summary};
+use crate::chat::{
+    Chat,
+    decide::{govern::Viewable, history::Sight},
+    participants::show,
+    read::extras::Extras,
+    sessions::summary,
+};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -110,7 +116,8 @@ impl Chat {
             let viewed = self.viewable(principal, ids.iter().copied()).await?;
             let owners = viewed.iter().flatten().map(|viewed| &viewed.session.owner);
             let profiles = self.inner.profiles.find(owners.collect()).await?;
-            let summary = |viewed: Viewable| summary(Arc::unwrap_or_clone(viewed.session), viewed.head, &profiles);
+            let summary =
+                |viewed: Viewable| summary(Arc::unwrap_or_clone(viewed.session), viewed.sight.head, &profiles);
             Ok(viewed.into_iter().map(|viewed| viewed.map(summary)).collect())
         })
     }
@@ -199,7 +206,7 @@ impl Chat {
         &self,
         user: &UserId,
         found: Vec<Result<T>>,
-        read: impl Fn(&T) -> (SessionId, Seq, Seq),
+        read: impl Fn(&T) -> (Sight, Seq),
     ) -> Result<Vec<Result<T>>> {
         let read: Vec<_> = found.iter().flatten().map(read).collect();
         let decided = self.decided_upto(user, read).await?;
@@ -213,34 +220,33 @@ impl Chat {
     ) -> Result<Vec<Result<SessionDetails>>> {
         let found = self.with_first_participants(principal, ids).await?;
         let limit = u64::from(self.inner.limits.page_default);
-        let newest = |(viewed, _): &(Viewable, _)| Wanted::of(viewed, MessageWindow::Newest, limit);
+        let newest = |(viewed, _): &(Viewable, _)| Wanted::of(viewed.sight, MessageWindow::Newest, limit);
         let events = self.pages_of_events(found.iter().flatten().map(newest).collect()).await?;
         let found = go_on(found, events, |(viewed, records), events| Ok((viewed, records, events?)));
-        let pages: Vec<&[_]> = found.iter().flatten().map(|(_, _, events)| events.as_slice()).collect();
+        let pages: Vec<&[_]> = found.iter().flatten().map(|(_, _, found)| found.events.as_slice()).collect();
         let extras = self.extras(principal, &pages).await?;
-        let read = |(viewed, _, events): &(Viewable, _, Vec<_>)| {
-            (viewed.session.id, viewed.head.seq, revised(events, &extras))
-        };
+        let read = |(viewed, _, found): &(Viewable, _, Paged)| (viewed.sight, revised(&found.events, &extras));
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
-        let ends: Vec<_> = found.iter().flatten().map(|(viewed, ..)| (viewed.session.id, viewed.head)).collect();
-        let marks = self.marks(&principal.user_id, ends.iter().map(|(id, _)| *id)).await?;
-        let states = self.states_by(&principal.user_id, &marks, &ends).await?;
+        let sights: Vec<_> = found.iter().flatten().map(|(viewed, ..)| viewed.sight).collect();
+        let marks = self.marks(&principal.user_id, sights.iter().map(|sight| sight.session_id)).await?;
+        let states = self.states_by(&principal.user_id, &marks, &sights).await?;
         let found = go_on(found, states.into_iter().zip(&marks), |(viewed, records, events), (state, marks)| {
             Ok((viewed, records, events, (state?.0, marks.preferences)))
         });
-        let users = found.iter().flatten().flat_map(|(viewed, records, events, _)| {
+        let users = found.iter().flatten().flat_map(|(viewed, records, found, _)| {
             let participants = records.iter().map(|record| &record.user_id);
-            let senders = events.iter().map(|event| &event.actor);
+            let senders = found.events.iter().map(|event| &event.actor);
             participants.chain(senders).chain([&viewed.session.owner])
         });
         let profiles = self.inner.profiles.find(users.collect()).await?;
         let now = self.inner.clock.now();
-        let details = |(viewed, records, events, (reading, preferences)): (Viewable, _, Vec<_>, _)| {
-            let Viewable { head, session, reader: _ } = viewed;
+        let details = |(viewed, records, found, (reading, preferences)): (Viewable, _, Paged, _)| {
+            let Viewable { sight: Sight { head, .. }, session, reader: _ } = viewed;
             SessionDetails {
                 summary: summary(Arc::unwrap_or_clone(session), head, &profiles),
                 participants: show(records, &profiles, now, |_| false),
-                messages: page(head, &events, &profiles, &extras).messages,
+                messages: page(head, &found, &profiles, &extras).messages,
+                unseen_messages: found.before,
                 seq: head.seq,
                 reading,
                 preferences,
@@ -273,7 +279,7 @@ impl Chat {
                     let (records, again) = read.next().ok_or(Error::Internal)?;
                     let again = again?;
                     // As many events that are no messages before the list was read as after: nobody came or went.
-                    let same = others(again.head) == others(viewed.head);
+                    let same = others(again.sight.head) == others(viewed.sight.head);
                     Ok(if same { Roll::Called(viewed, records) } else { Roll::Open(again) })
                 }
             };
@@ -296,26 +302,23 @@ impl Chat {
         let ids = asked.iter().flatten().map(|(asked, _)| asked.session_id);
         let viewed = self.viewable(principal, ids).await?;
         let wanted =
-            go_on(asked, viewed, |(asked, limit), viewed| Ok((asked, Wanted::of(&viewed?, asked.window, limit))));
+            go_on(asked, viewed, |(asked, limit), viewed| Ok((asked, Wanted::of(viewed?.sight, asked.window, limit))));
         let wanted = self.within_logs(wanted).await;
         let events = self.pages_of_events(wanted.iter().flatten().copied().collect()).await?;
-        let lost: Vec<_> = wanted.iter().map(|wanted| wanted.as_ref().ok().map(Wanted::end)).collect();
+        let lost: Vec<_> = wanted.iter().map(|wanted| wanted.as_ref().ok().map(|wanted| wanted.sight)).collect();
         let mut found = go_on(wanted, events, |wanted, events| Ok((wanted, events?)));
-        for (found, end) in found.iter_mut().zip(lost) {
-            if let (Err(Error::Resync { .. }), Some((session_id, head))) = (&found, end) {
-                *found = Err(resync(&*self.inner.store, session_id, head).await);
+        for (found, sight) in found.iter_mut().zip(lost) {
+            if let (Err(Error::Resync { .. }), Some(sight)) = (&found, sight) {
+                *found = Err(self.resync(sight).await);
             }
         }
-        let pages: Vec<&[_]> = found.iter().flatten().map(|(_, events)| events.as_slice()).collect();
+        let pages: Vec<&[_]> = found.iter().flatten().map(|(_, found)| found.events.as_slice()).collect();
         let extras = self.extras(principal, &pages).await?;
-        let read = |(wanted, events): &(Wanted, Vec<_>)| {
-            let (session_id, head) = wanted.end();
-            (session_id, head, revised(events, &extras))
-        };
+        let read = |(wanted, found): &(Wanted, Paged)| (wanted.sight, revised(&found.events, &extras));
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
-        let senders = found.iter().flatten().flat_map(|(_, events)| events).map(|event| &event.actor);
+        let senders = found.iter().flatten().flat_map(|(_, found)| &found.events).map(|event| &event.actor);
         let profiles = self.inner.profiles.find(senders.collect()).await?;
-        let page = |(wanted, events): (Wanted, Vec<_>)| page(wanted.head, &events, &profiles, &extras);
+        let page = |(wanted, found): (Wanted, Paged)| page(wanted.sight.head, &found, &profiles, &extras);
         Ok(found.into_iter().map(|found| found.map(page)).collect())
     }
 
@@ -325,8 +328,8 @@ impl Chat {
         let mut within = Vec::with_capacity(asked.len());
         for asked in asked {
             within.push(match asked {
-                Ok((MessagesOf { session_id, window, .. }, wanted)) if window.is_beyond(wanted.head.seq) => {
-                    Err(resync(&*self.inner.store, session_id, wanted.head.seq).await)
+                Ok((MessagesOf { window, .. }, wanted)) if window.is_beyond(wanted.sight.head.seq) => {
+                    Err(self.resync(wanted.sight).await)
                 }
                 Ok((_, wanted)) => Ok(wanted),
                 Err(error) => Err(error),
@@ -343,25 +346,22 @@ impl Chat {
         let viewed = self.viewable(principal, ids.iter().map(|id| id.session_id)).await?;
         let there = |(id, viewed): (&MessageId, Result<Viewable>)| match viewed {
             Err(error) => Err(hidden_message(error)),
-            Ok(viewed) if id.seq == 0 || id.seq > viewed.head.seq => Err(Error::MessageNotFound),
-            Ok(viewed) => {
-                let range = LogRange { session_id: id.session_id, from: id.seq, to: id.seq };
-                Ok((range, viewed.head.seq))
-            }
+            Ok(viewed) if !viewed.sight.sees(id.seq) => Err(Error::MessageNotFound),
+            Ok(viewed) => Ok((LogRange { session_id: id.session_id, from: id.seq, to: id.seq }, viewed.sight)),
         };
         let ranges: Vec<_> = ids.iter().zip(viewed).map(there).collect();
         let asked: Vec<LogRange> = ranges.iter().flatten().map(|(range, _)| *range).collect();
         let rows = if asked.is_empty() { Vec::new() } else { self.inner.store.log(&asked).await? };
-        let found = go_on(ranges, rows, |(_, head), rows| {
-            rows.into_iter().next().map(|event| (event, head)).ok_or(Error::MessageNotFound)
+        let found = go_on(ranges, rows, |(_, sight), rows| {
+            rows.into_iter().next().map(|event| (event, sight)).ok_or(Error::MessageNotFound)
         });
         let pages: Vec<_> = found.iter().flatten().map(|(event, _)| std::slice::from_ref(event)).collect();
         let extras = self.extras(principal, &pages).await?;
-        let read = |(event, head): &(Arc<Event>, Seq)| (event.session_id, *head, revised([event], &extras));
+        let read = |(event, sight): &(Arc<Event>, Sight)| (*sight, revised([event], &extras));
         let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let senders = found.iter().flatten().map(|(event, _)| &event.actor);
         let profiles = self.inner.profiles.find(senders.collect()).await?;
-        let message = |(event, _): (Arc<Event>, Seq)| {
+        let message = |(event, _): (Arc<Event>, Sight)| {
             let message = view::message(&event, profiles::of(&profiles, &event.actor));
             message.map(|message| extras.shown_in(message)).ok_or(Error::MessageNotFound)
         };

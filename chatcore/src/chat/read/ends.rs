@@ -229,7 +229,7 @@ impl Chat {
         let finish = |((found, is_asked), (id, _)): ((Result<(End, bool)>, bool), &(SessionId, Head))| {
             let (mut end, _) = found?;
             if is_asked {
-                end.last = only(read.next().into_iter().collect())?.pop();
+                end.last = only(read.next().into_iter().collect())?.events.pop();
             }
             let end = Arc::new(end);
             self.inner.ends.0.insert(*id, Arc::clone(&end));

@@ -49,6 +49,10 @@ pub(in crate::chat) fn put_session(session: Session) -> [Write; 2] {
 /// The writes of a participant's record, with its place in the list of the session's participants, in the list of the user's sessions, and in
 /// the lists of bans.
 pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, record: ParticipantRecord) -> Vec<Write> {
+    // A change of the role is no new stay.
+    let is_new_stay = before.is_none_or(|before| before.id != record.id);
+    // The position of a new stay is that of its record.
+    let record = if is_new_stay { ParticipantRecord { since: None, ..record } } else { record };
     let (session, user) = (record.session_id, record.user_id.clone());
     let membership = Memberships { user: user.clone(), session: Newest(session) };
     let seat = |record: &ParticipantRecord| Seats { session, stay: record.id };
@@ -69,8 +73,7 @@ pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, recor
         Standing::Active(_) => {
             writes.push(seat(&record).put(Seat { user: user.clone() }));
             writes.push(membership.put(Listed));
-            // A new stay; a change of the role is none.
-            if before.is_none_or(|before| before.id != record.id) {
+            if is_new_stay {
                 writes.push(Been { user: user.clone(), session }.put(Listed));
                 writes.push(JoinRequests { session, user: user.clone() }.remove());
             }

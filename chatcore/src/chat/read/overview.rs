@@ -7,12 +7,11 @@ use super::{
     profiles, view,
 };
 use crate::{
-    chat::Chat,
+    chat::{Chat, decide::history::Sight},
     error::{Error, Result},
-    model::{Overview, Preferences, ReadState, Seq, SessionId, Unread, UserId},
+    model::{Event, Overview, Preferences, ReadState, Seq, SessionId, Unread, UserId},
     store::{
-        Been, Found, Head, Key, LogRange, PreferenceRecord, ReadMarker, ReadMarkers, SessionPreferences, TypedKey as _,
-        typed,
+        Been, Found, Key, LogRange, PreferenceRecord, ReadMarker, ReadMarkers, SessionPreferences, TypedKey as _, typed,
     },
 };
 
@@ -35,14 +34,14 @@ struct Read {
 }
 
 impl Marks {
-    /// How far the user has read: to the highest of the marker, the position with which the user came, and the user's own last message
-    /// among the last rows.
-    fn read(&self, user: &UserId, end: &End, head: Head) -> Read {
+    /// How far the user has read: to the highest of the marker, the position with which the user came, the position before what the user
+    /// sees, and the user's own last message among the last rows.
+    fn read(&self, user: &UserId, end: &End, sight: Sight) -> Read {
         let marker = self.marker.as_ref().map(|found| &found.value);
         let (marked, own_upto) = marker.map_or((0, 0), |marker| (marker.seq, marker.own_upto));
-        let floor = marked.max(self.joined);
+        let floor = marked.max(self.joined).max(sight.start());
         let own = end.said_by(user).next().filter(|own| *own > own_upto).unwrap_or(0);
-        let upto = floor.max(own).min(head.seq);
+        let upto = floor.max(own).min(sight.head.seq);
         let stored = marker.filter(|marker| marker.seq == upto).map(|marker| marker.number);
         // The first event of a log is no message.
         let number = end.number(upto).or(stored).or((upto <= 1).then_some(0));
@@ -51,8 +50,8 @@ impl Marks {
 }
 
 impl Read {
-    fn state(self, session_id: SessionId, user: &UserId, end: &End, head: Head) -> ReadState {
-        let Self { upto, number } = self;
+    fn state(self, user: &UserId, end: &End, sight: Sight) -> ReadState {
+        let (Self { upto, number }, Sight { session_id, head, first: _ }) = (self, sight);
         let own = end.said_by(user).take_while(|own| *own > upto).count() as u64;
         let count = head.number.saturating_sub(number.unwrap_or(0)).saturating_sub(own);
         // Before the last rows, messages of the user may stand that are counted.
@@ -88,14 +87,14 @@ impl Chat {
         Ok(marks)
     }
 
-    /// How far a user has read sessions up to the given heads, in the same order, and the ends of their logs. A log that cannot be read is an
-    /// error of its own.
+    /// How far a user has read of what the user sees of sessions, in the same order, and the ends of their logs. A log that cannot be read
+    /// is an error of its own.
     pub(in crate::chat) async fn read_states(
         &self,
         user: &UserId,
-        wanted: &[(SessionId, Head)],
+        wanted: &[Sight],
     ) -> Result<Vec<Result<(ReadState, Arc<End>)>>> {
-        let marks = self.marks(user, wanted.iter().map(|(id, _)| *id)).await?;
+        let marks = self.marks(user, wanted.iter().map(|sight| sight.session_id)).await?;
         self.states_by(user, &marks, wanted).await
     }
 
@@ -104,25 +103,24 @@ impl Chat {
         &self,
         user: &UserId,
         marks: &[Marks],
-        wanted: &[(SessionId, Head)],
+        wanted: &[Sight],
     ) -> Result<Vec<Result<(ReadState, Arc<End>)>>> {
-        let ends = self.ends(wanted).await?;
-        #[expect(clippy::type_complexity, reason = "the parts of several lists")]
-        let read = |((end, marks), (_, head)): ((Result<Arc<End>>, &Marks), &(SessionId, Head))| {
+        let heads: Vec<_> = wanted.iter().map(|sight| (sight.session_id, sight.head)).collect();
+        let ends = self.ends(&heads).await?;
+        let read = |((end, marks), sight): ((Result<Arc<End>>, &Marks), &Sight)| {
             let end = end?;
-            Ok((marks.read(user, &end, *head), end))
+            Ok((marks.read(user, &end, *sight), end))
         };
         let read: Vec<Result<_>> = ends.into_iter().zip(marks).zip(wanted).map(read).collect();
         let is_missing = |read: &Result<(Read, _)>| read.as_ref().is_ok_and(|(read, _)| read.number.is_none());
-        let range = |(read, (id, _)): (&Result<(Read, _)>, &(SessionId, Head))| {
+        let range = |(read, sight): (&Result<(Read, _)>, &Sight)| {
             let (Read { upto, .. }, _) = read.as_ref().ok().filter(|_| is_missing(read))?;
-            Some(LogRange { session_id: *id, from: *upto, to: *upto })
+            Some(LogRange { session_id: sight.session_id, from: *upto, to: *upto })
         };
         let ranges: Vec<LogRange> = read.iter().zip(wanted).filter_map(range).collect();
         let rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
         let mut rows = rows.into_iter();
-        #[expect(clippy::type_complexity, reason = "the parts of several lists")]
-        let state = |(read, (id, head)): (Result<(Read, Arc<End>)>, &(SessionId, Head))| {
+        let state = |(read, sight): (Result<(Read, Arc<End>)>, &Sight)| {
             let row = is_missing(&read).then(|| rows.next().and_then(|rows| rows.into_iter().next()));
             let (read, end) = read?;
             let number = match row {
@@ -130,38 +128,39 @@ impl Chat {
                 // The log begins later: all messages that it keeps are unread.
                 Some(row) => row.map(|row| row.number),
             };
-            Ok((Read { number, ..read }.state(*id, user, &end, *head), end))
+            Ok((Read { number, ..read }.state(user, &end, *sight), end))
         };
         Ok(read.into_iter().zip(wanted).map(state).collect())
     }
 
     /// How far a user has read one session.
-    pub(in crate::chat) async fn read_state(&self, user: &UserId, id: SessionId, head: Head) -> Result<ReadState> {
-        let found = self.read_states(user, &[(id, head)]).await?.pop().ok_or(Error::Internal)?;
+    pub(in crate::chat) async fn read_state(&self, user: &UserId, sight: Sight) -> Result<ReadState> {
+        let found = self.read_states(user, &[sight]).await?.pop().ok_or(Error::Internal)?;
         Ok(found?.0)
     }
 
-    /// What a user's own lists show of sessions that the user may view as of the given heads. `None` for a log that cannot be read, and
-    /// for a session that the user may not view any more.
-    pub(in crate::chat) async fn overviews(
-        &self,
-        user: &UserId,
-        wanted: &[(SessionId, Head)],
-    ) -> Result<Vec<Option<Overview>>> {
-        let marks = self.marks(user, wanted.iter().map(|(id, _)| *id)).await?;
+    /// What a user's own lists show of sessions that the user may view. `None` for a log that cannot be read, and for a session that the
+    /// user may not view any more.
+    pub(in crate::chat) async fn overviews(&self, user: &UserId, wanted: &[Sight]) -> Result<Vec<Option<Overview>>> {
+        let marks = self.marks(user, wanted.iter().map(|sight| sight.session_id)).await?;
         let found = self.states_by(user, &marks, wanted).await?;
-        let last = |found: &Result<(ReadState, Arc<End>)>| {
-            found.as_ref().ok().and_then(|(_, end)| end.last.as_ref().map(|last| last.revised)).unwrap_or(0)
+        let seen = |(found, sight): (Result<(ReadState, Arc<End>)>, &Sight)| {
+            let (reading, end) = found?;
+            // Where the user does not see the newest message, the user sees none.
+            Ok((reading, end.last.clone().filter(|last| sight.sees(last.seq))))
         };
-        let read = found.iter().zip(wanted).map(|(found, (id, head))| (*id, head.seq, last(found)));
+        let found: Vec<Result<_>> = found.into_iter().zip(wanted).map(seen).collect();
+        let revised = |found: &Result<(ReadState, Option<Arc<Event>>)>| {
+            found.as_ref().ok().and_then(|(_, last)| last.as_ref().map(|last| last.revised)).unwrap_or(0)
+        };
+        let read = found.iter().zip(wanted).map(|(found, sight)| (*sight, revised(found)));
         let decided = self.decided_upto(user, read.collect::<Vec<_>>()).await?;
-        let senders = found.iter().flatten().filter_map(|(_, end)| end.last.as_ref()).map(|last| &last.actor);
+        let senders = found.iter().flatten().filter_map(|(_, last)| last.as_ref()).map(|last| &last.actor);
         let profiles: HashMap<_, _> = self.inner.profiles.find(senders.collect()).await?;
         #[expect(clippy::type_complexity, reason = "the parts of several lists")]
-        let overview = |((found, decided), marks): ((Result<(ReadState, Arc<End>)>, Result<()>), &Marks)| {
-            let (reading, end) = found.and_then(|found| decided.map(|()| found)).ok()?;
-            let last = end.last.as_ref();
-            let last_message = last.and_then(|last| view::message(last, profiles::of(&profiles, &last.actor)));
+        let overview = |((found, decided), marks): ((Result<(ReadState, Option<Arc<Event>>)>, Result<()>), &Marks)| {
+            let (reading, last) = found.and_then(|found| decided.map(|()| found)).ok()?;
+            let last_message = last.as_ref().and_then(|last| view::message(last, profiles::of(&profiles, &last.actor)));
             Some(Overview { last_message, reading, preferences: marks.preferences })
         };
         Ok(found.into_iter().zip(decided).zip(&marks).map(overview).collect())

@@ -15,7 +15,7 @@ use std::{
 use futures_util::FutureExt;
 
 use super::{profiles, view};
-use crate::chat::{Chat, decide::govern::Viewable, read::extras::Extras};
+use crate::chat::{Chat, decide::history::Sight, read::extras::Extras};
 use crate::{
     error::{Error, Result},
     model::{Bound, Cursor, Event, Message, MessagePage, MessageWindow, Profile, Seq, SessionId, UserId},
@@ -74,29 +74,28 @@ pub(in crate::chat) async fn resync_now(store: &dyn ChatStore, session_id: Sessi
 /// A page of messages that is wanted.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::chat) struct Wanted {
-    session_id: SessionId,
-    /// Nothing beyond it is looked at.
-    pub(in crate::chat) head: Head,
+    /// Nothing beyond its end is looked at, and nothing before its start is shown.
+    pub(in crate::chat) sight: Sight,
     window: MessageWindow,
     limit: u64,
 }
 
 impl Wanted {
-    pub(in crate::chat) fn of(viewed: &Viewable, window: MessageWindow, limit: u64) -> Self {
-        Self::at(viewed.session.id, viewed.head, window, limit)
+    pub(in crate::chat) const fn of(sight: Sight, window: MessageWindow, limit: u64) -> Self {
+        Self { sight, window, limit }
     }
 
-    /// A page of a session that the reader may view as of a head.
+    /// A page of a whole log up to a head, which is kept for many readers.
     pub(in crate::chat) const fn at(session_id: SessionId, head: Head, window: MessageWindow, limit: u64) -> Self {
-        Self { session_id, head, window, limit }
+        Self::of(Sight { session_id, head, first: 1 }, window, limit)
     }
 }
 
-impl Wanted {
-    /// The session, and the end of its log.
-    pub(in crate::chat) const fn end(&self) -> (SessionId, Seq) {
-        (self.session_id, self.head.seq)
-    }
+/// The messages of a page.
+pub(in crate::chat) struct Paged {
+    pub(in crate::chat) events: Vec<Arc<Event>>,
+    /// How many messages the reader does not see, because they stand before what the reader sees.
+    pub(in crate::chat) before: u64,
 }
 
 impl Chat {
@@ -108,7 +107,7 @@ impl Chat {
 
     /// The messages of pages. The searches go on side by side: what each of them has to read next is one call of the store
     /// for all, so many pages take as many calls as the one that takes the most.
-    pub(in crate::chat) async fn pages_of_events(&self, wanted: Vec<Wanted>) -> Result<Vec<Result<Vec<Arc<Event>>>>> {
+    pub(in crate::chat) async fn pages_of_events(&self, wanted: Vec<Wanted>) -> Result<Vec<Result<Paged>>> {
         let searches: Vec<_> = wanted.into_iter().map(Search::new).collect();
         let mut pages: Vec<_> = searches.iter().map(|search| Box::pin(search.page())).collect();
         let mut found: Vec<Option<Result<_>>> = pages.iter().map(|_| None).collect();
@@ -132,7 +131,7 @@ impl Chat {
 /// Messages as a page. A message that only a newer version knows has its place and is left out.
 pub(in crate::chat) fn page(
     head: Head,
-    events: &[Arc<Event>],
+    Paged { events, before }: &Paged,
     profiles: &HashMap<UserId, Profile>,
     extras: &Extras,
 ) -> MessagePage {
@@ -142,10 +141,10 @@ pub(in crate::chat) fn page(
     };
     let messages: Vec<Message> = events.iter().filter_map(shown).collect();
     MessagePage {
-        previous: events.first().filter(|event| event.number > 1).map(|event| event.cursor()),
+        previous: events.first().filter(|event| event.number > before + 1).map(|event| event.cursor()),
         next: events.last().filter(|event| event.number < head.number).map(|event| event.cursor()),
         messages,
-        total: head.number,
+        total: head.number.saturating_sub(*before),
     }
 }
 
@@ -186,7 +185,7 @@ impl Search {
 
     /// Part of the log. Nobody is woken: who drives the searches polls again once the rows are there.
     async fn rows(&self, from: Seq, to: Seq) -> Vec<Arc<Event>> {
-        *self.reading() = Reading::Asks(LogRange { session_id: self.wanted.session_id, from, to });
+        *self.reading() = Reading::Asks(LogRange { session_id: self.wanted.sight.session_id, from, to });
         poll_fn(|_| match &mut *self.reading() {
             Reading::Has(rows) => Poll::Ready(mem::take(rows)),
             Reading::Nothing | Reading::Asks(_) => Poll::Pending,
@@ -196,59 +195,79 @@ impl Search {
 
     async fn row(&self, seq: Seq) -> Result<Arc<Event>> {
         let rows = self.rows(seq, seq).await;
-        let missing = || StoreError::Corrupt(format!("no event at {}/{seq}", self.wanted.session_id));
+        let missing = || StoreError::Corrupt(format!("no event at {}/{seq}", self.wanted.sight.session_id));
         Ok(rows.into_iter().next().ok_or_else(missing)?)
     }
 
     /// The messages of a page.
-    async fn page(&self) -> Result<Vec<Arc<Event>>> {
-        let Wanted { session_id: _, head, window, limit } = self.wanted;
+    async fn page(&self) -> Result<Paged> {
+        let Wanted { sight: Sight { head, .. }, window, limit } = self.wanted;
+        let unseen = self.unseen().await?;
         let (window, cursor) = window.parted();
-        if let Some(events) = self.page_beside(window, cursor).await? {
-            return Ok(events);
+        if let Some(events) = self.page_beside(window, cursor, unseen).await? {
+            return Ok(Paged { events, before: unseen });
         }
         // The page as message numbers: `first..=last`, empty when `last < first`.
         let (first, last) = match window {
-            MessageWindow::Skip(skip) => (skip.saturating_add(1), skip.saturating_add(limit).min(head.number)),
-            MessageWindow::Newest => (head.number.saturating_sub(limit) + 1, head.number),
+            MessageWindow::Skip(skip) => {
+                let skip = unseen.saturating_add(skip);
+                (skip.saturating_add(1), skip.saturating_add(limit).min(head.number))
+            }
+            MessageWindow::Newest => (head.number.saturating_sub(limit).max(unseen) + 1, head.number),
             MessageWindow::Before(bound) => {
                 let before = self.messages_before(bound).await?;
-                (before.saturating_sub(limit) + 1, before)
+                (before.saturating_sub(limit).max(unseen) + 1, before)
             }
             MessageWindow::After(bound) => {
-                let upto = self.messages_upto(bound).await?;
+                let upto = self.messages_upto(bound).await?.max(unseen);
                 (upto.saturating_add(1), upto.saturating_add(limit).min(head.number))
             }
         };
-        if first <= last { self.messages_between(first, last).await } else { Ok(Vec::new()) }
+        let events = if first <= last { self.messages_between(first, last).await? } else { Vec::new() };
+        Ok(Paged { events, before: unseen })
+    }
+
+    /// How many messages stand before what the reader sees.
+    async fn unseen(&self) -> Result<u64> {
+        let Sight { head, first, .. } = self.wanted.sight;
+        match first {
+            0 | 1 => Ok(0),
+            first if first > head.seq => Ok(head.number),
+            first => Ok(self.row(first - 1).await?.number),
+        }
     }
 
     /// Refuses a cursor whose event the log does not have at that position. Where the log begins is for the caller to find.
     fn check(&self, cursor: Option<Cursor>, row: Option<&Arc<Event>>) -> Result<()> {
         match cursor {
             Some(cursor) if !row.is_some_and(|row| cursor.agrees_with(row.cursor())) => {
-                Err(Error::Resync { oldest: 0, head: self.wanted.head.seq })
+                Err(Error::Resync { oldest: 0, head: self.wanted.sight.head.seq })
             }
             Some(_) | None => Ok(()),
         }
     }
 
     /// The page next to a position, found with one read where nothing but messages stands there. Checks the cursor that named the
-    /// position.
-    async fn page_beside(&self, window: MessageWindow, cursor: Option<Cursor>) -> Result<Option<Vec<Arc<Event>>>> {
-        let Wanted { session_id: _, head, window: _, limit } = self.wanted;
+    /// position. `unseen` messages are not shown to the reader.
+    async fn page_beside(
+        &self,
+        window: MessageWindow,
+        cursor: Option<Cursor>,
+        unseen: u64,
+    ) -> Result<Option<Vec<Arc<Event>>>> {
+        let Wanted { sight: Sight { head, first, .. }, window: _, limit } = self.wanted;
         let (mut rows, wanted) = match window {
-            MessageWindow::Before(Bound::Seq(seq)) if seq > 1 => {
+            MessageWindow::Before(Bound::Seq(seq)) if seq > first => {
                 let last = head.seq.min(seq - 1);
                 let upto = last + u64::from(cursor.is_some());
-                let mut rows = self.rows(last.saturating_sub(limit.saturating_sub(1)).max(1), upto).await;
+                let mut rows = self.rows(last.saturating_sub(limit.saturating_sub(1)).max(first), upto).await;
                 if cursor.is_some() {
                     self.check(cursor, rows.pop().as_ref())?;
                 }
                 let before = rows.last().map_or(0, |event| event.number);
-                (rows, before.min(limit))
+                (rows, before.saturating_sub(unseen).min(limit))
             }
-            MessageWindow::After(Bound::Seq(seq)) if 0 < seq && seq < head.seq => {
+            MessageWindow::After(Bound::Seq(seq)) if first <= seq && seq < head.seq => {
                 let rows = self.rows(seq, head.seq.min(seq.saturating_add(limit))).await;
                 self.check(cursor, rows.first())?;
                 let upto = rows.first().map_or(0, |event| event.number);
@@ -267,7 +286,7 @@ impl Search {
 
     /// How many messages stand before a place.
     async fn messages_before(&self, bound: Bound) -> Result<u64> {
-        let head = self.wanted.head;
+        let head = self.wanted.sight.head;
         match bound {
             Bound::Seq(0 | 1) => Ok(0),
             Bound::Seq(seq) | Bound::Cursor(Cursor { seq, .. }) if seq > head.seq => Ok(head.number),
@@ -278,7 +297,7 @@ impl Search {
 
     /// How many messages stand up to a place, with it.
     async fn messages_upto(&self, bound: Bound) -> Result<u64> {
-        let head = self.wanted.head;
+        let head = self.wanted.sight.head;
         match bound {
             Bound::Seq(0) => Ok(0),
             Bound::Seq(seq) | Bound::Cursor(Cursor { seq, .. }) if seq >= head.seq => Ok(head.number),
@@ -289,7 +308,7 @@ impl Search {
 
     /// How many messages stand before the first event that is past a place.
     async fn number_where(&self, past: impl Fn(&Event) -> bool) -> Result<u64> {
-        let seq = self.first_where(1, self.wanted.head.seq + 1, past).await?;
+        let seq = self.first_where(1, self.wanted.sight.head.seq + 1, past).await?;
         if seq <= 1 { Ok(0) } else { Ok(self.row(seq - 1).await?.number) }
     }
 
@@ -312,7 +331,7 @@ impl Search {
 
     /// The messages numbered `first..=last`, which must exist.
     async fn messages_between(&self, first: u64, last: u64) -> Result<Vec<Arc<Event>>> {
-        let Wanted { session_id: id, head, window: _, limit: _ } = self.wanted;
+        let Wanted { sight: Sight { session_id: id, head, .. }, window: _, limit: _ } = self.wanted;
         // Message n cannot stand before position n, and after it the rest of the messages must find room.
         let latest = |number: u64| head.seq - (head.number - number);
         let mut found = VecDeque::new();

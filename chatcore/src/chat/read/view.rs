@@ -48,6 +48,8 @@ pub struct EventView {
     edited: Option<(Arc<Event>, Profile)>,
     made: DateTime<Utc>,
     encoded: [Kept; KEPT_ENCODINGS],
+    /// The same event without the message that it edited, for readers who do not see that message.
+    bare: OnceLock<Arc<Self>>,
 }
 
 impl EventView {
@@ -97,7 +99,34 @@ impl EventView {
         1024 + 2 * self.rows().map(content).sum::<usize>()
     }
 
-    /// The message, where the event is one, or edited one. A message that was edited is given as it was when this view was made.
+    /// Whether a reader who sees the log from a position on gets all of it.
+    pub(in crate::chat) fn is_whole_from(&self, first: Seq) -> bool {
+        self.edited.as_ref().is_none_or(|(row, _)| row.seq >= first)
+    }
+
+    /// The event for a reader who sees the log from a position on. One is shared by all readers who do not see the edited message.
+    pub(in crate::chat) fn seen_from(self: &Arc<Self>, first: Seq) -> Arc<Self> {
+        if self.is_whole_from(first) {
+            return Arc::clone(self);
+        }
+        let bare = || {
+            let (event, actor, subject) = (Arc::clone(&self.event), self.actor.clone(), self.subject.clone());
+            Arc::new(Self::new(event, (actor, subject), None, self.made))
+        };
+        Arc::clone(self.bare.get_or_init(bare))
+    }
+
+    fn new(
+        event: Arc<Event>,
+        (actor, subject): (Profile, Option<Profile>),
+        edited: Option<(Arc<Event>, Profile)>,
+        made: DateTime<Utc>,
+    ) -> Self {
+        Self { event, actor, subject, edited, made, encoded: Default::default(), bare: OnceLock::new() }
+    }
+
+    /// The message, where the event is one, or edited one. A message that was edited is given as it was when this view was made. `None` for
+    /// an edit of a message that the reader does not see, or that the log no longer has.
     #[must_use]
     pub fn message(&self) -> Option<Message> {
         match &self.edited {
@@ -164,7 +193,7 @@ pub(in crate::chat) async fn views(
         let (actor, subject) = (public(&event.actor), event.subject().map(public));
         let row = edited(&event).and_then(|message| rows.get(&message));
         let edited = row.map(|row| (Arc::clone(row), public(&row.actor)));
-        Arc::new(EventView { event, actor, subject, edited, made, encoded: Default::default() })
+        Arc::new(EventView::new(event, (actor, subject), edited, made))
     };
     Ok(events.into_iter().map(view).collect())
 }

@@ -12,6 +12,7 @@ pub(super) mod notices;
 pub(super) mod presence;
 mod queue;
 pub(super) mod rewrites;
+pub(super) mod rights;
 pub(super) mod ring;
 pub(super) mod seat;
 pub(super) mod standings;

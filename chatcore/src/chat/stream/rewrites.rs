@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::chat::read::view::EventView;
-use crate::model::{Event, EventKind, Seq};
+use crate::model::{Event, EventKind, Seq, SessionEvent};
 
 /// The number of recent deletions that a tail keeps. A reader that missed more of them reads the log again.
 const REMEMBERED: usize = 1024;
@@ -51,11 +51,13 @@ impl Rewritten {
     }
 }
 
-/// The deletions that a tail was told of.
+/// The deletions that a tail was told of, and the last change of what readers see.
 #[derive(Debug, Default)]
 pub(in crate::chat) struct Rewrites {
     /// How many there were. It changes while `recent` is locked.
     noted: AtomicU64,
+    /// The position of the last event after which readers may see less of what stands before it; 0 for none.
+    narrowed: AtomicU64,
     recent: Mutex<Recent>,
 }
 
@@ -78,6 +80,36 @@ impl Rewrites {
     /// How many deletions there were. A read that begins afterwards is newer than these.
     pub(in crate::chat) fn noted(&self) -> u64 {
         self.noted.load(Ordering::SeqCst)
+    }
+
+    /// The position of the last event after which readers may see less of what stands before it. What was decided on before that
+    /// position is decided on again.
+    pub(in crate::chat) fn narrowed(&self) -> Seq {
+        self.narrowed.load(Ordering::SeqCst)
+    }
+
+    /// Takes note of an event, which may narrow what readers see. The same one may be told of more than once.
+    pub(in crate::chat) fn heed(&self, event: &Event) {
+        let narrows = match &event.kind {
+            EventKind::Session(SessionEvent::Updated { changes }) => changes.history_visibility.is_some(),
+            EventKind::Unknown => event.governs,
+            EventKind::Session(
+                SessionEvent::Created { .. }
+                | SessionEvent::InviteCreated { .. }
+                | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::JoinRequested
+                | SessionEvent::JoinRequestClosed { .. }
+                | SessionEvent::Deleted
+                | SessionEvent::Archived
+                | SessionEvent::Unarchived
+                | SessionEvent::Restored,
+            )
+            | EventKind::Participant(_)
+            | EventKind::Message(_) => false,
+        };
+        if narrows {
+            self.narrowed.fetch_max(event.seq, Ordering::SeqCst);
+        }
     }
 
     /// Takes note of a deletion. The same one may be told of more than once.

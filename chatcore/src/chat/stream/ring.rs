@@ -80,6 +80,7 @@ impl Ring {
                 break;
             }
             if view.event.seq == self.head.seq + 1 {
+                rewrites.heed(&view.event);
                 if let Some(rewritten) = Rewritten::of(&view.event) {
                     rewrites.note(&rewritten);
                     self.evict(&rewritten);

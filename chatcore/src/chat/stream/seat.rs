@@ -12,11 +12,19 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{login::Login, queue::Entry};
-use crate::chat::read::view::{EventView, SignalView};
+use super::{
+    login::Login,
+    queue::Entry,
+    rights::{Holding, Outcome, Rights},
+};
+use crate::chat::{
+    decide::history::shown_from,
+    read::view::{EventView, SignalView},
+};
 use crate::{
-    model::{Cursor, EventKind, ParticipantEvent, ParticipantRole, Seq, SessionEvent, Standing, UserId},
-    permission::{Action, Decision, Facts, PermissionTable},
+    error::{Error, Result},
+    model::{Cursor, Seq, UserId},
+    permission::{Action, Decision},
 };
 
 /// Signals that wait for a reader; a reader who is further behind misses the oldest.
@@ -46,11 +54,12 @@ pub(in crate::chat) enum Way {
 }
 
 impl Way {
-    fn take_events(&self, events: &[Arc<EventView>], since: u64, rights: &Rights, facts: Facts) -> usize {
+    fn take_events(&self, events: &[Arc<EventView>], since: u64, decided_at: Seq, holding: Holding) -> usize {
+        let events = &*shown_from(holding.history.first_visible(), events);
         match self {
             Self::Outlet(outlet) => outlet.take_events(events),
             Self::Queue(entry) => entry.take_events(events.iter().map(|view| {
-                let reached = Reached { position: view.event.cursor(), decided_at: rights.decided_at, facts };
+                let reached = Reached { position: view.event.cursor(), decided_at, holding };
                 (Arc::clone(view), since, reached)
             })),
         }
@@ -69,7 +78,7 @@ impl Way {
 pub(in crate::chat) struct Reached {
     position: Cursor,
     decided_at: Seq,
-    facts: Facts,
+    holding: Holding,
 }
 
 /// What a tail offers to its readers at once.
@@ -82,106 +91,6 @@ pub(in crate::chat) struct Turn {
     pub(in crate::chat) is_lost: bool,
     /// Each with the position before which it must not be told.
     pub(in crate::chat) signals: Vec<(Seq, Arc<SignalView>)>,
-}
-
-/// What a reader may do, as far as the log up to its position says.
-pub(in crate::chat) struct Rights {
-    pub(in crate::chat) user: UserId,
-    /// The position at which `facts` held. What a replay brings from before it is history and ends nothing.
-    pub(in crate::chat) decided_at: Seq,
-    pub(in crate::chat) facts: Facts,
-    pub(in crate::chat) permissions: PermissionTable,
-}
-
-/// What an event means for a reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::chat) enum Outcome {
-    /// The reader goes on after it.
-    GoesOn,
-    /// It took the right to read away.
-    Ends,
-    /// It governs in a way that is not known: the reader goes on after a decision on fresh facts.
-    IsUnsure,
-}
-
-impl Rights {
-    /// Whether a view shows a row that was rewritten where it is not known what the reader was allowed to do.
-    fn is_beyond(&self, view: &EventView) -> bool {
-        view.revised() > self.decided_at.max(view.event.seq)
-    }
-
-    /// The facts after an event, and whether the reader may go on with them.
-    fn after(&self, view: &EventView) -> (Facts, Outcome) {
-        let (event, mut facts) = (&view.event, self.facts);
-        if event.seq <= self.decided_at || !event.governs {
-            return (facts, Outcome::GoesOn);
-        }
-        let own = |user: &UserId| *user == self.user;
-        let Facts { session, actor, target: _, muted: _ } = &mut facts;
-        let gone = |actor: &mut Option<Standing>| {
-            if let Some(role) = actor.and_then(Standing::role) {
-                *actor = Some(Standing::Former(role));
-            }
-        };
-        match &event.kind {
-            EventKind::Session(SessionEvent::Updated { changes }) => {
-                if let (Some(session), Some(session_type)) = (session, changes.session_type) {
-                    session.session_type = session_type;
-                }
-            }
-            EventKind::Session(SessionEvent::Restored) => {
-                if let Some(session) = session {
-                    session.is_active = true;
-                }
-            }
-            EventKind::Session(SessionEvent::Deleted) => {
-                if let Some(session) = session {
-                    session.is_active = false;
-                }
-            }
-            EventKind::Participant(ParticipantEvent::Left) if own(&event.actor) => gone(actor),
-            EventKind::Participant(ParticipantEvent::Removed { user_id, .. }) if own(user_id) => gone(actor),
-            EventKind::Participant(ParticipantEvent::RoleChanged { user_id, role, .. }) if own(user_id) => {
-                *actor = Some(Standing::Active(*role));
-            }
-            EventKind::Participant(ParticipantEvent::Banned { user_id, term, .. }) if own(user_id) => {
-                *actor = Some(Standing::Banned(*term));
-            }
-            EventKind::Participant(ParticipantEvent::OwnerChanged { user_id, .. }) if own(user_id) => {
-                *actor = Some(Standing::Active(ParticipantRole::Owner));
-            }
-            EventKind::Participant(ParticipantEvent::OwnerChanged { .. }) if own(&event.actor) => {
-                *actor = Some(Standing::Active(ParticipantRole::Admin));
-            }
-            EventKind::Unknown => return (facts, Outcome::IsUnsure),
-            EventKind::Session(
-                SessionEvent::Created { .. }
-                | SessionEvent::InviteCreated { .. }
-                | SessionEvent::InviteRevoked { .. }
-                | SessionEvent::JoinRequested
-                | SessionEvent::JoinRequestClosed { .. }
-                // An archived session is read as before.
-                | SessionEvent::Archived
-                | SessionEvent::Unarchived,
-            )
-            | EventKind::Participant(
-                ParticipantEvent::Joined { .. }
-                | ParticipantEvent::Added { .. }
-                | ParticipantEvent::Left
-                | ParticipantEvent::Removed { .. }
-                | ParticipantEvent::RoleChanged { .. }
-                // A ban that is lifted brings nobody back, and a mute takes no right to read.
-                | ParticipantEvent::Banned { .. }
-                | ParticipantEvent::Unbanned { .. }
-                | ParticipantEvent::Muted { .. }
-                | ParticipantEvent::Unmuted { .. }
-                | ParticipantEvent::OwnerChanged { .. },
-            )
-            | EventKind::Message(_) => {}
-        }
-        let may_go_on = self.permissions.decide(&facts, Action::View).is_ok();
-        (facts, if may_go_on { Outcome::GoesOn } else { Outcome::Ends })
-    }
 }
 
 /// The place of one reader at a tail.
@@ -260,8 +169,8 @@ impl Seat {
 
     /// How far the reader has come.
     pub(in crate::chat) fn reached(&self) -> Reached {
-        let State { rights: Rights { decided_at, facts, .. }, position, .. } = &*self.state();
-        Reached { position: *position, decided_at: *decided_at, facts: *facts }
+        let State { rights: Rights { decided_at, holding, .. }, position, .. } = &*self.state();
+        Reached { position: *position, decided_at: *decided_at, holding: *holding }
     }
 
     /// Moves the reader back to where it was once, and wakes it. Nothing is offered to the reader before it waits again.
@@ -269,7 +178,7 @@ impl Seat {
         let waker = {
             let mut state = self.state();
             (state.position, state.is_back) = (to.position, true);
-            (state.rights.decided_at, state.rights.facts) = (to.decided_at, to.facts);
+            (state.rights.decided_at, state.rights.holding) = (to.decided_at, to.holding);
             state.waiting.take()
         };
         if let Some(waker) = waker {
@@ -308,9 +217,28 @@ impl Seat {
     /// Takes the reader past an event.
     pub(in crate::chat) fn pass(&self, view: &EventView) -> Outcome {
         let mut state = self.state();
-        let (facts, outcome) = state.rights.after(view);
-        (state.rights.facts, state.position) = (facts, view.event.cursor());
+        let (holding, outcome) = state.rights.after(view);
+        (state.rights.holding, state.position) = (holding, view.event.cursor());
         outcome
+    }
+
+    /// The first position that the reader sees.
+    ///
+    /// # Errors
+    /// [`Resync`](Error::Resync) where an event of a replay stands before it.
+    pub(in crate::chat) fn first_visible(&self, view: &EventView) -> Result<Seq> {
+        let Rights { decided_at, holding, .. } = &self.state().rights;
+        let (seq, first, head) = (view.event.seq, holding.history.first_visible(), *decided_at);
+        // What comes after the decision came while the reader was in the session.
+        if seq < first && seq <= head {
+            return Err(Error::Resync { oldest: first.saturating_sub(1).min(head), head });
+        }
+        Ok(first)
+    }
+
+    /// Whether an event is part of a replay that was decided on before the position `narrowed`.
+    pub(in crate::chat) fn is_narrowed(&self, view: &EventView, narrowed: Seq) -> bool {
+        narrowed > view.event.seq && (view.event.seq..narrowed).contains(&self.state().rights.decided_at)
     }
 
     /// Whether a view shows a row that was rewritten where it is not known what the reader was allowed to do.
@@ -323,11 +251,11 @@ impl Seat {
         self.state().rights.user.clone()
     }
 
-    /// Decides on facts as they were at a position.
-    pub(in crate::chat) fn decide(&self, facts: Facts, decided_at: Seq) -> Decision {
+    /// Decides on what held at a position.
+    pub(in crate::chat) fn decide(&self, holding: Holding, decided_at: Seq) -> Decision {
         let mut state = self.state();
-        (state.rights.facts, state.rights.decided_at) = (facts, decided_at);
-        state.rights.permissions.decide(&facts, Action::View)
+        (state.rights.holding, state.rights.decided_at) = (holding, decided_at);
+        state.rights.permissions.decide(&holding.facts, Action::View)
     }
 
     /// Wakes the reader, so that it looks for itself.
@@ -387,7 +315,7 @@ impl State {
         let next = events.iter().position(|view| view.event.seq == position.seq + 1);
         let mut rest = next.and_then(|next| events.get(next..)).unwrap_or_default();
         while let Some(first) = rest.first() {
-            let (facts, outcome) = rights.after(first);
+            let (holding, outcome) = rights.after(first);
             if outcome != Outcome::GoesOn || rights.is_beyond(first) {
                 return false;
             }
@@ -395,12 +323,12 @@ impl State {
             let is_plain = |view: &&Arc<EventView>| !view.event.governs && !rights.is_beyond(view);
             let plain = rest.iter().take_while(is_plain).count();
             let Some((run, others)) = rest.split_at_checked(plain.max(1)) else { return false };
-            let taken = way.take_events(run, *since, rights, facts);
+            let taken = way.take_events(run, *since, rights.decided_at, holding);
             // What waits in a queue is not handed to the reader yet.
             *handed += if matches!(way, Way::Outlet(_)) { taken } else { 0 };
             if let Some(last) = taken.checked_sub(1).and_then(|last| run.get(last)) {
                 *position = last.event.cursor();
-                rights.facts = facts;
+                rights.holding = holding;
             }
             if taken < run.len() {
                 return false;

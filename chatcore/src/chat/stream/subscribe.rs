@@ -14,15 +14,16 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
 use super::{
     presence::Reading,
     queue::Entry,
+    rights::{Holding, Outcome, Rights},
     ring::Look,
-    seat::{Outcome, Outlet, Reached, Rights, Seat, Waiting, Way},
+    seat::{Outlet, Reached, Seat, Waiting, Way},
     standings::Watch,
     tail::{Seated, Tail},
 };
 use crate::chat::{
     Chat,
     read::{
-        pages::{oldest, resync},
+        pages::oldest,
         view::{EventView, SignalView},
     },
 };
@@ -31,7 +32,7 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{Cursor, Seq, SessionId},
-    permission::{Action, Facts},
+    permission::Action,
     store::Freshness,
     trace::use_case,
 };
@@ -98,8 +99,8 @@ pub enum Delivery {
 /// [`TokenExpired`](Error::TokenExpired); [`TokenInvalid`](Error::TokenInvalid), [`AccountBanned`](Error::AccountBanned) or
 /// [`AccountDeleted`](Error::AccountDeleted) when the reader's login or account ended meanwhile; [`Denied`](Error::Denied) when the reader lost the right to read before a message that
 /// comes next got its text; [`Unavailable`](Error::Unavailable) when the store is away; or
-/// [`Resync`](Error::Resync) when the log no longer continues after the last event, because it was trimmed, or because the
-/// database was replaced by an older copy. The reader continues with a new subscription after the last event. A slow reader costs
+/// [`Resync`](Error::Resync) when the log no longer continues after the last event, because it was trimmed, because the
+/// database was replaced by an older copy, or because the session was set to hide from the reader what comes next. The reader continues with a new subscription after the last event. A slow reader costs
 /// no memory: it is served from the log.
 pub struct Subscription {
     after: Cursor,
@@ -190,7 +191,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Resync`](Error::Resync) when the position
-    /// lies outside of the kept log, or belongs to a history that the log no longer has.
+    /// lies outside of the kept log or before what the caller sees of it, or belongs to a history that the log no longer has.
     pub async fn subscribe(
         &self,
         principal: &Principal,
@@ -212,27 +213,22 @@ impl Chat {
         start: Start,
     ) -> Result<Subscription> {
         let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
-        let head = known.head.cursor();
+        let (sight, head) = (known.sight()?, known.head.cursor());
         let watch = self.inner.standings.watch(principal);
         let tail = self.inner.tails.tail(id, head).await?;
         let after = match start {
             Start::Now => head,
             Start::Beginning => {
                 let oldest = oldest(&*self.inner.store, id, head.seq).await?;
-                Cursor::from(oldest)
+                Cursor::from(oldest.max(sight.start()))
             }
-            Start::After(after) => {
-                if after.seq > head.seq {
-                    return Err(resync(&*self.inner.store, id, head.seq).await);
-                }
-                tail.goes_on_from(after).await?
-            }
+            Start::After(after) => tail.goes_on_from(self.within(sight, after).await?).await?,
         };
         let expires_at = principal.expires_at;
         let rights = Rights {
             user: principal.user_id.clone(),
             decided_at: head.seq,
-            facts: known.facts(),
+            holding: Holding::of(&known),
             permissions: self.inner.permissions.clone(),
         };
         let place = tail.seat(Seat::new(rights, after, expires_at, watch.login()));
@@ -276,7 +272,7 @@ struct Reader {
     /// Whether an event of an unknown kind may have changed what the reader may do.
     is_unsure: bool,
     /// A decision on fresh facts.
-    deciding: Option<BoxFuture<'static, Result<(Facts, Seq)>>>,
+    deciding: Option<BoxFuture<'static, Result<(Holding, Seq)>>>,
     reading: Option<BoxFuture<'static, Result<Vec<Arc<EventView>>>>>,
     has_ended: bool,
     /// Held while the reader is told of presence.
@@ -324,11 +320,17 @@ impl Reader {
                 self.ready.clear();
             }
             let Seated { tail, seat, .. } = &self.place;
-            if self.is_unsure || self.ready.front().is_some_and(|view| seat.is_beyond(view)) {
+            let narrowed = tail.rewrites.narrowed();
+            let is_open = |view: &Arc<EventView>| seat.is_beyond(view) || seat.is_narrowed(view, narrowed);
+            if self.is_unsure || self.ready.front().is_some_and(is_open) {
                 self.deciding = Some(self.fresh_facts());
                 continue;
             }
             if let Some(view) = self.ready.pop_front() {
+                let first = match seat.first_visible(&view) {
+                    Ok(first) => first,
+                    Err(error) => return self.end(error),
+                };
                 match seat.pass(&view) {
                     Outcome::GoesOn => {}
                     Outcome::Ends => self.has_ended = true,
@@ -339,7 +341,7 @@ impl Reader {
                     let now = || self.chat.inner.clock.now();
                     tail.shared.measures.taken(&view.event, self.began_at, now);
                 }
-                return Poll::Ready(Some(Ok(Delivery::Event(view))));
+                return Poll::Ready(Some(Ok(Delivery::Event(view.seen_from(first)))));
             }
             if let Some(reading) = &mut self.reading {
                 let Poll::Ready(read) = reading.poll_unpin(context) else {
@@ -415,20 +417,22 @@ impl Reader {
         noted != since && self.ready.iter().any(|view| rewrites.outdate(since, view))
     }
 
-    fn fresh_facts(&self) -> BoxFuture<'static, Result<(Facts, Seq)>> {
+    fn fresh_facts(&self) -> BoxFuture<'static, Result<(Holding, Seq)>> {
         let (chat, id, user) = (self.chat.clone(), self.session_id, self.place.seat.user());
         async move {
             let known = chat.known(id, &user, None, Freshness::Fresh).await?;
-            Ok((known.facts(), known.head.seq))
+            Ok((Holding::of(&known), known.head.seq))
         }
         .boxed()
     }
 
     /// Takes fresh facts in; `false` where they end the stream.
-    fn decide(&mut self, facts: Result<(Facts, Seq)>) -> Result<bool> {
-        let (facts, decided_at) = facts?;
-        let seat = &self.place.seat;
-        match (seat.decide(facts, decided_at), std::mem::take(&mut self.is_unsure)) {
+    fn decide(&mut self, decided: Result<(Holding, Seq)>) -> Result<bool> {
+        let (holding, decided_at) = decided?;
+        let Seated { seat, tail, .. } = &self.place;
+        let narrowed = tail.rewrites.narrowed();
+        let is_open = |view: &Arc<EventView>| seat.is_beyond(view) || seat.is_narrowed(view, narrowed);
+        match (seat.decide(holding, decided_at), std::mem::take(&mut self.is_unsure)) {
             // As after any other event that takes the right away.
             (Err(_), true) => {
                 self.has_ended = true;
@@ -437,7 +441,7 @@ impl Reader {
             (Err(denial), false) => Err(denial.into()),
             (Ok(()), true) => Ok(true),
             // Where a row is still beyond the facts, the log was replaced by an older copy meanwhile.
-            (Ok(()), false) if self.ready.front().is_some_and(|view| seat.is_beyond(view)) => Err(Error::Unavailable),
+            (Ok(()), false) if self.ready.front().is_some_and(is_open) => Err(Error::Unavailable),
             (Ok(()), false) => Ok(true),
         }
     }

@@ -162,6 +162,7 @@ impl Chat {
     /// no longer has it.
     pub(super) async fn arrival(&self, principal: &Principal, id: SessionId) -> Result<Option<Seq>> {
         let known = self.known(id, &principal.user_id, None, Freshness::Fresh).await?;
+        let first = known.sight()?.first;
         let Some(ParticipantRecord { id: stay, standing: Standing::Active(_), joined_at, .. }) = known.actor.as_deref()
         else {
             return Ok(None);
@@ -200,7 +201,7 @@ impl Chat {
             let from = to.saturating_sub(CHUNK - 1).max(1);
             let rows = self.rows(id, from, to).await?;
             if let Some(event) = rows.iter().find(|event| came(&event.kind)) {
-                return Ok(Some(event.seq));
+                return Ok(Some(event.seq.max(first)));
             }
             if rows.first().is_none_or(|event| event.created_at < *joined_at) {
                 break;

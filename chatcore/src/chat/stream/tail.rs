@@ -136,12 +136,13 @@ impl Tails {
         Err(Error::Unavailable)
     }
 
-    /// Evicts what is kept of rows that events rewrote. A caller that does this before the change is acknowledged keeps readers of this
-    /// process from getting a deleted text after that.
+    /// Evicts what is kept of rows that events rewrote, and takes note of events that hide what stands before them. A caller that does
+    /// this before the change is acknowledged keeps readers of this process from getting a deleted or hidden text after that.
     pub(in crate::chat) fn evict(&self, session_id: SessionId, events: &[Arc<Event>]) {
         let tail = locked(&self.0.open).tails.get(&session_id).and_then(Weak::upgrade);
         if let Some(tail) = tail {
             let mut ring = locked(&tail.ring);
+            events.iter().for_each(|event| tail.rewrites.heed(event));
             events.iter().filter_map(|event| Rewritten::of(event)).for_each(|rewritten| {
                 tail.rewrites.note(&rewritten);
                 ring.evict(&rewritten);

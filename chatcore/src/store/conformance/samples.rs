@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::kit::{at, content, new_session_id, user};
 use crate::{
     model::{
-        ClientId, Content, EncryptedContent, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType,
-        ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Session, SessionChanges, SessionEvent,
-        SessionSettings, SessionType, SpeakerRole,
+        ClientId, Content, EncryptedContent, EventKind, HistoryVisibility, MessageBody, MessageEvent, MessageStatus,
+        MessageType, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Session, SessionChanges,
+        SessionEvent, SessionSettings, SessionType, SpeakerRole,
     },
     store::Json,
 };
@@ -57,6 +57,7 @@ fn sessions() -> Vec<EventKind> {
         session_type: Some(SessionType::Direct),
         slow_mode_seconds: Some(30),
         message_lifetime: Some(None),
+        history_visibility: Some(HistoryVisibility::SinceJoining),
         tags: Some(vec!["rust".into()]),
         avatar_url: Some(None),
         metadata: Some(None),
