@@ -12,6 +12,7 @@ mod answers;
 mod batches;
 mod editing;
 mod expiring;
+mod history;
 mod limits;
 mod matrix;
 mod pins;

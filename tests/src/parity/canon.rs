@@ -286,7 +286,7 @@ pub fn summary(summary: &SessionSummary) -> Value {
         "participant_count": session.participant_count, "message_count": message_count,
         "last_message": last_message, "read_upto": reading.map(|reading| reading.read_upto),
         "unread": reading.map(|reading| reading.unread),
-    "slow_mode_seconds":session.settings.slow_mode_seconds, "message_lifetime":session.settings.message_lifetime, "tags":session.settings.tags, "avatar_url":session.settings.avatar_url, "metadata":session.settings.metadata, "archived_at":session.archived_at,
+    "slow_mode_seconds":session.settings.slow_mode_seconds, "message_lifetime":session.settings.message_lifetime, "history_visibility":session.settings.history_visibility, "tags":session.settings.tags, "avatar_url":session.settings.avatar_url, "metadata":session.settings.metadata, "archived_at":session.archived_at,
         "deleted_at": session.deletion.as_ref().map(|deletion| deletion.at),
         "preferences": overview.as_ref().map(|overview| overview.preferences),
     })
@@ -295,7 +295,8 @@ pub fn summary(summary: &SessionSummary) -> Value {
 /// A session with what is in it.
 #[must_use]
 pub fn session(details: &SessionDetails) -> Value {
-    let SessionDetails { summary: head, participants, messages, seq, reading, preferences } = details;
+    let SessionDetails { summary: head, participants, messages, unseen_messages: _, seq, reading, preferences } =
+        details;
     let mut value = summary(head);
     value.as_object_mut().unwrap().remove("last_message");
     value["read_upto"] = json!(reading.read_upto);
@@ -333,7 +334,7 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Session(SessionEvent::Created { session, participant_id }) => json!({
             "kind": "SessionCreated", "title": session.title, "description": session.description,
             "session_type": session.session_type, "max_participants": session.max_participants,
-            "metadata": session.settings.metadata, "participant_id": participant_id,
+            "history_visibility": session.settings.history_visibility, "metadata": session.settings.metadata, "participant_id": participant_id,
         }),
         EventKind::Session(SessionEvent::Updated { changes: new }) => {
             json!({ "kind": "SessionUpdated", "changes": changes(new) })

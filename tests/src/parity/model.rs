@@ -99,6 +99,9 @@ impl Model {
                 for name in ["title", "description", "session_type", "max_participants"] {
                     self.session.insert(name.to_owned(), event[name].clone());
                 }
+                if event["history_visibility"] == "SINCE_JOINING" {
+                    self.set(&[("history_visibility", json!("SINCE_JOINING")), ("needs", json!(1))]);
+                }
                 if event["metadata"].is_object() {
                     self.set(&[("metadata", event["metadata"].clone())]);
                 }
@@ -112,6 +115,7 @@ impl Model {
                     // A setting that few sessions have is kept only where it is set.
                     let is_unset = match name.as_str() {
                         "slow_mode_seconds" => value == 0,
+                        "history_visibility" => value == "ALL",
                         "tags" => value.as_array().is_some_and(Vec::is_empty),
                         "avatar_url" | "message_lifetime" | "metadata" => value.is_null(),
                         _ => false,
@@ -124,6 +128,7 @@ impl Model {
                     let decides = match name.as_str() {
                         "slow_mode_seconds" => value != 0,
                         "message_lifetime" => !value.is_null(),
+                        "history_visibility" => value == "SINCE_JOINING",
                         _ => false,
                     };
                     if decides {

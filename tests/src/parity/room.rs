@@ -6,7 +6,7 @@ use chatcore::{
     Chat, Clock, JwtAuthenticator, JwtIssuer, Principal,
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
-    model::{ClientId, Event, MessageId, ParticipantRole, SessionId, SessionType, UserId},
+    model::{ClientId, Event, HistoryVisibility, MessageId, ParticipantRole, SessionId, SessionType, UserId},
     store::{ChatStore, LogRange, SessionFacts},
 };
 
@@ -239,6 +239,7 @@ async fn build(chat: &Chat, cast: &Cast, Stage { session_type, state }: Stage) -
         description: Some("About it".to_owned()),
         session_type: SessionType::Public,
         max_participants: Some(20),
+        history_visibility: HistoryVisibility::All,
         metadata: None,
     };
     let id = chat.create_session(owner, new).await.unwrap().summary.session.id;

@@ -164,6 +164,7 @@ pub fn summary(body: &Value) -> Value {
         "unread",
         "slow_mode_seconds",
         "message_lifetime",
+        "history_visibility",
         "tags",
         "avatar_url",
         "metadata",

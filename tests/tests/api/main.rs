@@ -5,6 +5,7 @@ mod bad_input;
 mod browsers;
 mod documents;
 mod events;
+mod history;
 mod matrix;
 mod newer;
 mod races;

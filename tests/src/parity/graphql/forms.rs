@@ -238,7 +238,7 @@ fn summary(node: &Value) -> Value {
         "message_count": node["messageCount"], "read_upto": node["readUpto"], "unread": unread(&node["unread"]),
         "preferences": preferences(&node["preferences"]),
         "last_message": if node["lastMessage"].is_null() { Value::Null } else { message(&node["lastMessage"]) },
-    "message_count":node["messageCount"], "slow_mode_seconds":node["slowModeSeconds"], "message_lifetime":node["messageLifetime"], "tags":node["tags"], "avatar_url":node["avatarUrl"], "metadata":node["metadata"], "archived_at":node["archivedAt"], "deleted_at":node["deletedAt"],
+    "message_count":node["messageCount"], "slow_mode_seconds":node["slowModeSeconds"], "message_lifetime":node["messageLifetime"], "history_visibility":node["historyVisibility"], "tags":node["tags"], "avatar_url":node["avatarUrl"], "metadata":node["metadata"], "archived_at":node["archivedAt"], "deleted_at":node["deletedAt"],
     })
 }
 
@@ -296,6 +296,7 @@ fn changes(node: &Value) -> Value {
         ("MAX_PARTICIPANTS", "max_participants", "maxParticipants"),
         ("SLOW_MODE_SECONDS", "slow_mode_seconds", "slowModeSeconds"),
         ("MESSAGE_LIFETIME", "message_lifetime", "messageLifetime"),
+        ("HISTORY_VISIBILITY", "history_visibility", "historyVisibility"),
         ("TAGS", "tags", "tags"),
         ("AVATAR_URL", "avatar_url", "avatarUrl"),
         ("METADATA", "metadata", "metadata"),
