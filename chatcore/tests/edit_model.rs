@@ -222,7 +222,11 @@ impl World {
         assert_eq!(listed, order.into_iter().map(|(_, root)| root).collect::<Vec<_>>());
         for root in counted.keys() {
             let id = MessageId { session_id: self.id, seq: *root };
-            let thread = self.chat.thread(&self.users[who], id, Page::FIRST).await.unwrap();
+            let mut thread = self.chat.thread(&self.users[who], id, Page::FIRST).await.unwrap();
+            // Only the thread itself says whether its reader follows it.
+            for summary in thread.entries.iter_mut().filter_map(|message| message.thread.as_mut()) {
+                summary.is_followed = None;
+            }
             let belongs = |message: &&Message| {
                 message.seq == *root || message.body.reply.is_some_and(|reply| reply.root == *root)
             };

@@ -176,9 +176,13 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "reply" by "bob": chat.send(&me, id, SendMessage::text("hi").in_reply_to(message)).await.map(drop);
         "forward" by "bob": chat.forward_message(&me, message, id, None).await.map(drop);
         "thread" by "bob": chat.thread(&me, message, Page::FIRST).await.map(drop);
-        "mentions" by "bob": chat.mentions(&me, Page::FIRST).await.map(drop);
+        "mentions" by "bob": chat.mentions(&me, Page::FIRST, false).await.map(drop);
         "mention everybody" by "alice": chat.send(&me, id, SendMessage { mentions_everybody: true, ..SendMessage::text("hi") }).await.map(drop);
         "threads" by "bob": chat.threads(&me, id, Page::FIRST).await.map(drop);
+        "follow a thread" by "bob": chat.follow_thread(&me, message).await.map(drop);
+        "unfollow a thread" by "bob": chat.unfollow_thread(&me, message).await.map(drop);
+        "mark a thread read" by "bob": chat.mark_thread_read(&me, message).await.map(drop);
+        "followed threads" by "bob": chat.followed_threads(&me, id, Page::FIRST).await.map(drop);
         "type" by "bob": chat.typing(&me, id, true).await;
         "list by activity" by "alice": chat.sessions_in(&me, Page::FIRST, SessionOrder::Activity).await.map(drop);
         "mark read" by "bob": chat.mark_read(&me, id, ReadUpto::Message(message)).await.map(drop);

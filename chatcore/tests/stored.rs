@@ -24,14 +24,14 @@ use chatcore::{
     store::{
         ActiveThreads, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds, Connection,
         Connections, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures, Directory,
-        DraftText, Drafts, Due, DueTask, Dues, Expiries, Expiry, InviteCodes, InvitePlace, InviteRecord, Invites,
-        JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends,
-        Listed, Memberships, Mentions, MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin,
-        PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices, PresenceProcesses,
-        ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors,
-        ReadMarker, ReadMarkers, Replies, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats,
-        SessionPreferences, Sessions, Standings, TABLES, ThreadEntry, ThreadRecord, Threads, TypedKey, Value,
-        decode_event, encode_event,
+        DraftText, Drafts, Due, DueTask, Dues, Expiries, Expiry, FollowRecord, Follows, InviteCodes, InvitePlace,
+        InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes,
+        LastSend, LastSends, Listed, Memberships, Mentions, MessageReactions, Newest, Orphans, Owner,
+        ParticipantRecord, Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice,
+        PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal,
+        ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry, Revision, Revisions, Scheduled,
+        ScheduledMessages, Seat, Seats, SessionPreferences, Sessions, Speaker, Standings, TABLES, ThreadEntry,
+        ThreadMarker, ThreadMarkers, ThreadRecord, Threads, TypedKey, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -363,6 +363,10 @@ fn values() -> Vec<(String, Key, Value)> {
     let threads = Threads { session: session_key, root: 3 };
     let reply = |seq| Some(LastReplyRecord { seq, at: at(2) });
     let seat = Seat { user: user_id.clone() };
+    let said = |speaker| ReplyEntry { said_by: Some(speaker) };
+    let begun = ThreadEntry { root: 3, by: Some(user("ana")) };
+    let followed = Follows { user: user("bob"), session: session_key, root: 3 };
+    let marked = ThreadMarkers { user: user("bob"), session: session_key, root: 3 };
     let revision = Revision { body: text("Earlier"), since: at(1) };
     let pins = PinList { pins: vec![Pin { message: 3, by: user("ana"), at: at(2) }] };
     let reactions = ReactionTotals { kinds: vec![ReactionTotal { emoji: emoji(), count: 2 }] };
@@ -427,11 +431,15 @@ fn values() -> Vec<(String, Key, Value)> {
         ),
         value("", &client, used(Some("0123abcd"))),
         value("deleted", &client, used(None)),
-        value("", &threads, ThreadRecord { replies: 2, total: 3, last: reply(None) }),
-        value("deleted", &threads, ThreadRecord { replies: 1, total: 3, last: reply(Some(5)) }),
-        value("empty", &threads, ThreadRecord { replies: 0, total: 3, last: None }),
-        value("", &Replies { session: session_key, root: 3, reply: 5 }, Listed),
-        value("", &ActiveThreads { session: session_key, last: Newest(5) }, ThreadEntry { root: 3 }),
+        value("", &threads, ThreadRecord { replies: 2, total: 3, last: reply(None), by: None }),
+        value("begun", &threads, ThreadRecord { replies: 2, total: 3, last: reply(None), by: Some(user("ana")) }),
+        value("deleted", &threads, ThreadRecord { replies: 1, total: 3, last: reply(Some(5)), by: None }),
+        value("empty", &threads, ThreadRecord { replies: 0, total: 3, last: None, by: None }),
+        value("", &Replies { session: session_key, root: 3, reply: 5 }, ReplyEntry { said_by: None }),
+        value("said", &Replies { session: session_key, root: 3, reply: 5 }, said(Speaker::User(user("bob")))),
+        value("relayed", &Replies { session: session_key, root: 3, reply: 5 }, said(Speaker::Nobody)),
+        value("", &ActiveThreads { session: session_key, last: Newest(5) }, ThreadEntry { root: 3, by: None }),
+        value("begun", &ActiveThreads { session: session_key, last: Newest(5) }, begun),
         value("", &Seats { session: session_key, stay: stay() }, seat),
         value("", &Invites { session: session_key, invite: invite() }, invite_record(None)),
         value("limited", &Invites { session: session_key, invite: invite() }, invite_record(Some(3))),
@@ -464,6 +472,9 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &ReadMarkers { user: user("bob"), session: session_key }, marker(0)),
         value("", &SessionPreferences { user: user("bob"), session: session_key }, preferences(None)),
         value("muted", &SessionPreferences { user: user("bob"), session: session_key }, preferences(Some(at(9)))),
+        value("", &followed, FollowRecord { follows: true, since: 6, number: 2 }),
+        value("not", &followed, FollowRecord { follows: false, since: 0, number: 0 }),
+        value("", &marked, ThreadMarker { seq: 7, number: 3 }),
         value("unmarked", &ReadMarkers { user: user("bob"), session: session_key }, marker(9)),
         value("", &Directory { session: newest }, Listed),
         value("", &profiles, profile),

@@ -4,16 +4,16 @@ use std::{fmt::Display, marker::PhantomData, str::FromStr, sync::Arc};
 
 use async_graphql::{
     OutputType, SimpleObject,
-    connection::{Connection, ConnectionNameType, EdgeNameType, EmptyFields},
+    connection::{Connection, ConnectionNameType, Edge, EdgeNameType, EmptyFields},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, MessagesOf},
     model::{
-        self, BlockedUser, Bound, Draft, Emoji, InvalidId, Invite, InviteId, JoinRequest, ListPage, MentionCursor,
-        MentionedMessage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId, ParticipantPresence,
-        Reactor, ScheduledId, ScheduledMessage, SessionBan, SessionId, SessionSummary, UserId,
+        self, BlockedUser, Bound, Draft, Emoji, FollowedThread, InvalidId, Invite, InviteId, JoinRequest, ListPage,
+        MentionCursor, MentionedMessage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
+        ParticipantPresence, Reactor, ScheduledId, ScheduledMessage, SessionBan, SessionId, SessionSummary, UserId,
     },
 };
 
@@ -29,6 +29,7 @@ use super::{
     reaction::Reactor as ReactorNode,
     sanction::SessionBan as BanNode,
     scalar::{Long, natural},
+    thread::FollowedThread as FollowedThreadNode,
 };
 
 /// How many entries a list is counted with for the complexity of a query.
@@ -49,6 +50,13 @@ pub(super) struct Total {
 pub(super) struct Head {
     /// The last position of the log: with the last event at it there are no more.
     head: Long,
+}
+
+/// What the caller knows of a mention.
+#[derive(SimpleObject)]
+pub(super) struct MentionMark {
+    /// Whether the caller has not read the message: it stands after the session's `readUpto`.
+    is_unread: bool,
 }
 
 /// Names of a connection of nodes that another one has, too.
@@ -124,8 +132,9 @@ pub(super) type ReactorConnection = Connection<String, ReactorNode>;
 pub(super) type ScheduledMessageConnection = Connection<String, ScheduledNode>;
 pub(super) type DraftConnection = Connection<String, DraftNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
-pub(super) type MentionConnection = Connection<String, Message, EmptyFields, EmptyFields, Mentions, Mentions>;
+pub(super) type MentionConnection = Connection<String, Message, EmptyFields, MentionMark, Mentions, Mentions>;
 pub(super) type ThreadConnection = Connection<String, Message, EmptyFields, EmptyFields, Threads, Threads>;
+pub(super) type FollowedThreadConnection = Connection<String, FollowedThreadNode>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
 
 fn bad_cursor(name: &str, expected: &str) -> Error {
@@ -256,6 +265,25 @@ impl List<MessageId> {
     pub(super) fn threads(session_id: SessionId) -> Self {
         Self::named(format!("threads/{session_id}"))
     }
+
+    /// The threads of a session that the caller follows.
+    pub(super) fn followed_threads(session_id: SessionId) -> Self {
+        Self::named(format!("followedThreads/{session_id}"))
+    }
+
+    /// Followed threads as a connection.
+    pub(super) fn of_followed_threads(
+        &self,
+        page: &Page<MessageId>,
+        found: ListPage<FollowedThread, MessageId>,
+        message: impl Fn(model::Message) -> Message,
+    ) -> FollowedThreadConnection {
+        let last = |followed: &FollowedThread| {
+            let last = followed.root.thread.as_ref().and_then(|thread| thread.last);
+            last.map_or(followed.root.id, |last| last.id)
+        };
+        self.connection(page, found, EmptyFields, last, |followed| FollowedThreadNode::new(followed, &message))
+    }
 }
 
 impl<K: Display + FromStr> List<K> {
@@ -379,7 +407,12 @@ impl List<MentionCursor> {
         found: ListPage<MentionedMessage, MentionCursor>,
         node: impl Fn(model::Message) -> Message,
     ) -> MentionConnection {
-        self.connection(page, found, EmptyFields, |mentioned| mentioned.cursor, |mentioned| node(mentioned.message))
+        let mut connection = Connection::new(page.after.is_some(), found.next.is_some());
+        let edge = |MentionedMessage { cursor, message, is_unread }| {
+            Edge::with_additional_fields(self.cursor(&cursor), node(message), MentionMark { is_unread })
+        };
+        connection.edges.extend(found.into_iter().map(edge));
+        connection
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
     presence::Presence,
     reading::ReadMarker,
     scalar::{DateTime, Long},
+    thread::ThreadState,
     user::User,
 };
 
@@ -85,6 +86,7 @@ pub(super) enum Delivery {
     LeftOut(SessionsLeftOut),
     Typing(Typing),
     ReadMarker(ReadMarker),
+    ThreadState(ThreadState),
     PresenceChanged(PresenceChanged),
     PreferencesChanged(PreferencesChanged),
     Created(SessionCreated),
@@ -195,6 +197,7 @@ fn signal(view: &SignalView) -> Delivery {
             PresenceChanged { session_id: ID(session_id.to_string()), presence }.into()
         }
         Signal::ReadMarker { user_id: _, state } => ReadMarker::from(*state).into(),
+        Signal::Thread { user_id: _, state } => ThreadState::from(*state).into(),
         Signal::Preferences { user_id: _, session_id, preferences } => {
             PreferencesChanged { session_id: ID(session_id.to_string()), preferences: (*preferences).into() }.into()
         }

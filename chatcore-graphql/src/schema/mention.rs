@@ -71,19 +71,21 @@ pub(super) struct MentionQuery;
 /// What may be asked about mentions.
 #[Object]
 impl MentionQuery {
-    /// The messages that mention the caller, of all sessions that the caller may view, newest first. Deleted messages are left out. A page
-    /// may be shorter than asked for where others follow it. At most 100 at a time, 50 by default.
+    /// The messages that mention the caller, of all sessions that the caller may view, newest first. Deleted messages are left out, and with
+    /// `unread` those that the caller has read. A page may be shorter than asked for where others follow it. At most 100 at a time, 50 by
+    /// default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn mentions(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+        #[graphql(desc = "Whether only unread messages are listed; `false` where not given.")] unread: Option<bool>,
     ) -> Result<Option<MentionConnection>> {
         let call = Use::of(context)?;
         let list = List::mentions();
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.mentions(call.principal, page).await.or_field_error()?;
+        let found = call.chat.mentions(call.principal, page, unread.unwrap_or(false)).await.or_field_error()?;
         let loads = call.loads();
         Ok(Some(list.of_mentions(&page, found, |message| Message { message, loads: Arc::clone(&loads) })))
     }

@@ -23,6 +23,7 @@ use super::{
     sanction::SanctionMutation,
     scalar::{JsonObject, client_id, named_user, session_id, user_id},
     session::{HistoryVisibility, Session, SessionType},
+    thread::ThreadMutation,
 };
 
 /// What a session is made with.
@@ -254,6 +255,7 @@ pub(crate) struct ConversationMutation(
     ArchiveMutation,
     SanctionMutation,
     ReadingMutation,
+    ThreadMutation,
     BlockMutation,
     PreferencesMutation,
     MessageMutation,

@@ -38,6 +38,21 @@ impl From<model::Unread> for Unread {
     }
 }
 
+/// The number of messages of a session that mention the caller and that the caller has not read.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct UnreadMentions {
+    /// The number of messages among the caller's 100 newest mentions. Where it is not exact, it is a lower bound.
+    count: Long,
+    /// Whether `count` is exact: the caller has no unread message in the session, or at most 99 mentions in all sessions.
+    is_exact: bool,
+}
+
+impl From<model::UnreadMentions> for UnreadMentions {
+    fn from(model::UnreadMentions { count, is_exact }: model::UnreadMentions) -> Self {
+        Self { count: Long(count), is_exact }
+    }
+}
+
 /// How far the caller has read a session.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct ReadState {

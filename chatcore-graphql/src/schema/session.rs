@@ -15,7 +15,7 @@ use super::{
     load::Loads,
     message::Message,
     preferences::Preferences,
-    reading::Unread,
+    reading::{Unread, UnreadMentions},
     scalar::{DateTime, JsonObject, Long},
     user::User,
 };
@@ -210,6 +210,11 @@ impl Session {
     /// The messages that the caller has not read; null where the caller is not in the session.
     async fn unread(&self) -> Result<Option<Unread>> {
         Ok(self.reading().await?.map(|reading| reading.unread.into()))
+    }
+
+    /// The unread messages that mention the caller; null where the caller is not in the session.
+    async fn unread_mentions(&self) -> Result<Option<UnreadMentions>> {
+        Ok(self.overview().await?.map(|overview| overview.unread_mentions.into()))
     }
 
     /// The caller's settings for the session; null where the caller is not in the session.

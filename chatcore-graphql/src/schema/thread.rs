@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::model;
 
 use super::{
     Fallible as _, Use,
-    connection::{List, ThreadConnection, listed},
+    connection::{FollowedThreadConnection, List, ThreadConnection, listed},
     message::Message,
+    reading::Unread,
     scalar::{DateTime, Long, message_id, session_id},
 };
 
@@ -27,6 +28,61 @@ impl Thread {
     /// The last reply; null where there is none.
     async fn last_reply(&self) -> Option<LastReply> {
         self.0.last.map(LastReply)
+    }
+
+    /// Whether the caller follows the thread. `threads`, `followedThreads` and `thread` say so; it is null elsewhere.
+    async fn is_followed(&self) -> Option<bool> {
+        self.0.is_followed
+    }
+}
+
+/// Whether the caller follows a thread, and how far the caller has read it. As a part of a subscription it says that this changed, on this
+/// device or on another one; it is not in the log.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct ThreadState {
+    /// The session.
+    session_id: ID,
+    /// The id of the message that began the thread.
+    thread_root: ID,
+    /// Whether the caller follows the thread.
+    is_followed: bool,
+    /// The position in the session's log up to which the caller has read the thread.
+    read_upto: Long,
+    /// The replies after it that the caller did not send as `USER`; deleted ones are among them. The number is exact where at most 100 replies
+    /// stand after the position.
+    unread: Unread,
+}
+
+impl From<model::ThreadState> for ThreadState {
+    fn from(state: model::ThreadState) -> Self {
+        let model::ThreadState { session_id, thread_root, is_followed, read_upto, unread } = state;
+        Self {
+            session_id: ID(session_id.to_string()),
+            thread_root: ID(thread_root.to_string()),
+            is_followed,
+            read_upto: Long(read_upto),
+            unread: unread.into(),
+        }
+    }
+}
+
+/// A thread that the caller follows.
+#[derive(SimpleObject)]
+pub(super) struct FollowedThread {
+    /// The message that began the thread. Its `thread` has the number of replies and the last one.
+    message: Message,
+    /// The position in the session's log up to which the caller has read the thread.
+    read_upto: Long,
+    /// The replies after it that the caller did not send.
+    unread: Unread,
+}
+
+impl FollowedThread {
+    /// With what the message can be loaded by.
+    pub(super) fn new(thread: model::FollowedThread, message: impl Fn(model::Message) -> Message) -> Self {
+        let model::FollowedThread { root, state } = thread;
+        let model::ThreadState { session_id: _, thread_root: _, is_followed: _, read_upto, unread } = state;
+        Self { message: message(root), read_upto: Long(read_upto), unread: unread.into() }
     }
 }
 
@@ -100,5 +156,113 @@ impl ThreadQuery {
         let loads = call.loads();
         let node = |message| Message { message, loads: Arc::clone(&loads) };
         Ok(Some(list.of_messages(&page, found, last, node)))
+    }
+
+    /// The threads of a session that the caller follows, each with how far the caller has read it, the one with the newest reply first. Threads
+    /// whose replies are all deleted are left out. A page may be shorter than asked for where others follow it. At most 100 at a time, 50 by
+    /// default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn followed_threads(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+    ) -> Result<Option<FollowedThreadConnection>> {
+        let call = Use::of(context)?;
+        let id = session_id(&session).or_field_error()?;
+        let list = List::followed_threads(id);
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let found = call.chat.followed_threads(call.principal, id, page).await.or_field_error()?;
+        let loads = call.loads();
+        Ok(Some(list.of_followed_threads(&page, found, |message| Message { message, loads: Arc::clone(&loads) })))
+    }
+}
+
+/// A message of the thread that the caller wants to follow.
+#[derive(InputObject)]
+struct FollowThreadInput {
+    /// The message.
+    message_id: ID,
+}
+
+/// A message of the thread that the caller no longer wants to follow.
+#[derive(InputObject)]
+struct UnfollowThreadInput {
+    /// The message.
+    message_id: ID,
+}
+
+/// The message up to which its thread is read.
+#[derive(InputObject)]
+struct MarkThreadReadInput {
+    /// The message.
+    message_id: ID,
+}
+
+/// How the thread is for the caller now.
+#[derive(SimpleObject)]
+struct FollowThreadPayload {
+    /// The thread.
+    thread: ThreadState,
+}
+
+/// How the thread is for the caller now.
+#[derive(SimpleObject)]
+struct UnfollowThreadPayload {
+    /// The thread.
+    thread: ThreadState,
+}
+
+/// How the thread is for the caller now.
+#[derive(SimpleObject)]
+struct MarkThreadReadPayload {
+    /// The thread.
+    thread: ThreadState,
+}
+
+/// What may be changed about threads.
+#[derive(Default)]
+pub(super) struct ThreadMutation;
+
+/// What may be changed about threads.
+#[Object]
+impl ThreadMutation {
+    /// Follow the thread that a message belongs to. Replies from then on are unread. A user also follows a thread by writing in it, by being
+    /// named in it, and by having begun it.
+    async fn follow_thread(
+        &self,
+        context: &Context<'_>,
+        input: FollowThreadInput,
+    ) -> Result<Option<FollowThreadPayload>> {
+        let call = Use::of(context)?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        let state = call.chat.follow_thread(call.principal, id).await.or_field_error()?;
+        Ok(Some(FollowThreadPayload { thread: state.into() }))
+    }
+
+    /// Cease to follow the thread that a message belongs to. The caller follows it again by writing in it, or by choice.
+    async fn unfollow_thread(
+        &self,
+        context: &Context<'_>,
+        input: UnfollowThreadInput,
+    ) -> Result<Option<UnfollowThreadPayload>> {
+        let call = Use::of(context)?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        let state = call.chat.unfollow_thread(call.principal, id).await.or_field_error()?;
+        Ok(Some(UnfollowThreadPayload { thread: state.into() }))
+    }
+
+    /// Mark the thread that a message belongs to as read up to the message. A marker moves forward only: to mark what stands before it changes
+    /// nothing. The read marker of the session stays.
+    async fn mark_thread_read(
+        &self,
+        context: &Context<'_>,
+        input: MarkThreadReadInput,
+    ) -> Result<Option<MarkThreadReadPayload>> {
+        let call = Use::of(context)?;
+        let id = message_id(&input.message_id).or_field_error()?;
+        let state = call.chat.mark_thread_read(call.principal, id).await.or_field_error()?;
+        Ok(Some(MarkThreadReadPayload { thread: state.into() }))
     }
 }

@@ -16,8 +16,8 @@ pub(crate) struct Mentions(pub(super) Api);
 impl Mentions {
     /// List the messages that mention the caller
     ///
-    /// Of all sessions that the caller may view, newest first. Deleted messages are left out. A page may be shorter than asked for where
-    /// others follow it. The header `Link` tells the next page.
+    /// Of all sessions that the caller may view, newest first. Deleted messages are left out, and with `unread` those that the caller has read.
+    /// A page may be shorter than asked for where others follow it. The header `Link` tells the next page.
     #[oai(path = "/mentions", method = "get", operation_id = "listMentions")]
     async fn list(
         &self,
@@ -29,8 +29,10 @@ impl Mentions {
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
+        /// Whether only unread messages are listed; `false` where not given.
+        unread: Query<Option<bool>>,
     ) -> Answer<Paged<Vec<MentionedMessage>>, Params> {
         let page = page(after.0.map(|MentionParam(cursor)| cursor), skip.0, limit.0)?;
-        Ok(listed(self.0.chat.mentions(&caller.0, page).await?, request))
+        Ok(listed(self.0.chat.mentions(&caller.0, page, unread.0.unwrap_or(false)).await?, request))
     }
 }

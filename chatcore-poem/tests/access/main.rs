@@ -99,7 +99,9 @@ fn data(frame: &str, session: SessionId) -> Value {
         name if name.ends_with("_reaction") => json!({ "message_id": message, "emoji": "\u{1f44d}" }),
         name if name.ends_with("_message") => json!({ "message_id": message }),
         "mark_read" => json!({ "session_id": session, "seq": 1 }),
-        "mark_unread_from" => json!({ "message_id": message }),
+        "mark_unread_from" | "follow_thread" | "unfollow_thread" | "mark_thread_read" => {
+            json!({ "message_id": message })
+        }
         "mark_all_read" => json!({}),
         "set_presence" => json!({ "availability": "away" }),
         _ => json!({ "session_id": session }),

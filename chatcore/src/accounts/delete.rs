@@ -172,6 +172,7 @@ impl Accounts {
         }
         let Some(mut claim) = self.claim(user).await? else { return Ok(false) };
         self.inner.chat.erase_waiting(user).await?;
+        self.inner.chat.erase_follows(user).await?;
         #[cfg(feature = "avatars")]
         let pictures = self.erase_pictures(user).await;
         #[cfg(not(feature = "avatars"))]

@@ -24,9 +24,10 @@ use crate::{
         SessionId, Standing, UserId,
     },
     store::{
-        Been, ChatStoreExt as _, DraftText, Drafts, FactsQuery, Freshness, KeyPart as _, LastSeenTimes, LogRange,
-        ParticipantRecord, Participants, Prefix, PresenceChoice, PresenceChoices, Profiles, ReadMarkers, Revisions,
-        Scheduled, ScheduledMessages, SessionPreferences, Sessions, StoreError, TypedKey as _, typed,
+        Been, ChatStoreExt as _, DraftText, Drafts, FactsQuery, Follows, Freshness, KeyPart as _, LastSeenTimes,
+        LogRange, ParticipantRecord, Participants, Prefix, PresenceChoice, PresenceChoices, Profiles, ReadMarkers,
+        Revisions, Scheduled, ScheduledMessages, SessionPreferences, Sessions, StoreError, ThreadMarkers,
+        TypedKey as _, typed,
     },
     trace::use_case,
 };
@@ -102,7 +103,8 @@ impl Writer {
 impl Accounts {
     /// Everything that the caller wrote and that is known about the caller, one JSON object in each line. Its `type` is `account`, `profile`,
     /// `presence` (what the caller chose, and when the caller was seen last), `login`, `draft`, `scheduled_message`, `session` (one that the
-    /// caller is or was in), `message` (with its earlier texts), `progress`, and at the end `end`. An export
+    /// caller is or was in), `thread_following` and `thread_marker` (the threads that the caller follows or chose not to follow, and how far
+    /// the caller has read), `message` (with its earlier texts), `progress`, and at the end `end`. An export
     /// without an `end` is not complete. The stream takes bounded memory, at the pace of its reader.
     ///
     /// The stream ends with an error, its last item, when the caller's login or token ends, and when its reader takes nothing for
@@ -217,6 +219,7 @@ impl Accounts {
             .await?;
         }
         self.write_waiting(user, to).await?;
+        self.write_threads(user, to).await?;
         let prefix = Prefix { table: Been::TABLE, parts: vec![user.part()] };
         to.sessions = self.store().count(&[prefix]).await?.first().copied().unwrap_or_default();
         to.progress().await?;
@@ -264,6 +267,40 @@ impl Accounts {
                     "type": "scheduled_message", "id": key.id, "session_id": session, "role": body.role,
                     "message_type": body.message_type, "content": body.content, "reply_to": reply_to.map(|seq| crate::model::MessageId { session_id: *session, seq }), "client_id": client_id,
                     "send_at": send_at, "created_at": created_at,
+                }))
+                .await?;
+            }
+        }
+    }
+
+    /// The threads that the user follows or chose not to follow, and how far the user has read threads.
+    async fn write_threads(&self, user: &UserId, to: &mut Writer) -> Result<(), Stopped> {
+        let mut after = None;
+        loop {
+            let scan = Follows::under(vec![user.part()]).after(after.take()).limit(CHUNK);
+            let found = self.store().list::<Follows>(scan).await?;
+            let Some((last, _)) = found.last() else { break };
+            after = Some(vec![last.session.part(), last.root.part()]);
+            for (Follows { session, root, .. }, found) in found {
+                let thread = crate::model::MessageId { session_id: session, seq: root };
+                let is_followed = found.value.follows;
+                to.line(json!({
+                    "type": "thread_following", "session_id": session, "thread_root": thread, "is_followed": is_followed,
+                }))
+                .await?;
+            }
+        }
+        let mut after = None;
+        loop {
+            let scan = ThreadMarkers::under(vec![user.part()]).after(after.take()).limit(CHUNK);
+            let found = self.store().list::<ThreadMarkers>(scan).await?;
+            let Some((last, _)) = found.last() else { return Ok(()) };
+            after = Some(vec![last.session.part(), last.root.part()]);
+            for (ThreadMarkers { session, root, .. }, found) in found {
+                let thread = crate::model::MessageId { session_id: session, seq: root };
+                let read_upto = found.value.seq;
+                to.line(json!({
+                    "type": "thread_marker", "session_id": session, "thread_root": thread, "read_upto": read_upto,
                 }))
                 .await?;
             }

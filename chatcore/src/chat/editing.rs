@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use super::{
     Chat,
     decide::{govern::Pass, target::Target, turns::behind, validate::Faults},
+    followers::added,
     mentions::{Beside, removed},
     messages::a_deletion,
     read::{
@@ -269,6 +270,7 @@ impl Chat {
                 continue;
             }
             let (_thread, mut writes) = self.leaving_thread(&target, intent).await?;
+            let followers = added(&entries);
             writes.extend(entries);
             let (change, kind) = self.rewriting(&target, edited, &principal.user_id, writes);
             let Some(committed) = self.try_commit(change).await? else { continue };
@@ -277,6 +279,7 @@ impl Chat {
             self.inner.ends.evict(id.session_id);
             drop(gate);
             self.tell(id.session_id, &committed.events).await;
+            self.tell_followers(&followers).await;
             let revised = committed.events.first().map(|event| event.seq).ok_or(Error::Internal)?;
             let revision = target.event.revision + 1;
             let event = Event { kind, revision, revised, ..Event::clone(&target.event) };
@@ -325,7 +328,8 @@ impl Chat {
             everybody: mentions_everybody.unwrap_or(kept.everybody),
         };
         let addressed = self.addressed(principal, &target.known, content, &beside).await?;
-        let entries = addressed.changes(&target.event, &target.body.mentions);
+        let mut entries = addressed.changes(&target.event, &target.body.mentions);
+        entries.extend(self.named_by_edit(&target.event, &target.body, &addressed).await?);
         let links = links(content);
         let (content, mentions) = (content.clone(), addressed.mentions);
         let body = MessageBody { content, mentions, links, attachments, metadata, ..target.body.clone() };

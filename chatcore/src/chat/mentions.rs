@@ -29,7 +29,7 @@ use crate::{
     limits::Use,
     model::{
         Content, Event, EventKind, ListPage, Mention, MentionCursor, MentionedMessage, MessageBody, MessageEvent,
-        MessageId, Page, SessionId, Standing, UserId,
+        MessageId, Page, Seq, SessionId, Standing, UnreadMentions, UserId,
     },
     permission::Action,
     store::{
@@ -53,6 +53,9 @@ const EVERYBODY: &str = "all";
 
 /// Entries of a list that are looked at for one page.
 const LOOKED: u64 = 500;
+
+/// Entries of a list among which unread mentions are counted.
+const COUNTED: u64 = 100;
 
 /// Whom a sender names beside the text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -103,6 +106,11 @@ fn listed() -> WriteKind {
 }
 
 impl Addressed {
+    /// The users whom the mentions name.
+    pub(super) fn named(&self) -> impl Iterator<Item = &UserId> {
+        self.mentions.iter().filter_map(|mention| mention.user.as_ref())
+    }
+
     /// The entries of a message that is being sent.
     pub(super) fn entries(&self, author: &UserId, at: DateTime<Utc>, session: SessionId) -> Vec<Write> {
         let users: BTreeSet<_> = named(&self.mentions).into_iter().chain(&self.everybody).collect();
@@ -133,6 +141,14 @@ pub(super) fn removed(message: &Event, body: &MessageBody) -> Vec<Write> {
     let Event { session_id, seq, created_at, .. } = *message;
     let users: BTreeSet<_> = named(&body.mentions).into_iter().collect();
     users.into_iter().map(|user| entry(user, created_at, session_id, seq.part(), WriteKind::Remove)).collect()
+}
+
+/// The part of a session that a user has not read.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::chat) struct UnreadPart {
+    pub(in crate::chat) sight: Sight,
+    pub(in crate::chat) read_upto: Seq,
+    pub(in crate::chat) has_unread: bool,
 }
 
 /// A part of the list of a user's mentions, with the messages that still mention the user.
@@ -221,7 +237,7 @@ impl Chat {
     }
 
     /// Those of the users who are in a session, each once.
-    async fn participating(&self, session: SessionId, users: &[UserId]) -> Result<Vec<UserId>> {
+    pub(super) async fn participating(&self, session: SessionId, users: &[UserId]) -> Result<Vec<UserId>> {
         if users.is_empty() {
             return Ok(Vec::new());
         }
@@ -237,8 +253,8 @@ impl Chat {
     }
 
     /// The messages that mention the caller, of all sessions that the caller may view, newest first. Deleted messages are left out, and so
-    /// are those of the caller's own. An edit that adds a mention does not change the place of the message. A page may be shorter than
-    /// asked for where others follow it.
+    /// are those of the caller's own. An edit that adds a mention does not change the place of the message. `unread_only` leaves out the
+    /// messages that the caller has read. A page may be shorter than asked for where others follow it.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for a page outside of the limits.
@@ -246,6 +262,7 @@ impl Chat {
         &self,
         principal: &Principal,
         page: Page<MentionCursor>,
+        unread_only: bool,
     ) -> Result<ListPage<MentionedMessage, MentionCursor>> {
         use_case!("mentions", async move {
             self.enter(principal, Use::Request).await?;
@@ -263,7 +280,7 @@ impl Chat {
                 goes_on = entries.len() as u64 == wanted;
                 (skip, looked) = (0, looked + entries.len() as u64);
                 after = entries.last().map(|(key, _)| cursor(key)).or(after);
-                let mut part = self.mentioning(principal, entries).await?;
+                let mut part = self.mentioning(principal, entries, unread_only).await?;
                 // Of two entries of one message the newer one counts.
                 part.shown.retain(|mentioned| seen.insert(mentioned.message.id));
                 found.append(&mut part.shown);
@@ -280,16 +297,64 @@ impl Chat {
         })
     }
 
+    /// The unread messages that mention a user in sessions that the user may view, each session with the last position of which the count
+    /// tells. `wanted` says of each session what the user sees, up to where it is read, and whether it has an unread message. Where none has one,
+    /// nothing is read.
+    pub(in crate::chat) async fn unread_mentions(
+        &self,
+        user: &UserId,
+        wanted: &[UnreadPart],
+    ) -> Result<HashMap<SessionId, (UnreadMentions, Seq)>> {
+        let open: HashMap<SessionId, UnreadPart> =
+            wanted.iter().filter(|part| part.has_unread).map(|part| (part.sight.session_id, *part)).collect();
+        if open.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let entries = self.inner.store.list::<Mentions>(Mentions::under(vec![user.part()]).limit(COUNTED)).await?;
+        let is_exact = (entries.len() as u64) < COUNTED;
+        let mut found: HashMap<_, _> =
+            open.keys().map(|id| (*id, (UnreadMentions { count: 0, is_exact }, 0))).collect();
+        let is_open = |key: &Mentions| {
+            open.get(&key.session).is_some_and(|part| key.message > part.read_upto && part.sight.sees(key.message))
+        };
+        // Two entries of one message are one message.
+        let messages: BTreeSet<(SessionId, Seq)> =
+            entries.iter().filter(|(key, _)| is_open(key)).map(|(key, _)| (key.session, key.message)).collect();
+        let range = |(session_id, seq): &(SessionId, Seq)| LogRange { session_id: *session_id, from: *seq, to: *seq };
+        let ranges: Vec<_> = messages.iter().map(range).collect();
+        let rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
+        for row in rows.into_iter().flatten() {
+            let Some((mentions, written)) = found.get_mut(&row.session_id) else { continue };
+            *written = row.revised.max(*written);
+            mentions.count += u64::from(does_mention(&row, user));
+        }
+        Ok(found)
+    }
+
     /// The messages of entries, where they mention the caller and the caller may see them.
-    async fn mentioning(&self, principal: &Principal, entries: Vec<(Mentions, Found<Listed>)>) -> Result<Walked> {
+    async fn mentioning(
+        &self,
+        principal: &Principal,
+        entries: Vec<(Mentions, Found<Listed>)>,
+        unread_only: bool,
+    ) -> Result<Walked> {
         let user = &principal.user_id;
         let ids: BTreeSet<SessionId> = entries.iter().map(|(key, _)| key.session).collect();
         let viewed = self.viewable(principal, ids.iter().copied()).await?;
         let sights: HashMap<SessionId, Sight> =
             ids.into_iter().zip(viewed).filter_map(|(id, viewed)| Some((id, viewed.ok()?.sight))).collect();
-        let sees = |key: &Mentions| sights.get(&key.session).is_some_and(|sight| sight.sees(key.message));
-        let open = entries.into_iter().filter(|(key, _)| sees(key));
-        let open: Vec<_> = open.collect();
+        let seen: Vec<Sight> = sights.values().copied().collect();
+        let states = self.read_states(user, &seen).await?;
+        // A log that cannot be read has no message to show.
+        let read =
+            seen.iter().zip(states).filter_map(|(sight, state)| Some((sight.session_id, state.ok()?.0.read_upto)));
+        let read: HashMap<SessionId, Seq> = read.collect();
+        let is_unread = |session: &SessionId, message: Seq| read.get(session).is_some_and(|upto| message > *upto);
+        let is_open = |(key, _): &(Mentions, _)| {
+            let is_seen = sights.get(&key.session).is_some_and(|sight| sight.sees(key.message));
+            is_seen && (!unread_only || is_unread(&key.session, key.message))
+        };
+        let open: Vec<_> = entries.into_iter().filter(is_open).collect();
         if open.is_empty() {
             return Ok(Walked { shown: Vec::new(), stale: Vec::new() });
         }
@@ -299,9 +364,10 @@ impl Chat {
         let (mut kept, mut stale) = (Vec::new(), Vec::new());
         for ((key, found), rows) in open.into_iter().zip(rows) {
             let Some(row) = rows.into_iter().next() else { continue };
-            let EventKind::Message(MessageEvent::Sent { body, .. }) = &row.kind else { continue };
-            let is_named = body.mentions.iter().any(|mention| mention.user.as_ref().is_none_or(|named| named == user));
-            if is_named && !is_deleted(&row) && row.actor != *user {
+            if !row.kind.is_message() {
+                continue;
+            }
+            if does_mention(&row, user) {
                 kept.push((cursor(&key), row));
             } else {
                 stale.push(key.remove().at(found.version));
@@ -320,10 +386,18 @@ impl Chat {
         let profiles = self.inner.profiles.find(senders).await?;
         let shown = |(cursor, row): (MentionCursor, Arc<Event>)| {
             let message = view::message(&row, profiles::of(&profiles, &row.actor))?;
-            Some(MentionedMessage { cursor, message: extras.shown_in(message) })
+            let is_unread = is_unread(&message.session_id, message.seq);
+            Some(MentionedMessage { cursor, message: extras.shown_in(message), is_unread })
         };
         Ok(Walked { shown: kept.into_iter().filter_map(shown).collect(), stale })
     }
+}
+
+/// Whether a row is a message of another user that is there and mentions the user.
+fn does_mention(row: &Event, user: &UserId) -> bool {
+    let EventKind::Message(MessageEvent::Sent { body, .. }) = &row.kind else { return false };
+    let is_named = body.mentions.iter().any(|mention| mention.user.as_ref().is_none_or(|named| named == user));
+    is_named && !is_deleted(row) && row.actor != *user
 }
 
 fn cursor(key: &Mentions) -> MentionCursor {

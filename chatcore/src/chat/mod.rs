@@ -14,6 +14,8 @@ mod editing;
 #[cfg(feature = "accounts")]
 mod erasing;
 mod expiring;
+mod followers;
+mod follows;
 mod forwarding;
 mod invites;
 mod join_requests;

@@ -285,7 +285,7 @@ impl Chat {
             let now = self.inner.clock.now();
             let place = match saying.reply_to {
                 None => None,
-                Some(to) => match self.place(to, known.sight()?, freshness, now).await? {
+                Some(to) => match self.place(to, (user, &saying.body), (known.sight()?, freshness), now).await? {
                     Placed::At(place) => Some(place),
                     Placed::Unknown => {
                         freshness = Freshness::Fresh;
@@ -310,6 +310,7 @@ impl Chat {
                     }
                 }
             };
+            let place = self.with_named(place, id, user, &addressed).await?;
             let entries = addressed.entries(user, now.max(known.head.at), id);
             let links = links(&saying.body.content);
             let reply = place.as_ref().map(|place| place.reply);
@@ -341,8 +342,10 @@ impl Chat {
                 Ok(committed) => {
                     #[cfg(feature = "metrics")]
                     self.inner.sends.increment(1);
-                    drop((gate, place));
+                    let followers = place.map_or_else(Vec::new, |place| place.followers(id));
+                    drop(gate);
                     self.tell(id, &committed.events).await;
+                    self.tell_followers(&followers).await;
                     self.end_typing(id, user).await;
                     let event = committed.events.first().ok_or(Error::Internal)?;
                     let message = view::message(event, sender).ok_or(Error::Internal)?;

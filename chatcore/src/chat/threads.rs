@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Chat,
     decide::{govern::Pass, history::Sight},
+    follows::is_following,
     messages::{is_deleted, no_deletion_since},
     read::{lists::Slice, profiles, view},
 };
@@ -21,14 +22,14 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        Event, EventKind, LastReply, ListPage, Message, MessageEvent, MessageId, Page, Reply, Seq, SessionId,
-        ThreadSummary,
+        Event, EventKind, LastReply, ListPage, Message, MessageBody, MessageEvent, MessageId, Page, Reply, Seq,
+        SessionId, SpeakerRole, ThreadSummary, UserId,
     },
     permission::{Action, Denial},
     store::{
-        ActiveThreads, ChatStoreExt as _, Deletions, Expect, Found, Freshness, Key, KeyPart as _, LastReplyRecord,
-        Listed, LogRange, Newest, Part, Record, Replies, Scan, ThreadEntry, ThreadRecord, Threads, TypedKey, Value,
-        Write, WriteKind,
+        ActiveThreads, ChatStoreExt as _, Deletions, Expect, FollowRecord, Follows, Found, Freshness, Key,
+        KeyPart as _, LastReplyRecord, LogRange, Newest, Part, Record, Replies, ReplyEntry, Scan, Speaker, ThreadEntry,
+        ThreadRecord, Threads, TypedKey, Value, Version, Write, WriteKind, typed,
     },
     trace::use_case,
 };
@@ -54,8 +55,32 @@ pub(super) struct Place {
     pub(super) reply: Reply,
     /// The writes that go with it.
     pub(super) writes: Vec<Write>,
+    /// The users who follow the thread from this reply on.
+    pub(super) followers: Vec<UserId>,
+    /// What a follower's record says who begins with this reply.
+    pub(super) begins: FollowRecord,
+    /// Who sent the message that began the thread.
+    pub(super) by: Option<UserId>,
+    /// The message that began the thread, where this is the first reply.
+    pub(super) began: Option<MessageBody>,
     /// Two replies in one thread would only make each other fail.
     _gate: Pass<MessageId>,
+}
+
+impl Place {
+    /// The users who follow the thread from the reply on, each with the message that began the thread. The gate opens.
+    pub(super) fn followers(self, session_id: SessionId) -> Vec<(UserId, MessageId)> {
+        let Self { reply: Reply { root, .. }, followers, .. } = self;
+        followers.into_iter().map(|user| (user, id(session_id, root))).collect()
+    }
+}
+
+/// Who sent a message as `user`.
+fn said_by<'a>(actor: &'a UserId, body: &MessageBody) -> Option<&'a UserId> {
+    match body.role {
+        SpeakerRole::User => Some(actor),
+        SpeakerRole::Assistant | SpeakerRole::System => None,
+    }
 }
 
 /// The threads that messages began.
@@ -71,7 +96,8 @@ impl ThreadsOf {
             let found = record.typed::<ThreadRecord>()?;
             let last = found.value.last.as_ref();
             let last = last.map(|last| LastReply { id: id(session, last.seq.unwrap_or(found.at)), at: last.at });
-            Some(((session, root), (ThreadSummary { replies: found.value.replies, last }, found.at)))
+            let summary = ThreadSummary { replies: found.value.replies, last, is_followed: None };
+            Some(((session, root), (summary, found.at)))
         };
         Self(records.into_iter().filter_map(read).filter(|(root, _)| rows.contains(root)).collect())
     }
@@ -100,7 +126,7 @@ const fn id(session_id: SessionId, seq: Seq) -> MessageId {
 }
 
 /// The position of a message in the session whose list is read.
-fn within(session: SessionId, after: Option<MessageId>) -> Result<Option<Seq>> {
+pub(super) fn within(session: SessionId, after: Option<MessageId>) -> Result<Option<Seq>> {
     match after {
         Some(after) if after.session_id != session => {
             Err(Error::invalid("after", Code::ValidationInvalidValue, "a message of this session"))
@@ -113,6 +139,14 @@ fn within(session: SessionId, after: Option<MessageId>) -> Result<Option<Seq>> {
 fn entry(session: SessionId, last: Part, write: WriteKind) -> Write {
     let key = Key { table: ActiveThreads::TABLE, parts: vec![session.part(), last] };
     Write { key, expect: Expect::Anything, kind: write }
+}
+
+/// The entry of a reply in the list of its thread's replies.
+fn member(session: SessionId, root: Seq, said_by: Option<&UserId>) -> Write {
+    let said_by = said_by.map_or(Speaker::Nobody, |user| Speaker::User(user.clone()));
+    let key = Key { table: Replies::TABLE, parts: vec![session.part(), root.part(), Part::Here(0)] };
+    let value = Value::of::<Replies>(ReplyEntry { said_by: Some(said_by) });
+    Write { key, expect: Expect::Anything, kind: WriteKind::Put(value) }
 }
 
 impl ThreadRecord {
@@ -159,7 +193,9 @@ impl Chat {
             let shown = self.messages_at(principal, &page, (sight, 0)).await;
             // An id must not tell whether there is such a session.
             let hidden = |error| if error == Error::Denied(Denial::Hidden) { Error::MessageNotFound } else { error };
-            let shown = shown.map_err(hidden)?;
+            let mut shown = shown.map_err(hidden)?;
+            let roots = shown.iter_mut().filter(|message| message.seq == root).collect();
+            self.show_following(&principal.user_id, roots).await?;
             Ok(page.map(|_| shown))
         })
     }
@@ -187,7 +223,8 @@ impl Chat {
             let page = ListPage::cut(found, limit, |(last, _)| self::id(id, *last));
             let page = ListPage { next: page.next.or(rest.map(|last| self::id(id, last))), ..page };
             let roots: Vec<Seq> = page.iter().map(|(_, root)| *root).collect();
-            let shown = self.messages_at(principal, &roots, (sight, written)).await?;
+            let mut shown = self.messages_at(principal, &roots, (sight, written)).await?;
+            self.show_following(&principal.user_id, shown.iter_mut().collect()).await?;
             let has_replies = |root: &Message| root.thread.as_ref().is_some_and(|thread| thread.last.is_some());
             Ok(page.map(|_| shown.into_iter().filter(has_replies).collect()))
         })
@@ -238,7 +275,7 @@ impl Chat {
     }
 
     /// Messages of a session that the caller sees. `decided` is what the caller sees, and the last position at which the list was written.
-    async fn messages_at(
+    pub(super) async fn messages_at(
         &self,
         principal: &Principal,
         seqs: &[Seq],
@@ -263,57 +300,90 @@ impl Chat {
         Ok(rows.iter().filter_map(shown).collect())
     }
 
-    /// The place of a reply to a message that the sender sees.
+    /// The place of a reply to a message that the sender sees. `author` has the account that sends it, and what it sends.
     pub(super) async fn place(
         &self,
         to: MessageId,
-        sight: Sight,
-        freshness: Freshness,
+        (author, said): (&UserId, &MessageBody),
+        (sight, freshness): (Sight, Freshness),
         now: DateTime<Utc>,
     ) -> Result<Placed> {
         let head = sight.head;
         let MessageId { session_id: session, seq } = to;
-        let refused = |error, is_known: bool| match freshness {
-            Freshness::Fresh if is_known => Placed::Refused(error),
-            Freshness::Fresh | Freshness::Cached => Placed::Unknown,
+        let (row, body, deletions) = match self.answered(to, sight, freshness).await? {
+            Ok(answered) => answered,
+            Err(placed) => return Ok(placed),
         };
-        if !sight.sees(seq) {
-            return Ok(refused(Error::MessageNotFound, true));
-        }
-        let deletions = self.inner.store.get(&Deletions { session }).await?.map(|found| found.version);
-        // The row is read after the number of deletions: a deletion that it misses is one that the commit finds.
-        let rows = self.inner.store.log(&[LogRange { session_id: session, from: seq, to: seq }]).await?;
-        let Some(row) = rows.into_iter().flatten().next() else { return Ok(refused(Error::MessageNotFound, true)) };
-        let EventKind::Message(MessageEvent::Sent { body, .. }) = &row.kind else {
-            return Ok(refused(Error::MessageNotFound, true));
-        };
-        if is_deleted(&row) {
-            return Ok(refused(Error::MessageDeleted, row.revised <= head.seq));
-        }
         let root = body.reply.map_or(seq, |reply| reply.root);
         let gate = self.inner.message_gates.pass(id(session, root)).await;
-        let key = Threads { session, root };
-        let found = self.inner.store.get(&key).await?;
+        let (key, follow) = (Threads { session, root }, Follows { user: author.clone(), session, root });
+        let mut records = self.inner.store.records(&[key.key(), follow.key()]).await?.into_iter();
+        let found = typed::<ThreadRecord>(records.next().flatten())?;
+        let following = typed::<FollowRecord>(records.next().flatten())?;
         let before = found.as_ref().map(|found| &*found.value);
+        let total = before.map_or(0, |before| before.total);
+        let by =
+            before.and_then(|before| before.by.as_ref()).or_else(|| said_by(&row.actor, &body).filter(|_| root == seq));
         let record = ThreadRecord {
             replies: before.map_or(0, |before| before.replies).saturating_add(1),
-            total: before.map_or(0, |before| before.total).saturating_add(1),
+            total: total.saturating_add(1),
             last: Some(LastReplyRecord { seq: None, at: now.max(head.at) }),
+            by: by.cloned(),
         };
         let write = key.put(record);
         let write = match &found {
             Some(found) => write.at(found.version),
             None => write.absent(),
         };
-        let member = Key { table: Replies::TABLE, parts: vec![session.part(), root.part(), Part::Here(0)] };
-        let member =
-            Write { key: member, expect: Expect::Anything, kind: WriteKind::Put(Value::of::<Replies>(Listed)) };
-        let listed = WriteKind::Put(Value::of::<ActiveThreads>(ThreadEntry { root }));
-        let mut writes = vec![write, member, entry(session, Part::NewestHere(0), listed)];
+        let mut writes = vec![write, member(session, root, said_by(author, said))];
+        let listed = WriteKind::Put(Value::of::<ActiveThreads>(ThreadEntry { root, by: by.cloned() }));
+        writes.push(entry(session, Part::NewestHere(0), listed));
         writes
             .extend(found.as_ref().and_then(ThreadRecord::listed).map(|last| entry(session, last, WriteKind::Remove)));
         writes.push(no_deletion_since(session, deletions));
-        Ok(Placed::At(Place { reply: Reply { to: seq, root }, writes, _gate: gate }))
+        // No reply stands between the last change of the thread and this one, or the commit fails.
+        let since = found.as_ref().map_or(root, |found| found.at).saturating_add(1);
+        let begins = FollowRecord { follows: true, since, number: total };
+        let mut followers = Vec::new();
+        let following = following.map(|found| found.value);
+        if said_by(author, said).is_some() && !is_following(following.as_deref(), by, author) {
+            writes.push(follow.put(begins));
+            followers.push(author.clone());
+        }
+        let began = before.is_none().then_some(body);
+        // The user who began the thread follows it from its first reply on.
+        followers.extend(by.filter(|by| began.is_some() && *by != author).cloned());
+        let reply = Reply { to: seq, root };
+        let by = by.cloned();
+        Ok(Placed::At(Place { reply, writes, followers, begins, by, began, _gate: gate }))
+    }
+
+    /// The message that a reply answers, with the version of the session's number of deletions.
+    async fn answered(
+        &self,
+        MessageId { session_id: session, seq }: MessageId,
+        sight: Sight,
+        freshness: Freshness,
+    ) -> Result<Result<(Arc<Event>, MessageBody, Option<Version>), Placed>> {
+        let refused = |error, is_known: bool| match freshness {
+            Freshness::Fresh if is_known => Placed::Refused(error),
+            Freshness::Fresh | Freshness::Cached => Placed::Unknown,
+        };
+        if !sight.sees(seq) {
+            return Ok(Err(refused(Error::MessageNotFound, true)));
+        }
+        let deletions = self.inner.store.get(&Deletions { session }).await?.map(|found| found.version);
+        // The row is read after the number of deletions: a deletion that it misses is one that the commit finds.
+        let rows = self.inner.store.log(&[LogRange { session_id: session, from: seq, to: seq }]).await?;
+        let row = rows.into_iter().flatten().next();
+        let Some((row, EventKind::Message(MessageEvent::Sent { body, .. }))) = row.as_ref().map(|row| (row, &row.kind))
+        else {
+            return Ok(Err(refused(Error::MessageNotFound, true)));
+        };
+        if is_deleted(row) {
+            return Ok(Err(refused(Error::MessageDeleted, row.revised <= sight.head.seq)));
+        }
+        Ok(Ok((Arc::clone(row), body.clone(), deletions)))
     }
 
     /// The writes that take replies out of the numbers of their threads, which are deleted in the same change. `gone` has their positions
@@ -331,7 +401,7 @@ impl Chat {
         let mut writes = Vec::new();
         for (key, found) in keys.into_iter().zip(found) {
             let (Some(found), Some(gone)) = (found, gone.get(&key.root)) else { continue };
-            let ThreadRecord { replies, total, last } = (*found.value).clone();
+            let ThreadRecord { replies, total, last, by } = (*found.value).clone();
             let last = last.map(|last| (last.seq.unwrap_or(found.at), last.at));
             let kept = match last {
                 Some((seq, _)) if gone.contains(&seq) => self.last_reply(&key, total, gone).await?,
@@ -339,12 +409,13 @@ impl Chat {
             };
             if kept != last {
                 writes.extend(ThreadRecord::listed(&found).map(|last| entry(session, last, WriteKind::Remove)));
-                let listed = || WriteKind::Put(Value::of::<ActiveThreads>(ThreadEntry { root: key.root }));
-                writes.extend(kept.map(|(seq, _)| entry(session, Newest(seq).part(), listed())));
+                let listed = ThreadEntry { root: key.root, by: by.clone() };
+                let listed = WriteKind::Put(Value::of::<ActiveThreads>(listed));
+                writes.extend(kept.map(|(seq, _)| entry(session, Newest(seq).part(), listed)));
             }
             let last = kept.map(|(seq, at)| LastReplyRecord { seq: Some(seq), at });
             let replies = replies.saturating_sub(gone.len() as u64);
-            writes.push(key.put(ThreadRecord { replies, total, last }).at(found.version));
+            writes.push(key.put(ThreadRecord { replies, total, last, by }).at(found.version));
         }
         Ok(writes)
     }

@@ -37,6 +37,8 @@ pub struct MentionedMessage {
     pub cursor: MentionCursor,
     /// The message.
     pub message: Message,
+    /// Whether the message stands after the position up to which the reader has read its session.
+    pub is_unread: bool,
 }
 
 /// A place in the list of a user's mentions. Opaque to clients.

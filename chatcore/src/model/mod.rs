@@ -49,11 +49,11 @@ pub use presence::{
 };
 pub use profile::Profile;
 pub use reaction::{Emoji, Reaction, Reactor};
-pub use reading::{AllRead, Overview, ReadState, Unread};
+pub use reading::{AllRead, Overview, ReadState, Unread, UnreadMentions};
 pub use sanction::{Sanction, SessionBan, Term};
 pub use session::{
     HistoryVisibility, Session, SessionDeletion, SessionDetails, SessionSettings, SessionSummary, SessionType,
 };
 pub use signal::Signal;
 pub use standing::{Ban, EndedLogin, UserStanding};
-pub use thread::{LastReply, Reply, ThreadSummary};
+pub use thread::{FollowedThread, LastReply, Reply, ThreadState, ThreadSummary};

@@ -28,6 +28,16 @@ pub struct ReadState {
     pub unread: Unread,
 }
 
+/// The number of messages of a session that mention a user and that the user has not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UnreadMentions {
+    /// The number of messages among the user's 100 newest mentions. Where it is not exact, it is a lower bound.
+    pub count: u64,
+    /// Whether `count` is exact: the user has no unread message in the session, or at most 99 mentions in all sessions.
+    pub is_exact: bool,
+}
+
 /// The parts of a session that a list of a user's own sessions shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Overview {
@@ -35,6 +45,8 @@ pub struct Overview {
     pub last_message: Option<Message>,
     /// How far the user has read.
     pub reading: ReadState,
+    /// The unread messages that mention the user.
+    pub unread_mentions: UnreadMentions,
     /// The user's settings for the session.
     pub preferences: Preferences,
 }

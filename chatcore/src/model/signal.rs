@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Preferences, PresenceState, ReadState, SessionId, UserId};
+use super::{Preferences, PresenceState, ReadState, SessionId, ThreadState, UserId};
 
 /// Something told to whoever listens at the moment; it is not in the log, has no number and is never replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,14 @@ pub enum Signal {
         /// The settings now.
         preferences: Preferences,
     },
+    /// A user began or ceased to follow a thread, or the user's marker in the thread moved. Only the user's own devices are told.
+    Thread {
+        /// The user.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        /// How it is now.
+        state: ThreadState,
+    },
 }
 
 impl Signal {
@@ -61,6 +69,7 @@ impl Signal {
             | Self::Presence { session_id, .. }
             | Self::Preferences { session_id, .. } => *session_id,
             Self::ReadMarker { state, .. } => state.session_id,
+            Self::Thread { state, .. } => state.session_id,
         }
     }
 
@@ -71,7 +80,8 @@ impl Signal {
             Self::Typing { user_id, .. }
             | Self::Presence { user_id, .. }
             | Self::ReadMarker { user_id, .. }
-            | Self::Preferences { user_id, .. } => user_id,
+            | Self::Preferences { user_id, .. }
+            | Self::Thread { user_id, .. } => user_id,
         }
     }
 
@@ -80,7 +90,9 @@ impl Signal {
     pub fn is_for(&self, reader: &UserId) -> bool {
         match self {
             Self::Typing { user_id, .. } | Self::Presence { user_id, .. } => user_id != reader,
-            Self::ReadMarker { user_id, .. } | Self::Preferences { user_id, .. } => user_id == reader,
+            Self::ReadMarker { user_id, .. } | Self::Preferences { user_id, .. } | Self::Thread { user_id, .. } => {
+                user_id == reader
+            }
         }
     }
 
@@ -89,7 +101,7 @@ impl Signal {
     pub const fn is_presence(&self) -> bool {
         match self {
             Self::Presence { .. } => true,
-            Self::Typing { .. } | Self::ReadMarker { .. } | Self::Preferences { .. } => false,
+            Self::Typing { .. } | Self::ReadMarker { .. } | Self::Preferences { .. } | Self::Thread { .. } => false,
         }
     }
 }

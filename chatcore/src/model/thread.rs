@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, Seq};
+use super::{Message, MessageId, Seq, SessionId, Unread};
 
 /// The place of a reply. A reply to a reply belongs to the same thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct ThreadSummary {
     pub replies: u64,
     /// The last one of them; `None` where there is none.
     pub last: Option<LastReply>,
+    /// Whether the reader follows the thread. Lists of threads and the thread itself say so; other use cases have `None`.
+    pub is_followed: Option<bool>,
 }
 
 /// The last reply of a thread.
@@ -30,4 +32,30 @@ pub struct LastReply {
     pub id: MessageId,
     /// When it was sent, by the clock of the process that sent it.
     pub at: DateTime<Utc>,
+}
+
+/// Whether a user follows a thread, and how far the user has read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ThreadState {
+    /// The session.
+    pub session_id: SessionId,
+    /// The message that began the thread.
+    pub thread_root: MessageId,
+    /// Whether the user follows the thread.
+    pub is_followed: bool,
+    /// The position in the session's log up to which the user has read the thread. Replies after it are unread.
+    pub read_upto: Seq,
+    /// The replies that are unread: those after the position that the user did not send as `user`, deleted ones included. The number is
+    /// exact where at most 100 replies stand after the position.
+    pub unread: Unread,
+}
+
+/// A thread that a user follows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FollowedThread {
+    /// The message that began the thread.
+    pub root: Message,
+    /// How far the user has read the thread.
+    pub state: ThreadState,
 }

@@ -44,7 +44,7 @@ pub use reading::ReadMarker;
 pub use sanctions::BannedUntil;
 pub use slow_mode::LastSend;
 pub use tables::*;
-pub use threads::{LastReplyRecord, ThreadEntry, ThreadRecord};
+pub use threads::{FollowRecord, LastReplyRecord, ReplyEntry, Speaker, ThreadEntry, ThreadMarker, ThreadRecord};
 
 use crate::store::{Json, KeyPart, Part};
 

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BannedUntil, BlockRecord, ClientIdUse, Connection, Departure, DraftText, Due, Expiry, InvitePlace, InviteRecord,
-    JoinRequestRecord, LastSeen, LastSend, Listed, ParticipantRecord, PreferenceRecord, PresenceChoice, ProcessBeat,
-    ProfileRecord, Reacted, ReactionTotals, ReadMarker, Revision, Scheduled, Seat, ThreadEntry, ThreadRecord,
-    from_json, to_json,
+    BannedUntil, BlockRecord, ClientIdUse, Connection, Departure, DraftText, Due, Expiry, FollowRecord, InvitePlace,
+    InviteRecord, JoinRequestRecord, LastSeen, LastSend, Listed, ParticipantRecord, PreferenceRecord, PresenceChoice,
+    ProcessBeat, ProfileRecord, Reacted, ReactionTotals, ReadMarker, ReplyEntry, Revision, Scheduled, Seat,
+    ThreadEntry, ThreadMarker, ThreadRecord, from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
@@ -86,7 +86,7 @@ tables! {
         root: Seq,
         /// The position of the reply.
         reply: Seq,
-    ] -> Listed = 1;
+    ] -> ReplyEntry = 1;
 
     /// The threads of a session, the one with the newest reply first.
     session plain ActiveThreads = "active_thread" [
@@ -177,6 +177,26 @@ tables! {
         /// The session.
         session: SessionId,
     ] -> ReadMarker = 1;
+
+    /// The threads that users follow, or chose not to follow.
+    shared plain Follows = "follow" [
+        /// The user.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+        /// The position of the message that began the thread.
+        root: Seq,
+    ] -> FollowRecord = 1;
+
+    /// How far users have read threads, where they said so.
+    shared plain ThreadMarkers = "thread_marker" [
+        /// The user.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+        /// The position of the message that began the thread.
+        root: Seq,
+    ] -> ThreadMarker = 1;
 
     /// Settings of users for sessions.
     shared plain SessionPreferences = "preferences" [

@@ -18,7 +18,7 @@ use crate::{
     model::{
         AllRead, CreatedInvite, Cursor, Draft, Emoji, InvalidId, InviteId, JoinRequest, Message, MessageId,
         OwnPresence, Participant, Preferences, ReadState, ScheduledId, ScheduledMessage, SessionDetails, SessionId,
-        UserId,
+        ThreadState, UserId,
     },
 };
 
@@ -47,6 +47,8 @@ pub enum Answer {
     JoinRequest(Box<JoinRequest>),
     /// How far the caller has read a session.
     ReadState(ReadState),
+    /// Whether the caller follows a thread, and how far the caller has read it.
+    ThreadState(ThreadState),
     /// The result of marking all sessions as read.
     AllRead(AllRead),
     /// The user to whom it was done, where it belongs to no session.
@@ -74,6 +76,7 @@ impl Answer {
             | Self::Invite(_)
             | Self::JoinRequest(_)
             | Self::ReadState(_)
+            | Self::ThreadState(_)
             | Self::AllRead(_)
             | Self::UserId(_)
             | Self::Preferences(_)
@@ -373,6 +376,18 @@ commands! { in chat by principal:
     /// Marks all sessions of the caller as read.
     MarkAllRead = "mark_all_read" [frame] () from: MarkAllRead => {
         Ok(Answer::AllRead(chat.mark_all_read(principal, from.command()?).await?))
+    };
+    /// Makes the caller follow a thread.
+    FollowThread = "follow_thread" [frame] (message_id: MessageId) _nothing: Nothing => {
+        Ok(Answer::ThreadState(chat.follow_thread(principal, message_id).await?))
+    };
+    /// Ends that the caller follows a thread.
+    UnfollowThread = "unfollow_thread" [frame] (message_id: MessageId) _nothing: Nothing => {
+        Ok(Answer::ThreadState(chat.unfollow_thread(principal, message_id).await?))
+    };
+    /// Marks a thread as read up to a message.
+    MarkThreadRead = "mark_thread_read" [frame] (message_id: MessageId) _nothing: Nothing => {
+        Ok(Answer::ThreadState(chat.mark_thread_read(principal, message_id).await?))
     };
     /// Changes the caller's own presence.
     SetPresence = "set_presence" [frame] () presence: SetPresence => {

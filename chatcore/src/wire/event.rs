@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use super::{message::MessageData, participant::ParticipantData, presence::PresenceView, session::SessionData};
 use crate::{
     chat::{EventPage, EventView, SignalView},
-    model::{Cursor, EventKind, Preferences, ReadState, Seq, SessionId, Signal, UserId},
+    model::{Cursor, EventKind, Preferences, ReadState, Seq, SessionId, Signal, ThreadState, UserId},
 };
 
 /// Declares the events of a group: the name of each on the wire, and the fields of its data with their values. The data of every
@@ -62,6 +62,7 @@ pub const fn signal_name(signal: &Signal) -> &'static str {
         Signal::ReadMarker { .. } => "read_marker",
         Signal::Presence { .. } => "presence_changed",
         Signal::Preferences { .. } => "preferences_changed",
+        Signal::Thread { .. } => "thread_state",
     }
 }
 
@@ -112,6 +113,7 @@ impl Serialize for EventView {
 #[serde(untagged)]
 enum SignalData<'a> {
     ReadMarker(&'a ReadState),
+    Thread(&'a ThreadState),
     Typing {
         session_id: SessionId,
         user_id: &'a UserId,
@@ -142,6 +144,7 @@ impl Serialize for SignalView {
                 until: *until,
             },
             Signal::ReadMarker { user_id: _, state } => SignalData::ReadMarker(state),
+            Signal::Thread { user_id: _, state } => SignalData::Thread(state),
             Signal::Presence { session_id, user_id: _, state } => {
                 SignalData::Presence { session_id: *session_id, presence: PresenceView::of(&self.actor, state) }
             }

@@ -49,12 +49,14 @@ struct MentionedView<'a> {
     message: &'a Message,
     /// Where the list goes on after it; opaque.
     cursor: String,
+    /// Whether the caller has not read the message: it stands after the session's `read_upto`.
+    is_unread: bool,
 }
 
 impl<'a> From<&'a MentionedMessage> for MentionedView<'a> {
     fn from(mentioned: &'a MentionedMessage) -> Self {
-        let MentionedMessage { cursor, message } = mentioned;
-        Self { message, cursor: cursor.to_string() }
+        let MentionedMessage { cursor, message, is_unread } = mentioned;
+        Self { message, cursor: cursor.to_string(), is_unread: *is_unread }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     model::{
         ClientId, Cursor, HistoryVisibility, InviteId, Message, Metadata, Participant, ParticipantId, ParticipantRole,
         Preferences, Seq, Session, SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSettings,
-        SessionSummary, SessionType, Unread, UserId,
+        SessionSummary, SessionType, Unread, UnreadMentions, UserId,
     },
 };
 
@@ -78,6 +78,9 @@ struct SummaryView<'a> {
     /// In lists of the caller's own sessions: the messages that the caller has not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     unread: Option<Unread>,
+    /// In lists of the caller's own sessions: the unread messages that mention the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread_mentions: Option<UnreadMentions>,
     #[serde(flatten)]
     settings: SettingsView<'a>,
     /// When it was archived; `null` where it is not.
@@ -125,6 +128,7 @@ impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
             last_message: overview.as_ref().map(|overview| overview.last_message.as_ref()),
             read_upto: overview.as_ref().map(|overview| overview.reading.read_upto),
             unread: overview.as_ref().map(|overview| overview.reading.unread),
+            unread_mentions: overview.as_ref().map(|overview| overview.unread_mentions),
             settings: settings.into(),
             archived_at: *archived_at,
             deleted_at: deletion.as_ref().map(|deletion| deletion.at),
@@ -194,6 +198,7 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             last_message: _,
             read_upto: _,
             unread: _,
+            unread_mentions: _,
             settings,
             archived_at,
             deleted_at,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::model::{LastReply, MessageId, ThreadSummary};
+use crate::model::{FollowedThread, LastReply, Message, MessageId, ThreadState, ThreadSummary, Unread};
 
 /// The replies in a thread. Deleted replies do not count.
 #[derive(Serialize)]
@@ -14,6 +14,9 @@ pub(super) struct ThreadView {
     /// The last reply; `null` where there is none.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     last_reply: Option<LastReplyView>,
+    /// Whether the caller follows the thread. Lists of threads and the thread itself say so; it is `null` elsewhere.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    is_followed: Option<bool>,
 }
 
 /// The last reply of a thread.
@@ -28,8 +31,32 @@ struct LastReplyView {
 
 impl From<&ThreadSummary> for ThreadView {
     fn from(thread: &ThreadSummary) -> Self {
-        let ThreadSummary { replies, last } = thread;
+        let ThreadSummary { replies, last, is_followed } = thread;
         let last_reply = last.map(|LastReply { id, at }| LastReplyView { id, seq: id.seq, created_at: at });
-        Self { reply_count: *replies, last_reply }
+        Self { reply_count: *replies, last_reply, is_followed: *is_followed }
     }
+}
+
+/// A thread that the caller follows.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FollowedThread"))]
+struct FollowedView<'a> {
+    /// The message that began the thread. Its `thread` has the number of replies and the last one.
+    message: &'a Message,
+    /// The position in the session's log up to which the caller has read the thread.
+    read_upto: u64,
+    /// The replies after it that the caller did not send.
+    unread: Unread,
+}
+
+impl<'a> From<&'a FollowedThread> for FollowedView<'a> {
+    fn from(thread: &'a FollowedThread) -> Self {
+        let FollowedThread { root: message, state } = thread;
+        let ThreadState { session_id: _, thread_root: _, is_followed: _, read_upto, unread } = *state;
+        Self { message, read_upto, unread }
+    }
+}
+
+shown_as! {
+    FollowedThread => FollowedView;
 }

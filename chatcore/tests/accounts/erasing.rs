@@ -1,10 +1,12 @@
 use chatcore::{
     ChatStore,
     accounts::{ErasureRecord, Erasures},
-    chat::{AddParticipant, EditMessage},
+    chat::{AddParticipant, EditMessage, SendMessage},
     model::{Content, EventKind, MessageEvent, MessageWindow, SessionId, SessionType},
     permission::Denial,
-    store::{Change, Departures, Key, LogRange, Prefix, Scan, TABLES, Table, TypedKey},
+    store::{
+        Change, Departures, Follows, Key, KeyPart as _, LogRange, Prefix, Scan, TABLES, Table, ThreadMarkers, TypedKey,
+    },
 };
 
 use super::*;
@@ -53,6 +55,34 @@ async fn everything(world: &World, sessions: &[SessionId]) -> String {
     let records: Vec<Vec<(Key, _)>> = world.store.scan(&scans).await.unwrap();
     let ranges: Vec<LogRange> = sessions.iter().map(|id| LogRange { session_id: *id, from: 1, to: 10_000 }).collect();
     format!("{records:?} {:?}", world.store.log(&ranges).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_deleted_account_leaves_nothing_about_threads() {
+    let world = World::new();
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let id = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
+    let records = async |who: &Principal| {
+        let prefix = |table| Prefix { table, parts: vec![who.user_id.part()] };
+        world.store.count(&[prefix(Follows::TABLE), prefix(ThreadMarkers::TABLE)]).await.unwrap()
+    };
+    for _ in 0..3 {
+        let root = kit::say(&world.chat, &by_eve, id, "root").await;
+        let answer = || SendMessage::text("an answer").in_reply_to(root.id);
+        let reply = world.chat.send(&by_ada, id, answer()).await.unwrap();
+        world.chat.mark_thread_read(&by_ada, reply.id).await.unwrap();
+        world.chat.unfollow_thread(&by_eve, root.id).await.unwrap();
+    }
+    assert_eq!((records(&by_ada).await, records(&by_eve).await), (vec![3, 3], vec![3, 0]));
+    world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    erased(&world).await;
+    assert_eq!((records(&by_ada).await, records(&by_eve).await), (vec![0, 0], vec![3, 0]));
+    // The first reply to a message of a deleted user writes nothing for the user.
+    let kept = world.chat.messages(&by_eve, id, MessageWindow::Newest, None).await.unwrap().messages;
+    let root = kept.iter().find(|message| message.body.content != Content::Deleted).unwrap();
+    world.chat.send(&by_eve, id, SendMessage::text("again").in_reply_to(root.id)).await.unwrap();
+    assert_eq!(records(&by_ada).await, [0, 0]);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-use chatcore::chat::EditMessage;
+use chatcore::chat::{EditMessage, SendMessage};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
@@ -33,7 +33,20 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
     kit::say(&world.chat, &by_eve, here_still, "of eve").await;
     world.chat.leave(&by_ada, left).await.unwrap();
 
+    let answer = SendMessage::text("an answer").in_reply_to(edited.id);
+    let answer = world.chat.send(&by_eve, here_still, answer).await.unwrap();
+    world.chat.mark_thread_read(&by_ada, answer.id).await.unwrap();
+    world.chat.unfollow_thread(&by_ada, answer.id).await.unwrap();
+
     let lines = export(&world, &by_ada).await;
+    let (following, marker) = (of(&lines, "thread_following"), of(&lines, "thread_marker"));
+    assert_eq!((following.len(), marker.len()), (1, 1));
+    assert_eq!(following[0]["is_followed"], false);
+    for thread in [following[0], marker[0]] {
+        assert_eq!(thread["thread_root"], edited.id.to_string());
+        assert_eq!(thread["session_id"], here_still.to_string());
+    }
+    assert_eq!(marker[0]["read_upto"], answer.seq);
     let account = of(&lines, "account")[0];
     assert_eq!((&account["username"], &account["email"]), (&"ada".into(), &"ada@example.org".into()));
     assert_eq!(of(&lines, "login")[0]["device"], "A test");

@@ -17,6 +17,7 @@ mod directs;
 mod editing;
 mod errors;
 mod expiring;
+mod follows;
 mod forwarding;
 mod history;
 #[path = "../kit/hooked.rs"]
@@ -142,6 +143,10 @@ async fn answers(chat: &Chat, who: &Principal, id: SessionId) -> Vec<Error> {
         chat.mark_read(who, id, ReadUpto::Seq(u64::MAX)).await.unwrap_err(),
         chat.mark_read(who, id, ReadUpto::Message(message)).await.unwrap_err(),
         chat.mark_unread_from(who, message).await.unwrap_err(),
+        chat.follow_thread(who, message).await.unwrap_err(),
+        chat.unfollow_thread(who, message).await.unwrap_err(),
+        chat.mark_thread_read(who, message).await.unwrap_err(),
+        chat.followed_threads(who, id, Page::FIRST).await.unwrap_err(),
         chat.set_preferences(who, id, SetPreferences::default()).await.unwrap_err(),
         chat.messages(who, id, MessageWindow::Newest, None).await.unwrap_err(),
         chat.messages(who, id, MessageWindow::Newest, Some(0)).await.unwrap_err(),

@@ -2,9 +2,10 @@
 
 use chatcore::{
     Chat, Code, Error, MemoryStore, Principal,
-    chat::{EditMessage, MAX_EVERYBODY, MAX_MENTIONS, SendMessage},
+    chat::{EditMessage, MAX_EVERYBODY, MAX_MENTIONS, ReadUpto, SendMessage},
     model::{
         ClientId, Content, EncryptedContent, Mention, Message, Page, ParticipantRole, SessionId, SessionType, Span,
+        UnreadMentions,
     },
     permission::Denial,
     store::{ChatStore as _, KeyPart as _, Mentions, TypedKey as _},
@@ -38,7 +39,7 @@ fn of(name: &str, span: Option<(u32, u32)>) -> (Option<String>, Option<(u32, u32
 }
 
 async fn listed(chat: &Chat, who: &Principal) -> Vec<String> {
-    let page = chat.mentions(who, Page::FIRST).await.unwrap();
+    let page = chat.mentions(who, Page::FIRST, false).await.unwrap();
     page.iter().map(|mentioned| text_of(&mentioned.message).to_owned()).collect()
 }
 
@@ -82,7 +83,7 @@ async fn a_sender_names_users_beside_the_text() {
     let secret = SendMessage::new(chatcore::model::MessageBody::new(Content::Encrypted(secret)));
     let secret = chat.send(&alice, id, secret.mentioning([ids[1].clone()])).await.unwrap();
     assert_eq!((whom(&secret), secret.body.links.len()), (vec![of("carol", None)], 0));
-    let page = chat.mentions(&carol, Page::FIRST).await.unwrap();
+    let page = chat.mentions(&carol, Page::FIRST, false).await.unwrap();
     assert_eq!(page.iter().map(|mentioned| mentioned.message.id).collect::<Vec<_>>(), [secret.id, message.id]);
     let many = vec![ids[0].clone(); MAX_MENTIONS + 1];
     let refused = chat.send(&alice, id, SendMessage::text("x").mentioning(many)).await.unwrap_err();
@@ -173,7 +174,7 @@ async fn an_edit_mentions_anew_and_a_deletion_mentions_nobody() {
     let edited = chat.edit_message(&alice, first.id, EditMessage { mentions: Some(vec![]), ..EditMessage::text("x") });
     assert_eq!(whom(&edited.await.unwrap()), []);
     assert_eq!(listed(&chat, &bob).await, ["@bob @carol later"]);
-    for message in chat.mentions(&bob, Page::FIRST).await.unwrap() {
+    for message in chat.mentions(&bob, Page::FIRST, false).await.unwrap() {
         let deleted = chat.delete_message(&alice, message.message.id, None).await.unwrap();
         assert_eq!((whom(&deleted), deleted.body.links.len()), (vec![], 0));
     }
@@ -191,11 +192,11 @@ async fn a_list_of_mentions_shows_what_its_reader_may_see() {
     say(&chat, &alice, other, "@bob 4").await;
     assert_eq!(listed(&chat, &bob).await, ["@bob 4", "@all 3", "@bob 2", "@bob 1"]);
     // Pages, and the cursor of each entry.
-    let whole = chat.mentions(&bob, Page::FIRST).await.unwrap();
+    let whole = chat.mentions(&bob, Page::FIRST, false).await.unwrap();
     for limit in 1..=5 {
         let (mut walked, mut after) = (Vec::new(), None);
         loop {
-            let page = chat.mentions(&bob, Page { after, limit: Some(limit), ..Page::FIRST }).await.unwrap();
+            let page = chat.mentions(&bob, Page { after, limit: Some(limit), ..Page::FIRST }, false).await.unwrap();
             assert!(page.len() as u64 <= limit);
             walked.extend(page.iter().cloned());
             after = page.next;
@@ -207,9 +208,9 @@ async fn a_list_of_mentions_shows_what_its_reader_may_see() {
     }
     for (place, mentioned) in whole.iter().enumerate() {
         let cursor = mentioned.cursor.to_string().parse().unwrap();
-        let rest = chat.mentions(&bob, Page::after(cursor)).await.unwrap();
+        let rest = chat.mentions(&bob, Page::after(cursor), false).await.unwrap();
         assert_eq!(rest.entries, whole.entries[place + 1..]);
-        let skipped = chat.mentions(&bob, Page { skip: place as u64, ..Page::FIRST }).await.unwrap();
+        let skipped = chat.mentions(&bob, Page { skip: place as u64, ..Page::FIRST }, false).await.unwrap();
         assert_eq!(skipped.entries, whole.entries[place..]);
     }
     // Out of a session, its mentions are not shown; back in it, they are.
@@ -230,11 +231,91 @@ async fn a_list_of_mentions_shows_what_its_reader_may_see() {
     assert_eq!(listed(&chat, &bob).await, ["@bob 1"]);
     for limit in [0, 101] {
         let page = Page { limit: Some(limit), ..Page::FIRST };
-        assert!(matches!(chat.mentions(&bob, page).await, Err(Error::Invalid(_))));
+        assert!(matches!(chat.mentions(&bob, page, false).await, Err(Error::Invalid(_))));
     }
     for bad in ["", "7", "-", "7-", "7-x", "+7-AAAA"] {
         assert!(bad.parse::<chatcore::model::MentionCursor>().is_err(), "{bad}");
     }
+}
+
+#[tokio::test]
+async fn unread_mentions_are_marked_listed_and_counted() {
+    let store = MemoryStore::new();
+    let (chat, [alice, bob, carol], id) = with_three(&store).await;
+    let other = room(&chat, &alice, &[&bob]).await;
+    let quiet = room(&chat, &alice, &[&bob]).await;
+    let exactly = |count| UnreadMentions { count, is_exact: true };
+    let counts = async |who: &Principal| {
+        let sessions = chat.sessions(who, Page::FIRST).await.unwrap();
+        let of = |id| {
+            let summary = sessions.iter().find(|summary| summary.session.id == id).unwrap();
+            summary.overview.as_ref().unwrap().unread_mentions
+        };
+        [of(id), of(other), of(quiet)]
+    };
+    say(&chat, &alice, id, "@bob 1").await;
+    let second = say(&chat, &alice, other, "@bob 2").await;
+    let third = say(&chat, &carol, id, "@bob 3").await;
+    say(&chat, &alice, id, "not for bob").await;
+    let all = say(&chat, &alice, other, "@all 4").await;
+    assert_eq!(counts(&bob).await, [exactly(2), exactly(2), exactly(0)]);
+    chat.mark_read(&bob, other, ReadUpto::Message(second.id)).await.unwrap();
+    assert_eq!(counts(&bob).await, [exactly(2), exactly(1), exactly(0)]);
+    let marks = async |unread_only| {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = Page { after, limit: Some(1), ..Page::FIRST };
+            let page = chat.mentions(&bob, page, unread_only).await.unwrap();
+            found.extend(page.iter().map(|one| (text_of(&one.message).to_owned(), one.is_unread)));
+            after = page.next;
+            if after.is_none() {
+                return found;
+            }
+        }
+    };
+    let mark = |text: &str, is_unread| (text.to_owned(), is_unread);
+    let everything = [mark("@all 4", true), mark("@bob 3", true), mark("@bob 2", false), mark("@bob 1", true)];
+    assert_eq!(marks(false).await, everything);
+    assert_eq!(marks(true).await, [mark("@all 4", true), mark("@bob 3", true), mark("@bob 1", true)]);
+    // What is read between two pages is left out, and nothing else.
+    let first = chat.mentions(&bob, Page { limit: Some(1), ..Page::FIRST }, true).await.unwrap();
+    chat.mark_read(&bob, id, ReadUpto::Message(third.id)).await.unwrap();
+    assert!(first.next.is_some());
+    let rest = chat.mentions(&bob, Page { after: first.next, ..Page::FIRST }, true).await.unwrap();
+    assert_eq!(rest.entries, []);
+    // Deleted messages, those that no longer name the user, and stale entries do not count.
+    chat.delete_message(&alice, all.id, None).await.unwrap();
+    assert_eq!(counts(&bob).await, [exactly(0), exactly(0), exactly(0)]);
+    let fifth = say(&chat, &alice, quiet, "@bob 5").await;
+    assert_eq!(counts(&bob).await[2], exactly(1));
+    chat.edit_message(&alice, fifth.id, EditMessage::text("5")).await.unwrap();
+    assert_eq!(counts(&bob).await[2], exactly(0));
+    // The author of a message has no mention in it.
+    say(&chat, &bob, quiet, "@bob himself").await;
+    assert_eq!(counts(&bob).await[2], exactly(0));
+}
+
+#[tokio::test]
+async fn beyond_a_hundred_mentions_the_count_is_a_lower_bound() {
+    let store = MemoryStore::new();
+    let (chat, [alice, bob, _], id) = with_three(&store).await;
+    let other = room(&chat, &alice, &[&bob]).await;
+    say(&chat, &alice, other, "@bob once").await;
+    for _ in 0..101 {
+        say(&chat, &alice, id, "@bob").await;
+    }
+    let sessions = chat.sessions(&bob, Page::FIRST).await.unwrap();
+    let counted = |id| {
+        let summary = sessions.iter().find(|summary| summary.session.id == id).unwrap();
+        summary.overview.as_ref().unwrap().unread_mentions
+    };
+    assert_eq!(counted(id), UnreadMentions { count: 100, is_exact: false });
+    assert_eq!(counted(other), UnreadMentions { count: 0, is_exact: false });
+    chat.mark_read(&bob, other, ReadUpto::Seq(3)).await.unwrap();
+    let sessions = chat.sessions(&bob, Page::FIRST).await.unwrap();
+    let other = sessions.iter().find(|summary| summary.session.id == other).unwrap();
+    let nothing = UnreadMentions { count: 0, is_exact: true };
+    assert_eq!(other.overview.as_ref().unwrap().unread_mentions, nothing);
 }
 
 #[tokio::test]
@@ -252,7 +333,7 @@ async fn many_stale_entries_do_not_end_a_list() {
     chat.remove_participant(&alice, private, &bob.user_id).await.unwrap();
     let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
-        let page = chat.mentions(&bob, Page { after, limit: Some(100), ..Page::FIRST }).await.unwrap();
+        let page = chat.mentions(&bob, Page { after, limit: Some(100), ..Page::FIRST }, false).await.unwrap();
         found.extend(page.iter().map(|mentioned| text_of(&mentioned.message).to_owned()));
         (after, pages) = (page.next, pages + 1);
         if after.is_none() {

@@ -28,14 +28,16 @@ async fn thread_of(chat: &Chat, who: &Principal, id: MessageId) -> ThreadSummary
     let thread = chat.thread(who, id, Page::FIRST).await.unwrap().entries;
     for messages in [page, details, thread] {
         for message in messages.into_iter().filter(|message| message.id == id) {
-            assert_eq!(message.thread.as_ref(), Some(&one));
+            // The thread itself also says whether the reader follows it.
+            let thread = message.thread.map(|thread| ThreadSummary { is_followed: None, ..thread });
+            assert_eq!(thread.as_ref(), Some(&one));
         }
     }
     one
 }
 
 fn summary(replies: u64, last: &Message) -> ThreadSummary {
-    ThreadSummary { replies, last: Some(LastReply { id: last.id, at: last.created_at }) }
+    ThreadSummary { replies, last: Some(LastReply { id: last.id, at: last.created_at }), is_followed: None }
 }
 
 async fn texts(chat: &Chat, who: &Principal, id: MessageId) -> Vec<String> {

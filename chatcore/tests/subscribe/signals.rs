@@ -116,6 +116,52 @@ async fn a_read_marker_reaches_the_other_devices_of_its_user_and_nobody_else() {
     assert_silent(&mut hers).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_state_of_a_thread_reaches_the_devices_of_its_user_and_nobody_else() {
+    let store = MemoryStore::new();
+    let notifier = Arc::new(InProcessNotifier::new());
+    let process = || Chat::builder(store.clone()).notifier(Arc::clone(&notifier)).build();
+    let (here, there, alice, bob) = (process(), process(), user("alice"), user("bob"));
+    let carol = user("carol");
+    let id = room(&here, &alice, &[&bob, &carol]).await;
+    let root = say(&here, &alice, id, "root").await;
+    let mut hers = there.subscribe(&alice, id, None).await.unwrap();
+    let mut his = there.subscribe(&bob, id, None).await.unwrap();
+    let mut others = there.subscribe(&carol, id, None).await.unwrap();
+    let told = async |events: &mut Subscription, who: &Principal| {
+        loop {
+            if let Delivery::Signal(told) = delivery(events).await {
+                let Signal::Thread { user_id, state } = &told.signal else { panic!("{told:?}") };
+                assert_eq!(user_id, &who.user_id);
+                return *state;
+            }
+        }
+    };
+    // The first reply tells its author and the user who began the thread.
+    let answer = |text: &str| SendMessage::text(text).in_reply_to(root.id);
+    here.send(&bob, id, answer("one")).await.unwrap();
+    let (of_alice, of_bob) = (told(&mut hers, &alice).await, told(&mut his, &bob).await);
+    assert_eq!((of_alice.is_followed, of_alice.unread.count), (true, 1));
+    assert_eq!((of_bob.is_followed, of_bob.unread.count), (true, 0));
+    // A later one tells nobody but users who begin to follow.
+    let second = here.send(&bob, id, answer("two").mentioning([carol.user_id.clone()])).await.unwrap();
+    let of_carol = told(&mut others, &carol).await;
+    assert_eq!((of_carol.is_followed, of_carol.unread.count), (true, 1));
+    let marked = here.mark_thread_read(&alice, second.id).await.unwrap();
+    assert_eq!(told(&mut hers, &alice).await, marked);
+    let unfollowed = here.unfollow_thread(&bob, second.id).await.unwrap();
+    assert_eq!(told(&mut his, &bob).await, unfollowed);
+    let followed = here.follow_thread(&bob, second.id).await.unwrap();
+    assert_eq!(told(&mut his, &bob).await, followed);
+    // What changes nothing is told to nobody.
+    here.mark_thread_read(&alice, root.id).await.unwrap();
+    here.follow_thread(&bob, root.id).await.unwrap();
+    here.follow_thread(&alice, root.id).await.unwrap();
+    for silent in [&mut hers, &mut his, &mut others] {
+        assert_silent(silent).await;
+    }
+}
+
 /// A chat without limits on use, whose clock the test moves.
 fn timed(notifier: &InProcessNotifier, store: &MemoryStore, clock: &TestClock) -> Chat {
     let builder = Chat::builder(store.clone()).clock(clock.clone()).notifier(notifier.clone());

@@ -12,6 +12,8 @@ pub enum Which {
     First,
     /// The actor's own first one, or the session's first where the actor sent none.
     Own,
+    /// The session's last.
+    Last,
     /// The id of an event that is none.
     NoMessage,
     /// The id of a place behind the end.
@@ -140,7 +142,7 @@ impl Which {
     /// The message of a name in an input.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let all = [Self::First, Self::Own, Self::NoMessage, Self::Beyond, Self::Malformed];
+        let all = [Self::First, Self::Own, Self::Last, Self::NoMessage, Self::Beyond, Self::Malformed];
         all.into_iter().find(|which| which.name() == name)
     }
 
@@ -148,6 +150,7 @@ impl Which {
         match self {
             Self::First => "first",
             Self::Own => "own",
+            Self::Last => "last",
             Self::NoMessage => "none",
             Self::Beyond => "beyond",
             Self::Malformed => "malformed",

@@ -217,7 +217,7 @@ fn families() -> Vec<Family> {
         forwards(),
         on_messages("getMessage", &[Which::Own]).after([forward(Which::First)]),
         Family::exact(
-            [json!({}), json!({ "limit": 1 }), json!({ "limit": 0 })]
+            [json!({}), json!({ "limit": 1 }), json!({ "limit": 0 }), json!({ "unread": true })]
                 .map(|input| Action::new("listMentions", Target::Nothing, input)),
         )
         .after([mention()])
@@ -228,6 +228,13 @@ fn families() -> Vec<Family> {
         )
         .after([reply(Which::First)])
         .after_all([(Actor::Admin, reply(Which::Own))]),
+        on_messages("followThread", &MESSAGES).after([reply(Which::First)]),
+        on_messages("unfollowThread", &MESSAGES).after([reply(Which::First)]).after_own([reply(Which::First)]),
+        on_messages("markThreadRead", &MESSAGES)
+            .and(Level::Exact, [message("markThreadRead", Which::Last, json!({}))])
+            .after([reply(Which::First)])
+            .after_all([(Actor::Admin, reply(Which::First))]),
+        followed_threads(),
         edits(),
         deletions(),
         on_messages("listMessageRevisions", &MESSAGES).after([edit(encrypted), edit(json!("other words"))]),

@@ -4,11 +4,11 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        BlockedUser, Content, Draft, Event, EventKind, Invite, InvitePreview, JoinRequest, Mention, MentionedMessage,
-        Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus, Origin, OwnPresence,
-        Participant, ParticipantEvent, ParticipantRole, Presence, Profile, Reaction, Reactor, ReadState,
+        BlockedUser, Content, Draft, Event, EventKind, FollowedThread, Invite, InvitePreview, JoinRequest, Mention,
+        MentionedMessage, Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus, Origin,
+        OwnPresence, Participant, ParticipantEvent, ParticipantRole, Presence, Profile, Reaction, Reactor, ReadState,
         ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal, Term,
-        ThreadSummary,
+        ThreadState, ThreadSummary,
     },
     permission::Denial,
     wire::Answer,
@@ -171,7 +171,7 @@ fn mentions(body: &MessageBody) -> Value {
 /// A message that mentions the reader.
 #[must_use]
 pub fn mentioned(mentioned: &MentionedMessage) -> Value {
-    message(&mentioned.message)
+    json!({ "message": message(&mentioned.message), "is_unread": mentioned.is_unread })
 }
 
 /// A message of the same session.
@@ -180,9 +180,26 @@ const fn beside(id: &MessageId, seq: u64) -> MessageId {
 }
 
 fn threaded(thread: &ThreadSummary) -> Value {
-    let ThreadSummary { replies, last } = thread;
+    let ThreadSummary { replies, last, is_followed } = thread;
     let last = last.map(|last| json!({ "id": last.id, "seq": last.id.seq, "created_at": last.at }));
-    json!({ "reply_count": replies, "last_reply": last })
+    json!({ "reply_count": replies, "last_reply": last, "is_followed": is_followed })
+}
+
+/// A thread that the reader follows.
+#[must_use]
+pub fn followed(thread: &FollowedThread) -> Value {
+    let FollowedThread { root, state } = thread;
+    json!({ "message": message(root), "read_upto": state.read_upto, "unread": state.unread })
+}
+
+/// How a thread is for the reader.
+#[must_use]
+pub fn thread_state(state: &ThreadState) -> Value {
+    let ThreadState { session_id, thread_root, is_followed, read_upto, unread } = state;
+    json!({
+        "session_id": session_id, "thread_root": thread_root, "is_followed": is_followed, "read_upto": read_upto,
+        "unread": unread,
+    })
 }
 
 /// A blocked user.
@@ -286,6 +303,7 @@ pub fn summary(summary: &SessionSummary) -> Value {
         "participant_count": session.participant_count, "message_count": message_count,
         "last_message": last_message, "read_upto": reading.map(|reading| reading.read_upto),
         "unread": reading.map(|reading| reading.unread),
+        "unread_mentions": overview.as_ref().map(|overview| overview.unread_mentions),
     "slow_mode_seconds":session.settings.slow_mode_seconds, "message_lifetime":session.settings.message_lifetime, "history_visibility":session.settings.history_visibility, "tags":session.settings.tags, "avatar_url":session.settings.avatar_url, "metadata":session.settings.metadata, "archived_at":session.archived_at,
         "deleted_at": session.deletion.as_ref().map(|deletion| deletion.at),
         "preferences": overview.as_ref().map(|overview| overview.preferences),
@@ -298,7 +316,7 @@ pub fn session(details: &SessionDetails) -> Value {
     let SessionDetails { summary: head, participants, messages, unseen_messages: _, seq, reading, preferences } =
         details;
     let mut value = summary(head);
-    value.as_object_mut().unwrap().remove("last_message");
+    value.as_object_mut().unwrap().retain(|name, _| name != "last_message" && name != "unread_mentions");
     value["read_upto"] = json!(reading.read_upto);
     value["unread"] = json!(reading.unread);
     value["preferences"] = json!(preferences);
@@ -454,6 +472,11 @@ pub fn signal(view: &SignalView) -> Value {
             value["kind"] = json!("ReadMarker");
             value
         }
+        Signal::Thread { user_id: _, state } => {
+            let mut value = thread_state(state);
+            value["kind"] = json!("ThreadState");
+            value
+        }
         Signal::Preferences { user_id: _, session_id, preferences } => {
             json!({ "kind": "PreferencesChanged", "session_id": session_id, "preferences": preferences })
         }
@@ -481,6 +504,7 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::JoinRequest(found) => told(command, join_request(found)),
         Answer::Invite(found) => told(command, json!({"code":found.code, "invite":invite(&found.invite)})),
         Answer::ReadState(state) => read_state(state),
+        Answer::ThreadState(state) => thread_state(state),
         Answer::AllRead(all) => json!({"marked":all.marked, "last":all.last, "is_done":all.is_done}),
         Answer::Preferences(preferences) => json!(preferences),
         Answer::SessionId(_) | Answer::ScheduledId(_) | Answer::UserId(_) => json!({}),

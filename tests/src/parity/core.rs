@@ -142,7 +142,14 @@ impl Core {
                 let id = message()?;
                 all!(limit, canon::message, |page| chat.thread(by, id, page).await)
             }
-            "listMentions" => all!(limit, canon::mentioned, |page| chat.mentions(by, page).await),
+            "listMentions" => {
+                let unread = input.get("unread") == Some(&json!(true));
+                all!(limit, canon::mentioned, |page| chat.mentions(by, page, unread).await)
+            }
+            "listFollowedThreads" => {
+                let id = session()?;
+                all!(limit, canon::followed, |page| chat.followed_threads(by, id, page).await)
+            }
             "listThreads" => {
                 let id = session()?;
                 all!(limit, canon::message, |page| chat.threads(by, id, page).await)

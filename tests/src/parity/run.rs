@@ -199,12 +199,14 @@ impl Bench {
                 told.push(deliveries.next().await);
             }
         }
-        chat.send(owner, room.session, SendMessage::text("live")).await.unwrap();
+        let message = chat.send(owner, room.session, SendMessage::text("live")).await.unwrap().id;
         told.push(deliveries.next().await);
         // A message that has just come is not marked yet.
         let live = ReadUpto::Seq(room.head() + 1);
         let own = cast.principal(reader.name().unwrap());
         chat.mark_read(own, room.session, live).await.unwrap();
+        told.push(deliveries.next().await);
+        chat.follow_thread(own, message).await.unwrap();
         told.push(deliveries.next().await);
         // One of the two changes something, and both do where nothing was set.
         for is_favourite in [false, true] {

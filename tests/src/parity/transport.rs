@@ -128,7 +128,7 @@ impl Call<'_> {
         let first = self.room.log.iter().find_map(created).filter(|_| which == Which::First);
         match which {
             Which::Malformed => "no id".to_owned(),
-            Which::First | Which::Own | Which::NoMessage | Which::Beyond => {
+            Which::First | Which::Own | Which::Last | Which::NoMessage | Which::Beyond => {
                 first.unwrap_or_else(|| "01890a5d-ac96-774b-bcce-b302099a8057".to_owned())
             }
         }
@@ -150,6 +150,10 @@ impl Call<'_> {
             Which::First | Which::Own => {
                 let first = self.room.log.iter().find(|event| event.kind.is_message());
                 self.room.message(first.map_or(2, |event| event.seq))
+            }
+            Which::Last => {
+                let last = self.room.log.iter().rev().find(|event| event.kind.is_message());
+                self.room.message(last.map_or(2, |event| event.seq))
             }
             Which::NoMessage => self.room.message(1),
             Which::Beyond => self.room.message(999),

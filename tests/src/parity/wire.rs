@@ -17,7 +17,7 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "JoinRequest" => join_request(body),
         "JoinResponse" => json!({ "participant_id": body["participant_id"] }),
         "Message" => message(body),
-        "MentionedMessage" => message(&body["message"]),
+        "MentionedMessage" => json!({ "message": message(&body["message"]), "is_unread": body["is_unread"] }),
         "MessageRevision" => revision(body),
         "Participant" => participant(body),
         "PinnedMessage" => pinned(body),
@@ -30,6 +30,10 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "Session" => session(body),
         "SessionSummary" => summary(body),
         "ReadState" => read_state(body),
+        "ThreadState" => tidy(body.clone()),
+        "FollowedThread" => {
+            json!({ "message": message(&body["message"]), "read_upto": body["read_upto"], "unread": body["unread"] })
+        }
         "Preferences" => tidy(body.clone()),
         "AllRead" => json!({ "marked": body["marked"], "last": body["last"], "is_done": body["is_done"] }),
         other => panic!("a schema `{other}`: {body}"),
@@ -162,6 +166,7 @@ pub fn summary(body: &Value) -> Value {
         "message_count",
         "read_upto",
         "unread",
+        "unread_mentions",
         "slow_mode_seconds",
         "message_lifetime",
         "history_visibility",
@@ -188,7 +193,7 @@ pub fn read_state(body: &Value) -> Value {
 #[must_use]
 pub fn session(body: &Value) -> Value {
     let mut value = summary(body);
-    value.as_object_mut().unwrap().remove("last_message");
+    value.as_object_mut().unwrap().retain(|name, _| name != "last_message" && name != "unread_mentions");
     value["?is_active"] = body["is_active"].clone();
     value["participants"] = list(&body["participants"], participant);
     value["messages"] = list(&body["messages"], message);
@@ -228,6 +233,11 @@ pub fn frame(frame: &Value) -> Value {
     if event == "preferences_changed" {
         let preferences = tidy(data["preferences"].clone());
         return json!({ "kind": "PreferencesChanged", "session_id": data["session_id"], "preferences": preferences });
+    }
+    if event == "thread_state" {
+        let mut value = data.clone();
+        value["kind"] = json!("ThreadState");
+        return value;
     }
     if event == "read_marker" {
         let mut value = read_state(data);

@@ -152,6 +152,19 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "mutation($message: ID!, $id: ID!) { forwardMessage(input: { messageId: $message, to: $id }) { message { content } } }",
         ),
         ("threads", "query($id: ID!) { threads(sessionId: $id) { nodes { content } } }"),
+        ("followedThreads", "query($id: ID!) { followedThreads(sessionId: $id) { nodes { message { content } } } }"),
+        (
+            "followThread",
+            "mutation($message: ID!) { followThread(input: { messageId: $message }) { thread { readUpto } } }",
+        ),
+        (
+            "unfollowThread",
+            "mutation($message: ID!) { unfollowThread(input: { messageId: $message }) { thread { readUpto } } }",
+        ),
+        (
+            "markThreadRead",
+            "mutation($message: ID!) { markThreadRead(input: { messageId: $message }) { thread { readUpto } } }",
+        ),
         ("pins", "query($id: ID!) { pins(sessionId: $id) { message { content } } }"),
         (
             "editMessage",

@@ -7,9 +7,9 @@ use super::{
     profiles, view,
 };
 use crate::{
-    chat::{Chat, decide::history::Sight},
+    chat::{Chat, decide::history::Sight, mentions::UnreadPart},
     error::{Error, Result},
-    model::{Event, Overview, Preferences, ReadState, Seq, SessionId, Unread, UserId},
+    model::{Event, Overview, Preferences, ReadState, Seq, SessionId, Unread, UnreadMentions, UserId},
     store::{
         Been, Found, Key, LogRange, PreferenceRecord, ReadMarker, ReadMarkers, SessionPreferences, TypedKey as _, typed,
     },
@@ -144,6 +144,13 @@ impl Chat {
     pub(in crate::chat) async fn overviews(&self, user: &UserId, wanted: &[Sight]) -> Result<Vec<Option<Overview>>> {
         let marks = self.marks(user, wanted.iter().map(|sight| sight.session_id)).await?;
         let found = self.states_by(user, &marks, wanted).await?;
+        let part = |(found, sight): (&Result<(ReadState, _)>, &Sight)| {
+            let (ReadState { read_upto, unread, .. }, _) = found.as_ref().ok()?;
+            Some(UnreadPart { sight: *sight, read_upto: *read_upto, has_unread: unread.count > 0 })
+        };
+        let parts: Vec<_> = found.iter().zip(wanted).filter_map(part).collect();
+        let mentions = self.unread_mentions(user, &parts).await?;
+        let written = |id: &SessionId| mentions.get(id).map_or(0, |(_, written)| *written);
         let seen = |(found, sight): (Result<(ReadState, Arc<End>)>, &Sight)| {
             let (reading, end) = found?;
             // Where the user does not see the newest message, the user sees none.
@@ -153,7 +160,8 @@ impl Chat {
         let revised = |found: &Result<(ReadState, Option<Arc<Event>>)>| {
             found.as_ref().ok().and_then(|(_, last)| last.as_ref().map(|last| last.revised)).unwrap_or(0)
         };
-        let read = found.iter().zip(wanted).map(|(found, sight)| (*sight, revised(found)));
+        let read =
+            found.iter().zip(wanted).map(|(found, sight)| (*sight, revised(found).max(written(&sight.session_id))));
         let decided = self.decided_upto(user, read.collect::<Vec<_>>()).await?;
         let senders = found.iter().flatten().filter_map(|(_, last)| last.as_ref()).map(|last| &last.actor);
         let profiles: HashMap<_, _> = self.inner.profiles.find(senders.collect()).await?;
@@ -161,7 +169,9 @@ impl Chat {
         let overview = |((found, decided), marks): ((Result<(ReadState, Option<Arc<Event>>)>, Result<()>), &Marks)| {
             let (reading, last) = found.and_then(|found| decided.map(|()| found)).ok()?;
             let last_message = last.as_ref().and_then(|last| view::message(last, profiles::of(&profiles, &last.actor)));
-            Some(Overview { last_message, reading, preferences: marks.preferences })
+            let nothing = UnreadMentions { count: 0, is_exact: true };
+            let unread_mentions = mentions.get(&reading.session_id).map_or(nothing, |(unread, _)| *unread);
+            Some(Overview { last_message, reading, unread_mentions, preferences: marks.preferences })
         };
         Ok(found.into_iter().zip(decided).zip(&marks).map(overview).collect())
     }

@@ -233,6 +233,17 @@ pub(super) fn reply(which: Which) -> Action {
     session("sendMessage", json!({ "content": "an answer", "reply_to": id_of(which) }))
 }
 
+/// The threads that users follow by writing in them, by being named and by choice.
+pub(super) fn followed_threads() -> Family {
+    let names = ["member", "viewer"];
+    let named = json!({ "content": "an answer", "reply_to": id_of(Which::First), "mentions": names });
+    Family::exact(
+        [json!({}), json!({ "limit": 1 }), json!({ "limit": 0 })].map(|input| session("listFollowedThreads", input)),
+    )
+    .after([reply(Which::Own), reply(Which::First)])
+    .after_all([(Actor::Admin, send(named)), (Actor::Admin, reply(Which::Own))])
+}
+
 /// Pages of the thread of the first message.
 pub(super) fn pages(operation: &'static str) -> [Action; 3] {
     [1, 100, 0].map(|limit| message(operation, Which::First, json!({ "limit": limit })))

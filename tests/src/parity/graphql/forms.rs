@@ -19,6 +19,9 @@ pub fn of(ty: &str, node: &Value) -> Value {
         "Invite" => invite(node),
         "InvitePreview" => preview(node),
         "JoinRequest" => join_request(node),
+        "Message" if node["isUnread"].is_boolean() => {
+            json!({ "message": message(node), "is_unread": node["isUnread"] })
+        }
         "Message" => message(node),
         "MessageRevision" => revision(node),
         "Participant" => participant(node),
@@ -52,6 +55,10 @@ pub fn of(ty: &str, node: &Value) -> Value {
         }
         "SessionEvent" => event(node),
         "ReadState" => read_state(node),
+        "ThreadState" => thread_state(node),
+        "FollowedThread" => json!({
+            "message": message(&node["message"]), "read_upto": node["readUpto"], "unread": unread(&node["unread"]),
+        }),
         "Preferences" => preferences(node),
         "AllRead" => json!({ "marked": node["marked"], "last": node["last"], "is_done": node["isDone"] }),
         "User" => json!({ "person": person(node), "email": node["email"] }),
@@ -72,6 +79,7 @@ pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
         "JoinRequest",
         "Session",
         "ReadState",
+        "ThreadState",
         "AllRead",
         "OwnPresence",
         "Preferences",
@@ -95,7 +103,15 @@ pub fn nodes(page: &Value) -> Vec<Value> {
     }
     let cursor = |edge: Option<&Value>| edge.map_or(Value::Null, |edge| edge["cursor"].clone());
     assert_eq!((&info["startCursor"], &info["endCursor"]), (&cursor(edges.first()), &cursor(edges.last())), "{page}");
-    nodes.clone()
+    let marked = |(node, edge): (&Value, &Value)| {
+        let mut node = node.clone();
+        // What the reader knows of an entry stands beside the node.
+        if let Some(mark) = edge.get("isUnread") {
+            node["isUnread"] = mark.clone();
+        }
+        node
+    };
+    nodes.iter().zip(edges).map(marked).collect()
 }
 
 /// An error's code and details. Names of fields come as GraphQL has them.
@@ -213,7 +229,19 @@ fn thread(node: &Value) -> Value {
     let (last, reply_count) = (&node["lastReply"], &node["replyCount"]);
     let reply = || json!({ "id": last["id"], "seq": last["seq"], "created_at": last["createdAt"] });
     let last_reply = (!last.is_null()).then(reply);
-    if node.is_null() { Value::Null } else { json!({ "reply_count": reply_count, "last_reply": last_reply }) }
+    if node.is_null() {
+        Value::Null
+    } else {
+        json!({ "reply_count": reply_count, "last_reply": last_reply, "is_followed": node["isFollowed"] })
+    }
+}
+
+/// How a thread is for the caller.
+fn thread_state(node: &Value) -> Value {
+    json!({
+        "session_id": node["sessionId"], "thread_root": node["threadRoot"], "is_followed": node["isFollowed"],
+        "read_upto": node["readUpto"], "unread": unread(&node["unread"]),
+    })
 }
 
 fn presence(node: &Value) -> Value {
@@ -236,7 +264,7 @@ fn summary(node: &Value) -> Value {
         "owner": person(&node["owner"]), "?is_active": node["isActive"], "created_at": node["createdAt"],
         "updated_at": node["updatedAt"], "participant_count": node["participantCount"],
         "message_count": node["messageCount"], "read_upto": node["readUpto"], "unread": unread(&node["unread"]),
-        "preferences": preferences(&node["preferences"]),
+        "unread_mentions": unread(&node["unreadMentions"]), "preferences": preferences(&node["preferences"]),
         "last_message": if node["lastMessage"].is_null() { Value::Null } else { message(&node["lastMessage"]) },
     "message_count":node["messageCount"], "slow_mode_seconds":node["slowModeSeconds"], "message_lifetime":node["messageLifetime"], "history_visibility":node["historyVisibility"], "tags":node["tags"], "avatar_url":node["avatarUrl"], "metadata":node["metadata"], "archived_at":node["archivedAt"], "deleted_at":node["deletedAt"],
     })
@@ -260,7 +288,7 @@ fn read_state(node: &Value) -> Value {
 
 fn whole_session(node: &Value) -> Value {
     let mut value = summary(node);
-    value.as_object_mut().unwrap().remove("last_message");
+    value.as_object_mut().unwrap().retain(|name, _| name != "last_message" && name != "unread_mentions");
     value["participants"] = list(&node["participants"]["nodes"], participant);
     value["messages"] = list(&node["messages"]["nodes"], message);
     value["seq"] = node["seq"].clone();
@@ -326,6 +354,11 @@ pub fn delivery(node: &Value) -> Value {
     if node["__typename"] == "PreferencesChanged" {
         let preferences = preferences(&node["preferences"]);
         return json!({ "kind": "PreferencesChanged", "session_id": node["sessionId"], "preferences": preferences });
+    }
+    if node["__typename"] == "ThreadState" {
+        let mut value = thread_state(node);
+        value["kind"] = json!("ThreadState");
+        return value;
     }
     if node["__typename"] == "ReadMarker" {
         let mut value = read_state(node);

@@ -187,7 +187,9 @@ fn connection(of: &str) -> String {
                 let node = named(&self::field(ty, "node").unwrap().ty.node);
                 let is_one_kind = matches!(TYPES[node], TypeKind::Object(_));
                 let fields = if is_one_kind { selection(node) } else { "{ __typename seq }".to_owned() };
-                format!("edges {{ cursor node {fields} }}")
+                let beside = self::fields(ty).into_iter().map(|field| field.name.node.as_str());
+                let beside: Vec<_> = beside.filter(|name| !["cursor", "node"].contains(name)).collect();
+                format!("edges {{ cursor {} node {fields} }}", beside.join(" "))
             }
             _ => format!("{name} {}", selection(ty)),
         }
