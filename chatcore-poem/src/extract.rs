@@ -7,11 +7,11 @@ use bytes::Bytes;
 use chatcore::model::LoginId;
 use chatcore::{
     Code, Error, Principal,
-    chat::SessionOrder,
+    chat::{PublicOrder, SessionOrder},
     json,
     model::{
-        AuditId, Bound, Cursor, Emoji, InvalidId, InviteId, MentionCursor, MessageId, ParticipantId, ScheduledId,
-        SessionId, UserId,
+        AuditId, Bound, Cursor, Emoji, InvalidId, InviteId, MentionCursor, MessageId, ParticipantId, PublicCursor,
+        ScheduledId, SessionId, UserId,
     },
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
@@ -282,6 +282,19 @@ text_param!(
     }
 );
 text_param!(
+    /// The order of the public list in a query.
+    PublicSortParam(PublicOrder),
+    MetaSchema {
+        enum_items: PublicOrder::ALL.map(|order| order.as_str().into()).into(),
+        ..MetaSchema::new("string")
+    }
+);
+text_param!(
+    /// A place in the public list, in a query.
+    PublicParam(PublicCursor),
+    MetaSchema::new("string")
+);
+text_param!(
     /// A place in the list of the caller's mentions, in a query.
     MentionParam(MentionCursor),
     MetaSchema::new("string")
@@ -359,6 +372,8 @@ read_as_text!(
     InviteParam: InviteId,
     MessageParam: MessageId,
     SortParam: SessionOrder,
+    PublicSortParam: PublicOrder,
+    PublicParam: PublicCursor,
     MentionParam: MentionCursor,
     EmojiParam: Emoji,
     ScheduledParam: ScheduledId,

@@ -21,9 +21,9 @@ use std::{
 use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
-        AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery, MessagesOf,
-        Operation, ParticipantsOf, Position, PostSystem, ReadUpto, SanctionUser, ScheduleMessage, SendMessage,
-        SessionOrder, SetPreferences, SetPresence, Start, UpdateSession,
+        AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery,
+        FindPublicSessions, FindSessions, MessagesOf, Operation, ParticipantsOf, Position, PostSystem, ReadUpto,
+        SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence, Start, UpdateSession,
     },
     model::{
         ClientId, Content, CreatedInvite, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType,
@@ -130,6 +130,8 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "create once" by "alice": chat.create_session_once(&me, &once(), new()).await.map(drop);
         "list" by "alice": chat.sessions(&me, Page::FIRST).await.map(drop);
         "list public" by "dave": chat.public_sessions(&me, Page::FIRST).await.map(drop);
+        "find" by "alice": chat.find_sessions(&me, &FindSessions::default(), Page::FIRST).await.map(drop);
+        "find public" by "dave": chat.find_public_sessions(&me, &FindPublicSessions::default(), Page::FIRST).await.map(drop);
         "follow all" by "alice": chat.subscribe_all(&me, &[]).await.map(drop);
         "session" by "alice": chat.session(&me, id).await.map(drop);
         "sessions by id" by "alice": only(chat.sessions_by_id(&me, &[id]).await);
@@ -155,6 +157,7 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "join by invite" by "dave": chat.join_by_invite(&me, &invite.code).await.map(drop);
         "ask" by "dave": chat.request_to_join(&me, &invite.code, None).await.map(drop);
         "requests" by "alice": chat.join_requests(&me, id, Page::FIRST).await.map(drop);
+        "own requests" by "erin": chat.own_join_requests(&me, Page::FIRST).await.map(drop);
         "approve" by "alice": chat.approve_join_request(&me, id, &user_id("erin"), None).await.map(drop);
         "decline" by "alice": chat.decline_join_request(&me, id, &user_id("erin")).await;
         "withdraw" by "erin": chat.withdraw_join_request(&me, id).await;

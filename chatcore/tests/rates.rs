@@ -20,8 +20,9 @@ use std::{
 use chatcore::{
     Chat, Clock as _, Error, Limiter, Limits, MemoryStore, Origin, Principal, Rate, RateLimits, TestClock, async_trait,
     chat::{
-        AddParticipant, BanAccount, CreateInvite, CreateSession, EditMessage, MessagesOf, Metered, ParticipantsOf,
-        PostSystem, ReadUpto, SanctionUser, SendMessage, SessionOrder, SetPreferences, Start, UpdateSession,
+        AddParticipant, BanAccount, CreateInvite, CreateSession, EditMessage, FindPublicSessions, FindSessions,
+        MessagesOf, Metered, ParticipantsOf, PostSystem, ReadUpto, SanctionUser, SendMessage, SessionOrder,
+        SetPreferences, Start, UpdateSession,
     },
     limits::{Allowance, Bucket, Cost, Payer, Verdict},
     model::{ClientId, Content, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionType},
@@ -193,6 +194,14 @@ fn use_cases<'a>(
         ("delete_message", 1, told(chat.delete_message(alice, message, None))),
         ("typing", 1, told(chat.typing(alice, id, true))),
         ("sessions_in", 1, told(chat.sessions_in(alice, Page::FIRST, SessionOrder::Activity))),
+        (
+            "find_sessions",
+            1,
+            told(async move { chat.find_sessions(alice, &FindSessions::default(), Page::FIRST).await }),
+        ),
+        ("find_public_sessions", 1, {
+            told(async move { chat.find_public_sessions(alice, &FindPublicSessions::default(), Page::FIRST).await })
+        }),
         ("mark_read", 1, told(chat.mark_read(alice, id, ReadUpto::Seq(1)))),
         ("mark_unread_from", 1, told(chat.mark_unread_from(alice, message))),
         ("set_preferences", 1, told(chat.set_preferences(alice, id, SetPreferences::default()))),

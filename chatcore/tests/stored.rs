@@ -22,11 +22,11 @@ use chatcore::{
         SessionType, Span, SpeakerRole, Standing, StatusText, Term, UserId, UserStanding,
     },
     store::{
-        ActiveThreads, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds, Connection,
-        Connections, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures, Directory,
-        DraftText, Drafts, Due, DueTask, Dues, Expiries, Expiry, FollowRecord, Follows, InviteCodes, InvitePlace,
-        InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes,
-        LastSend, LastSends, Listed, Memberships, Mentions, MessageReactions, Newest, Orphans, Owner,
+        ActiveThreads, AskedToJoin, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds,
+        Connection, Connections, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
+        Directory, DraftText, Drafts, Due, DueTask, Dues, Expiries, Expiry, FollowRecord, Follows, InviteCodes,
+        InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, LastSeen,
+        LastSeenTimes, LastSend, LastSends, Listed, Memberships, Mentions, MessageReactions, Newest, Orphans, Owner,
         ParticipantRecord, Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice,
         PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal,
         ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry, Revision, Revisions, Scheduled,
@@ -353,6 +353,7 @@ fn values() -> Vec<(String, Key, Value)> {
         kept_login: Some(login),
         ended_upto: Some(LoginId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002))),
         ended_logins: vec![EndedLogin { login, lives_until: at(5) }],
+        blocks_changed: 2,
     };
     let sessions = Sessions { session: session_key };
     let full =
@@ -445,6 +446,7 @@ fn values() -> Vec<(String, Key, Value)> {
         value("limited", &Invites { session: session_key, invite: invite() }, invite_record(Some(3))),
         value("", &JoinRequests { session: session_key, user: user_id.clone() }, request(Some("Hello"))),
         value("silent", &JoinRequests { session: session_key, user: user_id.clone() }, request(None)),
+        value("", &AskedToJoin { user: user_id.clone(), session: session_key }, Listed),
         value("", &Blocks { user: user("ana"), blocked: user_id.clone() }, BlockRecord { at: at(2) }),
         value("", &InviteCodes { digest: "0123abcd".into() }, InvitePlace { session: session_key, invite: invite() }),
         value("", &Revisions { session: session_key, message: 3, revision: 1 }, revision),

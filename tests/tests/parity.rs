@@ -5,7 +5,10 @@ use std::{fs, path::Path, sync::Arc, time::Instant};
 
 use chatcore_tests::{
     Backend,
-    parity::{Coverage, World, follow_all_sessions, presence_everywhere, resume_everywhere, run_lists, run_table},
+    parity::{
+        Coverage, World, declined_everywhere, follow_all_sessions, presence_everywhere, resume_everywhere, run_lists,
+        run_table,
+    },
 };
 
 /// What no attempt reaches, one to a line.
@@ -28,6 +31,7 @@ async fn everything_agrees(backend: Backend, step: usize) {
     report.check();
     follow_all_sessions(backend, &coverage).await;
     presence_everywhere(backend, &coverage).await;
+    declined_everywhere(backend, &coverage).await;
     // What is tried on a database is too little to use everything.
     if backend == Backend::Memory {
         let world = World::start(backend, &coverage).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject, connection::EmptyFields};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::{
     Fallible as _, Use,
@@ -119,6 +119,6 @@ impl ArchiveQuery {
         let found = call.chat.deleted_sessions(call.principal, page).await.or_field_error()?;
         let loads = call.loads();
         let node = |summary| Session::listed(summary, Arc::clone(&loads));
-        Ok(Some(list.of_sessions(&page, found, EmptyFields, node)))
+        Ok(Some(list.of_sessions(&page, found, node)))
     }
 }

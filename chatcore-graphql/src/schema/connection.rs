@@ -3,17 +3,18 @@
 use std::{fmt::Display, marker::PhantomData, str::FromStr, sync::Arc};
 
 use async_graphql::{
-    OutputType, SimpleObject,
+    ObjectType, OutputType, SimpleObject,
     connection::{Connection, ConnectionNameType, Edge, EdgeNameType, EmptyFields},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chatcore::{
     Code, Error, Result,
-    chat::{EventPage, EventView, MessagesOf},
+    chat::{EventPage, EventView, FoundSessions, MessagesOf, PublicOrder},
     model::{
         self, BlockedUser, Bound, Draft, Emoji, FollowedThread, InvalidId, Invite, InviteId, JoinRequest, ListPage,
         MentionCursor, MentionedMessage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
-        ParticipantPresence, Reactor, ScheduledId, ScheduledMessage, SessionBan, SessionId, SessionSummary, UserId,
+        ParticipantPresence, PublicCursor, Reactor, ScheduledId, ScheduledMessage, SessionBan, SessionId,
+        SessionSummary, UserId,
     },
 };
 
@@ -23,6 +24,7 @@ use super::{
     invite::Invite as InviteNode,
     join_request::JoinRequest as JoinRequestNode,
     later::{Draft as DraftNode, ScheduledMessage as ScheduledNode},
+    listing::{Events, Listing, Mentions, PublicSessions, Threads},
     message::Message,
     participant::Participant as ParticipantNode,
     presence::Presence as PresenceNode,
@@ -45,6 +47,13 @@ pub(super) struct Total {
     total_count: Long,
 }
 
+/// How many there are in all, where that is known.
+#[derive(SimpleObject)]
+pub(super) struct KnownTotal {
+    /// How many there are in all; null for a search in the order `NEWEST`, which does not look at all of them.
+    total_count: Option<Long>,
+}
+
 /// The end of a log.
 #[derive(SimpleObject)]
 pub(super) struct Head {
@@ -59,81 +68,20 @@ pub(super) struct MentionMark {
     is_unread: bool,
 }
 
-/// Names of a connection of nodes that another one has, too.
-pub(super) struct PublicSessions;
-
-impl ConnectionNameType for PublicSessions {
-    fn type_name<T: OutputType>() -> String {
-        "PublicSessionConnection".to_owned()
-    }
-}
-
-impl EdgeNameType for PublicSessions {
-    fn type_name<T: OutputType>() -> String {
-        "PublicSessionEdge".to_owned()
-    }
-}
-
-/// Names of the connection of events, whose nodes are an interface.
-pub(super) struct Events;
-
-impl ConnectionNameType for Events {
-    fn type_name<T: OutputType>() -> String {
-        "EventConnection".to_owned()
-    }
-}
-
-impl EdgeNameType for Events {
-    fn type_name<T: OutputType>() -> String {
-        "EventEdge".to_owned()
-    }
-}
-
-/// Names of the connection of messages that mention the caller.
-pub(super) struct Mentions;
-
-impl ConnectionNameType for Mentions {
-    fn type_name<T: OutputType>() -> String {
-        "MentionConnection".to_owned()
-    }
-}
-
-impl EdgeNameType for Mentions {
-    fn type_name<T: OutputType>() -> String {
-        "MentionEdge".to_owned()
-    }
-}
-
-/// Names of the connection of messages whose number is not known.
-pub(super) struct Threads;
-
-impl ConnectionNameType for Threads {
-    fn type_name<T: OutputType>() -> String {
-        "ThreadConnection".to_owned()
-    }
-}
-
-impl EdgeNameType for Threads {
-    fn type_name<T: OutputType>() -> String {
-        "ThreadEdge".to_owned()
-    }
-}
-
-pub(super) type SessionConnection = Connection<String, super::session::Session>;
-pub(super) type PublicSessionConnection =
-    Connection<String, super::session::Session, Total, EmptyFields, PublicSessions, PublicSessions>;
-pub(super) type ParticipantConnection = Connection<String, ParticipantNode>;
-pub(super) type InviteConnection = Connection<String, InviteNode>;
-pub(super) type JoinRequestConnection = Connection<String, JoinRequestNode>;
-pub(super) type BanConnection = Connection<String, BanNode>;
-pub(super) type PresenceConnection = Connection<String, PresenceNode>;
-pub(super) type BlockedUserConnection = Connection<String, BlockedUserNode>;
-pub(super) type ReactorConnection = Connection<String, ReactorNode>;
-pub(super) type ScheduledMessageConnection = Connection<String, ScheduledNode>;
-pub(super) type DraftConnection = Connection<String, DraftNode>;
+pub(super) type SessionConnection = Listing<super::session::Session>;
+pub(super) type PublicSessionConnection = Listing<super::session::Session, KnownTotal, PublicSessions, PublicSessions>;
+pub(super) type ParticipantConnection = Listing<ParticipantNode>;
+pub(super) type InviteConnection = Listing<InviteNode>;
+pub(super) type JoinRequestConnection = Listing<JoinRequestNode>;
+pub(super) type BanConnection = Listing<BanNode>;
+pub(super) type PresenceConnection = Listing<PresenceNode>;
+pub(super) type BlockedUserConnection = Listing<BlockedUserNode>;
+pub(super) type ReactorConnection = Listing<ReactorNode>;
+pub(super) type ScheduledMessageConnection = Listing<ScheduledNode>;
+pub(super) type DraftConnection = Listing<DraftNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
-pub(super) type MentionConnection = Connection<String, Message, EmptyFields, MentionMark, Mentions, Mentions>;
-pub(super) type ThreadConnection = Connection<String, Message, EmptyFields, EmptyFields, Threads, Threads>;
+pub(super) type MentionConnection = Listing<Message, MentionMark, Mentions, Mentions>;
+pub(super) type ThreadConnection = Listing<Message, EmptyFields, Threads, Threads>;
 pub(super) type FollowedThreadConnection = Connection<String, FollowedThreadNode>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
 
@@ -158,11 +106,6 @@ impl List<SessionId> {
     pub(super) fn deleted_sessions() -> Self {
         Self::named("deletedSessions")
     }
-
-    /// The sessions that the caller could join.
-    pub(super) fn public_sessions() -> Self {
-        Self::named("publicSessions")
-    }
 }
 
 impl List<ScheduledId> {
@@ -182,6 +125,20 @@ impl List<ScheduledId> {
 }
 
 impl List<SessionId> {
+    /// The caller's own requests to join.
+    pub(super) fn own_join_requests() -> Self {
+        Self::named("ownJoinRequests")
+    }
+
+    /// The caller's own requests to join as a connection.
+    pub(super) fn of_own_join_requests(
+        &self,
+        page: &Page<SessionId>,
+        found: ListPage<JoinRequest, SessionId>,
+    ) -> JoinRequestConnection {
+        self.connection(page, found, EmptyFields, |request| request.session_id, JoinRequestNode)
+    }
+
     /// The caller's drafts.
     pub(super) fn drafts() -> Self {
         Self::named("drafts")
@@ -324,38 +281,48 @@ impl<K: Display + FromStr> List<K> {
         fields: C,
         id: impl Fn(&T) -> K,
         node: impl Fn(T) -> N,
-    ) -> Connection<String, N, C, EmptyFields, M, E>
+    ) -> Listing<N, C, M, E>
     where
         N: OutputType,
-        C: async_graphql::ObjectType,
+        C: ObjectType,
         M: ConnectionNameType,
         E: EdgeNameType,
     {
-        let mut connection = Connection::with_additional_fields(page.after.is_some(), found.next.is_some(), fields);
-        let edge = |entry: T| {
-            let cursor = self.cursor(&id(&entry));
-            async_graphql::connection::Edge::new(cursor, node(entry))
-        };
-        connection.edges.extend(found.into_iter().map(edge));
-        connection
+        let next = found.next.as_ref().map(|next| self.cursor(next));
+        let edge = |entry: T| Edge::new(self.cursor(&id(&entry)), node(entry));
+        Listing::new(found.entries.into_iter().map(edge).collect(), page.after.is_some(), next, fields)
     }
 }
 
 impl List<SessionId> {
     /// Sessions as a connection.
-    pub(super) fn of_sessions<C, M, E>(
+    pub(super) fn of_sessions(
         &self,
         page: &Page<SessionId>,
         found: ListPage<SessionSummary, SessionId>,
-        fields: C,
         node: impl Fn(SessionSummary) -> super::session::Session,
-    ) -> Connection<String, super::session::Session, C, EmptyFields, M, E>
-    where
-        C: async_graphql::ObjectType,
-        M: ConnectionNameType,
-        E: EdgeNameType,
-    {
-        self.connection(page, found, fields, |summary| summary.session.id, node)
+    ) -> SessionConnection {
+        self.connection(page, found, EmptyFields, |summary| summary.session.id, node)
+    }
+}
+
+impl List<PublicCursor> {
+    /// The sessions that the caller could join.
+    pub(super) fn public_sessions() -> Self {
+        Self::named("publicSessions")
+    }
+
+    /// Public sessions in an order as a connection.
+    pub(super) fn of_public(
+        &self,
+        page: &Page<PublicCursor>,
+        found: FoundSessions,
+        order: PublicOrder,
+        node: impl Fn(SessionSummary) -> super::session::Session,
+    ) -> PublicSessionConnection {
+        let FoundSessions { sessions, next, total } = found;
+        let (found, fields) = (ListPage { entries: sessions, next }, KnownTotal { total_count: total.map(Long) });
+        self.connection(page, found, fields, |summary| order.place(&summary.session), node)
     }
 }
 

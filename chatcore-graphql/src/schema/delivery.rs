@@ -16,6 +16,7 @@ use super::{
         ParticipantUnmuted, ReactionAdded, ReactionRemoved, SessionArchived, SessionCreated, SessionDeleted,
         SessionEvent, SessionRestored, SessionUnarchived, SessionUpdated, UnknownEvent,
     },
+    join_request::JoinRequestDeclined,
     load::Loads,
     managed::Notice,
     preferences::PreferencesChanged,
@@ -89,6 +90,7 @@ pub(super) enum Delivery {
     ThreadState(ThreadState),
     PresenceChanged(PresenceChanged),
     PreferencesChanged(PreferencesChanged),
+    JoinRequestDeclined(JoinRequestDeclined),
     Created(SessionCreated),
     Updated(SessionUpdated),
     InviteCreated(InviteCreated),
@@ -183,7 +185,7 @@ impl Delivery {
     }
 }
 
-fn signal(view: &SignalView) -> Delivery {
+pub(super) fn signal(view: &SignalView) -> Delivery {
     match &view.signal {
         Signal::Typing { session_id, user_id: _, is_typing, until } => Typing {
             session_id: ID(session_id.to_string()),
@@ -200,6 +202,9 @@ fn signal(view: &SignalView) -> Delivery {
         Signal::Thread { user_id: _, state } => ThreadState::from(*state).into(),
         Signal::Preferences { user_id: _, session_id, preferences } => {
             PreferencesChanged { session_id: ID(session_id.to_string()), preferences: (*preferences).into() }.into()
+        }
+        Signal::JoinRequestDeclined { user_id: _, session_id } => {
+            JoinRequestDeclined { session_id: ID(session_id.to_string()) }.into()
         }
     }
 }

@@ -46,6 +46,13 @@ impl JoinRequest {
     }
 }
 
+/// A request of the caller to join a session was declined. All connections of the caller are told. It is not in the log.
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct JoinRequestDeclined {
+    /// The session.
+    pub(super) session_id: ID,
+}
+
 /// A request to join.
 #[derive(InputObject)]
 struct RequestToJoinInput {
@@ -187,6 +194,22 @@ pub(super) struct JoinRequestQuery;
 /// What may be asked about requests to join.
 #[Object]
 impl JoinRequestQuery {
+    /// The caller's own requests to join that are open, in the order of the ids of their sessions. At most 100 at a time, 50 by default. A page
+    /// can have fewer entries than asked for.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn own_join_requests(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+    ) -> Result<Option<JoinRequestConnection>> {
+        let call = Use::of(context)?;
+        let list = List::own_join_requests();
+        let page = list.page(first, after.as_deref()).or_field_error()?;
+        let found = call.chat.own_join_requests(call.principal, page).await.or_field_error()?;
+        Ok(Some(list.of_own_join_requests(&page, found)))
+    }
+
     /// The open requests to join a session, in the order of the ids of their users. For owners and admins. At most 100 at a time, 50 by
     /// default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]

@@ -15,6 +15,7 @@ mod forward;
 mod invite;
 mod join_request;
 mod later;
+mod listing;
 mod load;
 mod managed;
 #[cfg(feature = "metrics")]

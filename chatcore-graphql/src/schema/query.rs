@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Interface, MergedObject, Object, PathSegment, Result};
 use chatcore::{
     Error,
-    chat::{PublicSessionPage, Start},
-    model::{ListPage, MessageId, SessionId},
+    chat::{FindPublicSessions, FindSessions, Start},
+    model::{MessageId, SessionId},
 };
 
 use super::{
@@ -25,7 +25,7 @@ use super::{
     message::{Message, MessageQuery},
     presence::PresenceQuery,
     reaction::ReactionQuery,
-    reading::SessionOrder,
+    reading::{PublicSessionOrder, SessionOrder},
     sanction::SanctionQuery,
     scalar::{natural, session_id},
     session::Session,
@@ -136,13 +136,18 @@ impl SessionQuery {
         Ok(Some(Session::whole(details, loads)))
     }
 
-    /// The sessions that the caller is in: those that are not archived, or those that are. At most 100 at a time, 50 by default.
+    /// The sessions that the caller is in: those that are not archived, or those that are. At most 100 at a time, 50 by default. A search looks
+    /// at 2,000 sessions at the most, so a page of it can have fewer entries than asked for.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn sessions(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+        #[graphql(
+            desc = "Words, together 1 to 100 characters. Each word is a part of the title, or in a direct session of the other user's name or user name. The case of letters makes no difference."
+        )]
+        search: Option<String>,
         #[graphql(desc = "The order; `NEWEST` where not given.")] sort: Option<SessionOrder>,
         #[graphql(desc = "Whether to list the archived ones.")] archived: Option<bool>,
     ) -> Result<Option<SessionConnection>> {
@@ -151,32 +156,35 @@ impl SessionQuery {
         let list = List::sessions(archived);
         let page = list.page(first, after.as_deref()).or_field_error()?;
         let order = sort.map(Into::into).unwrap_or_default();
-        let found = if archived {
-            call.chat.archived_sessions(call.principal, page, order).await.or_field_error()?
-        } else {
-            call.chat.sessions_in(call.principal, page, order).await.or_field_error()?
-        };
-        let (loads, fields) = (call.loads(), async_graphql::connection::EmptyFields);
-        Ok(Some(list.of_sessions(&page, found, fields, |summary| Session::listed(summary, Arc::clone(&loads)))))
+        let wanted = FindSessions { search, order, archived };
+        let found = call.chat.find_sessions(call.principal, &wanted, page).await.or_field_error()?;
+        let loads = call.loads();
+        Ok(Some(list.of_sessions(&page, found, |summary| Session::listed(summary, Arc::clone(&loads)))))
     }
 
-    /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first, at most 100 at
-    /// a time, 50 by default.
+    /// The sessions that the caller could join: public, with a seat left, without the caller. At most 100 at a time, 50 by default. A search
+    /// looks at 2,000 sessions at the most, so a page of it can have fewer entries than asked for. A list of 2,000 sessions at the most is sorted
+    /// by `TITLE` or `PARTICIPANTS`.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn public_sessions(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
+        #[graphql(
+            desc = "Words, together 1 to 100 characters. Each word is a part of the title, of the description, or of a tag. The case of letters makes no difference."
+        )]
+        search: Option<String>,
+        #[graphql(desc = "The order; `NEWEST` where not given.")] sort: Option<PublicSessionOrder>,
     ) -> Result<Option<PublicSessionConnection>> {
         let call = Use::of(context)?;
         let list = List::public_sessions();
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let PublicSessionPage { sessions, next, total } =
-            call.chat.public_sessions(call.principal, page).await.or_field_error()?;
-        let (loads, found) = (call.loads(), ListPage { entries: sessions, next });
-        let node = |summary| Session::listed(summary, Arc::clone(&loads));
-        Ok(Some(list.of_sessions(&page, found, connection::total(total), node)))
+        let order = sort.map(Into::into).unwrap_or_default();
+        let wanted = FindPublicSessions { search, order };
+        let found = call.chat.find_public_sessions(call.principal, &wanted, page.clone()).await.or_field_error()?;
+        let loads = call.loads();
+        Ok(Some(list.of_public(&page, found, order, |summary| Session::listed(summary, Arc::clone(&loads)))))
     }
 
     /// Who is in a session, in the order in which they came. At most 100 at a time, 50 by default.

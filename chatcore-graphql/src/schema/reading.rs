@@ -21,6 +21,18 @@ pub(super) enum SessionOrder {
     Activity,
 }
 
+/// The order of the public list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "chat::PublicOrder")]
+pub(super) enum PublicSessionOrder {
+    /// The newest session first.
+    Newest,
+    /// By the titles, whatever the case of their letters, character by character.
+    Title,
+    /// The session with the most participants first.
+    Participants,
+}
+
 /// The number of messages of a session that the caller has not read. Messages that the caller sent as `USER` are not among them; messages
 /// that were deleted are.
 #[derive(Debug, Clone, SimpleObject)]

@@ -15,7 +15,7 @@ use futures_util::{
 
 use super::{
     Fallible as _, Use,
-    delivery::Delivery,
+    delivery::{Delivery, signal},
     load::{Loads, Reads},
     scalar::{Long, session_id},
 };
@@ -62,7 +62,7 @@ pub(super) struct SessionSubscription;
 /// What may be followed.
 #[async_graphql::Subscription]
 impl SessionSubscription {
-    /// A session's events after a position and on live, its signals, and notices of administrators. First comes `Subscribed`. A client that comes back goes
+    /// A session's events after a position and on live, its signals, signals to all connections of the caller, and notices of administrators. First comes `Subscribed`. A client that comes back goes
     /// on after the last `cursor` that it saw. It completes with the event that takes the right to read away.
     async fn session_events(
         &self,
@@ -91,10 +91,12 @@ impl SessionSubscription {
             let _ = &device;
             Delivery::delivered(delivery.or_field_error()?, &loads)
         });
+        let own = call.chat.own_signals(call.principal).await;
+        let events = Box::pin(own.beside(events, |view| Ok(signal(&view))));
         Ok(first.chain(with_notices(context, events).await))
     }
 
-    /// The events and signals of all of the caller's sessions, and notices of administrators. First comes a `Subscribed` for each of them; for one that the
+    /// The events and signals of all of the caller's sessions, signals to all connections of the caller, and notices of administrators. First comes a `Subscribed` for each of them; for one that the
     /// caller comes into later it comes then, before the event that brought them in. With more than 1,000 sessions it has those named
     /// in `after` and the most recently active others, and a `SessionsLeftOut` says how many it does not have.
     async fn all_session_events(
@@ -121,6 +123,8 @@ impl SessionSubscription {
             let _ = &device;
             Delivery::of_all(delivery.or_field_error()?, &loads)
         });
+        let own = call.chat.own_signals(call.principal).await;
+        let all = Box::pin(own.beside(all, |view| Ok(signal(&view))));
         Ok(with_notices(context, all).await)
     }
 }

@@ -35,6 +35,7 @@ pub(super) async fn open(
     Asked { id, start, shows_presence }: Asked,
 ) -> Result<Response> {
     let mut subscription = chat.subscribe(principal, id, start).await?;
+    let own_signals = chat.own_signals(principal).await;
     let places = (sockets.take_for(&principal.user_id)?, sockets.take(Transport::EventStream)?, chat.device(principal));
     if shows_presence {
         subscription.show_presence().await;
@@ -50,7 +51,8 @@ pub(super) async fn open(
         span.transport("events");
     }
     let stopping = Box::pin(async move { sockets.stopping().await });
-    let events = subscription.map(move |delivery| bytes_of(id, delivery));
+    let events = own_signals.beside(subscription.map(move |delivery| bytes_of(id, delivery)), |view| of_signal(&view));
+    let events = Box::pin(events);
     let events = match notices {
         Some(notices) => notices.beside(events, |notice| of_notice(&notice)).boxed(),
         None => events.boxed(),

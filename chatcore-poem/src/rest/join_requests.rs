@@ -50,6 +50,26 @@ impl JoinRequests {
         Ok(Done)
     }
 
+    /// List the caller's own requests to join
+    ///
+    /// The open ones, in the order of the ids of their sessions. A page can have fewer entries than asked for. The list goes on for as long as
+    /// the header `Link` names a next page.
+    #[oai(path = "/join-requests", method = "get", operation_id = "listOwnJoinRequests")]
+    async fn list_own(
+        &self,
+        request: &Request,
+        caller: Caller,
+        /// The id of the session after which to begin.
+        after: Query<Option<SessionParam>>,
+        /// How many to leave out, where `after` is not given; 0 where not given.
+        skip: Query<Option<i64>>,
+        /// How many at the most: 1 to 100; 50 where not given.
+        limit: Query<Option<i64>>,
+    ) -> Answer<Paged<Vec<JoinRequest>>, Params> {
+        let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
+        Ok(listed(self.0.chat.own_join_requests(&caller.0, page).await?, request))
+    }
+
     /// List the requests to join a session
     ///
     /// For owners and admins. The open ones, in the order of the ids of their users. The header `Link` tells the next page.

@@ -1,7 +1,7 @@
 //! Operations about sessions.
 
 use chatcore::{
-    chat::PublicSessionPage,
+    chat::{FindPublicSessions, FindSessions, FoundSessions},
     model::{SessionDetails, SessionSummary},
     wire::{Confirmation, CreateSession, Joined, UpdateSession},
 };
@@ -13,7 +13,7 @@ use poem_openapi::{
 
 use super::{Api, Group, Links, idempotency_key, listed, no_idempotency_key, page};
 use crate::{
-    extract::{Bodyless, Caller, NoBody, SessionParam, SortParam, StrictJson},
+    extract::{Bodyless, Caller, NoBody, PublicParam, PublicSortParam, SessionParam, SortParam, StrictJson},
     reply::{Answer, Body, Conflict, Done, Gone, OfSession, Paged, Params, Reply},
 };
 
@@ -48,6 +48,9 @@ impl Sessions {
     /// the next page, which begins after the last session of this one: it misses nothing and shows nothing twice while sessions come and
     /// go. Sorted by activity, the page begins at the place that the session has then, and the caller may be in 1,000 sessions at the most.
     /// `archived=true` shows the archived sessions, and not the others.
+    ///
+    /// A search looks at 2,000 sessions at the most, so a page of it can have fewer entries than asked for. The list goes on for as long as the
+    /// header `Link` names a next page. A search takes no `skip`.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
@@ -62,17 +65,16 @@ impl Sessions {
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
+        /// Words, together 1 to 100 characters. Each word is a part of the title, or in a direct session of the other user's name or user name.
+        /// The case of letters makes no difference.
+        search: Query<Option<String>>,
         /// The order: `newest` where not given, or `activity` for the session with the latest event first.
         sort: Query<Option<SortParam>>,
     ) -> Answer<Paged<Vec<SessionSummary>>, Params> {
         let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
         let order = sort.0.map(|SortParam(order)| order).unwrap_or_default();
-        let found = if archived.0.unwrap_or(false) {
-            self.0.chat.archived_sessions(&caller.0, page, order).await?
-        } else {
-            self.0.chat.sessions_in(&caller.0, page, order).await?
-        };
-        Ok(listed(found, request))
+        let wanted = FindSessions { search: search.0, order, archived: archived.0.unwrap_or(false) };
+        Ok(listed(self.0.chat.find_sessions(&caller.0, &wanted, page).await?, request))
     }
 
     /// List the deleted sessions that the caller may restore
@@ -96,23 +98,33 @@ impl Sessions {
 
     /// List the sessions that can be joined
     ///
-    /// Public ones with a seat left in which the caller is not, newest first. The header `Link` tells the next page, which begins
-    /// after the last session of this one.
+    /// Public ones with a seat left in which the caller is not. The header `Link` tells the next page.
+    ///
+    /// A search looks at 2,000 sessions at the most, so a page of it can have fewer entries than asked for. The list goes on for as long as the
+    /// header `Link` names a next page. A search takes no `skip`. By `title` or `participants` a list of 2,000 sessions at the most is sorted.
     #[oai(path = "/sessions/public", method = "get", operation_id = "listPublicSessions")]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn public(
         &self,
         request: &Request,
         caller: Caller,
-        /// The id of the session after which to begin, whether or not it is still in the list.
-        after: Query<Option<SessionParam>>,
+        /// The place after which to begin, as a link has it. In the order `newest` it is the id of a session, whether or not it is still in the list.
+        after: Query<Option<PublicParam>>,
         /// How many to leave out, where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
         /// How many at the most: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
-    ) -> Answer<Paged<PublicSessionPage>, Params> {
-        let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
-        let found = self.0.chat.public_sessions(&caller.0, page).await?;
-        let link = Links::of(request).with("next", "after", found.next).value();
+        /// Words, together 1 to 100 characters. Each word is a part of the title, of the description, or of a tag. The case of letters makes no
+        /// difference.
+        search: Query<Option<String>>,
+        /// The order: `newest` where not given, `title`, or `participants` for the session with the most participants first.
+        sort: Query<Option<PublicSortParam>>,
+    ) -> Answer<Paged<FoundSessions>, Params> {
+        let page = page(after.0.map(|PublicParam(place)| place), skip.0, limit.0)?;
+        let order = sort.0.map(|PublicSortParam(order)| order).unwrap_or_default();
+        let wanted = FindPublicSessions { search: search.0, order };
+        let found = self.0.chat.find_public_sessions(&caller.0, &wanted, page).await?;
+        let link = Links::of(request).with("next", "after", found.next.as_ref()).value();
         Ok(Paged::linked(found, link))
     }
 

@@ -251,6 +251,7 @@ impl<'a> Talk<'a> {
         let mut login_ended = self.state.chat.login_ended(self.principal).boxed();
         let mut notices = self.state.notices().await;
         let shows_notices = notices.is_some();
+        let mut own_signals = self.state.chat.own_signals(self.principal).await;
         loop {
             // What is always ready would else keep other tasks from their turn.
             consume_budget().await;
@@ -297,6 +298,9 @@ impl<'a> Talk<'a> {
                 }
                 Some(Some(notice)) = OptionFuture::from(notices.as_mut().map(StreamExt::next)), if shows_notices && has_room => {
                     self.outbox.send([TextFrame::new(&encode(&NoticeFrame::from(&*notice)))]);
+                }
+                Some(signal) = own_signals.next(), if has_room => {
+                    self.outbox.send([TextFrame::new(&encode(&*signal))]);
                 }
                 () = outbox.room(), if !has_room => {}
             }

@@ -173,6 +173,10 @@ impl Accounts {
         let Some(mut claim) = self.claim(user).await? else { return Ok(false) };
         self.inner.chat.erase_waiting(user).await?;
         self.inner.chat.erase_follows(user).await?;
+        let requests = self.inner.chat.erase_join_requests(user).await;
+        if let Err(error) = &requests {
+            tracing::warn!(%error, "a deleted user's requests to join are not taken back yet");
+        }
         #[cfg(feature = "avatars")]
         let pictures = self.erase_pictures(user).await;
         #[cfg(not(feature = "avatars"))]
@@ -214,7 +218,7 @@ impl Accounts {
             }
         }
         self.inner.chat.forget_blocks(user).await?;
-        if !claim.erasure.left.is_empty() || matches!(pictures, Erased::Failed) {
+        if !claim.erasure.left.is_empty() || matches!(pictures, Erased::Failed) || requests.is_err() {
             return self.put_off(claim).await;
         }
         let done = Erasures { user: user.clone() }.remove().at(claim.version);

@@ -24,10 +24,10 @@ use crate::{
         SessionId, Standing, UserId,
     },
     store::{
-        Been, ChatStoreExt as _, DraftText, Drafts, FactsQuery, Follows, Freshness, KeyPart as _, LastSeenTimes,
-        LogRange, ParticipantRecord, Participants, Prefix, PresenceChoice, PresenceChoices, Profiles, ReadMarkers,
-        Revisions, Scheduled, ScheduledMessages, SessionPreferences, Sessions, StoreError, ThreadMarkers,
-        TypedKey as _, typed,
+        AskedToJoin, Been, Blocks, ChatStoreExt as _, DraftText, Drafts, FactsQuery, Follows, Freshness, JoinRequests,
+        KeyPart as _, LastSeenTimes, LogRange, ParticipantRecord, Participants, Prefix, PresenceChoice,
+        PresenceChoices, Profiles, ReadMarkers, Revisions, Scheduled, ScheduledMessages, SessionPreferences, Sessions,
+        StoreError, ThreadMarkers, TypedKey as _, typed,
     },
     trace::use_case,
 };
@@ -102,7 +102,7 @@ impl Writer {
 
 impl Accounts {
     /// Everything that the caller wrote and that is known about the caller, one JSON object in each line. Its `type` is `account`, `profile`,
-    /// `presence` (what the caller chose, and when the caller was seen last), `login`, `draft`, `scheduled_message`, `session` (one that the
+    /// `presence` (what the caller chose, and when the caller was seen last), `login`, `draft`, `scheduled_message`, `block` (a user whom the caller has blocked), `join_request` (one that is open), `session` (one that the
     /// caller is or was in), `thread_following` and `thread_marker` (the threads that the caller follows or chose not to follow, and how far
     /// the caller has read), `message` (with its earlier texts), `progress`, and at the end `end`. An export
     /// without an `end` is not complete. The stream takes bounded memory, at the pace of its reader.
@@ -220,6 +220,8 @@ impl Accounts {
         }
         self.write_waiting(user, to).await?;
         self.write_threads(user, to).await?;
+        self.write_blocks(user, to).await?;
+        self.write_join_requests(user, to).await?;
         let prefix = Prefix { table: Been::TABLE, parts: vec![user.part()] };
         to.sessions = self.store().count(&[prefix]).await?.first().copied().unwrap_or_default();
         to.progress().await?;
@@ -301,6 +303,42 @@ impl Accounts {
                 let read_upto = found.value.seq;
                 to.line(json!({
                     "type": "thread_marker", "session_id": session, "thread_root": thread, "read_upto": read_upto,
+                }))
+                .await?;
+            }
+        }
+    }
+
+    /// The users whom the user has blocked.
+    async fn write_blocks(&self, user: &UserId, to: &mut Writer) -> Result<(), Stopped> {
+        let mut after = None;
+        loop {
+            let scan = Blocks::under(vec![user.part()]).after(after.take()).limit(CHUNK);
+            let found = self.store().list::<Blocks>(scan).await?;
+            let Some((last, _)) = found.last() else { return Ok(()) };
+            after = Some(vec![last.blocked.part()]);
+            for (key, found) in found {
+                to.line(json!({ "type": "block", "user_id": key.blocked, "blocked_at": found.value.at })).await?;
+            }
+        }
+    }
+
+    /// The user's open requests to join sessions.
+    async fn write_join_requests(&self, user: &UserId, to: &mut Writer) -> Result<(), Stopped> {
+        let mut after = None;
+        loop {
+            let scan = AskedToJoin::under(vec![user.part()]).after(after.take()).limit(CHUNK);
+            let found = self.store().list::<AskedToJoin>(scan).await?;
+            let Some((last, _)) = found.last() else { return Ok(()) };
+            after = Some(vec![last.session.part()]);
+            let key = |(key, _): (AskedToJoin, _)| JoinRequests { session: key.session, user: key.user };
+            let keys: Vec<JoinRequests> = found.into_iter().map(key).collect();
+            let requests = self.store().get_all(&keys).await?;
+            for (key, request) in keys.into_iter().zip(requests) {
+                let Some(request) = request else { continue };
+                to.line(json!({
+                    "type": "join_request", "session_id": key.session, "text": request.value.text,
+                    "requested_at": request.value.at,
                 }))
                 .await?;
             }

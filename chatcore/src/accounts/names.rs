@@ -1,6 +1,5 @@
 //! Names and addresses: their form, and the keys by which they are unique.
 
-use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection as _, skeleton};
 
@@ -10,18 +9,13 @@ use crate::{
     model::visible::{ends_line, is_visible, turns_text},
 };
 
+pub(super) use crate::model::search::fold;
+
 /// Longest e-mail address, in characters (RFC 5321, section 4.5.3.1.3, less the angle brackets).
 const EMAIL_CHARS: usize = 254;
 
 /// Longest part before the `@`, in bytes (RFC 5321, section 4.5.3.1.1).
 const LOCAL_BYTES: usize = 64;
-
-/// A text in the form in which texts that are written alike are equal: NFKC of its case folding (Unicode Standard, section 3.13).
-pub(super) fn fold(text: &str) -> String {
-    let (nfkc, case) = (ComposingNormalizer::new_nfkc(), CaseMapper::new());
-    let folded = case.fold_string(&nfkc.normalize(text)).into_owned();
-    nfkc.normalize(&folded).into_owned()
-}
 
 /// The looks of a name: names with one look in common can be taken for each other (Unicode Technical Standard #39, section 4).
 ///

@@ -2,8 +2,9 @@
 //!
 //! A block belongs to the user who made it, and to no session. Nobody else is told of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 
 use super::{
@@ -19,14 +20,29 @@ use crate::{
         BlockedUser, Event, EventKind, ListPage, Page, ParticipantEvent, SessionEvent, SessionId, SessionType, UserId,
     },
     store::{
-        BlockRecord, Blocks, Change, ChatStoreExt as _, Found, KeyPart as _, LogRange, Prefix, StoreError,
-        TypedKey as _,
+        BlockRecord, Blocks, Change, ChatStore, ChatStoreExt as _, Found, Key, KeyPart as _, LogRange, Prefix, Record,
+        Scan, StoreError, TypedKey as _,
     },
     trace::use_case,
 };
 
 /// Most users whom a user can block.
 pub const MAX_BLOCKS: u64 = 1_000;
+
+/// The users whom a user has blocked, each with the time of the block.
+pub(in crate::chat) type BlockedAt = HashMap<UserId, DateTime<Utc>>;
+
+/// The users whom users have blocked, in the order of the users.
+pub(in crate::chat) async fn blocks_of(store: &dyn ChatStore, users: &[UserId]) -> Result<Vec<BlockedAt>, StoreError> {
+    // Several processes together may have let in more than the limit.
+    let scan = |user: &UserId| Blocks::under(vec![user.part()]).limit(2 * MAX_BLOCKS);
+    let scans: Vec<Scan> = users.iter().map(scan).collect();
+    let found = if scans.is_empty() { Vec::new() } else { store.scan(&scans).await? };
+    let block = |(key, record): (Key, Record)| {
+        Some((Blocks::from_parts(&key.parts)?.blocked, record.value.get::<BlockRecord>()?.at))
+    };
+    Ok(found.into_iter().map(|blocks| blocks.into_iter().filter_map(block).collect()).collect())
+}
 
 /// The users of direct sessions, which never change.
 pub(in crate::chat) struct Pairs(Cache<SessionId, [UserId; 2]>);
@@ -39,7 +55,8 @@ impl Default for Pairs {
 
 impl Chat {
     /// Blocks a user: the user starts no direct session with the caller, and writes nothing more in the one that there is. In other
-    /// sessions the caller sees which messages are of the user. Blocking again changes nothing, so a retry is safe.
+    /// sessions the caller sees which messages are of the user. Neither of the two sees the presence of the other, or that the other types, and
+    /// neither mentions the other. Blocking again changes nothing, so a retry is safe.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for the caller's own id; [`UserNotFound`](Error::UserNotFound) when nobody of that id was ever seen;
@@ -67,12 +84,11 @@ impl Chat {
             if self.inner.store.count(&[all]).await?.first().is_some_and(|count| *count >= MAX_BLOCKS) {
                 return Err(Error::LimitExceeded { what: "the number of blocked users", limit: MAX_BLOCKS });
             }
-            let block = Blocks { user: user.clone(), blocked: other.clone() }.put(BlockRecord { at: now }).absent();
-            match self.inner.store.commit(Change::of_records(vec![block])).await {
-                // Another call was faster.
-                Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
-                Err(error) => Err(error.into()),
-            }
+            // Where another call is faster, the block is there already.
+            let block = Blocks { user: user.clone(), blocked: other.clone() }.put(BlockRecord { at: now });
+            self.commit_block(user, &block).await?;
+            self.inner.presences.parted(user, other);
+            Ok(())
         })
     }
 
@@ -84,8 +100,12 @@ impl Chat {
         use_case!("unblock_user", async move {
             self.enter(principal, Use::Request).await?;
             self.permit(principal, Operation::ManageBlocks).await?;
-            let block = Blocks { user: principal.user_id.clone(), blocked: other.clone() };
-            self.inner.store.commit(Change::of_records(vec![block.remove()])).await?;
+            let user = &principal.user_id;
+            if self.is_blocked(user, other).await? {
+                let block = Blocks { user: user.clone(), blocked: other.clone() }.remove();
+                self.commit_block(user, &block).await?;
+                self.inner.presences.parted(user, other);
+            }
             Ok(())
         })
     }
@@ -145,7 +165,24 @@ impl Chat {
         Ok(keys.into_iter().zip(found).filter(|(_, found)| found.is_some()).map(|(key, _)| key.blocked).collect())
     }
 
-    /// Those of the users who have blocked one user, as of now.
+    /// Those of the users whom a block keeps apart from one user, whichever of the two has blocked the other, as of now.
+    pub(in crate::chat) async fn apart_from<'a>(
+        &self,
+        one: &UserId,
+        users: impl IntoIterator<Item = &'a UserId>,
+    ) -> Result<HashSet<UserId>> {
+        let others: HashSet<&UserId> = users.into_iter().filter(|user| *user != one).collect();
+        if others.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let block = |user: &UserId, blocked: &UserId| Blocks { user: user.clone(), blocked: blocked.clone() };
+        let keys: Vec<Blocks> = others.into_iter().flat_map(|other| [block(one, other), block(other, one)]).collect();
+        let found = self.inner.store.get_all(&keys).await?;
+        let other = |key: Blocks| if key.user == *one { key.blocked } else { key.user };
+        Ok(keys.into_iter().zip(found).filter(|(_, found)| found.is_some()).map(|(key, _)| other(key)).collect())
+    }
+
+    /// Whether one of the users has blocked one user, as of now.
     pub(in crate::chat) async fn blocked_by<'a>(
         &self,
         users: impl IntoIterator<Item = &'a UserId>,
@@ -154,6 +191,25 @@ impl Chat {
         let key = |user: &UserId| Blocks { user: user.clone(), blocked: blocked.clone() };
         let keys: Vec<Blocks> = users.into_iter().filter(|user| *user != blocked).map(key).collect();
         Ok(self.inner.store.get_all(&keys).await?.iter().any(Option::is_some))
+    }
+
+    /// The users of direct sessions, in the order of the ids. `None` for a session whose log does not tell them.
+    pub(in crate::chat) async fn pairs(&self, ids: &[SessionId]) -> Result<Vec<Option<[UserId; 2]>>> {
+        let known: Vec<Option<[UserId; 2]>> = ids.iter().map(|id| self.inner.pairs.0.get(id)).collect();
+        let missing = ids.iter().zip(&known).filter(|(_, pair)| pair.is_none());
+        let ranges: Vec<_> = missing.map(|(id, _)| LogRange { session_id: *id, from: 1, to: 2 }).collect();
+        if ranges.is_empty() {
+            return Ok(known);
+        }
+        let mut read = self.inner.store.log(&ranges).await?.into_iter();
+        let pair_of = |(id, known): (&SessionId, Option<_>)| {
+            known.or_else(|| {
+                let pair = pair(read.next()?.iter().map(|row| &**row))?;
+                self.inner.pairs.0.insert(*id, pair.clone());
+                Some(pair)
+            })
+        };
+        Ok(ids.iter().zip(known).map(pair_of).collect())
     }
 
     /// Refuses to write in a direct session whose other user has blocked the caller.
@@ -165,16 +221,7 @@ impl Chat {
         if session.session_type != SessionType::Direct {
             return Ok(());
         }
-        let pair = match self.inner.pairs.0.get(&session.id) {
-            Some(pair) => pair,
-            None => {
-                let range = LogRange { session_id: session.id, from: 1, to: 2 };
-                let rows = self.inner.store.log(&[range]).await?;
-                let pair = pair(rows.iter().flatten().map(|row| &**row)).ok_or(Error::Unavailable)?;
-                self.inner.pairs.0.insert(session.id, pair.clone());
-                pair
-            }
-        };
+        let pair = self.pairs(&[session.id]).await?.pop().flatten().ok_or(Error::Unavailable)?;
         if self.blocked_by(&pair, &principal.user_id).await? { Err(Error::DirectRefused) } else { Ok(()) }
     }
 }

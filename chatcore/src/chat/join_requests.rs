@@ -6,12 +6,16 @@ use super::{
     Chat,
     decide::{
         govern::{Plan, Tried},
+        policy::Operation,
         turns::behind,
         validate::Faults,
     },
     invites::Held,
     participants::{Admission, admit},
-    read::{lists::Slice, profiles},
+    read::{
+        lists::{Slice, sessions},
+        profiles,
+    },
 };
 use crate::{
     error::{Error, Result},
@@ -19,15 +23,19 @@ use crate::{
     limits::Use,
     model::{
         EventKind, InviteCode, JoinRequest, ListPage, NewEvent, Page, ParticipantEvent, ParticipantRole, Profile,
-        SessionEvent, SessionId, UserId,
+        SessionEvent, SessionId, Signal, UserId,
     },
+    notify::Hint,
     permission::Action,
     store::{
-        Change, ChatStoreExt as _, Found, Freshness, InviteRecord, JoinRequestRecord, JoinRequests, KeyPart as _,
-        ParticipantRecord, TypedKey as _, Write,
+        AskedToJoin, Change, ChatStoreExt as _, Found, Freshness, InviteRecord, JoinRequestRecord, JoinRequests,
+        KeyPart as _, Listed, ParticipantRecord, TypedKey as _, Write,
     },
     trace::use_case,
 };
+
+/// Entries of a list that are looked at for one page.
+const LOOKED: u64 = 500;
 
 /// Most open requests to join one session.
 pub const MAX_JOIN_REQUESTS: usize = 100;
@@ -62,6 +70,7 @@ impl Chat {
                 let open = self.inner.store.get(&key).await?;
                 let is_active = self.known(session, user, None, Freshness::Fresh).await?.is_active();
                 if let Some(open) = open.filter(|_| is_active) {
+                    self.list_request(user, session).await?;
                     return Ok(shown(&key, &open.value, profile));
                 }
                 let Held { known, key: invite, found, now } = self.held(user, place).await?;
@@ -78,7 +87,8 @@ impl Chat {
                 }
                 let record = JoinRequestRecord { text: text.clone(), role: found.value.role, at: now };
                 let used = InviteRecord { uses: found.value.uses.saturating_add(1), ..(*found.value).clone() };
-                let writes = vec![invite.put(used).at(found.version), key.put(record.clone()).absent()];
+                let asked = AskedToJoin { user: user.clone(), session }.put(Listed);
+                let writes = vec![invite.put(used).at(found.version), key.put(record.clone()).absent(), asked];
                 let event = requested(user, now, SessionEvent::JoinRequested);
                 let change = Change::of(session, known.head.seq, vec![event], writes);
                 let Some(committed) = self.try_commit(change).await? else { continue };
@@ -108,7 +118,7 @@ impl Chat {
                 self.permit_holder(principal, &known).await?;
                 let now = self.inner.clock.now().max(known.head.at);
                 let event = requested(user, now, SessionEvent::JoinRequestClosed { user_id: user.clone() });
-                let change = Change::of(session, known.head.seq, vec![event], vec![key.remove().at(open.version)]);
+                let change = Change::of(session, known.head.seq, vec![event], closing(&key, &open).into());
                 let Some(committed) = self.try_commit(change).await? else { continue };
                 drop(gate);
                 self.tell(session, &committed.events).await;
@@ -182,7 +192,7 @@ impl Chat {
                 let (user_id, participant_id) = (user.clone(), record.id);
                 let kind = EventKind::Participant(ParticipantEvent::Added { user_id, participant_id, role });
                 let Plan { events, writes } = admit(&known, before, kind, record)?;
-                let mut writes: Vec<Write> = std::iter::once(key.remove().at(open.version)).chain(writes).collect();
+                let mut writes: Vec<Write> = closing(&key, &open).into_iter().chain(writes).collect();
                 writes.push(self.hold(principal, user, turn > 0).await?);
                 let event = |kind| NewEvent { actor: principal.user_id.clone(), created_at: now, kind };
                 let change = Change::of(session, known.head.seq, events.into_iter().map(event).collect(), writes);
@@ -195,7 +205,7 @@ impl Chat {
         })
     }
 
-    /// Declines a request. The user can ask again.
+    /// Declines a request. The user can ask again. The user's connections are told by a [signal](Signal::JoinRequestDeclined).
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`JoinRequestNotFound`](Error::JoinRequestNotFound).
@@ -210,14 +220,118 @@ impl Chat {
                 let now = self.inner.clock.now().max(known.head.at);
                 let kind = SessionEvent::JoinRequestClosed { user_id: user.clone() };
                 let event = requested(&principal.user_id, now, kind);
-                let change = Change::of(session, known.head.seq, vec![event], vec![key.remove().at(open.version)]);
+                let change = Change::of(session, known.head.seq, vec![event], closing(&key, &open).into());
                 let Some(committed) = self.try_commit(change).await? else { continue };
                 drop(gate);
                 self.tell(session, &committed.events).await;
+                let declined = Signal::JoinRequestDeclined { user_id: user.clone(), session_id: session };
+                self.publish(Hint::Signal(declined)).await;
                 return Ok(());
             }
             Err(behind(session, "the answer to a request to join"))
         })
+    }
+
+    /// The caller's own requests that are open, in the order of the ids of their sessions. A page may be shorter than asked for where others
+    /// follow it. A request that was made by an earlier version is listed once the user asks again.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) for a page outside of the limits.
+    pub async fn own_join_requests(
+        &self,
+        principal: &Principal,
+        page: Page<SessionId>,
+    ) -> Result<ListPage<JoinRequest, SessionId>> {
+        use_case!("own_join_requests", async move {
+            self.enter(principal, Use::Request).await?;
+            let (limit, Slice { mut after, mut skip, limit: wanted }) = self.inner.limits.slice(page)?;
+            self.permit(principal, Operation::ListOwnJoinRequests).await?;
+            let (store, user) = (&*self.inner.store, &principal.user_id);
+            let profile = self.inner.profiles.one(user).await?;
+            let (mut found, mut stale, mut looked) = (Vec::new(), Vec::new(), 0);
+            let mut goes_on = true;
+            while goes_on && (found.len() as u64) < wanted && looked < LOOKED {
+                let place = after.map(|after: SessionId| vec![after.part()]);
+                let scan = AskedToJoin::under(vec![user.part()]).after(place).skip(skip).limit(wanted);
+                let entries = store.list::<AskedToJoin>(scan).await?;
+                goes_on = entries.len() as u64 == wanted;
+                (skip, looked) = (0, looked + entries.len() as u64);
+                after = entries.last().map(|(key, _)| key.session).or(after);
+                let ids: Vec<SessionId> = entries.iter().map(|(key, _)| key.session).collect();
+                let key = |session: &SessionId| JoinRequests { session: *session, user: user.clone() };
+                let keys: Vec<JoinRequests> = ids.iter().map(key).collect();
+                let requests = if keys.is_empty() { Vec::new() } else { store.get_all(&keys).await? };
+                let sessions = sessions(store, &ids).await?;
+                for (((entry, listed), key), (request, session)) in
+                    entries.into_iter().zip(keys).zip(requests.into_iter().zip(sessions))
+                {
+                    match request {
+                        // A deleted session may be restored.
+                        Some(request) if session.is_some_and(|(session, _)| session.is_active) => {
+                            found.push(shown(&key, &request.value, profile.clone()));
+                        }
+                        Some(_) => {}
+                        None => stale.push(entry.remove().at(listed.version)),
+                    }
+                }
+            }
+            if !stale.is_empty() {
+                // Another reader may do the same; what fails is tried again by the next one.
+                drop(store.commit(Change::of_records(stale)).await);
+            }
+            let is_full = found.len() as u64 > limit;
+            let page = ListPage::cut(found, limit, |request: &JoinRequest| request.session_id);
+            let next = if is_full { page.next } else { after.filter(|_| goes_on) };
+            Ok(ListPage { next, ..page })
+        })
+    }
+
+    /// Lists an open request among those of its user, which an earlier version has not done.
+    async fn list_request(&self, user: &UserId, session: SessionId) -> Result<()> {
+        let key = AskedToJoin { user: user.clone(), session };
+        if self.inner.store.get(&key).await?.is_none() {
+            self.inner.store.commit(Change::of_records(vec![key.put(Listed)])).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes back the open requests of a user whose account is deleted. One that fails keeps no other one waiting.
+    #[cfg(feature = "accounts")]
+    pub(crate) async fn erase_join_requests(&self, user: &UserId) -> Result<()> {
+        let (mut after, mut done) = (None, Ok(()));
+        loop {
+            let scan = AskedToJoin::under(vec![user.part()]).after(after.take()).limit(LOOKED);
+            let entries = self.inner.store.list::<AskedToJoin>(scan).await?;
+            let Some((last, _)) = entries.last() else { return done };
+            after = Some(vec![last.session.part()]);
+            for (entry, _) in entries {
+                let erased = self.erase_join_request(user, entry.session).await;
+                done = done.and(erased);
+            }
+        }
+    }
+
+    /// Takes back an open request of a user whose account is deleted, also where the session is deleted.
+    #[cfg(feature = "accounts")]
+    async fn erase_join_request(&self, user: &UserId, session: SessionId) -> Result<()> {
+        let gate = self.inner.gates.pass(session).await;
+        for _ in self.turns() {
+            let known = self.known(session, user, None, Freshness::Fresh).await?;
+            let key = JoinRequests { session, user: user.clone() };
+            let entry = AskedToJoin { user: user.clone(), session };
+            let Some(open) = self.inner.store.get(&key).await? else {
+                self.inner.store.commit(Change::of_records(vec![entry.remove()])).await?;
+                return Ok(());
+            };
+            let now = self.inner.clock.now().max(known.head.at);
+            let event = requested(user, now, SessionEvent::JoinRequestClosed { user_id: user.clone() });
+            let change = Change::of(session, known.head.seq, vec![event], closing(&key, &open).into());
+            let Some(committed) = self.try_commit(change).await? else { continue };
+            drop(gate);
+            self.tell(session, &committed.events).await;
+            return Ok(());
+        }
+        Err(behind(session, "the end of a request to join"))
     }
 
     async fn open_request(
@@ -229,6 +343,12 @@ impl Chat {
         let open = self.inner.store.get(&key).await?.ok_or(Error::JoinRequestNotFound)?;
         Ok((key, open))
     }
+}
+
+/// The writes that close a request.
+fn closing(key: &JoinRequests, open: &Found<JoinRequestRecord>) -> [Write; 2] {
+    let JoinRequests { session, user } = key.clone();
+    [key.remove().at(open.version), AskedToJoin { user, session }.remove()]
 }
 
 fn requested(actor: &UserId, created_at: DateTime<Utc>, event: SessionEvent) -> NewEvent {

@@ -218,7 +218,13 @@ impl Chat {
                 found.push(Mention { user, span: None });
             }
         }
-        let everybody = if mentions_everybody(&found) { present } else { Vec::new() };
+        let mut everybody = if mentions_everybody(&found) { present } else { Vec::new() };
+        // A name of a user whom a block keeps apart from the author is text.
+        let apart = self.apart_from(&principal.user_id, named(&found).into_iter().chain(&everybody)).await?;
+        if !apart.is_empty() {
+            found.retain(|mention| mention.user.as_ref().is_none_or(|user| !apart.contains(user)));
+            everybody.retain(|user| !apart.contains(user));
+        }
         Ok(Addressed { mentions: found, everybody })
     }
 

@@ -14,6 +14,7 @@ mod editing;
 #[cfg(feature = "accounts")]
 mod erasing;
 mod expiring;
+mod finding;
 mod followers;
 mod follows;
 mod forwarding;
@@ -59,6 +60,7 @@ pub use decide::{
 };
 pub use directs::{GROUP_USERS_MAX, GROUP_USERS_MIN, Started};
 pub use editing::EditMessage;
+pub use finding::{FindPublicSessions, FindSessions, FoundSessions, MAX_SEARCH_CHARS, MAX_SEARCHED, PublicOrder};
 pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
 pub use join_requests::MAX_JOIN_REQUESTS;
 pub use later::ScheduleMessage;
@@ -84,6 +86,7 @@ pub use standing::BanAccount;
 pub(crate) use standing::Recorded;
 pub use stream::{
     notices::Notices,
+    own::OwnSignals,
     presence::Device,
     seat::Outlet,
     subscribe::{Delivery, Start, Subscription},

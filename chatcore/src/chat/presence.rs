@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::try_join;
 
 use super::{
     Chat, ParticipantsOf,
@@ -12,14 +13,15 @@ use super::{
         lists::{sessions, sessions_with},
         profiles,
     },
+    stream::presence::Seen,
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
     limits::Use,
     model::{
-        Availability, ListPage, OwnPresence, Page, ParticipantId, ParticipantPresence, Presence, Profile, SessionId,
-        StatusText, UserId,
+        Availability, ListPage, OwnPresence, Page, ParticipantId, ParticipantPresence, Presence, PresenceState,
+        Profile, SessionId, StatusText, UserId,
     },
     store::{Change, ChatStoreExt as _, PresenceChoice, PresenceChoices, StoreError, TypedKey as _},
     trace::use_case,
@@ -123,7 +125,10 @@ impl Chat {
             let ids: Vec<ParticipantId> = entries.iter().map(|participant| participant.id).collect();
             let users = entries.into_iter().map(|participant| profiles::public(participant.profile)).collect();
             let of = |(participant_id, presence)| ParticipantPresence { participant_id, presence };
-            Ok(ListPage { entries: ids.into_iter().zip(self.seen(users).await?).map(of).collect(), next })
+            Ok(ListPage {
+                entries: ids.into_iter().zip(self.seen_by(&principal.user_id, users).await?).map(of).collect(),
+                next,
+            })
         })
     }
 
@@ -147,7 +152,7 @@ impl Chat {
                 users.iter().filter(|user| visible.contains(*user) && named.insert(*user)).collect();
             let known = self.inner.profiles.find(users.clone()).await?;
             let users = users.into_iter().map(|user| profiles::public(profiles::of(&known, user))).collect();
-            self.seen(users).await
+            self.seen_by(&principal.user_id, users).await
         })
     }
 
@@ -176,11 +181,16 @@ impl Chat {
         Ok(visible)
     }
 
-    /// The presence of users as others see it.
-    async fn seen(&self, users: Vec<Profile>) -> Result<Vec<Presence>> {
+    /// The presence of users as a reader sees it. Users whom a block keeps apart from the reader appear as users who were never there.
+    async fn seen_by(&self, reader: &UserId, users: Vec<Profile>) -> Result<Vec<Presence>> {
         let ids: Vec<UserId> = users.iter().map(|user| user.user_id.clone()).collect();
-        let (seen, now) = (self.inner.presences.of(&ids).await?, self.inner.clock.now());
-        Ok(users.into_iter().zip(seen).map(|(user, seen)| Presence { user, state: seen.shown(now) }).collect())
+        let (seen, apart) = try_join(self.inner.presences.of(&ids), self.apart_from(reader, &ids)).await?;
+        let now = self.inner.clock.now();
+        let shown = |(user, seen): (Profile, Seen)| {
+            let state = if apart.contains(&user.user_id) { PresenceState::NOTHING } else { seen.shown(now) };
+            Presence { user, state }
+        };
+        Ok(users.into_iter().zip(seen).map(shown).collect())
     }
 
     /// A user's own presence.

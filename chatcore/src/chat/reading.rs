@@ -303,23 +303,31 @@ impl Chat {
             }
         };
         let page = ListPage::cut(found, limit, |known| known.session.as_ref().map(|session| session.id));
-        let next = page.next.flatten();
+        self.shown_own(principal, ListPage { entries: page.entries, next: page.next.flatten() }).await
+    }
+
+    /// A page of the caller's own sessions, with what the caller's lists show of them.
+    pub(super) async fn shown_own(
+        &self,
+        principal: &Principal,
+        page: ListPage<Known, SessionId>,
+    ) -> Result<ListPage<SessionSummary, SessionId>> {
         let sessions = page.entries.iter().filter_map(|known| Some((known.session.clone()?, known.head))).collect();
         let viewed = page.entries.into_iter().map(|known| self.view(known)).collect();
         let viewed = self.permitted(principal, viewed).await?;
         let ends: Vec<_> = viewed.iter().flatten().map(|viewed| viewed.sight).collect();
-        let overviews = self.overviews(user, &ends).await?;
+        let overviews = self.overviews(&principal.user_id, &ends).await?;
         let overviews = go_on(viewed, overviews, |_, overview| Ok(overview));
         let mut entries = self.summaries(sessions).await?;
         for (summary, overview) in entries.iter_mut().zip(overviews) {
             summary.overview = overview.ok().flatten().map(Box::new);
         }
-        Ok(ListPage { entries, next })
+        Ok(ListPage { entries, next: page.next })
     }
 }
 
 /// A part of a list that is sorted by the times of the last events.
-fn by_activity(mut all: Vec<Known>, Slice { after, skip, limit }: Slice<SessionId>) -> Result<Vec<Known>> {
+pub(super) fn by_activity(mut all: Vec<Known>, Slice { after, skip, limit }: Slice<SessionId>) -> Result<Vec<Known>> {
     if all.len() as u64 > MAX_SORTED {
         return Err(Error::LimitExceeded {
             what: "the number of sessions that are sorted by activity",

@@ -113,6 +113,12 @@ impl StandingDraft {
         self
     }
 
+    /// The user has blocked or unblocked somebody.
+    const fn change_blocks(mut self) -> Self {
+        self.standing.blocks_changed = self.standing.blocks_changed.wrapping_add(1);
+        self
+    }
+
     fn ban(mut self, ban: Ban) -> Self {
         self.standing.ban = Some(ban);
         self
@@ -334,6 +340,12 @@ impl Chat {
             // An earlier version saw the user and kept no standing.
             None => key.put(UserStanding::default()).absent(),
         })
+    }
+
+    /// Commits a change of a user's blocks. The standing counts it, so each process in which the user has streams learns of it.
+    pub(in crate::chat) async fn commit_block(&self, user: &UserId, block: &Write) -> Result<()> {
+        self.commit_standing(user, |draft| Some(draft.change_blocks()), |_, _| vec![block.clone()], None).await?;
+        Ok(())
     }
 
     async fn change_standing(

@@ -27,8 +27,7 @@ uses! {
     Signal = Requests, Signals;
     /// What comes over a WebSocket, whether a use case follows or not.
     Frame = Frames, Requests;
-    /// Users are searched.
-    #[cfg_attr(not(feature = "accounts"), allow(dead_code, reason = "accounts search users"))]
+    /// Users or sessions are searched.
     Search = Requests, Searches;
     /// An invite is looked up by its code.
     Code = Requests, Searches;

@@ -19,6 +19,7 @@ mod profile;
 mod reaction;
 mod reading;
 mod sanction;
+pub(crate) mod search;
 mod session;
 mod signal;
 mod standing;
@@ -51,6 +52,7 @@ pub use profile::Profile;
 pub use reaction::{Emoji, Reaction, Reactor};
 pub use reading::{AllRead, Overview, ReadState, Unread, UnreadMentions};
 pub use sanction::{Sanction, SessionBan, Term};
+pub use search::PublicCursor;
 pub use session::{
     HistoryVisibility, Session, SessionDeletion, SessionDetails, SessionSettings, SessionSummary, SessionType,
 };

@@ -58,15 +58,24 @@ pub enum Signal {
         /// How it is now.
         state: ThreadState,
     },
+    /// A user's request to join a session was declined. All connections of the user are told, and nobody else: it does not tell who declined.
+    JoinRequestDeclined {
+        /// The user who asked.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        /// The session.
+        session_id: SessionId,
+    },
 }
 
 impl Signal {
-    /// The session whose readers are told.
+    /// The session that it is about.
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
         match self {
             Self::Typing { session_id, .. }
             | Self::Presence { session_id, .. }
+            | Self::JoinRequestDeclined { session_id, .. }
             | Self::Preferences { session_id, .. } => *session_id,
             Self::ReadMarker { state, .. } => state.session_id,
             Self::Thread { state, .. } => state.session_id,
@@ -80,6 +89,7 @@ impl Signal {
             Self::Typing { user_id, .. }
             | Self::Presence { user_id, .. }
             | Self::ReadMarker { user_id, .. }
+            | Self::JoinRequestDeclined { user_id, .. }
             | Self::Preferences { user_id, .. }
             | Self::Thread { user_id, .. } => user_id,
         }
@@ -90,9 +100,19 @@ impl Signal {
     pub fn is_for(&self, reader: &UserId) -> bool {
         match self {
             Self::Typing { user_id, .. } | Self::Presence { user_id, .. } => user_id != reader,
-            Self::ReadMarker { user_id, .. } | Self::Preferences { user_id, .. } | Self::Thread { user_id, .. } => {
-                user_id == reader
-            }
+            Self::ReadMarker { user_id, .. }
+            | Self::JoinRequestDeclined { user_id, .. }
+            | Self::Preferences { user_id, .. }
+            | Self::Thread { user_id, .. } => user_id == reader,
+        }
+    }
+
+    /// Whether all connections of its user are told, whichever sessions they follow, and no reader of its session.
+    #[must_use]
+    pub const fn is_for_connections(&self) -> bool {
+        match self {
+            Self::JoinRequestDeclined { .. } => true,
+            Self::Typing { .. } | Self::Presence { .. } | Self::ReadMarker { .. } | Self::Preferences { .. } => false,
         }
     }
 
@@ -101,7 +121,11 @@ impl Signal {
     pub const fn is_presence(&self) -> bool {
         match self {
             Self::Presence { .. } => true,
-            Self::Typing { .. } | Self::ReadMarker { .. } | Self::Preferences { .. } | Self::Thread { .. } => false,
+            Self::Typing { .. }
+            | Self::ReadMarker { .. }
+            | Self::JoinRequestDeclined { .. }
+            | Self::Preferences { .. }
+            | Self::Thread { .. } => false,
         }
     }
 }

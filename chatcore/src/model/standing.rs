@@ -29,6 +29,14 @@ pub struct UserStanding {
     /// Logins that ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended_logins: Vec<EndedLogin>,
+    /// How often the user has blocked or unblocked somebody. Processes with streams of the user then read the blocks again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub blocks_changed: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A ban of an account: the user is refused everywhere, and out of every session.

@@ -20,7 +20,7 @@ pub enum Topic {
     Session(SessionId),
     /// The streams of a user, in all sessions.
     User(UserId),
-    /// The processes that have streams of users, for changes of standings.
+    /// The processes that have streams of users, for changes of standings, and for signals to all connections of a user.
     Standings,
     /// The connections of all users.
     Everybody,
@@ -87,6 +87,7 @@ impl Hint {
     pub fn topic(&self) -> Topic {
         match self {
             Self::Committed { session_id, .. } => Topic::Session(*session_id),
+            Self::Signal(signal) if signal.is_for_connections() => Topic::Standings,
             Self::Signal(signal) => Topic::Session(signal.session_id()),
             Self::Arrived { user_id, .. } => Topic::User(user_id.clone()),
             Self::Revoked { .. } => Topic::Standings,

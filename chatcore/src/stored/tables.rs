@@ -120,6 +120,14 @@ tables! {
         user: UserId,
     ] -> JoinRequestRecord = 1;
 
+    /// The sessions into which a user has asked to be let. An entry may be stale: the request tells whether it is open.
+    shared plain AskedToJoin = "asked_to_join" [
+        /// The user who asks.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    ] -> Listed = 1;
+
     /// Earlier texts of messages that were edited.
     session plain Revisions = "revision" [
         /// The session.

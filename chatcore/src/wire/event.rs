@@ -63,6 +63,7 @@ pub const fn signal_name(signal: &Signal) -> &'static str {
         Signal::Presence { .. } => "presence_changed",
         Signal::Preferences { .. } => "preferences_changed",
         Signal::Thread { .. } => "thread_state",
+        Signal::JoinRequestDeclined { .. } => "join_request_declined",
     }
 }
 
@@ -130,6 +131,9 @@ enum SignalData<'a> {
         session_id: SessionId,
         preferences: Preferences,
     },
+    JoinRequestDeclined {
+        session_id: SessionId,
+    },
 }
 
 /// The frame of the signal. It has no position.
@@ -150,6 +154,9 @@ impl Serialize for SignalView {
             }
             Signal::Preferences { user_id: _, session_id, preferences } => {
                 SignalData::Preferences { session_id: *session_id, preferences: *preferences }
+            }
+            Signal::JoinRequestDeclined { user_id: _, session_id } => {
+                SignalData::JoinRequestDeclined { session_id: *session_id }
             }
         };
         let mut frame = serializer.serialize_struct("Signal", 2)?;

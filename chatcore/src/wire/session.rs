@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Person, event::events, named, present};
 use crate::{
-    chat::{self, EventView, PublicSessionPage},
+    chat::{self, EventView, FoundSessions},
     error::Result,
     model::{
         ClientId, Cursor, HistoryVisibility, InviteId, Message, Metadata, Participant, ParticipantId, ParticipantRole,
@@ -235,15 +235,16 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "PublicSessions"))]
 struct PublicView<'a> {
-    /// The page, newest first.
+    /// The page.
     sessions: &'a [SessionSummary],
-    /// How many there are in all, at most two seconds ago.
-    total: u64,
+    /// How many there are in all, at most two seconds ago. It is left out for a search in the order `newest`, which does not look at all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
 }
 
-impl<'a> From<&'a PublicSessionPage> for PublicView<'a> {
-    fn from(page: &'a PublicSessionPage) -> Self {
-        let PublicSessionPage { sessions, next: _, total } = page;
+impl<'a> From<&'a FoundSessions> for PublicView<'a> {
+    fn from(page: &'a FoundSessions) -> Self {
+        let FoundSessions { sessions, next: _, total } = page;
         Self { sessions, total: *total }
     }
 }
@@ -251,7 +252,7 @@ impl<'a> From<&'a PublicSessionPage> for PublicView<'a> {
 shown_as! {
     SessionSummary => SummaryView;
     SessionDetails => DetailsView;
-    PublicSessionPage => PublicView;
+    FoundSessions => PublicView;
 }
 
 events! {

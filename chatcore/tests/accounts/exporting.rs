@@ -1,4 +1,7 @@
-use chatcore::chat::{EditMessage, SendMessage};
+use chatcore::{
+    chat::{CreateInvite, EditMessage, SendMessage},
+    model::SessionType,
+};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
@@ -32,6 +35,11 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
     kit::say(&world.chat, &by_ada, left, "before I left").await;
     kit::say(&world.chat, &by_eve, here_still, "of eve").await;
     world.chat.leave(&by_ada, left).await.unwrap();
+    world.chat.block_user(&by_ada, &by_eve.user_id).await.unwrap();
+    let guarded = kit::session(&world.chat, &by_eve, SessionType::InviteOnly).await;
+    let invite = CreateInvite { needs_approval: true, ..CreateInvite::default() };
+    let code = world.chat.create_invite(&by_eve, guarded, invite).await.unwrap().code;
+    world.chat.request_to_join(&by_ada, &code, Some("please".to_owned())).await.unwrap();
 
     let answer = SendMessage::text("an answer").in_reply_to(edited.id);
     let answer = world.chat.send(&by_eve, here_still, answer).await.unwrap();
@@ -50,6 +58,12 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
     let account = of(&lines, "account")[0];
     assert_eq!((&account["username"], &account["email"]), (&"ada".into(), &"ada@example.org".into()));
     assert_eq!(of(&lines, "login")[0]["device"], "A test");
+    assert_eq!(of(&lines, "block")[0]["user_id"], by_eve.user_id.to_string());
+    let asked = of(&lines, "join_request");
+    assert_eq!(
+        (asked.len(), &asked[0]["session_id"], &asked[0]["text"]),
+        (1, &guarded.to_string().into(), &"please".into())
+    );
     let sessions = of(&lines, "session");
     assert_eq!(sessions.len(), 2);
     for session in sessions {

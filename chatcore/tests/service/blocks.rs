@@ -1,10 +1,12 @@
 //! Blocked users: what they cannot do, and what the user who blocked sees.
 
 use chatcore::{
-    chat::{EditMessage, MAX_BLOCKS},
-    model::{Emoji, Message},
+    InProcessNotifier,
+    chat::{Delivery, EditMessage, MAX_BLOCKS, SetPresence, Subscription},
+    model::{Availability, Emoji, Message, PresenceState, Signal, StatusText},
     store::{BlockRecord, Blocks},
 };
+use futures_util::StreamExt as _;
 
 use super::*;
 
@@ -147,4 +149,227 @@ async fn blocks_have_pages_and_a_bound() {
         page.after = Some(next);
     }
     assert_eq!(found, MAX_BLOCKS);
+}
+
+/// Two processes on one store, with a notifier that they share or not, and their clock.
+fn processes(share_a_notifier: bool) -> ([Chat; 2], TestClock) {
+    let (store, notifier) = (MemoryStore::new(), InProcessNotifier::new());
+    let limits = || Limits {
+        presence_interval: std::time::Duration::from_millis(50),
+        standing_age: std::time::Duration::from_millis(50),
+        rates: RateLimits::off(),
+        ..Limits::default()
+    };
+    let clock = TestClock::default();
+    let process = |notifier: InProcessNotifier| {
+        Chat::builder(store.clone()).notifier(notifier).clock(clock.clone()).limits(limits()).build()
+    };
+    let other = if share_a_notifier { notifier.clone() } else { InProcessNotifier::new() };
+    ([process(notifier), process(other)], clock)
+}
+
+async fn seen(chat: &Chat, by: &Principal, of: &Principal, id: SessionId) -> PresenceState {
+    let found = chat.presence_of(by, std::slice::from_ref(&of.user_id)).await.unwrap().pop().unwrap();
+    let listed = chat.presence(by, id, Page::FIRST).await.unwrap();
+    let listed = listed.into_iter().map(|one| one.presence).find(|one| one.user.user_id == of.user_id).unwrap();
+    assert_eq!(found, listed);
+    found.state
+}
+
+/// Waits until a stream tells of a user that the user is gone, or there. Meanwhile the time passes slowly: a block is new for ten seconds.
+async fn told(events: &mut Subscription, of: &Principal, is_gone: bool, clock: &TestClock) {
+    let waited = async {
+        loop {
+            let next = tokio::time::timeout(std::time::Duration::from_millis(200), events.next()).await;
+            let Ok(next) = next else {
+                clock.advance(TimeDelta::seconds(1));
+                continue;
+            };
+            if let Delivery::Signal(view) = next.unwrap().unwrap()
+                && let Signal::Presence { user_id, state, .. } = &view.signal
+                && *user_id == of.user_id
+                && (*state == PresenceState::NOTHING) == is_gone
+            {
+                return;
+            }
+        }
+    };
+    kit::in_time(waited).await;
+}
+
+fn away() -> SetPresence {
+    SetPresence { availability: Some(Availability::Away), ..SetPresence::default() }
+}
+
+#[tokio::test]
+async fn users_apart_do_not_see_the_presence_of_each_other_whichever_of_them_blocked() {
+    let ([here, there], _) = processes(true);
+    let (alice, bob) = two(&here).await;
+    let carol = user("carol");
+    let id = room(&here, &alice, &[&bob, &carol]).await;
+    let _devices = (here.device(&alice), there.device(&bob));
+    let text = Some(Some(StatusText { text: "Hi".to_owned(), until: None }));
+    for who in [&alice, &bob] {
+        here.set_presence(who, SetPresence { text: text.clone(), ..SetPresence::default() }).await.unwrap();
+    }
+    for (blocker, blocked) in [(&alice, &bob), (&bob, &alice)] {
+        here.block_user(blocker, &blocked.user_id).await.unwrap();
+        for chat in [&here, &there] {
+            assert_eq!(seen(chat, &alice, &bob, id).await, PresenceState::NOTHING);
+            assert_eq!(seen(chat, &bob, &alice, id).await, PresenceState::NOTHING);
+            for other in [&alice, &bob] {
+                assert_eq!(seen(chat, &carol, other, id).await.text.unwrap().text, "Hi");
+            }
+            assert_eq!(chat.own_presence(&alice).await.unwrap().state.text.unwrap().text, "Hi");
+        }
+        here.unblock_user(blocker, &blocked.user_id).await.unwrap();
+        for (chat, of) in [(&here, &bob), (&there, &alice)] {
+            let by = if of.user_id == bob.user_id { &alice } else { &bob };
+            assert_eq!(seen(chat, by, of, id).await.text.unwrap().text, "Hi");
+        }
+    }
+}
+
+#[tokio::test]
+async fn streams_tell_of_a_block_at_once_and_of_nothing_while_it_lasts() {
+    for share_a_notifier in [true, false] {
+        let ([here, there], clock) = processes(share_a_notifier);
+        let (alice, bob) = two(&here).await;
+        let carol = user("carol");
+        let id = room(&here, &alice, &[&bob, &carol]).await;
+        let _devices = [here.device(&alice), there.device(&bob)];
+        let mut readers = Vec::new();
+        // Each of the two reads in one process, and carol in the other.
+        for (chat, who) in [(&here, &alice), (&there, &bob), (&there, &carol)] {
+            let mut events = chat.subscribe(who, id, None).await.unwrap();
+            events.show_presence().await;
+            readers.push(events);
+        }
+        let [of_alice, of_bob, of_carol] = &mut readers[..] else { panic!() };
+        for (blocker, blocked) in [(&alice, &bob), (&bob, &alice)] {
+            there.block_user(blocker, &blocked.user_id).await.unwrap();
+            told(of_alice, &bob, true, &clock).await;
+            told(of_bob, &alice, true, &clock).await;
+            told(of_carol, blocked, false, &clock).await;
+            there.unblock_user(blocker, &blocked.user_id).await.unwrap();
+            told(of_alice, &bob, false, &clock).await;
+            told(of_bob, &alice, false, &clock).await;
+        }
+    }
+}
+
+/// The signals that come until one that is named.
+async fn until_typing(events: &mut Subscription, by: &Principal) -> Vec<String> {
+    let mut before = Vec::new();
+    loop {
+        let next = kit::in_time(events.next()).await.unwrap().unwrap();
+        if let Delivery::Signal(view) = &next
+            && matches!(view.signal, Signal::Typing { .. } | Signal::Presence { .. })
+        {
+            if *view.signal.user_id() == by.user_id {
+                return before;
+            }
+            before.push(view.signal.user_id().to_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn users_apart_do_not_see_each_other_type() {
+    for share_a_notifier in [true, false] {
+        let ([here, there], clock) = processes(share_a_notifier);
+        let (alice, bob) = two(&here).await;
+        let carol = user("carol");
+        let id = room(&here, &alice, &[&bob, &carol]).await;
+        let mut of_alice = here.subscribe(&alice, id, None).await.unwrap();
+        let mut of_bob = here.subscribe(&bob, id, None).await.unwrap();
+        for (blocker, blocked) in [(&alice, &bob), (&bob, &alice)] {
+            // A change in another process is known by the notifier, or by the next look.
+            let chat = if share_a_notifier { &there } else { &here };
+            chat.block_user(blocker, &blocked.user_id).await.unwrap();
+            settle().await;
+            clock.advance(TimeDelta::seconds(10));
+            for typist in [&alice, &bob, &carol] {
+                here.typing(typist, id, true).await.unwrap();
+            }
+            assert!(until_typing(&mut of_alice, &carol).await.is_empty());
+            assert!(until_typing(&mut of_bob, &carol).await.is_empty());
+            chat.unblock_user(blocker, &blocked.user_id).await.unwrap();
+            settle().await;
+            for typist in [&alice, &bob, &carol] {
+                here.typing(typist, id, false).await.unwrap();
+            }
+            assert_eq!(until_typing(&mut of_alice, &carol).await, ["bob"]);
+            assert_eq!(until_typing(&mut of_bob, &carol).await, ["alice"]);
+        }
+    }
+}
+
+/// Lets background tasks do what they can.
+async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_user_does_who_was_blocked_long_ago_is_told_to_nobody_apart() {
+    let (store, clock) = (MemoryStore::new(), TestClock::default());
+    let chat = Chat::builder(store).clock(clock.clone()).rates(RateLimits::off()).build();
+    let (alice, bob) = two(&chat).await;
+    let carol = user("carol");
+    let id = room(&chat, &alice, &[&bob, &carol]).await;
+    chat.block_user(&alice, &bob.user_id).await.unwrap();
+    clock.advance(TimeDelta::seconds(11));
+    settle().await;
+    let mut of_bob = chat.subscribe(&bob, id, None).await.unwrap();
+    let mut of_alice = chat.subscribe(&alice, id, None).await.unwrap();
+    of_bob.show_presence().await;
+    of_alice.show_presence().await;
+    for who in [&alice, &bob, &carol] {
+        chat.set_presence(who, away()).await.unwrap();
+        settle().await;
+        clock.advance(TimeDelta::seconds(4));
+        settle().await;
+    }
+    for (mut events, own) in [(of_bob, "bob"), (of_alice, "alice")] {
+        let before = until_typing(&mut events, &carol).await;
+        assert!(before.is_empty(), "{own}: {before:?}");
+    }
+}
+
+#[tokio::test]
+async fn users_apart_cannot_mention_each_other() {
+    let chat = uncounted(MemoryStore::new());
+    let (alice, bob) = two(&chat).await;
+    let carol = user("carol");
+    let id = room(&chat, &alice, &[&bob, &carol]).await;
+    let mentioned = async |who: &Principal| {
+        let found = chat.mentions(who, Page::FIRST).await.unwrap();
+        found.iter().map(|one| text_of(&one.message).to_owned()).collect::<Vec<_>>()
+    };
+    let names = |message: &Message| {
+        let users = message.body.mentions.iter().map(|one| one.user.as_ref().map(ToString::to_string));
+        users.collect::<Vec<_>>()
+    };
+    for (blocker, other) in [(&alice, &bob), (&bob, &alice)] {
+        chat.block_user(blocker, &other.user_id).await.unwrap();
+        let beside =
+            SendMessage { mentions: vec![user_id("alice"), user_id("carol")], ..SendMessage::text("@alice hi") };
+        let sent = chat.send(&bob, id, beside).await.unwrap();
+        assert_eq!(names(&sent), [Some("carol".to_owned())]);
+        let everybody = SendMessage { mentions_everybody: true, ..SendMessage::text("to all") };
+        let sent = chat.send(&alice, id, everybody).await.unwrap();
+        assert_eq!(names(&sent), [None]);
+        assert!(mentioned(&bob).await.is_empty() && mentioned(&alice).await.is_empty());
+        chat.unblock_user(blocker, &other.user_id).await.unwrap();
+    }
+    assert_eq!(mentioned(&carol).await, ["to all", "@alice hi", "to all", "@alice hi"]);
+    // An edit is compared with the blocks of its time.
+    let sent = chat.send(&bob, id, SendMessage::text("hello @alice")).await.unwrap();
+    assert_eq!(mentioned(&alice).await, ["hello @alice"]);
+    chat.block_user(&alice, &bob.user_id).await.unwrap();
+    let edited = chat.edit_message(&bob, sent.id, EditMessage::text("well, @alice and @carol")).await.unwrap();
+    assert_eq!(names(&edited), [Some("carol".to_owned())]);
+    assert!(mentioned(&alice).await.is_empty());
 }

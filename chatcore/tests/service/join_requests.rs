@@ -1,9 +1,12 @@
 //! Requests to join, and the answers to them.
 
 use chatcore::{
+    InProcessNotifier,
     chat::{BanAccount, CreateInvite, MAX_JOIN_REQUESTS},
-    model::{InviteCode, JoinRequest},
+    model::{InviteCode, JoinRequest, Signal},
+    store::{AskedToJoin, ChatStoreExt as _},
 };
+use futures_util::StreamExt as _;
 
 use super::*;
 
@@ -183,5 +186,85 @@ async fn one_of_two_answers_counts_whatever_the_process() {
             false => assert_eq!((approved, declined), (lost, Ok(()))),
         }
         assert!(open(&here, &alice, id).await.is_empty());
+    }
+}
+
+async fn own(chat: &Chat, who: &Principal) -> Vec<SessionId> {
+    chat.own_join_requests(who, Page::FIRST).await.unwrap().iter().map(|one| one.session_id).collect()
+}
+
+#[tokio::test]
+async fn a_user_sees_the_own_requests_while_they_are_open() {
+    let store = MemoryStore::new();
+    let (here, there) = (uncounted(store.clone()), uncounted(store.clone()));
+    let (alice, bob, carol) = (user("alice"), user("bob").with_name("Bob"), user("carol"));
+    here.me(&bob).await.unwrap();
+    let (mut ids, mut asked) = (Vec::new(), Vec::new());
+    for _ in 0..6 {
+        let (id, code) = guarded(&here, &alice).await;
+        asked.push(here.request_to_join(&bob, &code, Some("please".to_owned())).await.unwrap());
+        ids.push(id);
+    }
+    assert_eq!(here.own_join_requests(&bob, Page::FIRST).await.unwrap().entries, asked);
+    assert!(own(&here, &alice).await.is_empty() && own(&here, &carol).await.is_empty());
+    here.approve_join_request(&alice, ids[0], &bob.user_id, None).await.unwrap();
+    there.decline_join_request(&alice, ids[1], &bob.user_id).await.unwrap();
+    here.withdraw_join_request(&bob, ids[2]).await.unwrap();
+    // Somebody lets the user in without an answer to the request.
+    here.add_participant(&alice, ids[3], add("bob", None)).await.unwrap();
+    here.delete_session(&alice, ids[4]).await.unwrap();
+    for chat in [&here, &there] {
+        assert_eq!(own(chat, &bob).await, [ids[5]]);
+    }
+    let stale = AskedToJoin { user: user_id("bob"), session: ids[3] };
+    assert!(store.get(&stale).await.unwrap().is_none(), "a reader has removed it");
+    // With the session, the request is there again.
+    here.restore_session(&alice, ids[4]).await.unwrap();
+    assert_eq!(own(&here, &bob).await, ids[4..]);
+    let first = here.own_join_requests(&bob, Page { limit: Some(1), ..Page::FIRST }).await.unwrap();
+    let rest = here.own_join_requests(&bob, Page::after(first.next.unwrap())).await.unwrap();
+    assert_eq!((first[0].session_id, rest[0].session_id, rest.next), (ids[4], ids[5], None));
+    let invalid = here.own_join_requests(&bob, Page { limit: Some(0), ..Page::FIRST }).await;
+    assert_fault(invalid, "limit", Code::ValidationInvalidValue);
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_listed_is_listed_when_the_user_asks_again() {
+    let store = MemoryStore::new();
+    let chat = uncounted(store.clone());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let (id, code) = guarded(&chat, &alice).await;
+    chat.request_to_join(&bob, &code, None).await.unwrap();
+    let entry = AskedToJoin { user: user_id("bob"), session: id };
+    store.commit(Change::of_records(vec![entry.remove()])).await.unwrap();
+    assert!(own(&chat, &bob).await.is_empty());
+    chat.request_to_join(&bob, &code, None).await.unwrap();
+    assert_eq!(own(&chat, &bob).await, [id]);
+}
+
+#[tokio::test]
+async fn a_declined_user_is_told_on_each_connection_in_each_process_and_nobody_else_is() {
+    let (store, notifier) = (MemoryStore::new(), InProcessNotifier::new());
+    let process = || Chat::builder(store.clone()).notifier(notifier.clone()).rates(RateLimits::off()).build();
+    let (here, there) = (process(), process());
+    let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
+    let (id, code) = guarded(&here, &alice).await;
+    here.request_to_join(&bob, &code, None).await.unwrap();
+    here.request_to_join(&carol, &code, None).await.unwrap();
+    let mut connections = Vec::new();
+    for chat in [&here, &there] {
+        connections.push(chat.own_signals(&bob).await);
+        connections.push(chat.own_signals(&bob).await);
+    }
+    let (mut of_alice, mut of_carol) = (here.own_signals(&alice).await, here.own_signals(&carol).await);
+    here.decline_join_request(&alice, id, &bob.user_id).await.unwrap();
+    there.withdraw_join_request(&carol, id).await.unwrap();
+    let declined = Signal::JoinRequestDeclined { user_id: bob.user_id.clone(), session_id: id };
+    for connection in &mut connections {
+        let view = kit::in_time(connection.next()).await.unwrap();
+        assert_eq!((&view.signal, &view.actor.user_id), (&declined, &bob.user_id));
+    }
+    for other in [&mut of_alice, &mut of_carol] {
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(50), other.next()).await.is_err());
     }
 }

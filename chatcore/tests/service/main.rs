@@ -17,6 +17,7 @@ mod directs;
 mod editing;
 mod errors;
 mod expiring;
+mod finding;
 mod follows;
 mod forwarding;
 mod history;

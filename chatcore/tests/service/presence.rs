@@ -94,7 +94,11 @@ async fn told(events: &mut Subscription) -> (UserId, PresenceState) {
     match in_time(events.next()).await.unwrap().unwrap() {
         Delivery::Signal(view) => match &view.signal {
             Signal::Presence { user_id, state, .. } => (user_id.clone(), state.clone()),
-            Signal::Typing { .. } | Signal::ReadMarker { .. } | Signal::Preferences { .. } | Signal::Thread { .. } => {
+            Signal::Typing { .. }
+            | Signal::ReadMarker { .. }
+            | Signal::Preferences { .. }
+            | Signal::JoinRequestDeclined { .. }
+            | Signal::Thread { .. } => {
                 panic!("{view:?}")
             }
         },

@@ -5,9 +5,9 @@ use chatcore::{
     accounts::{AvatarSize, LogIn, Register, UpdateAccount},
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
-        AddParticipant, CreateInvite, CreateSession, EditMessage, MessagesOf, ParticipantsOf, Position, PostSystem,
-        ReadUpto, SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence, Start,
-        UpdateSession,
+        AddParticipant, CreateInvite, CreateSession, EditMessage, FindPublicSessions, FindSessions, MessagesOf,
+        ParticipantsOf, Position, PostSystem, ReadUpto, SanctionUser, ScheduleMessage, SendMessage, SessionOrder,
+        SetPreferences, SetPresence, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
@@ -20,7 +20,7 @@ use chatcore::{
 use super::{Case, World};
 
 /// Methods that no client can call, and methods by which a frontend counts.
-pub(crate) const NO_USE_CASES: [&str; 18] = [
+pub(crate) const NO_USE_CASES: [&str; 19] = [
     "Accounts::import",
     "Accounts::resume_erasures",
     "Administration::flush",
@@ -34,6 +34,7 @@ pub(crate) const NO_USE_CASES: [&str; 18] = [
     "Chat::login_ended",
     "Chat::metered",
     "Chat::notices",
+    "Chat::own_signals",
     "Chat::ready",
     "Chat::revoke_before",
     "Chat::run_due",
@@ -103,6 +104,14 @@ fn of_sessions(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         }),
         Case::new("Chat::mark_all_read", &REQUEST, chat.mark_all_read(caller, None)).fine(),
         Case::new("Chat::public_sessions", &REQUEST, chat.public_sessions(caller, page())),
+        Case::new("Chat::find_sessions", &LOOKUP, async move {
+            let wanted = FindSessions { search: Some(String::new()), ..FindSessions::default() };
+            chat.find_sessions(caller, &wanted, page()).await
+        }),
+        Case::new("Chat::find_public_sessions", &LOOKUP, async move {
+            let wanted = FindPublicSessions { search: Some(String::new()), ..FindPublicSessions::default() };
+            chat.find_public_sessions(caller, &wanted, page()).await
+        }),
         Case::new("Chat::session", &REQUEST, chat.session(caller, nowhere())),
         Case::new("Chat::update_session", &REQUEST, chat.update_session(caller, nowhere(), untitled)),
         Case::new("Chat::archive_session", &REQUEST, chat.archive_session(caller, nowhere())),
@@ -125,6 +134,7 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::join", &REQUEST, chat.join(caller, nowhere())),
         Case::new("Chat::leave", &REQUEST, chat.leave(caller, nowhere())),
         Case::new("Chat::add_participant", &REQUEST, chat.add_participant(caller, nowhere(), add)),
+        Case::new("Chat::own_join_requests", &REQUEST, chat.own_join_requests(caller, page())),
         Case::new("Chat::create_invite", &REQUEST, async move {
             chat.create_invite(caller, nowhere(), CreateInvite { max_uses: Some(0), ..CreateInvite::default() }).await
         }),

@@ -122,7 +122,10 @@ pub fn listings() -> Vec<Attempt> {
     let mark_all = [json!({ "after": "01890a5d-ac96-774b-bcce-b302099a8057" }), json!({})].map(mark_all_of);
     let sorts = ["newest", "activity"];
     let sorted = sorts.map(|sort| Action::new("listSessions", Target::Nothing, json!({ "sort": sort })));
+    let found = |(list, input): (&'static str, Value)| Action::new(list, Target::Nothing, input);
     let family = Family::exact([Action::new("me", Target::Nothing, json!({}))])
+        .and(Level::Exact, searches().into_iter().map(found))
+        .refused(["listSessions", "listPublicSessions"].map(|list| found((list, json!({ "sort": "size" })))))
         .and(Level::Exact, limits.into_iter().flat_map(of))
         .and(Level::Exact, sorted)
         .and(Level::Exact, mark_all)
@@ -132,6 +135,26 @@ pub fn listings() -> Vec<Attempt> {
     let actors = Actor::USERS.into_iter().chain(Actor::UNKNOWN);
     let each = |actor| (0..family.actions.len()).map(|n| family.attempt(n, actor, None)).collect::<Vec<_>>();
     actors.flat_map(each).collect()
+}
+
+/// Searches of both lists, and the orders of the public one.
+fn searches() -> Vec<(&'static str, Value)> {
+    let texts = ["room", "A ROOM", "stranger of", "nobody", "*", "c--", "\u{dc}n\u{ef}", "", " ", "\u{200b}", "\u{7}"];
+    let long = ["x".repeat(100), "x".repeat(101)];
+    let texts: Vec<String> = texts.into_iter().map(str::to_owned).chain(long).collect();
+    let mut all = Vec::new();
+    for list in ["listSessions", "listPublicSessions"] {
+        all.extend(texts.iter().map(|text| (list, json!({ "search": text }))));
+        all.push((list, json!({ "search": "room", "limit": 1 })));
+    }
+    all.push(("listSessions", json!({ "search": "room", "sort": "activity", "limit": 2 })));
+    all.push(("listSessions", json!({ "search": "room", "archived": true })));
+    for sort in ["newest", "title", "participants"] {
+        all.extend([json!({ "sort": sort }), json!({ "sort": sort, "limit": 1 })].map(|it| ("listPublicSessions", it)));
+        all.push(("listPublicSessions", json!({ "sort": sort, "search": "room", "limit": 1 })));
+        all.push(("listPublicSessions", json!({ "sort": sort, "limit": 0 })));
+    }
+    all
 }
 
 fn session(operation: &'static str, input: Value) -> Action {

@@ -480,6 +480,9 @@ pub fn signal(view: &SignalView) -> Value {
         Signal::Preferences { user_id: _, session_id, preferences } => {
             json!({ "kind": "PreferencesChanged", "session_id": session_id, "preferences": preferences })
         }
+        Signal::JoinRequestDeclined { user_id: _, session_id } => {
+            json!({ "kind": "JoinRequestDeclined", "session_id": session_id })
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The core itself: the yardstick of all transports.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 use chatcore::{
     Chat, Error, JwtAuthenticator, Principal, Result,
-    chat::{SessionOrder, Subscription},
+    chat::{FindPublicSessions, FindSessions, SessionOrder, Subscription},
     identity::Authenticator as _,
     model::{Bound, InviteCode, ListPage, MessageId, MessageWindow, Page, SessionId, UserId},
     wire::Command,
@@ -87,19 +87,17 @@ impl Core {
         Some(match call.action.operation {
             "me" => chat.me(by).await.map(|profile| canon::me(&profile)),
             "listSessions" => {
-                let order = input.get("sort").and_then(Value::as_str).unwrap_or_default();
-                let order: SessionOrder = order.parse().unwrap_or_default();
-                if input.get("archived") == Some(&json!(true)) {
-                    all!(limit, canon::summary, |page| chat.archived_sessions(by, page, order).await)
-                } else {
-                    all!(limit, canon::summary, |page| chat.sessions_in(by, page, order).await)
-                }
+                let order = sorted::<SessionOrder>(input)?;
+                let archived = input.get("archived") == Some(&json!(true));
+                let wanted = FindSessions { search: search(input)?, order, archived };
+                all!(limit, canon::summary, |page| chat.find_sessions(by, &wanted, page).await)
             }
             "listDeletedSessions" => all!(limit, canon::summary, |page| chat.deleted_sessions(by, page).await),
             "listPublicSessions" => {
-                let mut total = 0;
+                let (mut total, order) = (None, sorted(input)?);
+                let wanted = FindPublicSessions { search: search(input)?, order };
                 let found = all!(limit, canon::summary, |page| {
-                    let page = chat.public_sessions(by, page).await;
+                    let page = chat.find_public_sessions(by, &wanted, page).await;
                     page.map(|page| {
                         total = page.total;
                         ListPage { entries: page.sessions, next: page.next }
@@ -121,6 +119,7 @@ impl Core {
                 let id = session()?;
                 all!(limit, canon::join_request, |page| chat.join_requests(by, id, page).await)
             }
+            "listOwnJoinRequests" => all!(limit, canon::join_request, |page| chat.own_join_requests(by, page).await),
             "previewInvite" => {
                 // Another input is no question of the core.
                 let code = input.get("code").filter(|_| input.len() == 1)?.as_str()?;
@@ -180,6 +179,20 @@ impl Core {
             other => panic!("the core does not know the question `{other}`"),
         })
     }
+}
+
+/// The order of an input; `None` where there is no such order.
+fn sorted<T: FromStr + Default>(input: &Map<String, Value>) -> Option<T> {
+    match input.get("sort") {
+        Some(order) => order.as_str()?.parse().ok(),
+        None => Some(T::default()),
+    }
+}
+
+/// The search of an input; `None` where it is no text.
+#[allow(clippy::option_option, reason = "the two levels mean different things")]
+fn search(input: &Map<String, Value>) -> Option<Option<String>> {
+    input.get("search").map_or(Some(None), |search| Some(Some(search.as_str()?.to_owned())))
 }
 
 /// A number of an input; `None` where it is negative.

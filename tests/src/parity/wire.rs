@@ -239,6 +239,9 @@ pub fn frame(frame: &Value) -> Value {
         value["kind"] = json!("ThreadState");
         return value;
     }
+    if event == "join_request_declined" {
+        return json!({ "kind": "JoinRequestDeclined", "session_id": data["session_id"] });
+    }
     if event == "read_marker" {
         let mut value = read_state(data);
         value["kind"] = json!("ReadMarker");

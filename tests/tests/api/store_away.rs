@@ -12,7 +12,7 @@ use chatcore::{
     Chat, ChatStore, Limits, MemoryStore, StoreError, async_trait,
     model::Event,
     store::{
-        Change, Committed, Departures, Dues, FactsQuery, Freshness, Key, LastSeenTimes, LogRange, Prefix,
+        Blocks, Change, Committed, Departures, Dues, FactsQuery, Freshness, Key, LastSeenTimes, LogRange, Prefix,
         PresenceChoices, PresenceProcesses, Profiles, Record, Scan, SessionFacts, Standings, TypedKey as _,
     },
 };
@@ -64,8 +64,8 @@ impl ChatStore for Away {
     }
 
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
-        // The chat looks for departures, for what is due and for presence at times of its own.
-        let background = [Departures::TABLE, Dues::TABLE, PresenceProcesses::TABLE];
+        // The chat looks for departures, for what is due and for presence at times of its own, and reads blocks with the standing of a reader.
+        let background = [Departures::TABLE, Dues::TABLE, PresenceProcesses::TABLE, Blocks::TABLE];
         let is_background = scans.iter().all(|scan| background.contains(&scan.table));
         let store = if is_background { &self.store } else { self.call()? };
         store.scan(scans).await

@@ -111,6 +111,8 @@ pub enum Operation<'a> {
     ListPublicSessions,
     /// Block users, or see and end the caller's blocks.
     ManageBlocks,
+    /// List the caller's own requests to join sessions.
+    ListOwnJoinRequests,
     /// List the messages that mention the caller. Each of their sessions is checked on its own, too, as a [`Action::View`] of it.
     ListMentions,
     /// Follow all sessions that the caller is in. Each of them is checked on its own, too, as a [`Action::View`] of it.

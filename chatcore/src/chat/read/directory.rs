@@ -21,12 +21,15 @@ use crate::{
     model::{Session, SessionId, UserId},
     store::{
         BannedFrom, BannedUntil, Change, ChatStore, ChatStoreExt as _, Directory, Head, Key, KeyPart as _, Memberships,
-        Newest, Prefix, Record, StoreError, TypedKey, Version, Write, WriteKind,
+        Newest, Prefix, Record, Scan, StoreError, TypedKey, Version, Write, WriteKind,
     },
 };
 
 /// Entries of a list that are read at once, at most. An entry is a key.
 const CHUNK: u64 = 1000;
+
+/// Entries of a list that are read at once, at most, where their sessions are read, too.
+const SEARCHED: u64 = 200;
 
 /// How long the number of entries is kept. It misses the changes that other processes make meanwhile.
 const COUNTED_FOR: TimeDelta = TimeDelta::seconds(2);
@@ -119,7 +122,87 @@ impl Part {
     }
 }
 
+/// Sessions of the public list that a walk has chosen.
+pub(in crate::chat) struct Chosen {
+    /// With the ends of their logs.
+    pub(in crate::chat) sessions: Vec<(Arc<Session>, Head)>,
+    /// The last entry that the walk looked at, where it has looked at all that it may look at and the list goes on.
+    pub(in crate::chat) cut_at: Option<SessionId>,
+}
+
+/// The sessions that a user is in, newest first, after one of them.
+fn own_of(user: &UserId, after: Option<Newest<SessionId>>) -> Scan {
+    scan::<Memberships, Newest<SessionId>>(vec![user.part()], Slice { after, skip: 0, limit: CHUNK })
+}
+
+/// The sessions that a user is banned from, newest first, after one of them.
+fn bans_of(user: &UserId, after: Option<Newest<SessionId>>) -> Scan {
+    scan::<BannedFrom, Newest<SessionId>>(vec![user.part()], Slice { after, skip: 0, limit: CHUNK })
+}
+
 impl Chat {
+    /// The sessions that the list leaves out for a user, with those that were read of the user's sessions and bans already.
+    async fn left_out(
+        &self,
+        user: &UserId,
+        mut memberships: Vec<(Key, Record)>,
+        mut excluded: Vec<(Key, Record)>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let store = &*self.inner.store;
+        let mut ids: Vec<SessionId> = Vec::new();
+        loop {
+            let is_last = (memberships.len() as u64) < CHUNK;
+            ids.extend(memberships.into_iter().filter_map(own));
+            if is_last {
+                break;
+            }
+            memberships = store.scan(&[own_of(user, ids.last().copied().map(Newest))]).await?.pop().unwrap_or_default();
+        }
+        loop {
+            let last = excluded.last().and_then(|(key, _)| BannedFrom::from_parts(&key.parts)).map(|key| key.session);
+            let is_last = (excluded.len() as u64) < CHUNK;
+            ids.extend(excluded.into_iter().filter_map(|entry| banned(entry, now)));
+            if is_last {
+                return Ok(ids);
+            }
+            excluded = store.scan(&[bans_of(user, last)]).await?.pop().unwrap_or_default();
+        }
+    }
+
+    /// The first `limit` sessions after one that the user could join and that are wanted, newest first. The walk looks at `examined` entries
+    /// at the most.
+    pub(in crate::chat) async fn choose_joinable(
+        &self,
+        user: &UserId,
+        after: Option<SessionId>,
+        limit: usize,
+        examined: u64,
+        is_wanted: impl Fn(&Session) -> bool,
+    ) -> Result<Chosen, StoreError> {
+        let store = &*self.inner.store;
+        let mut lists = store.scan(&[own_of(user, None), bans_of(user, None)]).await?;
+        let (bans, own) = (lists.pop().unwrap_or_default(), lists.pop().unwrap_or_default());
+        let own: HashSet<_> = self.left_out(user, own, bans, self.inner.clock.now()).await?.into_iter().collect();
+        let (mut chosen, mut after, mut left) = (Vec::new(), after, examined);
+        while left > 0 {
+            let wanted = left.min(SEARCHED);
+            let slice = Slice { after: after.map(Newest), skip: 0, limit: wanted };
+            let part = Part::of(store.scan(&[scan::<Directory, _>(Vec::new(), slice)]).await?.pop(), wanted);
+            let others = part.entries.iter().filter(|(id, _)| !own.contains(id));
+            let ids: Vec<SessionId> = others.map(|(id, _)| *id).collect();
+            let found = sessions(store, &ids).await?.into_iter().flatten();
+            chosen.extend(found.filter(|(session, _)| session.is_joinable() && is_wanted(session)));
+            if chosen.len() >= limit || part.is_last {
+                chosen.truncate(limit);
+                return Ok(Chosen { sessions: chosen, cut_at: None });
+            }
+            after = part.entries.last().map(|(id, _)| *id).or(after);
+            left = left.saturating_sub(wanted);
+        }
+        Ok(Chosen { sessions: chosen, cut_at: after })
+    }
+
     /// The sessions that the user could join, newest first, with the ends of their logs.
     ///
     /// The first round reads the keys of the page, the keys of the user's sessions, those of the user's bans, and the number of entries; the second round reads the
@@ -133,35 +216,18 @@ impl Chat {
         // Some of them may be the user's own.
         let wanted = slice.limit.saturating_mul(2).saturating_add(slice.skip).min(CHUNK);
         let after = slice.after.map(Newest);
-        let mine =
-            |after| scan::<Memberships, Newest<SessionId>>(vec![user.part()], Slice { after, skip: 0, limit: CHUNK });
-        let bans =
-            |after| scan::<BannedFrom, Newest<SessionId>>(vec![user.part()], Slice { after, skip: 0, limit: CHUNK });
-        let first = [scan::<Directory, _>(Vec::new(), Slice { after, skip: 0, limit: wanted }), mine(None), bans(None)];
+        let first = [
+            scan::<Directory, _>(Vec::new(), Slice { after, skip: 0, limit: wanted }),
+            own_of(user, None),
+            bans_of(user, None),
+        ];
         let now = self.inner.clock.now();
         let (mut found, listed) = try_join(store.scan(&first), self.inner.listings.number(store, now)).await?;
-        let mut excluded = found.pop().unwrap_or_default();
-        let mut memberships = found.pop().unwrap_or_default();
+        let excluded = found.pop().unwrap_or_default();
+        let memberships = found.pop().unwrap_or_default();
         let first = Part::of(found.pop(), wanted);
 
-        let mut ids: Vec<SessionId> = Vec::new();
-        loop {
-            let is_last = (memberships.len() as u64) < CHUNK;
-            ids.extend(memberships.into_iter().filter_map(own));
-            if is_last {
-                break;
-            }
-            memberships = store.scan(&[mine(ids.last().copied().map(Newest))]).await?.pop().unwrap_or_default();
-        }
-        loop {
-            let last = excluded.last().and_then(|(key, _)| BannedFrom::from_parts(&key.parts)).map(|key| key.session);
-            let is_last = (excluded.len() as u64) < CHUNK;
-            ids.extend(excluded.into_iter().filter_map(|entry| banned(entry, now)));
-            if is_last {
-                break;
-            }
-            excluded = store.scan(&[bans(last)]).await?.pop().unwrap_or_default();
-        }
+        let ids = self.left_out(user, memberships, excluded, now).await?;
         let listings: Vec<Directory> = ids.iter().map(|id| Directory { session: Newest(*id) }).collect();
         let own_listed = async { if listings.is_empty() { Ok(Vec::new()) } else { store.get_all(&listings).await } };
         let own = ids.iter().copied().collect();

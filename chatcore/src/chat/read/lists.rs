@@ -85,7 +85,7 @@ pub(in crate::chat) fn put_participant(before: Option<&ParticipantRecord>, recor
 }
 
 /// A scan of a table that is sorted by one key part after its prefix.
-pub(super) fn scan<K: TypedKey, P: KeyPart>(prefix: Vec<Part>, slice: Slice<P>) -> Scan {
+pub(in crate::chat) fn scan<K: TypedKey, P: KeyPart>(prefix: Vec<Part>, slice: Slice<P>) -> Scan {
     let after = slice.after.map(|after| vec![after.part()]);
     K::under(prefix).after(after).skip(slice.skip).limit(slice.limit)
 }
@@ -110,7 +110,7 @@ pub(in crate::chat) async fn sessions(
 }
 
 /// What is known of sessions and of a reader in them, without those that are unreadable or of a newer version.
-async fn known_sessions(
+pub(in crate::chat) async fn known_sessions(
     store: &dyn ChatStore,
     ids: &[SessionId],
     reader: Option<(&UserId, DateTime<Utc>)>,

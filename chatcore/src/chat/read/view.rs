@@ -6,11 +6,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::profiles::{self, Profiles};
 use crate::{
-    chat::MAX_METADATA_BYTES,
+    chat::{
+        MAX_METADATA_BYTES,
+        blocks::{BlockedAt, blocks_of},
+    },
     error::Result,
     model::{
         Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, Origin, Profile, Seq, SessionId,
@@ -153,12 +156,47 @@ pub struct SignalView {
     pub signal: Signal,
     /// Who gave it.
     pub actor: Profile,
+    /// The users whom blocks keep apart from that user, each with the time of the block. A reader's own blocks are not among them.
+    pub(in crate::chat) apart: BlockedAt,
+    /// What such a reader is told instead where the block is new.
+    pub(in crate::chat) instead: Option<Arc<SignalView>>,
 }
 
-/// A signal with its name.
-pub(in crate::chat) async fn signal_view(profiles: &Profiles, signal: Signal) -> Result<SignalView> {
-    let actor = profiles::public(profiles.one(signal.user_id()).await?);
-    Ok(SignalView { signal, actor })
+/// For how long a block is new. Readers are told within that time.
+const NEW: TimeDelta = TimeDelta::seconds(10);
+
+impl SignalView {
+    /// What a reader is told, who has blocked the user at a time, or has not.
+    pub(in crate::chat) fn told<'a>(
+        self: &'a Arc<Self>,
+        reader: &UserId,
+        blocked_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Option<&'a Arc<Self>> {
+        match self.apart.get(reader).copied().max(blocked_at) {
+            None => Some(self),
+            Some(at) => self.instead.as_ref().filter(|_| now - at < NEW),
+        }
+    }
+}
+
+/// A signal with its name, and with those who are not told of it.
+pub(in crate::chat) async fn signal_view(
+    store: &dyn ChatStore,
+    profiles: &Profiles,
+    signal: Signal,
+) -> Result<SignalView> {
+    let user = signal.user_id();
+    let actor = profiles::public(profiles.one(user).await?);
+    let apart = match &signal {
+        Signal::Typing { .. } => blocks_of(store, std::slice::from_ref(user)).await?.pop().unwrap_or_default(),
+        // These are only for the user, and presence is no hint.
+        Signal::Presence { .. }
+        | Signal::ReadMarker { .. }
+        | Signal::Preferences { .. }
+        | Signal::JoinRequestDeclined { .. } => BlockedAt::new(),
+    };
+    Ok(SignalView { signal, actor, apart, instead: None })
 }
 
 /// The message that an event edited.

@@ -85,7 +85,7 @@ impl Tail {
             return;
         }
         let done = match hint {
-            Hint::Signal(signal) => view::signal_view(&self.shared.profiles, signal)
+            Hint::Signal(signal) => view::signal_view(&*self.shared.store, &self.shared.profiles, signal)
                 .await
                 .map(|view| self.fan_out.signal(self.head(), Arc::new(view))),
             Hint::Committed { session_id: _, head, events } => self.follow(head, events, early).await,

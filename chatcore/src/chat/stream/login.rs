@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::standings::Seen;
-use crate::{chat::decide::caller::check, identity::Principal};
+use crate::{chat::decide::caller::check, identity::Principal, model::UserId};
 
 /// Knows whether the login of a reader is over.
 pub(in crate::chat) struct Login {
@@ -17,6 +17,11 @@ pub(in crate::chat) struct Login {
 impl Login {
     pub(super) const fn new(seen: watch::Receiver<Seen>, login: Arc<Principal>) -> Self {
         Self { seen, login }
+    }
+
+    /// When the user of the login blocked another user; `None` where that is not so.
+    pub(in crate::chat) fn blocked_at(&self, user: &UserId) -> Option<DateTime<Utc>> {
+        self.seen.borrow().blocked.as_ref()?.at.get(user).copied()
     }
 
     /// Whether the login is over. A reader asks before each delivery, so this takes no lock while there is no news.

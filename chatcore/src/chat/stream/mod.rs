@@ -9,6 +9,7 @@ mod login;
 #[cfg(feature = "metrics")]
 pub(super) mod measures;
 pub(super) mod notices;
+pub(super) mod own;
 pub(super) mod presence;
 mod queue;
 pub(super) mod rewrites;

@@ -128,18 +128,27 @@ impl Stream for Notices {
 impl Notices {
     /// A stream with these notices between its items, as `show` makes items of them. It ends where the stream ends.
     pub fn beside<S: Stream + Unpin>(
-        mut self,
-        mut stream: S,
+        self,
+        stream: S,
         show: impl Fn(Arc<Notice>) -> S::Item,
     ) -> impl Stream<Item = S::Item> {
-        stream::poll_fn(move |context| match stream.poll_next_unpin(context) {
-            Poll::Ready(item) => Poll::Ready(item),
-            Poll::Pending => match self.0.poll_next_unpin(context) {
-                Poll::Ready(Some(notice)) => Poll::Ready(Some(show(notice))),
-                Poll::Ready(None) | Poll::Pending => Poll::Pending,
-            },
-        })
+        between(self.0, stream, show)
     }
+}
+
+/// A stream with the items of another one between its own. It ends where the stream ends.
+pub(super) fn between<T, S: Stream + Unpin>(
+    mut others: BoxStream<'static, T>,
+    mut stream: S,
+    show: impl Fn(T) -> S::Item,
+) -> impl Stream<Item = S::Item> {
+    stream::poll_fn(move |context| match stream.poll_next_unpin(context) {
+        Poll::Ready(item) => Poll::Ready(item),
+        Poll::Pending => match others.poll_next_unpin(context) {
+            Poll::Ready(Some(other)) => Poll::Ready(Some(show(other))),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        },
+    })
 }
 
 impl Chat {

@@ -298,7 +298,8 @@ impl State {
             }
         }
         for (before, signal) in &turn.signals {
-            if self.hears(signal) && !self.take_signal(*before, signal) {
+            let told = self.hears(signal, now).cloned();
+            if told.is_some_and(|signal| !self.take_signal(*before, &signal)) {
                 waker = waker.or_else(|| self.waiting.take());
             }
         }
@@ -338,12 +339,14 @@ impl State {
         next.is_some()
     }
 
-    /// Whether a signal is for the reader.
-    fn hears(&self, signal: &SignalView) -> bool {
+    /// What the reader is told of a signal, where it is for the reader.
+    fn hears<'a>(&self, signal: &'a Arc<SignalView>, now: DateTime<Utc>) -> Option<&'a Arc<SignalView>> {
         let is_shown = |presence: &Arc<AtomicBool>| presence.load(Ordering::Relaxed);
-        !self.is_left
+        let is_wanted = !self.is_left
             && signal.signal.is_for(&self.rights.user)
-            && (!signal.signal.is_presence() || self.presence.as_ref().is_some_and(is_shown))
+            && (!signal.signal.is_presence() || self.presence.as_ref().is_some_and(is_shown));
+        let blocked_at = || self.login.blocked_at(signal.signal.user_id());
+        if is_wanted { signal.told(&self.rights.user, blocked_at(), now) } else { None }
     }
 
     /// Passes a signal on, or keeps it; whether it was passed on.

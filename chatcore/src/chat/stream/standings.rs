@@ -18,22 +18,27 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use moka::sync::Cache;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use super::{
     login::Login,
     task::{Kind, Task},
 };
-use crate::chat::{decide::caller::check, read::profiles::is_younger};
+use crate::chat::{
+    blocks::{BlockedAt, blocks_of},
+    decide::caller::check,
+    read::profiles::is_younger,
+};
 use crate::{
     clock::Clock,
     error::{Error, Result},
     identity::Principal,
     limits::Limits,
-    model::{UserId, UserStanding},
+    model::{Signal, UserId, UserStanding},
     notify::Notifier,
     store::{
-        ChatStore, ChatStoreExt as _, Counters, Expect, Found, Standings, TypedKey as _, Version, Write, WriteKind,
+        ChatStore, ChatStoreExt as _, Counters, Expect, Found, Standings, StoreError, TypedKey as _, Version, Write,
+        WriteKind,
     },
 };
 
@@ -42,6 +47,12 @@ const KEPT: u64 = 100_000;
 
 /// Counters of changes.
 const COUNTERS: usize = 1_024;
+
+/// Signals that wait for a connection of their user; one that is further behind misses the oldest.
+const SIGNALS: usize = 4;
+
+/// The longest wait of a connection for the hints.
+const LISTEN_WAIT: Duration = Duration::from_millis(500);
 
 /// The record that each change of a standing stamps.
 fn changes() -> Counters {
@@ -90,6 +101,14 @@ struct Begun {
     number: u64,
 }
 
+/// The users whom a user has blocked.
+#[derive(Debug)]
+pub(super) struct Blocked {
+    /// [`UserStanding::blocks_changed`] before they were read.
+    changes: u64,
+    pub(super) at: BlockedAt,
+}
+
 /// A standing as it was read.
 #[derive(Debug, Clone, Default)]
 pub(in crate::chat) struct Seen {
@@ -97,12 +116,16 @@ pub(in crate::chat) struct Seen {
     /// `None` where there is no record yet.
     pub(in crate::chat) version: Option<Version>,
     begun: Begun,
+    /// Known of users who have streams.
+    pub(super) blocked: Option<Arc<Blocked>>,
 }
 
 impl Seen {
     fn of(found: Option<Found<UserStanding>>, begun: Begun) -> Self {
         match found {
-            Some(Found { value, version, at: _ }) => Self { standing: value, version: Some(version), begun },
+            Some(Found { value, version, at: _ }) => {
+                Self { standing: value, version: Some(version), begun, blocked: None }
+            }
             None => Self { begun, ..Self::default() },
         }
     }
@@ -129,6 +152,8 @@ struct Shared {
     polling: Kind,
     poller: Mutex<Option<Task>>,
     listener: Mutex<Option<Task>>,
+    /// Whether the notifier has been asked for the hints.
+    listens: watch::Sender<bool>,
     /// Users whose standing was not read since they have a stream, or since it changed.
     unsure: Mutex<HashSet<UserId>>,
     /// A user became unsure.
@@ -141,6 +166,7 @@ struct Shared {
 struct Watched {
     user: UserId,
     seen: watch::Sender<Seen>,
+    signals: broadcast::Sender<Signal>,
 }
 
 impl KnownStandings {
@@ -168,6 +194,7 @@ impl KnownStandings {
             polling: Kind::new("poll of standings"),
             poller: Mutex::default(),
             listener: Mutex::default(),
+            listens: watch::Sender::new(false),
             unsure: Mutex::default(),
             wake: Arc::default(),
             polled_at: Mutex::default(),
@@ -213,7 +240,8 @@ impl KnownStandings {
             let mut users = locked(&self.0.watched);
             users.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
                 let seen = watch::Sender::new(self.0.recent.get(user).unwrap_or_default());
-                let watched = Arc::new(Watched { user: user.clone(), seen });
+                let signals = broadcast::Sender::new(SIGNALS);
+                let watched = Arc::new(Watched { user: user.clone(), seen, signals });
                 users.insert(user.clone(), Arc::downgrade(&watched));
                 locked(&self.0.unsure).insert(user.clone());
                 self.0.wake.notify_one();
@@ -263,7 +291,7 @@ impl Shared {
         }
         let is_older = |than: &Seen| seen.begun.number < than.begun.number;
         if !self.recent.get(user).as_ref().is_some_and(is_older) {
-            self.recent.insert(user.clone(), seen.clone());
+            self.recent.insert(user.clone(), Seen { blocked: None, ..seen.clone() });
         }
         let watched = locked(&self.watched).get(user).and_then(Weak::upgrade);
         if let Some(watched) = watched {
@@ -272,7 +300,8 @@ impl Shared {
                     return false;
                 }
                 let is_news = known.standing != seen.standing;
-                *known = seen.clone();
+                let blocked = seen.blocked.clone().or_else(|| known.blocked.take());
+                *known = Seen { blocked, ..seen.clone() };
                 is_news
             });
             locked(&self.unsure).remove(user);
@@ -293,8 +322,27 @@ impl Shared {
     async fn read(&self, user: &UserId) -> Result<Seen> {
         let (since, begun) = (locked(&self.changes).of(user), self.begin());
         let seen = Seen::of(self.store.get(&Standings { user: user.clone() }).await?, begun);
+        let seen = self.with_blocks(std::slice::from_ref(user), vec![seen]).await?.pop().unwrap_or_default();
         self.note(since, user, &seen);
         Ok(seen)
+    }
+
+    /// Whether the user has streams, and it is not known whom the user has blocked by this standing.
+    fn lacks_blocks(&self, user: &UserId, standing: &UserStanding) -> bool {
+        let Some(watched) = locked(&self.watched).get(user).and_then(Weak::upgrade) else { return false };
+        let known = watched.seen.borrow().blocked.clone();
+        self.let_go(watched);
+        known.is_none_or(|known| known.changes != standing.blocks_changed)
+    }
+
+    /// Standings with the users' blocks where these have changed, in the same order.
+    async fn with_blocks(&self, users: &[UserId], mut all: Vec<Seen>) -> Result<Vec<Seen>, StoreError> {
+        let lacking = users.iter().zip(&mut all).filter(|(user, seen)| self.lacks_blocks(user, &seen.standing));
+        let (names, lacking): (Vec<UserId>, Vec<&mut Seen>) = lacking.map(|(user, seen)| (user.clone(), seen)).unzip();
+        for (seen, at) in lacking.into_iter().zip(blocks_of(&*self.store, &names).await?) {
+            seen.blocked = Some(Arc::new(Blocked { changes: seen.standing.blocks_changed, at }));
+        }
+        Ok(all)
     }
 
     async fn read_again(&self, user: &UserId) {
@@ -317,6 +365,14 @@ impl Shared {
             }
             drop(users);
         }
+    }
+
+    /// Gives a signal to all connections of its user.
+    fn tell(&self, signal: Signal) {
+        let Some(watched) = locked(&self.watched).get(signal.user_id()).and_then(Weak::upgrade) else { return };
+        // An error means that no connection takes signals.
+        let _ = watched.signals.send(signal);
+        self.let_go(watched);
     }
 
     fn users(&self) -> Vec<Arc<Watched>> {
@@ -354,6 +410,34 @@ impl Watch {
         let over = check(&standing, &self.login, self.shared.clock.now()).err();
         self.is_checked = over.is_none();
         over
+    }
+
+    /// The signals to all connections of the user from now on, once the process listens for them, or has waited for that long enough.
+    pub(super) fn signals(&self) -> impl Future<Output = Option<broadcast::Receiver<Signal>>> + Send + use<> {
+        let signals = self.watched.as_ref().map(|watched| watched.signals.subscribe());
+        let mut listens = self.shared.listens.subscribe();
+        async move {
+            // A notifier that does not answer must not keep the caller from connecting.
+            drop(tokio::time::timeout(LISTEN_WAIT, listens.wait_for(|listens| *listens)).await);
+            signals
+        }
+    }
+
+    /// Reads whom the user has blocked, where that is not known in this process. What follows is known by the changes of the standing. The
+    /// watch has to live until then.
+    pub(in crate::chat) fn know_blocks(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        let unknown = self.watched.clone().filter(|watched| watched.seen.borrow().blocked.is_none());
+        let store = Arc::clone(&self.shared.store);
+        async move {
+            let Some(watched) = unknown else { return Ok(()) };
+            let changes = watched.seen.borrow().standing.blocks_changed;
+            let at = blocks_of(&*store, std::slice::from_ref(&watched.user)).await?.pop().unwrap_or_default();
+            watched.seen.send_if_modified(|known| {
+                known.blocked.get_or_insert_with(|| Arc::new(Blocked { changes, at }));
+                false
+            });
+            Ok(())
+        }
     }
 
     /// The login, for the reader's place at a tail.

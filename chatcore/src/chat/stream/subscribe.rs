@@ -215,6 +215,7 @@ impl Chat {
         let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
         let (sight, head) = (known.sight()?, known.head.cursor());
         let watch = self.inner.standings.watch(principal);
+        watch.know_blocks().await?;
         let tail = self.inner.tails.tail(id, head).await?;
         let after = match start {
             Start::Now => head,

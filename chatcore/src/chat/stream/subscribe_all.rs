@@ -140,6 +140,8 @@ impl Chat {
             let inbox = self.inner.inboxes.open(&principal.user_id, self.inner.limits.streams_per_user)?;
             inbox.listen().await;
             let watch = self.inner.standings.watch(principal);
+            // Once for all of the sessions.
+            watch.know_blocks().await?;
             let mut feed = Feed::new(self, principal, inbox, watch);
             let wanted = after.iter().map(|position| (position.session_id, Start::After(position.cursor)));
             feed.begin(wanted.collect(), &named).await?;

@@ -74,6 +74,7 @@ pub(super) fn join_requests() -> Vec<Family> {
     let bad = [json!({}), json!({ "code": 5 }), json!({ "code": "x", "text": 5 }), json!({ "code": "x", "as": "x" })];
     let bad = bad.map(|input| Action::new("requestToJoin", Target::Nothing, input));
     let list = |limit| session("listJoinRequests", limited(json!({}), limit));
+    let own = |limit| Action::new("listOwnJoinRequests", Target::Nothing, limited(json!({}), limit));
     let answered = ["stranger", "removed", "peer", GHOST];
     let approve = |name| user("approveJoinRequest", name, json!({}));
     let roles =
@@ -84,6 +85,7 @@ pub(super) fn join_requests() -> Vec<Family> {
         invited(Family::exact([ask(None)].into_iter().chain(texts).chain([long])).refused(bad)),
         requested(Family::exact([session("withdrawJoinRequest", json!({}))])),
         requested(Family::exact([None, Some(1), Some(0)].map(list)).coded([list(Some(-1))])),
+        requested(Family::exact([None, Some(1), Some(0), Some(101)].map(own)).coded([own(Some(-1))])),
         requested(Family::exact(answered.map(approve).into_iter().chain(roles)).refused(unknown)),
         requested(Family::exact(answered.map(|name| user("declineJoinRequest", name, json!({}))))),
     ]

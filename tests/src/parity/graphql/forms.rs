@@ -360,6 +360,9 @@ pub fn delivery(node: &Value) -> Value {
         value["kind"] = json!("ThreadState");
         return value;
     }
+    if node["__typename"] == "JoinRequestDeclined" {
+        return json!({ "kind": "JoinRequestDeclined", "session_id": node["sessionId"] });
+    }
     if node["__typename"] == "ReadMarker" {
         let mut value = read_state(node);
         value["kind"] = json!("ReadMarker");

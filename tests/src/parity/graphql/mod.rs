@@ -32,7 +32,7 @@ pub use self::{forms::delivery, socket::GraphQlSocket};
 const WITHIN: [(&str, &str, &str); 1] = [("listMessageRevisions", "message", "revisions")];
 
 /// Enums whose values are small letters in JSON.
-const SMALL: [&str; 4] = ["MessageType", "SessionOrder", "SpeakerRole", "Availability"];
+const SMALL: [&str; 5] = ["MessageType", "SessionOrder", "PublicSessionOrder", "SpeakerRole", "Availability"];
 
 /// Arguments, each with its name, its type and its value.
 type Arguments = Vec<(String, String, Value)>;

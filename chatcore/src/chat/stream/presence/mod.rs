@@ -217,6 +217,19 @@ impl Presences {
         self.0.go_on();
     }
 
+    /// Notes that a block came or went between two users, who see something else of each other now. Readers are told of both at once.
+    pub(in crate::chat) fn parted(&self, one: &UserId, other: &UserId) {
+        let now = self.0.clock.now();
+        {
+            let mut state = locked(&self.0.state);
+            let quiet = [one, other].into_iter().filter_map(|user| state.told.get(user).map(|told| *told + QUIET));
+            let at = quiet.max().map_or(now, |at| at.max(now));
+            state.note(one, at, Why::Chose);
+            state.note(other, at, Why::Chose);
+        }
+        self.0.go_on();
+    }
+
     /// The presence of users, in the same order.
     pub(in crate::chat) async fn of(&self, users: &[UserId]) -> crate::Result<Vec<Seen>> {
         Ok(self.0.seen(users).await?)

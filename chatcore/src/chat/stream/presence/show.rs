@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 
 use super::{PAUSE, Shared, is_over, locked};
 use crate::chat::{
+    blocks::{BlockedAt, blocks_of},
     read::{lists::sessions_with, profiles, view::SignalView},
     stream::tail::Tail,
 };
 use crate::{
     error::Result,
-    model::{SessionId, Signal, UserId},
+    model::{PresenceState, SessionId, Signal, UserId},
 };
 
 /// Users whose change is shown at once.
@@ -60,12 +61,15 @@ impl Shared {
         let users: Vec<UserId> = read.iter().map(|(user, _)| user.clone()).collect();
         let seen = self.seen(&users).await?;
         let known = self.profiles.find(users.iter().collect()).await?;
+        let mut apart = apart(&users, blocks_of(&*self.store, &users).await?);
         let (mut told, mut left): (HashMap<SessionId, usize>, Vec<UserId>) = Default::default();
         for ((user, sessions), seen) in read.into_iter().zip(seen) {
             // That a user hides is told once. After that, nothing tells that the user came or went.
-            if seen.choice.is_hidden && !heard.get(&user).copied().unwrap_or_default() {
+            let is_chosen = heard.get(&user).copied().unwrap_or_default();
+            if seen.choice.is_hidden && !is_chosen {
                 continue;
             }
+            let apart = apart.remove(&user).unwrap_or_default();
             let (state, actor) = (seen.shown(now), profiles::public(profiles::of(&known, &user)));
             let mut is_left = false;
             for session_id in sessions {
@@ -76,8 +80,13 @@ impl Shared {
                     is_left = true;
                     continue;
                 }
-                let signal = Signal::Presence { session_id, user_id: user.clone(), state: state.clone() };
-                tail.fan_out.signal(tail.head(), Arc::new(SignalView { signal, actor: actor.clone() }));
+                let view = |state, apart, instead| {
+                    let signal = Signal::Presence { session_id, user_id: user.clone(), state };
+                    Arc::new(SignalView { signal, actor: actor.clone(), apart, instead })
+                };
+                // Whom a new block keeps apart, for them the user is gone. After that, nothing tells that the user came or went.
+                let gone = is_chosen.then(|| view(PresenceState::NOTHING, BlockedAt::new(), None));
+                tail.fan_out.signal(tail.head(), view(state.clone(), apart.clone(), gone));
             }
             if is_left {
                 left.push(user);
@@ -85,4 +94,18 @@ impl Shared {
         }
         Ok(left)
     }
+}
+
+/// The users whom blocks keep apart from users, by the blocks of all of them.
+fn apart(users: &[UserId], blocks: Vec<BlockedAt>) -> HashMap<UserId, BlockedAt> {
+    let mut apart: HashMap<UserId, BlockedAt> = users.iter().cloned().zip(blocks.iter().cloned()).collect();
+    for (user, blocked) in users.iter().zip(blocks) {
+        for (other, at) in blocked {
+            if let Some(by_other) = apart.get_mut(&other) {
+                let known = by_other.entry(user.clone()).or_insert(at);
+                *known = at.max(*known);
+            }
+        }
+    }
+    apart
 }

@@ -41,10 +41,14 @@ impl Shared {
     async fn look(&self, users: &[UserId]) -> bool {
         let (since, begun) = (locked(&self.changes).clone(), self.begin());
         let keys: Vec<Standings> = users.iter().map(|user| Standings { user: user.clone() }).collect();
-        match self.store.get_all(&keys).await {
+        let read = async {
+            let found = self.store.get_all(&keys).await?;
+            self.with_blocks(users, found.into_iter().map(|found| Seen::of(found, begun)).collect()).await
+        };
+        match read.await {
             Ok(found) => {
-                for (user, found) in users.iter().zip(found) {
-                    self.note(since.of(user), user, &Seen::of(found, begun));
+                for (user, seen) in users.iter().zip(found) {
+                    self.note(since.of(user), user, &seen);
                 }
                 true
             }
@@ -114,6 +118,7 @@ impl Shared {
     pub(super) fn keep_listening(self: &Arc<Self>) {
         let mut listener = locked(&self.listener);
         if !listener.as_ref().is_some_and(Task::runs) {
+            self.listens.send_replace(false);
             let shared = Arc::downgrade(self);
             *listener = Some(Task::spawn(&self.listening, self.listen_again, move || listen(Weak::clone(&shared))));
         }
@@ -189,6 +194,7 @@ async fn listen(shared: Weak<Shared>) {
     loop {
         let Some(now) = shared.upgrade() else { return };
         let mut hints = now.hints().await;
+        now.listens.send_replace(true);
         // Listening begins before a look at all, so that nothing falls between.
         now.doubt_all();
         let pause = now.listen_again;
@@ -198,6 +204,8 @@ async fn listen(shared: Weak<Shared>) {
             match hint {
                 Hint::Revoked { user_id } if now.is_watched(&user_id) => now.read_again(&user_id).await,
                 Hint::Revoked { user_id } => now.forget(&user_id),
+                // A notifier that mixes topics up must not show a signal of a session to others.
+                Hint::Signal(signal) if signal.is_for_connections() => now.tell(signal),
                 Hint::Arrived { .. }
                 | Hint::Committed { .. }
                 | Hint::Signal(_)

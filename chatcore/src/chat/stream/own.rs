@@ -1,0 +1,75 @@
+//! Signals to all connections of a user, which belong to no session that the connections follow.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::{
+    Stream, StreamExt as _,
+    stream::{self, BoxStream},
+};
+use tokio::sync::broadcast;
+
+use super::notices::between;
+use crate::{
+    chat::{
+        Chat,
+        read::view::{SignalView, signal_view},
+    },
+    identity::Principal,
+};
+
+/// The signals to all connections of a user from now on. A connection that is far behind misses some, and so does one whose process lost its
+/// notifier. It does not end.
+pub struct OwnSignals(BoxStream<'static, Arc<SignalView>>);
+
+impl fmt::Debug for OwnSignals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnSignals").finish_non_exhaustive()
+    }
+}
+
+impl Stream for OwnSignals {
+    type Item = Arc<SignalView>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(context)
+    }
+}
+
+impl OwnSignals {
+    /// A stream with these signals between its items, as `show` makes items of them. It ends where the stream ends.
+    pub fn beside<S: Stream + Unpin>(
+        self,
+        stream: S,
+        show: impl Fn(Arc<SignalView>) -> S::Item,
+    ) -> impl Stream<Item = S::Item> {
+        between(self.0, stream, show)
+    }
+}
+
+impl Chat {
+    /// The signals to all connections of the caller, from now on. A frontend gives them to each connection whose caller it has let in.
+    pub async fn own_signals(&self, principal: &Principal) -> OwnSignals {
+        let watch = self.inner.standings.watch(principal);
+        let Some(signals) = watch.signals().await else { return OwnSignals(stream::pending().boxed()) };
+        let next = |(chat, watch, mut signals): (Self, _, broadcast::Receiver<_>)| async move {
+            loop {
+                let signal = match signals.recv().await {
+                    Ok(signal) => signal,
+                    Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                    // The watch holds the sender.
+                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                };
+                match signal_view(&*chat.inner.store, &chat.inner.profiles, signal).await {
+                    Ok(view) => return Some((Arc::new(view), (chat, watch, signals))),
+                    Err(error) => tracing::warn!(%error, "could not show a signal to its user"),
+                }
+            }
+        };
+        OwnSignals(stream::unfold((self.clone(), watch, signals), next).boxed())
+    }
+}
