@@ -3,6 +3,9 @@
 //! INVARIANT: what is kept was true in the database when the log ended at the kept head, and never ahead of it. It
 //! may be behind, which a commit notices: its place in the log is taken.
 //!
+//! INVARIANT: an entry that is *current* is not behind any commit of this process that a caller knows of. Where no other process writes, its
+//! facts are as good as fresh ones. An entry becomes current by a commit, or by a read during which nothing was committed to the session.
+//!
 //! A database can be replaced by an older copy of itself, and then what was true of a log need not be true of what follows in its place.
 //! So each [`forget`](Cache::forget) begins a generation: what was read or written before it is never kept after it.
 
@@ -31,15 +34,28 @@ pub(crate) struct Cache {
     records: moka::sync::Cache<Key, Arc<Kept>>,
     /// How often something was forgotten.
     generation: AtomicU64,
+    /// How many commits there were, by the last bits of the session's id. The entry of a session can be evicted, and a count cannot.
+    commits: Box<[AtomicU64]>,
 }
+
+/// The number of counts of commits. Sessions with one count cost each other a read now and then.
+const COUNTS: usize = 4_096;
 
 /// When something was read or planned: taken before, and given to the cache with what was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Generation(u64);
 
+/// When a session was read: taken before the read, and given to the cache with what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    generation: Generation,
+    commits: u64,
+}
+
 #[derive(Debug)]
 struct Entry {
     known: Option<Known>,
+    is_current: bool,
     /// Every event after this one that governs was our own, so what it wrote is in `records`. Records kept before are void.
     base: Seq,
     /// Records of other generations are void.
@@ -57,7 +73,19 @@ struct Kept {
 impl Cache {
     pub(crate) fn new(sessions: u64, participants: u64) -> Self {
         let records = moka::sync::Cache::new(sessions.saturating_add(participants));
-        Self { sessions: moka::sync::Cache::new(sessions), records, generation: AtomicU64::new(0) }
+        let commits = (0..COUNTS).map(|_| AtomicU64::new(0)).collect();
+        Self { sessions: moka::sync::Cache::new(sessions), records, generation: AtomicU64::new(0), commits }
+    }
+
+    /// Now, for a session that is about to be read.
+    pub(crate) fn moment(&self, id: SessionId) -> Moment {
+        Moment { generation: self.generation(), commits: self.commits(id).load(Ordering::SeqCst) }
+    }
+
+    fn commits(&self, id: SessionId) -> &AtomicU64 {
+        // The last bits of an id are random ones.
+        let place = usize::try_from(id.0.as_u128() % COUNTS as u128).unwrap_or_default();
+        self.commits.get(place).unwrap_or(&self.generation)
     }
 
     /// Now, for what is about to be read.
@@ -71,11 +99,11 @@ impl Cache {
         locked(&entry).known
     }
 
-    /// The facts as of the kept head; `None` where something is not known.
-    pub(crate) fn facts(&self, id: SessionId, wanted: &[Key]) -> Option<SessionFacts> {
+    /// The facts as of the kept head; `None` where something is not known, or where the entry must be current and is not.
+    pub(crate) fn facts(&self, id: SessionId, wanted: &[Key], must_be_current: bool) -> Option<SessionFacts> {
         let entry = self.sessions.get(&id)?;
         let entry = locked(&entry);
-        let known = entry.known?;
+        let known = entry.known.filter(|_| entry.is_current || !must_be_current)?;
         let mut records = Vec::with_capacity(wanted.len());
         for key in wanted {
             let kept = self.records.get(key)?;
@@ -89,11 +117,17 @@ impl Cache {
     }
 
     /// Keeps what one consistent read found of a session: the end of its log, and governed records of it.
-    pub(crate) fn learn(&self, id: SessionId, when: Generation, found: Known, records: &Records) {
+    pub(crate) fn learn(&self, id: SessionId, when: Moment, found: Known, records: &Records) {
         let entry = self.entry(id);
         let mut entry = locked(&entry);
-        if when != self.generation() {
+        if when.generation != self.generation() {
             return;
+        }
+        // A commit during the read may be missing in what was found, and the entry that it wrote may have been evicted since.
+        if when.commits == self.commits(id).load(Ordering::SeqCst)
+            && entry.known.is_none_or(|kept| kept.head.seq <= found.head.seq)
+        {
+            entry.is_current = true;
         }
         if entry.known.is_none_or(|kept| kept.head.seq < found.head.seq) {
             // Whatever happened in between was not our own, or not yet reported: what it wrote is not known.
@@ -110,11 +144,17 @@ impl Cache {
 
     /// Keeps what a commit of ours wrote, once it is durable: it was planned from `start`, and the log ends at `end` now.
     pub(crate) fn committed(&self, id: SessionId, when: Generation, (start, end): (Known, Known), records: &Records) {
+        // Before the entry is looked at: a read that ends later does not take what it found for current.
+        self.commits(id).fetch_add(1, Ordering::SeqCst);
         let entry = self.entry(id);
         let mut entry = locked(&entry);
         if when != self.generation() {
+            // What the commit was planned on is void, and the entry is behind the commit.
+            *entry = self.empty();
             return;
         }
+        // One task commits, so nothing is newer.
+        entry.is_current = true;
         if entry.known.is_none_or(|kept| kept.head.seq < end.head.seq) {
             // The entry may be one that was made meanwhile, from an older read.
             if entry.known.is_none_or(|kept| kept.governance != start.governance) {
@@ -149,7 +189,7 @@ impl Cache {
     }
 
     fn empty(&self) -> Entry {
-        Entry { known: None, base: 0, generation: self.generation() }
+        Entry { known: None, is_current: false, base: 0, generation: self.generation() }
     }
 }
 

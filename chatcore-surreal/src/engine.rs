@@ -217,12 +217,12 @@ impl Engine {
 
     /// Whether others write to the same database.
     pub(crate) fn is_shared(&self) -> bool {
-        self.shared.load(Ordering::Relaxed)
+        self.is_remote() || self.shared.load(Ordering::SeqCst)
     }
 
     /// From now on others do.
     pub(crate) fn share(&self) {
-        self.shared.store(true, Ordering::Relaxed);
+        self.shared.store(true, Ordering::SeqCst);
     }
 
     /// Runs something on the engine's threads.

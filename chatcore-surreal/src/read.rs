@@ -32,29 +32,22 @@ pub(crate) async fn facts(
     queries: &[FactsQuery<'_>],
     freshness: Freshness,
 ) -> Result<Vec<SessionFacts>, StoreError> {
-    match freshness {
-        Freshness::Cached => {
-            // What is kept is durable, but nothing renews it any more.
-            engine.disk.check()?;
-            if let Some(facts) = cached(cache, queries) {
-                return Ok(facts);
-            }
-        }
-        Freshness::Fresh => {}
+    let mut answers = kept(engine, cache, queries, freshness)?;
+    let missing = || queries.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(query, _)| query);
+    let mut sessions: Vec<SessionId> = missing().map(|query| query.session_id).collect();
+    if sessions.is_empty() {
+        return Ok(answers.into_iter().flatten().collect());
     }
-    if queries.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut sessions: Vec<SessionId> = queries.iter().map(|query| query.session_id).collect();
-    let mut records: Vec<Key> = queries.iter().flat_map(|query| query.records.iter().cloned()).collect();
+    let mut records: Vec<Key> = missing().flat_map(|query| query.records.iter().cloned()).collect();
     sessions.sort_unstable();
     sessions.dedup();
     records.sort_unstable();
     records.dedup();
+    let is_alone = queries.iter().all(|query| sessions.as_slice() == [query.session_id]);
     let ask = Ask { sessions, records, rows: Vec::new() };
     let found = snapshot::read(engine, cache, &ask).await?;
     // Of several sessions, one that cannot be read does not exist, which gives nobody a right.
-    let found = if ask.sessions.len() == 1 { found.whole()? } else { found.readable() };
+    let found = if is_alone { found.whole()? } else { found.readable() };
     let facts = |FactsQuery { session_id, records }: &FactsQuery<'_>| {
         let known = found.known.get(session_id).copied().unwrap_or_default();
         SessionFacts {
@@ -63,16 +56,27 @@ pub(crate) async fn facts(
             records: records.iter().map(|key| found.records.get(key).cloned().flatten()).collect(),
         }
     };
-    Ok(queries.iter().map(facts).collect())
+    for (answer, query) in answers.iter_mut().zip(queries) {
+        answer.get_or_insert_with(|| facts(query));
+    }
+    Ok(answers.into_iter().flatten().collect())
 }
 
-/// The facts from memory, where all of them are there. What is read because one is missing is as good for the others.
-fn cached(cache: &Cache, queries: &[FactsQuery<'_>]) -> Option<Vec<SessionFacts>> {
-    let mut found = Vec::with_capacity(queries.len());
-    for FactsQuery { session_id, records } in queries {
-        found.push(cache.facts(*session_id, records)?);
-    }
-    Some(found)
+/// The facts that are in memory. Where no other process writes to the database, current ones are as good as fresh ones.
+fn kept(
+    engine: &Engine,
+    cache: &Cache,
+    queries: &[FactsQuery<'_>],
+    freshness: Freshness,
+) -> Result<Vec<Option<SessionFacts>>, StoreError> {
+    let must_be_current = match freshness {
+        Freshness::Cached => false,
+        Freshness::Fresh if engine.is_shared() => return Ok(vec![None; queries.len()]),
+        Freshness::Fresh => true,
+    };
+    // What is kept is durable, but nothing renews it any more.
+    engine.disk.check()?;
+    Ok(queries.iter().map(|query| cache.facts(query.session_id, query.records, must_be_current)).collect())
 }
 
 pub(crate) async fn log(engine: &Engine, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {

@@ -10,7 +10,7 @@ use chatcore::{
 use surrealdb::types::{RecordId, SurrealValue, Value, Variables};
 
 use crate::{
-    cache::{Cache, Generation, Records},
+    cache::{Cache, Generation, Moment, Records},
     engine::{Engine, bind},
     keys, records,
     rows::{CheckpointRow, Known, TailRow, row},
@@ -107,7 +107,8 @@ enum Tail {
 /// Reads what is wanted, and keeps it in the cache.
 pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Snapshot, StoreError> {
     records::define(engine, ask.records.iter().map(|key| key.table)).await?;
-    let mut when = cache.generation();
+    let now = || ask.sessions.iter().map(|id| (*id, cache.moment(*id))).collect();
+    let (mut when, mut moments): (_, HashMap<_, _>) = (cache.generation(), now());
     let (mut known, mut unreadable) = starts(engine, cache, &ask.sessions).await?;
     let mut length = TAIL;
     // A server can be replaced by an older copy of itself: so what is remembered of a log is looked at again there.
@@ -132,14 +133,14 @@ pub(crate) async fn read(engine: &Engine, cache: &Cache, ask: &Ask) -> Result<Sn
         }
         if is_behind {
             tracing::error!("the database was replaced by an older copy of itself; going on from what it holds");
-            when = cache.generation();
+            (when, moments) = (cache.generation(), now());
             (known, unreadable) = starts(engine, cache, &ask.sessions).await?;
             continue;
         }
         // The rest of what was read held at the ends of the logs, so only the last round counts.
         if !is_full {
             let snapshot = Snapshot { when, ..decode(ask, known, rows, unreadable)? };
-            keep(cache, &snapshot);
+            keep(cache, &snapshot, &moments);
             return Ok(snapshot);
         }
         length = (length * 4).min(LONGEST_TAIL);
@@ -255,8 +256,10 @@ fn decode(
     Ok(snapshot)
 }
 
-fn keep(cache: &Cache, snapshot: &Snapshot) {
+fn keep(cache: &Cache, snapshot: &Snapshot, moments: &HashMap<SessionId, Moment>) {
     for (id, known) in &snapshot.known {
-        cache.learn(*id, snapshot.when, *known, &snapshot.records);
+        if let Some(moment) = moments.get(id) {
+            cache.learn(*id, *moment, *known, &snapshot.records);
+        }
     }
 }

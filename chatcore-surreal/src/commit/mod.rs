@@ -139,6 +139,8 @@ impl Committer {
             Some(Ok(lost)) => lost,
             Some(Err(error)) => {
                 tracing::error!(%error, "committing a batch broke off");
+                // The batch may still be written, as if by another process.
+                self.engine.share();
                 sessions.into_iter().for_each(|id| self.cache.forget(id));
                 Vec::new()
             }
@@ -398,6 +400,8 @@ impl Committer {
 
     fn unknown(&self, jobs: Vec<Job>, plan: Plan, why: &str) -> Attempt {
         tracing::error!(why, "it is not known whether a batch was committed");
+        // The batch may still be written, as if by another process.
+        self.engine.share();
         for id in plan.ends.keys() {
             self.cache.forget(*id);
         }

@@ -15,6 +15,7 @@ use super::*;
 use crate::{engine::bind, faults::Fault, keys};
 
 mod corrupt;
+mod current;
 mod disk;
 
 /// A message; the log does not ask for a session's record.
