@@ -56,12 +56,12 @@ async fn messages_participants_and_sessions_have_their_fields() {
     assert_eq!(
         names(&details),
         "id title description session_type max_participants user_id owner_username is_active created_at updated_at \
-participants messages participant_count message_count slow_mode_seconds message_lifetime history_visibility tags avatar_url metadata archived_at deleted_at seq cursor read_upto unread preferences"
+participants messages participant_count message_count slow_mode_seconds message_lifetime history_visibility tags avatar_url metadata receipts archived_at deleted_at seq cursor read_upto unread preferences"
     );
     assert_eq!(
         names(&details.summary),
         "id title description session_type max_participants user_id owner_username created_at updated_at message_count \
-participant_count slow_mode_seconds message_lifetime history_visibility tags avatar_url metadata archived_at deleted_at"
+participant_count slow_mode_seconds message_lifetime history_visibility tags avatar_url metadata receipts archived_at deleted_at"
     );
     assert_eq!(
         names(&details.participants[0]),
@@ -120,7 +120,7 @@ async fn every_event_has_its_data() {
     for ((frame, view), (event, fields)) in shown.iter().zip(&page.events).zip([
         (
             "session_created",
-            "title description session_type max_participants history_visibility user participant_id metadata",
+            "title description session_type max_participants history_visibility user participant_id metadata receipts",
         ),
         ("user_joined", "user participant_id role added_by"),
         ("user_joined", "user participant_id role added_by"),

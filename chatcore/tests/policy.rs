@@ -189,6 +189,11 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "type" by "bob": chat.typing(&me, id, true).await;
         "list by activity" by "alice": chat.sessions_in(&me, Page::FIRST, SessionOrder::Activity).await.map(drop);
         "mark read" by "bob": chat.mark_read(&me, id, ReadUpto::Message(message)).await.map(drop);
+        "acknowledge delivery" by "bob": chat.acknowledge_delivery(&me, id, 1).await.map(drop);
+        "receipts" by "bob": chat.message_receipts(&me, message, Page::FIRST).await.map(drop);
+        "delivery" by "bob": chat.message_delivery(&me, message).await.map(drop);
+        "own settings" by "bob": chat.user_settings(&me).await.map(drop);
+        "set own settings" by "bob": chat.set_user_settings(&me, chatcore::chat::SetUserSettings::default()).await.map(drop);
         "mark unread" by "bob": chat.mark_unread_from(&me, message).await.map(drop);
         "set preferences" by "bob": chat.set_preferences(&me, id, SetPreferences::default()).await.map(drop);
         "mark all read" by "bob": chat.mark_all_read(&me, None).await.map(drop);

@@ -203,6 +203,11 @@ fn use_cases<'a>(
             told(async move { chat.find_public_sessions(alice, &FindPublicSessions::default(), Page::FIRST).await })
         }),
         ("mark_read", 1, told(chat.mark_read(alice, id, ReadUpto::Seq(1)))),
+        ("acknowledge_delivery", 1, told(chat.acknowledge_delivery(alice, id, 1))),
+        ("message_receipts", 1, told(chat.message_receipts(alice, message, page))),
+        ("message_delivery", 1, told(chat.message_delivery(alice, message))),
+        ("user_settings", 1, told(chat.user_settings(alice))),
+        ("set_user_settings", 1, told(chat.set_user_settings(alice, chatcore::chat::SetUserSettings::default()))),
         ("mark_unread_from", 1, told(chat.mark_unread_from(alice, message))),
         ("set_preferences", 1, told(chat.set_preferences(alice, id, SetPreferences::default()))),
         ("mark_all_read", 1, told(chat.mark_all_read(alice, None))),

@@ -23,15 +23,16 @@ use chatcore::{
     },
     store::{
         ActiveThreads, AskedToJoin, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds,
-        Connection, Connections, Count, Counters, DeletionCount, Deletions, Departure, DepartureTask, Departures,
-        Directory, DraftText, Drafts, Due, DueTask, Dues, Expiries, Expiry, FollowRecord, Follows, InviteCodes,
-        InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, LastSeen,
-        LastSeenTimes, LastSend, LastSends, Listed, Memberships, Mentions, MessageReactions, Newest, Orphans, Owner,
-        ParticipantRecord, Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice,
-        PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal,
-        ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry, Revision, Revisions, Scheduled,
-        ScheduledMessages, Seat, Seats, SessionPreferences, Sessions, Speaker, Standings, TABLES, ThreadEntry,
-        ThreadMarker, ThreadMarkers, ThreadRecord, Threads, TypedKey, Value, decode_event, encode_event,
+        Connection, Connections, Count, Counters, DeletionCount, Deletions, DeliveryMarker, DeliveryMarkers, Departure,
+        DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, Expiries, Expiry, FollowRecord,
+        Follows, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key,
+        LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends, Listed, Memberships, Mentions, MessageReactions,
+        Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges,
+        PresenceChoice, PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted,
+        ReactionTotal, ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry, Revision, Revisions,
+        Scheduled, ScheduledMessages, Seat, Seats, SessionPreferences, Sessions, SettingsOfUsers, Speaker, Standings,
+        TABLES, ThreadEntry, ThreadMarker, ThreadMarkers, ThreadRecord, Threads, TypedKey, UserSettingsRecord, Value,
+        decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -128,6 +129,7 @@ fn settings() -> SessionSettings {
         tags: vec!["rust".into(), "chat".into()],
         avatar_url,
         metadata: Some(metadata()),
+        receipts: false,
     }
 }
 
@@ -263,6 +265,7 @@ fn events() -> Vec<(&'static str, EventKind)> {
         tags: Some(vec!["rust".into()]),
         avatar_url: Some(Some("https://example.com/a.png".into())),
         metadata: Some(Some(metadata())),
+        receipts: Some(false),
     };
     let removed = |reason| ParticipantEvent::Removed { user_id: user_id.clone(), reason };
     let [banned, deleted] = [RemovalReason::AccountBanned, RemovalReason::AccountDeleted].map(removed);
@@ -398,7 +401,7 @@ fn values() -> Vec<(String, Key, Value)> {
         ..participant(Standing::Active(ParticipantRole::Owner), true)
     };
     let preferences = |muted_until| PreferenceRecord { is_muted: true, muted_until, is_favourite: false };
-    let marker = |own_upto| ReadMarker { seq: 7, number: 4, own_upto, at: at(2) };
+    let marker = |own_upto| ReadMarker { seq: 7, number: 4, own_upto, seen_upto: 0, at: at(2) };
     let choices = PresenceChoices { user: user("bob") };
     let choice = PresenceChoice {
         availability: Availability::DoNotDisturb,
@@ -472,12 +475,20 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Mentions { user: user("bob"), at: Newest(7), session: session_key, message: 3 }, Listed),
         value("", &Memberships { user: user_id, session: newest }, Listed),
         value("", &ReadMarkers { user: user("bob"), session: session_key }, marker(0)),
+        value("", &DeliveryMarkers { user: user("bob"), session: session_key }, DeliveryMarker { seq: 7, at: at(2) }),
+        value("", &SettingsOfUsers { user: user("bob") }, UserSettingsRecord { receipts: true }),
+        value("silent", &SettingsOfUsers { user: user("bob") }, UserSettingsRecord { receipts: false }),
         value("", &SessionPreferences { user: user("bob"), session: session_key }, preferences(None)),
         value("muted", &SessionPreferences { user: user("bob"), session: session_key }, preferences(Some(at(9)))),
         value("", &followed, FollowRecord { follows: true, since: 6, number: 2 }),
         value("not", &followed, FollowRecord { follows: false, since: 0, number: 0 }),
         value("", &marked, ThreadMarker { seq: 7, number: 3 }),
         value("unmarked", &ReadMarkers { user: user("bob"), session: session_key }, marker(9)),
+        value(
+            "seen",
+            &ReadMarkers { user: user("bob"), session: session_key },
+            ReadMarker { seen_upto: 8, ..marker(9) },
+        ),
         value("", &Directory { session: newest }, Listed),
         value("", &profiles, profile),
         value("unknown", &profiles, ProfileRecord::unknown(user("bob"))),

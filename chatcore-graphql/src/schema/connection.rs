@@ -12,9 +12,9 @@ use chatcore::{
     chat::{EventPage, EventView, FoundSessions, MessagesOf, PublicOrder},
     model::{
         self, BlockedUser, Bound, Draft, Emoji, FollowedThread, InvalidId, Invite, InviteId, JoinRequest, ListPage,
-        MentionCursor, MentionedMessage, MessageId, MessagePage, MessageWindow, Page, Participant, ParticipantId,
-        ParticipantPresence, PublicCursor, Reactor, ScheduledId, ScheduledMessage, SessionBan, SessionId,
-        SessionSummary, UserId,
+        MentionCursor, MentionedMessage, MessageId, MessagePage, MessageReceipt, MessageWindow, Page, Participant,
+        ParticipantId, ParticipantPresence, PublicCursor, Reactor, ScheduledId, ScheduledMessage, SessionBan,
+        SessionId, SessionSummary, UserId,
     },
 };
 
@@ -29,6 +29,7 @@ use super::{
     participant::Participant as ParticipantNode,
     presence::Presence as PresenceNode,
     reaction::Reactor as ReactorNode,
+    receipt::MessageReceipt as ReceiptNode,
     sanction::SessionBan as BanNode,
     scalar::{Long, natural},
     thread::FollowedThread as FollowedThreadNode,
@@ -75,6 +76,7 @@ pub(super) type InviteConnection = Listing<InviteNode>;
 pub(super) type JoinRequestConnection = Listing<JoinRequestNode>;
 pub(super) type BanConnection = Listing<BanNode>;
 pub(super) type PresenceConnection = Listing<PresenceNode>;
+pub(super) type ReceiptConnection = Connection<String, ReceiptNode>;
 pub(super) type BlockedUserConnection = Listing<BlockedUserNode>;
 pub(super) type ReactorConnection = Listing<ReactorNode>;
 pub(super) type ScheduledMessageConnection = Listing<ScheduledNode>;
@@ -173,6 +175,11 @@ impl List<ParticipantId> {
     /// The presence of the participants of a session.
     pub(super) fn presence(session_id: SessionId) -> Self {
         Self::named(format!("presence/{session_id}"))
+    }
+
+    /// The receipts for a message.
+    pub(super) fn receipts(id: MessageId) -> Self {
+        Self::named(format!("receipts/{id}"))
     }
 }
 
@@ -346,6 +353,15 @@ impl List<ParticipantId> {
     ) -> PresenceConnection {
         let node = |found: ParticipantPresence| PresenceNode(found.presence);
         self.connection(page, found, EmptyFields, |found| found.participant_id, node)
+    }
+
+    /// Receipts as a connection.
+    pub(super) fn of_receipts(
+        &self,
+        page: &Page<ParticipantId>,
+        found: ListPage<MessageReceipt, ParticipantId>,
+    ) -> ReceiptConnection {
+        self.connection(page, found, EmptyFields, |found| found.participant_id, ReceiptNode)
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
     preferences::PreferencesChanged,
     presence::Presence,
     reading::ReadMarker,
+    receipt::Receipt,
     scalar::{DateTime, Long},
     thread::ThreadState,
     user::User,
@@ -91,6 +92,7 @@ pub(super) enum Delivery {
     PresenceChanged(PresenceChanged),
     PreferencesChanged(PreferencesChanged),
     JoinRequestDeclined(JoinRequestDeclined),
+    Receipt(Receipt),
     Created(SessionCreated),
     Updated(SessionUpdated),
     InviteCreated(InviteCreated),
@@ -205,6 +207,10 @@ pub(super) fn signal(view: &SignalView) -> Delivery {
         }
         Signal::JoinRequestDeclined { user_id: _, session_id } => {
             JoinRequestDeclined { session_id: ID(session_id.to_string()) }.into()
+        }
+        Signal::Receipt { session_id, user_id: _, kind, seq } => {
+            let (session_id, user) = (ID(session_id.to_string()), User(view.actor.clone()));
+            Receipt { session_id, user, kind: (*kind).into(), seq: Long(*seq) }.into()
         }
     }
 }

@@ -101,6 +101,11 @@ events! {
             self.session.settings.metadata.clone().map(JsonObject)
         }
 
+        /// Whether its users see each other's receipts.
+        async fn receipts(&self) -> bool {
+            self.session.settings.receipts
+        }
+
         /// The id of the owner's membership.
         async fn participant_id(&self) -> ID {
             ID(self.participant_id.to_string())
@@ -122,6 +127,7 @@ events! {
                 tags,
                 avatar_url,
                 metadata,
+                receipts,
             } =
                 &self.changes;
             let named = [
@@ -135,6 +141,7 @@ events! {
                 (tags.is_some(), SessionSetting::Tags),
                 (avatar_url.is_some(), SessionSetting::AvatarUrl),
                 (metadata.is_some(), SessionSetting::Metadata),
+                (receipts.is_some(), SessionSetting::Receipts),
             ];
             named.into_iter().filter_map(|(changed, setting)| changed.then_some(setting)).collect()
         }
@@ -152,6 +159,7 @@ events! {
                 tags,
                 avatar_url,
                 metadata,
+                receipts,
             } =
                 self.changes.clone();
             Changes {
@@ -165,6 +173,7 @@ events! {
                 tags,
                 avatar_url: avatar_url.flatten(),
                 metadata: metadata.flatten().map(JsonObject),
+                receipts,
             }
         }
     }
@@ -458,6 +467,8 @@ pub(super) struct Changes {
     avatar_url: Option<String>,
     /// Data of the host's or the client's own.
     metadata: Option<JsonObject>,
+    /// Whether its users see each other's receipts.
+    receipts: Option<bool>,
 }
 
 /// A setting of a session.
@@ -483,6 +494,8 @@ pub(super) enum SessionSetting {
     AvatarUrl,
     /// `metadata`.
     Metadata,
+    /// `receipts`.
+    Receipts,
 }
 
 /// One durable change of a session.

@@ -30,6 +30,7 @@ mod presence;
 mod query;
 mod reaction;
 mod reading;
+mod receipt;
 mod sanction;
 mod scalar;
 mod session;

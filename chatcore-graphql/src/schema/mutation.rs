@@ -20,6 +20,7 @@ use super::{
     presence::PresenceMutation,
     reaction::ReactionMutation,
     reading::ReadingMutation,
+    receipt::ReceiptMutation,
     sanction::SanctionMutation,
     scalar::{JsonObject, client_id, named_user, session_id, user_id},
     session::{HistoryVisibility, Session, SessionType},
@@ -41,6 +42,8 @@ struct CreateSessionInput {
     history_visibility: Option<HistoryVisibility>,
     /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
     metadata: Option<JsonObject>,
+    /// Whether its users see each other's receipts; true where not given.
+    receipts: MaybeUndefined<bool>,
     /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
     /// the caller makes.
     client_id: Option<String>,
@@ -72,6 +75,8 @@ struct UpdateSessionInput {
     avatar_url: MaybeUndefined<String>,
     /// All metadata: an object of at most 4,096 bytes of JSON with at most 8 levels; null takes them away.
     metadata: MaybeUndefined<JsonObject>,
+    /// Whether its users see each other's receipts.
+    receipts: MaybeUndefined<bool>,
 }
 
 /// A session to delete.
@@ -263,6 +268,7 @@ pub(crate) struct ConversationMutation(
     ReactionMutation,
     LaterMutation,
     PresenceMutation,
+    ReceiptMutation,
 );
 
 /// What may be changed.
@@ -308,13 +314,22 @@ impl SessionMutation {
             max_participants,
             history_visibility,
             metadata,
+            receipts,
             client_id: id,
         } = input;
         let session_type = session_type.map(model::SessionType::from).unwrap_or_default();
         let metadata = metadata.map(|JsonObject(metadata)| metadata);
         let history_visibility = history_visibility.map(model::HistoryVisibility::from).unwrap_or_default();
-        let new =
-            chat::CreateSession { title, description, session_type, max_participants, history_visibility, metadata };
+        let receipts = present("receipts", receipts).or_field_error()?.unwrap_or(true);
+        let new = chat::CreateSession {
+            title,
+            description,
+            session_type,
+            max_participants,
+            history_visibility,
+            metadata,
+            receipts,
+        };
         let made = match client_id(id).or_field_error()? {
             Some(id) => call.chat.create_session_once(call.principal, &id, new).await,
             None => call.chat.create_session(call.principal, new).await,
@@ -342,6 +357,7 @@ impl SessionMutation {
             tags,
             avatar_url,
             metadata,
+            receipts,
         } = input;
         let id = session_id(&id).or_field_error()?;
         let changes = chat::UpdateSession {
@@ -355,6 +371,7 @@ impl SessionMutation {
             tags: present("tags", tags).or_field_error()?,
             avatar_url: avatar_url.as_opt_ref().map(|avatar_url| avatar_url.cloned()),
             metadata: metadata.as_opt_ref().map(|metadata| metadata.map(|JsonObject(metadata)| metadata.clone())),
+            receipts: present("receipts", receipts).or_field_error()?,
         };
         let details = call.chat.update_session(call.principal, id, changes).await.or_field_error()?;
         Ok(Some(UpdateSessionPayload { session: Session::whole(details, call.loads()) }))

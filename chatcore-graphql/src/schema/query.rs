@@ -26,6 +26,7 @@ use super::{
     presence::PresenceQuery,
     reaction::ReactionQuery,
     reading::{PublicSessionOrder, SessionOrder},
+    receipt::ReceiptQuery,
     sanction::SanctionQuery,
     scalar::{natural, session_id},
     session::Session,
@@ -56,6 +57,7 @@ pub(crate) struct ConversationQuery(
     ReactionQuery,
     LaterQuery,
     PresenceQuery,
+    ReceiptQuery,
 );
 
 /// What may be asked.

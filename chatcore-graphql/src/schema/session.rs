@@ -158,6 +158,11 @@ impl Session {
         self.summary.session.settings.metadata.clone().map(JsonObject)
     }
 
+    /// Whether its users see each other's receipts.
+    async fn receipts(&self) -> bool {
+        self.summary.session.settings.receipts
+    }
+
     /// When it was archived; null where it is not.
     async fn archived_at(&self) -> Option<DateTime> {
         self.summary.session.archived_at.map(DateTime)

@@ -22,6 +22,7 @@ mod participants;
 mod presence;
 mod reactions;
 mod reading;
+mod receipts;
 mod sanctions;
 mod sessions;
 mod threads;
@@ -59,6 +60,7 @@ pub(crate) use participants::Participants;
 pub(crate) use presence::Presences;
 pub(crate) use reactions::Reactions;
 pub(crate) use reading::Reading;
+pub(crate) use receipts::Receipts;
 pub(crate) use sanctions::Sanctions;
 pub(crate) use sessions::Sessions;
 pub(crate) use threads::Threads;
@@ -107,7 +109,7 @@ struct Api {
 /// The operations on the chat.
 pub(crate) type All = (
     Sessions,
-    Reading,
+    (Reading, Receipts),
     Participants,
     Sanctions,
     Invites,
@@ -128,7 +130,7 @@ pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
     let api = || Api { chat: chat.clone(), sockets: sockets.clone() };
     (
         Sessions(api()),
-        Reading(api()),
+        (Reading(api()), Receipts(api())),
         Participants(api()),
         Sanctions(api()),
         Invites(api()),

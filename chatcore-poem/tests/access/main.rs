@@ -79,7 +79,7 @@ impl Operation {
             "startDirect" => json!({ "user_id": "b" }),
             "startGroup" => json!({ "user_ids": ["b", "c"] }),
             "changeRole" => json!({ "role": "MEMBER" }),
-            "markRead" => json!({ "seq": 1 }),
+            "markRead" | "acknowledgeDelivery" => json!({ "seq": 1 }),
             "sendMessage" | "editMessage" | "setDraft" => json!({ "content": "x" }),
             "scheduleMessage" => json!({ "content": "x", "send_at": chrono::Utc::now() + chrono::TimeDelta::days(1) }),
             "listUserPresence" => json!({ "user_ids": ["a"] }),
@@ -98,12 +98,13 @@ fn data(frame: &str, session: SessionId) -> Value {
         "forward_message" => json!({ "message_id": message, "to": session }),
         name if name.ends_with("_reaction") => json!({ "message_id": message, "emoji": "\u{1f44d}" }),
         name if name.ends_with("_message") => json!({ "message_id": message }),
-        "mark_read" => json!({ "session_id": session, "seq": 1 }),
+        "mark_read" | "acknowledge_delivery" => json!({ "session_id": session, "seq": 1 }),
         "mark_unread_from" | "follow_thread" | "unfollow_thread" | "mark_thread_read" => {
             json!({ "message_id": message })
         }
         "mark_all_read" => json!({}),
         "set_presence" => json!({ "availability": "away" }),
+        "set_user_settings" => json!({ "receipts": true }),
         _ => json!({ "session_id": session }),
     }
 }

@@ -17,9 +17,9 @@ use crate::{
     limits::Use,
     model::{SessionId, UserId},
     store::{
-        Been, Change, ChatStoreExt as _, Found, KeyPart as _, LastSeenTimes, Listed, Memberships, Newest,
-        PresenceChoices, ProfilePart, ProfileRecord, Profiles, ReadMarkers, SessionPreferences, StoreError,
-        TypedKey as _, Version, Write,
+        Been, Change, ChatStoreExt as _, DeliveryMarkers, Found, KeyPart as _, LastSeenTimes, Listed, Memberships,
+        Newest, PresenceChoices, ProfilePart, ProfileRecord, Profiles, ReadMarkers, SessionPreferences,
+        SettingsOfUsers, StoreError, TypedKey as _, Version, Write,
     },
     trace::use_case,
 };
@@ -152,6 +152,7 @@ impl Accounts {
             AccountEmails { email }.remove(),
             Profiles { user: user.clone() }.put(removed),
             PresenceChoices { user: user.clone() }.remove(),
+            SettingsOfUsers { user: user.clone() }.remove(),
             LastSeenTimes { user: user.clone() }.remove(),
             Erasures { user: user.clone() }.put(erasure),
             self.inner.chat.deletion(user),
@@ -197,7 +198,8 @@ impl Accounts {
             }
             let own = |session| {
                 let marker = ReadMarkers { user: user.clone(), session }.remove();
-                [marker, SessionPreferences { user: user.clone(), session }.remove()]
+                let delivery = DeliveryMarkers { user: user.clone(), session }.remove();
+                [marker, delivery, SessionPreferences { user: user.clone(), session }.remove()]
             };
             let removed = sessions.iter().flat_map(|(been, _)| own(been.session)).collect();
             self.store().commit(Change::of_records(removed)).await?;

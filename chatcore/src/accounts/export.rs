@@ -24,10 +24,11 @@ use crate::{
         SessionId, Standing, UserId,
     },
     store::{
-        AskedToJoin, Been, Blocks, ChatStoreExt as _, DraftText, Drafts, FactsQuery, Follows, Freshness, JoinRequests,
-        KeyPart as _, LastSeenTimes, LogRange, ParticipantRecord, Participants, Prefix, PresenceChoice,
-        PresenceChoices, Profiles, ReadMarkers, Revisions, Scheduled, ScheduledMessages, SessionPreferences, Sessions,
-        StoreError, ThreadMarkers, TypedKey as _, typed,
+        AskedToJoin, Been, Blocks, ChatStoreExt as _, DeliveryMarkers, DraftText, Drafts, FactsQuery, Follows,
+        Freshness, JoinRequests, KeyPart as _, LastSeenTimes, LogRange, ParticipantRecord, Participants, Prefix,
+        PresenceChoice, PresenceChoices, Profiles, ReadMarkers, Revisions, Scheduled, ScheduledMessages,
+        SessionPreferences, Sessions, SettingsOfUsers, StoreError, ThreadMarkers, TypedKey as _, UserSettingsRecord,
+        typed,
     },
     trace::use_case,
 };
@@ -102,7 +103,7 @@ impl Writer {
 
 impl Accounts {
     /// Everything that the caller wrote and that is known about the caller, one JSON object in each line. Its `type` is `account`, `profile`,
-    /// `presence` (what the caller chose, and when the caller was seen last), `login`, `draft`, `scheduled_message`, `block` (a user whom the caller has blocked), `join_request` (one that is open), `session` (one that the
+    /// `presence` (what the caller chose, and when the caller was seen last), `settings` (where the caller changed one), `login`, `draft`, `scheduled_message`, `block` (a user whom the caller has blocked), `join_request` (one that is open), `session` (one that the
     /// caller is or was in), `thread_following` and `thread_marker` (the threads that the caller follows or chose not to follow, and how far
     /// the caller has read), `message` (with its earlier texts), `progress`, and at the end `end`. An export
     /// without an `end` is not complete. The stream takes bounded memory, at the pace of its reader.
@@ -209,6 +210,10 @@ impl Accounts {
                 "is_hidden": choice.is_hidden, "last_seen": seen.map(|found| found.value.at),
             }))
             .await?;
+        }
+        if let Some(found) = self.store().get(&SettingsOfUsers { user: user.clone() }).await? {
+            let UserSettingsRecord { receipts } = *found.value;
+            to.line(json!({ "type": "settings", "receipts": receipts })).await?;
         }
         for (key, found) in self.logins_of(user).await? {
             let LoginRecord { device, address, created_at, last_used_at, expires_at } = &*found.value;
@@ -361,12 +366,14 @@ impl Accounts {
             let preferences = self.store().get(&SessionPreferences { user: user.clone(), session: id }).await?;
             let preferences = preferences.map(|found| Preferences::from(*found.value)).unwrap_or_default();
             let marker = self.store().get(&ReadMarkers { user: user.clone(), session: id }).await?;
+            let delivery = self.store().get(&DeliveryMarkers { user: user.clone(), session: id }).await?;
             // A session that the user is no longer in tells nothing of itself.
             let shown = session.as_ref().filter(|session| is_active && session.value.is_active);
             to.line(json!({
                 "type": "session", "id": id, "title": shown.map(|session| &session.value.title), "role": role,
                 "is_active": is_active, "joined_at": participant.value.joined_at,
-                "created_at": participant.value.created_at, "read_upto": marker.map(|marker| marker.value.seq), "preferences": preferences,
+                "created_at": participant.value.created_at, "read_upto": marker.map(|marker| marker.value.seq),
+                "delivered_upto": delivery.map(|delivery| delivery.value.seq), "preferences": preferences,
             }))
             .await?;
         }

@@ -56,7 +56,7 @@ impl Default for Pairs {
 impl Chat {
     /// Blocks a user: the user starts no direct session with the caller, and writes nothing more in the one that there is. In other
     /// sessions the caller sees which messages are of the user. Neither of the two sees the presence of the other, or that the other types, and
-    /// neither mentions the other. Blocking again changes nothing, so a retry is safe.
+    /// neither mentions the other. The two see no receipts of each other. Blocking again changes nothing, so a retry is safe.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for the caller's own id; [`UserNotFound`](Error::UserNotFound) when nobody of that id was ever seen;
@@ -88,6 +88,7 @@ impl Chat {
             let block = Blocks { user: user.clone(), blocked: other.clone() }.put(BlockRecord { at: now });
             self.commit_block(user, &block).await?;
             self.inner.presences.parted(user, other);
+            self.inner.receipts.chose(user);
             Ok(())
         })
     }
@@ -106,6 +107,7 @@ impl Chat {
                 self.commit_block(user, &block).await?;
                 self.inner.presences.parted(user, other);
             }
+            self.inner.receipts.chose(&principal.user_id);
             Ok(())
         })
     }

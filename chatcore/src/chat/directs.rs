@@ -245,8 +245,15 @@ impl Chat {
 
     /// A session that is made for its users, with so many of them in it.
     fn made_for(&self, id: SessionId, circle: &Circle<'_>, now: DateTime<Utc>, participant_count: u32) -> Session {
-        let CreateSession { title, description, session_type, max_participants, history_visibility, metadata } =
-            circle.new_session(self.inner.limits.default_participants);
+        let CreateSession {
+            title,
+            description,
+            session_type,
+            max_participants,
+            history_visibility,
+            metadata,
+            receipts,
+        } = circle.new_session(self.inner.limits.default_participants);
         Session {
             id,
             title,
@@ -258,7 +265,7 @@ impl Chat {
             is_active: true,
             created_at: now,
             updated_at: now,
-            settings: SessionSettings { history_visibility, metadata, ..SessionSettings::default() },
+            settings: SessionSettings { history_visibility, metadata, receipts, ..SessionSettings::default() },
             archived_at: None,
             deletion: None,
             needs: if session_type == SessionType::Direct { Session::NEEDS_BLOCKS } else { 0 },

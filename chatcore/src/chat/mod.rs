@@ -32,6 +32,7 @@ mod reactions;
 mod read;
 mod reading;
 mod ready;
+mod receipts;
 mod sanctions;
 mod send;
 mod service;
@@ -42,6 +43,7 @@ mod standing;
 mod stream;
 mod threads;
 mod typing;
+mod user_settings;
 
 use std::{
     fmt,
@@ -76,6 +78,7 @@ pub use read::{
     view::{Encoding, EventView, SignalView},
 };
 pub use reading::{MAX_MARKED, MAX_SORTED, ReadUpto, SessionOrder};
+pub use receipts::MAX_COUNTED;
 pub use sanctions::{MAX_REASON_CHARS, SanctionUser};
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, MAX_AVATAR_URL_CHARS, MAX_TAG_CHARS, MAX_TAGS, PublicSessionPage, UpdateSession};
@@ -92,6 +95,7 @@ pub use stream::{
     subscribe::{Delivery, Start, Subscription},
     subscribe_all::{AllDelivery, AllSubscription, Position},
 };
+pub use user_settings::SetUserSettings;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -117,6 +121,7 @@ use stream::{
     inbox::Inboxes,
     notices::Hub,
     presence::Presences,
+    receipts::Receipts,
     standings::KnownStandings,
     tail::Tails,
     task::{Kind, Task},
@@ -157,6 +162,7 @@ struct Inner {
     tails: Tails,
     inboxes: Inboxes,
     presences: Presences,
+    receipts: Receipts,
     typists: Typists,
     /// Continues work that a process left behind.
     resumer: Mutex<Option<Task>>,
@@ -314,7 +320,9 @@ impl ChatBuilder {
         let profiles = Profiles::new(Arc::clone(&store), Arc::clone(&clock), standings.clone(), directory, max_chars);
         #[cfg(feature = "admin")]
         let profiles = profiles.counted_by(counts.clone());
-        let tails = Tails::new(Arc::clone(&store), Arc::clone(&notifier), profiles.clone(), &limits);
+        let receipts = Receipts::new((Arc::clone(&store), Arc::clone(&notifier)), Arc::clone(&clock), &limits);
+        let tails =
+            Tails::new(Arc::clone(&store), Arc::clone(&notifier), (profiles.clone(), receipts.clone()), &limits);
         let inboxes = Inboxes::new(Arc::clone(&store), Arc::clone(&notifier), &limits);
         let records = (Arc::clone(&store), Arc::clone(&notifier));
         let presences =
@@ -350,6 +358,7 @@ impl ChatBuilder {
             tails,
             inboxes,
             presences,
+            receipts,
             typists: Typists::default(),
             resumer: Mutex::default(),
             resuming: Kind::new("resumer"),

@@ -1,7 +1,7 @@
 //! Use cases about how far a user has read.
 //!
 //! Markers are stored under the user and raised by compare-and-set: a marker is no part of a session's log, so a session with many readers
-//! is not slowed down by them. Who reads a session is told of no marker but the reader's own.
+//! is not slowed down by them. Other readers are told by receipts.
 
 use std::{cmp::Reverse, str::FromStr};
 
@@ -12,6 +12,8 @@ use super::{
         batch::go_on,
         lists::{self, Slice},
     },
+    receipts::tells,
+    stream::receipts::Came,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -23,7 +25,7 @@ use crate::{
     },
     notify::Hint,
     permission::{Action, Denial},
-    store::{Change, Freshness, Head, ReadMarker, ReadMarkers, StoreError, TypedKey as _, Write},
+    store::{Change, Found, Freshness, Head, ReadMarker, ReadMarkers, StoreError, TypedKey as _, Write},
     trace::use_case,
 };
 
@@ -78,13 +80,13 @@ impl FromStr for SessionOrder {
     }
 }
 
+/// The position beyond a marker up to which the user marked the session as read before; 0 for none.
+fn seen(found: Option<&Found<ReadMarker>>, seq: Seq) -> Seq {
+    found.map(|found| found.value.highest()).filter(|highest| *highest > seq).unwrap_or(0)
+}
+
 /// A write of a marker, provided that it is still the one that was found.
-fn write(
-    user: &UserId,
-    session: SessionId,
-    found: Option<&crate::store::Found<ReadMarker>>,
-    marker: ReadMarker,
-) -> Write {
+fn write(user: &UserId, session: SessionId, found: Option<&Found<ReadMarker>>, marker: ReadMarker) -> Write {
     let put = ReadMarkers { user: user.clone(), session }.put(marker);
     match found {
         Some(found) => put.at(found.version),
@@ -104,7 +106,8 @@ impl Chat {
         use_case!("mark_read", id, async move {
             self.enter(principal, Use::Request).await?;
             let user = &principal.user_id;
-            let sight = self.allowed(id, principal, Action::View, Freshness::Fresh).await?.sight()?;
+            let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+            let (sight, is_told) = (known.sight()?, tells(known.session()?));
             let (seq, number) = self.read_place(sight, upto).await?;
             for _ in 0..self.inner.limits.commit_attempts {
                 let marks = self.marks(user, std::iter::once(id)).await?.pop().ok_or(Error::Internal)?;
@@ -113,8 +116,12 @@ impl Chat {
                     return self.read_state(user, sight).await;
                 }
                 let own_upto = found.map_or(0, |found| found.value.own_upto);
-                let marker = ReadMarker { seq, number, own_upto, at: self.inner.clock.now() };
+                let seen_upto = seen(found, seq);
+                let marker = ReadMarker { seq, number, own_upto, seen_upto, at: self.inner.clock.now() };
                 if self.try_commit(Change::of_records(vec![write(user, id, found, marker)])).await?.is_some() {
+                    if seen_upto == 0 {
+                        self.tell_read(id, user, Came { seq, is_told }).await;
+                    }
                     return self.tell_marker(user, sight).await;
                 }
             }
@@ -149,7 +156,8 @@ impl Chat {
                 }
                 let found = marks.marker.as_ref();
                 let (seq, number) = (seq.saturating_sub(1), number.saturating_sub(1));
-                let marker = ReadMarker { seq, number, own_upto: head.seq, at: self.inner.clock.now() };
+                let (own_upto, seen_upto) = (head.seq, seen(found, seq));
+                let marker = ReadMarker { seq, number, own_upto, seen_upto, at: self.inner.clock.now() };
                 if found.is_some_and(|found| found.value.seq == seq && found.value.own_upto >= head.seq) {
                     return Ok(state);
                 }
@@ -186,6 +194,9 @@ impl Chat {
                     let read_upto = ends.iter().find(|end| end.session_id == id).map_or(0, |end| end.head.seq);
                     let unread = Unread { count: 0, is_exact: true };
                     self.signal_marker(user, ReadState { session_id: id, read_upto, unread }).await;
+                    let is_told =
+                        viewed.iter().flatten().any(|viewed| viewed.session.id == id && tells(&viewed.session));
+                    self.tell_read(id, user, Came { seq: read_upto, is_told }).await;
                 }
                 all.last = last.or(all.last);
                 if is_last {
@@ -264,8 +275,9 @@ impl Chat {
                 // What is read already needs no marker.
                 let is_read = state.is_ok_and(|(state, _)| state.unread.count == 0);
                 if !is_read {
-                    let marker =
-                        ReadMarker { seq: head.seq, number: head.number, own_upto: 0, at: self.inner.clock.now() };
+                    let seen_upto = seen(marks.marker.as_ref(), head.seq);
+                    let (number, at) = (head.number, self.inner.clock.now());
+                    let marker = ReadMarker { seq: head.seq, number, own_upto: 0, seen_upto, at };
                     writes.push(write(user, *id, marks.marker.as_ref(), marker));
                     moved.push((*id, *head));
                 }

@@ -57,6 +57,8 @@ pub struct CreateSession {
     /// Data of the host's or the client's own: at most [`MAX_METADATA_BYTES`](super::MAX_METADATA_BYTES) bytes with at most
     /// [`MAX_METADATA_DEPTH`](super::MAX_METADATA_DEPTH) levels.
     pub metadata: Option<Metadata>,
+    /// Whether its users see each other's receipts.
+    pub receipts: bool,
 }
 
 impl CreateSession {
@@ -69,6 +71,7 @@ impl CreateSession {
             max_participants: None,
             history_visibility: HistoryVisibility::All,
             metadata: None,
+            receipts: true,
         }
     }
 
@@ -126,8 +129,15 @@ impl Chat {
         client_id: Option<&ClientId>,
     ) -> Result<SessionDetails> {
         self.enter(principal, Use::Request).await?;
-        let CreateSession { title, description, session_type, max_participants, history_visibility, metadata } =
-            new.clone();
+        let CreateSession {
+            title,
+            description,
+            session_type,
+            max_participants,
+            history_visibility,
+            metadata,
+            receipts,
+        } = new.clone();
         let limits = &self.inner.limits;
         let cap = max_participants.unwrap_or(limits.default_participants);
         let settings = SessionChanges {
@@ -137,6 +147,7 @@ impl Chat {
             max_participants: Some(cap),
             history_visibility: Some(history_visibility),
             metadata: Some(metadata.clone()),
+            receipts: Some(receipts),
             ..SessionChanges::default()
         };
         let mut faults = Faults::default();
@@ -151,7 +162,7 @@ impl Chat {
         };
         let seat = self.seat(None, id, &principal.user_id, ParticipantRole::Owner, now);
         let owner = ParticipantRecord { is_engaged: true, is_creator: true, ..seat };
-        let settings = SessionSettings { history_visibility, metadata, ..SessionSettings::default() };
+        let settings = SessionSettings { history_visibility, metadata, receipts, ..SessionSettings::default() };
         let session = Session {
             id,
             title,
@@ -209,7 +220,15 @@ impl Chat {
     async fn made_before(&self, principal: &Principal, id: SessionId, asked: &Session) -> Result<SessionDetails> {
         let settings = |session: &Session| {
             let Session { title, description, session_type, max_participants, settings, .. } = session.clone();
-            (title, description, session_type, max_participants, settings.history_visibility, settings.metadata)
+            (
+                title,
+                description,
+                session_type,
+                max_participants,
+                settings.history_visibility,
+                settings.metadata,
+                settings.receipts,
+            )
         };
         let made = self.created(id).await?;
         if settings(&made) != settings(asked) {
@@ -382,6 +401,7 @@ fn news(changes: &SessionChanges, session: &Session) -> SessionChanges {
         tags,
         avatar_url,
         metadata,
+        receipts,
     } = changes.clone();
     let now = &session.settings;
     SessionChanges {
@@ -395,5 +415,6 @@ fn news(changes: &SessionChanges, session: &Session) -> SessionChanges {
         tags: tags.filter(|tags| *tags != now.tags),
         avatar_url: avatar_url.filter(|avatar_url| *avatar_url != now.avatar_url),
         metadata: metadata.filter(|metadata| *metadata != now.metadata),
+        receipts: receipts.filter(|receipts| *receipts != now.receipts),
     }
 }

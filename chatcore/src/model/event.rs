@@ -306,6 +306,9 @@ pub struct SessionChanges {
     /// The new metadata; the inner `None` where they were taken away.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
     pub metadata: Option<Option<Metadata>>,
+    /// Whether the users of the session see each other's receipts from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipts: Option<bool>,
 }
 
 impl SessionChanges {
@@ -328,6 +331,7 @@ impl SessionChanges {
             tags,
             avatar_url,
             metadata,
+            receipts,
         } = self.clone();
         if let Some(title) = title {
             session.title = title;
@@ -354,6 +358,7 @@ impl SessionChanges {
         if let Some(metadata) = metadata {
             settings.metadata = metadata;
         }
+        settings.receipts = receipts.unwrap_or(settings.receipts);
         session.needs = session.needs.max(session.settings.needs());
     }
 }

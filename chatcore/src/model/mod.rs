@@ -18,6 +18,7 @@ mod presence;
 mod profile;
 mod reaction;
 mod reading;
+mod receipt;
 mod sanction;
 pub(crate) mod search;
 mod session;
@@ -51,6 +52,7 @@ pub use presence::{
 pub use profile::Profile;
 pub use reaction::{Emoji, Reaction, Reactor};
 pub use reading::{AllRead, Overview, ReadState, Unread, UnreadMentions};
+pub use receipt::{DeliveryState, DeliveryStatus, MessageDelivery, MessageReceipt, ReceiptKind, UserSettings};
 pub use sanction::{Sanction, SessionBan, Term};
 pub use search::PublicCursor;
 pub use session::{

@@ -146,7 +146,7 @@ pub struct SessionDeletion {
 }
 
 /// The settings that a session is made without.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionSettings {
     /// How many seconds lie between two messages of one sender at the least; 0 for slow mode that is off. Those who may change the setting
     /// need not wait.
@@ -161,14 +161,36 @@ pub struct SessionSettings {
     pub avatar_url: Option<String>,
     /// Data of the host's or the client's own.
     pub metadata: Option<Metadata>,
+    /// Whether the users of the session see each other's receipts.
+    pub receipts: bool,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self {
+            slow_mode_seconds: 0,
+            message_lifetime: None,
+            tags: Vec::new(),
+            avatar_url: None,
+            metadata: None,
+            receipts: true,
+        }
+    }
 }
 
 impl SessionSettings {
     /// What a process must understand of them to decide about the session.
     #[must_use]
     pub const fn needs(&self) -> u32 {
-        let Self { slow_mode_seconds, message_lifetime, history_visibility, tags: _, avatar_url: _, metadata: _ } =
-            self;
+        let Self {
+            slow_mode_seconds,
+            message_lifetime,
+            history_visibility,
+            tags: _,
+            avatar_url: _,
+            metadata: _,
+            receipts: _,
+        } = self;
         let hides = matches!(history_visibility, HistoryVisibility::SinceJoining);
         if *slow_mode_seconds > 0 || message_lifetime.is_some() || hides { Session::NEEDS_SETTINGS } else { 0 }
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Preferences, PresenceState, ReadState, SessionId, ThreadState, UserId};
+use super::{Preferences, PresenceState, ReadState, ReceiptKind, Seq, SessionId, ThreadState, UserId};
 
 /// Something told to whoever listens at the moment; it is not in the log, has no number and is never replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +66,18 @@ pub enum Signal {
         /// The session.
         session_id: SessionId,
     },
+    /// The messages of a session came further to a user.
+    Receipt {
+        /// The session.
+        session_id: SessionId,
+        /// The user.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        /// Whether a device of the user has received them, or the user has read them.
+        kind: ReceiptKind,
+        /// The position up to which that holds.
+        seq: Seq,
+    },
 }
 
 impl Signal {
@@ -76,7 +88,8 @@ impl Signal {
             Self::Typing { session_id, .. }
             | Self::Presence { session_id, .. }
             | Self::JoinRequestDeclined { session_id, .. }
-            | Self::Preferences { session_id, .. } => *session_id,
+            | Self::Preferences { session_id, .. }
+            | Self::Receipt { session_id, .. } => *session_id,
             Self::ReadMarker { state, .. } => state.session_id,
             Self::Thread { state, .. } => state.session_id,
         }
@@ -91,15 +104,18 @@ impl Signal {
             | Self::ReadMarker { user_id, .. }
             | Self::JoinRequestDeclined { user_id, .. }
             | Self::Preferences { user_id, .. }
-            | Self::Thread { user_id, .. } => user_id,
+            | Self::Thread { user_id, .. }
+            | Self::Receipt { user_id, .. } => user_id,
         }
     }
 
-    /// Whether a reader of the session is told.
+    /// Whether a reader of the session is told. Which readers see a receipt depends on more than the signal.
     #[must_use]
     pub fn is_for(&self, reader: &UserId) -> bool {
         match self {
-            Self::Typing { user_id, .. } | Self::Presence { user_id, .. } => user_id != reader,
+            Self::Typing { user_id, .. } | Self::Presence { user_id, .. } | Self::Receipt { user_id, .. } => {
+                user_id != reader
+            }
             Self::ReadMarker { user_id, .. }
             | Self::JoinRequestDeclined { user_id, .. }
             | Self::Preferences { user_id, .. }
@@ -125,7 +141,8 @@ impl Signal {
             | Self::ReadMarker { .. }
             | Self::JoinRequestDeclined { .. }
             | Self::Preferences { .. }
-            | Self::Thread { .. } => false,
+            | Self::Thread { .. }
+            | Self::Receipt { .. } => false,
         }
     }
 }

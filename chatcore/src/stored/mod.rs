@@ -18,6 +18,7 @@ mod presence;
 mod profile;
 mod reactions;
 mod reading;
+mod receipts;
 mod sanctions;
 mod session;
 mod slow_mode;
@@ -41,6 +42,7 @@ pub use presence::{Connection, LastSeen, PresenceChanges, PresenceChoice, Proces
 pub use profile::{ProfilePart, ProfileRecord};
 pub use reactions::{Reacted, ReactionTotal, ReactionTotals};
 pub use reading::ReadMarker;
+pub use receipts::{DeliveryMarker, UserSettingsRecord};
 pub use sanctions::BannedUntil;
 pub use slow_mode::LastSend;
 pub use tables::*;

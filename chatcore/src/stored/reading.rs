@@ -20,6 +20,10 @@ pub struct ReadMarker {
     /// messages as unread when the log ended there.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub own_upto: Seq,
+    /// The highest position that the marker ever had, where that is beyond `seq`: the user marked messages as unread. A receipt does not go
+    /// back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub seen_upto: Seq,
     /// When the user moved it.
     pub at: DateTime<Utc>,
 }
@@ -27,6 +31,14 @@ pub struct ReadMarker {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_zero(seq: &Seq) -> bool {
     *seq == 0
+}
+
+impl ReadMarker {
+    /// The highest position that the user ever marked as read.
+    #[must_use]
+    pub fn highest(&self) -> Seq {
+        self.seq.max(self.seen_upto)
+    }
 }
 
 impl StoredValue for ReadMarker {

@@ -3,7 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{from_json, newer::Known, part, to_json};
+use super::{
+    from_json,
+    newer::Known,
+    part,
+    receipts::{is_yes, yes},
+    to_json,
+};
 use crate::{
     model::{HistoryVisibility, Metadata, Session, SessionDeletion, SessionId, SessionSettings, SessionType, UserId},
     store::{Json, Part, StoredValue},
@@ -39,6 +45,8 @@ pub(super) struct SessionForm {
     avatar_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metadata: Option<Metadata>,
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    receipts: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     archived_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,8 +86,15 @@ impl SessionForm {
             deletion,
             needs,
         } = session.clone();
-        let SessionSettings { slow_mode_seconds, message_lifetime, history_visibility, tags, avatar_url, metadata } =
-            settings;
+        let SessionSettings {
+            slow_mode_seconds,
+            message_lifetime,
+            history_visibility,
+            tags,
+            avatar_url,
+            metadata,
+            receipts,
+        } = settings;
         Self {
             id: None,
             title,
@@ -98,6 +113,7 @@ impl SessionForm {
             tags,
             avatar_url,
             metadata,
+            receipts,
             archived_at,
             deletion,
         }
@@ -135,6 +151,7 @@ impl SessionForm {
             tags,
             avatar_url,
             metadata,
+            receipts,
             archived_at,
             deletion,
         } = self;
@@ -142,8 +159,15 @@ impl SessionForm {
         let (session_type, history_visibility) =
             (session_type.0.unwrap_or_default(), history_visibility.0.unwrap_or_default());
         let needs = if is_known { needs } else { u32::MAX };
-        let settings =
-            SessionSettings { slow_mode_seconds, message_lifetime, history_visibility, tags, avatar_url, metadata };
+        let settings = SessionSettings {
+            slow_mode_seconds,
+            message_lifetime,
+            history_visibility,
+            tags,
+            avatar_url,
+            metadata,
+            receipts,
+        };
         Session {
             id,
             title,

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BannedUntil, BlockRecord, ClientIdUse, Connection, Departure, DraftText, Due, Expiry, FollowRecord, InvitePlace,
-    InviteRecord, JoinRequestRecord, LastSeen, LastSend, Listed, ParticipantRecord, PreferenceRecord, PresenceChoice,
-    ProcessBeat, ProfileRecord, Reacted, ReactionTotals, ReadMarker, ReplyEntry, Revision, Scheduled, Seat,
-    ThreadEntry, ThreadMarker, ThreadRecord, from_json, to_json,
+    BannedUntil, BlockRecord, ClientIdUse, Connection, DeliveryMarker, Departure, DraftText, Due, Expiry, FollowRecord,
+    InvitePlace, InviteRecord, JoinRequestRecord, LastSeen, LastSend, Listed, ParticipantRecord, PreferenceRecord,
+    PresenceChoice, ProcessBeat, ProfileRecord, Reacted, ReactionTotals, ReadMarker, ReplyEntry, Revision, Scheduled,
+    Seat, ThreadEntry, ThreadMarker, ThreadRecord, UserSettingsRecord, from_json, to_json,
 };
 use crate::{
     model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
@@ -205,6 +205,20 @@ tables! {
         /// The position of the message that began the thread.
         root: Seq,
     ] -> ThreadMarker = 1;
+
+    /// How far devices of users have received sessions.
+    shared plain DeliveryMarkers = "delivery" [
+        /// The user.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    ] -> DeliveryMarker = 1;
+
+    /// Settings of users. A user who changed none has no record.
+    shared plain SettingsOfUsers = "user_settings" [
+        /// The user.
+        user: UserId,
+    ] -> UserSettingsRecord = 1;
 
     /// Settings of users for sessions.
     shared plain SessionPreferences = "preferences" [

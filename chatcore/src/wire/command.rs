@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage, EditMessage,
-    ForwardMessage, MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft,
-    SetPreferences, SetPresence, StartDirect, StartGroup, UpdateSession, UseInvite,
+    AcknowledgeDelivery, AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage,
+    EditMessage, ForwardMessage, MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage, SendMessage,
+    SetDraft, SetPreferences, SetPresence, SetUserSettings, StartDirect, StartGroup, UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -16,9 +16,9 @@ use crate::{
     identity::Principal,
     json,
     model::{
-        AllRead, CreatedInvite, Cursor, Draft, Emoji, InvalidId, InviteId, JoinRequest, Message, MessageId,
-        OwnPresence, Participant, Preferences, ReadState, ScheduledId, ScheduledMessage, SessionDetails, SessionId,
-        ThreadState, UserId,
+        AllRead, CreatedInvite, Cursor, DeliveryState, Draft, Emoji, InvalidId, InviteId, JoinRequest, Message,
+        MessageId, OwnPresence, Participant, Preferences, ReadState, ScheduledId, ScheduledMessage, SessionDetails,
+        SessionId, ThreadState, UserId, UserSettings,
     },
 };
 
@@ -49,6 +49,10 @@ pub enum Answer {
     ReadState(ReadState),
     /// Whether the caller follows a thread, and how far the caller has read it.
     ThreadState(ThreadState),
+    /// How far the caller's devices have received a session.
+    DeliveryState(DeliveryState),
+    /// The caller's own settings.
+    UserSettings(UserSettings),
     /// The result of marking all sessions as read.
     AllRead(AllRead),
     /// The user to whom it was done, where it belongs to no session.
@@ -77,6 +81,8 @@ impl Answer {
             | Self::JoinRequest(_)
             | Self::ReadState(_)
             | Self::ThreadState(_)
+            | Self::DeliveryState(_)
+            | Self::UserSettings(_)
             | Self::AllRead(_)
             | Self::UserId(_)
             | Self::Preferences(_)
@@ -372,6 +378,14 @@ commands! { in chat by principal:
     /// Marks a message and all after it as unread.
     MarkUnreadFrom = "mark_unread_from" [frame] (message_id: MessageId) _nothing: Nothing => {
         Ok(Answer::ReadState(chat.mark_unread_from(principal, message_id).await?))
+    };
+    /// Says that a device of the caller has received a session up to a position.
+    AcknowledgeDelivery = "acknowledge_delivery" [frame] (session_id: SessionId) upto: AcknowledgeDelivery => {
+        Ok(Answer::DeliveryState(chat.acknowledge_delivery(principal, session_id, upto.seq).await?))
+    };
+    /// Changes the caller's own settings.
+    SetUserSettings = "set_user_settings" [frame] () changes: SetUserSettings => {
+        Ok(Answer::UserSettings(chat.set_user_settings(principal, changes.command()).await?))
     };
     /// Marks all sessions of the caller as read.
     MarkAllRead = "mark_all_read" [frame] () from: MarkAllRead => {

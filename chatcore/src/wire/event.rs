@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use super::{message::MessageData, participant::ParticipantData, presence::PresenceView, session::SessionData};
 use crate::{
     chat::{EventPage, EventView, SignalView},
-    model::{Cursor, EventKind, Preferences, ReadState, Seq, SessionId, Signal, ThreadState, UserId},
+    model::{Cursor, EventKind, Preferences, ReadState, ReceiptKind, Seq, SessionId, Signal, ThreadState, UserId},
 };
 
 /// Declares the events of a group: the name of each on the wire, and the fields of its data with their values. The data of every
@@ -64,6 +64,7 @@ pub const fn signal_name(signal: &Signal) -> &'static str {
         Signal::Preferences { .. } => "preferences_changed",
         Signal::Thread { .. } => "thread_state",
         Signal::JoinRequestDeclined { .. } => "join_request_declined",
+        Signal::Receipt { .. } => "receipt",
     }
 }
 
@@ -134,6 +135,13 @@ enum SignalData<'a> {
     JoinRequestDeclined {
         session_id: SessionId,
     },
+    Receipt {
+        session_id: SessionId,
+        user_id: &'a UserId,
+        username: &'a str,
+        kind: ReceiptKind,
+        seq: Seq,
+    },
 }
 
 /// The frame of the signal. It has no position.
@@ -158,6 +166,13 @@ impl Serialize for SignalView {
             Signal::JoinRequestDeclined { user_id: _, session_id } => {
                 SignalData::JoinRequestDeclined { session_id: *session_id }
             }
+            Signal::Receipt { session_id, user_id, kind, seq } => SignalData::Receipt {
+                session_id: *session_id,
+                user_id,
+                username: &self.actor.username,
+                kind: *kind,
+                seq: *seq,
+            },
         };
         let mut frame = serializer.serialize_struct("Signal", 2)?;
         frame.serialize_field("event", signal_name(&self.signal))?;

@@ -48,6 +48,7 @@ mod preferences;
 mod presence;
 mod problem;
 mod reading;
+mod receipt;
 mod sanction;
 mod session;
 mod thread;
@@ -70,6 +71,7 @@ pub use preferences::SetPreferences;
 pub use presence::{QueryPresence, SetPresence};
 pub use problem::{ErrorData, Problem};
 pub use reading::{MarkAllRead, MarkRead};
+pub use receipt::{AcknowledgeDelivery, SetUserSettings};
 pub use sanction::Sanction;
 pub use session::{CreateSession, StartDirect, StartGroup, UpdateSession};
 

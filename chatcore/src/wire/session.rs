@@ -33,12 +33,21 @@ struct SettingsView<'a> {
     /// Data of the host's or the client's own.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     metadata: Option<&'a Metadata>,
+    /// Whether its users see each other's receipts.
+    receipts: bool,
 }
 
 impl<'a> From<&'a SessionSettings> for SettingsView<'a> {
     fn from(settings: &'a SessionSettings) -> Self {
-        let SessionSettings { slow_mode_seconds, message_lifetime, history_visibility, tags, avatar_url, metadata } =
-            settings;
+        let SessionSettings {
+            slow_mode_seconds,
+            message_lifetime,
+            history_visibility,
+            tags,
+            avatar_url,
+            metadata,
+            receipts,
+        } = settings;
         Self {
             slow_mode_seconds: *slow_mode_seconds,
             message_lifetime: *message_lifetime,
@@ -46,6 +55,7 @@ impl<'a> From<&'a SessionSettings> for SettingsView<'a> {
             tags,
             avatar_url: avatar_url.as_deref(),
             metadata: metadata.as_ref(),
+            receipts: *receipts,
         }
     }
 }
@@ -266,6 +276,7 @@ events! {
         max_participants: u32 = session.max_participants,
         history_visibility: HistoryVisibility = session.settings.history_visibility,
         metadata: Option<&'a Metadata> = session.settings.metadata.as_ref(),
+        receipts: bool = session.settings.receipts,
         user: Person<'a> = (&view.actor).into(),
         participant_id: ParticipantId = *participant_id,
     }
@@ -321,6 +332,9 @@ pub struct CreateSession {
     history_visibility: Option<HistoryVisibility>,
     /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
     metadata: Option<Metadata>,
+    /// Whether its users see each other's receipts; `true` where not given.
+    #[serde(default, deserialize_with = "present")]
+    receipts: Option<bool>,
     /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
     /// the caller makes. The header `Idempotency-Key` means the same.
     client_id: Option<String>,
@@ -333,11 +347,28 @@ impl CreateSession {
     /// # Errors
     /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name two.
     pub fn command(self, key: Option<String>) -> Result<(chat::CreateSession, Option<ClientId>)> {
-        let Self { title, description, session_type, max_participants, history_visibility, metadata, client_id } = self;
+        let Self {
+            title,
+            description,
+            session_type,
+            max_participants,
+            history_visibility,
+            metadata,
+            receipts,
+            client_id,
+        } = self;
         let session_type = session_type.unwrap_or_default();
         let history_visibility = history_visibility.unwrap_or_default();
-        let session =
-            chat::CreateSession { title, description, session_type, max_participants, history_visibility, metadata };
+        let receipts = receipts.unwrap_or(true);
+        let session = chat::CreateSession {
+            title,
+            description,
+            session_type,
+            max_participants,
+            history_visibility,
+            metadata,
+            receipts,
+        };
         Ok((session, super::client_id(client_id, key)?))
     }
 }
@@ -421,6 +452,9 @@ pub struct UpdateSession {
     #[serde(default, deserialize_with = "named")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>", extend("nullable" = true)))]
     metadata: Option<Option<Metadata>>,
+    /// Whether the users of the session see each other's receipts.
+    #[serde(default, deserialize_with = "present")]
+    receipts: Option<bool>,
 }
 
 impl UpdateSession {
@@ -438,6 +472,7 @@ impl UpdateSession {
             tags,
             avatar_url,
             metadata,
+            receipts,
         } = self;
         chat::UpdateSession {
             title,
@@ -450,6 +485,7 @@ impl UpdateSession {
             tags,
             avatar_url,
             metadata,
+            receipts,
         }
     }
 }

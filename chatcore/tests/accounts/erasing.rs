@@ -1,7 +1,7 @@
 use chatcore::{
     ChatStore,
     accounts::{ErasureRecord, Erasures},
-    chat::{AddParticipant, EditMessage, SendMessage},
+    chat::{AddParticipant, EditMessage, SendMessage, SetUserSettings},
     model::{Content, EventKind, MessageEvent, MessageWindow, SessionId, SessionType},
     permission::Denial,
     store::{
@@ -105,8 +105,12 @@ async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
     }
     world.chat.leave(&by_ada, left).await.unwrap();
     world.chat.block_user(&by_ada, &by_eve.user_id).await.unwrap();
+    world.chat.acknowledge_delivery(&by_ada, own, 1).await.unwrap();
+    world.chat.set_user_settings(&by_ada, SetUserSettings { receipts: Some(false) }).await.unwrap();
     let before = everything(&world, &[own, other, left]).await;
-    for trace in ["secret-one", "secret-two", "adalove", "Lovelace", "198.51.100.9", "Her phone", "block:"] {
+    let records = ["block:", "delivery:", "user_settings:"];
+    for trace in ["secret-one", "secret-two", "adalove", "Lovelace", "198.51.100.9", "Her phone"].iter().chain(&records)
+    {
         assert!(before.contains(trace), "{trace}");
     }
     let mut events = world.chat.subscribe(&by_eve, other, None).await.unwrap();
@@ -117,7 +121,7 @@ async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
     erased(&world).await;
 
     let kept = everything(&world, &[own, other, left]).await;
-    for trace in ["secret", "adalove", "Lovelace", "198.51.100.9", "Her phone", "block:"] {
+    for trace in ["secret", "adalove", "Lovelace", "198.51.100.9", "Her phone"].iter().chain(&records) {
         assert!(!kept.contains(trace), "{trace} is still in the store");
     }
     for id in &texts {

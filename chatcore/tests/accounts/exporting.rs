@@ -1,6 +1,10 @@
 use chatcore::{
-    chat::{CreateInvite, EditMessage, SendMessage},
-    model::SessionType,
+    SetUserSettings,
+    chat::{
+        CreateInvite,
+        model::SessionType,
+        {EditMessage, SendMessage},
+    },
 };
 use futures_util::StreamExt as _;
 use serde_json::Value;
@@ -45,6 +49,8 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
     let answer = world.chat.send(&by_eve, here_still, answer).await.unwrap();
     world.chat.mark_thread_read(&by_ada, answer.id).await.unwrap();
     world.chat.unfollow_thread(&by_ada, answer.id).await.unwrap();
+    world.chat.acknowledge_delivery(&by_ada, here_still, 3).await.unwrap();
+    world.chat.set_user_settings(&by_ada, SetUserSettings { receipts: Some(false) }).await.unwrap();
 
     let lines = export(&world, &by_ada).await;
     let (following, marker) = (of(&lines, "thread_following"), of(&lines, "thread_marker"));
@@ -69,7 +75,9 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
     for session in sessions {
         let is_left = session["id"] == left.to_string();
         assert_eq!((&session["is_active"], session["title"].is_null()), (&(!is_left).into(), is_left));
+        assert_eq!(session["delivered_upto"].as_u64(), (!is_left).then_some(3));
     }
+    assert_eq!(of(&lines, "settings")[0]["receipts"], false);
     let messages = of(&lines, "message");
     assert_eq!(messages.len(), 3);
     assert_eq!((&messages[0]["content"], &messages[0]["earlier"][0]["content"]), (&"second".into(), &"first".into()));

@@ -43,6 +43,7 @@ mod preferences;
 mod presence;
 mod reactions;
 mod reading;
+mod receipts;
 mod retries;
 mod sanctions;
 mod session_metadata;
@@ -139,6 +140,9 @@ async fn answers(chat: &Chat, who: &Principal, id: SessionId) -> Vec<Error> {
         chat.send(who, id, sent).await.unwrap_err(),
         chat.send(who, id, SendMessage::text("")).await.unwrap_err(),
         chat.typing(who, id, true).await.unwrap_err(),
+        chat.acknowledge_delivery(who, id, 1).await.unwrap_err(),
+        chat.acknowledge_delivery(who, id, 0).await.unwrap_err(),
+        chat.acknowledge_delivery(who, id, u64::MAX).await.unwrap_err(),
         chat.mark_read(who, id, ReadUpto::Seq(1)).await.unwrap_err(),
         chat.mark_read(who, id, ReadUpto::Seq(0)).await.unwrap_err(),
         chat.mark_read(who, id, ReadUpto::Seq(u64::MAX)).await.unwrap_err(),

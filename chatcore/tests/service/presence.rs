@@ -98,7 +98,8 @@ async fn told(events: &mut Subscription) -> (UserId, PresenceState) {
             | Signal::ReadMarker { .. }
             | Signal::Preferences { .. }
             | Signal::JoinRequestDeclined { .. }
-            | Signal::Thread { .. } => {
+            | Signal::Thread { .. }
+            | Signal::Receipt { .. } => {
                 panic!("{view:?}")
             }
         },

@@ -32,6 +32,7 @@ async fn settings_are_taken_as_given() {
         max_participants: Some(7),
         history_visibility: HistoryVisibility::All,
         metadata: None,
+        receipts: true,
     };
     let made = chat.create_session(&alice, new.clone()).await.unwrap().summary.session;
     let taken = (made.title, made.description, made.session_type, Some(made.max_participants));
@@ -115,6 +116,7 @@ async fn everything_that_is_wrong_is_told_at_once() {
         max_participants: Some(0),
         history_visibility: HistoryVisibility::All,
         metadata: None,
+        receipts: true,
     };
     let fields: Vec<String> =
         faults(chat.create_session(&alice, all_wrong).await).into_iter().map(|(field, _)| field).collect();

@@ -113,6 +113,10 @@ async fn a_read_marker_reaches_the_other_devices_of_its_user_and_nobody_else() {
     // What changes nothing is told to nobody.
     here.mark_unread_from(&bob, first.id).await.unwrap();
     assert_silent(&mut his).await;
+    let (user_id, kind) = (bob.user_id.clone(), chatcore::model::ReceiptKind::Read);
+    let receipt = Signal::Receipt { session_id: id, user_id, kind, seq: first.seq };
+    let told = delivery(&mut hers).await;
+    assert!(matches!(told, Delivery::Signal(told) if told.signal == receipt), "others are told by a receipt");
     assert_silent(&mut hers).await;
 }
 

@@ -7,7 +7,7 @@ use chatcore::{
     chat::{
         AddParticipant, CreateInvite, CreateSession, EditMessage, FindPublicSessions, FindSessions, MessagesOf,
         ParticipantsOf, Position, PostSystem, ReadUpto, SanctionUser, ScheduleMessage, SendMessage, SessionOrder,
-        SetPreferences, SetPresence, Start, UpdateSession,
+        SetPreferences, SetPresence, SetUserSettings, Start, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
@@ -98,6 +98,14 @@ fn of_sessions(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::sessions", &REQUEST, chat.sessions(caller, page())),
         Case::new("Chat::sessions_in", &REQUEST, chat.sessions_in(caller, page(), SessionOrder::Activity)),
         Case::new("Chat::mark_read", &REQUEST, chat.mark_read(caller, nowhere(), ReadUpto::Seq(1))),
+        Case::new("Chat::acknowledge_delivery", &REQUEST, chat.acknowledge_delivery(caller, nowhere(), 1)),
+        Case::new("Chat::message_receipts", &REQUEST, chat.message_receipts(caller, nothing(), page())),
+        Case::new("Chat::message_delivery", &REQUEST, chat.message_delivery(caller, nothing())),
+        Case::new("Chat::user_settings", &REQUEST, chat.user_settings(caller)).fine(),
+        Case::new("Chat::set_user_settings", &REQUEST, async move {
+            chat.set_user_settings(caller, SetUserSettings::default()).await
+        })
+        .fine(),
         Case::new("Chat::mark_unread_from", &REQUEST, chat.mark_unread_from(caller, nothing())),
         Case::new("Chat::set_preferences", &REQUEST, async move {
             chat.set_preferences(caller, nowhere(), SetPreferences::default()).await

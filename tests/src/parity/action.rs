@@ -63,8 +63,16 @@ pub struct Action {
 pub const SUBSCRIBE: &str = "subscribe";
 
 /// The commands that add nothing to a log.
-const BESIDE_THE_LOG: [&str; 6] =
-    ["set_typing", "set_presence", "schedule_message", "cancel_scheduled_message", "set_draft", "delete_draft"];
+const BESIDE_THE_LOG: [&str; 8] = [
+    "set_typing",
+    "set_presence",
+    "schedule_message",
+    "cancel_scheduled_message",
+    "set_draft",
+    "delete_draft",
+    "acknowledge_delivery",
+    "set_user_settings",
+];
 
 impl Action {
     /// About no one thing.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 mod messages;
 mod people;
+mod receipts;
 
 use self::{messages::*, people::*};
 use super::{
@@ -193,6 +194,7 @@ fn families() -> Vec<Family> {
     let positions = [json!({}), json!({ "after": 0 }), json!({ "after": 3 }), json!({ "after": 999 })];
     let mut families = invites();
     families.extend(join_requests());
+    families.extend(receipts::receipts());
     families.extend([
         plain("getSession"),
         participants(),
@@ -363,6 +365,8 @@ fn settings() -> (Vec<Value>, Vec<Value>) {
         json!({ "title": "x", "max_participants": 0 }),
         json!({ "title": "x", "max_participants": 10_001 }),
         json!({ "title": "Since", "session_type": "PUBLIC", "history_visibility": "SINCE_JOINING" }),
+        json!({ "title": "Unseen", "receipts": false }),
+        json!({ "title": "Seen", "receipts": true }),
         json!({ "title": "Held", "metadata": { "some_key": [1, { "a": null }] } }),
         json!({ "title": "x", "metadata": { "a": "x".repeat(4_096) } }),
         json!({ "title": "x", "metadata": { "a": [[[[[[[[1]]]]]]]] } }),
@@ -378,6 +382,8 @@ fn settings() -> (Vec<Value>, Vec<Value>) {
         json!({ "title": "x", "colour": "red" }),
         json!({ "title": null }),
         json!({ "title": "x", "metadata": [1] }),
+        json!({ "title": "x", "receipts": null }),
+        json!({ "title": "x", "receipts": "no" }),
         json!({ "title": "x", "metadata": "x" }),
     ];
     (good, bad)
@@ -417,6 +423,8 @@ fn updates() -> Family {
         json!({ "tags": ["twice", "twice"] }),
         json!({ "tags": [""] }),
         json!({ "tags": ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"] }),
+        json!({ "receipts": false }),
+        json!({ "receipts": true }),
         json!({ "metadata": { "host": { "ticket": 7 } } }),
         json!({ "metadata": {} }),
         json!({ "metadata": null }),
@@ -431,6 +439,8 @@ fn updates() -> Family {
         json!({ "history_visibility": null }),
         json!({ "history_visibility": "NONE" }),
         json!({ "history_visibility": 1 }),
+        json!({ "receipts": null }),
+        json!({ "receipts": 1 }),
         json!({ "message_lifetime": -1 }),
         json!({ "message_lifetime": "long" }),
         json!({ "tags": null }),

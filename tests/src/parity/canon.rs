@@ -304,7 +304,7 @@ pub fn summary(summary: &SessionSummary) -> Value {
         "last_message": last_message, "read_upto": reading.map(|reading| reading.read_upto),
         "unread": reading.map(|reading| reading.unread),
         "unread_mentions": overview.as_ref().map(|overview| overview.unread_mentions),
-    "slow_mode_seconds":session.settings.slow_mode_seconds, "message_lifetime":session.settings.message_lifetime, "history_visibility":session.settings.history_visibility, "tags":session.settings.tags, "avatar_url":session.settings.avatar_url, "metadata":session.settings.metadata, "archived_at":session.archived_at,
+    "slow_mode_seconds":session.settings.slow_mode_seconds, "message_lifetime":session.settings.message_lifetime, "history_visibility":session.settings.history_visibility, "tags":session.settings.tags, "avatar_url":session.settings.avatar_url, "metadata":session.settings.metadata, "receipts":session.settings.receipts, "archived_at":session.archived_at,
         "deleted_at": session.deletion.as_ref().map(|deletion| deletion.at),
         "preferences": overview.as_ref().map(|overview| overview.preferences),
     })
@@ -352,7 +352,8 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Session(SessionEvent::Created { session, participant_id }) => json!({
             "kind": "SessionCreated", "title": session.title, "description": session.description,
             "session_type": session.session_type, "max_participants": session.max_participants,
-            "history_visibility": session.settings.history_visibility, "metadata": session.settings.metadata, "participant_id": participant_id,
+            "history_visibility": session.settings.history_visibility, "metadata": session.settings.metadata, "receipts": session.settings.receipts,
+            "participant_id": participant_id,
         }),
         EventKind::Session(SessionEvent::Updated { changes: new }) => {
             json!({ "kind": "SessionUpdated", "changes": changes(new) })
@@ -483,6 +484,7 @@ pub fn signal(view: &SignalView) -> Value {
         Signal::JoinRequestDeclined { user_id: _, session_id } => {
             json!({ "kind": "JoinRequestDeclined", "session_id": session_id })
         }
+        Signal::Receipt { .. } => super::receipts::signal(view),
     }
 }
 
@@ -508,6 +510,8 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Invite(found) => told(command, json!({"code":found.code, "invite":invite(&found.invite)})),
         Answer::ReadState(state) => read_state(state),
         Answer::ThreadState(state) => thread_state(state),
+        Answer::DeliveryState(state) => json!(state),
+        Answer::UserSettings(settings) => json!(settings),
         Answer::AllRead(all) => json!({"marked":all.marked, "last":all.last, "is_done":all.is_done}),
         Answer::Preferences(preferences) => json!(preferences),
         Answer::SessionId(_) | Answer::ScheduledId(_) | Answer::UserId(_) => json!({}),

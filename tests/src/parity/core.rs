@@ -18,6 +18,7 @@ use super::{
     PATIENCE,
     action::Target,
     canon::{self, Fault, Outcome},
+    receipts,
     room::Cast,
     stage::Actor,
     transport::{Call, Deliveries, Subscribed, Transport},
@@ -170,6 +171,14 @@ impl Core {
                 let users = users.into_iter().map(UserId::new).collect::<Result<Vec<_>, _>>().ok()?;
                 chat.presence_of(by, &users).await.map(|found| found.iter().map(canon::presence).collect())
             }
+            "listMessageReceipts" => {
+                let id = message()?;
+                all!(limit, receipts::receipt, |page| chat.message_receipts(by, id, page).await)
+            }
+            "getMessageDelivery" => {
+                chat.message_delivery(by, message()?).await.map(|found| receipts::message_delivery(&found))
+            }
+            "getUserSettings" => chat.user_settings(by).await.map(|found| json!({ "receipts": found.receipts })),
             "getOwnPresence" => chat.own_presence(by).await.map(|found| canon::own_presence(&found)),
             "listPins" => chat.pins(by, session()?).await.map(|found| found.iter().map(canon::pinned).collect()),
             "listEvents" => chat.events(by, session()?, natural(input, "after")??, limit).await.map(|page| {

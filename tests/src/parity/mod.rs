@@ -17,6 +17,7 @@ mod graphql;
 mod model;
 mod normal;
 mod presence;
+mod receipts;
 mod rest;
 mod resume;
 mod room;

@@ -102,6 +102,9 @@ impl Model {
                 if event["history_visibility"] == "SINCE_JOINING" {
                     self.set(&[("history_visibility", json!("SINCE_JOINING")), ("needs", json!(1))]);
                 }
+                if event["receipts"] == false {
+                    self.set(&[("receipts", json!(false))]);
+                }
                 if event["metadata"].is_object() {
                     self.set(&[("metadata", event["metadata"].clone())]);
                 }
@@ -116,6 +119,7 @@ impl Model {
                     let is_unset = match name.as_str() {
                         "slow_mode_seconds" => value == 0,
                         "history_visibility" => value == "ALL",
+                        "receipts" => value == true,
                         "tags" => value.as_array().is_some_and(Vec::is_empty),
                         "avatar_url" | "message_lifetime" | "metadata" => value.is_null(),
                         _ => false,

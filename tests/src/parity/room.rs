@@ -241,6 +241,7 @@ async fn build(chat: &Chat, cast: &Cast, Stage { session_type, state }: Stage) -
         max_participants: Some(20),
         history_visibility: HistoryVisibility::All,
         metadata: None,
+        receipts: true,
     };
     let id = chat.create_session(owner, new).await.unwrap().summary.session.id;
     let come = [

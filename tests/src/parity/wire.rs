@@ -26,6 +26,8 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "SessionBan" => ban(body),
         "Presence" | "ParticipantPresence" => presence(body),
         "OwnPresence" => own_presence(body),
+        "MessageReceipt" => receipt(body),
+        "MessageDelivery" | "DeliveryState" | "UserSettings" => tidy(body.clone()),
         "PublicSessions" => json!({ "sessions": list(&body["sessions"], summary), "total": body["total"] }),
         "Session" => session(body),
         "SessionSummary" => summary(body),
@@ -121,6 +123,14 @@ fn presence(body: &Value) -> Value {
     tidy(json!({ "user": user, "text": body["text"], "text_until": body["text_until"] }))
 }
 
+fn receipt(body: &Value) -> Value {
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    tidy(json!({
+        "participant_id": body["participant_id"], "user": user, "is_addressee": body["is_addressee"],
+        "delivered": body["delivered"], "read": body["read"],
+    }))
+}
+
 fn own_presence(body: &Value) -> Value {
     let mut value = presence(body);
     value["availability"] = body["availability"].clone();
@@ -173,6 +183,7 @@ pub fn summary(body: &Value) -> Value {
         "tags",
         "avatar_url",
         "metadata",
+        "receipts",
         "archived_at",
         "deleted_at",
         "preferences",
@@ -228,6 +239,12 @@ pub fn frame(frame: &Value) -> Value {
         return json!({
             "kind": "Typing", "session_id": data["session_id"], "user": user, "is_typing": data["is_typing"],
             "until": data["until"],
+        });
+    }
+    if event == "receipt" {
+        let user = json!({ "id": data["user_id"], "?username": data["username"] });
+        return json!({
+            "kind": "Receipt", "session_id": data["session_id"], "user": user, "of": data["kind"], "seq": data["seq"],
         });
     }
     if event == "preferences_changed" {

@@ -314,6 +314,12 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "mutation($message: ID!) { markUnreadFrom(input: { messageId: $message }) { state { readUpto } } }",
         ),
         (
+            "acknowledgeDelivery",
+            "mutation($id: ID!) { acknowledgeDelivery(input: { sessionId: $id, seq: 1 }) { state { deliveredUpto } } }",
+        ),
+        ("messageReceipts", "query($message: ID!) { messageReceipts(messageId: $message) { nodes { read } } }"),
+        ("messageDelivery", "query($message: ID!) { messageDelivery(messageId: $message) { status } }"),
+        (
             "setPreferences",
             "mutation($id: ID!) { setPreferences(input: { sessionId: $id, isMuted: true }) { preferences { isMuted } } }",
         ),
@@ -362,6 +368,8 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         "ownPresence",
         "userPresence",
         "setPresence",
+        "userSettings",
+        "setUserSettings",
         "blockUser",
         "unblockUser",
         "blocks",

@@ -122,6 +122,8 @@ pub enum Operation<'a> {
     SeePresence,
     /// Choose the caller's own presence.
     SetPresence,
+    /// See or change the caller's own settings.
+    ManageSettings,
     /// Administer the system, in any way.
     Administer,
     /// Act in a session.

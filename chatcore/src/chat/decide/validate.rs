@@ -89,6 +89,7 @@ impl Faults {
             tags,
             avatar_url,
             metadata,
+            receipts: _,
         } = settings;
         if let Some(title) = title {
             self.line("title", title, limits.title_chars);

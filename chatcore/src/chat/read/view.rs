@@ -2,7 +2,7 @@
 
 use std::{
     any::{Any, TypeId},
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, OnceLock},
 };
 
@@ -160,6 +160,8 @@ pub struct SignalView {
     pub(in crate::chat) apart: BlockedAt,
     /// What such a reader is told instead where the block is new.
     pub(in crate::chat) instead: Option<Arc<SignalView>>,
+    /// The only readers who are told; `None` where the signal itself says for whom it is.
+    pub(in crate::chat) audience: Option<Arc<HashSet<UserId>>>,
 }
 
 /// For how long a block is new. Readers are told within that time.
@@ -196,7 +198,7 @@ pub(in crate::chat) async fn signal_view(
         | Signal::Preferences { .. }
         | Signal::JoinRequestDeclined { .. } => BlockedAt::new(),
     };
-    Ok(SignalView { signal, actor, apart, instead: None })
+    Ok(SignalView { signal, actor, apart, instead: None, audience: None })
 }
 
 /// The message that an event edited.

@@ -18,7 +18,7 @@ use super::{
 use crate::chat::read::view;
 use crate::{
     error::Result,
-    model::{Cursor, Event, Seq, SessionId},
+    model::{Cursor, Event, Seq, SessionId, Signal},
     notify::{Hint, Topic},
     store::{LogRange, StoreError},
 };
@@ -79,12 +79,16 @@ impl Tail {
         }
     }
 
-    async fn heed(&self, hint: Hint, early: &mut Early) {
+    async fn heed(self: &Arc<Self>, hint: Hint, early: &mut Early) {
         // A notifier that mixes sessions up must not show one to the readers of another.
         if hint.topic() != Topic::Session(self.session_id) {
             return;
         }
         let done = match hint {
+            Hint::Signal(Signal::Receipt { session_id: _, user_id, kind, seq }) => {
+                self.shared.receipts.hear(self, user_id, kind, seq);
+                Ok(())
+            }
             Hint::Signal(signal) => view::signal_view(&*self.shared.store, &self.shared.profiles, signal)
                 .await
                 .map(|view| self.fan_out.signal(self.head(), Arc::new(view))),

@@ -12,6 +12,7 @@ pub(super) mod notices;
 pub(super) mod own;
 pub(super) mod presence;
 mod queue;
+pub(super) mod receipts;
 pub(super) mod rewrites;
 pub(super) mod rights;
 pub(super) mod ring;

@@ -344,6 +344,7 @@ impl State {
         let is_shown = |presence: &Arc<AtomicBool>| presence.load(Ordering::Relaxed);
         let is_wanted = !self.is_left
             && signal.signal.is_for(&self.rights.user)
+            && signal.audience.as_ref().is_none_or(|audience| audience.contains(&self.rights.user))
             && (!signal.signal.is_presence() || self.presence.as_ref().is_some_and(is_shown));
         let blocked_at = || self.login.blocked_at(signal.signal.user_id());
         if is_wanted { signal.told(&self.rights.user, blocked_at(), now) } else { None }

@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     fan_out::FanOut,
+    receipts::Receipts,
     rewrites::{Rewrites, Rewritten},
     ring::{End, Found, Look, Ring, continues},
     seat::{Seat, Seats},
@@ -43,6 +44,7 @@ pub(in crate::chat) struct Shared {
     pub(in crate::chat) store: Arc<dyn ChatStore>,
     pub(in crate::chat) notifier: Arc<dyn Notifier>,
     pub(in crate::chat) profiles: Profiles,
+    pub(in crate::chat) receipts: Receipts,
     pub(in crate::chat) poll_interval: Duration,
     kept: usize,
     kept_bytes: usize,
@@ -89,13 +91,14 @@ impl Tails {
     pub(in crate::chat) fn new(
         store: Arc<dyn ChatStore>,
         notifier: Arc<dyn Notifier>,
-        profiles: Profiles,
+        (profiles, receipts): (Profiles, Receipts),
         limits: &Limits,
     ) -> Self {
         Self(Arc::new(Shared {
             store,
             notifier,
             profiles,
+            receipts,
             poll_interval: limits.poll_interval,
             kept: limits.tail_events.max(1),
             kept_bytes: limits.tail_bytes,

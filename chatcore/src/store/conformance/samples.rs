@@ -61,6 +61,7 @@ fn sessions() -> Vec<EventKind> {
         tags: Some(vec!["rust".into()]),
         avatar_url: Some(None),
         metadata: Some(None),
+        receipts: Some(false),
         max_participants: Some(u32::MAX),
     };
     let mut kinds = vec![

@@ -33,6 +33,16 @@ pub fn of(ty: &str, node: &Value) -> Value {
             value["is_hidden"] = node["isHidden"].clone();
             value
         }
+        "MessageReceipt" => json!({
+            "participant_id": node["participantId"], "user": person(&node["user"]),
+            "is_addressee": node["isAddressee"], "delivered": node["delivered"], "read": node["read"],
+        }),
+        "MessageDelivery" => json!({
+            "message_id": node["messageId"], "status": node["status"], "addressees": node["addressees"],
+            "delivered": node["delivered"], "read": node["read"], "is_exact": node["isExact"],
+        }),
+        "DeliveryState" => json!({ "session_id": node["sessionId"], "delivered_upto": node["deliveredUpto"] }),
+        "UserSettings" => json!({ "receipts": node["receipts"] }),
         "Reactor" => json!({ "user": person(&node["user"]), "reacted_at": node["reactedAt"] }),
         "ScheduledMessage" => json!({
             "id": node["id"], "session_id": node["sessionId"], "role": lower(&node["role"]),
@@ -83,6 +93,8 @@ pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
         "AllRead",
         "OwnPresence",
         "Preferences",
+        "DeliveryState",
+        "UserSettings",
     ];
     let found =
         one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
@@ -266,7 +278,7 @@ fn summary(node: &Value) -> Value {
         "message_count": node["messageCount"], "read_upto": node["readUpto"], "unread": unread(&node["unread"]),
         "unread_mentions": unread(&node["unreadMentions"]), "preferences": preferences(&node["preferences"]),
         "last_message": if node["lastMessage"].is_null() { Value::Null } else { message(&node["lastMessage"]) },
-    "message_count":node["messageCount"], "slow_mode_seconds":node["slowModeSeconds"], "message_lifetime":node["messageLifetime"], "history_visibility":node["historyVisibility"], "tags":node["tags"], "avatar_url":node["avatarUrl"], "metadata":node["metadata"], "archived_at":node["archivedAt"], "deleted_at":node["deletedAt"],
+    "message_count":node["messageCount"], "slow_mode_seconds":node["slowModeSeconds"], "message_lifetime":node["messageLifetime"], "history_visibility":node["historyVisibility"], "tags":node["tags"], "avatar_url":node["avatarUrl"], "metadata":node["metadata"], "receipts":node["receipts"], "archived_at":node["archivedAt"], "deleted_at":node["deletedAt"],
     })
 }
 
@@ -328,6 +340,7 @@ fn changes(node: &Value) -> Value {
         ("TAGS", "tags", "tags"),
         ("AVATAR_URL", "avatar_url", "avatarUrl"),
         ("METADATA", "metadata", "metadata"),
+        ("RECEIPTS", "receipts", "receipts"),
     ];
     let changed = node["changed"].as_array().unwrap();
     let mut changes = Map::new();
@@ -349,6 +362,12 @@ pub fn delivery(node: &Value) -> Value {
         return json!({
             "kind": "Typing", "session_id": node["sessionId"], "user": user, "is_typing": node["isTyping"],
             "until": node["until"],
+        });
+    }
+    if node["__typename"] == "Receipt" {
+        let user = person(&node["user"]);
+        return json!({
+            "kind": "Receipt", "session_id": node["sessionId"], "user": user, "of": node["kind"], "seq": node["seq"],
         });
     }
     if node["__typename"] == "PreferencesChanged" {

@@ -82,7 +82,7 @@ impl Shared {
                 }
                 let view = |state, apart, instead| {
                     let signal = Signal::Presence { session_id, user_id: user.clone(), state };
-                    Arc::new(SignalView { signal, actor: actor.clone(), apart, instead })
+                    Arc::new(SignalView { signal, actor: actor.clone(), apart, instead, audience: None })
                 };
                 // Whom a new block keeps apart, for them the user is gone. After that, nothing tells that the user came or went.
                 let gone = is_chosen.then(|| view(PresenceState::NOTHING, BlockedAt::new(), None));

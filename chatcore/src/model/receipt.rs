@@ -1,0 +1,89 @@
+//! Receipts: how far the messages of a session came to a user.
+
+use serde::{Deserialize, Serialize};
+
+use super::{MessageId, ParticipantId, Profile, Seq, SessionId};
+
+/// What a receipt says of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ReceiptKind {
+    /// A device of the user has received everything up to a position.
+    Delivered,
+    /// The user has read everything up to a position.
+    Read,
+}
+
+/// How far the devices of a user have received a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DeliveryState {
+    /// The session.
+    pub session_id: SessionId,
+    /// The position up to which some device of the user has received everything.
+    pub delivered_upto: Seq,
+}
+
+/// Settings of a user for everything that the user does. Nobody else sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UserSettings {
+    /// Whether others see the user's receipts. A user who switches this off sees of others whether messages were delivered, and not whether
+    /// they were read.
+    pub receipts: bool,
+}
+
+impl Default for UserSettings {
+    fn default() -> Self {
+        Self { receipts: true }
+    }
+}
+
+/// The receipt of a participant for a message, as a reader sees it. What the reader may not see is `false`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageReceipt {
+    /// The stay of the participant.
+    pub participant_id: ParticipantId,
+    /// The participant.
+    pub user: Profile,
+    /// Whether the message is addressed to the participant: the participant is not its author, and was in the session when it was sent.
+    /// There is no receipt of anybody else.
+    pub is_addressee: bool,
+    /// Whether a device of the participant has received the message.
+    pub delivered: bool,
+    /// Whether the participant has read the message.
+    pub read: bool,
+}
+
+/// How far a message came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeliveryStatus {
+    /// The session has it.
+    Sent,
+    /// A device of an addressee has received it.
+    Delivered,
+    /// An addressee has read it.
+    Read,
+}
+
+/// How far a message came, and to how many, as a reader sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MessageDelivery {
+    /// The message.
+    pub message_id: MessageId,
+    /// The furthest that it came.
+    pub status: DeliveryStatus,
+    /// The number of participants to whom it is addressed: those who were in the session when it was sent, and still are, without its
+    /// author.
+    pub addressees: u64,
+    /// The number of addressees to whom it was delivered. Whoever has read it is one of them.
+    pub delivered: u64,
+    /// The number of addressees who have read it.
+    pub read: u64,
+    /// Whether all participants were counted. In a session with more than 500 participants, only the first 500 are.
+    pub is_exact: bool,
+}

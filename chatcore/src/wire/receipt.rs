@@ -1,0 +1,76 @@
+//! Receipts on the wire, and the settings of users.
+
+use serde::{Deserialize, Serialize};
+
+use super::present;
+use crate::{
+    chat,
+    model::{MessageReceipt, ParticipantId, Profile, Seq, UserId},
+};
+
+/// The receipt of a participant for a message. What the caller may not see is `false`.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MessageReceipt"))]
+struct ReceiptView<'a> {
+    /// The participant: what to give as `after` for the next page.
+    participant_id: ParticipantId,
+    user_id: &'a UserId,
+    username: &'a str,
+    name: &'a str,
+    /// Whether the message is addressed to the participant: the participant is not its author, and was in the session when it was sent.
+    /// There is no receipt of anybody else.
+    is_addressee: bool,
+    /// Whether a device of the participant has received the message.
+    delivered: bool,
+    /// Whether the participant has read the message.
+    read: bool,
+}
+
+impl<'a> From<&'a MessageReceipt> for ReceiptView<'a> {
+    fn from(receipt: &'a MessageReceipt) -> Self {
+        let MessageReceipt { participant_id, user, is_addressee, delivered, read } = receipt;
+        let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = user;
+        Self {
+            participant_id: *participant_id,
+            user_id,
+            username,
+            name,
+            is_addressee: *is_addressee,
+            delivered: *delivered,
+            read: *read,
+        }
+    }
+}
+
+shown_as! {
+    MessageReceipt => ReceiptView;
+}
+
+/// Up to where a device has received a session.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeDelivery {
+    /// A position of the session's log, from 1 on. The device has received everything up to there.
+    pub seq: Seq,
+}
+
+/// New settings of the caller; what is left out stays.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SetUserSettings {
+    /// Whether others see the caller's receipts. A caller who switches this off sees of others whether messages were delivered, and not
+    /// whether they were read.
+    #[serde(default, deserialize_with = "present")]
+    receipts: Option<bool>,
+}
+
+impl SetUserSettings {
+    /// The changes.
+    #[must_use]
+    pub fn command(self) -> chat::SetUserSettings {
+        let Self { receipts } = self;
+        chat::SetUserSettings { receipts }
+    }
+}
