@@ -10,8 +10,8 @@ use chatcore::{
     chat::{PublicOrder, SessionOrder},
     json,
     model::{
-        AuditId, Bound, Cursor, Emoji, InvalidId, InviteId, MentionCursor, MessageId, ParticipantId, PublicCursor,
-        ScheduledId, SessionId, UserId,
+        AuditId, Bound, Cursor, Emoji, EmojiName, InvalidId, InviteId, MentionCursor, MessageId, ParticipantId,
+        PublicCursor, ScheduledId, SessionId, UserId,
     },
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
@@ -305,6 +305,11 @@ text_param!(
     MetaSchema { min_length: Some(1), ..MetaSchema::new("string") }
 );
 text_param!(
+    /// The name of an emoji of a session's own in a path.
+    EmojiNameParam(EmojiName),
+    MetaSchema { min_length: Some(2), max_length: Some(32), ..MetaSchema::new("string") }
+);
+text_param!(
     /// The id of a scheduled message in a path or a query.
     ScheduledParam(ScheduledId),
     MetaSchema::new_with_format("string", "uuid")
@@ -376,6 +381,7 @@ read_as_text!(
     PublicParam: PublicCursor,
     MentionParam: MentionCursor,
     EmojiParam: Emoji,
+    EmojiNameParam: EmojiName,
     ScheduledParam: ScheduledId,
     ParticipantParam: ParticipantId,
     #[cfg(feature = "accounts")]

@@ -65,7 +65,7 @@ participant_count slow_mode_seconds message_lifetime history_visibility tags ava
     );
     assert_eq!(
         names(&details.participants[0]),
-        "id session_id user_id username name role is_owner is_active joined_at created_at is_muted muted_until"
+        "id session_id user_id username name role is_owner is_active joined_at created_at is_muted muted_until metadata"
     );
     let created = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap();
     assert_eq!(names(&created), "code invite");
@@ -97,6 +97,8 @@ async fn every_event_has_its_data() {
     let sanction = || SanctionUser { reason: None, until: Some(DateTime::from_timestamp(32_000_000_000, 0).unwrap()) };
     chat.mute_participant(&owner, id, &bob.user_id, sanction()).await.unwrap();
     chat.unmute_participant(&owner, id, &bob.user_id).await.unwrap();
+    let metadata = serde_json::from_value(json!({ "a": 1 })).unwrap();
+    chat.set_participant_metadata(&owner, id, &bob.user_id, Some(metadata)).await.unwrap();
     chat.ban_participant(&owner, id, &eve.user_id, SanctionUser::ENDLESS).await.unwrap();
     chat.unban_participant(&owner, id, &eve.user_id).await.unwrap();
     chat.transfer_ownership(&owner, id, &bob.user_id).await.unwrap();
@@ -109,6 +111,9 @@ async fn every_event_has_its_data() {
     let changes = UpdateSession { description: Some(None), title: Some("B".to_owned()), ..UpdateSession::default() };
     chat.update_session(&owner, id, changes).await.unwrap();
     chat.send(&owner, id, SendMessage::text("Hello")).await.unwrap();
+    let party = chatcore::model::EmojiName::new("party").unwrap();
+    chat.add_emoji(&owner, id, &party, None).await.unwrap();
+    chat.remove_emoji(&owner, id, &party).await.unwrap();
     let invite = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap().invite;
     chat.revoke_invite(&owner, id, invite.id).await.unwrap();
     let code = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap().code;
@@ -128,6 +133,7 @@ async fn every_event_has_its_data() {
         ("participant_removed", "user_id removed_by reason"),
         ("participant_muted", "user_id muted_by until"),
         ("participant_unmuted", "user_id unmuted_by"),
+        ("participant_metadata_changed", "user_id metadata changed_by"),
         ("participant_banned", "user_id banned_by until was_active"),
         ("participant_unbanned", "user_id unbanned_by"),
         ("ownership_transferred", "user_id previous_role transferred_by"),
@@ -139,6 +145,8 @@ async fn every_event_has_its_data() {
         ("session_restored", "restored_by"),
         ("session_updated", "changes updated_by"),
         ("message_received", "message client_id"),
+        ("emoji_added", "name url added_by"),
+        ("emoji_removed", "name removed_by"),
         ("invite_created", "invite_id role created_by"),
         ("invite_revoked", "invite_id revoked_by"),
         ("invite_created", "invite_id role created_by"),

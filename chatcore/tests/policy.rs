@@ -26,13 +26,17 @@ use chatcore::{
         SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence, Start, UpdateSession,
     },
     model::{
-        ClientId, Content, CreatedInvite, MessageId, MessageWindow, Page, ParticipantRole, SessionId, SessionType,
-        Standing, UserId,
+        ClientId, Content, CreatedInvite, MessageId, MessageWindow, Metadata, Page, ParticipantRole, SessionId,
+        SessionType, Standing, UserId,
     },
     permission::{Action, Denial},
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use kit::{assert_denied, id_of, in_time, next, room, say, session, user, user_id};
+
+fn party() -> chatcore::model::EmojiName {
+    chatcore::model::EmojiName::new("party").unwrap()
+}
 
 fn thumb() -> chatcore::model::Emoji {
     chatcore::model::Emoji::new("\u{1f44d}").unwrap()
@@ -173,6 +177,7 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "unban" by "alice": chat.unban_participant(&me, id, &user_id("dave")).await;
         "mute" by "alice": chat.mute_participant(&me, id, &bob(), SanctionUser::ENDLESS).await;
         "unmute" by "alice": chat.unmute_participant(&me, id, &bob()).await;
+        "set metadata" by "alice": chat.set_participant_metadata(&me, id, &bob(), Some(Metadata::default())).await.map(drop);
         "transfer" by "alice": chat.transfer_ownership(&me, id, &bob()).await.map(drop);
         "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
         "send again" by "alice": chat.send(&me, id, hello()).await.map(drop);
@@ -205,6 +210,9 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "pin" by "alice": chat.pin_message(&me, message).await;
         "unpin" by "alice": chat.unpin_message(&me, message).await;
         "pins" by "bob": chat.pins(&me, id).await.map(drop);
+        "add an emoji" by "alice": chat.add_emoji(&me, id, &party(), None).await;
+        "emojis" by "bob": chat.emojis(&me, id).await.map(drop);
+        "remove an emoji" by "alice": chat.remove_emoji(&me, id, &party()).await;
         "react" by "bob": chat.add_reaction(&me, message, &thumb()).await;
         "take a reaction back" by "bob": chat.remove_reaction(&me, message, &thumb()).await;
         "reactors" by "bob": chat.reactors(&me, message, &thumb(), Page::FIRST).await.map(drop);

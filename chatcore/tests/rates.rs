@@ -32,6 +32,10 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 
 use kit::{Breakable, id_of, room, say, session, user, user_id};
 
+fn party() -> chatcore::model::EmojiName {
+    chatcore::model::EmojiName::new("party").unwrap()
+}
+
 fn thumb() -> chatcore::model::Emoji {
     chatcore::model::Emoji::new("\u{1f44d}").unwrap()
 }
@@ -155,6 +159,9 @@ fn use_cases<'a>(
             told(async move { chat.mute_participant(alice, id, &user_id("bob"), SanctionUser::ENDLESS).await })
         }),
         ("unmute_participant", 1, told(async move { chat.unmute_participant(alice, id, &user_id("bob")).await })),
+        ("set_participant_metadata", 1, {
+            told(async move { chat.set_participant_metadata(alice, id, &user_id("bob"), None).await })
+        }),
         ("remove_participant", 1, told(async move { chat.remove_participant(alice, id, &user_id("bob")).await })),
         ("send", 1, told(chat.send(alice, id, SendMessage::text("x")))),
         ("a reply", 1, told(chat.send(alice, id, SendMessage::text("x").in_reply_to(message)))),
@@ -170,6 +177,9 @@ fn use_cases<'a>(
         ("pin_message", 1, told(chat.pin_message(alice, message))),
         ("unpin_message", 1, told(chat.unpin_message(alice, message))),
         ("pins", 1, told(chat.pins(alice, id))),
+        ("add_emoji", 1, told(async move { chat.add_emoji(alice, id, &party(), None).await })),
+        ("emojis", 1, told(chat.emojis(alice, id))),
+        ("remove_emoji", 1, told(async move { chat.remove_emoji(alice, id, &party()).await })),
         ("add_reaction", 1, told(async move { chat.add_reaction(alice, message, &thumb()).await })),
         ("reactors", 1, told(async move { chat.reactors(alice, message, &thumb(), Page::FIRST).await })),
         ("remove_reaction", 1, told(async move { chat.remove_reaction(alice, message, &thumb()).await })),

@@ -453,6 +453,7 @@ impl World {
                 created_at: event.created_at,
                 // A mute of an earlier stay is in no event of this one.
                 muted: None,
+                metadata: None,
             };
             let people = &mut replayed.participants;
             let gone = |user: &UserId, people: &mut Vec<Participant>| {
@@ -467,6 +468,8 @@ impl World {
                 EventKind::Session(
                     SessionEvent::InviteCreated { .. }
                     | SessionEvent::InviteRevoked { .. }
+                    | SessionEvent::EmojiAdded { .. }
+                    | SessionEvent::EmojiRemoved { .. }
                     | SessionEvent::JoinRequested
                     | SessionEvent::JoinRequestClosed { .. },
                 ) => {}
@@ -505,6 +508,9 @@ impl World {
                 }
                 EventKind::Participant(ParticipantEvent::Unmuted { user_id }) => {
                     people.iter_mut().filter(|one| one.profile.user_id == *user_id).for_each(|one| one.muted = None);
+                }
+                EventKind::Participant(ParticipantEvent::MetadataChanged { .. }) => {
+                    panic!("no step of this test makes it")
                 }
                 EventKind::Participant(ParticipantEvent::OwnerChanged { user_id, previous }) => {
                     let mut of = |user: &UserId, role| {

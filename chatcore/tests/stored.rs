@@ -15,24 +15,24 @@ use std::{
 
 use chatcore::{
     model::{
-        Attachment, Availability, Ban, ClientId, Content, Emoji, EncryptedContent, EndedLogin, EventKind,
+        Attachment, Availability, Ban, ClientId, Content, Emoji, EmojiName, EncryptedContent, EndedLogin, EventKind,
         HistoryVisibility, InviteId, LoginId, Mention, MessageBody, MessageEvent, MessageId, MessageStatus,
         MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply,
-        Sanction, ScheduledId, Session, SessionChanges, SessionDeletion, SessionEvent, SessionId, SessionSettings,
-        SessionType, Span, SpeakerRole, Standing, StatusText, Term, UserId, UserStanding,
+        Sanction, ScheduledId, Session, SessionChanges, SessionDeletion, SessionEmoji, SessionEvent, SessionId,
+        SessionSettings, SessionType, Span, SpeakerRole, Standing, StatusText, Term, UserId, UserStanding,
     },
     store::{
         ActiveThreads, AskedToJoin, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds,
         Connection, Connections, Count, Counters, DeletionCount, Deletions, DeliveryMarker, DeliveryMarkers, Departure,
-        DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, Expiries, Expiry, FollowRecord,
-        Follows, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key,
-        LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends, Listed, Memberships, Mentions, MessageReactions,
-        Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges,
-        PresenceChoice, PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted,
-        ReactionTotal, ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry, Revision, Revisions,
-        Scheduled, ScheduledMessages, Seat, Seats, SessionPreferences, Sessions, SettingsOfUsers, Speaker, Standings,
-        TABLES, ThreadEntry, ThreadMarker, ThreadMarkers, ThreadRecord, Threads, TypedKey, UserSettingsRecord, Value,
-        decode_event, encode_event,
+        DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, EmojiList, Emojis, Expiries,
+        Expiry, FollowRecord, Follows, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord,
+        JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends, Listed, Memberships,
+        Mentions, MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
+        PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices, PresenceProcesses, ProcessBeat,
+        ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, ReadMarker,
+        ReadMarkers, Replies, ReplyEntry, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats,
+        SessionPreferences, Sessions, SettingsOfUsers, Speaker, Standings, TABLES, ThreadEntry, ThreadMarker,
+        ThreadMarkers, ThreadRecord, Threads, TypedKey, UserSettingsRecord, Value, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -142,21 +142,13 @@ fn emoji() -> Emoji {
     Emoji::new("\u{1f44d}").expect("an emoji")
 }
 
+fn own_emoji(url: Option<&str>) -> SessionEmoji {
+    SessionEmoji { name: EmojiName::new("party_parrot").expect("a name"), url: url.map(str::to_owned) }
+}
+
 fn participant(standing: Standing, is_engaged: bool) -> ParticipantRecord {
-    ParticipantRecord {
-        id: stay(),
-        session_id: session_id(),
-        user_id: user("bob"),
-        standing,
-        joined_at: at(1),
-        created_at: at(0),
-        is_engaged,
-        ban: None,
-        mute: None,
-        since: None,
-        is_creator: false,
-        is_newer: false,
-    }
+    let record = ParticipantRecord::new(stay(), session_id(), user("bob"), standing, at(0));
+    ParticipantRecord { joined_at: at(1), is_engaged, ..record }
 }
 
 /// The name of an event in the golden file, up to a hyphen. A new kind does not compile until it is named here.
@@ -166,6 +158,8 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Session(SessionEvent::Updated { .. }) => "session_updated",
         EventKind::Session(SessionEvent::InviteCreated { .. }) => "invite_created",
         EventKind::Session(SessionEvent::InviteRevoked { .. }) => "invite_revoked",
+        EventKind::Session(SessionEvent::EmojiAdded { .. }) => "emoji_added",
+        EventKind::Session(SessionEvent::EmojiRemoved { .. }) => "emoji_removed",
         EventKind::Session(SessionEvent::JoinRequested) => "join_requested",
         EventKind::Session(SessionEvent::JoinRequestClosed { .. }) => "join_request_closed",
         EventKind::Session(SessionEvent::Deleted) => "session_deleted",
@@ -181,6 +175,7 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Participant(ParticipantEvent::Unbanned { .. }) => "participant_unbanned",
         EventKind::Participant(ParticipantEvent::Muted { .. }) => "participant_muted",
         EventKind::Participant(ParticipantEvent::Unmuted { .. }) => "participant_unmuted",
+        EventKind::Participant(ParticipantEvent::MetadataChanged { .. }) => "participant_metadata_changed",
         EventKind::Participant(ParticipantEvent::OwnerChanged { .. }) => "owner_changed",
         EventKind::Message(MessageEvent::Sent { .. }) => "message_sent",
         EventKind::Message(MessageEvent::Edited { .. }) => "message_edited",
@@ -283,6 +278,7 @@ fn events() -> Vec<(&'static str, EventKind)> {
         ParticipantEvent::Unbanned { user_id: user_id.clone() },
         ParticipantEvent::Muted { user_id: user_id.clone(), term: Term::Until(at(9)) },
         ParticipantEvent::Unmuted { user_id: user_id.clone() },
+        ParticipantEvent::MetadataChanged { user_id: user_id.clone() },
         ParticipantEvent::OwnerChanged { user_id: user_id.clone(), previous: ParticipantRole::Viewer },
     ];
     let mut events = vec![
@@ -293,6 +289,9 @@ fn events() -> Vec<(&'static str, EventKind)> {
         ("description removed", updated(SessionChanges { description: Some(None), ..SessionChanges::default() })),
         ("", EventKind::Session(SessionEvent::InviteCreated { invite_id: invite(), role: ParticipantRole::Viewer })),
         ("", EventKind::Session(SessionEvent::InviteRevoked { invite_id: invite() })),
+        ("", EventKind::Session(SessionEvent::EmojiAdded { emoji: own_emoji(None) })),
+        ("shown", EventKind::Session(SessionEvent::EmojiAdded { emoji: own_emoji(Some("https://example.com/a.png")) })),
+        ("", EventKind::Session(SessionEvent::EmojiRemoved { name: own_emoji(None).name })),
         ("", EventKind::Session(SessionEvent::JoinRequested)),
         ("", EventKind::Session(SessionEvent::JoinRequestClosed { user_id: user_id.clone() })),
         ("", EventKind::Session(SessionEvent::Deleted)),
@@ -394,6 +393,8 @@ fn values() -> Vec<(String, Key, Value)> {
     let former = participant(Standing::Former(ParticipantRole::Member), true);
     let (ban, mute) = (Some(sanction(Some("Spam"), Some(at(9)))), Some(sanction(None, None)));
     let sanctioned = ParticipantRecord { ban, mute, ..former };
+    let described = participant(Standing::Active(ParticipantRole::Member), true);
+    let described = ParticipantRecord { metadata: Some(metadata()), ..described };
     let stranger = ParticipantRecord { ban: Some(sanction(None, None)), ..participant(Standing::Stranger, false) };
     let creator = ParticipantRecord {
         since: Some(1),
@@ -415,6 +416,7 @@ fn values() -> Vec<(String, Key, Value)> {
         value("full", &sessions, full),
         value("put away", &sessions, away),
         value("active", &participants, participant(Standing::Active(ParticipantRole::Admin), true)),
+        value("described", &participants, described),
         value("former", &participants, participant(Standing::Former(ParticipantRole::Member), false)),
         value("", &Expiries { session: session_key }, Expiry { upto: 3, due: Some(1_767_225_600_000_000) }),
         value("ended", &Expiries { session: session_key }, Expiry { upto: 3, due: None }),
@@ -432,6 +434,11 @@ fn values() -> Vec<(String, Key, Value)> {
             "endless",
             &BannedFrom { user: user_id.clone(), session: Newest(session_key) },
             BannedUntil { until: None },
+        ),
+        value(
+            "",
+            &Emojis { session: session_key },
+            EmojiList { emojis: [None, Some("https://example.com/a.png")].map(own_emoji).to_vec() },
         ),
         value("", &client, used(Some("0123abcd"))),
         value("deleted", &client, used(None)),

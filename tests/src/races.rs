@@ -383,6 +383,7 @@ pub fn check(log: &[Arc<Event>]) {
                 leads && (open != SessionType::Private || people.len() == 1) && people.len() <= cap as usize
             }
             EventKind::Session(SessionEvent::InviteCreated { .. } | SessionEvent::InviteRevoked { .. }) => leads,
+            EventKind::Session(SessionEvent::EmojiAdded { .. } | SessionEvent::EmojiRemoved { .. }) => leads,
             EventKind::Session(SessionEvent::JoinRequested) => actor.is_none(),
             EventKind::Session(SessionEvent::JoinRequestClosed { user_id }) => leads || event.actor == *user_id,
             // The races put nothing away.
@@ -414,6 +415,7 @@ pub fn check(log: &[Arc<Event>]) {
                 | ParticipantEvent::Unbanned { .. }
                 | ParticipantEvent::Muted { .. }
                 | ParticipantEvent::Unmuted { .. }
+                | ParticipantEvent::MetadataChanged { .. }
                 | ParticipantEvent::OwnerChanged { .. },
             ) => false,
             EventKind::Message(MessageEvent::Sent { client_id, .. }) => {

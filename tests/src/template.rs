@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chatcore::{
     Clock,
-    model::{Event, EventKind, NewEvent, ParticipantEvent, Session, SessionEvent, SessionId, UserId},
+    model::{Event, NewEvent, Session, SessionId, UserId},
     store::{
         Change, ChatStore, Directory, FactsQuery, Freshness, Json, Key, Listed, LogRange, Memberships, Newest,
         Participants, Seat, Seats, SessionFacts, Sessions, TypedKey, Value, decode_event, encode_event,
@@ -119,33 +119,5 @@ fn text(value: &impl Serialize) -> String {
 
 /// The stays that an event begins.
 pub(crate) fn stay(event: &Event) -> Option<String> {
-    match &event.kind {
-        EventKind::Session(SessionEvent::Created { participant_id, .. })
-        | EventKind::Participant(
-            ParticipantEvent::Joined { participant_id, .. } | ParticipantEvent::Added { participant_id, .. },
-        ) => Some(participant_id.to_string()),
-        EventKind::Session(
-            SessionEvent::Updated { .. }
-            | SessionEvent::InviteCreated { .. }
-            | SessionEvent::InviteRevoked { .. }
-            | SessionEvent::JoinRequested
-            | SessionEvent::JoinRequestClosed { .. }
-            | SessionEvent::Deleted
-            | SessionEvent::Archived
-            | SessionEvent::Unarchived
-            | SessionEvent::Restored,
-        )
-        | EventKind::Participant(
-            ParticipantEvent::Left
-            | ParticipantEvent::Removed { .. }
-            | ParticipantEvent::RoleChanged { .. }
-            | ParticipantEvent::Banned { .. }
-            | ParticipantEvent::Unbanned { .. }
-            | ParticipantEvent::Muted { .. }
-            | ParticipantEvent::Unmuted { .. }
-            | ParticipantEvent::OwnerChanged { .. },
-        )
-        | EventKind::Message(_)
-        | EventKind::Unknown => None,
-    }
+    event.kind.admission(&event.actor).map(|(_, stay)| stay.to_string())
 }

@@ -199,6 +199,27 @@ events! {
         }
     }
 
+    /// The actor added an emoji of the session's own, or gave one another address.
+    EmojiAdded { emoji: model::SessionEmoji } => {
+        /// Its name, without colons.
+        async fn name(&self) -> &str {
+            self.emoji.name.as_str()
+        }
+
+        /// Where its picture is.
+        async fn url(&self) -> Option<&str> {
+            self.emoji.url.as_deref()
+        }
+    }
+
+    /// The actor removed an emoji of the session's own. Reactions with it stay.
+    EmojiRemoved { name: model::EmojiName } => {
+        /// Its name, without colons.
+        async fn name(&self) -> &str {
+            self.name.as_str()
+        }
+    }
+
     /// The actor asked to be let in.
     JoinRequested {} => {}
 
@@ -331,6 +352,20 @@ events! {
         /// The user.
         async fn user(&self) -> User {
             subject(&self.view)
+        }
+    }
+
+    /// The actor changed the metadata of a participant.
+    ParticipantMetadataChanged {} => {
+        /// The participant.
+        async fn user(&self) -> User {
+            subject(&self.view)
+        }
+
+        /// The metadata as they are now; null where there are none.
+        #[graphql(complexity = 20)]
+        async fn metadata(&self) -> Option<JsonObject> {
+            self.view.metadata().cloned().map(JsonObject)
         }
     }
 
@@ -512,6 +547,8 @@ pub(super) enum SessionEvent {
     Updated(SessionUpdated),
     InviteCreated(InviteCreated),
     InviteRevoked(InviteRevoked),
+    EmojiAdded(EmojiAdded),
+    EmojiRemoved(EmojiRemoved),
     JoinRequested(JoinRequested),
     JoinRequestClosed(JoinRequestClosed),
     Deleted(SessionDeleted),
@@ -527,6 +564,7 @@ pub(super) enum SessionEvent {
     Unbanned(ParticipantUnbanned),
     Muted(ParticipantMuted),
     Unmuted(ParticipantUnmuted),
+    MetadataChanged(ParticipantMetadataChanged),
     OwnerChanged(OwnershipTransferred),
     Sent(MessageSent),
     Edited(MessageEdited),
@@ -556,6 +594,8 @@ impl SessionEvent {
             model::SessionEvent::Updated { changes } => SessionUpdated { view, changes }.into(),
             model::SessionEvent::InviteCreated { invite_id, role } => InviteCreated { view, invite_id, role }.into(),
             model::SessionEvent::InviteRevoked { invite_id } => InviteRevoked { view, invite_id }.into(),
+            model::SessionEvent::EmojiAdded { emoji } => EmojiAdded { view, emoji }.into(),
+            model::SessionEvent::EmojiRemoved { name } => EmojiRemoved { view, name }.into(),
             model::SessionEvent::JoinRequested => JoinRequested { view }.into(),
             model::SessionEvent::JoinRequestClosed { user_id: _ } => JoinRequestClosed { view }.into(),
             model::SessionEvent::Deleted => SessionDeleted { view }.into(),
@@ -584,6 +624,7 @@ impl SessionEvent {
             ParticipantEvent::Unbanned { user_id: _ } => ParticipantUnbanned { view }.into(),
             ParticipantEvent::Muted { user_id: _, term } => ParticipantMuted { view, term }.into(),
             ParticipantEvent::Unmuted { user_id: _ } => ParticipantUnmuted { view }.into(),
+            ParticipantEvent::MetadataChanged { user_id: _ } => ParticipantMetadataChanged { view }.into(),
             ParticipantEvent::OwnerChanged { user_id: _, previous } => OwnershipTransferred { view, previous }.into(),
         }
     }

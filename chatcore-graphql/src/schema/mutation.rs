@@ -122,6 +122,17 @@ struct ChangeRoleInput {
     role: ParticipantRole,
 }
 
+/// New metadata of a participant.
+#[derive(InputObject)]
+struct SetParticipantMetadataInput {
+    /// The session.
+    session_id: ID,
+    /// The participant.
+    user_id: ID,
+    /// All metadata: an object of at most 4,096 bytes of JSON with at most 8 levels; null takes them away. It must be given.
+    metadata: MaybeUndefined<JsonObject>,
+}
+
 /// Whom to take out of a session.
 #[derive(InputObject)]
 struct RemoveParticipantInput {
@@ -171,6 +182,11 @@ payloads! {
     }
     /// Who has another role now.
     ChangeRolePayload {
+        /// The participant.
+        participant: Participant
+    }
+    /// The participant as it is now.
+    SetParticipantMetadataPayload {
         /// The participant.
         participant: Participant
     }
@@ -432,6 +448,28 @@ impl SessionMutation {
         let role = input.role.into();
         let participant = call.chat.change_role(call.principal, id, &user, role).await.or_field_error()?;
         Ok(Some(ChangeRolePayload { participant: Participant(participant) }))
+    }
+
+    /// Replace the metadata of a participant. For owners and admins, and for each participant their own. They go with the membership: a
+    /// user who comes back has none. The same metadata again change nothing.
+    async fn set_participant_metadata(
+        &self,
+        context: &Context<'_>,
+        input: SetParticipantMetadataInput,
+    ) -> Result<Option<SetParticipantMetadataPayload>> {
+        let call = Use::of(context)?;
+        let SetParticipantMetadataInput { session_id: session, user_id: target, metadata } = input;
+        let id = session_id(&session).or_field_error()?;
+        let user = user_id(&target).or_field_error()?;
+        let metadata = match metadata {
+            MaybeUndefined::Value(JsonObject(metadata)) => Some(metadata),
+            MaybeUndefined::Null => None,
+            MaybeUndefined::Undefined => {
+                return Err(Error::invalid("metadata", Code::ValidationRequiredField, "required")).or_field_error();
+            }
+        };
+        let change = call.chat.set_participant_metadata(call.principal, id, &user, metadata);
+        Ok(Some(SetParticipantMetadataPayload { participant: Participant(change.await.or_field_error()?) }))
     }
 
     /// Take a participant out of a session. For owners and admins; the owner cannot be taken out.

@@ -3,7 +3,10 @@
 use async_graphql::{Enum, ID, Object};
 use chatcore::model;
 
-use super::{scalar::DateTime, user::User};
+use super::{
+    scalar::{DateTime, JsonObject},
+    user::User,
+};
 
 /// What a participant may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -86,5 +89,11 @@ impl Participant {
     /// When the mute ends; null where there is none, or where it has no end.
     async fn muted_until(&self) -> Option<DateTime> {
         self.0.muted.and_then(model::Term::end).map(DateTime)
+    }
+
+    /// Data of the host's or the client's own; null where there are none. They go with the membership.
+    #[graphql(complexity = 20)]
+    async fn metadata(&self) -> Option<JsonObject> {
+        self.0.metadata.clone().map(JsonObject)
     }
 }

@@ -1,15 +1,16 @@
-//! Reactions to messages, and what may be asked and changed about them.
+//! Reactions to messages and emojis of sessions, and what may be asked and changed about them.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::{
     Error,
-    model::{self, Emoji},
+    chat::MAX_EMOJIS,
+    model::{self, Emoji, EmojiName},
 };
 
 use super::{
     Fallible as _, Use,
     connection::{List, ReactorConnection, listed},
-    scalar::{DateTime, Long, message_id},
+    scalar::{DateTime, Long, message_id, session_id},
     user::User,
 };
 
@@ -59,7 +60,7 @@ impl Reactor {
 struct AddReactionInput {
     /// The message.
     message_id: ID,
-    /// Exactly one emoji of Unicode.
+    /// Exactly one emoji of Unicode, or `:name:` where the session has an emoji of that name.
     emoji: String,
 }
 
@@ -86,8 +87,55 @@ struct RemoveReactionPayload {
     message_id: ID,
 }
 
+/// An emoji of a session's own.
+#[derive(SimpleObject)]
+struct SessionEmoji {
+    /// The name, without colons. Users react with `:name:`.
+    name: String,
+    /// Where its picture is; null where that is not known here.
+    url: Option<String>,
+}
+
+/// An emoji to add to a session.
+#[derive(InputObject)]
+struct AddEmojiInput {
+    /// The session.
+    session_id: ID,
+    /// The name: 2 to 32 of the characters `a` to `z`, `0` to `9`, `_`, `+` and `-`.
+    name: String,
+    /// Where its picture is: an address of at most 2,048 characters that begins with `https://`.
+    url: Option<String>,
+}
+
+/// An emoji to remove from a session.
+#[derive(InputObject)]
+struct RemoveEmojiInput {
+    /// The session.
+    session_id: ID,
+    /// The name of the emoji.
+    name: String,
+}
+
+/// The session that has the emoji.
+#[derive(SimpleObject)]
+struct AddEmojiPayload {
+    /// Its id.
+    session_id: ID,
+}
+
+/// The session that does not have the emoji.
+#[derive(SimpleObject)]
+struct RemoveEmojiPayload {
+    /// Its id.
+    session_id: ID,
+}
+
 fn emoji(text: &str) -> chatcore::Result<Emoji> {
     text.parse().map_err(|error: model::InvalidId| Error::malformed("emoji", error.expected))
+}
+
+fn emoji_name(text: &str) -> chatcore::Result<EmojiName> {
+    text.parse().map_err(|error: model::InvalidId| Error::malformed("name", error.expected))
 }
 
 /// What may be changed about reactions.
@@ -119,6 +167,28 @@ impl ReactionMutation {
         call.chat.remove_reaction(call.principal, id, &emoji).await.or_field_error()?;
         Ok(Some(RemoveReactionPayload { message_id: input.message_id }))
     }
+
+    /// Give a session an emoji of its own. For owners and admins. Where there is one of the name, its address is replaced. A session has at
+    /// most 100.
+    async fn add_emoji(&self, context: &Context<'_>, input: AddEmojiInput) -> Result<Option<AddEmojiPayload>> {
+        let call = Use::of(context)?;
+        let AddEmojiInput { session_id: session, name, url } = input;
+        let id = session_id(&session).or_field_error()?;
+        let name = emoji_name(&name).or_field_error()?;
+        call.chat.add_emoji(call.principal, id, &name, url).await.or_field_error()?;
+        Ok(Some(AddEmojiPayload { session_id: session }))
+    }
+
+    /// Remove an emoji of a session's own. For owners and admins. Reactions with it stay, and can be taken back. Where there is none of the
+    /// name, nothing changes.
+    async fn remove_emoji(&self, context: &Context<'_>, input: RemoveEmojiInput) -> Result<Option<RemoveEmojiPayload>> {
+        let call = Use::of(context)?;
+        let RemoveEmojiInput { session_id: session, name } = input;
+        let id = session_id(&session).or_field_error()?;
+        let name = emoji_name(&name).or_field_error()?;
+        call.chat.remove_emoji(call.principal, id, &name).await.or_field_error()?;
+        Ok(Some(RemoveEmojiPayload { session_id: session }))
+    }
 }
 
 /// What may be asked about reactions.
@@ -146,5 +216,22 @@ impl ReactionQuery {
         let page = list.page(first, after.as_deref()).or_field_error()?;
         let found = call.chat.reactors(call.principal, id, &emoji, page.clone()).await.or_field_error()?;
         Ok(Some(list.of_reactors(&page, found)))
+    }
+
+    /// The emojis of a session's own, in the order of their names; at most 100.
+    #[graphql(complexity = "MAX_EMOJIS.saturating_mul(child_complexity).saturating_add(1)")]
+    async fn emojis(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session.")] session: ID,
+    ) -> Result<Option<Vec<SessionEmoji>>> {
+        let call = Use::of(context)?;
+        let id = session_id(&session).or_field_error()?;
+        let found = call.chat.emojis(call.principal, id).await.or_field_error()?;
+        let shown = |emoji: model::SessionEmoji| {
+            let model::SessionEmoji { name, url } = emoji;
+            SessionEmoji { name: name.to_string(), url }
+        };
+        Ok(Some(found.into_iter().map(shown).collect()))
     }
 }

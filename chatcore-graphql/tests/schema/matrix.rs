@@ -161,6 +161,10 @@ fn documents(action: Action) -> Vec<&'static str> {
             "mutation($message: ID!) { addReaction(input: {messageId: $message, emoji: \"\u{1f44d}\"}) { messageId } }",
             "mutation($message: ID!) { removeReaction(input: {messageId: $message, emoji: \"\u{1f44d}\"}) { messageId } }",
         ],
+        Action::ManageEmojis => vec![
+            "mutation($id: ID!) { removeEmoji(input: {sessionId: $id, name: \"party\"}) { sessionId } }",
+            "mutation($id: ID!) { addEmoji(input: {sessionId: $id, name: \"party\"}) { sessionId } }",
+        ],
         Action::Update { session_type: Some(_), .. } => {
             vec![
                 "mutation($id: ID!) { updateSession(input: {sessionId: $id, sessionType: PRIVATE}) { session { id } } }",
@@ -212,6 +216,10 @@ fn documents(action: Action) -> Vec<&'static str> {
         Action::Unmute { .. } => vec![
             "mutation($id: ID!, $user: ID!) { unmuteParticipant(input: {sessionId: $id, userId: $user}) { userId } }",
         ],
+        Action::SetOwnMetadata | Action::SetMetadata => vec![
+            "mutation($id: ID!, $user: ID!) {
+                setParticipantMetadata(input: {sessionId: $id, userId: $user, metadata: {a: 1}}) { participant { id } } }",
+        ],
         Action::Archive => vec![
             "mutation($id: ID!) { unarchiveSession(input: {sessionId: $id}) { sessionId } }",
             "mutation($id: ID!) { archiveSession(input: {sessionId: $id}) { sessionId } }",
@@ -239,6 +247,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::ViewRevisions,
         Action::PinMessage,
         Action::React,
+        Action::ManageEmojis,
         Action::Update { session_type: None, max_participants: None },
         Action::Update { session_type: Some(SessionType::Private), max_participants: None },
         Action::Update { session_type: None, max_participants: Some(1) },
@@ -249,6 +258,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::Restore,
         Action::ManageBans,
         Action::Unmute { own: true },
+        Action::SetOwnMetadata,
         Action::Leave,
         Action::Join,
         Action::Delete,
@@ -257,7 +267,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
     cells.extend(ParticipantRole::ALL.map(|role| (Action::CreateInvite { role }, None)));
     cells.push((Action::Unmute { own: false }, Some("former")));
     for target in TARGETS {
-        for action in [Action::Remove, Action::Ban, Action::Mute, Action::Transfer] {
+        for action in [Action::Remove, Action::Ban, Action::Mute, Action::SetMetadata, Action::Transfer] {
             cells.push((action, Some(target)));
         }
         for role in ParticipantRole::ALL {

@@ -2,7 +2,7 @@
 
 use chatcore::{
     model::Participant,
-    wire::{AddParticipant, ChangeRole, Confirmation},
+    wire::{AddParticipant, ChangeRole, Confirmation, SetParticipantMetadata},
 };
 use poem::Request;
 use poem_openapi::{
@@ -93,6 +93,28 @@ impl Participants {
         no_idempotency_key(request)?;
         let role = body.0.role;
         Ok(Reply::new(self.0.chat.change_role(&caller.0, session_id.0.0, &user_id.0.0, role).await?))
+    }
+
+    /// Change a participant's metadata
+    ///
+    /// Data of the host's or the client's own, all of them. For owners and admins, and for each participant their own. They go with the
+    /// stay: a user who comes back has none. The same metadata again change nothing.
+    #[oai(
+        path = "/sessions/:session_id/participants/:user_id/metadata",
+        method = "put",
+        operation_id = "setParticipantMetadata"
+    )]
+    async fn set_metadata(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        user_id: Path<UserParam>,
+        body: StrictJson<SetParticipantMetadata>,
+    ) -> Answer<Reply<Participant>, (OfSession, Body)> {
+        no_idempotency_key(request)?;
+        let (chat, metadata) = (&self.0.chat, body.0.metadata);
+        Ok(Reply::new(chat.set_participant_metadata(&caller.0, session_id.0.0, &user_id.0.0, metadata).await?))
     }
 
     /// Remove a participant from a session

@@ -1,6 +1,9 @@
-//! Operations about reactions to messages.
+//! Operations about reactions to messages, and about the emojis of sessions.
 
-use chatcore::model::Reactor;
+use chatcore::{
+    model::{Reactor, SessionEmoji},
+    wire::AddEmoji,
+};
 use poem::Request;
 use poem_openapi::{
     OpenApi,
@@ -9,8 +12,10 @@ use poem_openapi::{
 
 use super::{Api, Group, listed, no_idempotency_key, page};
 use crate::{
-    extract::{Bodyless, Caller, EmojiParam, MessageParam, NoBody, SessionParam, UserParam},
-    reply::{Answer, Body, Conflict, Done, OfSession, Paged, Params},
+    extract::{
+        Bodyless, Caller, EmojiNameParam, EmojiParam, MessageParam, NoBody, SessionParam, StrictJson, UserParam,
+    },
+    reply::{Answer, Body, Conflict, Done, OfSession, Paged, Params, Reply},
 };
 
 pub(crate) struct Reactions(pub(super) Api);
@@ -19,8 +24,8 @@ pub(crate) struct Reactions(pub(super) Api);
 impl Reactions {
     /// React to a message
     ///
-    /// For everybody in the session but viewers. `emoji` is exactly one emoji of Unicode, percent-encoded. A message has at most 20
-    /// kinds of reactions. Reacting again with the same emoji changes nothing.
+    /// For everybody in the session but viewers. `emoji` is exactly one emoji of Unicode, percent-encoded, or `:name:` where the
+    /// session has an emoji of that name. A message has at most 20 kinds of reactions. Reacting again with the same emoji changes nothing.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/reactions/:emoji",
         method = "put",
@@ -88,5 +93,53 @@ impl Reactions {
         let page = page(after.0.map(|UserParam(id)| id), skip.0, limit.0)?;
         let id = message_id.within(&session_id)?;
         Ok(listed(self.0.chat.reactors(&caller.0, id, &emoji.0.0, page).await?, request))
+    }
+
+    /// List the emojis of a session's own
+    ///
+    /// In the order of their names; at most 100.
+    #[oai(path = "/sessions/:session_id/emojis", method = "get", operation_id = "listEmojis")]
+    async fn emojis(
+        &self,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+    ) -> Answer<Reply<Vec<SessionEmoji>>, (OfSession, Params)> {
+        Ok(Reply::new(self.0.chat.emojis(&caller.0, session_id.0.0).await?))
+    }
+
+    /// Give a session an emoji of its own
+    ///
+    /// For owners and admins. Users react with `:name:`. The name has 2 to 32 of the characters `a` to `z`, `0` to `9`, `_`, `+` and `-`. Where
+    /// there is one of the name, its address is replaced. A session has at most 100.
+    #[oai(path = "/sessions/:session_id/emojis/:name", method = "put", operation_id = "addEmoji")]
+    async fn add_emoji(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        name: Path<EmojiNameParam>,
+        body: StrictJson<AddEmoji>,
+    ) -> Answer<Done, (OfSession, Body, Conflict)> {
+        no_idempotency_key(request)?;
+        self.0.chat.add_emoji(&caller.0, session_id.0.0, &name.0.0, body.0.url).await?;
+        Ok(Done)
+    }
+
+    /// Remove an emoji of a session's own
+    ///
+    /// For owners and admins. Reactions with it stay, and can be taken back; nobody reacts with it any more. Where there is none of the name,
+    /// nothing changes.
+    #[oai(path = "/sessions/:session_id/emojis/:name", method = "delete", operation_id = "removeEmoji")]
+    async fn remove_emoji(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        name: Path<EmojiNameParam>,
+        _body: Bodyless,
+    ) -> Answer<Done, (OfSession, Body)> {
+        no_idempotency_key(request)?;
+        self.0.chat.remove_emoji(&caller.0, session_id.0.0, &name.0.0).await?;
+        Ok(Done)
     }
 }

@@ -66,7 +66,7 @@ impl Operation {
         let message = MessageId { session_id: session, seq: 2 }.to_string();
         let path = self.path.replace("{session_id}", &session.to_string());
         let path = path.replace("{invite_id}", &session.to_string());
-        let path = path.replace("{message_id}", &message).replace("{emoji}", "%F0%9F%91%8D");
+        let path = path.replace("{message_id}", &message).replace("{emoji}", "%F0%9F%91%8D").replace("{name}", "party");
         format!("{API}{}", path.replace("{user_id}", user))
     }
 
@@ -79,6 +79,7 @@ impl Operation {
             "startDirect" => json!({ "user_id": "b" }),
             "startGroup" => json!({ "user_ids": ["b", "c"] }),
             "changeRole" => json!({ "role": "MEMBER" }),
+            "setParticipantMetadata" => json!({ "metadata": { "a": 1 } }),
             "markRead" | "acknowledgeDelivery" => json!({ "seq": 1 }),
             "sendMessage" | "editMessage" | "setDraft" => json!({ "content": "x" }),
             "scheduleMessage" => json!({ "content": "x", "send_at": chrono::Utc::now() + chrono::TimeDelta::days(1) }),
@@ -105,6 +106,7 @@ fn data(frame: &str, session: SessionId) -> Value {
         "mark_all_read" => json!({}),
         "set_presence" => json!({ "availability": "away" }),
         "set_user_settings" => json!({ "receipts": true }),
+        "set_participant_metadata" => json!({ "session_id": session, "user_id": "a", "metadata": null }),
         _ => json!({ "session_id": session }),
     }
 }

@@ -37,22 +37,7 @@ fn session(title: &str) -> Session {
 }
 
 fn record(role: ParticipantRole) -> ParticipantRecord {
-    let (joined_at, created_at) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
-    let (id, standing) = (ParticipantId(Uuid::nil()), Standing::Active(role));
-    ParticipantRecord {
-        id,
-        session_id: ID,
-        user_id: ana(),
-        standing,
-        joined_at,
-        created_at,
-        is_engaged: false,
-        ban: None,
-        mute: None,
-        since: None,
-        is_creator: false,
-        is_newer: false,
-    }
+    ParticipantRecord::new(ParticipantId(Uuid::nil()), ID, ana(), Standing::Active(role), DateTime::UNIX_EPOCH)
 }
 
 fn kept<K: TypedKey>(key: &K, value: K::Value) -> (Key, Option<Record>) {

@@ -46,21 +46,7 @@ pub(crate) fn session(cap: u32) -> Session {
 
 pub(crate) fn stay(session_id: SessionId, user_id: &UserId, role: ParticipantRole) -> ParticipantRecord {
     let id = ParticipantId(Uuid::now_v7());
-    let (joined_at, created_at) = (now(), now());
-    ParticipantRecord {
-        id,
-        session_id,
-        user_id: user_id.clone(),
-        standing: Standing::Active(role),
-        joined_at,
-        created_at,
-        is_engaged: false,
-        ban: None,
-        mute: None,
-        since: None,
-        is_creator: false,
-        is_newer: false,
-    }
+    ParticipantRecord::new(id, session_id, user_id.clone(), Standing::Active(role), now())
 }
 
 pub(crate) fn change(

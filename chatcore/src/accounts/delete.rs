@@ -246,6 +246,10 @@ impl Accounts {
 
     /// Erases what a user left in one session: after the position that is done, or all of a session that was left before.
     async fn erase_session(&self, claim: &mut Claim<'_>, session: SessionId, was_left: bool) -> Result<Erased> {
+        if let Err(error) = self.inner.chat.erase_metadata(claim.user, session).await {
+            tracing::warn!(%session, %error, "a deleted user's metadata in one session are not erased yet");
+            return Ok(Erased::Failed);
+        }
         if !claim.erasure.messages {
             return Ok(Erased::Done);
         }

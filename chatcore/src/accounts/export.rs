@@ -374,6 +374,7 @@ impl Accounts {
                 "is_active": is_active, "joined_at": participant.value.joined_at,
                 "created_at": participant.value.created_at, "read_upto": marker.map(|marker| marker.value.seq),
                 "delivered_upto": delivery.map(|delivery| delivery.value.seq), "preferences": preferences,
+                "metadata": participant.value.metadata,
             }))
             .await?;
         }

@@ -11,13 +11,17 @@ use super::{
     Chat,
     bulk::{Deleter, Gone},
     decide::departures::Departed,
+    read::lists::put_participant,
 };
 use crate::{
     error::{Error, Result},
     model::{
-        Event, EventKind, MessageEvent, MessageStatus, MessageType, RemovalReason, Seq, SessionId, Standing, UserId,
+        Event, EventKind, MessageEvent, MessageStatus, MessageType, NewEvent, ParticipantEvent, RemovalReason, Seq,
+        SessionId, Standing, UserId,
     },
-    store::{ClientIds, DepartureTask, Freshness, LogRange, ParticipantRecord, TypedKey, Version, Write},
+    store::{
+        Change, ClientIds, DepartureTask, Freshness, LogRange, ParticipantRecord, StoreError, TypedKey, Version, Write,
+    },
 };
 
 /// Rows of a log that are read at once, and so rewritten at most in one commit.
@@ -33,6 +37,28 @@ impl Chat {
     /// [`deletion`](Self::deletion), where this process has made it. A session that fails keeps no other one waiting.
     pub(crate) async fn leave_all(&self, user: &UserId, claim: Option<Version>) -> Result<bool> {
         Ok(self.depart(user, claim, Duration::ZERO).await? == Departed::Done)
+    }
+
+    /// Removes the metadata of a deleted user in a session, which the user is still in where the session is deleted: nobody is taken out of
+    /// such a session, and its owner may restore it.
+    pub(crate) async fn erase_metadata(&self, user: &UserId, id: SessionId) -> Result<()> {
+        for _ in 0..self.inner.limits.commit_attempts {
+            let known = self.known(id, user, None, Freshness::Fresh).await?;
+            let Some(before) = known.actor.as_deref().filter(|record| record.metadata.is_some()) else { return Ok(()) };
+            let writes = put_participant(Some(before), ParticipantRecord { metadata: None, ..before.clone() });
+            let kind = EventKind::Participant(ParticipantEvent::MetadataChanged { user_id: user.clone() });
+            let created_at = self.inner.clock.now().max(known.head.at);
+            let event = NewEvent { actor: user.clone(), created_at, kind };
+            match self.inner.store.commit(Change::of(id, known.head.seq, vec![event], writes)).await {
+                Ok(committed) => {
+                    self.tell(id, &committed.events).await;
+                    return Ok(());
+                }
+                Err(StoreError::Stale) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Unavailable)
     }
 
     /// Deletes the messages of a user among the rows of a session after a position, and returns the position to go on after; `None` at the

@@ -11,6 +11,7 @@ mod counting;
 mod decide;
 mod directs;
 mod editing;
+mod emojis;
 #[cfg(feature = "accounts")]
 mod erasing;
 mod expiring;
@@ -62,6 +63,7 @@ pub use decide::{
 };
 pub use directs::{GROUP_USERS_MAX, GROUP_USERS_MIN, Started};
 pub use editing::EditMessage;
+pub use emojis::{MAX_EMOJI_URL_CHARS, MAX_EMOJIS};
 pub use finding::{FindPublicSessions, FindSessions, FoundSessions, MAX_SEARCH_CHARS, MAX_SEARCHED, PublicOrder};
 pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
 pub use join_requests::MAX_JOIN_REQUESTS;

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Chat, Inner, ParticipantsOf,
-    decide::govern::{Known, Plan, Tried, answer},
+    decide::{
+        govern::{Known, Plan, Tried, answer},
+        validate::Faults,
+    },
     read::{
         batch::only,
         lists::{put_participant, put_session},
@@ -18,8 +21,8 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        Cursor, EventKind, ListPage, Page, Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile,
-        RemovalReason, Session, SessionId, Standing, UserId,
+        Cursor, EventKind, ListPage, Metadata, Page, Participant, ParticipantEvent, ParticipantId, ParticipantRole,
+        Profile, RemovalReason, Session, SessionId, Standing, UserId,
     },
     permission::{Action, AddressFacts, Denial, may_see_address},
     store::{Committed, Freshness, ParticipantRecord},
@@ -176,6 +179,47 @@ impl Chat {
         })
     }
 
+    /// Replaces the metadata of a participant, all of them, or takes them away: the caller's own, or those of somebody else. They go with the
+    /// stay: a user who comes back has none. The same metadata again change nothing, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`Denied`](Error::Denied) when the caller may not, or the user is not in the session; [`Error::Invalid`] for metadata beyond
+    /// [`MAX_METADATA_BYTES`](super::MAX_METADATA_BYTES) or [`MAX_METADATA_DEPTH`](super::MAX_METADATA_DEPTH).
+    pub async fn set_participant_metadata(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        user_id: &UserId,
+        metadata: Option<Metadata>,
+    ) -> Result<Participant> {
+        use_case!("set_participant_metadata", id, async move {
+            self.enter(principal, Use::Request).await?;
+            let mut faults = Faults::default();
+            if let Some(metadata) = &metadata {
+                faults.metadata(metadata);
+            }
+            faults.finish()?;
+            let is_own = *user_id == principal.user_id;
+            let action = if is_own { Action::SetOwnMetadata } else { Action::SetMetadata };
+            let change = self.govern(id, principal, Tried::upon(user_id, action), |known, _| {
+                let target = known.target.as_deref().ok_or(Error::Internal)?;
+                if target.metadata == metadata {
+                    return Ok(Plan { events: Vec::new(), writes: Vec::new() });
+                }
+                let changed = EventKind::Participant(ParticipantEvent::MetadataChanged { user_id: user_id.clone() });
+                let record = ParticipantRecord { metadata: metadata.clone(), ..target.clone() };
+                let mut writes = put_participant(Some(target), record);
+                let session = known.session()?;
+                if session.needs < Session::NEEDS_METADATA {
+                    writes.extend(put_session(Session { needs: Session::NEEDS_METADATA, ..session.clone() }));
+                }
+                Ok(Plan { events: vec![changed], writes })
+            });
+            let done = change.await?;
+            answer(done.as_ref(), self.seated(id, user_id).await)
+        })
+    }
+
     /// Takes somebody out. They may join a public session again: removal is not a ban.
     ///
     /// # Errors
@@ -267,22 +311,17 @@ impl Chat {
         role: ParticipantRole,
         now: DateTime<Utc>,
     ) -> ParticipantRecord {
+        let stay = ParticipantId(self.inner.clock.new_id());
+        // A ban whose time is over is forgotten.
         ParticipantRecord {
-            id: ParticipantId(self.inner.clock.new_id()),
-            session_id,
-            user_id: user_id.clone(),
-            standing: Standing::Active(role),
-            joined_at: now,
             created_at: before
                 .filter(|record| record.standing != Standing::Stranger)
                 .map_or(now, |record| record.created_at),
             is_engaged: before.is_some_and(|record| record.is_engaged),
-            // A ban whose time is over is forgotten.
-            ban: None,
             mute: before.and_then(|record| record.mute.clone()),
             since: None,
             is_creator: before.is_some_and(|record| record.is_creator),
-            is_newer: false,
+            ..ParticipantRecord::new(stay, session_id, user_id.clone(), Standing::Active(role), now)
         }
     }
 }
@@ -304,7 +343,7 @@ pub(super) fn admit(
 pub(super) fn dismiss(known: &Known, record: Option<&ParticipantRecord>, event: EventKind) -> Result<Plan> {
     let before = record.ok_or(Error::Internal)?;
     let role = before.standing.role().ok_or(Error::Internal)?;
-    let record = ParticipantRecord { standing: Standing::Former(role), ..before.clone() };
+    let record = before.ended(role);
     let session = known.session()?;
     let session = Session { participant_count: session.participant_count.saturating_sub(1), ..session.clone() };
     let writes = [Vec::from(put_session(session)), put_participant(Some(before), record)].concat();
@@ -327,12 +366,13 @@ pub(super) fn show(
 
 pub(super) fn shown(record: &ParticipantRecord, profile: Profile, with_email: bool, now: DateTime<Utc>) -> Participant {
     let ParticipantRecord { id, session_id, standing, joined_at, created_at, .. } = *record;
-    let muted = record.muted_at(now);
+    let (muted, metadata) = (record.muted_at(now), record.metadata.clone());
     let email = profile.email.clone().filter(|_| with_email);
     let (role, is_active) = match standing {
         Standing::Active(role) => (role, true),
         Standing::Former(role) => (role, false),
         Standing::Stranger | Standing::Banned(_) => (ParticipantRole::Viewer, false),
     };
-    Participant { id, session_id, profile: Profile { email, ..profile }, role, is_active, joined_at, created_at, muted }
+    let profile = Profile { email, ..profile };
+    Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted, metadata }
 }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     Chat,
     decide::turns::behind,
+    emojis::OwnEmojis,
     messages::{is_deleted, no_deletion_since},
     read::{lists::Slice, profiles},
 };
@@ -21,8 +22,8 @@ use crate::{
     },
     permission::Action,
     store::{
-        Change, ChatStoreExt as _, Deletions, Found, Freshness, Key, KeyPart as _, LogRange, MessageReactions, Reacted,
-        ReactionTotal, ReactionTotals, Reactors, Record, Scan, TypedKey, Version, typed,
+        Change, ChatStoreExt as _, Deletions, Emojis, Found, Freshness, Key, KeyPart as _, LogRange, MessageReactions,
+        Reacted, ReactionTotal, ReactionTotals, Reactors, Record, Scan, TypedKey, Version, typed,
     },
     trace::use_case,
 };
@@ -45,6 +46,8 @@ struct Reacting {
     deletions: Option<Version>,
     /// Whether the message was deleted, as of those deletions.
     is_deleted: bool,
+    /// Whether it is an emoji of Unicode, or the session has it.
+    is_known: bool,
     /// The last position of which they tell anything.
     upto: Seq,
 }
@@ -55,6 +58,7 @@ impl Reacting {
         match intent {
             Intent::React if self.is_deleted => return Err(Error::MessageDeleted),
             Intent::React if self.own.is_some() => return Ok(None),
+            Intent::React if !self.is_known => return Err(Error::malformed("emoji", Emoji::EXPECTED)),
             Intent::Unreact if self.is_deleted || self.own.is_none() => return Ok(None),
             Intent::React | Intent::Unreact => {}
         }
@@ -102,12 +106,13 @@ impl Reactions {
 }
 
 impl Chat {
-    /// Reacts to a message. Reacting again with the same emoji changes nothing, so a retry is safe.
+    /// Reacts to a message. Reacting again with the same emoji changes nothing, so a retry is safe. Whether the session has an emoji of a
+    /// name counts at the commit: each change of its emojis makes a reaction that was decided before it be decided again.
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
-    /// caller may not react; [`MessageDeleted`](Error::MessageDeleted); [`LimitExceeded`](Error::LimitExceeded) for one kind more
-    /// than [`MAX_REACTION_KINDS`].
+    /// caller may not react; [`MessageDeleted`](Error::MessageDeleted); [`Malformed`](Error::Malformed) for a name that the session does not
+    /// have; [`LimitExceeded`](Error::LimitExceeded) for one kind more than [`MAX_REACTION_KINDS`].
     pub async fn add_reaction(&self, principal: &Principal, id: MessageId, emoji: &Emoji) -> Result<()> {
         use_case!("add_reaction", id.session_id, self.change_reaction(principal, id, emoji, Intent::React))
     }
@@ -140,7 +145,7 @@ impl Chat {
             for _ in 0..self.inner.limits.commit_attempts {
                 let target = self.target(principal, id, Freshness::Fresh, |_| Action::View).await?;
                 self.permit_on(principal, &target, Action::View, None).await?;
-                let reacting = self.reacting(&principal.user_id, id, emoji).await?;
+                let reacting = self.reacting(&principal.user_id, id, emoji, None).await?;
                 let prefix = vec![session.part(), message.part(), emoji.part()];
                 let after = after.as_ref().map(|user: &UserId| vec![user.part()]);
                 let scan = Reactors::under(prefix).after(after).skip(skip).limit(wanted);
@@ -174,7 +179,7 @@ impl Chat {
             if intent == Intent::React {
                 self.may_write_to(principal, &target.known).await?;
             }
-            let found = self.reacting(&principal.user_id, id, emoji).await?;
+            let found = self.reacting(&principal.user_id, id, emoji, Some(intent)).await?;
             let head = target.known.head;
             let (totals, count) = match found.plan(intent, emoji) {
                 Ok(Some(planned)) => planned,
@@ -209,25 +214,29 @@ impl Chat {
         Err(behind(session, "a change of a reaction"))
     }
 
-    /// The reactions to a message, and the user's own with an emoji.
-    async fn reacting(&self, user: &UserId, id: MessageId, emoji: &Emoji) -> Result<Reacting> {
+    /// The reactions to a message, and the user's own with an emoji. Only who is to react with a name needs the session's emojis.
+    async fn reacting(&self, user: &UserId, id: MessageId, emoji: &Emoji, intent: Option<Intent>) -> Result<Reacting> {
         let MessageId { session_id: session, seq: message } = id;
-        let keys = [
+        let name = emoji.name().filter(|_| intent == Some(Intent::React));
+        let mut keys = vec![
             MessageReactions { session, message }.key(),
             Reactors { session, message, emoji: emoji.clone(), user: user.clone() }.key(),
             Deletions { session }.key(),
         ];
+        keys.extend(name.as_ref().map(|_| Emojis { session }.key()));
         let mut records = self.inner.store.records(&keys).await?.into_iter();
         let totals = typed::<ReactionTotals>(records.next().flatten())?;
         let own = records.next().flatten();
         let deletions = records.next().flatten().map(|found| found.version);
+        let named = OwnEmojis::of(records.next().flatten())?;
         // The row is read after the number of deletions: a deletion that it misses is one that the commit finds.
         let range = LogRange { session_id: session, from: message, to: message };
         let rows = self.inner.store.log(&[range]).await?;
         let written = [totals.as_ref().map_or(0, |found| found.at), own.as_ref().map_or(0, |found| found.at)];
-        let upto = rows.iter().flatten().map(|row| row.revised).chain(written).max().unwrap_or(0);
+        let upto = rows.iter().flatten().map(|row| row.revised).chain(written).max().unwrap_or(0).max(named.at);
         let is_deleted = rows.iter().flatten().any(|row| is_deleted(row));
-        Ok(Reacting { totals, own: own.map(|found| found.version), deletions, is_deleted, upto })
+        let is_known = name.is_none_or(|name| named.has(&name));
+        Ok(Reacting { totals, own: own.map(|found| found.version), deletions, is_deleted, is_known, upto })
     }
 
     /// The reactions to the messages of pages, as a user sees them, of the records that were found.

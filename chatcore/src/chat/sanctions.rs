@@ -117,23 +117,13 @@ impl Chat {
                 let session = Session { participant_count: count, ..sanctioned(session) };
                 let record = match before {
                     Some(before) => before.clone(),
-                    None => ParticipantRecord {
-                        id: ParticipantId(self.inner.clock.new_id()),
-                        session_id: id,
-                        user_id: user_id.clone(),
-                        standing: Standing::Stranger,
-                        joined_at: now,
-                        created_at: now,
-                        is_engaged: false,
-                        ban: None,
-                        mute: None,
-                        since: None,
-                        is_creator: false,
-                        is_newer: false,
-                    },
+                    None => {
+                        let stay = ParticipantId(self.inner.clock.new_id());
+                        ParticipantRecord::new(stay, id, user_id.clone(), Standing::Stranger, now)
+                    }
                 };
-                let standing = role.map_or(record.standing, Standing::Former);
-                let record = ParticipantRecord { standing, ban: Some(ban.by(&principal.user_id, now)), ..record };
+                let record = role.map_or_else(|| record.clone(), |role| record.ended(role));
+                let record = ParticipantRecord { ban: Some(ban.by(&principal.user_id, now)), ..record };
                 let term = ban.until.into();
                 let banned = ParticipantEvent::Banned { user_id: user_id.clone(), term, was_active: role.is_some() };
                 let mut plan = change(banned, record, known);

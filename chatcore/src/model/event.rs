@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientId, Cursor, Emoji, HistoryVisibility, InviteId, MessageBody, Metadata, ParticipantId, ParticipantRole,
-    Session, SessionId, SessionType, Term, UserId,
+    ClientId, Cursor, Emoji, EmojiName, HistoryVisibility, InviteId, MessageBody, Metadata, ParticipantId,
+    ParticipantRole, Session, SessionEmoji, SessionId, SessionType, Term, UserId,
 };
 
 /// A position in a session's log: 1 for its first event, dense. 0 stands before the first.
@@ -85,6 +85,16 @@ pub enum SessionEvent {
         /// The invite.
         invite_id: InviteId,
     },
+    /// The actor added an emoji of the session's own, or gave one another address.
+    EmojiAdded {
+        /// The emoji as it is now.
+        emoji: SessionEmoji,
+    },
+    /// The actor removed an emoji of the session's own. Reactions with it stay.
+    EmojiRemoved {
+        /// Its name.
+        name: EmojiName,
+    },
     /// The actor asked to be let in.
     JoinRequested,
     /// The actor declined a user's request to join, or withdrew their own.
@@ -163,6 +173,11 @@ pub enum ParticipantEvent {
     /// The actor ended the mute of a user.
     Unmuted {
         /// The user.
+        user_id: UserId,
+    },
+    /// The actor changed the metadata of a participant. The participant's record has them, so that the log holds no copy of them.
+    MetadataChanged {
+        /// The participant.
         user_id: UserId,
     },
     /// The actor, who was the owner, made a participant the owner, and is an admin since.
@@ -376,16 +391,25 @@ impl EventKind {
 
     /// The user whom it brings into the session, where it does; `actor` does it.
     #[must_use]
-    pub const fn admitted<'a>(&'a self, actor: &'a UserId) -> Option<&'a UserId> {
+    pub fn admitted<'a>(&'a self, actor: &'a UserId) -> Option<&'a UserId> {
+        self.admission(actor).map(|(user, _)| user)
+    }
+
+    /// The user whom it brings into the session, with the stay that begins by it, where it does; `actor` does it.
+    #[must_use]
+    pub const fn admission<'a>(&'a self, actor: &'a UserId) -> Option<(&'a UserId, ParticipantId)> {
         match self {
-            Self::Session(SessionEvent::Created { .. }) | Self::Participant(ParticipantEvent::Joined { .. }) => {
-                Some(actor)
+            Self::Session(SessionEvent::Created { participant_id, .. })
+            | Self::Participant(ParticipantEvent::Joined { participant_id, .. }) => Some((actor, *participant_id)),
+            Self::Participant(ParticipantEvent::Added { user_id, participant_id, .. }) => {
+                Some((user_id, *participant_id))
             }
-            Self::Participant(ParticipantEvent::Added { user_id, .. }) => Some(user_id),
             Self::Session(
                 SessionEvent::Updated { .. }
                 | SessionEvent::InviteCreated { .. }
                 | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::EmojiAdded { .. }
+                | SessionEvent::EmojiRemoved { .. }
                 | SessionEvent::JoinRequested
                 | SessionEvent::JoinRequestClosed { .. }
                 | SessionEvent::Deleted
@@ -401,6 +425,7 @@ impl EventKind {
                 | ParticipantEvent::Unbanned { .. }
                 | ParticipantEvent::Muted { .. }
                 | ParticipantEvent::Unmuted { .. }
+                | ParticipantEvent::MetadataChanged { .. }
                 | ParticipantEvent::OwnerChanged { .. },
             )
             | Self::Message(_)
@@ -503,6 +528,7 @@ impl Event {
                 | ParticipantEvent::Unbanned { user_id }
                 | ParticipantEvent::Muted { user_id, .. }
                 | ParticipantEvent::Unmuted { user_id }
+                | ParticipantEvent::MetadataChanged { user_id }
                 | ParticipantEvent::OwnerChanged { user_id, .. },
             )
             | EventKind::Session(SessionEvent::JoinRequestClosed { user_id }) => Some(user_id),

@@ -50,7 +50,7 @@ pub use presence::{
     Availability, OwnPresence, ParticipantPresence, Presence, PresenceState, PresenceStatus, StatusText,
 };
 pub use profile::Profile;
-pub use reaction::{Emoji, Reaction, Reactor};
+pub use reaction::{Emoji, EmojiName, Reaction, Reactor, SessionEmoji};
 pub use reading::{AllRead, Overview, ReadState, Unread, UnreadMentions};
 pub use receipt::{DeliveryState, DeliveryStatus, MessageDelivery, MessageReceipt, ReceiptKind, UserSettings};
 pub use sanction::{Sanction, SessionBan, Term};

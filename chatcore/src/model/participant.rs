@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ParticipantId, Profile, SessionId, Term};
+use super::{Metadata, ParticipantId, Profile, SessionId, Term};
 
 /// What a participant is in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,6 +88,8 @@ pub struct Participant {
     pub created_at: DateTime<Utc>,
     /// How long they are muted: they read, and neither send, edit, react nor type. `None` where they are not.
     pub muted: Option<Term>,
+    /// Data of the host's or the client's own. They go with the stay.
+    pub metadata: Option<Metadata>,
 }
 
 impl Participant {

@@ -7,20 +7,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{InvalidId, Profile};
 
-/// An emoji of Unicode, fully qualified: two spellings of one emoji are equal.
+/// What a user reacts with: an emoji of Unicode, fully qualified, so that two spellings of one emoji are equal; or `:name:`, where the session
+/// has an emoji of its own of that name ([`EmojiName`]).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Emoji(Arc<str>);
 
 impl Emoji {
-    /// Checks a text that comes from outside. Variation selectors may be left out, skin tones may be given.
+    /// What a valid one looks like.
+    pub(crate) const EXPECTED: &'static str =
+        "exactly one emoji of Unicode, or :name: with a name that the session has";
+
+    /// Checks a text that comes from outside. Variation selectors may be left out, skin tones may be given. Whether a session has an emoji
+    /// of the name, each reaction finds out.
     ///
     /// # Errors
-    /// [`InvalidId`] when the text is not exactly one emoji of Unicode (Unicode Technical Standard #51).
+    /// [`InvalidId`] when the text is not exactly one emoji of Unicode (Unicode Technical Standard #51), and no name between two colons.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
-        match emojis::get(text.as_ref()) {
+        let text = text.as_ref();
+        match emojis::get(text) {
             Some(emoji) => Ok(Self(emoji.as_str().into())),
-            None => Err(InvalidId { kind: "emoji", expected: "exactly one emoji of Unicode" }),
+            None if Self(text.into()).name().is_some() => Ok(Self(text.into())),
+            None => Err(InvalidId { kind: "emoji", expected: Self::EXPECTED }),
         }
+    }
+
+    /// The name, where it is an emoji of a session's own.
+    #[must_use]
+    pub fn name(&self) -> Option<EmojiName> {
+        EmojiName::new(self.0.strip_prefix(':')?.strip_suffix(':')?).ok()
     }
 
     /// Reads an emoji that a store kept. A newer version may know emojis that this one does not.
@@ -68,6 +82,55 @@ impl<'de> Deserialize<'de> for Emoji {
     }
 }
 
+/// The name of an emoji of a session's own: 2 to 32 of the characters `a` to `z`, `0` to `9`, `_`, `+` and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EmojiName(String);
+
+impl EmojiName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`InvalidId`] for any other text.
+    pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidId> {
+        let name = name.as_ref();
+        let is_allowed = |c: u8| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'+' | b'-');
+        if (2..=32).contains(&name.len()) && name.bytes().all(is_allowed) {
+            return Ok(Self(name.to_owned()));
+        }
+        Err(InvalidId { kind: "name of an emoji", expected: "2 to 32 of the characters a to z, 0 to 9, _, + and -" })
+    }
+
+    /// The name itself, without colons.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EmojiName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for EmojiName {
+    type Err = InvalidId;
+
+    fn from_str(name: &str) -> Result<Self, InvalidId> {
+        Self::new(name)
+    }
+}
+
+/// An emoji of a session's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionEmoji {
+    /// The name by which users react with it.
+    pub name: EmojiName,
+    /// Where clients find its picture: an address that begins with `https://`. The server does not look there.
+    pub url: Option<String>,
+}
+
 /// The reactions of one kind to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reaction {
@@ -101,6 +164,8 @@ mod tests {
             ("\u{2764}\u{fe0f}", "\u{2764}\u{fe0f}"),
             ("\u{1f1e9}\u{1f1ea}", "\u{1f1e9}\u{1f1ea}"),
             ("\u{1f469}\u{200d}\u{1f4bb}", "\u{1f469}\u{200d}\u{1f4bb}"),
+            (":+1:", ":+1:"),
+            (":party_parrot-2:", ":party_parrot-2:"),
         ] {
             assert_eq!(Emoji::new(text).map(|emoji| emoji.as_str().to_owned()), Ok(expected.to_owned()));
         }
@@ -109,8 +174,15 @@ mod tests {
             " ",
             "a",
             "1",
-            ":+1:",
             "thumbsup",
+            ":a:",
+            ":Ab:",
+            "::",
+            ":ab",
+            "ab:",
+            ":a b:",
+            "::ab::",
+            ":abcdefghijklmnopqrstuvwxyz1234567:",
             "\u{1f44d}\u{1f44d}",
             " \u{1f44d}",
             "\u{1f44d} ",

@@ -118,6 +118,10 @@ impl Session {
     /// The [`needs`](Self::needs) of a session with bans or mutes.
     pub const NEEDS_SANCTIONS: u32 = 1;
 
+    /// The [`needs`](Self::needs) of a session with metadata of participants: a process that does not know them drops them where it writes
+    /// a participant's record.
+    pub const NEEDS_METADATA: u32 = 1;
+
     /// The [`needs`](Self::needs) of a session that was archived once.
     pub const NEEDS_ARCHIVE: u32 = 1;
 

@@ -148,6 +148,8 @@ actions! {
     PinMessage, "Pin messages", [Owner, Admin], table;
     /// React to a message, or take the own reaction back.
     React, "React to messages", [Owner, Admin, Member], table;
+    /// Add or remove an emoji of the session's own.
+    ManageEmojis, "Manage emojis", [Owner, Admin], table;
     /// Change settings.
     Update {
         /// The new type, where it changes.
@@ -191,6 +193,10 @@ actions! {
         /// Whether the actor is the target.
         own: bool,
     }, "Unmute participants", [Owner, Admin], conditions;
+    /// Change the metadata of the actor's own stay.
+    SetOwnMetadata, "Change own metadata", [Owner, Admin, Member, Viewer], table;
+    /// Change the metadata of the target.
+    SetMetadata, "Change metadata of others", [Owner, Admin], conditions;
     /// Archive the session, or end that.
     Archive, "Archive session", [Owner], table else OwnerRequired;
     /// Restore the deleted session.

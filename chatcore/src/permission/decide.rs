@@ -125,6 +125,7 @@ fn decide_outsider(session: &SessionState, action: Action) -> Decision {
             | Condition::Ban {}
             | Condition::Mute {}
             | Condition::Unmute { .. }
+            | Condition::SetMetadata {}
             | Condition::Transfer {}
             | Condition::Restore {}
             | Condition::Leave {} => Err(Denial::NotParticipant),
@@ -196,6 +197,13 @@ fn decide_participant(
         // Otherwise no mute would hold an admin.
         Condition::Unmute { own: true } => Err(muted.map_or(Denial::RoleInsufficient, Denial::Muted)),
         Condition::Unmute { own: false } => Ok(()),
+        // The owner's, too: metadata give no right.
+        Condition::SetMetadata {} => match target {
+            Some(Standing::Active(_)) => Ok(()),
+            Some(Standing::Former(_) | Standing::Stranger | Standing::Banned(_)) | None => {
+                Err(Denial::TargetNotParticipant)
+            }
+        },
         Condition::Transfer {} if role != ParticipantRole::Owner => Err(Denial::OwnerRequired),
         Condition::Transfer {} => decide_transfer(session, target),
         // It is there already.
@@ -221,6 +229,7 @@ const fn changes(kind: ActionKind) -> bool {
         | ActionKind::DeleteMessage
         | ActionKind::PinMessage
         | ActionKind::React
+        | ActionKind::ManageEmojis
         | ActionKind::Update
         | ActionKind::Invite
         | ActionKind::CreateInvite
@@ -230,6 +239,8 @@ const fn changes(kind: ActionKind) -> bool {
         | ActionKind::Ban
         | ActionKind::Mute
         | ActionKind::Unmute
+        | ActionKind::SetOwnMetadata
+        | ActionKind::SetMetadata
         | ActionKind::Transfer
         | ActionKind::Join
         | ActionKind::JoinByInvite => true,
@@ -248,6 +259,7 @@ const fn speaks(kind: ActionKind) -> bool {
         | ActionKind::DeleteMessage
         | ActionKind::ViewRevisions
         | ActionKind::PinMessage
+        | ActionKind::ManageEmojis
         | ActionKind::Update
         | ActionKind::Delete
         | ActionKind::Invite
@@ -260,6 +272,8 @@ const fn speaks(kind: ActionKind) -> bool {
         | ActionKind::ManageBans
         | ActionKind::Mute
         | ActionKind::Unmute
+        | ActionKind::SetOwnMetadata
+        | ActionKind::SetMetadata
         | ActionKind::Archive
         | ActionKind::Restore
         | ActionKind::Transfer

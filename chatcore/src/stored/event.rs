@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{newer::Known, session::SessionForm};
 use crate::model::{
-    Attachment, ClientId, Content, Emoji, EventKind, InviteId, Mention, MessageBody, MessageEvent, MessageStatus,
-    MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply, Seq,
-    SessionChanges, SessionEvent, Span, SpeakerRole, UserId,
+    Attachment, ClientId, Content, Emoji, EmojiName, EventKind, InviteId, Mention, MessageBody, MessageEvent,
+    MessageStatus, MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason,
+    Reply, Seq, SessionChanges, SessionEmoji, SessionEvent, Span, SpeakerRole, UserId,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -26,6 +26,14 @@ enum Form {
     },
     InviteRevoked {
         invite_id: InviteId,
+    },
+    EmojiAdded {
+        name: EmojiName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+    },
+    EmojiRemoved {
+        name: EmojiName,
     },
     JoinRequested,
     JoinRequestClosed {
@@ -77,6 +85,10 @@ enum Form {
         until: Option<DateTime<Utc>>,
     },
     ParticipantUnmuted {
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+    },
+    ParticipantMetadataChanged {
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
     },
@@ -174,6 +186,8 @@ impl Form {
             SessionEvent::Updated { changes } => Self::SessionUpdated { changes: changes.into() },
             SessionEvent::InviteCreated { invite_id, role } => Self::InviteCreated { invite_id, role: role.into() },
             SessionEvent::InviteRevoked { invite_id } => Self::InviteRevoked { invite_id },
+            SessionEvent::EmojiAdded { emoji: SessionEmoji { name, url } } => Self::EmojiAdded { name, url },
+            SessionEvent::EmojiRemoved { name } => Self::EmojiRemoved { name },
             SessionEvent::JoinRequested => Self::JoinRequested,
             SessionEvent::JoinRequestClosed { user_id } => Self::JoinRequestClosed { user_id },
             SessionEvent::Deleted => Self::SessionDeleted,
@@ -204,6 +218,7 @@ impl Form {
             ParticipantEvent::Unbanned { user_id } => Self::ParticipantUnbanned { user_id },
             ParticipantEvent::Muted { user_id, term } => Self::ParticipantMuted { user_id, until: term.end() },
             ParticipantEvent::Unmuted { user_id } => Self::ParticipantUnmuted { user_id },
+            ParticipantEvent::MetadataChanged { user_id } => Self::ParticipantMetadataChanged { user_id },
             ParticipantEvent::OwnerChanged { user_id, previous } => {
                 Self::OwnerChanged { user_id, previous: previous.into() }
             }
@@ -264,6 +279,10 @@ impl Form {
                 role.map(|role| EventKind::Session(SessionEvent::InviteCreated { invite_id, role }))
             }
             Self::InviteRevoked { invite_id } => Some(EventKind::Session(SessionEvent::InviteRevoked { invite_id })),
+            Self::EmojiAdded { name, url } => {
+                Some(EventKind::Session(SessionEvent::EmojiAdded { emoji: SessionEmoji { name, url } }))
+            }
+            Self::EmojiRemoved { name } => Some(EventKind::Session(SessionEvent::EmojiRemoved { name })),
             Self::JoinRequested => Some(EventKind::Session(SessionEvent::JoinRequested)),
             Self::JoinRequestClosed { user_id } => {
                 Some(EventKind::Session(SessionEvent::JoinRequestClosed { user_id }))
@@ -281,6 +300,7 @@ impl Form {
             | Self::ParticipantUnbanned { .. }
             | Self::ParticipantMuted { .. }
             | Self::ParticipantUnmuted { .. }
+            | Self::ParticipantMetadataChanged { .. }
             | Self::OwnerChanged { .. } => self.of_a_participant().map(EventKind::Participant),
             Self::MessageSent { .. }
             | Self::MessageEdited { .. }
@@ -312,6 +332,7 @@ impl Form {
             Self::ParticipantUnbanned { user_id } => ParticipantEvent::Unbanned { user_id },
             Self::ParticipantMuted { user_id, until } => ParticipantEvent::Muted { user_id, term: until.into() },
             Self::ParticipantUnmuted { user_id } => ParticipantEvent::Unmuted { user_id },
+            Self::ParticipantMetadataChanged { user_id } => ParticipantEvent::MetadataChanged { user_id },
             Self::OwnerChanged { user_id, previous } => {
                 ParticipantEvent::OwnerChanged { user_id, previous: previous.0? }
             }
@@ -319,6 +340,8 @@ impl Form {
             | Self::SessionUpdated { .. }
             | Self::InviteCreated { .. }
             | Self::InviteRevoked { .. }
+            | Self::EmojiAdded { .. }
+            | Self::EmojiRemoved { .. }
             | Self::JoinRequested
             | Self::JoinRequestClosed { .. }
             | Self::SessionDeleted
@@ -382,6 +405,8 @@ impl Form {
             | Self::SessionUpdated { .. }
             | Self::InviteCreated { .. }
             | Self::InviteRevoked { .. }
+            | Self::EmojiAdded { .. }
+            | Self::EmojiRemoved { .. }
             | Self::JoinRequested
             | Self::JoinRequestClosed { .. }
             | Self::SessionDeleted
@@ -397,6 +422,7 @@ impl Form {
             | Self::ParticipantUnbanned { .. }
             | Self::ParticipantMuted { .. }
             | Self::ParticipantUnmuted { .. }
+            | Self::ParticipantMetadataChanged { .. }
             | Self::OwnerChanged { .. }
             | Self::Unknown => return None,
         })

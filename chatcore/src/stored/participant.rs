@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_json, newer::Known, part, to_json};
 use crate::{
-    model::{ParticipantId, ParticipantRole, Sanction, Seq, SessionId, Standing, Term, UserId},
+    model::{Metadata, ParticipantId, ParticipantRole, Sanction, Seq, SessionId, Standing, Term, UserId},
     store::{Found, Json, Part, StoredValue},
 };
 
@@ -39,11 +39,45 @@ pub struct ParticipantRecord {
     pub since: Option<Seq>,
     /// Whether the user made the session. It stays, whatever becomes of the stay. Records of older versions read as `false`.
     pub is_creator: bool,
+    /// Data of the host's or the client's own. They go with the stay.
+    pub metadata: Option<Metadata>,
     /// Whether only a newer version knows the role. Such a record decides nothing, and is never written.
     pub is_newer: bool,
 }
 
 impl ParticipantRecord {
+    /// The record of a user of whom the session has no record yet, from this time on.
+    #[must_use]
+    pub const fn new(
+        id: ParticipantId,
+        session_id: SessionId,
+        user_id: UserId,
+        standing: Standing,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            session_id,
+            user_id,
+            standing,
+            joined_at: at,
+            created_at: at,
+            is_engaged: false,
+            ban: None,
+            mute: None,
+            since: None,
+            is_creator: false,
+            metadata: None,
+            is_newer: false,
+        }
+    }
+
+    /// The record after the end of the stay in which the user had this role last.
+    #[must_use]
+    pub fn ended(&self, role: ParticipantRole) -> Self {
+        Self { standing: Standing::Former(role), metadata: None, ..self.clone() }
+    }
+
     /// How the user stands to the session at this time.
     #[must_use]
     pub fn standing_at(&self, now: DateTime<Utc>) -> Standing {
@@ -91,6 +125,8 @@ struct Form {
     since: Option<Seq>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_creator: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata>,
 }
 
 impl StoredValue for ParticipantRecord {
@@ -105,6 +141,7 @@ impl StoredValue for ParticipantRecord {
             is_engaged,
             ban,
             mute,
+            metadata,
             since,
             is_creator,
             is_newer: _,
@@ -127,6 +164,7 @@ impl StoredValue for ParticipantRecord {
             mute: mute.clone(),
             since: *since,
             is_creator: *is_creator,
+            metadata: metadata.clone(),
         })
     }
 
@@ -141,6 +179,7 @@ impl StoredValue for ParticipantRecord {
             is_stranger,
             ban,
             mute,
+            metadata,
             since,
             is_creator,
         } = from_json(stored)?;
@@ -161,6 +200,7 @@ impl StoredValue for ParticipantRecord {
             mute,
             since,
             is_creator,
+            metadata,
             is_newer: role.0.is_none(),
         })
     }

@@ -10,7 +10,10 @@ use super::{
     Seat, ThreadEntry, ThreadMarker, ThreadRecord, UserSettingsRecord, from_json, to_json,
 };
 use crate::{
-    model::{ClientId, Emoji, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionId, UserId, UserStanding},
+    model::{
+        ClientId, Emoji, EmojiName, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionEmoji, SessionId,
+        UserId, UserStanding,
+    },
     store::{Json, Newest, Part, StoredValue},
     tables,
 };
@@ -143,6 +146,12 @@ tables! {
         /// The session.
         session: SessionId,
     ] -> PinList = 1;
+
+    /// The emojis of sessions' own. One record holds all of a session, so that its version guards their number.
+    session plain Emojis = "emojis" [
+        /// The session.
+        session: SessionId,
+    ] -> EmojiList = 1;
 
     /// The kinds of reactions to messages.
     session plain MessageReactions = "reactions" [
@@ -385,6 +394,37 @@ impl StoredValue for PinList {
 
     fn decode(_: u32, _: &[Part], stored: Json) -> Result<Self, String> {
         from_json(stored)
+    }
+}
+
+/// The emojis of a session's own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EmojiList {
+    /// The emojis, in the order of their names.
+    pub emojis: Vec<SessionEmoji>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EmojiListForm {
+    emojis: Vec<EmojiForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EmojiForm {
+    name: EmojiName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+impl StoredValue for EmojiList {
+    fn encode(&self) -> Json {
+        let form = |SessionEmoji { name, url }: &SessionEmoji| EmojiForm { name: name.clone(), url: url.clone() };
+        to_json(&EmojiListForm { emojis: self.emojis.iter().map(form).collect() })
+    }
+
+    fn decode(_: u32, _: &[Part], stored: Json) -> Result<Self, String> {
+        let EmojiListForm { emojis } = from_json(stored)?;
+        Ok(Self { emojis: emojis.into_iter().map(|EmojiForm { name, url }| SessionEmoji { name, url }).collect() })
     }
 }
 

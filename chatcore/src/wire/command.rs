@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AcknowledgeDelivery, AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession, DeleteMessage,
-    EditMessage, ForwardMessage, MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage, SendMessage,
-    SetDraft, SetPreferences, SetPresence, SetUserSettings, StartDirect, StartGroup, UpdateSession, UseInvite,
+    AcknowledgeDelivery, AddEmoji, AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession,
+    DeleteMessage, EditMessage, ForwardMessage, MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage,
+    SendMessage, SetDraft, SetParticipantMetadata, SetPreferences, SetPresence, SetUserSettings, StartDirect,
+    StartGroup, UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -16,9 +17,9 @@ use crate::{
     identity::Principal,
     json,
     model::{
-        AllRead, CreatedInvite, Cursor, DeliveryState, Draft, Emoji, InvalidId, InviteId, JoinRequest, Message,
-        MessageId, OwnPresence, Participant, Preferences, ReadState, ScheduledId, ScheduledMessage, SessionDetails,
-        SessionId, ThreadState, UserId, UserSettings,
+        AllRead, CreatedInvite, Cursor, DeliveryState, Draft, Emoji, EmojiName, InvalidId, InviteId, JoinRequest,
+        Message, MessageId, OwnPresence, Participant, Preferences, ReadState, ScheduledId, ScheduledMessage,
+        SessionDetails, SessionId, ThreadState, UserId, UserSettings,
     },
 };
 
@@ -276,6 +277,11 @@ commands! { in chat by principal:
         let changed = chat.change_role(principal, session_id, &user_id, role.role).await?;
         Ok(Answer::Participant(Box::new(changed)))
     };
+    /// Replaces the metadata of a participant.
+    SetParticipantMetadata = "set_participant_metadata" [frame] (session_id: SessionId, user_id: UserId) new: SetParticipantMetadata => {
+        let changed = chat.set_participant_metadata(principal, session_id, &user_id, new.metadata).await?;
+        Ok(Answer::Participant(Box::new(changed)))
+    };
     /// Removes a participant from a session.
     RemoveParticipant = "remove_participant" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
         chat.remove_participant(principal, session_id, &user_id).await?;
@@ -346,6 +352,16 @@ commands! { in chat by principal:
     RemoveReaction = "remove_reaction" [frame] (message_id: MessageId, emoji: Emoji) _nothing: Nothing => {
         chat.remove_reaction(principal, message_id, &emoji).await?;
         Ok(Answer::SessionId(message_id.session_id))
+    };
+    /// Gives a session an emoji of its own.
+    AddEmoji = "add_emoji" (session_id: SessionId, name: EmojiName) emoji: AddEmoji => {
+        chat.add_emoji(principal, session_id, &name, emoji.url).await?;
+        Ok(Answer::SessionId(session_id))
+    };
+    /// Removes an emoji of a session's own.
+    RemoveEmoji = "remove_emoji" (session_id: SessionId, name: EmojiName) _nothing: Nothing => {
+        chat.remove_emoji(principal, session_id, &name).await?;
+        Ok(Answer::SessionId(session_id))
     };
     /// Has a message sent at a time.
     ScheduleMessage = "schedule_message" (session_id: SessionId) schedule: ScheduleMessage => {

@@ -66,14 +66,14 @@ pub use forward::ForwardMessage;
 pub use invite::{ApproveJoinRequest, CreateInvite, RequestToJoin, UseInvite};
 pub use later::{ScheduleMessage, SetDraft};
 pub use message::{DeleteMessage, EditMessage, SendMessage};
-pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined};
+pub use participant::{AddParticipant, ChangeRole, Confirmation, Joined, SetParticipantMetadata};
 pub use preferences::SetPreferences;
 pub use presence::{QueryPresence, SetPresence};
 pub use problem::{ErrorData, Problem};
 pub use reading::{MarkAllRead, MarkRead};
 pub use receipt::{AcknowledgeDelivery, SetUserSettings};
 pub use sanction::Sanction;
-pub use session::{CreateSession, StartDirect, StartGroup, UpdateSession};
+pub use session::{AddEmoji, CreateSession, StartDirect, StartGroup, UpdateSession};
 
 use serde::{Deserialize, Deserializer, Serialize};
 

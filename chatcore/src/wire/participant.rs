@@ -8,7 +8,8 @@ use crate::{
     chat::{self, EventView},
     error::Result,
     model::{
-        Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile, RemovalReason, SessionId, Term, UserId,
+        Metadata, Participant, ParticipantEvent, ParticipantId, ParticipantRole, Profile, RemovalReason, SessionId,
+        Term, UserId,
     },
 };
 
@@ -37,12 +38,16 @@ struct ParticipantView<'a> {
     /// When the mute ends; `null` where there is none, or where it has no end.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     muted_until: Option<DateTime<Utc>>,
+    /// Data of the host's or the client's own; `null` where there are none. They go with the stay.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    metadata: Option<&'a Metadata>,
 }
 
 impl<'a> From<&'a Participant> for ParticipantView<'a> {
     fn from(participant: &'a Participant) -> Self {
         let is_owner = participant.is_owner();
-        let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted } = participant;
+        let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted, metadata } =
+            participant;
         let Profile { user_id, username, name, email, picture: _, updated_at: _ } = profile;
         Self {
             id: *id,
@@ -58,6 +63,7 @@ impl<'a> From<&'a Participant> for ParticipantView<'a> {
             created_at: *created_at,
             is_muted: muted.is_some(),
             muted_until: muted.and_then(Term::end),
+            metadata: metadata.as_ref(),
         }
     }
 }
@@ -113,6 +119,11 @@ events! {
         user_id: &'a UserId = user_id,
         unmuted_by: &'a UserId = &view.actor.user_id,
     }
+    "participant_metadata_changed" = MetadataChanged { user_id } => {
+        user_id: &'a UserId = user_id,
+        metadata: Option<&'a Metadata> = view.metadata(),
+        changed_by: &'a UserId = &view.actor.user_id,
+    }
     "ownership_transferred" = OwnerChanged { user_id, previous } => {
         user_id: &'a UserId = user_id,
         previous_role: ParticipantRole = *previous,
@@ -149,6 +160,17 @@ impl AddParticipant {
 pub struct ChangeRole {
     /// The role; never `OWNER`.
     pub role: ParticipantRole,
+}
+
+/// New metadata of a participant.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("required" = ["metadata"])))]
+#[serde(deny_unknown_fields)]
+pub struct SetParticipantMetadata {
+    /// All of them: an object of at most 4,096 bytes of JSON with at most 8 levels; `null` takes them away.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    pub metadata: Option<Metadata>,
 }
 
 /// The answer to joining.

@@ -8,9 +8,9 @@ use crate::{
     chat::{self, EventView, FoundSessions},
     error::Result,
     model::{
-        ClientId, Cursor, HistoryVisibility, InviteId, Message, Metadata, Participant, ParticipantId, ParticipantRole,
-        Preferences, Seq, Session, SessionChanges, SessionDetails, SessionEvent, SessionId, SessionSettings,
-        SessionSummary, SessionType, Unread, UnreadMentions, UserId,
+        ClientId, Cursor, EmojiName, HistoryVisibility, InviteId, Message, Metadata, Participant, ParticipantId,
+        ParticipantRole, Preferences, Seq, Session, SessionChanges, SessionDetails, SessionEmoji, SessionEvent,
+        SessionId, SessionSettings, SessionSummary, SessionType, Unread, UnreadMentions, UserId,
     },
 };
 
@@ -259,7 +259,36 @@ impl<'a> From<&'a FoundSessions> for PublicView<'a> {
     }
 }
 
+/// An emoji of a session's own.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "SessionEmoji"))]
+struct EmojiView<'a> {
+    /// The name, without colons. Users react with `:name:`.
+    name: &'a str,
+    /// Where its picture is; `null` where that is not known here.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    url: Option<&'a str>,
+}
+
+impl<'a> From<&'a SessionEmoji> for EmojiView<'a> {
+    fn from(emoji: &'a SessionEmoji) -> Self {
+        let SessionEmoji { name, url } = emoji;
+        Self { name: name.as_str(), url: url.as_deref() }
+    }
+}
+
+/// An emoji to add.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AddEmoji {
+    /// Where its picture is: an address of at most 2,048 characters that begins with `https://`. The server does not look there.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    pub url: Option<String>,
+}
+
 shown_as! {
+    SessionEmoji => EmojiView;
     SessionSummary => SummaryView;
     SessionDetails => DetailsView;
     FoundSessions => PublicView;
@@ -292,6 +321,15 @@ events! {
     "invite_revoked" = InviteRevoked { invite_id } => {
         invite_id: InviteId = *invite_id,
         revoked_by: &'a UserId = &view.actor.user_id,
+    }
+    "emoji_added" = EmojiAdded { emoji } => {
+        name: &'a EmojiName = &emoji.name,
+        url: Option<&'a str> = emoji.url.as_deref(),
+        added_by: &'a UserId = &view.actor.user_id,
+    }
+    "emoji_removed" = EmojiRemoved { name } => {
+        name: &'a EmojiName = name,
+        removed_by: &'a UserId = &view.actor.user_id,
     }
     "join_requested" = JoinRequested {} => {
         user: Person<'a> = (&view.actor).into(),

@@ -104,12 +104,22 @@ async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
         kit::say(&world.chat, &by_eve, id, "eve says").await;
     }
     world.chat.leave(&by_ada, left).await.unwrap();
+    // Nobody is taken out of a deleted session.
+    let closed = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
+    for id in [other, closed] {
+        let metadata = serde_json::from_value(serde_json::json!({ "note": "secret-three" })).unwrap();
+        let user = &ada.account.user_id;
+        world.chat.set_participant_metadata(&by_eve, id, user, Some(metadata)).await.unwrap();
+    }
+    world.chat.delete_session(&by_eve, closed).await.unwrap();
     world.chat.block_user(&by_ada, &by_eve.user_id).await.unwrap();
     world.chat.acknowledge_delivery(&by_ada, own, 1).await.unwrap();
     world.chat.set_user_settings(&by_ada, SetUserSettings { receipts: Some(false) }).await.unwrap();
     let before = everything(&world, &[own, other, left]).await;
     let records = ["block:", "delivery:", "user_settings:"];
-    for trace in ["secret-one", "secret-two", "adalove", "Lovelace", "198.51.100.9", "Her phone"].iter().chain(&records)
+    for trace in ["secret-one", "secret-two", "secret-three", "adalove", "Lovelace", "198.51.100.9", "Her phone"]
+        .iter()
+        .chain(&records)
     {
         assert!(before.contains(trace), "{trace}");
     }
@@ -151,12 +161,14 @@ async fn texts_may_stay_under_the_name_of_a_removed_user() {
     let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
     let id = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
     let message = kit::say(&world.chat, &by_ada, id, "this stays").await;
+    let metadata = serde_json::from_value(serde_json::json!({ "note": "about ada" })).unwrap();
+    world.chat.set_participant_metadata(&by_eve, id, &ada.account.user_id, Some(metadata)).await.unwrap();
     world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
     erased(&world).await;
     let found = world.chat.message(&by_eve, message.id).await.unwrap();
     assert_eq!((kit::text_of(&found), found.sender.name.as_str()), ("this stays", "Gone"));
     let participant = world.chat.participant(&by_eve, id, &ada.account.user_id, false).await.unwrap();
-    assert!(!participant.is_active);
+    assert_eq!((participant.is_active, participant.metadata), (false, None));
 }
 
 #[tokio::test]

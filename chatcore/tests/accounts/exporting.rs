@@ -51,6 +51,13 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
     world.chat.unfollow_thread(&by_ada, answer.id).await.unwrap();
     world.chat.acknowledge_delivery(&by_ada, here_still, 3).await.unwrap();
     world.chat.set_user_settings(&by_ada, SetUserSettings { receipts: Some(false) }).await.unwrap();
+    let metadata = |note: &str| serde_json::from_value(serde_json::json!({ "note": note })).unwrap();
+    world
+        .chat
+        .set_participant_metadata(&by_eve, here_still, &by_ada.user_id, Some(metadata("about ada")))
+        .await
+        .unwrap();
+    world.chat.set_participant_metadata(&by_eve, here_still, &by_eve.user_id, Some(metadata("of eve"))).await.unwrap();
 
     let lines = export(&world, &by_ada).await;
     let (following, marker) = (of(&lines, "thread_following"), of(&lines, "thread_marker"));
@@ -76,6 +83,7 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
         let is_left = session["id"] == left.to_string();
         assert_eq!((&session["is_active"], session["title"].is_null()), (&(!is_left).into(), is_left));
         assert_eq!(session["delivered_upto"].as_u64(), (!is_left).then_some(3));
+        assert_eq!(session["metadata"]["note"].as_str(), (!is_left).then_some("about ada"));
     }
     assert_eq!(of(&lines, "settings")[0]["receipts"], false);
     let messages = of(&lines, "message");

@@ -121,6 +121,8 @@ pub(crate) struct Breakable {
     /// Reads of any kind.
     pub(crate) reads: Arc<AtomicU64>,
     pub(crate) log_reads: Arc<AtomicU64>,
+    /// The tables of the single records that were read.
+    pub(crate) tables: Arc<Mutex<Vec<&'static str>>>,
     /// Sessions of which facts were read.
     pub(crate) facts_read: Arc<AtomicU64>,
     pub(crate) membership_lists: Arc<AtomicU64>,
@@ -200,6 +202,7 @@ impl ChatStore for Breakable {
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.tables.lock().unwrap().extend(keys.iter().map(|key| key.table.name));
         let mut found = self.read()?.records(keys).await;
         let damaged = self.damaged.lock().unwrap().clone().map(|user| Profiles { user }.key());
         if let (Some(damaged), Ok(found)) = (damaged, &mut found) {

@@ -156,13 +156,15 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         ActionKind::CreateInvite,
         ActionKind::ManageInvites,
         ActionKind::AnswerJoinRequests,
+        ActionKind::SetMetadata,
     ];
     let manages = needs_target(action.kind()) || kinds.contains(&action.kind());
     if manages && (is_member || is_viewer) {
         return Err(Denial::RoleInsufficient);
     }
     // A direct session has its two users for ever, and its settings.
-    let stays = needs_target(action.kind()) || matches!(action.kind(), ActionKind::Update | ActionKind::CreateInvite);
+    let is_upon_other = needs_target(action.kind()) && action != Action::SetMetadata;
+    let stays = is_upon_other || matches!(action.kind(), ActionKind::Update | ActionKind::CreateInvite);
     if session.session_type == SessionType::Direct && stays {
         return Err(Denial::RoleInsufficient);
     }
@@ -216,6 +218,11 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         let why = facts.muted.map_or(Denial::RoleInsufficient, Denial::Muted);
         return if own { Err(why) } else { Ok(()) };
     }
+    // Metadata are of whoever is in, the owner included.
+    if action == Action::SetMetadata {
+        let is_in = matches!(facts.target, Some(Standing::Active(_)));
+        return if is_in { Ok(()) } else { Err(Denial::TargetNotParticipant) };
+    }
     // Removing, muting and changing is for who is in, and never touches the owner.
     if action == Action::Remove || action == Action::Mute || matches!(action, Action::ChangeRole { .. }) {
         let Some(Standing::Active(target)) = facts.target else { return Err(Denial::TargetNotParticipant) };
@@ -243,6 +250,7 @@ fn needs_target(kind: ActionKind) -> bool {
             | ActionKind::ChangeRole
             | ActionKind::Ban
             | ActionKind::Mute
+            | ActionKind::SetMetadata
             | ActionKind::Transfer
     )
 }
@@ -334,7 +342,7 @@ fn the_engine_decides_every_combination_as_the_rules_are_told() {
         }
     }
     let actions = u32::try_from(actions(1).len()).unwrap();
-    assert!(actions >= 57, "some actions are missing");
+    assert!(actions >= 60, "some actions are missing");
     assert_eq!(compared, 4 * 2 * (12 + 2 * 4) * 11 * (11 + 1) * actions, "some combinations are missing");
 }
 
@@ -440,7 +448,7 @@ proptest! {
                             || action == Action::CreateInvite { role: owner }
                             || action == Action::ChangeRole { role: owner };
                         let leaves = action == Action::Leave && actor == Standing::Active(owner);
-                        let touches_owner = leaves || (needs_target(action.kind()) && upon_owner);
+                        let touches_owner = leaves || (needs_target(action.kind()) && upon_owner && action != Action::SetMetadata);
                         prop_assert!(action != (Action::EditMessage { own: false }), "{actor:?} edited for somebody else");
                         let changes_own = matches!(action, Action::EditMessage { .. } | Action::DeleteOwnMessage);
                         let speaks = table.decide(&facts, Action::Send).is_ok();

@@ -57,6 +57,10 @@ fn nothing() -> MessageId {
     MessageId { session_id: nowhere(), seq: 1 }
 }
 
+fn party() -> chatcore::model::EmojiName {
+    chatcore::model::EmojiName::new("party").unwrap()
+}
+
 fn emoji() -> Emoji {
     Emoji::new("\u{1f44d}").unwrap()
 }
@@ -193,6 +197,9 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::unmute_participant", &REQUEST, async move {
             chat.unmute_participant(caller, nowhere(), &nobody()).await
         }),
+        Case::new("Chat::set_participant_metadata", &REQUEST, async move {
+            chat.set_participant_metadata(caller, nowhere(), &nobody(), None).await
+        }),
         Case::new("Chat::transfer_ownership", &REQUEST, async move {
             chat.transfer_ownership(caller, nowhere(), &nobody()).await
         }),
@@ -230,6 +237,9 @@ fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::pins", &REQUEST, chat.pins(caller, nowhere())),
         Case::new("Chat::pin_message", &REQUEST, chat.pin_message(caller, nothing())),
         Case::new("Chat::unpin_message", &REQUEST, chat.unpin_message(caller, nothing())),
+        Case::new("Chat::emojis", &REQUEST, chat.emojis(caller, nowhere())),
+        Case::new("Chat::add_emoji", &REQUEST, async move { chat.add_emoji(caller, nowhere(), &party(), None).await }),
+        Case::new("Chat::remove_emoji", &REQUEST, async move { chat.remove_emoji(caller, nowhere(), &party()).await }),
         Case::new("Chat::add_reaction", &REQUEST, async move { chat.add_reaction(caller, nothing(), &emoji()).await }),
         Case::new(
             "Chat::remove_reaction",

@@ -33,6 +33,8 @@ pub enum Target {
     Message(Which),
     /// A reaction to a message in it.
     Reaction(Which, &'static str),
+    /// An emoji of its own, by its name.
+    Emoji(&'static str),
     /// The thing that the last preparation of the room made, where that has an id of its own: a scheduled message.
     Made,
     /// A user, whatever the session, by their name among the `PEOPLE`.

@@ -195,6 +195,7 @@ fn families() -> Vec<Family> {
     let mut families = invites();
     families.extend(join_requests());
     families.extend(receipts::receipts());
+    families.extend(emojis());
     families.extend([
         plain("getSession"),
         participants(),
@@ -235,6 +236,13 @@ fn families() -> Vec<Family> {
             .after_all([(Actor::Admin, sanction("muteParticipant", "member"))]),
         Family::exact(["member", "admin", "peer", GHOST].map(|name| sanction("unmuteParticipant", name)))
             .after_all([(Actor::Admin, sanction("muteParticipant", "member"))]),
+        metadata(),
+        Family::exact([described("peer"), user("setParticipantMetadata", "peer", json!({ "metadata": null }))])
+            .after_all([(Actor::Admin, described("peer"))]),
+        Family::exact([session("listParticipants", json!({ "include_email": false }))])
+            .after_all([(Actor::Admin, described("peer"))]),
+        Family::exact([user("removeParticipant", "peer", json!({}))]).after_all([(Actor::Admin, described("peer"))]),
+        events().after_all([(Actor::Admin, described("peer"))]),
         Family::exact(PEOPLE.map(|name| user("transferOwnership", name, json!({})))),
         replies(),
         mentions(),

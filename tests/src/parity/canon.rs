@@ -7,14 +7,16 @@ use chatcore::{
         BlockedUser, Content, Draft, Event, EventKind, FollowedThread, Invite, InvitePreview, JoinRequest, Mention,
         MentionedMessage, Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus, Origin,
         OwnPresence, Participant, ParticipantEvent, ParticipantRole, Presence, Profile, Reaction, Reactor, ReadState,
-        ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEvent, SessionSummary, Signal, Term,
-        ThreadState, ThreadSummary,
+        ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEmoji, SessionEvent, SessionSummary,
+        Signal, Term, ThreadState, ThreadSummary,
     },
     permission::Denial,
     wire::Answer,
 };
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
+
+use super::model::Model;
 
 /// A use case that was refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -254,6 +256,12 @@ pub fn revision(earlier: &MessageRevision) -> Value {
     json!({ "revision": revision, "content": content(&body.content), "since": since })
 }
 
+/// An emoji of a session's own.
+#[must_use]
+pub fn emoji(SessionEmoji { name, url }: &SessionEmoji) -> Value {
+    json!({ "name": name, "url": url })
+}
+
 /// A pinned message.
 #[must_use]
 pub fn pinned(pin: &PinnedMessage) -> Value {
@@ -281,12 +289,12 @@ pub fn said(event: &Event) -> Value {
 /// A participant.
 #[must_use]
 pub fn participant(participant: &Participant) -> Value {
-    let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted } = participant;
+    let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted, metadata } = participant;
     json!({
         "id": id, "session_id": session_id, "person": person(profile), "email": profile.email, "role": role,
         "is_owner": *role == ParticipantRole::Owner, "is_active": is_active,
         "joined_at": joined_at, "created_at": created_at, "is_muted": muted.is_some(),
-        "muted_until": muted.and_then(Term::end),
+        "muted_until": muted.and_then(Term::end), "metadata": metadata,
     })
 }
 
@@ -339,11 +347,17 @@ pub fn event(view: &EventView) -> Value {
     if let Some(subject) = &view.subject {
         value["user"] = person(subject);
     }
+    if value["kind"] == METADATA_CHANGED {
+        value["metadata"] = json!(view.metadata());
+    }
     if let Some(said) = view.message() {
         value["message"] = message(&said);
     }
     tidy(value)
 }
+
+/// The event that the log has without what it shows.
+const METADATA_CHANGED: &str = "ParticipantMetadataChanged";
 
 /// An event, as far as the log alone tells.
 #[must_use]
@@ -364,6 +378,12 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Session(SessionEvent::InviteRevoked { invite_id }) => {
             json!({ "kind": "InviteRevoked", "invite_id": invite_id })
         }
+        EventKind::Session(SessionEvent::EmojiAdded { emoji: added }) => {
+            let mut value = emoji(added);
+            value["kind"] = json!("EmojiAdded");
+            value
+        }
+        EventKind::Session(SessionEvent::EmojiRemoved { name }) => json!({ "kind": "EmojiRemoved", "name": name }),
         EventKind::Session(SessionEvent::JoinRequested) => json!({ "kind": "JoinRequested" }),
         EventKind::Session(SessionEvent::JoinRequestClosed { user_id: _ }) => json!({ "kind": "JoinRequestClosed" }),
         EventKind::Session(SessionEvent::Deleted) => json!({ "kind": "SessionDeleted" }),
@@ -391,6 +411,7 @@ pub fn bare_event(event: &Event) -> Value {
             json!({ "kind": "ParticipantMuted", "until": term.end() })
         }
         EventKind::Participant(ParticipantEvent::Unmuted { user_id: _ }) => json!({ "kind": "ParticipantUnmuted" }),
+        EventKind::Participant(ParticipantEvent::MetadataChanged { user_id: _ }) => json!({ "kind": METADATA_CHANGED }),
         EventKind::Participant(ParticipantEvent::OwnerChanged { user_id: _, previous }) => {
             json!({ "kind": "OwnershipTransferred", "previous_role": previous })
         }
@@ -434,10 +455,13 @@ fn message_id(event: &Event, seq: u64) -> MessageId {
     MessageId { session_id: event.session_id, seq }
 }
 
-/// An event, as far as its whole log tells: an edit with the message as it is now.
+/// An event, as far as its session tells: an edit with the message as it is now, a change of metadata with those of now.
 #[must_use]
-pub fn event_in(log: &[std::sync::Arc<Event>], event: &Event) -> Value {
+pub fn event_in(log: &[std::sync::Arc<Event>], model: &Model, event: &Event) -> Value {
     let mut value = bare_event(event);
+    if value["kind"] == METADATA_CHANGED {
+        value["metadata"] = event.subject().map_or(Value::Null, |user| model.metadata(user.as_str()));
+    }
     if let Some(message) = event.kind.edited()
         && let Some(row) = log.iter().find(|row| row.seq == message)
     {

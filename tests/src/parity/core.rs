@@ -180,6 +180,7 @@ impl Core {
             }
             "getUserSettings" => chat.user_settings(by).await.map(|found| json!({ "receipts": found.receipts })),
             "getOwnPresence" => chat.own_presence(by).await.map(|found| canon::own_presence(&found)),
+            "listEmojis" => chat.emojis(by, session()?).await.map(|found| found.iter().map(canon::emoji).collect()),
             "listPins" => chat.pins(by, session()?).await.map(|found| found.iter().map(canon::pinned).collect()),
             "listEvents" => chat.events(by, session()?, natural(input, "after")??, limit).await.map(|page| {
                 let events: Value = page.events.iter().map(|view| canon::event(view)).collect();

@@ -46,7 +46,7 @@ impl Model {
             };
             let person = json!({
                 "id": record.id, "role": role, "is_active": is_active,
-                "joined_at": record.joined_at, "created_at": record.created_at,
+                "joined_at": record.joined_at, "created_at": record.created_at, "metadata": record.metadata,
             });
             let Value::Object(fields) = canon::tidy(person) else { unreachable!() };
             people.insert(name, fields.into_iter().collect());
@@ -80,6 +80,12 @@ impl Model {
     #[must_use]
     pub fn has(&self, user: &str) -> bool {
         self.people.get(user).is_some_and(|person| person["is_active"] == true)
+    }
+
+    /// The metadata of a user who is in it.
+    #[must_use]
+    pub fn metadata(&self, user: &str) -> Value {
+        self.people.get(user).map_or(Value::Null, |person| person["metadata"].clone())
     }
 
     /// What an event makes of it.
@@ -141,7 +147,8 @@ impl Model {
                 }
                 self.set(&[("updated_at", at.clone())]);
             }
-            "InviteCreated" | "InviteRevoked" | "JoinRequested" | "JoinRequestClosed" => {}
+            "EmojiAdded" | "EmojiRemoved" | "InviteCreated" | "InviteRevoked" | "JoinRequested"
+            | "JoinRequestClosed" => {}
             "SessionDeleted" => {
                 self.set(&[("is_active", json!(false)), ("updated_at", at.clone())]);
                 self.set(&[("deletion", json!({"by":actor, "at":at}))]);
@@ -176,6 +183,11 @@ impl Model {
                 self.set(&[("needs", json!(1))]);
             }
             "ParticipantUnmuted" => drop(self.mutes.remove(&user).ok_or("no mute to end")?),
+            "ParticipantMetadataChanged" => {
+                let person = self.people.get_mut(&user).ok_or("metadata of nobody")?;
+                person.insert("metadata".to_owned(), event["metadata"].clone());
+                self.set(&[("needs", json!(1))]);
+            }
             "OwnershipTransferred" => {
                 for (name, role, before) in
                     [(&user, "OWNER", &event["previous_role"]), (&actor, "ADMIN", &json!("OWNER"))]
@@ -248,6 +260,7 @@ impl Model {
             ("is_active", json!(true)),
             ("joined_at", at.clone()),
             ("created_at", before.unwrap_or_else(|| at.clone())),
+            ("metadata", Value::Null),
         ];
         self.people.insert(user.to_owned(), fields.map(|(name, value)| (name.to_owned(), value)).into());
         self.count(1);
@@ -256,6 +269,7 @@ impl Model {
     fn dismiss(&mut self, user: &str) -> Result<(), String> {
         let person = self.people.get_mut(user).ok_or("nobody went")?;
         person.insert("is_active".to_owned(), json!(false));
+        person.insert("metadata".to_owned(), Value::Null);
         self.count(-1);
         Ok(())
     }

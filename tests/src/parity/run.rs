@@ -259,7 +259,8 @@ impl Bench {
         };
         let span = (old.head(), now.head());
         let is_same = made.is_none() && old.model == now.model;
-        let new: Vec<Value> = now.log[old.log.len()..].iter().map(|event| canon::event_in(&now.log, event)).collect();
+        let new: Vec<Value> =
+            now.log[old.log.len()..].iter().map(|event| canon::event_in(&now.log, &now.model, event)).collect();
         let mut told = None;
         if span.0 < span.1 {
             told = self.transport.since(&self.cast, reader, &now.id, span).await;

@@ -98,6 +98,7 @@ impl Call<'_> {
             Target::Session => vec![session],
             Target::Message(which) => vec![("message_id", self.message(which))],
             Target::Reaction(which, emoji) => vec![("message_id", self.message(which)), ("emoji", emoji.to_owned())],
+            Target::Emoji(name) => vec![session, ("name", name.to_owned())],
             Target::Made => vec![("scheduled_id", self.room.made.clone().unwrap_or_else(|| NOTHING.to_owned()))],
             Target::Anybody(name) => vec![("user_id", self.cast.user(name))],
             Target::Invite(which) => vec![session, ("invite_id", self.invite(which))],
@@ -112,6 +113,7 @@ impl Call<'_> {
             Target::Message(which) | Target::Reaction(which, _) => Some(self.message(which)),
             Target::Nothing
             | Target::Session
+            | Target::Emoji(_)
             | Target::Made
             | Target::Anybody(_)
             | Target::Invite(_)

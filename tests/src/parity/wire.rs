@@ -24,6 +24,7 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "Reactor" => reactor(body),
         "ScheduledMessage" | "Draft" => tidy(body.clone()),
         "SessionBan" => ban(body),
+        "SessionEmoji" => json!({ "name": body["name"], "url": body["url"] }),
         "Presence" | "ParticipantPresence" => presence(body),
         "OwnPresence" => own_presence(body),
         "MessageReceipt" => receipt(body),
@@ -156,7 +157,7 @@ pub fn participant(body: &Value) -> Value {
         "id": body["id"], "session_id": body["session_id"], "person": person, "email": body["email"],
         "role": body["role"], "is_owner": body["is_owner"], "is_active": body["is_active"],
         "joined_at": body["joined_at"], "created_at": body["created_at"], "is_muted": body["is_muted"],
-        "muted_until": body["muted_until"],
+        "muted_until": body["muted_until"], "metadata": body["metadata"],
     }))
 }
 

@@ -112,6 +112,7 @@ impl Room<'_> {
     async fn act(&self, client: &Client, actor: &str, action: Action, target: Option<&str>) -> Reply {
         let another = if actor == "owner" { "former" } else { "owner" };
         let edit = json!({ "content": "edited" });
+        let metadata = || json!({ "metadata": { "a": 1 } });
         let target = target.unwrap_or_default();
         let (method, path, body) = match action {
             Action::View => (Method::GET, String::new(), Value::Null),
@@ -126,6 +127,7 @@ impl Room<'_> {
             Action::ViewRevisions => (Method::GET, self.message(another) + "/revisions", Value::Null),
             Action::PinMessage => (Method::PUT, self.message(another) + "/pin", Value::Null),
             Action::React => (Method::PUT, self.message(another) + "/reactions/%F0%9F%91%8D", Value::Null),
+            Action::ManageEmojis => (Method::PUT, "/emojis/party".into(), json!({})),
             Action::Update { session_type, max_participants } => {
                 let mut body = json!({ "title": "changed" });
                 if let Some(session_type) = session_type {
@@ -151,6 +153,8 @@ impl Room<'_> {
             Action::Mute => (Method::PUT, format!("/participants/{target}/mute"), json!({})),
             Action::Unmute { own: false } => (Method::DELETE, format!("/participants/{target}/mute"), Value::Null),
             Action::Unmute { own: true } => (Method::DELETE, format!("/participants/{actor}/mute"), Value::Null),
+            Action::SetOwnMetadata => (Method::PUT, format!("/participants/{actor}/metadata"), metadata()),
+            Action::SetMetadata => (Method::PUT, format!("/participants/{target}/metadata"), metadata()),
             Action::Archive => (Method::PUT, "/archive".into(), Value::Null),
             Action::Restore => (Method::POST, "/restore".into(), Value::Null),
             Action::Transfer => (Method::PUT, format!("/participants/{target}/owner"), Value::Null),
@@ -179,6 +183,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::ViewRevisions, None),
         (Action::PinMessage, None),
         (Action::React, None),
+        (Action::ManageEmojis, None),
         (Action::Update { session_type: None, max_participants: None }, None),
         (Action::Update { session_type: Some(SessionType::Private), max_participants: None }, None),
         (Action::Update { session_type: None, max_participants: Some(1) }, None),
@@ -187,6 +192,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::ManageBans, None),
         (Action::Unmute { own: true }, None),
         (Action::Unmute { own: false }, Some("former")),
+        (Action::SetOwnMetadata, None),
         (Action::Leave, None),
         (Action::Join, None),
         (Action::Delete, None),
@@ -195,7 +201,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
     cells.push((Action::AnswerJoinRequests, None));
     cells.extend(ParticipantRole::ALL.map(|role| (Action::CreateInvite { role }, None)));
     for target in targets {
-        for action in [Action::Remove, Action::Ban, Action::Mute, Action::Transfer] {
+        for action in [Action::Remove, Action::Ban, Action::Mute, Action::SetMetadata, Action::Transfer] {
             cells.push((action, Some(target)));
         }
         for role in ParticipantRole::ALL {

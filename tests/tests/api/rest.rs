@@ -76,7 +76,7 @@ on_every_store! {
         assert_eq!(
             keys(&made["participants"][0]),
             [
-                "created_at", "id", "is_active", "is_muted", "is_owner", "joined_at", "muted_until", "name", "role",
+                "created_at", "id", "is_active", "is_muted", "is_owner", "joined_at", "metadata", "muted_until", "name", "role",
                 "session_id", "user_id", "username",
             ]
         );

@@ -264,6 +264,17 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "mutation($id: ID!) { changeRole(input: { sessionId: $id, userId: \"nobody\", role: OWNER }) { participant { id } } }",
         ),
         (
+            "setParticipantMetadata",
+            "mutation($id: ID!) { setParticipantMetadata(input: { sessionId: $id, userId: \"a\", metadata: {} }) { participant { id } } }",
+        ),
+        (
+            "setParticipantMetadata",
+            "mutation($id: ID!) { setParticipantMetadata(input: { sessionId: $id, userId: \"nobody\", metadata: null }) { participant { id } } }",
+        ),
+        ("emojis", "query($id: ID!) { emojis(sessionId: $id) { name } }"),
+        ("addEmoji", "mutation($id: ID!) { addEmoji(input: { sessionId: $id, name: \"party\" }) { sessionId } }"),
+        ("removeEmoji", "mutation($id: ID!) { removeEmoji(input: { sessionId: $id, name: \"party\" }) { sessionId } }"),
+        (
             "removeParticipant",
             "mutation($id: ID!) { removeParticipant(input: { sessionId: $id, userId: \"a\" }) { userId } }",
         ),

@@ -41,20 +41,9 @@ async fn room(store: &SurrealStore, people: &[&str]) -> SessionId {
     let mut writes = vec![Sessions { session: id }.put(session)];
     for name in people {
         let (stay, user) = (ParticipantId(Uuid::now_v7()), user(name));
-        let record = ParticipantRecord {
-            id: stay,
-            session_id: id,
-            user_id: user.clone(),
-            standing: Standing::Active(ParticipantRole::Member),
-            is_engaged: true,
-            ban: None,
-            mute: None,
-            since: None,
-            is_creator: false,
-            is_newer: false,
-            joined_at: now,
-            created_at: now,
-        };
+        let role = Standing::Active(ParticipantRole::Member);
+        let record = ParticipantRecord::new(stay, id, user.clone(), role, now);
+        let record = ParticipantRecord { is_engaged: true, ..record };
         writes.push(Participants { session: id, user: user.clone() }.put(record));
         writes.push(Memberships { user: user.clone(), session: Newest(id) }.put(chatcore::store::Listed));
         writes.push(Seats { session: id, stay }.put(Seat { user }));

@@ -16,10 +16,10 @@ use crate::{
     },
     error::Result,
     model::{
-        Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, Origin, Profile, Seq, SessionId,
-        Signal, UserId,
+        Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, Metadata, Origin, ParticipantEvent,
+        Profile, Seq, SessionId, Signal, UserId,
     },
-    store::{ChatStore, LogRange},
+    store::{ChatStore, ChatStoreExt as _, Found, LogRange, ParticipantRecord, Participants},
 };
 
 /// Encodings of one event that are kept; more of them are worked out each time.
@@ -49,6 +49,8 @@ pub struct EventView {
     pub subject: Option<Profile>,
     /// The message that it edited, with its sender.
     edited: Option<(Arc<Event>, Profile)>,
+    /// The record of the participant whose metadata it changed.
+    changed: Option<Found<ParticipantRecord>>,
     made: DateTime<Utc>,
     encoded: [Kept; KEPT_ENCODINGS],
     /// The same event without the message that it edited, for readers who do not see that message.
@@ -99,7 +101,8 @@ impl EventView {
             let metadata = if body.metadata.is_some() { MAX_METADATA_BYTES } else { 0 };
             said + metadata + 64 * (body.mentions.len() + body.links.len()) + 512 * body.attachments.len()
         };
-        1024 + 2 * self.rows().map(content).sum::<usize>()
+        let metadata = if self.metadata().is_some() { MAX_METADATA_BYTES } else { 0 };
+        1024 + 2 * metadata + 2 * self.rows().map(content).sum::<usize>()
     }
 
     /// Whether a reader who sees the log from a position on gets all of it.
@@ -138,14 +141,21 @@ impl EventView {
         }
     }
 
+    /// The metadata of the participant whose metadata it changed, as they were when this view was made: like a name, they are looked up.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.changed.as_ref()?.value.metadata.as_ref()
+    }
+
     /// The rows of the log that it shows.
     pub(in crate::chat) fn rows(&self) -> impl Iterator<Item = &Event> {
         std::iter::once(&*self.event).chain(self.edited.as_ref().map(|(row, _)| &**row))
     }
 
-    /// The position of the last event that rewrote a row that it shows.
+    /// The position of the last event that changed what it shows: a row, or a participant's record.
     pub(in crate::chat) fn revised(&self) -> Seq {
-        self.rows().map(|row| row.revised).max().unwrap_or(0)
+        let changed = self.changed.as_ref().map(|found| found.at);
+        self.rows().map(|row| row.revised).chain(changed).max().unwrap_or(0)
     }
 }
 
@@ -218,6 +228,21 @@ async fn edited_rows(store: &dyn ChatStore, events: &[Arc<Event>]) -> Result<Has
     Ok(found.into_iter().flatten().map(|row| ((row.session_id, row.seq), row)).collect())
 }
 
+/// The participant whose metadata an event changed.
+fn changed(event: &Event) -> Option<Participants> {
+    let EventKind::Participant(ParticipantEvent::MetadataChanged { user_id }) = &event.kind else { return None };
+    Some(Participants { session: event.session_id, user: user_id.clone() })
+}
+
+/// The records of the participants whose metadata events changed, one for each of these events, as they are now.
+async fn changed_records(
+    store: &dyn ChatStore,
+    events: &[Arc<Event>],
+) -> Result<Vec<Option<Found<ParticipantRecord>>>> {
+    let keys: Vec<_> = events.iter().filter_map(|event| changed(event)).collect();
+    if keys.is_empty() { Ok(Vec::new()) } else { Ok(store.get_all(&keys).await?) }
+}
+
 /// Events with names. E-mail addresses stay out: what is broadcast must suit every reader.
 pub(in crate::chat) async fn views(
     store: &dyn ChatStore,
@@ -225,6 +250,7 @@ pub(in crate::chat) async fn views(
     events: Vec<Arc<Event>>,
 ) -> Result<Vec<Arc<EventView>>> {
     let rows = edited_rows(store, &events).await?;
+    let mut records = changed_records(store, &events).await?.into_iter();
     let users = events.iter().flat_map(|event| std::iter::once(&event.actor).chain(event.subject()));
     let made = profiles.now();
     let found = profiles.find(users.chain(rows.values().map(|row| &row.actor)).collect()).await?;
@@ -233,7 +259,8 @@ pub(in crate::chat) async fn views(
         let (actor, subject) = (public(&event.actor), event.subject().map(public));
         let row = edited(&event).and_then(|message| rows.get(&message));
         let edited = row.map(|row| (Arc::clone(row), public(&row.actor)));
-        Arc::new(EventView::new(event, (actor, subject), edited, made))
+        let changed = changed(&event).and_then(|_| records.next().flatten());
+        Arc::new(EventView::new(event, (actor, subject), edited, changed, made))
     };
     Ok(events.into_iter().map(view).collect())
 }

@@ -98,6 +98,8 @@ impl Rights {
                 SessionEvent::Created { .. }
                 | SessionEvent::InviteCreated { .. }
                 | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::EmojiAdded { .. }
+                | SessionEvent::EmojiRemoved { .. }
                 | SessionEvent::JoinRequested
                 | SessionEvent::JoinRequestClosed { .. }
                 // An archived session is read as before.
@@ -115,6 +117,7 @@ impl Rights {
                 | ParticipantEvent::Unbanned { .. }
                 | ParticipantEvent::Muted { .. }
                 | ParticipantEvent::Unmuted { .. }
+                | ParticipantEvent::MetadataChanged { .. }
                 | ParticipantEvent::OwnerChanged { .. },
             )
             | EventKind::Message(_) => {}

@@ -26,7 +26,7 @@ use crate::{
     error::{Code, Error, Result},
     identity::Principal,
     limits::Use,
-    model::{Cursor, EventKind, ParticipantEvent, Seq, SessionEvent, SessionId, Standing},
+    model::{Cursor, Event, Seq, SessionId, Standing},
     store::{Freshness, ParticipantRecord},
     trace::use_case,
 };
@@ -169,40 +169,13 @@ impl Chat {
         else {
             return Ok(None);
         };
-        let came = |kind: &EventKind| match kind {
-            EventKind::Session(SessionEvent::Created { participant_id, .. })
-            | EventKind::Participant(ParticipantEvent::Joined { participant_id, .. })
-            | EventKind::Participant(ParticipantEvent::Added { participant_id, .. }) => *participant_id == *stay,
-            EventKind::Session(
-                SessionEvent::Updated { .. }
-                | SessionEvent::InviteCreated { .. }
-                | SessionEvent::InviteRevoked { .. }
-                | SessionEvent::JoinRequested
-                | SessionEvent::JoinRequestClosed { .. }
-                | SessionEvent::Deleted
-                | SessionEvent::Archived
-                | SessionEvent::Unarchived
-                | SessionEvent::Restored,
-            )
-            | EventKind::Participant(
-                ParticipantEvent::Left
-                | ParticipantEvent::Removed { .. }
-                | ParticipantEvent::RoleChanged { .. }
-                | ParticipantEvent::Banned { .. }
-                | ParticipantEvent::Unbanned { .. }
-                | ParticipantEvent::Muted { .. }
-                | ParticipantEvent::Unmuted { .. }
-                | ParticipantEvent::OwnerChanged { .. },
-            )
-            | EventKind::Message(_)
-            | EventKind::Unknown => false,
-        };
+        let came = |event: &Event| event.kind.admission(&event.actor).is_some_and(|(_, began)| began == *stay);
         // It stands near the end: one is told at once, or looks within seconds.
         let mut to = known.head.seq;
         while to > 0 {
             let from = to.saturating_sub(CHUNK - 1).max(1);
             let rows = self.rows(id, from, to).await?;
-            if let Some(event) = rows.iter().find(|event| came(&event.kind)) {
+            if let Some(event) = rows.iter().find(|event| came(event)) {
                 return Ok(Some(event.seq.max(first)));
             }
             if rows.first().is_none_or(|event| event.created_at < *joined_at) {

@@ -20,6 +20,45 @@ pub(super) fn reactions(operation: &'static str) -> Family {
     Family::exact(MESSAGES.map(of)).coded([of(Which::Malformed)]).coded(bad)
 }
 
+pub(super) fn own_emoji(operation: &'static str, name: &'static str, input: Value) -> Action {
+    Action::new(operation, Target::Emoji(name), input)
+}
+
+pub(super) fn party() -> Action {
+    own_emoji("addEmoji", "party", json!({ "url": "https://example.org/party.png" }))
+}
+
+/// The emojis of a session's own, and reactions with them.
+pub(super) fn emojis() -> Vec<Family> {
+    let add = |input| own_emoji("addEmoji", "party", input);
+    let good = [
+        json!({}),
+        json!({ "url": null }),
+        json!({ "url": "http://example.org/a.png" }),
+        json!({ "url": "https://example.org/a b" }),
+        json!({ "url": format!("https://example.org/{}", "x".repeat(2_048)) }),
+    ];
+    let bad = [json!({ "url": 5 }), json!({ "uri": "https://example.org" })].map(add);
+    let names = ["x", "Party", "a b", "abcdefghijklmnopqrstuvwxyz1234567"];
+    let of = |operation: &'static str| names.map(move |name| own_emoji(operation, name, json!({})));
+    let list = || session("listEmojis", json!({}));
+    let named = |operation| reaction(operation, Which::First, ":party:");
+    let react = || (Actor::Admin, named("addReaction"));
+    let remove = |name| own_emoji("removeEmoji", name, json!({}));
+    vec![
+        Family::exact([party()].into_iter().chain(good.map(add))).refused(bad).coded(of("addEmoji")),
+        Family::exact([party(), add(json!({}))]).after([party()]),
+        Family::exact([list()]),
+        Family::exact([list()]).after([party(), own_emoji("addEmoji", "+1", json!({}))]),
+        Family::exact(["party", "other"].map(remove)).coded(of("removeEmoji")).after([party()]),
+        Family::exact(["addReaction", "removeReaction", "listReactors"].map(named)),
+        Family::exact(["addReaction", "removeReaction"].map(named)).after([party()]),
+        Family::exact(["addReaction", "removeReaction", "listReactors"].map(named))
+            .after([party()])
+            .after_all([react(), (Actor::Owner, remove("party"))]),
+    ]
+}
+
 /// A message that is sent after the run.
 pub(super) fn schedule(changes: Value) -> Action {
     let day = chrono::Utc::now().date_naive() + chrono::Days::new(2);

@@ -171,6 +171,25 @@ pub(super) fn role_changes() -> Family {
     Family::exact(changes).refused(bad.map(|input| user("changeRole", "peer", input)))
 }
 
+pub(super) fn described(name: &'static str) -> Action {
+    user("setParticipantMetadata", name, json!({ "metadata": { "some_key": [1, { "a": null }] } }))
+}
+
+pub(super) fn metadata() -> Family {
+    let of = |name: &'static str, input| user("setParticipantMetadata", name, input);
+    let names = ["peer", "owner", "admin", "member", "viewer", "left", "stranger", GHOST];
+    let good = [
+        json!({ "metadata": {} }),
+        json!({ "metadata": null }),
+        json!({ "metadata": { "a": "x".repeat(4_096) } }),
+        json!({ "metadata": { "a": [[[[[[[[1]]]]]]]] } }),
+        json!({ "metadata": { "a": 9_007_199_254_740_992_u64 } }),
+    ];
+    let bad = [json!({}), json!({ "metadata": [1] }), json!({ "metadata": "x" }), json!({ "metadata": {}, "as": 1 })];
+    let each = names.map(described).into_iter().chain(good.map(|input| of("peer", input)));
+    Family::exact(each).refused(bad.map(|input| of("peer", input)))
+}
+
 pub(super) fn sanction(operation: &'static str, name: &'static str) -> Action {
     let is_end = operation.starts_with("un");
     let until = json!({ "reason": "spam", "until": "2999-01-01T00:00:00Z" });

@@ -63,6 +63,7 @@ pub fn of(ty: &str, node: &Value) -> Value {
                 whole_session(node)
             }
         }
+        "SessionEmoji" => json!({ "name": node["name"], "url": node["url"] }),
         "SessionEvent" => event(node),
         "ReadState" => read_state(node),
         "ThreadState" => thread_state(node),
@@ -265,7 +266,7 @@ fn participant(node: &Value) -> Value {
         "id": node["id"], "session_id": node["sessionId"], "person": person(&node["user"]),
         "email": node["user"]["email"], "role": node["role"], "is_owner": node["isOwner"],
         "is_active": node["isActive"], "joined_at": node["joinedAt"], "created_at": node["createdAt"],
-        "is_muted": node["isMuted"], "muted_until": node["mutedUntil"],
+        "is_muted": node["isMuted"], "muted_until": node["mutedUntil"], "metadata": node["metadata"],
     })
 }
 
