@@ -103,7 +103,7 @@ async fn a_request_is_one_line_with_the_id_that_the_client_gets_and_no_secret() 
     )
     .await;
     assert_eq!(made.status(), 201);
-    let path = format!("{SESSIONS}/public?search=a-word-that-is-sought");
+    let path = format!("{SESSIONS}/public?sought=a-word-that-is-sought");
     let refused = ask(&app, Method::GET, &path, &[("authorization", &bearer), ("traceparent", "00-no")], "").await;
     let lost = ask(&app, Method::GET, "/nowhere/ada@example.org?token=x-y-z", &[], "").await;
     let lines = log.requests();

@@ -215,6 +215,11 @@ impl Engine {
         self.target.address().is_some()
     }
 
+    /// Fails where the database was closed.
+    pub(crate) fn check_open(&self) -> Result<(), StoreError> {
+        if self.opened().is_some() { Ok(()) } else { Err(Failure::Closed.into()) }
+    }
+
     /// Whether others write to the same database.
     pub(crate) fn is_shared(&self) -> bool {
         self.is_remote() || self.shared.load(Ordering::SeqCst)

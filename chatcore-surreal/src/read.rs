@@ -72,7 +72,11 @@ fn kept(
     let must_be_current = match freshness {
         Freshness::Cached => false,
         Freshness::Fresh if engine.is_shared() => return Ok(vec![None; queries.len()]),
-        Freshness::Fresh => true,
+        // A store that was closed has nothing that is fresh.
+        Freshness::Fresh => {
+            engine.check_open()?;
+            true
+        }
     };
     // What is kept is durable, but nothing renews it any more.
     engine.disk.check()?;

@@ -133,7 +133,7 @@ async fn what_is_said_first_counts_and_an_address_is_no_id_for_a_log() {
 }
 
 /// Methods that are called for a principal, and are no use cases.
-const NO_USE_CASES: [&str; 3] = ["admit", "begin_frame", "login_ended"];
+const NO_USE_CASES: [&str; 4] = ["admit", "begin_frame", "login_ended", "own_signals"];
 
 #[test]
 fn every_use_case_has_a_span() {

@@ -76,15 +76,15 @@ pub(super) type InviteConnection = Listing<InviteNode>;
 pub(super) type JoinRequestConnection = Listing<JoinRequestNode>;
 pub(super) type BanConnection = Listing<BanNode>;
 pub(super) type PresenceConnection = Listing<PresenceNode>;
-pub(super) type ReceiptConnection = Connection<String, ReceiptNode>;
+pub(super) type ReceiptConnection = Listing<ReceiptNode>;
 pub(super) type BlockedUserConnection = Listing<BlockedUserNode>;
 pub(super) type ReactorConnection = Listing<ReactorNode>;
 pub(super) type ScheduledMessageConnection = Listing<ScheduledNode>;
 pub(super) type DraftConnection = Listing<DraftNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
-pub(super) type MentionConnection = Listing<Message, MentionMark, Mentions, Mentions>;
+pub(super) type MentionConnection = Connection<String, Message, EmptyFields, MentionMark, Mentions, Mentions>;
 pub(super) type ThreadConnection = Listing<Message, EmptyFields, Threads, Threads>;
-pub(super) type FollowedThreadConnection = Connection<String, FollowedThreadNode>;
+pub(super) type FollowedThreadConnection = Listing<FollowedThreadNode>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
 
 fn bad_cursor(name: &str, expected: &str) -> Error {

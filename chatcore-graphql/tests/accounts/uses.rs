@@ -116,6 +116,8 @@ pub(super) fn value(types: &Value, of: &Value) -> Option<String> {
             let one_of_two = match (has("content"), has("seq") && has("messageId")) {
                 (true, _) => "content: \"x\"",
                 (false, true) => "seq: 1",
+                // The metadata of a participant may be null, and must be given.
+                (false, false) if has("metadata") && has("userId") => "metadata: null",
                 (false, false) => "",
             };
             format!("{{ {} {one_of_two} }}", inputs(types, fields))
@@ -130,6 +132,8 @@ pub(super) fn inputs(types: &Value, of: &Value) -> String {
         let (name, value) = (text(input, "name"), value(types, &input["type"])?);
         Some(match name.as_str() {
             "email" => "email: \"x@example.org\"".to_owned(),
+            "name" => "name: \"party\"".to_owned(),
+            "seq" => "seq: 1".to_owned(),
             "emoji" => "emoji: \"\u{1f44d}\"".to_owned(),
             // A session, where the other id is a message's.
             "to" => format!("to: \"{}\"", IDS[0][0]),

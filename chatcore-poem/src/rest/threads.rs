@@ -9,7 +9,7 @@ use poem_openapi::{
 
 use super::{Api, Group, listed, no_idempotency_key, page};
 use crate::{
-    extract::{Caller, MessageParam, NoBody, SessionParam},
+    extract::{Bodyless, Caller, MessageParam, NoBody, SessionParam},
     reply::{Answer, Body, OfSession, Paged, Params, Reply},
 };
 
@@ -120,7 +120,7 @@ impl Threads {
         caller: Caller,
         session_id: Path<SessionParam>,
         message_id: Path<MessageParam>,
-        _body: NoBody,
+        _body: Bodyless,
     ) -> Answer<Reply<ThreadState>, (OfSession, Body)> {
         no_idempotency_key(request)?;
         Ok(Reply::new(self.0.chat.unfollow_thread(&caller.0, message_id.within(&session_id)?).await?))

@@ -3,8 +3,9 @@
 use super::*;
 
 /// Operations that answer with a list and take no limit, each with what bounds the list.
-const BOUNDED: [(&str, &str); 4] = [
+const BOUNDED: [(&str, &str); 5] = [
     ("listPins", "50 pins of a session"),
+    ("listEmojis", "100 emojis of a session"),
     ("listUserPresence", "100 users that are named"),
     ("listMessageRevisions", "100 edits of a message"),
     ("getSession", "50 messages and 50 participants"),

@@ -76,9 +76,11 @@ fn what_was_read_is_kept_as_of_its_head() {
     let cache = learned(5, 3);
     assert_eq!(facts(&cache), Some((5, "a".into(), Some(ParticipantRole::Member))));
     assert!(
-        cache.facts(ID, &[Participants { session: ID, user: UserId::new("bob").expect("a user id") }.key()]).is_none()
+        cache
+            .facts(ID, &[Participants { session: ID, user: UserId::new("bob").expect("a user id") }.key()], false)
+            .is_none()
     );
-    assert!(cache.facts(SessionId(Uuid::max()), &[]).is_none());
+    assert!(cache.facts(SessionId(Uuid::max()), &[], false).is_none());
 }
 
 #[test]

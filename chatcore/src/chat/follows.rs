@@ -131,7 +131,7 @@ impl Reading {
     }
 
     /// The record of a user who follows from now on, as of the end of the log.
-    fn from_now(&self, head: Seq) -> FollowRecord {
+    fn beginning_at(&self, head: Seq) -> FollowRecord {
         let (at, total) = self.thread.as_ref().map_or((0, 0), |thread| (thread.at, thread.value.total));
         FollowRecord { follows: true, since: head.max(at).saturating_add(1), number: total }
     }
@@ -192,7 +192,7 @@ impl Chat {
                 return self.thread_state(user, reading.root, sight).await;
             }
             let record = match (follows, found) {
-                (true, _) => reading.from_now(sight.head.seq),
+                (true, _) => reading.beginning_at(sight.head.seq),
                 (false, Some(found)) => FollowRecord { follows: false, ..*found.value },
                 (false, None) => FollowRecord { follows: false, since: 0, number: 0 },
             };

@@ -286,7 +286,7 @@ impl Chat {
             let place = match saying.reply_to {
                 None => None,
                 Some(to) => match self.place(to, (user, &saying.body), (known.sight()?, freshness), now).await? {
-                    Placed::At(place) => Some(place),
+                    Placed::At(place) => Some(*place),
                     Placed::Unknown => {
                         freshness = Freshness::Fresh;
                         continue;

@@ -43,7 +43,7 @@ const LOOKED: u64 = 1_000;
 /// What became of the search for the place of a reply.
 pub(super) enum Placed {
     /// The reply has a place, unless the commit fails.
-    At(Place),
+    At(Box<Place>),
     /// The message that it answers cannot be judged on these facts.
     Unknown,
     /// There is none.
@@ -355,7 +355,7 @@ impl Chat {
         followers.extend(by.filter(|by| began.is_some() && *by != author).cloned());
         let reply = Reply { to: seq, root };
         let by = by.cloned();
-        Ok(Placed::At(Place { reply, writes, followers, begins, by, began, _gate: gate }))
+        Ok(Placed::At(Box::new(Place { reply, writes, followers, begins, by, began, _gate: gate })))
     }
 
     /// The message that a reply answers, with the version of the session's number of deletions.

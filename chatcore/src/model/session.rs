@@ -174,6 +174,7 @@ impl Default for SessionSettings {
         Self {
             slow_mode_seconds: 0,
             message_lifetime: None,
+            history_visibility: HistoryVisibility::All,
             tags: Vec::new(),
             avatar_url: None,
             metadata: None,

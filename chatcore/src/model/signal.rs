@@ -128,7 +128,12 @@ impl Signal {
     pub const fn is_for_connections(&self) -> bool {
         match self {
             Self::JoinRequestDeclined { .. } => true,
-            Self::Typing { .. } | Self::Presence { .. } | Self::ReadMarker { .. } | Self::Preferences { .. } => false,
+            Self::Typing { .. }
+            | Self::Presence { .. }
+            | Self::ReadMarker { .. }
+            | Self::Preferences { .. }
+            | Self::Thread { .. }
+            | Self::Receipt { .. } => false,
         }
     }
 

@@ -1,10 +1,6 @@
 use chatcore::{
-    SetUserSettings,
-    chat::{
-        CreateInvite,
-        model::SessionType,
-        {EditMessage, SendMessage},
-    },
+    chat::{CreateInvite, EditMessage, SendMessage, SetUserSettings},
+    model::SessionType,
 };
 use futures_util::StreamExt as _;
 use serde_json::Value;

@@ -32,6 +32,7 @@ const fn seeing(history_visibility: HistoryVisibility) -> UpdateSession {
         tags: None,
         avatar_url: None,
         metadata: None,
+        receipts: None,
     }
 }
 
@@ -140,7 +141,7 @@ async fn everything(past: &Past, who: &Principal) -> Vec<(&'static str, String)>
         ("pins", shown(&chat.pins(who, id).await.unwrap())),
         ("threads", shown(&chat.threads(who, id, Page::FIRST).await.unwrap())),
         ("threads after skipping", shown(&chat.threads(who, id, Page { skip: 1, ..Page::FIRST }).await.unwrap())),
-        ("mentions", shown(&chat.mentions(who, Page::FIRST).await.unwrap())),
+        ("mentions", shown(&chat.mentions(who, Page::FIRST, false).await.unwrap())),
         ("participants", shown(&chat.participants(who, id, Page::FIRST, true).await.unwrap())),
     ];
     let (times, head) = ((since[0].created_at, TimeDelta::days(1)), head(chat, who, id).await);

@@ -1,8 +1,9 @@
 //! Receipts in canonical form.
 
 use chatcore::{
-    chat::SignalView,
-    model::{MessageDelivery, MessageReceipt, Signal},
+    Chat, Principal,
+    chat::{SetUserSettings, SignalView},
+    model::{MessageDelivery, MessageReceipt, Seq, SessionId, Signal},
 };
 use serde_json::{Value, json};
 
@@ -35,4 +36,13 @@ pub fn message_delivery(delivery: &MessageDelivery) -> Value {
 pub fn signal(view: &SignalView) -> Value {
     let Signal::Receipt { session_id, user_id: _, kind, seq } = &view.signal else { panic!("{view:?}") };
     json!({ "kind": "Receipt", "session_id": session_id, "user": person(&view.actor), "of": kind, "seq": seq })
+}
+
+/// Acknowledges a session up to a position, by a user whose receipts an attempt before may have switched off.
+///
+/// # Panics
+/// Where that is refused.
+pub async fn acknowledge(chat: &Chat, by: &Principal, session: SessionId, upto: Seq) {
+    chat.set_user_settings(by, SetUserSettings { receipts: Some(true) }).await.unwrap();
+    chat.acknowledge_delivery(by, session, upto).await.unwrap();
 }

@@ -115,6 +115,9 @@ on_every_store! {
         let last = replayed.last_id.clone();
         drop(replayed);
         a.say(&id, "missed").await;
+        // The message ends the typing, of which the next stream is not told any more.
+        live.expect("message_received").await;
+        live.expect("typing_indicator").await;
         let again = b.stream_of(&id, "?after=0").header("Last-Event-ID", last);
         let mut again = Events::open(again).await.unwrap();
         assert_eq!(again.expect("message_received").await["seq"], 4);

@@ -373,6 +373,7 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         "joinByInvite",
         "requestToJoin",
         "withdrawJoinRequest",
+        "ownJoinRequests",
         "startDirect",
         "startGroup",
         "markAllRead",

@@ -117,7 +117,7 @@ impl EventView {
         }
         let bare = || {
             let (event, actor, subject) = (Arc::clone(&self.event), self.actor.clone(), self.subject.clone());
-            Arc::new(Self::new(event, (actor, subject), None, self.made))
+            Arc::new(Self::new(event, (actor, subject), None, self.changed.clone(), self.made))
         };
         Arc::clone(self.bare.get_or_init(bare))
     }
@@ -126,9 +126,10 @@ impl EventView {
         event: Arc<Event>,
         (actor, subject): (Profile, Option<Profile>),
         edited: Option<(Arc<Event>, Profile)>,
+        changed: Option<Found<ParticipantRecord>>,
         made: DateTime<Utc>,
     ) -> Self {
-        Self { event, actor, subject, edited, made, encoded: Default::default(), bare: OnceLock::new() }
+        Self { event, actor, subject, edited, changed, made, encoded: Default::default(), bare: OnceLock::new() }
     }
 
     /// The message, where the event is one, or edited one. A message that was edited is given as it was when this view was made. `None` for
@@ -202,8 +203,10 @@ pub(in crate::chat) async fn signal_view(
     let actor = profiles::public(profiles.one(user).await?);
     let apart = match &signal {
         Signal::Typing { .. } => blocks_of(store, std::slice::from_ref(user)).await?.pop().unwrap_or_default(),
-        // These are only for the user, and presence is no hint.
+        // These are only for the user, and presence is no hint. Receipts name their readers.
         Signal::Presence { .. }
+        | Signal::Thread { .. }
+        | Signal::Receipt { .. }
         | Signal::ReadMarker { .. }
         | Signal::Preferences { .. }
         | Signal::JoinRequestDeclined { .. } => BlockedAt::new(),

@@ -97,6 +97,8 @@ impl Rewrites {
                 SessionEvent::Created { .. }
                 | SessionEvent::InviteCreated { .. }
                 | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::EmojiAdded { .. }
+                | SessionEvent::EmojiRemoved { .. }
                 | SessionEvent::JoinRequested
                 | SessionEvent::JoinRequestClosed { .. }
                 | SessionEvent::Deleted

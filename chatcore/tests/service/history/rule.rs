@@ -166,10 +166,10 @@ async fn threads_from_before_take_no_place_in_a_page() {
     }
     chat.join(&bob, id).await.unwrap();
     let mut seen = Vec::new();
-    for n in 0..6 {
+    for (n, past) in roots.into_iter().enumerate() {
         let root = say(&chat, &alice, id, &format!("open {n}")).await.id;
         reply(&chat, &alice, root, "an answer").await;
-        reply(&chat, &alice, roots[n], "an answer to the past").await;
+        reply(&chat, &alice, past, "an answer to the past").await;
         seen.insert(0, root);
     }
     let ids = |page: &[Message]| page.iter().map(|root| root.id).collect::<Vec<_>>();

@@ -325,6 +325,7 @@ impl Shared {
     }
 
     /// What is to be told now, of each session.
+    #[expect(clippy::type_complexity, reason = "the receipts of each tail")]
     fn take_heard(&self, now: DateTime<Utc>) -> Vec<(Arc<Tail>, HashMap<(UserId, ReceiptKind), Seq>)> {
         let mut all = locked(&self.heard);
         all.retain(|_, heard| {
@@ -365,8 +366,9 @@ impl Shared {
             }
             let actor = profiles::public(profiles::of(&known, &user_id));
             let signal = Signal::Receipt { session_id: tail.session_id, user_id, kind, seq };
-            tail.fan_out
-                .signal(tail.head(), Arc::new(SignalView { signal, actor, audience: Some(Arc::new(audience)) }));
+            // The audience has no user whom a block keeps apart.
+            let (apart, audience) = (HashMap::new(), Some(Arc::new(audience)));
+            tail.fan_out.signal(tail.head(), Arc::new(SignalView { signal, actor, apart, instead: None, audience }));
         }
         Ok(())
     }
