@@ -5,6 +5,8 @@ use std::{borrow::Cow, str::FromStr};
 use bytes::Bytes;
 #[cfg(feature = "accounts")]
 use chatcore::model::LoginId;
+#[cfg(feature = "webhooks")]
+use chatcore::model::WebhookId;
 use chatcore::{
     Code, Error, Principal,
     chat::{PublicOrder, SessionOrder},
@@ -268,6 +270,12 @@ text_param!(
     InviteParam(InviteId),
     MetaSchema::new_with_format("string", "uuid")
 );
+#[cfg(feature = "webhooks")]
+text_param!(
+    /// A webhook's id in a path.
+    WebhookParam(WebhookId),
+    MetaSchema::new_with_format("string", "uuid")
+);
 text_param!(
     /// A message's id in a path.
     MessageParam(MessageId),
@@ -375,6 +383,8 @@ macro_rules! read_as_text {
 read_as_text!(
     SessionParam: SessionId,
     InviteParam: InviteId,
+    #[cfg(feature = "webhooks")]
+    WebhookParam: WebhookId,
     MessageParam: MessageId,
     SortParam: SessionOrder,
     PublicSortParam: PublicOrder,

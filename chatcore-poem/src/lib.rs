@@ -21,6 +21,7 @@
 //! | `/ws` | the WebSocket |
 //! | `/api/v1/auth/…` and `/api/v1/users/…` | registration, logins and users, with `ChatFrontend::with_accounts` (feature `accounts`) |
 //! | `/api/v1/admin/…` | administration of the system, with [`ChatFrontend::with_admin`] |
+//! | `/api/v1/chat/sessions/…/webhooks` | webhooks, with `ChatFrontend::with_webhooks` (feature `webhooks`) |
 //! | `/health`, `/ready` | whether the process lives, and whether it can serve, with [`ChatFrontend::with_health`] |
 //! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
 //!
@@ -76,7 +77,7 @@ use std::{fmt, sync::Arc};
 
 use chatcore::{Authenticator, Chat};
 use chatcore_http::Author;
-use poem::{Endpoint, EndpointExt};
+use poem::{Endpoint, EndpointExt, IntoEndpoint as _, endpoint::BoxEndpoint};
 use poem_openapi::{OpenApi, OpenApiService};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -115,6 +116,8 @@ pub struct ChatFrontend {
     #[cfg(feature = "accounts")]
     accounts: Option<chatcore::Accounts>,
     admin: Option<chatcore::Administration>,
+    #[cfg(feature = "webhooks")]
+    webhooks: Option<chatcore::Webhooks>,
 }
 
 impl fmt::Debug for ChatFrontend {
@@ -155,13 +158,35 @@ impl ChatFrontend {
             #[cfg(feature = "accounts")]
             accounts: None,
             admin: None,
+            #[cfg(feature = "webhooks")]
+            webhooks: None,
         }
         .documented()
     }
 
+    /// The same with webhooks: their operations below `/api/v1/chat/sessions/…/webhooks`, which the OpenAPI document contains, too. Without them
+    /// there are no such paths. The webhooks have to be of the same chat. The host starts their deliveries.
+    #[cfg(feature = "webhooks")]
+    #[must_use]
+    pub fn with_webhooks(self, webhooks: chatcore::Webhooks) -> Self {
+        Self { webhooks: Some(webhooks), ..self }.documented()
+    }
+
+    /// The description of the operations on the chat, and what carries them out.
+    fn chat_operations(&self) -> (String, BoxEndpoint<'static>) {
+        let operations = rest::all(&self.state.chat, &self.state.sockets);
+        #[cfg(feature = "webhooks")]
+        if let Some(webhooks) = &self.webhooks {
+            return described(service((operations, rest::Hooks(webhooks.clone()))));
+        }
+        described(service(operations))
+    }
+
     /// The same with the document and the routes of all its operations.
     fn documented(mut self) -> Self {
-        let (mut document, mut routes) = chat_document(&self.state.chat, &self.state.sockets);
+        let mut document = serde_json::from_str(&self.chat_operations().0).unwrap_or_default();
+        let mut routes = Routes::default();
+        routes.add(&document, &BASES);
         #[cfg(feature = "accounts")]
         if let Some(accounts) = &self.accounts {
             document = accounts::documented(document, &mut routes, accounts);
@@ -264,25 +289,17 @@ pub fn encode_event(view: &chatcore::chat::EventView) -> String {
     serde_json::to_string(view).unwrap_or_default()
 }
 
-type Service = OpenApiService<rest::All, ()>;
-
-fn service(chat: &Chat, sockets: &Sockets) -> Service {
+/// Operations on the chat.
+fn service<A: OpenApi>(operations: A) -> OpenApiService<A, ()> {
     let description = "Real-time, multi-user chat. Every error is a problem document (RFC 9457) with a stable `code`. \
         The same operations answer below both servers. Live events come over the WebSocket at `/ws`, or below each \
         session's `/events`.";
     let [v1, plain] = BASES;
-    OpenApiService::new(rest::all(chat, sockets), TITLE, env!("CARGO_PKG_VERSION"))
-        .description(description)
-        .server(v1)
-        .server(plain)
+    OpenApiService::new(operations, TITLE, env!("CARGO_PKG_VERSION")).description(description).server(v1).server(plain)
 }
 
-/// The operations on the chat: as poem-openapi describes them, and their routes.
-fn chat_document(chat: &Chat, sockets: &Sockets) -> (serde_json::Value, Routes) {
-    let document = serde_json::from_str(&service(chat, sockets).spec()).unwrap_or_default();
-    let mut routes = Routes::default();
-    routes.add(&document, &BASES);
-    (document, routes)
+fn described<A: OpenApi + 'static>(service: OpenApiService<A, ()>) -> (String, BoxEndpoint<'static>) {
+    (service.spec(), service.into_endpoint().map_to_response().boxed())
 }
 
 /// Operations beside those on the chat.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use chatcore_http::{PageStyles, page_headers};
 use poem::{
-    Endpoint, EndpointExt as _, IntoEndpoint as _, Request, Response, Route,
+    Endpoint, EndpointExt as _, Request, Response, Route,
     endpoint::{BoxEndpoint, make_sync},
     error::{NotFoundError, RouteError},
     get,
@@ -15,7 +15,6 @@ use poem::{
 use crate::{
     BASES, ChatFrontend, Problems, TITLE, document,
     routes::Routes,
-    service,
     ws::{self, WsEndpoint},
 };
 
@@ -111,7 +110,7 @@ impl ChatFrontend {
 
     /// Adds the WebSocket and the REST operations.
     fn operations(&self, app: Route, socket: &str) -> Result<Route, MountError> {
-        let api = Arc::new(service(&self.state.chat, &self.state.sockets).into_endpoint());
+        let api = Arc::new(self.chat_operations().1);
         // poem answers HEAD as GET where it has no endpoint of its own, and would upgrade it.
         let mut app = app.try_at(socket, self.wrap_get(ws::OPEN, get(WsEndpoint).head(WsEndpoint), true))?;
         for base in BASES {

@@ -80,6 +80,12 @@ pub enum Error {
     /// No invite has the code, or the invite is over: it has expired, it was revoked, or all of its uses are taken. The answer does not tell which.
     #[error("the code is wrong, or the invite is over; ask for a new one")]
     InviteNotFound,
+    /// The session has no such webhook.
+    #[error("there is no such webhook")]
+    WebhookNotFound,
+    /// The webhook has no such event among those that could not be delivered: it was delivered later, or it had to make room.
+    #[error("there is no such undelivered event; it may have been delivered")]
+    DeadLetterNotFound,
     /// The invite lets nobody in without the approval of a user who manages the session.
     #[error("this invite needs an approval; ask to join instead")]
     ApprovalRequired,
@@ -260,6 +266,8 @@ impl Error {
             Self::Invalid(fields) => fields.first().map_or(Code::ValidationInvalidValue, |field| field.code),
             Self::Denied(denial) => denial.code(),
             Self::InviteNotFound => Code::InviteNotFound,
+            Self::WebhookNotFound => Code::WebhookNotFound,
+            Self::DeadLetterNotFound => Code::DeadLetterNotFound,
             Self::ApprovalRequired => Code::JoinApprovalRequired,
             Self::JoinRequestNotFound => Code::JoinRequestNotFound,
             Self::DirectRefused => Code::DirectRefused,
@@ -315,6 +323,8 @@ impl Error {
             | Self::Denied(_)
             | Self::DirectRefused
             | Self::InviteNotFound
+            | Self::WebhookNotFound
+            | Self::DeadLetterNotFound
             | Self::ApprovalRequired
             | Self::JoinRequestNotFound
             | Self::UserNotFound

@@ -41,6 +41,7 @@
 //! | `smtp` | mail to these users by SMTP |
 //! | `jwks` | `Jwks::url`: key sets at an address, with an HTTP client and TLS |
 //! | `backup` | [`backup`]: backup and restore of a whole store, in a portable format |
+//! | `webhooks` | [`webhooks`]: events of sessions, sent to other systems over HTTP |
 //! | `metrics` | `metrics`: counters and times of what the chat does, for any recorder of the `metrics` crate |
 //! | `conformance` | the test suites for implementors of [`ChatStore`] and of [`Notifier`] |
 //! | `schema` | JSON Schemas of the forms in [`wire`] |
@@ -65,6 +66,8 @@ pub mod permission;
 pub mod store;
 pub mod stored;
 pub mod trace;
+#[cfg(feature = "webhooks")]
+pub mod webhooks;
 pub mod wire;
 
 #[cfg(feature = "accounts")]
@@ -82,3 +85,5 @@ pub use identity::{IssuersAuthenticator, JwtAuthenticator, JwtIssuer};
 pub use limits::{Limiter, Limits, Origin, Rate, RateLimits};
 pub use notify::{InProcessNotifier, Notifier};
 pub use store::{ChatStore, MemoryStore, StoreError};
+#[cfg(feature = "webhooks")]
+pub use webhooks::Webhooks;

@@ -471,7 +471,8 @@ impl World {
                     | SessionEvent::EmojiAdded { .. }
                     | SessionEvent::EmojiRemoved { .. }
                     | SessionEvent::JoinRequested
-                    | SessionEvent::JoinRequestClosed { .. },
+                    | SessionEvent::JoinRequestClosed { .. }
+                    | SessionEvent::WebhookChanged { .. },
                 ) => {}
                 EventKind::Session(SessionEvent::Deleted) => summary.session.is_active = false,
                 EventKind::Session(SessionEvent::Archived) => {

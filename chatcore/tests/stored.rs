@@ -19,7 +19,7 @@ use chatcore::{
         HistoryVisibility, InviteId, LoginId, Mention, MessageBody, MessageEvent, MessageId, MessageStatus,
         MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply,
         Sanction, ScheduledId, Session, SessionChanges, SessionDeletion, SessionEmoji, SessionEvent, SessionId,
-        SessionSettings, SessionType, Span, SpeakerRole, Standing, StatusText, Term, UserId, UserStanding,
+        SessionSettings, SessionType, Span, SpeakerRole, Standing, StatusText, Term, UserId, UserStanding, WebhookId,
     },
     store::{
         ActiveThreads, AskedToJoin, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds,
@@ -162,6 +162,7 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Session(SessionEvent::EmojiRemoved { .. }) => "emoji_removed",
         EventKind::Session(SessionEvent::JoinRequested) => "join_requested",
         EventKind::Session(SessionEvent::JoinRequestClosed { .. }) => "join_request_closed",
+        EventKind::Session(SessionEvent::WebhookChanged { .. }) => "webhook_changed",
         EventKind::Session(SessionEvent::Deleted) => "session_deleted",
         EventKind::Session(SessionEvent::Archived) => "session_archived",
         EventKind::Session(SessionEvent::Unarchived) => "session_unarchived",
@@ -294,6 +295,7 @@ fn events() -> Vec<(&'static str, EventKind)> {
         ("", EventKind::Session(SessionEvent::EmojiRemoved { name: own_emoji(None).name })),
         ("", EventKind::Session(SessionEvent::JoinRequested)),
         ("", EventKind::Session(SessionEvent::JoinRequestClosed { user_id: user_id.clone() })),
+        ("", EventKind::Session(SessionEvent::WebhookChanged { webhook_id: WebhookId(invite().0) })),
         ("", EventKind::Session(SessionEvent::Deleted)),
         ("", EventKind::Session(SessionEvent::Archived)),
         ("", EventKind::Session(SessionEvent::Unarchived)),
@@ -317,7 +319,7 @@ fn events_are_stored_in_the_forms_of_the_golden_file() {
     assert_eq!(forms.len(), events().len(), "each event has a name of its own");
     assert_golden("events.json", &forms);
     let names: BTreeSet<&str> = events().iter().map(|(_, kind)| name(kind)).collect();
-    assert_eq!(names.len(), 31, "some kind is missing");
+    assert_eq!(names.len(), 32, "some kind is missing");
     for (case, kind) in events() {
         let golden = golden("events.json")[&title(case, &kind)].to_string();
         assert_eq!(decode_event(&golden).expect("an event"), kind, "{golden}");

@@ -382,7 +382,11 @@ pub fn check(log: &[Arc<Event>]) {
                 cap = changes.max_participants.unwrap_or(cap);
                 leads && (open != SessionType::Private || people.len() == 1) && people.len() <= cap as usize
             }
-            EventKind::Session(SessionEvent::InviteCreated { .. } | SessionEvent::InviteRevoked { .. }) => leads,
+            EventKind::Session(
+                SessionEvent::InviteCreated { .. }
+                | SessionEvent::InviteRevoked { .. }
+                | SessionEvent::WebhookChanged { .. },
+            ) => leads,
             EventKind::Session(SessionEvent::EmojiAdded { .. } | SessionEvent::EmojiRemoved { .. }) => leads,
             EventKind::Session(SessionEvent::JoinRequested) => actor.is_none(),
             EventKind::Session(SessionEvent::JoinRequestClosed { user_id }) => leads || event.actor == *user_id,

@@ -7,6 +7,7 @@ use chatcore::{
     chat::EventView,
     model::{
         self, Emoji, EventKind, InviteId, MessageEvent, MessageId, ParticipantEvent, ParticipantId, SessionChanges,
+        WebhookId,
     },
 };
 
@@ -228,6 +229,14 @@ events! {
         /// The user who had asked.
         async fn user(&self) -> User {
             subject(&self.view)
+        }
+    }
+
+    /// The actor created, changed or deleted a webhook. So the participants know that events are sent to another system.
+    WebhookChanged { webhook_id: WebhookId } => {
+        /// The id of the webhook.
+        async fn webhook_id(&self) -> ID {
+            ID(self.webhook_id.to_string())
         }
     }
 
@@ -551,6 +560,7 @@ pub(super) enum SessionEvent {
     EmojiRemoved(EmojiRemoved),
     JoinRequested(JoinRequested),
     JoinRequestClosed(JoinRequestClosed),
+    WebhookChanged(WebhookChanged),
     Deleted(SessionDeleted),
     Archived(SessionArchived),
     Unarchived(SessionUnarchived),
@@ -598,6 +608,7 @@ impl SessionEvent {
             model::SessionEvent::EmojiRemoved { name } => EmojiRemoved { view, name }.into(),
             model::SessionEvent::JoinRequested => JoinRequested { view }.into(),
             model::SessionEvent::JoinRequestClosed { user_id: _ } => JoinRequestClosed { view }.into(),
+            model::SessionEvent::WebhookChanged { webhook_id } => WebhookChanged { view, webhook_id }.into(),
             model::SessionEvent::Deleted => SessionDeleted { view }.into(),
             model::SessionEvent::Archived => SessionArchived { view }.into(),
             model::SessionEvent::Unarchived => SessionUnarchived { view }.into(),

@@ -41,6 +41,8 @@ mod types;
 mod user;
 mod validate;
 mod values;
+#[cfg(feature = "webhooks")]
+mod webhook;
 
 use std::{any::TypeId, borrow::Cow, fmt, sync::Arc};
 
@@ -62,9 +64,9 @@ use crate::{SchemaOptions, error, guard, source};
 pub(crate) use account::OPEN;
 use engine::Engine;
 use load::{Loads, Reads};
-use mutation::Mutation;
+use mutation::{ConversationMutation, Mutation};
 use plan::Plan;
-use query::Query;
+use query::{ConversationQuery, Query};
 use shape::Shape;
 use subscription::Subscription;
 use types::Types;
@@ -116,6 +118,9 @@ pub struct Services {
     /// Administration of the whole system. It has to be of the same chat. The schema finds the
     /// [`AuditOrigin`](chatcore::admin::AuditOrigin) in the data of a request, where its transport puts one.
     pub admin: Option<Administration>,
+    /// Webhooks. They have to be of the same chat.
+    #[cfg(feature = "webhooks")]
+    pub webhooks: Option<chatcore::Webhooks>,
 }
 
 /// The schema over this chat.
@@ -136,16 +141,11 @@ pub fn schema_with_accounts(accounts: Accounts, options: SchemaOptions) -> ChatS
 #[must_use]
 pub fn schema_with(chat: Chat, services: Services, options: SchemaOptions) -> ChatSchema {
     #[cfg(feature = "accounts")]
-    if let Some(accounts) = services.accounts {
-        let schema = match services.admin {
-            Some(admin) => {
-                built::<query::WithBoth, mutation::WithBoth, subscription::WithAdmin>(chat, options, |schema| {
-                    schema.data(accounts).data(admin)
-                })
-            }
-            None => built::<query::WithAccounts, mutation::WithAccounts, Subscription>(chat, options, |schema| {
-                schema.data(accounts)
-            }),
+    if services.accounts.is_some() {
+        let schema = if services.admin.is_some() {
+            served::<query::WithBoth, mutation::WithBoth, subscription::WithAdmin>(chat, options, services)
+        } else {
+            served::<query::WithAccounts, mutation::WithAccounts, Subscription>(chat, options, services)
         };
         return ChatSchema {
             #[cfg(feature = "poem")]
@@ -153,22 +153,29 @@ pub fn schema_with(chat: Chat, services: Services, options: SchemaOptions) -> Ch
             ..schema
         };
     }
-    match services.admin {
-        Some(admin) => {
-            built::<query::WithAdmin, mutation::WithAdmin, subscription::WithAdmin>(chat, options, |schema| {
-                schema.data(admin)
-            })
-        }
-        None => built::<Query, Mutation, Subscription>(chat, options, |schema| schema),
+    if services.admin.is_some() {
+        served::<query::WithAdmin, mutation::WithAdmin, subscription::WithAdmin>(chat, options, services)
+    } else {
+        served::<ConversationQuery, ConversationMutation, Subscription>(chat, options, services)
     }
 }
 
-/// The schema with these root types. `with` gives it what their fields find in their context.
-fn built<Q, M, S>(
-    chat: Chat,
-    options: SchemaOptions,
-    with: impl FnOnce(SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S>,
-) -> ChatSchema
+/// The schema with these parts of its root types, and with the fields of webhooks where there are some.
+fn served<Q, M, S>(chat: Chat, options: SchemaOptions, services: Services) -> ChatSchema
+where
+    Q: ObjectType + Default + 'static,
+    M: ObjectType + Default + 'static,
+    S: SubscriptionType + Default + 'static,
+{
+    #[cfg(feature = "webhooks")]
+    if services.webhooks.is_some() {
+        return built::<Query<webhook::Asking<Q>>, Mutation<webhook::Changing<M>>, S>(chat, options, services);
+    }
+    built::<Query<Q>, Mutation<M>, S>(chat, options, services)
+}
+
+/// The schema with these root types. The services are what their fields find in their context.
+fn built<Q, M, S>(chat: Chat, options: SchemaOptions, services: Services) -> ChatSchema
 where
     Q: ObjectType + Default + 'static,
     M: ObjectType + Default + 'static,
@@ -177,8 +184,23 @@ where
     let options = Arc::new(options);
     let build = || engine::builder(Q::default(), M::default(), S::default(), &options);
     let validator = engine::validator(build(), &options);
-    let inner = engine::executor(with(build()), &chat);
+    let inner = engine::executor(with(build(), services), &chat);
     ChatSchema::of(chat, Arc::new(inner), Arc::new(validator), options)
+}
+
+fn with<Q, M, S>(mut schema: SchemaBuilder<Q, M, S>, services: Services) -> SchemaBuilder<Q, M, S> {
+    #[cfg(feature = "accounts")]
+    if let Some(accounts) = services.accounts {
+        schema = schema.data(accounts);
+    }
+    #[cfg(feature = "webhooks")]
+    if let Some(webhooks) = services.webhooks {
+        schema = schema.data(webhooks);
+    }
+    match services.admin {
+        Some(admin) => schema.data(admin),
+        None => schema,
+    }
 }
 
 impl ChatSchema {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, MaybeUndefined, MergedObject, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, MergedObject, Object, ObjectType, Result, SimpleObject};
 use chatcore::{Code, Error, chat, model};
 
 use super::{
@@ -287,25 +287,25 @@ pub(crate) struct ConversationMutation(
     ReceiptMutation,
 );
 
-/// What may be changed.
+/// What may be changed. Its parts are those of the services that there are.
 #[derive(Default, MergedObject)]
-pub(crate) struct Mutation(ConversationMutation);
+pub(crate) struct Mutation<P: ObjectType>(P);
 
 /// What may be changed.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
-#[graphql(name = "Mutation")]
+#[graphql(name = "MutationWithAccounts")]
 pub(crate) struct WithAccounts(ConversationMutation, super::account::AccountMutation);
 
 /// What may be changed.
 #[derive(Default, MergedObject)]
-#[graphql(name = "Mutation")]
+#[graphql(name = "MutationWithAdmin")]
 pub(crate) struct WithAdmin(ConversationMutation, super::admin::AdminMutation);
 
 /// What may be changed.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
-#[graphql(name = "Mutation")]
+#[graphql(name = "MutationWithBoth")]
 pub(crate) struct WithBoth(ConversationMutation, super::account::AccountMutation, super::admin::AdminMutation);
 
 /// What may be changed about sessions and their participants.

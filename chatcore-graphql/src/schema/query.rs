@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Interface, MergedObject, Object, PathSegment, Result};
+use async_graphql::{Context, ID, Interface, MergedObject, Object, ObjectType, PathSegment, Result};
 use chatcore::{
     Error,
     chat::{FindPublicSessions, FindSessions, Start},
@@ -60,25 +60,25 @@ pub(crate) struct ConversationQuery(
     ReceiptQuery,
 );
 
-/// What may be asked.
+/// What may be asked. Its parts are those of the services that there are.
 #[derive(Default, MergedObject)]
-pub(crate) struct Query(ConversationQuery);
+pub(crate) struct Query<P: ObjectType>(P);
 
 /// What may be asked.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
-#[graphql(name = "Query")]
+#[graphql(name = "QueryWithAccounts")]
 pub(crate) struct WithAccounts(ConversationQuery, super::account::AccountQuery);
 
 /// What may be asked.
 #[derive(Default, MergedObject)]
-#[graphql(name = "Query")]
+#[graphql(name = "QueryWithAdmin")]
 pub(crate) struct WithAdmin(ConversationQuery, super::admin::AdminQuery);
 
 /// What may be asked.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
-#[graphql(name = "Query")]
+#[graphql(name = "QueryWithBoth")]
 pub(crate) struct WithBoth(ConversationQuery, super::account::AccountQuery, super::admin::AdminQuery);
 
 /// What may be asked about the caller, sessions, participants and events.

@@ -56,7 +56,7 @@ fn mounted(world: &World, schema: chatcore_graphql::ChatSchema) -> Graph<impl En
 /// The schema with the administration as well.
 fn managed(world: &World) -> chatcore_graphql::ChatSchema {
     let admin = Administration::new(world.chat.clone());
-    let services = Services { accounts: Some(world.accounts.clone()), admin: Some(admin) };
+    let services = Services { accounts: Some(world.accounts.clone()), admin: Some(admin), ..Services::default() };
     schema_with(world.chat.clone(), services, SchemaOptions::default())
 }
 

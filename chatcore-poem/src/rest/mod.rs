@@ -28,6 +28,8 @@ mod sessions;
 mod threads;
 #[cfg(feature = "accounts")]
 mod users;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 
 use std::fmt::Display;
 
@@ -64,6 +66,8 @@ pub(crate) use receipts::Receipts;
 pub(crate) use sanctions::Sanctions;
 pub(crate) use sessions::Sessions;
 pub(crate) use threads::Threads;
+#[cfg(feature = "webhooks")]
+pub(crate) use webhooks::Hooks;
 #[cfg(feature = "accounts")]
 pub(crate) use {auth::Auth, users::Users};
 
@@ -91,6 +95,13 @@ enum AccountGroup {
     Accounts,
     /// The caller's account, and other users.
     Users,
+}
+
+#[cfg(feature = "webhooks")]
+#[derive(Tags)]
+enum WebhookGroup {
+    /// Events, sent to other systems.
+    Webhooks,
 }
 
 #[derive(Tags)]
@@ -152,6 +163,12 @@ pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
 fn natural(name: &str, value: Option<i64>) -> Result<Option<u64>> {
     let negative = |_| Error::invalid(name, Code::ValidationInvalidValue, "must not be negative");
     value.map(u64::try_from).transpose().map_err(negative)
+}
+
+/// A position in a path.
+#[cfg(feature = "webhooks")]
+fn position(name: &str, value: i64) -> Result<u64> {
+    u64::try_from(value).map_err(|_| Error::invalid(name, Code::ValidationInvalidValue, "must not be negative"))
 }
 
 /// The value of a header that may be there once. To an extractor, one that is no text, or the second of two, is as good as

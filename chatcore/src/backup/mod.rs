@@ -195,6 +195,8 @@ fn own_tables() -> &'static [&'static Table] {
         all.extend_from_slice(crate::admin::TABLES);
         #[cfg(feature = "accounts")]
         all.extend_from_slice(crate::accounts::TABLES);
+        #[cfg(feature = "webhooks")]
+        all.extend_from_slice(crate::webhooks::TABLES);
         all
     });
     &ALL

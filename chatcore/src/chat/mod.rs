@@ -19,6 +19,8 @@ mod finding;
 mod followers;
 mod follows;
 mod forwarding;
+#[cfg(feature = "webhooks")]
+mod hooking;
 mod invites;
 mod join_requests;
 mod later;
@@ -65,6 +67,8 @@ pub use directs::{GROUP_USERS_MAX, GROUP_USERS_MIN, Started};
 pub use editing::EditMessage;
 pub use emojis::{MAX_EMOJI_URL_CHARS, MAX_EMOJIS};
 pub use finding::{FindPublicSessions, FindSessions, FoundSessions, MAX_SEARCH_CHARS, MAX_SEARCHED, PublicOrder};
+#[cfg(feature = "webhooks")]
+pub(crate) use hooking::{Turn, WebhookPlan};
 pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
 pub use join_requests::MAX_JOIN_REQUESTS;
 pub use later::ScheduleMessage;
@@ -166,6 +170,8 @@ struct Inner {
     presences: Presences,
     receipts: Receipts,
     typists: Typists,
+    #[cfg(feature = "webhooks")]
+    bell: hooking::Bell,
     /// Continues work that a process left behind.
     resumer: Mutex<Option<Task>>,
     resuming: Kind,
@@ -362,6 +368,8 @@ impl ChatBuilder {
             presences,
             receipts,
             typists: Typists::default(),
+            #[cfg(feature = "webhooks")]
+            bell: hooking::Bell::default(),
             resumer: Mutex::default(),
             resuming: Kind::new("resumer"),
             #[cfg(feature = "metrics")]

@@ -90,6 +90,8 @@ codes! {
     ParticipantNotFound = "PARTICIPANT_NOT_FOUND", 404, 4404, "Participant not found";
     ParticipantAlreadyExists = "PARTICIPANT_ALREADY_EXISTS", 409, 4409, "Already a participant";
     InviteNotFound = "INVITE_NOT_FOUND", 404, 4404, "Invite not found";
+    WebhookNotFound = "WEBHOOK_NOT_FOUND", 404, 4404, "Webhook not found";
+    DeadLetterNotFound = "DEAD_LETTER_NOT_FOUND", 404, 4404, "Undelivered event not found";
     JoinApprovalRequired = "JOIN_APPROVAL_REQUIRED", 409, 4409, "Approval required";
     JoinRequestNotFound = "JOIN_REQUEST_NOT_FOUND", 404, 4404, "Request to join not found";
     ParticipantBanned = "PARTICIPANT_BANNED", 409, 4409, "Banned from the session";

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ClientId, Cursor, Emoji, EmojiName, HistoryVisibility, InviteId, MessageBody, Metadata, ParticipantId,
-    ParticipantRole, Session, SessionEmoji, SessionId, SessionType, Term, UserId,
+    ParticipantRole, Session, SessionEmoji, SessionId, SessionType, Term, UserId, WebhookId,
 };
 
 /// A position in a session's log: 1 for its first event, dense. 0 stands before the first.
@@ -101,6 +101,11 @@ pub enum SessionEvent {
     JoinRequestClosed {
         /// The user who had asked.
         user_id: UserId,
+    },
+    /// The actor created, changed or deleted a webhook. So the participants know that events are sent to another system.
+    WebhookChanged {
+        /// The webhook.
+        webhook_id: WebhookId,
     },
     /// The session was deleted.
     Deleted,
@@ -412,6 +417,7 @@ impl EventKind {
                 | SessionEvent::EmojiRemoved { .. }
                 | SessionEvent::JoinRequested
                 | SessionEvent::JoinRequestClosed { .. }
+                | SessionEvent::WebhookChanged { .. }
                 | SessionEvent::Deleted
                 | SessionEvent::Archived
                 | SessionEvent::Unarchived

@@ -82,6 +82,12 @@ uuid_id!(
 );
 
 uuid_id!(
+    /// Names a webhook. A UUIDv7 (RFC 9562), so webhooks sort by creation.
+    WebhookId,
+    "webhook id"
+);
+
+uuid_id!(
     /// Names one login of a user: all tokens that descend from one authentication have it. A UUIDv7 (RFC 9562) made at the
     /// login, so an id says when the login began. OpenID Connect names it in the claim `sid` (OpenID Connect Front-Channel
     /// Logout 1.0, section 3).

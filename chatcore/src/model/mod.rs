@@ -36,7 +36,8 @@ pub use event::{
 };
 pub use forward::Origin;
 pub use id::{
-    AuditId, ClientId, InvalidId, InviteId, LoginId, MessageId, NoticeId, ParticipantId, ScheduledId, SessionId, UserId,
+    AuditId, ClientId, InvalidId, InviteId, LoginId, MessageId, NoticeId, ParticipantId, ScheduledId, SessionId,
+    UserId, WebhookId,
 };
 pub use invite::{CreatedInvite, Invite, InviteCode, InvitePreview, JoinRequest};
 pub use later::{Draft, ScheduledMessage};

@@ -171,6 +171,8 @@ actions! {
     }, "Create invites", [Owner, Admin], conditions;
     /// See the invites of the session, and revoke them.
     ManageInvites, "List and revoke invites", [Owner, Admin], table;
+    /// See, create, change and delete the webhooks of the session.
+    ManageWebhooks, "Manage webhooks", [Owner, Admin], table;
     /// See the requests to join, and answer them. To let a user in is [`Invite`](Self::Invite) as well.
     AnswerJoinRequests, "Answer requests to join", [Owner, Admin], table;
     /// Come in, or ask to, by the code of an invite. Its row is empty, since it is for users who are not in the session.

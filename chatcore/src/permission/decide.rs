@@ -218,6 +218,7 @@ const fn changes(kind: ActionKind) -> bool {
         | ActionKind::ViewRevisions
         | ActionKind::ManageBans
         | ActionKind::ManageInvites
+        | ActionKind::ManageWebhooks
         | ActionKind::Delete
         | ActionKind::Archive
         | ActionKind::Restore
@@ -265,6 +266,7 @@ const fn speaks(kind: ActionKind) -> bool {
         | ActionKind::Invite
         | ActionKind::CreateInvite
         | ActionKind::ManageInvites
+        | ActionKind::ManageWebhooks
         | ActionKind::AnswerJoinRequests
         | ActionKind::Remove
         | ActionKind::ChangeRole

@@ -5,7 +5,9 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::Table;
-use crate::model::{AuditId, ClientId, Emoji, InviteId, LoginId, ParticipantId, ScheduledId, Seq, SessionId, UserId};
+use crate::model::{
+    AuditId, ClientId, Emoji, InviteId, LoginId, ParticipantId, ScheduledId, Seq, SessionId, UserId, WebhookId,
+};
 
 /// A part of a key. Parts at one place of a table's keys are of one kind. Numbers sort by value, texts and UUIDs by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +116,16 @@ impl KeyPart for ScheduledId {
 }
 
 impl KeyPart for InviteId {
+    fn part(&self) -> Part {
+        Part::Uuid(self.0)
+    }
+
+    fn from_part(part: &Part) -> Option<Self> {
+        if let Part::Uuid(id) = part { Some(Self(*id)) } else { None }
+    }
+}
+
+impl KeyPart for WebhookId {
     fn part(&self) -> Part {
         Part::Uuid(self.0)
     }

@@ -7,7 +7,7 @@ use super::{newer::Known, session::SessionForm};
 use crate::model::{
     Attachment, ClientId, Content, Emoji, EmojiName, EventKind, InviteId, Mention, MessageBody, MessageEvent,
     MessageStatus, MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason,
-    Reply, Seq, SessionChanges, SessionEmoji, SessionEvent, Span, SpeakerRole, UserId,
+    Reply, Seq, SessionChanges, SessionEmoji, SessionEvent, Span, SpeakerRole, UserId, WebhookId,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -39,6 +39,9 @@ enum Form {
     JoinRequestClosed {
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
+    },
+    WebhookChanged {
+        webhook_id: WebhookId,
     },
     SessionDeleted,
     SessionArchived,
@@ -190,6 +193,7 @@ impl Form {
             SessionEvent::EmojiRemoved { name } => Self::EmojiRemoved { name },
             SessionEvent::JoinRequested => Self::JoinRequested,
             SessionEvent::JoinRequestClosed { user_id } => Self::JoinRequestClosed { user_id },
+            SessionEvent::WebhookChanged { webhook_id } => Self::WebhookChanged { webhook_id },
             SessionEvent::Deleted => Self::SessionDeleted,
             SessionEvent::Archived => Self::SessionArchived,
             SessionEvent::Unarchived => Self::SessionUnarchived,
@@ -287,6 +291,9 @@ impl Form {
             Self::JoinRequestClosed { user_id } => {
                 Some(EventKind::Session(SessionEvent::JoinRequestClosed { user_id }))
             }
+            Self::WebhookChanged { webhook_id } => {
+                Some(EventKind::Session(SessionEvent::WebhookChanged { webhook_id }))
+            }
             Self::SessionDeleted => Some(EventKind::Session(SessionEvent::Deleted)),
             Self::SessionArchived => Some(EventKind::Session(SessionEvent::Archived)),
             Self::SessionUnarchived => Some(EventKind::Session(SessionEvent::Unarchived)),
@@ -344,6 +351,7 @@ impl Form {
             | Self::EmojiRemoved { .. }
             | Self::JoinRequested
             | Self::JoinRequestClosed { .. }
+            | Self::WebhookChanged { .. }
             | Self::SessionDeleted
             | Self::SessionArchived
             | Self::SessionUnarchived
@@ -409,6 +417,7 @@ impl Form {
             | Self::EmojiRemoved { .. }
             | Self::JoinRequested
             | Self::JoinRequestClosed { .. }
+            | Self::WebhookChanged { .. }
             | Self::SessionDeleted
             | Self::SessionArchived
             | Self::SessionUnarchived

@@ -33,6 +33,8 @@ macro_rules! events {
                 }
             }
 
+            pub(super) const NAMES: &'static [&'static str] = &[$($name),*];
+
             pub(super) const fn name(event: &$event) -> &'static str {
                 match event {
                     $($event::$variant { .. } => $name,)*
@@ -52,6 +54,11 @@ pub const fn event_name(kind: &EventKind) -> &'static str {
         EventKind::Message(event) => MessageData::name(event),
         EventKind::Unknown => "unknown",
     }
+}
+
+/// The names of all events on the wire.
+pub fn event_names() -> impl Iterator<Item = &'static str> {
+    [SessionData::NAMES, ParticipantData::NAMES, MessageData::NAMES].into_iter().flatten().copied()
 }
 
 /// The name of a signal on the wire.

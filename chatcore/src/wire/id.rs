@@ -8,7 +8,7 @@ mod schema {
 
     use crate::model::{
         AuditId, ClientId, Cursor, Emoji, InviteCode, InviteId, LoginId, MessageId, NoticeId, ParticipantId,
-        ScheduledId, SessionId, UserId,
+        ScheduledId, SessionId, UserId, WebhookId,
     };
 
     macro_rules! text {
@@ -42,6 +42,7 @@ mod schema {
         ParticipantId,
         ScheduledId,
         SessionId,
-        UserId
+        UserId,
+        WebhookId
     );
 }

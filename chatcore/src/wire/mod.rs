@@ -52,6 +52,8 @@ mod receipt;
 mod sanction;
 mod session;
 mod thread;
+#[cfg(feature = "webhooks")]
+mod webhook;
 
 #[cfg(feature = "accounts")]
 pub use account::{
@@ -61,7 +63,7 @@ pub use account::{
 #[cfg(feature = "admin")]
 pub use admin::{BanUser, BroadcastNotice, NoticeFrame, Reason, SetRole};
 pub use command::{Answer, Command, Nothing, SetTyping};
-pub use event::{event_name, signal_name};
+pub use event::{event_name, event_names, signal_name};
 pub use forward::ForwardMessage;
 pub use invite::{ApproveJoinRequest, CreateInvite, RequestToJoin, UseInvite};
 pub use later::{ScheduleMessage, SetDraft};
@@ -74,6 +76,8 @@ pub use reading::{MarkAllRead, MarkRead};
 pub use receipt::{AcknowledgeDelivery, SetUserSettings};
 pub use sanction::Sanction;
 pub use session::{AddEmoji, CreateSession, StartDirect, StartGroup, UpdateSession};
+#[cfg(feature = "webhooks")]
+pub use webhook::{CreateWebhook, UpdateWebhook};
 
 use serde::{Deserialize, Deserializer, Serialize};
 

@@ -10,7 +10,7 @@ use crate::{
     model::{
         ClientId, Cursor, EmojiName, HistoryVisibility, InviteId, Message, Metadata, Participant, ParticipantId,
         ParticipantRole, Preferences, Seq, Session, SessionChanges, SessionDetails, SessionEmoji, SessionEvent,
-        SessionId, SessionSettings, SessionSummary, SessionType, Unread, UnreadMentions, UserId,
+        SessionId, SessionSettings, SessionSummary, SessionType, Unread, UnreadMentions, UserId, WebhookId,
     },
 };
 
@@ -337,6 +337,10 @@ events! {
     "join_request_closed" = JoinRequestClosed { user_id } => {
         user_id: &'a UserId = user_id,
         closed_by: &'a UserId = &view.actor.user_id,
+    }
+    "webhook_changed" = WebhookChanged { webhook_id } => {
+        webhook_id: WebhookId = *webhook_id,
+        changed_by: &'a UserId = &view.actor.user_id,
     }
     "session_deleted" = Deleted {} => {
         deleted_by: &'a UserId = &view.actor.user_id,

@@ -88,6 +88,7 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
             | Action::ViewRevisions
             | Action::ManageBans
             | Action::ManageInvites
+            | Action::ManageWebhooks
             | Action::Delete
             | Action::Archive
             | Action::Restore
@@ -155,6 +156,7 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         ActionKind::Unmute,
         ActionKind::CreateInvite,
         ActionKind::ManageInvites,
+        ActionKind::ManageWebhooks,
         ActionKind::AnswerJoinRequests,
         ActionKind::SetMetadata,
     ];

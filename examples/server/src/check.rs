@@ -20,6 +20,7 @@ use crate::{
     output::Output,
     run, secret,
     tls::{self, Validity},
+    webhooks,
 };
 use database::Found;
 
@@ -125,6 +126,7 @@ fn values(config: &Config, report: &mut Report) {
         ("log", run::log_filter(config).map(drop)),
         ("trusted-proxies", run::serving(config).map(drop)),
         ("allowed-origins", run::options(config).map(drop)),
+        ("webhook-networks", webhooks::options(config).map(drop)),
     ] {
         if let Err(error) = checked {
             report.fail(name, error);

@@ -9,10 +9,9 @@ use crate::{
     bus::BusFlags,
     config::{Failure, LogFormat, Period, Switch},
     rates::{Adds, Preset},
+    token::lasting,
+    webhooks::WebhookFlags,
 };
-
-/// The longest time that makes sense: a hundred years.
-pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// A complete chat server: REST, WebSocket, GraphQL, an embedded database.
 ///
@@ -355,6 +354,9 @@ pub(crate) struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) bus: BusFlags,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) webhooks: WebhookFlags,
     /// A page that may use the server beside the server's own pages, as scheme://host or scheme://host:port; `*` for all; repeat for
     /// several
     #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
@@ -471,12 +473,6 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "CHAT_LOG_FORMAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log_format: Option<LogFormat>,
-}
-
-/// A time of up to a hundred years.
-fn lasting(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time <= LONGEST { Ok(time) } else { Err("at most 100 years".to_owned()) }
 }
 
 /// Refuses a flag that stands before the command and again after it, of which clap would ignore the former.

@@ -118,6 +118,9 @@ pub(crate) struct Config {
     pub(crate) bus_ca_file: Option<PathBuf>,
     pub(crate) bus_certificate_file: Option<PathBuf>,
     pub(crate) bus_key_file: Option<PathBuf>,
+    pub(crate) webhooks: Switch,
+    pub(crate) webhook_http: bool,
+    pub(crate) webhook_networks: Vec<String>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
@@ -183,6 +186,9 @@ impl Default for Config {
             bus_ca_file: None,
             bus_certificate_file: None,
             bus_key_file: None,
+            webhooks: Switch::Off,
+            webhook_http: false,
+            webhook_networks: Vec::new(),
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
@@ -331,6 +337,9 @@ impl Config {
         }
         if self.proxy_protocol && self.trusted_proxies.is_empty() {
             return Err("--proxy-protocol is for connections of proxies, so it needs --trusted-proxies".into());
+        }
+        if self.webhooks == Switch::Off && (self.webhook_http || !self.webhook_networks.is_empty()) {
+            return Err("--webhook-http and --webhook-networks are for webhooks, so they need --webhooks on".into());
         }
         let of_accounts = [("--files", self.files.is_some()), ("--smtp-from", self.smtp_from.is_some())];
         if let Some((flag, _)) = of_accounts.iter().find(|(_, is_set)| *is_set && self.accounts == Switch::Off) {

@@ -25,6 +25,7 @@ mod secret;
 mod signals;
 mod tls;
 mod token;
+mod webhooks;
 
 use std::process::ExitCode;
 

@@ -24,7 +24,7 @@ use crate::{
     output::Output,
     running, secret,
     signals::Signals,
-    tls,
+    tls, webhooks,
 };
 
 /// How long the database may take to close.
@@ -87,6 +87,7 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     let issuers = issuers::issuers(config)?;
     let bus = bus::Options::of(&config.bus())?;
     let mailer = accounts::mailer(config)?;
+    let webhooks = webhooks::options(config)?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another place with --listen", config.listen))?;
@@ -142,7 +143,12 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
         accounts::resume_erasures(accounts.clone());
     }
     let exporter = Exporter::new(recorded, chat.clone(), config, stopping.clone());
-    let services = Services { accounts, admin: Some(admin.clone()) };
+    let webhooks = webhooks::start(&chat, webhooks)?;
+    let (webhooks, deliveries) = webhooks.unzip();
+    if let Some(webhooks) = &webhooks {
+        frontend = frontend.with_webhooks(webhooks.clone());
+    }
+    let services = Services { accounts, admin: Some(admin.clone()), webhooks };
     let schema = schema_with(chat, services, schema_options);
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
@@ -172,6 +178,12 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
         ended.cancel();
     };
     frontend.serve(listener, app, serving, drained).await?;
+    // Otherwise the next server waits until their lease is over.
+    if let Some(deliveries) = deliveries
+        && tokio::time::timeout(CLOSING_TIME, deliveries.stop()).await.is_err()
+    {
+        tracing::warn!("an attempt to deliver a webhook was broken off; it is made again");
+    }
     // Otherwise the statistics of the last seconds would be lost.
     if !matches!(tokio::time::timeout(CLOSING_TIME, admin.flush()).await, Ok(Ok(()))) {
         tracing::warn!("the statistics of the last seconds could not be written");

@@ -12,12 +12,21 @@ use chatcore::{
 };
 
 use crate::{
-    cli::{LONGEST, TokenArgs},
+    cli::TokenArgs,
     config::{Config, Failure},
     output::Output,
     run::authenticator,
     secret,
 };
+
+/// The longest time that makes sense: a hundred years.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+/// A time of up to a hundred years.
+pub(crate) fn lasting(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time <= LONGEST { Ok(time) } else { Err("at most 100 years".to_owned()) }
+}
 
 /// Prints a token, and nothing else, on stdout.
 pub(crate) fn print(config: &Config, args: TokenArgs, stderr: &Output) -> Result<(), Failure> {

@@ -49,6 +49,8 @@ mod signals;
 mod storm;
 #[path = "process/tls.rs"]
 mod tls;
+#[path = "process/webhooks.rs"]
+mod webhooks;
 
 use std::{io::Read as _, os::unix::fs::PermissionsExt, process::Command};
 

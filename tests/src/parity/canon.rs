@@ -386,6 +386,9 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Session(SessionEvent::EmojiRemoved { name }) => json!({ "kind": "EmojiRemoved", "name": name }),
         EventKind::Session(SessionEvent::JoinRequested) => json!({ "kind": "JoinRequested" }),
         EventKind::Session(SessionEvent::JoinRequestClosed { user_id: _ }) => json!({ "kind": "JoinRequestClosed" }),
+        EventKind::Session(SessionEvent::WebhookChanged { webhook_id }) => {
+            json!({ "kind": "WebhookChanged", "webhook_id": webhook_id })
+        }
         EventKind::Session(SessionEvent::Deleted) => json!({ "kind": "SessionDeleted" }),
         EventKind::Session(SessionEvent::Archived) => json!({ "kind": "SessionArchived" }),
         EventKind::Session(SessionEvent::Unarchived) => json!({ "kind": "SessionUnarchived" }),

@@ -148,7 +148,7 @@ impl Model {
                 self.set(&[("updated_at", at.clone())]);
             }
             "EmojiAdded" | "EmojiRemoved" | "InviteCreated" | "InviteRevoked" | "JoinRequested"
-            | "JoinRequestClosed" => {}
+            | "JoinRequestClosed" | "WebhookChanged" => {}
             "SessionDeleted" => {
                 self.set(&[("is_active", json!(false)), ("updated_at", at.clone())]);
                 self.set(&[("deletion", json!({"by":actor, "at":at}))]);

@@ -201,7 +201,7 @@ impl Bench {
         }
         let message = chat.send(owner, room.session, SendMessage::text("live")).await.unwrap().id;
         told.push(deliveries.next().await);
-        // Before the reader's own receipt, since the readers of a session are told once in a second.
+        // The typist has received what was sent live.
         if room.model.has(&cast.user(typist)) {
             super::receipts::acknowledge(chat, cast.principal(typist), room.session, room.head() + 1).await;
             told.push(deliveries.next().await);

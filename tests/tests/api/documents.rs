@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use chatcore::{Accounts, Administration, Chat, JwtAuthenticator, JwtIssuer, permission::PermissionTable};
+use chatcore::{
+    Accounts, Administration, Chat, JwtAuthenticator, JwtIssuer, Webhooks, permission::PermissionTable,
+    webhooks::WebhookOptions,
+};
 use chatcore_graphql::{SchemaOptions, Services, schema_with};
 use chatcore_poem::{ChatFrontend, Health};
 use chatcore_tests::SECRET;
@@ -71,7 +74,8 @@ fn accounts() -> Accounts {
 fn the_published_graphql_schema_is_the_one_that_is_served() {
     let accounts = accounts();
     let chat = accounts.chat().clone();
-    let services = Services { accounts: Some(accounts), admin: Some(Administration::new(chat.clone())) };
+    let webhooks = Some(Webhooks::new(chat.clone(), WebhookOptions::default()));
+    let services = Services { accounts: Some(accounts), admin: Some(Administration::new(chat.clone())), webhooks };
     pinned("docs/schema.graphql", &schema_with(chat, services, SchemaOptions::default()).sdl());
 }
 
@@ -80,7 +84,8 @@ fn the_published_openapi_document_is_the_one_that_is_served() {
     let accounts = accounts();
     let chat = accounts.chat().clone();
     let frontend = ChatFrontend::new(chat.clone(), JwtAuthenticator::hs256(SECRET).unwrap());
-    let frontend = frontend.with_accounts(accounts).with_admin(Administration::new(chat));
+    let frontend = frontend.with_accounts(accounts).with_admin(Administration::new(chat.clone()));
+    let frontend = frontend.with_webhooks(Webhooks::new(chat, WebhookOptions::default()));
     let frontend = frontend.with_health(Health::default());
     pinned("docs/openapi.json", &(serde_json::to_string_pretty(frontend.openapi()).unwrap() + "\n"));
 }

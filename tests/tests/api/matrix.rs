@@ -142,6 +142,7 @@ impl Room<'_> {
             Action::Invite { role } => (Method::POST, "/invite".into(), json!({ "user_id": target, "role": role })),
             Action::CreateInvite { role } => (Method::POST, "/invites".into(), json!({ "role": role })),
             Action::ManageInvites => (Method::GET, "/invites".into(), Value::Null),
+            Action::ManageWebhooks => panic!("these servers have no webhooks, so this is not among the cells"),
             Action::AnswerJoinRequests => (Method::GET, "/join-requests".into(), Value::Null),
             Action::JoinByInvite => panic!("a copy of a room has no invites, so this is not among the cells"),
             Action::Remove => (Method::DELETE, format!("/participants/{target}"), Value::Null),

@@ -468,6 +468,8 @@ impl Chat {
         #[cfg(feature = "admin")]
         self.count(events);
         if let Some(last) = events.last() {
+            #[cfg(feature = "webhooks")]
+            self.inner.bell.ring(session_id);
             self.inner.inboxes.ring(events);
             self.publish(Hint::Committed { session_id, head: last.seq, events: events.to_vec() }).await;
             for (user, (session_id, is_own)) in arrivals(events) {

@@ -101,6 +101,7 @@ impl Rewrites {
                 | SessionEvent::EmojiRemoved { .. }
                 | SessionEvent::JoinRequested
                 | SessionEvent::JoinRequestClosed { .. }
+                | SessionEvent::WebhookChanged { .. }
                 | SessionEvent::Deleted
                 | SessionEvent::Archived
                 | SessionEvent::Unarchived

@@ -102,6 +102,7 @@ impl Rights {
                 | SessionEvent::EmojiRemoved { .. }
                 | SessionEvent::JoinRequested
                 | SessionEvent::JoinRequestClosed { .. }
+                | SessionEvent::WebhookChanged { .. }
                 // An archived session is read as before.
                 | SessionEvent::Archived
                 | SessionEvent::Unarchived,

@@ -73,8 +73,29 @@ struct Sweeper {
 /// What the readers of a session are to be told.
 struct Heard {
     tail: Weak<Tail>,
-    told_at: Option<DateTime<Utc>>,
+    /// When the second began in which `told` receipts were told.
+    since: Option<DateTime<Utc>>,
+    told: usize,
     receipts: HashMap<(UserId, ReceiptKind), Seq>,
+}
+
+impl Heard {
+    /// When it is to be looked at again.
+    fn due(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let is_free = !self.receipts.is_empty() && self.told < AT_ONCE;
+        self.since.filter(|_| !is_free).map_or(now, |since| since + PAUSE)
+    }
+
+    /// Takes as many receipts as may be told now.
+    fn take(&mut self, now: DateTime<Utc>) -> HashMap<(UserId, ReceiptKind), Seq> {
+        if is_over(self.since, PAUSE, now) {
+            (self.since, self.told) = (Some(now), 0);
+        }
+        let room = AT_ONCE.saturating_sub(self.told);
+        let first: Vec<_> = self.receipts.keys().take(room).cloned().collect();
+        self.told += first.len();
+        first.into_iter().filter_map(|key| self.receipts.remove_entry(&key)).collect()
+    }
 }
 
 /// A position that a user came to, and whether the readers of the session are told.
@@ -169,12 +190,12 @@ impl Receipts {
     pub(in crate::chat) fn hear(&self, tail: &Arc<Tail>, user: UserId, kind: ReceiptKind, seq: Seq) {
         let due = {
             let mut heard = locked(&self.0.heard);
-            let new = || Heard { tail: Weak::new(), told_at: None, receipts: HashMap::new() };
+            let new = || Heard { tail: Weak::new(), since: None, told: 0, receipts: HashMap::new() };
             let heard = heard.entry(tail.session_id).or_insert_with(new);
             heard.tail = Arc::downgrade(tail);
             let upto = heard.receipts.entry((user, kind)).or_default();
             *upto = (*upto).max(seq);
-            heard.told_at.map_or_else(|| self.0.clock.now(), |at| at + PAUSE)
+            heard.due(self.0.clock.now())
         };
         self.0.go_on(due);
     }
@@ -211,7 +232,7 @@ impl Shared {
         let mut sweeper = locked(&self.sweeper);
         let mut tracks = locked(&self.tracks);
         tracks.prune(now);
-        let heard = locked(&self.heard).values().map(|heard| heard.told_at.map_or(now, |at| at + PAUSE)).min();
+        let heard = locked(&self.heard).values().map(|heard| heard.due(now)).min();
         let next = [tracks.next(now), heard].into_iter().flatten().min();
         // What comes next is noted first. Where there is no sweep then, it starts another one.
         *sweeper = Sweeper { task: sweeper.task.take().filter(|_| next.is_some()), next };
@@ -329,18 +350,14 @@ impl Shared {
     fn take_heard(&self, now: DateTime<Utc>) -> Vec<(Arc<Tail>, HashMap<(UserId, ReceiptKind), Seq>)> {
         let mut all = locked(&self.heard);
         all.retain(|_, heard| {
-            let is_quiet = heard.receipts.is_empty() && is_over(heard.told_at, PAUSE, now);
+            let is_quiet = heard.receipts.is_empty() && is_over(heard.since, PAUSE, now);
             !is_quiet && heard.tail.strong_count() > 0
         });
-        let mut ready = Vec::new();
-        for heard in all.values_mut() {
-            let Some(tail) = heard.tail.upgrade().filter(|_| is_over(heard.told_at, PAUSE, now)) else { continue };
-            let first: Vec<_> = heard.receipts.keys().take(AT_ONCE).cloned().collect();
-            let taken = first.into_iter().filter_map(|key| heard.receipts.remove_entry(&key)).collect();
-            heard.told_at = Some(now);
-            ready.push((tail, taken));
-        }
-        ready
+        let ready = |heard: &mut Heard| {
+            let receipts = if heard.receipts.is_empty() { HashMap::new() } else { heard.take(now) };
+            heard.tail.upgrade().filter(|_| !receipts.is_empty()).map(|tail| (tail, receipts))
+        };
+        all.values_mut().filter_map(ready).collect()
     }
 
     /// Hands receipts to those readers of a tail who see them.

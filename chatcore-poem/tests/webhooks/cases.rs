@@ -1,0 +1,251 @@
+//! What every frontend answers about webhooks: one list of calls, which each frontend and the core run in a world of their own.
+
+use std::{sync::Arc, time::Duration};
+
+use chatcore::{
+    Authenticator, Chat, Error, MemoryStore, Principal, RateLimits, TestClock, Webhooks, async_trait,
+    chat::{AddParticipant, CreateSession},
+    model::{ListPage, ParticipantRole, SessionId, SessionType, UserId, WebhookId},
+    webhooks::{CreateWebhook, Sent, WebhookOptions, WebhookRequest, WebhookSender},
+    wire,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+/// What a face answered: the code of the error, or the data without nulls and secrets.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer(pub(crate) Result<Value, String>);
+
+/// The core or a frontend.
+pub(crate) trait Face {
+    /// Calls an operation with the fields of its input, ids and parameters among them, in the words of REST.
+    async fn call(&self, operation: &str, user: &str, input: Value) -> Answer;
+}
+
+/// Tokens are user ids.
+pub(crate) struct Names;
+
+pub(crate) fn principal(name: &str) -> Principal {
+    Principal::new(UserId::new(name).unwrap())
+}
+
+#[async_trait]
+impl Authenticator for Names {
+    async fn authenticate(&self, token: &str) -> chatcore::Result<Principal> {
+        Ok(principal(token))
+    }
+}
+
+/// A receiver that refuses everything.
+struct Refusing;
+
+#[async_trait]
+impl WebhookSender for Refusing {
+    async fn send(&self, _: WebhookRequest) -> Sent {
+        Sent::Answered { status: 500, retry_after: None }
+    }
+}
+
+/// A chat with a session, and a webhook that could not be delivered three events. Each world is the same.
+pub(crate) struct World {
+    pub(crate) chat: Chat,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) session: SessionId,
+    pub(crate) webhook: WebhookId,
+    /// The position of the first event that could not be delivered.
+    pub(crate) first: u64,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let chat = Chat::builder(store).clock(TestClock::default()).rates(RateLimits::off()).build();
+        let options = WebhookOptions {
+            retry_delays: Vec::new(),
+            sweep_interval: Duration::from_millis(50),
+            ..WebhookOptions::default()
+        };
+        let webhooks = Webhooks::new(chat.clone(), options);
+        let ann = principal("ann");
+        let new = CreateSession::titled("Pets").of_type(SessionType::Public);
+        let session = chat.create_session(&ann, new).await.unwrap().summary.session.id;
+        for (name, role) in
+            [("adam", ParticipantRole::Admin), ("bob", ParticipantRole::Member), ("vic", ParticipantRole::Viewer)]
+        {
+            let user = principal(name);
+            chat.me(&user).await.unwrap();
+            let added = AddParticipant { user_id: user.user_id, role: Some(role) };
+            chat.add_participant(&ann, session, added).await.unwrap();
+        }
+        let new = CreateWebhook { url: "https://example.com/hook".into(), ..CreateWebhook::default() };
+        let webhook = webhooks.create(&ann, session, new).await.unwrap().webhook;
+        webhooks.rotate_secret(&ann, session, webhook.id).await.unwrap();
+        webhooks.rotate_secret(&ann, session, webhook.id).await.unwrap();
+        let worker = webhooks.start(Refusing);
+        while webhooks.get(&ann, session, webhook.id).await.unwrap().queue.dead_letters < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        worker.stop().await;
+        Self { chat, webhooks, session, webhook: webhook.id, first: webhook.queue.delivered_upto + 1 }
+    }
+}
+
+/// The calls, in their order.
+fn calls(world: &World) -> Vec<(&'static str, &'static str, Value)> {
+    let unknown = "0190c0de-0000-7000-8000-000000000000";
+    let (session, first) = (world.session, world.first);
+    let of_session = |more: Value| with(json!({ "session_id": session }), more);
+    let of_webhook = |more: Value| with(json!({ "session_id": session, "webhook_id": world.webhook }), more);
+    let missing = json!({ "session_id": session, "webhook_id": unknown });
+    let url = "https://example.com/other";
+    let mut calls = vec![
+        ("listWebhooks", "ann", of_session(json!({}))),
+        ("listWebhooks", "adam", of_session(json!({}))),
+        ("listWebhooks", "ann", json!({ "session_id": unknown })),
+        ("listWebhooks", "ann", json!({ "session_id": "x" })),
+        ("getWebhook", "adam", of_webhook(json!({}))),
+        ("getWebhook", "ann", missing.clone()),
+        ("getWebhook", "ann", of_session(json!({ "webhook_id": "x" }))),
+        ("createWebhook", "ann", of_session(json!({ "url": url }))),
+        ("createWebhook", "adam", of_session(json!({ "url": url, "events": ["user_left"], "is_active": false }))),
+        ("createWebhook", "ann", of_session(json!({ "url": "http://example.com/" }))),
+        ("createWebhook", "ann", of_session(json!({ "url": "https://127.0.0.1/" }))),
+        ("createWebhook", "ann", of_session(json!({ "url": "" }))),
+        ("createWebhook", "ann", of_session(json!({ "url": "x".repeat(2_001) }))),
+        ("createWebhook", "ann", of_session(json!({ "url": url, "events": ["nothing"] }))),
+        ("createWebhook", "ann", json!({ "session_id": unknown, "url": url })),
+        ("updateWebhook", "ann", of_webhook(json!({}))),
+        ("updateWebhook", "adam", of_webhook(json!({ "url": url, "events": ["user_left"], "is_active": false }))),
+        ("updateWebhook", "ann", of_webhook(json!({ "events": [], "is_active": true }))),
+        ("updateWebhook", "ann", of_webhook(json!({ "url": "https://[::1]/" }))),
+        ("updateWebhook", "ann", missing.clone()),
+        ("rotateWebhookSecret", "adam", of_webhook(json!({}))),
+        ("rotateWebhookSecret", "ann", missing.clone()),
+        ("listDeadLetters", "ann", of_webhook(json!({}))),
+        ("listDeadLetters", "adam", of_webhook(json!({ "limit": 2 }))),
+        ("listDeadLetters", "ann", of_webhook(json!({ "limit": 2, "after": first + 1 }))),
+        ("listDeadLetters", "ann", of_webhook(json!({ "limit": 0 }))),
+        ("listDeadLetters", "ann", missing.clone()),
+        ("retryDeadLetter", "ann", of_webhook(json!({ "seq": first }))),
+        ("retryDeadLetter", "adam", of_webhook(json!({ "seq": first }))),
+        ("retryDeadLetter", "ann", of_webhook(json!({ "seq": 1 }))),
+        ("retryDeadLetter", "ann", with(missing.clone(), json!({ "seq": first }))),
+        ("listDeadLetters", "ann", of_webhook(json!({}))),
+    ];
+    for user in ["bob", "vic", "eve"] {
+        calls.extend([
+            ("listWebhooks", user, of_session(json!({}))),
+            ("getWebhook", user, of_webhook(json!({}))),
+            ("createWebhook", user, of_session(json!({ "url": url }))),
+            ("updateWebhook", user, of_webhook(json!({ "is_active": false }))),
+            ("rotateWebhookSecret", user, of_webhook(json!({}))),
+            ("listDeadLetters", user, of_webhook(json!({}))),
+            ("retryDeadLetter", user, of_webhook(json!({ "seq": first }))),
+            ("deleteWebhook", user, of_webhook(json!({}))),
+        ]);
+    }
+    calls.extend((0..8).map(|_| ("createWebhook", "ann", of_session(json!({ "url": url })))));
+    calls.extend([
+        ("deleteWebhook", "ann", missing),
+        ("deleteWebhook", "adam", of_webhook(json!({}))),
+        ("deleteWebhook", "ann", of_webhook(json!({}))),
+        ("listWebhooks", "ann", of_session(json!({}))),
+    ]);
+    calls
+}
+
+fn with(mut value: Value, more: Value) -> Value {
+    value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    value
+}
+
+/// Runs the calls through a face and through the core, and compares what both answer.
+pub(crate) async fn all(face: &impl Face, world: &World) {
+    let own = World::new().await;
+    assert_eq!((own.session, own.webhook), (world.session, world.webhook));
+    let (mut done, mut refused) = (0, 0);
+    for (operation, user, input) in calls(world) {
+        let shown = format!("{operation} by {user} with {input}");
+        let expected = own.call(operation, user, input.clone()).await;
+        let answer = face.call(operation, user, input).await;
+        assert_eq!(answer, expected, "{shown}");
+        assert!(!format!("{answer:?}").contains("whsec_"), "{shown}");
+        let count = if answer.0.is_ok() { &mut done } else { &mut refused };
+        *count += 1;
+    }
+    assert!(done >= 20 && refused >= 36, "{done} done, {refused} refused");
+}
+
+/// A value without nulls, with the kind of a secret in its place.
+pub(crate) fn plain(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+            let shown = |(name, value): (String, Value)| match value.as_str().filter(|_| name == "secret") {
+                Some(secret) => (name, json!(secret.starts_with("whsec_") && secret.len() == 50)),
+                None => (name, plain(value)),
+            };
+            fields.map(shown).collect::<serde_json::Map<_, _>>().into()
+        }
+        Value::Array(items) => items.into_iter().map(plain).collect(),
+        value => value,
+    }
+}
+
+fn answer(result: Result<impl Serialize, Error>) -> Answer {
+    let code = |error: Error| error.code().as_str().to_owned();
+    Answer(result.map(|value| plain(serde_json::to_value(value).unwrap())).map_err(code))
+}
+
+/// A page, with the place after which the next one begins.
+pub(crate) fn paged(entries: Value, next: Option<String>) -> Value {
+    plain(json!({ "entries": entries, "next": next }))
+}
+
+fn page_of<T: Serialize, K: ToString>(page: ListPage<T, K>) -> Value {
+    paged(serde_json::to_value(page.entries).unwrap(), page.next.map(|next| next.to_string()))
+}
+
+impl Face for World {
+    async fn call(&self, operation: &str, user: &str, input: Value) -> Answer {
+        let (hooks, caller) = (&self.webhooks, &principal(user));
+        let id = |name: &str| input[name].as_str().map(str::to_owned).unwrap_or_default();
+        let malformed = || Answer(Err("VALIDATION_INVALID_FORMAT".to_owned()));
+        let Ok(session) = id("session_id").parse::<SessionId>() else { return malformed() };
+        let webhook = match (&input["webhook_id"], id("webhook_id").parse::<WebhookId>()) {
+            (Value::Null, _) => self.webhook,
+            (_, Ok(webhook)) => webhook,
+            (_, Err(_)) => return malformed(),
+        };
+        let number = |name: &str| input[name].as_u64();
+        match operation {
+            "createWebhook" => {
+                let new: wire::CreateWebhook = body(&input);
+                answer(hooks.create(caller, session, new.command()).await)
+            }
+            "updateWebhook" => {
+                let changes: wire::UpdateWebhook = body(&input);
+                answer(hooks.update(caller, session, webhook, changes.command()).await)
+            }
+            "listWebhooks" => answer(hooks.list(caller, session).await),
+            "getWebhook" => answer(hooks.get(caller, session, webhook).await),
+            "rotateWebhookSecret" => answer(hooks.rotate_secret(caller, session, webhook).await),
+            "deleteWebhook" => answer(hooks.delete(caller, session, webhook).await),
+            "listDeadLetters" => {
+                let found = hooks.dead_letters(caller, session, webhook, number("after"), number("limit")).await;
+                answer(found.map(page_of))
+            }
+            "retryDeadLetter" => {
+                answer(hooks.retry_dead_letter(caller, session, webhook, number("seq").unwrap()).await)
+            }
+            operation => panic!("no operation {operation}"),
+        }
+    }
+}
+
+/// What is left of an input for the body.
+fn body<T: DeserializeOwned>(input: &Value) -> T {
+    let mut fields = input.as_object().unwrap().clone();
+    fields.retain(|name, _| !["session_id", "webhook_id"].contains(&name.as_str()));
+    serde_json::from_value(fields.into()).unwrap()
+}

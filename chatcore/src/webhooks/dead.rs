@@ -1,0 +1,99 @@
+//! Use cases about events that could not be delivered.
+
+use std::collections::BTreeSet;
+
+use chrono::SubsecRound as _;
+
+use super::{DeadLetter, DeadLetterRecord, DeadLetters, Replay, Replays, Webhooks, secret::delivery_id};
+use crate::{
+    error::{Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::{ListPage, Seq, SessionId, WebhookId},
+    store::{Change, ChatStoreExt as _, KeyPart as _, StoreError, TypedKey as _},
+    trace::use_case,
+};
+
+fn shown(key: &DeadLetters, record: &DeadLetterRecord, is_requested: bool) -> DeadLetter {
+    let DeadLetters { webhook: webhook_id, session: session_id, seq } = *key;
+    let DeadLetterRecord { failure, attempts } = *record;
+    let delivery_id = delivery_id(webhook_id, session_id, seq);
+    DeadLetter { webhook_id, session_id, seq, delivery_id, failure, attempts, is_requested }
+}
+
+impl Webhooks {
+    /// Refuses a caller who does not manage the session, and a webhook that it does not have.
+    async fn manages(&self, principal: &Principal, session: SessionId, webhook: WebhookId) -> Result<()> {
+        let (_, found) = self.chat().webhooks_of(principal, session).await?;
+        let is_there = found.is_some_and(|found| found.value.find(webhook).is_some());
+        if is_there { Ok(()) } else { Err(Error::WebhookNotFound) }
+    }
+
+    /// The events that could not be delivered to a webhook, in the order of their positions.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`Invalid`](Error::Invalid) for a page outside of the limits.
+    pub async fn dead_letters(
+        &self,
+        principal: &Principal,
+        session: SessionId,
+        webhook: WebhookId,
+        after: Option<Seq>,
+        limit: Option<u64>,
+    ) -> Result<ListPage<DeadLetter, Seq>> {
+        use_case!("webhooks.dead_letters", session, async move {
+            self.chat().enter(principal, Use::Request).await?;
+            let limit = self.chat().limits().page_limit(limit)?;
+            self.manages(principal, session, webhook).await?;
+            let prefix = vec![webhook.part(), session.part()];
+            let after = after.map(|seq| vec![seq.part()]);
+            let scan = DeadLetters::under(prefix).after(after).limit(limit.saturating_add(1));
+            let found = self.store().list::<DeadLetters>(scan).await?;
+            let page = ListPage::cut(found, limit, |(key, _)| key.seq);
+            let asked = page.iter().map(|(key, _)| Replays { webhook, session, seq: key.seq }).collect::<Vec<_>>();
+            let replays = self.store().get_all(&asked).await?;
+            let requested: BTreeSet<Seq> =
+                asked.iter().zip(replays).filter(|(_, found)| found.is_some()).map(|(key, _)| key.seq).collect();
+            let one = |(key, found): (DeadLetters, _)| {
+                let found: crate::store::Found<DeadLetterRecord> = found;
+                let is_requested = requested.contains(&key.seq);
+                shown(&key, &found.value, is_requested)
+            };
+            Ok(page.map(|found| found.into_iter().map(one).collect()))
+        })
+    }
+
+    /// Has an event that could not be delivered tried once more, beside the queue, as soon as the webhook is active. Where it is delivered, it is
+    /// no dead letter any more. Asking twice asks for one attempt.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`DeadLetterNotFound`](Error::DeadLetterNotFound) where there is no such event.
+    pub async fn retry_dead_letter(
+        &self,
+        principal: &Principal,
+        session: SessionId,
+        webhook: WebhookId,
+        seq: Seq,
+    ) -> Result<DeadLetter> {
+        use_case!("webhooks.retry_dead_letter", session, async move {
+            self.chat().enter(principal, Use::Request).await?;
+            let key = DeadLetters { webhook, session, seq };
+            for _ in 0..self.chat().limits().commit_attempts {
+                self.manages(principal, session, webhook).await?;
+                let found = self.store().get(&key).await?.ok_or(Error::DeadLetterNotFound)?;
+                let replay = Replay { at: self.now().trunc_subsecs(6) };
+                // So the wish does not outlive the event.
+                let writes = vec![key.hold(found.version), Replays { webhook, session, seq }.put(replay)];
+                match self.store().commit(Change::of_records(writes)).await {
+                    Ok(_) => {
+                        self.chat().bell().ring(session);
+                        return Ok(shown(&key, &found.value, true));
+                    }
+                    Err(StoreError::Conflict { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Err(Error::Unavailable)
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! Webhooks: the events of a session, sent to another system over HTTP as [Standard Webhooks](https://www.standardwebhooks.com) describes.
+//!
+//! Every use case is a method of one cloneable handle, [`Webhooks`], and takes the calling [`Principal`](crate::Principal) first. The users who
+//! manage a session create its webhooks ([`Action::ManageWebhooks`](crate::permission::Action::ManageWebhooks)). A webhook belongs to the
+//! session: it stays when the user who created it goes.
+//!
+//! **The log is the queue.** A send writes nothing for a webhook. Each webhook has one record that says up to which position of the session's log
+//! everything was delivered. A [worker](Webhooks::start) in each process hears of the commits of its own process at once. A sweep every
+//! [`sweep_interval`](WebhookOptions::sweep_interval) finds what no worker heard of: commits of a process without a worker, or that ended. A
+//! process takes the record with a lease before it delivers, so one process delivers at a time. Another one goes on where the lease is over.
+//!
+//! **At least once, in order.** The events of a session come in the order of their positions. An event is sent again until the receiver has
+//! answered 2xx, also when a process ends in the middle, and always with the same id. An event that was edited or deleted meanwhile is sent as
+//! it is now, so a deleted text is not sent any more.
+//!
+//! **Failures.** Any other answer, and none within [`timeout`](WebhookOptions::timeout), is a failure. The event is tried again after
+//! [`retry_delays`](WebhookOptions::retry_delays), and the events after it wait. After the last attempt it becomes a dead letter, and the queue
+//! goes on. The events after it are tried once each until one is delivered. The status 410 stops the webhook until a user activates it.
+//!
+//! ```
+//! use chatcore::chat::CreateSession;
+//! use chatcore::model::UserId;
+//! use chatcore::webhooks::{CreateWebhook, HttpSender, WebhookOptions};
+//! use chatcore::{Chat, Principal, Webhooks};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let chat = Chat::in_memory();
+//!     let alice = Principal::new(UserId::new("alice")?);
+//!     let session = chat.create_session(&alice, CreateSession::titled("Lobby")).await?.summary.session.id;
+//!
+//!     let options = WebhookOptions::default();
+//!     let sender = HttpSender::new(&options)?;
+//!     let webhooks = Webhooks::new(chat, options);
+//!     let worker = webhooks.start(sender);
+//!
+//!     let url = "https://example.com/chat".to_owned();
+//!     let events = vec!["message_received".to_owned()];
+//!     let created = webhooks.create(&alice, session, CreateWebhook { url, events, is_paused: false }).await?;
+//!     assert!(created.secret.as_str().starts_with("whsec_"));
+//!     worker.stop().await;
+//!     Ok(())
+//! }
+//! ```
+
+mod address;
+mod dead;
+mod deliver;
+mod endpoints;
+mod http;
+mod model;
+mod secret;
+mod sender;
+mod stored;
+mod worker;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+pub use http::{HttpSender, NoHttpClient};
+pub use ipnet::IpNet;
+pub use model::{
+    CreateWebhook, CreatedWebhook, DeadLetter, Failure, FailureReason, Queue, UpdateWebhook, Webhook, WebhookState,
+};
+pub use secret::WebhookSecret;
+pub use sender::{Sent, WebhookRequest, WebhookSender};
+pub use stored::*;
+pub use worker::WebhookWorker;
+
+use crate::{Chat, store::ChatStore};
+use address::AddressRules;
+
+/// Most webhooks of a session.
+pub const MAX_WEBHOOKS: usize = 10;
+
+/// The longest address of a webhook.
+pub const MAX_URL_CHARS: usize = 2_000;
+
+/// The pauses before the attempts after the first one, as Standard Webhooks proposes them: about three days in all.
+pub const RETRY_DELAYS: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(2 * 3_600),
+    Duration::from_secs(5 * 3_600),
+    Duration::from_secs(10 * 3_600),
+    Duration::from_secs(14 * 3_600),
+    Duration::from_secs(20 * 3_600),
+    Duration::from_secs(24 * 3_600),
+];
+
+/// How webhooks are delivered. All processes of one store have the same options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookOptions {
+    /// Whether addresses with `http` are accepted beside those with `https`. Default: no.
+    pub allow_http: bool,
+    /// Networks to which events are sent although they are not public, for receivers in the server's own network. Default: none.
+    pub allowed_networks: Vec<IpNet>,
+    /// How long an attempt may take. Default: 15 s. The deliveries of a process that ended are taken over after four times as long, so the
+    /// clocks of all processes must agree to within this time.
+    pub timeout: Duration,
+    /// The pauses before the attempts after the first one. Each is made up to a fifth longer or shorter at random. Default: [`RETRY_DELAYS`].
+    /// Without any, an event is tried once.
+    pub retry_delays: Vec<Duration>,
+    /// The longest pause that a receiver gets by `Retry-After`, where it is longer than the pause of its turn. Default: a day.
+    pub retry_after_max: Duration,
+    /// How many attempts a process makes at once. Default: 256.
+    pub concurrency: usize,
+    /// How often a process looks for events that it did not hear of, and for attempts whose time has come. It costs two reads for each 200
+    /// webhooks. Default: 5 s.
+    pub sweep_interval: Duration,
+    /// The longest queue of a webhook, in positions of the log. Events further back are never tried. They stay in the log, and
+    /// [`Queue::skipped`] counts them. Default: 100,000.
+    pub queue_max: u64,
+    /// Most dead letters of a webhook. The one with the lowest position makes room. Default: 1,000.
+    pub dead_letters_max: u64,
+    /// How long a secret signs after it was rotated. Default: a day.
+    pub rotation_overlap: Duration,
+}
+
+impl Default for WebhookOptions {
+    fn default() -> Self {
+        Self {
+            allow_http: false,
+            allowed_networks: Vec::new(),
+            timeout: Duration::from_secs(15),
+            retry_delays: RETRY_DELAYS.to_vec(),
+            retry_after_max: Duration::from_secs(24 * 3_600),
+            concurrency: 256,
+            sweep_interval: Duration::from_secs(5),
+            queue_max: 100_000,
+            dead_letters_max: 1_000,
+            rotation_overlap: Duration::from_secs(24 * 3_600),
+        }
+    }
+}
+
+impl WebhookOptions {
+    fn rules(&self) -> AddressRules {
+        AddressRules { allowed: self.allowed_networks.clone(), allows_http: self.allow_http }
+    }
+
+    /// How long a process has the deliveries of a webhook for itself.
+    fn lease(&self) -> Duration {
+        self.timeout.saturating_mul(4)
+    }
+}
+
+/// A duration as a difference of times. One that is too long is a century.
+fn delta(duration: Duration) -> TimeDelta {
+    const CENTURY: TimeDelta = TimeDelta::days(36_525);
+    TimeDelta::from_std(duration).unwrap_or(CENTURY).min(CENTURY)
+}
+
+/// The webhooks: one handle for every use case, cheap to clone.
+///
+/// All use cases fail with the one [`Error`](crate::Error): [`Denied`](crate::Error::Denied) for a caller who does not manage the session.
+/// Dropping the future of a method leaves its use case done or not done.
+#[derive(Clone)]
+pub struct Webhooks {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    chat: Chat,
+    options: WebhookOptions,
+}
+
+impl fmt::Debug for Webhooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhooks").field("options", &self.inner.options).finish_non_exhaustive()
+    }
+}
+
+impl Webhooks {
+    /// The webhooks of a chat. Nothing is delivered before [`start`](Self::start).
+    #[must_use]
+    pub fn new(chat: Chat, options: WebhookOptions) -> Self {
+        Self { inner: Arc::new(Inner { chat, options }) }
+    }
+
+    /// The chat whose events are delivered.
+    #[must_use]
+    pub fn chat(&self) -> &Chat {
+        &self.inner.chat
+    }
+
+    /// How webhooks are delivered.
+    #[must_use]
+    pub fn options(&self) -> &WebhookOptions {
+        &self.inner.options
+    }
+
+    fn store(&self) -> &Arc<dyn ChatStore> {
+        self.inner.chat.store()
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.inner.chat.now()
+    }
+}

@@ -1,0 +1,54 @@
+//! What carries a delivery to its receiver.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use super::FailureReason;
+
+/// A delivery: a `POST` with the headers of Standard Webhooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookRequest {
+    /// Where it is sent.
+    pub url: String,
+    /// The header `webhook-id`: the same in each attempt.
+    pub id: String,
+    /// The header `webhook-timestamp`: when this attempt began, in seconds since the Unix epoch.
+    pub timestamp: i64,
+    /// The header `webhook-signature`: a signature by each secret, with a space between them.
+    pub signature: String,
+    /// The event, in JSON.
+    pub body: Vec<u8>,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// The receiver answered.
+    Answered {
+        /// The status.
+        status: u16,
+        /// How long the receiver wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// There was no answer.
+    Failed(FailureReason),
+}
+
+/// Carries deliveries. [`HttpSender`](super::HttpSender) is the one for the network.
+///
+/// # Contract
+/// An attempt is made once: the worker repeats it. It follows no redirect. The worker drops an attempt that takes longer than
+/// [`WebhookOptions::timeout`](super::WebhookOptions::timeout).
+#[async_trait]
+pub trait WebhookSender: Send + Sync + 'static {
+    /// Makes one attempt.
+    async fn send(&self, request: WebhookRequest) -> Sent;
+}
+
+#[async_trait]
+impl<S: WebhookSender + ?Sized> WebhookSender for Arc<S> {
+    async fn send(&self, request: WebhookRequest) -> Sent {
+        (**self).send(request).await
+    }
+}

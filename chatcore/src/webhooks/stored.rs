@@ -1,0 +1,184 @@
+//! The tables of the webhooks, and the forms of their values. A form only grows.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, WebhookSecret};
+use crate::{
+    model::{Seq, SessionId, UserId, WebhookId},
+    store::{Json, Part, StoredValue},
+    stored::{from_json, to_json},
+    tables,
+};
+
+tables! {
+    /// The webhooks of a session. One record holds them all, so that its version guards their number.
+    session plain SessionWebhooks = "webhooks" [
+        /// The session.
+        session: SessionId,
+    ] -> WebhookList = 1;
+
+    /// How far the events of a session were delivered to a webhook. Shared, since deliveries are no events.
+    shared plain Deliveries = "webhook_delivery" [
+        /// The webhook.
+        webhook: WebhookId,
+        /// The session.
+        session: SessionId,
+    ] -> Delivery = 1;
+
+    /// Events that could not be delivered.
+    shared plain DeadLetters = "webhook_dead_letter" [
+        /// The webhook.
+        webhook: WebhookId,
+        /// The session.
+        session: SessionId,
+        /// The position of the event.
+        seq: Seq,
+    ] -> DeadLetterRecord = 1;
+
+    /// Such events that somebody wants to be tried once more.
+    shared plain Replays = "webhook_replay" [
+        /// The webhook.
+        webhook: WebhookId,
+        /// The session.
+        session: SessionId,
+        /// The position of the event.
+        seq: Seq,
+    ] -> Replay = 1;
+}
+
+/// The webhooks of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WebhookList {
+    /// The webhooks, the oldest first.
+    pub webhooks: Vec<WebhookRecord>,
+}
+
+impl WebhookList {
+    /// The webhook of an id.
+    #[must_use]
+    pub fn find(&self, id: WebhookId) -> Option<&WebhookRecord> {
+        self.webhooks.iter().find(|webhook| webhook.id == id)
+    }
+}
+
+/// The settings of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookRecord {
+    /// The webhook.
+    pub id: WebhookId,
+    /// Where events are sent.
+    pub url: String,
+    /// The names of the events that are sent; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// The secret that signs. It is kept as it is, since a signature needs it.
+    pub secret: WebhookSecret,
+    /// The secret before the last rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousSecret>,
+    /// The user who created it.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    pub by: UserId,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When its settings last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A secret that was rotated. It signs for a while beside the new one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousSecret {
+    /// The secret.
+    pub secret: WebhookSecret,
+    /// Until when it signs.
+    pub until: DateTime<Utc>,
+}
+
+/// How far the events of a session were delivered to a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The position up to which everything was delivered, left out, or given up.
+    pub upto: Seq,
+    /// Whether events are sent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub state: DeliveryState,
+    /// How often the next event was tried.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attempts: u32,
+    /// Whether the event before was given up, and nothing was delivered since.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gave_up: bool,
+    /// Before this time nothing is tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// The last attempt that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Failure>,
+    /// When an event was last delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_delivery_at: Option<DateTime<Utc>>,
+    /// The number of dead letters.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dead_letters: u64,
+    /// The number of events that were never tried, because the queue was too long.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub skipped: u64,
+    /// Until when a process has the deliveries for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leased_until: Option<DateTime<Utc>>,
+}
+
+/// Whether events are sent to a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// They are.
+    #[default]
+    Active,
+    /// They wait, because a user said so.
+    Paused,
+    /// They wait, because the receiver answered 410.
+    Gone,
+    /// The webhook was deleted, and what it left is removed.
+    Removed,
+    /// A newer version did something that this version does not know. Nothing is sent.
+    #[serde(other)]
+    Unknown,
+}
+
+/// An event that could not be delivered. The event itself stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterRecord {
+    /// The last attempt.
+    pub failure: Failure,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// The wish to try an event once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// When it was asked for.
+    pub at: DateTime<Utc>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+macro_rules! stored_as_json {
+    ($($value:ty),+) => {$(
+        impl StoredValue for $value {
+            fn encode(&self) -> Json {
+                to_json(self)
+            }
+
+            fn decode(_: u32, _: &[Part], stored: Json) -> Result<Self, String> {
+                from_json(stored)
+            }
+        }
+    )+};
+}
+
+stored_as_json!(WebhookList, Delivery, DeadLetterRecord, Replay);

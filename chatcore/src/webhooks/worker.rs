@@ -1,0 +1,302 @@
+//! The worker of a process: it finds webhooks with news, and works on many of them at once.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Instant,
+};
+
+use futures_util::FutureExt as _;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::{JoinError, JoinHandle, JoinSet},
+    time::sleep_until,
+};
+
+use super::{Deliveries, Delivery, DeliveryState, Replays, SessionWebhooks, WebhookSender, Webhooks, deliver::After};
+use crate::{
+    error::Result,
+    model::SessionId,
+    store::{ChatStoreExt as _, Found, Part, TypedKey as _},
+};
+
+/// Records that are read at once.
+const PAGE: u64 = 200;
+
+/// Delivers webhooks in the background. Dropping it ends the work at once: another worker goes on where the lease is over.
+#[derive(Debug)]
+pub struct WebhookWorker {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl WebhookWorker {
+    /// Lets the attempts that run end, notes how far they came, and ends. It takes up to
+    /// [`timeout`](super::WebhookOptions::timeout). Another worker goes on at once.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        if let Err(error) = (&mut self.task).await {
+            tracing::error!(%error, "the worker of the webhooks failed");
+        }
+    }
+}
+
+impl Drop for WebhookWorker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Webhooks {
+    /// Starts the deliveries in the current runtime. A process has one worker for a chat.
+    ///
+    /// # Panics
+    /// Outside of a runtime of tokio.
+    #[must_use = "the worker ends when it is dropped"]
+    pub fn start(&self, sender: impl WebhookSender) -> WebhookWorker {
+        let (stop, stopping) = watch::channel(false);
+        let worker = Worker {
+            slots: Arc::new(Semaphore::new(self.options().concurrency.clamp(1, Semaphore::MAX_PERMITS))),
+            webhooks: self.clone(),
+            sender: Arc::new(sender),
+            stopping,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            waiting: Waiting::default(),
+            sweeps_at: Instant::now(),
+        };
+        WebhookWorker { stop, task: tokio::spawn(worker.run()) }
+    }
+
+    /// The webhooks of sessions in which something was committed.
+    async fn rung(&self, sessions: &[SessionId]) -> Result<Vec<Deliveries>> {
+        let keys: Vec<_> = sessions.iter().map(|session| SessionWebhooks { session: *session }).collect();
+        let found = self.store().get_all(&keys).await?;
+        let of = |(key, found): (SessionWebhooks, Option<Found<super::WebhookList>>)| {
+            let webhooks = found.map(|found| found.value.webhooks.iter().map(|webhook| webhook.id).collect::<Vec<_>>());
+            webhooks.unwrap_or_default().into_iter().map(move |webhook| Deliveries { webhook, session: key.session })
+        };
+        Ok(keys.into_iter().zip(found).flat_map(of).collect())
+    }
+
+    /// The webhooks with something to do.
+    async fn swept(&self) -> Result<Vec<Deliveries>> {
+        let mut due: Vec<Deliveries> = Vec::new();
+        let mut after = None;
+        loop {
+            let scan = Deliveries::under(Vec::new()).after(after.take()).limit(PAGE);
+            let found = self.store().list::<Deliveries>(scan).await?;
+            let is_last = (found.len() as u64) < PAGE;
+            after = found.last().map(|(key, _)| key.parts());
+            for (key, _) in &found {
+                self.chat().bell().watch(key.session);
+            }
+            due.extend(self.behind(found).await?);
+            if is_last {
+                break;
+            }
+        }
+        due.extend(self.replayed().await?);
+        Ok(due)
+    }
+
+    /// The webhooks with dead letters that somebody wants to be tried again.
+    async fn replayed(&self) -> Result<Vec<Deliveries>> {
+        let mut found: Vec<Deliveries> = Vec::new();
+        let mut after = None;
+        loop {
+            let scan = Replays::under(Vec::new()).after(after.take()).limit(1);
+            let Some((Replays { webhook, session, .. }, _)) = self.store().list::<Replays>(scan).await?.pop() else {
+                return Ok(found);
+            };
+            found.push(Deliveries { webhook, session });
+            // The next webhook.
+            after = Some(Replays { webhook, session, seq: Part::MAX_NUMBER }.parts());
+        }
+    }
+
+    /// Those of webhooks that are behind the log, and not another process' turn.
+    async fn behind(&self, found: Vec<(Deliveries, Found<Delivery>)>) -> Result<Vec<Deliveries>> {
+        let now = self.now();
+        let is_free = |delivery: &Delivery| {
+            let is_alive = match delivery.state {
+                DeliveryState::Active | DeliveryState::Removed => true,
+                DeliveryState::Paused | DeliveryState::Gone | DeliveryState::Unknown => false,
+            };
+            let times = [delivery.leased_until, delivery.next_attempt_at];
+            is_alive && times.into_iter().flatten().all(|time| time <= now)
+        };
+        let found: Vec<_> = found.into_iter().filter(|(_, found)| is_free(&found.value)).collect();
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sessions: Vec<SessionId> = found.iter().map(|(key, _)| key.session).collect();
+        let ends = self.chat().ends_of(&sessions).await?;
+        let behind = found
+            .into_iter()
+            .zip(ends)
+            .filter(|((_, found), end)| found.value.state == DeliveryState::Removed || *end > found.value.upto);
+        Ok(behind.map(|((key, _), _)| key).collect())
+    }
+}
+
+/// What a task of the worker ends with.
+enum Done {
+    /// Webhooks that may have something to do.
+    Found(Vec<Deliveries>),
+    /// The deliveries of one webhook.
+    Worked(Deliveries, After),
+}
+
+struct Worker {
+    webhooks: Webhooks,
+    sender: Arc<dyn WebhookSender>,
+    stopping: watch::Receiver<bool>,
+    slots: Arc<Semaphore>,
+    tasks: JoinSet<Done>,
+    /// The webhooks that are worked on, and whether something happened meanwhile.
+    running: HashMap<Deliveries, bool>,
+    /// Attempts whose time comes soon. Later ones are found by a sweep.
+    waiting: Waiting,
+    sweeps_at: Instant,
+}
+
+/// Webhooks by the time of their next attempt.
+#[derive(Default)]
+struct Waiting {
+    by_time: BTreeMap<Instant, Vec<Deliveries>>,
+    times: HashMap<Deliveries, Instant>,
+}
+
+impl Waiting {
+    fn put(&mut self, key: Deliveries, at: Instant) {
+        if let Some(before) = self.times.insert(key.clone(), at)
+            && let Some(keys) = self.by_time.get_mut(&before)
+        {
+            keys.retain(|other| *other != key);
+        }
+        self.by_time.entry(at).or_default().push(key);
+    }
+
+    fn next(&self) -> Option<Instant> {
+        self.by_time.first_key_value().map(|(at, _)| *at)
+    }
+
+    /// Takes those whose time has come.
+    fn due(&mut self, now: Instant) -> Vec<Deliveries> {
+        let mut due = Vec::new();
+        while let Some(entry) = self.by_time.first_entry().filter(|entry| *entry.key() <= now) {
+            due.extend(entry.remove());
+        }
+        for key in &due {
+            self.times.remove(key);
+        }
+        due
+    }
+}
+
+impl Worker {
+    async fn run(mut self) {
+        let webhooks = self.webhooks.clone();
+        let mut stopping = self.stopping.clone();
+        loop {
+            let wakes_at = self.waiting.next().map_or(self.sweeps_at, |at| at.min(self.sweeps_at));
+            tokio::select! {
+                _ = stopping.changed() => break,
+                sessions = webhooks.chat().bell().heard() => self.look(sessions),
+                Some(done) = self.tasks.join_next() => self.note(done),
+                () = sleep_until(wakes_at.into()) => self.wake(),
+            }
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn look(&mut self, sessions: Vec<SessionId>) {
+        let webhooks = self.webhooks.clone();
+        self.tasks.spawn(async move {
+            let found = AssertUnwindSafe(webhooks.rung(&sessions)).catch_unwind().await;
+            Done::Found(listed(found))
+        });
+    }
+
+    fn wake(&mut self) {
+        let now = Instant::now();
+        for key in self.waiting.due(now) {
+            self.start(key);
+        }
+        if self.sweeps_at <= now {
+            self.sweeps_at = now + self.webhooks.options().sweep_interval;
+            let webhooks = self.webhooks.clone();
+            self.tasks.spawn(async move {
+                let found = AssertUnwindSafe(webhooks.swept()).catch_unwind().await;
+                Done::Found(listed(found))
+            });
+        }
+    }
+
+    fn start(&mut self, key: Deliveries) {
+        if let Some(again) = self.running.get_mut(&key) {
+            *again = true;
+            return;
+        }
+        self.running.insert(key.clone(), false);
+        let (webhooks, sender, slots) = (self.webhooks.clone(), Arc::clone(&self.sender), Arc::clone(&self.slots));
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            let work = async {
+                let _slot = slots.acquire().await;
+                if *stopping.borrow() { Ok(After::News) } else { webhooks.deliver(&*sender, &stopping, &key).await }
+            };
+            let after = match AssertUnwindSafe(work).catch_unwind().await {
+                Ok(Ok(after)) => after,
+                Ok(Err(error)) => {
+                    tracing::warn!(webhook = %key.webhook, %error, "deliveries stopped; they go on with the next sweep");
+                    After::News
+                }
+                Err(_) => {
+                    tracing::error!(webhook = %key.webhook, "deliveries panicked; they go on when their lease is over");
+                    After::News
+                }
+            };
+            Done::Worked(key, after)
+        });
+    }
+
+    fn note(&mut self, done: Result<Done, JoinError>) {
+        match done {
+            Ok(Done::Found(found)) => found.into_iter().for_each(|key| self.start(key)),
+            Ok(Done::Worked(key, after)) => {
+                let again = self.running.remove(&key).unwrap_or(false);
+                match after {
+                    After::Now => self.start(key),
+                    After::News if again => self.start(key),
+                    After::News => {}
+                    After::At(at) => {
+                        let pause = (at - self.webhooks.now()).to_std().unwrap_or_default();
+                        // A sweep finds the others.
+                        if pause <= self.webhooks.options().sweep_interval {
+                            self.waiting.put(key, Instant::now() + pause);
+                        }
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, "a task of the webhooks failed"),
+        }
+    }
+}
+
+/// What was found; nothing where it failed, since a later sweep finds it.
+fn listed(found: std::thread::Result<Result<Vec<Deliveries>>>) -> Vec<Deliveries> {
+    match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "could not look for events to deliver; trying again");
+            Vec::new()
+        }
+        Err(_) => {
+            tracing::error!("looking for events to deliver panicked; trying again");
+            Vec::new()
+        }
+    }
+}
