@@ -40,7 +40,7 @@ async fn messages_participants_and_sessions_have_their_fields() {
     assert_eq!(
         names(&message),
         "id session_id user_id username name role message_type content reply_to thread_root mentions links attachments metadata \
-         forwarded_from seq number created_at revision edited_at deleted_at deleted_by reactions thread sender_blocked"
+         forwarded_from stream seq number created_at revision edited_at deleted_at deleted_by reactions thread sender_blocked"
     );
     let shown = value(&message);
     assert_eq!(

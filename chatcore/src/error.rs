@@ -116,6 +116,18 @@ pub enum Error {
     /// The message was deleted, and so cannot be edited.
     #[error("the message was deleted")]
     MessageDeleted,
+    /// The message is being written, and so can be neither edited nor forwarded.
+    #[error("the message is still being written; wait for its end")]
+    MessageStreaming,
+    /// The message takes no parts: its writing has ended, or it was sent at once.
+    #[error("the message takes no parts: its writing has ended, or it was sent at once")]
+    MessageNotStreaming,
+    /// The part does not begin where the text of the streamed message ends, or is not the part that the text has there.
+    #[error("the text of the message has another length; go on from its end")]
+    OffsetConflict {
+        /// The length of the text now, in characters.
+        current: u64,
+    },
     /// The client id was used before, for something else.
     #[error("this client id was used for something else; use a new one each time")]
     ClientIdReused,
@@ -277,6 +289,9 @@ impl Error {
             Self::DraftNotFound => Code::DraftNotFound,
             Self::RevisionConflict { .. } => Code::RevisionConflict,
             Self::MessageDeleted => Code::MessageDeleted,
+            Self::MessageStreaming => Code::MessageStreaming,
+            Self::MessageNotStreaming => Code::MessageNotStreaming,
+            Self::OffsetConflict { .. } => Code::OffsetConflict,
             Self::ClientIdReused => Code::ClientIdReused,
             Self::Resync { .. } => Code::Resync,
             Self::LimitExceeded { .. } => Code::ResourceLimitExceeded,
@@ -333,6 +348,9 @@ impl Error {
             | Self::DraftNotFound
             | Self::RevisionConflict { .. }
             | Self::MessageDeleted
+            | Self::MessageStreaming
+            | Self::MessageNotStreaming
+            | Self::OffsetConflict { .. }
             | Self::ClientIdReused
             | Self::Resync { .. }
             | Self::LimitExceeded { .. }
@@ -357,7 +375,7 @@ impl Error {
 
     /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for the errors that have some; `oldest`
     /// and `head` for [`Resync`](Self::Resync); `retry_after`, in seconds, for [`RateLimited`](Self::RateLimited);
-    /// `current_revision` for [`RevisionConflict`](Self::RevisionConflict); `reason` and `until` (null for a ban without an end) for
+    /// `current_revision` for [`RevisionConflict`](Self::RevisionConflict); `current_length` for [`OffsetConflict`](Self::OffsetConflict); `reason` and `until` (null for a ban without an end) for
     /// [`AccountBanned`](Self::AccountBanned); `until` (null where there is no end) for [`Denial::Banned`] and [`Denial::Muted`]; else an
     /// empty object. It is the same on every transport.
     #[must_use]
@@ -380,6 +398,9 @@ impl Error {
         }
         if let Self::RevisionConflict { current } = self {
             details.insert("current_revision".to_owned(), json!(current));
+        }
+        if let Self::OffsetConflict { current } = self {
+            details.insert("current_length".to_owned(), json!(current));
         }
         if let Self::AccountBanned(ban) = self {
             details.insert("reason".to_owned(), json!(ban.reason));

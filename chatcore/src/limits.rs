@@ -39,12 +39,21 @@ pub struct Limits {
     pub message_chars: usize,
     /// How often one message may be edited. Its earlier texts are kept until it is deleted.
     pub message_edits: u32,
+    /// Most messages that one user writes in parts at once in one session.
+    pub streamed_per_user: usize,
+    /// Most messages that are written in parts at once in one session.
+    pub streamed_per_session: usize,
+    /// How long no part of a streamed message may come before the message is ended as failed: for so long readers wait for an author who
+    /// has crashed.
+    pub streamed_idle: Duration,
+    /// How long a streamed message may be written. After that it is ended as failed.
+    pub streamed_time: Duration,
     /// Most messages of a user that wait for their time. Calls at once through several processes may pass it by one for each further process.
     pub scheduled_messages: u64,
     /// Longest time between the call that schedules a message and the time at which the message is sent.
     pub schedule_ahead: Duration,
-    /// How often a process looks for scheduled messages whose time has come, and for messages whose lifetime is over. A message is sent, or
-    /// deleted, so much later.
+    /// How often a process looks for scheduled messages whose time has come, for messages whose lifetime is over, and for streamed messages
+    /// whose author is gone. A message is sent, deleted or ended so much later. What a process has of streamed messages is recorded as often.
     pub due_interval: Duration,
     /// Shortest time for which a session may keep its messages. A session that keeps them for a time costs a process two writes and two reads in each such time.
     pub message_lifetime_min: Duration,
@@ -142,6 +151,10 @@ impl Default for Limits {
             description_chars: 500,
             message_chars: 8_000,
             message_edits: 100,
+            streamed_per_user: 10,
+            streamed_per_session: 100,
+            streamed_idle: Duration::from_secs(30),
+            streamed_time: Duration::from_secs(15 * 60),
             scheduled_messages: 100,
             schedule_ahead: Duration::from_secs(366 * 24 * 60 * 60),
             due_interval: Duration::from_secs(1),

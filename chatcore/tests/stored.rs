@@ -19,7 +19,8 @@ use chatcore::{
         HistoryVisibility, InviteId, LoginId, Mention, MessageBody, MessageEvent, MessageId, MessageStatus,
         MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply,
         Sanction, ScheduledId, Session, SessionChanges, SessionDeletion, SessionEmoji, SessionEvent, SessionId,
-        SessionSettings, SessionType, Span, SpeakerRole, Standing, StatusText, Term, UserId, UserStanding, WebhookId,
+        SessionSettings, SessionType, Span, SpeakerRole, Standing, StatusText, StreamFailure, StreamState, Term,
+        UserId, UserStanding, WebhookId,
     },
     store::{
         ActiveThreads, AskedToJoin, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds,
@@ -27,12 +28,13 @@ use chatcore::{
         DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, EmojiList, Emojis, Expiries,
         Expiry, FollowRecord, Follows, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord,
         JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends, Listed, Memberships,
-        Mentions, MessageReactions, Newest, Orphans, Owner, ParticipantRecord, Participants, Pin, PinList, Pins,
-        PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices, PresenceProcesses, ProcessBeat,
-        ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals, Reactors, ReadMarker,
-        ReadMarkers, Replies, ReplyEntry, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats,
-        SessionPreferences, Sessions, SettingsOfUsers, Speaker, Standings, TABLES, ThreadEntry, ThreadMarker,
-        ThreadMarkers, ThreadRecord, Threads, TypedKey, UserSettingsRecord, Value, decode_event, encode_event,
+        Mentions, MessageReactions, Newest, OpenStream, OpenStreamList, OpenStreams, Orphans, Owner, ParticipantRecord,
+        Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices,
+        PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals,
+        Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry, Revision, Revisions, Scheduled, ScheduledMessages,
+        Seat, Seats, SessionPreferences, Sessions, SettingsOfUsers, Speaker, Standings, StreamedText, StreamedTexts,
+        TABLES, ThreadEntry, ThreadMarker, ThreadMarkers, ThreadRecord, Threads, TypedKey, UserSettingsRecord, Value,
+        decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -180,6 +182,7 @@ const fn name(kind: &EventKind) -> &'static str {
         EventKind::Participant(ParticipantEvent::OwnerChanged { .. }) => "owner_changed",
         EventKind::Message(MessageEvent::Sent { .. }) => "message_sent",
         EventKind::Message(MessageEvent::Edited { .. }) => "message_edited",
+        EventKind::Message(MessageEvent::Finished { .. }) => "message_finished",
         EventKind::Message(MessageEvent::Deleted { .. }) => "message_deleted",
         EventKind::Message(MessageEvent::Pinned { .. }) => "message_pinned",
         EventKind::Message(MessageEvent::Unpinned { .. }) => "message_unpinned",
@@ -208,6 +211,11 @@ fn messages() -> Vec<(&'static str, EventKind)> {
     let origin =
         Origin { message: Some(MessageId { session_id: session_id(), seq: 3 }), author: user("bob"), sent_at: at(1) };
     let forwarded = MessageBody { origin: Some(origin), ..text("Hello") };
+    let streamed = |said: &str, stream| MessageBody { stream: Some(stream), ..text(said) };
+    let failed = |detail: Option<&str>| StreamState::Failed {
+        reason: if detail.is_some() { StreamFailure::Aborted } else { StreamFailure::TimedOut },
+        detail: detail.map(str::to_owned),
+    };
     let [deleted, expired] = [Some(user("ana")), None].map(|by| MessageStatus::Deleted { by, at: at(2) });
     let [file, image] =
         [MessageType::File, MessageType::Image].map(|kind| body(SpeakerRole::System, kind, Content::Text("x".into())));
@@ -234,6 +242,11 @@ fn messages() -> Vec<(&'static str, EventKind)> {
         ),
         ("file", sent(file, None, MessageStatus::AsSent)),
         ("image", sent(image, None, MessageStatus::AsSent)),
+        ("streaming", sent(streamed("", StreamState::Streaming), None, MessageStatus::AsSent)),
+        ("complete", sent(streamed("Hello", StreamState::Complete), None, MessageStatus::AsSent)),
+        ("failed", sent(streamed("Hel", failed(Some("Away"))), None, MessageStatus::AsSent)),
+        ("failed silently", sent(streamed("", failed(None)), None, MessageStatus::AsSent)),
+        ("", EventKind::Message(MessageEvent::Finished { message: 3, revision: 2 })),
         ("", EventKind::Message(MessageEvent::Edited { message: 3, revision: 2 })),
         ("", EventKind::Message(MessageEvent::Deleted { messages: vec![3, 5], expired: false })),
         ("expired", EventKind::Message(MessageEvent::Deleted { messages: vec![3, 5], expired: true })),
@@ -389,6 +402,14 @@ fn values() -> Vec<(String, Key, Value)> {
         send_at: at(9),
         created_at: at(1),
     };
+    let written = |is_shared| StreamedText {
+        id: scheduled_id,
+        text: "Hel".into(),
+        started_at: at(1),
+        ends_at: at(4),
+        due: 1_767_225_600_000_000,
+        is_shared,
+    };
     let due = |leased_until| Due { task: DueTask::Send { user: user("bob"), id: scheduled_id }, leased_until };
     let sanction =
         |reason: Option<&str>, until| Sanction { by: user("ana"), reason: reason.map(str::to_owned), at: at(2), until };
@@ -478,6 +499,18 @@ fn values() -> Vec<(String, Key, Value)> {
             "expiry",
             &Dues { at: 1_767_225_600_000_000, id: scheduled_id },
             Due { task: DueTask::Expire { session: session_key }, leased_until: None },
+        ),
+        value(
+            "stream",
+            &Dues { at: 1_767_225_600_000_000, id: scheduled_id },
+            Due { task: DueTask::EndStream { session: session_key }, leased_until: None },
+        ),
+        value("", &StreamedTexts { session: session_key, message: 3 }, written(false)),
+        value("shared", &StreamedTexts { session: session_key, message: 3 }, written(true)),
+        value(
+            "",
+            &OpenStreams { session: session_key },
+            OpenStreamList { open: vec![OpenStream { id: scheduled_id, by: user("bob") }] },
         ),
         value("", &Counters { name: "messages".into(), day: 20_000 }, Count(7)),
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),

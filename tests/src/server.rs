@@ -57,7 +57,10 @@ pub fn patient() -> Options {
 #[must_use]
 pub fn crowded() -> Limits {
     let rates = RateLimits::off();
-    Limits { adds_per_inviter: None, adds_per_invited: None, adds_per_pair: None, rates, ..Limits::default() }
+    // A room waits for its next attempt for as long as the other attempts take.
+    let (streamed_idle, streamed_time) = (Duration::from_secs(86_400), Duration::from_secs(86_400));
+    let limits = Limits { adds_per_inviter: None, adds_per_invited: None, adds_per_pair: None, ..Limits::default() };
+    Limits { rates, streamed_idle, streamed_time, ..limits }
 }
 
 /// A running server; it stops when dropped.

@@ -11,10 +11,10 @@ use chatcore::{
 use super::{
     event::{
         EmojiAdded, EmojiRemoved, InviteCreated, InviteRevoked, JoinRequestClosed, JoinRequested, MessageDeleted,
-        MessageEdited, MessagePinned, MessageSent, MessageUnpinned, OwnershipTransferred, ParticipantAdded,
-        ParticipantBanned, ParticipantJoined, ParticipantLeft, ParticipantMetadataChanged, ParticipantMuted,
-        ParticipantRemoved, ParticipantRoleChanged, ParticipantUnbanned, ParticipantUnmuted, ReactionAdded,
-        ReactionRemoved, SessionArchived, SessionCreated, SessionDeleted, SessionEvent, SessionRestored,
+        MessageEdited, MessageFinished, MessagePinned, MessageSent, MessageUnpinned, OwnershipTransferred,
+        ParticipantAdded, ParticipantBanned, ParticipantJoined, ParticipantLeft, ParticipantMetadataChanged,
+        ParticipantMuted, ParticipantRemoved, ParticipantRoleChanged, ParticipantUnbanned, ParticipantUnmuted,
+        ReactionAdded, ReactionRemoved, SessionArchived, SessionCreated, SessionDeleted, SessionEvent, SessionRestored,
         SessionUnarchived, SessionUpdated, UnknownEvent, WebhookChanged,
     },
     join_request::JoinRequestDeclined,
@@ -25,6 +25,7 @@ use super::{
     reading::ReadMarker,
     receipt::Receipt,
     scalar::{DateTime, Long},
+    streamed::MessagePart,
     thread::ThreadState,
     user::User,
 };
@@ -92,6 +93,7 @@ pub(super) enum Delivery {
     ThreadState(ThreadState),
     PresenceChanged(PresenceChanged),
     PreferencesChanged(PreferencesChanged),
+    Part(MessagePart),
     JoinRequestDeclined(JoinRequestDeclined),
     Receipt(Receipt),
     Created(SessionCreated),
@@ -120,6 +122,7 @@ pub(super) enum Delivery {
     OwnerChanged(OwnershipTransferred),
     Sent(MessageSent),
     Edited(MessageEdited),
+    Finished(MessageFinished),
     MessagesDeleted(MessageDeleted),
     Pinned(MessagePinned),
     Unpinned(MessageUnpinned),
@@ -158,6 +161,7 @@ impl From<SessionEvent> for Delivery {
             SessionEvent::OwnerChanged(event) => event.into(),
             SessionEvent::Sent(event) => event.into(),
             SessionEvent::Edited(event) => event.into(),
+            SessionEvent::Finished(event) => event.into(),
             SessionEvent::MessagesDeleted(event) => event.into(),
             SessionEvent::Pinned(event) => event.into(),
             SessionEvent::Unpinned(event) => event.into(),
@@ -214,6 +218,14 @@ pub(super) fn signal(view: &SignalView) -> Delivery {
         Signal::Preferences { user_id: _, session_id, preferences } => {
             PreferencesChanged { session_id: ID(session_id.to_string()), preferences: (*preferences).into() }.into()
         }
+        Signal::MessagePart { session_id, message, user_id: _, offset, text } => MessagePart {
+            session_id: ID(session_id.to_string()),
+            message_id: ID(model::MessageId { session_id: *session_id, seq: *message }.to_string()),
+            user: User(view.actor.clone()),
+            offset: Long(*offset),
+            text: text.clone(),
+        }
+        .into(),
         Signal::JoinRequestDeclined { user_id: _, session_id } => {
             JoinRequestDeclined { session_id: ID(session_id.to_string()) }.into()
         }

@@ -417,6 +417,19 @@ events! {
         }
     }
 
+    /// The writing of a streamed message ended: it is complete or failed. The actor is its author.
+    MessageFinished { message_id: MessageId, message: Option<Message> } => {
+        /// The id of the message.
+        async fn message_id(&self) -> ID {
+            ID(self.message_id.to_string())
+        }
+
+        /// The message as it is now; null where the caller does not see it.
+        async fn message(&self) -> Option<&Message> {
+            self.message.as_ref()
+        }
+    }
+
     /// The actor deleted messages, or the server did because their lifetime had ended. In that case the actor is the owner of the session.
     MessageDeleted { messages: Vec<MessageId>, deleted_by: Option<model::UserId> } => {
         /// The ids of the messages, oldest first.
@@ -578,6 +591,7 @@ pub(super) enum SessionEvent {
     OwnerChanged(OwnershipTransferred),
     Sent(MessageSent),
     Edited(MessageEdited),
+    Finished(MessageFinished),
     MessagesDeleted(MessageDeleted),
     Pinned(MessagePinned),
     Unpinned(MessageUnpinned),
@@ -652,6 +666,10 @@ impl SessionEvent {
             MessageEvent::Sent { body: _, client_id, status: _ } => {
                 let message = shown(&view).ok_or_else(|| crate::field_error(&chatcore::Error::Internal))?;
                 MessageSent { view, message, client_id }.into()
+            }
+            MessageEvent::Finished { message: seq, revision: _ } => {
+                let message = shown(&view);
+                MessageFinished { view, message_id: id(seq), message }.into()
             }
             MessageEvent::Edited { message: seq, revision: _ } => {
                 let message = shown(&view);

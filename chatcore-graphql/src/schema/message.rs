@@ -19,6 +19,7 @@ use super::{
     reaction::Reaction,
     scalar::{self, DateTime, JsonObject, Long, message_id, session_id},
     session::Session,
+    streamed::MessageStream,
     thread::Thread,
     user::User,
 };
@@ -214,6 +215,11 @@ impl Message {
     /// Where it comes from, where it was forwarded; otherwise null.
     async fn forwarded_from(&self) -> Option<Origin> {
         self.message.body.origin.clone().map(Origin)
+    }
+
+    /// How far its writing has come, where it is written in parts; otherwise null.
+    async fn stream(&self) -> Option<MessageStream> {
+        self.message.body.stream.as_ref().map(MessageStream::from)
     }
 
     /// The replies in the thread that it began, without deleted ones; null in events.

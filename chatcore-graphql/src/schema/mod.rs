@@ -35,6 +35,7 @@ mod sanction;
 mod scalar;
 mod session;
 mod shape;
+mod streamed;
 mod subscription;
 mod thread;
 mod types;

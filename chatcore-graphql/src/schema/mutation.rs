@@ -24,6 +24,7 @@ use super::{
     sanction::SanctionMutation,
     scalar::{JsonObject, client_id, named_user, session_id, user_id},
     session::{HistoryVisibility, Session, SessionType},
+    streamed::StreamedMutation,
     thread::ThreadMutation,
 };
 
@@ -281,6 +282,7 @@ pub(crate) struct ConversationMutation(
     PreferencesMutation,
     MessageMutation,
     ForwardMutation,
+    StreamedMutation,
     ReactionMutation,
     LaterMutation,
     PresenceMutation,

@@ -142,6 +142,7 @@ fn documents(action: Action) -> Vec<&'static str> {
         ],
         Action::Send => vec![
             "mutation($id: ID!) { sendMessage(input: {sessionId: $id, content: \"x\"}) { message { id } } }",
+            "mutation($id: ID!) { startStreamedMessage(input: {sessionId: $id}) { message { id } } }",
             "mutation($id: ID!) { setTyping(input: {sessionId: $id, isTyping: true}) { isTyping } }",
         ],
         Action::MentionEverybody => vec![
@@ -149,6 +150,11 @@ fn documents(action: Action) -> Vec<&'static str> {
         ],
         Action::EditMessage { .. } => vec![
             "mutation($message: ID!) { editMessage(input: {messageId: $message, content: \"y\"}) { message { id } } }",
+        ],
+        Action::ContinueMessage { .. } => vec![
+            "mutation($message: ID!) { appendToMessage(input: {messageId: $message, offset: 0, text: \"x\"}) { length } }",
+            "mutation($message: ID!) { finishMessage(input: {messageId: $message, length: 1}) { message { id } } }",
+            "mutation($message: ID!) { failMessage(input: {messageId: $message}) { message { id } } }",
         ],
         Action::DeleteOwnMessage | Action::DeleteMessage => {
             vec!["mutation($message: ID!) { deleteMessage(input: {messageId: $message}) { message { id } } }"]
@@ -243,6 +249,8 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::MentionEverybody,
         Action::EditMessage { own: true },
         Action::EditMessage { own: false },
+        // The room has no message that is being written.
+        Action::ContinueMessage { own: false },
         Action::DeleteOwnMessage,
         Action::DeleteMessage,
         Action::ViewRevisions,

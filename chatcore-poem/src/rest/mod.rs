@@ -25,6 +25,7 @@ mod reading;
 mod receipts;
 mod sanctions;
 mod sessions;
+mod streamed;
 mod threads;
 #[cfg(feature = "accounts")]
 mod users;
@@ -65,6 +66,7 @@ pub(crate) use reading::Reading;
 pub(crate) use receipts::Receipts;
 pub(crate) use sanctions::Sanctions;
 pub(crate) use sessions::Sessions;
+pub(crate) use streamed::Streamed;
 pub(crate) use threads::Threads;
 #[cfg(feature = "webhooks")]
 pub(crate) use webhooks::Hooks;
@@ -127,7 +129,7 @@ pub(crate) type All = (
     JoinRequests,
     Directs,
     Blocks,
-    Messages,
+    (Messages, Streamed),
     Threads,
     Mentions,
     Forwards,
@@ -148,7 +150,7 @@ pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
         JoinRequests(api()),
         Directs(api()),
         Blocks(api()),
-        Messages(api()),
+        (Messages(api()), Streamed(api())),
         Threads(api()),
         Mentions(api()),
         Forwards(api()),

@@ -20,15 +20,15 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantRole, Preferences, Seq,
-        SessionId, Standing, UserId,
+        Content, Event, EventKind, MessageBody, MessageEvent, MessageStatus, MessageType, ParticipantRole, Preferences,
+        Seq, SessionId, Standing, UserId,
     },
     store::{
         AskedToJoin, Been, Blocks, ChatStoreExt as _, DeliveryMarkers, DraftText, Drafts, FactsQuery, Follows,
         Freshness, JoinRequests, KeyPart as _, LastSeenTimes, LogRange, ParticipantRecord, Participants, Prefix,
         PresenceChoice, PresenceChoices, Profiles, ReadMarkers, Revisions, Scheduled, ScheduledMessages,
-        SessionPreferences, Sessions, SettingsOfUsers, StoreError, ThreadMarkers, TypedKey as _, UserSettingsRecord,
-        typed,
+        SessionPreferences, Sessions, SettingsOfUsers, StoreError, StreamedTexts, ThreadMarkers, TypedKey as _,
+        UserSettingsRecord, typed,
     },
     trace::use_case,
 };
@@ -395,11 +395,25 @@ impl Accounts {
 
     async fn write_message(&self, row: &Event, to: &mut Writer) -> Result<(), Stopped> {
         let EventKind::Message(MessageEvent::Sent { body, client_id, status }) = &row.kind else { return Ok(()) };
-        let MessageBody { role, message_type, content, reply, mentions, links: _, attachments, metadata, origin: _ } =
-            body;
+        let MessageBody {
+            role,
+            message_type,
+            content,
+            reply,
+            mentions,
+            links: _,
+            attachments,
+            metadata,
+            origin: _,
+            stream,
+        } = body;
         if *message_type == MessageType::System {
             return Ok(());
         }
+        let key = StreamedTexts { session: row.session_id, message: row.seq };
+        // The row of a message that is being written has no text yet.
+        let so_far = if body.is_streaming() { self.store().get(&key).await? } else { None };
+        let content = so_far.map_or_else(|| content.clone(), |found| Content::Text(found.value.text.clone()));
         let mut earlier = Vec::new();
         if row.revision > 1 {
             let scan = Revisions::under(vec![row.session_id.part(), row.seq.part()]);
@@ -420,7 +434,7 @@ impl Accounts {
             "type": "message", "id": id, "session_id": row.session_id, "created_at": row.created_at, "role": role,
             "message_type": message_type, "content": content, "client_id": client_id, "revision": row.revision,
             "edited_at": edited_at, "deleted_at": deleted_at, "earlier": earlier, "reply_to": reply_to,
-            "mentions": mentions, "attachments": attachments, "metadata": metadata,
+            "mentions": mentions, "attachments": attachments, "metadata": metadata, "stream": stream,
         }))
         .await?;
         Ok(())

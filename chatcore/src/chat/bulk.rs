@@ -7,10 +7,14 @@ use chrono::{DateTime, Utc};
 use super::{
     Chat, mentions,
     messages::{a_deletion, is_deleted},
+    streamed,
 };
 use crate::{
     error::Result,
-    model::{ClientId, Event, EventKind, MessageBody, MessageEvent, MessageStatus, NewEvent, Seq, SessionId, UserId},
+    model::{
+        ClientId, Event, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus, NewEvent, Seq, SessionId,
+        UserId,
+    },
     store::{Change, Committed, MessageReactions, Revisions, Rewrite, TypedKey, Write},
 };
 
@@ -36,6 +40,8 @@ impl Gone {
         self.writes.extend((1..row.revision).map(earlier));
         self.writes.push(MessageReactions { session, message }.remove());
         self.writes.extend(mentions::removed(row, body));
+        let id = MessageId { session_id: session, seq: message };
+        self.writes.extend(body.is_streaming().then(|| streamed::forgotten(id)));
         let kind = EventKind::Message(MessageEvent::Sent { body: body.deleted(), client_id, status });
         self.rewrites.push(Rewrite { seq: message, revision: row.revision, kind });
         self.messages.push(message);
@@ -85,6 +91,7 @@ impl Chat {
         // Before anybody hears of it: no reader may get an old text from memory after that.
         self.inner.tails.evict(id, &committed.events);
         self.inner.ends.evict(id);
+        self.inner.streams.evict(id, &committed.events);
         self.tell(id, &committed.events).await;
         Ok(Some(committed))
     }

@@ -19,6 +19,7 @@ use super::{
         view,
     },
     spans::links,
+    streamed,
 };
 use crate::{
     error::{Error, Result},
@@ -102,6 +103,7 @@ impl Target {
         match (&self.status, intent) {
             (MessageStatus::Deleted { .. }, Intent::Delete) => return Some(Ok(())),
             (MessageStatus::Deleted { .. }, Intent::Edit(_)) => return Some(Err(Error::MessageDeleted)),
+            (_, Intent::Edit(_)) if self.body.is_streaming() => return Some(Err(Error::MessageStreaming)),
             (_, Intent::Edit(_)) if edited == Some(&self.body) => return Some(Ok(())),
             (MessageStatus::AsSent | MessageStatus::Edited { .. }, Intent::Edit(_) | Intent::Delete) => {}
         }
@@ -162,8 +164,8 @@ impl Chat {
     /// # Errors
     /// [`Invalid`](Error::Invalid) for content outside of the limits; [`MessageNotFound`](Error::MessageNotFound) as for
     /// [`message`](Self::message); [`Denied`](Error::Denied) when the caller is not the author, forwarded the message, or may not send;
-    /// [`MessageDeleted`](Error::MessageDeleted); [`RevisionConflict`](Error::RevisionConflict) when the message has another
-    /// revision than the named one; [`LimitExceeded`](Error::LimitExceeded) after
+    /// [`MessageDeleted`](Error::MessageDeleted); [`MessageStreaming`](Error::MessageStreaming) before the end of a streamed message;
+    /// [`RevisionConflict`](Error::RevisionConflict) when the message has another revision than the named one; [`LimitExceeded`](Error::LimitExceeded) after
     /// [`message_edits`](crate::Limits::message_edits) edits.
     pub async fn edit_message(&self, principal: &Principal, id: MessageId, edit: EditMessage) -> Result<Message> {
         use_case!("edit_message", id.session_id, async move {
@@ -277,6 +279,7 @@ impl Chat {
             // Before anybody hears of it: no reader may get the old text from memory after the answer.
             self.inner.tails.evict(id.session_id, &committed.events);
             self.inner.ends.evict(id.session_id);
+            self.inner.streams.evict(id.session_id, &committed.events);
             drop(gate);
             self.tell(id.session_id, &committed.events).await;
             self.tell_followers(&followers).await;
@@ -371,6 +374,8 @@ impl Chat {
             writes.extend((1..revision).map(earlier));
             writes.push(MessageReactions { session: session_id, message: seq }.remove());
             writes.extend(removed(&target.event, &target.body));
+            let id = MessageId { session_id, seq };
+            writes.extend(target.body.is_streaming().then(|| streamed::forgotten(id)));
         }
         let event = NewEvent { actor: user.clone(), created_at: now, kind: EventKind::Message(event) };
         let rewrite = Rewrite { seq, revision, kind: kind.clone() };

@@ -71,7 +71,8 @@ impl Chat {
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the caller may not view
-    /// the message or may not send in the session; [`MessageDeleted`](Error::MessageDeleted); [`Invalid`](Error::Invalid) for encrypted
+    /// the message or may not send in the session; [`MessageDeleted`](Error::MessageDeleted);
+    /// [`MessageStreaming`](Error::MessageStreaming) before the end of a streamed message; [`Invalid`](Error::Invalid) for encrypted
     /// content, whose key belongs to its session; [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different
     /// message.
     pub async fn forward_message(
@@ -93,6 +94,7 @@ impl Chat {
                 let saying = Saying::forwarding(body, id, client_id.clone())?;
                 let refusal = match &target.body.content {
                     _ if is_deleted(&target.event) => Some(Error::MessageDeleted),
+                    _ if target.body.is_streaming() => Some(Error::MessageStreaming),
                     Content::Encrypted(_) => {
                         let message = "encrypted content can be read in its own session only; decrypt it and send it";
                         Some(Error::invalid("message_id", Code::ValidationInvalidValue, message))

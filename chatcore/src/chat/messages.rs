@@ -137,6 +137,7 @@ impl Chat {
         let revised = events.iter().map(|view| view.revised()).max().unwrap_or(0);
         self.decided_upto(&principal.user_id, [(sight, revised)]).await?.pop().unwrap_or(Ok(()))?;
         let events = shown_from(sight.first, &events).into_owned();
+        let events = self.with_texts(&principal.user_id, events).await?;
         Ok(EventPage { after, events, head })
     }
 }

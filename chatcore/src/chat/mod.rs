@@ -44,6 +44,7 @@ mod slow_mode;
 mod spans;
 mod standing;
 mod stream;
+mod streamed;
 mod threads;
 mod typing;
 mod user_settings;
@@ -101,6 +102,7 @@ pub use stream::{
     subscribe::{Delivery, Start, Subscription},
     subscribe_all::{AllDelivery, AllSubscription, Position},
 };
+pub use streamed::{FailMessage, MAX_FAILURE_CHARS, StartMessage};
 pub use user_settings::SetUserSettings;
 
 use crate::{
@@ -132,6 +134,7 @@ use stream::{
     tail::Tails,
     task::{Kind, Task},
 };
+use streamed::Streams;
 use tokio::sync::Semaphore;
 use typing::Typists;
 
@@ -172,6 +175,8 @@ struct Inner {
     typists: Typists,
     #[cfg(feature = "webhooks")]
     bell: hooking::Bell,
+    streams: Streams,
+    stream_gates: Gates<SessionId>,
     /// Continues work that a process left behind.
     resumer: Mutex<Option<Task>>,
     resuming: Kind,
@@ -370,6 +375,8 @@ impl ChatBuilder {
             typists: Typists::default(),
             #[cfg(feature = "webhooks")]
             bell: hooking::Bell::default(),
+            streams: Streams::default(),
+            stream_gates: Gates::default(),
             resumer: Mutex::default(),
             resuming: Kind::new("resumer"),
             #[cfg(feature = "metrics")]

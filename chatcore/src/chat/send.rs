@@ -14,6 +14,7 @@ use super::{
     mentions::{Addressed, Beside},
     read::{extras::Extras, view},
     spans::links,
+    streamed::live::Live,
     threads::Placed,
 };
 use crate::{
@@ -22,12 +23,12 @@ use crate::{
     limits::Use,
     model::{
         ClientId, Content, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType,
-        NewEvent, ParticipantId, Seq, SessionId, SpeakerRole, UserId,
+        NewEvent, ParticipantId, Seq, SessionId, SpeakerRole, StreamState, UserId,
     },
     permission::Denial,
     store::{
         Change, ChatStoreExt as _, ClientIdUse, ClientIds, Conflicting, Found, Freshness, LastSends, LogRange,
-        ParticipantRecord, Participants, StoreError, TypedKey, Write, typed,
+        OpenStreams, ParticipantRecord, Participants, StoreError, TypedKey, Write, typed,
     },
     trace::use_case,
 };
@@ -134,6 +135,13 @@ impl Saying {
         let (body, beside) = (body.given(), Beside { users, everybody });
         let fingerprint = client_id.as_ref().map(|_| fingerprint(&body, reply_to, &beside)).transpose()?;
         Ok(Self { body, reply_to, beside, right, client_id, fingerprint })
+    }
+
+    /// A message that is written in parts.
+    pub(super) fn streamed(message: SendMessage) -> Result<Self> {
+        let saying = Self::new(message, Right::Participant)?;
+        let body = MessageBody { stream: Some(StreamState::Streaming), ..saying.body };
+        Ok(Self { body, ..saying })
     }
 
     /// A copy of a message. A retry names the same message, whatever it says by then.
@@ -328,6 +336,18 @@ impl Chat {
                 }
                 pace => pace?,
             };
+            let opening = if saying.body.is_streaming() {
+                // Two beginnings at once would only make each other fail. After the gate of a thread, as at the end of a message.
+                let gate = self.inner.stream_gates.pass(id).await;
+                match self.opening(id, user, now, gate).await {
+                    Err(limit @ Error::LimitExceeded { .. }) => {
+                        return self.sent_or(principal, id, &saying, limit).await;
+                    }
+                    opening => Some(opening?),
+                }
+            } else {
+                None
+            };
             let event = NewEvent { actor: user.clone(), created_at: now, kind };
             let thread = place.iter().flat_map(|place| place.writes.clone());
             let writes = engagement(&known, saying.right)
@@ -336,12 +356,18 @@ impl Chat {
                 .chain(thread)
                 .chain(entries)
                 .chain(pace)
+                .chain(opening.iter().flat_map(|opening| opening.writes.clone()))
                 .collect();
             let change = Change::of(id, known.head.seq, vec![event], writes);
+            let version = change.id;
             match self.inner.store.commit(change).await {
                 Ok(committed) => {
                     #[cfg(feature = "metrics")]
                     self.inner.sends.increment(1);
+                    let begun = committed.events.first().map(|event| MessageId { session_id: id, seq: event.seq });
+                    if let (Some(opening), Some(begun)) = (opening, begun) {
+                        self.inner.streams.keep(begun, Live::begun(opening.record, version));
+                    }
                     let followers = place.map_or_else(Vec::new, |place| place.followers(id));
                     drop(gate);
                     self.tell(id, &committed.events).await;
@@ -353,9 +379,9 @@ impl Chat {
                     return Ok(Extras { origins: Origins::of_copy(event), ..Extras::default() }.shown_in(message));
                 }
                 Err(StoreError::Stale) => freshness = Freshness::Fresh,
-                // The sender has sent another message meanwhile.
+                // The sender has sent another message meanwhile, or another message began or ended that is written in parts.
                 Err(StoreError::Conflict { found: Conflicting::Record { key, record: _ } })
-                    if key.table == LastSends::TABLE => {}
+                    if key.table == LastSends::TABLE || key.table == OpenStreams::TABLE => {}
                 Err(StoreError::Conflict { found: Conflicting::Record { key, record } })
                     if key.table == ClientIds::TABLE =>
                 {

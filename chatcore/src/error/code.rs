@@ -105,6 +105,9 @@ codes! {
     MessageEditDenied = "MESSAGE_EDIT_DENIED", 403, 4403, "Message of somebody else";
     MessageDeleteDenied = "MESSAGE_DELETE_DENIED", 403, 4403, "Message may not be deleted";
     MessageDeleted = "MESSAGE_DELETED", 409, 4409, "Message was deleted";
+    MessageStreaming = "MESSAGE_STREAMING", 409, 4409, "Message is being written";
+    MessageNotStreaming = "MESSAGE_NOT_STREAMING", 409, 4409, "Message takes no parts";
+    OffsetConflict = "OFFSET_CONFLICT", 409, 4409, "The text has another length";
     RevisionConflict = "REVISION_CONFLICT", 409, 4409, "Message was changed meanwhile";
     ClientIdReused = "CLIENT_ID_REUSED", 409, 4409, "Client id used for something else";
     Resync = "RESYNC", 410, 4410, "Position outside of the kept log";

@@ -66,6 +66,8 @@ buckets! {
     Messages = messages;
     /// Signals of one user that are not stored, such as typing.
     Signals = signals;
+    /// Parts of streamed messages of one user. They take nothing from the requests, where no request carries them.
+    Parts = parts;
     /// What one user sends over WebSockets: frames of `/ws`, and operations of GraphQL.
     Frames = frames;
     /// Searches of one user, and invites that the user looks up by a code.
@@ -125,11 +127,12 @@ impl RateLimits {
 
 impl Default for RateLimits {
     /// 600 requests at once and 20 a second, for each user, and for each address of callers without a valid token; as many pictures
-    /// for each address; 60 searches a minute; 10 uploads an hour; 10 registrations an hour. Messages, signals and frames have no limit beside that of requests.
+    /// for each address; 60 searches a minute; 500 parts of streamed messages at once and 100 a second; 10 uploads an hour; 10 registrations an hour. Messages, signals and frames have no limit beside that of requests.
     fn default() -> Self {
         let requests = Some(Rate::new(600, Duration::from_millis(50)));
         Self {
             requests,
+            parts: Some(Rate::new(500, Duration::from_millis(10))),
             searches: within(MINUTE, 60),
             uploads: within(HOUR, 10),
             registrations: within(HOUR, 10),

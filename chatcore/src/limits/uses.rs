@@ -25,6 +25,8 @@ uses! {
     Message = Requests, Messages;
     /// A signal that is not stored.
     Signal = Requests, Signals;
+    /// A part of a streamed message.
+    Part = Parts;
     /// What comes over a WebSocket, whether a use case follows or not.
     Frame = Frames, Requests;
     /// Users or sessions are searched.

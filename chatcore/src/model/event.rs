@@ -236,6 +236,14 @@ pub enum MessageEvent {
         /// The revision that this edit made.
         revision: u64,
     },
+    /// The writing of a streamed message ended. Its text and its state stand in the message itself. The actor is its author, also where
+    /// the server ended it.
+    Finished {
+        /// The position of the message.
+        message: Seq,
+        /// The revision that this end made.
+        revision: u64,
+    },
     /// The actor deleted messages.
     Deleted {
         /// The positions of the messages, in ascending order.
@@ -446,6 +454,7 @@ impl EventKind {
             Self::Message(MessageEvent::Sent { .. }) => true,
             Self::Message(
                 MessageEvent::Edited { .. }
+                | MessageEvent::Finished { .. }
                 | MessageEvent::Deleted { .. }
                 | MessageEvent::Pinned { .. }
                 | MessageEvent::Unpinned { .. }
@@ -458,11 +467,13 @@ impl EventKind {
         }
     }
 
-    /// The position of the message whose present content the event shows: the message that it edited.
+    /// The position of the message whose present content the event shows: the message that it edited or finished.
     #[must_use]
     pub const fn edited(&self) -> Option<Seq> {
         match self {
-            Self::Message(MessageEvent::Edited { message, .. }) => Some(*message),
+            Self::Message(MessageEvent::Edited { message, .. } | MessageEvent::Finished { message, .. }) => {
+                Some(*message)
+            }
             Self::Message(
                 MessageEvent::Sent { .. }
                 | MessageEvent::Deleted { .. }
@@ -485,6 +496,7 @@ impl EventKind {
             Self::Message(
                 MessageEvent::Sent { .. }
                 | MessageEvent::Edited { .. }
+                | MessageEvent::Finished { .. }
                 | MessageEvent::Pinned { .. }
                 | MessageEvent::Unpinned { .. }
                 | MessageEvent::Reacted { .. }
@@ -499,7 +511,9 @@ impl EventKind {
     #[must_use]
     pub const fn rewritten(&self) -> &[Seq] {
         match self {
-            Self::Message(MessageEvent::Edited { message, .. }) => std::slice::from_ref(message),
+            Self::Message(MessageEvent::Edited { message, .. } | MessageEvent::Finished { message, .. }) => {
+                std::slice::from_ref(message)
+            }
             Self::Message(MessageEvent::Deleted { messages, expired: _ }) => messages.as_slice(),
             Self::Message(
                 MessageEvent::Sent { .. }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attachment, Cursor, Mention, MessageId, MessageStatus, Metadata, Origin, Profile, Reaction, Reply, Seq, SessionId,
-    Span, ThreadSummary,
+    Span, StreamState, ThreadSummary,
 };
 
 /// Who speaks: a person, an assistant, or the system.
@@ -90,6 +90,9 @@ pub struct MessageBody {
     /// Where it comes from, where it was forwarded. The server sets it: what a sender gives here is not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// How far its writing has come, where it is streamed. The server sets it: what a sender gives here is not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamState>,
 }
 
 impl MessageBody {
@@ -106,12 +109,19 @@ impl MessageBody {
             attachments: Vec::new(),
             metadata: None,
             origin: None,
+            stream: None,
         }
     }
 
     /// What the sender gave of it, without what the server sets.
     pub(crate) fn given(self) -> Self {
-        Self { reply: None, mentions: Vec::new(), links: Vec::new(), origin: None, ..self }
+        Self { reply: None, mentions: Vec::new(), links: Vec::new(), origin: None, stream: None, ..self }
+    }
+
+    /// Whether it is streamed, and parts may follow.
+    #[must_use]
+    pub const fn is_streaming(&self) -> bool {
+        matches!(self.stream, Some(StreamState::Streaming))
     }
 
     /// What stays of it after a deletion: its place, without what it said.

@@ -24,6 +24,7 @@ pub(crate) mod search;
 mod session;
 mod signal;
 mod standing;
+mod streamed;
 mod thread;
 pub(crate) mod visible;
 
@@ -59,6 +60,7 @@ pub use search::PublicCursor;
 pub use session::{
     HistoryVisibility, Session, SessionDeletion, SessionDetails, SessionSettings, SessionSummary, SessionType,
 };
-pub use signal::Signal;
+pub use signal::{ShownPart, Signal};
 pub use standing::{Ban, EndedLogin, UserStanding};
+pub use streamed::{Appended, StreamFailure, StreamState};
 pub use thread::{FollowedThread, LastReply, Reply, ThreadState, ThreadSummary};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Preferences, PresenceState, ReadState, ReceiptKind, Seq, SessionId, ThreadState, UserId};
+use super::{MessageId, Preferences, PresenceState, ReadState, ReceiptKind, Seq, SessionId, ThreadState, UserId};
 
 /// Something told to whoever listens at the moment; it is not in the log, has no number and is never replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,29 @@ pub enum Signal {
         /// The position up to which that holds.
         seq: Seq,
     },
+    /// A streamed message has grown by a part.
+    MessagePart {
+        /// The session.
+        session_id: SessionId,
+        /// The position of the message.
+        message: Seq,
+        /// Its author.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        /// Where the part begins in the text, in characters (Unicode scalar values).
+        offset: u64,
+        /// The part.
+        text: String,
+    },
+}
+
+/// A part of a message, in a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownPart {
+    /// The message.
+    pub message: MessageId,
+    /// Where the part ends in the text, in characters.
+    pub end: u64,
 }
 
 impl Signal {
@@ -89,7 +112,8 @@ impl Signal {
             | Self::Presence { session_id, .. }
             | Self::JoinRequestDeclined { session_id, .. }
             | Self::Preferences { session_id, .. }
-            | Self::Receipt { session_id, .. } => *session_id,
+            | Self::Receipt { session_id, .. }
+            | Self::MessagePart { session_id, .. } => *session_id,
             Self::ReadMarker { state, .. } => state.session_id,
             Self::Thread { state, .. } => state.session_id,
         }
@@ -105,7 +129,8 @@ impl Signal {
             | Self::JoinRequestDeclined { user_id, .. }
             | Self::Preferences { user_id, .. }
             | Self::Thread { user_id, .. }
-            | Self::Receipt { user_id, .. } => user_id,
+            | Self::Receipt { user_id, .. }
+            | Self::MessagePart { user_id, .. } => user_id,
         }
     }
 
@@ -120,6 +145,26 @@ impl Signal {
             | Self::JoinRequestDeclined { user_id, .. }
             | Self::Preferences { user_id, .. }
             | Self::Thread { user_id, .. } => user_id == reader,
+            // The other devices of the author show the message, too.
+            Self::MessagePart { .. } => true,
+        }
+    }
+
+    /// The part of a message that it shows.
+    #[must_use]
+    pub fn shown_part(&self) -> Option<ShownPart> {
+        match self {
+            Self::MessagePart { session_id, message, user_id: _, offset, text } => Some(ShownPart {
+                message: MessageId { session_id: *session_id, seq: *message },
+                end: offset.saturating_add(text.chars().count() as u64),
+            }),
+            Self::Typing { .. }
+            | Self::Presence { .. }
+            | Self::ReadMarker { .. }
+            | Self::JoinRequestDeclined { .. }
+            | Self::Preferences { .. }
+            | Self::Thread { .. }
+            | Self::Receipt { .. } => None,
         }
     }
 
@@ -133,7 +178,8 @@ impl Signal {
             | Self::ReadMarker { .. }
             | Self::Preferences { .. }
             | Self::Thread { .. }
-            | Self::Receipt { .. } => false,
+            | Self::Receipt { .. }
+            | Self::MessagePart { .. } => false,
         }
     }
 
@@ -147,7 +193,8 @@ impl Signal {
             | Self::JoinRequestDeclined { .. }
             | Self::Preferences { .. }
             | Self::Thread { .. }
-            | Self::Receipt { .. } => false,
+            | Self::Receipt { .. }
+            | Self::MessagePart { .. } => false,
         }
     }
 }

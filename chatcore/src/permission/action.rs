@@ -138,6 +138,11 @@ actions! {
         /// Whether the actor is the author.
         own: bool,
     }, "Edit own messages", [Owner, Admin, Member], conditions;
+    /// Write on a streamed message, and end it. Only its author may, and only while they may send.
+    ContinueMessage {
+        /// Whether the actor is the author.
+        own: bool,
+    }, "Continue own streamed messages", [Owner, Admin, Member], conditions;
     /// Delete a message that the actor is the author of. Only while they may send.
     DeleteOwnMessage, "Delete own messages", [Owner, Admin, Member], conditions;
     /// Delete a message of somebody else.

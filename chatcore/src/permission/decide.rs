@@ -26,8 +26,8 @@ pub enum Denial {
     /// The caller's role does not allow it.
     #[error("your role in this session does not allow this")]
     RoleInsufficient,
-    /// The message is somebody else's, and only its author may edit it.
-    #[error("only the author of a message may edit it")]
+    /// The message is somebody else's, and only its author may change what it says.
+    #[error("only the author of a message may change what it says")]
     NotAuthor,
     /// The message is somebody else's, and the caller does not moderate the session.
     #[error("only the author of a message and those who manage the session may delete it")]
@@ -116,6 +116,7 @@ fn decide_outsider(session: &SessionState, action: Action) -> Decision {
             Condition::Join {} | Condition::JoinByInvite {} => seat_left(session),
             Condition::Table
             | Condition::EditMessage { .. }
+            | Condition::ContinueMessage { .. }
             | Condition::DeleteOwnMessage {}
             | Condition::Update { .. }
             | Condition::Invite { .. }
@@ -158,11 +159,15 @@ fn decide_participant(
     match action.condition() {
         Condition::Table => Ok(()),
         // An author who may no longer speak changes nothing that was said.
-        Condition::EditMessage { .. } | Condition::DeleteOwnMessage {} if !table.allows(role, ActionKind::Send) => {
+        Condition::EditMessage { .. } | Condition::ContinueMessage { .. } | Condition::DeleteOwnMessage {}
+            if !table.allows(role, ActionKind::Send) =>
+        {
             Err(Denial::RoleInsufficient)
         }
-        Condition::EditMessage { own: false } => Err(Denial::NotAuthor),
-        Condition::EditMessage { own: true } | Condition::DeleteOwnMessage {} => Ok(()),
+        Condition::EditMessage { own: false } | Condition::ContinueMessage { own: false } => Err(Denial::NotAuthor),
+        Condition::EditMessage { own: true }
+        | Condition::ContinueMessage { own: true }
+        | Condition::DeleteOwnMessage {} => Ok(()),
         Condition::Leave {} if role == ParticipantRole::Owner => Err(Denial::OwnerCannotLeave),
         Condition::Leave {} => Ok(()),
         Condition::Join {} | Condition::JoinByInvite {} => Err(Denial::AlreadyParticipant),
@@ -226,6 +231,7 @@ const fn changes(kind: ActionKind) -> bool {
         ActionKind::Send
         | ActionKind::MentionEverybody
         | ActionKind::EditMessage
+        | ActionKind::ContinueMessage
         | ActionKind::DeleteOwnMessage
         | ActionKind::DeleteMessage
         | ActionKind::PinMessage
@@ -254,6 +260,7 @@ const fn speaks(kind: ActionKind) -> bool {
         ActionKind::Send
         | ActionKind::MentionEverybody
         | ActionKind::EditMessage
+        | ActionKind::ContinueMessage
         | ActionKind::DeleteOwnMessage
         | ActionKind::React => true,
         ActionKind::View

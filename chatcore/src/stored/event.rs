@@ -7,7 +7,7 @@ use super::{newer::Known, session::SessionForm};
 use crate::model::{
     Attachment, ClientId, Content, Emoji, EmojiName, EventKind, InviteId, Mention, MessageBody, MessageEvent,
     MessageStatus, MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason,
-    Reply, Seq, SessionChanges, SessionEmoji, SessionEvent, Span, SpeakerRole, UserId, WebhookId,
+    Reply, Seq, SessionChanges, SessionEmoji, SessionEvent, Span, SpeakerRole, StreamState, UserId, WebhookId,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -117,6 +117,8 @@ enum Form {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         origin: Option<Origin>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        stream: Option<Known<StreamState>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         edited_at: Option<DateTime<Utc>>,
@@ -126,6 +128,10 @@ enum Form {
         expired_at: Option<DateTime<Utc>>,
     },
     MessageEdited {
+        message: Seq,
+        revision: u64,
+    },
+    MessageFinished {
         message: Seq,
         revision: u64,
     },
@@ -232,7 +238,19 @@ impl Form {
     fn of_message(event: MessageEvent) -> Self {
         match event {
             MessageEvent::Sent {
-                body: MessageBody { role, message_type, content, reply, mentions, links, attachments, metadata, origin },
+                body:
+                    MessageBody {
+                        role,
+                        message_type,
+                        content,
+                        reply,
+                        mentions,
+                        links,
+                        attachments,
+                        metadata,
+                        origin,
+                        stream,
+                    },
                 client_id,
                 status,
             } => {
@@ -253,12 +271,14 @@ impl Form {
                     attachments,
                     metadata,
                     origin,
+                    stream: stream.map(Known::from),
                     client_id,
                     edited_at,
                     deleted,
                     expired_at,
                 }
             }
+            MessageEvent::Finished { message, revision } => Self::MessageFinished { message, revision },
             MessageEvent::Edited { message, revision } => Self::MessageEdited { message, revision },
             MessageEvent::Deleted { messages, expired } => Self::MessageDeleted { messages, expired },
             MessageEvent::Pinned { message } => Self::MessagePinned { message },
@@ -311,6 +331,7 @@ impl Form {
             | Self::OwnerChanged { .. } => self.of_a_participant().map(EventKind::Participant),
             Self::MessageSent { .. }
             | Self::MessageEdited { .. }
+            | Self::MessageFinished { .. }
             | Self::MessageDeleted { .. }
             | Self::MessagePinned { .. }
             | Self::MessageUnpinned { .. }
@@ -358,6 +379,7 @@ impl Form {
             | Self::SessionRestored
             | Self::MessageSent { .. }
             | Self::MessageEdited { .. }
+            | Self::MessageFinished { .. }
             | Self::MessageDeleted { .. }
             | Self::MessagePinned { .. }
             | Self::MessageUnpinned { .. }
@@ -379,6 +401,7 @@ impl Form {
                 attachments,
                 metadata,
                 origin,
+                stream,
                 client_id,
                 edited_at,
                 deleted,
@@ -400,10 +423,15 @@ impl Form {
                     attachments,
                     metadata,
                     origin,
+                    stream: match stream {
+                        Some(stream) => Some(stream.0?),
+                        None => None,
+                    },
                 };
                 MessageEvent::Sent { body, client_id, status }
             }
             Self::MessageEdited { message, revision } => MessageEvent::Edited { message, revision },
+            Self::MessageFinished { message, revision } => MessageEvent::Finished { message, revision },
             Self::MessageDeleted { messages, expired } => MessageEvent::Deleted { messages, expired },
             Self::MessagePinned { message } => MessageEvent::Pinned { message },
             Self::MessageUnpinned { message } => MessageEvent::Unpinned { message },

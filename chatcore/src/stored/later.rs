@@ -62,6 +62,11 @@ pub enum DueTask {
         /// The session.
         session: SessionId,
     },
+    /// The writing of a message is ended where no part came for too long. The key of the work names the writing.
+    EndStream {
+        /// The session.
+        session: SessionId,
+    },
 }
 
 /// A text that is not sent yet.

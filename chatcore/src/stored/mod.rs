@@ -23,6 +23,7 @@ mod sanctions;
 mod session;
 mod slow_mode;
 mod standing;
+mod streamed;
 mod tables;
 mod threads;
 
@@ -45,6 +46,7 @@ pub use reading::ReadMarker;
 pub use receipts::{DeliveryMarker, UserSettingsRecord};
 pub use sanctions::BannedUntil;
 pub use slow_mode::LastSend;
+pub use streamed::{OpenStream, OpenStreamList, StreamedText};
 pub use tables::*;
 pub use threads::{FollowRecord, LastReplyRecord, ReplyEntry, Speaker, ThreadEntry, ThreadMarker, ThreadRecord};
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use crate::{
     model::{
         Content, HistoryVisibility, MessageType, ParticipantRole, RemovalReason, SessionChanges, SessionType,
-        SpeakerRole,
+        SpeakerRole, StreamState,
     },
     store::Json,
 };
@@ -54,6 +54,12 @@ names!(HistoryVisibility, MessageType, ParticipantRole, RemovalReason, SessionTy
 impl Grows for Content {
     fn may_be_newer(form: &Json) -> bool {
         form.is_object()
+    }
+}
+
+impl Grows for StreamState {
+    fn may_be_newer(form: &Json) -> bool {
+        form.get("state").is_some_and(Json::is_string)
     }
 }
 

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BannedUntil, BlockRecord, ClientIdUse, Connection, DeliveryMarker, Departure, DraftText, Due, Expiry, FollowRecord,
-    InvitePlace, InviteRecord, JoinRequestRecord, LastSeen, LastSend, Listed, ParticipantRecord, PreferenceRecord,
-    PresenceChoice, ProcessBeat, ProfileRecord, Reacted, ReactionTotals, ReadMarker, ReplyEntry, Revision, Scheduled,
-    Seat, ThreadEntry, ThreadMarker, ThreadRecord, UserSettingsRecord, from_json, to_json,
+    InvitePlace, InviteRecord, JoinRequestRecord, LastSeen, LastSend, Listed, OpenStreamList, ParticipantRecord,
+    PreferenceRecord, PresenceChoice, ProcessBeat, ProfileRecord, Reacted, ReactionTotals, ReadMarker, ReplyEntry,
+    Revision, Scheduled, Seat, StreamedText, ThreadEntry, ThreadMarker, ThreadRecord, UserSettingsRecord, from_json,
+    to_json,
 };
 use crate::{
     model::{
@@ -54,6 +55,20 @@ tables! {
         /// The session.
         session: SessionId,
     ] -> Expiry = 1;
+
+    /// The texts of messages that are being written, as far as they were recorded. Shared, since parts come without an event.
+    shared plain StreamedTexts = "streamed_text" [
+        /// The session.
+        session: SessionId,
+        /// The position of the message.
+        message: Seq,
+    ] -> StreamedText = 1;
+
+    /// The messages that are being written in a session. One record holds them all, so that its version guards their number.
+    shared plain OpenStreams = "open_streams" [
+        /// The session.
+        session: SessionId,
+    ] -> OpenStreamList = 1;
 
     /// When users sent last, in sessions with slow mode. Its version makes a user's sends one after the other.
     session plain LastSends = "last_send" [

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AcknowledgeDelivery, AddEmoji, AddParticipant, ApproveJoinRequest, ChangeRole, CreateInvite, CreateSession,
-    DeleteMessage, EditMessage, ForwardMessage, MarkAllRead, MarkRead, RequestToJoin, Sanction, ScheduleMessage,
-    SendMessage, SetDraft, SetParticipantMetadata, SetPreferences, SetPresence, SetUserSettings, StartDirect,
-    StartGroup, UpdateSession, UseInvite,
+    AcknowledgeDelivery, AddEmoji, AddParticipant, AppendToMessage, ApproveJoinRequest, ChangeRole, CreateInvite,
+    CreateSession, DeleteMessage, EditMessage, FailMessage, FinishMessage, ForwardMessage, MarkAllRead, MarkRead,
+    RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft, SetParticipantMetadata, SetPreferences,
+    SetPresence, SetUserSettings, StartDirect, StartGroup, StartStreamedMessage, UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -17,9 +17,9 @@ use crate::{
     identity::Principal,
     json,
     model::{
-        AllRead, CreatedInvite, Cursor, DeliveryState, Draft, Emoji, EmojiName, InvalidId, InviteId, JoinRequest,
-        Message, MessageId, OwnPresence, Participant, Preferences, ReadState, ScheduledId, ScheduledMessage,
-        SessionDetails, SessionId, ThreadState, UserId, UserSettings,
+        AllRead, Appended, CreatedInvite, Cursor, DeliveryState, Draft, Emoji, EmojiName, InvalidId, InviteId,
+        JoinRequest, Message, MessageId, OwnPresence, Participant, Preferences, ReadState, ScheduledId,
+        ScheduledMessage, SessionDetails, SessionId, ThreadState, UserId, UserSettings,
     },
 };
 
@@ -32,6 +32,8 @@ pub enum Answer {
     /// The message that was edited or deleted. Its position is not the one at which the change stands.
     #[serde(rename = "message")]
     ChangedMessage(Box<Message>),
+    /// Where the text of the message ends after a part.
+    Appended(Appended),
     /// The participant who was added or changed.
     Participant(Box<Participant>),
     /// The session that was created or changed.
@@ -74,6 +76,7 @@ impl Answer {
             Self::Message(message) => Some(message.cursor()),
             Self::Session(details) => Some(details.summary.cursor),
             Self::ChangedMessage(_)
+            | Self::Appended(_)
             | Self::Participant(_)
             | Self::ScheduledMessage(_)
             | Self::ScheduledId(_)
@@ -316,6 +319,26 @@ commands! { in chat by principal:
     SendMessage = "send_message" [frame] (session_id: SessionId) message: SendMessage => {
         let sent = chat.send(principal, session_id, message.command(None)?).await?;
         Ok(Answer::Message(Box::new(sent)))
+    };
+    /// Begins a message that is written in parts.
+    StartStreamedMessage = "start_streamed_message" [frame] (session_id: SessionId) message: StartStreamedMessage => {
+        let begun = chat.start_streamed_message(principal, session_id, message.command(None)?).await?;
+        Ok(Answer::Message(Box::new(begun)))
+    };
+    /// Adds a part to a message that is written in parts.
+    AppendToMessage = "append_to_message" [frame] (message_id: MessageId) part: AppendToMessage => {
+        let AppendToMessage { offset, text } = part;
+        Ok(Answer::Appended(chat.append_to_message(principal, message_id, offset, &text).await?))
+    };
+    /// Completes a message that is written in parts.
+    FinishMessage = "finish_message" [frame] (message_id: MessageId) end: FinishMessage => {
+        let finished = chat.finish_message(principal, message_id, end.length).await?;
+        Ok(Answer::ChangedMessage(Box::new(finished)))
+    };
+    /// Ends a message that is written in parts and is not complete.
+    FailMessage = "fail_message" [frame] (message_id: MessageId) end: FailMessage => {
+        let failed = chat.fail_message(principal, message_id, end.command()).await?;
+        Ok(Answer::ChangedMessage(Box::new(failed)))
     };
     /// Says a message again in another session.
     ForwardMessage = "forward_message" [frame] (message_id: MessageId) forward: ForwardMessage => {

@@ -6,7 +6,9 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use super::{message::MessageData, participant::ParticipantData, presence::PresenceView, session::SessionData};
 use crate::{
     chat::{EventPage, EventView, SignalView},
-    model::{Cursor, EventKind, Preferences, ReadState, ReceiptKind, Seq, SessionId, Signal, ThreadState, UserId},
+    model::{
+        Cursor, EventKind, MessageId, Preferences, ReadState, ReceiptKind, Seq, SessionId, Signal, ThreadState, UserId,
+    },
 };
 
 /// Declares the events of a group: the name of each on the wire, and the fields of its data with their values. The data of every
@@ -69,6 +71,7 @@ pub const fn signal_name(signal: &Signal) -> &'static str {
         Signal::ReadMarker { .. } => "read_marker",
         Signal::Presence { .. } => "presence_changed",
         Signal::Preferences { .. } => "preferences_changed",
+        Signal::MessagePart { .. } => "message_part",
         Signal::Thread { .. } => "thread_state",
         Signal::JoinRequestDeclined { .. } => "join_request_declined",
         Signal::Receipt { .. } => "receipt",
@@ -139,6 +142,14 @@ enum SignalData<'a> {
         session_id: SessionId,
         preferences: Preferences,
     },
+    Part {
+        session_id: SessionId,
+        message_id: MessageId,
+        user_id: &'a UserId,
+        username: &'a str,
+        offset: u64,
+        text: &'a str,
+    },
     JoinRequestDeclined {
         session_id: SessionId,
     },
@@ -170,6 +181,14 @@ impl Serialize for SignalView {
             Signal::Preferences { user_id: _, session_id, preferences } => {
                 SignalData::Preferences { session_id: *session_id, preferences: *preferences }
             }
+            Signal::MessagePart { session_id, message, user_id, offset, text } => SignalData::Part {
+                session_id: *session_id,
+                message_id: MessageId { session_id: *session_id, seq: *message },
+                user_id,
+                username: &self.actor.username,
+                offset: *offset,
+                text,
+            },
             Signal::JoinRequestDeclined { user_id: _, session_id } => {
                 SignalData::JoinRequestDeclined { session_id: *session_id }
             }

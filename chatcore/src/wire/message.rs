@@ -10,6 +10,7 @@ use super::{
     forward::OriginView,
     mention::{LinkView, MentionView},
     named,
+    streamed::StreamView,
     thread::ThreadView,
 };
 use crate::{
@@ -55,6 +56,9 @@ struct MessageView<'a> {
     /// Where it comes from, where it was forwarded; otherwise `null`.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     forwarded_from: Option<OriginView<'a>>,
+    /// How far its writing has come, where it is written in parts; otherwise `null`.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    stream: Option<StreamView<'a>>,
     /// Its position in the session's log.
     seq: Seq,
     /// How many messages the session had with it.
@@ -123,7 +127,8 @@ impl<'a> From<&'a Message> for MessageView<'a> {
         let Message { id, session_id, seq, number, sender, body, created_at, revision, .. } = message;
         let Message { status, reactions, thread, sender_blocked, .. } = message;
         let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = sender;
-        let MessageBody { role, message_type, content, reply, mentions, links, attachments, metadata, origin } = body;
+        let MessageBody { role, message_type, content, reply, mentions, links, attachments, metadata, .. } = body;
+        let MessageBody { origin, stream, .. } = body;
         let (edited_at, deleted) = match status {
             MessageStatus::AsSent => (None, None),
             MessageStatus::Edited { at } => (Some(*at), None),
@@ -146,6 +151,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             attachments,
             metadata: metadata.as_ref(),
             forwarded_from: origin.as_ref().map(OriginView::from),
+            stream: stream.as_ref().map(StreamView::from),
             seq: *seq,
             number: *number,
             created_at: *created_at,
@@ -213,6 +219,11 @@ events! {
         client_id: Option<&'a ClientId> = client_id.as_ref(),
     }
     "message_edited" = Edited { message, .. } => {
+        seq: Seq = view.event.seq,
+        message_id: MessageId = MessageId { session_id: view.event.session_id, seq: *message },
+        message: Option<Message> = view.message(),
+    }
+    "message_finished" = Finished { message, .. } => {
         seq: Seq = view.event.seq,
         message_id: MessageId = MessageId { session_id: view.event.session_id, seq: *message },
         message: Option<Message> = view.message(),
@@ -321,7 +332,7 @@ fn users(ids: Vec<String>) -> Result<Vec<UserId>> {
 }
 
 /// A message that a field of a body names.
-fn message_id(field: &str, id: &str) -> Result<MessageId> {
+pub(super) fn message_id(field: &str, id: &str) -> Result<MessageId> {
     id.parse().map_err(|error: InvalidId| Error::invalid(field, Code::ValidationInvalidValue, error.expected))
 }
 

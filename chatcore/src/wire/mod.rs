@@ -51,6 +51,7 @@ mod reading;
 mod receipt;
 mod sanction;
 mod session;
+mod streamed;
 mod thread;
 #[cfg(feature = "webhooks")]
 mod webhook;
@@ -78,6 +79,7 @@ pub use sanction::Sanction;
 pub use session::{AddEmoji, CreateSession, StartDirect, StartGroup, UpdateSession};
 #[cfg(feature = "webhooks")]
 pub use webhook::{CreateWebhook, UpdateWebhook};
+pub use streamed::{AppendToMessage, FailMessage, FinishMessage, StartStreamedMessage};
 
 use serde::{Deserialize, Deserializer, Serialize};
 

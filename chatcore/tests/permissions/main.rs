@@ -77,7 +77,14 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         return Ok(());
     }
     // What says something to the others is taken from viewers, and for a while from those who are muted.
-    let speaks = matches!(action, Action::Send | Action::EditMessage { .. } | Action::DeleteOwnMessage | Action::React);
+    let speaks = matches!(
+        action,
+        Action::Send
+            | Action::EditMessage { .. }
+            | Action::ContinueMessage { .. }
+            | Action::DeleteOwnMessage
+            | Action::React
+    );
     if speaks && is_viewer {
         return Err(Denial::RoleInsufficient);
     }
@@ -108,7 +115,7 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         return Ok(());
     }
     // Authors change what they said, as long as they may still speak. Nobody edits for others.
-    if let Action::EditMessage { own } = action {
+    if let Action::EditMessage { own } | Action::ContinueMessage { own } = action {
         return if own { Ok(()) } else { Err(Denial::NotAuthor) };
     }
     if action == Action::DeleteOwnMessage {
@@ -281,6 +288,7 @@ fn actions(count: u32) -> Vec<Action> {
         }
         match kind {
             ActionKind::EditMessage => [true, false].map(|own| Action::EditMessage { own }).to_vec(),
+            ActionKind::ContinueMessage => [true, false].map(|own| Action::ContinueMessage { own }).to_vec(),
             ActionKind::Update => {
                 let types = std::iter::once(None).chain(SessionType::ALL.map(Some));
                 let caps = [None, Some(0), Some(count - 1), Some(count), Some(count + 1), Some(u32::MAX)];
@@ -452,7 +460,8 @@ proptest! {
                         let leaves = action == Action::Leave && actor == Standing::Active(owner);
                         let touches_owner = leaves || (needs_target(action.kind()) && upon_owner && action != Action::SetMetadata);
                         prop_assert!(action != (Action::EditMessage { own: false }), "{actor:?} edited for somebody else");
-                        let changes_own = matches!(action, Action::EditMessage { .. } | Action::DeleteOwnMessage);
+                        prop_assert!(action != (Action::ContinueMessage { own: false }), "{actor:?} wrote for somebody else");
+                        let changes_own = matches!(action, Action::EditMessage { .. } | Action::ContinueMessage { .. } | Action::DeleteOwnMessage);
                         let speaks = table.decide(&facts, Action::Send).is_ok();
                         prop_assert!(!changes_own || speaks, "{action:?} by {actor:?}, who may not send");
                         prop_assert!(action != Action::Transfer || actor == Standing::Active(owner), "{actor:?} gave a session away");

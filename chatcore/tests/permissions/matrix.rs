@@ -22,7 +22,9 @@ fn action_name(action: Action) -> String {
             format!("{title}: {role}")
         }
         Action::Unmute { own: true } => format!("{title}: oneself"),
-        Action::EditMessage { own: false } => format!("{title}: somebody else's"),
+        Action::EditMessage { own: false } | Action::ContinueMessage { own: false } => {
+            format!("{title}: somebody else's")
+        }
         _ => title.to_owned(),
     }
 }

@@ -51,6 +51,7 @@ mod sanctions;
 mod session_metadata;
 mod sessions;
 mod slow_mode;
+mod streamed;
 mod system;
 mod threads;
 

@@ -99,7 +99,8 @@ async fn told(events: &mut Subscription) -> (UserId, PresenceState) {
             | Signal::Preferences { .. }
             | Signal::JoinRequestDeclined { .. }
             | Signal::Thread { .. }
-            | Signal::Receipt { .. } => {
+            | Signal::Receipt { .. }
+            | Signal::MessagePart { .. } => {
                 panic!("{view:?}")
             }
         },

@@ -5,12 +5,12 @@ use chatcore::{
     accounts::{AvatarSize, LogIn, Register, UpdateAccount},
     admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
     chat::{
-        AddParticipant, CreateInvite, CreateSession, EditMessage, FindPublicSessions, FindSessions, MessagesOf,
-        ParticipantsOf, Position, PostSystem, ReadUpto, SanctionUser, ScheduleMessage, SendMessage, SessionOrder,
-        SetPreferences, SetPresence, SetUserSettings, Start, UpdateSession,
+        AddParticipant, CreateInvite, CreateSession, EditMessage, FailMessage, FindPublicSessions, FindSessions,
+        MessagesOf, ParticipantsOf, Position, PostSystem, ReadUpto, SanctionUser, ScheduleMessage, SendMessage,
+        SessionOrder, SetPreferences, SetPresence, SetUserSettings, Start, StartMessage, UpdateSession,
     },
     identity::SystemRole,
-    limits::Bucket::{self, Messages, Pictures, Requests, Searches, Signals, Unknown, Uploads},
+    limits::Bucket::{self, Messages, Parts, Pictures, Requests, Searches, Signals, Unknown, Uploads},
     model::{
         ClientId, Content, Emoji, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole,
         ScheduledId, SessionId, StatusText, UserId,
@@ -227,6 +227,12 @@ fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::mark_thread_read", &REQUEST, chat.mark_thread_read(caller, nothing())),
         Case::new("Chat::followed_threads", &REQUEST, chat.followed_threads(caller, nowhere(), page())),
         Case::new("Chat::post_system", &[], chat.post_system(caller, nowhere(), PostSystem::text(""))),
+        Case::new("Chat::start_streamed_message", &message, async move {
+            chat.start_streamed_message(caller, nowhere(), StartMessage::of_assistant()).await
+        }),
+        Case::new("Chat::append_to_message", &[(Parts, 1)], chat.append_to_message(caller, nothing(), 0, "")),
+        Case::new("Chat::finish_message", &REQUEST, chat.finish_message(caller, nothing(), 0)),
+        Case::new("Chat::fail_message", &REQUEST, chat.fail_message(caller, nothing(), FailMessage::default())),
         Case::new("Chat::edit_message", &message, chat.edit_message(caller, nothing(), edit)),
         Case::new("Chat::delete_message", &REQUEST, chat.delete_message(caller, nothing(), None)),
         Case::new("Chat::messages", &REQUEST, chat.messages(caller, nowhere(), window, Some(0))),

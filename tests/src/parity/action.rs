@@ -65,7 +65,7 @@ pub struct Action {
 pub const SUBSCRIBE: &str = "subscribe";
 
 /// The commands that add nothing to a log.
-const BESIDE_THE_LOG: [&str; 8] = [
+const BESIDE_THE_LOG: [&str; 9] = [
     "set_typing",
     "set_presence",
     "schedule_message",
@@ -74,6 +74,7 @@ const BESIDE_THE_LOG: [&str; 8] = [
     "delete_draft",
     "acknowledge_delivery",
     "set_user_settings",
+    "append_to_message",
 ];
 
 impl Action {

@@ -194,6 +194,7 @@ fn families() -> Vec<Family> {
     let positions = [json!({}), json!({ "after": 0 }), json!({ "after": 3 }), json!({ "after": 999 })];
     let mut families = invites();
     families.extend(join_requests());
+    families.extend(streamed());
     families.extend(receipts::receipts());
     families.extend(emojis());
     families.extend([

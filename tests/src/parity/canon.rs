@@ -8,7 +8,7 @@ use chatcore::{
         MentionedMessage, Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus, Origin,
         OwnPresence, Participant, ParticipantEvent, ParticipantRole, Presence, Profile, Reaction, Reactor, ReadState,
         ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEmoji, SessionEvent, SessionSummary,
-        Signal, Term, ThreadState, ThreadSummary,
+        Signal, StreamState, Term, ThreadState, ThreadSummary,
     },
     permission::Denial,
     wire::Answer,
@@ -62,6 +62,9 @@ pub fn fault(error: &Error) -> Fault {
     if let Error::RevisionConflict { current } = error {
         details.insert("current_revision".to_owned(), json!(current));
     }
+    if let Error::OffsetConflict { current } = error {
+        details.insert("current_length".to_owned(), json!(current));
+    }
     Fault { code: error.code().as_str().to_owned(), details: tidy(Value::Object(details)) }
 }
 
@@ -105,7 +108,7 @@ pub fn message(message: &Message) -> Value {
     let value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
-    "created_at":created_at, "revision":revision, "reactions":reactions, "thread":thread.as_ref().map(threaded), "reply_to":body.reply.map( | reply | beside(id, reply.to)), "thread_root":body.reply.map( | reply | beside(id, reply.root)), "sender_blocked":sender_blocked, "mentions":mentions(body), "links":body.links, "attachments":body.attachments, "metadata":body.metadata, "forwarded_from":body.origin.as_ref().map(origin),
+    "created_at":created_at, "revision":revision, "reactions":reactions, "thread":thread.as_ref().map(threaded), "reply_to":body.reply.map( | reply | beside(id, reply.to)), "thread_root":body.reply.map( | reply | beside(id, reply.root)), "sender_blocked":sender_blocked, "mentions":mentions(body), "links":body.links, "attachments":body.attachments, "metadata":body.metadata, "forwarded_from":body.origin.as_ref().map(origin), "stream":body.stream.as_ref().map(streamed),
     });
     status(value, now)
 }
@@ -157,6 +160,14 @@ pub fn ban(ban: &SessionBan) -> Value {
     json!({
         "user": person(user), "banned_by": person(banned_by), "reason": reason, "banned_at": banned_at, "until": until,
     })
+}
+
+fn streamed(stream: &StreamState) -> Value {
+    match stream {
+        StreamState::Streaming => json!({ "state": "STREAMING", "reason": null, "detail": null }),
+        StreamState::Complete => json!({ "state": "COMPLETE", "reason": null, "detail": null }),
+        StreamState::Failed { reason, detail } => json!({ "state": "FAILED", "reason": reason, "detail": detail }),
+    }
 }
 
 fn origin(origin: &Origin) -> Value {
@@ -281,7 +292,7 @@ pub fn said(event: &Event) -> Value {
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
         "content": content(&body.content), "created_at": event.created_at, "revision": event.revision, "reactions": null,
         "thread": null, "reply_to": body.reply.map(|reply| beside(&id, reply.to)),
-    "thread_root":body.reply.map( | reply | beside(&id, reply.root)), "sender_blocked":null, "mentions":mentions(body), "links":body.links, "attachments":body.attachments, "metadata":body.metadata, "forwarded_from":body.origin.as_ref().map( | from | origin(&Origin{message:None, ..from.clone()})),
+    "thread_root":body.reply.map( | reply | beside(&id, reply.root)), "sender_blocked":null, "mentions":mentions(body), "links":body.links, "attachments":body.attachments, "metadata":body.metadata, "forwarded_from":body.origin.as_ref().map( | from | origin(&Origin{message:None, ..from.clone()})), "stream":body.stream.as_ref().map(streamed),
     });
     tidy(status(value, now))
 }
@@ -424,6 +435,9 @@ pub fn bare_event(event: &Event) -> Value {
         EventKind::Message(MessageEvent::Edited { message, revision: _ }) => {
             json!({ "kind": "MessageEdited", "message_id": message_id(event, *message) })
         }
+        EventKind::Message(MessageEvent::Finished { message, revision: _ }) => {
+            json!({ "kind": "MessageFinished", "message_id": message_id(event, *message) })
+        }
         EventKind::Message(MessageEvent::Deleted { messages, expired }) => {
             let messages: Vec<MessageId> = messages.iter().map(|seq| message_id(event, *seq)).collect();
             let deleted_by = (!expired).then_some(&event.actor);
@@ -508,6 +522,10 @@ pub fn signal(view: &SignalView) -> Value {
         Signal::Preferences { user_id: _, session_id, preferences } => {
             json!({ "kind": "PreferencesChanged", "session_id": session_id, "preferences": preferences })
         }
+        Signal::MessagePart { session_id, message, user_id: _, offset, text } => json!({
+            "kind": "MessagePart", "session_id": session_id, "user": person(&view.actor),
+            "message_id": MessageId { session_id: *session_id, seq: *message }, "offset": offset, "text": text,
+        }),
         Signal::JoinRequestDeclined { user_id: _, session_id } => {
             json!({ "kind": "JoinRequestDeclined", "session_id": session_id })
         }
@@ -529,6 +547,7 @@ pub fn delivery(delivery: &Delivery) -> Value {
 pub fn answer(command: &str, answer: &Answer) -> Value {
     match answer {
         Answer::Message(found) | Answer::ChangedMessage(found) => told(command, message(found)),
+        Answer::Appended(appended) => json!({ "message_id": appended.message_id, "length": appended.length }),
         Answer::Participant(found) => told(command, participant(found)),
         Answer::Session(found) => told(command, session(found)),
         Answer::ScheduledMessage(found) => told(command, scheduled(found)),

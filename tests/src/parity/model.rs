@@ -203,7 +203,7 @@ impl Model {
             "MessageSent" => {
                 self.messages.insert(seq, event["message"].clone());
             }
-            "MessageEdited" => {
+            "MessageEdited" | "MessageFinished" => {
                 let edited = position(&event["message_id"])?;
                 if !self.messages.contains_key(&edited) {
                     return Err(format!("an edit of no message: {edited}"));
@@ -221,6 +221,7 @@ impl Model {
                         ("attachments", json!([])),
                         ("metadata", Value::Null),
                         ("forwarded_from", Value::Null),
+                        ("stream", Value::Null),
                         ("revision", json!(revision + 1)),
                         ("edited_at", Value::Null),
                         ("deleted_at", at.clone()),

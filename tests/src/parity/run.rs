@@ -7,7 +7,7 @@ use std::{
 };
 
 use chatcore::{
-    chat::{CreateSession, ReadUpto, SendMessage, SetPreferences},
+    chat::{CreateSession, ReadUpto, SendMessage, SetPreferences, StartMessage},
     model::{SessionId, SessionType, UserId},
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::join_all, stream};
@@ -221,6 +221,13 @@ impl Bench {
                 told.push(deliveries.next().await);
             }
         }
+        let start = StartMessage::of_assistant();
+        let streamed = chat.start_streamed_message(owner, room.session, start).await.unwrap();
+        told.push(deliveries.next().await);
+        chat.append_to_message(owner, streamed.id, 0, "word by word").await.unwrap();
+        told.push(deliveries.next().await);
+        chat.finish_message(owner, streamed.id, 12).await.unwrap();
+        told.push(deliveries.next().await);
         match reader.name().unwrap() {
             "owner" => chat.delete_session(owner, room.session).await.unwrap(),
             name => {

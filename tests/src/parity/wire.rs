@@ -8,6 +8,7 @@ use super::{action::pascal, canon::tidy};
 #[must_use]
 pub fn of(schema: &str, body: &Value) -> Value {
     match schema {
+        "Appended" => json!({ "message_id": body["message_id"], "length": body["length"] }),
         "BlockedUser" => blocked(body),
         "Confirmation" => json!({}),
         "EventPage" => json!({ "events": list(&body["events"], frame), "head": body["head"] }),
@@ -60,6 +61,7 @@ pub fn message(body: &Value) -> Value {
         "sender_blocked": body["sender_blocked"],
         "mentions": body["mentions"], "links": body["links"],
         "attachments": body["attachments"], "metadata": body["metadata"], "forwarded_from": body["forwarded_from"],
+        "stream": body["stream"],
     }))
 }
 
@@ -240,6 +242,13 @@ pub fn frame(frame: &Value) -> Value {
         return json!({
             "kind": "Typing", "session_id": data["session_id"], "user": user, "is_typing": data["is_typing"],
             "until": data["until"],
+        });
+    }
+    if event == "message_part" {
+        let user = json!({ "id": data["user_id"], "?username": data["username"] });
+        return json!({
+            "kind": "MessagePart", "session_id": data["session_id"], "user": user, "message_id": data["message_id"],
+            "offset": data["offset"], "text": data["text"],
         });
     }
     if event == "receipt" {

@@ -122,6 +122,8 @@ impl Room<'_> {
             }
             Action::EditMessage { own: true } => (Method::PUT, self.message(actor), edit),
             Action::EditMessage { own: false } => (Method::PUT, self.message(another), edit),
+            Action::ContinueMessage { own: false } => (Method::POST, self.message(another) + "/fail", json!({})),
+            Action::ContinueMessage { own: true } => panic!("a copy of a room has no message that is being written"),
             Action::DeleteOwnMessage => (Method::DELETE, self.message(actor), Value::Null),
             Action::DeleteMessage => (Method::DELETE, self.message(another), Value::Null),
             Action::ViewRevisions => (Method::GET, self.message(another) + "/revisions", Value::Null),
@@ -179,6 +181,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::MentionEverybody, None),
         (Action::EditMessage { own: true }, None),
         (Action::EditMessage { own: false }, None),
+        (Action::ContinueMessage { own: false }, None),
         (Action::DeleteOwnMessage, None),
         (Action::DeleteMessage, None),
         (Action::ViewRevisions, None),
@@ -258,6 +261,7 @@ async fn every_cell_of(actor: &str, common: &Room<'_>, before: &Value) -> (usize
                 let is_of_message = matches!(
                     action,
                     Action::EditMessage { .. }
+                        | Action::ContinueMessage { .. }
                         | Action::DeleteOwnMessage
                         | Action::DeleteMessage
                         | Action::ViewRevisions

@@ -101,7 +101,7 @@ on_every_store! {
         assert_eq!(
             keys(&sent),
             [
-"attachments", "content", "created_at", "deleted_at", "deleted_by", "edited_at", "forwarded_from", "id", "links", "mentions", "message_type", "metadata", "name", "number", "reactions", "reply_to", "revision", "role", "sender_blocked", "seq", "session_id", "thread", "thread_root", "user_id", "username",
+"attachments", "content", "created_at", "deleted_at", "deleted_by", "edited_at", "forwarded_from", "id", "links", "mentions", "message_type", "metadata", "name", "number", "reactions", "reply_to", "revision", "role", "sender_blocked", "seq", "session_id", "stream", "thread", "thread_root", "user_id", "username",
             ]
         );
         assert_eq!((&sent["content"], &sent["role"]), (&json!("Hi everyone! Just joined."), &json!("user")));

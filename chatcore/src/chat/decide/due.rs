@@ -27,13 +27,14 @@ pub(in crate::chat) fn microseconds(time: DateTime<Utc>) -> u64 {
 }
 
 impl Chat {
-    /// Does what is due by now, and returns how much was done: messages are sent whose time has come, and messages whose lifetime is over are
-    /// deleted. The chat does so by itself every
+    /// Does what is due by now, and returns how much was done: messages are sent whose time has come, messages whose lifetime is over are
+    /// deleted, and streamed messages whose author is gone are ended. The chat does so by itself every
     /// [`due_interval`](crate::Limits::due_interval), beginning with the first use case, or with [`start_background_tasks`](Self::start_background_tasks).
     ///
     /// # Errors
     /// [`Unavailable`](Error::Unavailable) when the store is away. What is not done stays due.
     pub async fn run_due(&self) -> Result<u64> {
+        self.record_streams().await;
         let (mut after, mut done) = (None, 0);
         loop {
             let now = self.inner.clock.now();
@@ -52,6 +53,7 @@ impl Chat {
                     match &found.value.task {
                         DueTask::Send { user, id } => done += u64::from(self.send_due(&key, version, user, *id).await?),
                         DueTask::Expire { session } => done += self.expire_due(&key, version, *session).await,
+                        DueTask::EndStream { session } => done += self.end_due(&key, version, *session).await,
                     }
                 }
             }

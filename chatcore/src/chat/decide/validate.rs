@@ -181,6 +181,7 @@ impl Faults {
             attachments,
             metadata,
             origin: _,
+            stream: _,
         } = body;
         match message_type {
             MessageType::Text | MessageType::Image | MessageType::File => {}

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use futures_util::try_join;
 
-use crate::chat::{Chat, forwarding::Origins, reactions::Reactions, threads::ThreadsOf};
+use crate::chat::{Chat, forwarding::Origins, reactions::Reactions, streamed::Texts, threads::ThreadsOf};
 use crate::{
     error::Result,
     identity::Principal,
@@ -20,22 +20,24 @@ pub(in crate::chat) struct Extras {
     /// The senders whom the reader has blocked.
     pub(in crate::chat) blocked: HashSet<UserId>,
     pub(in crate::chat) origins: Origins,
+    /// The texts so far of messages that are being written.
+    pub(in crate::chat) texts: Texts,
 }
 
 impl Extras {
     /// The last position at which the extras of one of the rows were written.
     pub(in crate::chat) fn written<'a>(&self, rows: impl IntoIterator<Item = &'a Event>) -> Seq {
-        let Self { reactions, threads, origins: _, blocked: _ } = self;
+        let Self { reactions, threads, origins: _, blocked: _, texts: _ } = self;
         rows.into_iter().map(|row| reactions.written(row).max(threads.written(row))).max().unwrap_or(0)
     }
 
     /// A message with its extras.
     pub(in crate::chat) fn shown_in(&self, message: Message) -> Message {
-        let Self { reactions, threads, origins, blocked } = self;
+        let Self { reactions, threads, origins, blocked, texts } = self;
         let origin = origins.of(&message);
         let (reactions, thread) = (Some(reactions.of(&message)), Some(threads.of(&message)));
         let sender_blocked = Some(blocked.contains(&message.sender.user_id));
-        let body = MessageBody { origin, ..message.body };
+        let body = texts.shown_in(message.id, MessageBody { origin, ..message.body });
         Message { body, reactions, thread, sender_blocked, ..message }
     }
 
@@ -59,11 +61,13 @@ impl Chat {
         let (found, blocked) = try_join!(found, self.blocked_among(&principal.user_id, senders))?;
         let (reactions, threads) =
             found.into_iter().flatten().partition(|(key, _)| key.table == MessageReactions::TABLE);
+        let rows = pages.iter().flat_map(|page| page.iter()).map(|row| &**row);
         Ok(Extras {
             reactions: self.reactions(&principal.user_id, pages, reactions).await?,
             threads: ThreadsOf::read(pages, threads),
             blocked,
             origins: self.origins(principal, pages).await?,
+            texts: self.texts_so_far(&principal.user_id, rows).await?,
         })
     }
 }

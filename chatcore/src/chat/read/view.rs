@@ -47,7 +47,7 @@ pub struct EventView {
     pub actor: Profile,
     /// The user whom it is about, where that is not the actor.
     pub subject: Option<Profile>,
-    /// The message that it edited, with its sender.
+    /// The message that it edited or finished, with its sender.
     edited: Option<(Arc<Event>, Profile)>,
     /// The record of the participant whose metadata it changed.
     changed: Option<Found<ParticipantRecord>>,
@@ -142,6 +142,22 @@ impl EventView {
         }
     }
 
+    /// The same event with another body, where it is a message. No encoding is kept.
+    pub(in crate::chat) fn with_body(&self, change: impl FnOnce(MessageBody) -> MessageBody) -> Self {
+        let Self { event, actor, subject, edited, changed, made, encoded: _, bare: _ } = self;
+        let event = match &event.kind {
+            EventKind::Message(MessageEvent::Sent { body, client_id, status }) => {
+                let (body, client_id, status) = (change(body.clone()), client_id.clone(), status.clone());
+                let kind = EventKind::Message(MessageEvent::Sent { body, client_id, status });
+                Arc::new(Event { kind, ..Event::clone(event) })
+            }
+            EventKind::Message(_) | EventKind::Session(_) | EventKind::Participant(_) | EventKind::Unknown => {
+                Arc::clone(event)
+            }
+        };
+        Self::new(event, (actor.clone(), subject.clone()), edited.clone(), changed.clone(), *made)
+    }
+
     /// The metadata of the participant whose metadata it changed, as they were when this view was made: like a name, they are looked up.
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
@@ -209,6 +225,8 @@ pub(in crate::chat) async fn signal_view(
         | Signal::Receipt { .. }
         | Signal::ReadMarker { .. }
         | Signal::Preferences { .. }
+        // A part is of a message, which a block hides from nobody.
+        | Signal::MessagePart { .. }
         | Signal::JoinRequestDeclined { .. } => BlockedAt::new(),
     };
     Ok(SignalView { signal, actor, apart, instead: None, audience: None })

@@ -271,6 +271,8 @@ impl Feed {
                 followed.reached = reached;
                 return self.delivered(id, Delivery::Event(view));
             }
+            Came::Signal(signal)
+                if signal.signal.shown_part().is_some_and(|part| followed.tail.rewrites.deleted(part.message.seq)) => {}
             Came::Signal(signal) => return self.delivered(id, Delivery::Signal(signal)),
             Came::Failed(error) => {
                 self.followed.remove(&id);

@@ -89,6 +89,10 @@ impl Tail {
                 self.shared.receipts.hear(self, user_id, kind, seq);
                 Ok(())
             }
+            // It may have been on its way while its message was deleted.
+            Hint::Signal(signal) if signal.shown_part().is_some_and(|part| self.rewrites.deleted(part.message.seq)) => {
+                Ok(())
+            }
             Hint::Signal(signal) => view::signal_view(&*self.shared.store, &self.shared.profiles, signal)
                 .await
                 .map(|view| self.fan_out.signal(self.head(), Arc::new(view))),

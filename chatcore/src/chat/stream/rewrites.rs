@@ -147,6 +147,15 @@ impl Rewrites {
         !recent.has_read || seq < recent.last
     }
 
+    /// Whether a row may have been deleted.
+    pub(in crate::chat) fn deleted(&self, row: Seq) -> bool {
+        if self.noted() == 0 {
+            return false;
+        }
+        let recent = self.recent();
+        recent.is_over || recent.deletions.iter().any(|deletion| deletion.names(row))
+    }
+
     /// Whether a view that was made after `since` deletions shows a row as it was before a later one.
     pub(in crate::chat) fn outdate(&self, since: u64, view: &EventView) -> bool {
         if self.noted() == since {

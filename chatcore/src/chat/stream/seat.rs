@@ -344,6 +344,10 @@ impl State {
         let is_shown = |presence: &Arc<AtomicBool>| presence.load(Ordering::Relaxed);
         let is_wanted = !self.is_left
             && signal.signal.is_for(&self.rights.user)
+            && signal
+                .signal
+                .shown_part()
+                .is_none_or(|part| part.message.seq >= self.rights.holding.history.first_visible())
             && signal.audience.as_ref().is_none_or(|audience| audience.contains(&self.rights.user))
             && (!signal.signal.is_presence() || self.presence.as_ref().is_some_and(is_shown));
         let blocked_at = || self.login.blocked_at(signal.signal.user_id());

@@ -1,7 +1,7 @@
 //! The one way out: a stream of a session's events that replays and goes on live.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fmt,
     pin::Pin,
     sync::{Arc, atomic::AtomicBool},
@@ -26,12 +26,13 @@ use crate::chat::{
         pages::oldest,
         view::{EventView, SignalView},
     },
+    streamed::streaming,
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
     limits::Use,
-    model::{Cursor, Seq, SessionId},
+    model::{Cursor, MessageId, Seq, SessionId, ShownPart, UserId},
     permission::Action,
     store::Freshness,
     trace::use_case,
@@ -233,6 +234,7 @@ impl Chat {
             permissions: self.inner.permissions.clone(),
         };
         let place = tail.seat(Seat::new(rights, after, expires_at, watch.login()));
+        let open = self.inner.streams.of(id).into_iter().filter(|seq| *seq <= after.seq);
         let reader = Reader {
             chat: self.clone(),
             session_id: id,
@@ -248,6 +250,10 @@ impl Chat {
             deciding: None,
             has_ended: false,
             presence: None,
+            joined_at: tail.head(),
+            missed: open.map(|seq| (seq, None)).collect(),
+            catching_up: None,
+            caught_up: HashMap::new(),
             #[cfg(feature = "metrics")]
             began_at: head.seq,
             #[cfg(feature = "metrics")]
@@ -278,6 +284,14 @@ struct Reader {
     has_ended: bool,
     /// Held while the reader is told of presence.
     presence: Option<Reading>,
+    /// The end of what the tail had when the reader took its place. The reader is told of each part of later messages.
+    joined_at: Seq,
+    /// Messages that are being written, of which the reader may have missed parts, with their authors where they are known.
+    missed: VecDeque<(Seq, Option<UserId>)>,
+    /// The text so far of one of them.
+    catching_up: Option<BoxFuture<'static, Result<Option<Arc<SignalView>>>>>,
+    /// The lengths of the texts that the reader was shown so, in characters. A part within them waited meanwhile.
+    caught_up: HashMap<Seq, u64>,
     #[cfg(feature = "metrics")]
     began_at: Seq,
     /// Another stream passes on what this one gives, and counts it.
@@ -294,6 +308,7 @@ impl Reader {
             if is_back {
                 self.ready.clear();
                 (self.reading, self.deciding) = (None, None);
+                (self.missed, self.catching_up) = (VecDeque::new(), None);
                 (self.is_unsure, self.has_ended) = (false, false);
             }
             if self.has_ended {
@@ -317,6 +332,12 @@ impl Reader {
                     Err(error) => return self.end(error),
                 }
             }
+            if let Some(signal) = ready!(self.catch_up(context)) {
+                return Poll::Ready(Some(Ok(Delivery::Signal(signal))));
+            }
+            if self.catching_up.is_some() {
+                continue;
+            }
             if self.is_outdated() {
                 self.ready.clear();
             }
@@ -328,11 +349,17 @@ impl Reader {
                 continue;
             }
             if let Some(view) = self.ready.pop_front() {
+                for row in view.event.kind.rewritten() {
+                    self.caught_up.remove(row);
+                }
                 let first = match seat.first_visible(&view) {
                     Ok(first) => first,
                     Err(error) => return self.end(error),
                 };
                 match seat.pass(&view) {
+                    Outcome::GoesOn if view.event.seq <= self.joined_at && streaming(&view.event).is_some() => {
+                        self.missed.push_back((view.event.seq, Some(view.event.actor.clone())));
+                    }
                     Outcome::GoesOn => {}
                     Outcome::Ends => self.has_ended = true,
                     Outcome::IsUnsure => self.is_unsure = true,
@@ -370,6 +397,7 @@ impl Reader {
             }
             match seat.wait(context.waker()) {
                 Waiting::Behind => continue,
+                Waiting::Signal(signal) if self.has_shown(&signal) => continue,
                 Waiting::Signal(signal) => return Poll::Ready(Some(Ok(Delivery::Signal(signal)))),
                 Waiting::Begun => {}
             }
@@ -387,6 +415,41 @@ impl Reader {
             self.ready = VecDeque::new();
             ready!(self.expire(context));
         }
+    }
+
+    /// The text so far of the next message of which the reader may have missed parts. Ready without one where there is none.
+    fn catch_up(&mut self, context: &mut Context<'_>) -> Poll<Option<Arc<SignalView>>> {
+        loop {
+            if let Some(catching_up) = &mut self.catching_up {
+                let Poll::Ready(found) = catching_up.poll_unpin(context) else {
+                    // Then the caller looks at the end of the token, and comes back.
+                    return self.expire(context).map(|()| None);
+                };
+                self.catching_up = None;
+                let found = found.unwrap_or_else(|error| {
+                    // The reader notices that parts are missing, and asks for the message.
+                    tracing::warn!(session = %self.session_id, %error, "the text of a message so far cannot be read");
+                    None
+                });
+                if let Some(found) = found.filter(|found| !self.has_shown(found)) {
+                    let shown = found.signal.shown_part();
+                    self.caught_up.extend(shown.map(|ShownPart { message, end }| (message.seq, end)));
+                    return Poll::Ready(Some(found));
+                }
+            }
+            let Some((seq, author)) = self.missed.pop_front() else { return Poll::Ready(None) };
+            let (chat, user) = (self.chat.clone(), self.place.seat.user());
+            let id = MessageId { session_id: self.session_id, seq };
+            self.catching_up = Some(async move { chat.part_so_far(&user, author, id).await }.boxed());
+        }
+    }
+
+    /// Whether a signal is a part of a message that the reader has already, or of a message that was deleted while the signal waited.
+    fn has_shown(&self, signal: &SignalView) -> bool {
+        signal.signal.shown_part().is_some_and(|ShownPart { message, end }| {
+            let is_known = self.caught_up.get(&message.seq).is_some_and(|upto| end <= *upto);
+            is_known || self.place.tail.rewrites.deleted(message.seq)
+        })
     }
 
     /// Done when the token has expired, or its login may be over.

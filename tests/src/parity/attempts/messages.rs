@@ -327,6 +327,118 @@ pub(super) fn edits() -> Family {
     Family::exact(good).coded([malformed]).refused(bad.map(of(Which::Own)))
 }
 
+/// A message that is written in parts.
+pub(super) fn start(input: Value) -> Action {
+    session("startStreamedMessage", input)
+}
+
+pub(super) fn starts() -> Family {
+    let good = [
+        json!({}),
+        json!({ "role": "user", "metadata": { "model": [1, { "a": null }] }, "client_id": "started" }),
+        json!({ "role": "system", "reply_to": id_of(Which::First) }),
+        json!({ "reply_to": id_of(Which::Beyond) }),
+        json!({ "metadata": { "a": "x".repeat(4_096) } }),
+    ];
+    let ids = [json!({ "client_id": "" }), json!({ "reply_to": id_of(Which::Malformed) })];
+    let bad =
+        [json!({ "role": "boss" }), json!({ "content": "x" }), json!({ "metadata": "x" }), json!({ "reply_to": 5 })];
+    Family::exact(good.map(start)).coded(ids.map(start)).refused(bad.map(start))
+}
+
+fn part(which: Which, input: Value) -> Action {
+    message("appendToMessage", which, input)
+}
+
+/// A part at the beginning of the newest message.
+pub(super) fn first_part() -> Action {
+    part(Which::Last, json!({ "offset": 0, "text": "see http://chat.example @the_peer" }))
+}
+
+/// Parts of the newest message, which is written by its author.
+pub(super) fn parts() -> Family {
+    let of = |offset: u64, text: &str| json!({ "offset": offset, "text": text });
+    let own = [
+        of(0, "hello"),
+        of(0, "hel"),
+        of(3, "lo"),
+        of(0, "other"),
+        of(6, "far"),
+        of(0, ""),
+        of(0, &"x".repeat(8_001)),
+        of(0, "a\u{7}b"),
+    ];
+    let others = [Which::First, Which::NoMessage, Which::Beyond].map(|which| part(which, of(0, "hello")));
+    let bad = [
+        json!({}),
+        json!({ "offset": 0 }),
+        json!({ "text": "x" }),
+        json!({ "offset": -1, "text": "x" }),
+        json!({ "offset": "0", "text": "x" }),
+        json!({ "offset": 0, "text": null }),
+        json!({ "offset": 0, "text": "x", "colour": "red" }),
+    ];
+    let good = own.into_iter().map(|input| part(Which::Last, input)).chain(others);
+    Family::exact(good).coded([part(Which::Malformed, of(0, "x"))]).refused(bad.map(|input| part(Which::Last, input)))
+}
+
+/// The end of the newest message, which has a part.
+pub(super) fn ends() -> Family {
+    let finish = |which, length: u64| message("finishMessage", which, json!({ "length": length }));
+    let fail = |which, input| message("failMessage", which, input);
+    let good = [
+        finish(Which::Last, 33),
+        finish(Which::Last, 7),
+        finish(Which::Last, 0),
+        finish(Which::First, 13),
+        finish(Which::NoMessage, 13),
+        fail(Which::Last, json!({})),
+        fail(Which::Last, json!({ "detail": "The model is gone" })),
+        fail(Which::Last, json!({ "detail": "" })),
+        fail(Which::Last, json!({ "detail": "x".repeat(201) })),
+        fail(Which::First, json!({})),
+        fail(Which::Beyond, json!({})),
+    ];
+    let bad = [
+        message("finishMessage", Which::Last, json!({})),
+        message("finishMessage", Which::Last, json!({ "length": -1 })),
+        message("finishMessage", Which::Last, json!({ "length": "33" })),
+        fail(Which::Last, json!({ "detail": 5 })),
+        fail(Which::Last, json!({ "reason": "ABORTED" })),
+    ];
+    Family::exact(good).coded([finish(Which::Malformed, 1), fail(Which::Malformed, json!({}))]).refused(bad)
+}
+
+/// What is done to a message that is being written, and to one that is complete.
+pub(super) fn streamed() -> Vec<Family> {
+    let begun = || [start(json!({})), first_part()];
+    let finish = || message("finishMessage", Which::Last, json!({ "length": 33 }));
+    let fail = || message("failMessage", Which::Last, json!({ "detail": "The model is gone" }));
+    let changes = || {
+        Family::exact([
+            message("getMessage", Which::Last, json!({})),
+            message("editMessage", Which::Last, json!({ "content": "other words" })),
+            forward(Which::Last),
+            message("pinMessage", Which::Last, json!({})),
+            reaction("addReaction", Which::Last, THUMB),
+            message("deleteMessage", Which::Last, json!({})),
+        ])
+    };
+    let again = || Family::exact([finish(), fail(), part(Which::Last, json!({ "offset": 33, "text": "more" }))]);
+    vec![
+        starts(),
+        parts().after_own([start(json!({}))]),
+        parts().after([start(json!({}))]),
+        ends().after_own(begun()),
+        ends().after(begun()),
+        changes().after(begun()),
+        changes().after_own(begun()),
+        again().after_own(begun().into_iter().chain([finish()])),
+        again().after_own(begun().into_iter().chain([fail()])),
+        changes().after(begun().into_iter().chain([finish()])),
+    ]
+}
+
 pub(super) fn deletions() -> Family {
     let of = |which, input| message("deleteMessage", which, input);
     let good = [

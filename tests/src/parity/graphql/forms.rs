@@ -80,6 +80,9 @@ pub fn of(ty: &str, node: &Value) -> Value {
 /// What a mutation's payload says: of several objects, the one that was changed.
 #[must_use]
 pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
+    if of_type == "AppendToMessagePayload" {
+        return json!({ "message_id": node["messageId"], "length": node["length"] });
+    }
     let fields = schema::fields(of_type);
     let one = [
         "Participant",
@@ -192,7 +195,7 @@ fn message(node: &Value) -> Value {
         "reactions": node["reactions"], "thread": thread(&node["thread"]), "reply_to": node["replyTo"],
         "thread_root": node["threadRoot"], "mentions": list(&node["mentions"], mention), "links": node["links"],
         "attachments": list(&node["attachments"], attachment), "metadata": node["metadata"],
-        "forwarded_from": origin(&node["forwardedFrom"]), "sender_blocked": node["senderBlocked"],
+        "forwarded_from": origin(&node["forwardedFrom"]), "stream": node["stream"], "sender_blocked": node["senderBlocked"],
     })
 }
 
@@ -363,6 +366,13 @@ pub fn delivery(node: &Value) -> Value {
         return json!({
             "kind": "Typing", "session_id": node["sessionId"], "user": user, "is_typing": node["isTyping"],
             "until": node["until"],
+        });
+    }
+    if node["__typename"] == "MessagePart" {
+        let user = person(&node["user"]);
+        return json!({
+            "kind": "MessagePart", "session_id": node["sessionId"], "user": user, "message_id": node["messageId"],
+            "offset": node["offset"], "text": node["text"],
         });
     }
     if node["__typename"] == "Receipt" {

@@ -1,0 +1,350 @@
+//! The end of a streamed message: by its author, or by the server where the author is gone.
+//!
+//! The end rewrites the message's row with the whole text, and appends an event that names the row. The text, the list of open messages and the
+//! work at the end go in the same commit. The text is taken at the version that was read, so no part that was recorded is lost, and of two ends
+//! one happens.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{continuing, live::Live, text_of};
+use crate::{
+    chat::{
+        Chat,
+        decide::{
+            due::microseconds,
+            govern::{Known, keys},
+            target::Target,
+            turns::behind,
+            validate::Faults,
+        },
+        followers::added,
+        mentions::{Addressed, Beside},
+        read::{extras::Extras, view},
+        spans::links,
+    },
+    error::{Code, Error, Result},
+    identity::Principal,
+    limits::Use,
+    model::{
+        Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageStatus, NewEvent, Profile,
+        SessionId, StreamFailure, StreamState,
+    },
+    store::{
+        Change, ChatStoreExt as _, Due, DueTask, Dues, FactsQuery, Freshness, KeyPart as _, LogRange, Rewrite,
+        StreamedText, StreamedTexts, TypedKey as _, Version, Write,
+    },
+    trace::use_case,
+};
+
+/// Longest text in which an author says why a message was not completed; the shortest has 1 character.
+pub const MAX_FAILURE_CHARS: usize = 200;
+
+/// The end of a message that is not complete.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FailMessage {
+    /// What the readers are told of it, at most [`MAX_FAILURE_CHARS`].
+    pub detail: Option<String>,
+}
+
+/// How an author ends a message.
+#[derive(Debug, Clone, Copy)]
+enum End<'a> {
+    /// With all of its parts, which have so many characters together.
+    Finish {
+        length: u64,
+    },
+    Fail(&'a FailMessage),
+}
+
+impl End<'_> {
+    fn state(self) -> StreamState {
+        match self {
+            Self::Finish { length: _ } => StreamState::Complete,
+            Self::Fail(FailMessage { detail }) => {
+                StreamState::Failed { reason: StreamFailure::Aborted, detail: detail.clone() }
+            }
+        }
+    }
+
+    /// Whether a message that has ended has ended like this.
+    fn is_of(self, body: &MessageBody) -> bool {
+        match (self, &body.stream, &body.content) {
+            (Self::Finish { length }, Some(StreamState::Complete), Content::Text(text)) => {
+                text.chars().count() as u64 == length
+            }
+            (Self::Fail(_), Some(StreamState::Failed { reason: StreamFailure::Aborted, .. }), _) => true,
+            (Self::Finish { .. } | Self::Fail(_), _, _) => false,
+        }
+    }
+}
+
+impl Target {
+    /// The answer without a change; `None` where the message is to be ended.
+    fn ended(&self, end: End<'_>) -> Option<Result<()>> {
+        match self.takes_parts() {
+            Ok(()) => None,
+            Err(Error::MessageNotStreaming) if end.is_of(&self.body) => Some(Ok(())),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn id(&self) -> MessageId {
+        MessageId { session_id: self.event.session_id, seq: self.event.seq }
+    }
+}
+
+/// A message as it ends.
+struct Ending {
+    body: MessageBody,
+    /// What is written with it.
+    writes: Vec<Write>,
+}
+
+impl Chat {
+    /// Completes a message that the caller has written in parts, and returns it. Its mentions and its links are looked for now. `length` is the
+    /// number of characters of all parts, so that no part is missing. Finishing a message that was finished changes nothing, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`OffsetConflict`](Error::OffsetConflict) where the text has another length; [`Invalid`](Error::Invalid) for a message without a text;
+    /// [`MessageNotStreaming`](Error::MessageNotStreaming) where it has ended in another way, or was sent at once; otherwise as for
+    /// [`append_to_message`](Self::append_to_message).
+    pub async fn finish_message(&self, principal: &Principal, id: MessageId, length: u64) -> Result<Message> {
+        use_case!("finish_message", id.session_id, async move {
+            self.enter(principal, Use::Request).await?;
+            self.end_streamed(principal, id, End::Finish { length }).await
+        })
+    }
+
+    /// Ends a message that the caller has written in parts and that is not complete, and returns it. It keeps the text that it has, and
+    /// mentions nobody. Failing a message that was failed changes nothing, so a retry is safe.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) for a detail outside of the limits; otherwise as for [`finish_message`](Self::finish_message).
+    pub async fn fail_message(&self, principal: &Principal, id: MessageId, fail: FailMessage) -> Result<Message> {
+        use_case!("fail_message", id.session_id, async move {
+            self.enter(principal, Use::Request).await?;
+            let mut faults = Faults::default();
+            if let Some(detail) = &fail.detail {
+                faults.line("detail", detail, MAX_FAILURE_CHARS);
+            }
+            faults.finish()?;
+            self.end_streamed(principal, id, End::Fail(&fail)).await
+        })
+    }
+
+    async fn end_streamed(&self, principal: &Principal, id: MessageId, end: End<'_>) -> Result<Message> {
+        let _gate = self.inner.message_gates.pass(id).await;
+        let mut is_lost = false;
+        for freshness in self.turns() {
+            let target = self.target(principal, id, freshness, continuing).await?;
+            self.may_write_to(principal, &target.known).await?;
+            // Before the commit, because an error after it would say that nothing was changed.
+            let sender = self.inner.profiles.one(&target.event.actor).await?;
+            let extras = self.extras(principal, &[std::slice::from_ref(&target.event)]).await?;
+            if let Some(ended) = target.ended(end) {
+                if target.may_be_shown() && extras.written([&*target.event]) <= target.known.head.seq {
+                    ended?;
+                    return shown(&target.event, sender, &extras);
+                }
+                continue;
+            }
+            let now = self.inner.clock.now();
+            let live = self.live(id, now).await?;
+            if live.is_none() && !is_lost {
+                // It may just have ended.
+                is_lost = true;
+                continue;
+            }
+            let ending = match self.ending(principal, &target, live.as_ref(), end).await {
+                // A denial is never given from cached facts, and neither is what a message lacks that may have ended.
+                Err(Error::Denied(_) | Error::OffsetConflict { .. }) if freshness == Freshness::Cached => continue,
+                ending => ending?,
+            };
+            let action = continuing(target.is_of(&principal.user_id));
+            self.permit_on(principal, &target, action, Some(&ending.body)).await?;
+            if let Some(event) = self.commit_end(&target, ending, live.as_ref(), now).await? {
+                return shown(&event, sender, &extras);
+            }
+        }
+        Err(behind(id.session_id, "the end of a message"))
+    }
+
+    /// The message as its author ends it.
+    async fn ending(
+        &self,
+        principal: &Principal,
+        target: &Target,
+        live: Option<&Live>,
+        end: End<'_>,
+    ) -> Result<Ending> {
+        let text = live.map(|live| live.record.text.clone()).unwrap_or_default();
+        let current = live.map_or(0, |live| live.length);
+        let content = Content::Text(text);
+        let addressed = match end {
+            End::Finish { length } if length != current => return Err(Error::OffsetConflict { current }),
+            End::Finish { length: 0 } => {
+                let message = "at least 1: a message has a text; fail it or delete it";
+                return Err(Error::invalid("length", Code::ValidationInvalidValue, message));
+            }
+            End::Finish { length: _ } => self.addressed(principal, &target.known, &content, &Beside::default()).await?,
+            End::Fail(_) => Addressed::default(),
+        };
+        let mut writes = addressed.changes(&target.event, &target.body.mentions);
+        writes.extend(self.named_by_edit(&target.event, &target.body, &addressed).await?);
+        let links = links(&content);
+        let stream = Some(end.state());
+        let body = MessageBody { content, links, mentions: addressed.mentions, stream, ..target.body.clone() };
+        Ok(Ending { body, writes })
+    }
+
+    /// Commits the end of a message and tells readers of it. Gives the message's row after it; `None` where it has to be decided again.
+    async fn commit_end(
+        &self,
+        target: &Target,
+        ending: Ending,
+        live: Option<&Live>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Event>> {
+        let Ending { body, mut writes } = ending;
+        let followers = added(&writes);
+        let id = target.id();
+        let MessageId { session_id, seq } = id;
+        // All ends in a session write the list of the open messages, so two at once would only make each other fail.
+        let gate = self.inner.stream_gates.pass(session_id).await;
+        if let Some(Live { record: StreamedText { id: writing, due, .. }, version, .. }) = live {
+            writes.push(text_of(id).remove().at(*version));
+            writes.push(Dues { at: *due, id: *writing }.remove());
+            let (mut list, write) = self.open_streams(session_id).await?;
+            let before = list.open.len();
+            list.open.retain(|open| open.id != *writing);
+            writes.extend((list.open.len() < before).then(|| write(list)));
+        }
+        let Event { revision, ref actor, .. } = *target.event;
+        let at = now.max(target.known.head.at);
+        let finished = EventKind::Message(MessageEvent::Finished { message: seq, revision: revision + 1 });
+        let event = NewEvent { actor: actor.clone(), created_at: at, kind: finished };
+        let (client_id, status) = (target.client_id.clone(), target.status.clone());
+        let kind = EventKind::Message(MessageEvent::Sent { body, client_id, status });
+        let rewrite = Rewrite { seq, revision, kind: kind.clone() };
+        let change = Change::of(session_id, target.known.head.seq, vec![event], writes).rewriting(vec![rewrite]);
+        let Some(committed) = self.try_commit(change).await? else {
+            self.forget_where_changed(id, live).await?;
+            return Ok(None);
+        };
+        self.inner.streams.forget(id);
+        self.inner.tails.evict(session_id, &committed.events);
+        self.inner.ends.evict(session_id);
+        drop(gate);
+        self.tell(session_id, &committed.events).await;
+        self.tell_followers(&followers).await;
+        let revised = committed.events.first().map(|event| event.seq).ok_or(Error::Internal)?;
+        Ok(Some(Event { kind, revision: revision + 1, revised, ..Event::clone(&target.event) }))
+    }
+
+    /// Forgets what this process has of a message whose record another one has changed.
+    async fn forget_where_changed(&self, id: MessageId, live: Option<&Live>) -> Result<()> {
+        let Some(live) = live else { return Ok(()) };
+        let found = self.inner.store.get(&text_of(id)).await?;
+        if found.is_none_or(|found| found.version != live.version) {
+            self.inner.streams.forget(id);
+        }
+        Ok(())
+    }
+
+    /// Ends a message whose author is gone, where its time is over. Gives how many messages were ended.
+    pub(in crate::chat) async fn end_due(&self, key: &Dues, claim: Version, session: SessionId) -> u64 {
+        match self.end_where_over(key, claim, session).await {
+            Ok(is_ended) => u64::from(is_ended),
+            Err(error) => {
+                tracing::warn!(%session, %error, "the end of a message is left for later");
+                0
+            }
+        }
+    }
+
+    async fn end_where_over(&self, key: &Dues, claim: Version, session: SessionId) -> Result<bool> {
+        for _ in self.turns() {
+            let texts = self.inner.store.list::<StreamedTexts>(StreamedTexts::under(vec![session.part()])).await?;
+            let Some((text, _)) = texts.into_iter().find(|(_, found)| found.value.id == key.id) else {
+                return self.clean(key, claim, session).await.map(|()| false);
+            };
+            let id = MessageId { session_id: session, seq: text.message };
+            let _gate = self.inner.message_gates.pass(id).await;
+            let now = self.inner.clock.now();
+            let Some(live) = self.live(id, now).await? else { continue };
+            let ends_at = live.record.ends_at;
+            if ends_at > now {
+                let next = Dues { at: microseconds(ends_at), id: key.id };
+                let work = Due { task: DueTask::EndStream { session }, leased_until: None };
+                let writes = vec![key.remove().at(claim), next.put(work)];
+                self.try_commit(Change::of_records(writes)).await?;
+                return Ok(false);
+            }
+            let Some(target) = self.abandoned(id).await? else {
+                // The row is no message that is being written: its text is of before a restored backup.
+                let writes = vec![text_of(id).remove().at(live.version)];
+                self.try_commit(Change::of_records(writes)).await?;
+                continue;
+            };
+            let time_limit = super::ends_at(live.record.started_at, now, &self.inner.limits) <= now;
+            let reason = if time_limit { StreamFailure::TimeLimit } else { StreamFailure::TimedOut };
+            let content = Content::Text(live.record.text.clone());
+            let links = links(&content);
+            let stream = Some(StreamState::Failed { reason, detail: None });
+            let body = MessageBody { content, links, stream, ..target.body.clone() };
+            let ending = Ending { body, writes: vec![key.remove().at(claim)] };
+            if self.commit_end(&target, ending, Some(&live), now).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Err(behind(session, "the end of a message whose author is gone"))
+    }
+
+    /// Forgets the work on a message that has ended or was deleted.
+    async fn clean(&self, key: &Dues, claim: Version, session: SessionId) -> Result<()> {
+        let _gate = self.inner.stream_gates.pass(session).await;
+        for _ in self.turns() {
+            let (mut list, write) = self.open_streams(session).await?;
+            let before = list.open.len();
+            list.open.retain(|open| open.id != key.id);
+            let mut writes = vec![key.remove().at(claim)];
+            writes.extend((list.open.len() < before).then(|| write(list)));
+            if self.try_commit(Change::of_records(writes)).await?.is_some() {
+                return Ok(());
+            }
+            if self.inner.store.get(key).await?.is_none_or(|found| found.version != claim) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// A message that is being written, without the right of anybody: the server ends it.
+    async fn abandoned(&self, id: MessageId) -> Result<Option<Target>> {
+        let MessageId { session_id, seq } = id;
+        let records = keys(session_id, []);
+        let query = FactsQuery { session_id, records: &records };
+        let facts = self.inner.store.facts(&[query], Freshness::Fresh).await?;
+        let known = Known::of(facts.into_iter().next().ok_or(Error::Internal)?, false, self.inner.clock.now())?;
+        let rows = self.inner.store.log(&[LogRange { session_id, from: seq, to: seq }]).await?;
+        let Some(event) = rows.into_iter().flatten().next() else { return Ok(None) };
+        Ok(streaming(known, event))
+    }
+}
+
+fn streaming(known: Known, event: Arc<Event>) -> Option<Target> {
+    let EventKind::Message(MessageEvent::Sent { body, client_id, status: status @ MessageStatus::AsSent }) =
+        &event.kind
+    else {
+        return None;
+    };
+    let (body, client_id, status) = (body.clone(), client_id.clone(), status.clone());
+    body.is_streaming().then_some(Target { known, freshness: Freshness::Fresh, event, body, client_id, status })
+}
+
+/// A message as its author sees it.
+fn shown(event: &Event, sender: Profile, extras: &Extras) -> Result<Message> {
+    view::message(event, sender).map(|message| extras.shown_in(message)).ok_or(Error::Internal)
+}
