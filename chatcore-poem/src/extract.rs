@@ -12,8 +12,8 @@ use chatcore::{
     chat::{PublicOrder, SessionOrder},
     json,
     model::{
-        AuditId, Bound, Cursor, Emoji, EmojiName, InvalidId, InviteId, MentionCursor, MessageId, ParticipantId,
-        PublicCursor, ScheduledId, SessionId, UserId,
+        AuditId, Bound, Cursor, Emoji, EmojiName, HeldId, InvalidId, InviteId, MentionCursor, MessageId, ModerationId,
+        ParticipantId, PublicCursor, ReportId, ScheduledId, SessionId, UserId,
     },
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
@@ -277,6 +277,16 @@ text_param!(
     MetaSchema::new_with_format("string", "uuid")
 );
 text_param!(
+    /// A report's id in a path or a query.
+    ReportParam(ReportId),
+    MetaSchema::new_with_format("string", "uuid")
+);
+text_param!(
+    /// The id of an entry of a moderation log in a query.
+    ModerationParam(ModerationId),
+    MetaSchema::new_with_format("string", "uuid")
+);
+text_param!(
     /// A message's id in a path.
     MessageParam(MessageId),
     MetaSchema::new("string")
@@ -320,6 +330,11 @@ text_param!(
 text_param!(
     /// The id of a scheduled message in a path or a query.
     ScheduledParam(ScheduledId),
+    MetaSchema::new_with_format("string", "uuid")
+);
+text_param!(
+    /// The id of a held message in a path or a query.
+    HeldParam(HeldId),
     MetaSchema::new_with_format("string", "uuid")
 );
 text_param!(
@@ -385,6 +400,8 @@ read_as_text!(
     InviteParam: InviteId,
     #[cfg(feature = "webhooks")]
     WebhookParam: WebhookId,
+    ReportParam: ReportId,
+    ModerationParam: ModerationId,
     MessageParam: MessageId,
     SortParam: SessionOrder,
     PublicSortParam: PublicOrder,
@@ -393,6 +410,7 @@ read_as_text!(
     EmojiParam: Emoji,
     EmojiNameParam: EmojiName,
     ScheduledParam: ScheduledId,
+    HeldParam: HeldId,
     ParticipantParam: ParticipantId,
     #[cfg(feature = "accounts")]
     LoginParam: LoginId,

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    model::{Ban, InvalidId, Seq},
+    model::{Ban, InvalidId, ReportState, Seq},
     permission::Denial,
     store::StoreError,
 };
@@ -92,6 +92,17 @@ pub enum Error {
     /// The user has no open request to join the session.
     #[error("there is no such request to join")]
     JoinRequestNotFound,
+    /// The session has no such report that the caller may see.
+    #[error("there is no such report")]
+    ReportNotFound,
+    /// Somebody has changed the state of the report meanwhile, or has closed the report.
+    #[error("the state of the report was changed meanwhile; look at it before trying again")]
+    ReportConflict {
+        /// The report's state now.
+        state: ReportState,
+        /// The report's revision now.
+        revision: u64,
+    },
     /// A user takes no direct messages from the caller.
     #[error("this user takes no direct messages from you")]
     DirectRefused,
@@ -104,6 +115,15 @@ pub enum Error {
     /// No such scheduled message of the caller: it was sent, it was cancelled, or there never was one.
     #[error("there is no such scheduled message; it may have been sent")]
     ScheduledMessageNotFound,
+    /// The host's message policy holds the message. It is sent when an owner or admin of the session approves it.
+    #[error("the message waits for the approval of a moderator; do not send it again")]
+    MessageHeld,
+    /// No such message waits for approval in the session.
+    #[error("there is no such message to approve; somebody may have answered already")]
+    HeldMessageNotFound,
+    /// The author of a held message may not send any more.
+    #[error("the author of the message may not send any more; reject the message")]
+    AuthorCannotSend,
     /// The caller has no draft in the session.
     #[error("you have no draft in this session")]
     DraftNotFound,
@@ -282,10 +302,15 @@ impl Error {
             Self::DeadLetterNotFound => Code::DeadLetterNotFound,
             Self::ApprovalRequired => Code::JoinApprovalRequired,
             Self::JoinRequestNotFound => Code::JoinRequestNotFound,
+            Self::ReportNotFound => Code::ReportNotFound,
+            Self::ReportConflict { .. } => Code::ReportConflict,
             Self::DirectRefused => Code::DirectRefused,
             Self::UserNotFound => Code::UserNotFound,
             Self::MessageNotFound => Code::MessageNotFound,
             Self::ScheduledMessageNotFound => Code::ScheduledMessageNotFound,
+            Self::MessageHeld => Code::MessageHeld,
+            Self::HeldMessageNotFound => Code::HeldMessageNotFound,
+            Self::AuthorCannotSend => Code::AuthorCannotSend,
             Self::DraftNotFound => Code::DraftNotFound,
             Self::RevisionConflict { .. } => Code::RevisionConflict,
             Self::MessageDeleted => Code::MessageDeleted,
@@ -336,6 +361,8 @@ impl Error {
             | Self::Malformed(_)
             | Self::Invalid(_)
             | Self::Denied(_)
+            | Self::ReportNotFound
+            | Self::ReportConflict { .. }
             | Self::DirectRefused
             | Self::InviteNotFound
             | Self::WebhookNotFound
@@ -345,6 +372,9 @@ impl Error {
             | Self::UserNotFound
             | Self::MessageNotFound
             | Self::ScheduledMessageNotFound
+            | Self::MessageHeld
+            | Self::HeldMessageNotFound
+            | Self::AuthorCannotSend
             | Self::DraftNotFound
             | Self::RevisionConflict { .. }
             | Self::MessageDeleted
@@ -375,7 +405,8 @@ impl Error {
 
     /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for the errors that have some; `oldest`
     /// and `head` for [`Resync`](Self::Resync); `retry_after`, in seconds, for [`RateLimited`](Self::RateLimited);
-    /// `current_revision` for [`RevisionConflict`](Self::RevisionConflict); `current_length` for [`OffsetConflict`](Self::OffsetConflict); `reason` and `until` (null for a ban without an end) for
+    /// `current_revision` for [`RevisionConflict`](Self::RevisionConflict); `current_length` for [`OffsetConflict`](Self::OffsetConflict), and also `current_state` for
+    /// [`ReportConflict`](Self::ReportConflict); `reason` and `until` (null for a ban without an end) for
     /// [`AccountBanned`](Self::AccountBanned); `until` (null where there is no end) for [`Denial::Banned`] and [`Denial::Muted`]; else an
     /// empty object. It is the same on every transport.
     #[must_use]
@@ -401,6 +432,10 @@ impl Error {
         }
         if let Self::OffsetConflict { current } = self {
             details.insert("current_length".to_owned(), json!(current));
+        }
+        if let Self::ReportConflict { state, revision } = self {
+            details.insert("current_state".to_owned(), json!(state));
+            details.insert("current_revision".to_owned(), json!(revision));
         }
         if let Self::AccountBanned(ban) = self {
             details.insert("reason".to_owned(), json!(ban.reason));
@@ -435,6 +470,7 @@ impl Denial {
             Self::RoleInsufficient => Code::ResourceAccessDenied,
             Self::NotAuthor => Code::MessageEditDenied,
             Self::NotModerator => Code::MessageDeleteDenied,
+            Self::OwnReport => Code::ReportDenied,
             Self::OwnerRequired => Code::SessionOwnerRequired,
             Self::OwnerProtected => Code::SessionOwnerProtected,
             Self::OwnerCannotLeave => Code::SessionOwnerCannotLeave,

@@ -110,7 +110,9 @@ pub struct Limits {
     /// [`Chat::post_system`](crate::Chat::post_system) does not count. A [`Limiter`] that is given to
     /// [`ChatBuilder::limiter`](crate::ChatBuilder::limiter) has rates of its own instead.
     pub rates: RateLimits,
-    /// How long the host's [`Policy`](crate::chat::Policy) may take for one check. A check that takes longer refuses.
+    /// How long the host's [`Policy`](crate::chat::Policy) may take for one check, and the
+    /// [`MessagePolicy`](crate::chat::MessagePolicy) for one review. A check that takes longer refuses; a review that takes longer has the
+    /// outcome of [`OnFailure`](crate::chat::OnFailure).
     pub policy_timeout: Duration,
     /// For how long the owner of a deleted session may restore it.
     pub restore_sessions_for: Duration,

@@ -21,13 +21,14 @@ use std::{
 use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
-        AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery,
+        AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery, FileReport,
         FindPublicSessions, FindSessions, MessagesOf, Operation, ParticipantsOf, Position, PostSystem, ReadUpto,
-        SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence, Start, UpdateSession,
+        ResolveReport, SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence, Start,
+        UpdateSession,
     },
     model::{
-        ClientId, Content, CreatedInvite, MessageId, MessageWindow, Metadata, Page, ParticipantRole, SessionId,
-        SessionType, Standing, UserId,
+        ClientId, Content, CreatedInvite, MessageId, MessageWindow, Metadata, Page, ParticipantRole, ReportId,
+        ReportReason, ReportState, SessionId, SessionType, Standing, UserId,
     },
     permission::{Action, Denial},
 };
@@ -109,6 +110,18 @@ macro_rules! cases {
     };
 }
 
+fn spam() -> FileReport {
+    FileReport { reason: ReportReason::Spam, text: None }
+}
+
+fn dismissed() -> ResolveReport {
+    ResolveReport { state: ReportState::Dismissed, note: None, revision: None }
+}
+
+fn no_report() -> ReportId {
+    ReportId(uuid::Uuid::now_v7())
+}
+
 /// What a batch found for its only entry.
 fn only<T>(found: Result<Vec<Result<T, Error>>, Error>) -> Result<(), Error> {
     found?.remove(0).map(drop)
@@ -178,6 +191,12 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "mute" by "alice": chat.mute_participant(&me, id, &bob(), SanctionUser::ENDLESS).await;
         "unmute" by "alice": chat.unmute_participant(&me, id, &bob()).await;
         "set metadata" by "alice": chat.set_participant_metadata(&me, id, &bob(), Some(Metadata::default())).await.map(drop);
+        "report a message" by "bob": chat.report_message(&me, message, spam()).await.map(drop);
+        "report a user" by "bob": chat.report_participant(&me, id, &user_id("alice"), spam()).await.map(drop);
+        "reports" by "alice": chat.reports(&me, id, None, Page::FIRST).await.map(drop);
+        "resolve a report" by "alice": chat.resolve_report(&me, id, no_report(), dismissed()).await.map(drop);
+        "moderation log" by "alice": chat.moderation_log(&me, id, Page::FIRST).await.map(drop);
+        "delete all messages" by "alice": chat.delete_messages_of(&me, id, &bob()).await.map(drop);
         "transfer" by "alice": chat.transfer_ownership(&me, id, &bob()).await.map(drop);
         "send" by "bob": chat.send(&me, id, SendMessage::text("hi")).await.map(drop);
         "send again" by "alice": chat.send(&me, id, hello()).await.map(drop);

@@ -16,24 +16,26 @@ use std::{
 use chatcore::{
     model::{
         Attachment, Availability, Ban, ClientId, Content, Emoji, EmojiName, EncryptedContent, EndedLogin, EventKind,
-        HistoryVisibility, InviteId, LoginId, Mention, MessageBody, MessageEvent, MessageId, MessageStatus,
-        MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply,
-        Sanction, ScheduledId, Session, SessionChanges, SessionDeletion, SessionEmoji, SessionEvent, SessionId,
-        SessionSettings, SessionType, Span, SpeakerRole, Standing, StatusText, StreamFailure, StreamState, Term,
-        UserId, UserStanding, WebhookId,
+        HeldId, HistoryVisibility, InviteId, LoginId, Mention, MessageBody, MessageEvent, MessageId, MessageStatus,
+        MessageType, Metadata, ModerationAction, ModerationId, Origin, ParticipantEvent, ParticipantId,
+        ParticipantRole, RemovalReason, Reply, ReportId, ReportReason, ReportState, Sanction, ScheduledId, Session,
+        SessionChanges, SessionDeletion, SessionEmoji, SessionEvent, SessionId, SessionSettings, SessionType, Span,
+        SpeakerRole, Standing, StatusText, StreamFailure, StreamState, Term, UserId, UserStanding, WebhookId,
     },
     store::{
-        ActiveThreads, AskedToJoin, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse, ClientIds,
-        Connection, Connections, Count, Counters, DeletionCount, Deletions, DeliveryMarker, DeliveryMarkers, Departure,
-        DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, EmojiList, Emojis, Expiries,
-        Expiry, FollowRecord, Follows, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord,
-        JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends, Listed, Memberships,
-        Mentions, MessageReactions, Newest, OpenStream, OpenStreamList, OpenStreams, Orphans, Owner, ParticipantRecord,
-        Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices,
-        PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Reacted, ReactionTotal, ReactionTotals,
-        Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry, Revision, Revisions, Scheduled, ScheduledMessages,
-        Seat, Seats, SessionPreferences, Sessions, SettingsOfUsers, Speaker, Standings, StreamedText, StreamedTexts,
-        TABLES, ThreadEntry, ThreadMarker, ThreadMarkers, ThreadRecord, Threads, TypedKey, UserSettingsRecord, Value,
+        ActiveThreads, AllReports, AskedToJoin, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse,
+        ClientIds, Connection, Connections, Count, Counters, DeletionCount, Deletions, DeliveryMarker, DeliveryMarkers,
+        Departure, DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, EmojiList, Emojis,
+        Expiries, Expiry, FollowRecord, Follows, Handled, Held, HeldMessages, InviteCodes, InvitePlace, InviteRecord,
+        Invites, JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend,
+        LastSends, Listed, Memberships, Mentions, MessageReactions, ModerationEntries, ModerationRecord, Newest,
+        OpenReport, OpenReportList, OpenReports, OpenStream, OpenStreamList, OpenStreams, Orphans, Owner,
+        ParticipantRecord, Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice,
+        PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Purge, PurgeWork,
+        Purges, Reacted, ReactionTotal, ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry,
+        ReportPlace, ReportRecord, Reports, ReportsIn, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats,
+        SessionPreferences, Sessions, SettingsOfUsers, Speaker, Standings, StreamedText, StreamedTexts, TABLES,
+        ThreadEntry, ThreadMarker, ThreadMarkers, ThreadRecord, Threads, TypedKey, UserSettingsRecord, Value,
         decode_event, encode_event,
     },
 };
@@ -67,6 +69,10 @@ fn at(second: i64) -> DateTime<Utc> {
 
 fn user(name: &str) -> UserId {
     UserId::from_stored(name).expect("a user id")
+}
+
+fn report_id() -> ReportId {
+    ReportId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0009))
 }
 
 fn session_id() -> SessionId {
@@ -391,6 +397,18 @@ fn values() -> Vec<(String, Key, Value)> {
     let reacted = Reacted { at: at(2) };
     let newest = Newest(session_key);
     let scheduled_id = ScheduledId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0004));
+    let held = Held {
+        author: user("bob"),
+        stay: ParticipantId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002)),
+        body: MessageBody::new(Content::Text("Buy now".into())),
+        reply_to: Some(2),
+        mentions: vec![user("ana")],
+        mentions_everybody: true,
+        client_id: Some(ClientId::new("c-9").expect("a client id")),
+        reason: Some("an advertisement".into()),
+        held_at: at(2),
+        is_approved: true,
+    };
     let scheduled = Scheduled {
         session: session_key,
         stay: stay(),
@@ -423,6 +441,41 @@ fn values() -> Vec<(String, Key, Value)> {
         since: Some(1),
         is_creator: true,
         ..participant(Standing::Active(ParticipantRole::Owner), true)
+    };
+    let reports = Reports { session: session_key, report: Newest(report_id()) };
+    let report = |message: Option<u64>, note: Option<Option<&str>>| ReportRecord {
+        reporter: user("ana"),
+        subject: user("bob"),
+        message,
+        reason: ReportReason::Spam,
+        text: message.map(|_| "Again".to_owned()),
+        at: at(2),
+        state: if note.is_some() { ReportState::Resolved } else { ReportState::Open },
+        revision: 1 + u64::from(note.is_some()),
+        handled: note.map(|note| Handled { by: user("eve"), note: note.map(str::to_owned), at: at(3) }),
+    };
+    let open = |message| OpenReport { report: report_id(), subject: user("bob"), message };
+    let open_reports = vec![open(None), open(Some(3))];
+    let moderation = ModerationEntries { session: session_key, entry: Newest(ModerationId(Uuid::from_u128(7))) };
+    let moderated = |is_full: bool| ModerationRecord {
+        actor: user("ana"),
+        action: if is_full { ModerationAction::ReportHandled } else { ModerationAction::UserRemoved },
+        user: user("bob"),
+        message: is_full.then_some(3),
+        count: is_full.then_some(2),
+        report: is_full.then(report_id),
+        state: is_full.then_some(ReportState::Dismissed),
+        until: is_full.then(|| at(9)),
+        at: at(2),
+    };
+    let purge = |is_full: bool| Purge {
+        by: user("ana"),
+        administrator: is_full,
+        done: 3,
+        upto: 9,
+        deleted: 2,
+        noted: 1,
+        work: is_full.then_some(PurgeWork { at: 1_767_225_600_000_000, id: scheduled_id }),
     };
     let preferences = |muted_until| PreferenceRecord { is_muted: true, muted_until, is_favourite: false };
     let marker = |own_upto| ReadMarker { seq: 7, number: 4, own_upto, seen_upto: 0, at: at(2) };
@@ -493,6 +546,14 @@ fn values() -> Vec<(String, Key, Value)> {
             DraftText { content: Content::Text("Not yet".into()), updated_at: at(2) },
         ),
         value("", &ScheduledMessages { user: user("bob"), id: scheduled_id }, scheduled),
+        value(
+            "",
+            &HeldMessages {
+                session: session_key,
+                id: HeldId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0005)),
+            },
+            held,
+        ),
         value("", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(None)),
         value("leased", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(Some(at(4)))),
         value(
@@ -512,6 +573,25 @@ fn values() -> Vec<(String, Key, Value)> {
             &OpenStreams { session: session_key },
             OpenStreamList { open: vec![OpenStream { id: scheduled_id, by: user("bob") }] },
         ),
+        value(
+            "purge",
+            &Dues { at: 1_767_225_600_000_000, id: scheduled_id },
+            Due { task: DueTask::Purge { session: session_key, user: user("bob") }, leased_until: None },
+        ),
+        value("", &reports, report(None, None)),
+        value("full", &reports, report(Some(3), Some(Some("Warned")))),
+        value("handled", &reports, report(Some(3), Some(None))),
+        value("", &ReportsIn { session: session_key, state: "IN_REVIEW".into(), report: Newest(report_id()) }, Listed),
+        value(
+            "",
+            &AllReports { report: Newest(report_id()) },
+            ReportPlace { session: session_key, state: ReportState::Open },
+        ),
+        value("", &OpenReports { session: session_key, user: user("ana") }, OpenReportList { reports: open_reports }),
+        value("", &moderation, moderated(false)),
+        value("full", &moderation, moderated(true)),
+        value("", &Purges { session: session_key, user: user("bob") }, purge(false)),
+        value("full", &Purges { session: session_key, user: user("bob") }, purge(true)),
         value("", &Counters { name: "messages".into(), day: 20_000 }, Count(7)),
         value("", &Been { user: user_id.clone(), session: session_key }, Listed),
         value("", &Mentions { user: user("bob"), at: Newest(7), session: session_key, message: 3 }, Listed),

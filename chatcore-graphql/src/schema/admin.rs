@@ -1,10 +1,13 @@
 //! Administration of the whole system.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object, Result};
 use chatcore::{
     Administration, Error,
     admin::{self, AuditOrigin},
-    model::{self, AuditId, SessionId, UserId},
+    chat::ResolveReport,
+    model::{self, AuditId, ReportId, SessionId, UserId},
 };
 use futures_util::{Stream, StreamExt as _};
 
@@ -12,11 +15,13 @@ use super::{
     Fallible as _, Use,
     connection::{List, ParticipantConnection, listed},
     managed::{
-        AdminBanUserInput, AdminBroadcastInput, AdminCloseSessionInput, AdminSetRoleInput, AdminUnbanUserInput,
-        AuditAction, AuditPage, ManagedSession, ManagedSessionPage, ManagedUser, ManagedUserPage, Notice,
-        SessionStatus, Statistics, SystemRole, UserStatus,
+        AdminBanUserInput, AdminBroadcastInput, AdminCloseSessionInput, AdminDeleteMessagesOfInput,
+        AdminResolveReportInput, AdminSetRoleInput, AdminUnbanUserInput, AuditAction, AuditPage, ManagedSession,
+        ManagedSessionPage, ManagedUser, ManagedUserPage, Notice, ReportPage, SessionStatus, Statistics, SystemRole,
+        UserStatus,
     },
-    scalar::{DateTime, natural, session_id, user_id},
+    report::{MessageDeletion, Report, ReportState},
+    scalar::{DateTime, Long, natural, report_id, session_id, user_id},
     session::SessionType,
 };
 
@@ -135,6 +140,28 @@ impl AdminQuery {
         Ok(Some(list.of_participants(&page, found)))
     }
 
+    /// Reports of all sessions, the newest first. At most 100 at a time, 50 by default.
+    #[graphql(complexity = "listed(first, None, child_complexity)")]
+    async fn admin_list_reports(
+        &self,
+        context: &Context<'_>,
+        #[graphql(name = "sessionId", desc = "The session; every one where not given.")] session: Option<ID>,
+        #[graphql(desc = "The state; every one where not given.")] state: Option<ReportState>,
+        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The id of the report after which to begin.")] after: Option<ID>,
+    ) -> Result<Option<ReportPage>> {
+        let (admin, call) = administering(context)?;
+        let session = session.map(|id| session_id(&id)).transpose().or_field_error()?;
+        let unknown = |error: model::InvalidId| Error::malformed("after", error.expected);
+        let after = after.map(|id| id.parse::<ReportId>().map_err(unknown)).transpose().or_field_error()?;
+        let limit = natural("limit", first).or_field_error()?;
+        let filter = admin::ReportFilter { session, state: state.map(Into::into) };
+        let page = admin.reports(call.principal, &filter, after, limit).await.or_field_error()?;
+        let (next, loads) = (page.next.map(|next| ID(next.to_string())), call.loads());
+        let reports = page.entries.into_iter().map(|report| Report::new(report, Arc::clone(&loads))).collect();
+        Ok(Some(ReportPage { reports, next }))
+    }
+
     /// The audit log, the newest entry first. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     #[allow(clippy::too_many_arguments, reason = "each is an argument of the field")]
@@ -142,7 +169,7 @@ impl AdminQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The id of the administrator.")] actor: Option<ID>,
-        #[graphql(desc = "The id of the user, session or notice.")] target: Option<ID>,
+        #[graphql(desc = "The id of the user, session, report or notice.")] target: Option<ID>,
         #[graphql(desc = "The action.")] action: Option<AuditAction>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The id of the entry after which to begin.")] after: Option<ID>,
@@ -199,6 +226,36 @@ impl AdminMutation {
         let user = user_id(&user).or_field_error()?;
         let changed = admin.set_role(call.principal, &origin_of(context), &user, role.into(), reason).await;
         Ok(Some(changed.or_field_error()?.into()))
+    }
+
+    /// Change the state of a report, also of one about a user who moderates the session.
+    async fn admin_resolve_report(
+        &self,
+        context: &Context<'_>,
+        input: AdminResolveReportInput,
+    ) -> Result<Option<Report>> {
+        let (admin, call) = administering(context)?;
+        let AdminResolveReportInput { session_id: session, report_id: report, state, note, revision } = input;
+        let session = session_id(&session).or_field_error()?;
+        let report = report_id(&report).or_field_error()?;
+        let revision = revision.map(|Long(revision)| revision);
+        let change = ResolveReport { state: state.into(), note, revision };
+        let handled = admin.resolve_report(call.principal, &origin_of(context), session, report, change).await;
+        Ok(Some(Report::new(handled.or_field_error()?, call.loads())))
+    }
+
+    /// Delete all messages of a user in a session. Many of them take longer than the call: the server goes on in the background.
+    async fn admin_delete_messages_of(
+        &self,
+        context: &Context<'_>,
+        input: AdminDeleteMessagesOfInput,
+    ) -> Result<Option<MessageDeletion>> {
+        let (admin, call) = administering(context)?;
+        let AdminDeleteMessagesOfInput { session_id: session, user_id: user, reason } = input;
+        let id = session_id(&session).or_field_error()?;
+        let user = user_id(&user).or_field_error()?;
+        let deletion = admin.delete_messages_of(call.principal, &origin_of(context), id, &user, reason).await;
+        Ok(Some(deletion.or_field_error()?.into()))
     }
 
     /// Close a session: it is deleted, and the streams of all readers end.

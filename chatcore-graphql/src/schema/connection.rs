@@ -11,16 +11,17 @@ use chatcore::{
     Code, Error, Result,
     chat::{EventPage, EventView, FoundSessions, MessagesOf, PublicOrder},
     model::{
-        self, BlockedUser, Bound, Draft, Emoji, FollowedThread, InvalidId, Invite, InviteId, JoinRequest, ListPage,
-        MentionCursor, MentionedMessage, MessageId, MessagePage, MessageReceipt, MessageWindow, Page, Participant,
-        ParticipantId, ParticipantPresence, PublicCursor, Reactor, ScheduledId, ScheduledMessage, SessionBan,
-        SessionId, SessionSummary, UserId,
+        self, BlockedUser, Bound, Draft, Emoji, FollowedThread, HeldId, HeldMessage, InvalidId, Invite, InviteId,
+        JoinRequest, ListPage, MentionCursor, MentionedMessage, MessageId, MessagePage, MessageReceipt, MessageWindow,
+        ModerationEntry, ModerationId, Page, Participant, ParticipantId, ParticipantPresence, PublicCursor, Reactor,
+        Report, ReportId, ScheduledId, ScheduledMessage, SessionBan, SessionId, SessionSummary, UserId,
     },
 };
 
 use super::{
     block::BlockedUser as BlockedUserNode,
     event::SessionEvent,
+    held::HeldMessage as HeldMessageNode,
     invite::Invite as InviteNode,
     join_request::JoinRequest as JoinRequestNode,
     later::{Draft as DraftNode, ScheduledMessage as ScheduledNode},
@@ -30,6 +31,7 @@ use super::{
     presence::Presence as PresenceNode,
     reaction::Reactor as ReactorNode,
     receipt::MessageReceipt as ReceiptNode,
+    report::{ModerationEntry as ModerationNode, Report as ReportNode},
     sanction::SessionBan as BanNode,
     scalar::{Long, natural},
     thread::FollowedThread as FollowedThreadNode,
@@ -73,8 +75,11 @@ pub(super) type SessionConnection = Listing<super::session::Session>;
 pub(super) type PublicSessionConnection = Listing<super::session::Session, KnownTotal, PublicSessions, PublicSessions>;
 pub(super) type ParticipantConnection = Listing<ParticipantNode>;
 pub(super) type InviteConnection = Listing<InviteNode>;
+pub(super) type HeldMessageConnection = Listing<HeldMessageNode>;
 pub(super) type JoinRequestConnection = Listing<JoinRequestNode>;
 pub(super) type BanConnection = Listing<BanNode>;
+pub(super) type ReportConnection = Listing<ReportNode>;
+pub(super) type ModerationConnection = Listing<ModerationNode>;
 pub(super) type PresenceConnection = Listing<PresenceNode>;
 pub(super) type ReceiptConnection = Listing<ReceiptNode>;
 pub(super) type BlockedUserConnection = Listing<BlockedUserNode>;
@@ -107,6 +112,22 @@ impl List<SessionId> {
     /// The deleted sessions that the caller may restore.
     pub(super) fn deleted_sessions() -> Self {
         Self::named("deletedSessions")
+    }
+}
+
+impl List<HeldId> {
+    /// The messages of a session that wait for approval.
+    pub(super) fn held_messages(session_id: SessionId) -> Self {
+        Self::named(format!("heldMessages/{session_id}"))
+    }
+
+    /// Held messages as a connection.
+    pub(super) fn of_held_messages(
+        &self,
+        page: &Page<HeldId>,
+        found: ListPage<HeldMessage, HeldId>,
+    ) -> HeldMessageConnection {
+        self.connection(page, found, EmptyFields, |held| held.id, HeldMessageNode)
     }
 }
 
@@ -374,6 +395,39 @@ impl List<UserId> {
     /// Users who reacted as a connection.
     pub(super) fn of_reactors(&self, page: &Page<UserId>, found: ListPage<Reactor, UserId>) -> ReactorConnection {
         self.connection(page, found, EmptyFields, |reactor| reactor.user.user_id.clone(), ReactorNode)
+    }
+}
+
+impl List<ReportId> {
+    /// The reports of a session.
+    pub(super) fn reports(session_id: SessionId) -> Self {
+        Self::named(format!("reports/{session_id}"))
+    }
+
+    /// Reports as a connection.
+    pub(super) fn of_reports(
+        &self,
+        page: &Page<ReportId>,
+        found: ListPage<Report, ReportId>,
+        node: impl Fn(Report) -> ReportNode,
+    ) -> ReportConnection {
+        self.connection(page, found, EmptyFields, |report| report.id, node)
+    }
+}
+
+impl List<ModerationId> {
+    /// The moderation log of a session.
+    pub(super) fn moderation(session_id: SessionId) -> Self {
+        Self::named(format!("moderationLog/{session_id}"))
+    }
+
+    /// The moderation log as a connection.
+    pub(super) fn of_moderation(
+        &self,
+        page: &Page<ModerationId>,
+        found: ListPage<ModerationEntry, ModerationId>,
+    ) -> ModerationConnection {
+        self.connection(page, found, EmptyFields, |entry| entry.id, ModerationNode::from)
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
     presence::Presence,
     reading::ReadMarker,
     receipt::Receipt,
+    report::ReportChanged,
     scalar::{DateTime, Long},
     streamed::MessagePart,
     thread::ThreadState,
@@ -96,6 +97,7 @@ pub(super) enum Delivery {
     Part(MessagePart),
     JoinRequestDeclined(JoinRequestDeclined),
     Receipt(Receipt),
+    ReportChanged(ReportChanged),
     Created(SessionCreated),
     Updated(SessionUpdated),
     InviteCreated(InviteCreated),
@@ -233,5 +235,11 @@ pub(super) fn signal(view: &SignalView) -> Delivery {
             let (session_id, user) = (ID(session_id.to_string()), User(view.actor.clone()));
             Receipt { session_id, user, kind: (*kind).into(), seq: Long(*seq) }.into()
         }
+        Signal::Report { session_id, user_id: _, report_id, state } => ReportChanged {
+            session_id: ID(session_id.to_string()),
+            report_id: ID(report_id.to_string()),
+            state: (*state).into(),
+        }
+        .into(),
     }
 }

@@ -7,6 +7,7 @@ use chatcore::{
 };
 
 use super::{
+    report::{Report, ReportState},
     scalar::{DateTime, Long},
     session::SessionType,
 };
@@ -61,6 +62,10 @@ pub(super) enum AuditAction {
     NoticeBroadcast,
     /// A backup of the whole store began.
     BackupTaken,
+    /// The state of a report was changed.
+    ReportHandled,
+    /// All messages of a user in a session were deleted.
+    MessagesDeleted,
     /// A newer version did something that this version does not know.
     Unknown,
 }
@@ -176,13 +181,17 @@ pub(super) struct AuditState {
     system_role: Option<SystemRole>,
     /// Whether the session goes on.
     is_active: Option<bool>,
+    /// The state of the report.
+    report_state: Option<ReportState>,
 }
 
 impl From<&admin::AuditState> for AuditState {
     fn from(state: &admin::AuditState) -> Self {
-        let admin::AuditState { is_banned, ban_reason, banned_until, system_role, is_active } = state.clone();
+        let admin::AuditState { is_banned, ban_reason, banned_until, system_role, is_active, report_state } =
+            state.clone();
+        let report_state = report_state.map(Into::into);
         let (banned_until, system_role) = (banned_until.map(DateTime), system_role.map(Into::into));
-        Self { is_banned, ban_reason, banned_until, system_role, is_active }
+        Self { is_banned, ban_reason, banned_until, system_role, is_active, report_state }
     }
 }
 
@@ -195,8 +204,10 @@ pub(super) struct AuditEntry {
     actor: ID,
     /// What was done.
     action: AuditAction,
-    /// The id of the user, session or notice.
+    /// The id of the user, session, report or notice.
     target: Option<ID>,
+    /// The session, where the action is about a report or the messages of a user in it.
+    session_id: Option<ID>,
     /// The state before.
     before: AuditState,
     /// The state after.
@@ -213,13 +224,14 @@ pub(super) struct AuditEntry {
 
 impl From<admin::AuditEntry> for AuditEntry {
     fn from(entry: admin::AuditEntry) -> Self {
-        let admin::AuditRecord { actor, action, target, before, after, reason, address, request_id, at } =
+        let admin::AuditRecord { actor, action, target, session, before, after, reason, address, request_id, at } =
             &*entry.record;
         Self {
             id: ID(entry.id.to_string()),
             actor: ID(actor.to_string()),
             action: (*action).into(),
             target: target.clone().map(ID),
+            session_id: session.map(|id| ID(id.to_string())),
             before: before.into(),
             after: after.into(),
             reason: reason.clone(),
@@ -357,6 +369,42 @@ pub(super) struct AdminCloseSessionInput {
     pub(super) session_id: ID,
     /// Why, for the audit log: 1 to 500 characters by default.
     pub(super) reason: Option<String>,
+}
+
+/// A new state for a report.
+#[derive(InputObject)]
+pub(super) struct AdminResolveReportInput {
+    /// The session.
+    pub(super) session_id: ID,
+    /// The report.
+    pub(super) report_id: ID,
+    /// The state. `RESOLVED` and `DISMISSED` are ends: a report that is closed stays as it is.
+    pub(super) state: ReportState,
+    /// A note for those who moderate: at most 500 characters.
+    pub(super) note: Option<String>,
+    /// The revision that the caller has seen, where the change must replace no other.
+    pub(super) revision: Option<Long>,
+}
+
+/// A user whose messages in a session are deleted.
+#[derive(InputObject)]
+pub(super) struct AdminDeleteMessagesOfInput {
+    /// The session.
+    pub(super) session_id: ID,
+    /// The user.
+    pub(super) user_id: ID,
+    /// Why, for the audit log: 1 to 500 characters by default.
+    pub(super) reason: Option<String>,
+}
+
+/// Reports of all sessions, the newest first. A page of a filter can have fewer entries than asked for. The list goes on while `next` is not
+/// null.
+#[derive(SimpleObject)]
+pub(super) struct ReportPage {
+    /// The reports.
+    pub(super) reports: Vec<Report>,
+    /// The id of the entry after which the next page begins; null at the end of the list.
+    pub(super) next: Option<ID>,
 }
 
 /// A notice to all users who are connected.

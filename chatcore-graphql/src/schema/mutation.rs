@@ -11,6 +11,7 @@ use super::{
     block::BlockMutation,
     direct::DirectMutation,
     forward::ForwardMutation,
+    held::HeldMutation,
     invite::InviteMutation,
     join_request::JoinRequestMutation,
     later::LaterMutation,
@@ -21,6 +22,7 @@ use super::{
     reaction::ReactionMutation,
     reading::ReadingMutation,
     receipt::ReceiptMutation,
+    report::ReportMutation,
     sanction::SanctionMutation,
     scalar::{JsonObject, client_id, named_user, session_id, user_id},
     session::{HistoryVisibility, Session, SessionType},
@@ -267,27 +269,32 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
     }
 }
 
-/// What may be changed about conversations.
+/// Mutations of sessions and of their participants.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationMutation(
+pub(crate) struct MembershipMutation(
     SessionMutation,
     InviteMutation,
     JoinRequestMutation,
     DirectMutation,
     ArchiveMutation,
-    SanctionMutation,
-    ReadingMutation,
-    ThreadMutation,
-    BlockMutation,
     PreferencesMutation,
-    MessageMutation,
-    ForwardMutation,
-    StreamedMutation,
-    ReactionMutation,
-    LaterMutation,
-    PresenceMutation,
-    ReceiptMutation,
 );
+
+/// Mutations that keep order.
+#[derive(Default, MergedObject)]
+pub(crate) struct ModerationMutation(SanctionMutation, ReportMutation, HeldMutation, BlockMutation);
+
+/// Mutations of messages.
+#[derive(Default, MergedObject)]
+pub(crate) struct MessagesMutation(MessageMutation, ForwardMutation, StreamedMutation, ReactionMutation, LaterMutation);
+
+/// Mutations of what users have read, and of presence.
+#[derive(Default, MergedObject)]
+pub(crate) struct AttentionMutation(ReadingMutation, ThreadMutation, PresenceMutation, ReceiptMutation);
+
+/// What may be changed about conversations.
+#[derive(Default, MergedObject)]
+pub(crate) struct ConversationMutation(MembershipMutation, ModerationMutation, MessagesMutation, AttentionMutation);
 
 /// What may be changed. Its parts are those of the services that there are.
 #[derive(Default, MergedObject)]

@@ -17,6 +17,7 @@ use super::{
         self, EventConnection, List, ParticipantConnection, PublicSessionConnection, SessionConnection, listed,
     },
     event::SessionEvent,
+    held::HeldQuery,
     invite::InviteQuery,
     join_request::JoinRequestQuery,
     later::LaterQuery,
@@ -27,6 +28,7 @@ use super::{
     reaction::ReactionQuery,
     reading::{PublicSessionOrder, SessionOrder},
     receipt::ReceiptQuery,
+    report::ReportQuery,
     sanction::SanctionQuery,
     scalar::{natural, session_id},
     session::Session,
@@ -42,23 +44,21 @@ pub(super) enum Node {
     Message(Message),
 }
 
+/// Queries of sessions and their participants.
+#[derive(Default, MergedObject)]
+pub(crate) struct MembershipQuery(SessionQuery, InviteQuery, JoinRequestQuery, ArchiveQuery, PresenceQuery);
+
+/// Queries for moderators, and of a user's own blocks.
+#[derive(Default, MergedObject)]
+pub(crate) struct ModerationQuery(SanctionQuery, ReportQuery, HeldQuery, BlockQuery);
+
+/// Queries of messages.
+#[derive(Default, MergedObject)]
+pub(crate) struct MessagesQuery(MessageQuery, ThreadQuery, MentionQuery, ReactionQuery, LaterQuery, ReceiptQuery);
+
 /// What may be asked about conversations.
 #[derive(Default, MergedObject)]
-pub(crate) struct ConversationQuery(
-    SessionQuery,
-    InviteQuery,
-    JoinRequestQuery,
-    ArchiveQuery,
-    SanctionQuery,
-    BlockQuery,
-    MessageQuery,
-    ThreadQuery,
-    MentionQuery,
-    ReactionQuery,
-    LaterQuery,
-    PresenceQuery,
-    ReceiptQuery,
-);
+pub(crate) struct ConversationQuery(MembershipQuery, ModerationQuery, MessagesQuery);
 
 /// What may be asked. Its parts are those of the services that there are.
 #[derive(Default, MergedObject)]

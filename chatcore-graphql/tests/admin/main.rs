@@ -25,8 +25,10 @@ struct Graph<E>(E);
 const USER: &str = "id username name email status role ban { reason bannedBy bannedAt until } deletedAt";
 const SESSION: &str = "id title description sessionType maxParticipants userId isActive createdAt updatedAt lastEventAt \
     messageCount participantCount";
-const ENTRY: &str = "id actor action target before { ...state } after { ...state } reason address requestId createdAt";
-const STATE: &str = "fragment state on AuditState { isBanned banReason bannedUntil systemRole isActive }";
+const ENTRY: &str =
+    "id actor action target sessionId before { ...state } after { ...state } reason address requestId createdAt";
+const STATE: &str = "fragment state on AuditState { isBanned banReason bannedUntil systemRole isActive reportState }";
+const REPORT: &str = "id sessionId reason text state revision createdAt handledAt note";
 const STATISTICS: &str = "users sessions messages connections days { date users sessions messages }";
 
 fn services(world: &World) -> Services {
@@ -86,15 +88,28 @@ impl<E: Endpoint> Face for Graph<E> {
             "adminListUsers" => (Some("users"), format!("{} {{ {USER} }}", paged_by("users").1)),
             "adminListSessions" => (Some("sessions"), format!("{} {{ {SESSION} }}", paged_by("sessions").1)),
             "adminListAudit" => (Some("entries"), format!("{} {{ {ENTRY} }}", paged_by("entries").1)),
+            "adminListReports" => (Some("reports"), format!("{} {{ {REPORT} }}", paged_by("reports").1)),
+            "adminResolveReport" => (None, REPORT.to_owned()),
+            "adminDeleteMessagesOf" => (None, "sessionId userId deleted isDone".to_owned()),
             "adminListParticipants" => (None, people),
             "adminGetStatistics" => (None, STATISTICS.to_owned()),
             "adminGetSession" | "adminCloseSession" => (None, SESSION.to_owned()),
             "adminBroadcast" => (None, "id text createdAt".to_owned()),
             _ => (None, USER.to_owned()),
         };
-        let is_mutation = ["adminBanUser", "adminUnbanUser", "adminSetRole", "adminCloseSession", "adminBroadcast"]
-            .contains(&operation);
+        let is_mutation = [
+            "adminBanUser",
+            "adminUnbanUser",
+            "adminSetRole",
+            "adminCloseSession",
+            "adminBroadcast",
+            "adminResolveReport",
+            "adminDeleteMessagesOf",
+        ]
+        .contains(&operation);
         let type_of = |name: &str| match name {
+            "sessionId" if operation == "adminListReports" => "ID",
+            "state" => "ReportState",
             "userId" | "sessionId" => "ID!",
             "after" | "actor" | "target" => "ID",
             "first" => "Int",

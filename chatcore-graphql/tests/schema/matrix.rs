@@ -159,6 +159,18 @@ fn documents(action: Action) -> Vec<&'static str> {
         Action::DeleteOwnMessage | Action::DeleteMessage => {
             vec!["mutation($message: ID!) { deleteMessage(input: {messageId: $message}) { message { id } } }"]
         }
+        Action::DeleteMessagesOf => vec![
+            "mutation($id: ID!, $user: ID!) { deleteMessagesOf(input: {sessionId: $id, userId: $user}) { deletion { deleted } } }",
+        ],
+        Action::ReportMessage { .. } => vec![
+            "mutation($message: ID!) { reportMessage(input: {messageId: $message, reason: SPAM}) { report { id } } }",
+        ],
+        Action::ReportParticipant { .. } => vec![
+            "mutation($id: ID!, $user: ID!) {
+                reportParticipant(input: {sessionId: $id, userId: $user, reason: SPAM}) { report { id } } }",
+        ],
+        Action::ManageReports => vec!["query($id: ID!) { reports(sessionId: $id) { nodes { id } } }"],
+        Action::ViewModerationLog => vec!["query($id: ID!) { moderationLog(sessionId: $id) { nodes { id } } }"],
         Action::ViewRevisions => vec!["query($message: ID!) { message(id: $message) { revisions { revision } } }"],
         Action::PinMessage => {
             vec!["mutation($message: ID!) { pinMessage(input: {messageId: $message}) { messageId } }"]
@@ -198,6 +210,7 @@ fn documents(action: Action) -> Vec<&'static str> {
         ],
         Action::ManageWebhooks => panic!("this schema has no webhooks, so this is not among the cells"),
         Action::AnswerJoinRequests => vec!["query($id: ID!) { joinRequests(sessionId: $id) { nodes { text } } }"],
+        Action::ReviewMessages => vec!["query($id: ID!) { heldMessages(sessionId: $id) { nodes { id } } }"],
         Action::JoinByInvite => {
             vec!["mutation($code: String!) { joinByInvite(input: {code: $code}) { participant { id } } }"]
         }
@@ -253,6 +266,11 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::ContinueMessage { own: false },
         Action::DeleteOwnMessage,
         Action::DeleteMessage,
+        Action::ReportMessage { own: true },
+        Action::ReportMessage { own: false },
+        Action::ReportParticipant { own: true },
+        Action::ManageReports,
+        Action::ViewModerationLog,
         Action::ViewRevisions,
         Action::PinMessage,
         Action::React,
@@ -262,6 +280,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::Update { session_type: None, max_participants: Some(1) },
         Action::ManageInvites,
         Action::AnswerJoinRequests,
+        Action::ReviewMessages,
         Action::JoinByInvite,
         Action::Archive,
         Action::Restore,
@@ -276,9 +295,12 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
     cells.extend(ParticipantRole::ALL.map(|role| (Action::CreateInvite { role }, None)));
     cells.push((Action::Unmute { own: false }, Some("former")));
     for target in TARGETS {
-        for action in [Action::Remove, Action::Ban, Action::Mute, Action::SetMetadata, Action::Transfer] {
+        for action in
+            [Action::Remove, Action::Ban, Action::Mute, Action::SetMetadata, Action::Transfer, Action::DeleteMessagesOf]
+        {
             cells.push((action, Some(target)));
         }
+        cells.push((Action::ReportParticipant { own: false }, Some(target)));
         for role in ParticipantRole::ALL {
             cells.push((Action::Invite { role }, Some(target)));
             cells.push((Action::ChangeRole { role }, Some(target)));
@@ -296,7 +318,10 @@ async fn codes_of(
     document: &str,
 ) -> Vec<String> {
     let another = if actor == "owner" { "former" } else { "owner" };
-    let is_own = matches!(action, Action::EditMessage { own: true } | Action::DeleteOwnMessage);
+    let is_own = matches!(
+        action,
+        Action::EditMessage { own: true } | Action::DeleteOwnMessage | Action::ReportMessage { own: true }
+    );
     let message = room.message(if is_own { actor } else { another }).to_string();
     let role = match action {
         Action::Invite { role } | Action::CreateInvite { role } | Action::ChangeRole { role } => role.as_str(),

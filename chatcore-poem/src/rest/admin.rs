@@ -3,35 +3,27 @@
 use chatcore::{
     Administration, Code, Error, Result,
     admin::{
-        AuditAction, AuditEntry, AuditFilter, ManagedSession, ManagedUser, SessionFilter, SessionStatus, Statistics,
-        UserFilter, UserStatus,
+        AuditAction, AuditEntry, AuditFilter, ManagedSession, ManagedUser, ReportFilter, SessionFilter, SessionStatus,
+        Statistics, UserFilter, UserStatus,
     },
     identity::SystemRole,
-    model::{Notice, Participant, SessionType, UserId},
-    wire::{BanUser, BroadcastNotice, Reason, SetRole},
+    model::{MessageDeletion, Notice, Participant, Report, SessionType, UserId},
+    wire::{BanUser, BroadcastNotice, Reason, ResolveReport, SetRole},
 };
 use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
 };
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::{AdminGroup, listed, natural, no_idempotency_key, page};
+use super::{AdminGroup, listed, named, natural, no_idempotency_key, page, reports::state};
 use crate::{
     admin::origin_of,
-    extract::{AuditParam, Caller, OptionalJson, ParticipantParam, SessionParam, StrictJson, UserParam},
+    extract::{AuditParam, Caller, OptionalJson, ParticipantParam, ReportParam, SessionParam, StrictJson, UserParam},
     reply::{Administered, Administering, Answer, Body, Conflict, Lines, Paged, Params, Reply},
 };
 
 pub(crate) struct Admin(pub(crate) Administration);
-
-/// A value of a query that is one of a few names.
-fn named<T: DeserializeOwned>(name: &str, value: Option<String>) -> Result<Option<T>> {
-    let unknown = |_| Error::invalid(name, Code::ValidationInvalidValue, "there is no such value");
-    value.map(|value| serde_json::from_value(Value::String(value)).map_err(unknown)).transpose()
-}
 
 fn audit_filter(actor: Option<UserParam>, target: Option<String>, action: Option<String>) -> Result<AuditFilter> {
     let action = named::<AuditAction>("action", action)?;
@@ -215,6 +207,67 @@ impl Admin {
         Ok(Reply::new(self.0.close_session(&caller.0, &origin, session_id.0.0, body.0.reason).await?))
     }
 
+    /// List reports
+    ///
+    /// Of all sessions, the newest first. A page looks at 2,000 reports at the most, so a page of a filter can have fewer entries than asked
+    /// for. The list goes on for as long as the header `Link` names a next page.
+    #[oai(path = "/reports", method = "get", operation_id = "adminListReports")]
+    async fn reports(
+        &self,
+        request: &Request,
+        caller: Caller,
+        /// The id of the session.
+        session_id: Query<Option<SessionParam>>,
+        /// `OPEN`, `IN_REVIEW`, `RESOLVED` or `DISMISSED`; every state where not given.
+        state: Query<Option<String>>,
+        /// The id of the report after which to begin.
+        after: Query<Option<ReportParam>>,
+        /// How many at the most: 1 to 100; 50 where not given.
+        limit: Query<Option<i64>>,
+    ) -> Answer<Paged<Vec<Report>>, (Administering, Params)> {
+        let filter = ReportFilter { session: session_id.0.map(|SessionParam(id)| id), state: self::state(state.0)? };
+        let (after, limit) = (after.0.map(|ReportParam(id)| id), natural("limit", limit.0)?);
+        Ok(listed(self.0.reports(&caller.0, &filter, after, limit).await?, request))
+    }
+
+    /// Change the state of a report
+    ///
+    /// Also of one about a user who moderates the session. A report that is closed stays as it is.
+    #[oai(path = "/sessions/:session_id/reports/:report_id", method = "put", operation_id = "adminResolveReport")]
+    async fn resolve_report(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        report_id: Path<ReportParam>,
+        body: StrictJson<ResolveReport>,
+    ) -> Answer<Reply<Report>, (Administered, Body, Conflict)> {
+        no_idempotency_key(request)?;
+        let (origin, change) = (origin_of(request), body.0.command());
+        Ok(Reply::new(self.0.resolve_report(&caller.0, &origin, session_id.0.0, report_id.0.0, change).await?))
+    }
+
+    /// Delete all messages of a user in a session
+    ///
+    /// Many of them take longer than the request: then `is_done` is false, and the server goes on in the background.
+    #[oai(
+        path = "/sessions/:session_id/users/:user_id/delete-messages",
+        method = "post",
+        operation_id = "adminDeleteMessagesOf"
+    )]
+    async fn delete_messages_of(
+        &self,
+        request: &Request,
+        caller: Caller,
+        session_id: Path<SessionParam>,
+        user_id: Path<UserParam>,
+        body: OptionalJson<Reason>,
+    ) -> Answer<Reply<MessageDeletion>, (Administered, Body)> {
+        no_idempotency_key(request)?;
+        let (origin, reason) = (origin_of(request), body.0.reason);
+        Ok(Reply::new(self.0.delete_messages_of(&caller.0, &origin, session_id.0.0, &user_id.0.0, reason).await?))
+    }
+
     /// Send a notice to all users who are connected
     ///
     /// WebSockets and event streams get a frame `notice`. The text is not kept.
@@ -242,7 +295,7 @@ impl Admin {
         caller: Caller,
         /// The id of the administrator.
         actor: Query<Option<UserParam>>,
-        /// The id of the user, session or notice.
+        /// The id of the user, session, report or notice.
         target: Query<Option<String>>,
         /// The action, for instance `USER_BANNED`.
         action: Query<Option<String>>,
@@ -266,7 +319,7 @@ impl Admin {
         caller: Caller,
         /// The id of the administrator.
         actor: Query<Option<UserParam>>,
-        /// The id of the user, session or notice.
+        /// The id of the user, session, report or notice.
         target: Query<Option<String>>,
         /// The action, for instance `USER_BANNED`.
         action: Query<Option<String>>,

@@ -12,6 +12,7 @@ mod directs;
 mod event_stream;
 mod events;
 mod forwards;
+mod held;
 mod invites;
 mod join_requests;
 mod later;
@@ -23,6 +24,7 @@ mod presence;
 mod reactions;
 mod reading;
 mod receipts;
+mod reports;
 mod sanctions;
 mod sessions;
 mod streamed;
@@ -41,6 +43,8 @@ use chatcore::{
 use chatcore_http::Sockets;
 use poem::Request;
 use poem_openapi::Tags;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::reply::Paged;
 use links::Links;
@@ -54,6 +58,7 @@ pub(crate) use blocks::Blocks;
 pub(crate) use directs::Directs;
 pub(crate) use events::Events;
 pub(crate) use forwards::Forwards;
+pub(crate) use held::HeldMessages;
 pub(crate) use invites::Invites;
 pub(crate) use join_requests::JoinRequests;
 pub(crate) use later::Later;
@@ -64,6 +69,7 @@ pub(crate) use presence::Presences;
 pub(crate) use reactions::Reactions;
 pub(crate) use reading::Reading;
 pub(crate) use receipts::Receipts;
+pub(crate) use reports::Reports;
 pub(crate) use sanctions::Sanctions;
 pub(crate) use sessions::Sessions;
 pub(crate) use streamed::Streamed;
@@ -83,6 +89,8 @@ enum Group {
     Participants,
     /// What is said in them.
     Messages,
+    /// Reports, and what is done about them.
+    Moderation,
     /// Who is there.
     Presence,
     /// What happens in them.
@@ -124,7 +132,8 @@ pub(crate) type All = (
     Sessions,
     (Reading, Receipts),
     Participants,
-    Sanctions,
+    // A tuple has no more than sixteen parts.
+    (Sanctions, Reports),
     Invites,
     JoinRequests,
     Directs,
@@ -134,7 +143,7 @@ pub(crate) type All = (
     Mentions,
     Forwards,
     Reactions,
-    Later,
+    (Later, HeldMessages),
     Presences,
     Events,
 );
@@ -145,7 +154,7 @@ pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
         Sessions(api()),
         (Reading(api()), Receipts(api())),
         Participants(api()),
-        Sanctions(api()),
+        (Sanctions(api()), Reports(api())),
         Invites(api()),
         JoinRequests(api()),
         Directs(api()),
@@ -155,10 +164,16 @@ pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
         Mentions(api()),
         Forwards(api()),
         Reactions(api()),
-        Later(api()),
+        (Later(api()), HeldMessages(api())),
         Presences(api()),
         Events(api()),
     )
+}
+
+/// A value of a query that is one of a few names.
+fn named<T: DeserializeOwned>(name: &str, value: Option<String>) -> Result<Option<T>> {
+    let unknown = |_| Error::invalid(name, Code::ValidationInvalidValue, "there is no such value");
+    value.map(|value| serde_json::from_value(Value::String(value)).map_err(unknown)).transpose()
 }
 
 /// A number in a query that must not be negative.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chatcore::{
     Administration, Authenticator, Chat, Error, MemoryStore, Principal, RateLimits, TestClock,
-    admin::{AuditAction, AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
+    admin::{AuditAction, AuditFilter, AuditOrigin, BanUser, ReportFilter, SessionFilter, UserFilter},
     async_trait,
-    chat::{CreateSession, SendMessage},
+    chat::{CreateSession, FileReport, ResolveReport, SendMessage},
     identity::SystemRole,
-    model::{ListPage, Page, Participant, SessionId, SessionType, UserId},
+    model::{ListPage, Page, Participant, ReportId, ReportReason, SessionId, SessionType, UserId},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -44,6 +44,7 @@ pub(crate) struct World {
     pub(crate) chat: Chat,
     pub(crate) admin: Administration,
     pub(crate) session: SessionId,
+    pub(crate) report: ReportId,
 }
 
 impl World {
@@ -56,15 +57,37 @@ impl World {
         let session = made.summary.session.id;
         chat.join(&principal("bob"), session).await.unwrap();
         chat.send(&principal("bob"), session, SendMessage::text("A secret")).await.unwrap();
-        Self { chat, admin, session }
+        let spam = FileReport { reason: ReportReason::Spam, text: Some("Again".into()) };
+        let bob = UserId::new("bob").unwrap();
+        let report = chat.report_participant(&principal("ann"), session, &bob, spam).await.unwrap().id;
+        Self { chat, admin, session, report }
     }
 }
 
 /// The calls, in their order.
-fn calls(session: SessionId) -> Vec<(&'static str, &'static str, Value)> {
+fn calls(session: SessionId, report: ReportId) -> Vec<(&'static str, &'static str, Value)> {
     let unknown = "0190c0de-0000-7000-8000-000000000000";
     let long = "x".repeat(501);
     vec![
+        ("adminListReports", "root", json!({})),
+        ("adminListReports", "bob", json!({})),
+        ("adminListReports", "root", json!({ "session_id": session, "state": "OPEN", "limit": 1 })),
+        ("adminListReports", "root", json!({ "session_id": unknown })),
+        ("adminListReports", "root", json!({ "state": "RESOLVED" })),
+        ("adminListReports", "root", json!({ "limit": 0 })),
+        ("adminResolveReport", "ann", json!({ "session_id": session, "report_id": report, "state": "RESOLVED" })),
+        ("adminResolveReport", "root", json!({ "session_id": session, "report_id": unknown, "state": "RESOLVED" })),
+        (
+            "adminResolveReport",
+            "root",
+            json!({ "session_id": session, "report_id": report, "state": "RESOLVED", "note": "Done", "revision": 1 }),
+        ),
+        ("adminResolveReport", "root", json!({ "session_id": session, "report_id": report, "state": "DISMISSED" })),
+        ("adminDeleteMessagesOf", "bob", json!({ "session_id": session, "user_id": "bob" })),
+        ("adminDeleteMessagesOf", "root", json!({ "session_id": unknown, "user_id": "bob" })),
+        ("adminDeleteMessagesOf", "root", json!({ "session_id": session, "user_id": "nobody" })),
+        ("adminDeleteMessagesOf", "root", json!({ "session_id": session, "user_id": "bob", "reason": " " })),
+        ("adminDeleteMessagesOf", "root", json!({ "session_id": session, "user_id": "bob", "reason": "Spam" })),
         ("adminListUsers", "root", json!({})),
         ("adminListUsers", "ann", json!({})),
         ("adminListUsers", "root", json!({ "limit": 1 })),
@@ -125,7 +148,7 @@ pub(crate) async fn all(face: &impl Face, world: &World) {
     let own = World::new().await;
     assert_eq!(own.session, world.session);
     let mut recorded = 0;
-    for (operation, user, input) in calls(world.session) {
+    for (operation, user, input) in calls(world.session, world.report) {
         let shown = format!("{operation} by {user} with {input}");
         let expected = own.call(operation, user, input.clone()).await;
         let answer = face.call(operation, user, input).await;
@@ -135,7 +158,7 @@ pub(crate) async fn all(face: &impl Face, world: &World) {
             recorded = recorded.max(answer.0.unwrap()["entries"].as_array().unwrap().len());
         }
     }
-    assert_eq!(recorded, 7);
+    assert_eq!(recorded, 9);
 }
 
 /// A value without nulls, and without what is of one request only.
@@ -154,6 +177,14 @@ pub(crate) fn plain(value: Value) -> Value {
 fn answer(result: Result<impl Serialize, Error>) -> Answer {
     let code = |error: Error| error.code().as_str().to_owned();
     Answer(result.map(|value| plain(serde_json::to_value(value).unwrap())).map_err(code))
+}
+
+/// What each frontend says of a report in the same words.
+pub(crate) fn short(report: &Value) -> Value {
+    let names = ["id", "session_id", "reason", "text", "state", "revision", "created_at", "handled_at", "note"];
+    plain(
+        names.into_iter().map(|name| (name.to_owned(), report[name].clone())).collect::<serde_json::Map<_, _>>().into(),
+    )
 }
 
 /// A page, with the place after which the next one begins.
@@ -204,6 +235,25 @@ impl Face for World {
                 answer(found.map(|page| page.iter().map(shown).collect::<Vec<_>>()))
             }
             "adminCloseSession" => answer(admin.close_session(caller, origin, session(), reason).await),
+            "adminListReports" => {
+                let session = text("session_id").map(|id| id.parse().unwrap());
+                let filter = ReportFilter { session, state: named(&input["state"]) };
+                answer(admin.reports(caller, &filter, None, limit).await.map(|page| {
+                    let ListPage { entries, next } = page;
+                    let entries = entries.iter().map(|report| short(&json!(report))).collect();
+                    page_of(ListPage { entries, next })
+                }))
+            }
+            "adminResolveReport" => {
+                let (note, revision) = (text("note"), input["revision"].as_u64());
+                let change = ResolveReport { state: named(&input["state"]).unwrap(), note, revision };
+                let report = text("report_id").unwrap().parse().unwrap();
+                let handled = admin.resolve_report(caller, origin, session(), report, change).await;
+                answer(handled.map(|report| short(&json!(report))))
+            }
+            "adminDeleteMessagesOf" => {
+                answer(admin.delete_messages_of(caller, origin, session(), &user(), reason).await)
+            }
             "adminGetStatistics" => answer(admin.statistics(caller).await),
             "adminBroadcast" => answer(admin.broadcast(caller, origin, text("text").unwrap(), reason).await),
             "adminListAudit" => {

@@ -4,7 +4,7 @@
 
 mod cases;
 
-use cases::{Answer, Face, Names, World, paged, plain};
+use cases::{Answer, Face, Names, World, paged, plain, short};
 use chatcore_poem::ChatFrontend;
 use futures_util::StreamExt as _;
 use poem::{Endpoint, EndpointExt as _, Request, Response, Route, http::Method};
@@ -108,6 +108,10 @@ impl<E: Endpoint> Face for Rest<E> {
             Value::Array(entries) if id == "adminListParticipants" => {
                 entries.iter().map(|entry| plain(json!([entry["user_id"], entry["email"], entry["role"]]))).collect()
             }
+            Value::Array(entries) if id == "adminListReports" => {
+                paged(entries.iter().map(short).collect(), link.map(after))
+            }
+            body if id == "adminResolveReport" => short(&body),
             entries @ Value::Array(_) => paged(entries, link.map(after)),
             body => plain(body),
         }))
@@ -132,6 +136,7 @@ async fn every_operation_below_admin_refuses_everybody_else() {
         }
         count += 1;
         let path = path.replace("{user_id}", "ann").replace("{session_id}", &world.session.to_string());
+        let path = path.replace("{report_id}", &world.report.to_string());
         let body = operation.get("requestBody").map(|body| rest.sample(&body["content"]["application/json"]["schema"]));
         for user in ["ann", "bob", "stranger"] {
             let response = rest.ask(method, &path, Some(user), body.as_ref().map(Value::to_string)).await;

@@ -250,6 +250,10 @@ impl Accounts {
             tracing::warn!(%session, %error, "a deleted user's metadata in one session are not erased yet");
             return Ok(Erased::Failed);
         }
+        if let Err(error) = self.inner.chat.erase_reports(claim.user, session).await {
+            tracing::warn!(%session, %error, "a deleted user's reports of one session are not erased yet");
+            return Ok(Erased::Failed);
+        }
         if !claim.erasure.messages {
             return Ok(Erased::Done);
         }

@@ -26,9 +26,9 @@ use crate::{
     store::{
         AskedToJoin, Been, Blocks, ChatStoreExt as _, DeliveryMarkers, DraftText, Drafts, FactsQuery, Follows,
         Freshness, JoinRequests, KeyPart as _, LastSeenTimes, LogRange, ParticipantRecord, Participants, Prefix,
-        PresenceChoice, PresenceChoices, Profiles, ReadMarkers, Revisions, Scheduled, ScheduledMessages,
-        SessionPreferences, Sessions, SettingsOfUsers, StoreError, StreamedTexts, ThreadMarkers, TypedKey as _,
-        UserSettingsRecord, typed,
+        PresenceChoice, PresenceChoices, Profiles, ReadMarkers, ReportRecord, Reports, Revisions, Scheduled,
+        ScheduledMessages, SessionPreferences, Sessions, SettingsOfUsers, StoreError, StreamedTexts, ThreadMarkers,
+        TypedKey as _, UserSettingsRecord, typed,
     },
     trace::use_case,
 };
@@ -105,7 +105,7 @@ impl Accounts {
     /// Everything that the caller wrote and that is known about the caller, one JSON object in each line. Its `type` is `account`, `profile`,
     /// `presence` (what the caller chose, and when the caller was seen last), `settings` (where the caller changed one), `login`, `draft`, `scheduled_message`, `block` (a user whom the caller has blocked), `join_request` (one that is open), `session` (one that the
     /// caller is or was in), `thread_following` and `thread_marker` (the threads that the caller follows or chose not to follow, and how far
-    /// the caller has read), `message` (with its earlier texts), `progress`, and at the end `end`. An export
+    /// the caller has read), `report` (one that the caller made), `message` (with its earlier texts), `progress`, and at the end `end`. An export
     /// without an `end` is not complete. The stream takes bounded memory, at the pace of its reader.
     ///
     /// The stream ends with an error, its last item, when the caller's login or token ends, and when its reader takes nothing for
@@ -378,6 +378,14 @@ impl Accounts {
             }))
             .await?;
         }
+        for held in self.inner.chat.held_by(user, id).await? {
+            to.line(json!({
+                "type": "held_message", "session_id": id, "role": held.body.role, "message_type": held.body.message_type,
+                "content": held.body.content, "client_id": held.client_id, "held_at": held.held_at,
+            }))
+            .await?;
+        }
+        self.write_reports(user, id, to).await?;
         let mut from: Seq = 1;
         while from <= facts.head.seq {
             let upto = from.saturating_add(CHUNK - 1).min(facts.head.seq);
@@ -391,6 +399,26 @@ impl Accounts {
             }
         }
         Ok(())
+    }
+
+    /// The reports that the user made. Those of the user are the words of others, who are not to be known.
+    async fn write_reports(&self, user: &UserId, id: SessionId, to: &mut Writer) -> Result<(), Stopped> {
+        let mut after = None;
+        loop {
+            let scan = Reports::under(vec![id.part()]).after(after.take()).limit(CHUNK);
+            let found = self.store().list::<Reports>(scan).await?;
+            let Some((last, _)) = found.last() else { return Ok(()) };
+            after = Some(vec![last.report.part()]);
+            for (key, found) in found.into_iter().filter(|(_, found)| found.value.reporter == *user) {
+                let ReportRecord { subject, message, reason, text, at, .. } = &*found.value;
+                let message = message.map(|seq| crate::model::MessageId { session_id: id, seq });
+                to.line(json!({
+                    "type": "report", "id": key.report.0, "session_id": id, "user_id": subject, "message_id": message,
+                    "reason": reason, "text": text, "created_at": at,
+                }))
+                .await?;
+            }
+        }
     }
 
     async fn write_message(&self, row: &Event, to: &mut Writer) -> Result<(), Stopped> {

@@ -12,7 +12,7 @@ use crate::{
     Chat,
     error::{Error, Result},
     identity::Principal,
-    model::{AuditId, ListPage},
+    model::{AuditId, ListPage, SessionId},
     store::{Change, ChatStoreExt as _, Newest, StoreError, TypedKey as _, Write},
     trace::use_case,
 };
@@ -29,18 +29,21 @@ pub(super) struct Deed<'a> {
     pub(super) origin: &'a AuditOrigin,
     pub(super) action: AuditAction,
     pub(super) target: Option<String>,
+    /// The session, where the target is something in one.
+    pub(super) session: Option<SessionId>,
     pub(super) reason: Option<String>,
 }
 
 /// The write of an entry, for the change that it records.
 pub(super) fn entry(chat: &Chat, deed: &Deed<'_>, before: AuditState, after: AuditState) -> Write {
-    let Deed { principal, origin, action, target, reason } = deed;
+    let Deed { principal, origin, action, target, session, reason } = deed;
     let AuditOrigin { address, request_id } = (*origin).clone();
     let clock = chat.clock();
     let record = AuditRecord {
         actor: principal.user_id.clone(),
         action: *action,
         target: target.clone(),
+        session: *session,
         before,
         after,
         reason: reason.clone(),

@@ -77,7 +77,7 @@ impl Administration {
             self.enter(principal).await?;
             let one = Arc::clone(&self.inner.backups.one).try_acquire_owned().map_err(|_| Error::BackupRunning)?;
             let action = AuditAction::BackupTaken;
-            self.note(&Deed { principal, origin, action, target: None, reason: None }).await?;
+            self.note(&Deed { principal, origin, action, target: None, session: None, reason: None }).await?;
             // Otherwise the file would lack the counts of the last seconds.
             self.flush().await?;
             let chat = &self.inner.chat;

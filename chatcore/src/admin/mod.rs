@@ -35,6 +35,7 @@ mod backup;
 mod model;
 mod notices;
 mod picker;
+mod reports;
 mod roles;
 mod sessions;
 mod statistics;
@@ -50,8 +51,8 @@ pub use audit::AuditExport;
 #[cfg(feature = "backup")]
 pub use backup::BackupFile;
 pub use model::{
-    AuditEntry, AuditFilter, AuditOrigin, BanUser, ManagedSession, ManagedUser, SessionFilter, SessionStatus,
-    UserFilter, UserStatus,
+    AuditEntry, AuditFilter, AuditOrigin, BanUser, ManagedSession, ManagedUser, ReportFilter, SessionFilter,
+    SessionStatus, UserFilter, UserStatus,
 };
 #[cfg(feature = "accounts")]
 pub(crate) use roles::resignation;

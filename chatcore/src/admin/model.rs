@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::stored::{AuditAction, AuditRecord};
 use crate::{
     identity::SystemRole,
-    model::{AuditId, Ban, Profile, Session, SessionType, UserId},
+    model::{AuditId, Ban, Profile, ReportState, Session, SessionId, SessionType, UserId},
 };
 
 /// The request of an administrator, as its frontend sees it, for the audit log.
@@ -101,6 +101,15 @@ pub struct SessionFilter {
     pub session_type: Option<SessionType>,
 }
 
+/// Which reports are listed: those that meet every condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReportFilter {
+    /// The session.
+    pub session: Option<SessionId>,
+    /// The state.
+    pub state: Option<ReportState>,
+}
+
 /// An entry of the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
@@ -115,7 +124,7 @@ pub struct AuditEntry {
 pub struct AuditFilter {
     /// The administrator.
     pub actor: Option<UserId>,
-    /// The id of the user, session or notice.
+    /// The id of the user, session, report or notice.
     pub target: Option<String>,
     /// The action.
     pub action: Option<AuditAction>,

@@ -33,7 +33,7 @@ impl Administration {
             }
             let id = NoticeId(chat.clock().new_id());
             let (action, target) = (AuditAction::NoticeBroadcast, Some(id.to_string()));
-            let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
+            let deed = Deed { principal, origin, action, target, session: None, reason: self.reason(reason)? };
             self.note(&deed).await?;
             let notice = Notice { id, text, created_at: chat.now().trunc_subsecs(6) };
             chat.tell_everybody(notice.clone()).await;

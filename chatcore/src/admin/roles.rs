@@ -71,7 +71,7 @@ pub(crate) async fn resignation(
     }
     let origin = AuditOrigin { address, request_id: None };
     let (action, target) = (AuditAction::RoleRevoked, Some(user.to_string()));
-    let deed = Deed { principal, origin: &origin, action, target, reason: None };
+    let deed = Deed { principal, origin: &origin, action, target, session: None, reason: None };
     let entry = entry(chat, &deed, state(SystemRole::Admin), state(SystemRole::User));
     Ok(vec![Administrators::all().put(list).at(version), entry])
 }

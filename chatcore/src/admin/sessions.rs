@@ -107,7 +107,7 @@ impl Administration {
             self.enter(principal).await?;
             self.managed_session(id).await?;
             let (action, target) = (AuditAction::SessionClosed, Some(id.to_string()));
-            let deed = Deed { principal, origin, action, target, reason: self.reason(reason)? };
+            let deed = Deed { principal, origin, action, target, session: None, reason: self.reason(reason)? };
             let state = |is_active| AuditState { is_active: Some(is_active), ..AuditState::default() };
             let authority = || self.authority(principal).boxed();
             let entry = || self.record(&deed, state(true), state(false));

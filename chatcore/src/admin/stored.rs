@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     identity::SystemRole,
-    model::{AuditId, UserId},
+    model::{AuditId, ReportState, SessionId, UserId},
     store::{Json, Newest, Part, StoredValue},
     stored::{from_json, to_json},
     tables,
@@ -85,6 +85,10 @@ pub enum AuditAction {
     NoticeBroadcast,
     /// A backup of the whole store began.
     BackupTaken,
+    /// The state of a report was changed.
+    ReportHandled,
+    /// All messages of a user in a session were deleted.
+    MessagesDeleted,
     /// A newer version did something that this version does not know.
     #[serde(other)]
     Unknown,
@@ -109,6 +113,9 @@ pub struct AuditState {
     /// Whether the session goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
+    /// The state of the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_state: Option<ReportState>,
 }
 
 /// An action of an administrator: its target, its origin, and the values before and after.
@@ -119,9 +126,12 @@ pub struct AuditRecord {
     pub actor: UserId,
     /// The action.
     pub action: AuditAction,
-    /// The id of the user, session or notice.
+    /// The id of the user, session, report or notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// The session, where the action is about a report or the messages of a user in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
     /// The state before.
     #[serde(default)]
     pub before: AuditState,

@@ -177,7 +177,7 @@ impl Administration {
         user: &UserId,
         reason: Option<String>,
     ) -> Deed<'a> {
-        Deed { principal, origin, action, target: Some(user.to_string()), reason }
+        Deed { principal, origin, action, target: Some(user.to_string()), session: None, reason }
     }
 
     /// Refuses a user who was never seen.

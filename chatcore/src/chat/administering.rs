@@ -9,12 +9,16 @@ use super::{
     },
     participants::show,
     read::lists,
+    reports::Placed,
 };
 use crate::{
     error::Result,
     identity::Principal,
-    model::{EventKind, ListPage, Page, Participant, ParticipantId, Profile, Session, SessionEvent, SessionId, UserId},
-    store::{Head, Write},
+    model::{
+        EventKind, ListPage, Page, Participant, ParticipantId, Profile, Report, ReportId, ReportState, Session,
+        SessionEvent, SessionId, UserId,
+    },
+    store::{ChatStoreExt as _, Head, Newest, Reports, Write},
 };
 
 impl Chat {
@@ -50,6 +54,24 @@ impl Chat {
         let page = ListPage::cut(seats.into_iter().flatten().collect(), limit, |record| record.id);
         let profiles = self.inner.profiles.find(page.iter().map(|record| &record.user_id).collect()).await?;
         Ok(page.map(|records| show(records, &profiles, self.inner.clock.now(), |_| true)))
+    }
+
+    /// Reports as an administrator of the server sees them. One whose state is another one by now is left out.
+    pub(crate) async fn reports_at(
+        &self,
+        principal: &Principal,
+        places: &[(SessionId, ReportId)],
+        state: Option<ReportState>,
+    ) -> Result<Vec<Report>> {
+        let key = |(session, id): &(SessionId, ReportId)| Reports { session: *session, report: Newest(*id) };
+        let keys: Vec<Reports> = places.iter().map(key).collect();
+        let found = if keys.is_empty() { Vec::new() } else { self.inner.store.get_all(&keys).await? };
+        let placed = keys.iter().zip(found).filter_map(|(key, found)| {
+            let found = found.filter(|found| state.is_none_or(|state| state == found.value.state))?;
+            let record = std::sync::Arc::unwrap_or_clone(found.value);
+            Some(Placed { session: key.session, id: key.report.0, record })
+        });
+        Ok(self.shown(principal, &placed.collect::<Vec<_>>()).await?.0)
     }
 
     /// Deletes a session, and writes an entry beside it. Does nothing where the session is deleted already.

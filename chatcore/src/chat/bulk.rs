@@ -15,7 +15,7 @@ use crate::{
         ClientId, Event, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus, NewEvent, Seq, SessionId,
         UserId,
     },
-    store::{Change, Committed, MessageReactions, Revisions, Rewrite, TypedKey, Write},
+    store::{Change, ClientIdUse, ClientIds, Committed, MessageReactions, Revisions, Rewrite, TypedKey, Write},
 };
 
 /// Messages that are deleted together, with all that goes with them.
@@ -45,6 +45,21 @@ impl Gone {
         let kind = EventKind::Message(MessageEvent::Sent { body: body.deleted(), client_id, status });
         self.rewrites.push(Rewrite { seq: message, revision: row.revision, kind });
         self.messages.push(message);
+    }
+
+    /// Deletes a message in the name of a user, or of nobody where its lifetime is over. Leaves what is no message, or is deleted already.
+    pub(super) fn delete(&mut self, row: &Event, by: Option<&UserId>, at: DateTime<Utc>) {
+        let EventKind::Message(MessageEvent::Sent { body, client_id, status: _ }) = &row.kind else { return };
+        if is_deleted(row) {
+            return;
+        }
+        // The client id stays taken, without the fingerprint, from which a guessed text could be recognised.
+        let used = |client_id| {
+            let used = ClientIdUse { seq: Some(row.seq), fingerprint: None };
+            ClientIds { session: row.session_id, user: row.actor.clone(), client_id }.put(used)
+        };
+        self.also(client_id.clone().map(used));
+        self.add(row, body, client_id.clone(), MessageStatus::Deleted { by: by.cloned(), at });
     }
 
     /// Adds writes.

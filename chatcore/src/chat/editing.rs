@@ -10,10 +10,11 @@ use futures_util::future::join_all;
 
 use super::{
     Chat,
-    decide::{govern::Pass, target::Target, turns::behind, validate::Faults},
+    decide::{govern::Pass, review::Verdict, target::Target, turns::behind, validate::Faults},
     followers::added,
     mentions::{Beside, removed},
     messages::a_deletion,
+    moderation::Done,
     read::{
         batch::{go_on, only},
         view,
@@ -22,12 +23,12 @@ use super::{
     streamed,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Refusal, Result},
     identity::Principal,
     limits::Use,
     model::{
         Attachment, Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
-        MessageStatus, Metadata, NewEvent, UserId,
+        MessageStatus, Metadata, ModerationAction, NewEvent, UserId,
     },
     permission::{Action, Denial},
     store::{
@@ -330,6 +331,7 @@ impl Chat {
             users: mentions.clone().unwrap_or(kept.users),
             everybody: mentions_everybody.unwrap_or(kept.everybody),
         };
+        let content = &self.reviewed_edit(principal, target, content).await?;
         let addressed = self.addressed(principal, &target.known, content, &beside).await?;
         let mut entries = addressed.changes(&target.event, &target.body.mentions);
         entries.extend(self.named_by_edit(&target.event, &target.body, &addressed).await?);
@@ -337,6 +339,33 @@ impl Chat {
         let (content, mentions) = (content.clone(), addressed.mentions);
         let body = MessageBody { content, mentions, links, attachments, metadata, ..target.body.clone() };
         Ok((Some(body), entries))
+    }
+
+    /// The content of an edit after the review by the host's message policy.
+    async fn reviewed_edit(&self, principal: &Principal, target: &Target, content: &Content) -> Result<Content> {
+        if !self.has_message_policy() {
+            return Ok(content.clone());
+        }
+        let session = target.known.session.as_ref().ok_or(Error::Internal)?;
+        let body = MessageBody { content: content.clone(), ..target.body.clone() };
+        match self.review(principal, session, &body, true).await? {
+            Verdict::Allow => Ok(content.clone()),
+            Verdict::Change(content) => {
+                let mut faults = Faults::default();
+                faults.content(&content, &self.inner.limits);
+                faults.finish()?;
+                Ok(content)
+            }
+            // The message stands already, so the edit cannot wait.
+            Verdict::Hold(_) => {
+                let code = Code::RefusedByHost.as_str();
+                Err(Error::RefusedByHost(Refusal::new(
+                    code,
+                    "a moderator would have to approve this text; send it as a new message",
+                )))
+            }
+            Verdict::Refuse(refusal) => Err(Error::RefusedByHost(refusal)),
+        }
     }
 
     /// The writes that take a reply that is deleted out of the number of its thread's replies, with the gate of the thread.
@@ -376,6 +405,10 @@ impl Chat {
             writes.extend(removed(&target.event, &target.body));
             let id = MessageId { session_id, seq };
             writes.extend(target.body.is_streaming().then(|| streamed::forgotten(id)));
+            if !target.is_of(user) {
+                let done = Done::upon(user, ModerationAction::MessageDeleted, &target.event.actor, now);
+                writes.push(self.noting(session_id, done.of_message(seq)));
+            }
         }
         let event = NewEvent { actor: user.clone(), created_at: now, kind: EventKind::Message(event) };
         let rewrite = Rewrite { seq, revision, kind: kind.clone() };

@@ -21,10 +21,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{Event, EventKind, MessageEvent, MessageStatus, ScheduledId, Seq, Session, SessionId},
+    model::{Event, ScheduledId, Seq, Session, SessionId},
     store::{
-        Change, ChatStoreExt as _, ClientIdUse, ClientIds, Due, DueTask, Dues, Expiries, Expiry, FactsQuery, Found,
-        Freshness, LogRange, TypedKey, Version, Write,
+        Change, ChatStoreExt as _, Due, DueTask, Dues, Expiries, Expiry, FactsQuery, Found, Freshness, LogRange,
+        TypedKey, Version, Write,
     },
 };
 
@@ -88,18 +88,6 @@ fn is_left(row: &Event) -> bool {
     row.kind.is_message() && !is_deleted(row)
 }
 
-/// Adds a message whose lifetime is over.
-fn expire(gone: &mut Gone, row: &Event, at: DateTime<Utc>) {
-    let EventKind::Message(MessageEvent::Sent { body, client_id, status: _ }) = &row.kind else { return };
-    // The client id stays taken, without the fingerprint, from which a guessed text could be recognised.
-    let used = |client_id| {
-        let used = ClientIdUse { seq: Some(row.seq), fingerprint: None };
-        ClientIds { session: row.session_id, user: row.actor.clone(), client_id }.put(used)
-    };
-    gone.also(client_id.clone().map(used));
-    gone.add(row, body, client_id.clone(), MessageStatus::Deleted { by: None, at });
-}
-
 /// What is to be done to rows that follow each other, the last of them at the end of the log where `is_end`. `at` is the time of the
 /// deletion in the log.
 fn part(
@@ -115,7 +103,7 @@ fn part(
     // Times never fall along a log.
     let over = rows.partition_point(|row| row.created_at + lifetime <= now);
     let (old, left) = rows.split_at(over);
-    old.iter().filter(|row| is_left(row)).for_each(|row| expire(&mut gone, row, at));
+    old.iter().filter(|row| is_left(row)).for_each(|row| gone.delete(row, None, at));
     let upto = old.last().map_or(upto, |row| row.seq);
     let oldest = left.iter().find(|row| is_left(row)).or_else(|| left.last().filter(|_| !is_end));
     let next = match oldest {

@@ -19,6 +19,7 @@ mod finding;
 mod followers;
 mod follows;
 mod forwarding;
+mod held;
 #[cfg(feature = "webhooks")]
 mod hooking;
 mod invites;
@@ -26,16 +27,21 @@ mod join_requests;
 mod later;
 mod mentions;
 mod messages;
+mod moderation;
 mod ownership;
 mod participants;
 mod pins;
 mod preferences;
 mod presence;
+mod purging;
 mod reactions;
 mod read;
 mod reading;
 mod ready;
 mod receipts;
+mod reports;
+#[cfg(feature = "accounts")]
+mod reports_left;
 mod sanctions;
 mod send;
 mod service;
@@ -48,6 +54,7 @@ mod streamed;
 mod threads;
 mod typing;
 mod user_settings;
+mod words;
 
 use std::{
     fmt,
@@ -63,11 +70,13 @@ pub(crate) use decide::metering::refused;
 pub use decide::{
     metering::{Metered, PaidRequest},
     policy::{Attempt, Operation, Policy},
+    review::{BlockingPolicy, MessageDraft, MessagePolicy, OnFailure, Verdict},
 };
 pub use directs::{GROUP_USERS_MAX, GROUP_USERS_MIN, Started};
 pub use editing::EditMessage;
 pub use emojis::{MAX_EMOJI_URL_CHARS, MAX_EMOJIS};
 pub use finding::{FindPublicSessions, FindSessions, FoundSessions, MAX_SEARCH_CHARS, MAX_SEARCHED, PublicOrder};
+pub use held::{MAX_HELD, MAX_HELD_BY_USER};
 #[cfg(feature = "webhooks")]
 pub(crate) use hooking::{Turn, WebhookPlan};
 pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
@@ -86,6 +95,9 @@ pub use read::{
 };
 pub use reading::{MAX_MARKED, MAX_SORTED, ReadUpto, SessionOrder};
 pub use receipts::MAX_COUNTED;
+#[cfg(feature = "admin")]
+pub(crate) use reports::Attested;
+pub use reports::{FileReport, MAX_OPEN_REPORTS, ResolveReport};
 pub use sanctions::{MAX_REASON_CHARS, SanctionUser};
 pub use send::{PostSystem, SendMessage};
 pub use sessions::{CreateSession, MAX_AVATAR_URL_CHARS, MAX_TAG_CHARS, MAX_TAGS, PublicSessionPage, UpdateSession};
@@ -104,6 +116,7 @@ pub use stream::{
 };
 pub use streamed::{FailMessage, MAX_FAILURE_CHARS, StartMessage};
 pub use user_settings::SetUserSettings;
+pub use words::{ListPolicy, OnMatch};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -123,6 +136,7 @@ use decide::{
     govern::{Gates, UserHash, publishing},
     metering::Meter,
     policy::Guard,
+    review::Reviewer,
 };
 use read::{directory::Listings, ends::Ends, profiles::Profiles, user_directory::Directory};
 use stream::{
@@ -153,12 +167,14 @@ struct Inner {
     clock: Arc<dyn Clock>,
     permissions: PermissionTable,
     guard: Option<Guard>,
+    reviewer: Option<Reviewer>,
     limits: Limits,
     standings: KnownStandings,
     profiles: Profiles,
     gates: Gates<SessionId>,
     message_gates: Gates<MessageId>,
     user_gates: Gates<UserHash>,
+    held_gates: Gates<SessionId>,
     publishing: Arc<Semaphore>,
     allowances: Allowances,
     pairs: Pairs,
@@ -214,6 +230,8 @@ impl Chat {
             clock: Arc::new(SystemClock),
             permissions: PermissionTable::default(),
             policy: None,
+            message_policy: None,
+            on_failure: OnFailure::default(),
             directory: None,
             limiter: None,
             rates: None,
@@ -247,6 +265,8 @@ pub struct ChatBuilder {
     clock: Arc<dyn Clock>,
     permissions: PermissionTable,
     policy: Option<Arc<dyn Policy>>,
+    message_policy: Option<Arc<dyn MessagePolicy>>,
+    on_failure: OnFailure,
     directory: Option<Arc<dyn UserDirectory>>,
     limiter: Option<Arc<dyn Limiter>>,
     rates: Option<RateLimits>,
@@ -289,6 +309,21 @@ impl ChatBuilder {
         self
     }
 
+    /// Has each message reviewed by this before it is sent or edited. Default: none is reviewed.
+    #[must_use]
+    pub fn message_policy(mut self, policy: impl MessagePolicy) -> Self {
+        self.message_policy = Some(Arc::new(policy));
+        self
+    }
+
+    /// What becomes of a message whose review by the [`MessagePolicy`] panics or takes longer than [`Limits::policy_timeout`]. Default: it is
+    /// refused.
+    #[must_use]
+    pub fn on_message_policy_failure(mut self, outcome: OnFailure) -> Self {
+        self.on_failure = outcome;
+        self
+    }
+
     /// Asks this about users who were not seen yet. Default: such users are not known.
     #[must_use]
     pub fn directory(mut self, directory: impl UserDirectory) -> Self {
@@ -320,10 +355,13 @@ impl ChatBuilder {
     /// The chat.
     #[must_use]
     pub fn build(self) -> Chat {
-        let Self { store, notifier, clock, permissions, policy, directory, limiter, rates, mut limits } = self;
+        let Self { store, notifier, clock, permissions, policy, message_policy, on_failure, .. } = self;
+        let (directory, limiter, rates, mut limits) = (self.directory, self.limiter, self.rates, self.limits);
         let store: Arc<dyn ChatStore> = Arc::new(TracedStore(store));
         limits.rates = rates.unwrap_or(limits.rates);
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
+        let timeout = limits.policy_timeout;
+        let reviewer = message_policy.map(|policy| Reviewer { policy, on_failure, timeout });
         let directory = Directory::new(directory, &limits);
         let standings = KnownStandings::new(Arc::clone(&store), Arc::clone(&notifier), Arc::clone(&clock), &limits);
         let notices = Hub::new(Arc::clone(&notifier), limits.poll_interval);
@@ -353,12 +391,14 @@ impl ChatBuilder {
             clock,
             permissions,
             guard,
+            reviewer,
             limits,
             standings,
             profiles,
             gates,
             message_gates: Gates::default(),
             user_gates: Gates::default(),
+            held_gates: Gates::default(),
             publishing,
             allowances,
             pairs: Pairs::default(),

@@ -10,6 +10,7 @@ use super::{
         govern::{Known, Plan, Tried, answer},
         validate::Faults,
     },
+    moderation::Done,
     read::{
         batch::only,
         lists::{put_participant, put_session},
@@ -21,8 +22,8 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        Cursor, EventKind, ListPage, Metadata, Page, Participant, ParticipantEvent, ParticipantId, ParticipantRole,
-        Profile, RemovalReason, Session, SessionId, Standing, UserId,
+        Cursor, EventKind, ListPage, Metadata, ModerationAction, Page, Participant, ParticipantEvent, ParticipantId,
+        ParticipantRole, Profile, RemovalReason, Session, SessionId, Standing, UserId,
     },
     permission::{Action, AddressFacts, Denial, may_see_address},
     store::{Committed, Freshness, ParticipantRecord},
@@ -227,12 +228,15 @@ impl Chat {
     pub async fn remove_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
         use_case!("remove_participant", id, async move {
             self.enter(principal, Use::Request).await?;
-            self.govern(id, principal, Tried::upon(user_id, Action::Remove), |known, _| {
+            self.govern(id, principal, Tried::upon(user_id, Action::Remove), |known, now| {
                 let removed = EventKind::Participant(ParticipantEvent::Removed {
                     user_id: user_id.clone(),
                     reason: RemovalReason::ByManager,
                 });
-                dismiss(known, known.target.as_deref(), removed)
+                let mut plan = dismiss(known, known.target.as_deref(), removed)?;
+                let done = Done::upon(&principal.user_id, ModerationAction::UserRemoved, user_id, now);
+                plan.writes.push(self.noting(id, done));
+                Ok(plan)
             })
             .await?;
             Ok(())

@@ -9,6 +9,7 @@ use super::{
         turns::behind,
         validate::Faults,
     },
+    moderation::Done,
     read::{
         lists::{CHUNK, Slice, put_participant, put_session},
         profiles,
@@ -19,8 +20,8 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        EventKind, ListPage, Page, ParticipantEvent, ParticipantId, Sanction, Seq, Session, SessionBan, SessionId,
-        Standing, UserId,
+        EventKind, ListPage, ModerationAction, Page, ParticipantEvent, ParticipantId, Sanction, Seq, Session,
+        SessionBan, SessionId, Standing, UserId,
     },
     permission::Action,
     store::{Bans, ChatStoreExt as _, Freshness, KeyPart as _, ParticipantRecord, Participants, TypedKey as _},
@@ -128,6 +129,8 @@ impl Chat {
                 let banned = ParticipantEvent::Banned { user_id: user_id.clone(), term, was_active: role.is_some() };
                 let mut plan = change(banned, record, known);
                 plan.writes.extend(put_session(session));
+                let done = Done::upon(&principal.user_id, ModerationAction::UserBanned, user_id, now).until(ban.until);
+                plan.writes.push(self.noting(id, done));
                 Ok(plan)
             })
             .await?;
@@ -146,7 +149,10 @@ impl Chat {
                 let is_banned = |record: &&ParticipantRecord| matches!(record.standing_at(now), Standing::Banned(_));
                 let Some(before) = known.target.as_deref().filter(is_banned) else { return Ok(nothing()) };
                 let record = ParticipantRecord { ban: None, ..before.clone() };
-                Ok(change(ParticipantEvent::Unbanned { user_id: user_id.clone() }, record, known))
+                let mut plan = change(ParticipantEvent::Unbanned { user_id: user_id.clone() }, record, known);
+                let done = Done::upon(&principal.user_id, ModerationAction::UserUnbanned, user_id, now);
+                plan.writes.push(self.noting(id, done));
+                Ok(plan)
             })
             .await?;
             Ok(())
@@ -246,6 +252,8 @@ impl Chat {
                 let record = ParticipantRecord { mute: Some(mute.by(&principal.user_id, now)), ..before.clone() };
                 let muted = ParticipantEvent::Muted { user_id: user_id.clone(), term: mute.until.into() };
                 let mut plan = change(muted, record, known);
+                let done = Done::upon(&principal.user_id, ModerationAction::UserMuted, user_id, now).until(mute.until);
+                plan.writes.push(self.noting(id, done));
                 let session = known.session()?;
                 if session.needs < Session::NEEDS_SANCTIONS {
                     plan.writes.extend(put_session(sanctioned(session)));
@@ -269,7 +277,10 @@ impl Chat {
                 let is_muted = |record: &&ParticipantRecord| record.muted_at(now).is_some();
                 let Some(before) = known.target.as_deref().filter(is_muted) else { return Ok(nothing()) };
                 let record = ParticipantRecord { mute: None, ..before.clone() };
-                Ok(change(ParticipantEvent::Unmuted { user_id: user_id.clone() }, record, known))
+                let mut plan = change(ParticipantEvent::Unmuted { user_id: user_id.clone() }, record, known);
+                let done = Done::upon(&principal.user_id, ModerationAction::UserUnmuted, user_id, now);
+                plan.writes.push(self.noting(id, done));
+                Ok(plan)
             })
             .await?;
             Ok(())

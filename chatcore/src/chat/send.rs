@@ -1,6 +1,7 @@
 //! Sending: the hot path. With cached facts it reads nothing and writes one row. The first message of a user who was added by
 //! somebody else also replaces the user's record: from then on the user counts as engaged. A reply reads its thread, and writes it, too.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -8,6 +9,7 @@ use super::{
     Chat,
     decide::{
         govern::{Known, Tried},
+        review::Verdict,
         validate::Faults,
     },
     forwarding::Origins,
@@ -27,7 +29,7 @@ use crate::{
     },
     permission::Denial,
     store::{
-        Change, ChatStoreExt as _, ClientIdUse, ClientIds, Conflicting, Found, Freshness, LastSends, LogRange,
+        Change, ChatStoreExt as _, ClientIdUse, ClientIds, Conflicting, Found, Freshness, Held, LastSends, LogRange,
         OpenStreams, ParticipantRecord, Participants, StoreError, TypedKey, Write, typed,
     },
     trace::use_case,
@@ -127,6 +129,8 @@ pub(in crate::chat) struct Saying {
     right: Right,
     client_id: Option<ClientId>,
     fingerprint: Option<String>,
+    /// Whether the host's message policy has seen it.
+    is_reviewed: bool,
 }
 
 impl Saying {
@@ -134,7 +138,36 @@ impl Saying {
         let SendMessage { body, client_id, reply_to, mentions: users, mentions_everybody: everybody } = message;
         let (body, beside) = (body.given(), Beside { users, everybody });
         let fingerprint = client_id.as_ref().map(|_| fingerprint(&body, reply_to, &beside)).transpose()?;
-        Ok(Self { body, reply_to, beside, right, client_id, fingerprint })
+        // No policy reviews what the host posts.
+        let is_reviewed = matches!(right, Right::Host);
+        Ok(Self { body, reply_to, beside, right, client_id, fingerprint, is_reviewed })
+    }
+
+    /// The same, approved by a moderator.
+    pub(super) fn reviewed(self) -> Self {
+        Self { is_reviewed: true, ..self }
+    }
+
+    pub(super) const fn client_id(&self) -> Option<&ClientId> {
+        self.client_id.as_ref()
+    }
+
+    /// The message as it is kept for approval, without what the session and the policy say of it.
+    pub(super) fn held(&self, author: UserId, stay: ParticipantId, held_at: DateTime<Utc>) -> Held {
+        let Self { body, reply_to, beside, right: _, client_id, fingerprint: _, is_reviewed: _ } = self;
+        let Beside { users, everybody } = beside.clone();
+        Held {
+            author,
+            stay,
+            body: body.clone(),
+            reply_to: reply_to.map(|message| message.seq),
+            mentions: users,
+            mentions_everybody: everybody,
+            client_id: client_id.clone(),
+            reason: None,
+            held_at,
+            is_approved: false,
+        }
     }
 
     /// A message that is written in parts.
@@ -148,7 +181,7 @@ impl Saying {
     pub(super) fn forwarding(body: MessageBody, message: MessageId, client_id: Option<ClientId>) -> Result<Self> {
         let fingerprint = client_id.as_ref().map(|_| digest(&Forwarded { forwarded: message })).transpose()?;
         let (reply_to, beside, right) = (None, Beside::default(), Right::Participant);
-        Ok(Self { body, reply_to, beside, right, client_id, fingerprint })
+        Ok(Self { body, reply_to, beside, right, client_id, fingerprint, is_reviewed: false })
     }
 
     /// The record that a client id is used.
@@ -274,7 +307,12 @@ impl Chat {
         Ok(known)
     }
 
-    pub(in crate::chat) async fn say(&self, principal: &Principal, id: SessionId, saying: Saying) -> Result<Message> {
+    pub(in crate::chat) async fn say(
+        &self,
+        principal: &Principal,
+        id: SessionId,
+        mut saying: Saying,
+    ) -> Result<Message> {
         let user = &principal.user_id;
         let claim = saying.claim(id, user).map(|claim| {
             let used = ClientIdUse { seq: None, fingerprint: saying.fingerprint.clone() };
@@ -285,6 +323,13 @@ impl Chat {
         let (mut freshness, mut gate) = (Freshness::Cached, None);
         for _ in 0..self.inner.limits.commit_attempts {
             let mut known = self.sendable(id, principal, &saying, freshness).await?;
+            // Before the gate, since no other message waits for a review.
+            if self.has_message_policy()
+                && !saying.is_reviewed
+                && let Some(sent) = self.reviewed(principal, &known, &mut saying).await?
+            {
+                return Ok(sent);
+            }
             if gate.is_none() && engagement(&known, saying.right).is_some() {
                 // A change of a record makes others stale. So first messages wait for each other, as joins do.
                 gate = Some(self.inner.gates.pass(id).await);
@@ -395,6 +440,33 @@ impl Chat {
         }
         tracing::warn!(session = %id, "a message stayed stale");
         Err(Error::Unavailable)
+    }
+
+    /// Has the host's message policy review a message, and changes the message as the policy says. `None` where the message goes on; a message
+    /// for a retry of one that was sent; an error where the message does not pass.
+    async fn reviewed(&self, principal: &Principal, known: &Known, saying: &mut Saying) -> Result<Option<Message>> {
+        saying.is_reviewed = true;
+        let session = known.session.as_ref().ok_or(Error::Internal)?;
+        let error = match self.review(principal, session, &saying.body, false).await? {
+            Verdict::Allow => return Ok(None),
+            Verdict::Change(content) => {
+                let mut faults = Faults::default();
+                faults.content(&content, &self.inner.limits);
+                faults.finish()?;
+                saying.body.content = content;
+                return Ok(None);
+            }
+            Verdict::Hold(reason) => {
+                match self.sent_or(principal, session.id, saying, Error::MessageHeld).await {
+                    Err(Error::MessageHeld) => {}
+                    sent => return sent.map(Some),
+                }
+                self.keep_held(known, &principal.user_id, saying, reason).await?;
+                return Err(Error::MessageHeld);
+            }
+            Verdict::Refuse(refusal) => Error::RefusedByHost(refusal),
+        };
+        self.sent_or(principal, session.id, saying, error).await.map(Some)
     }
 
     /// The first result of a send that was tried again; an error where it is tried for the first time.

@@ -33,6 +33,8 @@ uses! {
     Search = Requests, Searches;
     /// An invite is looked up by its code.
     Code = Requests, Searches;
+    /// Something is reported.
+    Report = Requests, Reports;
     /// A file is uploaded.
     #[cfg_attr(not(feature = "avatars"), allow(dead_code, reason = "users upload pictures"))]
     Upload = Requests, Uploads;

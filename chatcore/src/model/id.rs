@@ -113,6 +113,24 @@ uuid_id!(
     "id of a scheduled message"
 );
 
+uuid_id!(
+    /// Names a message that waits for approval. A UUIDv7 (RFC 9562), so ids sort by time.
+    HeldId,
+    "id of a held message"
+);
+
+uuid_id!(
+    /// Names a report of a message or a user. A UUIDv7 (RFC 9562), so ids sort by time.
+    ReportId,
+    "report id"
+);
+
+uuid_id!(
+    /// Names an entry of a session's moderation log. A UUIDv7 (RFC 9562), so ids sort by time.
+    ModerationId,
+    "moderation entry id"
+);
+
 impl LoginId {
     /// When the login began, in milliseconds; `None` for an id that is no UUIDv7, as other issuers may choose.
     #[must_use]

@@ -5,11 +5,13 @@ mod block;
 mod cursor;
 mod event;
 mod forward;
+mod held;
 mod id;
 mod invite;
 mod later;
 mod mention;
 mod message;
+mod moderation;
 mod notice;
 mod page;
 mod participant;
@@ -19,6 +21,7 @@ mod profile;
 mod reaction;
 mod reading;
 mod receipt;
+mod report;
 mod sanction;
 pub(crate) mod search;
 mod session;
@@ -36,14 +39,16 @@ pub use event::{
     SessionEvent,
 };
 pub use forward::Origin;
+pub use held::HeldMessage;
 pub use id::{
-    AuditId, ClientId, InvalidId, InviteId, LoginId, MessageId, NoticeId, ParticipantId, ScheduledId, SessionId,
-    UserId, WebhookId,
+    AuditId, ClientId, HeldId, InvalidId, InviteId, LoginId, MessageId, ModerationId, NoticeId, ParticipantId,
+    ReportId, ScheduledId, SessionId, UserId, WebhookId,
 };
 pub use invite::{CreatedInvite, Invite, InviteCode, InvitePreview, JoinRequest};
 pub use later::{Draft, ScheduledMessage};
 pub use mention::{Mention, MentionCursor, MentionedMessage, Span};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
+pub use moderation::{MessageDeletion, ModerationAction, ModerationEntry};
 pub use notice::Notice;
 pub use page::{Bound, ListPage, MessagePage, MessageWindow, Page};
 pub use participant::{Participant, ParticipantRole, Standing};
@@ -55,6 +60,7 @@ pub use profile::Profile;
 pub use reaction::{Emoji, EmojiName, Reaction, Reactor, SessionEmoji};
 pub use reading::{AllRead, Overview, ReadState, Unread, UnreadMentions};
 pub use receipt::{DeliveryState, DeliveryStatus, MessageDelivery, MessageReceipt, ReceiptKind, UserSettings};
+pub use report::{FiledReport, Handling, Report, ReportReason, ReportState};
 pub use sanction::{Sanction, SessionBan, Term};
 pub use search::PublicCursor;
 pub use session::{

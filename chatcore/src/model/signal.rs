@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, Preferences, PresenceState, ReadState, ReceiptKind, Seq, SessionId, ThreadState, UserId};
+use super::{
+    MessageId, Preferences, PresenceState, ReadState, ReceiptKind, ReportId, ReportState, Seq, SessionId, ThreadState,
+    UserId,
+};
 
 /// Something told to whoever listens at the moment; it is not in the log, has no number and is never replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +95,18 @@ pub enum Signal {
         /// The part.
         text: String,
     },
+    /// A report was made, or its state changed. Only users are told who see the session's reports, without the reported user.
+    Report {
+        /// The session.
+        session_id: SessionId,
+        /// The reported user.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user_id: UserId,
+        /// The report.
+        report_id: ReportId,
+        /// The state of the report.
+        state: ReportState,
+    },
 }
 
 /// A part of a message, in a signal.
@@ -113,7 +128,8 @@ impl Signal {
             | Self::JoinRequestDeclined { session_id, .. }
             | Self::Preferences { session_id, .. }
             | Self::Receipt { session_id, .. }
-            | Self::MessagePart { session_id, .. } => *session_id,
+            | Self::MessagePart { session_id, .. }
+            | Self::Report { session_id, .. } => *session_id,
             Self::ReadMarker { state, .. } => state.session_id,
             Self::Thread { state, .. } => state.session_id,
         }
@@ -130,7 +146,8 @@ impl Signal {
             | Self::Preferences { user_id, .. }
             | Self::Thread { user_id, .. }
             | Self::Receipt { user_id, .. }
-            | Self::MessagePart { user_id, .. } => user_id,
+            | Self::MessagePart { user_id, .. }
+            | Self::Report { user_id, .. } => user_id,
         }
     }
 
@@ -138,9 +155,10 @@ impl Signal {
     #[must_use]
     pub fn is_for(&self, reader: &UserId) -> bool {
         match self {
-            Self::Typing { user_id, .. } | Self::Presence { user_id, .. } | Self::Receipt { user_id, .. } => {
-                user_id != reader
-            }
+            Self::Typing { user_id, .. }
+            | Self::Presence { user_id, .. }
+            | Self::Receipt { user_id, .. }
+            | Self::Report { user_id, .. } => user_id != reader,
             Self::ReadMarker { user_id, .. }
             | Self::JoinRequestDeclined { user_id, .. }
             | Self::Preferences { user_id, .. }
@@ -164,7 +182,8 @@ impl Signal {
             | Self::JoinRequestDeclined { .. }
             | Self::Preferences { .. }
             | Self::Thread { .. }
-            | Self::Receipt { .. } => None,
+            | Self::Receipt { .. }
+            | Self::Report { .. } => None,
         }
     }
 
@@ -179,7 +198,8 @@ impl Signal {
             | Self::Preferences { .. }
             | Self::Thread { .. }
             | Self::Receipt { .. }
-            | Self::MessagePart { .. } => false,
+            | Self::MessagePart { .. }
+            | Self::Report { .. } => false,
         }
     }
 
@@ -189,6 +209,23 @@ impl Signal {
         match self {
             Self::Presence { .. } => true,
             Self::Typing { .. }
+            | Self::ReadMarker { .. }
+            | Self::JoinRequestDeclined { .. }
+            | Self::Preferences { .. }
+            | Self::Thread { .. }
+            | Self::Receipt { .. }
+            | Self::MessagePart { .. }
+            | Self::Report { .. } => false,
+        }
+    }
+
+    /// Whether only readers are told who see the session's reports.
+    #[must_use]
+    pub const fn is_of_reports(&self) -> bool {
+        match self {
+            Self::Report { .. } => true,
+            Self::Typing { .. }
+            | Self::Presence { .. }
             | Self::ReadMarker { .. }
             | Self::JoinRequestDeclined { .. }
             | Self::Preferences { .. }

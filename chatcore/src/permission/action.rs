@@ -147,8 +147,26 @@ actions! {
     DeleteOwnMessage, "Delete own messages", [Owner, Admin, Member], conditions;
     /// Delete a message of somebody else.
     DeleteMessage, "Delete messages of others", [Owner, Admin], table else NotModerator;
+    /// Delete all messages of the target.
+    DeleteMessagesOf, "Delete all messages of a user", [Owner, Admin], conditions else NotModerator;
+    /// Report a message to those who moderate.
+    ReportMessage {
+        /// Whether the actor is the author.
+        own: bool,
+    }, "Report messages", [Owner, Admin, Member, Viewer], conditions;
+    /// Report the target to those who moderate.
+    ReportParticipant {
+        /// Whether the actor is the target.
+        own: bool,
+    }, "Report participants", [Owner, Admin, Member, Viewer], conditions;
+    /// See the reports of the session, but for those of the actor, and change their states.
+    ManageReports, "See and resolve reports", [Owner, Admin], table;
+    /// See what moderators did in the session.
+    ViewModerationLog, "View moderation log", [Owner, Admin], table;
     /// Read the earlier texts of messages that were edited.
     ViewRevisions, "View earlier texts", [Owner, Admin], table;
+    /// See the messages that wait for approval, and approve or reject them.
+    ReviewMessages, "Review held messages", [Owner, Admin], table;
     /// Pin or unpin a message.
     PinMessage, "Pin messages", [Owner, Admin], table;
     /// React to a message, or take the own reaction back.

@@ -32,6 +32,9 @@ pub enum Denial {
     /// The message is somebody else's, and the caller does not moderate the session.
     #[error("only the author of a message and those who manage the session may delete it")]
     NotModerator,
+    /// The caller wants to report themselves.
+    #[error("nobody can report themselves")]
+    OwnReport,
     /// Only the owner may.
     #[error("only the owner of this session may do this")]
     OwnerRequired,
@@ -118,6 +121,9 @@ fn decide_outsider(session: &SessionState, action: Action) -> Decision {
             | Condition::EditMessage { .. }
             | Condition::ContinueMessage { .. }
             | Condition::DeleteOwnMessage {}
+            | Condition::DeleteMessagesOf {}
+            | Condition::ReportMessage { .. }
+            | Condition::ReportParticipant { .. }
             | Condition::Update { .. }
             | Condition::Invite { .. }
             | Condition::CreateInvite { .. }
@@ -168,6 +174,18 @@ fn decide_participant(
         Condition::EditMessage { own: true }
         | Condition::ContinueMessage { own: true }
         | Condition::DeleteOwnMessage {} => Ok(()),
+        Condition::ReportMessage { own: true } | Condition::ReportParticipant { own: true } => Err(Denial::OwnReport),
+        Condition::ReportMessage { own: false } => Ok(()),
+        Condition::ReportParticipant { own: false } => was_there(target),
+        // Of the owner's messages only the owner deletes all.
+        Condition::DeleteMessagesOf {} => match target {
+            Some(Standing::Active(ParticipantRole::Owner) | Standing::Former(ParticipantRole::Owner))
+                if role != ParticipantRole::Owner =>
+            {
+                Err(Denial::OwnerProtected)
+            }
+            target => was_there(target),
+        },
         Condition::Leave {} if role == ParticipantRole::Owner => Err(Denial::OwnerCannotLeave),
         Condition::Leave {} => Ok(()),
         Condition::Join {} | Condition::JoinByInvite {} => Err(Denial::AlreadyParticipant),
@@ -224,6 +242,13 @@ const fn changes(kind: ActionKind) -> bool {
         | ActionKind::ManageBans
         | ActionKind::ManageInvites
         | ActionKind::ManageWebhooks
+        // Reports stand beside the session.
+        | ActionKind::ReportMessage
+        | ActionKind::ReportParticipant
+        | ActionKind::ManageReports
+        | ActionKind::ViewModerationLog
+        // An approved message is sent with the author's right to send.
+        | ActionKind::ReviewMessages
         | ActionKind::Delete
         | ActionKind::Archive
         | ActionKind::Restore
@@ -234,6 +259,7 @@ const fn changes(kind: ActionKind) -> bool {
         | ActionKind::ContinueMessage
         | ActionKind::DeleteOwnMessage
         | ActionKind::DeleteMessage
+        | ActionKind::DeleteMessagesOf
         | ActionKind::PinMessage
         | ActionKind::React
         | ActionKind::ManageEmojis
@@ -265,6 +291,13 @@ const fn speaks(kind: ActionKind) -> bool {
         | ActionKind::React => true,
         ActionKind::View
         | ActionKind::DeleteMessage
+        | ActionKind::DeleteMessagesOf
+        | ActionKind::ReviewMessages
+        // A muted participant may still report.
+        | ActionKind::ReportMessage
+        | ActionKind::ReportParticipant
+        | ActionKind::ManageReports
+        | ActionKind::ViewModerationLog
         | ActionKind::ViewRevisions
         | ActionKind::PinMessage
         | ActionKind::ManageEmojis
@@ -289,6 +322,14 @@ const fn speaks(kind: ActionKind) -> bool {
         | ActionKind::Leave
         | ActionKind::Join
         | ActionKind::JoinByInvite => false,
+    }
+}
+
+/// A user who never was in the session has no message there and cannot be reported.
+const fn was_there(target: Option<Standing>) -> Decision {
+    match target {
+        Some(Standing::Active(_) | Standing::Former(_) | Standing::Banned(_)) => Ok(()),
+        Some(Standing::Stranger) | None => Err(Denial::TargetNotParticipant),
     }
 }
 

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::Table;
 use crate::model::{
-    AuditId, ClientId, Emoji, InviteId, LoginId, ParticipantId, ScheduledId, Seq, SessionId, UserId, WebhookId,
+    AuditId, ClientId, Emoji, HeldId, InviteId, LoginId, ModerationId, ParticipantId, ReportId, ScheduledId, Seq,
+    SessionId, UserId, WebhookId,
 };
 
 /// A part of a key. Parts at one place of a table's keys are of one kind. Numbers sort by value, texts and UUIDs by their bytes.
@@ -115,6 +116,16 @@ impl KeyPart for ScheduledId {
     }
 }
 
+impl KeyPart for HeldId {
+    fn part(&self) -> Part {
+        Part::Uuid(self.0)
+    }
+
+    fn from_part(part: &Part) -> Option<Self> {
+        if let Part::Uuid(id) = part { Some(Self(*id)) } else { None }
+    }
+}
+
 impl KeyPart for InviteId {
     fn part(&self) -> Part {
         Part::Uuid(self.0)
@@ -162,6 +173,26 @@ impl KeyPart for Newest<AuditId> {
 
     fn from_part(part: &Part) -> Option<Self> {
         if let Part::Uuid(id) = part { Some(Self(AuditId(Uuid::from_u128(!id.as_u128())))) } else { None }
+    }
+}
+
+impl KeyPart for Newest<ReportId> {
+    fn part(&self) -> Part {
+        Part::Uuid(Uuid::from_u128(!self.0.0.as_u128()))
+    }
+
+    fn from_part(part: &Part) -> Option<Self> {
+        if let Part::Uuid(id) = part { Some(Self(ReportId(Uuid::from_u128(!id.as_u128())))) } else { None }
+    }
+}
+
+impl KeyPart for Newest<ModerationId> {
+    fn part(&self) -> Part {
+        Part::Uuid(Uuid::from_u128(!self.0.0.as_u128()))
+    }
+
+    fn from_part(part: &Part) -> Option<Self> {
+        if let Part::Uuid(id) = part { Some(Self(ModerationId(Uuid::from_u128(!id.as_u128())))) } else { None }
     }
 }
 

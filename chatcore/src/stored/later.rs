@@ -67,6 +67,14 @@ pub enum DueTask {
         /// The session.
         session: SessionId,
     },
+    /// All messages of a user in a session are deleted.
+    Purge {
+        /// The session.
+        session: SessionId,
+        /// The user.
+        #[serde(deserialize_with = "UserId::deserialize_stored")]
+        user: UserId,
+    },
 }
 
 /// A text that is not sent yet.
@@ -76,6 +84,38 @@ pub struct DraftText {
     pub content: Content,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// A message that waits for approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The author.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    pub author: UserId,
+    /// The stay of the author at the time of the call.
+    pub stay: ParticipantId,
+    /// The message.
+    pub body: MessageBody,
+    /// The position of the message that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
+    /// Users whom it mentions beside those in its text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
+    /// Whether it mentions everybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mentions_everybody: bool,
+    /// The client id that the author gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// Why it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when it waits.
+    pub held_at: DateTime<Utc>,
+    /// Whether a moderator approved it, and it is being sent. It cannot be rejected any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_approved: bool,
 }
 
 macro_rules! json_values {
@@ -92,4 +132,4 @@ macro_rules! json_values {
     )*};
 }
 
-json_values!(Scheduled, Due, DraftText);
+json_values!(Scheduled, Due, DraftText, Held);

@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BannedUntil, BlockRecord, ClientIdUse, Connection, DeliveryMarker, Departure, DraftText, Due, Expiry, FollowRecord,
-    InvitePlace, InviteRecord, JoinRequestRecord, LastSeen, LastSend, Listed, OpenStreamList, ParticipantRecord,
-    PreferenceRecord, PresenceChoice, ProcessBeat, ProfileRecord, Reacted, ReactionTotals, ReadMarker, ReplyEntry,
-    Revision, Scheduled, Seat, StreamedText, ThreadEntry, ThreadMarker, ThreadRecord, UserSettingsRecord, from_json,
-    to_json,
+    Held, InvitePlace, InviteRecord, JoinRequestRecord, LastSeen, LastSend, Listed, ModerationRecord, OpenReportList,
+    OpenStreamList, ParticipantRecord, PreferenceRecord, PresenceChoice, ProcessBeat, ProfileRecord, Purge, Reacted,
+    ReactionTotals, ReadMarker, ReplyEntry, ReportPlace, ReportRecord, Revision, Scheduled, Seat, StreamedText,
+    ThreadEntry, ThreadMarker, ThreadRecord, UserSettingsRecord, from_json, to_json,
 };
 use crate::{
     model::{
-        ClientId, Emoji, EmojiName, InviteId, ParticipantId, ScheduledId, Seq, Session, SessionEmoji, SessionId,
-        UserId, UserStanding,
+        ClientId, Emoji, EmojiName, HeldId, InviteId, ModerationId, ParticipantId, ReportId, ScheduledId, Seq, Session,
+        SessionEmoji, SessionId, UserId, UserStanding,
     },
     store::{Json, Newest, Part, StoredValue},
     tables,
@@ -274,6 +274,14 @@ tables! {
         id: ScheduledId,
     ] -> Scheduled = 1;
 
+    /// Messages that wait for the approval of a moderator, the oldest first.
+    shared plain HeldMessages = "held" [
+        /// The session.
+        session: SessionId,
+        /// The held message.
+        id: HeldId,
+    ] -> Held = 1;
+
     /// Work that is done at a time, the earliest first. A process claims it by its version.
     shared plain Dues = "due" [
         /// The time, in microseconds since the Unix epoch.
@@ -307,6 +315,54 @@ tables! {
         /// The position of the message.
         message: Seq,
     ] -> Listed = 1;
+
+    /// The reports of a session, the newest first. No event tells of a report, so no log guards it, and the table is shared.
+    shared plain Reports = "report" [
+        /// The session.
+        session: SessionId,
+        /// The report.
+        report: Newest<ReportId>,
+    ] -> ReportRecord = 1;
+
+    /// The reports of a session by their states, the newest first.
+    shared plain ReportsIn = "report_in" [
+        /// The session.
+        session: SessionId,
+        /// The state, as it is named on the wire.
+        state: String,
+        /// The report.
+        report: Newest<ReportId>,
+    ] -> Listed = 1;
+
+    /// The reports of all sessions, the newest first.
+    shared plain AllReports = "report_place" [
+        /// The report.
+        report: Newest<ReportId>,
+    ] -> ReportPlace = 1;
+
+    /// The reports of users that are not closed.
+    shared plain OpenReports = "open_report" [
+        /// The session.
+        session: SessionId,
+        /// The user who made them.
+        user: UserId,
+    ] -> OpenReportList = 1;
+
+    /// What moderators did in a session, the newest first.
+    shared plain ModerationEntries = "moderation" [
+        /// The session.
+        session: SessionId,
+        /// The entry.
+        entry: Newest<ModerationId>,
+    ] -> ModerationRecord = 1;
+
+    /// Deletions of all messages of users. Shared, since the work also goes on without an event.
+    shared plain Purges = "purge" [
+        /// The session.
+        session: SessionId,
+        /// The user whose messages are deleted.
+        user: UserId,
+    ] -> Purge = 1;
 
     /// Profiles of users who were seen.
     shared plain Profiles = "profile" [

@@ -187,9 +187,12 @@ struct EntryView<'a> {
     /// The administrator.
     actor: &'a UserId,
     action: AuditAction,
-    /// The id of the user, session or notice.
+    /// The id of the user, session, report or notice.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     target: Option<&'a str>,
+    /// The session, where the action is about a report or the messages of a user in it.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    session_id: Option<SessionId>,
     /// The state before.
     before: &'a AuditState,
     /// The state after.
@@ -208,12 +211,14 @@ struct EntryView<'a> {
 
 impl<'a> From<&'a AuditEntry> for EntryView<'a> {
     fn from(entry: &'a AuditEntry) -> Self {
-        let AuditRecord { actor, action, target, before, after, reason, address, request_id, at } = &*entry.record;
+        let AuditRecord { actor, action, target, session, before, after, .. } = &*entry.record;
+        let AuditRecord { reason, address, request_id, at, .. } = &*entry.record;
         Self {
             id: entry.id,
             actor,
             action: *action,
             target: target.as_deref(),
+            session_id: *session,
             before,
             after,
             reason: reason.as_deref(),

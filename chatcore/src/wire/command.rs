@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use super::{
     AcknowledgeDelivery, AddEmoji, AddParticipant, AppendToMessage, ApproveJoinRequest, ChangeRole, CreateInvite,
-    CreateSession, DeleteMessage, EditMessage, FailMessage, FinishMessage, ForwardMessage, MarkAllRead, MarkRead,
-    RequestToJoin, Sanction, ScheduleMessage, SendMessage, SetDraft, SetParticipantMetadata, SetPreferences,
-    SetPresence, SetUserSettings, StartDirect, StartGroup, StartStreamedMessage, UpdateSession, UseInvite,
+    CreateSession, DeleteMessage, EditMessage, FailMessage, FileReport, FinishMessage, ForwardMessage, MarkAllRead,
+    MarkRead, RequestToJoin, ResolveReport, Sanction, ScheduleMessage, SendMessage, SetDraft, SetParticipantMetadata,
+    SetPreferences, SetPresence, SetUserSettings, StartDirect, StartGroup, StartStreamedMessage, UpdateSession,
+    UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -17,9 +18,10 @@ use crate::{
     identity::Principal,
     json,
     model::{
-        AllRead, Appended, CreatedInvite, Cursor, DeliveryState, Draft, Emoji, EmojiName, InvalidId, InviteId,
-        JoinRequest, Message, MessageId, OwnPresence, Participant, Preferences, ReadState, ScheduledId,
-        ScheduledMessage, SessionDetails, SessionId, ThreadState, UserId, UserSettings,
+        AllRead, Appended, CreatedInvite, Cursor, DeliveryState, Draft, Emoji, EmojiName, FiledReport, HeldId,
+        InvalidId, InviteId, JoinRequest, Message, MessageDeletion, MessageId, OwnPresence, Participant, Preferences,
+        ReadState, Report, ReportId, ScheduledId, ScheduledMessage, SessionDetails, SessionId, ThreadState, UserId,
+        UserSettings,
     },
 };
 
@@ -48,6 +50,12 @@ pub enum Answer {
     Invite(Box<CreatedInvite>),
     /// The caller's request to join.
     JoinRequest(Box<JoinRequest>),
+    /// The caller's report that is open now.
+    FiledReport(Box<FiledReport>),
+    /// The report whose state was changed.
+    Report(Box<Report>),
+    /// How far the deletion of all messages of a user has come.
+    MessageDeletion(Box<MessageDeletion>),
     /// How far the caller has read a session.
     ReadState(ReadState),
     /// Whether the caller follows a thread, and how far the caller has read it.
@@ -83,6 +91,9 @@ impl Answer {
             | Self::Draft(_)
             | Self::Invite(_)
             | Self::JoinRequest(_)
+            | Self::FiledReport(_)
+            | Self::Report(_)
+            | Self::MessageDeletion(_)
             | Self::ReadState(_)
             | Self::ThreadState(_)
             | Self::DeliveryState(_)
@@ -310,6 +321,25 @@ commands! { in chat by principal:
         chat.unmute_participant(principal, session_id, &user_id).await?;
         Ok(Answer::SessionId(session_id))
     };
+    /// Reports a message.
+    ReportMessage = "report_message" [frame] (message_id: MessageId) report: FileReport => {
+        Ok(Answer::FiledReport(Box::new(chat.report_message(principal, message_id, report.command()).await?)))
+    };
+    /// Reports a user of a session.
+    ReportParticipant = "report_participant" [frame] (session_id: SessionId, user_id: UserId) report: FileReport => {
+        let filed = chat.report_participant(principal, session_id, &user_id, report.command()).await?;
+        Ok(Answer::FiledReport(Box::new(filed)))
+    };
+    /// Changes the state of a report.
+    ResolveReport = "resolve_report" (session_id: SessionId, report_id: ReportId) change: ResolveReport => {
+        let report = chat.resolve_report(principal, session_id, report_id, change.command()).await?;
+        Ok(Answer::Report(Box::new(report)))
+    };
+    /// Deletes all messages of a user in a session.
+    DeleteMessagesOf = "delete_messages_of" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
+        let deletion = chat.delete_messages_of(principal, session_id, &user_id).await?;
+        Ok(Answer::MessageDeletion(Box::new(deletion)))
+    };
     /// Makes a participant the owner of a session.
     TransferOwnership = "transfer_ownership" (session_id: SessionId, user_id: UserId) _nothing: Nothing => {
         let owner = chat.transfer_ownership(principal, session_id, &user_id).await?;
@@ -345,6 +375,16 @@ commands! { in chat by principal:
         let (to, client_id) = forward.command(None)?;
         let copy = chat.forward_message(principal, message_id, to, client_id).await?;
         Ok(Answer::Message(Box::new(copy)))
+    };
+    /// Approves a held message, which is sent.
+    ApproveMessage = "approve_message" (session_id: SessionId, held_id: HeldId) _nothing: Nothing => {
+        let sent = chat.approve_message(principal, session_id, held_id).await?;
+        Ok(Answer::Message(Box::new(sent)))
+    };
+    /// Rejects a held message, which is never sent.
+    RejectMessage = "reject_message" (session_id: SessionId, held_id: HeldId) _nothing: Nothing => {
+        chat.reject_message(principal, session_id, held_id).await?;
+        Ok(Answer::SessionId(session_id))
     };
     /// Gives a message another content.
     EditMessage = "edit_message" [frame] (message_id: MessageId) edit: EditMessage => {

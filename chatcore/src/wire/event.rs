@@ -7,7 +7,8 @@ use super::{message::MessageData, participant::ParticipantData, presence::Presen
 use crate::{
     chat::{EventPage, EventView, SignalView},
     model::{
-        Cursor, EventKind, MessageId, Preferences, ReadState, ReceiptKind, Seq, SessionId, Signal, ThreadState, UserId,
+        Cursor, EventKind, MessageId, Preferences, ReadState, ReceiptKind, ReportId, ReportState, Seq, SessionId,
+        Signal, ThreadState, UserId,
     },
 };
 
@@ -75,6 +76,7 @@ pub const fn signal_name(signal: &Signal) -> &'static str {
         Signal::Thread { .. } => "thread_state",
         Signal::JoinRequestDeclined { .. } => "join_request_declined",
         Signal::Receipt { .. } => "receipt",
+        Signal::Report { .. } => "report_changed",
     }
 }
 
@@ -160,6 +162,11 @@ enum SignalData<'a> {
         kind: ReceiptKind,
         seq: Seq,
     },
+    Report {
+        session_id: SessionId,
+        report_id: ReportId,
+        state: ReportState,
+    },
 }
 
 /// The frame of the signal. It has no position.
@@ -199,6 +206,9 @@ impl Serialize for SignalView {
                 kind: *kind,
                 seq: *seq,
             },
+            Signal::Report { session_id, user_id: _, report_id, state } => {
+                SignalData::Report { session_id: *session_id, report_id: *report_id, state: *state }
+            }
         };
         let mut frame = serializer.serialize_struct("Signal", 2)?;
         frame.serialize_field("event", signal_name(&self.signal))?;

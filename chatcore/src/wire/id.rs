@@ -7,8 +7,8 @@ mod schema {
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
     use crate::model::{
-        AuditId, ClientId, Cursor, Emoji, InviteCode, InviteId, LoginId, MessageId, NoticeId, ParticipantId,
-        ScheduledId, SessionId, UserId, WebhookId,
+        AuditId, ClientId, Cursor, Emoji, HeldId, InviteCode, InviteId, LoginId, MessageId, ModerationId, NoticeId,
+        ParticipantId, ReportId, ScheduledId, SessionId, UserId, WebhookId,
     };
 
     macro_rules! text {
@@ -34,12 +34,15 @@ mod schema {
         ClientId,
         Cursor,
         Emoji,
+        HeldId,
         InviteCode,
         InviteId,
         LoginId,
         MessageId,
+        ModerationId,
         NoticeId,
         ParticipantId,
+        ReportId,
         ScheduledId,
         SessionId,
         UserId,

@@ -38,6 +38,7 @@ mod block;
 mod command;
 mod event;
 mod forward;
+mod held;
 mod id;
 mod invite;
 mod later;
@@ -49,6 +50,7 @@ mod presence;
 mod problem;
 mod reading;
 mod receipt;
+mod report;
 mod sanction;
 mod session;
 mod streamed;
@@ -75,11 +77,12 @@ pub use presence::{QueryPresence, SetPresence};
 pub use problem::{ErrorData, Problem};
 pub use reading::{MarkAllRead, MarkRead};
 pub use receipt::{AcknowledgeDelivery, SetUserSettings};
+pub use report::{FileReport, ResolveReport};
 pub use sanction::Sanction;
 pub use session::{AddEmoji, CreateSession, StartDirect, StartGroup, UpdateSession};
+pub use streamed::{AppendToMessage, FailMessage, FinishMessage, StartStreamedMessage};
 #[cfg(feature = "webhooks")]
 pub use webhook::{CreateWebhook, UpdateWebhook};
-pub use streamed::{AppendToMessage, FailMessage, FinishMessage, StartStreamedMessage};
 
 use serde::{Deserialize, Deserializer, Serialize};
 

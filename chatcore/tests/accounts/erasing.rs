@@ -1,8 +1,8 @@
 use chatcore::{
     ChatStore,
     accounts::{ErasureRecord, Erasures},
-    chat::{AddParticipant, EditMessage, SendMessage, SetUserSettings},
-    model::{Content, EventKind, MessageEvent, MessageWindow, SessionId, SessionType},
+    chat::{AddParticipant, EditMessage, FileReport, SendMessage, SetUserSettings},
+    model::{Content, EventKind, MessageEvent, MessageWindow, Page, ReportReason, SessionId, SessionType},
     permission::Denial,
     store::{
         Change, Departures, Follows, Key, KeyPart as _, LogRange, Prefix, Scan, TABLES, Table, ThreadMarkers, TypedKey,
@@ -103,6 +103,10 @@ async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
         texts.push(message.id);
         kit::say(&world.chat, &by_eve, id, "eve says").await;
     }
+    let report = |text: &str| FileReport { reason: ReportReason::Other, text: Some(text.into()) };
+    world.chat.report_participant(&by_ada, other, &by_eve.user_id, report("secret-report")).await.unwrap();
+    world.chat.report_participant(&by_eve, own, &by_ada.user_id, report("secret-about-ada")).await.unwrap();
+    world.chat.report_participant(&by_eve, other, &by_ada.user_id, report("secret-about-ada")).await.unwrap();
     world.chat.leave(&by_ada, left).await.unwrap();
     // Nobody is taken out of a deleted session.
     let closed = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
@@ -148,6 +152,10 @@ async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
             break;
         }
     }
+    // The reports stay for those who moderate, without words of the user or about the user.
+    let reports = world.chat.reports(&by_eve, other, None, Page::FIRST).await.unwrap().entries;
+    assert_eq!(reports.iter().map(|report| report.text.clone()).collect::<Vec<_>>(), [None]);
+    assert_eq!(reports[0].user.name, "Deleted user");
     // Nobody brings the user back, and the name is free.
     let add = AddParticipant { user_id: ada.account.user_id.clone(), role: None };
     assert_eq!(world.chat.add_participant(&by_eve, other, add).await.unwrap_err(), Error::UserBanned);

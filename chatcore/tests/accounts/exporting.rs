@@ -1,6 +1,6 @@
 use chatcore::{
-    chat::{CreateInvite, EditMessage, SendMessage, SetUserSettings},
-    model::SessionType,
+    chat::{CreateInvite, EditMessage, FileReport, SendMessage, SetUserSettings},
+    model::{ReportReason, SessionType},
 };
 use futures_util::StreamExt as _;
 use serde_json::Value;
@@ -54,6 +54,10 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
         .await
         .unwrap();
     world.chat.set_participant_metadata(&by_eve, here_still, &by_eve.user_id, Some(metadata("of eve"))).await.unwrap();
+    let report = |text: &str| FileReport { reason: ReportReason::Spam, text: Some(text.into()) };
+    world.chat.report_participant(&by_ada, left, &by_eve.user_id, report("eve bores me")).await.unwrap_err();
+    world.chat.report_participant(&by_ada, here_still, &by_eve.user_id, report("she bores me")).await.unwrap();
+    world.chat.report_participant(&by_eve, here_still, &by_ada.user_id, report("she writes too much")).await.unwrap();
 
     let lines = export(&world, &by_ada).await;
     let (following, marker) = (of(&lines, "thread_following"), of(&lines, "thread_marker"));
@@ -82,12 +86,15 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
         assert_eq!(session["metadata"]["note"].as_str(), (!is_left).then_some("about ada"));
     }
     assert_eq!(of(&lines, "settings")[0]["receipts"], false);
+    let reports = of(&lines, "report");
+    assert_eq!(reports.len(), 1, "those of the user would tell who made them");
+    assert_eq!((&reports[0]["text"], &reports[0]["reason"]), (&"she bores me".into(), &"SPAM".into()));
     let messages = of(&lines, "message");
     assert_eq!(messages.len(), 3);
     assert_eq!((&messages[0]["content"], &messages[0]["earlier"][0]["content"]), (&"second".into(), &"first".into()));
     assert!(!messages[1]["deleted_at"].is_null());
     let whole = lines.iter().map(Value::to_string).collect::<String>();
-    for absent in ["of eve", "taken back", "argon2", "password"] {
+    for absent in ["writes too much", "of eve", "taken back", "argon2", "password"] {
         assert!(!whole.contains(absent), "{absent}");
     }
     let (progress, end) = (of(&lines, "progress"), lines.last().unwrap());

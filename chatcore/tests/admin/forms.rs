@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use chatcore::{
     admin::{AdministratorList, Administrators, AuditAction, AuditEntries, AuditRecord, AuditState, Grant, TABLES},
     identity::SystemRole,
-    model::AuditId,
+    model::{AuditId, ReportState, SessionId},
     store::{Json, Key, Newest, TypedKey, Value},
 };
 use chrono::{DateTime, Utc};
@@ -25,6 +25,7 @@ fn values() -> Vec<(&'static str, Key, Value)> {
         actor: user_id("root"),
         action: AuditAction::UserBanned,
         target: is_full.then(|| "bob".to_owned()),
+        session: is_full.then(|| SessionId(uuid::Uuid::from_u128(2))),
         before: AuditState::default(),
         after: AuditState {
             is_banned: is_full.then_some(true),
@@ -32,6 +33,7 @@ fn values() -> Vec<(&'static str, Key, Value)> {
             banned_until: is_full.then(|| at(1)),
             system_role: is_full.then_some(SystemRole::Admin),
             is_active: is_full.then_some(false),
+            report_state: is_full.then_some(ReportState::Resolved),
         },
         reason: is_full.then(|| "Spam".to_owned()),
         address: is_full.then(|| "2001:db8::1".parse().unwrap()),

@@ -17,6 +17,7 @@ mod hooked;
 mod kit;
 mod meanwhile;
 mod notices;
+mod reports;
 mod roles;
 mod sessions;
 mod statistics;

@@ -96,6 +96,10 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
             | Action::ManageBans
             | Action::ManageInvites
             | Action::ManageWebhooks
+            | Action::ReportMessage { .. }
+            | Action::ReportParticipant { .. }
+            | Action::ManageReports
+            | Action::ViewModerationLog
             | Action::Delete
             | Action::Archive
             | Action::Restore
@@ -124,6 +128,30 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
     // Those who manage the session delete what others said.
     if action == Action::DeleteMessage {
         return if is_owner || is_admin { Ok(()) } else { Err(Denial::NotModerator) };
+    }
+    // All at once, too, but not the owner's, unless they are the owner.
+    if action == Action::DeleteMessagesOf {
+        if !is_owner && !is_admin {
+            return Err(Denial::NotModerator);
+        }
+        return match facts.target {
+            None | Some(Standing::Stranger) => Err(Denial::TargetNotParticipant),
+            Some(Standing::Active(role) | Standing::Former(role)) if role == ParticipantRole::Owner && !is_owner => {
+                Err(Denial::OwnerProtected)
+            }
+            Some(_) => Ok(()),
+        };
+    }
+    // Everybody reports, but nobody themselves, and nobody who never was there.
+    if let Action::ReportMessage { own } = action {
+        return if own { Err(Denial::OwnReport) } else { Ok(()) };
+    }
+    if let Action::ReportParticipant { own } = action {
+        return match facts.target {
+            _ if own => Err(Denial::OwnReport),
+            None | Some(Standing::Stranger) => Err(Denial::TargetNotParticipant),
+            Some(_) => Ok(()),
+        };
     }
     // They also see what was said before.
     if action == Action::ViewRevisions {
@@ -166,6 +194,7 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
         ActionKind::ManageWebhooks,
         ActionKind::AnswerJoinRequests,
         ActionKind::SetMetadata,
+        ActionKind::ReviewMessages,
     ];
     let manages = needs_target(action.kind()) || kinds.contains(&action.kind());
     if manages && (is_member || is_viewer) {
@@ -260,6 +289,8 @@ fn needs_target(kind: ActionKind) -> bool {
             | ActionKind::Ban
             | ActionKind::Mute
             | ActionKind::SetMetadata
+            | ActionKind::DeleteMessagesOf
+            | ActionKind::ReportParticipant
             | ActionKind::Transfer
     )
 }
@@ -287,6 +318,8 @@ fn actions(count: u32) -> Vec<Action> {
             return vec![action];
         }
         match kind {
+            ActionKind::ReportMessage => [true, false].map(|own| Action::ReportMessage { own }).to_vec(),
+            ActionKind::ReportParticipant => [true, false].map(|own| Action::ReportParticipant { own }).to_vec(),
             ActionKind::EditMessage => [true, false].map(|own| Action::EditMessage { own }).to_vec(),
             ActionKind::ContinueMessage => [true, false].map(|own| Action::ContinueMessage { own }).to_vec(),
             ActionKind::Update => {
@@ -512,6 +545,7 @@ fn every_denial_has_its_own_text_and_hides_itself_only_when_hidden() {
         Denial::RoleInsufficient,
         Denial::NotAuthor,
         Denial::NotModerator,
+        Denial::OwnReport,
         Denial::OwnerRequired,
         Denial::OwnerProtected,
         Denial::OwnerCannotLeave,

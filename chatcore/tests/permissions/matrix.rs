@@ -22,6 +22,7 @@ fn action_name(action: Action) -> String {
             format!("{title}: {role}")
         }
         Action::Unmute { own: true } => format!("{title}: oneself"),
+        Action::ReportMessage { own: true } | Action::ReportParticipant { own: true } => format!("{title}: oneself"),
         Action::EditMessage { own: false } | Action::ContinueMessage { own: false } => {
             format!("{title}: somebody else's")
         }

@@ -100,7 +100,8 @@ async fn told(events: &mut Subscription) -> (UserId, PresenceState) {
             | Signal::JoinRequestDeclined { .. }
             | Signal::Thread { .. }
             | Signal::Receipt { .. }
-            | Signal::MessagePart { .. } => {
+            | Signal::MessagePart { .. }
+            | Signal::Report { .. } => {
                 panic!("{view:?}")
             }
         },

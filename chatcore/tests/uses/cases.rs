@@ -3,17 +3,18 @@
 use bytes::Bytes;
 use chatcore::{
     accounts::{AvatarSize, LogIn, Register, UpdateAccount},
-    admin::{AuditFilter, AuditOrigin, BanUser, SessionFilter, UserFilter},
+    admin::{AuditFilter, AuditOrigin, BanUser, ReportFilter, SessionFilter, UserFilter},
     chat::{
-        AddParticipant, CreateInvite, CreateSession, EditMessage, FailMessage, FindPublicSessions, FindSessions,
-        MessagesOf, ParticipantsOf, Position, PostSystem, ReadUpto, SanctionUser, ScheduleMessage, SendMessage,
-        SessionOrder, SetPreferences, SetPresence, SetUserSettings, Start, StartMessage, UpdateSession,
+        AddParticipant, CreateInvite, CreateSession, EditMessage, FailMessage, FileReport, FindPublicSessions,
+        FindSessions, MessagesOf, ParticipantsOf, Position, PostSystem, ReadUpto, ResolveReport, SanctionUser,
+        ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence, SetUserSettings, Start, StartMessage,
+        UpdateSession,
     },
     identity::SystemRole,
-    limits::Bucket::{self, Messages, Parts, Pictures, Requests, Searches, Signals, Unknown, Uploads},
+    limits::Bucket::{self, Messages, Parts, Pictures, Reports, Requests, Searches, Signals, Unknown, Uploads},
     model::{
-        ClientId, Content, Emoji, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole,
-        ScheduledId, SessionId, StatusText, UserId,
+        ClientId, Content, Emoji, HeldId, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page,
+        ParticipantRole, ReportId, ReportReason, ReportState, ScheduledId, SessionId, StatusText, UserId,
     },
 };
 
@@ -46,6 +47,7 @@ pub(crate) const NO_USE_CASES: [&str; 19] = [
 const TOO_MANY: usize = 101;
 
 const REQUEST: [(Bucket, u32); 1] = [(Requests, 1)];
+const REPORT: [(Bucket, u32); 2] = [(Requests, 1), (Reports, 1)];
 const LOOKUP: [(Bucket, u32); 2] = [(Requests, 1), (Searches, 1)];
 const STRANGER: [(Bucket, u32); 1] = [(Unknown, 1)];
 
@@ -59,6 +61,18 @@ fn nothing() -> MessageId {
 
 fn party() -> chatcore::model::EmojiName {
     chatcore::model::EmojiName::new("party").unwrap()
+}
+
+fn no_report() -> ReportId {
+    "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
+}
+
+fn spam() -> FileReport {
+    FileReport { reason: ReportReason::Spam, text: None }
+}
+
+fn dismissed() -> ResolveReport {
+    ResolveReport { state: ReportState::Dismissed, note: None, revision: None }
 }
 
 fn emoji() -> Emoji {
@@ -173,6 +187,13 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::decline_join_request", &REQUEST, async move {
             chat.decline_join_request(caller, nowhere(), &nobody()).await
         }),
+        Case::new("Chat::held_messages", &REQUEST, chat.held_messages(caller, nowhere(), page())),
+        Case::new(
+            "Chat::approve_message",
+            &REQUEST,
+            chat.approve_message(caller, nowhere(), HeldId(uuid::Uuid::nil())),
+        ),
+        Case::new("Chat::reject_message", &REQUEST, chat.reject_message(caller, nowhere(), HeldId(uuid::Uuid::nil()))),
         Case::new("Chat::start_direct", &REQUEST, async move { chat.start_direct(caller, &caller.user_id).await }),
         Case::new("Chat::start_group", &REQUEST, async move { chat.start_group(caller, &[nobody()]).await }),
         Case::new("Chat::block_user", &REQUEST, async move { chat.block_user(caller, &caller.user_id).await }),
@@ -186,6 +207,18 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         }),
         Case::new("Chat::ban_participant", &REQUEST, async move {
             chat.ban_participant(caller, nowhere(), &nobody(), SanctionUser::ENDLESS).await
+        }),
+        Case::new("Chat::report_message", &REPORT, async move { chat.report_message(caller, nothing(), spam()).await }),
+        Case::new("Chat::report_participant", &REPORT, async move {
+            chat.report_participant(caller, nowhere(), &nobody(), spam()).await
+        }),
+        Case::new("Chat::reports", &REQUEST, async move { chat.reports(caller, nowhere(), None, page()).await }),
+        Case::new("Chat::moderation_log", &REQUEST, chat.moderation_log(caller, nowhere(), page())),
+        Case::new("Chat::resolve_report", &REQUEST, async move {
+            chat.resolve_report(caller, nowhere(), no_report(), dismissed()).await
+        }),
+        Case::new("Chat::delete_messages_of", &REQUEST, async move {
+            chat.delete_messages_of(caller, nowhere(), &nobody()).await
         }),
         Case::new("Chat::unban_participant", &REQUEST, async move {
             chat.unban_participant(caller, nowhere(), &nobody()).await
@@ -386,6 +419,15 @@ fn of_administration(World { admin, caller, .. }: &World) -> Vec<Case<'_>> {
         }),
         Case::new("Administration::close_session", &REQUEST, async move {
             admin.close_session(caller, &origin(), nowhere(), no_text()).await
+        }),
+        Case::new("Administration::reports", &REQUEST, async move {
+            admin.reports(caller, &ReportFilter::default(), None, Some(0)).await
+        }),
+        Case::new("Administration::resolve_report", &REQUEST, async move {
+            admin.resolve_report(caller, &origin(), nowhere(), no_report(), dismissed()).await
+        }),
+        Case::new("Administration::delete_messages_of", &REQUEST, async move {
+            admin.delete_messages_of(caller, &origin(), nowhere(), &nobody(), None).await
         }),
         Case::new("Administration::statistics", &REQUEST, async move { admin.statistics(caller).await }).fine(),
         Case::new("Administration::back_up", &REQUEST, async move { admin.back_up(caller, &origin(), false).await })

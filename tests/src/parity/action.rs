@@ -37,12 +37,16 @@ pub enum Target {
     Emoji(&'static str),
     /// The thing that the last preparation of the room made, where that has an id of its own: a scheduled message.
     Made,
+    /// The message that waits for approval in the session since the last preparation.
+    Held,
     /// A user, whatever the session, by their name among the `PEOPLE`.
     Anybody(&'static str),
     /// An invite into it.
     Invite(Which),
     /// A user in it, by their name among the `PEOPLE`.
     User(&'static str),
+    /// The report that the last preparation of the room made, or one that there never was.
+    Report(Which),
 }
 
 /// An operation with its input, in the words of the JSON that REST and the WebSocket share: what REST has in the body or in the
@@ -65,7 +69,7 @@ pub struct Action {
 pub const SUBSCRIBE: &str = "subscribe";
 
 /// The commands that add nothing to a log.
-const BESIDE_THE_LOG: [&str; 9] = [
+const BESIDE_THE_LOG: &[&str] = &[
     "set_typing",
     "set_presence",
     "schedule_message",
@@ -75,6 +79,10 @@ const BESIDE_THE_LOG: [&str; 9] = [
     "acknowledge_delivery",
     "set_user_settings",
     "append_to_message",
+    "reject_message",
+    "report_message",
+    "report_participant",
+    "resolve_report",
 ];
 
 impl Action {

@@ -4,13 +4,15 @@ use chatcore::model::SessionType;
 use serde_json::{Value, json};
 
 mod messages;
+mod moderation;
 mod people;
 mod receipts;
 
-use self::{messages::*, people::*};
+use self::{messages::*, moderation::moderation, people::*};
 use super::{
     action::{Action, Attempt, Level, SUBSCRIBE, Target, Which, id_of, time_of},
     stage::{Actor, GHOST, PEOPLE, Stage, State},
+    world,
 };
 
 /// The attempts of one operation; the plainest comes first.
@@ -197,6 +199,7 @@ fn families() -> Vec<Family> {
     families.extend(streamed());
     families.extend(receipts::receipts());
     families.extend(emojis());
+    families.extend(moderation());
     families.extend([
         plain("getSession"),
         participants(),
@@ -294,6 +297,13 @@ fn families() -> Vec<Family> {
         Family::exact([Action::new("cancelScheduledMessage", Target::Made, json!({}))])
             .after_own([schedule(json!({}))]),
         Family::exact([Action::new("cancelScheduledMessage", Target::Made, json!({}))]).after([schedule(json!({}))]),
+        held_sends(),
+        Family::exact([None, Some(1), Some(0)].map(|limit| session("listHeldMessages", limited(json!({}), limit))))
+            .after_all([(Actor::Member, held_send())]),
+        held("approveMessage").after_all([(Actor::Member, held_send())]),
+        held("approveMessage"),
+        held("rejectMessage").after_all([(Actor::Member, held_send())]),
+        held("rejectMessage"),
         drafts(),
         plain("getDraft"),
         plain("getDraft").after_own([draft(json!("not yet"))]),
@@ -315,6 +325,21 @@ fn families() -> Vec<Family> {
         Family::exact(positions.map(|input| session(SUBSCRIBE, input))),
     ]);
     families
+}
+
+/// A message that the policy of the world holds.
+fn held_send() -> Action {
+    session("sendMessage", json!({ "content": world::HELD }))
+}
+
+/// Messages that the policy of the world holds or refuses.
+fn held_sends() -> Family {
+    let refused = session("sendMessage", json!({ "content": world::REFUSED }));
+    Family::exact([held_send(), refused])
+}
+
+fn held(operation: &'static str) -> Family {
+    Family::exact([Action::new(operation, Target::Held, json!({}))])
 }
 
 /// The presence of the users in the session, some of whom said something.

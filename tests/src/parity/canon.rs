@@ -4,11 +4,11 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        BlockedUser, Content, Draft, Event, EventKind, FollowedThread, Invite, InvitePreview, JoinRequest, Mention,
-        MentionedMessage, Message, MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus, Origin,
-        OwnPresence, Participant, ParticipantEvent, ParticipantRole, Presence, Profile, Reaction, Reactor, ReadState,
-        ScheduledMessage, SessionBan, SessionChanges, SessionDetails, SessionEmoji, SessionEvent, SessionSummary,
-        Signal, StreamState, Term, ThreadState, ThreadSummary,
+        BlockedUser, Content, Draft, Event, EventKind, FiledReport, FollowedThread, HeldMessage, Invite, InvitePreview,
+        JoinRequest, Mention, MentionedMessage, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
+        MessageStatus, ModerationEntry, Origin, OwnPresence, Participant, ParticipantEvent, ParticipantRole, Presence,
+        Profile, Reaction, Reactor, ReadState, Report, ScheduledMessage, SessionBan, SessionChanges, SessionDetails,
+        SessionEmoji, SessionEvent, SessionSummary, Signal, StreamState, Term, ThreadState, ThreadSummary,
     },
     permission::Denial,
     wire::Answer,
@@ -58,6 +58,10 @@ pub fn fault(error: &Error) -> Fault {
     }
     if let Error::Denied(Denial::Banned(term) | Denial::Muted(term)) = error {
         details.insert("until".to_owned(), json!(term.end()));
+    }
+    if let Error::ReportConflict { state, revision } = error {
+        details.insert("current_state".to_owned(), json!(state));
+        details.insert("current_revision".to_owned(), json!(revision));
     }
     if let Error::RevisionConflict { current } = error {
         details.insert("current_revision".to_owned(), json!(current));
@@ -170,6 +174,43 @@ fn streamed(stream: &StreamState) -> Value {
     }
 }
 
+/// A report as the user sees it who made it.
+#[must_use]
+pub fn filed(report: &FiledReport) -> Value {
+    let FiledReport { id, session_id, user_id, message_id, reason, text, created_at } = report;
+    json!({
+        "id": id, "session_id": session_id, "user_id": user_id, "message_id": message_id, "reason": reason,
+        "text": text, "created_at": created_at,
+    })
+}
+
+/// A report as those see it who moderate.
+#[must_use]
+pub fn report(report: &Report) -> Value {
+    let Report { id, session_id, reporter, user, message_id, message: reported, reason, text, .. } = report;
+    let Report { state, revision, created_at, handling, .. } = report;
+    json!({
+        "id": id, "session_id": session_id, "reporter": person(reporter), "user": person(user),
+        "message_id": message_id, "message": reported.as_ref().map(message), "reason": reason, "text": text,
+        "state": state, "revision": revision, "created_at": created_at,
+        "handled_by": handling.as_ref().map(|handling| person(&handling.by)),
+        "handled_at": handling.as_ref().map(|handling| handling.at),
+        "note": handling.as_ref().and_then(|handling| handling.note.as_ref()),
+    })
+}
+
+/// What a moderator did.
+#[must_use]
+pub fn moderation(entry: &ModerationEntry) -> Value {
+    let ModerationEntry { id, session_id, actor, action, user, message_id, .. } = entry;
+    let ModerationEntry { count, report_id, report_state, until, created_at, .. } = entry;
+    json!({
+        "id": id, "session_id": session_id, "actor": person(actor), "action": action, "user": person(user),
+        "message_id": message_id, "count": count, "report_id": report_id, "report_state": report_state,
+        "until": until, "created_at": created_at,
+    })
+}
+
 fn origin(origin: &Origin) -> Value {
     let Origin { message, author, sent_at } = origin;
     let session = message.map(|message| message.session_id);
@@ -234,6 +275,16 @@ pub fn scheduled(scheduled: &ScheduledMessage) -> Value {
     json!({
         "id": id, "session_id": session_id, "role": body.role, "message_type": body.message_type,
         "content": content(&body.content), "reply_to": reply_to, "client_id": client_id, "send_at": send_at, "created_at": created_at,
+    })
+}
+
+/// A message that waits for approval.
+#[must_use]
+pub fn held(held: &HeldMessage) -> Value {
+    let HeldMessage { id, session_id, author, body, reply_to, reason, held_at } = held;
+    json!({
+        "id": id, "session_id": session_id, "user": person(author), "role": body.role, "message_type": body.message_type,
+        "content": content(&body.content), "reply_to": reply_to, "reason": reason, "held_at": held_at,
     })
 }
 
@@ -530,6 +581,9 @@ pub fn signal(view: &SignalView) -> Value {
             json!({ "kind": "JoinRequestDeclined", "session_id": session_id })
         }
         Signal::Receipt { .. } => super::receipts::signal(view),
+        Signal::Report { session_id, user_id: _, report_id, state } => {
+            json!({ "kind": "ReportChanged", "session_id": session_id, "report_id": report_id, "state": state })
+        }
     }
 }
 
@@ -561,6 +615,9 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::AllRead(all) => json!({"marked":all.marked, "last":all.last, "is_done":all.is_done}),
         Answer::Preferences(preferences) => json!(preferences),
         Answer::SessionId(_) | Answer::ScheduledId(_) | Answer::UserId(_) => json!({}),
+        Answer::FiledReport(found) => told(command, filed(found)),
+        Answer::Report(found) => told(command, report(found)),
+        Answer::MessageDeletion(found) => json!(found),
         Answer::OwnPresence(found) => told(command, own_presence(found)),
     }
 }

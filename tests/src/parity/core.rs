@@ -121,6 +121,10 @@ impl Core {
                 all!(limit, canon::join_request, |page| chat.join_requests(by, id, page).await)
             }
             "listOwnJoinRequests" => all!(limit, canon::join_request, |page| chat.own_join_requests(by, page).await),
+            "listHeldMessages" => {
+                let id = session()?;
+                all!(limit, canon::held, |page| chat.held_messages(by, id, page).await)
+            }
             "previewInvite" => {
                 // Another input is no question of the core.
                 let code = input.get("code").filter(|_| input.len() == 1)?.as_str()?;
@@ -129,6 +133,16 @@ impl Core {
             "listBans" => {
                 let id = session()?;
                 all!(limit, canon::ban, |page| chat.bans(by, id, page).await)
+            }
+            "listReports" => {
+                let id = session()?;
+                let state = input.get("state").map(|state| serde_json::from_value(state.clone()));
+                let state = state.transpose().ok()?;
+                all!(limit, canon::report, |page| chat.reports(by, id, state, page).await)
+            }
+            "listModerationLog" => {
+                let id = session()?;
+                all!(limit, canon::moderation, |page| chat.moderation_log(by, id, page).await)
             }
             "listMessages" => chat.messages(by, session()?, window(input)?, limit).await.map(|page| {
                 let messages: Value = page.messages.iter().map(canon::message).collect();

@@ -7,7 +7,7 @@ use chatcore::{
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
     model::{ClientId, Event, HistoryVisibility, MessageId, ParticipantRole, SessionId, SessionType, UserId},
-    store::{ChatStore, LogRange, SessionFacts},
+    store::{ChatStore, ChatStoreExt as _, HeldMessages, KeyPart as _, LogRange, SessionFacts, TypedKey as _},
 };
 
 use super::{
@@ -156,6 +156,7 @@ impl Room {
             let call = Call { name: "before", cast, room: &room, actor: by.unwrap_or(actor), action };
             let outcome = core.perform(&call).await;
             // Otherwise nothing would be prepared anywhere, and every attempt agree.
+            let is_held = matches!(&outcome, Some(Err(fault)) if fault.code == "MESSAGE_HELD");
             let may = *by == Some(Actor::Owner) && room.model.is_active();
             assert!(!may || matches!(outcome, Some(Ok(_))), "{action:?}: {outcome:?}");
             let made = outcome.and_then(Result::ok).unwrap_or_default();
@@ -163,6 +164,11 @@ impl Room {
             room.codes.extend(text("code"));
             room = room.again(&*world.store, cast).await;
             room.made = text("id").or(room.made);
+            if is_held {
+                let scan = HeldMessages::under(vec![self.session.part()]);
+                let held = world.store.list::<HeldMessages>(scan).await.expect("held messages");
+                room.made = held.last().map(|(key, _)| key.id.to_string());
+            }
         }
         room
     }

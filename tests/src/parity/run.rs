@@ -7,8 +7,8 @@ use std::{
 };
 
 use chatcore::{
-    chat::{CreateSession, ReadUpto, SendMessage, SetPreferences, StartMessage},
-    model::{SessionId, SessionType, UserId},
+    chat::{CreateSession, FileReport, ReadUpto, SendMessage, SetPreferences, StartMessage},
+    model::{ReportReason, SessionId, SessionType, UserId},
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::join_all, stream};
 use serde_json::{Value, json};
@@ -228,6 +228,15 @@ impl Bench {
         told.push(deliveries.next().await);
         chat.finish_message(owner, streamed.id, 12).await.unwrap();
         told.push(deliveries.next().await);
+        // Those who moderate hear of a report, and nobody else does.
+        if reader != Actor::Viewer && room.model.has(&cast.user("viewer")) && room.model.has(&cast.user("peer")) {
+            let report = FileReport { reason: ReportReason::Spam, text: None };
+            let peer = UserId::new(cast.user("peer")).unwrap();
+            chat.report_participant(cast.principal("viewer"), room.session, &peer, report).await.unwrap();
+            if matches!(reader, Actor::Owner | Actor::Admin) {
+                told.push(deliveries.next().await);
+            }
+        }
         match reader.name().unwrap() {
             "owner" => chat.delete_session(owner, room.session).await.unwrap(),
             name => {

@@ -100,9 +100,13 @@ impl Call<'_> {
             Target::Reaction(which, emoji) => vec![("message_id", self.message(which)), ("emoji", emoji.to_owned())],
             Target::Emoji(name) => vec![session, ("name", name.to_owned())],
             Target::Made => vec![("scheduled_id", self.room.made.clone().unwrap_or_else(|| NOTHING.to_owned()))],
+            Target::Held => {
+                vec![session, ("held_id", self.room.made.clone().unwrap_or_else(|| NOTHING.to_owned()))]
+            }
             Target::Anybody(name) => vec![("user_id", self.cast.user(name))],
             Target::Invite(which) => vec![session, ("invite_id", self.invite(which))],
             Target::User(name) => vec![session, ("user_id", self.cast.user(name))],
+            Target::Report(which) => vec![session, ("report_id", self.report(which))],
         }
     }
 
@@ -115,9 +119,11 @@ impl Call<'_> {
             | Target::Session
             | Target::Emoji(_)
             | Target::Made
+            | Target::Held
             | Target::Anybody(_)
             | Target::Invite(_)
-            | Target::User(_) => None,
+            | Target::User(_)
+            | Target::Report(_) => None,
         }
     }
 
@@ -133,6 +139,15 @@ impl Call<'_> {
             Which::First | Which::Own | Which::Last | Which::NoMessage | Which::Beyond => {
                 first.unwrap_or_else(|| "01890a5d-ac96-774b-bcce-b302099a8057".to_owned())
             }
+        }
+    }
+
+    /// The id of the report that was made, or of none.
+    fn report(&self, which: Which) -> String {
+        match which {
+            Which::Malformed => "no id".to_owned(),
+            Which::First | Which::Own | Which::Last => self.room.made.clone().unwrap_or_else(|| NOTHING.to_owned()),
+            Which::NoMessage | Which::Beyond => NOTHING.to_owned(),
         }
     }
 

@@ -13,6 +13,7 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "Confirmation" => json!({}),
         "EventPage" => json!({ "events": list(&body["events"], frame), "head": body["head"] }),
         "CreatedInvite" => json!({ "code": body["code"], "invite": invite(&body["invite"]) }),
+        "HeldMessage" => held(body),
         "Invite" => invite(body),
         "InvitePreview" => preview(body),
         "JoinRequest" => join_request(body),
@@ -26,6 +27,9 @@ pub fn of(schema: &str, body: &Value) -> Value {
         "ScheduledMessage" | "Draft" => tidy(body.clone()),
         "SessionBan" => ban(body),
         "SessionEmoji" => json!({ "name": body["name"], "url": body["url"] }),
+        "FiledReport" | "MessageDeletion" => tidy(body.clone()),
+        "Report" => report(body),
+        "ModerationEntry" => moderation(body),
         "Presence" | "ParticipantPresence" => presence(body),
         "OwnPresence" => own_presence(body),
         "MessageReceipt" => receipt(body),
@@ -103,6 +107,16 @@ fn preview(body: &Value) -> Value {
     }))
 }
 
+/// A message that waits for approval.
+fn held(body: &Value) -> Value {
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    tidy(json!({
+        "id": body["id"], "session_id": body["session_id"], "user": user, "role": body["role"],
+        "message_type": body["message_type"], "content": body["content"], "reply_to": body["reply_to"],
+        "reason": body["reason"], "held_at": body["held_at"],
+    }))
+}
+
 /// A request to join.
 fn join_request(body: &Value) -> Value {
     let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
@@ -118,6 +132,30 @@ fn ban(body: &Value) -> Value {
     tidy(json!({
         "user": user, "banned_by": banned_by, "reason": body["reason"], "banned_at": body["banned_at"],
         "until": body["until"],
+    }))
+}
+
+fn report(body: &Value) -> Value {
+    let reporter = json!({ "id": body["reporter_id"], "?username": body["reporter_username"] });
+    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let handled_by = json!({ "id": body["handled_by"], "?username": body["handled_by_username"] });
+    let handled_by = if body["handled_by"].is_null() { Value::Null } else { handled_by };
+    let reported = if body["message"].is_null() { Value::Null } else { message(&body["message"]) };
+    tidy(json!({
+        "id": body["id"], "session_id": body["session_id"], "reporter": reporter, "user": user,
+        "message_id": body["message_id"], "message": reported, "reason": body["reason"], "text": body["text"],
+        "state": body["state"], "revision": body["revision"], "created_at": body["created_at"],
+        "handled_by": handled_by, "handled_at": body["handled_at"], "note": body["note"],
+    }))
+}
+
+fn moderation(body: &Value) -> Value {
+    let actor = json!({ "id": body["actor_id"], "?username": body["actor_username"] });
+    let user = json!({ "id": body["user_id"], "?username": body["username"] });
+    tidy(json!({
+        "id": body["id"], "session_id": body["session_id"], "actor": actor, "action": body["action"], "user": user,
+        "message_id": body["message_id"], "count": body["count"], "report_id": body["report_id"],
+        "report_state": body["report_state"], "until": body["until"], "created_at": body["created_at"],
     }))
 }
 
@@ -268,6 +306,12 @@ pub fn frame(frame: &Value) -> Value {
     }
     if event == "join_request_declined" {
         return json!({ "kind": "JoinRequestDeclined", "session_id": data["session_id"] });
+    }
+    if event == "report_changed" {
+        return json!({
+            "kind": "ReportChanged", "session_id": data["session_id"], "report_id": data["report_id"],
+            "state": data["state"],
+        });
     }
     if event == "read_marker" {
         let mut value = read_state(data);

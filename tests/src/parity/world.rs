@@ -6,7 +6,12 @@ use std::{
     time::Duration,
 };
 
-use chatcore::{Chat, Clock, Limits, SystemClock, store::ChatStore};
+use chatcore::{
+    Chat, Clock, Limits, Refusal, SystemClock,
+    chat::{BlockingPolicy, MessageDraft, Verdict},
+    model::Content,
+    store::ChatStore,
+};
 use chatcore_poem::Options;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -60,6 +65,19 @@ pub struct World {
     _folder: Option<TempDir>,
 }
 
+/// The text of messages that wait for approval.
+pub const HELD: &str = "hold this";
+/// The text of messages that the policy refuses.
+pub const REFUSED: &str = "refuse this";
+
+fn reviewed(draft: &MessageDraft) -> Verdict {
+    match &draft.body.content {
+        Content::Text(text) if text == HELD => Verdict::Hold(Some("it says so".to_owned())),
+        Content::Text(text) if text == REFUSED => Verdict::Refuse(Refusal::new("SAID_SO", "say something else")),
+        Content::Text(_) | Content::Encrypted(_) | Content::Deleted => Verdict::Allow,
+    }
+}
+
 impl World {
     /// Starts one.
     pub async fn start(backend: Backend, coverage: &Arc<Coverage>) -> Self {
@@ -70,7 +88,8 @@ impl World {
     pub async fn start_with(backend: Backend, limits: Limits, coverage: &Arc<Coverage>) -> Self {
         let (store, folder) = backend.open().await;
         let clock = Ticking::default();
-        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).limits(limits).build();
+        let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).limits(limits);
+        let chat = chat.message_policy(BlockingPolicy(reviewed)).build();
         // Who follows a session reads nothing while others act, and somebody reads it on many connections.
         let options = Options { ping_interval: Duration::from_secs(3600), sockets_per_user: 100, ..Options::default() };
         let server = Server::over_with(chat, options).await;

@@ -126,6 +126,17 @@ impl Room<'_> {
             Action::ContinueMessage { own: true } => panic!("a copy of a room has no message that is being written"),
             Action::DeleteOwnMessage => (Method::DELETE, self.message(actor), Value::Null),
             Action::DeleteMessage => (Method::DELETE, self.message(another), Value::Null),
+            Action::DeleteMessagesOf => (Method::DELETE, format!("/participants/{target}/messages"), Value::Null),
+            Action::ReportMessage { own } => {
+                let reported = self.message(if own { actor } else { another });
+                (Method::POST, reported + "/reports", json!({ "reason": "SPAM" }))
+            }
+            Action::ReportParticipant { own } => {
+                let reported = if own { actor } else { target };
+                (Method::POST, format!("/participants/{reported}/reports"), json!({ "reason": "SPAM" }))
+            }
+            Action::ManageReports => (Method::GET, "/reports".into(), Value::Null),
+            Action::ViewModerationLog => (Method::GET, "/moderation-log".into(), Value::Null),
             Action::ViewRevisions => (Method::GET, self.message(another) + "/revisions", Value::Null),
             Action::PinMessage => (Method::PUT, self.message(another) + "/pin", Value::Null),
             Action::React => (Method::PUT, self.message(another) + "/reactions/%F0%9F%91%8D", Value::Null),
@@ -146,6 +157,7 @@ impl Room<'_> {
             Action::ManageInvites => (Method::GET, "/invites".into(), Value::Null),
             Action::ManageWebhooks => panic!("these servers have no webhooks, so this is not among the cells"),
             Action::AnswerJoinRequests => (Method::GET, "/join-requests".into(), Value::Null),
+            Action::ReviewMessages => (Method::GET, "/held-messages".into(), Value::Null),
             Action::JoinByInvite => panic!("a copy of a room has no invites, so this is not among the cells"),
             Action::Remove => (Method::DELETE, format!("/participants/{target}"), Value::Null),
             Action::ChangeRole { role } => {
@@ -184,6 +196,11 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::ContinueMessage { own: false }, None),
         (Action::DeleteOwnMessage, None),
         (Action::DeleteMessage, None),
+        (Action::ReportMessage { own: true }, None),
+        (Action::ReportMessage { own: false }, None),
+        (Action::ReportParticipant { own: true }, None),
+        (Action::ManageReports, None),
+        (Action::ViewModerationLog, None),
         (Action::ViewRevisions, None),
         (Action::PinMessage, None),
         (Action::React, None),
@@ -203,11 +220,15 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
     ];
     cells.push((Action::ManageInvites, None));
     cells.push((Action::AnswerJoinRequests, None));
+    cells.push((Action::ReviewMessages, None));
     cells.extend(ParticipantRole::ALL.map(|role| (Action::CreateInvite { role }, None)));
     for target in targets {
-        for action in [Action::Remove, Action::Ban, Action::Mute, Action::SetMetadata, Action::Transfer] {
+        for action in
+            [Action::Remove, Action::Ban, Action::Mute, Action::SetMetadata, Action::Transfer, Action::DeleteMessagesOf]
+        {
             cells.push((action, Some(target)));
         }
+        cells.push((Action::ReportParticipant { own: false }, Some(target)));
         for role in ParticipantRole::ALL {
             cells.push((Action::Invite { role }, Some(target)));
             cells.push((Action::ChangeRole { role }, Some(target)));
@@ -265,6 +286,7 @@ async fn every_cell_of(actor: &str, common: &Room<'_>, before: &Value) -> (usize
                         | Action::DeleteOwnMessage
                         | Action::DeleteMessage
                         | Action::ViewRevisions
+                        | Action::ReportMessage { .. }
                         | Action::PinMessage
                         | Action::React
                 );

@@ -246,6 +246,15 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "revokeInvite",
             "mutation($id: ID!) { revokeInvite(input: { sessionId: $id, inviteId: \"01890a5d-ac96-774b-bcce-b302099a8057\" }) { inviteId } }",
         ),
+        ("heldMessages", "query($id: ID!) { heldMessages(sessionId: $id) { nodes { content } } }"),
+        (
+            "approveMessage",
+            "mutation($id: ID!) { approveMessage(input: { sessionId: $id, heldId: \"01890a5d-ac96-774b-bcce-b302099a8057\" }) { message { id } } }",
+        ),
+        (
+            "rejectMessage",
+            "mutation($id: ID!) { rejectMessage(input: { sessionId: $id, heldId: \"01890a5d-ac96-774b-bcce-b302099a8057\" }) { heldId } }",
+        ),
         ("joinRequests", "query($id: ID!) { joinRequests(sessionId: $id) { nodes { text } } }"),
         (
             "approveJoinRequest",
@@ -295,6 +304,25 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "mutation($id: ID!) { unbanParticipant(input: { sessionId: $id, userId: \"b\" }) { userId } }",
         ),
         ("bans", "query($id: ID!) { bans(sessionId: $id) { nodes { user { id } } } }"),
+        (
+            "reportMessage",
+            "mutation($message: ID!) { reportMessage(input: { messageId: $message, reason: SPAM }) { report { id } } }",
+        ),
+        (
+            "reportParticipant",
+            "mutation($id: ID!) { reportParticipant(input: { sessionId: $id, userId: \"a\", reason: SPAM }) { report { id } } }",
+        ),
+        (
+            "resolveReport",
+            "mutation($id: ID!) { resolveReport(input: { sessionId: $id,
+                reportId: \"01890a5d-ac96-774b-bcce-b302099a8057\", state: RESOLVED }) { report { id } } }",
+        ),
+        ("reports", "query($id: ID!) { reports(sessionId: $id) { nodes { id } } }"),
+        ("moderationLog", "query($id: ID!) { moderationLog(sessionId: $id) { nodes { id } } }"),
+        (
+            "deleteMessagesOf",
+            "mutation($id: ID!) { deleteMessagesOf(input: { sessionId: $id, userId: \"a\" }) { deletion { deleted } } }",
+        ),
         (
             "muteParticipant",
             "mutation($id: ID!) { muteParticipant(input: { sessionId: $id, userId: \"a\" }) { userId } }",

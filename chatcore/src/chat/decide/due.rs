@@ -28,7 +28,7 @@ pub(in crate::chat) fn microseconds(time: DateTime<Utc>) -> u64 {
 
 impl Chat {
     /// Does what is due by now, and returns how much was done: messages are sent whose time has come, messages whose lifetime is over are
-    /// deleted, and streamed messages whose author is gone are ended. The chat does so by itself every
+    /// deleted, and streamed messages whose author is gone are ended, and deletions of all messages of a user go on. The chat does so by itself every
     /// [`due_interval`](crate::Limits::due_interval), beginning with the first use case, or with [`start_background_tasks`](Self::start_background_tasks).
     ///
     /// # Errors
@@ -52,6 +52,7 @@ impl Chat {
                 if let Some(version) = self.claim(&key, &found.value.task, found.version).await? {
                     match &found.value.task {
                         DueTask::Send { user, id } => done += u64::from(self.send_due(&key, version, user, *id).await?),
+                        DueTask::Purge { session, user } => done += self.purge_due(&key, version, *session, user).await,
                         DueTask::Expire { session } => done += self.expire_due(&key, version, *session).await,
                         DueTask::EndStream { session } => done += self.end_due(&key, version, *session).await,
                     }

@@ -225,6 +225,8 @@ pub(in crate::chat) async fn signal_view(
         | Signal::Receipt { .. }
         | Signal::ReadMarker { .. }
         | Signal::Preferences { .. }
+        // A block hides no report from a moderator.
+        | Signal::Report { .. }
         // A part is of a message, which a block hides from nobody.
         | Signal::MessagePart { .. }
         | Signal::JoinRequestDeclined { .. } => BlockedAt::new(),

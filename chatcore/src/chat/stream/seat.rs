@@ -342,13 +342,12 @@ impl State {
     /// What the reader is told of a signal, where it is for the reader.
     fn hears<'a>(&self, signal: &'a Arc<SignalView>, now: DateTime<Utc>) -> Option<&'a Arc<SignalView>> {
         let is_shown = |presence: &Arc<AtomicBool>| presence.load(Ordering::Relaxed);
+        let Rights { user, permissions, holding, decided_at: _ } = &self.rights;
         let is_wanted = !self.is_left
-            && signal.signal.is_for(&self.rights.user)
-            && signal
-                .signal
-                .shown_part()
-                .is_none_or(|part| part.message.seq >= self.rights.holding.history.first_visible())
-            && signal.audience.as_ref().is_none_or(|audience| audience.contains(&self.rights.user))
+            && signal.signal.is_for(user)
+            && (!signal.signal.is_of_reports() || permissions.decide(&holding.facts, Action::ManageReports).is_ok())
+            && signal.signal.shown_part().is_none_or(|part| part.message.seq >= holding.history.first_visible())
+            && signal.audience.as_ref().is_none_or(|audience| audience.contains(user))
             && (!signal.signal.is_presence() || self.presence.as_ref().is_some_and(is_shown));
         let blocked_at = || self.login.blocked_at(signal.signal.user_id());
         if is_wanted { signal.told(&self.rights.user, blocked_at(), now) } else { None }

@@ -16,6 +16,11 @@ pub fn of(ty: &str, node: &Value) -> Value {
     match ty {
         "BlockedUser" => json!({ "user": person(&node["user"]), "blocked_at": node["blockedAt"] }),
         "CreatedInvite" => json!({ "code": node["code"], "invite": invite(&node["invite"]) }),
+        "HeldMessage" => json!({
+            "id": node["id"], "session_id": node["sessionId"], "user": person(&node["author"]),
+            "role": lower(&node["role"]), "message_type": lower(&node["messageType"]), "content": content(node),
+            "reply_to": node["replyTo"], "reason": node["reason"], "held_at": node["heldAt"],
+        }),
         "Invite" => invite(node),
         "InvitePreview" => preview(node),
         "JoinRequest" => join_request(node),
@@ -56,6 +61,17 @@ pub fn of(ty: &str, node: &Value) -> Value {
             "user": person(&node["user"]), "banned_by": person(&node["bannedBy"]), "reason": node["reason"],
             "banned_at": node["bannedAt"], "until": node["until"],
         }),
+        "FiledReport" => json!({
+            "id": node["id"], "session_id": node["sessionId"], "user_id": node["userId"],
+            "message_id": node["messageId"], "reason": node["reason"], "text": node["text"],
+            "created_at": node["createdAt"],
+        }),
+        "MessageDeletion" => json!({
+            "session_id": node["sessionId"], "user_id": node["userId"], "deleted": node["deleted"],
+            "is_done": node["isDone"],
+        }),
+        "Report" => report(node),
+        "ModerationEntry" => moderation(node),
         "Session" => {
             if node["messages"].is_null() {
                 summary(node)
@@ -99,6 +115,9 @@ pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
         "Preferences",
         "DeliveryState",
         "UserSettings",
+        "FiledReport",
+        "Report",
+        "MessageDeletion",
     ];
     let found =
         one.iter().find_map(|ty| fields.iter().find(|field| named(&field.ty.node) == ty).map(|field| (ty, field)));
@@ -220,6 +239,26 @@ fn join_request(node: &Value) -> Value {
     json!({
         "session_id": node["sessionId"], "user": person(&node["user"]), "text": node["text"], "role": node["role"],
         "requested_at": node["requestedAt"],
+    })
+}
+
+fn report(node: &Value) -> Value {
+    let or_null = |node: &Value, form: fn(&Value) -> Value| if node.is_null() { Value::Null } else { form(node) };
+    json!({
+        "id": node["id"], "session_id": node["sessionId"], "reporter": person(&node["reporter"]),
+        "user": person(&node["user"]), "message_id": node["messageId"], "message": or_null(&node["message"], message),
+        "reason": node["reason"], "text": node["text"], "state": node["state"], "revision": node["revision"],
+        "created_at": node["createdAt"], "handled_by": or_null(&node["handledBy"], person),
+        "handled_at": node["handledAt"], "note": node["note"],
+    })
+}
+
+fn moderation(node: &Value) -> Value {
+    json!({
+        "id": node["id"], "session_id": node["sessionId"], "actor": person(&node["actor"]), "action": node["action"],
+        "user": person(&node["user"]), "message_id": node["messageId"], "count": node["count"],
+        "report_id": node["reportId"], "report_state": node["reportState"], "until": node["until"],
+        "created_at": node["createdAt"],
     })
 }
 
@@ -392,6 +431,12 @@ pub fn delivery(node: &Value) -> Value {
     }
     if node["__typename"] == "JoinRequestDeclined" {
         return json!({ "kind": "JoinRequestDeclined", "session_id": node["sessionId"] });
+    }
+    if node["__typename"] == "ReportChanged" {
+        return json!({
+            "kind": "ReportChanged", "session_id": node["sessionId"], "report_id": node["reportId"],
+            "state": node["state"],
+        });
     }
     if node["__typename"] == "ReadMarker" {
         let mut value = read_state(node);

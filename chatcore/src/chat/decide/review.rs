@@ -1,0 +1,188 @@
+//! The host's review of messages: it lets a message pass, changes it, holds it for approval, or refuses it.
+
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+
+use crate::chat::Chat;
+use crate::{
+    error::{Error, Refusal, Result},
+    identity::Principal,
+    model::{Content, MessageBody, Session},
+};
+
+/// The host's review of each message before it is sent or edited: word lists, spam filters, a moderation service.
+///
+/// The chat asks it after the permission table and the [`Policy`](super::Policy) allow the message, and before the links and mentions of the
+/// text are computed. So a changed text has its own links and mentions.
+///
+/// ```
+/// use chatcore::chat::{MessageDraft, MessagePolicy, SendMessage, CreateSession, Verdict};
+/// use chatcore::model::{Content, UserId};
+/// use chatcore::{Chat, MemoryStore, Principal};
+///
+/// struct Shouting;
+///
+/// #[chatcore::async_trait]
+/// impl MessagePolicy for Shouting {
+///     async fn review(&self, draft: &MessageDraft) -> Verdict {
+///         match &draft.body.content {
+///             Content::Text(text) if text.chars().all(|c| !c.is_lowercase()) => Verdict::Change(Content::Text(text.to_lowercase())),
+///             _ => Verdict::Allow,
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let chat = Chat::builder(MemoryStore::new()).message_policy(Shouting).build();
+/// let alice = Principal::new(UserId::new("alice")?);
+/// let id = chat.create_session(&alice, CreateSession::titled("Lobby")).await?.summary.session.id;
+/// let sent = chat.send(&alice, id, SendMessage::text("HELLO")).await?;
+/// assert_eq!(sent.body.content, Content::Text("hello".to_owned()));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Contract
+/// **It sees each message that a user sends**: sends on all transports, scheduled messages at the time at which they are sent, copies of
+/// forwarded messages, and edits. It does not see what the host posts by [`Chat::post_system`], and a held message that was approved.
+///
+/// **Its failure has a stated outcome.** A review that takes longer than [`Limits::policy_timeout`](crate::Limits::policy_timeout), or panics,
+/// has the outcome of [`OnFailure`]. The chat drops the future of a review that is late.
+///
+/// **It delays its own message only.** No other message of the session waits for it, and no other session.
+///
+/// **A retry may be reviewed again.** A retry of a message that was sent gets the first result, whatever the verdict is then.
+#[async_trait]
+pub trait MessagePolicy: Send + Sync + 'static {
+    /// Decides what becomes of a message.
+    async fn review(&self, draft: &MessageDraft) -> Verdict;
+}
+
+#[async_trait]
+impl<P: MessagePolicy + ?Sized> MessagePolicy for Arc<P> {
+    async fn review(&self, draft: &MessageDraft) -> Verdict {
+        (**self).review(draft).await
+    }
+}
+
+/// A policy that is a plain function. It runs on a thread for blocking work, so a function that takes long delays no other work, and the time
+/// limit holds for it. The function itself cannot be stopped: it goes on in the background until it returns.
+///
+/// ```
+/// use chatcore::chat::{BlockingPolicy, MessageDraft, Verdict};
+///
+/// let policy = BlockingPolicy(|draft: &MessageDraft| if draft.is_edit { Verdict::Allow } else { Verdict::Hold(None) });
+/// # let _ = chatcore::Chat::builder(chatcore::MemoryStore::new()).message_policy(policy).build();
+/// ```
+#[derive(Clone, Debug)]
+pub struct BlockingPolicy<F>(pub F);
+
+#[async_trait]
+impl<F> MessagePolicy for BlockingPolicy<F>
+where
+    F: Fn(&MessageDraft) -> Verdict + Clone + Send + Sync + 'static,
+{
+    async fn review(&self, draft: &MessageDraft) -> Verdict {
+        let (review, draft) = (self.0.clone(), draft.clone());
+        match tokio::task::spawn_blocking(move || review(&draft)).await {
+            Ok(verdict) => verdict,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime ends. No verdict comes any more.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// A message that is about to be sent or edited.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MessageDraft {
+    /// The author.
+    pub principal: Principal,
+    /// The session, as the decision knows it.
+    pub session: Arc<Session>,
+    /// The message as it would be.
+    pub body: MessageBody,
+    /// Whether the message exists, and would get this content.
+    pub is_edit: bool,
+}
+
+/// What becomes of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It passes as it is.
+    Allow,
+    /// It passes with another content. A content that is outside of the limits is refused.
+    Change(Content),
+    /// It waits until an owner or admin of the session approves or rejects it. The text is a reason for them, of which the first 500 characters
+    /// count. An edit cannot wait, and is refused.
+    Hold(Option<String>),
+    /// It is refused with the host's code and text.
+    Refuse(Refusal),
+}
+
+/// What becomes of a message whose review fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// It is refused with [`Error::Unavailable`](crate::Error::Unavailable), and a retry is reviewed again.
+    #[default]
+    Refuse,
+    /// It passes.
+    Allow,
+    /// It waits for approval. An edit is refused.
+    Hold,
+}
+
+/// A message policy with its time limit and its failure mode.
+pub(in crate::chat) struct Reviewer {
+    pub(in crate::chat) policy: Arc<dyn MessagePolicy>,
+    pub(in crate::chat) on_failure: OnFailure,
+    pub(in crate::chat) timeout: Duration,
+}
+
+impl Reviewer {
+    async fn review(&self, draft: &MessageDraft) -> Result<Verdict> {
+        let review = AssertUnwindSafe(async { self.policy.review(draft).await }).catch_unwind();
+        let failure = match tokio::time::timeout(self.timeout, review).await {
+            Ok(Ok(verdict)) => return Ok(verdict),
+            Ok(Err(_)) => "it panicked",
+            Err(_) => "it took too long",
+        };
+        tracing::error!(failure, on_failure = ?self.on_failure, "the review of a message failed");
+        match self.on_failure {
+            OnFailure::Refuse => Err(Error::Unavailable),
+            OnFailure::Allow => Ok(Verdict::Allow),
+            OnFailure::Hold => Ok(Verdict::Hold(None)),
+        }
+    }
+}
+
+impl fmt::Debug for Reviewer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy: _, on_failure, timeout } = self;
+        f.debug_struct("Reviewer").field("on_failure", on_failure).field("timeout", timeout).finish_non_exhaustive()
+    }
+}
+
+impl Chat {
+    /// The verdict of the host's message policy; [`Verdict::Allow`] where there is none.
+    pub(in crate::chat) async fn review(
+        &self,
+        principal: &Principal,
+        session: &Arc<Session>,
+        body: &MessageBody,
+        is_edit: bool,
+    ) -> Result<Verdict> {
+        let Some(reviewer) = &self.inner.reviewer else { return Ok(Verdict::Allow) };
+        let (principal, session, body) = (principal.clone(), Arc::clone(session), body.clone());
+        reviewer.review(&MessageDraft { principal, session, body, is_edit }).await
+    }
+
+    /// Whether a message policy was set.
+    pub(in crate::chat) fn has_message_policy(&self) -> bool {
+        self.inner.reviewer.is_some()
+    }
+}

@@ -1,0 +1,55 @@
+//! Messages that wait for approval in JSON.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::model::{Content, HeldId, HeldMessage, MessageBody, MessageId, MessageType, SessionId, SpeakerRole, UserId};
+
+/// A message that waits for approval.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "HeldMessage"))]
+struct HeldView<'a> {
+    /// Its id until it is sent. The message has another one.
+    id: HeldId,
+    session_id: SessionId,
+    /// The author.
+    user_id: &'a UserId,
+    username: &'a str,
+    name: &'a str,
+    role: SpeakerRole,
+    message_type: MessageType,
+    /// The text or ciphertext.
+    content: &'a Content,
+    /// The message that it answers; `null` where it answers none.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    reply_to: Option<MessageId>,
+    /// Why it waits; `null` where the policy gives no reason.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    reason: Option<&'a str>,
+    /// Since when it waits.
+    held_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a HeldMessage> for HeldView<'a> {
+    fn from(held: &'a HeldMessage) -> Self {
+        let HeldMessage { id, session_id, author, body, reply_to, reason, held_at } = held;
+        let MessageBody { role, message_type, content, .. } = body;
+        Self {
+            id: *id,
+            session_id: *session_id,
+            user_id: &author.user_id,
+            username: &author.username,
+            name: &author.name,
+            role: *role,
+            message_type: *message_type,
+            content,
+            reply_to: *reply_to,
+            reason: reason.as_deref(),
+            held_at: *held_at,
+        }
+    }
+}
+
+shown_as! {
+    HeldMessage => HeldView;
+}

@@ -1,0 +1,213 @@
+//! Reports and the moderation log on the wire.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    chat,
+    model::{
+        FiledReport, Handling, Message, MessageId, ModerationAction, ModerationEntry, ModerationId, Report, ReportId,
+        ReportReason, ReportState, SessionId, UserId,
+    },
+};
+
+/// A report as the user sees it who made it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FiledReport"))]
+struct FiledReportView<'a> {
+    id: ReportId,
+    session_id: SessionId,
+    /// The reported user: the sender where a message is reported.
+    user_id: &'a UserId,
+    /// The reported message; null where the user is reported.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    message_id: Option<MessageId>,
+    reason: ReportReason,
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    text: Option<&'a str>,
+    created_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a FiledReport> for FiledReportView<'a> {
+    fn from(report: &'a FiledReport) -> Self {
+        let FiledReport { id, session_id, user_id, message_id, reason, text, created_at } = report;
+        Self {
+            id: *id,
+            session_id: *session_id,
+            user_id,
+            message_id: *message_id,
+            reason: *reason,
+            text: text.as_deref(),
+            created_at: *created_at,
+        }
+    }
+}
+
+/// A report as those see it who moderate.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Report"))]
+struct ReportView<'a> {
+    id: ReportId,
+    session_id: SessionId,
+    /// The user who made it.
+    reporter_id: &'a UserId,
+    reporter_username: &'a str,
+    /// The reported user: the sender where a message is reported.
+    user_id: &'a UserId,
+    username: &'a str,
+    name: &'a str,
+    /// The reported message; null where the user is reported.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    message_id: Option<MessageId>,
+    /// The reported message as it is now. A deleted message has no content.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    message: Option<&'a Message>,
+    reason: ReportReason,
+    /// The reporter's words.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    text: Option<&'a str>,
+    state: ReportState,
+    /// How often the state was set, the first time included.
+    revision: u64,
+    created_at: DateTime<Utc>,
+    /// The moderator who changed the state last; null before the first change.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    handled_by: Option<&'a UserId>,
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    handled_by_username: Option<&'a str>,
+    /// When the state was changed last.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    handled_at: Option<DateTime<Utc>>,
+    /// The note of that moderator.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    note: Option<&'a str>,
+}
+
+impl<'a> From<&'a Report> for ReportView<'a> {
+    fn from(report: &'a Report) -> Self {
+        let Report { id, session_id, reporter, user, message_id, message, reason, text, .. } = report;
+        let Report { state, revision, created_at, handling, .. } = report;
+        let handled = handling.as_ref().map(|Handling { by, note, at }| (by, note.as_deref(), *at));
+        Self {
+            id: *id,
+            session_id: *session_id,
+            reporter_id: &reporter.user_id,
+            reporter_username: &reporter.username,
+            user_id: &user.user_id,
+            username: &user.username,
+            name: &user.name,
+            message_id: *message_id,
+            message: message.as_ref(),
+            reason: *reason,
+            text: text.as_deref(),
+            state: *state,
+            revision: *revision,
+            created_at: *created_at,
+            handled_by: handled.map(|(by, ..)| &by.user_id),
+            handled_by_username: handled.map(|(by, ..)| by.username.as_str()),
+            handled_at: handled.map(|(.., at)| at),
+            note: handled.and_then(|(_, note, _)| note),
+        }
+    }
+}
+
+/// What a moderator did in a session.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ModerationEntry"))]
+struct ModerationEntryView<'a> {
+    id: ModerationId,
+    session_id: SessionId,
+    action: ModerationAction,
+    /// The moderator.
+    actor_id: &'a UserId,
+    actor_username: &'a str,
+    /// The user to whom it was done.
+    user_id: &'a UserId,
+    username: &'a str,
+    /// The message, where one was deleted or reported.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    message_id: Option<MessageId>,
+    /// How many messages were deleted, where all of a user were.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    count: Option<u64>,
+    /// The report, where the state of one was changed.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    report_id: Option<ReportId>,
+    /// The new state of the report.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    report_state: Option<ReportState>,
+    /// The end of the ban or the mute; null where it has none.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    until: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a ModerationEntry> for ModerationEntryView<'a> {
+    fn from(entry: &'a ModerationEntry) -> Self {
+        let ModerationEntry { id, session_id, actor, action, user, message_id, .. } = entry;
+        let ModerationEntry { count, report_id, report_state, until, created_at, .. } = entry;
+        Self {
+            id: *id,
+            session_id: *session_id,
+            action: *action,
+            actor_id: &actor.user_id,
+            actor_username: &actor.username,
+            user_id: &user.user_id,
+            username: &user.username,
+            message_id: *message_id,
+            count: *count,
+            report_id: *report_id,
+            report_state: *report_state,
+            until: *until,
+            created_at: *created_at,
+        }
+    }
+}
+
+shown_as! {
+    FiledReport => FiledReportView;
+    Report => ReportView;
+    ModerationEntry => ModerationEntryView;
+}
+
+/// A report to be made.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FileReport {
+    /// Why.
+    reason: ReportReason,
+    /// More about it: at most 500 characters. Those who moderate see it.
+    text: Option<String>,
+}
+
+impl FileReport {
+    /// The command.
+    #[must_use]
+    pub fn command(self) -> chat::FileReport {
+        let Self { reason, text } = self;
+        chat::FileReport { reason, text }
+    }
+}
+
+/// A new state for a report.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ResolveReport {
+    /// The state. `RESOLVED` and `DISMISSED` are ends: a report that is closed stays as it is.
+    state: ReportState,
+    /// A note for those who moderate: at most 500 characters.
+    note: Option<String>,
+    /// The revision that the caller has seen, where the change must replace no other.
+    revision: Option<u64>,
+}
+
+impl ResolveReport {
+    /// The command.
+    #[must_use]
+    pub fn command(self) -> chat::ResolveReport {
+        let Self { state, note, revision } = self;
+        chat::ResolveReport { state, note, revision }
+    }
+}
