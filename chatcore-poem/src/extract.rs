@@ -9,7 +9,7 @@ use chatcore::model::LoginId;
 use chatcore::model::WebhookId;
 use chatcore::{
     Code, Error, Principal,
-    chat::{PublicOrder, SessionOrder},
+    chat::{MentionOrder, PublicOrder, SessionOrder},
     json,
     model::{
         AuditId, Bound, Cursor, Emoji, EmojiName, HeldId, InvalidId, InviteId, MentionCursor, MessageId, ModerationId,
@@ -300,6 +300,14 @@ text_param!(
     }
 );
 text_param!(
+    /// The order of the caller's mentions in a query.
+    MentionSortParam(MentionOrder),
+    MetaSchema {
+        enum_items: MentionOrder::ALL.map(|order| order.as_str().into()).into(),
+        ..MetaSchema::new("string")
+    }
+);
+text_param!(
     /// The order of the public list in a query.
     PublicSortParam(PublicOrder),
     MetaSchema {
@@ -404,6 +412,7 @@ read_as_text!(
     ModerationParam: ModerationId,
     MessageParam: MessageId,
     SortParam: SessionOrder,
+    MentionSortParam: MentionOrder,
     PublicSortParam: PublicOrder,
     PublicParam: PublicCursor,
     MentionParam: MentionCursor,

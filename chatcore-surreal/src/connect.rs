@@ -386,7 +386,7 @@ fn holds_anything(folder: &Path) -> io::Result<bool> {
     };
     for file in files {
         match file?.metadata() {
-            // Whoever closes it takes it away.
+            // The caller that closes the database takes the handle away.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
             Ok(found) if found.len() > 0 => return Ok(true),

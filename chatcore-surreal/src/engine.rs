@@ -356,7 +356,7 @@ impl Engine {
         }
     }
 
-    /// Ends it once what is under way is done, or after this time. Whoever comes later is refused.
+    /// Ends it once what is under way is done, or after this time. Later calls are refused.
     pub(crate) async fn close_within(&self, time: Duration) {
         if let Some(closed) = self.begin_close(time) {
             // It fails when the closing thread could not be started: then there is nothing to wait for.

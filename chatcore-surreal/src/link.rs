@@ -43,7 +43,7 @@ pub(crate) struct Link {
     /// The client's own tasks reconnect for ever, and send what waited once they are connected. Ending their runtime is what
     /// ends them. `None` where there are none.
     connection: Option<Runtime>,
-    /// Goes with the link. Whoever waits for an answer on it waits in vain then, and would not notice.
+    /// Ends with the link. Without it, a caller would wait for an answer that never comes.
     alive: watch::Sender<()>,
 }
 

@@ -22,9 +22,9 @@ use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
     chat::{
         AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery, FileReport,
-        FindPublicSessions, FindSessions, MessagesOf, Operation, ParticipantsOf, Position, PostSystem, ReadUpto,
-        ResolveReport, SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence, Start,
-        UpdateSession,
+        FindPublicSessions, FindSessions, ListMentions, MessagesOf, Operation, ParticipantsOf, Position, PostSystem,
+        ReadUpto, ResolveReport, SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence,
+        Start, UpdateSession,
     },
     model::{
         ClientId, Content, CreatedInvite, MessageId, MessageWindow, Metadata, Page, ParticipantRole, ReportId,
@@ -203,7 +203,7 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "reply" by "bob": chat.send(&me, id, SendMessage::text("hi").in_reply_to(message)).await.map(drop);
         "forward" by "bob": chat.forward_message(&me, message, id, None).await.map(drop);
         "thread" by "bob": chat.thread(&me, message, Page::FIRST).await.map(drop);
-        "mentions" by "bob": chat.mentions(&me, Page::FIRST, false).await.map(drop);
+        "mentions" by "bob": chat.mentions(&me, Page::FIRST, ListMentions::default()).await.map(drop);
         "mention everybody" by "alice": chat.send(&me, id, SendMessage { mentions_everybody: true, ..SendMessage::text("hi") }).await.map(drop);
         "threads" by "bob": chat.threads(&me, id, Page::FIRST).await.map(drop);
         "follow a thread" by "bob": chat.follow_thread(&me, message).await.map(drop);

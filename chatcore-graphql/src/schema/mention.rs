@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, Enum, ID, Object, Result};
 use chatcore::{
     Code, Error,
+    chat::{self, ListMentions},
     model::{self, UserId},
 };
 
@@ -64,6 +65,16 @@ pub(super) fn users(ids: Vec<ID>) -> chatcore::Result<Vec<UserId>> {
     ids.into_iter().map(user).collect()
 }
 
+/// The order of the caller's mentions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "chat::MentionOrder")]
+pub(super) enum MentionOrder {
+    /// The unread messages first, and the newest first among the unread ones and among the others.
+    UnreadFirst,
+    /// The newest message first.
+    Newest,
+}
+
 /// What may be asked about mentions.
 #[derive(Default)]
 pub(super) struct MentionQuery;
@@ -71,9 +82,9 @@ pub(super) struct MentionQuery;
 /// What may be asked about mentions.
 #[Object]
 impl MentionQuery {
-    /// The messages that mention the caller, of all sessions that the caller may view, newest first. Deleted messages are left out, and with
-    /// `unread` those that the caller has read. A page may be shorter than asked for where others follow it. At most 100 at a time, 50 by
-    /// default.
+    /// The messages that mention the caller, of all sessions that the caller may view. Deleted messages are left out, and with `unread` those
+    /// that the caller has read. A page may be shorter than asked for where others follow it. A message that the caller reads between two pages
+    /// comes twice where the unread ones come first. These are the ones among the newest 500. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn mentions(
         &self,
@@ -81,11 +92,16 @@ impl MentionQuery {
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(desc = "Whether only unread messages are listed; `false` where not given.")] unread: Option<bool>,
+        #[graphql(desc = "The order; `UNREAD_FIRST` where not given.")] sort: Option<MentionOrder>,
     ) -> Result<Option<MentionConnection>> {
         let call = Use::of(context)?;
         let list = List::mentions();
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.mentions(call.principal, page, unread.unwrap_or(false)).await.or_field_error()?;
+        let wanted = ListMentions {
+            unread_only: unread.unwrap_or(false),
+            order: sort.map_or_else(chat::MentionOrder::default, Into::into),
+        };
+        let found = call.chat.mentions(call.principal, page, wanted).await.or_field_error()?;
         let loads = call.loads();
         Ok(Some(list.of_mentions(&page, found, |message| Message { message, loads: Arc::clone(&loads) })))
     }

@@ -89,7 +89,7 @@ struct MessageDelivery {
     status: DeliveryStatus,
     /// The number of participants to whom it is addressed: those who were in the session when it was sent, and still are, without its author.
     addressees: Long,
-    /// The number of addressees to whom it was delivered. Whoever has read it is one of them.
+    /// The number of addressees to whom it was delivered. An addressee who has read the message counts, too.
     delivered: Long,
     /// The number of addressees who have read it.
     read: Long,

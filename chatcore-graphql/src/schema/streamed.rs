@@ -34,6 +34,8 @@ pub(super) enum StreamFailure {
     TimedOut,
     /// It was written for too long.
     TimeLimit,
+    /// The host does not allow its text, which was taken away.
+    Refused,
 }
 
 /// The writing of a streamed message.
@@ -43,7 +45,7 @@ pub(super) struct MessageStream {
     state: MessageStreamState,
     /// Why the message was not completed; null where it was not failed.
     reason: Option<StreamFailure>,
-    /// What its author says of that.
+    /// What its author, or the host, says of that.
     detail: Option<String>,
 }
 

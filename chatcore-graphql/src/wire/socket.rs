@@ -77,7 +77,7 @@ pub(super) type End = Option<Close>;
 ///
 /// The socket is what a WebSocket library gives, with its frames as [`Frame`]s. Where what came breaks RFC 6455, it gives an
 /// error with what to close with, or without where the connection is gone. The size of messages is for the library to limit.
-/// Whoever opens the socket has agreed on the subprotocol [`PROTOCOL`] with the other side. A close frame is sent at the end; the connection is left open for the caller to end.
+/// The caller has agreed on the subprotocol [`PROTOCOL`] with the other side. A close frame is sent at the end; the connection is left open for the caller to end.
 ///
 /// `authenticate` gets the payload of `connection_init` and says who it is. If it refuses, the socket is closed with 4403 and
 /// the stable code of the error as reason. The socket is closed with 4403 and `AUTH_TOKEN_EXPIRED` when the token of the

@@ -99,7 +99,7 @@ pub(super) fn value(types: &Value, of: &Value) -> Option<String> {
     let described = types.as_array().unwrap().iter().find(|found| found["name"] == name);
     Some(match (required["kind"].as_str().unwrap(), name) {
         ("LIST", _) => format!("[{}]", value(types, &required["ofType"]).unwrap_or_default()),
-        ("SCALAR", "Int") => "1".to_owned(),
+        ("SCALAR", "Int" | "Long") => "1".to_owned(),
         ("SCALAR", "Boolean") => "true".to_owned(),
         ("SCALAR", "DateTime") => "\"2999-01-01T00:00:00Z\"".to_owned(),
         ("SCALAR", _) => format!("\"{ID}\""),

@@ -343,6 +343,10 @@ async fn every_cell_through_queries_and_mutations() {
         for actor in ACTORS.into_iter().filter(|actor| is_there(session_type, actor)) {
             let there = |target: &Option<&str>| target.is_none_or(|target| is_there(session_type, target));
             for (action, target) in cells().into_iter().filter(|(_, target)| there(target)) {
+                // The table knows nothing of identity.
+                if action == (Action::ReportParticipant { own: false }) && target == Some(actor) {
+                    continue;
+                }
                 for document in documents(action) {
                     let cell = format!("{session_type} {actor} {action:?} {target:?}");
                     match decide(&common.facts(actor, target), action) {

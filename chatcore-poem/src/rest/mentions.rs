@@ -1,12 +1,15 @@
 //! Operations about mentions.
 
-use chatcore::model::MentionedMessage;
+use chatcore::{
+    chat::{ListMentions, MentionOrder},
+    model::MentionedMessage,
+};
 use poem::Request;
 use poem_openapi::{OpenApi, param::Query};
 
 use super::{Api, Group, listed, page};
 use crate::{
-    extract::{Caller, MentionParam},
+    extract::{Caller, MentionParam, MentionSortParam},
     reply::{Answer, Paged, Params},
 };
 
@@ -16,7 +19,8 @@ pub(crate) struct Mentions(pub(super) Api);
 impl Mentions {
     /// List the messages that mention the caller
     ///
-    /// Of all sessions that the caller may view, newest first. Deleted messages are left out, and with `unread` those that the caller has read.
+    /// Of all sessions that the caller may view, the unread ones first. Deleted messages are left out, and with `unread` those that the caller
+    /// has read. A message that the caller reads between two pages comes twice where the unread ones come first. These are the ones among the newest 500.
     /// A page may be shorter than asked for where others follow it. The header `Link` tells the next page.
     #[oai(path = "/mentions", method = "get", operation_id = "listMentions")]
     async fn list(
@@ -31,8 +35,12 @@ impl Mentions {
         limit: Query<Option<i64>>,
         /// Whether only unread messages are listed; `false` where not given.
         unread: Query<Option<bool>>,
+        /// The order: the unread ones first, or the newest first; `unread_first` where not given.
+        sort: Query<Option<MentionSortParam>>,
     ) -> Answer<Paged<Vec<MentionedMessage>>, Params> {
         let page = page(after.0.map(|MentionParam(cursor)| cursor), skip.0, limit.0)?;
-        Ok(listed(self.0.chat.mentions(&caller.0, page, unread.0.unwrap_or(false)).await?, request))
+        let order = sort.0.map_or_else(MentionOrder::default, |MentionSortParam(order)| order);
+        let list = ListMentions { unread_only: unread.0.unwrap_or(false), order };
+        Ok(listed(self.0.chat.mentions(&caller.0, page, list).await?, request))
     }
 }

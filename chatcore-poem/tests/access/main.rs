@@ -65,7 +65,8 @@ impl Operation {
     fn at(&self, session: SessionId, user: &str) -> String {
         let message = MessageId { session_id: session, seq: 2 }.to_string();
         let path = self.path.replace("{session_id}", &session.to_string());
-        let path = path.replace("{invite_id}", &session.to_string());
+        let of_session = ["{invite_id}", "{held_id}", "{report_id}"];
+        let path = of_session.iter().fold(path, |path, id| path.replace(id, &session.to_string()));
         let path = path.replace("{message_id}", &message).replace("{emoji}", "%F0%9F%91%8D").replace("{name}", "party");
         format!("{API}{}", path.replace("{user_id}", user))
     }
@@ -83,6 +84,10 @@ impl Operation {
             "markRead" | "acknowledgeDelivery" => json!({ "seq": 1 }),
             "sendMessage" | "editMessage" | "setDraft" => json!({ "content": "x" }),
             "scheduleMessage" => json!({ "content": "x", "send_at": chrono::Utc::now() + chrono::TimeDelta::days(1) }),
+            "appendToMessage" => json!({ "offset": 0, "text": "x" }),
+            "finishMessage" => json!({ "length": 1 }),
+            "reportMessage" | "reportParticipant" => json!({ "reason": "SPAM" }),
+            "resolveReport" => json!({ "state": "RESOLVED" }),
             "listUserPresence" => json!({ "user_ids": ["a"] }),
             "forwardMessage" => json!({ "to": "00000000-0000-0000-0000-000000000000" }),
             _ => json!({}),
@@ -97,6 +102,13 @@ fn data(frame: &str, session: SessionId) -> Value {
         "send_message" => json!({ "session_id": session, "content": "x" }),
         "edit_message" => json!({ "message_id": message, "content": "x" }),
         "forward_message" => json!({ "message_id": message, "to": session }),
+        "approve_message" | "reject_message" => json!({ "session_id": session, "held_id": session }),
+        "append_to_message" => json!({ "message_id": message, "offset": 0, "text": "x" }),
+        "finish_message" => json!({ "message_id": message, "length": 1 }),
+        "start_streamed_message" => json!({ "session_id": session }),
+        "report_message" => json!({ "message_id": message, "reason": "SPAM" }),
+        "report_participant" => json!({ "session_id": session, "user_id": "a", "reason": "SPAM" }),
+        "resolve_report" => json!({ "session_id": session, "report_id": session, "state": "RESOLVED" }),
         name if name.ends_with("_reaction") => json!({ "message_id": message, "emoji": "\u{1f44d}" }),
         name if name.ends_with("_message") => json!({ "message_id": message }),
         "mark_read" | "acknowledge_delivery" => json!({ "session_id": session, "seq": 1 }),

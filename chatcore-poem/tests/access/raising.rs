@@ -38,7 +38,7 @@ async fn no_field_of_a_body_raises_its_sender() {
     world.chat.join(&user("b"), id).await.unwrap();
     let mut refused = 0;
     for operation in world.operations().iter().filter(|operation| operation.has_body) {
-        // Whoever starts a direct session names its other user.
+        // The caller who starts a direct session names the other user.
         let fields =
             FIELDS.iter().copied().filter(|field| (operation.id.as_str(), *field) != ("startDirect", "user_id"));
         for field in fields {
@@ -47,7 +47,10 @@ async fn no_field_of_a_body_raises_its_sender() {
             let is_known = matches!(
                 (operation.id.as_str(), field),
                 ("inviteUser" | "addParticipant", "user_id" | "role")
-                    | ("changeRole" | "sendMessage" | "createInvite" | "approveJoinRequest", "role")
+                    | (
+                        "changeRole" | "sendMessage" | "createInvite" | "approveJoinRequest" | "startStreamedMessage",
+                        "role"
+                    )
                     | ("createSession" | "updateSession", "session_type")
                     | ("sendMessage", "message_type")
             );
@@ -88,8 +91,14 @@ async fn no_field_of_a_frame_raises_its_sender() {
     let head = world.chat.session(&user("a"), id).await.unwrap().summary.cursor;
     let mut socket = Socket::open(address, "b").await;
     for frame in frames() {
-        // Whoever changes metadata names the user whose they are.
-        let fields = FIELDS.iter().copied().filter(|field| (frame, *field) != ("set_participant_metadata", "user_id"));
+        // These name a user, or the speaker of a message.
+        let is_known = |field: &str| {
+            matches!(
+                (frame, field),
+                ("set_participant_metadata" | "report_participant", "user_id") | ("start_streamed_message", "role")
+            )
+        };
+        let fields = FIELDS.iter().copied().filter(|field| !is_known(field));
         for field in fields {
             let mut data = data(frame, id);
             data[field] = json!("OWNER");

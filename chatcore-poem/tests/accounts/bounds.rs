@@ -126,6 +126,7 @@ fn body(id: &str) -> Value {
     match id {
         "adminBroadcast" => json!({ "text": "x" }),
         "adminBanUser" => json!({ "reason": "x" }),
+        "adminResolveReport" => json!({ "state": "RESOLVED" }),
         "adminSetRole" => json!({ "role": "ADMIN" }),
         "changeEmail" => json!({ "password": PASSWORD, "email": "new@example.org" }),
         "changePassword" => json!({ "old_password": PASSWORD, "new_password": new }),

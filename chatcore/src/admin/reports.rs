@@ -21,7 +21,7 @@ impl ReportFilter {
 
 impl Administration {
     /// Reports of all sessions, the newest first. A page that looked at 2,000 reports ends, also where few of them meet the filter, and names
-    /// the report after which the next page begins.
+    /// the report after which the next page begins. Reports about the caller are left out.
     ///
     /// # Errors
     /// [`AdminRequired`](crate::Error::AdminRequired); [`Invalid`](crate::Error::Invalid) for a page outside of the limits.
@@ -51,7 +51,7 @@ impl Administration {
     }
 
     /// Changes the state of a report, as [`Chat::resolve_report`](crate::Chat::resolve_report) does, also of a report about a user who
-    /// moderates the session.
+    /// moderates the session. A report about the caller is as one that does not exist.
     ///
     /// # Errors
     /// [`AdminRequired`](crate::Error::AdminRequired); [`ReportNotFound`](crate::Error::ReportNotFound);

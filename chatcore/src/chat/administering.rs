@@ -18,7 +18,7 @@ use crate::{
         EventKind, ListPage, Page, Participant, ParticipantId, Profile, Report, ReportId, ReportState, Session,
         SessionEvent, SessionId, UserId,
     },
-    store::{ChatStoreExt as _, Head, Newest, Reports, Write},
+    store::{ChatStoreExt as _, Head, Newest, ReportRecord, Reports, Write},
 };
 
 impl Chat {
@@ -67,7 +67,10 @@ impl Chat {
         let keys: Vec<Reports> = places.iter().map(key).collect();
         let found = if keys.is_empty() { Vec::new() } else { self.inner.store.get_all(&keys).await? };
         let placed = keys.iter().zip(found).filter_map(|(key, found)| {
-            let found = found.filter(|found| state.is_none_or(|state| state == found.value.state))?;
+            let is_shown = |report: &ReportRecord| {
+                report.subject != principal.user_id && state.is_none_or(|state| state == report.state)
+            };
+            let found = found.filter(|found| is_shown(&found.value))?;
             let record = std::sync::Arc::unwrap_or_clone(found.value);
             Some(Placed { session: key.session, id: key.report.0, record })
         });

@@ -47,7 +47,8 @@ impl Gone {
         self.messages.push(message);
     }
 
-    /// Deletes a message in the name of a user, or of nobody where its lifetime is over. Leaves what is no message, or is deleted already.
+    /// Deletes a message in the name of a user. `by` is `None` where the lifetime of the message is over. A row that is no message, or is deleted
+    /// already, stays as it is.
     pub(super) fn delete(&mut self, row: &Event, by: Option<&UserId>, at: DateTime<Utc>) {
         let EventKind::Message(MessageEvent::Sent { body, client_id, status: _ }) = &row.kind else { return };
         if is_deleted(row) {

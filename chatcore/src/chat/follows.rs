@@ -377,7 +377,7 @@ impl Chat {
         Ok(state)
     }
 
-    /// Tells users that they follow a thread now. Whoever is not told finds it in the list.
+    /// Tells users that they follow a thread now. A user who is not told finds the thread in the list.
     pub(super) async fn tell_followers(&self, followers: &[(UserId, MessageId)]) {
         let wanted: Vec<_> = followers.iter().map(|(user, root)| (user, *root)).collect();
         let Ok(states) = self.thread_states(&wanted, None).await else { return };

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::{
     Chat,
-    decide::turns::behind,
+    decide::{history::shown_from, turns::behind},
     read::view::{EventView, views},
 };
 use crate::{
@@ -60,6 +60,8 @@ impl Bell {
 pub(crate) struct Turn {
     /// The end of the session's log.
     pub(crate) head: Seq,
+    /// The first position that the caller sees.
+    pub(crate) first_visible: Seq,
     pub(crate) now: DateTime<Utc>,
     pub(crate) list: Arc<WebhookList>,
     pub(crate) delivery: Option<Found<Delivery>>,
@@ -114,7 +116,8 @@ impl Chat {
             let delivery = self.inner.store.get(&Deliveries { webhook: webhook_id, session }).await?;
             let now = self.inner.clock.now().max(known.head.at).trunc_subsecs(6);
             let list = found.as_ref().map(|found| Arc::clone(&found.value)).unwrap_or_default();
-            let turn = Turn { head: known.head.seq, now, list, delivery };
+            let first_visible = known.history().first_visible();
+            let turn = Turn { head: known.head.seq, first_visible, now, list, delivery };
             let WebhookPlan { list, mut writes, answer } = plan(&turn)?;
             let write = key.put(list);
             writes.push(match &found {
@@ -141,9 +144,15 @@ impl Chat {
         Ok(facts.into_iter().map(|facts| facts.head.seq).collect())
     }
 
-    /// A part of a log as readers see it, for no reader in particular.
-    pub(crate) async fn part_of(&self, session_id: SessionId, from: Seq, to: Seq) -> Result<Vec<Arc<EventView>>> {
-        let rows = self.inner.store.log(&[LogRange { session_id, from, to }]).await?;
-        views(&*self.inner.store, &self.inner.profiles, rows.into_iter().flatten().collect()).await
+    /// A part of a log as a reader sees it who sees the log from the position `first` on.
+    pub(crate) async fn part_of(
+        &self,
+        session_id: SessionId,
+        first: Seq,
+        (from, to): (Seq, Seq),
+    ) -> Result<Vec<Arc<EventView>>> {
+        let rows = self.inner.store.log(&[LogRange { session_id, from: from.max(first), to }]).await?;
+        let views = views(&*self.inner.store, &self.inner.profiles, rows.into_iter().flatten().collect()).await?;
+        Ok(shown_from(first, &views).into_owned())
     }
 }

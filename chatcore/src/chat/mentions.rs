@@ -7,7 +7,6 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
@@ -17,26 +16,22 @@ use super::{
     decide::{govern::Known, history::Sight, policy::Operation},
     messages::is_deleted,
     read::{
-        batch::go_on,
         lists::{Seated, Slice},
-        profiles, view,
+        profiles,
     },
     spans::Named,
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    limits::Use,
     model::{
-        Content, Event, EventKind, ListPage, Mention, MentionCursor, MentionedMessage, MessageBody, MessageEvent,
-        MessageId, Page, Seq, SessionId, Standing, UnreadMentions, UserId,
+        Content, Event, EventKind, Mention, MessageBody, MessageEvent, Seq, SessionId, Standing, UnreadMentions, UserId,
     },
     permission::Action,
     store::{
-        Change, ChatStoreExt as _, Expect, Found, Key, KeyPart as _, Listed, LogRange, Mentions, Newest, Part,
+        ChatStoreExt as _, Expect, Found, Key, KeyPart as _, Listed, LogRange, Mentions, Newest, Part,
         ParticipantRecord, Participants, TypedKey, Value, Write, WriteKind,
     },
-    trace::use_case,
 };
 
 /// Most mentions in one message, and most users whom a sender names beside the text.
@@ -50,9 +45,6 @@ pub const MAX_NAMED: u64 = 1_000;
 
 /// What mentions everybody.
 const EVERYBODY: &str = "all";
-
-/// Entries of a list that are looked at for one page.
-const LOOKED: u64 = 500;
 
 /// Entries of a list among which unread mentions are counted.
 const COUNTED: u64 = 100;
@@ -149,12 +141,6 @@ pub(in crate::chat) struct UnreadPart {
     pub(in crate::chat) sight: Sight,
     pub(in crate::chat) read_upto: Seq,
     pub(in crate::chat) has_unread: bool,
-}
-
-/// A part of the list of a user's mentions, with the messages that still mention the user.
-struct Walked {
-    shown: Vec<MentionedMessage>,
-    stale: Vec<Write>,
 }
 
 impl Chat {
@@ -258,51 +244,6 @@ impl Chat {
         Ok(found.into_iter().filter_map(is_in).collect())
     }
 
-    /// The messages that mention the caller, of all sessions that the caller may view, newest first. Deleted messages are left out, and so
-    /// are those of the caller's own. An edit that adds a mention does not change the place of the message. `unread_only` leaves out the
-    /// messages that the caller has read. A page may be shorter than asked for where others follow it.
-    ///
-    /// # Errors
-    /// [`Invalid`](Error::Invalid) for a page outside of the limits.
-    pub async fn mentions(
-        &self,
-        principal: &Principal,
-        page: Page<MentionCursor>,
-        unread_only: bool,
-    ) -> Result<ListPage<MentionedMessage, MentionCursor>> {
-        use_case!("mentions", async move {
-            self.enter(principal, Use::Request).await?;
-            let (limit, Slice { mut after, mut skip, limit: wanted }) = self.inner.limits.slice(page)?;
-            self.permit(principal, Operation::ListMentions).await?;
-            let user = &principal.user_id;
-            let (mut found, mut stale, mut looked, mut seen) = (Vec::new(), Vec::new(), 0, HashSet::new());
-            let mut goes_on = true;
-            while goes_on && (found.len() as u64) < wanted && looked < LOOKED {
-                let position = |MentionCursor { at, message: MessageId { session_id, seq } }| {
-                    vec![Newest(at).part(), session_id.part(), seq.part()]
-                };
-                let scan = Mentions::under(vec![user.part()]).after(after.map(position)).skip(skip).limit(wanted);
-                let entries = self.inner.store.list::<Mentions>(scan).await?;
-                goes_on = entries.len() as u64 == wanted;
-                (skip, looked) = (0, looked + entries.len() as u64);
-                after = entries.last().map(|(key, _)| cursor(key)).or(after);
-                let mut part = self.mentioning(principal, entries, unread_only).await?;
-                // Of two entries of one message the newer one counts.
-                part.shown.retain(|mentioned| seen.insert(mentioned.message.id));
-                found.append(&mut part.shown);
-                stale.append(&mut part.stale);
-            }
-            if !stale.is_empty() {
-                // Another reader may do the same; what fails is tried again by the next one.
-                drop(self.inner.store.commit(Change::of_records(stale)).await);
-            }
-            let is_full = found.len() as u64 > limit;
-            let page = ListPage::cut(found, limit, |mentioned: &MentionedMessage| mentioned.cursor);
-            let next = if is_full { page.next } else { after.filter(|_| goes_on) };
-            Ok(ListPage { next, ..page })
-        })
-    }
-
     /// The unread messages that mention a user in sessions that the user may view, each session with the last position of which the count
     /// tells. `wanted` says of each session what the user sees, up to where it is read, and whether it has an unread message. Where none has one,
     /// nothing is read.
@@ -336,76 +277,11 @@ impl Chat {
         }
         Ok(found)
     }
-
-    /// The messages of entries, where they mention the caller and the caller may see them.
-    async fn mentioning(
-        &self,
-        principal: &Principal,
-        entries: Vec<(Mentions, Found<Listed>)>,
-        unread_only: bool,
-    ) -> Result<Walked> {
-        let user = &principal.user_id;
-        let ids: BTreeSet<SessionId> = entries.iter().map(|(key, _)| key.session).collect();
-        let viewed = self.viewable(principal, ids.iter().copied()).await?;
-        let sights: HashMap<SessionId, Sight> =
-            ids.into_iter().zip(viewed).filter_map(|(id, viewed)| Some((id, viewed.ok()?.sight))).collect();
-        let seen: Vec<Sight> = sights.values().copied().collect();
-        let states = self.read_states(user, &seen).await?;
-        // A log that cannot be read has no message to show.
-        let read =
-            seen.iter().zip(states).filter_map(|(sight, state)| Some((sight.session_id, state.ok()?.0.read_upto)));
-        let read: HashMap<SessionId, Seq> = read.collect();
-        let is_unread = |session: &SessionId, message: Seq| read.get(session).is_some_and(|upto| message > *upto);
-        let is_open = |(key, _): &(Mentions, _)| {
-            let is_seen = sights.get(&key.session).is_some_and(|sight| sight.sees(key.message));
-            is_seen && (!unread_only || is_unread(&key.session, key.message))
-        };
-        let open: Vec<_> = entries.into_iter().filter(is_open).collect();
-        if open.is_empty() {
-            return Ok(Walked { shown: Vec::new(), stale: Vec::new() });
-        }
-        let range = |(key, _): &(Mentions, _)| LogRange { session_id: key.session, from: key.message, to: key.message };
-        let ranges: Vec<_> = open.iter().map(range).collect();
-        let rows = self.inner.store.log(&ranges).await?;
-        let (mut kept, mut stale) = (Vec::new(), Vec::new());
-        for ((key, found), rows) in open.into_iter().zip(rows) {
-            let Some(row) = rows.into_iter().next() else { continue };
-            if !row.kind.is_message() {
-                continue;
-            }
-            if does_mention(&row, user) {
-                kept.push((cursor(&key), row));
-            } else {
-                stale.push(key.remove().at(found.version));
-            }
-        }
-        let pages: Vec<_> = kept.iter().map(|(_, row)| std::slice::from_ref(row)).collect();
-        let extras = self.extras(principal, &pages).await?;
-        let read = kept.iter().filter_map(|(_, row)| {
-            let sight = sights.get(&row.session_id).copied()?;
-            Some((sight, row.revised.max(extras.written([&**row]))))
-        });
-        let decided = self.decided_upto(user, read).await?;
-        let kept = go_on(kept.into_iter().map(Ok).collect(), decided, |kept, decided| decided.map(|()| kept));
-        let kept: Vec<_> = kept.into_iter().flatten().collect();
-        let senders = kept.iter().map(|(_, row)| &row.actor).collect();
-        let profiles = self.inner.profiles.find(senders).await?;
-        let shown = |(cursor, row): (MentionCursor, Arc<Event>)| {
-            let message = view::message(&row, profiles::of(&profiles, &row.actor))?;
-            let is_unread = is_unread(&message.session_id, message.seq);
-            Some(MentionedMessage { cursor, message: extras.shown_in(message), is_unread })
-        };
-        Ok(Walked { shown: kept.into_iter().filter_map(shown).collect(), stale })
-    }
 }
 
 /// Whether a row is a message of another user that is there and mentions the user.
-fn does_mention(row: &Event, user: &UserId) -> bool {
+pub(super) fn does_mention(row: &Event, user: &UserId) -> bool {
     let EventKind::Message(MessageEvent::Sent { body, .. }) = &row.kind else { return false };
     let is_named = body.mentions.iter().any(|mention| mention.user.as_ref().is_none_or(|named| named == user));
     is_named && !is_deleted(row) && row.actor != *user
-}
-
-fn cursor(key: &Mentions) -> MentionCursor {
-    MentionCursor { at: key.at.0, message: MessageId { session_id: key.session, seq: key.message } }
 }

@@ -1,4 +1,4 @@
-//! What those who moderate see: the queue of reports, and the log of what was done.
+//! Lists for moderators: the queue of reports, and the moderation log.
 
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ impl Chat {
         use_case!("reports", session, async move {
             self.enter(principal, Use::Request).await?;
             let (limit, slice) = self.inner.limits.slice(page)?;
-            // Whoever may not is refused before anything is read.
+            // A caller without the right is refused before anything is read.
             self.allowed(session, principal, Action::ManageReports, Freshness::Fresh).await?;
             let found = self.reported_in(session, state, &principal.user_id, slice).await?;
             let ListPage { entries, next } = ListPage::cut(found, limit, |placed| placed.id);
@@ -228,10 +228,13 @@ impl Chat {
         placed: &[Placed],
     ) -> Result<Vec<Report>> {
         for _ in 0..self.inner.limits.commit_attempts {
-            let (shown, upto) = self.shown(principal, placed).await?;
+            let (mut shown, upto) = self.shown(principal, placed).await?;
             let known = self.allowed(session, principal, Action::ManageReports, Freshness::Fresh).await?;
             // What was written after the decision is for readers who are decided on after it.
             if upto <= known.head.seq {
+                let sight = known.sight()?;
+                let sees = |report: &Report| report.message_id.is_none_or(|message| sight.sees(message.seq));
+                shown.iter_mut().filter(|report| !sees(report)).for_each(|report| report.message = None);
                 return Ok(shown);
             }
         }

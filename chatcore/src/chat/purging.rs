@@ -79,8 +79,11 @@ fn is_of(row: &Event, user: &UserId) -> bool {
 /// The record of a deletion that is asked for: it goes on where the last one stopped, since nothing of the user is left before there.
 fn asked(before: Option<&Purge>, by: Asker<'_>, upto: Seq, work: PurgeWork) -> Purge {
     let (done, deleted, noted) = before.map_or((0, 0, 0), |before| (before.done, before.deleted, before.noted));
-    let Asker { user, is_administrator: administrator } = by;
-    Purge { by: user.clone(), administrator, done, upto, deleted, noted, work: Some(work) }
+    // The right of a moderator can end before the work does, that of the administration does not.
+    let first = before.filter(|before| before.work.is_some() && before.administrator && !by.is_administrator);
+    let Asker { user, is_administrator } = by;
+    let (by, administrator) = first.map_or((user, is_administrator), |first| (&first.by, true));
+    Purge { by: by.clone(), administrator, done, upto, deleted, noted, work: Some(work) }
 }
 
 impl Chat {
@@ -156,7 +159,7 @@ impl Chat {
             before.upto >= head && before.by == *by.user && before.administrator == by.is_administrator
         });
         if running.is_some() && is_same {
-            // It is what goes on already.
+            // The running deletion does what the call asks for.
             return Ok(Some(None));
         }
         let fresh = PurgeWork { at: microseconds(now), id: ScheduledId(self.inner.clock.new_id()) };

@@ -205,7 +205,7 @@ impl Chat {
     /// Changes the state of a report, and returns the report. The same change by the same caller again changes nothing, so a retry is safe. Of
     /// two moderators who change one report at once, the first one is followed.
     ///
-    /// A report of the caller is as one that does not exist: another moderator or an administrator of the server answers it.
+    /// A report about the caller is as one that does not exist: another moderator or an administrator of the server answers it.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`ReportNotFound`](Error::ReportNotFound);
@@ -251,12 +251,11 @@ impl Chat {
                 let id = open.report;
                 let place = Reports { session, report: Newest(id) };
                 if let Some(open) = self.inner.store.get(&place).await? {
-                    if open.value.state.is_closed() {
-                        // Closed since the list was read.
-                        continue;
+                    // A closed one was closed since the list was read, or a backup was restored. The version of the list decides.
+                    if !open.value.state.is_closed() {
+                        let record = ReportRecord::clone(&open.value);
+                        return Ok(Placed { session, id, record }.filed());
                     }
-                    let record = ReportRecord::clone(&open.value);
-                    return Ok(Placed { session, id, record }.filed());
                 }
                 list.reports.retain(|open| !is_it(open));
             }
@@ -305,7 +304,7 @@ impl Chat {
                 self.allowed(session, principal, Action::ManageReports, Freshness::Fresh).await?;
             }
             let found = self.inner.store.get(&key).await?.ok_or(Error::ReportNotFound)?;
-            if matches!(by, By::Moderator(principal) if found.value.subject == principal.user_id) {
+            if found.value.subject == *by.user() {
                 return Err(Error::ReportNotFound);
             }
             let at = self.inner.clock.now();

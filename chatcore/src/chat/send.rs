@@ -129,7 +129,7 @@ pub(in crate::chat) struct Saying {
     right: Right,
     client_id: Option<ClientId>,
     fingerprint: Option<String>,
-    /// Whether the host's message policy has seen it.
+    /// Whether the host's message policy has seen it, or does not see it now.
     is_reviewed: bool,
 }
 
@@ -174,7 +174,8 @@ impl Saying {
     pub(super) fn streamed(message: SendMessage) -> Result<Self> {
         let saying = Self::new(message, Right::Participant)?;
         let body = MessageBody { stream: Some(StreamState::Streaming), ..saying.body };
-        Ok(Self { body, ..saying })
+        // The text is reviewed at its end.
+        Ok(Self { body, is_reviewed: true, ..saying })
     }
 
     /// A copy of a message. A retry names the same message, whatever it says by then.

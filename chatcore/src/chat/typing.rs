@@ -88,7 +88,7 @@ impl Typists {
         }
         let Some(told) = all.get_mut(&(session_id, user.clone())) else { return false };
         let types = told.is_typing && !told.is_old(now) && told.at + ENDS_AFTER > now;
-        // Whoever sends messages may type again for each of them.
+        // A user may type once more for each message that the user sends.
         *told = Told { is_typing: false, at: now, left: AT_ONCE };
         types
     }

@@ -48,10 +48,34 @@ pub struct MentionCursor {
     pub at: u64,
     /// The message.
     pub message: MessageId,
+    /// The section of the list.
+    pub section: MentionSection,
+}
+
+/// A section of the list of a user's mentions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MentionSection {
+    /// The whole list, newest first.
+    All,
+    /// The unread messages, newest first.
+    Unread {
+        /// How many entries stand before the place, with the place's own.
+        passed: u64,
+    },
+    /// The messages that did not come with the unread ones, newest first.
+    Rest {
+        /// The time in microseconds since the Unix epoch up to which unread messages came already; the newer ones. 0 for all of them.
+        until: u64,
+    },
 }
 
 impl fmt::Display for MentionCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.section {
+            MentionSection::All => {}
+            MentionSection::Unread { passed } => write!(f, "u{passed:x}.")?,
+            MentionSection::Rest { until } => write!(f, "r{until:x}.")?,
+        }
         write!(f, "{:x}-{}", self.at, self.message)
     }
 }
@@ -62,9 +86,17 @@ impl FromStr for MentionCursor {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let invalid =
             || InvalidId { kind: "place in a list of mentions", expected: "a place as the server gave it out" };
-        let (at, message) = text.split_once('-').ok_or_else(invalid)?;
-        let at = u64::from_str_radix(at, 16).map_err(|_| invalid())?;
-        let cursor = Self { at, message: message.parse().map_err(|_| invalid())? };
+        let number = |text: &str| u64::from_str_radix(text, 16).map_err(|_| invalid());
+        let (section, place) = match text.split_once('.') {
+            None => (MentionSection::All, text),
+            Some((section, place)) => match section.split_at_checked(1) {
+                Some(("u", passed)) => (MentionSection::Unread { passed: number(passed)? }, place),
+                Some(("r", until)) => (MentionSection::Rest { until: number(until)? }, place),
+                Some(_) | None => return Err(invalid()),
+            },
+        };
+        let (at, message) = place.split_once('-').ok_or_else(invalid)?;
+        let cursor = Self { at: number(at)?, message: message.parse().map_err(|_| invalid())?, section };
         // One spelling for one place.
         if cursor.to_string() == text { Ok(cursor) } else { Err(invalid()) }
     }

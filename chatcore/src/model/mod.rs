@@ -46,7 +46,7 @@ pub use id::{
 };
 pub use invite::{CreatedInvite, Invite, InviteCode, InvitePreview, JoinRequest};
 pub use later::{Draft, ScheduledMessage};
-pub use mention::{Mention, MentionCursor, MentionedMessage, Span};
+pub use mention::{Mention, MentionCursor, MentionSection, MentionedMessage, Span};
 pub use message::{Content, EncryptedContent, Message, MessageBody, MessageRevision, MessageType, SpeakerRole};
 pub use moderation::{MessageDeletion, ModerationAction, ModerationEntry};
 pub use notice::Notice;

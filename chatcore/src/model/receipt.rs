@@ -80,7 +80,7 @@ pub struct MessageDelivery {
     /// The number of participants to whom it is addressed: those who were in the session when it was sent, and still are, without its
     /// author.
     pub addressees: u64,
-    /// The number of addressees to whom it was delivered. Whoever has read it is one of them.
+    /// The number of addressees to whom it was delivered. An addressee who has read the message counts, too.
     pub delivered: u64,
     /// The number of addressees who have read it.
     pub read: u64,

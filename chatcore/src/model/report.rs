@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Message, MessageId, Profile, ReportId, SessionId, UserId};
 
-/// Why something is reported.
+/// The reason of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ReportReason {
-    /// Unwanted advertising, or the same again and again.
+    /// Unwanted advertising, or a text that is sent again and again.
     Spam,
-    /// Somebody is insulted, threatened or followed.
+    /// A person is insulted, threatened or followed.
     Harassment,
     /// Hatred against a group of people.
     Hate,
@@ -22,7 +22,7 @@ pub enum ReportReason {
     Sexual,
     /// The law forbids it.
     Illegal,
-    /// Somebody pretends to be somebody else.
+    /// A user pretends to be another person.
     Impersonation,
     /// Something else, which the text of the report says.
     Other,
@@ -42,18 +42,18 @@ impl ReportReason {
     ];
 }
 
-/// How far the work on a report is.
+/// The state of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ReportState {
-    /// Nobody works on it.
+    /// No moderator works on it.
     Open,
     /// A moderator works on it.
     InReview,
-    /// It was right, and something was done. This is an end.
+    /// The report was right, and a moderator acted on it. A closed state.
     Resolved,
-    /// Nothing is to be done. This is an end.
+    /// No action is needed. A closed state.
     Dismissed,
 }
 
@@ -61,7 +61,7 @@ impl ReportState {
     /// Every state.
     pub const ALL: [Self; 4] = [Self::Open, Self::InReview, Self::Resolved, Self::Dismissed];
 
-    /// Whether it is an end.
+    /// Whether the state is closed: no further change is possible.
     #[must_use]
     pub const fn is_closed(self) -> bool {
         match self {
@@ -82,7 +82,7 @@ impl ReportState {
     }
 }
 
-/// A report as the user sees it who made it.
+/// A report as its reporter sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FiledReport {
     /// The report.
@@ -101,7 +101,7 @@ pub struct FiledReport {
     pub created_at: DateTime<Utc>,
 }
 
-/// A report as those see it who moderate.
+/// A report as moderators see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// The report.
@@ -122,7 +122,7 @@ pub struct Report {
     pub text: Option<String>,
     /// How far the work on it is.
     pub state: ReportState,
-    /// How often the state was set, the first time included. It guards against a change that somebody else made.
+    /// The number of times that the state was set, with the first time. A change can name it, and fails where another moderator was faster.
     pub revision: u64,
     /// When it was made.
     pub created_at: DateTime<Utc>,

@@ -219,6 +219,21 @@ impl Signal {
         }
     }
 
+    /// Whether a reader who has blocked the user, or whom the user has blocked, is not told. A block hides no message and no report.
+    #[must_use]
+    pub const fn stops_at_blocks(&self) -> bool {
+        match self {
+            Self::MessagePart { .. } | Self::Report { .. } => false,
+            Self::Typing { .. }
+            | Self::Presence { .. }
+            | Self::ReadMarker { .. }
+            | Self::JoinRequestDeclined { .. }
+            | Self::Preferences { .. }
+            | Self::Thread { .. }
+            | Self::Receipt { .. } => true,
+        }
+    }
+
     /// Whether only readers are told who see the session's reports.
     #[must_use]
     pub const fn is_of_reports(&self) -> bool {

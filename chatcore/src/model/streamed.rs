@@ -16,7 +16,7 @@ pub enum StreamState {
     Failed {
         /// Why.
         reason: StreamFailure,
-        /// What its author says of it.
+        /// What its author, or the host's policy, says of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
@@ -33,6 +33,8 @@ pub enum StreamFailure {
     TimedOut,
     /// It was written for longer than [`streamed_time`](crate::Limits::streamed_time).
     TimeLimit,
+    /// The host's [`MessagePolicy`](crate::chat::MessagePolicy) does not allow its text, which was taken away.
+    Refused,
 }
 
 /// Where the text of a streamed message ends after a part was taken.

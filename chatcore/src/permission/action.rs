@@ -131,7 +131,7 @@ actions! {
     View, "View messages", [Owner, Admin, Member, Viewer], table;
     /// Send a message, or show that one is being typed.
     Send, "Send messages", [Owner, Admin, Member], table;
-    /// Mention everybody in a message. Whoever may not sends the same words as text.
+    /// Mention everybody in a message. Without the right, `@all` stays plain text.
     MentionEverybody, "Mention everybody", [Owner, Admin], table;
     /// Give a message another text. Only its author may, and only while they may send.
     EditMessage {

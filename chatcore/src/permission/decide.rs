@@ -109,7 +109,7 @@ const fn decide_banned(session: &SessionState, term: Term) -> Decision {
 /// Who is not in the session can join a public one, and any one that is not private by an invite. Of the others they cannot know.
 fn decide_outsider(session: &SessionState, action: Action) -> Decision {
     match session.session_type {
-        // Whoever has the code knows of the session.
+        // The holder of the code knows of the session.
         SessionType::Private if action == Action::JoinByInvite => Err(Denial::PrivateSession),
         SessionType::InviteOnly if action == Action::JoinByInvite && session.is_archived => Err(Denial::Archived),
         SessionType::InviteOnly if action == Action::JoinByInvite => seat_left(session),
@@ -377,7 +377,7 @@ fn decide_invite(session: &SessionState, target: Option<Standing>, role: Partici
     seat_left(session)
 }
 
-/// Whoever removes or changes somebody needs somebody who is there and is not the owner.
+/// A removal and a change of a role need a target who is in the session and is not the owner.
 const fn protect_owner(target: Option<Standing>) -> Decision {
     match target {
         Some(Standing::Active(ParticipantRole::Owner)) => Err(Denial::OwnerProtected),

@@ -131,7 +131,7 @@ impl Webhooks {
         };
         match run.work().await {
             Ok(after) => Ok(after),
-            // Whoever has them now is seen then.
+            // Another process has the deliveries, or a user changed the webhook. The next look tells which.
             Err(Ended::Lost) => Ok(After::Now),
             Err(Ended::Failed(error)) => Err(error),
         }
@@ -208,12 +208,14 @@ impl Run<'_> {
             }
             let head = self.webhooks.chat().ends_of(&[self.key.session]).await?.pop().unwrap_or_default();
             self.shorten(head);
+            let first = self.settings().await?.first;
+            self.delivery.upto = self.delivery.upto.max(first.saturating_sub(1).min(head));
             if head <= self.delivery.upto {
                 return self.release(After::News).await;
             }
             let to = self.delivery.upto.saturating_add(BATCH).min(head);
             let from = self.delivery.upto.saturating_add(1);
-            for view in self.webhooks.chat().part_of(self.key.session, from, to).await? {
+            for view in self.webhooks.chat().part_of(self.key.session, first, (from, to)).await? {
                 if let Step::Stop(after) = self.next(&view).await? {
                     return self.release(after).await;
                 }
@@ -247,7 +249,12 @@ impl Run<'_> {
             self.delivery.upto = seq;
             return Ok(Step::Next);
         }
-        match self.attempt(&webhook, view).await? {
+        // The event as it is now: earlier attempts may have taken long, and a text that was deleted meanwhile is not sent.
+        let Some(view) = self.webhooks.chat().part_of(self.key.session, webhook.first, (seq, seq)).await?.pop() else {
+            self.delivery.upto = seq;
+            return Ok(Step::Next);
+        };
+        match self.attempt(&webhook, &view).await? {
             Tried::Delivered => {
                 self.advance(seq);
                 (self.delivery.gave_up, self.delivery.last_delivery_at) = (false, Some(self.now()));
@@ -353,10 +360,12 @@ impl Run<'_> {
             let key = DeadLetters { webhook, session, seq };
             let settings = self.settings().await?;
             let letter = self.webhooks.store().get(&key).await?;
-            let view = self.webhooks.chat().part_of(session, seq, seq).await?.pop();
+            let view = self.webhooks.chat().part_of(session, settings.first, (seq, seq)).await?.pop();
             let mut writes = vec![replay.remove()];
+            let is_letter = letter.is_some();
             let (Some(letter), Some(view)) = (letter, view) else {
                 writes.push(key.remove());
+                self.delivery.dead_letters = self.delivery.dead_letters.saturating_sub(u64::from(is_letter));
                 self.save(true, writes).await?;
                 continue;
             };

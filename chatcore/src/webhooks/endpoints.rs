@@ -21,7 +21,8 @@ use crate::{
 
 /// A webhook without its secret, with its deliveries as of a position of the log.
 fn shown(record: &WebhookRecord, session_id: SessionId, delivery: &Delivery, head: Seq) -> Webhook {
-    let WebhookRecord { id, url, events, secret: _, previous: _, by, created_at, updated_at } = record.clone();
+    let WebhookRecord { id, url, events, secret: _, previous: _, by, first: _, created_at, updated_at } =
+        record.clone();
     let queue = Queue {
         delivered_upto: delivery.upto,
         lag: head.saturating_sub(delivery.upto),
@@ -85,7 +86,8 @@ impl Webhooks {
         Ok(url.into())
     }
 
-    /// Creates a webhook of a session. Its secret is in this answer and nowhere else. Events are sent from the one of the creation on.
+    /// Creates a webhook of a session. Its secret is in this answer and nowhere else. Events are sent from the one of the creation on. Where
+    /// the caller does not see the whole history of the session, the webhook does not either.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`Invalid`](Error::Invalid) for an address or an event that is not acceptable;
@@ -115,6 +117,7 @@ impl Webhooks {
                     secret: secret.clone(),
                     previous: None,
                     by: principal.user_id.clone(),
+                    first: turn.first_visible,
                     created_at: turn.now,
                     updated_at: turn.now,
                 };
@@ -184,6 +187,10 @@ impl Webhooks {
             let events = events.map(known_events).transpose()?;
             let plan = |turn: &Turn| {
                 let mut record = turn.record(id)?.clone();
+                if url.is_some() || is_active == Some(true) {
+                    // The caller may be sent no more than what the caller sees.
+                    record.first = record.first.max(turn.first_visible);
+                }
                 record.url = url.clone().unwrap_or(record.url);
                 record.events = events.clone().unwrap_or(record.events);
                 record.updated_at = turn.now;

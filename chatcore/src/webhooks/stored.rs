@@ -80,6 +80,9 @@ pub struct WebhookRecord {
     /// The user who created it.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub by: UserId,
+    /// The first position that is sent: the first one that the user sees who last gave it an address or activated it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub first: Seq,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When its settings last changed.

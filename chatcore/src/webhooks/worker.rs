@@ -116,7 +116,7 @@ impl Webhooks {
         }
     }
 
-    /// Those of webhooks that are behind the log, and not another process' turn.
+    /// The deliveries that are behind the log and that no other process has a lease on.
     async fn behind(&self, found: Vec<(Deliveries, Found<Delivery>)>) -> Result<Vec<Deliveries>> {
         let now = self.now();
         let is_free = |delivery: &Delivery| {

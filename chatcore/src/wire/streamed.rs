@@ -17,7 +17,7 @@ pub(super) struct StreamView<'a> {
     /// Why the message was not completed; `null` where it was not failed.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     reason: Option<StreamFailure>,
-    /// What its author says of that.
+    /// What its author, or the host, says of that.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     detail: Option<&'a str>,
 }

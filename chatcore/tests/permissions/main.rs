@@ -100,6 +100,7 @@ fn told(facts: &Facts, action: Action) -> Result<(), Denial> {
             | Action::ReportParticipant { .. }
             | Action::ManageReports
             | Action::ViewModerationLog
+            | Action::ReviewMessages
             | Action::Delete
             | Action::Archive
             | Action::Restore
@@ -491,7 +492,9 @@ proptest! {
                             || action == Action::CreateInvite { role: owner }
                             || action == Action::ChangeRole { role: owner };
                         let leaves = action == Action::Leave && actor == Standing::Active(owner);
-                        let touches_owner = leaves || (needs_target(action.kind()) && upon_owner && action != Action::SetMetadata);
+                        // A report changes nothing for the reported user.
+                        let is_harmless = matches!(action, Action::SetMetadata | Action::ReportParticipant { .. });
+                        let touches_owner = leaves || (needs_target(action.kind()) && upon_owner && !is_harmless);
                         prop_assert!(action != (Action::EditMessage { own: false }), "{actor:?} edited for somebody else");
                         prop_assert!(action != (Action::ContinueMessage { own: false }), "{actor:?} wrote for somebody else");
                         let changes_own = matches!(action, Action::EditMessage { .. } | Action::ContinueMessage { .. } | Action::DeleteOwnMessage);

@@ -2,7 +2,7 @@
 
 use chatcore::{
     InProcessNotifier,
-    chat::{Delivery, EditMessage, MAX_BLOCKS, SetPresence, Subscription},
+    chat::{Delivery, EditMessage, ListMentions, MAX_BLOCKS, SetPresence, Subscription},
     model::{Availability, Emoji, Message, PresenceState, Signal, StatusText},
     store::{BlockRecord, Blocks},
 };
@@ -345,7 +345,7 @@ async fn users_apart_cannot_mention_each_other() {
     let carol = user("carol");
     let id = room(&chat, &alice, &[&bob, &carol]).await;
     let mentioned = async |who: &Principal| {
-        let found = chat.mentions(who, Page::FIRST, false).await.unwrap();
+        let found = chat.mentions(who, Page::FIRST, ListMentions::default()).await.unwrap();
         found.iter().map(|one| text_of(&one.message).to_owned()).collect::<Vec<_>>()
     };
     let names = |message: &Message| {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chatcore::{
-    chat::EditMessage,
+    chat::{EditMessage, ListMentions},
     model::{Emoji, Message},
     store::{Dues, Expiries},
 };
@@ -178,14 +178,14 @@ async fn what_hangs_on_a_message_goes_with_it() {
     chat.pin_message(&alice, reply.id).await.unwrap();
     let emoji = Emoji::new("👍").unwrap();
     chat.add_reaction(&alice, reply.id, &emoji).await.unwrap();
-    assert_eq!(chat.mentions(&alice, Page::FIRST, false).await.unwrap().entries.len(), 1);
+    assert_eq!(chat.mentions(&alice, Page::FIRST, ListMentions::default()).await.unwrap().entries.len(), 1);
     chat.update_session(&alice, id, kept(Some(3_600))).await.unwrap();
     clock.advance(TimeDelta::seconds(3_600));
     let last = say(&chat, &alice, id, "last").await;
     assert_eq!(other.run_due().await, Ok(3));
     assert_eq!(shown(&chat, &bob, id).await, ["-", "-", "-", "last"]);
     assert_eq!(chat.pins(&alice, id).await.unwrap(), []);
-    assert_eq!(chat.mentions(&alice, Page::FIRST, false).await.unwrap().entries, []);
+    assert_eq!(chat.mentions(&alice, Page::FIRST, ListMentions::default()).await.unwrap().entries, []);
     let gone = chat.message(&alice, root.id).await.unwrap();
     assert_eq!(gone.thread.map(|thread| thread.replies), Some(0));
     assert_eq!(chat.message(&alice, reply.id).await.unwrap().reactions, Some(Vec::new()));

@@ -11,10 +11,12 @@ use std::{
 use chatcore::{
     Chat, Error, Limits, MemoryStore, Principal, RateLimits, Refusal,
     chat::{
-        AddParticipant, BlockingPolicy, EditMessage, ListPolicy, MAX_HELD_BY_USER, MessageDraft, MessagePolicy,
-        OnFailure, OnMatch, SendMessage, Verdict,
+        AddParticipant, BlockingPolicy, EditMessage, FailMessage, ListPolicy, MAX_HELD_BY_USER, MessageDraft,
+        MessagePolicy, OnFailure, OnMatch, SendMessage, StartMessage, Verdict,
     },
-    model::{ClientId, Content, HeldMessage, MessageWindow, Page, ParticipantRole, SessionId},
+    model::{
+        ClientId, Content, HeldMessage, MessageWindow, Page, ParticipantRole, SessionId, StreamFailure, StreamState,
+    },
     permission::Denial,
 };
 
@@ -292,4 +294,44 @@ async fn word_lists_are_a_policy() {
     assert_eq!(text_of(&chat.send(&alice, id, text("Darn it")).await.unwrap()), "**** it");
     assert_eq!(chat.send(&alice, id, text("see https://evil.example")).await.unwrap_err(), Error::MessageHeld);
     chat.send(&alice, id, text("see https://www.example.com")).await.unwrap();
+}
+
+/// Readers have seen the parts of a streamed message, so a text that does not pass is taken away at the end.
+#[tokio::test]
+async fn a_streamed_message_is_reviewed_at_its_end() {
+    let chat = chat();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let refused = |detail: Option<&str>| {
+        let detail = detail.map(str::to_owned);
+        Some(StreamState::Failed { reason: StreamFailure::Refused, detail })
+    };
+    let fail = FailMessage { detail: Some("cut off".to_owned()) };
+    let aborted = Some(StreamState::Failed { reason: StreamFailure::Aborted, detail: fail.detail.clone() });
+    for (said, is_failed, shown, state) in [
+        ("hello @bob", false, "hello @bob", Some(StreamState::Complete)),
+        ("change", false, "https://example.com @bob", Some(StreamState::Complete)),
+        ("refuse it", false, "", refused(Some("say something else"))),
+        ("hold it", false, "", refused(None)),
+        ("fine", true, "fine", aborted),
+        // A message that its author fails does not pass the policy by that.
+        ("refuse it", true, "", refused(Some("say something else"))),
+    ] {
+        let begun = chat.start_streamed_message(&bob, id, StartMessage::of_assistant()).await.unwrap().id;
+        let length = chat.append_to_message(&bob, begun, 0, said).await.unwrap().length;
+        // Twice, as in a retry.
+        for _ in 0..2 {
+            let ended = if is_failed {
+                chat.fail_message(&bob, begun, fail.clone()).await
+            } else {
+                chat.finish_message(&bob, begun, length).await
+            };
+            let ended = ended.unwrap();
+            assert_eq!((text_of(&ended), &ended.body.stream), (shown, &state), "{said}");
+            assert_eq!(ended.body.mentions.len(), usize::from(shown.contains("@bob")));
+        }
+        let read = chat.message(&alice, begun).await.unwrap();
+        assert_eq!((text_of(&read), &read.body.stream), (shown, &state), "{said}");
+    }
+    assert_eq!(held(&chat, &alice, id).await, []);
 }

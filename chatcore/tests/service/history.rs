@@ -5,7 +5,7 @@ mod rule;
 mod streams;
 
 use chatcore::{
-    chat::{AllDelivery, Delivery, EditMessage, EventView, Position, SanctionUser, Start, Subscription},
+    chat::{AllDelivery, Delivery, EditMessage, EventView, ListMentions, Position, SanctionUser, Start, Subscription},
     model::{Bound, Cursor, Emoji, HistoryVisibility::SinceJoining, Message, MessagePage, Seq, Unread},
     store::{Participants, Record, Sessions},
 };
@@ -141,7 +141,7 @@ async fn everything(past: &Past, who: &Principal) -> Vec<(&'static str, String)>
         ("pins", shown(&chat.pins(who, id).await.unwrap())),
         ("threads", shown(&chat.threads(who, id, Page::FIRST).await.unwrap())),
         ("threads after skipping", shown(&chat.threads(who, id, Page { skip: 1, ..Page::FIRST }).await.unwrap())),
-        ("mentions", shown(&chat.mentions(who, Page::FIRST, false).await.unwrap())),
+        ("mentions", shown(&chat.mentions(who, Page::FIRST, ListMentions::default()).await.unwrap())),
         ("participants", shown(&chat.participants(who, id, Page::FIRST, true).await.unwrap())),
     ];
     let (times, head) = ((since[0].created_at, TimeDelta::days(1)), head(chat, who, id).await);

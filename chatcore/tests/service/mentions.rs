@@ -2,7 +2,7 @@
 
 use chatcore::{
     Chat, Code, Error, MemoryStore, Principal,
-    chat::{EditMessage, MAX_EVERYBODY, MAX_MENTIONS, ReadUpto, SendMessage},
+    chat::{EditMessage, ListMentions, MAX_EVERYBODY, MAX_MENTIONS, MentionOrder, ReadUpto, SendMessage},
     model::{
         ClientId, Content, EncryptedContent, Mention, Message, Page, ParticipantRole, SessionId, SessionType, Span,
         UnreadMentions,
@@ -38,8 +38,11 @@ fn of(name: &str, span: Option<(u32, u32)>) -> (Option<String>, Option<(u32, u32
     (Some(format!("id-{name}")), span)
 }
 
+/// The whole list, the newest first.
+const NEWEST: ListMentions = ListMentions { unread_only: false, order: MentionOrder::Newest };
+
 async fn listed(chat: &Chat, who: &Principal) -> Vec<String> {
-    let page = chat.mentions(who, Page::FIRST, false).await.unwrap();
+    let page = chat.mentions(who, Page::FIRST, NEWEST).await.unwrap();
     page.iter().map(|mentioned| text_of(&mentioned.message).to_owned()).collect()
 }
 
@@ -83,7 +86,7 @@ async fn a_sender_names_users_beside_the_text() {
     let secret = SendMessage::new(chatcore::model::MessageBody::new(Content::Encrypted(secret)));
     let secret = chat.send(&alice, id, secret.mentioning([ids[1].clone()])).await.unwrap();
     assert_eq!((whom(&secret), secret.body.links.len()), (vec![of("carol", None)], 0));
-    let page = chat.mentions(&carol, Page::FIRST, false).await.unwrap();
+    let page = chat.mentions(&carol, Page::FIRST, ListMentions::default()).await.unwrap();
     assert_eq!(page.iter().map(|mentioned| mentioned.message.id).collect::<Vec<_>>(), [secret.id, message.id]);
     let many = vec![ids[0].clone(); MAX_MENTIONS + 1];
     let refused = chat.send(&alice, id, SendMessage::text("x").mentioning(many)).await.unwrap_err();
@@ -174,7 +177,7 @@ async fn an_edit_mentions_anew_and_a_deletion_mentions_nobody() {
     let edited = chat.edit_message(&alice, first.id, EditMessage { mentions: Some(vec![]), ..EditMessage::text("x") });
     assert_eq!(whom(&edited.await.unwrap()), []);
     assert_eq!(listed(&chat, &bob).await, ["@bob @carol later"]);
-    for message in chat.mentions(&bob, Page::FIRST, false).await.unwrap() {
+    for message in chat.mentions(&bob, Page::FIRST, ListMentions::default()).await.unwrap() {
         let deleted = chat.delete_message(&alice, message.message.id, None).await.unwrap();
         assert_eq!((whom(&deleted), deleted.body.links.len()), (vec![], 0));
     }
@@ -192,11 +195,11 @@ async fn a_list_of_mentions_shows_what_its_reader_may_see() {
     say(&chat, &alice, other, "@bob 4").await;
     assert_eq!(listed(&chat, &bob).await, ["@bob 4", "@all 3", "@bob 2", "@bob 1"]);
     // Pages, and the cursor of each entry.
-    let whole = chat.mentions(&bob, Page::FIRST, false).await.unwrap();
+    let whole = chat.mentions(&bob, Page::FIRST, NEWEST).await.unwrap();
     for limit in 1..=5 {
         let (mut walked, mut after) = (Vec::new(), None);
         loop {
-            let page = chat.mentions(&bob, Page { after, limit: Some(limit), ..Page::FIRST }, false).await.unwrap();
+            let page = chat.mentions(&bob, Page { after, limit: Some(limit), ..Page::FIRST }, NEWEST).await.unwrap();
             assert!(page.len() as u64 <= limit);
             walked.extend(page.iter().cloned());
             after = page.next;
@@ -208,9 +211,9 @@ async fn a_list_of_mentions_shows_what_its_reader_may_see() {
     }
     for (place, mentioned) in whole.iter().enumerate() {
         let cursor = mentioned.cursor.to_string().parse().unwrap();
-        let rest = chat.mentions(&bob, Page::after(cursor), false).await.unwrap();
+        let rest = chat.mentions(&bob, Page::after(cursor), NEWEST).await.unwrap();
         assert_eq!(rest.entries, whole.entries[place + 1..]);
-        let skipped = chat.mentions(&bob, Page { skip: place as u64, ..Page::FIRST }, false).await.unwrap();
+        let skipped = chat.mentions(&bob, Page { skip: place as u64, ..Page::FIRST }, NEWEST).await.unwrap();
         assert_eq!(skipped.entries, whole.entries[place..]);
     }
     // Out of a session, its mentions are not shown; back in it, they are.
@@ -231,9 +234,9 @@ async fn a_list_of_mentions_shows_what_its_reader_may_see() {
     assert_eq!(listed(&chat, &bob).await, ["@bob 1"]);
     for limit in [0, 101] {
         let page = Page { limit: Some(limit), ..Page::FIRST };
-        assert!(matches!(chat.mentions(&bob, page, false).await, Err(Error::Invalid(_))));
+        assert!(matches!(chat.mentions(&bob, page, NEWEST).await, Err(Error::Invalid(_))));
     }
-    for bad in ["", "7", "-", "7-", "7-x", "+7-AAAA"] {
+    for bad in ["", "7", "-", "7-", "7-x", "+7-AAAA", "r", "u.7-AAAA", "x1.7-AAAA", "u01.7-AAAA"] {
         assert!(bad.parse::<chatcore::model::MentionCursor>().is_err(), "{bad}");
     }
 }
@@ -261,11 +264,11 @@ async fn unread_mentions_are_marked_listed_and_counted() {
     assert_eq!(counts(&bob).await, [exactly(2), exactly(2), exactly(0)]);
     chat.mark_read(&bob, other, ReadUpto::Message(second.id)).await.unwrap();
     assert_eq!(counts(&bob).await, [exactly(2), exactly(1), exactly(0)]);
-    let marks = async |unread_only| {
+    let marks = async |list: ListMentions| {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = Page { after, limit: Some(1), ..Page::FIRST };
-            let page = chat.mentions(&bob, page, unread_only).await.unwrap();
+            let page = chat.mentions(&bob, page, list).await.unwrap();
             found.extend(page.iter().map(|one| (text_of(&one.message).to_owned(), one.is_unread)));
             after = page.next;
             if after.is_none() {
@@ -275,13 +278,22 @@ async fn unread_mentions_are_marked_listed_and_counted() {
     };
     let mark = |text: &str, is_unread| (text.to_owned(), is_unread);
     let everything = [mark("@all 4", true), mark("@bob 3", true), mark("@bob 2", false), mark("@bob 1", true)];
-    assert_eq!(marks(false).await, everything);
-    assert_eq!(marks(true).await, [mark("@all 4", true), mark("@bob 3", true), mark("@bob 1", true)]);
+    let unread_only = ListMentions { unread_only: true, ..ListMentions::default() };
+    assert_eq!(marks(NEWEST).await, everything);
+    let unread_first = [mark("@all 4", true), mark("@bob 3", true), mark("@bob 1", true), mark("@bob 2", false)];
+    assert_eq!(marks(ListMentions::default()).await, unread_first);
+    for skip in 0..=4 {
+        let page = Page { skip, ..Page::FIRST };
+        let found = chat.mentions(&bob, page, ListMentions::default()).await.unwrap();
+        let found: Vec<_> = found.iter().map(|one| (text_of(&one.message).to_owned(), one.is_unread)).collect();
+        assert_eq!(found, unread_first[skip as usize..], "{skip} left out");
+    }
+    assert_eq!(marks(unread_only).await, [mark("@all 4", true), mark("@bob 3", true), mark("@bob 1", true)]);
     // What is read between two pages is left out, and nothing else.
-    let first = chat.mentions(&bob, Page { limit: Some(1), ..Page::FIRST }, true).await.unwrap();
+    let first = chat.mentions(&bob, Page { limit: Some(1), ..Page::FIRST }, unread_only).await.unwrap();
     chat.mark_read(&bob, id, ReadUpto::Message(third.id)).await.unwrap();
     assert!(first.next.is_some());
-    let rest = chat.mentions(&bob, Page { after: first.next, ..Page::FIRST }, true).await.unwrap();
+    let rest = chat.mentions(&bob, Page { after: first.next, ..Page::FIRST }, unread_only).await.unwrap();
     assert_eq!(rest.entries, []);
     // Deleted messages, those that no longer name the user, and stale entries do not count.
     chat.delete_message(&alice, all.id, None).await.unwrap();
@@ -293,6 +305,42 @@ async fn unread_mentions_are_marked_listed_and_counted() {
     // The author of a message has no mention in it.
     say(&chat, &bob, quiet, "@bob himself").await;
     assert_eq!(counts(&bob).await[2], exactly(0));
+}
+
+/// The unread ones among the newest 500 come first. A user with a long list of read ones gets a full page at once.
+#[tokio::test]
+async fn unread_mentions_come_first_in_a_long_list() {
+    let store = MemoryStore::new();
+    let (chat, [alice, bob, _], id) = with_three(&store).await;
+    let old = room(&chat, &alice, &[&bob]).await;
+    for n in 0..4 {
+        say(&chat, &alice, old, &format!("@bob old {n}")).await;
+    }
+    let mut last = None;
+    for n in 0..510 {
+        last = Some(say(&chat, &alice, id, &format!("@bob {n}")).await.id);
+    }
+    chat.mark_read(&bob, id, ReadUpto::Message(last.unwrap())).await.unwrap();
+    let first = chat.mentions(&bob, Page::FIRST, ListMentions::default()).await.unwrap();
+    assert_eq!((first.len(), first.iter().filter(|one| one.is_unread).count()), (50, 0));
+    say(&chat, &alice, old, "@bob new").await;
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = Page { after, limit: Some(100), ..Page::FIRST };
+        let page = chat.mentions(&bob, page, ListMentions::default()).await.unwrap();
+        assert!(!page.is_empty());
+        found.extend(page.iter().map(|one| (text_of(&one.message).to_owned(), one.is_unread)));
+        // The place survives the wire.
+        after = page.next.map(|next| next.to_string().parse().unwrap());
+        if after.is_none() {
+            break;
+        }
+    }
+    let mark = |text: &str, is_unread| (text.to_owned(), is_unread);
+    let read = (0..510).rev().map(|n| mark(&format!("@bob {n}"), false));
+    let old = (0..4).rev().map(|n| mark(&format!("@bob old {n}"), true));
+    let expected: Vec<_> = [mark("@bob new", true)].into_iter().chain(read).chain(old).collect();
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]
@@ -333,7 +381,7 @@ async fn many_stale_entries_do_not_end_a_list() {
     chat.remove_participant(&alice, private, &bob.user_id).await.unwrap();
     let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
-        let page = chat.mentions(&bob, Page { after, limit: Some(100), ..Page::FIRST }, false).await.unwrap();
+        let page = chat.mentions(&bob, Page { after, limit: Some(100), ..Page::FIRST }, NEWEST).await.unwrap();
         found.extend(page.iter().map(|mentioned| text_of(&mentioned.message).to_owned()));
         (after, pages) = (page.next, pages + 1);
         if after.is_none() {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chatcore::{
-    chat::EditMessage,
+    chat::{EditMessage, ListMentions},
     model::{Emoji, MessageDeletion, ModerationAction},
     store::{Dues, Purges},
 };
@@ -90,7 +90,7 @@ async fn all_messages_of_one_user_go_with_all_that_hangs_on_them() {
     assert_eq!(chat.message(&alice, root.id).await.unwrap().thread.map(|thread| thread.replies), Some(0));
     assert_eq!(chat.message_revisions(&alice, edited.id).await.unwrap(), []);
     assert_eq!(chat.pins(&alice, id).await.unwrap(), []);
-    assert_eq!(chat.mentions(&alice, Page::FIRST, false).await.unwrap().entries, []);
+    assert_eq!(chat.mentions(&alice, Page::FIRST, ListMentions::default()).await.unwrap().entries, []);
     assert_eq!(chat.message(&alice, reply.id).await.unwrap().reactions, Some(Vec::new()));
     assert_eq!(chat.send(&bob, id, once("hidden-four")).await.unwrap().id, named.id, "the client id stays taken");
     let tables = chatcore::store::TABLES.iter();

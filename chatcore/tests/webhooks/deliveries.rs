@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chatcore::webhooks::UpdateWebhook;
+use chatcore::{
+    chat::{AddParticipant, EditMessage, UpdateSession},
+    model::{HistoryVisibility, ParticipantRole},
+    webhooks::{CreateWebhook, UpdateWebhook},
+};
 
 use super::{
     World,
@@ -117,6 +121,66 @@ async fn a_text_that_was_deleted_meanwhile_is_not_sent() {
     let got = receiver.got();
     assert!(got.iter().any(|one| one.seq() == message.seq));
     assert!(got.iter().all(|one| !String::from_utf8_lossy(&one.body).contains("a secret of mine")));
+    worker.stop().await;
+}
+
+/// A receiver that takes long gets the next event as it is by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_text_that_is_deleted_while_an_earlier_event_is_sent_is_not_sent() {
+    let world = World::new().await;
+    let receiver = Receiver::with(&[503]).await;
+    let webhook = world.hook(&receiver).await.webhook;
+    let first = super::kit::say(&world.chat, &world.owner, world.session, "first").await;
+    let message = super::kit::say(&world.chat, &world.owner, world.session, "a secret of mine").await;
+    let (tell, told) = std::sync::mpsc::channel();
+    let (chat, owner, id) = (world.chat.clone(), world.owner.clone(), message.id);
+    let runtime = tokio::runtime::Handle::current();
+    let slow = Receiver::answering(move |got| {
+        if got.seq() == first.seq {
+            // The other event of the batch is deleted while this one is on its way.
+            let (chat, owner, tell) = (chat.clone(), owner.clone(), tell.clone());
+            runtime.spawn(async move { tell.send(chat.delete_message(&owner, id, None).await.is_ok()) });
+            assert!(told.recv().unwrap());
+        }
+        (200, String::new())
+    })
+    .await;
+    let moved = UpdateWebhook { url: Some(slow.url()), ..UpdateWebhook::default() };
+    world.webhooks.update(&world.owner, world.session, webhook.id, moved).await.unwrap();
+    let worker = start(&world.webhooks);
+    world.drained(webhook.id).await;
+    let got = slow.got();
+    assert!(got.iter().any(|one| one.seq() == message.seq));
+    assert!(got.iter().all(|one| !String::from_utf8_lossy(&one.body).contains("a secret of mine")));
+    worker.stop().await;
+}
+
+/// A webhook is sent no more than its last editor sees.
+#[tokio::test]
+async fn a_webhook_has_the_history_of_the_user_who_set_its_address() {
+    let world = World::new().await;
+    let receiver = Receiver::with(&[200]).await;
+    let settings =
+        UpdateSession { history_visibility: Some(HistoryVisibility::SinceJoining), ..UpdateSession::default() };
+    world.chat.update_session(&world.owner, world.session, settings).await.unwrap();
+    let paused = CreateWebhook { is_paused: true, ..to("https://example.com/hook") };
+    let webhook = world.webhooks.create(&world.owner, world.session, paused).await.unwrap().webhook;
+    let old = super::kit::say(&world.chat, &world.owner, world.session, "before carol").await;
+    let carol = super::kit::user("carol");
+    world.chat.me(&carol).await.unwrap();
+    let role = Some(ParticipantRole::Admin);
+    let add = AddParticipant { user_id: carol.user_id.clone(), role };
+    let admitted = world.chat.add_participant(&world.owner, world.session, add).await.unwrap().cursor.seq;
+    let edit = EditMessage::text("before carol, edited");
+    world.chat.edit_message(&world.owner, old.id, edit).await.unwrap();
+    let hers = UpdateWebhook { url: Some(receiver.url()), is_active: Some(true), ..UpdateWebhook::default() };
+    world.webhooks.update(&carol, world.session, webhook.id, hers).await.unwrap();
+    let worker = start(&world.webhooks);
+    world.drained(webhook.id).await;
+    let got = receiver.got();
+    assert!(!got.is_empty() && got.iter().all(|one| one.seq() >= admitted), "{admitted}");
+    assert!(got.iter().all(|one| !String::from_utf8_lossy(&one.body).contains("before carol")));
+    assert_eq!(world.shown(webhook.id).await.queue.skipped, 0);
     worker.stop().await;
 }
 

@@ -36,6 +36,7 @@ fn values() -> Vec<(&'static str, Key, Value)> {
         secret: secret("whsec_bmV3"),
         previous: is_full.then(|| PreviousSecret { secret: secret("whsec_b2xk"), until: at(2) }),
         by: user_id("alice"),
+        first: if is_full { 3 } else { 0 },
         created_at: at(0),
         updated_at: at(1),
     };

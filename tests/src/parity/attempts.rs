@@ -254,8 +254,15 @@ fn families() -> Vec<Family> {
         forwards(),
         on_messages("getMessage", &[Which::Own]).after([forward(Which::First)]),
         Family::exact(
-            [json!({}), json!({ "limit": 1 }), json!({ "limit": 0 }), json!({ "unread": true })]
-                .map(|input| Action::new("listMentions", Target::Nothing, input)),
+            [
+                json!({}),
+                json!({ "limit": 1 }),
+                json!({ "limit": 0 }),
+                json!({ "unread": true }),
+                json!({ "sort": "newest" }),
+                json!({ "sort": "unread_first", "limit": 1 }),
+            ]
+            .map(|input| Action::new("listMentions", Target::Nothing, input)),
         )
         .after([mention()])
         .after_all([(Actor::Admin, mention())]),

@@ -5,7 +5,7 @@ use std::{str::FromStr, sync::Arc};
 use async_trait::async_trait;
 use chatcore::{
     Chat, Error, JwtAuthenticator, Principal, Result,
-    chat::{FindPublicSessions, FindSessions, SessionOrder, Subscription},
+    chat::{FindPublicSessions, FindSessions, ListMentions, SessionOrder, Subscription},
     identity::Authenticator as _,
     model::{Bound, InviteCode, ListPage, MessageId, MessageWindow, Page, SessionId, UserId},
     wire::Command,
@@ -158,7 +158,8 @@ impl Core {
             }
             "listMentions" => {
                 let unread = input.get("unread") == Some(&json!(true));
-                all!(limit, canon::mentioned, |page| chat.mentions(by, page, unread).await)
+                let list = ListMentions { unread_only: unread, order: sorted(input)? };
+                all!(limit, canon::mentioned, |page| chat.mentions(by, page, list).await)
             }
             "listFollowedThreads" => {
                 let id = session()?;

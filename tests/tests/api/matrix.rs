@@ -265,7 +265,8 @@ async fn every_cell_of(actor: &str, common: &Room<'_>, before: &Value) -> (usize
     let client = rooms.server.client(actor).await;
     let (mut allowed, mut denied) = (0, 0);
     for (action, target) in cells() {
-        if target.is_some_and(|target| !in_room(session_type, target)) {
+        let is_of_self = action == Action::ReportParticipant { own: false } && target == Some(actor);
+        if is_of_self || target.is_some_and(|target| !in_room(session_type, target)) {
             continue;
         }
         let cell = format!("{session_type} {actor} {action:?} {target:?}");

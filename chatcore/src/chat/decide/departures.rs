@@ -4,6 +4,7 @@
 //! before it is done, any other process continues.
 
 use std::{
+    pin::pin,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -11,7 +12,7 @@ use std::{
 use chrono::TimeDelta;
 use tokio::{
     runtime::Handle,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::chat::{
@@ -300,20 +301,31 @@ impl Chat {
     }
 }
 
+/// Does what is due. A review by the host's message policy can take long: the parts of streamed messages are recorded meanwhile.
+async fn do_due(chat: &Chat, pause: Duration) -> Result<u64> {
+    let mut due = pin!(chat.run_due());
+    loop {
+        if let Ok(done) = timeout(pause, &mut due).await {
+            return done;
+        }
+        chat.record_streams().await;
+    }
+}
+
 /// Does what is due, and continues work whose lease is over.
 async fn resume(inner: Weak<Inner>) {
     let mut resumes_at = Instant::now();
     loop {
         let Some(inner) = inner.upgrade() else { return };
         let chat = Chat { inner };
-        if let Err(error) = chat.run_due().await {
+        let pause = chat.inner.limits.due_interval.min(RESUME_EVERY);
+        if let Err(error) = do_due(&chat, pause).await {
             tracing::warn!(%error, "could not do what is due; trying again");
         }
         if Instant::now() >= resumes_at {
             chat.resume_departures().await;
             resumes_at = Instant::now() + RESUME_EVERY;
         }
-        let pause = chat.inner.limits.due_interval.min(RESUME_EVERY);
         drop(chat);
         sleep(pause).await;
     }

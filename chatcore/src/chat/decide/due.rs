@@ -2,7 +2,10 @@
 //!
 //! A process that ends while it works keeps the work from others until its lease is over.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt as _, stream};
 
 use crate::chat::{
     Chat, SendMessage,
@@ -12,7 +15,9 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     model::{MessageId, ScheduledId, UserId},
-    store::{Change, ChatStoreExt as _, Due, DueTask, Dues, KeyPart as _, ScheduledMessages, TypedKey as _, Version},
+    store::{
+        Change, ChatStoreExt as _, Due, DueTask, Dues, Found, KeyPart as _, ScheduledMessages, TypedKey as _, Version,
+    },
 };
 
 /// How long a process has the work for itself.
@@ -21,6 +26,9 @@ pub(in crate::chat) const LEASE: TimeDelta = TimeDelta::seconds(30);
 /// Records that are read at once.
 const PAGE: u64 = 100;
 
+/// Users whose messages are sent at once. The host's message policy may take seconds for each.
+const AT_ONCE: usize = 16;
+
 /// A time as a part of a key. Times before 1970 have the key of its beginning.
 pub(in crate::chat) fn microseconds(time: DateTime<Utc>) -> u64 {
     u64::try_from(time.timestamp_micros()).unwrap_or(0)
@@ -28,7 +36,7 @@ pub(in crate::chat) fn microseconds(time: DateTime<Utc>) -> u64 {
 
 impl Chat {
     /// Does what is due by now, and returns how much was done: messages are sent whose time has come, messages whose lifetime is over are
-    /// deleted, and streamed messages whose author is gone are ended, and deletions of all messages of a user go on. The chat does so by itself every
+    /// deleted, streamed messages whose author is gone are ended, and deletions of all messages of a user go on. The chat does so by itself every
     /// [`due_interval`](crate::Limits::due_interval), beginning with the first use case, or with [`start_background_tasks`](Self::start_background_tasks).
     ///
     /// # Errors
@@ -42,26 +50,42 @@ impl Chat {
             let found = self.inner.store.list::<Dues>(scan).await?;
             let is_last = (found.len() as u64) < PAGE;
             after = found.last().map(|(key, _)| vec![key.at.part(), key.id.part()]);
-            for (key, found) in found {
-                if key.at > microseconds(now) {
-                    return Ok(done);
-                }
-                if found.value.leased_until.is_some_and(|until| until > now) {
-                    continue;
-                }
-                if let Some(version) = self.claim(&key, &found.value.task, found.version).await? {
-                    match &found.value.task {
-                        DueTask::Send { user, id } => done += u64::from(self.send_due(&key, version, user, *id).await?),
-                        DueTask::Purge { session, user } => done += self.purge_due(&key, version, *session, user).await,
-                        DueTask::Expire { session } => done += self.expire_due(&key, version, *session).await,
-                        DueTask::EndStream { session } => done += self.end_due(&key, version, *session).await,
-                    }
-                }
+            let (due, later): (Vec<_>, Vec<_>) = found.into_iter().partition(|(key, _)| key.at <= microseconds(now));
+            let is_free = |found: &Found<Due>| found.value.leased_until.is_none_or(|until| until <= now);
+            let free = due.into_iter().filter(|(_, found)| is_free(found));
+            // One after the other for one user, so that the messages of a user are sent in the order of their times.
+            let mut apart: HashMap<Option<UserId>, Vec<(Dues, Found<Due>)>> = HashMap::new();
+            for (key, found) in free {
+                let sender = match &found.value.task {
+                    DueTask::Send { user, id: _ } => Some(user.clone()),
+                    DueTask::Purge { .. } | DueTask::Expire { .. } | DueTask::EndStream { .. } => None,
+                };
+                apart.entry(sender).or_default().push((key, found));
             }
-            if is_last {
+            let mut works = stream::iter(apart.into_values().map(|works| self.do_all(works))).buffer_unordered(AT_ONCE);
+            while let Some(more) = works.next().await {
+                done += more?;
+            }
+            if is_last || !later.is_empty() {
                 return Ok(done);
             }
         }
+    }
+
+    /// Does what is due, one after the other, and returns how much was done.
+    async fn do_all(&self, works: Vec<(Dues, Found<Due>)>) -> Result<u64> {
+        let mut done = 0;
+        for (key, found) in works {
+            if let Some(version) = self.claim(&key, &found.value.task, found.version).await? {
+                done += match &found.value.task {
+                    DueTask::Send { user, id } => u64::from(self.send_due(&key, version, user, *id).await?),
+                    DueTask::Purge { session, user } => self.purge_due(&key, version, *session, user).await,
+                    DueTask::Expire { session } => self.expire_due(&key, version, *session).await,
+                    DueTask::EndStream { session } => self.end_due(&key, version, *session).await,
+                };
+            }
+        }
+        Ok(done)
     }
 
     /// Takes the work; `None` where another process was faster.

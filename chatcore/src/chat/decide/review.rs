@@ -47,7 +47,8 @@ use crate::{
 ///
 /// # Contract
 /// **It sees each message that a user sends**: sends on all transports, scheduled messages at the time at which they are sent, copies of
-/// forwarded messages, and edits. It does not see what the host posts by [`Chat::post_system`], and a held message that was approved.
+/// forwarded messages, and edits. It sees a streamed message at its end, with the whole text. Readers have seen the parts by then: a text that
+/// is held or refused is taken away, and the message ends as failed. [`Policy`](super::Policy) sees each part. A message policy does not see what the host posts by [`Chat::post_system`], and a held message that was approved.
 ///
 /// **Its failure has a stated outcome.** A review that takes longer than [`Limits::policy_timeout`](crate::Limits::policy_timeout), or panics,
 /// has the outcome of [`OnFailure`]. The chat drops the future of a review that is late.

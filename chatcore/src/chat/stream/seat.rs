@@ -349,7 +349,10 @@ impl State {
             && signal.signal.shown_part().is_none_or(|part| part.message.seq >= holding.history.first_visible())
             && signal.audience.as_ref().is_none_or(|audience| audience.contains(user))
             && (!signal.signal.is_presence() || self.presence.as_ref().is_some_and(is_shown));
-        let blocked_at = || self.login.blocked_at(signal.signal.user_id());
+        let blocked_at = || {
+            let stops = signal.signal.stops_at_blocks();
+            stops.then(|| self.login.blocked_at(signal.signal.user_id())).flatten()
+        };
         if is_wanted { signal.told(&self.rights.user, blocked_at(), now) } else { None }
     }
 

@@ -15,6 +15,7 @@ use crate::{
         decide::{
             due::microseconds,
             govern::{Known, keys},
+            review::Verdict,
             target::Target,
             turns::behind,
             validate::Faults,
@@ -70,12 +71,12 @@ impl End<'_> {
 
     /// Whether a message that has ended has ended like this.
     fn is_of(self, body: &MessageBody) -> bool {
-        match (self, &body.stream, &body.content) {
-            (Self::Finish { length }, Some(StreamState::Complete), Content::Text(text)) => {
-                text.chars().count() as u64 == length
-            }
-            (Self::Fail(_), Some(StreamState::Failed { reason: StreamFailure::Aborted, .. }), _) => true,
-            (Self::Finish { .. } | Self::Fail(_), _, _) => false,
+        match (self, &body.stream) {
+            // A message policy may have changed the text, so its length says nothing.
+            (Self::Finish { .. }, Some(StreamState::Complete))
+            | (Self::Fail(_), Some(StreamState::Failed { reason: StreamFailure::Aborted, .. }))
+            | (_, Some(StreamState::Failed { reason: StreamFailure::Refused, .. })) => true,
+            (Self::Finish { .. } | Self::Fail(_), _) => false,
         }
     }
 }
@@ -182,21 +183,46 @@ impl Chat {
         let text = live.map(|live| live.record.text.clone()).unwrap_or_default();
         let current = live.map_or(0, |live| live.length);
         let content = Content::Text(text);
-        let addressed = match end {
+        match end {
             End::Finish { length } if length != current => return Err(Error::OffsetConflict { current }),
             End::Finish { length: 0 } => {
                 let message = "at least 1: a message has a text; fail it or delete it";
                 return Err(Error::invalid("length", Code::ValidationInvalidValue, message));
             }
-            End::Finish { length: _ } => self.addressed(principal, &target.known, &content, &Beside::default()).await?,
-            End::Fail(_) => Addressed::default(),
+            End::Finish { length: _ } | End::Fail(_) => {}
+        }
+        let body = MessageBody { content, stream: Some(end.state()), ..target.body.clone() };
+        let body = self.reviewed_end(principal, &target.known, body).await?;
+        let addressed = if body.stream == Some(StreamState::Complete) {
+            self.addressed(principal, &target.known, &body.content, &Beside::default()).await?
+        } else {
+            Addressed::default()
         };
         let mut writes = addressed.changes(&target.event, &target.body.mentions);
         writes.extend(self.named_by_edit(&target.event, &target.body, &addressed).await?);
-        let links = links(&content);
-        let stream = Some(end.state());
-        let body = MessageBody { content, links, mentions: addressed.mentions, stream, ..target.body.clone() };
+        let body = MessageBody { links: links(&body.content), mentions: addressed.mentions, ..body };
         Ok(Ending { body, writes })
+    }
+
+    /// The message at its end, after the review by the host's message policy. Readers have seen the parts by then. So a text that does not pass
+    /// is taken away, and the message ends as failed.
+    async fn reviewed_end(&self, principal: &Principal, known: &Known, body: MessageBody) -> Result<MessageBody> {
+        if !self.has_message_policy() || matches!(&body.content, Content::Text(text) if text.is_empty()) {
+            return Ok(body);
+        }
+        let session = known.session.as_ref().ok_or(Error::Internal)?;
+        match self.review(principal, session, &body, false).await? {
+            Verdict::Allow => Ok(body),
+            Verdict::Change(content) => {
+                let mut faults = Faults::default();
+                faults.content(&content, &self.inner.limits);
+                faults.finish()?;
+                Ok(MessageBody { content, ..body })
+            }
+            // A message that stands in the log cannot wait.
+            Verdict::Hold(_) => Ok(refused(body, None)),
+            Verdict::Refuse(refusal) => Ok(refused(body, Some(refusal.detail()))),
+        }
     }
 
     /// Commits the end of a message and tells readers of it. Gives the message's row after it; `None` where it has to be decided again.
@@ -291,9 +317,13 @@ impl Chat {
             let time_limit = super::ends_at(live.record.started_at, now, &self.inner.limits) <= now;
             let reason = if time_limit { StreamFailure::TimeLimit } else { StreamFailure::TimedOut };
             let content = Content::Text(live.record.text.clone());
-            let links = links(&content);
             let stream = Some(StreamState::Failed { reason, detail: None });
-            let body = MessageBody { content, links, stream, ..target.body.clone() };
+            let body = MessageBody { content, stream, ..target.body.clone() };
+            let author = Principal::new(target.event.actor.clone());
+            let reviewed = self.reviewed_end(&author, &target.known, body.clone()).await;
+            // The author is gone, so no retry follows a review that failed.
+            let body = reviewed.unwrap_or_else(|_| refused(body, None));
+            let body = MessageBody { links: links(&body.content), ..body };
             let ending = Ending { body, writes: vec![key.remove().at(claim)] };
             if self.commit_end(&target, ending, Some(&live), now).await?.is_some() {
                 return Ok(true);
@@ -332,6 +362,13 @@ impl Chat {
         let Some(event) = rows.into_iter().flatten().next() else { return Ok(None) };
         Ok(streaming(known, event))
     }
+}
+
+/// A message whose text the host's message policy does not allow.
+fn refused(body: MessageBody, detail: Option<&str>) -> MessageBody {
+    let detail = detail.map(|detail| detail.chars().take(MAX_FAILURE_CHARS).collect());
+    let stream = Some(StreamState::Failed { reason: StreamFailure::Refused, detail });
+    MessageBody { content: Content::Text(String::new()), stream, ..body }
 }
 
 fn streaming(known: Known, event: Arc<Event>) -> Option<Target> {

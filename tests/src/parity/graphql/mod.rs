@@ -32,7 +32,8 @@ pub use self::{forms::delivery, socket::GraphQlSocket};
 const WITHIN: [(&str, &str, &str); 1] = [("listMessageRevisions", "message", "revisions")];
 
 /// Enums whose values are small letters in JSON.
-const SMALL: [&str; 5] = ["MessageType", "SessionOrder", "PublicSessionOrder", "SpeakerRole", "Availability"];
+const SMALL: [&str; 6] =
+    ["MessageType", "SessionOrder", "PublicSessionOrder", "MentionOrder", "SpeakerRole", "Availability"];
 
 /// Arguments, each with its name, its type and its value.
 type Arguments = Vec<(String, String, Value)>;
